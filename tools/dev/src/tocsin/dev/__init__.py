@@ -1,0 +1,16 @@
+"""The local stack: a real Apache Kafka, a real PostgreSQL and every service on free ports."""
+
+from tocsin.dev.errors import LocalStackError, MissingTool, StartFailed
+from tocsin.dev.kafka import KafkaServer
+from tocsin.dev.postgres import PostgresServer, create_database, drop_database, run_sql
+
+__all__ = [
+    "KafkaServer",
+    "LocalStackError",
+    "MissingTool",
+    "PostgresServer",
+    "StartFailed",
+    "create_database",
+    "drop_database",
+    "run_sql",
+]

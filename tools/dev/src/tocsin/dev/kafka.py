@@ -1,0 +1,128 @@
+"""A real Apache Kafka on this machine: one node, a free port, a data folder of its own."""
+
+import signal
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import Self
+
+from tocsin.dev.errors import StartFailed
+from tocsin.dev.kafka_jars import jars, java
+from tocsin.dev.kafka_settings import LOG4J, server_properties
+from tocsin.dev.places import CACHE
+from tocsin.dev.processes import end, free_port, spawn, wait_for_port
+
+ATTEMPTS = 3  # a free port may be taken between finding and using it
+
+
+class KafkaServer:
+    """Starts and stops one broker whose files all lie in `folder` (created when absent, kept afterwards).
+
+    `start()` returns when clients can connect; `bootstrap_servers` is then "127.0.0.1:port". The port stays the same over
+    `stop()` or `kill()` and another `start()`, so that clients find a restarted broker. The broker ends with this process.
+    """
+
+    def __init__(self, folder: Path, *, cache: Path = CACHE, heap_mb: int = 512) -> None:
+        self._folder = folder.resolve()
+        self._cache = cache
+        self._heap_mb = heap_mb
+        self._ports: tuple[int, int] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = self._folder / "kafka.log"
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Address for clients; raises StartFailed before the first `start()`."""
+        if self._ports is None:
+            raise StartFailed("Kafka has no address before it was started.")
+        return f"127.0.0.1:{self._ports[0]}"
+
+    @property
+    def pid(self) -> int | None:
+        """The broker's process id while it runs."""
+        return None if self._process is None or self._process.poll() is not None else self._process.pid
+
+    def prepare(self) -> None:
+        """Fetches the jars and formats the data folder; does nothing the second time. May run in any thread."""
+        java()
+        jars(cache=self._cache)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / "log4j2.properties").write_text(LOG4J)
+        if not (self._folder / "data" / "meta.properties").exists():
+            self._format()
+
+    def launch(self) -> None:
+        """Starts the process without waiting. Call it from the main thread, after `prepare()`."""
+        if self._ports is None:
+            self._ports = (free_port(), free_port())
+        settings = self._write_settings(self._ports)
+        self._process = spawn(self._command("kafka.Kafka", str(settings)), log=self.log, cwd=self._folder)
+
+    def wait_ready(self, *, timeout: float = 60) -> None:
+        """Returns when the broker accepts connections; raises StartFailed otherwise. May run in any thread."""
+        if self._process is None or self._ports is None:
+            raise StartFailed("Kafka was not launched.")
+        wait_for_port(self._ports[0], process=self._process, name="Kafka", log=self.log, timeout=timeout)
+
+    def start(self, *, timeout: float = 60) -> None:
+        """Prepares, launches and waits. Raises MissingTool or StartFailed with one sentence."""
+        self.prepare()
+        fresh = self._ports is None
+        for attempt in range(ATTEMPTS):
+            self.launch()
+            try:
+                self.wait_ready(timeout=timeout)
+            except StartFailed:
+                self.kill()
+                if not fresh or attempt == ATTEMPTS - 1:
+                    raise
+                self._ports = None
+            else:
+                return
+
+    def stop(self) -> None:
+        """Ends the broker in good order."""
+        if self._process is not None:
+            end(self._process)
+
+    def kill(self) -> None:
+        """Ends the broker as a crash would."""
+        if self._process is not None:
+            end(self._process, first=signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def _command(self, main: str, *arguments: str) -> list[str]:
+        options = [f"-Xmx{self._heap_mb}m", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"]
+        logging = f"-Dlog4j2.configurationFile={(self._folder / 'log4j2.properties').as_uri()}"
+        return [java(), *options, logging, "-cp", f"{jars(cache=self._cache)}/*", main, *arguments]
+
+    def _write_settings(self, ports: tuple[int, int]) -> Path:
+        path = self._folder / "server.properties"
+        path.write_text(
+            server_properties(data=self._folder / "data", port=ports[0], controller_port=ports[1])
+        )
+        return path
+
+    def _format(self) -> None:
+        settings = self._write_settings((free_port(), free_port()))
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        done = subprocess.run(
+            self._command(
+                "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings), "--ignore-formatted"
+            ),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self._folder,
+        )
+        if done.returncode != 0:
+            raise StartFailed(
+                f"Kafka could not format {self._folder / 'data'}: {done.stdout}{done.stderr}".strip()
+            )

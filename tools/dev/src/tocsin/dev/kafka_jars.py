@@ -1,0 +1,71 @@
+"""The broker's jars: resolved once by Maven from the pinned pom.xml beside this file."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tocsin.dev.errors import LocalStackError, MissingTool
+from tocsin.dev.places import CACHE
+
+POM = Path(__file__).with_name("pom.xml")
+OR_ELSE = "or name a running broker in KAFKA_BOOTSTRAP_SERVERS"
+
+
+def java() -> str:
+    """Path of the Java program; raises MissingTool with what to install."""
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    if found is None:
+        raise MissingTool(
+            f"Apache Kafka needs Java 17 or newer: install it (Debian: apt install default-jre-headless), {OR_ELSE}."
+        )
+    return found
+
+
+def jars(*, cache: Path = CACHE) -> Path:
+    """The folder that holds the broker's jars. The first call downloads them (43 MB); later ones find them."""
+    folder = cache / "kafka" / hashlib.sha256(POM.read_bytes()).hexdigest()[:16]
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(folder.parent / ".lock"):
+        if not folder.is_dir():
+            _resolve(folder)
+    return folder
+
+
+def _resolve(folder: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise MissingTool(
+            f"Apache Kafka's jars are fetched with Maven: install it (Debian: apt install maven), {OR_ELSE}."
+        )
+    # Maven writes beside the final folder; the rename makes a half-done download invisible.
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        shutil.copy(POM, scratch)
+        target = Path(scratch) / "jars"
+        done = subprocess.run(
+            [maven, "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={target}"],
+            cwd=scratch,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0 or not target.is_dir():
+            faults = [line for line in done.stdout.splitlines() if line.startswith("[ERROR]")]
+            reason = faults[0] if faults else done.stderr.strip() or "it said nothing"
+            raise LocalStackError(f"Maven could not fetch Apache Kafka's jars: {reason}")
+        target.rename(folder)
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
