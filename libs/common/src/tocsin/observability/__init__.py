@@ -1,1 +1,29 @@
+"""What happened and how it went: metrics, structured logs, traces. None of them ever holds an address, a body or a key."""
 
+from tocsin.observability import metrics
+from tocsin.observability.logging import Logger, bound, configure_logging, get_logger
+from tocsin.observability.redaction import MASK, redact
+from tocsin.observability.settings import ObservabilitySettings
+from tocsin.observability.tracing import (
+    configure_tracing,
+    current_traceparent,
+    is_sampled,
+    shutdown_tracing,
+    span,
+)
+
+__all__ = [
+    "MASK",
+    "Logger",
+    "ObservabilitySettings",
+    "bound",
+    "configure_logging",
+    "configure_tracing",
+    "current_traceparent",
+    "get_logger",
+    "is_sampled",
+    "metrics",
+    "redact",
+    "shutdown_tracing",
+    "span",
+]

@@ -1,0 +1,110 @@
+"""Structured logs: JSON lines in production, readable ones on a terminal, ids bound once.
+
+All loggers of the process, ours (structlog) and everyone else's (stdlib: uvicorn, aiokafka, sqlalchemy), share one way out:
+one handler on the root logger, writing to stderr, with redaction before the line is written.
+"""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.contextvars import bound_contextvars
+from structlog.typing import EventDict, WrappedLogger
+
+from tocsin.observability.redaction import redact_value
+
+Logger = structlog.stdlib.BoundLogger
+
+bound = bound_contextvars
+"""`with bound(tenant=…, delivery_id=…):` puts these ids on every line logged inside, by whomever."""
+
+# Chatty at INFO on every rebalance or statement; their warnings matter.
+_QUIET = (
+    "aiokafka",
+    "sqlalchemy",
+    "sqlalchemy.engine",
+    "httpx",
+    "httpcore",
+    "alembic",
+    "uvicorn",
+    "uvicorn.error",
+    "asyncio",
+)
+
+
+def get_logger(name: str | None = None) -> Logger:
+    """A logger whose `event` is a short constant and whose facts are fields: `log.info("job sent", delivery_id=…)`."""
+    logger: Logger = structlog.stdlib.get_logger(name) if name else structlog.stdlib.get_logger()
+    return logger
+
+
+def configure_logging(
+    service: str, json: bool | None = None, *, level: str = "INFO", stream: TextIO | None = None
+) -> None:
+    """Send every log line of the process to `stream` (stderr). `json=None` means JSON unless `stream` is a terminal.
+
+    May be called again (the last call wins). Lines carry `timestamp` (UTC, ISO 8601), `level`, `service`, `logger`, `event`.
+    """
+    out = stream or sys.stderr
+    as_json = not out.isatty() if json is None else json
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        _name(service),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # formatted here, not by the renderer: its own traceback prints local variables, and is not redacted
+                structlog.processors.format_exc_info,
+                _redact,
+                _render(as_json),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _QUIET:
+        theirs = logging.getLogger(name)
+        theirs.handlers.clear()
+        theirs.propagate = True
+        theirs.setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.captureWarnings(capture=True)
+
+
+def _render(as_json: bool) -> structlog.typing.Processor:
+    if as_json:
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.dev.ConsoleRenderer(colors=True)
+
+
+def _name(service: str) -> structlog.typing.Processor:
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event.setdefault("service", service)
+        return event
+
+    return add
+
+
+def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {name: redact_value(value) for name, value in event.items()}

@@ -1,0 +1,75 @@
+"""Every metric of the project, a line each; nothing else defines one.
+
+Labels are bounded: `service` is the kebab-case name, `lane` one of three, `kind` a topic family (`events`, `intents`,
+`jobs`, `status`, `directory`, `stops`, `dead`), `partition` a partition number, `code` and `outcome` come from registries.
+A tenant, recipient, message or URL is never a label. Hot paths call `.labels(…)` once and keep the child.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_AGE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400, 259200)
+_COUNT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+# fmt: off
+# Records
+consumed = Counter("tocsin_consumed_records", "Records read from Kafka", ["service", "lane", "kind"])
+produced = Counter("tocsin_produced_records", "Records acknowledged by Kafka", ["service", "lane", "kind"])
+produce_errors = Counter("tocsin_produce_errors", "Sends that Kafka did not acknowledge, by error class", ["service", "reason"])
+producer_bytes = Gauge("tocsin_producer_buffered_bytes", "Bytes handed to a producer and not yet acknowledged", ["service"])
+processed = Counter("tocsin_processed_messages", "Messages handled, by how they ended", ["service", "lane", "outcome"])
+stage_seconds = Histogram("tocsin_stage_seconds", "Seconds spent in one stage of handling a batch or message", ["service", "lane", "stage"], buckets=_SECONDS)
+message_age_seconds = Histogram("tocsin_message_age_seconds", "Seconds from the event's Kafka time to its handling here", ["service", "lane"], buckets=_AGE)
+batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["service", "lane"], buckets=_COUNT)
+dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["service", "lane", "reason"])
+
+# Position in the log
+lag_messages = Gauge("tocsin_lag_messages", "Records behind the end of the partition", ["service", "lane", "kind", "partition"])
+lag_seconds = Gauge("tocsin_lag_seconds", "Age of the oldest record not handled yet; 0 when none waits", ["service", "lane", "kind", "partition"])
+stable_offset_age_seconds = Gauge("tocsin_last_stable_offset_age_seconds", "Seconds for which the last stable offset has not moved although records follow it", ["service", "lane", "kind", "partition"])
+paused_partitions = Gauge("tocsin_paused_partitions", "Partitions assigned and not being read", ["service", "lane"])
+
+# Ownership
+slots_held = Gauge("tocsin_slots_held", "Slots owned by this process", ["service", "lane"])
+rebalances = Counter("tocsin_rebalances", "Assignments received", ["service", "lane"])
+slot_take_seconds = Histogram("tocsin_slot_take_seconds", "Seconds from assignment to reading", ["service", "lane"], buckets=_SECONDS)
+fenced = Counter("tocsin_fenced", "Times a newer owner fenced this process", ["service", "lane"])
+lease_lost = Counter("tocsin_lease_lost", "Times held work was dropped because the lease had run out", ["service", "lane"])
+in_flight = Gauge("tocsin_in_flight", "Messages taken and not finished", ["service", "lane"])
+in_flight_bytes = Gauge("tocsin_in_flight_bytes", "Bytes of the messages taken and not finished", ["service", "lane"])
+transaction_seconds = Histogram("tocsin_transaction_seconds", "Seconds of one Kafka transaction, from begin to commit", ["service", "lane"], buckets=_SECONDS)
+transactions = Counter("tocsin_transactions", "Kafka transactions, by outcome", ["service", "lane", "outcome"])
+
+# Replicas of compacted topics
+replica_caught_up = Gauge("tocsin_replica_caught_up", "1 once the topic was read to its end and is being followed", ["service", "kind"])
+replica_records = Counter("tocsin_replica_records", "Records applied to a replica", ["service", "kind"])
+directory_entities = Gauge("tocsin_directory_entities", "Entities held from the directory, by entity kind", ["service", "entity"])
+directory_outbox = Gauge("tocsin_directory_outbox_rows", "Changes not yet published to the directory topic", ["service"])
+
+# Taking in
+ingest_accepted = Counter("tocsin_ingest_accepted_events", "Events acknowledged by Kafka and answered with 202", ["lane"])
+ingest_refused = Counter("tocsin_ingest_refused_events", "Events refused, by problem code", ["code"])
+
+# Deciding
+decisions = Counter("tocsin_decisions", "What the router decided, by status and rule", ["lane", "status", "rule"])
+render_seconds = Histogram("tocsin_render_seconds", "Seconds to render one message", ["channel"], buckets=(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1))
+claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
+
+# Handing over
+sends = Counter("tocsin_sends", "Calls to a provider, by answer", ["channel", "lane", "provider", "outcome"])
+send_seconds = Histogram("tocsin_send_seconds", "Seconds of one call to a provider", ["channel", "lane", "provider"], buckets=_SECONDS)
+send_retries = Counter("tocsin_send_retries", "Attempts made again in process", ["channel", "lane", "provider"])
+provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
+read_back_skips = Counter("tocsin_read_back_skipped_jobs", "Jobs skipped on assignment because their outcome already stood", ["service", "lane"])
+
+# Remembering
+ledger_rows = Counter("tocsin_ledger_rows", "Status rows written, by outcome", ["lane", "outcome"])
+
+# The process
+http_requests = Counter("tocsin_http_requests", "HTTP requests answered", ["service", "method", "route", "status"])
+http_seconds = Histogram("tocsin_http_seconds", "Seconds from a request's headers to its last byte", ["service", "method", "route"], buckets=_SECONDS)
+http_in_flight = Gauge("tocsin_http_in_flight", "HTTP requests being answered", ["service"])
+loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["service"], buckets=_SECONDS)
+database_connections = Gauge("tocsin_database_connections", "Database connections in use", ["service"])
+ready = Gauge("tocsin_ready", "1 while a readiness check passes", ["service", "check"])
+# fmt: on

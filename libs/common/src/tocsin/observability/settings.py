@@ -1,0 +1,34 @@
+"""What an operator says about logs and traces."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ObservabilitySettings(BaseSettings):
+    """Logs and traces; the same names in every service."""
+
+    model_config = SettingsConfigDict(populate_by_name=True, frozen=True)
+
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="`json`, `text`, or `auto`: text on a terminal, else JSON"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Lines below this level are dropped"
+    )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        default=None,
+        description="Base URL of an OpenTelemetry collector (OTLP over HTTP); without it no span is recorded",
+    )
+    trace_sample_ratio: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of traces that begin here and are recorded; a parent's decision wins",
+    )
+
+    @property
+    def json_logs(self) -> bool | None:
+        """The `json` argument of `configure_logging`."""
+        return {"json": True, "text": False}.get(self.log_format)

@@ -1,0 +1,158 @@
+"""W3C trace context through every topic; OpenTelemetry spans for the sampled few, next to nothing for the rest.
+
+Sampling is parent-based: the `traceparent` that arrives decides; a trace that begins here is sampled with the configured
+ratio. An unsampled span costs one context variable (well under 2 µs): the SDK is not touched, the traceparent is passed on
+as it came. While tracing is not configured, no trace begins here and what arrives is passed on.
+"""
+
+import random
+import re
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.trace import Span, Tracer
+
+Attribute = str | int | float | bool
+
+_FORM: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+_current: ContextVar[str | None] = ContextVar("tocsin_traceparent", default=None)
+_random: Final = (
+    random.Random()
+)  # ids need to be unique, not secret; its own state, so that a test's seed is not shared
+
+
+class _Tracing:
+    """What `configure_tracing` set up; empty until then."""
+
+    tracer: "Tracer | None" = None
+    provider: "TracerProvider | None" = None
+    ratio: float = 0.0
+
+
+def configure_tracing(
+    service: str, endpoint: str | None, sample_ratio: float = 0.01, *, exporter: "SpanExporter | None" = None
+) -> None:
+    """Export the spans of sampled traces to `endpoint` (OTLP over HTTP, the collector's base URL), in the background.
+
+    Without an endpoint (or an `exporter`, for tests) nothing is recorded, but the trace context still travels.
+    """
+    shutdown_tracing()
+    if exporter is None and not endpoint:
+        return
+    # Imported here: the SDK and its exporter cost 25 MB, which a service without an endpoint need not pay.
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON  # noqa: PLC0415 - see above
+
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": service}), sampler=ALWAYS_ON, shutdown_on_exit=False
+    )
+    if exporter is not None:
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+    else:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - see above
+
+        base = (endpoint or "").rstrip("/")
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{base}/v1/traces")))
+    _Tracing.provider = provider
+    _Tracing.tracer = provider.get_tracer("tocsin")
+    _Tracing.ratio = sample_ratio
+
+
+def shutdown_tracing() -> None:
+    """Export what is left and stop. Blocks for up to the exporter's timeout; harmless when tracing was never configured."""
+    provider, _Tracing.provider, _Tracing.tracer = _Tracing.provider, None, None
+    if provider is not None:
+        provider.shutdown()
+
+
+def current_traceparent() -> str | None:
+    """The traceparent to put on whatever is sent from here, or None outside any trace."""
+    return _current.get()
+
+
+def is_sampled(traceparent: str | None) -> bool:
+    """Whether spans under this traceparent are recorded. The test for hot paths: `with span(…)` only where it is true."""
+    return traceparent is not None and _FORM(traceparent) is not None and int(traceparent[53:], 16) & 1 == 1
+
+
+class span:  # noqa: N801 - reads as a function, `with span("render"):`, but is a class because that is half the cost
+    """`with span("render", traceparent=record's, batch=12) as s:` one stage of one trace.
+
+    Without `traceparent` the span continues the current one, or begins a trace. A malformed traceparent counts as none.
+    An exception marks the span as failed with the exception's class, never its text, which may hold an address.
+    Attributes are ids, counts and codes.
+    """
+
+    __slots__ = ("_attributes", "_name", "_parent", "_recorded", "_token")
+
+    def __init__(self, name: str, traceparent: str | None = None, **attributes: Attribute) -> None:
+        self._name = name
+        self._parent = traceparent
+        self._attributes = attributes
+        self._recorded: Span | None = None
+        self._token: Token[str | None] | None = None
+
+    def __enter__(self) -> Self:
+        parent = self._parent or _current.get()
+        if parent is not None and (len(parent) != 55 or not _FORM(parent)):
+            parent = None
+        tracer = _Tracing.tracer
+        if tracer is None or (parent is not None and not int(parent[53:], 16) & 1):
+            self._token = _current.set(parent)
+            return self
+        if parent is None and _random.random() >= _Tracing.ratio:
+            self._token = _current.set(
+                f"00-{_random.getrandbits(128) | 1:032x}-{_random.getrandbits(64) | 1:016x}-00"
+            )
+            return self
+        self._recorded = _start(tracer, self._name, parent, self._attributes)
+        context = self._recorded.get_span_context()
+        self._token = _current.set(f"00-{context.trace_id:032x}-{context.span_id:016x}-01")
+        return self
+
+    def set(self, name: str, value: Attribute) -> None:
+        """Add an attribute that is known only now; nothing happens when the span is not recorded."""
+        if self._recorded is not None:
+            self._recorded.set_attribute(name, value)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether this span will be exported."""
+        return self._recorded is not None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+        if self._recorded is None:
+            return
+        if kind is not None:
+            from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - only loaded once tracing is configured
+
+            self._recorded.set_status(Status(StatusCode.ERROR, kind.__name__))
+        self._recorded.end()
+
+
+def _start(tracer: "Tracer", name: str, parent: str | None, attributes: dict[str, Attribute]) -> "Span":
+    from opentelemetry.context import Context  # noqa: PLC0415 - only loaded once tracing is configured
+    from opentelemetry.trace import (  # noqa: PLC0415 - only loaded once tracing is configured
+        NonRecordingSpan,
+        SpanContext,
+        TraceFlags,
+        set_span_in_context,
+    )
+
+    context = Context()
+    if parent is not None:
+        above = SpanContext(
+            int(parent[3:35], 16), int(parent[36:52], 16), is_remote=True, trace_flags=TraceFlags(1)
+        )
+        context = set_span_in_context(NonRecordingSpan(above), context)
+    return tracer.start_span(name, context=context, attributes=attributes)
