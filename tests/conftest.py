@@ -1,12 +1,70 @@
-"""What tests share: a real broker and a real database, started once, named by the environment when they already run."""
+"""What tests share: a real broker and database, started once, and a word on which tests ran and which did not."""
 
 import os
+import shutil
 import uuid
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tocsin.dev import KafkaServer, PostgresServer, create_database, drop_database
+
+TESTS = Path(__file__).parent
+PACKAGES = {  # marker -> the program it needs, how to get it
+    "browser": ("chromium", "apt install chromium chromium-driver"),
+    "kcat": ("kcat", "apt install kcat"),
+}
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    unknown = _without() - PACKAGES.keys()
+    if unknown:
+        raise pytest.UsageError(f"WITHOUT may name {', '.join(PACKAGES)}; not {', '.join(sorted(unknown))}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what WITHOUT names, and remembers how many tests that were."""
+    left_out = [(item, name) for item in items for name in _without() if item.get_closest_marker(name)]
+    config.stash[LEFT_OUT] = Counter(name for _, name in left_out)
+    if left_out:
+        gone = {item for item, _ in left_out}
+        config.hook.pytest_deselected(items=list(gone))
+        items[:] = [item for item in items if item not in gone]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, (program, how) in PACKAGES.items():
+        if item.get_closest_marker(marker) and shutil.which(program) is None:
+            pytest.fail(
+                f"this test needs Debian's {program}: {how}; or leave such tests out: make test WITHOUT={marker}",
+                pytrace=False,
+            )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """How many tests of each kind passed, and what was left out."""
+    passed = Counter(_kind(report.nodeid) for report in terminalreporter.getreports("passed"))
+    terminalreporter.write_sep("=", "tests by kind")
+    for kind in sorted(passed):
+        terminalreporter.write_line(f"{kind:<12} {passed[kind]:>5} passed")
+    for marker, count in sorted(config.stash.get(LEFT_OUT, Counter()).items()):
+        program, how = PACKAGES[marker]
+        terminalreporter.write_line(
+            f"{marker:<12} {count:>5} not run, as WITHOUT asked: they need {program} ({how})"
+        )
+
+
+def _without() -> set[str]:
+    return {name for name in os.environ.get("WITHOUT", "").split(",") if name}
+
+
+def _kind(nodeid: str) -> str:
+    """The folder directly under tests/."""
+    parts = nodeid.split("::", maxsplit=1)[0].split("/")
+    return parts[parts.index(TESTS.name) + 1] if TESTS.name in parts[:-2] else "other"
 
 
 @pytest.fixture(scope="session")

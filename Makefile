@@ -1,0 +1,64 @@
+# Every target is a verb with a line of help; `make` alone prints them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+# Relative on purpose: the workspace's own path may hold spaces.
+BASE_PYTHON ?= python3.11
+PYTHON := .venv/bin/python
+UV := .venv/bin/uv
+SOURCES := libs/common/src $(wildcard services/*/src) $(wildcard tools/*/src)
+MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/pyproject.toml))
+SERVICES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)))
+EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
+
+.PHONY: help dev up down test check bench-quick contracts lock
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+dev: .venv/.installed ## Start everything, send two events, show what arrived; Ctrl-C ends it
+	@$(PYTHON) -m tocsin.dev run
+
+up: .venv/.installed ## The same in the background; addresses are in .dev/endpoints.json
+	@$(PYTHON) -m tocsin.dev up
+
+down: .venv/.installed ## End what `make up` started
+	@$(PYTHON) -m tocsin.dev down
+
+test: .venv/.installed ## Run all tests; WITHOUT=browser,kcat leaves out what needs Debian's packages
+	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest $(PYTEST_ARGS)
+
+check: .venv/.installed ## Format, lint, types, import rules, generated files, unit tests
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy $(SOURCES) tests bench
+	.venv/bin/lint-imports
+	$(PYTHON) -m tocsin.contracts_docs --check
+	$(PYTHON) -m pytest -q tests/unit
+
+bench-quick: .venv/.installed ## Measure the whole path and each stage (two minutes)
+	@$(PYTHON) bench/quick.py
+
+contracts: .venv/.installed ## Generate JSON Schemas, AsyncAPI and OpenAPI documents
+	$(PYTHON) -m tocsin.contracts_docs
+
+lock: .venv/.installed ## Renew requirements/*.txt: newest versions, pinned with their hashes
+	$(UV) lock --quiet --upgrade
+	$(EXPORT) --all-packages --output-file requirements/dev.txt > /dev/null
+	for service in $(SERVICES); do \
+	  $(EXPORT) --package "tocsin-$$service" --no-dev --output-file "requirements/$$service.txt" > /dev/null; \
+	done
+	echo uv | $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --output-file requirements/uv.txt - > /dev/null
+
+# The stamp is newer than everything the environment is made from.
+.venv/.installed: requirements/dev.txt requirements/uv.txt $(addsuffix /pyproject.toml,$(MEMBERS))
+	@command -v $(BASE_PYTHON) > /dev/null || \
+	  { echo "Tocsin needs Python 3.11 or newer: install it (Debian: apt install python3.11-venv), or name yours: make BASE_PYTHON=python3" >&2; exit 1; }
+	@echo "Installing the Python environment into .venv"
+	@[ -x $(PYTHON) ] || $(BASE_PYTHON) -m venv .venv
+	@[ -x $(UV) ] || $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	@touch $@
