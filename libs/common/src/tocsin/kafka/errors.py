@@ -1,0 +1,82 @@
+"""What can go wrong with Kafka, split by what the caller does next.
+
+KafkaFault
+├── NotStored              repeat the publish: the record is not known to be stored
+├── Overloaded             repeat later: nothing was sent
+├── RecordTooLarge         give up on this record: nothing was sent
+├── TopicFault             stop and run ``tocsin topics apply``
+│   ├── OffsetMissing
+│   └── PartitionsUnequal
+├── PlanRefused            stop: the topics differ in a way that no command may change
+├── NotReadToEnd           stop or try again: the end of a log was not reached in time
+├── ProducerBroken         end the process: this producer can no longer keep its promise
+└── OwnershipLost          end the process: somebody else may own these partitions now
+    ├── TransactionFailed
+    ├── DrainTooSlow
+    └── NoProgress
+"""
+
+
+class KafkaFault(Exception):  # noqa: N818 - its leaves are named after what happened, as style asks
+    """Anything this package raises on purpose. The message is one sentence for a person."""
+
+
+class NotStored(KafkaFault):
+    """The record is not known to be stored: the deadline passed, or the broker refused it.
+
+    It may still be stored later. Repeat it with the same id; duplicates of an id are dropped downstream.
+    """
+
+
+class Overloaded(KafkaFault):
+    """The producer already holds as many bytes as it may. Nothing of this call was sent."""
+
+
+class RecordTooLarge(KafkaFault):
+    """A record is larger than its topic takes. Nothing of this call was sent."""
+
+    def __init__(self, *, topic: str, size: int, limit: int) -> None:
+        super().__init__(f"A record of {size} bytes does not fit the {limit} bytes that {topic} takes.")
+        self.topic = topic
+        self.size = size
+        self.limit = limit
+
+
+class TopicFault(KafkaFault):
+    """The topics, or the offsets of a group, are not as `tocsin topics apply` leaves them."""
+
+
+class OffsetMissing(TopicFault):
+    """A group has no usable committed offset. Nothing is guessed: the process stops."""
+
+
+class PartitionsUnequal(TopicFault):
+    """Topics that must have the same number of partitions do not, or a topic has fewer than there are slots."""
+
+
+class PlanRefused(KafkaFault):
+    """An existing topic differs in its number of partitions, which is fixed at creation."""
+
+
+class NotReadToEnd(KafkaFault):
+    """The end of a log was not reached before the deadline, for example behind an open transaction."""
+
+
+class ProducerBroken(KafkaFault):
+    """The producer lost its sequence or its sender. Only a new process begins afresh."""
+
+
+class OwnershipLost(KafkaFault):
+    """Fenced, expelled from the group, or known to it under another name. End the process without commit."""
+
+
+class TransactionFailed(OwnershipLost):
+    """A transaction did not commit for certain. The next owner finds out; this process ends."""
+
+
+class DrainTooSlow(OwnershipLost):
+    """What was in flight did not end within the drain bound."""
+
+
+class NoProgress(OwnershipLost):
+    """The watchdog saw the loop or a slot stand still for too long."""
