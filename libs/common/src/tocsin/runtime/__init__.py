@@ -1,1 +1,37 @@
+"""How a process starts, waits, tells its health, and ends."""
 
+from tocsin.runtime.clock import Clock, SystemClock
+from tocsin.runtime.component import Component, NeedsOperator
+from tocsin.runtime.health import Check, Health, Liveness
+from tocsin.runtime.http import CannotListen, HttpSettings
+from tocsin.runtime.main import Service, ServiceSettings, main
+from tocsin.runtime.service import run_service
+from tocsin.runtime.settings import CommaList, Lanes, SettingsInvalid, load_settings, read_settings
+from tocsin.runtime.settings_table import SettingRow, settings_markdown, settings_table, settings_text
+from tocsin.runtime.waiting import wait_for
+
+__all__ = [
+    "CannotListen",
+    "Check",
+    "Clock",
+    "CommaList",
+    "Component",
+    "Health",
+    "HttpSettings",
+    "Lanes",
+    "Liveness",
+    "NeedsOperator",
+    "Service",
+    "ServiceSettings",
+    "SettingRow",
+    "SettingsInvalid",
+    "SystemClock",
+    "load_settings",
+    "main",
+    "read_settings",
+    "run_service",
+    "settings_markdown",
+    "settings_table",
+    "settings_text",
+    "wait_for",
+]

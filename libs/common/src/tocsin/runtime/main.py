@@ -1,0 +1,90 @@
+"""What every `__main__` does: `--help`, settings, logs, traces, then the service."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tocsin.observability import ObservabilitySettings, configure_logging, configure_tracing
+from tocsin.runtime.component import Component
+from tocsin.runtime.health import Health
+from tocsin.runtime.http import HttpSettings
+from tocsin.runtime.service import run_service
+from tocsin.runtime.settings import load_settings
+from tocsin.runtime.settings_table import settings_text
+
+
+class ServiceSettings(BaseSettings):
+    """What every service has. Subclass it, and give the subclass an `env_prefix` for the fields of its own."""
+
+    model_config = SettingsConfigDict(populate_by_name=True, frozen=True)
+
+    http: HttpSettings = Field(default_factory=HttpSettings, description="Where the service listens")
+    observability: ObservabilitySettings = Field(
+        default_factory=ObservabilitySettings, description="Logs and traces"
+    )
+    shutdown_timeout: float = Field(
+        default=25.0,
+        gt=0,
+        validation_alias="SHUTDOWN_TIMEOUT",
+        description="Seconds to finish what is in flight after SIGTERM; keep it below Kubernetes' grace period",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What `main` runs. `app` is the ASGI app; `components` are opened in this order."""
+
+    app: Any
+    health: Health
+    components: Sequence[Component] = field(default_factory=tuple)
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def main(
+    *,
+    name: str,
+    settings: type[S],
+    build: Callable[[S], Service],
+    summary: str,
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Run the service `name`; returns the exit code for `sys.exit`.
+
+    `--help` prints `summary` and the settings table. `build` wires the service from its settings, before the loop runs.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    if given:
+        return _answer(given, name=name, settings=settings, summary=summary)
+    loaded = load_settings(settings)
+    configure_logging(name, loaded.observability.json_logs, level=loaded.observability.log_level)
+    configure_tracing(
+        name, loaded.observability.otel_exporter_otlp_endpoint, loaded.observability.trace_sample_ratio
+    )
+    service = build(loaded)
+    return run_service(
+        name=name,
+        app=service.app,
+        http=loaded.http,
+        components=service.components,
+        health=service.health,
+        shutdown_timeout=loaded.shutdown_timeout,
+    )
+
+
+def _answer(given: Sequence[str], *, name: str, settings: type[BaseSettings], summary: str) -> int:
+    if list(given) not in (["--help"], ["-h"]):
+        sys.stderr.write(
+            f"tocsin {name} takes no arguments, only --help; it is configured by environment variables.\n"
+        )
+        return 2
+    module = f"tocsin.{name.replace('-', '_')}"
+    sys.stdout.write(
+        f"Usage: python -m {module}\n\n{summary}\n\nEnvironment variables:\n\n{settings_text(settings)}"
+    )
+    return 0

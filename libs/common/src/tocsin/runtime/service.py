@@ -1,0 +1,211 @@
+"""The life of a service process, from its first socket to its exit code.
+
+    HTTP answers → components open, in order → they run, each watched → stop → runs end → HTTP ends → close, in reverse
+
+| how it ends | exit code |
+|---|---|
+| SIGTERM or SIGINT, everything finished within the bound | 0 |
+| a component's `open` or `run` failed, `run` returned early, HTTP ended, or the bound was exceeded | 1 |
+| settings that make no sense (see `load_settings`) | 2 |
+| a second signal | 128 + its number, at once |
+"""
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+import uvloop
+
+from tocsin.observability import get_logger, shutdown_tracing
+from tocsin.runtime.component import Component, NeedsOperator
+from tocsin.runtime.health import Health
+from tocsin.runtime.http import HttpServer, HttpSettings
+from tocsin.runtime.loop_watch import watch_loop
+
+log = get_logger(__name__)
+
+CLOSE_AT_LEAST = 2.0
+"""Seconds for the closing even when the runs have used up the bound: leaving a group and closing sockets take that."""
+
+
+def run_service(
+    *,
+    name: str,
+    app: Any,
+    http: HttpSettings,
+    components: Sequence[Component],
+    health: Health,
+    shutdown_timeout: float,
+) -> int:
+    """Run a service until it is told to stop or a part of it ends; return the exit code. `app` is the ASGI app.
+
+    `shutdown_timeout`: seconds from the signal to the end of the last component's `run` and of the last request.
+    """
+    life = _Life(
+        name=name,
+        server=HttpServer(app=app, settings=http),
+        components=components,
+        health=health,
+        shutdown_timeout=shutdown_timeout,
+    )
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(life.live())
+    finally:
+        shutdown_tracing()
+
+
+class _Life:
+    def __init__(
+        self,
+        *,
+        name: str,
+        server: HttpServer,
+        components: Sequence[Component],
+        health: Health,
+        shutdown_timeout: float,
+    ) -> None:
+        self._name = name
+        self._server = server
+        self._components = components
+        self._begun: list[Component] = []
+        self._check = health.check("service")
+        self._health = health
+        self._bound = shutdown_timeout
+        self._stop = asyncio.Event()
+        self._deadline = float("inf")
+        self._code = 0
+
+    async def live(self) -> int:
+        self._listen_to_signals()
+        try:
+            serving = await self._server.start()
+        except NeedsOperator as error:
+            self._fail("could not start", error, component="http")
+            return self._code
+        watching = asyncio.create_task(watch_loop(health=self._health, stop=self._stop), name="loop watch")
+        try:
+            if await self._open():
+                await self._run(serving)
+        finally:
+            self._begin_to_stop()
+            await self._end("http", self._server.finish())
+            for component in reversed(self._begun):
+                await self._end(component.name, component.close())
+            watching.cancel()
+        log.info("ended", exit_code=self._code)
+        return self._code
+
+    async def _open(self) -> bool:
+        """Whether all components opened; false when told to stop meanwhile, or when one failed."""
+        opening = asyncio.create_task(self._open_all(), name="open")
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        await asyncio.wait([opening, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        opening.cancel()
+        await asyncio.wait([opening])
+        if opening.cancelled():
+            return False
+        if error := opening.exception():
+            self._fail("could not open", error, component=self._begun[-1].name if self._begun else self._name)
+            return False
+        return not self._stop.is_set()
+
+    async def _open_all(self) -> None:
+        for component in self._components:
+            self._begun.append(component)
+            self._check.unready(f"opening {component.name}")
+            await component.open()
+            log.info("opened", component=component.name)
+
+    async def _run(self, serving: asyncio.Task[None]) -> None:
+        runs = [
+            asyncio.create_task(component.run(self._stop), name=component.name)
+            for component in self._components
+        ]
+        self._check.ready()
+        gc.collect()
+        gc.freeze()  # what start-up made stays for ever; collections no longer look at it (tens of milliseconds saved)
+        log.info("ready to work", components=[component.name for component in self._components])
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        await asyncio.wait([*runs, serving, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not self._stop.is_set():
+            for task in (*runs, serving):
+                self._note_early_end(task)
+        self._begin_to_stop()
+        await self._drain(runs)
+
+    def _note_early_end(self, task: asyncio.Task[None]) -> None:
+        if not task.done():
+            return
+        if task.cancelled():
+            self._fail("ended early", RuntimeError("it was cancelled"), component=task.get_name())
+        elif error := task.exception():
+            self._fail("failed", error, component=task.get_name())
+        else:
+            self._fail(
+                "ended early",
+                RuntimeError("it returned before it was told to stop"),
+                component=task.get_name(),
+            )
+
+    async def _drain(self, runs: list[asyncio.Task[None]]) -> None:
+        """Wait for the runs until the deadline, saying for which; cancel what is left."""
+        pending = {task for task in runs if not task.done()}
+        while pending and self._remaining() > 0:
+            log.info(
+                "waiting for",
+                components=sorted(task.get_name() for task in pending),
+                seconds_left=round(self._remaining(), 1),
+            )
+            _, pending = await asyncio.wait(pending, timeout=min(5.0, self._remaining()))
+        for task in pending:
+            self._fail("did not finish in time", None, component=task.get_name())
+            task.cancel()
+        if pending:
+            await asyncio.wait(pending, timeout=CLOSE_AT_LEAST)
+        for task in runs:
+            if task.done() and not task.cancelled() and (error := task.exception()) and self._code == 0:
+                self._fail("failed while stopping", error, component=task.get_name())
+
+    async def _end(self, name: str, ending: Any) -> None:
+        try:
+            await asyncio.wait_for(ending, timeout=max(CLOSE_AT_LEAST, self._remaining()))
+        except TimeoutError:
+            self._fail("did not close in time", None, component=name)
+        except Exception as error:  # noqa: BLE001 - the others must still be closed; the exit code tells
+            self._fail("failed while closing", error, component=name)
+        else:
+            log.info("closed", component=name)
+
+    def _fail(self, what: str, error: BaseException | None, *, component: str) -> None:
+        self._code = 1
+        if isinstance(error, NeedsOperator):
+            log.error(what, component=component, reason=str(error))
+        else:
+            log.error(what, component=component, exc_info=error)
+
+    def _remaining(self) -> float:
+        return self._deadline - asyncio.get_running_loop().time()
+
+    def _begin_to_stop(self) -> None:
+        if self._deadline == float("inf"):
+            self._deadline = asyncio.get_running_loop().time() + self._bound
+        self._check.unready("stopping")
+        self._stop.set()
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self._stop.is_set():
+            log.warning("second signal, ending at once", signal=number.name)
+            os._exit(128 + number)
+        log.info("told to stop", signal=number.name, seconds=self._bound)
+        self._begin_to_stop()
