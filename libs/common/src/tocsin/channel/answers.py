@@ -1,0 +1,62 @@
+"""The five ways in which handing a message to a provider can end. Dispatchers `match` on them.
+
+Accepted    it has the message
+Rejected    it will never take this message: give up
+NotSent     it cannot have taken the message: try again, here or elsewhere
+Throttled   it asks for patience: try again later
+Ambiguous   nobody knows: a duplicate is possible when tried again
+"""
+
+from dataclasses import dataclass
+
+from tocsin.contracts.vocabulary import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The provider took responsibility. `message_id` is its own id; `segments` counts SMS segments."""
+
+    message_id: str | None = None
+    code: str | None = None
+    segments: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """Permanent: this message to this address will not be taken. `code` is the provider's own."""
+
+    reason: Reason
+    code: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """The provider cannot have taken it: refused connection, failed TLS, a code it documents as not accepted."""
+
+    reason: Reason
+    code: str | None = None
+    detail: str | None = None
+    retry_after: float | None = None
+    """Seconds, when the provider said so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttled:
+    """Too many, too fast: not taken. `retry_after` in seconds, when the provider said so."""
+
+    code: str | None = None
+    detail: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambiguous:
+    """A timeout, or a connection lost after the last byte: it may have been sent."""
+
+    reason: Reason = Reason.NO_ANSWER
+    code: str | None = None
+    detail: str | None = None
+
+
+Answer = Accepted | Rejected | NotSent | Throttled | Ambiguous

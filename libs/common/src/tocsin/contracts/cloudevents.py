@@ -1,0 +1,253 @@
+"""CloudEvents 1.0 on Kafka and HTTP: binary and structured mode, read into an `Event` or refused field by field.
+
+Rules come from the CloudEvents 1.0.2 core, Kafka and HTTP bindings, and the distributed-tracing extension.
+Extension attributes of our own: `tenant`, `test` (`true`), `generatedid` (`true`, written by ingest).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+
+from tocsin.contracts.events import Event
+from tocsin.contracts.ids import valid_tenant
+from tocsin.contracts.limits import EVENT_DATA_BYTES
+from tocsin.contracts.vocabulary import Reason
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+JSON = "application/json"
+_TRUE = frozenset({"true", "1"})
+_NULL = msgspec.Raw(b"null")
+
+
+class Fault(NamedTuple):
+    """One thing wrong with an event: `pointer` is a JSON pointer into the envelope (`/source`, `/data/workflow`)."""
+
+    reason: Reason
+    pointer: str
+    detail: str
+
+
+class EventInvalid(Exception):
+    """The record is no event Tocsin can take. `faults` says each thing wrong and how to mend it; resend when mended."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(f"{fault.pointer or '/'}: {fault.detail}" for fault in faults))
+        self.faults = faults
+
+
+class _Structured(msgspec.Struct):
+    specversion: Any = None
+    id: Any = None
+    source: Any = None
+    type: Any = None
+    subject: Any = None
+    time: Any = None
+    datacontenttype: Any = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    data_base64: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    tenant: Any = None
+    test: Any = None
+    generatedid: Any = None
+    traceparent: Any = None
+
+
+_decode_structured = msgspec.json.Decoder(_Structured).decode
+_decode_json = msgspec.json.decode
+_encode = msgspec.json.encode
+
+
+def read_kafka(
+    headers: Iterable[tuple[str, bytes]], value: bytes | None, *, default_tenant: str | None = None
+) -> Event:
+    """The event in a Kafka record, in either mode; raises `EventInvalid` with every fault found."""
+    found = {name.lower(): content for name, content in headers}
+    content_type = found.get("content-type", b"").decode(errors="replace")
+    if content_type.startswith(STRUCTURED):
+        return read_structured(
+            value or b"", default_tenant=default_tenant, traceparent=_text(found.get("traceparent"))
+        )
+    attributes = {name[3:]: _text(content) for name, content in found.items() if name.startswith("ce_")}
+    attributes.setdefault("traceparent", _text(found.get("traceparent")))
+    return _binary(attributes, content_type, value or b"", default_tenant=default_tenant)
+
+
+def read_http_binary(headers: Mapping[str, str], body: bytes, *, default_tenant: str | None = None) -> Event:
+    """The event in an HTTP request in binary mode (`ce-` headers, percent-decoded); raises `EventInvalid`."""
+    attributes: dict[str, str | None] = {
+        name.lower()[3:]: unquote(content)
+        for name, content in headers.items()
+        if name.lower().startswith("ce-")
+    }
+    attributes.setdefault("traceparent", headers.get("traceparent"))
+    return _binary(attributes, headers.get("content-type", ""), body, default_tenant=default_tenant)
+
+
+def read_structured(
+    body: bytes, *, default_tenant: str | None = None, traceparent: str | None = None
+) -> Event:
+    """The event in one JSON envelope; raises `EventInvalid`. The envelope's own `traceparent` wins over the argument."""
+    try:
+        envelope = _decode_structured(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EventInvalid(
+            [Fault(Reason.NOT_A_CLOUDEVENT, "", f"The body is no JSON object: {error}.")]
+        ) from error
+    if envelope.data_base64 is not msgspec.UNSET:
+        raise EventInvalid(
+            [Fault(Reason.DATA_INVALID, "/data_base64", "Send JSON in `data`; binary data is not taken.")]
+        )
+    attributes = {
+        name: getattr(envelope, name) for name in _Structured.__struct_fields__ if not name.startswith("data")
+    }
+    attributes["traceparent"] = attributes["traceparent"] or traceparent
+    data = _NULL if envelope.data is msgspec.UNSET else envelope.data
+    content_type = envelope.datacontenttype or JSON
+    return _event(attributes, str(content_type), data, default_tenant=default_tenant)
+
+
+def _binary(
+    attributes: Mapping[str, Any], content_type: str, body: bytes, *, default_tenant: str | None
+) -> Event:
+    if not attributes.get("specversion") and not attributes.get("id"):
+        fault = Fault(
+            Reason.NOT_A_CLOUDEVENT,
+            "",
+            f"Neither `ce_specversion`/`ce_id` headers nor content-type {STRUCTURED}: send a CloudEvent in either mode.",
+        )
+        raise EventInvalid([fault])
+    if body:
+        try:
+            _decode_json(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise EventInvalid(
+                [Fault(Reason.DATA_INVALID, "/data", f"The data is not JSON: {error}.")]
+            ) from error
+    return _event(
+        attributes, content_type or JSON, msgspec.Raw(body) if body else _NULL, default_tenant=default_tenant
+    )
+
+
+def _event(
+    attributes: Mapping[str, Any], content_type: str, data: msgspec.Raw, *, default_tenant: str | None
+) -> Event:
+    faults: list[Fault] = []
+    if attributes.get("specversion") != "1.0":
+        faults.append(Fault(Reason.ATTRIBUTE_INVALID, "/specversion", "Must be the string `1.0`."))
+    required = {name: _required(attributes, name, faults) for name in ("id", "source", "type")}
+    tenant = _tenant(attributes.get("tenant") or default_tenant, faults)
+    if not _is_json(content_type):
+        faults.append(
+            Fault(Reason.DATA_INVALID, "/datacontenttype", f"Data must be JSON, not {content_type[:100]!r}.")
+        )
+    if len(bytes(data)) > EVENT_DATA_BYTES:
+        faults.append(Fault(Reason.DATA_TOO_LARGE, "/data", f"Data may be at most {EVENT_DATA_BYTES} bytes."))
+    subject = _optional(attributes, "subject", faults)
+    traceparent = _optional(attributes, "traceparent", faults)
+    time = _time(attributes.get("time"), faults)
+    if faults:
+        raise EventInvalid(faults)
+    return Event(
+        tenant=tenant,
+        id=required["id"],
+        source=required["source"],
+        type=required["type"],
+        subject=subject,
+        time=time,
+        data=data,
+        test=_flag(attributes.get("test")),
+        generated_id=_flag(attributes.get("generatedid")),
+        traceparent=traceparent,
+    )
+
+
+def write_kafka(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
+    """Headers and value of the event in binary mode, as ingest writes it."""
+    headers = [
+        ("content-type", JSON.encode()),
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event.id.encode()),
+        ("ce_source", event.source.encode()),
+        ("ce_type", event.type.encode()),
+        ("ce_tenant", event.tenant.encode()),
+    ]
+    if event.subject is not None:
+        headers.append(("ce_subject", event.subject.encode()))
+    if event.time is not None:
+        headers.append(("ce_time", event.time.isoformat().encode()))
+    if event.test:
+        headers.append(("ce_test", b"true"))
+    if event.generated_id:
+        headers.append(("ce_generatedid", b"true"))
+    if event.traceparent is not None:
+        headers.append(("traceparent", event.traceparent.encode()))
+    return headers, bytes(event.data)
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode(errors="replace")
+
+
+def _is_json(content_type: str) -> bool:
+    media = content_type.split(";", 1)[0].strip().lower()
+    return media == JSON or media.endswith("+json") or media == "text/json"
+
+
+def _required(attributes: Mapping[str, Any], name: str, faults: list[Fault]) -> str:
+    value = attributes.get(name)
+    if value is None or value == "":
+        faults.append(
+            Fault(Reason.ATTRIBUTE_MISSING, f"/{name}", f"`{name}` is required and may not be empty.")
+        )
+        return ""
+    return _short_text(value, name, faults)
+
+
+def _optional(attributes: Mapping[str, Any], name: str, faults: list[Fault]) -> str | None:
+    value = attributes.get(name)
+    return None if value is None or value == "" else _short_text(value, name, faults)
+
+
+def _short_text(value: object, name: str, faults: list[Fault]) -> str:
+    if isinstance(value, str) and len(value) <= 1024 and value.isprintable():
+        return value
+    faults.append(
+        Fault(
+            Reason.ATTRIBUTE_INVALID,
+            f"/{name}",
+            "Must be a string of at most 1,024 characters, none a control character.",
+        )
+    )
+    return ""
+
+
+def _tenant(value: object, faults: list[Fault]) -> str:
+    if value is None:
+        detail = "The extension attribute `tenant` is required on this topic: set `ce_tenant`, or `tenant` in the envelope."
+        faults.append(Fault(Reason.TENANT_MISSING, "/tenant", detail))
+        return ""
+    if isinstance(value, str) and valid_tenant(value):
+        return value
+    faults.append(Fault(Reason.ATTRIBUTE_INVALID, "/tenant", "Must match [a-z0-9-]{1,63}."))
+    return ""
+
+
+def _time(value: object, faults: list[Fault]) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        return msgspec.convert(value, datetime)
+    except msgspec.ValidationError:
+        faults.append(
+            Fault(
+                Reason.ATTRIBUTE_INVALID, "/time", "Must be an RFC 3339 time, such as 2026-01-31T12:00:00Z."
+            )
+        )
+        return None
+
+
+def _flag(value: object) -> bool:
+    return value is True or (isinstance(value, str) and value.lower() in _TRUE)

@@ -1,0 +1,104 @@
+"""What the router publishes for the others: API keys, tenants, categories, workflows, templates (topic `directory`).
+
+The topic is compacted; a record is an entity's state as it stands, a tombstone its end.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from tocsin.contracts.jobs import Sender
+from tocsin.contracts.vocabulary import Channel, Lane
+
+Scope = Literal["send", "read", "manage", "operate"]
+CategoryDefault = Literal["required", "on", "off"]
+
+
+class _Entity(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"):
+    version: int = 1
+    """The schema's version, not the entity's."""
+    tenant: str
+
+    @property
+    def record_key(self) -> bytes:
+        """The entity's Kafka key: `kind/tenant` and what names it within the tenant."""
+        raise NotImplementedError
+
+
+class ApiKey(_Entity, kw_only=True, omit_defaults=True, tag="api_key"):
+    """An API key without its secret: `sha256` is the hex SHA-256 of the secret part."""
+
+    id: str
+    name: str = ""
+    mode: Literal["live", "test"]
+    sha256: str
+    scopes: list[Scope]
+    expires_at: datetime | None = None
+
+    @property
+    def record_key(self) -> bytes:
+        return f"api_key/{self.tenant}/{self.id}".encode()
+
+
+class Tenant(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
+    """A tenant: its name and branding, its sender identities, and its providers in order, by channel."""
+
+    name: str = ""
+    default_locale: str = "en"
+    attributes: dict[str, Any] = {}
+    senders: dict[Channel, Sender] = {}
+    providers: dict[Channel, list[str]] = {}
+
+    @property
+    def record_key(self) -> bytes:
+        return f"tenant/{self.tenant}".encode()
+
+
+class Category(_Entity, kw_only=True, omit_defaults=True, tag="category"):
+    """A kind of message a recipient can switch: `required` cannot be switched off."""
+
+    key: str
+    name: str = ""
+    default: CategoryDefault = "on"
+    ttl_seconds: int | None = None
+
+    @property
+    def record_key(self) -> bytes:
+        return f"category/{self.tenant}/{self.key}".encode()
+
+
+class Workflow(_Entity, kw_only=True, omit_defaults=True, tag="workflow"):
+    """A published workflow: what triggers it, whom it reaches, on which channels."""
+
+    key: str
+    revision: int
+    event_types: list[str] = []
+    recipients: str | None = None
+    """JMESPath over the event (`{subject, data, source, type}`); None: the event's `subject` names the recipient."""
+    category: str
+    lane: Lane
+    channels: list[Channel]
+    data_schema: dict[str, Any] | None = None
+
+    @property
+    def record_key(self) -> bytes:
+        return f"workflow/{self.tenant}/{self.key}".encode()
+
+
+class Template(_Entity, kw_only=True, omit_defaults=True, tag="template"):
+    """The published version of one template. `parts`: `subject`, `text`, `html` · `body` · `title`, `body`, `data.<name>`."""
+
+    workflow: str
+    channel: Channel
+    locale: str
+    revision: int
+    parts: dict[str, str]
+
+    @property
+    def record_key(self) -> bytes:
+        return f"template/{self.tenant}/{self.workflow}/{self.channel}/{self.locale}".encode()
+
+
+DirectoryRecord = ApiKey | Tenant | Category | Workflow | Template
+"""Every record of `directory`."""

@@ -1,0 +1,38 @@
+"""What producers write: CloudEvents 1.0, of any business type, or the direct request for a notification."""
+
+from datetime import datetime
+
+import msgspec
+
+from tocsin.contracts.recipients import InlineRecipient
+from tocsin.contracts.vocabulary import Lane
+
+NOTIFICATION_REQUESTED = "tocsin.notification.requested.v1"
+"""The type of the direct request; its data is a `NotificationRequest`."""
+
+
+class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A CloudEvent that passed validation. `data` is JSON, unparsed; `time` is the producer's claim, never relied on."""
+
+    tenant: str
+    source: str
+    id: str
+    type: str
+    subject: str | None = None
+    time: datetime | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    test: bool = False
+    generated_id: bool = False
+    """True when ingest made the id up: no other event can bear it, so it needs no claim."""
+    traceparent: str | None = None
+
+
+class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The direct request: which workflow, for whom, with what data."""
+
+    workflow: str
+    recipients: list[str | InlineRecipient]
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+    actor: str | InlineRecipient | None = None
+    lane: Lane | None = None
+    expires_at: datetime | None = None

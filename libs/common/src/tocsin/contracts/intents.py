@@ -1,0 +1,62 @@
+"""What the router has yet to decide: a notification for one recipient, or the rest of a fan-out."""
+
+from datetime import datetime
+
+import msgspec
+
+from tocsin.contracts.events import Event
+from tocsin.contracts.recipients import InlineRecipient
+from tocsin.contracts.vocabulary import Channel, Lane
+
+
+class DeliveryRef(msgspec.Struct, kw_only=True, frozen=True):
+    """Names one delivery of a notification: `address_key` is `email`, `phone` or the device's id, never an address."""
+
+    channel: Channel
+    step: str
+    address_key: str
+
+
+class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="notification"):
+    """One notification for one recipient, or, where `delivery` is set, that one delivery of it, decided again."""
+
+    version: int = 1
+    tenant: str
+    notification_id: str
+    event_source: str
+    event_id: str
+    event_type: str
+    event_time: datetime
+    """When the broker stored the event (log append), UTC."""
+    workflow: str
+    recipient: str
+    inline: InlineRecipient | None = None
+    actor: str | InlineRecipient | None = None
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+    lane: Lane
+    expires_at: datetime | None = None
+    """As the producer asked; None leaves it to the category's or the lane's time to live."""
+    test: bool = False
+    delivery: DeliveryRef | None = None
+    origin: str
+    cause: str
+    traceparent: str | None = None
+
+
+class Continuation(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="continuation"):
+    """The rest of a fan-out: the event and how far it has come. Keyed `tenant/event`."""
+
+    version: int = 1
+    event: Event
+    event_time: datetime
+    lane: Lane
+    workflow: str
+    cursor: int
+    """Index of the first recipient that has no intent yet, in the order in which the event names them."""
+    origin: str
+    cause: str
+    traceparent: str | None = None
+
+
+IntentRecord = Intent | Continuation
+"""Every record of `intents.<lane>`."""

@@ -1,0 +1,26 @@
+"""A recipient as messages carry one: by id, or inline with what the producer knows."""
+
+from typing import Any
+
+import msgspec
+
+
+class Device(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """One installation of an app that takes push messages."""
+
+    id: str
+    token: str
+    platform: str | None = None
+
+
+class InlineRecipient(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A recipient given with the event. What stands here overrides the directory for this one message;
+    preferences are still those stored under `id`."""
+
+    id: str
+    email: str | None = None
+    phone: str | None = None
+    devices: list[Device] | None = None
+    locale: str | None = None
+    time_zone: str | None = None
+    attributes: dict[str, Any] | None = None

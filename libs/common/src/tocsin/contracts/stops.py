@@ -1,0 +1,19 @@
+"""What must not go out any more: read whole by router and dispatchers (topic `stops`, compacted)."""
+
+import msgspec
+
+
+class RecipientVersion(
+    msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="recipient_version"
+):
+    """Raised by each change that takes something away from a recipient: a job decided under less is decided again."""
+
+    version: int = 1
+    """The schema's version."""
+    tenant: str
+    recipient: str
+    recipient_version: int
+
+
+StopRecord = RecipientVersion
+"""Every record of `stops`; keyed `tenant/recipient`."""

@@ -1,0 +1,156 @@
+"""The registry of topics: the only place that names them, their sizes, and who writes and reads each.
+
+A topic enters when it has a writer and a reader. AsyncAPI, JSON Schemas, ACLs and `tocsin topics apply` come from here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tocsin.contracts.directory import DirectoryRecord
+from tocsin.contracts.events import Event
+from tocsin.contracts.intents import IntentRecord
+from tocsin.contracts.jobs import Job
+from tocsin.contracts.statuses import Status
+from tocsin.contracts.stops import StopRecord
+from tocsin.contracts.vocabulary import Channel, Lane
+
+MIB = 1024 * 1024
+DAY_MS = 24 * 3600 * 1000
+DEFAULT_PREFIX = "tocsin."
+DEFAULT_PARTITIONS = 12
+
+PRODUCERS = "producers"
+"""Whoever has the right: applications outside Tocsin."""
+ANYONE = "anyone"
+DISPATCHERS = tuple(channel.dispatcher for channel in Channel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """One topic, ready to create. `partitions` 0 means: as many as the lanes' topics have by setting."""
+
+    name: str
+    family: Literal["events", "intents", "jobs", "status", "directory", "stops", "dead"]
+    record: object
+    key: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    max_message_bytes: int
+    retention_ms: int | None = None
+    """None: compacted."""
+    lane: Lane | None = None
+    channel: Channel | None = None
+    public: bool = False
+    partitions: int = 0
+
+    @property
+    def compacted(self) -> bool:
+        return self.retention_ms is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """One consumer group, its topics, and whether its commits carry an outcome position as metadata."""
+
+    name: str
+    service: str
+    topics: tuple[str, ...]
+    outcome_topic: str | None = None
+
+
+class Topics:
+    """Every topic and group under one prefix."""
+
+    def __init__(self, prefix: str = DEFAULT_PREFIX) -> None:
+        self.prefix = prefix
+
+    def events(self, lane: Lane) -> str:
+        return f"{self.prefix}events.{lane}"
+
+    def intents(self, lane: Lane) -> str:
+        return f"{self.prefix}intents.{lane}"
+
+    def jobs(self, channel: Channel, lane: Lane) -> str:
+        return f"{self.prefix}jobs.{channel}.{lane}"
+
+    def status(self, lane: Lane) -> str:
+        return f"{self.prefix}status.{lane}"
+
+    @property
+    def directory(self) -> str:
+        return f"{self.prefix}directory"
+
+    @property
+    def stops(self) -> str:
+        return f"{self.prefix}stops"
+
+    def dead(self, service: str) -> str:
+        return f"{self.prefix}dead.{service}"
+
+    def all(self) -> list[Topic]:
+        """Every topic, in the order in which a message meets them."""
+        return [*self._lanes(), *self._shared()]
+
+    def _lanes(self) -> Iterator[Topic]:
+        for lane in Lane:
+            yield Topic(
+                name=self.events(lane), family="events", lane=lane, record=Event, key="any", public=True,
+                writers=(PRODUCERS, "ingest"), readers=("router",), retention_ms=7 * DAY_MS, max_message_bytes=MIB,
+            )  # fmt: skip
+            yield Topic(
+                name=self.intents(lane), family="intents", lane=lane, record=IntentRecord, key="tenant/recipient, or tenant/event",
+                writers=("router", *DISPATCHERS), readers=("router",), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
+            )  # fmt: skip
+            for channel in Channel:
+                yield Topic(
+                    name=self.jobs(channel, lane), family="jobs", lane=lane, channel=channel, record=Job, key="tenant/recipient",
+                    writers=("router",), readers=(channel.dispatcher,), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
+                )  # fmt: skip
+            yield Topic(
+                name=self.status(lane), family="status", lane=lane, record=Status, key="tenant/recipient, or tenant/event", public=True,
+                writers=("router", *DISPATCHERS), readers=("ledger", "router", *DISPATCHERS, ANYONE),
+                retention_ms=30 * DAY_MS, max_message_bytes=2 * MIB,
+            )  # fmt: skip
+
+    def _shared(self) -> Iterator[Topic]:
+        yield Topic(
+            name=self.directory, family="directory", record=DirectoryRecord, key="kind/tenant/entity", partitions=1,
+            writers=("router",), readers=("ingest", "router", *DISPATCHERS), max_message_bytes=2 * MIB,
+        )  # fmt: skip
+        yield Topic(
+            name=self.stops, family="stops", record=StopRecord, key="tenant/recipient", partitions=1,
+            writers=("router",), readers=("router", *DISPATCHERS), max_message_bytes=64 * 1024,
+        )  # fmt: skip
+        for service in ("router", *DISPATCHERS):
+            yield Topic(
+                name=self.dead(service), family="dead", record=bytes, key="as it was", partitions=1,
+                writers=(service,), readers=("ledger",), retention_ms=30 * DAY_MS, max_message_bytes=4 * MIB,
+            )  # fmt: skip
+
+    def groups(self) -> list[Group]:
+        """Every consumer group that commits offsets; `tocsin topics apply` gives each its start."""
+        return [group for lane in Lane for group in self._groups_of(lane)] + [
+            Group(
+                name="ledger.dead",
+                service="ledger",
+                topics=tuple(self.dead(s) for s in ("router", *DISPATCHERS)),
+            )
+        ]
+
+    def _groups_of(self, lane: Lane) -> Sequence[Group]:
+        status = self.status(lane)
+        return (
+            Group(name=f"router.{lane}", service="router", topics=(self.events(lane), self.intents(lane))),
+            Group(name=f"router-feedback.{lane}", service="router", topics=(status,)),
+            *(
+                Group(
+                    name=f"{channel.dispatcher}.{lane}",
+                    service=channel.dispatcher,
+                    topics=(self.jobs(channel, lane),),
+                    outcome_topic=status,
+                )
+                for channel in Channel
+            ),
+            Group(name=f"ledger.{lane}", service="ledger", topics=(status,)),
+        )

@@ -1,0 +1,133 @@
+"""The words every service shares: lanes, channels, statuses, and the reasons that go with them."""
+
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """Priority lanes, fastest first. Every topic from `events` on carries one, and nothing is shared between them."""
+
+    CRITICAL = "critical"
+    TRANSACTIONAL = "transactional"
+    BULK = "bulk"
+
+    @property
+    def speed(self) -> int:
+        """0 for the fastest lane; a larger number is a slower lane."""
+        return _SPEED[self]
+
+    @property
+    def default_ttl_seconds(self) -> int:
+        """How long a message lives when neither the producer nor its category says so: 10 min, 24 h, 72 h."""
+        return _TTL_SECONDS[self]
+
+
+_SPEED = {lane: place for place, lane in enumerate(Lane)}
+_TTL_SECONDS = {Lane.CRITICAL: 600, Lane.TRANSACTIONAL: 24 * 3600, Lane.BULK: 72 * 3600}
+
+
+def slowest(first: Lane, *others: Lane | None) -> Lane:
+    """The slowest of the lanes given; None says nothing. A producer may ask for a slower lane, never a faster."""
+    return max((first, *(lane for lane in others if lane is not None)), key=_SPEED.__getitem__)
+
+
+def fastest(first: Lane, *others: Lane) -> Lane:
+    """The fastest of the lanes given."""
+    return min((first, *others), key=_SPEED.__getitem__)
+
+
+class Channel(StrEnum):
+    """What a message travels on."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+
+    @property
+    def dispatcher(self) -> str:
+        """The service that hands this channel's jobs to providers."""
+        return f"dispatch-{self.value}"
+
+
+class StatusName(StrEnum):
+    """The one vocabulary from acceptance to the last click. A name enters when a service writes it."""
+
+    EVENT_ACCEPTED = "event_accepted"
+    EVENT_UNMATCHED = "event_unmatched"
+    EVENT_REFUSED = "event_refused"
+    ACCEPTED = "accepted"
+    ROUTED = "routed"
+    SKIPPED = "skipped"
+    DUPLICATE = "duplicate"
+    EXPIRED = "expired"
+    SENT = "sent"
+    DEFERRED = "deferred"
+    BOUNCED = "bounced"
+    UNSUBSCRIBED = "unsubscribed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DEAD_LETTERED = "dead_lettered"
+
+    @property
+    def final(self) -> bool:
+        """True when Tocsin itself will do nothing more for the status's subject; receipts may still follow."""
+        return self not in _NOT_FINAL
+
+
+_NOT_FINAL = {
+    StatusName.EVENT_ACCEPTED,
+    StatusName.ACCEPTED,
+    StatusName.ROUTED,
+    StatusName.DEFERRED,
+}
+
+
+class Rule(StrEnum):
+    """The rules a decision looks at, in this order. `skipped` names the one that decided."""
+
+    EXPIRY = "expiry"
+    DUPLICATE = "duplicate"
+    RECIPIENT = "recipient"
+    CATEGORY = "category"
+    PREFERENCE = "preference"
+    ADDRESS = "address"
+    TEMPLATE = "template"
+    RENDER = "render"
+    SIZE = "size"
+
+
+class Reason(StrEnum):
+    """Why a status is what it is: the reason codes of `skipped`, `deferred`, `failed`, `event_refused` and dead letters."""
+
+    # refused events and dead letters
+    NOT_A_CLOUDEVENT = "not_a_cloudevent"
+    ATTRIBUTE_MISSING = "attribute_missing"
+    ATTRIBUTE_INVALID = "attribute_invalid"
+    TENANT_MISSING = "tenant_missing"
+    TENANT_UNKNOWN = "tenant_unknown"
+    DATA_INVALID = "data_invalid"
+    DATA_TOO_LARGE = "data_too_large"
+    WORKFLOW_UNKNOWN = "workflow_unknown"
+    RECIPIENTS_INVALID = "recipients_invalid"
+    RECORD_UNREADABLE = "record_unreadable"
+    # not sent, by decision
+    RECIPIENT_UNKNOWN = "recipient_unknown"
+    CATEGORY_UNKNOWN = "category_unknown"
+    CATEGORY_OFF = "category_off"
+    PREFERENCE_OFF = "preference_off"
+    ADDRESS_MISSING = "address_missing"
+    TEMPLATE_MISSING = "template_missing"
+    TEMPLATE_FAILED = "template_failed"
+    TOO_LARGE = "too_large"
+    # hand-off to providers
+    RECHECK = "recheck"
+    RETRIES_EXHAUSTED = "retries_exhausted"
+    PROVIDER_UNKNOWN = "provider_unknown"
+    ADDRESS_INVALID = "address_invalid"
+    DEVICE_GONE = "device_gone"
+    CONTENT_REFUSED = "content_refused"
+    CREDENTIALS_REFUSED = "credentials_refused"
+    RECIPIENT_REFUSED = "recipient_refused"
+    RATE_LIMITED = "rate_limited"
+    UNREACHABLE = "unreachable"
+    PROVIDER_ERROR = "provider_error"
+    NO_ANSWER = "no_answer"
