@@ -10,9 +10,9 @@ class LocalStackError(Exception):
     """The local stack cannot go on. The message is one sentence that says what to do."""
 
 
-class MissingTool(LocalStackError):  # noqa: N818 -- reads as what happened
+class MissingTool(LocalStackError):
     """A program the stack needs is not installed. Install it, then run again."""
 
 
-class StartFailed(LocalStackError):  # noqa: N818 -- reads as what happened
+class StartFailed(LocalStackError):
     """A process of the stack ended or stayed silent while starting. The message names its log."""

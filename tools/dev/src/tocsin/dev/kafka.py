@@ -52,12 +52,13 @@ class KafkaServer:
         if not (self._folder / "data" / "meta.properties").exists():
             self._format()
 
-    def launch(self) -> None:
+    def launch(self) -> subprocess.Popen[bytes]:
         """Starts the process without waiting. Call it from the main thread, after `prepare()`."""
         if self._ports is None:
             self._ports = (free_port(), free_port())
         settings = self._write_settings(self._ports)
         self._process = spawn(self._command("kafka.Kafka", str(settings)), log=self.log, cwd=self._folder)
+        return self._process
 
     def wait_ready(self, *, timeout: float = 60) -> None:
         """Returns when the broker accepts connections; raises StartFailed otherwise. May run in any thread."""

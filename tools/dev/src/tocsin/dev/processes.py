@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from tocsin.dev.errors import StartFailed
 
 _ATTACHED = Path(__file__).with_name("attached.py")
+_handed_out: set[int] = set()
 
 
 def attached(
@@ -64,11 +66,19 @@ def end(
 
 
 def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago. Another process may take it first: be ready to try again."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on loopback that is free now, and that this process has not handed out before.
+
+    It lies below the range from which systems take the near end of outgoing connections, so that none of those can have
+    it when the program it is for binds it a second later.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        if port in _handed_out:
+            continue
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            _handed_out.add(port)
+            return port
 
 
 def wait_for_port(
