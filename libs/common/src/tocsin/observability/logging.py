@@ -33,6 +33,20 @@ _QUIET = (
 )
 
 
+# Until `configure_logging` is called (in tests, in scripts), our lines go to the stdlib's loggers and no further: structlog's
+# own default would print every local variable beside a traceback.
+if not structlog.is_configured():
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.render_to_log_kwargs,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
 def get_logger(name: str | None = None) -> Logger:
     """A logger whose `event` is a short constant and whose facts are fields: `log.info("job sent", delivery_id=…)`."""
     logger: Logger = structlog.stdlib.get_logger(name) if name else structlog.stdlib.get_logger()

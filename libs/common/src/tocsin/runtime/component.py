@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 
-class NeedsOperator(Exception):  # noqa: N818 - it reads as what it says
+class NeedsOperator(Exception):
     """A component cannot go on until a person acts. The message is one sentence: what is wrong and which command or setting
     puts it right. It ends the process with exit code 1; the log shows the sentence without a traceback.
     """

@@ -36,7 +36,7 @@ Lanes = Annotated[list[Lane], NoDecode, BeforeValidator(_split), AfterValidator(
 """Lanes written with commas: `critical,transactional`; at least one, each once."""
 
 
-class SettingsInvalid(Exception):  # noqa: N818 - it reads as what it says: the settings are invalid
+class SettingsInvalid(Exception):
     """The environment does not make valid settings; `faults` holds a sentence for each reason. Correct them and start again."""
 
     def __init__(self, faults: list[str]) -> None:

@@ -1,1 +1,44 @@
+"""What every HTTP surface shares: problems, keys and scopes, paging, ETags, limits, health endpoints."""
 
+from tocsin.web import codes
+from tocsin.web.app import service_app
+from tocsin.web.auth import Caller, KeyTable, Manager, Operator, Reader, Sender, require
+from tocsin.web.codes import CODES, ProblemCode
+from tocsin.web.etags import IfMatch, etag_of, require_match
+from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
+from tocsin.web.limits import deeper_than
+from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_cursor
+from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
+from tocsin.web.request_id import current_request_id
+
+__all__ = [
+    "CODES",
+    "Caller",
+    "Fault",
+    "IfMatch",
+    "KeyParts",
+    "KeyTable",
+    "Manager",
+    "Mode",
+    "Operator",
+    "Page",
+    "Paging",
+    "PagingQuery",
+    "Problem",
+    "ProblemCode",
+    "ProblemDetails",
+    "Reader",
+    "Sender",
+    "codes",
+    "current_request_id",
+    "decode_cursor",
+    "deeper_than",
+    "encode_cursor",
+    "etag_of",
+    "json_pointer",
+    "new_key",
+    "parse_key",
+    "require",
+    "require_match",
+    "service_app",
+]

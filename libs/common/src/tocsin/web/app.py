@@ -1,0 +1,81 @@
+"""The FastAPI application every service begins with."""
+
+import asyncio
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from tocsin.runtime import Health
+from tocsin.web.auth import KeyTable
+from tocsin.web.limits import MAX_BODY_BYTES, MAX_JSON_DEPTH, BodyLimits
+from tocsin.web.openapi import describe_with_problems
+from tocsin.web.problem import answer_with_problems
+from tocsin.web.request_context import RequestContext
+
+
+def service_app(
+    *,
+    name: str,
+    health: Health,
+    summary: str = "",
+    version: str = "1",
+    keys: KeyTable | None = None,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    max_json_depth: int = MAX_JSON_DEPTH,
+) -> FastAPI:
+    """An application with `/livez`, `/readyz`, `/metrics`, request ids, limits, problems, and an honest OpenAPI document.
+
+    Give it routers with `include_router`. `keys` is what `require(scope)` looks callers up in; routes that ask for a scope need it.
+    """
+    app = FastAPI(
+        title=f"Tocsin {name}",
+        summary=summary or None,
+        version=version,
+        docs_url=None,  # the page would load its scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.keys = keys if keys is not None else KeyTable()
+    app.add_middleware(BodyLimits, max_bytes=max_body_bytes, max_depth=max_json_depth)
+    app.add_middleware(RequestContext, service=name)
+    answer_with_problems(app)
+    describe_with_problems(app)
+    _add_health(app, health)
+    return app
+
+
+def _add_health(app: FastAPI, health: Health) -> None:
+    @app.get("/livez", include_in_schema=False)
+    async def livez() -> Response:
+        """200 while the event loop turns; an answer at all is most of the proof."""
+        now = health.liveness()
+        body = {
+            "alive": now.alive,
+            "loop_late_seconds": round(now.late, 4),
+            "since_seconds": round(now.since, 4),
+        }
+        return JSONResponse(body, status_code=200 if now.alive else 503)
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        """200 only when every check is ready; each is listed with its reason."""
+        checks = [
+            {"name": name, "ready": reason is None, "reason": reason}
+            for name, reason in health.reasons().items()
+        ]
+        body = {"ready": health.is_ready, "checks": checks}
+        return JSONResponse(body, status_code=200 if health.is_ready else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def prometheus(_request: Request) -> Response:
+        # In a thread: writing thousands of series takes longer than messages may wait.
+        text = await asyncio.to_thread(generate_latest)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The handler's name: it is what generated clients call the operation, so it is unique and never changes."""
+    return route.name

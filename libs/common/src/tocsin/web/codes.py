@@ -1,0 +1,85 @@
+"""Every problem an API of ours can answer with. Each has a page `docs/problems/<code>.md`; a test holds the two together.
+
+A code is for ever: callers branch on it. Add a line here, and its page, before raising a new one.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+PAGES: Final = "https://github.com/tocsin/tocsin/blob/main/docs/problems"
+"""Where the pages are read. RFC 9457 asks for a `type` that can be opened; this is the only place that knows the address."""
+
+CODES: Final[dict[str, "ProblemCode"]] = {}
+"""All codes by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCode:
+    """One kind of problem: its name for machines, its HTTP status, its title for people."""
+
+    name: str
+    status: int
+    title: str
+
+    @property
+    def type(self) -> str:
+        """The URI of the page that explains it."""
+        return f"{PAGES}/{self.name}.md"
+
+
+def _code(name: str, status: int, title: str) -> ProblemCode:
+    code = CODES[name] = ProblemCode(name, status, title)
+    return code
+
+
+# fmt: off
+BAD_REQUEST = _code("bad_request", 400, "The request cannot be understood")
+INVALID_JSON = _code("invalid_json", 400, "The body is not valid JSON")
+INVALID_CURSOR = _code("invalid_cursor", 400, "The cursor is not one this list gave out")
+UNAUTHENTICATED = _code("unauthenticated", 401, "A valid API key is required")
+SCOPE_MISSING = _code("scope_missing", 403, "The API key lacks the scope for this")
+FORBIDDEN = _code("forbidden", 403, "This is not allowed")
+NOT_FOUND = _code("not_found", 404, "There is nothing under this address")
+NOT_YET_KNOWN = _code("not_yet_known", 404, "Nothing is known under this id yet")
+INVALID_LINK = _code("invalid_link", 404, "The link is not valid")
+METHOD_NOT_ALLOWED = _code("method_not_allowed", 405, "The address does not answer this method")
+ALREADY_EXISTS = _code("already_exists", 409, "Something with this key exists already")
+CONFLICT = _code("conflict", 409, "The present state does not allow this")
+PRECONDITION_FAILED = _code("precondition_failed", 412, "It was changed since it was read")
+BODY_TOO_LARGE = _code("body_too_large", 413, "The body is too large")
+UNSUPPORTED_MEDIA_TYPE = _code("unsupported_media_type", 415, "The content type is not one this address takes")
+INVALID_REQUEST = _code("invalid_request", 422, "The request has faults")
+BODY_TOO_DEEP = _code("body_too_deep", 422, "The JSON is nested too deeply")
+TOO_MANY_ITEMS = _code("too_many_items", 422, "Too many items in one request")
+INVALID_IDEMPOTENCY_KEY = _code("invalid_idempotency_key", 422, "The Idempotency-Key cannot be used")
+INVALID_EVENT = _code("invalid_event", 422, "The event is not a valid CloudEvent")
+BATCH_REFUSED = _code("batch_refused", 422, "No event of the batch could be taken")
+DATA_TOO_LARGE = _code("data_too_large", 422, "The data of the event is too large")
+INVALID_DATA = _code("invalid_data", 422, "The data breaks the workflow's schema")
+UNKNOWN_WORKFLOW = _code("unknown_workflow", 422, "No published workflow has this key")
+UNKNOWN_CATEGORY = _code("unknown_category", 422, "No category has this key")
+CATEGORY_REQUIRED = _code("category_required", 422, "A required category cannot be switched off")
+INVALID_TEMPLATE = _code("invalid_template", 422, "The template has faults")
+RENDER_FAILED = _code("render_failed", 422, "The template cannot be rendered with this data")
+PRECONDITION_REQUIRED = _code("precondition_required", 428, "If-Match is required")
+INTERNAL_ERROR = _code("internal_error", 500, "Something went wrong on our side")
+NOT_STORED = _code("not_stored", 503, "The event is not known to be stored")
+OVERLOADED = _code("overloaded", 503, "Too much is waiting to be stored")
+NOT_READY = _code("not_ready", 503, "The service is not ready")
+# fmt: on
+
+BY_STATUS: Final = {
+    400: BAD_REQUEST,
+    401: UNAUTHENTICATED,
+    403: FORBIDDEN,
+    404: NOT_FOUND,
+    405: METHOD_NOT_ALLOWED,
+    409: CONFLICT,
+    412: PRECONDITION_FAILED,
+    413: BODY_TOO_LARGE,
+    415: UNSUPPORTED_MEDIA_TYPE,
+    422: INVALID_REQUEST,
+    428: PRECONDITION_REQUIRED,
+    503: NOT_READY,
+}
+"""What an HTTPException of FastAPI's own or of a library's is answered with, by its status."""

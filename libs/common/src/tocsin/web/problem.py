@@ -1,0 +1,158 @@
+"""Errors as RFC 9457 problems, everywhere: ours, FastAPI's 404, 405 and 422, and the unexpected 500."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from tocsin.web import codes
+from tocsin.web.codes import ProblemCode
+from tocsin.web.request_id import current_request_id
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault of a request. `pointer` is a JSON pointer into the body (`/recipients/0/id`, empty for the whole body),
+    or `query:limit`, `path:id`, `header:If-Match` for a parameter. `detail` never repeats the value.
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(Exception):
+    """Raise it anywhere under a route and the caller gets it: `raise Problem(codes.NOT_FOUND, "No recipient has this id.")`.
+
+    `extensions` are further members of the body, such as `event_id`; `headers` go on the response.
+    """
+
+    def __init__(
+        self,
+        code: ProblemCode,
+        detail: str,
+        *,
+        errors: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(code.name)
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.extensions = dict(extensions or {})
+
+    def body(self) -> dict[str, Any]:
+        """The members of the problem document, with the id of the request being answered."""
+        return {
+            "type": self.code.type,
+            "title": self.code.title,
+            "status": self.code.status,
+            "detail": self.detail,
+            "code": self.code.name,
+            "errors": [
+                {"pointer": one.pointer, "code": one.code, "detail": one.detail} for one in self.errors
+            ],
+            "request_id": current_request_id(),
+            **self.extensions,
+        }
+
+    def response(self) -> Response:
+        """The whole answer."""
+        return Response(
+            msgspec.json.encode(self.body()),
+            status_code=self.code.status,
+            media_type=MEDIA_TYPE,
+            headers=self.headers,
+        )
+
+
+class ProblemError(BaseModel):
+    """One fault of the request."""
+
+    pointer: str = Field(
+        description="JSON pointer into the body, empty for all of it; or `query:…`, `path:…`, `header:…` and the parameter's name",
+        examples=["/recipients/0/id"],
+    )
+    code: str = Field(description="What is wrong, for machines", examples=["missing"])
+    detail: str = Field(description="What is wrong, for people", examples=["Field required"])
+
+
+class ProblemDetails(BaseModel):
+    """An RFC 9457 problem document; problems of some codes have further members, named on the code's page."""
+
+    type: str = Field(description="The page that explains this problem", examples=[codes.NOT_FOUND.type])
+    title: str = Field(description="The kind of problem, for people", examples=[codes.NOT_FOUND.title])
+    status: int = Field(description="The HTTP status", examples=[404])
+    detail: str = Field(description="What happened this time", examples=["No recipient has this id."])
+    code: str = Field(
+        description="The kind of problem, for machines; never changes", examples=[codes.NOT_FOUND.name]
+    )
+    errors: list[ProblemError] = Field(
+        default=[], description="Each fault of the request, where it has several"
+    )
+    request_id: str | None = Field(default=None, description="The id under which our logs know this request")
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Register the handlers. The unexpected is answered by `RequestContext`, which also logs it."""
+    app.add_exception_handler(Problem, _ours)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+
+
+async def _ours(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - Starlette's handler type is wider than what it passes
+    return error.response()
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's handler type is wider than what it passes
+    fallback = codes.INTERNAL_ERROR if error.status_code >= 500 else codes.BAD_REQUEST
+    code = codes.BY_STATUS.get(error.status_code, fallback)
+    detail = _OWN_WORDS.get(code.name) or str(error.detail)
+    return Problem(code, detail, headers=error.headers).response()
+
+
+async def _validation(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette's handler type is wider than what it passes
+    found = error.errors()
+    if any(one["type"] == "json_invalid" for one in found):
+        return Problem(
+            codes.INVALID_JSON, "The body cannot be read as JSON.", errors=_json_fault(found)
+        ).response()
+    faults = [Fault(pointer=pointer_of(one["loc"]), code=one["type"], detail=one["msg"]) for one in found]
+    number = f"{len(faults)} faults" if len(faults) > 1 else "one fault"
+    return Problem(codes.INVALID_REQUEST, f"The request has {number}; see errors.", errors=faults).response()
+
+
+def pointer_of(loc: Sequence[str | int]) -> str:
+    """Where a pydantic fault is, as `Fault.pointer` writes it; `loc` begins with FastAPI's `body`, `query`, `path` or `header`."""
+    place, *path = loc
+    if place != "body":
+        return f"{place}:{'.'.join(str(part) for part in path)}"
+    return json_pointer(path)
+
+
+def json_pointer(path: Sequence[str | int]) -> str:
+    """RFC 6901: `("recipients", 0, "a/b")` is `/recipients/0/a~1b`."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _json_fault(found: Sequence[Any]) -> list[Fault]:
+    at = next(one["loc"][-1] for one in found if one["type"] == "json_invalid")
+    return [Fault(pointer="", code="json_invalid", detail=f"Not JSON at byte {at}")]
+
+
+_OWN_WORDS = {
+    "not_found": "No route answers this path.",
+    "method_not_allowed": "The route exists; see the Allow header for the methods it takes.",
+}

@@ -1,0 +1,87 @@
+"""Around every request: its id, its trace, its metrics, and an answer when the unexpected happens. Pure ASGI, for speed."""
+
+from time import perf_counter
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tocsin.observability import bound, get_logger, metrics, span
+from tocsin.web import codes
+from tocsin.web.problem import Problem
+from tocsin.web.request_id import begin_request, end_request
+
+log = get_logger(__name__)
+
+_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+
+
+class RequestContext:
+    """The outermost middleware of a service."""
+
+    def __init__(self, app: ASGIApp, *, service: str) -> None:
+        self._app = app
+        self._service = service
+        self._in_flight = metrics.http_in_flight.labels(service)
+        self._seconds: dict[tuple[str, str], Any] = {}
+        self._requests: dict[tuple[str, str, int], Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = traceparent = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given = value.decode("latin-1")
+            elif name == b"traceparent":
+                traceparent = value.decode("latin-1")
+        request_id, token = begin_request(given)
+        began = perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        self._in_flight.inc()
+        try:
+            with bound(request_id=request_id), span("http", traceparent, method=scope["method"]) as whole:
+                try:
+                    await self._app(scope, receive, send_with_id)
+                except Exception:
+                    log.exception("request failed", route=_route(scope))
+                    if status:
+                        raise  # the answer has begun; only the broken connection can tell the caller
+                    problem = Problem(
+                        codes.INTERNAL_ERROR, "It was logged under the request id; repeating may help."
+                    )
+                    await problem.response()(scope, receive, send_with_id)
+                whole.set("route", _route(scope))
+                whole.set("status", status)
+        finally:
+            self._in_flight.dec()
+            self._count(scope, status, perf_counter() - began)
+            end_request(token)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = _route(scope)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        requests = self._requests.get((method, route, status))
+        if requests is None:
+            requests = metrics.http_requests.labels(self._service, method, route, str(status))
+            self._requests[method, route, status] = requests
+        requests.inc()
+        duration = self._seconds.get((method, route))
+        if duration is None:
+            duration = self._seconds[method, route] = metrics.http_seconds.labels(
+                self._service, method, route
+            )
+        duration.observe(seconds)
+
+
+def _route(scope: Scope) -> str:
+    """The route's template, never the path: a path may hold a recipient's id or a token."""
+    return getattr(scope.get("route"), "path", None) or "unmatched"
