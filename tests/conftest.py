@@ -1,15 +1,21 @@
 """What tests share: a real broker and database, started once, and a word on which tests ran and which did not."""
 
+import json
 import os
 import shutil
+import signal
+import sys
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tocsin.dev import KafkaServer, PostgresServer, create_database, drop_database
+from tocsin.dev.processes import end, spawn
 
 TESTS = Path(__file__).parent
 PACKAGES = {  # marker -> the program it needs, how to get it
@@ -99,3 +105,20 @@ def database_url(postgres_server: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield create_database(postgres_server, name)
     drop_database(postgres_server, name)
+
+
+@pytest.fixture(scope="session")
+def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The whole local stack, ready and seeded: the content of its endpoints.json. It ends with the test run."""
+    folder = tmp_path_factory.mktemp("stack")
+    log = folder / "stack.log"
+    command = [sys.executable, "-m", "tocsin.dev", "run", "--folder", str(folder)]
+    process = spawn(command, log=log, on_parent_death=signal.SIGTERM)
+    try:
+        while not (folder / "endpoints.json").exists():
+            if process.poll() is not None:
+                pytest.fail(f"the local stack did not start:\n{log.read_text()}", pytrace=False)
+            time.sleep(0.2)
+        yield json.loads((folder / "endpoints.json").read_text())
+    finally:
+        end(process, timeout=60)

@@ -11,6 +11,7 @@ from tocsin.dev.processes import end
 
 LOOK_EVERY = 0.2  # seconds between two looks at the processes
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before a start; doubled when it died young
+GIVE_UP_AFTER = 3  # deaths in a row
 YOUNG = 10.0  # seconds of life below which a death counts as a failed start
 
 
@@ -48,6 +49,11 @@ class Supervisor:
         """Starts it and keeps it alive from now on."""
         self.programs.append(program)
         self._launch(program)
+
+    def hopeless(self, name: str) -> str | None:
+        """Why waiting for the program makes no sense: it died young several times in a row. None while there is hope."""
+        dead = next((one for one in self.programs if one.name == name and one.deaths >= GIVE_UP_AFTER), None)
+        return None if dead is None else f"it ended {dead.deaths} times while starting; its log is {dead.log}"
 
     async def watch(self) -> None:
         """Starts again whatever dies; runs until cancelled."""
