@@ -147,8 +147,11 @@ class Stack:
             }
             self._supervisor.start(self._program("catcher", "tocsin.catcher", env))
             async with aiohttp.ClientSession() as client:
-                await wait_until_ready(
-                    "catcher", f"{self.catcher_url}/api/messages", client=client, say=self._steps.say
+                await _side_by_side(
+                    self._command("tocsin.catcher", "fcm-account", *where, env={}),
+                    wait_until_ready(
+                        "catcher", f"{self.catcher_url}/api/messages", client=client, say=self._steps.say
+                    ),
                 )
 
     async def _start_services(self) -> None:
