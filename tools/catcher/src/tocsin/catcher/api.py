@@ -1,0 +1,94 @@
+"""`/api`: what was caught, as JSON."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import JSONResponse, Response
+
+from .browser_policy import MAIL_POLICY, mail_document
+from .mailbox import Mailbox
+from .messages import Channel, Email, Push, Sms, as_json
+from .timelines import EntryFinder, NotYet, Timelines, Told, Untold
+
+
+def messages_api(mailbox: Mailbox) -> APIRouter:
+    """The list, one message, a mail's HTML, and clearing all."""
+    routes = APIRouter(prefix="/api/messages")
+
+    @routes.get("")
+    async def messages(
+        *,
+        channel: Channel | None = None,
+        to: str | None = None,
+        since: str | None = None,
+        limit: Annotated[int | None, Query(ge=1)] = None,
+        brief: bool = False,
+    ) -> JSONResponse:
+        """Newest first; `since` is RFC 3339; `brief` leaves out bodies of mails, headers and sources."""
+        found = mailbox.find(channel=channel, to=to, since=_instant(since), limit=limit)
+        return JSONResponse([message.brief() if brief else as_json(message) for message in found])
+
+    @routes.delete("")
+    async def clear() -> Response:
+        mailbox.clear()
+        return Response(status_code=204)
+
+    @routes.get("/{identity}")
+    async def message(identity: UUID) -> JSONResponse:
+        return JSONResponse(as_json(_kept(mailbox, identity)))
+
+    @routes.get("/{identity}/html")
+    async def html(identity: UUID) -> Response:
+        """The mail's HTML for the sandboxed frame; its policy holds wherever it is opened."""
+        mail = _kept(mailbox, identity)
+        if not isinstance(mail, Email) or mail.html is None:
+            raise HTTPException(404, "This message has no HTML.")
+        policy = {"Content-Security-Policy": MAIL_POLICY}
+        return Response(mail_document(mail.html), media_type="text/html", headers=policy)
+
+    return routes
+
+
+def timelines_api(mailbox: Mailbox, *, timelines: Timelines, entries: EntryFinder) -> APIRouter:
+    """What the stack tells of a message, and how to send it a first event."""
+    routes = APIRouter(prefix="/api")
+
+    @routes.get("/messages/{identity}/timeline")
+    async def timeline(identity: UUID) -> JSONResponse:
+        """200 with the timeline as the stack tells it, 404 while it is not known, 503 with a reason."""
+        match await timelines.of(_kept(mailbox, identity).notification_id):
+            case Told(body):
+                return JSONResponse(body)
+            case NotYet(after):
+                words = {"detail": "Nothing is known of it yet."}
+                return JSONResponse(words, 404, headers={"Retry-After": str(after)})
+            case Untold(reason):
+                return JSONResponse({"detail": reason}, 503)
+
+    @routes.get("/setup")
+    async def setup() -> dict[str, Any]:
+        """What the empty page says about sending a first event. No key."""
+        entry = entries.find()
+        return {"entry": entry.url if entry else None, "sample": entry.sample if entry else {}}
+
+    return routes
+
+
+def _kept(mailbox: Mailbox, identity: UUID) -> Email | Sms | Push:
+    message = mailbox.get(identity)
+    if message is None:
+        raise HTTPException(404, "No such message: it was cleared, or is older than what is kept.")
+    return message
+
+
+def _instant(text: str | None) -> datetime | None:
+    """An RFC 3339 time; a `+` that came unescaped in the query is taken for one; without a zone it is UTC."""
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text.strip().replace(" ", "+"))
+    except ValueError as error:
+        raise HTTPException(422, "`since` must be an RFC 3339 time.") from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -1,0 +1,28 @@
+// What a newcomer sees before anything was caught: how to send the first event.
+import { copyButton, el, icon } from "./dom.js";
+
+export async function drawEmpty(pane) {
+  const answer = await fetch("api/setup").catch(() => null);
+  const { entry, sample } = answer?.ok ? await answer.json() : { entry: null, sample: {} };
+  const command = firstEvent(entry ?? "http://localhost:8080", sample ?? {});
+  pane.replaceChildren(
+    el("div", { class: "bell" }, icon("bell")),
+    el("h1", {}, "Nothing caught yet"),
+    el("p", {}, "Every email, SMS and push of this stack lands here the moment it is sent. Nothing leaves this machine."),
+    el("p", { class: "lead" }, "Send the first event from the project’s folder:"),
+    el("div", { class: "source" }, copyButton(command), el("pre", { tabindex: "0" }, command)),
+    el("p", { class: "quiet waiting" }, el("span", { class: "dot" }), "Listening. This page changes by itself."),
+  );
+}
+
+function firstEvent(entry, sample) {
+  const recipient = sample.recipients?.[0]?.id ?? sample.recipients?.[0] ?? "ada";
+  const request = { workflow: sample.workflow ?? "order-shipped", recipients: [recipient], data: sample.data ?? {} };
+  return [
+    `KEY=$(sed -n 's/.*"api_key": *"\\([^"]*\\)".*/\\1/p' .dev/endpoints.json)`,
+    `curl ${entry}/v1/notifications \\`,
+    `  -H "Authorization: Bearer $KEY" \\`,
+    `  -H "Content-Type: application/json" \\`,
+    `  -d '${JSON.stringify(request).replaceAll("'", "'\\''")}'`,
+  ].join("\n");
+}

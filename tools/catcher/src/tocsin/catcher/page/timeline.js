@@ -1,0 +1,117 @@
+// What happened to the notification, as the stack tells it: every status in order, and why it was decided so.
+import { CHANNELS, clock, el, icon } from "./dom.js";
+
+const LOOKS = {
+  good: ["sent", "delivered", "opened", "clicked", "seen", "read"],
+  bad: ["failed", "bounced", "complained", "dead_lettered", "expired", "event_refused"],
+  wait: ["deferred", "scheduled", "throttled", "unknown", "cancel_requested"],
+  none: ["skipped", "duplicate", "suppressed", "cancelled", "unsubscribed", "event_unmatched"],
+};
+const ENDS = new Set([...LOOKS.good, ...LOOKS.bad, ...LOOKS.none]);
+const AGAIN_MS = 1000;
+const TRIES = 30;
+
+/** Draws, and asks again while the story is not over. Returns what ends the asking. */
+export function drawTimeline(pane, message) {
+  let stopped = false;
+  let timer = 0;
+  const ask = async (tries) => {
+    const answer = await fetch(`api/messages/${message.id}/timeline`).catch(() => null);
+    if (stopped) return;
+    const body = answer ? await answer.json().catch(() => ({})) : { detail: "The catcher does not answer." };
+    if (stopped) return;
+    const statuses = answer?.ok ? told(body) : [];
+    if (answer?.ok) pane.replaceChildren(story(statuses, message));
+    else pane.replaceChildren(el("p", { class: "note" }, body.detail ?? "The timeline could not be read."));
+    const open = answer?.ok ? !over(statuses) : answer?.status === 404;
+    if (open && tries > 0) timer = setTimeout(() => ask(tries - 1), AGAIN_MS);
+  };
+  pane.replaceChildren(el("p", { class: "note" }, "Asking for the timeline"));
+  ask(TRIES);
+  return () => { stopped = true; clearTimeout(timer); };
+}
+
+/** The statuses of an answer, oldest first. */
+function told(body) {
+  const list = body.timeline ?? body.statuses ?? body.data ?? [];
+  return Array.isArray(list) ? [...list].sort((one, other) => Date.parse(one.at) - Date.parse(other.at)) : [];
+}
+
+/** True when every delivery spoken of has reached an end. */
+function over(statuses) {
+  const open = new Map();
+  for (const status of statuses) {
+    if (status.delivery_id) open.set(status.delivery_id, open.get(status.delivery_id) || ENDS.has(status.status));
+  }
+  return open.size > 0 && [...open.values()].every(Boolean);
+}
+
+function story(statuses, message) {
+  if (!statuses.length) return el("p", { class: "note" }, "The stack tells nothing of it.");
+  const start = Date.parse(statuses[0].at);
+  return el("ol", { class: "story" }, statuses.map((status) => step(status, start, message)));
+}
+
+function step(status, start, message) {
+  const look = Object.keys(LOOKS).find((name) => LOOKS[name].includes(status.status)) ?? "plain";
+  const mine = message.delivery_id !== null && status.delivery_id === message.delivery_id;
+  return el(
+    "li",
+    { "data-look": look, class: mine ? "mine" : null },
+    el(
+      "p",
+      { class: "what" },
+      el("strong", {}, status.status.replaceAll("_", " ")),
+      status.channel && el("span", { class: "chip", "data-channel": status.channel }, icon(status.channel), CHANNELS[status.channel] ?? status.channel),
+      mine && el("span", { class: "quiet" }, "this message"),
+      el("span", { class: "when quiet" }, clock(status.at), ` ${since(Date.parse(status.at) - start)}`),
+    ),
+    why(status),
+    rules(status.decision?.rules ?? []),
+  );
+}
+
+function why(status) {
+  const facts = [
+    status.rule && `rule ${status.rule}`,
+    status.reason?.replaceAll("_", " "),
+    status.provider && `by ${status.provider}`,
+    status.provider_code && `code ${status.provider_code}`,
+    status.attempt > 1 && `attempt ${status.attempt}`,
+    status.template_version && `template version ${status.template_version}`,
+    status.locale && `in ${status.locale}`,
+    status.detail,
+  ].filter(Boolean);
+  return facts.length ? el("p", { class: "why quiet" }, facts.join(" · ")) : null;
+}
+
+function rules(considered) {
+  if (!considered.length) return null;
+  return el(
+    "details",
+    {},
+    el("summary", {}, `Why: ${considered.length} rules looked at`),
+    el(
+      "table",
+      {},
+      el("thead", {}, el("tr", {}, el("th", {}, "Rule"), el("th", {}, "Saw"), el("th", {}, "Outcome"))),
+      el(
+        "tbody",
+        {},
+        considered.map(({ rule, input, outcome }) =>
+          el("tr", {}, el("td", {}, rule), el("td", { class: "quiet" }, seen(input)), el("td", {}, outcome)),
+        ),
+      ),
+    ),
+  );
+}
+
+function seen(input) {
+  if (input === undefined || input === null) return "";
+  return typeof input === "string" ? input : JSON.stringify(input);
+}
+
+function since(milliseconds) {
+  if (milliseconds <= 0) return "";
+  return milliseconds < 1000 ? `+${milliseconds} ms` : `+${(milliseconds / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,72 @@
+"""The catcher's settings: environment variables that begin with `CATCHER_`."""
+
+import sys
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class CatcherSettings(BaseSettings):
+    """Everything has a default: `python -m tocsin.catcher` alone catches mail on a free port."""
+
+    model_config = SettingsConfigDict(env_prefix="CATCHER_", frozen=True, env_ignore_empty=True)
+
+    http_host: str = Field("127.0.0.1", description="address the page and the HTTP doors listen on")
+    http_port: int = Field(0, ge=0, le=65535, description="their port; 0 takes a free one")
+    smtp_host: str = Field("127.0.0.1", description="address the SMTP door listens on")
+    smtp_port: int = Field(0, ge=0, le=65535, description="its port; 0 takes a free one")
+    smtp_username: str | None = Field(None, description="when set, SMTP senders must log in with this name")
+    smtp_password: SecretStr | None = Field(None, description="and with this password")
+    ports_file: Path | None = Field(
+        None, description="where the ports taken are written, as JSON, once listening"
+    )
+    twilio_account_sid: str | None = Field(None, description="the one account the Twilio door knows")
+    twilio_auth_token: SecretStr | None = Field(None, description="its auth token")
+    fcm_account_file: Path | None = Field(
+        None, description="service account the FCM door trusts; may be written after the start"
+    )
+    fcm_project: str | None = Field(None, description="project pushes go to; the account's own when not set")
+    entry_url: str | None = Field(None, description="where timelines are asked for")
+    api_key: SecretStr | None = Field(None, description="key with scope `read` for that")
+    endpoints_file: Path | None = Field(
+        None, description="endpoints.json of a local stack: gives entry, key and sample; may come later"
+    )
+    keep: int = Field(2000, ge=1, description="messages kept; older ones are forgotten")
+
+    @model_validator(mode="after")
+    def _pairs_are_whole(self) -> Self:
+        pairs = (
+            ("smtp_username", "smtp_password"),
+            ("twilio_account_sid", "twilio_auth_token"),
+            ("entry_url", "api_key"),
+        )
+        for one, other in pairs:
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise ValueError(f"{_variable(one)} and {_variable(other)} must be set together")
+        return self
+
+
+def load_settings() -> CatcherSettings:
+    """The settings of this process; a fault ends it with exit code 2 and one sentence per fault on stderr."""
+    try:
+        return CatcherSettings()
+    except ValidationError as refused:
+        for fault in refused.errors(include_url=False, include_input=False):
+            name = _variable(str(fault["loc"][0])) if fault["loc"] else "The settings"
+            print(f"{name}: {fault['msg']}.", file=sys.stderr)
+        raise SystemExit(2) from refused
+
+
+def settings_table() -> str:
+    """One line per variable: its name, its default, what it is for."""
+    lines = []
+    for name, field in CatcherSettings.model_fields.items():
+        default = "" if field.default is None else f" (default {field.default})"
+        lines.append(f"  {_variable(name):<28} {field.description}{default}")
+    return "\n".join(lines)
+
+
+def _variable(field: str) -> str:
+    return f"CATCHER_{field.upper()}"
