@@ -1,0 +1,224 @@
+"""The directory, claims and the outbox, as the first release has them."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+SCHEMA = "directory"
+CLAIM_PARTITIONS = 8
+
+
+def upgrade() -> None:
+    op.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+    op.create_table(
+        "claims",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_claims")),
+        schema=SCHEMA,
+        postgresql_partition_by="HASH (key)",
+    )
+    op.create_index("ix_claims_claimed_at", "claims", ["claimed_at"], unique=False, schema=SCHEMA)
+    for number in range(CLAIM_PARTITIONS):
+        op.execute(
+            f"CREATE TABLE {SCHEMA}.claims_{number} PARTITION OF {SCHEMA}.claims "
+            f"FOR VALUES WITH (MODULUS {CLAIM_PARTITIONS}, REMAINDER {number})"
+        )
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("key", sa.ARRAY(sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "tenants",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("default_locale", sa.Text(), server_default=sa.text("'en'"), nullable=False),
+        sa.Column("attributes", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("senders", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("providers", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "api_keys",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("replaces", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("mode IN ('live', 'test')", name=op.f("ck_api_keys_mode")),
+        sa.ForeignKeyConstraint(["tenant"], ["directory.tenants.id"], name=op.f("fk_api_keys_tenants")),
+        sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_api_keys")),
+        sa.UniqueConstraint("id", name=op.f("uq_api_keys_id")),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "categories",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("default", sa.Text(), server_default=sa.text("'on'"), nullable=False),
+        sa.Column("ttl_seconds", sa.Integer(), nullable=True),
+        sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("\"default\" IN ('required', 'on', 'off')", name=op.f("ck_categories_default")),
+        sa.CheckConstraint("ttl_seconds > 0", name=op.f("ck_categories_ttl")),
+        sa.ForeignKeyConstraint(["tenant"], ["directory.tenants.id"], name=op.f("fk_categories_tenants")),
+        sa.PrimaryKeyConstraint("tenant", "key", name=op.f("pk_categories")),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "preferences",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), server_default=sa.text("'*'"), nullable=False),
+        sa.Column("category", sa.Text(), server_default=sa.text("'*'"), nullable=False),
+        sa.Column("workflow", sa.Text(), server_default=sa.text("'*'"), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["tenant"], ["directory.tenants.id"], name=op.f("fk_preferences_tenants")),
+        sa.PrimaryKeyConstraint(
+            "tenant", "recipient", "channel", "category", "workflow", name=op.f("pk_preferences")
+        ),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "recipient_versions",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("raised_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant"], ["directory.tenants.id"], name=op.f("fk_recipient_versions_tenants")
+        ),
+        sa.PrimaryKeyConstraint("tenant", "recipient", name=op.f("pk_recipient_versions")),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "recipients",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("phone", sa.Text(), nullable=True),
+        sa.Column("locale", sa.Text(), nullable=True),
+        sa.Column("time_zone", sa.Text(), nullable=True),
+        sa.Column("attributes", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["tenant"], ["directory.tenants.id"], name=op.f("fk_recipients_tenants")),
+        sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_recipients")),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "devices",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant", "recipient"],
+            ["directory.recipients.tenant", "directory.recipients.id"],
+            name=op.f("fk_devices_recipients"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant", "recipient", "id", name=op.f("pk_devices")),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "workflows",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("event_types", sa.ARRAY(sa.Text()), server_default=sa.text("'{}'::text[]"), nullable=False),
+        sa.Column("recipients", sa.Text(), nullable=True),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("lane", sa.Text(), nullable=False),
+        sa.Column("channels", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("data_schema", postgresql.JSONB(none_as_null=True), nullable=True),
+        sa.Column("published", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant", "category"],
+            ["directory.categories.tenant", "directory.categories.key"],
+            name=op.f("fk_workflows_categories"),
+        ),
+        sa.ForeignKeyConstraint(["tenant"], ["directory.tenants.id"], name=op.f("fk_workflows_tenants")),
+        sa.PrimaryKeyConstraint("tenant", "key", name=op.f("pk_workflows")),
+        schema=SCHEMA,
+    )
+    op.create_index("ix_workflows_category", "workflows", ["tenant", "category"], unique=False, schema=SCHEMA)
+    op.create_table(
+        "templates",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("parts", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant", "workflow"],
+            ["directory.workflows.tenant", "directory.workflows.key"],
+            name=op.f("fk_templates_workflows"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant", "workflow", "channel", "locale", "revision", name=op.f("pk_templates")
+        ),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "template_pointers",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column(
+            "published_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant", "workflow", "channel", "locale", "revision"],
+            [
+                "directory.templates.tenant",
+                "directory.templates.workflow",
+                "directory.templates.channel",
+                "directory.templates.locale",
+                "directory.templates.revision",
+            ],
+            name=op.f("fk_template_pointers_templates"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant", "workflow", "channel", "locale", name=op.f("pk_template_pointers")),
+        schema=SCHEMA,
+    )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("Releases go forward only: restore a backup to go back.")

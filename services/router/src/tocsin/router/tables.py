@@ -1,0 +1,239 @@
+"""The router's tables, schema `directory`: what the API writes and the worker reads. Migrations make them; a test compares.
+
+The tenant is part of every key. Whatever a change takes away from a recipient raises its row in `recipient_versions`, in the
+same transaction (`tocsin.router.changes`); no row there means version 0. The row outlives the recipient, so that a version
+never counts down, and exists for recipients that only ever came inline.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+SCHEMA = "directory"
+
+ANY = "*"
+"""In `preferences`: this row says nothing of the channel, the category or the workflow."""
+
+CLAIM_PARTITIONS = 8
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    },
+)
+
+
+def _tenant() -> Column[str]:
+    return Column("tenant", Text, ForeignKey("tenants.id"), primary_key=True)
+
+
+def _revision() -> Column[int]:
+    """Raised by every change; the ETag."""
+    return Column("revision", Integer, nullable=False, server_default=text("1"))
+
+
+def _created_at() -> Column[object]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def _updated_at() -> Column[object]:
+    return Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def _json(name: str) -> Column[object]:
+    """A JSON object, never null."""
+    return Column(name, JSONB, nullable=False, server_default=text("'{}'::jsonb"))
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, server_default=text("''")),
+    Column("default_locale", Text, nullable=False, server_default=text("'en'")),
+    _json("attributes"),
+    _json("senders"),  # channel -> {address, name, reply_to}
+    _json("providers"),  # channel -> [provider instance, ...] in order
+    _revision(),
+    _created_at(),
+    _updated_at(),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True, unique=True),
+    Column("name", Text, nullable=False, server_default=text("''")),
+    Column("mode", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("replaces", Text),  # the key this one was made to replace; both work until that one ends
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+    _created_at(),
+    CheckConstraint("mode IN ('live', 'test')", name="mode"),
+)
+
+recipients = Table(
+    "recipients",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    Column("email", Text),
+    Column("phone", Text),  # E.164
+    Column("locale", Text),  # BCP 47
+    Column("time_zone", Text),  # IANA
+    _json("attributes"),
+    _revision(),
+    _created_at(),
+    _updated_at(),
+)
+
+recipient_versions = Table(
+    "recipient_versions",
+    metadata,
+    _tenant(),
+    Column("recipient", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("raised_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("platform", Text),
+    _created_at(),
+    _updated_at(),
+    ForeignKeyConstraint(["tenant", "recipient"], ["recipients.tenant", "recipients.id"], ondelete="CASCADE"),
+)
+
+categories = Table(
+    "categories",
+    metadata,
+    _tenant(),
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False, server_default=text("''")),
+    Column("default", Text, nullable=False, server_default=text("'on'")),
+    Column("ttl_seconds", Integer),
+    _revision(),
+    _created_at(),
+    _updated_at(),
+    CheckConstraint("\"default\" IN ('required', 'on', 'off')", name="default"),
+    CheckConstraint("ttl_seconds > 0", name="ttl"),
+)
+
+preferences = Table(
+    "preferences",
+    metadata,
+    _tenant(),
+    Column("recipient", Text, primary_key=True),  # known or not: inline recipients have preferences too
+    Column("channel", Text, primary_key=True, server_default=text(f"'{ANY}'")),
+    Column("category", Text, primary_key=True, server_default=text(f"'{ANY}'")),
+    Column("workflow", Text, primary_key=True, server_default=text(f"'{ANY}'")),
+    Column("enabled", Boolean, nullable=False),  # no row: says nothing
+    _updated_at(),
+)
+
+workflows = Table(
+    "workflows",
+    metadata,
+    _tenant(),
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False, server_default=text("''")),
+    Column("event_types", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    Column("recipients", Text),  # JMESPath over the event; null: the event's subject
+    Column("category", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("channels", ARRAY(Text), nullable=False),
+    Column("data_schema", JSONB(none_as_null=True)),
+    Column("published", Boolean, nullable=False, server_default=text("true")),
+    _revision(),
+    _created_at(),
+    _updated_at(),
+    ForeignKeyConstraint(["tenant", "category"], ["categories.tenant", "categories.key"]),
+    Index("ix_workflows_category", "tenant", "category"),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("workflow", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("locale", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    _json("parts"),
+    _created_at(),
+    ForeignKeyConstraint(["tenant", "workflow"], ["workflows.tenant", "workflows.key"], ondelete="CASCADE"),
+)
+"""Immutable: a new text is a new revision."""
+
+template_pointers = Table(
+    "template_pointers",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("workflow", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("locale", Text, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("published_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ForeignKeyConstraint(
+        ["tenant", "workflow", "channel", "locale", "revision"],
+        [
+            "templates.tenant",
+            "templates.workflow",
+            "templates.channel",
+            "templates.locale",
+            "templates.revision",
+        ],
+        ondelete="CASCADE",
+    ),
+)
+"""Which revision is published; no row, none is."""
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),  # `contracts.ids.claim_key`, 16 bytes
+    Column("record", Text, nullable=False),  # the claiming record: topic/partition/offset
+    Column("claimed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_claims_claimed_at", "claimed_at"),
+    postgresql_partition_by="HASH (key)",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),  # as in `contracts.directory`, or recipient_version
+    Column("tenant", Text, nullable=False),
+    Column("key", ARRAY(Text), nullable=False),  # what names the entity within the tenant
+)
+"""Which entities changed, not how: the relay reads each as it then stands."""
