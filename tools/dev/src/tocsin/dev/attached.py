@@ -15,6 +15,8 @@ import sys
 
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 4  # without it access(2), which PostgreSQL asks, looks at the account alone
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAP_DAC_OVERRIDE = 1
@@ -31,29 +33,36 @@ def _check(result: int) -> None:
 
 
 def become(user: str) -> None:
-    """Gives up root for `user`, keeping CAP_DAC_OVERRIDE where the machine lets us."""
+    """Gives up root for `user`, keeping of its rights only CAP_DAC_OVERRIDE, where the machine lets us."""
     account = pwd.getpwnam(user)
     libc = _libc()
     linux = sys.platform == "linux"
     if linux:
+        # A container without these rights still works below folders that are open to all.
+        with contextlib.suppress(OSError):
+            _check(libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
         _check(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
     os.setgroups([])
     os.setgid(account.pw_gid)
     os.setuid(account.pw_uid)
     if linux:
-        # A container without this capability still works below folders that are open to all.
-        with contextlib.suppress(OSError):
-            _keep_capability(libc)
+        _keep_one_capability(libc)
 
 
-def _keep_capability(libc: ctypes.CDLL) -> None:
-    bit = 1 << CAP_DAC_OVERRIDE
+def _keep_one_capability(libc: ctypes.CDLL) -> None:
+    try:
+        _capset(libc, 1 << CAP_DAC_OVERRIDE)
+        _check(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0))
+    except OSError:
+        _capset(libc, 0)
+
+
+def _capset(libc: ctypes.CDLL, bits: int) -> None:
     header = struct.pack("Ii", CAPABILITY_VERSION_3, 0)
     data = struct.pack(
-        "6I", bit, bit, bit, 0, 0, 0
+        "6I", bits, bits, bits, 0, 0, 0
     )  # effective, permitted, inheritable; then the upper halves
     _check(libc.capset(header, data))
-    _check(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0))
 
 
 def main(parent: int, signal_number: int, user: str, command: list[str]) -> None:
