@@ -1,0 +1,103 @@
+"""The connections of one process to PostgreSQL: SQLAlchemy's engine over asyncpg, as a component of the service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from tocsin.database.migrations import Migrations
+from tocsin.database.reach import AWAY, reach, reason
+from tocsin.database.settings import DatabaseSettings
+from tocsin.observability import metrics
+from tocsin.runtime import Check, wait_for
+
+PROBE_PERIOD = 5.0
+"""Seconds between two looks at whether PostgreSQL still answers."""
+
+
+def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngine:
+    """An engine whose sessions carry `application` as their name and end statements at the settings' timeout.
+
+    JSON columns hold what msgspec reads and writes. Nothing connects before it is used.
+    """
+    return create_async_engine(
+        settings.sqlalchemy_url,
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_timeout=settings.pool_timeout,
+        pool_pre_ping=True,
+        hide_parameters=True,  # errors print them otherwise, and they hold addresses
+        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+        json_deserializer=msgspec.json.decode,
+        connect_args={
+            **settings.connect_arguments,
+            "server_settings": {
+                "application_name": f"tocsin {application}",
+                "statement_timeout": str(round(settings.statement_timeout * 1000)),
+                "idle_in_transaction_session_timeout": "60000",
+                "jit": "off",  # our statements are short; compiling them costs more than it saves
+            },
+        },
+    )
+
+
+class Database:
+    """Component: usable after `open`, which waits for PostgreSQL and refuses to go on without its migrations.
+
+    `engine` for Core, `sessions` for the ORM, `driver()` for asyncpg itself where COPY or arrays pay.
+    """
+
+    name: Final = "database"
+
+    def __init__(
+        self, *, settings: DatabaseSettings, service: str, check: Check, migrations: Migrations | None = None
+    ) -> None:
+        self._settings = settings
+        self._check = check
+        self._migrations = migrations
+        self.engine: Final[AsyncEngine] = create_engine(settings, application=service)
+        self.sessions: Final[async_sessionmaker[AsyncSession]] = async_sessionmaker(
+            self.engine, expire_on_commit=False
+        )
+        pool: Any = self.engine.pool
+        metrics.database_connections.labels(service).set_function(pool.checkedout)
+
+    async def open(self) -> None:
+        """Wait for PostgreSQL, then look at the migrations. Raises `NeedsOperator` for a refused login or a missing migration."""
+        await wait_for(self._settings.place, self._probe, retry_on=AWAY, check=self._check, describe=reason)
+        if self._migrations is not None:
+            await self._migrations.require(self.engine)
+        self._check.ready()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`: keep the readiness check true to whether PostgreSQL answers."""
+        while not stop.is_set():
+            try:
+                await asyncio.wait_for(stop.wait(), PROBE_PERIOD)
+            except TimeoutError:
+                await self._look()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[Any]:
+        """An `asyncpg.Connection` from the pool, for `copy_records_to_table` and the like; begin its transactions yourself."""
+        async with self.engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            yield raw.driver_connection
+
+    async def _look(self) -> None:
+        try:
+            await self._probe()
+        except AWAY as error:
+            self._check.unready(f"{self._settings.place} does not answer: {reason(error)}")
+        else:
+            self._check.ready()
+
+    async def _probe(self) -> None:
+        await reach(self.engine, self._settings)

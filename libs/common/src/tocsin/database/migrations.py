@@ -1,0 +1,135 @@
+"""Migrations by Alembic, for one service's schema, without an `alembic.ini` or `env.py`.
+
+A service keeps `migrations/versions/<number>_<what>.py` in its package and one `Migrations` object. The version table lies
+in the schema itself. All that is missing is applied in one transaction under an advisory lock: two runs at once are safe,
+and a failed one leaves nothing.
+"""
+
+import asyncio
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from tocsin.database.reach import AWAY, reach, reason
+from tocsin.database.settings import DatabaseSettings
+from tocsin.runtime import NeedsOperator, load_settings, wait_for
+
+VERSION_TABLE = "schema_version"
+
+
+class MigrationsMissing(NeedsOperator):
+    """The schema is older than this release. Run the command the message names, then start again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrations:
+    """The migrations of `package` (such as `tocsin.router`) for PostgreSQL schema `schema`; `command` applies them.
+
+    Statements in a migration find the schema's tables without naming it: it is their search path.
+    """
+
+    package: str
+    schema: str
+    command: str
+
+    async def upgrade(self, engine: AsyncEngine) -> list[str]:
+        """Apply what is missing and return it, oldest first, as `<revision> <what>`; empty when there was nothing to do."""
+        async with engine.begin() as connection:
+            return await connection.run_sync(self._upgrade)
+
+    async def pending(self, engine: AsyncEngine) -> list[str]:
+        """What `upgrade` would apply, oldest first. A schema newer than this release lacks nothing: its readers still fit."""
+        async with engine.connect() as connection:
+            return await connection.run_sync(self._pending)
+
+    async def require(self, engine: AsyncEngine) -> None:
+        """Return when nothing is pending, else raise `MigrationsMissing`."""
+        missing = await self.pending(engine)
+        if missing:
+            number = f"{len(missing)} migrations" if len(missing) > 1 else "a migration"
+            raise MigrationsMissing(
+                f"Schema {self.schema} lacks {number} ({', '.join(missing)}): run `{self.command}`."
+            )
+
+    @property
+    def folder(self) -> Path:
+        """Where the migrations lie. Raises ModuleNotFoundError when the package is not installed."""
+        spec = importlib.util.find_spec(self.package)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"{self.package} is not installed", name=self.package)
+        return Path(spec.origin).parent / "migrations"
+
+    def _script(self) -> ScriptDirectory:
+        return ScriptDirectory(str(self.folder), version_locations=[str(self.folder / "versions")])
+
+    def _upgrade(self, connection: Connection) -> list[str]:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended('tocsin.migrations.' || :schema, 0))"),
+            {"schema": self.schema},
+        )
+        connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
+        connection.execute(text(f'SET LOCAL search_path TO "{self.schema}", public'))
+        missing = self._pending(connection)
+        if not missing:
+            return []
+        script = self._script()
+        with EnvironmentContext(
+            Config(),
+            script,
+            # what alembic's own `upgrade` command does; the method has no public name
+            fn=lambda revision, _context: script._upgrade_revs("heads", revision),
+            destination_rev="heads",
+        ) as environment:
+            environment.configure(
+                connection=connection, version_table=VERSION_TABLE, version_table_schema=self.schema
+            )
+            environment.run_migrations()
+        return missing
+
+    def _pending(self, connection: Connection) -> list[str]:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE, "version_table_schema": self.schema}
+        )
+        current = context.get_current_heads()
+        script = self._script()
+        try:
+            missing = list(script.iterate_revisions("heads", current or "base"))
+        except ResolutionError:  # the schema is at a revision of a later release
+            return []
+        return [f"{one.revision} {one.doc}" for one in reversed(missing)]
+
+
+def migrate(migrations: Migrations) -> int:
+    """The body of a service's migrate command: waits for PostgreSQL, applies what is missing, prints it; returns the exit code."""
+    settings = load_settings(DatabaseSettings)
+    try:
+        applied = asyncio.run(_migrate(migrations, settings))
+    except NeedsOperator as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    for one in applied:
+        sys.stdout.write(f"applied {one}\n")
+    sys.stdout.write(f"Schema {migrations.schema} is up to date.\n")
+    return 0
+
+
+async def _migrate(migrations: Migrations, settings: DatabaseSettings) -> list[str]:
+    engine = create_async_engine(
+        settings.sqlalchemy_url, poolclass=NullPool, connect_args=settings.connect_arguments
+    )
+    try:
+        await wait_for(settings.place, lambda: reach(engine, settings), retry_on=AWAY, describe=reason)
+        return await migrations.upgrade(engine)
+    finally:
+        await engine.dispose()
