@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -58,8 +59,10 @@ def _resolve(folder: Path) -> None:
             check=False,
         )
         if done.returncode != 0 or not target.is_dir():
-            faults = [line for line in done.stdout.splitlines() if line.startswith("[ERROR]")]
-            reason = faults[0] if faults else done.stderr.strip() or "it said nothing"
+            fault = re.search(
+                r"\[ERROR\] (\S.*)", done.stdout
+            )  # not at the line's beginning: colour codes come before
+            reason = fault[1] if fault else done.stderr.strip() or "it said nothing"
             raise LocalStackError(f"Maven could not fetch Apache Kafka's jars: {reason}")
         target.rename(folder)
 
