@@ -1,0 +1,30 @@
+"""The `stops` topic in memory: the newest version of every recipient who has had something taken away."""
+
+from tocsin.contracts.codec import decode_stop
+from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.jobs import Job
+from tocsin.kafka import Record
+
+
+class StopTable:
+    """Fed by a `Replica` of `stops`; asked immediately before every hand-off."""
+
+    def __init__(self) -> None:
+        self._versions: dict[bytes, int] = {}
+
+    def apply(self, record: Record) -> None:
+        """Take in one record; a tombstone ends the entry. Raises what the codec raises: a broken release wrote it."""
+        if record.key is None:
+            return
+        if record.value is None:
+            self._versions.pop(record.key, None)
+            return
+        self._versions[record.key] = decode_stop(record.value).recipient_version
+
+    def outdated(self, job: Job) -> bool:
+        """Whether something was taken away from the recipient after the job was decided."""
+        newest = self._versions.get(recipient_key(job.tenant, job.recipient))
+        return newest is not None and newest > job.recipient_version
+
+    def __len__(self) -> int:
+        return len(self._versions)

@@ -1,0 +1,66 @@
+"""Which jobs of one partition are unfinished, and so how far its offset may be committed.
+
+An offset is committed below the lowest unfinished job. Beside it stands the outcome position: where on the partition
+of `status` an owner must begin to read to find every outcome of the jobs from that offset on.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Taken:
+    outcome_position: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committable:
+    """The next offset to commit, and the outcome position that goes with it."""
+
+    offset: int
+    outcome_position: int
+
+
+class PartitionWindow:
+    """The jobs of one partition between the committed offset and the newest taken.
+
+    `offset` and `outcome_position` are as committed; `outcome_end` is an offset that the `status` partition is known to
+    have reached; jobs below `replayed_below` may have been taken by a former owner, so they keep `outcome_position`.
+    """
+
+    def __init__(self, *, offset: int, outcome_position: int, outcome_end: int, replayed_below: int) -> None:
+        self._next = offset
+        self._read_back_from = outcome_position
+        self._outcome_end = max(outcome_position, outcome_end)
+        self._replayed_below = replayed_below
+        self._unfinished: dict[int, _Taken] = {}  # in the order taken, which is the order of offsets
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._unfinished)
+
+    def take(self, offset: int, *, size: int) -> None:
+        """A job was read; offsets come in rising order."""
+        replayed = offset < self._replayed_below
+        self._unfinished[offset] = _Taken(self._read_back_from if replayed else self._outcome_end, size)
+        self._next = offset + 1
+        self.size += size
+
+    def finish(self, offset: int) -> None:
+        """The job's outcome is stored."""
+        self.size -= self._unfinished.pop(offset).size
+
+    def outcome_stored(self, offset: int) -> None:
+        """The `status` partition holds a record at `offset`."""
+        self._outcome_end = max(self._outcome_end, offset + 1)
+
+    def outcome_end(self, offset: int) -> None:
+        """The `status` partition ends at `offset`."""
+        self._outcome_end = max(self._outcome_end, offset)
+
+    @property
+    def committable(self) -> Committable:
+        """What may be committed now."""
+        for offset, taken in self._unfinished.items():
+            return Committable(offset, taken.outcome_position)
+        return Committable(self._next, self._outcome_end)
