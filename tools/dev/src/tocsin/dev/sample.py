@@ -1,0 +1,131 @@
+"""The sample tenant: a small shop that tells three people, in two languages, that their order is on its way."""
+
+from typing import Any
+
+TENANT = "sample"
+CATEGORY = "orders"
+WORKFLOW = "order-shipped"
+EVENT_TYPE = "com.shop.order.shipped"
+SOURCE = "https://shop.example"
+
+CATEGORIES: dict[str, dict[str, Any]] = {CATEGORY: {"name": "Your orders", "default": "on"}}
+
+WORKFLOWS: dict[str, dict[str, Any]] = {
+    WORKFLOW: {
+        "name": "Order shipped",
+        "event_types": [EVENT_TYPE],
+        "category": CATEGORY,
+        "lane": "transactional",
+        "channels": ["email", "sms", "push"],
+        "data_schema": {
+            "type": "object",
+            "required": ["order", "carrier", "arrives"],
+            "properties": {
+                "order": {"type": "string"},
+                "carrier": {"type": "string"},
+                "arrives": {"type": "string"},
+                "articles": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["name", "quantity"],
+                        "properties": {"name": {"type": "string"}, "quantity": {"type": "integer"}},
+                    },
+                },
+            },
+        },
+    }
+}
+
+RECIPIENTS: dict[str, dict[str, Any]] = {
+    "anna": {
+        "email": "anna@shop.example",
+        "phone": "+14155550101",
+        "locale": "en",
+        "time_zone": "America/New_York",
+        "attributes": {"first_name": "Anna"},
+        "devices": [{"id": "annas-phone", "token": "local-token-anna-0001", "platform": "android"}],
+    },
+    "bernd": {
+        "email": "bernd@shop.example",
+        "phone": "+491713920001",
+        "locale": "de",
+        "time_zone": "Europe/Berlin",
+        "attributes": {"first_name": "Bernd"},
+        "devices": [{"id": "bernds-telefon", "token": "local-token-bernd-0001", "platform": "android"}],
+    },
+    "clara": {
+        "email": "clara@shop.example",
+        "phone": "+491713920002",
+        "locale": "de-DE",
+        "time_zone": "Europe/Berlin",
+        "attributes": {"first_name": "Clara"},
+        "devices": [{"id": "claras-telefon", "token": "local-token-clara-0001", "platform": "ios"}],
+    },
+}
+
+_EMAIL_EN = """\
+<!doctype html>
+<html lang="en"><body style="font-family: system-ui, sans-serif; color: #1f2933">
+<h1 style="font-size: 20px">On its way, {{ recipient.attributes.first_name }}!</h1>
+<p>Your order <strong>{{ data.order }}</strong> left our warehouse today. {{ data.carrier }} brings it on {{ data.arrives }}.</p>
+{% if data.articles is defined %}<ul>{% for item in data.articles %}<li>{{ item.quantity }} x {{ item.name }}</li>{% endfor %}</ul>{% endif %}
+<p style="color: #616e7c; font-size: 12px"><a href="{{ links.unsubscribe }}">Unsubscribe</a></p>
+</body></html>
+"""
+
+_EMAIL_DE = """\
+<!doctype html>
+<html lang="de"><body style="font-family: system-ui, sans-serif; color: #1f2933">
+<h1 style="font-size: 20px">Unterwegs zu dir, {{ recipient.attributes.first_name }}!</h1>
+<p>Deine Bestellung <strong>{{ data.order }}</strong> hat heute unser Lager verlassen. {{ data.carrier }} bringt sie am {{ data.arrives }}.</p>
+{% if data.articles is defined %}<ul>{% for item in data.articles %}<li>{{ item.quantity }} x {{ item.name }}</li>{% endfor %}</ul>{% endif %}
+<p style="color: #616e7c; font-size: 12px"><a href="{{ links.unsubscribe }}">Abbestellen</a></p>
+</body></html>
+"""
+
+TEMPLATES: dict[tuple[str, str], dict[str, str]] = {
+    ("email", "en"): {
+        "subject": "Your order {{ data.order }} is on its way",
+        "html": _EMAIL_EN,
+        "text": "Hello {{ recipient.attributes.first_name }},\n\nyour order {{ data.order }} is on its way: "
+        "{{ data.carrier }} brings it on {{ data.arrives }}.\n\nUnsubscribe: {{ links.unsubscribe }}\n",
+    },
+    ("email", "de"): {
+        "subject": "Deine Bestellung {{ data.order }} ist unterwegs",
+        "html": _EMAIL_DE,
+        "text": "Hallo {{ recipient.attributes.first_name }},\n\ndeine Bestellung {{ data.order }} ist unterwegs: "
+        "{{ data.carrier }} bringt sie am {{ data.arrives }}.\n\nAbbestellen: {{ links.unsubscribe }}\n",
+    },
+    ("sms", "en"): {
+        "body": "Your order {{ data.order }} is on its way: {{ data.carrier }}, {{ data.arrives }}."
+    },
+    ("sms", "de"): {
+        "body": "Deine Bestellung {{ data.order }} ist unterwegs: {{ data.carrier }}, {{ data.arrives }}."
+    },
+    ("push", "en"): {
+        "title": "On its way",
+        "body": "{{ data.carrier }} brings order {{ data.order }} on {{ data.arrives }}.",
+    },
+    ("push", "de"): {
+        "title": "Unterwegs",
+        "body": "{{ data.carrier }} bringt Bestellung {{ data.order }} am {{ data.arrives }}.",
+    },
+}
+"""(channel, locale) -> parts, all of the one workflow."""
+
+DATA: dict[str, Any] = {
+    "order": "A-1042",
+    "carrier": "DHL",
+    "arrives": "27.11.",
+    "articles": [{"name": "Teapot", "quantity": 1}, {"name": "Cup", "quantity": 4}],
+}
+"""What the sample events say."""
+
+ENDPOINTS: dict[str, Any] = {
+    "tenant": TENANT,
+    "workflow": WORKFLOW,
+    "event_type": EVENT_TYPE,
+    "recipients": list(RECIPIENTS),
+}
+"""What endpoints.json says of the sample."""
