@@ -15,7 +15,7 @@ _FORMS = (
     r"(?<=://)[^\s/@:]*:[^\s/@]*(?=@)",  # user:password in a URL
     r"(?i:\b(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{8,}",  # Authorization values
     r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]++@\w[\w-]*+(?:\.[\w-]+)+",  # email addresses
-    r"(?<![\w.+])\+[1-9](?:[ ().-]?\d){6,14}\b",  # phone numbers with their country code
+    r"(?<![\w.+])\+[1-9](?:[ ().-]{0,2}\d){6,14}\b",  # phone numbers with their country code
     r"(?<![\w-])[\w-]{11,}+:APA91[\w-]{20,}",  # FCM device tokens
     r"\beyJ[\w-]{8,}+\.[\w-]{8,}+\.[\w-]*",  # JSON web tokens
 )

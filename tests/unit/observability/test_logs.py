@@ -1,0 +1,125 @@
+"""What leaves the process as a log line."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from tocsin.observability import MASK, bound, configure_logging, get_logger, redact
+
+SECRETS = [
+    "ann@example.com",
+    "ann.o'neil+news@mail.example.co.uk",
+    "bücher@bücher.example",
+    "+31612345678",
+    "+1 (415) 555-0100",
+    "tk_live_AbCd1234_0123456789abcdef0123456789",
+    "Bearer abcdef0123456789",
+    "Basic QUM6dG9rZW4=",
+    "fcmtokenfcmtoken_123:APA91bHun4MxP5egoKMwt2KZFBaFUH-1RYqx",
+    "eyJhbGciOiJIUzI1.eyJpc3MiOiJ0b2NzaW4.c2lnbmF0dXJl",
+]
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """Where JSON logs go while the test runs; the process's logging is as before afterwards."""
+    root = logging.getLogger()
+    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
+    out = io.StringIO()
+    configure_logging("ingest", json=True, stream=out)
+    yield out
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**config)
+
+
+def raised(error: Exception) -> Exception:
+    """The error with a traceback."""
+    try:
+        raise error
+    except type(error) as caught:
+        return caught
+
+
+def read(out: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_a_line_is_json_with_its_ids(lines: io.StringIO) -> None:
+    with bound(delivery_id="d1"):
+        get_logger("tocsin.ingest").info("job sent", provider="smtp", attempt=2)
+    (line,) = read(lines)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "job sent",
+        "level": "info",
+        "logger": "tocsin.ingest",
+        "service": "ingest",
+        "delivery_id": "d1",
+        "provider": "smtp",
+        "attempt": 2,
+    }
+
+
+@pytest.mark.parametrize("name", ["aiokafka.consumer", "uvicorn.error", "sqlalchemy.engine", "asyncio"])
+def test_everyone_elses_logs_go_the_same_way(lines: io.StringIO, name: str) -> None:
+    with bound(request_id="r1"):
+        logging.getLogger(name).warning("lost %s of %d", "one", 3, extra={"topic": "t"})
+        logging.getLogger(name).info("nothing new")
+    (line,) = read(lines)
+    assert (line["event"], line["logger"], line["request_id"], line["topic"]) == (
+        "lost one of 3",
+        name,
+        "r1",
+        "t",
+    )
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_address_key_or_token_leaves(lines: io.StringIO, secret: str) -> None:
+    log = get_logger("test")
+    log.info("told", to=secret, nested={"list": [secret], secret: 1}, foreign=ValueError(secret))
+    logging.getLogger("aiosmtplib").warning("550 <%s> unknown", secret)
+    log.error("failed", exc_info=raised(RuntimeError(f"first line\n{secret}")))
+    assert len(read(lines)) == 3
+    assert secret not in lines.getvalue()
+    assert lines.getvalue().count(MASK) == 6
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "2026-11-22T12:39:46.878539+00:00",
+        "tocsin.events.critical/3/1234567890",
+        "0f6f1c1e-5d7b-5a2e-8a3e-0c1d2e3f4a5b",
+        "line 12 in send: x + 1234567",
+        "http://localhost:9092/v1",
+        "dispatch-email.critical.3",
+    ],
+)
+def test_what_is_needed_stays(harmless: str) -> None:
+    assert redact(harmless) == harmless
+
+
+def test_the_password_in_a_url_goes_and_the_host_stays() -> None:
+    assert redact("postgresql://tocsin:secret@localhost:5432/db") == f"postgresql://{MASK}@localhost:5432/db"
+
+
+def test_redaction_is_linear_in_a_long_word() -> None:
+    for word in ("a" * 200_000, "a-" * 100_000, "+1" * 100_000, "eyJ" * 60_000, "x@" * 100_000):
+        redact(word)
+
+
+def test_a_terminal_gets_readable_lines_without_secrets(lines: io.StringIO) -> None:
+    configure_logging("ingest", json=False, stream=lines)
+    get_logger("test").error("failed", count=1, exc_info=raised(ValueError("ann@example.com")))
+    text = lines.getvalue()
+    assert "failed" in text
+    assert "ValueError" in text
+    assert "ann@example.com" not in text

@@ -1,0 +1,39 @@
+"""The one file of metric definitions."""
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import Counter, Gauge, Histogram
+
+from tocsin.observability import metrics
+
+DEFINED = {
+    name: metric for name, metric in vars(metrics).items() if isinstance(metric, Counter | Gauge | Histogram)
+}
+BOUNDED = {
+    "service", "lane", "kind", "partition", "reason", "outcome", "stage", "entity", "code", "status", "rule",
+    "channel", "provider", "method", "route", "check",
+}  # fmt: skip
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_every_metric_is_ours_documented_and_bounded(name: str) -> None:
+    metric = DEFINED[name]
+    assert metric._name.startswith("tocsin_")
+    assert metric._documentation
+    assert set(metric._labelnames) <= BOUNDED
+
+
+def test_metrics_are_defined_nowhere_else() -> None:
+    constructs = re.compile(r"\b(Counter|Gauge|Histogram|Summary)\(\s*[\"']")
+    sources = [
+        *ROOT.glob("libs/*/src/**/*.py"),
+        *ROOT.glob("services/*/src/**/*.py"),
+        *ROOT.glob("tools/*/src/**/*.py"),
+    ]
+    elsewhere = [
+        path for path in sources if path != Path(metrics.__file__) and constructs.search(path.read_text())
+    ]
+    assert elsewhere == []
