@@ -1,0 +1,57 @@
+"""`tocsin acls`: who may read and write what, from the registry of topics and groups."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from tocsin.cli.output import print_json, print_table
+from tocsin.contracts.topics import ANYONE, DEFAULT_PREFIX, Topics
+from tocsin.contracts.vocabulary import Lane
+
+TRANSACTIONAL_SERVICES = ("router", "dispatch-")
+
+
+@dataclass(frozen=True, order=True)
+class Rule:
+    """One permission of one principal."""
+
+    principal: str
+    operation: str
+    resource: str
+    name: str
+
+
+def matrix(topics: Topics) -> list[Rule]:
+    """Every permission the services need, and what producers and readers outside may be given."""
+    rules = [
+        Rule(writer, "write", "topic", topic.name) for topic in topics.all() for writer in topic.writers
+    ] + [
+        Rule("readers of status" if reader == ANYONE else reader, "read", "topic", topic.name)
+        for topic in topics.all()
+        for reader in topic.readers
+    ]
+    for group in topics.groups():
+        rules.append(Rule(group.service, "read", "group", group.name))
+        rules += [Rule(group.service, "read", "topic", topic) for topic in group.topics]
+    for service in sorted({topic_writer for topic in topics.all() for topic_writer in topic.writers}):
+        if service.startswith(TRANSACTIONAL_SERVICES):
+            rules += [Rule(service, "write", "transactional id", f"{service}.{lane}.*") for lane in Lane]
+    rules.append(Rule("router", "write", "transactional id", "router.directory"))
+    return sorted(set(rules))
+
+
+def print_matrix(
+    *,
+    prefix: Annotated[
+        str, typer.Option(envvar="KAFKA_TOPIC_PREFIX", help="What topics begin with.")
+    ] = DEFAULT_PREFIX,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print who may read and write what; `*` ends a prefix."""
+    rules = matrix(Topics(prefix))
+    if as_json:
+        print_json([vars(rule) for rule in rules])
+        return
+    rows = [(rule.principal, rule.operation, rule.resource, rule.name) for rule in rules]
+    print_table("Access", ("principal", "operation", "resource", "name"), rows)

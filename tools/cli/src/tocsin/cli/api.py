@@ -1,0 +1,45 @@
+"""Calls to Tocsin's HTTP API, with its problems as sentences."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tocsin.cli.output import refuse
+
+LOCAL = Path(".dev/endpoints.json")
+"""Where the local stack writes its addresses: what is used when neither option nor environment says otherwise."""
+
+
+def client(*, url: str | None, key: str | None) -> httpx.Client:
+    """A client for the address and key given, else `TOCSIN_URL` and `TOCSIN_API_KEY`, else the local stack's."""
+    local = json.loads(LOCAL.read_text()) if LOCAL.is_file() else {}
+    url = url or os.environ.get("TOCSIN_URL") or local.get("entry")
+    key = key or os.environ.get("TOCSIN_API_KEY") or local.get("api_key")
+    if not url or not key:
+        refuse(
+            "Set TOCSIN_URL and TOCSIN_API_KEY (or --url and --key), or start the local stack with `make up`.",
+            code=2,
+        )
+    return httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=10)
+
+
+def answer_of(response: httpx.Response) -> Any:
+    """The JSON body of a good answer; ends with the problem's sentences for any other."""
+    if not response.is_success:
+        refuse("\n".join(_sentences(response)))
+    return response.json()
+
+
+def _sentences(response: httpx.Response) -> list[str]:
+    if "json" not in response.headers.get("content-type", ""):
+        return [f"{response.request.url} answered {response.status_code}."]
+    problem = response.json()
+    code = problem.get("code", response.status_code)
+    faults = problem.get("errors") or []
+    return [
+        f"{problem.get('title', 'Error')} ({code}): {problem.get('detail', '')}",
+        *(f"  {fault.get('pointer') or '/'}: {fault.get('detail')}" for fault in faults),
+    ]

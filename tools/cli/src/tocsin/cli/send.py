@@ -1,0 +1,47 @@
+"""`tocsin send`: one notification, from the command line."""
+
+import json
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from tocsin.cli.api import answer_of, client
+from tocsin.cli.output import print_json, print_table, refuse
+
+
+def send(
+    workflow: Annotated[str, typer.Argument(help="The workflow's key.")],
+    recipients: Annotated[list[str], typer.Argument(help="Ids of recipients.")],
+    *,
+    data: Annotated[str, typer.Option(help="The workflow's data, as a JSON object.")] = "{}",
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Repeat with the same key and nothing is sent twice.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="The entry's address (TOCSIN_URL).")] = None,
+    key: Annotated[str | None, typer.Option(help="An API key with scope send (TOCSIN_API_KEY).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Ask for one notification of each recipient and print their ids."""
+    body = {"workflow": workflow, "recipients": recipients, "data": _object(data)}
+    headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
+    try:
+        with client(url=url, key=key) as api:
+            answer = answer_of(api.post("/v1/notifications", json=body, headers=headers))
+    except httpx.TransportError as error:
+        refuse(f"No answer from the entry: {error}.")
+    if as_json:
+        print_json(answer)
+        return
+    rows = [(item["recipient"], item["notification_id"]) for item in answer["notifications"]]
+    print_table(f"Event {answer['event_id']} accepted", ("recipient", "notification"), rows)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        refuse(f"--data is no JSON: {error}.", code=2)
+    if not isinstance(value, dict):
+        refuse("--data must be a JSON object.", code=2)
+    return value

@@ -1,0 +1,58 @@
+"""`tocsin timeline ID`: what happened to one notification, and why."""
+
+import time
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from tocsin.cli.api import answer_of, client
+from tocsin.cli.output import print_json, print_table, refuse
+
+ASK_EVERY = 0.3
+
+
+def show(
+    notification_id: Annotated[str, typer.Argument(help="The notification's id.")],
+    *,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for an id that is not known yet.")] = 5.0,
+    url: Annotated[str | None, typer.Option(help="The entry's address (TOCSIN_URL).")] = None,
+    key: Annotated[str | None, typer.Option(help="An API key with scope read (TOCSIN_API_KEY).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Print the timeline of one notification, oldest first."""
+    try:
+        with client(url=url, key=key) as api:
+            answer = answer_of(_known(api, notification_id, wait))
+    except httpx.TransportError as error:
+        refuse(f"No answer from the entry: {error}.")
+    if as_json:
+        print_json(answer)
+        return
+    _print(answer)
+
+
+def _known(api: httpx.Client, notification_id: str, wait: float) -> httpx.Response:
+    deadline = time.monotonic() + wait
+    while True:
+        response = api.get(f"/v1/timelines/{notification_id}")
+        unknown_yet = response.status_code == httpx.codes.NOT_FOUND and "not_yet_known" in response.text
+        if not unknown_yet or time.monotonic() >= deadline:
+            return response
+        time.sleep(ASK_EVERY)
+
+
+def _print(answer: dict[str, Any]) -> None:
+    rows = [
+        (
+            status["at"][:23],
+            status.get("channel") or "",
+            status["status"],
+            status.get("rule") or status.get("reason") or "",
+            status.get("provider") or "",
+            status.get("detail") or "",
+        )
+        for status in answer["timeline"]
+    ]
+    title = f"{answer['summary'].get('workflow')} for {answer['summary'].get('recipient')}"
+    print_table(title, ("when (UTC)", "channel", "status", "rule or reason", "provider", "detail"), rows)

@@ -1,0 +1,127 @@
+"""`tocsin topics apply`: topics as the registry has them, and a start offset for every group."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from tocsin.cli.output import print_json, print_table, refuse
+from tocsin.contracts.topics import DAY_MS, DEFAULT_PARTITIONS, Topic, Topics
+from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, Plan, TopicSpec
+from tocsin.runtime import load_settings
+
+app = typer.Typer(help="Topics and the start offsets of groups.", no_args_is_help=True)
+
+LONGEST_TTL_MS = 30 * DAY_MS
+"""No message lives longer: a tombstone on a compacted topic may go after that."""
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `apply` a command of its own although it is the only one."""
+
+
+@app.command()
+def apply(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
+    partitions: Annotated[
+        int,
+        typer.Option(
+            envvar="TOPIC_PARTITIONS", min=1, help="Partitions of each lane's topics; fixed once they exist."
+        ),
+    ] = DEFAULT_PARTITIONS,
+    replication_factor: Annotated[
+        int, typer.Option(envvar="TOPIC_REPLICATION_FACTOR", min=1, help="Copies of each partition.")
+    ] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+) -> None:
+    """Create what is missing, set what differs, give every group its start. Never changes a partition count."""
+    settings = load_settings(KafkaSettings)
+    topics = Topics(settings.topic_prefix)
+    specs = [
+        spec_of(topic, partitions=partitions, replication_factor=replication_factor) for topic in topics.all()
+    ]
+    groups = [
+        GroupSpec(group=group.name, topics=group.topics, read_back=group.outcome_topic)
+        for group in topics.groups()
+    ]
+    try:
+        plan = asyncio.run(_run(settings, specs, groups, dry_run=dry_run))
+    except KafkaFault as fault:
+        refuse(str(fault))
+    if as_json:
+        print_json(_as_json(plan))
+    else:
+        _print(plan, dry_run=dry_run)
+
+
+def spec_of(topic: Topic, *, partitions: int, replication_factor: int) -> TopicSpec:
+    """The registry's topic as the broker should have it."""
+    return TopicSpec(
+        name=topic.name,
+        partitions=topic.partitions or partitions,
+        replication_factor=replication_factor,
+        min_insync_replicas=2 if replication_factor >= 3 else 1,
+        cleanup="compact" if topic.compacted else "delete",
+        retention_ms=topic.retention_ms,
+        delete_retention_ms=LONGEST_TTL_MS if topic.compacted else None,
+        max_message_bytes=topic.max_message_bytes,
+    )
+
+
+async def _run(
+    settings: KafkaSettings, specs: list[TopicSpec], groups: list[GroupSpec], *, dry_run: bool
+) -> Plan:
+    admin = Admin(settings=settings)
+    await admin.open()
+    try:
+        plan = await admin.plan(specs, groups)
+        if not dry_run:
+            await admin.apply(plan)
+        return plan
+    finally:
+        await admin.close()
+
+
+def _print(plan: Plan, *, dry_run: bool) -> None:
+    rows = [
+        (
+            change.action,
+            change.spec.name,
+            str(change.spec.partitions),
+            ", ".join(f"{name}: {now or 'unset'} → {then}" for name, (now, then) in change.settings.items()),
+        )
+        for change in plan.changes
+        if change.action != "same"
+    ]
+    if rows:
+        print_table("Topics", ("action", "topic", "partitions", "settings"), rows)
+    starts: dict[tuple[str, str], int] = {}
+    for start in plan.starts:
+        starts[start.group, start.topic] = starts.get((start.group, start.topic), 0) + 1
+    if starts:
+        lines = [("start", group, topic, f"{count} partitions") for (group, topic), count in starts.items()]
+        print_table("Start offsets", ("action", "group", "topic", "where"), lines)
+    if plan.empty:
+        typer.echo("Nothing to do: topics and groups are as they should be.")
+    elif dry_run:
+        typer.echo("Dry run: nothing was changed.")
+
+
+def _as_json(plan: Plan) -> dict[str, object]:
+    return {
+        "topics": [
+            {"topic": change.spec.name, "action": change.action, "partitions": change.spec.partitions}
+            | {
+                "settings": {
+                    name: {"now": now, "then": then} for name, (now, then) in change.settings.items()
+                }
+            }
+            for change in plan.changes
+        ],
+        "starts": [
+            {"group": start.group, "topic": start.topic, "partition": start.partition, "offset": start.offset}
+            for start in plan.starts
+        ],
+    }
