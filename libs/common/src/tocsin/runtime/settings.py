@@ -116,7 +116,7 @@ def _sentence(cls: type[BaseSettings], fault: ErrorDetails) -> str:
     if fault["type"] == "missing":
         return f"{variable} is not set; set it to: {meaning or 'a value'}."
     return (
-        f"{variable} is not valid: {_what(fault)}; it is: {meaning}."
+        f"{variable} is not valid: {_what(fault)}; it means: {meaning}."
         if meaning
         else f"{variable} is not valid: {_what(fault)}."
     )

@@ -1,0 +1,209 @@
+"""The life of a service process: its exit codes and what it says, on real processes."""
+
+import http.client
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("small_service.py")
+BOUND = 60.0
+"""Seconds after which a process that does not get there counts as stuck; a loaded machine needs a few."""
+
+
+class Process:
+    """The small service, its log lines read as they come."""
+
+    def __init__(self, **environment: str) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._child = subprocess.Popen(
+            [sys.executable, SCRIPT],
+            stderr=subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "HTTP_HOST": "127.0.0.1", "HTTP_PORT": "0", **environment},
+        )
+        assert self._child.stderr is not None
+        self._stderr = self._child.stderr
+
+    def until(self, event: str, **fields: Any) -> dict[str, Any]:
+        """The first line, from the start on, with this event and these fields; waits for it."""
+        seen = 0
+        while True:
+            for line in self.lines[seen:]:
+                seen += 1
+                if line["event"] == event and fields.items() <= line.items():
+                    return line
+            assert self._read(), f"no line {event!r} {fields} in {self.lines}"
+
+    def tell(self, number: int) -> None:
+        self._child.send_signal(number)
+
+    def exit_code(self) -> int:
+        while self._read():
+            pass
+        return self._child.wait(BOUND)
+
+    def ready(self) -> int:
+        """The HTTP status its app answers with: 200 when ready, else 503."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.until("listening")["port"], timeout=BOUND)
+        connection.request("GET", "/")
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    def close(self) -> None:
+        if self._child.poll() is None:
+            self._child.kill()
+        self._child.wait()
+        self._stderr.close()
+
+    def _read(self) -> bool:
+        readable, _, _ = select.select([self._stderr], [], [], BOUND)
+        line = self._stderr.readline() if readable else b""
+        if line:
+            self.lines.append(json.loads(line))
+        return bool(line)
+
+
+@pytest.fixture
+def small(request: pytest.FixtureRequest) -> Iterator[Process]:
+    """A running small service; the parameter is how its component misbehaves."""
+    environment = {
+        "SMALL_COLOUR": "red",
+        "SMALL_ENDING": getattr(request, "param", ""),
+        "SHUTDOWN_TIMEOUT": "30",
+    }
+    process = Process(**environment)
+    yield process
+    process.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order_with_0(small: Process, number: signal.Signals) -> None:
+    small.until("ready to work")
+    assert small.ready() == 200
+    small.tell(number)
+    assert small.exit_code() == 0
+    events = [line["event"] for line in small.lines]
+    assert events.index("told to stop") < events.index("part closed")
+    closed = [line["component"] for line in small.lines if line["event"] == "closed"]
+    assert closed == ["http", "part"]
+
+
+@pytest.mark.parametrize("small", ["never-opens"], indirect=True)
+def test_it_answers_while_it_waits_and_can_be_stopped_then(small: Process) -> None:
+    assert small.ready() == 503
+    small.tell(signal.SIGTERM)
+    assert small.exit_code() == 0
+    assert "part closed" in [line["event"] for line in small.lines]
+
+
+@pytest.mark.parametrize("small", ["hangs"], indirect=True)
+def test_a_second_signal_ends_it_at_once(small: Process) -> None:
+    small.until("ready to work")
+    small.tell(signal.SIGTERM)
+    assert small.until("waiting for")["components"] == ["part"]
+    small.tell(signal.SIGTERM)
+    assert small.exit_code() == 128 + signal.SIGTERM
+    assert "part closed" not in [line["event"] for line in small.lines]
+
+
+def test_what_does_not_finish_in_time_is_named_and_left() -> None:
+    process = Process(SMALL_COLOUR="red", SMALL_ENDING="hangs", SHUTDOWN_TIMEOUT="0.2")
+    try:
+        process.until("ready to work")
+        process.tell(signal.SIGTERM)
+        assert process.exit_code() == 1
+        process.until("did not finish in time", component="part")
+        process.until("part closed")
+    finally:
+        process.close()
+
+
+@pytest.mark.parametrize(
+    ("small", "event"),
+    [
+        ("raises", "failed"),
+        ("returns", "ended early"),
+        ("refuses", "could not open"),
+        ("close-fails", "failed while closing"),
+    ],
+    indirect=["small"],
+)
+def test_a_component_that_fails_ends_the_process_with_1(small: Process, event: str) -> None:
+    if event == "failed while closing":
+        small.until("ready to work")
+        small.tell(signal.SIGTERM)
+    assert small.exit_code() == 1
+    assert small.until(event, component="part")["level"] == "error"
+    assert "part closed" in [line["event"] for line in small.lines]
+
+
+@pytest.mark.parametrize("small", ["refuses"], indirect=True)
+def test_what_a_person_must_do_is_said_without_a_traceback(small: Process) -> None:
+    line = small.until("could not open")
+    assert line["reason"] == "The topic has no start offsets: run `tocsin topics apply`."
+    assert "exception" not in line
+    assert small.exit_code() == 1
+
+
+def test_a_taken_port_is_said_in_a_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process = Process(SMALL_COLOUR="red", HTTP_PORT=str(taken.getsockname()[1]))
+        try:
+            assert "HTTP_PORT" in process.until("could not start")["reason"]
+            assert process.exit_code() == 1
+        finally:
+            process.close()
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, SCRIPT, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=BOUND,
+        env={"PATH": os.environ["PATH"], **environment},
+        check=False,
+    )
+
+
+def test_a_missing_setting_is_one_sentence_and_2() -> None:
+    ended = run()
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "SMALL_COLOUR is not set; set it to: The colour of the small service.\n"
+
+
+def test_help_lists_the_settings_and_ends_with_0() -> None:
+    ended = run("--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "A small service." in ended.stdout
+    assert "SMALL_COLOUR" in ended.stdout
+    assert "SHUTDOWN_TIMEOUT" in ended.stdout
+
+
+def test_other_arguments_are_refused() -> None:
+    ended = run("--port", "1")
+    assert ended.returncode == 2
+    assert "only --help" in ended.stderr
+
+
+def test_memory_of_an_idle_service_leaves_room() -> None:
+    """What every service pays before it does anything; 200 MB is the bound for one at full rate."""
+    process = Process(SMALL_COLOUR="red")
+    try:
+        process.until("ready to work")
+        status = Path(f"/proc/{process._child.pid}/status").read_text()
+        resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+        assert resident < 90_000
+    finally:
+        process.close()
