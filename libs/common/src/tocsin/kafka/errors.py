@@ -17,7 +17,7 @@ KafkaFault
 """
 
 
-class KafkaFault(Exception):  # noqa: N818 - its leaves are named after what happened, as style asks
+class KafkaFault(Exception):
     """Anything this package raises on purpose. The message is one sentence for a person."""
 
 

@@ -1,0 +1,103 @@
+"""Reads partitions of a log, by position, outside of any group: under `read_to_end` and `Replica`."""
+
+from collections.abc import Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from tocsin.kafka.errors import KafkaFault, OffsetMissing
+from tocsin.kafka.offsets import topic_missing
+from tocsin.kafka.records import Record, TopicPartition, from_consumer
+from tocsin.kafka.seams import high_watermarks, position_now, wait_for_metadata
+from tocsin.kafka.settings import KafkaSettings
+
+READ_RECORDS = 500
+
+
+class LogReader:
+    """Committed records only. ``start`` maps partition to offset; without it, from the first record kept."""
+
+    def __init__(
+        self,
+        *,
+        settings: KafkaSettings,
+        topic: str,
+        partitions: Sequence[int] | None = None,
+        start: Mapping[int, int] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._wanted = partitions
+        self._start = dict(start) if start is not None else None
+        self._partitions: list[TopicPartition] = []
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def open(self) -> None:
+        """Connect and take position. KafkaFault when no broker answers, TopicFault when there is no such topic."""
+        consumer = AIOKafkaConsumer(
+            **self._settings.client_options(),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+        )
+        self._consumer = consumer
+        try:
+            await consumer.start()
+        except KafkaError as exc:
+            await self.close()
+            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
+        if self._topic not in await consumer.topics():
+            await self.close()
+            raise topic_missing([self._topic])
+        numbers = self._wanted
+        if numbers is None:
+            numbers = range(await wait_for_metadata(consumer, self._topic))
+        self._partitions = [TopicPartition(self._topic, number) for number in numbers]
+        consumer.assign([AioTopicPartition(*partition) for partition in self._partitions])
+        await self._take_position(self._partitions)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def ends(self) -> dict[TopicPartition, int]:
+        """The high watermarks now, also above open transactions."""
+        return await high_watermarks(self._open, self._partitions)
+
+    def behind(self, ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """The partitions whose position has not passed their end yet, with that position."""
+        positions = {partition: position_now(self._open, partition) for partition in ends}
+        return {partition: at for partition, at in positions.items() if at < ends[partition]}
+
+    async def read(self, *, seconds: float) -> list[list[Record]]:
+        """Records of one partition each, in offset order; nothing when none came within ``seconds``.
+
+        OffsetMissing when a given start is no longer kept."""
+        try:
+            found = await self._open.getmany(timeout_ms=round(seconds * 1000), max_records=READ_RECORDS)
+        except OffsetOutOfRangeError as exc:
+            await self._lost([TopicPartition(*partition) for partition in exc.args[0]], exc)
+            return []
+        return [[from_consumer(record) for record in records] for records in found.values()]
+
+    async def _lost(self, partitions: list[TopicPartition], exc: OffsetOutOfRangeError) -> None:
+        if self._start is not None:
+            listed = ", ".join(f"{topic}/{number}" for topic, number in partitions)
+            raise OffsetMissing(f"What was to be read back of {listed} is no longer kept.") from exc
+        await self._take_position(partitions)  # the log's beginning moved on between our look and our read
+
+    async def _take_position(self, partitions: list[TopicPartition]) -> None:
+        theirs = [AioTopicPartition(*partition) for partition in partitions]
+        starts = await self._open.beginning_offsets(theirs) if theirs else {}
+        for partition in theirs:
+            wanted = self._start.get(partition.partition) if self._start is not None else None
+            self._open.seek(partition, starts[partition] if wanted is None else wanted)
+
+    @property
+    def _open(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise RuntimeError(f"The reader of {self._topic} is not open")
+        return self._consumer

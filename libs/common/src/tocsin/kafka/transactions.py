@@ -1,0 +1,123 @@
+"""The transactional producer of one slot: all of it and the offsets, or nothing."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.errors import KafkaError, ProducerFenced
+
+from tocsin.kafka.errors import RecordTooLarge, TransactionFailed
+from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
+from tocsin.kafka.offsets import Position
+from tocsin.kafka.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
+from tocsin.kafka.records import Outgoing, TopicPartition
+from tocsin.kafka.seams import PATIENT_RETRY, QUICK_RETRY, set_retry_wait, shorten_marker_wait
+from tocsin.kafka.settings import KafkaSettings
+
+# A dead owner's open transaction holds readers no longer than this.
+TRANSACTION_TIMEOUT = 10.0
+# A broker that has not answered by then is away, and asking every 5 ms helps nobody.
+QUICK_FOR = 0.25
+
+
+class TransactionalProducer:
+    """One transactional id. `open` fences whoever used it before and ends their transaction.
+
+    After any failure it is good for nothing but `close`: whether a failed transaction committed is for the
+    next owner to find out.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: KafkaSettings,
+        transactional_id: str,
+        group: str,
+        limits: Limits,
+        failpoints: Failpoints = NO_FAILPOINTS,
+    ) -> None:
+        self._settings = settings
+        self._id = transactional_id
+        self._group = group
+        self._limits = limits
+        self._failpoints = failpoints
+        self._producer: AIOKafkaProducer | None = None
+        self._partitions: Partitions | None = None
+
+    async def open(self) -> None:
+        """InitProducerId: returns once the former owner is fenced and its transaction ended."""
+        shorten_marker_wait()
+        producer = AIOKafkaProducer(
+            **self._settings.client_options(),
+            transactional_id=self._id,
+            transaction_timeout_ms=int(TRANSACTION_TIMEOUT * 1000),
+            linger_ms=0,
+            max_batch_size=BATCH_BYTES,
+            retry_backoff_ms=int(PATIENT_RETRY * 1000),
+        )
+        self._producer = producer
+        self._partitions = Partitions(producer.partitions_for)
+        self._be_quick()
+        await producer.start()
+
+    async def close(self) -> None:
+        """Disconnect; an open transaction is left to time out or to be fenced."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await producer.stop()
+
+    async def run(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]) -> None:
+        """One transaction. RecordTooLarge before anything is produced; TransactionFailed for whatever else."""
+        self._limits.check(outgoing)
+        try:
+            async with asyncio.timeout(TRANSACTION_TIMEOUT):
+                await self._run(outgoing, offsets)
+        except RecordTooLarge:
+            raise
+        except ProducerFenced as exc:
+            msg = f"A newer owner of {self._id} fenced this process."
+            raise TransactionFailed(msg) from exc
+        except TimeoutError as exc:
+            msg = f"A transaction of {self._id} did not end within {TRANSACTION_TIMEOUT:g} s."
+            raise TransactionFailed(msg) from exc
+        except (KafkaError, AssertionError) as exc:  # aiokafka asserts on states a failure leaves behind
+            msg = f"A transaction of {self._id} failed: {exc!r}."
+            raise TransactionFailed(msg) from exc
+
+    async def _run(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]) -> None:
+        producer, partitions = self._producer, self._partitions
+        if producer is None or partitions is None:
+            msg = f"The producer of {self._id} is not open."
+            raise TransactionFailed(msg)
+        self._be_quick()
+        placed = await partitions.place(outgoing)
+        batches = pack(placed, new_builder=producer.create_batch, limits=self._limits)
+        await producer.begin_transaction()
+        await self._deliver(producer, batches)
+        await self._failpoints.reach("after_produce")
+        if offsets:
+            commits = {AioTopicPartition(*partition): tuple(at) for partition, at in offsets.items()}
+            await producer.send_offsets_to_transaction(commits, self._group)
+            await self._failpoints.reach("after_offsets")
+        await self._failpoints.reach("before_commit")
+        await producer.commit_transaction()
+        await self._failpoints.reach("after_commit")
+
+    async def _deliver(self, producer: AIOKafkaProducer, batches: Sequence[Packed]) -> None:
+        """Every record acknowledged, or an error: aiokafka would commit although a produce has failed."""
+        deliveries = [
+            await producer.send_batch(
+                batch.builder, batch.partition.topic, partition=batch.partition.partition
+            )
+            for batch in batches
+        ]
+        await asyncio.gather(*deliveries)
+
+    def _be_quick(self) -> None:
+        """Repeat at once what the broker is not ready for yet; after a while, as patiently as aiokafka does."""
+        producer = self._producer
+        if producer is None:
+            return
+        set_retry_wait(producer, QUICK_RETRY)
+        asyncio.get_running_loop().call_later(QUICK_FOR, set_retry_wait, producer, PATIENT_RETRY)
