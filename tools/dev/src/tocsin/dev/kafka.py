@@ -116,7 +116,12 @@ class KafkaServer:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
             self._command(
-                "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings), "--ignore-formatted"
+                "kafka.tools.StorageTool",
+                "format",
+                f"--cluster-id={cluster}",
+                "-c",
+                str(settings),
+                "--ignore-formatted",
             ),
             capture_output=True,
             text=True,
