@@ -1,7 +1,10 @@
 """What `tocsin topics apply` would do: topics as they should be beside topics as they are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from tocsin.kafka.errors import PlanRefused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,6 +19,20 @@ class TopicSpec:
     retention_ms: int | None = None
     delete_retention_ms: int | None = None
     max_message_bytes: int = 1_048_576
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The topic's settings in Kafka's words."""
+        settings = {
+            "cleanup.policy": self.cleanup,
+            "max.message.bytes": str(self.max_message_bytes),
+            "message.timestamp.type": "LogAppendTime",
+            "min.insync.replicas": str(self.min_insync_replicas),
+            "retention.ms": str(-1 if self.retention_ms is None else self.retention_ms),
+        }
+        if self.delete_retention_ms is not None:
+            settings["delete.retention.ms"] = str(self.delete_retention_ms)
+        return settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,3 +76,22 @@ class Plan:
     def empty(self) -> bool:
         """Whether there is nothing to do."""
         return not self.starts and all(change.action == "same" for change in self.changes)
+
+
+def change_of(spec: TopicSpec, *, partitions: int | None, settings: Mapping[str, str]) -> TopicChange:
+    """What has to happen to a topic that has ``partitions`` (None: does not exist) and ``settings`` now."""
+    if partitions is None:
+        wanted: dict[str, tuple[str | None, str]] = {
+            name: (None, then) for name, then in spec.settings.items()
+        }
+        return TopicChange(spec=spec, action="create", settings=wanted)
+    if partitions != spec.partitions:
+        msg = (
+            f"{spec.name} has {partitions} partitions and should have {spec.partitions}: the number is fixed at "
+            "creation; changing it is a migration to a new topic prefix."
+        )
+        raise PlanRefused(msg)
+    different: dict[str, tuple[str | None, str]] = {
+        name: (settings.get(name), then) for name, then in spec.settings.items() if settings.get(name) != then
+    }
+    return TopicChange(spec=spec, action="configure" if different else "same", settings=different)
