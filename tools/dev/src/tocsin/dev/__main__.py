@@ -26,7 +26,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 @app.command()
 def run(folder: Folder = RUN) -> None:
     """Start everything, send two events, show what arrived; Ctrl-C ends it."""
-    _one_sentence(lambda: asyncio.run(_until_signalled(RunFolder(folder.resolve()), Steps(Console()))))
+    _one_sentence(lambda: asyncio.run(_until_signalled(RunFolder(folder.resolve()), Console())))
 
 
 @app.command()
@@ -50,8 +50,8 @@ def down(folder: Folder = RUN) -> None:
     )
 
 
-async def _until_signalled(folder: RunFolder, steps: Steps) -> None:
-    task = asyncio.create_task(run_until_cancelled(folder=folder, steps=steps))
+async def _until_signalled(folder: RunFolder, console: Console) -> None:
+    task = asyncio.create_task(run_until_cancelled(folder=folder, console=console))
     signalled = False
 
     def on_signal() -> None:
@@ -59,7 +59,7 @@ async def _until_signalled(folder: RunFolder, steps: Steps) -> None:
         if signalled:
             os._exit(130)  # the kernel ends our children with us
         signalled = True
-        steps.say("Stopping; once more to stop at once.")
+        Steps(console).say("Stopping; once more to stop at once.")
         task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -2,20 +2,48 @@
 
 import asyncio
 
+from rich.console import Console
+
+from tocsin.dev.api import Api
+from tocsin.dev.first_events import Arrived, publish_over_http, publish_to_kafka, wait_for
 from tocsin.dev.progress import Steps
 from tocsin.dev.run_folder import RunFolder
+from tocsin.dev.sample import ENDPOINTS
+from tocsin.dev.seed import seed
 from tocsin.dev.stack import Stack
+from tocsin.dev.tell import tell_addresses, tell_caught, tell_timeline
 
 
-async def run_until_cancelled(*, folder: RunFolder, steps: Steps) -> None:
+async def run_until_cancelled(*, folder: RunFolder, console: Console) -> None:
     """Runs until cancelled; whatever happens, nothing of the stack is left when this returns or raises."""
+    steps = Steps(console)
     folder.take()
     stack = Stack(folder=folder, steps=steps)
     try:
         with steps.shown():
             await stack.up()
+            arrived = await _first_events(stack, steps)
+        tell_caught(console, arrived)
+        tell_timeline(console, arrived[0])
+        tell_addresses(console, stack.addresses, folder=folder.path)
+        stack.publish_endpoints(ENDPOINTS)
+        steps.say("\nReady. Ctrl-C ends it.")
         await asyncio.Event().wait()
     finally:
         await stack.down()
         folder.release()
         steps.say("The local stack has ended.")
+
+
+async def _first_events(stack: Stack, steps: Steps) -> list[Arrived]:
+    addresses = stack.addresses
+    async with (
+        Api(url=addresses["entry"], key=addresses["admin_key"]) as manager,
+        Api(url=addresses["entry"], key=addresses["api_key"]) as sender,
+        Api(url=addresses["catcher"], key="") as catcher,
+    ):
+        with steps.step("Creating the sample tenant"):
+            await seed(manager)
+        with steps.step("Sending one event over HTTP and one straight to Kafka"):
+            events = [await publish_over_http(sender), await publish_to_kafka(addresses["kafka"])]
+            return [await wait_for(event, api=sender, catcher=catcher) for event in events]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tocsin.dev.errors import LocalStackError, MissingTool
 from tocsin.dev.places import CACHE
+from tocsin.dev.processes import attached
 
 POM = Path(__file__).with_name("pom.xml")
 OR_ELSE = "or name a running broker in KAFKA_BOOTSTRAP_SERVERS"
@@ -52,7 +53,7 @@ def _resolve(folder: Path) -> None:
         shutil.copy(POM, scratch)
         target = Path(scratch) / "jars"
         done = subprocess.run(
-            [maven, "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={target}"],
+            attached([maven, "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={target}"]),
             cwd=scratch,
             capture_output=True,
             text=True,

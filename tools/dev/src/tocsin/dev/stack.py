@@ -35,7 +35,7 @@ from tocsin.dev.services import (
 from tocsin.dev.supervisor import Program, Supervisor
 
 DATABASE = "tocsin"
-PARTITIONS, SLOTS = "4", "2"
+PARTITIONS = "4"
 
 
 class Stack:
@@ -52,17 +52,13 @@ class Stack:
         self._entry: Entry | None = None
         self._around: Surroundings | None = None
         self._services: list[Service] = []
-        self._addresses: dict[str, Any] = {}
+        self.addresses: dict[str, Any] = {}
+        """Everything of endpoints.json but the sample and the processes."""
         self.catcher_url = f"http://127.0.0.1:{free_port()}"
         self.entry_url = f"http://127.0.0.1:{free_port()}"
 
-    @property
-    def kafka_address(self) -> str:
-        """Bootstrap servers of the broker."""
-        return self._kafka.bootstrap_servers
-
-    async def up(self) -> dict[str, str]:
-        """Starts everything; returns the API keys by purpose. Raises LocalStackError with one sentence."""
+    async def up(self) -> None:
+        """Starts everything; `addresses` is then filled. Raises LocalStackError with one sentence."""
         self._watch = asyncio.create_task(self._supervisor.watch())
         smtp_port = free_port()
         await _side_by_side(self._start_kafka(), self._start_postgres(), self._start_catcher(smtp_port))
@@ -74,13 +70,22 @@ class Stack:
         )
         await self._entry.open()
         await _side_by_side(
-            self._step("Creating topics", "tocsin.cli", "topics", "apply"),
+            self._step(
+                "Creating topics",
+                "tocsin.cli",
+                "topics",
+                "apply",
+                "--partitions",
+                PARTITIONS,
+                "--replication-factor",
+                "1",
+            ),
             self._step("Preparing the router's tables", "tocsin.router", "migrate"),
             self._step("Preparing the ledger's tables", "tocsin.ledger", "migrate"),
         )
         keys = await self._keys()
         await self._start_services()
-        self._addresses = {
+        self.addresses = {
             "entry": self.entry_url,
             "kafka": self._kafka.bootstrap_servers,
             "database": self._postgres.url_of(DATABASE),
@@ -90,11 +95,10 @@ class Stack:
             "api_key": keys["api_key"],
             "admin_key": keys["admin_key"],
         }
-        return keys
 
     def publish_endpoints(self, sample: Mapping[str, Any]) -> None:
         """Writes endpoints.json, from now on kept right: its presence says that the stack is ready."""
-        self._addresses["sample"] = dict(sample)
+        self.addresses["sample"] = dict(sample)
         self._started()
 
     async def down(self) -> None:
@@ -233,9 +237,9 @@ class Stack:
             if one.process is not None
         }
         self._folder.record({name: pid for name, (pid, _) in alive.items()})
-        if "sample" in self._addresses:
+        if "sample" in self.addresses:
             processes = {name: {"pid": pid, "log": str(log)} for name, (pid, log) in alive.items()}
-            replace_file(self._folder.endpoints, {**self._addresses, "processes": processes})
+            replace_file(self._folder.endpoints, {**self.addresses, "processes": processes})
 
 
 def _launch_module(module: str, *, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

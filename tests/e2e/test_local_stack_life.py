@@ -1,0 +1,91 @@
+"""The local stack from a person's side: it comes up twice in a row, survives deaths, and leaves nothing running."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tocsin.dev.processes import end, spawn
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+
+NAMES = {
+    "entry", "kafka", "database", "ingest", "router", "ledger", "catcher", "catcher_smtp",
+    "api_key", "admin_key", "sample", "processes",
+}  # fmt: skip
+PROCESSES = {
+    "kafka", "postgres", "catcher", "ingest", "router", "ledger",
+    "dispatch-email", "dispatch-sms", "dispatch-push",
+}  # fmt: skip
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tocsin.dev", "run", "--folder", str(folder)]
+    return spawn(command, log=folder.parent / "words.log", on_parent_death=signal.SIGTERM)
+
+
+def until(condition: Callable[[], bool], stack: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + 180
+    while not condition():
+        words = (folder.parent / "words.log").read_text()
+        assert stack.poll() is None, words
+        assert time.monotonic() < deadline, words
+        time.sleep(0.1)
+
+
+def endpoints(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "endpoints.json").read_text())
+    return content
+
+
+def family(stack: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(stack.pid).children(recursive=True)
+
+
+def test_up_a_death_killed_up_again_and_down(tmp_path: Path) -> None:
+    folder = tmp_path / "with space" / ".dev"
+    folder.parent.mkdir()
+    stack = start(folder)
+    until((folder / "endpoints.json").exists, stack, folder)
+    told = endpoints(folder)
+    assert told.keys() == NAMES
+    assert told["processes"].keys() == PROCESSES
+    assert all(
+        psutil.pid_exists(one["pid"]) and Path(one["log"]).exists() for one in told["processes"].values()
+    )
+    assert (folder / "endpoints.json").stat().st_mode & 0o777 == 0o600
+    words = (folder.parent / "words.log").read_text()
+    assert words.count("event over HTTP  ") == words.count("event over Kafka  ") == 3
+
+    ledger = told["processes"]["ledger"]["pid"]
+    os.kill(ledger, signal.SIGKILL)
+    until(lambda: endpoints(folder)["processes"]["ledger"]["pid"] != ledger, stack, folder)
+    assert "ledger ended (signal 9) and is started again" in (folder.parent / "words.log").read_text()
+
+    killed = family(stack)
+    stack.kill()
+    stack.wait()
+    _, alive = psutil.wait_procs(killed, timeout=60)
+    assert not alive
+
+    stack = start(folder)
+    until(
+        lambda: (folder / "endpoints.json").exists() and endpoints(folder)["entry"] != told["entry"],
+        stack,
+        folder,
+    )
+    assert endpoints(folder)["api_key"] == told["api_key"]
+    ended = family(stack)
+    end(stack, first=signal.SIGINT, timeout=60)
+    assert stack.returncode == 0
+    _, alive = psutil.wait_procs(ended, timeout=1)
+    assert not alive
+    assert not (folder / "endpoints.json").exists()
