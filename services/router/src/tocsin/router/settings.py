@@ -1,0 +1,85 @@
+"""The router's settings."""
+
+import re
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from tocsin.contracts.vocabulary import Lane
+from tocsin.database import DatabaseSettings
+from tocsin.kafka import KafkaSettings
+from tocsin.router.tokens import UnsubscribeKey
+from tocsin.runtime import Lanes, ServiceSettings
+
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
+SECRET_CHARS = 32
+
+
+def _split(value: Any) -> Any:
+    return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
+
+
+def _usable(keys: list[SecretStr]) -> list[SecretStr]:
+    ids = [key.get_secret_value().partition(":")[0] for key in keys]
+    secrets = [key.get_secret_value().partition(":")[2] for key in keys]
+    if not all(_KEY_ID(one) for one in ids) or len(set(ids)) != len(ids):
+        raise ValueError("write id:secret,id:secret, each id once, of letters, digits, - and _")
+    if any(len(secret) < SECRET_CHARS for secret in secrets):
+        raise ValueError(f"a secret has at least {SECRET_CHARS} characters")
+    return keys
+
+
+def _without_slash(url: str | None) -> str | None:
+    if url is None:
+        return None
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+        raise ValueError("write an address such as https://notify.example.com")
+    return url.rstrip("/")
+
+
+SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split), AfterValidator(_usable)]
+
+
+class RouterSettings(ServiceSettings):
+    """What both roles read."""
+
+    model_config = SettingsConfigDict(env_prefix="ROUTER_", populate_by_name=True, frozen=True)
+
+    kafka: KafkaSettings = Field(description="Kafka")
+    database: DatabaseSettings = Field(description="PostgreSQL")
+    lanes: Lanes = Field(
+        default=list(Lane), validation_alias="LANES", description="Lanes whose messages the worker decides"
+    )
+    slots: int = Field(
+        default=2,
+        ge=1,
+        le=1000,
+        description="Workers that can share a lane at most; fixed like partition counts",
+    )
+    duplicate_window: float = Field(
+        default=86_400.0, gt=0, description="Seconds for which a repeated event id is a duplicate"
+    )
+    public_url: Annotated[str | None, AfterValidator(_without_slash)] = Field(
+        default=None,
+        validation_alias="PUBLIC_URL",
+        description="Address under which recipients reach the unsubscribe page; required when any category is optional",
+    )
+    unsubscribe_keys: SecretList = Field(
+        default=[],
+        description="Keys that sign unsubscribe links, as id:secret,id:secret; the first signs, all are accepted; required with PUBLIC_URL",
+    )
+
+    @model_validator(mode="after")
+    def _links_can_be_signed(self) -> Self:
+        if self.public_url is not None and not self.unsubscribe_keys:
+            raise ValueError(
+                "PUBLIC_URL is set, so set ROUTER_UNSUBSCRIBE_KEYS to id:secret: it signs the links to that address"
+            )
+        return self
+
+    @property
+    def signing_keys(self) -> list[UnsubscribeKey]:
+        """The keys of unsubscribe links, taken apart."""
+        parts = (key.get_secret_value().partition(":") for key in self.unsubscribe_keys)
+        return [UnsubscribeKey(name, secret) for name, _, secret in parts]
