@@ -1,0 +1,168 @@
+"""Topics, groups and readers for tests on a real broker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from tocsin.kafka import (
+    Admin,
+    ExactlyOnce,
+    GroupSpec,
+    GroupTimings,
+    KafkaSettings,
+    Outgoing,
+    Publisher,
+    Record,
+    Slot,
+    SlotGroup,
+    Stored,
+    TopicSpec,
+    read_to_end,
+)
+from tocsin.runtime.clock import SystemClock
+from tocsin.runtime.health import Health
+
+# As tight as the promises allow, so that tests do not wait for what they do not test.
+TIGHT = GroupTimings(call=2, drain=3, rebalance=6, session=3, heartbeat=0.2, margin=1, progress=20)
+
+
+async def until(condition: Callable[[], bool | Awaitable[bool]], *, seconds: float = 30) -> None:
+    """Wait until the condition holds; fail after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while True:
+            answer = condition()
+            if not isinstance(answer, bool):
+                answer = await answer
+            if answer:
+                return
+            await asyncio.sleep(0.02)
+
+
+@dataclass
+class Member:
+    """A component that runs in this process; `end` is how its run ended."""
+
+    component: ExactlyOnce | SlotGroup | Publisher
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    async def start(self) -> "Member":
+        await self.component.open()
+        self.task = asyncio.create_task(self.component.run(self.stop))
+        return self
+
+    async def leave(self) -> None:
+        """As on SIGTERM: raises what the run raised."""
+        self.stop.set()
+        try:
+            await self.ended()
+        finally:
+            await self.component.close()
+
+    async def ended(self) -> None:
+        assert self.task is not None
+        async with asyncio.timeout(30):
+            await self.task
+
+    async def discard(self) -> None:
+        if self.task is not None:
+            self.stop.set()
+            self.task.cancel()
+            await asyncio.wait([self.task])
+            if not self.task.cancelled():
+                self.task.exception()
+        await self.component.close()
+
+
+class Stage:
+    """A fresh set of topics for one test, and what is done with them."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.settings = settings
+        self.health = Health(service="test")
+        self._members: list[Member] = []
+        self._publisher: Publisher | None = None
+
+    def topic(self, name: str) -> str:
+        return f"{self.settings.topic_prefix}{name}"
+
+    async def topics(
+        self, *names: str, partitions: int = 4, groups: Sequence[GroupSpec] = (), compact: bool = False
+    ) -> None:
+        admin = Admin(settings=self.settings)
+        await admin.open()
+        try:
+            specs = [
+                TopicSpec(
+                    name=self.topic(name), partitions=partitions, cleanup="compact" if compact else "delete"
+                )
+                for name in names
+            ]
+            await admin.apply(await admin.plan(specs, []))
+            await admin.apply(await admin.plan(specs, groups))
+        finally:
+            await admin.close()
+
+    def member(self, component: ExactlyOnce | SlotGroup) -> Member:
+        member = Member(component)
+        self._members.append(member)
+        return member
+
+    def slot_group(
+        self, work: Callable[[Slot], Awaitable[None]], *, group: str, topics: Sequence[str], **more: object
+    ) -> Member:
+        arguments: dict[str, object] = {
+            "settings": self.settings,
+            "group": f"{self.settings.topic_prefix}{group}",
+            "topics": [self.topic(name) for name in topics],
+            "slots": 2,
+            "timings": TIGHT,
+            "health": Health(service="test"),
+            "clock": SystemClock(),
+        } | more
+        return self.member(SlotGroup(work=work, **arguments))
+
+    def exactly_once(self, process: object, *, group: str, topics: Sequence[str], **more: object) -> Member:
+        arguments: dict[str, object] = {
+            "settings": self.settings,
+            "group": f"{self.settings.topic_prefix}{group}",
+            "topics": [self.topic(name) for name in topics],
+            "slots": 2,
+            "timings": TIGHT,
+            "health": Health(service="test"),
+            "clock": SystemClock(),
+        } | more
+        return self.member(ExactlyOnce(process=process, **arguments))
+
+    async def publish(self, *records: Outgoing) -> list[Stored]:
+        if self._publisher is None:
+            self._publisher = Publisher(settings=self.settings, health=self.health)
+            await self._publisher.open()
+        return await self._publisher.publish(records, timeout=20)
+
+    async def read(self, name: str) -> list[Record]:
+        """Everything committed in the topic now."""
+        batches = read_to_end(settings=self.settings, topic=self.topic(name), deadline=30)
+        return [record async for batch in batches for record in batch]
+
+    async def close(self) -> None:
+        for member in self._members:
+            await member.discard()
+        if self._publisher is not None:
+            await self._publisher.close()
+
+
+@pytest.fixture
+async def stage(kafka_server: str, topic_prefix: str) -> AsyncIterator[Stage]:
+    stage = Stage(KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix))
+    try:
+        yield stage
+    finally:
+        await stage.close()
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., Awaitable[None]]:
+    return until
