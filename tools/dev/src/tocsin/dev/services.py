@@ -61,7 +61,7 @@ def common_environment(around: Surroundings) -> dict[str, str]:
 def services(around: Surroundings) -> list[Service]:
     """All services, in the order of their start."""
     own: dict[str, dict[str, str]] = {
-        "router": {"ROUTER_UNSUBSCRIBE_SECRET": around.unsubscribe_secret},
+        "router": {"ROUTER_UNSUBSCRIBE_KEYS": f"local:{around.unsubscribe_secret}"},
         "ingest": {},
         "dispatch-email": {},
         "dispatch-sms": {},
