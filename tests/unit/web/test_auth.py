@@ -1,0 +1,143 @@
+"""API keys: their form, whom they let in, and what a refusal says."""
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.contracts.directory import ApiKey
+from tocsin.runtime import Health
+from tocsin.testing import ManualClock
+from tocsin.web import Caller, KeyParts, KeyTable, Manager, Problem, Sender, new_key, parse_key, service_app
+
+
+def stored(key: KeyParts, **fields: Any) -> ApiKey:
+    return ApiKey(
+        **{
+            "tenant": "acme",
+            "id": key.id,
+            "mode": key.mode,
+            "sha256": key.sha256,
+            "scopes": ["send"],
+            **fields,
+        }
+    )
+
+
+def bearer(key: KeyParts) -> str:
+    return f"Bearer {key.reveal()}"
+
+
+def refusal(table: KeyTable, authorization: str | None) -> Problem:
+    with pytest.raises(Problem) as caught:
+        table.authenticate(authorization)
+    return caught.value
+
+
+def test_a_new_key_can_be_parsed_and_tells_its_secret_only_when_asked() -> None:
+    key = new_key("live")
+    assert key.reveal() == f"tk_live_{key.id}_{key.secret}"
+    assert parse_key(key.reveal()) == key
+    assert key.secret not in repr(key)
+    assert key.sha256 == hashlib.sha256(key.secret.encode()).hexdigest()
+    assert new_key("test").reveal().startswith("tk_test_")
+    assert len({new_key("live").reveal() for _ in range(100)}) == 100
+
+
+@given(st.text())
+def test_other_texts_are_no_keys(text: str) -> None:
+    assert parse_key(text) is None or text.startswith("tk_")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tk_live_a",
+        "tk_live__secretsecretsecret",
+        "tk_prod_a_secretsecretsecret",
+        "tk_live_a_short",
+        "tk_live_a_secretsecretsecret\n",
+    ],
+)
+def test_texts_that_are_nearly_keys(text: str) -> None:
+    assert parse_key(text) is None
+
+
+def test_a_key_is_its_tenant_scopes_and_mode() -> None:
+    table, live, test = KeyTable(), new_key("live"), new_key("test")
+    table.put(stored(live, scopes=["send", "read"]))
+    table.put(stored(test, tenant="other"))
+    assert table.authenticate(bearer(live)) == Caller(
+        tenant="acme", key_id=live.id, scopes=frozenset({"send", "read"}), test=False
+    )
+    assert table.authenticate(f"bearer {test.reveal()}").test
+    assert len(table) == 2
+
+
+def test_refusals_do_not_say_why() -> None:
+    clock = ManualClock()
+    table, known, revoked, expired = KeyTable(clock=clock), new_key("live"), new_key("live"), new_key("live")
+    table.put(stored(known))
+    table.put(stored(revoked))
+    table.remove(revoked.id)
+    table.remove(revoked.id)
+    table.put(stored(expired, expires_at=clock.now() + timedelta(seconds=1)))
+    assert table.authenticate(bearer(expired)).key_id == expired.id
+    clock.advance(1)
+    wrong_secret = KeyParts(mode="live", id=known.id, secret=new_key("live").secret)
+    other_mode = KeyParts(mode="test", id=known.id, secret=known.secret)
+    found = [
+        refusal(table, bearer(key)) for key in (new_key("live"), revoked, expired, wrong_secret, other_mode)
+    ]
+    found.append(refusal(table, "Bearer nonsense"))
+    assert {(one.code.name, one.detail) for one in found} == {
+        ("unauthenticated", "The key is unknown, expired or revoked.")
+    }
+    assert all(one.headers == {"www-authenticate": "Bearer"} for one in found)
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "tk_live_a_b"]
+)
+def test_a_request_without_a_key_is_told_how_to_send_one(authorization: str | None) -> None:
+    assert "Authorization: Bearer" in refusal(KeyTable(), authorization).detail
+
+
+def test_a_key_put_again_replaces_the_former() -> None:
+    table, key = KeyTable(), new_key("live")
+    table.put(stored(key))
+    table.put(stored(key, scopes=["operate"]))
+    assert table.authorize(bearer(key), "operate").scopes == {"operate"}
+    with pytest.raises(Problem, match="scope_missing"):
+        table.authorize(bearer(key), "send")
+
+
+async def test_routes_ask_for_their_scope() -> None:
+    keys, key = KeyTable(), new_key("live")
+    keys.put(stored(key))
+    app = service_app(name="auth-test", health=Health(), keys=keys)
+
+    @app.get("/send")
+    async def send(caller: Sender) -> str:
+        return caller.tenant
+
+    @app.get("/manage")
+    async def manage(caller: Manager) -> str:
+        return caller.tenant
+
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://t", headers={"authorization": bearer(key)}
+    ) as client:
+        assert (await client.get("/send")).json() == "acme"
+        refused = await client.get("/manage")
+        assert (refused.status_code, refused.json()["detail"]) == (
+            403,
+            "This needs a key with the scope `manage`.",
+        )
+        without = await client.get("/send", headers={"authorization": ""})
+        assert (without.status_code, without.headers["www-authenticate"]) == (401, "Bearer")
