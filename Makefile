@@ -35,14 +35,14 @@ check: .venv/.installed ## Format, lint, types, import rules, generated files, u
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy $(SOURCES) tests bench
 	.venv/bin/lint-imports
-	$(PYTHON) -m tocsin.contracts_docs --check
+	$(PYTHON) -m tocsin.specifications --check
 	$(PYTHON) -m pytest -q tests/unit
 
 bench-quick: .venv/.installed ## Measure the whole path and each stage (two minutes)
 	@$(PYTHON) bench/quick.py
 
 contracts: .venv/.installed ## Generate JSON Schemas, AsyncAPI and OpenAPI documents
-	$(PYTHON) -m tocsin.contracts_docs
+	$(PYTHON) -m tocsin.specifications
 
 lock: .venv/.installed ## Renew requirements/*.txt: newest versions, pinned with their hashes
 	$(UV) lock --quiet --upgrade

@@ -1,0 +1,34 @@
+"""`python -m tocsin.specifications` writes docs/contracts; `--check` only says which files are stale."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tocsin.specifications.documents import documents
+
+
+def main() -> int:
+    """Write what differs, or with `--check` name it and return 1."""
+    parser = argparse.ArgumentParser(prog="python -m tocsin.specifications", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a file is stale")
+    parser.add_argument(
+        "--into", type=Path, default=Path("docs/contracts"), help="the folder of the documents"
+    )
+    given = parser.parse_args()
+    wanted = {given.into / name: text for name, text in documents().items()}
+    stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
+    left_over = [path for path in given.into.rglob("*.json") if path not in wanted]
+    if given.check:
+        for path in [*stale, *left_over]:
+            sys.stderr.write(f"{path} is stale: run `make contracts` and commit the result.\n")
+        return 1 if stale or left_over else 0
+    for path in left_over:
+        path.unlink()
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(wanted[path])
+    sys.stdout.write(f"{len(wanted)} documents, {len(stale)} written, {len(left_over)} removed.\n")
+    return 0
+
+
+sys.exit(main())

@@ -1,0 +1,77 @@
+"""A JSON Schema (2020-12) for every record that crosses Kafka."""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from tocsin.contracts.dead_letters import DeadLetter
+from tocsin.contracts.directory import DirectoryRecord
+from tocsin.contracts.events import Event, NotificationRequest
+from tocsin.contracts.intents import IntentRecord
+from tocsin.contracts.jobs import Job
+from tocsin.contracts.models import annotation_of
+from tocsin.contracts.statuses import Status
+from tocsin.contracts.stops import StopRecord
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+RECORDS: dict[str, Any] = {
+    "notification-request": NotificationRequest,
+    "intent": IntentRecord,
+    "job": Job,
+    "status": Status,
+    "directory": DirectoryRecord,
+    "stop": StopRecord,
+    "dead-letter": DeadLetter,
+}
+CLOUDEVENT = "cloudevent"
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Name → schema, each complete in itself."""
+    found = {
+        name: {"$schema": DIALECT, "$id": f"urn:tocsin:schema:{name}:v1"} | schema_of(record)
+        for name, record in RECORDS.items()
+    }
+    found[CLOUDEVENT] = {"$schema": DIALECT, "$id": f"urn:tocsin:schema:{CLOUDEVENT}:v1"} | cloudevent()
+    return found
+
+
+def schema_of(record: Any, *, reference: str = "#/$defs/{model}") -> dict[str, Any]:
+    """The schema of what is written: fields with a default may be absent."""
+    return TypeAdapter(annotation_of(record)).json_schema(ref_template=reference)
+
+
+def cloudevent() -> dict[str, Any]:
+    """A CloudEvent in structured mode, as Tocsin takes it; in binary mode the attributes are `ce_` headers."""
+    fields = schema_of(Event)["properties"]
+    text = {"type": "string", "minLength": 1, "maxLength": 1024}
+    return {
+        "title": "CloudEvent",
+        "description": "A CloudEvent 1.0 with JSON data and the extension attribute `tenant`.",
+        "type": "object",
+        "required": ["specversion", "id", "source", "type", "tenant"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": text,
+            "source": text,
+            "type": text,
+            "subject": text | {"description": "By default the id of the recipient."},
+            "time": {
+                "type": "string",
+                "format": "date-time",
+                "description": "The producer's claim; never relied on.",
+            },
+            "datacontenttype": {"type": "string", "default": "application/json"},
+            "tenant": {"type": "string", "pattern": "^[a-z0-9-]{1,63}$"},
+            "test": {
+                "type": ["boolean", "string"],
+                "description": "`true`: everything runs, nothing leaves.",
+            },
+            "generatedid": {
+                "type": ["boolean", "string"],
+                "description": fields["generated_id"]["description"],
+            },
+            "traceparent": {"type": "string", "description": "W3C trace context."},
+            "data": {},
+        },
+    }
