@@ -42,7 +42,7 @@ def build(health: Health) -> FastAPI:
         match what:
             case "ours":
                 raise Problem(
-                    codes.NOT_STORED,
+                    codes.NOT_KNOWN_TO_BE_STORED,
                     "Repeat with this id.",
                     errors=[Fault(pointer="/a", code="b", detail="c")],
                     headers={"retry-after": "1"},
@@ -84,7 +84,7 @@ async def client(health: Health) -> AsyncIterator[httpx.AsyncClient]:
         ("POST", "/v1/things/1", b"{}", (422, "invalid_request")),
         ("POST", "/v1/things/1", b"[" * 2001, (413, "body_too_large")),
         ("POST", "/v1/things/1", b"[[[[[1]]]]]", (422, "body_too_deep")),
-        ("GET", "/v1/raise/ours", None, (503, "not_stored")),
+        ("GET", "/v1/raise/ours", None, (503, "not_known_to_be_stored")),
         ("GET", "/v1/raise/teapot", None, (400, "bad_request")),
         ("GET", "/v1/raise/anything", None, (500, "internal_error")),
     ],

@@ -63,7 +63,7 @@ INVALID_TEMPLATE = _code("invalid_template", 422, "The template has faults")
 RENDER_FAILED = _code("render_failed", 422, "The template cannot be rendered with this data")
 PRECONDITION_REQUIRED = _code("precondition_required", 428, "If-Match is required")
 INTERNAL_ERROR = _code("internal_error", 500, "Something went wrong on our side")
-NOT_STORED = _code("not_stored", 503, "The event is not known to be stored")
+NOT_KNOWN_TO_BE_STORED = _code("not_known_to_be_stored", 503, "The event is not known to be stored")
 OVERLOADED = _code("overloaded", 503, "Too much is waiting to be stored")
 NOT_READY = _code("not_ready", 503, "The service is not ready")
 # fmt: on
