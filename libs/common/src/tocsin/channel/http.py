@@ -1,0 +1,121 @@
+"""The HTTP client of providers that speak HTTP: httpx is its face, aiohttp carries the bytes.
+
+httpx's own transport spends several times the CPU once many requests are in flight; `bench/http_transport.py` has the
+figures. Its other half matters as much: an error says whether the provider can have taken the request.
+"""
+
+import asyncio
+import ssl
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import httpx
+
+from tocsin.channel.answers import Ambiguous, NotSent
+from tocsin.contracts.vocabulary import Reason
+
+# These end a request before its first byte: no connection, no TLS, no free place in the pool.
+_NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_LONGEST_PAUSE = 3600.0
+
+
+def http_client(
+    *,
+    timeout: float,
+    connections: int,
+    connect_timeout: float | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> httpx.AsyncClient:
+    """A client for one provider: at most `connections` at once, redirects never followed, no proxy, no cookies.
+
+    A request ends within `timeout` seconds, waiting for a free connection included; connecting within half of that
+    unless `connect_timeout` says otherwise. Errors are httpx's; give them to `no_answer`.
+    """
+    transport = AiohttpTransport(
+        timeout=timeout, connect_timeout=connect_timeout or timeout / 2, connections=connections, tls=tls
+    )
+    return httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
+
+
+def no_answer(error: httpx.TransportError) -> NotSent | Ambiguous:
+    """What a request without a response means for its message.
+
+    Not sent: connecting failed, was refused, timed out, or TLS did. Ambiguous: anything after, for a request is one
+    write, and nobody knows how much of it arrived.
+    """
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return NotSent(reason=Reason.UNREACHABLE, detail="The provider could not be reached.")
+    return Ambiguous(detail="The provider did not answer after the request was sent.")
+
+
+def retry_after(response: httpx.Response, *, now: datetime) -> float | None:
+    """Seconds to wait as the `Retry-After` header says, as number or date (RFC 9110); None without a sensible one."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.isdecimal() and value.isascii():
+        return min(float(value[:9]), _LONGEST_PAUSE)
+    try:
+        due = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if due.tzinfo is None:
+        return None
+    return min(max((due - now).total_seconds(), 0.0), _LONGEST_PAUSE)
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Carries httpx requests over kept aiohttp connections; bodies in memory, both ways.
+
+    Raises ConnectError or ConnectTimeout when nothing can have left, other TransportErrors when something may have.
+    Made within a running loop at the first request.
+    """
+
+    def __init__(
+        self, *, timeout: float, connect_timeout: float, connections: int, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=connect_timeout)
+        self._connections = connections
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One exchange, the response's body included."""
+        session = self._session or self._open()
+        body = await request.aread()
+        try:
+            async with session.request(
+                request.method,
+                str(request.url),
+                headers=request.headers.multi_items(),
+                data=body or None,
+                allow_redirects=False,
+            ) as response:
+                content = await response.read()
+                return httpx.Response(
+                    response.status, headers=response.raw_headers, content=content, request=request
+                )
+        except _NEVER_LEFT as error:
+            kind = httpx.ConnectTimeout if isinstance(error, TimeoutError) else httpx.ConnectError
+            raise kind(type(error).__name__, request=request) from error
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(type(error).__name__, request=request) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise httpx.ReadError(type(error).__name__, request=request) from error
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            await asyncio.sleep(0)  # TLS transports close in the next turn of the loop
+
+    def _open(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=self._connections, ssl=self._tls or True)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            requote_redirect_url=False,
+        )
+        return self._session

@@ -1,0 +1,57 @@
+"""Which addresses mail can carry."""
+
+import pytest
+
+from tocsin.dispatch_email.mailboxes import NoMailbox, mailbox
+
+
+@pytest.mark.parametrize(
+    ("address", "wire", "domain", "international"),
+    [
+        ("ada@example.org", "ada@example.org", "example.org", False),
+        ("a.b+c=d/e@x-y.example", "a.b+c=d/e@x-y.example", "x-y.example", False),
+        ("root@localhost", "root@localhost", "localhost", False),
+        ("ada@bücher.example", "ada@xn--bcher-kva.example", "xn--bcher-kva.example", False),
+        ("ada@BÜCHER.example", "ada@xn--bcher-kva.example", "xn--bcher-kva.example", False),
+        ("zoë@example.org", "zoë@example.org", "example.org", True),
+        ("用户@例え.jp", "用户@xn--r8jz45g.jp", "xn--r8jz45g.jp", True),
+    ],
+)
+def test_addresses_that_are_taken(address: str, wire: str, domain: str, international: bool) -> None:
+    box = mailbox(address)
+    assert (box.wire.decode(), box.domain, box.international) == (wire, domain, international)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "ada",
+        "@example.org",
+        "ada@",
+        "ada@@example.org",
+        ".ada@example.org",
+        "ada..b@example.org",
+        "ada @example.org",
+        "ada@example.org\r\nBcc: eve@example.org",
+        "ada@example.org\n",
+        "ada@example.org\0",
+        "ada@exam ple.org",
+        "ada@-example.org",
+        "ada@example.org>",
+        "<ada@example.org>",
+        "Ada <ada@example.org>",
+        "ada@example.org, eve@example.org",
+        '"a b"@example.org',
+        "ada@ex_ample.org",
+        "ada@\u200b.example",
+        "zo\u2028ë@example.org",
+        "zo\ud800@example.org",
+        "a" * 65 + "@example.org",
+        "ada@" + ".".join(["b" * 60] * 5),
+    ],
+)
+def test_addresses_that_are_refused(address: str) -> None:
+    with pytest.raises(NoMailbox) as refusal:
+        mailbox(address)
+    assert not address or address not in str(refusal.value)
