@@ -364,6 +364,8 @@ class _SlotDelivery:
         since_end_was_asked = 0.0
         while True:
             await asyncio.sleep(COMMIT_EVERY)
+            if self._running:  # calls are bounded, so whoever waits for one is at work
+                self._slot.touch()
             since_end_was_asked += COMMIT_EVERY
             if since_end_was_asked >= IDLE_COMMIT_EVERY:
                 since_end_was_asked = 0.0

@@ -1,0 +1,406 @@
+"""The delivery loop on a real broker: order, outcomes, offsets, rechecks, and death at the worst moments."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected
+from tocsin.channel.attempts import Attempts
+from tocsin.channel.delivery import DeliveryLoop
+from tocsin.channel.gate import Gate
+from tocsin.channel.stop_table import StopTable
+from tocsin.contracts import ids
+from tocsin.contracts.codec import decode_intent, decode_status, encode
+from tocsin.contracts.intents import Intent
+from tocsin.contracts.jobs import Job, SmsContent
+from tocsin.contracts.statuses import Status
+from tocsin.contracts.stops import RecipientVersion
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane, Reason
+from tocsin.kafka import (
+    Admin,
+    GroupSpec,
+    GroupTimings,
+    KafkaSettings,
+    Offsets,
+    Outgoing,
+    Publisher,
+    Record,
+    SlotGroup,
+    TopicSpec,
+    read_back_position,
+    read_to_end,
+)
+from tocsin.runtime import Health, SystemClock
+from tocsin.testing.until import until
+
+pytestmark = pytest.mark.kafka
+
+TIGHT = GroupTimings(call=2, drain=3, rebalance=6, session=3, heartbeat=0.2, margin=1, progress=20)
+LANE = Lane.TRANSACTIONAL
+CHANNEL = Channel.SMS
+PARTITIONS = 4
+
+
+def job(number: int, *, recipient: str, expires_in: float = 600, version: int = 0) -> Job:
+    now = datetime.now(UTC)
+    notification = ids.notification_id(
+        tenant="acme", source="/t", event_id=str(number), recipient=recipient, workflow="w"
+    )
+    origin = f"events/0/{number}"
+    return Job(
+        delivery_id=ids.delivery_id(
+            notification=notification, channel=CHANNEL, step="1", address_key="phone"
+        ),
+        notification_id=notification,
+        tenant="acme",
+        recipient=recipient,
+        recipient_version=version,
+        workflow="w",
+        category="c",
+        channel=CHANNEL,
+        lane=LANE,
+        step="1",
+        address_key="phone",
+        address="+4915112345678",
+        content=SmsContent(body=str(number)),
+        template_version=1,
+        event_time=now,
+        expires_at=now + timedelta(seconds=expires_in),
+        intent=Intent(
+            tenant="acme",
+            notification_id=notification,
+            event_source="/t",
+            event_id=str(number),
+            event_type="t",
+            event_time=now,
+            workflow="w",
+            recipient=recipient,
+            lane=LANE,
+            origin=origin,
+            cause=origin,
+        ),
+        origin=origin,
+        cause=origin,
+    )
+
+
+@dataclass
+class Phone:
+    """A provider that remembers what it got, answers as it is told, and waits where it is told."""
+
+    name: str = "phone"
+    kind: str = "phone"
+    idempotency: str = "none"
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    got: list[str] = field(default_factory=list)
+    inside: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    hold: asyncio.Event | None = None
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def send(self, job: Job) -> Answer:
+        assert isinstance(job.content, SmsContent)
+        self.inside[job.recipient] += 1
+        assert self.inside[job.recipient] == 1, "two at once for one recipient"
+        self.got.append(job.content.body)
+        if self.hold is not None:
+            await self.hold.wait()
+        await asyncio.sleep(0)
+        self.inside[job.recipient] -= 1
+        planned = self.answers.get(job.content.body)
+        return planned.pop(0) if planned else Accepted(message_id=f"m{job.content.body}")
+
+
+class Bench:
+    """The topics, and dispatchers that come and go."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.settings = settings
+        self.topics = Topics(settings.topic_prefix)
+        self.jobs = self.topics.jobs(CHANNEL, LANE)
+        self.status = self.topics.status(LANE)
+        self.intents = self.topics.intents(LANE)
+        self.dead = self.topics.dead(CHANNEL.dispatcher)
+        self.publisher = Publisher(settings=settings, health=Health(service="test"))
+        self.offsets = Offsets(settings=settings)
+        self.stops = StopTable()
+        self.stack = contextlib.AsyncExitStack()
+
+    async def open(self) -> None:
+        admin = Admin(settings=self.settings)
+        await admin.open()
+        specs = [TopicSpec(name=n, partitions=PARTITIONS) for n in (self.jobs, self.status, self.intents)]
+        specs.append(TopicSpec(name=self.dead, partitions=1))
+        await admin.apply(await admin.plan(specs, []))
+        group = GroupSpec(group=f"{CHANNEL.dispatcher}.{LANE}", topics=(self.jobs,), read_back=self.status)
+        await admin.apply(await admin.plan(specs, [group]))
+        await admin.close()
+        await self.publisher.open()
+        await self.offsets.open()
+
+    async def close(self) -> None:
+        await self.stack.aclose()
+        await self.offsets.close()
+        await self.publisher.close()
+
+    async def put(self, *jobs: Job) -> None:
+        records = [Outgoing(self.jobs, ids.recipient_key(j.tenant, j.recipient), encode(j)) for j in jobs]
+        await self.publisher.publish(records, timeout=20)
+
+    def loop(self, provider: Phone, *, failpoints: object | None = None) -> DeliveryLoop:
+        more = {"failpoints": failpoints} if failpoints else {}
+        gate = Gate(limit=50, reserved=0)
+        return DeliveryLoop(
+            channel=CHANNEL,
+            lane=LANE,
+            topics=self.topics,
+            route=lambda job: None if job.providers == ["nowhere"] else (provider, gate),
+            attempts=Attempts(channel=CHANNEL, lane=LANE, call_timeout=TIGHT.call, clock=SystemClock()),
+            publisher=self.publisher,
+            offsets=self.offsets,
+            stops=self.stops,
+            clock=SystemClock(),
+            max_in_flight=64,
+            window_bytes=64 * 1024 * 1024,
+            **more,
+        )
+
+    @contextlib.asynccontextmanager
+    async def dispatcher(
+        self, provider: Phone, *, failpoints: object | None = None
+    ) -> AsyncIterator[asyncio.Task]:
+        """A dispatcher while the block lasts; told to stop, and waited for, after it."""
+        group = SlotGroup(
+            settings=self.settings,
+            group=f"{CHANNEL.dispatcher}.{LANE}",
+            topics=[self.jobs],
+            slots=2,
+            timings=TIGHT,
+            work=self.loop(provider, failpoints=failpoints).work,
+            health=Health(service="test"),
+            clock=SystemClock(),
+        )
+        await group.open()
+        stop = asyncio.Event()
+        running = asyncio.create_task(group.run(stop))
+        try:
+            yield running
+        finally:
+            stop.set()
+            await asyncio.wait([running])
+            await group.close()
+        if not running.cancelled() and (error := running.exception()):
+            raise error
+
+    async def read(self, topic: str) -> list[Record]:
+        return [
+            r async for batch in read_to_end(settings=self.settings, topic=topic, deadline=30) for r in batch
+        ]
+
+    async def statuses(self) -> list[Status]:
+        return [decode_status(record.value or b"") for record in await self.read(self.status)]
+
+    async def until_statuses(self, count: int) -> list[Status]:
+        """The statuses once at least `count` different ones stand."""
+        found: list[Status] = []
+
+        async def enough() -> bool:
+            found[:] = await self.statuses()
+            return len({status.status_id for status in found}) >= count
+
+        await until(enough)
+        return found
+
+
+@pytest.fixture
+async def bench(kafka_server: str, topic_prefix: str) -> AsyncIterator[Bench]:
+    bench = Bench(KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix))
+    await bench.open()
+    try:
+        yield bench
+    finally:
+        await bench.close()
+
+
+async def test_every_job_is_sent_once_in_order_and_recorded_beside_it(bench: Bench):
+    jobs = [job(number, recipient=f"r{number % 7}") for number in range(200)]
+    await bench.put(*jobs)
+    phone = Phone()
+    async with bench.dispatcher(phone):
+        statuses = await bench.until_statuses(200)
+    assert {s.delivery_id for s in statuses} == {j.delivery_id for j in jobs}
+    assert {s.status for s in statuses} == {"sent"}
+    assert len(phone.got) == 200
+    for residue in range(7):
+        mine = [int(body) for body in phone.got if int(body) % 7 == residue]
+        assert mine == sorted(mine)
+    places = {record.ref: record.partition for record in await bench.read(bench.jobs)}
+    for record in await bench.read(bench.status):
+        assert places[decode_status(record.value or b"").cause] == record.partition
+
+
+async def test_what_a_dispatcher_committed_the_next_one_does_not_send_again(bench: Bench):
+    await bench.put(*(job(number, recipient=f"r{number}") for number in range(20)))
+    first, second = Phone(), Phone()
+    async with bench.dispatcher(first):
+        await bench.until_statuses(20)
+    await bench.put(*(job(number, recipient=f"r{number}") for number in range(20, 30)))
+    async with bench.dispatcher(second):
+        await bench.until_statuses(30)
+    assert sorted(map(int, first.got)) == list(range(20))
+    assert sorted(map(int, second.got)) == list(range(20, 30))
+
+
+async def test_answers_become_statuses(bench: Bench):
+    phone = Phone(
+        answers={
+            "1": [Rejected(reason=Reason.ADDRESS_INVALID, code="21211")],
+            "2": [NotSent(reason=Reason.UNREACHABLE), Accepted(message_id="late", segments=2)],
+            "3": [NotSent(reason=Reason.UNREACHABLE)] * 3,
+            "4": [Ambiguous()] * 3,
+        }
+    )
+    jobs = {n: job(n, recipient=f"r{n}") for n in range(1, 7)}
+    jobs[5] = job(5, recipient="r5", expires_in=-1)
+    jobs[6].providers = ["nowhere"]
+    await bench.put(*jobs.values())
+    async with bench.dispatcher(phone):
+        statuses = {s.delivery_id: s for s in await bench.until_statuses(6)}
+    told = {
+        n: (s.status, s.reason, s.provider_code, s.attempt, s.provider)
+        for n, j in jobs.items()
+        for s in [statuses[j.delivery_id]]
+    }
+    assert told == {
+        1: ("failed", "address_invalid", "21211", 1, "phone"),
+        2: ("sent", None, None, 2, "phone"),
+        3: ("failed", "retries_exhausted", None, 3, "phone"),
+        4: ("unknown", "no_answer", None, 3, "phone"),
+        5: ("expired", None, None, 0, None),
+        6: ("failed", "provider_unknown", None, 0, None),
+    }
+    assert statuses[jobs[2].delivery_id].segments == 2
+    assert "5" not in phone.got
+
+
+async def test_a_job_decided_before_something_was_taken_away_goes_back_to_be_decided_again(bench: Bench):
+    stop = RecipientVersion(tenant="acme", recipient="ada", recipient_version=5)
+    bench.stops.apply(Record("stops", 0, 0, 0, b"acme/ada", encode(stop)))
+    old, new = job(1, recipient="ada", version=4), job(2, recipient="ada", version=5)
+    await bench.put(old, new)
+    phone = Phone()
+    async with bench.dispatcher(phone):
+        statuses = {s.delivery_id: s for s in await bench.until_statuses(2)}
+    deferred = statuses[old.delivery_id]
+    assert (deferred.status, deferred.reason, deferred.final) == ("deferred", "recheck", False)
+    assert phone.got == ["2"]
+    (record,) = await bench.read(bench.intents)
+    intent = decode_intent(record.value or b"")
+    assert isinstance(intent, Intent)
+    assert intent.delivery is not None
+    assert (intent.notification_id, intent.delivery.channel, intent.cause) == (
+        old.notification_id,
+        CHANNEL,
+        deferred.cause,
+    )
+
+
+async def test_an_unreadable_job_is_set_aside_and_harms_no_other(bench: Bench):
+    await bench.publisher.publish([Outgoing(bench.jobs, b"acme/r1", b"{broken")], timeout=20)
+    await bench.put(job(1, recipient="r1"))
+    async with bench.dispatcher(Phone()):
+        await bench.until_statuses(1)
+
+        async def set_aside() -> bool:
+            return bool(await bench.read(bench.dead))
+
+        await until(set_aside)
+    dead = await bench.read(bench.dead)
+    headers = dict(dead[0].headers)
+    assert headers["tocsin_dead_reason"] == b"record_unreadable"
+    assert dead[0].value == b"{broken"
+
+
+class Explodes:
+    """Raises the first time a place is reached."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.exploded = False
+
+    async def reach(self, name: str) -> None:
+        if name == self.place and not self.exploded:
+            self.exploded = True
+            raise RuntimeError(f"killed at {name}")
+
+
+@pytest.mark.parametrize("place", ["before_outcome", "after_outcome"])
+async def test_killed_around_the_outcome_nothing_is_lost(bench: Bench, place: str):
+    jobs = [job(number, recipient=f"r{number}") for number in range(40)]
+    await bench.put(*jobs)
+    first, second = Phone(), Phone()
+    with pytest.raises((RuntimeError, ExceptionGroup)):
+        async with bench.dispatcher(first, failpoints=Explodes(place)) as running:
+            await asyncio.wait([running], timeout=30)
+    async with bench.dispatcher(second):
+        statuses = await bench.until_statuses(40)
+    assert {s.delivery_id for s in statuses} == {j.delivery_id for j in jobs}
+    assert len({s.status_id for s in statuses}) == 40, "a repeated outcome has the id of the first"
+    assert set(map(int, first.got + second.got)) == set(range(40))
+
+
+async def test_sends_in_flight_end_before_a_slot_is_given_back(bench: Bench):
+    phone = Phone(hold=asyncio.Event())
+    await bench.put(*(job(number, recipient=f"r{number}") for number in range(5)))
+    async with bench.dispatcher(phone):
+        await until(lambda: len(phone.got) == 5)
+        asyncio.get_running_loop().call_later(0.3, phone.hold.set)
+    assert {s.status for s in await bench.until_statuses(5)} == {"sent"}
+    second = Phone()
+    await bench.put(job(5, recipient="r5"))
+    async with bench.dispatcher(second):
+        await bench.until_statuses(6)
+    assert second.got == ["5"]
+
+
+async def test_commits_carry_where_the_outcomes_of_what_follows_begin(bench: Bench):
+    await bench.put(*(job(number, recipient=f"r{number}") for number in range(30)))
+    async with bench.dispatcher(Phone()):
+        await bench.until_statuses(30)
+    seen = {}
+
+    async def look(slot: object) -> None:
+        for place, position in slot.positions.items():
+            seen[place.partition] = (position.offset, read_back_position(position.metadata, group="g"))
+        await slot.revoked.wait()
+
+    group = SlotGroup(
+        settings=bench.settings,
+        group=f"{CHANNEL.dispatcher}.{LANE}",
+        topics=[bench.jobs],
+        slots=2,
+        timings=TIGHT,
+        work=look,
+        health=Health(service="test"),
+        clock=SystemClock(),
+    )
+    await group.open()
+    stop = asyncio.Event()
+    running = asyncio.create_task(group.run(stop))
+    await until(lambda: len(seen) == PARTITIONS)
+    stop.set()
+    await running
+    await group.close()
+    for topic, index in ((bench.jobs, 0), (bench.status, 1)):
+        ends = defaultdict(int)
+        for record in await bench.read(topic):
+            ends[record.partition] = max(ends[record.partition], record.offset + 1)
+        assert {p: position[index] for p, position in seen.items()} == {p: ends[p] for p in range(PARTITIONS)}
