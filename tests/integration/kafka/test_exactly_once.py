@@ -24,7 +24,9 @@ def copies(stage):
 
 async def prepare(stage, count: int) -> list[bytes]:
     await stage.topics(
-        "in", "out", groups=[GroupSpec(group=f"{stage.settings.topic_prefix}copier", topics=(stage.topic("in"),))]
+        "in",
+        "out",
+        groups=[GroupSpec(group=f"{stage.settings.topic_prefix}copier", topics=(stage.topic("in"),))],
     )
     values = [f"v{number}".encode() for number in range(count)]
     await stage.publish(*(Outgoing(stage.topic("in"), value, value) for value in values))

@@ -70,18 +70,18 @@ class Offsets:
             auto_offset_reset="none",
             isolation_level="read_committed",
         )
+        self._consumer = consumer
         try:
             await consumer.start()
         except KafkaError as exc:
-            await consumer.stop()
+            await self.close()
             raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
-        self._consumer = consumer
 
     async def close(self) -> None:
         """Disconnect."""
-        if self._consumer is not None:
-            await self._consumer.stop()
-            self._consumer = None
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
 
     async def topics(self) -> frozenset[str]:
         """The topics that exist and may be seen; asking creates none."""

@@ -152,6 +152,9 @@ class Publisher:
         except KafkaError as exc:
             await producer.stop()
             raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
+        except asyncio.CancelledError:
+            await producer.stop()
+            raise
         return producer
 
     async def _send(

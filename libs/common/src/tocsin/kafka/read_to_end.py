@@ -28,8 +28,8 @@ async def read_to_end(
     seconds; OffsetMissing when a start is no longer kept.
     """
     reader = LogReader(settings=settings, topic=topic, partitions=partitions, start=start)
-    await reader.open()
     try:
+        await reader.open()
         async for records in until_end(reader, topic=topic, deadline=deadline):
             yield records
     finally:

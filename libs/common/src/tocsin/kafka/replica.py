@@ -77,7 +77,11 @@ class Replica:
 
     async def _connect(self) -> LogReader:
         reader = LogReader(settings=self._settings, topic=self._topic, partitions=self._partitions)
-        await reader.open()
+        try:
+            await reader.open()
+        except asyncio.CancelledError:
+            await reader.close()
+            raise
         return reader
 
     def _take(self, records: list[Record]) -> None:

@@ -3,6 +3,7 @@
 Each function says why. ``tests/unit/kafka/test_seams.py`` fails when an upgrade of aiokafka moves one of them.
 """
 
+import asyncio
 import copy
 import math
 from collections.abc import Awaitable, Callable, Iterable
@@ -84,6 +85,14 @@ async def wait_for_metadata(consumer: AIOKafkaConsumer, topic: str) -> int:
 def raise_errors(consumer: AIOKafkaConsumer) -> None:
     """Raise what the group's background tasks met; `getmany` does it too, but is not always called."""
     consumer._coordinator.check_errors()
+
+
+async def end_coordination(consumer: AIOKafkaConsumer) -> None:
+    """End the task that joins groups, wherever it waits; `stop()` would wait for a rebalance to end first."""
+    task: asyncio.Task[None] | None = getattr(consumer._coordinator, "_coordination_task", None)
+    if task is not None:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 class Membership:

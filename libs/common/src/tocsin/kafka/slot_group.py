@@ -19,7 +19,7 @@ from tocsin.kafka.offsets import Position, offset_missing
 from tocsin.kafka.packing import Limits
 from tocsin.kafka.poll_order import PollOrder
 from tocsin.kafka.records import Outgoing, TopicPartition, from_consumer
-from tocsin.kafka.seams import Membership, raise_errors
+from tocsin.kafka.seams import Membership, end_coordination, raise_errors
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.slot import Slot
 from tocsin.kafka.slot_taking import SlotTaker
@@ -167,6 +167,7 @@ class SlotGroup:
             return
         try:
             async with asyncio.timeout(LEAVE_SECONDS):
+                await end_coordination(consumer)
                 await consumer.stop()
         except TimeoutError:
             log.warning("left the group without an answer", group=self._group)
@@ -336,7 +337,8 @@ class SlotGroup:
             self._raise_if_expelled()
             for slot in self._held.values():
                 slot.revoke()
-            await self._failpoints.reach("in_revoke")
+            if self._held:
+                await self._failpoints.reach("in_revoke")
             await self._drain()
             for slot in self._held.values():
                 slot.end()
@@ -380,11 +382,11 @@ class SlotGroup:
         self._gauges.failed(exc)
         self._failed.set_exception(exc)
 
-    def fail_in_callback(self, exc: Exception) -> None:
-        """aiokafka logs and drops an exception in a callback. A cancellation is the one thing it lets out: it
-        ends the coordination, so that a process that must end does not join the group again first."""
+    async def fail_in_callback(self, exc: Exception) -> None:
+        """aiokafka logs and drops an exception in a callback, and would join the group again. So the callback
+        never returns: `_leave` ends the coordination while it waits here."""
         self._fail(exc)
-        raise asyncio.CancelledError from exc
+        await asyncio.get_running_loop().create_future()
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
@@ -432,13 +434,13 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         try:
             self._group.begin(frozenset(TopicPartition(*partition) for partition in assigned))
         except Exception as exc:  # noqa: BLE001 - aiokafka would drop it
-            self._group.fail_in_callback(exc)
+            await self._group.fail_in_callback(exc)
 
     async def on_partitions_revoked(self, revoked: set[AioTopicPartition]) -> None:  # noqa: ARG002 - it is always all
         try:
             await self._group.give_back()
         except Exception as exc:  # noqa: BLE001 - aiokafka would drop it
-            self._group.fail_in_callback(exc)
+            await self._group.fail_in_callback(exc)
 
 
 async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:

@@ -44,6 +44,7 @@ class TransactionalProducer:
         self._failpoints = failpoints
         self._producer: AIOKafkaProducer | None = None
         self._partitions: Partitions | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """InitProducerId: returns once the former owner is fenced and its transaction ended."""
@@ -63,6 +64,8 @@ class TransactionalProducer:
 
     async def close(self) -> None:
         """Disconnect; an open transaction is left to time out or to be fenced."""
+        if self._patience is not None:
+            self._patience.cancel()
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await producer.stop()
@@ -119,5 +122,8 @@ class TransactionalProducer:
         producer = self._producer
         if producer is None:
             return
+        if self._patience is not None:
+            self._patience.cancel()
         set_retry_wait(producer, QUICK_RETRY)
-        asyncio.get_running_loop().call_later(QUICK_FOR, set_retry_wait, producer, PATIENT_RETRY)
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(QUICK_FOR, set_retry_wait, producer, PATIENT_RETRY)

@@ -15,8 +15,8 @@ async def wait_for_topics(settings: KafkaSettings, topics: Iterable[str], *, che
 
     async def look() -> dict[str, int]:
         offsets = Offsets(settings=settings)
-        await offsets.open()
         try:
+            await offsets.open()
             missing = set(wanted) - await offsets.topics()
             if missing:
                 raise topic_missing(missing)

@@ -1,0 +1,60 @@
+"""An owner in a process of its own, which freezes or dies where it is told to: see test_ownership.py.
+
+Arguments: bootstrap servers, topic prefix, failpoint, SIGSTOP or SIGKILL. Prints `reached` just before.
+Exits 3, with the error on stdout, when it is no owner any more.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from tocsin.kafka import Batch, ExactlyOnce, GroupTimings, KafkaFault, KafkaSettings, Outgoing
+from tocsin.runtime.clock import SystemClock
+from tocsin.runtime.health import Health
+
+TIMINGS = GroupTimings(call=2, drain=3, rebalance=6, session=3, heartbeat=0.2, margin=1)
+
+
+class Fatal:
+    """Sends itself the signal the first time the place is reached."""
+
+    def __init__(self, place: str, what: signal.Signals) -> None:
+        self._place: str | None = place
+        self._what = what
+
+    async def reach(self, name: str) -> None:
+        if name == self._place:
+            self._place = None
+            sys.stdout.write("reached\n")
+            sys.stdout.flush()
+            os.kill(os.getpid(), self._what)
+
+
+async def own(servers: str, prefix: str, place: str, what: str) -> None:
+    async def process(batch: Batch) -> Sequence[Outgoing]:
+        return [Outgoing(f"{prefix}out", record.key, b"first") for record in batch.records]
+
+    owner = ExactlyOnce(
+        settings=KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix),
+        group=f"{prefix}copier",
+        topics=[f"{prefix}in"],
+        slots=2,
+        timings=TIMINGS,
+        process=process,
+        health=Health(service="test"),
+        clock=SystemClock(),
+        failpoints=Fatal(place, signal.Signals[what]),
+    )
+    await owner.open()
+    try:
+        await owner.run(asyncio.Event())
+    except KafkaFault as exc:
+        sys.stdout.write(f"{exc}\n")
+        sys.exit(3)
+    finally:
+        await owner.close()
+
+
+asyncio.run(own(*sys.argv[1:]))

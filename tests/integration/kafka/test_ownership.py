@@ -1,0 +1,110 @@
+"""Frozen, killed and replaced owners: every record takes effect once, whoever is in charge."""
+
+import asyncio
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tocsin.kafka import Batch, GroupSpec, Outgoing
+
+pytestmark = pytest.mark.kafka
+
+OWNER = Path(__file__).with_name("owner_process.py")
+KEYS = [f"k{number}".encode() for number in range(20)]
+
+
+@pytest.fixture
+async def start_owner(stage) -> AsyncIterator:
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(place: str, what: str) -> asyncio.subprocess.Process:
+        settings = stage.settings
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(OWNER), settings.bootstrap_servers, settings.topic_prefix, place, what,
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def reached(process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(30):
+        assert await process.stdout.readline() == b"reached\n"
+
+
+def second(stage) -> object:
+    async def process(batch: Batch) -> Sequence[Outgoing]:
+        return [Outgoing(stage.topic("out"), record.key, b"second") for record in batch.records]
+
+    return stage.exactly_once(process, group="copier", topics=["in"])
+
+
+async def prepare(stage) -> None:
+    group = GroupSpec(group=f"{stage.settings.topic_prefix}copier", topics=(stage.topic("in"),))
+    await stage.topics("in", "out", groups=[group])
+    await stage.publish(*(Outgoing(stage.topic("in"), key, key) for key in KEYS))
+
+
+async def visible(stage) -> Counter[bytes]:
+    return Counter(record.key for record in await stage.read("out"))
+
+
+async def test_a_frozen_owner_is_fenced_and_its_records_are_visible_once(stage, start_owner, until):
+    await prepare(stage)
+    first = await start_owner("before_commit", "SIGSTOP")
+    await reached(first)
+
+    member = await second(stage).start()
+    await until(lambda: everything_visible(stage))
+
+    first.send_signal(signal.SIGCONT)
+    output, _ = await asyncio.wait_for(first.communicate(), 30)
+    assert first.returncode == 3
+    assert b"fenced" in output or b"expelled" in output
+    records = await stage.read("out")
+    assert Counter(record.key for record in records) == Counter(KEYS)
+    assert member.task is not None
+    assert not member.task.done()
+    await member.leave()
+
+
+@pytest.mark.parametrize(
+    "place", ["after_fence", "after_produce", "after_offsets", "before_commit", "after_commit"]
+)
+async def test_a_killed_owner_loses_and_doubles_nothing(stage, start_owner, until, place):
+    await prepare(stage)
+    first = await start_owner(place, "SIGKILL")
+    await reached(first)
+    member = await second(stage).start()
+    await until(lambda: everything_visible(stage))
+    await member.leave()
+    assert await visible(stage) == Counter(KEYS)
+
+
+async def test_an_owner_killed_while_giving_back_loses_and_doubles_nothing(stage, start_owner, until):
+    await prepare(stage)
+    first = await start_owner("in_revoke", "SIGKILL")
+    await until(lambda: everything_visible(stage))
+    member = await second(stage).start()
+    await reached(first)
+    more = [f"m{number}".encode() for number in range(20)]
+    await stage.publish(*(Outgoing(stage.topic("in"), key, key) for key in more))
+    await until(lambda: everything_visible(stage, KEYS + more))
+    await member.leave()
+    assert await visible(stage) == Counter(KEYS + more)
+
+
+async def everything_visible(stage, keys: Sequence[bytes] = KEYS) -> bool:
+    seen = await visible(stage)
+    assert not seen - Counter(keys), "a record took effect twice"
+    return seen == Counter(keys)
