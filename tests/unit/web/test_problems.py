@@ -11,10 +11,12 @@ from fastapi import FastAPI, Header, HTTPException
 from openapi_spec_validator import validate
 from prometheus_client import REGISTRY
 from pydantic import BaseModel
+from starlette.types import Message, Receive, Scope, Send
 
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 from tocsin.web import CODES, Fault, Page, PagingQuery, Problem, Reader, codes, json_pointer, service_app
+from tocsin.web.request_context import RequestContext
 
 PAGES = Path(__file__).parents[3] / "docs" / "problems"
 
@@ -144,6 +146,27 @@ async def test_an_unexpected_error_is_logged_with_its_route_only(
     assert record.message == "request failed"
     assert vars(record)["route"] == "/v1/raise/{what}"
     assert vars(record)["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_an_answer_that_has_begun_cannot_become_a_problem(caplog: pytest.LogCaptureFixture) -> None:
+    async def breaks(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ValueError("midway")
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        raise AssertionError("the body is not read")
+
+    with pytest.raises(ValueError, match="midway"):
+        await RequestContext(breaks, service="broken")(
+            {"type": "http", "method": "GET", "headers": []}, receive, send
+        )
+    assert [message["type"] for message in sent] == ["http.response.start"]
+    assert [record.message for record in caplog.records] == ["request failed"]
 
 
 async def test_requests_are_counted_by_route_never_by_path(client: httpx.AsyncClient) -> None:

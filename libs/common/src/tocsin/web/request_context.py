@@ -1,11 +1,13 @@
 """Around every request: its id, its trace, its metrics, and an answer when the unexpected happens. Pure ASGI, for speed."""
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from tocsin.observability import bound, get_logger, metrics, span
+from tocsin.observability import get_logger, metrics, span
 from tocsin.web import codes
 from tocsin.web.problem import Problem
 from tocsin.web.request_id import begin_request, end_request
@@ -47,24 +49,30 @@ class RequestContext:
             await send(message)
 
         self._in_flight.inc()
+        ids = bind_contextvars(request_id=request_id)
         try:
-            with bound(request_id=request_id), span("http", traceparent, method=scope["method"]) as whole:
-                try:
-                    await self._app(scope, receive, send_with_id)
-                except Exception:
-                    log.exception("request failed", route=_route(scope))
-                    if status:
-                        raise  # the answer has begun; only the broken connection can tell the caller
-                    problem = Problem(
-                        codes.INTERNAL_ERROR, "It was logged under the request id; repeating may help."
-                    )
-                    await problem.response()(scope, receive, send_with_id)
-                whole.set("route", _route(scope))
-                whole.set("status", status)
+            with span("http", traceparent, method=scope["method"]) as whole:
+                await self._answer(scope, receive, send_with_id, started=lambda: status > 0)
+                if whole.recorded:
+                    whole.set("route", _route(scope))
+                    whole.set("status", status)
         finally:
+            reset_contextvars(**ids)
+            end_request(token)
             self._in_flight.dec()
             self._count(scope, status, perf_counter() - began)
-            end_request(token)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, *, started: Callable[[], bool]
+    ) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            log.exception("request failed", route=_route(scope))
+            if started():
+                raise  # only the broken connection can tell the caller now
+            problem = Problem(codes.INTERNAL_ERROR, "It was logged under the request id; repeating may help.")
+            await problem.response()(scope, receive, send)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route = _route(scope)

@@ -1,7 +1,7 @@
 """The id of the HTTP request being answered: on the response, in every log line, in every problem."""
 
+import random
 import re
-import uuid
 from contextvars import ContextVar, Token
 
 _current: ContextVar[str | None] = ContextVar("tocsin_request_id", default=None)
@@ -14,8 +14,8 @@ def current_request_id() -> str | None:
 
 
 def begin_request(given: str | None) -> tuple[str, Token[str | None]]:
-    """Take the caller's id when it has the form of one, else a new one; the token is for `end_request`."""
-    request_id = given if given is not None and _usable(given) else uuid.uuid4().hex
+    """Take the caller's id when it has the form of one, else a new one (random, no secret); the token is for `end_request`."""
+    request_id = given if given is not None and _usable(given) else f"{random.getrandbits(128):032x}"
     return request_id, _current.set(request_id)
 
 
