@@ -1,0 +1,74 @@
+"""How ingest is put together."""
+
+import asyncio
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+
+from tocsin.contracts.topics import Topics
+from tocsin.ingest.describing import describe_bodies
+from tocsin.ingest.directory import Directory
+from tocsin.ingest.events_api import event_routes
+from tocsin.ingest.intake import Intake
+from tocsin.ingest.notifications_api import notification_routes
+from tocsin.ingest.settings import IngestSettings
+from tocsin.ingest.storing import EventStore
+from tocsin.kafka import NotStored, Outgoing, Publisher, Replica, Stored
+from tocsin.runtime import Health, Service
+from tocsin.web import service_app
+
+
+def create_app(*, intake: Intake | None = None, health: Health | None = None) -> FastAPI:
+    """The HTTP surface. Without `intake` it describes itself and answers 503: enough for OpenAPI."""
+    way_in = intake or _closed()
+    app = service_app(
+        name="ingest",
+        health=health or Health(service="ingest"),
+        summary="Takes events and requests for notifications in.",
+        keys=way_in.directory.keys,
+        max_body_bytes=way_in.limits.body_bytes,
+        max_json_depth=way_in.limits.json_depth,
+    )
+    app.include_router(notification_routes(way_in))
+    app.include_router(event_routes(way_in))
+    describe_bodies(app)
+    return app
+
+
+def build(settings: IngestSettings) -> Service:
+    """The service of these settings; nothing connects before it is run."""
+    health = Health(service="ingest")
+    topics = Topics(settings.kafka.topic_prefix)
+    directory = Directory()
+    publisher = Publisher(
+        settings=settings.kafka,
+        health=health,
+        max_bytes=settings.buffer_bytes,
+        limits={topic.name: topic.max_message_bytes for topic in topics.all() if topic.family == "events"},
+    )
+    replica = Replica(settings=settings.kafka, topic=topics.directory, apply=directory.apply, health=health)
+    intake = Intake(
+        directory=directory,
+        store=EventStore(
+            publisher=publisher,
+            topics=topics,
+            timeout=settings.publish_timeout,
+            retry_after=settings.retry_after,
+        ),
+        caught_up=replica.caught_up,
+        limits=settings.limits,
+    )
+    app = create_app(intake=intake, health=health)
+    return Service(app=app, health=health, components=(replica, publisher))
+
+
+def _closed() -> Intake:
+    store = EventStore(publisher=_Nowhere(), topics=Topics(), timeout=1, retry_after=2)
+    return Intake(directory=Directory(), store=store, caught_up=asyncio.Event())
+
+
+class _Nowhere:
+    """Stands for Kafka where there is none."""
+
+    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ARG002, ASYNC109 - as Publishes has it
+        raise NotStored("There is no Kafka here.")

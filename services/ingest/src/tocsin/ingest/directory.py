@@ -1,0 +1,96 @@
+"""What ingest holds of the directory: the API keys that work and the workflows that are published."""
+
+from typing import Final
+
+import msgspec
+
+from tocsin.contracts.codec import decode_directory
+from tocsin.contracts.directory import ApiKey, DirectoryRecord, Workflow
+from tocsin.ingest.published_workflow import PublishedWorkflow
+from tocsin.kafka import Record
+from tocsin.observability import metrics
+from tocsin.runtime import NeedsOperator
+from tocsin.web import KeyTable
+
+_KEY, _WORKFLOW = "api_key", "workflow"
+
+
+class DirectoryUnreadable(NeedsOperator):
+    """A record of `directory` is not of this release's shape: upgrade ingest, or run `tocsin directory republish`."""
+
+
+class Directory:
+    """Fed by `apply` with every record of `directory`, oldest first; answers from memory."""
+
+    def __init__(self, *, keys: KeyTable | None = None) -> None:
+        self.keys: Final = keys or KeyTable()
+        self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
+        self._subscribers: dict[tuple[str, str], tuple[PublishedWorkflow, ...]] = {}
+
+    def workflow(self, tenant: str, key: str) -> PublishedWorkflow | None:
+        """The tenant's published workflow of this key."""
+        return self._workflows.get((tenant, key))
+
+    def subscribers(self, tenant: str, event_type: str) -> tuple[PublishedWorkflow, ...]:
+        """The tenant's published workflows that this type of event triggers."""
+        return self._subscribers.get((tenant, event_type), ())
+
+    def apply(self, record: Record) -> None:
+        """Take one record; kinds that ingest does not need are passed over. Raises `DirectoryUnreadable`."""
+        kind, tenant, name = _named(record)
+        if kind not in (_KEY, _WORKFLOW):
+            return
+        if record.value is None:
+            self._forget(kind, tenant, name)
+        else:
+            self._remember(_read(record, record.value))
+        metrics.directory_entities.labels("ingest", _KEY).set(len(self.keys))
+        metrics.directory_entities.labels("ingest", _WORKFLOW).set(len(self._workflows))
+
+    def _remember(self, entity: DirectoryRecord) -> None:
+        match entity:
+            case ApiKey():
+                self.keys.put(entity)
+            case Workflow():
+                self._unsubscribe(entity.tenant, entity.key)
+                workflow = self._workflows[entity.tenant, entity.key] = PublishedWorkflow(entity)
+                for event_type in set(workflow.event_types):
+                    place = (entity.tenant, event_type)
+                    self._subscribers[place] = (*self._subscribers.get(place, ()), workflow)
+            case _:
+                return
+
+    def _forget(self, kind: str, tenant: str, name: str) -> None:
+        if kind == _KEY:
+            self.keys.remove(name)
+            return
+        self._unsubscribe(tenant, name)
+        self._workflows.pop((tenant, name), None)
+
+    def _unsubscribe(self, tenant: str, key: str) -> None:
+        former = self._workflows.get((tenant, key))
+        if former is None:
+            return
+        for event_type in set(former.event_types):
+            left = tuple(one for one in self._subscribers[tenant, event_type] if one is not former)
+            if left:
+                self._subscribers[tenant, event_type] = left
+            else:
+                del self._subscribers[tenant, event_type]
+
+
+def _named(record: Record) -> tuple[str, str, str]:
+    """Kind, tenant and name from the record's key `kind/tenant/name`; the name may hold slashes."""
+    parts = (record.key or b"").decode(errors="replace").split("/", 2)
+    kind, tenant, name = (*parts, "", "")[:3]
+    return kind, tenant, name
+
+
+def _read(record: Record, value: bytes) -> DirectoryRecord:
+    try:
+        entity: DirectoryRecord = decode_directory(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DirectoryUnreadable(
+            f"The directory record at {record.ref} cannot be read: upgrade ingest, or run `tocsin directory republish`."
+        ) from error
+    return entity

@@ -1,0 +1,86 @@
+"""A published workflow as ingest needs it: its lane, and whether data fits its schema."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import jsonschema_rs
+
+from tocsin.contracts.directory import Workflow
+from tocsin.contracts.vocabulary import Lane
+from tocsin.observability import get_logger
+from tocsin.web import Fault, json_pointer
+
+log = get_logger(__name__)
+
+MOST_FAULTS: Final = 100
+"""Faults listed for one request; whoever has more has seen enough."""
+
+_UNUSABLE: Final = (
+    "The workflow's published data schema cannot be used; publish the workflow again with a correct one."
+)
+
+
+class PublishedWorkflow:
+    """One revision of a workflow; its JSON Schema is compiled here, once."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        self.key: Final[str] = workflow.key
+        self.lane: Final[Lane] = workflow.lane
+        self.event_types: Final[tuple[str, ...]] = tuple(workflow.event_types)
+        self.reaches_subject: Final[bool] = workflow.recipients is None
+        self._usable = True
+        self._validator: Any = None
+        if workflow.data_schema is not None:
+            self._compile(workflow)
+
+    def accepts(self, data: object) -> bool:
+        """Whether `data` fits the schema; always, where there is none."""
+        return self._usable and (self._validator is None or self._validator.is_valid(data))
+
+    def faults(self, data: object, *, prefix: str) -> list[Fault]:
+        """What is wrong with `data`, one fault per place, pointers beginning with `prefix`; never repeats a value."""
+        if not self._usable:
+            return [Fault(pointer=prefix, code="schema_unusable", detail=_UNUSABLE)]
+        found: list[Fault] = []
+        if self._validator is None:
+            return found
+        for error in self._validator.iter_errors(data):
+            found += _faults_of(error, prefix)
+            if len(found) >= MOST_FAULTS:
+                break
+        return found[:MOST_FAULTS]
+
+    def _compile(self, workflow: Workflow) -> None:
+        try:
+            self._validator = jsonschema_rs.validator_for(
+                workflow.data_schema or {}, mask="The value", offline=True
+            )
+        except (
+            ValueError
+        ):  # the library's errors for a schema that is none; the router refuses these when they are saved
+            self._usable = False
+            log.error(  # noqa: TRY400 - the library's text repeats the tenant's schema
+                "data schema cannot be used",
+                tenant=workflow.tenant,
+                workflow=workflow.key,
+                revision=workflow.revision,
+            )
+
+
+def _faults_of(error: Any, prefix: str) -> Iterator[Fault]:
+    place = prefix + json_pointer(error.instance_path)
+    code = str(error.kind.name)
+    match type(error.kind).__name__:
+        case "Required":
+            yield Fault(
+                pointer=place + json_pointer([error.kind.property]),
+                code=code,
+                detail="Required by the workflow.",
+            )
+        case "AdditionalProperties" | "UnevaluatedProperties":
+            for name in error.kind.unexpected:
+                yield Fault(
+                    pointer=place + json_pointer([name]), code=code, detail="Not known to the workflow."
+                )
+        case _:
+            yield Fault(pointer=place, code=code, detail=f"{error.message}.")

@@ -1,0 +1,89 @@
+"""The body of a direct request, as OpenAPI shows it and as faults are explained. The hot path does not come here."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from tocsin.contracts.ids import valid_recipient
+from tocsin.contracts.limits import RECIPIENTS_PER_REQUEST
+from tocsin.contracts.vocabulary import Lane
+from tocsin.ingest import recipient_rules as rules
+
+BY_ID: Final = "by id"
+INLINE: Final = "inline"
+
+
+def _obeys(predicate: Callable[[str], bool], rule: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not predicate(text):
+            raise ValueError(rule)
+        return text
+
+    return AfterValidator(check)
+
+
+RecipientId = Annotated[str, _obeys(valid_recipient, rules.RECIPIENT_RULE), Field(examples=["user-17"])]
+_DeviceText = Annotated[str, _obeys(rules.is_device_text, rules.DEVICE_RULE)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class DeviceBody(_Body):
+    """One installation of an app that takes push messages."""
+
+    id: _DeviceText = Field(description="Names the device; it goes into ids and timelines")
+    token: _DeviceText = Field(description="What the push service knows it by")
+    platform: str | None = Field(default=None, description="`ios`, `android`, `web`", max_length=64)
+
+
+class InlineRecipientBody(_Body):
+    """A recipient given with the request. It overrides the directory for this message; preferences stay those stored under `id`."""
+
+    id: RecipientId
+    email: Annotated[str, _obeys(rules.is_email, rules.EMAIL_RULE)] | None = Field(
+        default=None, examples=["ann@example.com"]
+    )
+    phone: Annotated[str, _obeys(rules.is_phone, rules.PHONE_RULE)] | None = Field(
+        default=None, examples=["+4915112345678"]
+    )
+    devices: list[DeviceBody] | None = None
+    locale: Annotated[str, _obeys(rules.is_locale, rules.LOCALE_RULE)] | None = Field(
+        default=None, examples=["de"]
+    )
+    time_zone: Annotated[str, _obeys(rules.is_time_zone, rules.TIME_ZONE_RULE)] | None = Field(
+        default=None, examples=["Europe/Berlin"]
+    )
+    attributes: dict[str, Any] | None = Field(default=None, description="For templates: `recipient.<name>`")
+
+
+def _form(value: object) -> Literal["by id", "inline"]:
+    return "by id" if isinstance(value, str) else "inline"
+
+
+RecipientBody = Annotated[
+    Annotated[RecipientId, Tag(BY_ID)] | Annotated[InlineRecipientBody, Tag(INLINE)], Discriminator(_form)
+]
+
+
+class NotificationBody(_Body):
+    """Send one workflow's message to these recipients."""
+
+    workflow: str = Field(description="Key of a published workflow", min_length=1, examples=["order-shipped"])
+    recipients: list[RecipientBody] = Field(
+        description="Ids of recipients, or recipients given inline; one notification each",
+        min_length=1,
+        json_schema_extra={"maxItems": RECIPIENTS_PER_REQUEST},
+    )
+    data: dict[str, Any] = Field(
+        default={}, description="For the workflow's templates; must fit its data schema"
+    )
+    actor: RecipientBody | None = Field(default=None, description="Who caused it; for templates: `actor`")
+    lane: Annotated[Lane, Field(strict=False)] | None = Field(
+        default=None, description="A slower lane than the workflow's; a faster one changes nothing"
+    )
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="When it is no longer worth sending; with a time zone"
+    )

@@ -1,0 +1,63 @@
+"""What an operator says about ingest."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from tocsin.contracts import limits
+from tocsin.ingest.intake_limits import IntakeLimits
+from tocsin.kafka import KafkaSettings
+from tocsin.runtime import ServiceSettings
+
+
+class IngestSettings(ServiceSettings):
+    """Limits may be lowered, never raised: the services behind promise no more."""
+
+    model_config = SettingsConfigDict(env_prefix="INGEST_", populate_by_name=True, frozen=True)
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="The brokers")
+    publish_timeout: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="Seconds Kafka has to acknowledge an event before the answer is 503",
+    )
+    retry_after: int = Field(default=2, ge=1, description="Seconds a 503 asks its caller to wait")
+    buffer_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=2 * 1024 * 1024,
+        description="Bytes waiting for Kafka above which requests are refused with 503",
+    )
+    max_body_bytes: int = Field(
+        default=limits.HTTP_BODY_BYTES,
+        ge=1024,
+        le=limits.HTTP_BODY_BYTES,
+        description="Largest body of a request",
+    )
+    max_recipients: int = Field(
+        default=limits.RECIPIENTS_PER_REQUEST,
+        ge=1,
+        le=limits.RECIPIENTS_PER_REQUEST,
+        description="Most recipients of one request",
+    )
+    max_batch_events: int = Field(
+        default=limits.EVENTS_PER_BATCH,
+        ge=1,
+        le=limits.EVENTS_PER_BATCH,
+        description="Most events of one batch",
+    )
+    max_data_bytes: int = Field(
+        default=limits.EVENT_DATA_BYTES,
+        ge=1024,
+        le=limits.EVENT_DATA_BYTES,
+        description="Largest data of one event",
+    )
+
+    @property
+    def limits(self) -> IntakeLimits:
+        """The limits, as the code asks for them."""
+        return IntakeLimits(
+            body_bytes=self.max_body_bytes,
+            recipients=self.max_recipients,
+            batch_events=self.max_batch_events,
+            data_bytes=self.max_data_bytes,
+        )

@@ -1,0 +1,122 @@
+"""A way in without a broker: a directory with two workflows, keys, and a publisher that remembers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from tocsin.contracts.codec import encode
+from tocsin.contracts.directory import ApiKey, Workflow
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.ingest.app import create_app
+from tocsin.ingest.directory import Directory
+from tocsin.ingest.intake import Intake
+from tocsin.ingest.storing import EventStore
+from tocsin.kafka import Outgoing, Record, Stored
+from tocsin.runtime import Health
+from tocsin.web import new_key
+
+SCHEMA = {
+    "type": "object",
+    "required": ["order"],
+    "properties": {
+        "order": {"type": "string", "maxLength": 10},
+        "items": {"type": "array", "items": {"type": "integer"}},
+    },
+    "additionalProperties": False,
+}
+
+
+class RememberingPublisher:
+    """Stores in a list, or raises what `failure` holds."""
+
+    def __init__(self) -> None:
+        self.records: list[Outgoing] = []
+        self.failure: Exception | None = None
+
+    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ASYNC109 - as Publisher has it
+        if self.failure is not None:
+            raise self.failure
+        self.records += records
+        return [Stored(one.topic, 0, place, 0) for place, one in enumerate(records)]
+
+
+@dataclass
+class WayIn:
+    """What a test needs to send and to look at what was stored."""
+
+    client: httpx.AsyncClient
+    publisher: RememberingPublisher
+    directory: Directory
+    caught_up: asyncio.Event
+    keys: dict[str, str] = field(default_factory=dict)
+
+    async def post(self, path: str, body: Any, *, key: str = "live", **headers: str) -> httpx.Response:
+        content = body if isinstance(body, bytes) else encode(body)
+        names = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+        return await self.client.post(
+            path, content=content, headers={b"authorization": f"Bearer {self.keys[key]}".encode(), **names}
+        )
+
+    def publish_workflow(self, key: str, **fields: Any) -> None:
+        """Publish a workflow of tenant `acme` in the directory."""
+        self.directory.apply(record_of(workflow(key, **fields)))
+
+    def withdraw(self, key: bytes) -> None:
+        """A tombstone in the directory."""
+        self.directory.apply(Record("directory", 0, 0, 0, key, None))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the one record stored."""
+        return {name: value.decode() for name, value in self.stored.headers}
+
+    @property
+    def stored(self) -> Outgoing:
+        assert len(self.publisher.records) == 1
+        return self.publisher.records[0]
+
+
+def record_of(entity: Any) -> Record:
+    return Record("directory", 0, 0, 0, entity.record_key, encode(entity))
+
+
+def workflow(key: str, **fields: Any) -> Workflow:
+    given = {
+        "tenant": "acme",
+        "revision": 1,
+        "category": "orders",
+        "lane": Lane.TRANSACTIONAL,
+        "channels": [Channel.EMAIL],
+    }
+    return Workflow(key=key, **(given | fields))
+
+
+@pytest.fixture
+async def way_in() -> AsyncIterator[WayIn]:
+    directory, publisher, caught_up = Directory(), RememberingPublisher(), asyncio.Event()
+    keys = {}
+    for name, mode, tenant, scopes in [
+        ("live", "live", "acme", ["send"]),
+        ("test", "test", "acme", ["send"]),
+        ("reader", "live", "acme", ["read"]),
+    ]:
+        key = new_key("test" if mode == "test" else "live")
+        keys[name] = key.reveal()
+        directory.apply(
+            record_of(ApiKey(tenant=tenant, id=key.id, mode=key.mode, sha256=key.sha256, scopes=scopes))
+        )
+    directory.apply(
+        record_of(workflow("order-shipped", data_schema=SCHEMA, event_types=["com.shop.shipped"]))
+    )
+    directory.apply(record_of(workflow("login-code", lane=Lane.CRITICAL)))
+    caught_up.set()
+    store = EventStore(publisher=publisher, topics=Topics(), timeout=1, retry_after=3)
+    intake = Intake(directory=directory, store=store, caught_up=caught_up)
+    app = create_app(intake=intake, health=Health(service="ingest"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest") as client:
+        yield WayIn(client, publisher, directory, caught_up, keys)
