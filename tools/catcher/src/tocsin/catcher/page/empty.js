@@ -9,8 +9,8 @@ export async function drawEmpty(pane) {
     el("div", { class: "bell" }, icon("bell")),
     el("h1", {}, "Nothing caught yet"),
     el("p", {}, "Every email, SMS and push of this stack lands here the moment it is sent. Nothing leaves this machine."),
-    el("p", { class: "lead" }, "Send the first event from the project’s folder:"),
-    el("div", { class: "source" }, copyButton(command), el("pre", { tabindex: "0" }, command)),
+    el("div", { class: "lead" }, el("p", {}, "Send the first event, from the project’s folder:"), copyButton(command)),
+    el("pre", { tabindex: "0" }, command),
     el("p", { class: "quiet waiting" }, el("span", { class: "dot" }), "Listening. This page changes by itself."),
   );
 }
@@ -19,10 +19,16 @@ function firstEvent(entry, sample) {
   const recipient = sample.recipients?.[0]?.id ?? sample.recipients?.[0] ?? "ada";
   const request = { workflow: sample.workflow ?? "order-shipped", recipients: [recipient], data: sample.data ?? {} };
   return [
-    `KEY=$(sed -n 's/.*"api_key": *"\\([^"]*\\)".*/\\1/p' .dev/endpoints.json)`,
+    `KEY=$(python3 -c 'import json; print(json.load(open(".dev/endpoints.json"))["api_key"])')`,
     `curl ${entry}/v1/notifications \\`,
     `  -H "Authorization: Bearer $KEY" \\`,
     `  -H "Content-Type: application/json" \\`,
-    `  -d '${JSON.stringify(request).replaceAll("'", "'\\''")}'`,
+    `  -d '${readable(request).replaceAll("'", "'\\''")}'`,
   ].join("\n");
+}
+
+/** JSON with a line for each field. */
+function readable(request) {
+  const fields = Object.entries(request).map(([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  return `{\n${fields.join(",\n")}\n  }`;
 }

@@ -64,7 +64,7 @@ function step(status, start, message) {
       el("strong", {}, status.status.replaceAll("_", " ")),
       status.channel && el("span", { class: "chip", "data-channel": status.channel }, icon(status.channel), CHANNELS[status.channel] ?? status.channel),
       mine && el("span", { class: "quiet" }, "this message"),
-      el("span", { class: "when quiet" }, clock(status.at), ` ${since(Date.parse(status.at) - start)}`),
+      when(status.at, start),
     ),
     why(status),
     rules(status.decision?.rules ?? []),
@@ -111,7 +111,11 @@ function seen(input) {
   return typeof input === "string" ? input : JSON.stringify(input);
 }
 
-function since(milliseconds) {
-  if (milliseconds <= 0) return "";
-  return milliseconds < 1000 ? `+${milliseconds} ms` : `+${(milliseconds / 1000).toFixed(1)} s`;
+/** The time of the first status, then how long after it; the full time on hover. */
+function when(iso, start) {
+  const time = clock(iso);
+  time.className = "when quiet";
+  const after = Date.parse(iso) - start;
+  if (after > 0) time.textContent = after < 1000 ? `+${after} ms` : `+${(after / 1000).toFixed(1)} s`;
+  return time;
 }

@@ -81,7 +81,7 @@ function capacity(sms) {
 }
 
 function bill(sms) {
-  return `${count(sms.segments, "segment")} · ${sms.encoding} · ${sms.units} of ${capacity(sms)}`;
+  return `${count(sms.segments, "segment")} · ${sms.encoding} · ${sms.units} of ${capacity(sms)} units`;
 }
 
 /** One bar a segment; the last as full as it is. */

@@ -1,0 +1,94 @@
+"""A catcher in a process of its own, as a person starts it: for tests that send to one."""
+
+import contextlib
+import json
+import os
+import smtplib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+TWILIO_ACCOUNT = "AC" + "1" * 32
+TWILIO_TOKEN = "twilio-token"  # noqa: S105 the catcher's door on loopback, not a secret
+_START_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class RunningCatcher:
+    """Where it listens, and the ways in. `account_file` does not exist until a test writes it."""
+
+    url: str
+    smtp_port: int
+    account_file: Path
+    process: subprocess.Popen[bytes]
+
+    def messages(self, **query: str) -> list[dict[str, Any]]:
+        """What `GET /api/messages` answers."""
+        answer = httpx.get(f"{self.url}/api/messages", params=query).raise_for_status().json()
+        assert isinstance(answer, list)  # noqa: S101 for mypy; the endpoint answers a list
+        return answer
+
+    def clear(self) -> None:
+        """Forget everything caught."""
+        httpx.delete(f"{self.url}/api/messages").raise_for_status()
+
+    def mail(self, mail: EmailMessage, *, to: list[str] | None = None) -> None:
+        """Sends it over SMTP. Raises smtplib.SMTPException when refused."""
+        with smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=30) as smtp:
+            smtp.send_message(mail, to_addrs=to)
+
+    def raw_mail(self, source: bytes, *, to: str = "ada@example.com") -> None:
+        """Sends these bytes over SMTP as they are. Raises smtplib.SMTPException when refused."""
+        with smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=30) as smtp:
+            smtp.sendmail("shop@acme.example", [to], source)
+
+    def sms(
+        self,
+        form: Mapping[str, str],
+        *,
+        auth: tuple[str, str] | None = (TWILIO_ACCOUNT, TWILIO_TOKEN),
+        account: str = TWILIO_ACCOUNT,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Posts a form to the Twilio door; the answer may be a refusal."""
+        path = f"{self.url}/2010-04-01/Accounts/{account}/Messages.json"
+        return httpx.post(path, data=form, auth=auth, headers=headers)
+
+
+@contextlib.contextmanager
+def running_catcher(folder: Path, **settings: str) -> Iterator[RunningCatcher]:
+    """Started on free ports, ended at the end. `settings` are further `CATCHER_…` variables."""
+    ports, account = folder / "ports.json", folder / "account.json"
+    environment = {
+        "CATCHER_PORTS_FILE": str(ports),
+        "CATCHER_TWILIO_ACCOUNT_SID": TWILIO_ACCOUNT,
+        "CATCHER_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
+        "CATCHER_FCM_ACCOUNT_FILE": str(account),
+        **settings,
+    }
+    process = subprocess.Popen([sys.executable, "-m", "tocsin.catcher"], env={**os.environ, **environment})
+    try:
+        taken = _ports(ports, process)
+        yield RunningCatcher(f"http://127.0.0.1:{taken['http']}", taken["smtp"], account, process)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _ports(file: Path, process: subprocess.Popen[bytes]) -> dict[str, int]:
+    deadline = time.monotonic() + _START_SECONDS
+    while not file.exists():
+        if process.poll() is not None:
+            raise RuntimeError(f"The catcher ended with code {process.returncode} before it listened.")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"The catcher did not listen within {_START_SECONDS:.0f} s.")
+        time.sleep(0.02)
+    ports = json.loads(file.read_text(encoding="utf-8"))
+    return {"http": int(ports["http"]), "smtp": int(ports["smtp"])}
