@@ -127,5 +127,6 @@ ENDPOINTS: dict[str, Any] = {
     "workflow": WORKFLOW,
     "event_type": EVENT_TYPE,
     "recipients": list(RECIPIENTS),
+    "data": DATA,
 }
 """What endpoints.json says of the sample."""
