@@ -1,0 +1,78 @@
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from tocsin.kafka import GroupTimings, KafkaSettings, timings_for
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch):
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+
+
+def settings(**values) -> KafkaSettings:
+    return KafkaSettings(**{"bootstrap_servers": "a:9092"} | values)
+
+
+def test_servers_are_a_list_with_ports():
+    options = settings(bootstrap_servers="a:9092, [::1]:9093").client_options()
+    assert options == {"bootstrap_servers": ["a:9092", "[::1]:9093"], "security_protocol": "PLAINTEXT"}
+
+
+def test_the_environment_names_everything(monkeypatch):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "b:1")
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT")
+    monkeypatch.setenv("KAFKA_SASL_MECHANISM", "PLAIN")
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "ada")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "secret")
+    monkeypatch.setenv("KAFKA_TOPIC_PREFIX", "dev.")
+    found = KafkaSettings()
+    assert found.topic_prefix == "dev."
+    assert "secret" not in repr(found)
+    assert found.client_options() | {"bootstrap_servers": []} == {
+        "bootstrap_servers": [],
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": "ada",
+        "sasl_plain_password": "secret",
+    }
+
+
+def test_tls_has_a_context():
+    assert settings(security_protocol="SSL").client_options()["ssl_context"].check_hostname
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"bootstrap_servers": "a"}, "host:port"),
+        ({"bootstrap_servers": "a:0"}, "host:port"),
+        ({"bootstrap_servers": "a:70000"}, "host:port"),
+        ({"bootstrap_servers": "a:1,,b:2"}, "host:port"),
+        ({"security_protocol": "SASL_SSL"}, "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD are both needed"),
+        ({"security_protocol": "SASL_SSL", "sasl_username": "a"}, "both needed"),
+        ({"sasl_username": "a"}, "mean nothing with KAFKA_SECURITY_PROTOCOL=PLAINTEXT"),
+        ({"sasl_password": SecretStr("p")}, "mean nothing"),
+        ({"ssl_cafile": "/etc/hostname"}, "KAFKA_SSL_CAFILE means nothing"),
+        ({"security_protocol": "SSL", "ssl_cafile": "/nowhere"}, "which is not a file"),
+        ({"security_protocol": "SSL", "ssl_keyfile": "/etc/hostname"}, "needs KAFKA_SSL_CERTFILE"),
+        ({"topic_prefix": "a b"}, "KAFKA_TOPIC_PREFIX may hold"),
+    ],
+)
+def test_nonsense_is_refused_in_one_sentence(values, sentence):
+    with pytest.raises(ValidationError) as caught:
+        settings(**values)
+    assert len(caught.value.errors()) == 1
+    assert sentence in caught.value.errors()[0]["msg"]
+
+
+def test_a_call_ends_before_the_drain_and_the_drain_before_the_rebalance():
+    assert timings_for("critical").rebalance == 12
+    assert (
+        timings_for("bulk") == timings_for("transactional") == GroupTimings(call=30, drain=33, rebalance=40)
+    )
+    with pytest.raises(ValueError, match="shorter than the drain"):
+        GroupTimings(call=9, drain=9, rebalance=12)
+    with pytest.raises(ValueError, match="shorter than the rebalance"):
+        GroupTimings(call=8, drain=13, rebalance=12)
+    with pytest.raises(ValueError, match="Three heartbeats"):
+        GroupTimings(call=8, drain=9, rebalance=12, session=3)

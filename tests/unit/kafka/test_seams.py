@@ -1,0 +1,85 @@
+"""What we touch of aiokafka beyond its public names is still there, and still does what we believe."""
+
+import inspect
+import math
+from types import SimpleNamespace
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer import fetcher, group_coordinator
+from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.producer import message_accumulator, sender
+
+from tocsin.kafka import seams
+
+
+def names(function) -> set[str]:
+    code = inspect.unwrap(function).__code__
+    return set(code.co_names) | set(code.co_varnames)
+
+
+def test_the_marker_wait_is_a_global_read_at_each_answer():
+    assert "BACKOFF_OVERRIDE" in names(sender.AddPartitionsToTxnHandler.handle_response)
+    assert sender.BACKOFF_OVERRIDE in (0.02, seams.MARKER_WAIT)
+    seams.shorten_marker_wait()
+    handler = sender.AddPartitionsToTxnHandler(SimpleNamespace(_retry_backoff=1, _txn_manager=None), set())
+    handler._sender._txn_manager = SimpleNamespace(txn_partitions=set())
+    concurrent = SimpleNamespace(errors=[("t", [(0, 51)])])
+    assert handler.handle_response(concurrent) == seams.MARKER_WAIT
+
+
+async def test_the_retry_wait_is_the_senders_and_read_per_request():
+    producer = AIOKafkaProducer(retry_backoff_ms=100, transactional_id="t")
+    assert producer._sender._retry_backoff == 0.1
+    seams.set_retry_wait(producer, seams.QUICK_RETRY)
+    assert sender.EndTxnHandler(producer._sender, 1)._default_backoff == seams.QUICK_RETRY
+    assert producer.client._retry_backoff == 0.1
+    await producer.stop()
+
+
+async def test_batches_of_a_producer_can_live_for_ever():
+    producer = AIOKafkaProducer(enable_idempotence=True)
+    assert producer._message_accumulator._batch_ttl == 40
+    seams.keep_batches_for_ever(producer)
+    batch = message_accumulator.MessageBatch(None, None, producer._message_accumulator._batch_ttl, 0)
+    assert math.isinf(batch._ttl)
+    assert not batch.expired()
+    assert not seams.sender_ended(producer)
+    await producer.stop()
+
+
+def test_a_coordinator_has_what_we_wrap():
+    coordinator = group_coordinator.GroupCoordinator
+    assert "_do_heartbeat" in names(coordinator._heartbeat_routine)
+    for name in ("_do_heartbeat", "fetch_committed_offsets", "check_errors"):
+        assert callable(getattr(coordinator, name))
+    source = inspect.getsource(coordinator.__init__)
+    for name in ("self.generation", "self.member_id", "self._coordination_task"):
+        assert name in source
+    heartbeat = inspect.getsource(coordinator._do_heartbeat)
+    rebalancing = heartbeat[heartbeat.index("Errors.RebalanceInProgressError") :]
+    assert "return True" in rebalancing[: rebalancing.index("IllegalGenerationError")]
+
+
+def test_the_isolation_of_end_offsets_is_the_fetchers():
+    assert "_isolation_level" in names(fetcher.Fetcher._proc_offset_request)
+    assert fetcher.READ_UNCOMMITTED == 0
+
+
+def test_the_callbacks_come_after_the_assignment_and_swallow_exceptions():
+    """Why the group pauses first, and never returns from a callback that failed."""
+    joined = inspect.getsource(group_coordinator.GroupCoordinator._on_join_complete)
+    assert joined.index("assign_from_subscribed") < joined.index("on_partitions_assigned")
+    assert "except Exception" in joined
+    assert "log.exception" in joined
+
+
+def test_positions_can_be_read_without_waiting():
+    assert isinstance(inspect.getattr_static(TopicPartitionState, "position"), property)
+
+
+@pytest.mark.parametrize("name", ["_client", "_fetcher", "_coordinator", "_subscription"])
+async def test_a_consumer_has_the_parts_we_name(name):
+    consumer = AIOKafkaConsumer()
+    assert hasattr(consumer, name)
+    consumer._closed = True

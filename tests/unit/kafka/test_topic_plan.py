@@ -1,0 +1,80 @@
+import pytest
+
+from tocsin.kafka import (
+    OffsetMissing,
+    Plan,
+    PlanRefused,
+    Record,
+    Stored,
+    TopicPartition,
+    TopicSpec,
+    read_back_metadata,
+    read_back_position,
+    slot_of,
+    transactional_id,
+)
+from tocsin.kafka.poll_order import PollOrder
+from tocsin.kafka.topic_labels import kind_and_lane, service_and_lane
+from tocsin.kafka.topic_plan import change_of
+
+SPEC = TopicSpec(name="t", partitions=4, retention_ms=1000)
+
+
+def test_an_absent_topic_is_created_with_all_settings():
+    change = change_of(SPEC, partitions=None, settings={})
+    assert change.action == "create"
+    assert change.settings["message.timestamp.type"] == (None, "LogAppendTime")
+    assert change.settings["retention.ms"] == (None, "1000")
+
+
+def test_equal_is_same_and_foreign_settings_do_not_matter():
+    change = change_of(SPEC, partitions=4, settings=SPEC.settings | {"segment.ms": "1"})
+    assert change.action == "same"
+    assert Plan(changes=(change,), starts=()).empty
+
+
+def test_a_difference_is_shown():
+    change = change_of(SPEC, partitions=4, settings=SPEC.settings | {"retention.ms": "5"})
+    assert (change.action, change.settings) == ("configure", {"retention.ms": ("5", "1000")})
+    assert not Plan(changes=(change,), starts=()).empty
+
+
+def test_partition_counts_are_never_changed():
+    with pytest.raises(PlanRefused, match="migration to a new topic prefix"):
+        change_of(SPEC, partitions=3, settings=SPEC.settings)
+
+
+def test_metadata_holds_the_read_back_position():
+    assert read_back_position(read_back_metadata(12), group="g") == 12
+    for nothing in ("", "{}", '{"read_back":-1}', '{"read_back":"1"}', "["):
+        with pytest.raises(OffsetMissing, match="run `tocsin topics apply`"):
+            read_back_position(nothing, group="g")
+
+
+@pytest.mark.parametrize(
+    ("topic", "labels"),
+    [
+        ("tocsin.events.critical", ("events", "critical")),
+        ("tocsin.jobs.email.bulk", ("jobs", "bulk")),
+        ("tocsin.events.bulk.acme", ("events", "bulk")),
+        ("tocsin.directory", ("directory", "none")),
+    ],
+)
+def test_labels_of_topics_are_bounded(topic, labels):
+    assert kind_and_lane(topic, prefix="tocsin.") == labels
+
+
+def test_names():
+    assert service_and_lane("dispatch-email.critical") == ("dispatch-email", "critical")
+    assert transactional_id("router.bulk", 3) == "router.bulk.3"
+    assert [slot_of(number, 3) for number in range(5)] == [0, 1, 2, 0, 1]
+    assert Record("t", 1, 2, 3, None, None).ref == Stored("t", 1, 2, 3).ref == "t/1/2"
+
+
+def test_every_partition_has_the_first_turn_in_turn():
+    order = PollOrder()
+    partitions = [TopicPartition("t", number) for number in range(3)]
+    first = [order.around(partitions)[0].partition for _ in range(6)]
+    assert first == [1, 2, 0, 1, 2, 0]
+    assert sorted(order.around(partitions)) == partitions
+    assert order.around([]) == []
