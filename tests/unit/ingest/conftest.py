@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import ApiKey, Workflow
+from tocsin.contracts.directory import ApiKey, Scope, Workflow
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.ingest.app import create_app
@@ -18,7 +18,7 @@ from tocsin.ingest.intake import Intake
 from tocsin.ingest.storing import EventStore
 from tocsin.kafka import Outgoing, Record, Stored
 from tocsin.runtime import Health
-from tocsin.web import new_key
+from tocsin.web.keys import Mode, new_key
 
 SCHEMA = {
     "type": "object",
@@ -86,7 +86,7 @@ def record_of(entity: Any) -> Record:
 
 
 def workflow(key: str, **fields: Any) -> Workflow:
-    given = {
+    given: dict[str, Any] = {
         "tenant": "acme",
         "revision": 1,
         "category": "orders",
@@ -100,16 +100,16 @@ def workflow(key: str, **fields: Any) -> Workflow:
 async def way_in() -> AsyncIterator[WayIn]:
     directory, publisher, caught_up = Directory(), RememberingPublisher(), asyncio.Event()
     keys = {}
-    for name, mode, tenant, scopes in [
-        ("live", "live", "acme", ["send"]),
-        ("test", "test", "acme", ["send"]),
-        ("reader", "live", "acme", ["read"]),
-    ]:
-        key = new_key("test" if mode == "test" else "live")
+    callers: list[tuple[str, Mode, Scope]] = [
+        ("live", "live", "send"),
+        ("test", "test", "send"),
+        ("reader", "live", "read"),
+    ]
+    for name, mode, scope in callers:
+        key = new_key(mode)
         keys[name] = key.reveal()
-        directory.apply(
-            record_of(ApiKey(tenant=tenant, id=key.id, mode=key.mode, sha256=key.sha256, scopes=scopes))
-        )
+        entity = ApiKey(tenant="acme", id=key.id, mode=mode, sha256=key.sha256, scopes=[scope])
+        directory.apply(record_of(entity))
     directory.apply(
         record_of(workflow("order-shipped", data_schema=SCHEMA, event_types=["com.shop.shipped"]))
     )

@@ -1,0 +1,158 @@
+"""Ingest as a process of its own, on a real broker."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import pytest
+
+from tocsin.contracts.codec import encode
+from tocsin.contracts.directory import ApiKey, Scope, Workflow
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.kafka import Admin, KafkaSettings, Outgoing, Publisher, Record, TopicSpec, read_to_end
+from tocsin.runtime import Health
+from tocsin.web import KeyParts, new_key
+
+PARTITIONS = 3
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
+    """Wait until the condition holds; fail after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - the condition lies in other processes
+            await asyncio.sleep(0.02)
+
+
+@dataclass
+class Ingest:
+    """One running ingest."""
+
+    process: asyncio.subprocess.Process
+    client: httpx.AsyncClient
+
+    async def post(self, path: str, body: Any, *, key: str, **headers: str) -> httpx.Response:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post(path, json=body, headers={"authorization": f"Bearer {key}", **names})
+
+    async def ready(self) -> bool:
+        return (await self.client.get("/readyz")).status_code == 200
+
+    async def checks(self) -> dict[str, str | None]:
+        return {one["name"]: one["reason"] for one in (await self.client.get("/readyz")).json()["checks"]}
+
+    async def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+
+class Town:
+    """A broker's topics under one prefix, what stands in the directory, and an ingest beside it."""
+
+    def __init__(self, settings: KafkaSettings, logs: Path) -> None:
+        self.settings = settings
+        self.topics = Topics(settings.topic_prefix)
+        self._logs = logs
+
+    async def create_topics(self) -> None:
+        """The topics ingest writes and reads."""
+        admin = Admin(settings=self.settings)
+        await admin.open()
+        try:
+            events = [TopicSpec(name=self.topics.events(lane), partitions=PARTITIONS) for lane in Lane]
+            directory = TopicSpec(name=self.topics.directory, partitions=1, cleanup="compact")
+            await admin.apply(await admin.plan([*events, directory], []))
+        finally:
+            await admin.close()
+
+    async def write(self, *records: Outgoing) -> None:
+        publisher = Publisher(settings=self.settings, health=Health(service="test"))
+        await publisher.open()
+        try:
+            await publisher.publish(records, timeout=20)
+        finally:
+            await publisher.close()
+
+    async def add_key(self, *scopes: Scope, mode: Literal["live", "test"] = "live") -> KeyParts:
+        key = new_key(mode)
+        entity = ApiKey(tenant="acme", id=key.id, mode=mode, sha256=key.sha256, scopes=list(scopes))
+        await self.write(Outgoing(self.topics.directory, entity.record_key, encode(entity)))
+        return key
+
+    async def revoke(self, key: KeyParts) -> None:
+        await self.write(Outgoing(self.topics.directory, f"api_key/acme/{key.id}".encode(), None))
+
+    async def add_workflow(self, key: str = "hello", lane: Lane = Lane.TRANSACTIONAL) -> None:
+        entity = Workflow(
+            tenant="acme", key=key, revision=1, category="c", lane=lane, channels=[Channel.EMAIL]
+        )
+        await self.write(Outgoing(self.topics.directory, entity.record_key, encode(entity)))
+
+    async def events(self, lane: Lane = Lane.TRANSACTIONAL) -> list[Record]:
+        batches = read_to_end(settings=self.settings, topic=self.topics.events(lane), deadline=30)
+        return [record async for batch in batches for record in batch]
+
+    @asynccontextmanager
+    async def ingest(self, **environment: str) -> AsyncIterator[Ingest]:
+        """A running ingest, listening; not necessarily ready."""
+        log = self._logs / "ingest.log"
+        settings = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
+            "KAFKA_TOPIC_PREFIX": self.settings.topic_prefix,
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_PORT": "0",
+            "LOG_FORMAT": "json",
+        }
+        with log.open("wb") as out:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tocsin.ingest",
+                env=os.environ | settings | environment,
+                stdout=out,
+                stderr=out,
+            )
+        try:
+            port = await asyncio.wait_for(_port(log), 30)
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+                yield Ingest(process, client)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+async def _port(log: Path) -> int:
+    while True:
+        for line in _lines(log):
+            if line.get("event") == "listening":
+                return int(line["port"])
+        await asyncio.sleep(0.05)
+
+
+def _lines(log: Path) -> Sequence[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+
+
+@pytest.fixture
+def town_of(topic_prefix: str, tmp_path: Path) -> Callable[[str], Town]:
+    """A town at a broker of the test's own."""
+    return lambda servers: Town(KafkaSettings(bootstrap_servers=servers, topic_prefix=topic_prefix), tmp_path)
+
+
+@pytest.fixture
+def town(kafka_server: str, town_of: Callable[[str], Town]) -> Town:
+    return town_of(kafka_server)
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., Awaitable[None]]:
+    return until

@@ -1,0 +1,113 @@
+"""What ingest answers with 202 stands in Kafka; what it cannot know it says so."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tocsin.contracts.cloudevents import read_kafka
+from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.vocabulary import Lane
+from tocsin.dev import KafkaServer
+from tocsin.kafka import partition_for
+
+if TYPE_CHECKING:
+    from tests.integration.ingest.conftest import Town
+
+pytestmark = pytest.mark.kafka
+
+HELLO: dict[str, Any] = {"workflow": "hello", "recipients": ["ann"], "data": {}}
+
+
+async def test_accepted_events_stand_in_the_recipients_partition(town: "Town", until: Any) -> None:
+    await town.create_topics()
+    await town.add_workflow()
+    await town.add_workflow("urgent", Lane.CRITICAL)
+    key = (await town.add_key("send")).reveal()
+    async with town.ingest() as ingest:
+        await until(ingest.ready)
+        people = [f"person-{number}" for number in range(20)]
+        answers = await asyncio.gather(
+            *(
+                ingest.post("/v1/notifications", HELLO | {"recipients": [one]}, key=key, idempotency_key=one)
+                for one in people
+            )
+        )
+        urgent = await ingest.post("/v1/notifications", HELLO | {"workflow": "urgent"}, key=key)
+        assert {answer.status_code for answer in (*answers, urgent)} == {202}
+        assert await ingest.end() == 0
+    records = await town.events()
+    assert {read_kafka(one.headers, one.value).id for one in records} == set(people)
+    for record in records:
+        recipient = read_kafka(record.headers, record.value).id
+        assert record.key == recipient_key("acme", recipient)
+        assert record.partition == partition_for(recipient_key("acme", recipient), 3)
+    assert len(await town.events(Lane.CRITICAL)) == 1
+
+
+async def test_ready_only_once_the_directory_is_read(town: "Town", until: Any) -> None:
+    async with town.ingest() as ingest:
+        assert not await ingest.ready()
+        answer = await ingest.post("/v1/notifications", HELLO, key="tk_live_a_" + "b" * 40)
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+        await town.create_topics()
+        await until(ingest.ready)
+
+
+async def test_a_revoked_key_stops_within_five_seconds(town: "Town", until: Any) -> None:
+    await town.create_topics()
+    await town.add_workflow()
+    key = await town.add_key("send")
+
+    async def refused() -> bool:
+        return (await ingest.post("/v1/notifications", HELLO, key=key.reveal())).status_code == 401
+
+    async with town.ingest() as ingest:
+        await until(ingest.ready)
+        assert not await refused()
+        await town.revoke(key)
+        await until(refused, seconds=5)
+
+
+async def test_a_broker_that_stops_and_comes_back(
+    town_of: "Callable[[str], Town]", tmp_path: Path, until: Any
+) -> None:
+    with KafkaServer(tmp_path / "kafka") as broker:
+        town = town_of(broker.bootstrap_servers)
+        await town.create_topics()
+        await town.add_workflow()
+        key = (await town.add_key("send")).reveal()
+        bounds = {"INGEST_PUBLISH_TIMEOUT": "1", "INGEST_BUFFER_BYTES": str(2 * 1024 * 1024)}
+        async with town.ingest(**bounds) as ingest:
+            await until(ingest.ready)
+
+            async def send(name: str, size: int = 0) -> Any:
+                body = HELLO | {"data": {"filling": "x" * size}}
+                return await ingest.post("/v1/notifications", body, key=key, idempotency_key=name)
+
+            assert (await send("before")).status_code == 202
+            broker.kill()
+            lost = await send("during")
+            assert (lost.status_code, lost.json()["code"]) == (503, "not_known_to_be_stored")
+            assert lost.json()["event_id"] == "during"
+            assert int(lost.headers["retry-after"]) >= 1
+
+            full = await asyncio.gather(*(send(f"large-{number}", 250_000) for number in range(12)))
+            assert {one.json()["code"] for one in full} == {"not_known_to_be_stored", "overloaded"}
+            assert await ingest.ready(), await ingest.checks()
+            assert (
+                'tocsin_produce_errors_total{reason="deadline"' in (await ingest.client.get("/metrics")).text
+            )
+
+            broker.start()
+
+            async def taken() -> bool:
+                return bool((await send("during")).status_code == 202)
+
+            await until(taken)
+            assert (await send("after")).status_code == 202
+            assert await ingest.end() == 0
+        ids = [read_kafka(one.headers, one.value).id for one in await town.events()]
+        assert {"before", "during", "after"} <= set(ids)
