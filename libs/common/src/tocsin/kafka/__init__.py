@@ -24,6 +24,7 @@ from tocsin.kafka.errors import (
 from tocsin.kafka.exactly_once import ExactlyOnce
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.offsets import Offsets, Position, read_back_metadata, read_back_position
+from tocsin.kafka.packing import Limits
 from tocsin.kafka.partitioner import murmur2, partition_for
 from tocsin.kafka.publisher import Publisher
 from tocsin.kafka.read_to_end import read_to_end
@@ -35,6 +36,8 @@ from tocsin.kafka.slot_group import SlotGroup
 from tocsin.kafka.slots import slot_of, transactional_id
 from tocsin.kafka.timings import CRITICAL, OTHERS, GroupTimings, timings_for
 from tocsin.kafka.topic_plan import GroupSpec, Plan, StartOffset, TopicChange, TopicSpec
+from tocsin.kafka.transactions import TransactionalProducer
+from tocsin.kafka.waiting import wait_for_topics
 
 __all__ = [
     "CRITICAL",
@@ -50,6 +53,7 @@ __all__ = [
     "Headers",
     "KafkaFault",
     "KafkaSettings",
+    "Limits",
     "NoProgress",
     "NotReadToEnd",
     "NotStored",
@@ -76,6 +80,7 @@ __all__ = [
     "TopicPartition",
     "TopicSpec",
     "TransactionFailed",
+    "TransactionalProducer",
     "murmur2",
     "partition_for",
     "read_back_metadata",
@@ -84,4 +89,5 @@ __all__ = [
     "slot_of",
     "timings_for",
     "transactional_id",
+    "wait_for_topics",
 ]

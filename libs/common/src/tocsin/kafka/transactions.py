@@ -47,7 +47,7 @@ class TransactionalProducer:
         self._patience: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
-        """InitProducerId: returns once the former owner is fenced and its transaction ended."""
+        """InitProducerId: returns once the former owner is fenced and its transaction ended; else TransactionFailed."""
         shorten_marker_wait()
         producer = AIOKafkaProducer(
             **self._settings.client_options(),
@@ -60,7 +60,11 @@ class TransactionalProducer:
         self._producer = producer
         self._partitions = Partitions(producer.partitions_for)
         self._be_quick()
-        await producer.start()
+        try:
+            await producer.start()
+        except KafkaError as exc:
+            msg = f"The producer of {self._id} could not start: {exc!r}."
+            raise TransactionFailed(msg) from exc
 
     async def close(self) -> None:
         """Disconnect; an open transaction is left to time out or to be fenced."""
