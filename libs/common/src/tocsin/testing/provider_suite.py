@@ -1,0 +1,170 @@
+"""What every provider must do, whatever it talks to. An adapter's tests subclass `ProviderSuite` and give it a world.
+
+class TestSmtp(ProviderSuite):
+    @pytest.fixture
+    async def world(self) -> AsyncIterator[World]:
+        async with SmtpWorld() as world:
+            yield world
+"""
+# ruff: noqa: S101 - a suite is made of assertions
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from enum import StrEnum
+from typing import Protocol
+
+import pytest
+from prometheus_client import generate_latest
+
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Provider, Rejected, Throttled
+from tocsin.contracts.jobs import Content, EmailContent, SmsContent
+from tocsin.contracts.vocabulary import Channel, Reason
+from tocsin.testing.jobs import MARKERS, job_for
+
+
+class Behaviour(StrEnum):
+    """What the world's server does from now on, with new connections and requests."""
+
+    TAKES = "takes the message"
+    REFUSES_RECIPIENT = "refuses the recipient for good"
+    THROTTLES = "asks for patience"
+    REFUSES_CREDENTIALS = "refuses the credentials"
+    REFUSES_CONNECTIONS = "does not listen"
+    SILENT = "reads the message and says nothing"
+    RESETS = "reads the message and resets the connection"
+    BABBLES = "reads the message and answers what is no answer"
+
+
+class World(Protocol):
+    """A server under the test's control, and providers that talk to it."""
+
+    channel: Channel
+    server_loggers: tuple[str, ...]
+    """Loggers of the server: what it logs is not the provider's doing."""
+
+    def provider(self, *, call_timeout: float = 10.0) -> AbstractAsyncContextManager[Provider]:
+        """A provider, opened, closed at the end."""
+        ...
+
+    async def behave(self, how: Behaviour) -> None:
+        """Change the server."""
+        ...
+
+    @property
+    def taken(self) -> int:
+        """Messages that the server has taken."""
+        ...
+
+
+class ProviderSuite:
+    """Answers are right, nothing raises, nothing private is said."""
+
+    @pytest.fixture(autouse=True)
+    def listening(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Hear everything that is logged."""
+        caplog.set_level("DEBUG")
+
+    async def answer(
+        self, world: World, how: Behaviour, caplog: pytest.LogCaptureFixture, *, call_timeout: float = 10.0
+    ) -> Answer:
+        """The answer to one job; nothing private may be in it, in logs or in metrics."""
+        await world.behave(how)
+        async with world.provider(call_timeout=call_timeout) as provider:
+            answer = await provider.send(job_for(world.channel))
+        lines = [
+            f"{record.getMessage()} {record.exc_text or ''} {vars(record)!r}"
+            for record in caplog.records
+            if not record.name.startswith(world.server_loggers)
+        ]
+        said = "\n".join([repr(answer), *lines, generate_latest().decode()])
+        assert [marker for marker in MARKERS if marker in said] == []
+        return answer
+
+    async def test_it_hands_a_message_over(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        answer = await self.answer(world, Behaviour.TAKES, caplog)
+        assert isinstance(answer, Accepted)
+        assert answer.message_id
+        assert world.taken == 1
+
+    async def test_a_refused_recipient_is_rejected(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        answer = await self.answer(world, Behaviour.REFUSES_RECIPIENT, caplog)
+        assert isinstance(answer, Rejected)
+        assert answer.reason in {Reason.RECIPIENT_REFUSED, Reason.ADDRESS_INVALID, Reason.DEVICE_GONE}
+        assert answer.code
+
+    async def test_a_request_for_patience_is_throttled(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert isinstance(await self.answer(world, Behaviour.THROTTLES, caplog), Throttled)
+
+    async def test_refused_credentials_are_not_the_messages_fault(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        answer = await self.answer(world, Behaviour.REFUSES_CREDENTIALS, caplog)
+        assert isinstance(answer, NotSent)
+        assert answer.reason is Reason.CREDENTIALS_REFUSED
+
+    async def test_a_refused_connection_is_not_sent(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        answer = await self.answer(world, Behaviour.REFUSES_CONNECTIONS, caplog)
+        assert isinstance(answer, NotSent)
+        assert answer.reason is Reason.UNREACHABLE
+
+    async def test_silence_after_the_message_is_ambiguous(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        answer = await self.answer(world, Behaviour.SILENT, caplog, call_timeout=0.5)
+        assert isinstance(answer, Ambiguous)
+
+    async def test_a_reset_after_the_message_is_ambiguous(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert isinstance(await self.answer(world, Behaviour.RESETS, caplog), Ambiguous)
+
+    async def test_what_is_no_answer_is_ambiguous(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert isinstance(await self.answer(world, Behaviour.BABBLES, caplog), Ambiguous)
+
+    async def test_it_works_again_after_trouble(self, world: World) -> None:
+        async with world.provider() as provider:
+            for trouble in (Behaviour.RESETS, Behaviour.THROTTLES, Behaviour.REFUSES_RECIPIENT):
+                await world.behave(trouble)
+                assert not isinstance(await provider.send(job_for(world.channel)), Accepted)
+            before = world.taken
+            await world.behave(Behaviour.TAKES)
+            assert isinstance(await provider.send(job_for(world.channel)), Accepted)
+            assert world.taken == before + 1
+
+    async def test_many_at_once_all_arrive(self, world: World) -> None:
+        await world.behave(Behaviour.TAKES)
+        async with world.provider() as provider:
+            answers = await asyncio.gather(*(provider.send(job_for(world.channel)) for _ in range(100)))
+        assert all(isinstance(answer, Accepted) for answer in answers)
+        assert world.taken == 100
+
+    async def test_a_cancelled_call_leaves_the_provider_usable(self, world: World) -> None:
+        await world.behave(Behaviour.SILENT)
+        async with world.provider() as provider:
+            call = asyncio.create_task(provider.send(job_for(world.channel)))
+            await asyncio.sleep(0.05)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            await world.behave(Behaviour.TAKES)
+            assert isinstance(await provider.send(job_for(world.channel)), Accepted)
+
+    async def test_content_of_another_channel_is_rejected(self, world: World) -> None:
+        foreign: Content = (
+            EmailContent(subject="x", text="x")
+            if world.channel is not Channel.EMAIL
+            else SmsContent(body="x")
+        )
+        async with world.provider() as provider:
+            answer = await provider.send(job_for(world.channel, content=foreign))
+        assert isinstance(answer, Rejected)
+        assert answer == replace(answer, reason=Reason.CONTENT_REFUSED)

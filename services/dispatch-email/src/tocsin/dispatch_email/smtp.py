@@ -1,0 +1,227 @@
+"""Provider kind `smtp`: any mail server, on kept connections.
+
+A kept connection that the server has closed meanwhile is noticed at its first command; the mail then goes over a new
+one. At most `max_in_flight` connections; the least recently used ones end by themselves.
+"""
+
+import asyncio
+import socket
+import ssl
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from tocsin.channel import Answer, NotSent, Rejected
+from tocsin.channel.instances import InstanceConfig, ProviderKind, SecretFile
+from tocsin.contracts.jobs import EmailContent, Job, Sender
+from tocsin.contracts.vocabulary import Channel, Reason
+from tocsin.dispatch_email.mailboxes import Mailbox, NoMailbox, mailbox, sender_mailbox
+from tocsin.dispatch_email.mime import NoMail, mail
+from tocsin.dispatch_email.smtp_connection import Envelope, Server, SmtpConnection, Tls
+from tocsin.dispatch_email.smtp_replies import Step, lost
+from tocsin.observability import metrics
+from tocsin.runtime import Clock
+
+_PORTS: dict[Tls, int] = {"starttls": 587, "implicit": 465, "none": 25}
+
+
+class SmtpConfig(InstanceConfig):
+    """`[[providers]]` with `kind = "smtp"`."""
+
+    kind: Literal["smtp"]
+    host: str = Field(min_length=1)
+    port: int | None = Field(default=None, ge=1, le=65535)
+    tls: Tls = "starttls"
+    """`starttls` (587), `implicit` (465) or `none` (25); never less than what is asked for."""
+    ca_file: Path | None = None
+    """Certificates to trust instead of the system's."""
+    username: str | None = None
+    password_file: SecretFile | None = None
+    helo: str = Field(default_factory=lambda: socket.gethostname() or "localhost", pattern=r"^[!-~]+$")
+    """What we call ourselves; servers on the Internet want a name that resolves to us."""
+    envelope_sender: str | None = None
+    """Where bounces go; the sender's own address by default."""
+    max_in_flight: int = Field(default=20, ge=1, le=1000)
+    mails_per_connection: int = Field(default=1000, ge=1)
+    connection_age: float = Field(default=300.0, gt=0)
+    """Seconds."""
+    connection_idle: float = Field(default=30.0, gt=0)
+    """Seconds after which an unused connection is not used again."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "SmtpConfig":
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("`username` and `password_file` belong together")
+        if (
+            self.username is not None
+            and self.tls == "none"
+            and self.host not in {"localhost", "127.0.0.1", "::1"}
+        ):
+            raise ValueError('`tls = "none"` would send the password in the clear')
+        if self.ca_file is not None:
+            try:
+                ssl.create_default_context(cafile=self.ca_file)
+            except OSError as error:
+                raise ValueError(
+                    f"`ca_file` {self.ca_file} holds no certificates that can be read"
+                ) from error
+        if self.envelope_sender is not None:
+            try:
+                sender_mailbox(self.envelope_sender)
+            except NoMailbox as refusal:
+                raise ValueError(f"`envelope_sender`: {refusal}") from refusal
+        return self
+
+
+class SmtpProvider:
+    """One account at one mail server. Mail has no idempotency: a second send arrives twice, with the same Message-ID."""
+
+    kind = "smtp"
+    idempotency: Literal["native", "collapse", "none"] = "none"
+
+    def __init__(self, config: SmtpConfig, clock: Clock) -> None:
+        self.name = config.name
+        self._config = config
+        self._clock = clock
+        self._server: Server | None = None
+        self._idle: list[SmtpConnection] = []
+        self._places = asyncio.Semaphore(config.max_in_flight)
+        self._open_connections = metrics.provider_connections.labels(Channel.EMAIL, config.name)
+
+    async def open(self) -> None:
+        """Prepare TLS; connections come with the first mails."""
+        self._server = await asyncio.to_thread(_server, self._config)
+
+    async def send(self, job: Job) -> Answer:
+        """Hand the mail over within `call_timeout` seconds."""
+        envelope = self._envelope(job)
+        if not isinstance(envelope, Envelope):
+            return envelope
+        try:
+            async with asyncio.timeout(self._config.call_timeout) as bound:
+                await self._places.acquire()
+        except TimeoutError:
+            detail = "No connection became free in time."
+            return NotSent(reason=Reason.UNREACHABLE, detail=detail)
+        try:
+            return await self._hand_over(envelope, until=bound.when())
+        finally:
+            self._places.release()
+
+    async def close(self) -> None:
+        """Take leave of the server on every kept connection."""
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(connection.quit() for connection in idle))
+        self._open_connections.dec(len(idle))
+
+    def _envelope(self, job: Job) -> Envelope | Rejected:
+        if not isinstance(job.content, EmailContent):
+            return Rejected(reason=Reason.CONTENT_REFUSED, detail="The job's content is no mail.")
+        if job.sender is None:
+            return Rejected(
+                reason=Reason.ADDRESS_MISSING, detail="The tenant has no sender identity for mail."
+            )
+        try:
+            recipient = mailbox(job.address)
+        except NoMailbox as refusal:
+            return Rejected(reason=Reason.ADDRESS_INVALID, detail=f"Recipient: {refusal}.")
+        try:
+            return self._composed(job, job.content, job.sender, recipient)
+        except NoMailbox as refusal:
+            return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"Sender identity: {refusal}.")
+        except NoMail as refusal:
+            return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"{refusal}.")
+
+    def _composed(self, job: Job, content: EmailContent, sender: Sender, recipient: Mailbox) -> Envelope:
+        source = sender_mailbox(self._config.envelope_sender or sender.address)
+        message = mail(
+            content=content,
+            sender=sender,
+            to=recipient,
+            delivery_id=job.delivery_id,
+            notification_id=job.notification_id,
+            unsubscribe_url=job.unsubscribe_url,
+            now=self._clock.time_ms() / 1000,
+        )
+        return Envelope(
+            sender=source.wire,
+            recipient=recipient.wire,
+            international=not message.isascii() or source.international or recipient.international,
+            message=message,
+        )
+
+    async def _hand_over(self, envelope: Envelope, *, until: float | None) -> Answer:
+        while (kept := self._kept()) is not None:
+            answer = await self._over(kept, envelope, until=until)
+            if not _closed_meanwhile(kept, answer):
+                return answer
+        return await self._over(self._fresh(), envelope, until=until)
+
+    async def _over(self, connection: SmtpConnection, envelope: Envelope, *, until: float | None) -> Answer:
+        """One mail over this connection, which afterwards is kept or closed, however this ends."""
+        try:
+            async with asyncio.timeout_at(until):
+                if connection.step is Step.CONNECT and (failure := await connection.open()) is not None:
+                    return failure
+                return await connection.hand_over(envelope)
+        except TimeoutError:
+            connection.reusable = False
+            return lost(connection.step)
+        finally:
+            self._keep_or_close(connection)
+
+    def _fresh(self) -> SmtpConnection:
+        if self._server is None:
+            raise RuntimeError("the provider was not opened")
+        self._open_connections.inc()
+        return SmtpConnection(self._server, opened_at=self._clock.monotonic())
+
+    def _kept(self) -> SmtpConnection | None:
+        """The connection used last, so that those not needed grow old; those too old are closed on the way."""
+        now = self._clock.monotonic()
+        while self._idle:
+            connection = self._idle.pop()
+            if (
+                connection.connected
+                and now - connection.used_at < self._config.connection_idle
+                and now - connection.opened_at < self._config.connection_age
+            ):
+                return connection
+            self._close(connection)
+        return None
+
+    def _keep_or_close(self, connection: SmtpConnection) -> None:
+        if connection.reusable and connection.mails < self._config.mails_per_connection:
+            connection.used_at = self._clock.monotonic()
+            self._idle.append(connection)
+        else:
+            self._close(connection)
+
+    def _close(self, connection: SmtpConnection) -> None:
+        connection.close()
+        self._open_connections.dec()
+
+
+def _closed_meanwhile(connection: SmtpConnection, answer: Answer) -> bool:
+    """The server had closed a kept connection before this mail: it said 421, or nothing, to the first command."""
+    if connection.step is not Step.MAIL or connection.reusable:
+        return False
+    code = getattr(answer, "code", None)
+    return not isinstance(answer, Rejected) and (code is None or code.startswith("421"))
+
+
+def _server(config: SmtpConfig) -> Server:
+    context = None if config.tls == "none" else ssl.create_default_context(cafile=config.ca_file)
+    return Server(
+        host=config.host,
+        port=config.port or _PORTS[config.tls],
+        tls=config.tls,
+        tls_context=context,
+        username=config.username,
+        password=config.password_file.get_secret_value() if config.password_file else "",
+        helo=config.helo,
+    )
+
+
+SMTP = ProviderKind(config=SmtpConfig, create=SmtpProvider)

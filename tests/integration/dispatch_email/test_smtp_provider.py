@@ -1,0 +1,284 @@
+"""The SMTP provider against servers that do as they are told: every answer, kept connections, lost ones."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tocsin.channel import Accepted, Ambiguous, NotSent, Provider, Rejected
+from tocsin.contracts.jobs import EmailContent
+from tocsin.contracts.vocabulary import Channel, Reason
+from tocsin.dispatch_email.smtp import SmtpConfig, SmtpProvider
+from tocsin.runtime import SystemClock
+from tocsin.testing import ManualClock
+from tocsin.testing.jobs import job_for
+from tocsin.testing.provider_suite import Behaviour, ProviderSuite
+
+TAKEN = b"250 2.0.0 Ok: queued as 4F2A1B\r\n"
+
+
+class ScriptedServer:
+    """Speaks SMTP by a script: `replies` by command word replace the friendly ones; None drops the connection."""
+
+    channel = Channel.EMAIL
+    server_loggers = ()
+
+    def __init__(self) -> None:
+        self.replies: dict[str, bytes | None] = {}
+        self.extensions = ["SIZE 1000000", "AUTH PLAIN", "SMTPUTF8", "8BITMIME", "ENHANCEDSTATUSCODES"]
+        self.taken = 0
+        self.connections = 0
+        self.commands: list[str] = []
+        self.messages: list[bytes] = []
+        self.silent = asyncio.Event()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def listen(self) -> None:
+        if self._server is None:
+            self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def hang_up(self) -> None:
+        """Reset every connection and stop listening."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self.drop()
+
+    def drop(self) -> None:
+        """Reset every connection."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def behave(self, how: Behaviour) -> None:
+        self.replies = dict(_SCRIPTS[how])
+        if how is Behaviour.REFUSES_CONNECTIONS:
+            await self.hang_up()
+        else:
+            await self.listen()
+
+    @asynccontextmanager
+    async def provider(self, *, call_timeout: float = 10.0, **fields: object) -> AsyncIterator[Provider]:
+        clock = fields.pop("clock", SystemClock())
+        config = SmtpConfig.model_validate(
+            {"name": "test", "kind": "smtp", "host": "127.0.0.1", "port": self.port, "tls": "none",
+             "helo": "client.example", "call_timeout": call_timeout} | fields
+        )  # fmt: skip
+        provider = SmtpProvider(config, clock)  # type: ignore[arg-type]  # a clock of either kind
+        await provider.open()
+        yield provider
+        await provider.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.add(writer)
+        try:
+            await self._talk(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._writers.discard(writer)
+            writer.transport.abort()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not await self._reply(writer, "GREETING", b"220 server.example ESMTP\r\n"):
+            return
+        while line := await reader.readline():
+            word = line.split()[0].decode().upper()
+            self.commands.append(line.decode().strip())
+            if word == "EHLO":
+                lines = ["250-server.example", *(f"250-{name}" for name in self.extensions[:-1])]
+                friendly = "\r\n".join([*lines, f"250 {self.extensions[-1]}"]).encode() + b"\r\n"
+            else:
+                friendly = {"DATA": b"354 go ahead\r\n", "QUIT": b"221 bye\r\n"}.get(
+                    word, b"250 2.0.0 fine\r\n"
+                )
+            if not await self._reply(writer, word, friendly):
+                return
+            if word == "DATA" and self.replies.get("DATA", b"354").startswith(b"354"):  # type: ignore[union-attr]  # None has returned
+                message = await reader.readuntil(b"\r\n.\r\n")
+                self.messages.append(message[:-3].replace(b"\r\n..", b"\r\n."))
+                if not await self._reply(writer, "MESSAGE", TAKEN):
+                    return
+
+    async def _reply(self, writer: asyncio.StreamWriter, word: str, friendly: bytes) -> bool:
+        reply = self.replies.get(word, friendly)
+        if reply is None:
+            return False
+        if reply == b"":
+            await self.silent.wait()
+            return False
+        if word == "MESSAGE" and reply == TAKEN:
+            self.taken += 1
+        writer.write(reply)
+        await writer.drain()
+        return True
+
+
+_SCRIPTS: dict[Behaviour, dict[str, bytes | None]] = {
+    Behaviour.TAKES: {},
+    Behaviour.REFUSES_RECIPIENT: {"RCPT": b"550 5.1.1 <marked-address@example.org>: no such user\r\n"},
+    Behaviour.THROTTLES: {"MAIL": b"450 4.7.1 marked-address@example.org too much mail\r\n"},
+    Behaviour.REFUSES_CREDENTIALS: {"MAIL": b"530 5.7.0 Authentication required\r\n"},
+    Behaviour.REFUSES_CONNECTIONS: {},
+    Behaviour.SILENT: {"MESSAGE": b""},
+    Behaviour.RESETS: {"MESSAGE": None},
+    Behaviour.BABBLES: {"MESSAGE": b"HTTP/1.1 400 marked-address@example.org\r\n"},
+}
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[ScriptedServer]:
+    server = ScriptedServer()
+    await server.listen()
+    yield server
+    server.silent.set()
+    await server.hang_up()
+
+
+class TestSmtpProvider(ProviderSuite):
+    pass
+
+
+async def test_the_mail_arrives_as_it_was_made(world: ScriptedServer) -> None:
+    content = EmailContent(subject="Dots", text=".\n..\nx\n.x\n.y\n")
+    async with world.provider() as provider:
+        answer = await provider.send(job_for(Channel.EMAIL, content=content))
+    assert answer == Accepted(message_id="4F2A1B", code="250 2.0.0")
+    assert world.commands[:4] == [
+        "EHLO client.example",
+        "MAIL FROM:<shop@example.com>",
+        "RCPT TO:<marked-address@example.org>",
+        "DATA",
+    ]
+    assert b"\r\nSubject: Dots\r\n" in world.messages[0]
+    assert world.messages[0].endswith(b"\r\n\r\n=2E\r\n..\r\nx\r\n.x\r\n.y\r\n\r\n")
+
+
+async def test_connections_are_kept_within_their_limits(world: ScriptedServer) -> None:
+    clock = ManualClock()
+    async with world.provider(
+        mails_per_connection=3, connection_age=100, connection_idle=60, clock=clock
+    ) as provider:
+        connections = []
+        for seconds in (0, 0, 0, 0, 59, 0, 59, 61, 30):
+            clock.advance(seconds)
+            assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+            connections.append(world.connections)
+    # three mails; then by number; the fifth and sixth are young enough; the seventh is the fourth; idle for too long; kept
+    assert connections == [1, 1, 1, 2, 2, 2, 3, 4, 4]
+
+
+async def test_many_mails_share_few_connections(world: ScriptedServer) -> None:
+    async with world.provider(max_in_flight=4) as provider:
+        answers = await asyncio.gather(*(provider.send(job_for(Channel.EMAIL)) for _ in range(60)))
+    assert all(isinstance(answer, Accepted) for answer in answers)
+    assert world.connections <= 4
+
+
+async def test_a_kept_connection_that_was_closed_meanwhile_costs_nothing(world: ScriptedServer) -> None:
+    async with world.provider() as provider:
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+        world.drop()
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+    assert world.connections == 2
+
+
+async def test_a_farewell_to_a_kept_connection_leads_to_a_new_one(world: ScriptedServer) -> None:
+    async with world.provider() as provider:
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+        world.replies = {"MAIL": b"421 4.4.2 idle for too long\r\n", "GREETING": b"220 again\r\n"}
+        original = world._reply
+
+        async def forgiving(writer: asyncio.StreamWriter, word: str, friendly: bytes) -> bool:
+            if word == "GREETING":
+                world.replies.pop("MAIL", None)
+            return await original(writer, word, friendly)
+
+        world._reply = forgiving  # type: ignore[method-assign]  # a new connection is welcome again
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+        assert world.connections == 2
+
+
+async def test_after_a_refusal_the_connection_is_reset_and_kept(world: ScriptedServer) -> None:
+    async with world.provider() as provider:
+        await world.behave(Behaviour.REFUSES_RECIPIENT)
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Rejected)
+        await world.behave(Behaviour.TAKES)
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+    assert "RSET" in world.commands
+    assert world.connections == 1
+
+
+@pytest.mark.parametrize("word", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("reply", [None, b"", b"nonsense\r\n"])
+async def test_trouble_before_the_message_is_not_sent(
+    world: ScriptedServer, word: str, reply: bytes | None
+) -> None:
+    world.replies = {word: reply, "HELO": reply}
+    async with world.provider(call_timeout=0.3 if reply == b"" else 10) as provider:
+        answer = await provider.send(job_for(Channel.EMAIL))
+    assert isinstance(answer, NotSent)
+    assert world.messages == []
+
+
+async def test_waiting_for_a_connection_counts_and_is_not_sent(world: ScriptedServer) -> None:
+    await world.behave(Behaviour.SILENT)
+    async with world.provider(max_in_flight=1, call_timeout=0.3) as provider:
+        first, second = await asyncio.gather(*(provider.send(job_for(Channel.EMAIL)) for _ in range(2)))
+    assert isinstance(first, Ambiguous)
+    assert isinstance(second, NotSent)
+    assert len(world.messages) == 1
+
+
+async def test_smtputf8_is_used_where_offered_and_missed_where_not(world: ScriptedServer) -> None:
+    async with world.provider() as provider:
+        assert isinstance(await provider.send(job_for(Channel.EMAIL, address="zoë@bücher.example")), Accepted)
+    assert "MAIL FROM:<shop@example.com> SMTPUTF8 BODY=8BITMIME" in world.commands
+    assert "RCPT TO:<zoë@xn--bcher-kva.example>" in world.commands
+    world.extensions.remove("SMTPUTF8")
+    async with world.provider() as provider:
+        answer = await provider.send(job_for(Channel.EMAIL, address="zoë@bücher.example"))
+    assert isinstance(answer, Rejected)
+    assert answer.reason is Reason.ADDRESS_INVALID
+
+
+async def test_a_mail_beyond_the_servers_size_is_rejected_unsent(world: ScriptedServer) -> None:
+    world.extensions[0] = "SIZE 1000"
+    content = EmailContent(subject="Long", text="x" * 2000)
+    async with world.provider() as provider:
+        answer = await provider.send(job_for(Channel.EMAIL, content=content))
+        assert isinstance(answer, Rejected)
+        assert answer.reason is Reason.TOO_LARGE
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+    assert world.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"address": "ada@example.org\r\nRCPT TO:<eve@example.org>"}, Reason.ADDRESS_INVALID),
+        ({"address": "ada"}, Reason.ADDRESS_INVALID),
+        ({"sender": None}, Reason.ADDRESS_MISSING),
+        ({"content": EmailContent(subject="empty")}, Reason.CONTENT_REFUSED),
+        ({"unsubscribe_url": "https://example.com/>\r\nBcc: eve@example.org"}, Reason.CONTENT_REFUSED),
+    ],
+)
+async def test_jobs_that_make_no_mail_are_rejected_without_a_connection(
+    world: ScriptedServer, fields: dict[str, object], reason: Reason
+) -> None:
+    async with world.provider() as provider:
+        answer = await provider.send(job_for(Channel.EMAIL, **fields))
+    assert isinstance(answer, Rejected)
+    assert answer.reason is reason
+    assert world.connections == 0
+
+
+async def test_bounces_go_where_the_instance_says(world: ScriptedServer) -> None:
+    async with world.provider(envelope_sender="bounces@example.net") as provider:
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+    assert "MAIL FROM:<bounces@example.net>" in world.commands
+    assert b"\r\nFrom: Shop <shop@example.com>\r\n" in world.messages[0]
