@@ -8,6 +8,15 @@ WORKFLOW = "order-shipped"
 EVENT_TYPE = "com.shop.order.shipped"
 SOURCE = "https://shop.example"
 
+TENANT_SETTINGS: dict[str, Any] = {
+    "name": "Sample shop",
+    "default_locale": "en",
+    "senders": {
+        "email": {"address": "orders@shop.example", "name": "Sample shop", "reply_to": "help@shop.example"},
+        "sms": {"address": "+14155550100"},
+    },
+}
+
 CATEGORIES: dict[str, dict[str, Any]] = {CATEGORY: {"name": "Your orders", "default": "on"}}
 
 WORKFLOWS: dict[str, dict[str, Any]] = {
@@ -44,7 +53,6 @@ RECIPIENTS: dict[str, dict[str, Any]] = {
         "locale": "en",
         "time_zone": "America/New_York",
         "attributes": {"first_name": "Anna"},
-        "devices": [{"id": "annas-phone", "token": "local-token-anna-0001", "platform": "android"}],
     },
     "bernd": {
         "email": "bernd@shop.example",
@@ -52,7 +60,6 @@ RECIPIENTS: dict[str, dict[str, Any]] = {
         "locale": "de",
         "time_zone": "Europe/Berlin",
         "attributes": {"first_name": "Bernd"},
-        "devices": [{"id": "bernds-telefon", "token": "local-token-bernd-0001", "platform": "android"}],
     },
     "clara": {
         "email": "clara@shop.example",
@@ -60,9 +67,15 @@ RECIPIENTS: dict[str, dict[str, Any]] = {
         "locale": "de-DE",
         "time_zone": "Europe/Berlin",
         "attributes": {"first_name": "Clara"},
-        "devices": [{"id": "claras-telefon", "token": "local-token-clara-0001", "platform": "ios"}],
     },
 }
+
+DEVICES: dict[str, dict[str, dict[str, Any]]] = {
+    "anna": {"annas-phone": {"token": "local-token-anna-0001", "platform": "android"}},
+    "bernd": {"bernds-telefon": {"token": "local-token-bernd-0001", "platform": "android"}},
+    "clara": {"claras-telefon": {"token": "local-token-clara-0001", "platform": "ios"}},
+}
+"""recipient -> device -> what the push service knows of it."""
 
 _EMAIL_EN = """\
 <!doctype html>

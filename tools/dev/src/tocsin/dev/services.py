@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tocsin.dev.processes import free_port
 
@@ -28,20 +29,16 @@ class Service:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What services need to know of the rest of the stack."""
+    """What services need to know of the rest of the stack. `providers` is a folder with one file a channel."""
 
     kafka: str
     database: str
     entry: str
-    catcher: str
-    catcher_smtp_port: int
-    fcm_account_file: str
+    providers: Path
     unsubscribe_secret: str
 
 
-TWILIO_ACCOUNT = "AC" + "0" * 31 + "1"
-TWILIO_TOKEN = "local-stack-token"  # noqa: S105 -- the catcher's door on loopback, not a secret
-FCM_PROJECT = "tocsin-local"
+SLOTS = "2"
 
 
 def common_environment(around: Surroundings) -> dict[str, str]:
@@ -61,11 +58,14 @@ def common_environment(around: Surroundings) -> dict[str, str]:
 def services(around: Surroundings) -> list[Service]:
     """All services, in the order of their start."""
     own: dict[str, dict[str, str]] = {
-        "router": {"ROUTER_UNSUBSCRIBE_KEYS": f"local:{around.unsubscribe_secret}"},
+        "router": {"ROUTER_SLOTS": SLOTS, "ROUTER_UNSUBSCRIBE_KEYS": f"local:{around.unsubscribe_secret}"},
         "ingest": {},
-        "dispatch-email": {},
-        "dispatch-sms": {},
-        "dispatch-push": {},
+        **{f"dispatch-{channel}": _dispatcher(channel, around) for channel in ("email", "sms", "push")},
         "ledger": {},
     }
     return [Service(name=name, env={**common_environment(around), **env}) for name, env in own.items()]
+
+
+def _dispatcher(channel: str, around: Surroundings) -> dict[str, str]:
+    prefix = f"DISPATCH_{channel.upper()}_"
+    return {f"{prefix}SLOTS": SLOTS, f"{prefix}PROVIDERS_FILE": str(around.providers / f"{channel}.toml")}

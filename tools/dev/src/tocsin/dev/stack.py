@@ -21,17 +21,10 @@ from tocsin.dev.kafka import KafkaServer
 from tocsin.dev.postgres import PostgresServer, create_database, run_sql
 from tocsin.dev.processes import end, free_port, spawn
 from tocsin.dev.progress import Steps
+from tocsin.dev.providers import FCM_PROJECT, TWILIO_ACCOUNT, TWILIO_TOKEN, write_providers
 from tocsin.dev.readiness import wait_until_ready
 from tocsin.dev.run_folder import RunFolder, replace_file
-from tocsin.dev.services import (
-    FCM_PROJECT,
-    TWILIO_ACCOUNT,
-    TWILIO_TOKEN,
-    Service,
-    Surroundings,
-    common_environment,
-    services,
-)
+from tocsin.dev.services import Service, Surroundings, common_environment, services
 from tocsin.dev.supervisor import Program, Supervisor
 
 DATABASE = "tocsin"
@@ -62,7 +55,13 @@ class Stack:
         self._watch = asyncio.create_task(self._supervisor.watch())
         smtp_port = free_port()
         await _side_by_side(self._start_kafka(), self._start_postgres(), self._start_catcher(smtp_port))
-        self._around = self._look_around(smtp_port)
+        self._around = self._look_around()
+        write_providers(
+            self._around.providers,
+            catcher=self.catcher_url,
+            smtp_port=smtp_port,
+            fcm_account=self._folder.path / "fcm-account.json",
+        )
         self._services = services(self._around)
         self._entry = Entry(
             port=int(self.entry_url.rpartition(":")[2]),
@@ -212,14 +211,12 @@ class Stack:
         assert self._around is not None  # noqa: S101 -- commands run after the servers
         return common_environment(self._around)
 
-    def _look_around(self, smtp_port: int) -> Surroundings:
+    def _look_around(self) -> Surroundings:
         return Surroundings(
             kafka=self._kafka.bootstrap_servers,
             database=self._postgres.url_of(DATABASE),
             entry=self.entry_url,
-            catcher=self.catcher_url,
-            catcher_smtp_port=smtp_port,
-            fcm_account_file=str(self._folder.path / "fcm-account.json"),
+            providers=self._folder.path / "providers",
             unsubscribe_secret=self._secret(),
         )
 

@@ -1,0 +1,44 @@
+"""The dispatchers' provider instances in the local stack: all of them are the catcher's doors."""
+
+from pathlib import Path
+
+TWILIO_ACCOUNT = "AC" + "0" * 31 + "1"
+TWILIO_TOKEN = "local-stack-token"  # noqa: S105 -- opens the catcher's door on loopback, nothing else
+FCM_PROJECT = "tocsin-local"
+
+
+def write_providers(folder: Path, *, catcher: str, smtp_port: int, fcm_account: Path) -> None:
+    """Writes `email.toml`, `sms.toml` and `push.toml`, each with one instance named `catcher`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "twilio-token").write_text(TWILIO_TOKEN)
+    email: dict[str, str | int] = {
+        "kind": "smtp",
+        "host": "127.0.0.1",
+        "port": smtp_port,
+        "tls": "none",
+        "helo": "localhost",
+    }
+    sms: dict[str, str | int] = {
+        "kind": "twilio",
+        "base_url": catcher,
+        "account_sid": TWILIO_ACCOUNT,
+        "auth_token_file": "twilio-token",
+    }
+    push: dict[str, str | int] = {
+        "kind": "fcm",
+        "base_url": catcher,
+        "service_account_file": str(fcm_account),
+    }
+    for channel, settings in (("email", email), ("sms", sms), ("push", push)):
+        (folder / f"{channel}.toml").write_text(_toml({"name": "catcher", **settings}))
+
+
+def _toml(settings: dict[str, str | int]) -> str:
+    lines = (f"{name} = {_value(value)}" for name, value in settings.items())
+    return "\n".join(("[[providers]]", *lines, ""))
+
+
+def _value(value: str | int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
