@@ -1,7 +1,7 @@
 """Kafka, as Tocsin uses it: the only package that imports aiokafka.
 
 Writing: `Publisher` (plain, idempotent) and the transactions of a `Slot`. Reading: `ExactlyOnce` and
-`SlotGroup` (owned partitions), `Replica` and `read_to_end` (everybody reads). Topics: `Admin`.
+`SlotGroup` (owned partitions), `Projection` (into a database), `Replica` and `read_to_end` (everybody reads). Topics: `Admin`.
 """
 
 from tocsin.kafka.admin import Admin
@@ -26,6 +26,7 @@ from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.offsets import Offsets, Position, read_back_metadata, read_back_position
 from tocsin.kafka.packing import Limits
 from tocsin.kafka.partitioner import murmur2, partition_for
+from tocsin.kafka.projection import Chunk, ConsumptionStopped, Projection, ProjectionStore
 from tocsin.kafka.publisher import Publisher
 from tocsin.kafka.read_to_end import read_to_end
 from tocsin.kafka.records import Headers, Outgoing, Record, Stored, TopicPartition
@@ -45,6 +46,8 @@ __all__ = [
     "OTHERS",
     "Admin",
     "Batch",
+    "Chunk",
+    "ConsumptionStopped",
     "DrainTooSlow",
     "ExactlyOnce",
     "Failpoints",
@@ -67,6 +70,8 @@ __all__ = [
     "PlanRefused",
     "Position",
     "ProducerBroken",
+    "Projection",
+    "ProjectionStore",
     "Publisher",
     "Record",
     "RecordTooLarge",

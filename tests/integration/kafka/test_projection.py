@@ -1,0 +1,178 @@
+"""A projection into a store that, like a database, keeps rows and positions together or not at all."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from tocsin.kafka import (
+    Chunk,
+    ConsumptionStopped,
+    GroupSpec,
+    OffsetMissing,
+    Outgoing,
+    OwnershipLost,
+    Projection,
+    TopicPartition,
+)
+from tocsin.runtime import Health, SystemClock
+
+pytestmark = pytest.mark.kafka
+
+
+class Table:
+    """Rows and positions, shared by all members; `hold` makes a store wait, `failure` makes it raise."""
+
+    def __init__(self) -> None:
+        self.rows: list[bytes] = []
+        self.positions: dict[TopicPartition, int] = {}
+        self.calls = 0
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.failure: Exception | None = None
+
+    async def take(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return {one: self.positions[one] for one in partitions if one in self.positions}
+
+    async def store(self, chunks: Sequence[Chunk]) -> None:
+        self.calls += 1
+        await self.hold.wait()
+        if self.failure is not None:
+            raise self.failure
+        for chunk in chunks:
+            if self.positions.get(chunk.partition) != chunk.expected:
+                raise OwnershipLost("another process stored these")
+        for chunk in chunks:
+            self.positions[chunk.partition] = chunk.next
+            self.rows += [record.value or b"" for record in chunk.records]
+
+
+class Numbers:
+    """Publishes numbers, and knows which."""
+
+    def __init__(self, stage: Any) -> None:
+        self._stage = stage
+        self.published: list[bytes] = []
+
+    async def publish(self, count: int) -> None:
+        start = len(self.published)
+        values = [f"{number}".encode() for number in range(start, start + count)]
+        self.published += values
+        await self._stage.publish(*(Outgoing(self._stage.topic("in"), value, value) for value in values))
+
+    def all_in(self, table: Table) -> Callable[[], bool]:
+        return lambda: len(table.rows) >= len(self.published)
+
+
+@pytest.fixture
+async def prepared(stage: Any) -> Any:
+    await stage.topics(
+        "in", groups=[GroupSpec(group=f"{stage.settings.topic_prefix}table", topics=(stage.topic("in"),))]
+    )
+    return stage
+
+
+def member(stage: Any, table: Table, *, health: Health | None = None, **more: Any) -> Any:
+    arguments: dict[str, Any] = {
+        "settings": stage.settings,
+        "group": f"{stage.settings.topic_prefix}table",
+        "topics": [stage.topic("in")],
+        "store": table,
+        "health": health or Health(service="test"),
+        "clock": SystemClock(),
+    }
+    return stage.member(Projection(**(arguments | more)))
+
+
+async def test_every_record_counts_once_over_restarts(prepared: Any, until: Any) -> None:
+    table, numbers = Table(), Numbers(prepared)
+    for _ in range(2):
+        await numbers.publish(300)
+        one = await member(prepared, table, batch_records=50).start()
+        await until(numbers.all_in(table))
+        await one.leave()
+    assert sorted(table.rows) == sorted(numbers.published)
+    assert sum(table.positions.values()) == 600
+
+
+async def test_records_move_to_a_second_member_and_back(prepared: Any, until: Any) -> None:
+    table, numbers = Table(), Numbers(prepared)
+    first = await member(prepared, table, batch_records=20).start()
+    await numbers.publish(200)
+    await until(lambda: len(first.component.held) == 4)
+    second = await member(prepared, table, batch_records=20).start()
+    for _ in range(10):
+        await numbers.publish(100)
+    await until(lambda: len(first.component.held) == len(second.component.held) == 2)
+    await numbers.publish(200)
+    await first.leave()
+    await numbers.publish(200)
+    await until(numbers.all_in(table))
+    await second.leave()
+    assert sorted(table.rows) == sorted(numbers.published)
+
+
+async def test_giving_back_waits_for_the_store_under_way(prepared: Any, until: Any) -> None:
+    table, numbers = Table(), Numbers(prepared)
+    first = await member(prepared, table).start()
+    await until(lambda: len(first.component.held) == 4)
+    table.hold.clear()
+    await numbers.publish(100)
+    await until(lambda: table.calls == 1)
+    second = await member(prepared, table).start()
+    await until(lambda: not first.component.held)
+    assert table.rows == []
+    table.hold.set()
+    await until(numbers.all_in(table))
+    await first.leave()
+    await second.leave()
+    assert sorted(table.rows) == sorted(numbers.published)
+
+
+async def test_a_lost_race_ends_the_member_and_stores_nothing(prepared: Any, until: Any) -> None:
+    table, numbers = Table(), Numbers(prepared)
+    one = await member(prepared, table).start()
+    await until(lambda: len(one.component.held) == 4)
+    table.positions = dict.fromkeys(one.component.held, 7)
+    await numbers.publish(20)
+    with pytest.raises(OwnershipLost):
+        await one.ended()
+    assert table.rows == []
+
+
+async def test_without_any_offset_the_command_is_named(stage: Any) -> None:
+    await stage.topics("in")
+    one = await member(stage, Table()).start()
+    with pytest.raises(OffsetMissing, match="tocsin topics apply"):
+        await one.ended()
+
+
+async def test_the_stores_position_is_enough(stage: Any, until: Any) -> None:
+    """As after the group's offsets have expired on the broker."""
+    await stage.topics("in")
+    table, numbers = Table(), Numbers(stage)
+    table.positions = {TopicPartition(stage.topic("in"), number): 0 for number in range(4)}
+    one = await member(stage, table).start()
+    await numbers.publish(100)
+    await until(numbers.all_in(table))
+    await one.leave()
+    assert sorted(table.rows) == sorted(numbers.published)
+
+
+@pytest.mark.parametrize("position", [None, 5000])
+async def test_consumption_that_must_stop_leaves_the_process_unready(
+    prepared: Any, until: Any, position: int | None
+) -> None:
+    table, numbers, health = Table(), Numbers(prepared), Health(service="test")
+    await numbers.publish(20)
+    if position is None:
+        table.failure = ConsumptionStopped("These records are no statuses.")
+    else:
+        table.positions = {TopicPartition(prepared.topic("in"), 0): position}
+    one = await member(prepared, table, health=health).start()
+    word = "no statuses" if position is None else "5000"
+    await until(lambda: word in str(health.reasons()))
+    assert one.task is not None
+    assert not one.task.done()
+    await one.leave()
