@@ -57,6 +57,12 @@ class RouterSettings(ServiceSettings):
         le=1000,
         description="Workers that can share a lane at most; fixed like partition counts",
     )
+    default_tenant: str | None = Field(
+        default=None,
+        validation_alias="DEFAULT_TENANT",
+        pattern=r"^[a-z0-9-]{1,63}$",
+        description="Tenant of Kafka events that name none; without it such an event is refused",
+    )
     duplicate_window: float = Field(
         default=86_400.0, gt=0, description="Seconds for which a repeated event id is a duplicate"
     )

@@ -1,0 +1,82 @@
+"""Whether a recipient wants a message: stored preferences against the category, the most specific first."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from tocsin.contracts.directory import CategoryDefault
+from tocsin.contracts.vocabulary import Reason, Rule
+
+ANY: Final = "*"
+"""A preference that names no channel, category or workflow holds for every one."""
+
+
+class Preference(NamedTuple):
+    """One stored switch. What is not stored says nothing: neither on nor off."""
+
+    channel: str
+    category: str
+    workflow: str
+    enabled: bool
+
+    @property
+    def scope(self) -> str:
+        """How decisions name it: `channel/category/workflow`, such as `sms/marketing/*`."""
+        return f"{self.channel}/{self.category}/{self.workflow}"
+
+
+class Effective(NamedTuple):
+    """What holds, and what decided it: `required`, a preference's scope, or `default` (the category's)."""
+
+    enabled: bool
+    decided_by: str
+    rule: Rule
+    reason: Reason | None
+    """Why not; None when enabled."""
+
+
+_REQUIRED: Final = Effective(True, "required", Rule.CATEGORY, None)
+_ON: Final = Effective(True, "default", Rule.CATEGORY, None)
+_OFF: Final = Effective(False, "default", Rule.CATEGORY, Reason.CATEGORY_OFF)
+
+
+def effective_preference(
+    stored: Iterable[Preference],
+    *,
+    channel: str,
+    category: str,
+    category_default: CategoryDefault,
+    workflow: str,
+) -> Effective:
+    """What holds for this workflow of this category on this channel.
+
+    A `required` category cannot be switched off. Else the most specific stored preference decides: one for the workflow
+    before one for the category before one for neither; among equals, one for the channel. Else the category's default.
+    """
+    if category_default == "required":
+        return _REQUIRED
+    best: Preference | None = None
+    rank = -1
+    for one in stored:
+        its = _rank(one, channel, category, workflow)
+        if its > rank:
+            best, rank = one, its
+    if best is None:
+        return _ON if category_default == "on" else _OFF
+    return Effective(
+        best.enabled, best.scope, Rule.PREFERENCE, None if best.enabled else Reason.PREFERENCE_OFF
+    )
+
+
+def _rank(one: Preference, channel: str, category: str, workflow: str) -> int:
+    """How specific the preference is for this message; -1 when it is about something else."""
+    rank = 0
+    for named, asked, weight in (
+        (one.workflow, workflow, 4),
+        (one.category, category, 2),
+        (one.channel, channel, 1),
+    ):
+        if named == asked:
+            rank += weight
+        elif named != ANY:
+            return -1
+    return rank

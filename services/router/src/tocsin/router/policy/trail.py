@@ -1,0 +1,42 @@
+"""The decision record while it is being made: every rule looked at, in order."""
+
+from typing import Any, Final
+
+import msgspec
+
+from tocsin.contracts.limits import DECISION_BYTES
+from tocsin.contracts.statuses import Consideration, Decision
+from tocsin.contracts.vocabulary import Rule
+
+_ALWAYS_FITS: Final = 100
+"""Plain ASCII inputs up to this long, three to a rule, fit a record with every rule in it."""
+
+
+class Trail:
+    """A list that only grows: a branch (`and_then`) shares what was looked at before it."""
+
+    __slots__ = ("_measure", "_rules")
+
+    def __init__(self, rules: tuple[Consideration, ...] = (), *, measure: bool = False) -> None:
+        self._rules = rules
+        self._measure = measure
+
+    def and_then(self, rule: Rule, outcome: str, **seen: Any) -> "Trail":
+        """This trail and one rule more. `seen` are ids, counts, codes and times: no address, no body."""
+        measure = self._measure or any(_is_long(value) for value in seen.values())
+        looked_at = Consideration(rule=rule.value, outcome=outcome, input=seen or None)
+        return Trail((*self._rules, looked_at), measure=measure)
+
+    def decision(self) -> Decision:
+        """The record; where it would pass 4 KiB, the rules without their inputs."""
+        decision = Decision(rules=list(self._rules))
+        if not self._measure or len(msgspec.json.encode(decision)) <= DECISION_BYTES:
+            return decision
+        bare = [Consideration(rule=one.rule, outcome=one.outcome) for one in self._rules]
+        return Decision(rules=bare, truncated=True)
+
+
+def _is_long(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) > _ALWAYS_FITS or not value.isascii()
+    return isinstance(value, list | dict | tuple)

@@ -1,0 +1,87 @@
+"""What is said about a template before it is saved."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jinja2
+from jinja2 import nodes
+
+from tocsin.contracts.vocabulary import Channel
+from tocsin.router.templates.bounds import breaches
+from tocsin.router.templates.language import PARTS, SOURCE_CHARS, parser
+from tocsin.router.templates.variables import unknown_variables
+
+
+class TemplateFault(NamedTuple):
+    """One thing wrong: `pointer` into the template (`/parts/html`), a stable `code`, a sentence with line and remedy."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+def check_template(
+    parts: Mapping[str, str], channel: Channel, data_schema: Mapping[str, Any] | None
+) -> list[TemplateFault]:
+    """Everything wrong with a template for `channel`; empty when it may be saved.
+
+    Codes: `part_missing`, `part_unknown`, `part_too_long`, `template_syntax`, `template_forbidden`, `variable_unknown`.
+    `data_schema` is the workflow's; None says nothing about `data`.
+    """
+    faults = list(_check_names(set(parts), channel))
+    for name, source in parts.items():
+        faults.extend(_check_part(f"/parts/{_escaped(name)}", source, data_schema))
+    return faults
+
+
+def parse(source: str) -> nodes.Template:
+    """The syntax tree. Raises jinja2.TemplateSyntaxError, also for what nests too deep to be read."""
+    try:
+        return parser.parse(source)
+    except RecursionError as error:
+        raise jinja2.TemplateSyntaxError("the nesting is too deep", 1) from error
+
+
+def _check_names(names: set[str], channel: Channel) -> Iterator[TemplateFault]:
+    required, allowed = PARTS[channel]
+    for name in sorted(required - names):
+        yield TemplateFault("/parts", "part_missing", f"A template for {channel} needs the part `{name}`.")
+    if channel is Channel.EMAIL and not names & {"text", "html"}:
+        yield TemplateFault(
+            "/parts", "part_missing", "A template for email needs `text` or `html`, best both."
+        )
+    for name in sorted(names - allowed):
+        if channel is Channel.PUSH and name.startswith("data.") and name != "data.":
+            continue
+        known = ", ".join(sorted(allowed)) + (", data.<name>" if channel is Channel.PUSH else "")
+        yield TemplateFault(
+            f"/parts/{_escaped(name)}", "part_unknown", f"A template for {channel} has the parts {known}."
+        )
+
+
+def _check_part(pointer: str, source: str, data_schema: Mapping[str, Any] | None) -> Iterator[TemplateFault]:
+    if len(source) > SOURCE_CHARS:
+        yield TemplateFault(pointer, "part_too_long", f"A part may have at most {SOURCE_CHARS} characters.")
+        return
+    try:
+        tree = parse(source)
+    except jinja2.TemplateSyntaxError as error:
+        yield TemplateFault(pointer, "template_syntax", f"Line {error.lineno}: {error.message}.")
+        return
+    try:
+        found, missing = breaches(tree), unknown_variables(tree, data_schema)
+    except RecursionError:
+        yield TemplateFault(pointer, "template_forbidden", "The nesting is too deep.")
+        return
+    for breach in found:
+        yield TemplateFault(pointer, "template_forbidden", f"Line {breach.line}: {breach.detail}")
+    for unknown in missing:
+        yield TemplateFault(
+            pointer,
+            "variable_unknown",
+            f"Line {unknown.line}: `{unknown.path}` does not exist; {unknown.why}.",
+        )
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

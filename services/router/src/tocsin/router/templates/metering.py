@@ -1,0 +1,141 @@
+"""Where a template is looked at while it renders: the source, with a call to the meter before each tag and in each turn of a loop.
+
+minijinja's fuel counts instructions, not what they cost: text printed in a loop, or a filter over a long list, is one
+instruction. So the source is rewritten, token by token: `{{ tick(n) }}` charges `n` characters of fixed text and looks at the clock of the CPU.
+Everything printed passes the meter as well (minijinja's finalizer).
+"""
+
+import time
+from typing import Any, Final
+
+from tocsin.router.templates.language import parser
+
+CPU_SECONDS: Final = 0.02
+"""What one message may take of a CPU; waiting for one does not count."""
+PRINTED_CHARS: Final = 2 * 1024 * 1024
+"""What may be printed, also into variables, and repeated in loops; what remains is then held against the output cap."""
+
+
+class Exceeded(Exception):
+    """The template was stopped. The message says at which bound."""
+
+
+class Meter:
+    """Counts one render; `start` begins the next."""
+
+    __slots__ = ("_deadline", "_prints", "_spent")
+
+    def __init__(self) -> None:
+        self._spent = 0
+        self._prints = 0
+        self._deadline = 0.0
+
+    def start(self) -> None:
+        """A message begins: its parts share the time."""
+        self._deadline = time.thread_time() + CPU_SECONDS
+
+    def part(self) -> None:
+        """A part begins: it prints into its own account."""
+        self._spent = 0
+        self._prints = 0
+
+    def tick(self, chars: int) -> str:
+        """Charge fixed text about to be printed; Exceeded at a bound. Prints as nothing."""
+        self._spend(chars)
+        self._look()
+        return ""
+
+    def again(self, chars: int) -> bool:
+        """`tick`, as a condition that holds."""
+        self._spend(chars)
+        self._look()
+        return True
+
+    def printed(self, value: Any) -> Any:
+        """What stands for a value when it is printed: null as nothing; lists and objects are refused."""
+        self._prints += 1
+        if self._prints & 15 == 0:  # the look costs as much as the print
+            self._look()
+        if isinstance(value, str):
+            self._spend(len(value))
+            return value
+        self._spend(16)
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int | float):
+            return value
+        raise Exceeded("a list or object cannot be printed; loop over it, or use `join` or `tojson`")
+
+    def _spend(self, chars: int) -> None:
+        self._spent += chars
+        if self._spent > PRINTED_CHARS:
+            raise Exceeded(f"it prints more than {PRINTED_CHARS} characters in its loops and variables")
+
+    def _look(self) -> None:
+        if time.thread_time() > self._deadline:
+            raise Exceeded(f"it takes more than {CPU_SECONDS * 1000:g} ms")
+
+
+def metered(source: str) -> str:
+    """The same template with calls to the meter. `source` parses and keeps the language (`bounds`)."""
+    tokens = [(kind, text) for _, kind, text in parser.lex(source)]
+    out: list[str] = []
+    loops: list[_Loop] = []
+    place = 0
+    while place < len(tokens):
+        kind, text = tokens[place]
+        if kind == "data" and loops:
+            loops[-1].chars += len(text)
+        if kind != "block_begin":
+            out.append(text)
+            place += 1
+            continue
+        end = _end(tokens, place)
+        _tag(tokens[place : end + 1], out, loops)
+        place = end + 1
+    return "".join(out)
+
+
+class _Loop:
+    """A `for` whose end has not come: where in the output its tick stands, and how much fixed text it repeats."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.chars = 0
+
+
+def _end(tokens: list[tuple[str, str]], start: int) -> int:
+    return next(place for place in range(start, len(tokens)) if tokens[place][0] == "block_end")
+
+
+def _tag(tokens: list[tuple[str, str]], out: list[str], loops: list[_Loop]) -> None:
+    name = next(text for kind, text in tokens if kind == "name")
+    if name == "endfor":
+        ended = loops.pop()
+        out[ended.at] = f"{{{{ tick({ended.chars}) }}}}"
+    if name in ("for", "if", "set", "with"):
+        out.append("{{ tick(0) }}")  # what `{%-` strips is gone from the tokens before it
+    out.extend(_with_metered_filter(tokens) if name == "for" else (text for _, text in tokens))
+    if name == "for":
+        out.append("")
+        loops.append(_Loop(len(out) - 1))
+
+
+def _with_metered_filter(tokens: list[tuple[str, str]]) -> list[str]:
+    """The tokens of a `for` tag; where it ends in `if condition`, the condition is metered too."""
+    depth = 0
+    for place, (kind, text) in enumerate(tokens):
+        if kind == "operator":
+            depth += (text in "([{") - (text in ")]}")
+        elif kind == "name" and text == "if" and depth == 0:
+            before, after = tokens[: place + 1], tokens[place + 1 : -1]
+            return [
+                *(part for _, part in before),
+                " again(0) and (",
+                *(part for _, part in after),
+                ")",
+                tokens[-1][1],
+            ]
+    return [text for _, text in tokens]

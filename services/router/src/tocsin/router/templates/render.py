@@ -1,0 +1,207 @@
+"""Published templates and facts become the content of a message, or a fault that says which variable was missing."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import jinja2
+import minijinja
+import msgspec
+
+from tocsin.contracts.directory import Template
+from tocsin.contracts.jobs import Content, EmailContent, PushContent, SmsContent
+from tocsin.contracts.limits import RENDERED_PART_BYTES
+from tocsin.contracts.vocabulary import Channel
+from tocsin.router.templates.bounds import breaches
+from tocsin.router.templates.check import parse
+from tocsin.router.templates.filters import FILTER_FUNCTIONS, REMOVED_FILTERS, FilterRefused, bounded_range
+from tocsin.router.templates.metering import Exceeded, Meter, metered
+
+FUEL: Final = 50_000
+"""minijinja instructions a part may run: some thousand turns of a small loop."""
+
+_ONE_LINE: Final = frozenset({"subject", "title"})
+_HTML: Final = "html"
+_PATH_BEFORE: Final = re.compile(rb"[\w.\[\]'\"]+\Z")
+
+
+class RenderFault(NamedTuple):
+    """Why a template could not be rendered: the part, and a sentence that names the variable, never its value."""
+
+    part: str
+    detail: str
+
+
+class _Failed(Exception):
+    def __init__(self, fault: RenderFault) -> None:
+        super().__init__(fault.detail)
+        self.fault = fault
+
+
+class _Compiled(NamedTuple):
+    revision: int
+    sources: dict[str, bytes]
+    """By part: the metered source, to name the variable that an error points at."""
+    names: dict[str, str]
+    fault: RenderFault | None
+
+
+class Renderer:
+    """Renders within bounds: fuel, CPU time, what is printed, and 512 KiB a part. One per process and thread.
+
+    Templates are compiled at their first use and once per published revision.
+    """
+
+    def __init__(self) -> None:
+        self._meter = Meter()
+        self._compiled: dict[tuple[str, str, str, str], _Compiled] = {}
+        self._count = 0
+        self._engine = _engine(self._meter)
+
+    def render(self, template: Template, context: Mapping[str, Any]) -> Content | RenderFault:
+        """The content for the template's channel. `context` holds the roots; what is missing in it is undefined."""
+        compiled = self._ready(template)
+        if compiled.fault is not None:
+            return compiled.fault
+        self._meter.start()
+        try:
+            parts = {part: self._part(part, compiled, context) for part in template.parts}
+            return _content(template.channel, parts)
+        except _Failed as failed:
+            return failed.fault
+
+    def forget(self, template: Template) -> None:
+        """Let go of a template that is published no more."""
+        known = self._compiled.pop(_key(template), None)
+        if known is not None:
+            self._remove(known)
+
+    def _ready(self, template: Template) -> _Compiled:
+        known = self._compiled.get(_key(template))
+        if known is not None and known.revision == template.revision:
+            return known
+        self.forget(template)
+        compiled = self._compile(template)
+        self._compiled[_key(template)] = compiled
+        return compiled
+
+    def _compile(self, template: Template) -> _Compiled:
+        sources: dict[str, bytes] = {}
+        names: dict[str, str] = {}
+        fault: RenderFault | None = None
+        for part, source in template.parts.items():
+            self._count += 1
+            name = f"{self._count}/{part}"
+            try:
+                prepared = _prepare(source)
+                self._engine.add_template(name, prepared)
+            except _Failed as failed:
+                fault = RenderFault(part, failed.fault.detail)
+                break
+            except minijinja.TemplateError as error:
+                fault = RenderFault(part, f"Line {error.line}: {error.kind}.")
+                break
+            names[part] = name
+            sources[part] = prepared.encode()
+        return _Compiled(template.revision, sources, names, fault)
+
+    def _remove(self, compiled: _Compiled) -> None:
+        for name in compiled.names.values():
+            self._engine.remove_template(name)
+
+    def _part(self, part: str, compiled: _Compiled, context: Mapping[str, Any]) -> str:
+        self._meter.part()
+        try:
+            text = self._engine.render_template(compiled.names[part], **context)
+        except (Exceeded, FilterRefused) as error:
+            raise _Failed(RenderFault(part, f"The template was stopped: {error}.")) from error
+        except minijinja.TemplateError as error:
+            raise _Failed(RenderFault(part, _explained(error, compiled.sources[part]))) from error
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            # raised in a filter of ours by a value it cannot take; its text may hold the value
+            raise _Failed(RenderFault(part, "A filter was given a value it cannot take.")) from error
+        if part in _ONE_LINE:
+            text = " ".join(text.split())
+        if len(text) * 4 > RENDERED_PART_BYTES and len(text.encode()) > RENDERED_PART_BYTES:
+            raise _Failed(RenderFault(part, f"It renders to more than {RENDERED_PART_BYTES} bytes."))
+        return text
+
+
+def _key(template: Template) -> tuple[str, str, str, str]:
+    return template.tenant, template.workflow, template.channel, template.locale
+
+
+def _engine(meter: Meter) -> minijinja.Environment:
+    engine = minijinja.Environment(
+        fuel=FUEL,
+        undefined_behavior="strict",
+        auto_escape_callback=_escape_html_only,
+        finalizer=meter.printed,
+        debug=False,
+        pycompat=False,
+    )
+    for name in REMOVED_FILTERS:
+        engine.remove_filter(name)
+    for name, function in FILTER_FUNCTIONS.items():
+        engine.add_filter(name, function)
+    for name in ("debug", "dict", "namespace"):
+        engine.remove_global(name)
+    engine.add_global("range", bounded_range)
+    engine.add_global("tick", meter.tick)
+    engine.add_global("again", meter.again)
+    return engine
+
+
+def _escape_html_only(name: str) -> bool:
+    return name.endswith(f"/{_HTML}")
+
+
+def _prepare(source: str) -> str:
+    """The metered source; raises _Failed for what `check_template` would refuse."""
+    try:
+        tree = parse(source)
+        found = breaches(tree)
+    except jinja2.TemplateSyntaxError as error:
+        raise _Failed(RenderFault("", f"Line {error.lineno}: {error.message}.")) from error
+    except RecursionError as error:
+        raise _Failed(RenderFault("", "The nesting is too deep.")) from error
+    if found:
+        raise _Failed(RenderFault("", f"Line {found[0].line}: {found[0].detail}"))
+    return metered(source)
+
+
+def _explained(error: minijinja.TemplateError, source: bytes) -> str:
+    """A sentence from the engine's error: kind, line and the expression as the template has it. Never a value."""
+    line = f"Line {error.line}: " if error.line is not None else ""
+    if error.kind == "OutOfFuel":
+        return f"The template was stopped: it runs more than {FUEL} instructions."
+    where = ""
+    if error.range is not None:
+        where = f" at `{_expression(source, *error.range)}`"
+    what = {"UndefinedError": "undefined variable"}.get(error.kind, error.kind)
+    return f"{line}{what}{where}."
+
+
+def _expression(source: bytes, start: int, end: int) -> str:
+    """What stands there, with the beginning of its path, which the engine leaves out: `data.order` before `.id`."""
+    before = _PATH_BEFORE.search(source[:start])
+    return source[before.start() if before else start : end].decode(errors="replace")[:100]
+
+
+def _content(channel: Channel, parts: dict[str, str]) -> Content:
+    match channel:
+        case Channel.EMAIL:
+            return EmailContent(subject=parts["subject"], text=parts.get("text"), html=parts.get("html"))
+        case Channel.SMS:
+            body = parts["body"].strip()
+            if not body:
+                raise _Failed(RenderFault("body", "It renders to nothing."))
+            return SmsContent(body=body)
+        case Channel.PUSH:
+            data = {name[5:]: text for name, text in parts.items() if name.startswith("data.")}
+            return PushContent(title=parts["title"], body=parts["body"], data=data)
+
+
+def preview(template: Template, context: Mapping[str, Any]) -> Content | RenderFault:
+    """Render once, without keeping anything: for content that is not published. `context` is JSON."""
+    return Renderer().render(template, msgspec.to_builtins(context))

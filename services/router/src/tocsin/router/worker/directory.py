@@ -1,0 +1,164 @@
+"""What the worker holds of the directory: everything published, read from the topic, compiled once per revision."""
+
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import jmespath
+import jsonschema_rs
+import msgspec
+from jmespath.exceptions import JMESPathError
+
+from tocsin.contracts.codec import decode_directory
+from tocsin.contracts.directory import ApiKey, Category, DirectoryRecord, Template, Tenant, Workflow
+from tocsin.contracts.vocabulary import Channel
+from tocsin.kafka import Record
+from tocsin.observability import get_logger, metrics
+from tocsin.router.templates import Renderer
+from tocsin.runtime import NeedsOperator
+
+log = get_logger(__name__)
+
+_NONE: Final[Mapping[str, Template]] = MappingProxyType({})
+
+
+class DirectoryUnreadable(NeedsOperator):
+    """A record of `directory` is not of this release's shape: upgrade the workers, or run `tocsin directory republish`."""
+
+
+class PublishedWorkflow:
+    """One revision of a workflow: its schema and its recipients expression are compiled here, once."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        self.workflow: Final = workflow
+        self.usable = True
+        self.expression: Any = None
+        self._validator: Any = None
+        try:
+            if workflow.data_schema is not None:
+                self._validator = jsonschema_rs.validator_for(
+                    workflow.data_schema, mask="The value", offline=True
+                )
+            if workflow.recipients is not None:
+                self.expression = jmespath.compile(workflow.recipients)
+        except (ValueError, JMESPathError):  # the API refuses both; the text repeats the tenant's own
+            self.usable = False
+            log.error(  # noqa: TRY400 - see above
+                "workflow cannot be used",
+                tenant=workflow.tenant,
+                workflow=workflow.key,
+                revision=workflow.revision,
+            )
+
+    def fault(self, data: Any) -> str | None:
+        """Why the data does not fit, with the place and without the value; None when it does."""
+        if self._validator is None or self._validator.is_valid(data):
+            return None
+        error = next(iter(self._validator.iter_errors(data)), None)
+        if error is None:
+            return None
+        place = "/".join(("/data", *map(str, error.instance_path)))
+        return f"{place}: {error.message}."
+
+
+class PublishedDirectory:
+    """Fed by `apply` with every record of `directory`, oldest first; answers from memory."""
+
+    def __init__(self, *, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self._entities: dict[bytes, DirectoryRecord] = {}
+        self._counts: Counter[str] = Counter()
+        self._tenants: dict[str, Tenant] = {}
+        self._categories: dict[tuple[str, str], Category] = {}
+        self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
+        self._subscribers: dict[tuple[str, str], list[PublishedWorkflow]] = {}
+        self._templates: dict[tuple[str, str, Channel], dict[str, Template]] = {}
+
+    def tenant(self, tenant: str) -> Tenant | None:
+        """The tenant; None when there is none."""
+        return self._tenants.get(tenant)
+
+    def category(self, tenant: str, key: str) -> Category | None:
+        """The tenant's category of this key."""
+        return self._categories.get((tenant, key))
+
+    def workflow(self, tenant: str, key: str) -> PublishedWorkflow | None:
+        """The tenant's published workflow of this key."""
+        return self._workflows.get((tenant, key))
+
+    def subscribers(self, tenant: str, event_type: str) -> list[PublishedWorkflow]:
+        """The published workflows that this type of event triggers, by key."""
+        return self._subscribers.get((tenant, event_type), [])
+
+    def templates(self, tenant: str, workflow: str, channel: Channel) -> Mapping[str, Template]:
+        """The published templates by locale."""
+        return self._templates.get((tenant, workflow, channel), _NONE)
+
+    def apply(self, record: Record) -> None:
+        """Take one record: an entity as it now stands, or its end. Raises DirectoryUnreadable."""
+        key = record.key or b""
+        before = self._entities.pop(key, None)
+        if before is not None:
+            self._forget(before)
+        if record.value is None:
+            return
+        entity = _read(record, record.value)
+        if isinstance(entity, ApiKey):
+            return
+        self._entities[key] = entity
+        self._remember(entity)
+
+    def _remember(self, entity: DirectoryRecord) -> None:
+        self._count(entity, 1)
+        match entity:
+            case Tenant():
+                self._tenants[entity.tenant] = entity
+            case Category():
+                self._categories[entity.tenant, entity.key] = entity
+            case Workflow():
+                self._publish(PublishedWorkflow(entity))
+            case Template():
+                place = (entity.tenant, entity.workflow, entity.channel)
+                self._templates.setdefault(place, {})[entity.locale] = entity
+
+    def _publish(self, published: PublishedWorkflow) -> None:
+        workflow = published.workflow
+        self._workflows[workflow.tenant, workflow.key] = published
+        for event_type in set(workflow.event_types):
+            subscribers = self._subscribers.setdefault((workflow.tenant, event_type), [])
+            subscribers.append(published)
+            subscribers.sort(key=lambda one: one.workflow.key)
+
+    def _forget(self, entity: DirectoryRecord) -> None:
+        self._count(entity, -1)
+        match entity:
+            case Tenant():
+                self._tenants.pop(entity.tenant, None)
+            case Category():
+                self._categories.pop((entity.tenant, entity.key), None)
+            case Workflow():
+                self._unpublish(entity)
+            case Template():
+                self._renderer.forget(entity)
+                self._templates[entity.tenant, entity.workflow, entity.channel].pop(entity.locale, None)
+
+    def _unpublish(self, workflow: Workflow) -> None:
+        former = self._workflows.pop((workflow.tenant, workflow.key))
+        for event_type in set(workflow.event_types):
+            self._subscribers[workflow.tenant, event_type].remove(former)
+
+    def _count(self, entity: DirectoryRecord, change: int) -> None:
+        kind = type(entity).__name__.lower()
+        self._counts[kind] += change
+        metrics.directory_entities.labels("router", kind).set(self._counts[kind])
+
+
+def _read(record: Record, value: bytes) -> DirectoryRecord:
+    try:
+        entity: DirectoryRecord = decode_directory(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DirectoryUnreadable(
+            f"The directory record at {record.ref} cannot be read: upgrade the workers, or run `tocsin directory republish`."
+        ) from error
+    return entity

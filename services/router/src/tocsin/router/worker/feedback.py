@@ -1,0 +1,87 @@
+"""What deliveries teach the directory: a device that is gone is removed, and stops know of it.
+
+At least once: rows first, offsets after; doing it twice changes nothing.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import delete
+
+from tocsin.contracts.codec import decode_status
+from tocsin.contracts.statuses import Status
+from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
+from tocsin.database import Database
+from tocsin.kafka import Record, Slot
+from tocsin.observability import get_logger, metrics
+from tocsin.router.changes import lock_recipient, raise_versions
+from tocsin.router.tables import devices
+from tocsin.router.worker.breathing import Breath
+
+log = get_logger(__name__)
+
+_MARK: Final = f'"{Reason.DEVICE_GONE}"'.encode()
+"""In every status that matters here, and in next to no other: decoding them all would cost a core."""
+
+
+class Feedback:
+    """`work` is what `SlotGroup` runs for each slot of `status.<lane>`."""
+
+    def __init__(self, *, lane: Lane, database: Database) -> None:
+        self._database = database
+        self._removed = metrics.processed.labels("router", lane, "device_removed")
+
+    async def work(self, slot: Slot) -> None:
+        """Until the slot is revoked."""
+        while True:
+            batch = await slot.take(max_records=2_000)
+            if batch is None:
+                return
+            breath = Breath()
+            for record in batch.records:
+                status = _device_gone(record)
+                if status is not None:
+                    await self._remove(status)
+                if breath.due:
+                    await breath.take()
+            await slot.commit(batch.offsets)
+
+    async def _remove(self, status: Status) -> None:
+        """Remove the device, unless it was registered again since."""
+        recipient, device = status.recipient, status.address_key
+        if recipient is None or device is None:
+            return
+        if await self.forget_device(status.tenant, recipient, device, gone_at=status.at):
+            self._removed.inc()
+            log.info("device removed", tenant=status.tenant, delivery_id=status.delivery_id)
+
+    async def forget_device(self, tenant: str, recipient: str, device: str, *, gone_at: datetime) -> bool:
+        """Whether a device stood there that had not changed since `gone_at`; it stands there no more."""
+        async with self._database.engine.begin() as db:
+            await lock_recipient(db, tenant, recipient)
+            gone = await db.execute(
+                delete(devices).where(
+                    devices.c.tenant == tenant,
+                    devices.c.recipient == recipient,
+                    devices.c.id == device,
+                    devices.c.updated_at <= gone_at,
+                )
+            )
+            if gone.rowcount == 0:
+                return False
+            await raise_versions(db, tenant, [recipient])
+        return True
+
+
+def _device_gone(record: Record) -> Status | None:
+    """The status, where it says that a push provider knows the device no more. Unreadable ones are the ledger's business."""
+    if record.value is None or _MARK not in record.value:
+        return None
+    status: Status = decode_status(record.value)
+    gone = (
+        status.status is StatusName.FAILED
+        and status.reason == Reason.DEVICE_GONE
+        and status.channel is Channel.PUSH
+        and not status.test
+    )
+    return status if gone else None

@@ -1,0 +1,345 @@
+"""One batch of a lane: read, claim, look up, decide; what it returns commits together with its offsets."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from time import perf_counter
+from typing import Any, Final
+
+from tocsin.contracts.codec import Unreadable, decode_intent
+from tocsin.contracts.ids import claim_key, recipient_key
+from tocsin.contracts.intents import Continuation, Intent
+from tocsin.contracts.limits import FAN_OUT_RECORDS
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Lane, Reason, Rule, StatusName
+from tocsin.kafka import NO_FAILPOINTS, Batch, Failpoints, Outgoing, Record, partition_for
+from tocsin.observability import get_logger, metrics
+from tocsin.router.policy import Trail
+from tocsin.router.worker.audience import recipient_id
+from tocsin.router.worker.breathing import Breath
+from tocsin.router.worker.claims import Claims
+from tocsin.router.worker.dead_letters import SERVICE, dead_letter
+from tocsin.router.worker.deliveries import Decider, Undecided, people_of
+from tocsin.router.worker.directory import PublishedDirectory
+from tocsin.router.worker.fan_out import Room, fan_out, intent_for
+from tocsin.router.worker.lookups import Lookups
+from tocsin.router.worker.poison import PoisonWatch
+from tocsin.router.worker.reading import Plan, Refusal, plan_rest, read_event
+from tocsin.router.worker.statuses import StatusWriter
+from tocsin.runtime import Clock
+
+log = get_logger(__name__)
+
+
+class Rest:
+    """A fan-out that goes on: its plan, and the first recipient without an intent."""
+
+    __slots__ = ("cursor", "origin", "plan")
+
+    def __init__(self, plan: Plan, *, cursor: int, origin: str) -> None:
+        self.plan = plan
+        self.cursor = cursor
+        self.origin = origin
+
+
+class Unread:
+    """A record of our own that cannot be read."""
+
+    __slots__ = ("detail",)
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+
+
+Read = Plan | Refusal | Undecided | Rest | Unread
+
+
+class Router:
+    """`process` is what `ExactlyOnce` calls for one lane. Failpoint of its own: `after_claim`."""
+
+    def __init__(
+        self,
+        *,
+        lane: Lane,
+        topics: Topics,
+        directory: PublishedDirectory,
+        claims: Claims,
+        lookups: Lookups,
+        decider: Decider,
+        poison: PoisonWatch,
+        partitions: "Partitions",
+        clock: Clock,
+        default_tenant: str | None = None,
+        failpoints: Failpoints = NO_FAILPOINTS,
+    ) -> None:
+        self._lane: Final = lane
+        self._topics = topics
+        self._directory = directory
+        self._claims = claims
+        self._lookups = lookups
+        self._decider = decider
+        self._poison = poison
+        self._partitions = partitions
+        self._clock = clock
+        self._default_tenant = default_tenant
+        self._failpoints = failpoints
+        self._events = topics.events(lane)
+        self._dead = topics.dead(SERVICE)
+        self._dead_largest = next(one.max_message_bytes for one in topics.all() if one.name == self._dead)
+        self._stages = {
+            stage: metrics.stage_seconds.labels(SERVICE, lane, stage)
+            for stage in ("read", "claim", "look_up", "decide")
+        }
+        self._age = metrics.message_age_seconds.labels(SERVICE, lane)
+        self._outcomes: dict[str, Any] = {}
+
+    async def process(self, batch: Batch) -> Sequence[Outgoing]:
+        """Everything that follows from the batch. Raises when the database is away, or our own topics hold poison."""
+        breath, now, began = Breath(), self._clock.now(), perf_counter()
+        read: list[tuple[Record, Read]] = []
+        for record in batch.records:
+            read.append((record, self._read(record)))
+            if breath.due:
+                await breath.take()
+        await self._poison.saw(
+            records=sum(record.topic != self._events for record, _ in read),
+            unreadable=sum(isinstance(one, Unread) for _, one in read),
+        )
+        began = self._took("read", began)
+        owners = await self._claims.claim(
+            (_claim_key(one), record.ref) for record, one in read if _needs_claim(one)
+        )
+        await self._failpoints.reach("after_claim")
+        began = self._took("claim", began)
+        todo = [(record, self._narrowed(record, one, owners)) for record, one in read]
+        people = {who for _, one in todo if isinstance(one, Undecided) for who in people_of(one.intent)}
+        facts = await self._lookups.facts(people)
+        began = self._took("look_up", began)
+        out: list[Outgoing] = []
+        room = Room()
+        for record, one in todo:
+            writer = StatusWriter(
+                topic=self._topics.status(self._lane), lane=self._lane, cause=record.ref, now=now
+            )
+            out += self._follows(record, one, facts=facts, writer=writer, room=room, now=now)
+            if breath.due:
+                await breath.take()
+        self._took("decide", began)
+        return out
+
+    def _read(self, record: Record) -> Read:
+        if record.topic == self._events:
+            return read_event(
+                record, lane=self._lane, directory=self._directory, default_tenant=self._default_tenant
+            )
+        try:
+            intent = decode_intent(record.value or b"")
+        except (Unreadable, UnicodeDecodeError, RecursionError) as error:
+            return Unread(f"The record is no intent of this release: {error}.")
+        if isinstance(intent, Intent):
+            return Undecided(intent, "checked before")
+        return self._rest(intent)
+
+    def _rest(self, rest: Continuation) -> Read:
+        plan = plan_rest(rest, directory=self._directory)
+        return plan if isinstance(plan, Refusal) else Rest(plan, cursor=rest.cursor, origin=rest.origin)
+
+    def _narrowed(self, record: Record, one: Read, owners: Any) -> "Read | Duplicate":
+        """A plan becomes a duplicate, or, where it may be decided at once, its one intent."""
+        if not isinstance(one, Plan) or not one.targets:
+            return one
+        claim = "unique"
+        if _needs_claim(one):
+            owner = owners.get(_claim_key(one), record.ref)
+            metrics.claims.labels(self._lane, "claimed" if owner == record.ref else "duplicate").inc()
+            if owner != record.ref:
+                return Duplicate(one, owner)
+            claim = "claimed"
+        if not self._at_once(record, one):
+            return one
+        target = one.targets[0]
+        intent = intent_for(one, target, target.recipients[0], origin=record.ref, cause=record.ref)
+        return Undecided(intent, claim, target.decoded)
+
+    def _at_once(self, record: Record, plan: Plan) -> bool:
+        """One recipient, in its own partition already, on this lane, by one workflow that did not share the event."""
+        if len(plan.targets) != 1 or plan.refusals:
+            return False
+        target = plan.targets[0]
+        if len(target.recipients) != 1 or target.lane is not self._lane:
+            return False
+        key = recipient_key(plan.event.tenant, recipient_id(target.recipients[0]))
+        return partition_for(key, self._partitions.count) == record.partition
+
+    def _follows(
+        self,
+        record: Record,
+        one: "Read | Duplicate",
+        *,
+        facts: Any,
+        writer: StatusWriter,
+        room: Room,
+        now: datetime,
+    ) -> list[Outgoing]:
+        match one:
+            case Undecided():
+                self._age.observe(max(0.0, (now - one.intent.event_time).total_seconds()))
+                self._ended("decided")
+                return self._decider.decide(one, facts, writer=writer, cause=record.ref, now=now)
+            case Duplicate():
+                self._ended("duplicate")
+                return _duplicates(record, one, writer)
+            case Plan():
+                return self._planned(record, one, writer=writer, room=room, now=now)
+            case Rest():
+                self._ended("fanned_out")
+                return self._fanned_out(record, one.plan, start=one.cursor, origin=one.origin, room=room)
+            case Refusal():
+                return self._refused(record, [one], plan=None, writer=writer, now=now)
+            case Unread():
+                return [self._dead_letter(record, Reason.RECORD_UNREADABLE, one.detail, tenant="", now=now)]
+
+    def _planned(
+        self, record: Record, plan: Plan, *, writer: StatusWriter, room: Room, now: datetime
+    ) -> list[Outgoing]:
+        out: list[Outgoing] = []
+        if plan.refusals:
+            out += self._refused(record, plan.refusals, plan=plan, writer=writer, now=now)
+        if not plan.targets and not plan.refusals:
+            self._ended("unmatched")
+            out.append(_of_event(StatusName.EVENT_UNMATCHED, record, plan, writer))
+        if plan.targets:
+            self._ended("fanned_out")
+            out.append(_of_event(StatusName.EVENT_ACCEPTED, record, plan, writer, at_event=True))
+            out += self._fanned_out(record, plan, start=0, origin=record.ref, room=room)
+        return out
+
+    def _fanned_out(
+        self, record: Record, plan: Plan, *, start: int, origin: str, room: Room
+    ) -> list[Outgoing]:
+        return [
+            outgoing
+            for target in plan.targets
+            for outgoing in fan_out(
+                plan, target, start=start, room=room, topics=self._topics, origin=origin, cause=record.ref
+            )
+        ]
+
+    def _refused(
+        self,
+        record: Record,
+        refusals: list[Refusal],
+        *,
+        plan: Plan | None,
+        writer: StatusWriter,
+        now: datetime,
+    ) -> list[Outgoing]:
+        """One dead letter and, where the event says whose it is, one status, whatever the number of workflows."""
+        self._ended("refused")
+        first = refusals[0]
+        detail = " ".join(
+            f"{one.workflow}: {one.detail}" if one.workflow else one.detail for one in refusals
+        )[:1000]
+        out = [self._dead_letter(record, first.reason, detail, tenant=first.tenant, now=now)]
+        if first.tenant and first.event_id and self._directory.tenant(first.tenant) is not None:
+            out.append(
+                writer.of_event(
+                    StatusName.EVENT_REFUSED, tenant=first.tenant, event_id=first.event_id, origin=record.ref,
+                    event=plan.event if plan else None, reason=first.reason, detail=detail, workflow=first.workflow,
+                )
+            )  # fmt: skip
+        return out
+
+    def _dead_letter(
+        self, record: Record, reason: Reason, detail: str, *, tenant: str, now: datetime
+    ) -> Outgoing:
+        metrics.dead_letters.labels(SERVICE, self._lane, reason).inc()
+        log.warning(
+            "dead letter", lane=self._lane.value, reason=reason.value, record=record.ref, tenant=tenant
+        )
+        return dead_letter(
+            record,
+            topic=self._dead,
+            largest=self._dead_largest,
+            reason=reason,
+            detail=detail,
+            tenant=tenant,
+            now=now,
+        )
+
+    def _ended(self, outcome: str) -> None:
+        counter = self._outcomes.get(outcome)
+        if counter is None:
+            counter = self._outcomes[outcome] = metrics.processed.labels(SERVICE, self._lane, outcome)
+        counter.inc()
+
+    def _took(self, stage: str, began: float) -> float:
+        now = perf_counter()
+        self._stages[stage].observe(now - began)
+        return now
+
+
+class Duplicate:
+    """A plan whose event belongs to another record."""
+
+    __slots__ = ("owner", "plan")
+
+    def __init__(self, plan: Plan, owner: str) -> None:
+        self.plan = plan
+        self.owner = owner
+
+
+class Partitions:
+    """How many partitions the lanes' topics have; known once the component `PartitionCount` is open."""
+
+    count: int = 0
+
+
+def _needs_claim(one: Read) -> bool:
+    return isinstance(one, Plan) and bool(one.targets) and not one.event.generated_id
+
+
+def _claim_key(one: Read) -> bytes:
+    if not isinstance(one, Plan):
+        raise TypeError("only a plan has an event to claim")
+    event = one.event
+    return claim_key(tenant=event.tenant, source=event.source, event_id=event.id)
+
+
+def _duplicates(record: Record, duplicate: Duplicate, writer: StatusWriter) -> list[Outgoing]:
+    """One `duplicate` for each notification it would have made; for very many, one for the event."""
+    plan = duplicate.plan
+    trail = Trail().and_then(Rule.DUPLICATE, "duplicate", belongs_to=duplicate.owner)
+    fields: dict[str, Any] = {"rule": Rule.DUPLICATE, "decision": trail.decision()}
+    if sum(len(target.recipients) for target in plan.targets) > FAN_OUT_RECORDS:
+        return [_of_event(StatusName.DUPLICATE, record, plan, writer, **fields)]
+    return [
+        writer.of_notification(
+            StatusName.DUPLICATE,
+            intent_for(plan, target, recipient, origin=record.ref, cause=record.ref),
+            category=target.published.workflow.category,
+            **fields,
+        )
+        for target in plan.targets
+        for recipient in target.recipients
+    ]
+
+
+def _of_event(
+    status: StatusName,
+    record: Record,
+    plan: Plan,
+    writer: StatusWriter,
+    *,
+    at_event: bool = False,
+    **fields: Any,
+) -> Outgoing:
+    event = plan.event
+    return writer.of_event(
+        status,
+        tenant=event.tenant,
+        event_id=event.id,
+        origin=record.ref,
+        event=event,
+        at=plan.event_time if at_event else None,
+        **fields,
+    )
