@@ -24,6 +24,7 @@ from tocsin.dev.progress import Steps
 from tocsin.dev.providers import FCM_PROJECT, TWILIO_ACCOUNT, TWILIO_TOKEN, write_providers
 from tocsin.dev.readiness import wait_until_ready
 from tocsin.dev.run_folder import RunFolder, replace_file
+from tocsin.dev.sample import TENANT
 from tocsin.dev.services import Service, Surroundings, common_environment, services
 from tocsin.dev.supervisor import Program, Supervisor
 
@@ -181,14 +182,16 @@ class Stack:
             kept: dict[str, str] = json.loads(path.read_text())
             return kept
         keys = {
-            "api_key": await self._create_key("--scope", "send", "--scope", "read"),
-            "admin_key": await self._create_key("--admin"),
+            "admin_key": await self._create_key("--admin", "--create-tenant"),
+            "api_key": await self._create_key("--scopes", "send,read"),
         }
         replace_file(path, keys)
         return keys
 
     async def _create_key(self, *options: str) -> str:
-        output = await self._command("tocsin.cli", "keys", "create", *options, env=self._environment())
+        output = await self._command(
+            "tocsin.cli", "keys", "create", "--tenant", TENANT, *options, env=self._environment()
+        )
         words = [word for word in output.split() if word.startswith("tk_")]
         if len(words) != 1:
             raise StartFailed("`tocsin keys create` printed no key.")
