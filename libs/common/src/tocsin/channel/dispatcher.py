@@ -1,0 +1,113 @@
+"""A dispatcher, put together: the parts every channel's service opens, in order."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from tocsin.channel.attempts import Attempts
+from tocsin.channel.delivery import DeliveryLoop, Route
+from tocsin.channel.gate import Gate
+from tocsin.channel.instances import ProviderKind, Registry
+from tocsin.channel.provider import Provider
+from tocsin.channel.sandbox import Sandbox
+from tocsin.channel.settings import DispatcherSettings
+from tocsin.channel.stop_table import StopTable
+from tocsin.contracts.jobs import Job
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.kafka import Offsets, Publisher, Replica, SlotGroup, timings_for
+from tocsin.runtime import Clock, Component, Health, SystemClock
+
+RESERVED_SHARE = 4
+"""One in so many of a provider's places is kept for the critical lane."""
+
+
+def dispatcher_components(
+    *,
+    channel: Channel,
+    settings: DispatcherSettings,
+    kinds: Mapping[str, ProviderKind[Any]],
+    health: Health,
+    clock: Clock | None = None,
+) -> list[Component]:
+    """Everything a dispatcher runs. Raises ProvidersInvalid when the file of provider instances cannot be used."""
+    clock = clock or SystemClock()
+    topics = Topics(settings.kafka.topic_prefix)
+    limits = {topic.name: topic.max_message_bytes for topic in topics.all()}
+    stops = StopTable()
+    registry = Registry(path=settings.providers_file, kinds=kinds, clock=clock)
+    publisher = Publisher(settings=settings.kafka, health=health, limits=limits)
+    offsets = Offsets(settings=settings.kafka)
+    route = _router(registry, Sandbox(channel=channel))
+
+    def group(lane: Lane) -> SlotGroup:
+        timings = timings_for(lane)
+        loop = DeliveryLoop(
+            channel=channel,
+            lane=lane,
+            topics=topics,
+            route=route,
+            attempts=Attempts(channel=channel, lane=lane, call_timeout=timings.call, clock=clock),
+            publisher=publisher,
+            offsets=offsets,
+            stops=stops,
+            clock=clock,
+            max_in_flight=settings.max_in_flight,
+            window_bytes=settings.window_bytes // (len(settings.lanes) * settings.slots),
+        )
+        return SlotGroup(
+            settings=settings.kafka,
+            group=loop.group,
+            topics=[topics.jobs(channel, lane)],
+            slots=settings.slots,
+            timings=timings,
+            work=loop.work,
+            health=health,
+            clock=clock,
+            limits=limits,
+        )
+
+    return [
+        registry,
+        Replica(settings=settings.kafka, topic=topics.stops, apply=stops.apply, health=health),
+        publisher,
+        _Connection("offsets", offsets),
+        *(group(lane) for lane in settings.lanes),
+    ]
+
+
+def _router(registry: Registry, sandbox: Provider) -> Route:
+    """Test jobs go to the sandbox; all others to the first provider they name that exists here."""
+    gates: dict[str, tuple[int, Gate]] = {}
+
+    def gate_of(name: str, limit: int) -> Gate:
+        known = gates.get(name)
+        if known is None or known[0] != limit:  # new, or configured anew
+            known = limit, Gate(limit=limit, reserved=limit // RESERVED_SHARE)
+            gates[name] = known
+        return known[1]
+
+    def route(job: Job) -> tuple[Provider, Gate] | None:
+        if job.test:
+            return sandbox, gate_of(sandbox.name, 1_000)
+        instance = registry.of(job.providers)
+        return None if instance is None else (instance, gate_of(instance.name, instance.max_in_flight))
+
+    return route
+
+
+class _Connection:
+    """A client that only needs to be opened and closed, as a component."""
+
+    def __init__(self, name: str, client: Offsets) -> None:
+        self.name = name
+        self._client = client
+
+    async def open(self) -> None:
+        await self._client.open()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+
+    async def close(self) -> None:
+        await self._client.close()

@@ -1,0 +1,138 @@
+"""How far the jobs of one slot have come: what is held, what is finished, and what may be committed."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+
+from tocsin.channel.window import PartitionWindow
+from tocsin.kafka import (
+    Offsets,
+    Position,
+    Record,
+    Slot,
+    Stored,
+    TopicPartition,
+    read_back_metadata,
+    read_back_position,
+)
+from tocsin.observability import metrics
+
+COMMIT_EVERY = 0.5
+"""Seconds between commits: what a former owner finished and did not commit is sent again until outcomes are read back."""
+IDLE_COMMIT_EVERY = 20.0
+"""Seconds after which a partition without work commits the end of its outcome log anew (promised: 30)."""
+PARTITION_WINDOW = 5_000
+"""Jobs of one partition held at once."""
+
+
+class SlotProgress:
+    """The windows of one slot's partitions under one assignment, and their commits.
+
+    `jobs` is the topic read, `outcomes` the topic on whose same partition number outcomes are recorded.
+    """
+
+    def __init__(
+        self, *, slot: Slot, jobs: str, outcomes: str, group: str, offsets: Offsets, window_bytes: int
+    ) -> None:
+        self._slot = slot
+        self._jobs = jobs
+        self._outcomes = outcomes
+        self._group = group
+        self._offsets = offsets
+        self._window_bytes = window_bytes
+        self._windows: dict[int, PartitionWindow] = {}
+        self._committed: dict[int, Position] = {}
+        self._something_finished = asyncio.Event()
+        service, lane = group.rsplit(".", 1)
+        self._in_flight = metrics.in_flight.labels(service, lane)
+        self._in_flight_bytes = metrics.in_flight_bytes.labels(service, lane)
+
+    async def begin(self) -> None:
+        """Learn where logs end now, and commit at once: from here on the committed position is this owner's."""
+        places = list(self._slot.positions)
+        recorded = {place: TopicPartition(self._outcomes, place.partition) for place in places}
+        ends = await self._offsets.ends([*places, *recorded.values()])
+        for place, position in self._slot.positions.items():
+            self._windows[place.partition] = PartitionWindow(
+                offset=position.offset,
+                outcome_position=read_back_position(position.metadata, group=self._group),
+                outcome_end=ends[recorded[place]],
+                replayed_below=min(ends[place], position.offset + PARTITION_WINDOW),
+            )
+        await self.commit()
+
+    def take(self, record: Record) -> None:
+        """A record was read."""
+        size = record.size
+        self._windows[record.partition].take(record.offset, size=size)
+        self._in_flight.inc()
+        self._in_flight_bytes.inc(size)
+
+    def finish(self, record: Record, outcome: Stored | None = None) -> None:
+        """What came of the record is stored: as `outcome`, where that stands on the outcome log."""
+        window = self._windows[record.partition]
+        if outcome is not None:
+            window.outcome_stored(outcome.offset)
+        window.finish(record.offset)
+        self._in_flight.dec()
+        self._in_flight_bytes.dec(record.size)
+        self._something_finished.set()
+
+    async def room(self) -> None:
+        """Until every partition's window and the memory have room, or the slot is revoked."""
+        while self._full and not self._slot.revoked.is_set():
+            self._something_finished.clear()
+            await _first_of(self._something_finished.wait(), self._slot.revoked.wait())
+
+    async def commit_now_and_then(self) -> None:
+        """Until cancelled."""
+        since_ends_were_asked = 0.0
+        while True:
+            await asyncio.sleep(COMMIT_EVERY)
+            since_ends_were_asked += COMMIT_EVERY
+            if since_ends_were_asked >= IDLE_COMMIT_EVERY:
+                since_ends_were_asked = 0.0
+                await self._ask_for_outcome_ends()
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Commit what has changed since the last time."""
+        changed: dict[int, Position] = {}
+        for number, window in self._windows.items():
+            now = window.committable
+            position = Position(now.offset, read_back_metadata(now.outcome_position))
+            if self._committed.get(number) != position:
+                changed[number] = position
+        if changed:
+            await self._slot.commit(self._placed(changed))
+            self._committed.update(changed)
+
+    async def end(self) -> None:
+        """The last commit; what never began is the next owner's."""
+        await self.commit()
+        for window in self._windows.values():
+            self._in_flight.dec(len(window))
+            self._in_flight_bytes.dec(window.size)
+
+    @property
+    def _full(self) -> bool:
+        windows = self._windows.values()
+        return sum(window.size for window in windows) >= self._window_bytes or any(
+            len(window) >= PARTITION_WINDOW for window in windows
+        )
+
+    async def _ask_for_outcome_ends(self) -> None:
+        ends = await self._offsets.ends([TopicPartition(self._outcomes, number) for number in self._windows])
+        for place, end in ends.items():
+            self._windows[place.partition].outcome_end(end)
+
+    def _placed(self, positions: Mapping[int, Position]) -> dict[TopicPartition, Position]:
+        return {TopicPartition(self._jobs, number): position for number, position in positions.items()}
+
+
+async def _first_of(*waits: Coroutine[None, None, object]) -> None:
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

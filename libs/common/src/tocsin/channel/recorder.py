@@ -1,0 +1,63 @@
+"""Outcomes on their way to `status`: stored in the order in which deliveries ended, as many at once as have gathered."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tocsin.kafka import Failpoints, NotStored, Outgoing, Overloaded, Publisher, Stored
+from tocsin.observability import get_logger
+
+log = get_logger(__name__)
+
+PUBLISH_TIMEOUT = 10.0
+TRY_AGAIN_AFTER = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A record to store, and what to do once it is."""
+
+    outgoing: Outgoing
+    stored: Callable[[Stored], None]
+
+
+class Recorder:
+    """Takes outcomes with `add`; stores them while `run` runs."""
+
+    def __init__(self, *, publisher: Publisher, failpoints: Failpoints) -> None:
+        self._publisher = publisher
+        self._failpoints = failpoints
+        self._pending: list[Outcome] = []
+        self._wakened = asyncio.Event()
+
+    def add(self, outcome: Outcome) -> None:
+        """Store this one, too."""
+        self._pending.append(outcome)
+        self._wakened.set()
+
+    def wake(self) -> None:
+        """Look again whether anything more can come."""
+        self._wakened.set()
+
+    async def run(self, *, more_may_come: Callable[[], bool]) -> None:
+        """Until everything is stored and nothing more can come."""
+        while self._pending or more_may_come():
+            if not self._pending:
+                self._wakened.clear()
+                await self._wakened.wait()
+                continue
+            outcomes, self._pending = self._pending, []
+            await self._failpoints.reach("before_outcome")
+            places = await self._store([outcome.outgoing for outcome in outcomes])
+            await self._failpoints.reach("after_outcome")
+            for outcome, place in zip(outcomes, places, strict=True):
+                outcome.stored(place)
+
+    async def _store(self, records: Sequence[Outgoing]) -> list[Stored]:
+        """Until they are stored, for as long as it takes: an outcome is never given up. Storing one twice changes nothing."""
+        while True:
+            try:
+                return await self._publisher.publish(records, timeout=PUBLISH_TIMEOUT)
+            except (NotStored, Overloaded) as error:
+                log.warning("outcomes not stored yet", outcomes=len(records), reason=str(error))
+                await asyncio.sleep(TRY_AGAIN_AFTER)
