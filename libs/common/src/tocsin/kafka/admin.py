@@ -1,5 +1,6 @@
 """Topics, their settings, and the start offsets of groups: what `tocsin topics apply` does."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from tocsin.kafka.topic_plan import GroupSpec, Plan, StartOffset, TopicChange, T
 
 # DescribeConfigs: the setting was made on the topic itself, rather than inherited from the broker.
 _SET_ON_TOPIC = 1
+VISIBLE_SECONDS = 20.0
 
 
 class Admin:
@@ -58,11 +60,12 @@ class Admin:
         return Plan(changes=changes, starts=tuple(starts))
 
     async def apply(self, plan: Plan) -> None:
-        """Do it: create topics, change settings, write missing start offsets."""
+        """Do it: create topics, change settings, write missing start offsets. Returns once all can be seen."""
         await self._create([change.spec for change in plan.changes if change.action == "create"])
         for change in plan.changes:
             if change.action == "configure":
                 await self._configure(change)
+        await self._until_seen([change.spec for change in plan.changes if change.action != "same"])
         await self._write_starts(plan.starts)
 
     async def delete_topics(self, names: Sequence[str]) -> None:
@@ -153,6 +156,23 @@ class Admin:
         response = await self._open.create_topics(wanted)
         for name, code, message in response.topic_errors:
             _raise_for(code, f"Topic {name} could not be created ({message})")
+
+    async def _until_seen(self, specs: Sequence[TopicSpec]) -> None:
+        """A broker answers before it has heard from the controller itself."""
+        wanted = {spec.name: spec.settings for spec in specs}
+        try:
+            async with asyncio.timeout(VISIBLE_SECONDS):
+                while not await self._seen(wanted):  # noqa: ASYNC110 - a broker tells nobody what it has heard
+                    await asyncio.sleep(0.05)
+        except TimeoutError as exc:
+            msg = f"What was done to {', '.join(sorted(wanted))} could not be seen within {VISIBLE_SECONDS:g} s."
+            raise KafkaFault(msg) from exc
+
+    async def _seen(self, wanted: Mapping[str, Mapping[str, str]]) -> bool:
+        if not wanted.keys() <= await self._offsets.topics():
+            return False
+        found = await self._settings_of(list(wanted))
+        return all(settings.items() <= found[name].items() for name, settings in wanted.items())
 
     async def _configure(self, change: TopicChange) -> None:
         """The request replaces all settings of a topic, so what others set on it is sent along."""

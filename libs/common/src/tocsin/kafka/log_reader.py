@@ -67,6 +67,14 @@ class LogReader:
         """The high watermarks now, also above open transactions."""
         return await high_watermarks(self._open, self._partitions)
 
+    def check_start(self, ends: Mapping[TopicPartition, int]) -> None:
+        """OffsetMissing when a given start lies beyond its end: the log is not the one it was taken from."""
+        beyond = [
+            at for at in ends if self._start is not None and self._start.get(at.partition, 0) > ends[at]
+        ]
+        if beyond:
+            raise _not_kept(beyond)
+
     def behind(self, ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """The partitions whose position has not passed their end yet, with that position."""
         positions = {partition: position_now(self._open, partition) for partition in ends}
@@ -85,8 +93,7 @@ class LogReader:
 
     async def _lost(self, partitions: list[TopicPartition], exc: OffsetOutOfRangeError) -> None:
         if self._start is not None:
-            listed = ", ".join(f"{topic}/{number}" for topic, number in partitions)
-            raise OffsetMissing(f"What was to be read back of {listed} is no longer kept.") from exc
+            raise _not_kept(partitions) from exc
         await self._take_position(partitions)  # the log's beginning moved on between our look and our read
 
     async def _take_position(self, partitions: list[TopicPartition]) -> None:
@@ -101,3 +108,8 @@ class LogReader:
         if self._consumer is None:
             raise RuntimeError(f"The reader of {self._topic} is not open")
         return self._consumer
+
+
+def _not_kept(partitions: Sequence[TopicPartition]) -> OffsetMissing:
+    listed = ", ".join(f"{topic}/{number}" for topic, number in sorted(partitions))
+    return OffsetMissing(f"What was to be read back of {listed} is no longer kept.")

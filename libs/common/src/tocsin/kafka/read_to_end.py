@@ -43,6 +43,7 @@ async def until_end(
     loop = asyncio.get_running_loop()
     late = None if deadline is None else loop.time() + deadline
     ends = await reader.ends()
+    reader.check_start(ends)
     while behind := reader.behind(ends):
         if late is not None and loop.time() > late:
             listed = ", ".join(

@@ -86,7 +86,8 @@ class TransactionQueue:
         try:
             while self._waiting and self._failure is None:
                 await self._pace()
-                await self._run_one(self._next())
+                if self._failure is None:
+                    await self._run_one(self._next())
         finally:
             self._runner = None
 

@@ -1,0 +1,67 @@
+"""`tocsin topics apply` against a real broker: creates, corrects, refuses, and changes nothing the second time."""
+
+import pytest
+
+from tocsin.kafka import Admin, GroupSpec, Outgoing, PlanRefused, TopicSpec
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+async def admin(stage):
+    admin = Admin(settings=stage.settings)
+    await admin.open()
+    yield admin
+    await admin.close()
+
+
+async def test_creates_once_then_finds_nothing_to_do(stage, admin):
+    specs = [
+        TopicSpec(name=stage.topic("jobs"), partitions=4, retention_ms=1000, max_message_bytes=2_097_152),
+        TopicSpec(name=stage.topic("status"), partitions=4, cleanup="compact"),
+    ]
+    groups = [
+        GroupSpec(
+            group=stage.topic("dispatch"), topics=(stage.topic("jobs"),), read_back=stage.topic("status")
+        )
+    ]
+    plan = await admin.plan(specs, groups)
+    assert [change.action for change in plan.changes] == ["create", "create"]
+    assert [(start.partition, start.offset, start.metadata) for start in plan.starts] == [
+        (number, 0, '{"read_back":0}') for number in range(4)
+    ]
+    await admin.apply(plan)
+    assert (await admin.plan(specs, groups)).empty
+
+
+async def test_changes_settings_and_keeps_what_others_set(stage, admin):
+    spec = TopicSpec(name=stage.topic("jobs"), partitions=4, retention_ms=1000, delete_retention_ms=60_000)
+    await admin.apply(await admin.plan([spec]))
+    longer = TopicSpec(name=spec.name, partitions=4, retention_ms=2000)
+    plan = await admin.plan([longer])
+    assert plan.changes[0].action == "configure"
+    assert plan.changes[0].settings == {"retention.ms": ("1000", "2000")}
+    await admin.apply(plan)
+    again = TopicSpec(name=spec.name, partitions=4, retention_ms=2000, delete_retention_ms=60_000)
+    assert (await admin.plan([again])).empty
+
+
+async def test_refuses_another_number_of_partitions(stage, admin):
+    await admin.apply(await admin.plan([TopicSpec(name=stage.topic("jobs"), partitions=4)]))
+    with pytest.raises(PlanRefused, match="has 4 partitions and should have 12"):
+        await admin.plan([TopicSpec(name=stage.topic("jobs"), partitions=12)])
+
+
+async def test_a_commit_without_metadata_gets_it_and_keeps_its_offset(stage, admin):
+    specs = [TopicSpec(name=stage.topic(name), partitions=1) for name in ("jobs", "status")]
+    plain = GroupSpec(group=stage.topic("dispatch"), topics=(stage.topic("jobs"),))
+    await admin.apply(await admin.plan(specs))
+    await stage.publish(*(Outgoing(stage.topic("jobs"), None, b"v") for _ in range(3)))
+    plan = await admin.plan(specs, [plain])
+    assert plan.starts[0].offset == 0
+    await admin.apply(plan)
+    reading_back = GroupSpec(group=plain.group, topics=plain.topics, read_back=stage.topic("status"))
+    plan = await admin.plan(specs, [reading_back])
+    assert [(start.offset, start.metadata) for start in plan.starts] == [(0, '{"read_back":0}')]
+    await admin.apply(plan)
+    assert (await admin.plan(specs, [reading_back])).empty
