@@ -91,7 +91,7 @@ def configure_logging(
                 # formatted here, not by the renderer: its own traceback prints local variables, and is not redacted
                 structlog.processors.format_exc_info,
                 _redact,
-                _render(as_json),
+                _render(as_json, colors=out.isatty()),
             ],
         )
     )
@@ -106,10 +106,10 @@ def configure_logging(
     logging.captureWarnings(capture=True)
 
 
-def _render(as_json: bool) -> structlog.typing.Processor:
+def _render(as_json: bool, *, colors: bool) -> structlog.typing.Processor:
     if as_json:
         return structlog.processors.JSONRenderer(ensure_ascii=False)
-    return structlog.dev.ConsoleRenderer(colors=True)
+    return structlog.dev.ConsoleRenderer(colors=colors)
 
 
 def _name(service: str) -> structlog.typing.Processor:
