@@ -3,4 +3,4 @@
 from tocsin.database import Migrations
 from tocsin.router.tables import SCHEMA
 
-MIGRATIONS = Migrations(package="tocsin.router", schema=SCHEMA, command="tocsin migrate router")
+MIGRATIONS = Migrations(package="tocsin.router", schema=SCHEMA, command="python -m tocsin.router migrate")

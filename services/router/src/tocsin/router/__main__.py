@@ -1,0 +1,56 @@
+"""`python -m tocsin.router [api|worker|all|migrate]`: both roles in one process, unless one is named."""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from tocsin.database import Database, migrate
+from tocsin.router.api_role import api_role
+from tocsin.router.migrations import MIGRATIONS
+from tocsin.router.settings import RouterSettings
+from tocsin.router.worker import worker_components
+from tocsin.runtime import Component, Health, Service, SystemClock, main
+from tocsin.web import service_app
+
+NAME = "router"
+ROLES = ("api", "worker", "all")
+SUMMARY = (
+    "Decides who hears of an event, and owns the directory. Give a role: api (HTTP API, unsubscribe page, relay), "
+    "worker (decides), all (both; the default); or migrate, which prepares the database and ends."
+)
+
+
+def build(settings: RouterSettings, *, role: str) -> Service:
+    """The service in one of its roles."""
+    health, clock = Health(service=NAME), SystemClock()
+    database = Database(
+        settings=settings.database, service=NAME, check=health.check("database"), migrations=MIGRATIONS
+    )
+    components: list[Component] = [database]
+    app = service_app(name=NAME, health=health)
+    if role in {"api", "all"}:
+        app, own = api_role(settings=settings, database=database, health=health, clock=clock)
+        components += own
+    if role in {"worker", "all"}:
+        components += worker_components(settings=settings, database=database, health=health, clock=clock)
+    return Service(app=app, health=health, components=components)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code."""
+    if list(arguments) == ["migrate"]:
+        return migrate(MIGRATIONS)
+    role = "all"
+    if arguments and arguments[0] in ROLES:
+        role, *arguments = arguments
+    return main(
+        name=NAME,
+        settings=RouterSettings,
+        build=partial(build, role=role),
+        summary=SUMMARY,
+        arguments=arguments,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,61 @@
+"""The `api` role's application, from its parts."""
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tocsin.router.api import (
+    api_keys,
+    categories,
+    devices,
+    preferences,
+    previews,
+    recipients,
+    templates,
+    tenants,
+    unsubscribe,
+    workflows,
+)
+from tocsin.router.api.slashes import EncodedSlashes
+from tocsin.router.tokens import UnsubscribeTokens
+from tocsin.runtime import Clock, Health, SystemClock
+from tocsin.web import KeyTable, service_app
+
+
+def create_app(
+    *,
+    engine: AsyncEngine | None = None,
+    keys: KeyTable | None = None,
+    health: Health | None = None,
+    clock: Clock | None = None,
+    tokens: UnsubscribeTokens | None = None,
+    public_url: str | None = None,
+) -> FastAPI:
+    """The directory over HTTP. Without arguments it can be described (OpenAPI), not called.
+
+    `public_url` is where recipients reach `/u/…`; without it only `required` categories can be saved.
+    """
+    app = service_app(
+        name="router",
+        health=health or Health(service="router"),
+        summary="The directory: recipients, preferences, categories, workflows, templates, tenants and API keys.",
+        keys=keys,
+    )
+    app.add_middleware(EncodedSlashes)
+    app.state.engine = engine
+    app.state.clock = clock or SystemClock()
+    app.state.tokens = tokens or UnsubscribeTokens([])
+    app.state.public_url = public_url
+    for part in (
+        recipients,
+        devices,
+        preferences,
+        categories,
+        workflows,
+        templates,
+        previews,
+        tenants,
+        api_keys,
+        unsubscribe,
+    ):
+        app.include_router(part.router)
+    return app

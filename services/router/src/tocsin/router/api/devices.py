@@ -1,0 +1,93 @@
+"""`/v1/recipients/{recipient}/devices`: where a recipient's push messages go."""
+
+from fastapi import APIRouter, Response
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+
+from tocsin.observability import get_logger
+from tocsin.router.api import recipient_store as store
+from tocsin.router.api.parameters import DevicePath, RecipientPath
+from tocsin.router.api.recipient_models import Device, Devices, DeviceWrite
+from tocsin.router.api.rows import not_found
+from tocsin.router.api.transaction import Db
+from tocsin.router.changes import raise_versions
+from tocsin.router.tables import devices
+from tocsin.web import Manager, Problem, Reader, codes
+
+log = get_logger(__name__)
+
+router = APIRouter(tags=["Recipients"])
+
+DEVICES_PER_RECIPIENT = 50
+
+
+@router.get("/v1/recipients/{recipient}/devices")
+async def list_devices(*, caller: Reader, db: Db, recipient: RecipientPath) -> Devices:
+    """All devices of a recipient, by id; at most 50."""
+    if await store.load(db, caller.tenant, recipient) is None:
+        raise not_found("recipient")
+    found = await store.load_devices(db, caller.tenant, [recipient])
+    return Devices(data=found.get(recipient, []))
+
+
+@router.put(
+    "/v1/recipients/{recipient}/devices/{device}",
+    responses={201: {"model": Device, "description": "It was created"}},
+)
+async def save_device(
+    *,
+    caller: Manager,
+    db: Db,
+    recipient: RecipientPath,
+    device: DevicePath,
+    body: DeviceWrite,
+    response: Response,
+) -> Device:
+    """Add the device, or make it what the body says. Sent twice, it changes nothing more."""
+    if await store.lock(db, caller.tenant, recipient) is None:
+        raise not_found("recipient")
+    known = {
+        one.id: one for one in (await store.load_devices(db, caller.tenant, [recipient])).get(recipient, [])
+    }
+    old = known.get(device)
+    if old is None:
+        if len(known) >= DEVICES_PER_RECIPIENT:
+            raise Problem(codes.CONFLICT, f"A recipient has at most {DEVICES_PER_RECIPIENT} devices.")
+        key = {"tenant": caller.tenant, "recipient": recipient, "id": device}
+        added = insert(devices).values(**key, **body.model_dump())
+        row = (await db.execute(added.returning(devices))).mappings().one()
+        response.status_code = 201
+    elif (old.token, old.platform) == (body.token, body.platform):
+        return old
+    else:
+        change = update(devices).where(*_is(caller.tenant, recipient, device))
+        change = change.values(**body.model_dump(), updated_at=func.now())
+        row = (await db.execute(change.returning(devices))).mappings().one()
+        if old.token != body.token:
+            await raise_versions(db, caller.tenant, [recipient])
+    log.info("device saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
+    return Device(**row)
+
+
+@router.get("/v1/recipients/{recipient}/devices/{device}")
+async def read_device(*, caller: Reader, db: Db, recipient: RecipientPath, device: DevicePath) -> Device:
+    """One device."""
+    query = select(devices).where(*_is(caller.tenant, recipient, device))
+    row = (await db.execute(query)).mappings().first()
+    if row is None:
+        raise not_found("device")
+    return Device(**row)
+
+
+@router.delete("/v1/recipients/{recipient}/devices/{device}", status_code=204)
+async def delete_device(*, caller: Manager, db: Db, recipient: RecipientPath, device: DevicePath) -> None:
+    """Remove the device. What was decided for it and not yet handed over is not sent."""
+    await store.lock(db, caller.tenant, recipient)
+    gone = delete(devices).where(*_is(caller.tenant, recipient, device)).returning(devices.c.id)
+    if (await db.execute(gone)).first() is None:
+        raise not_found("device")
+    await raise_versions(db, caller.tenant, [recipient])
+    log.info("device deleted", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
+
+
+def _is(tenant: str, recipient: str, device: str) -> tuple[ColumnElement[bool], ...]:
+    return devices.c.tenant == tenant, devices.c.recipient == recipient, devices.c.id == device

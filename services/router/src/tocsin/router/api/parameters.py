@@ -1,0 +1,30 @@
+"""What stands in paths: names, checked like those in bodies. A tenant is never one of them, it comes from the key."""
+
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import AfterValidator, BeforeValidator
+
+from tocsin.contracts.vocabulary import Channel
+from tocsin.router.api.fields import Key, LocaleTag, TenantId, one_line, recipient_id
+from tocsin.router.api.slashes import with_slashes
+
+RecipientPath = Annotated[
+    str,
+    BeforeValidator(with_slashes),
+    AfterValidator(recipient_id),
+    Path(description="The recipient's id; write a slash in it as %2F"),
+]
+DevicePath = Annotated[
+    str,
+    BeforeValidator(with_slashes),
+    AfterValidator(one_line),
+    Path(max_length=128, description="The device's id; write a slash in it as %2F"),
+]
+CategoryPath = Annotated[Key, Path(description="The category's key")]
+WorkflowPath = Annotated[Key, Path(description="The workflow's key")]
+ChannelPath = Annotated[Channel, Path(description="The channel")]
+LocalePath = Annotated[LocaleTag, Path(description="The language, such as de or de-AT")]
+RevisionPath = Annotated[int, Path(ge=1, le=2**31 - 1, description="The revision")]
+ApiKeyPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9]{1,64}$", description="The key's id: its middle part")]
+TenantPath = Annotated[TenantId, Path(description="The tenant's id")]

@@ -1,0 +1,191 @@
+"""`/v1/recipients/{recipient}/preferences`: what a recipient has switched, and what follows from it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+from sqlalchemy import RowMapping, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tocsin.contracts.vocabulary import Channel
+from tocsin.observability import get_logger
+from tocsin.router.api import preference_store as store
+from tocsin.router.api.fields import Body, Key
+from tocsin.router.api.parameters import RecipientPath
+from tocsin.router.api.preference_store import Switch, Switches
+from tocsin.router.api.rows import answer, check_match
+from tocsin.router.api.transaction import Db
+from tocsin.router.changes import lock_recipient
+from tocsin.router.policy import Preference, effective_preference
+from tocsin.router.tables import ANY, categories, workflows
+from tocsin.web import Fault, IfMatch, Manager, Problem, Reader, codes
+
+log = get_logger(__name__)
+
+router = APIRouter(tags=["Preferences"])
+
+
+class StoredPreference(Body):
+    """One switch. What it does not name it holds for whatever it is; the most specific switch decides."""
+
+    channel: Channel | None = None
+    category: Key | None = None
+    workflow: Key | None = None
+    enabled: bool
+
+    @property
+    def switch(self) -> Switch:
+        """What it is about, as stored."""
+        return Switch(self.channel or ANY, self.category or ANY, self.workflow or ANY)
+
+
+class PreferencesWrite(Body):
+    """All switches of a recipient: one that is left out is taken back, and says nothing any more."""
+
+    preferences: Annotated[list[StoredPreference], Field(max_length=1000)]
+
+
+class EffectivePreference(BaseModel):
+    """What holds for one workflow on one channel, or for a category where no workflow says more."""
+
+    channel: Channel
+    category: str
+    workflow: str | None
+    enabled: bool
+    rule: str = Field(
+        description="What decided: `required`, `default` (the category's), or the switch as channel/category/workflow",
+        examples=["sms/marketing/*"],
+    )
+
+
+class Preferences(BaseModel):
+    """What is stored, and what is effective."""
+
+    stored: list[StoredPreference]
+    effective: list[EffectivePreference]
+
+
+@router.get("/v1/recipients/{recipient}/preferences")
+async def read_preferences(
+    caller: Reader, db: Db, recipient: RecipientPath, response: Response
+) -> Preferences:
+    """What a recipient has switched, and what is effective for each channel, category and workflow.
+
+    Whoever was never stored has preferences too (none): messages may bring their recipient along.
+    """
+    switches = await store.load(db, caller.tenant, recipient)
+    return await _answer(db, caller.tenant, switches, response)
+
+
+@router.put("/v1/recipients/{recipient}/preferences")
+async def save_preferences(
+    *,
+    caller: Manager,
+    db: Db,
+    recipient: RecipientPath,
+    body: PreferencesWrite,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Preferences:
+    """Replace all switches. What was decided under more and not yet handed over is decided again."""
+    await lock_recipient(db, caller.tenant, recipient)
+    old = await store.load(db, caller.tenant, recipient)
+    check_match(if_match, store.revision_of(old))
+    await _refuse_faults(db, caller.tenant, body.preferences, old)
+    new = {one.switch: one.enabled for one in body.preferences}
+    await store.replace(db, caller.tenant, recipient, old, new)
+    log.info("preferences saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
+    return await _answer(db, caller.tenant, new, response)
+
+
+async def _answer(db: AsyncConnection, tenant: str, switches: Switches, response: Response) -> Preferences:
+    answer(response, revision=store.revision_of(switches))
+    stored = [Preference(*switch, enabled) for switch, enabled in sorted(switches.items())]
+    kinds = (
+        await db.execute(select(categories).where(categories.c.tenant == tenant).order_by(categories.c.key))
+    ).mappings()
+    flows = (
+        await db.execute(select(workflows).where(workflows.c.tenant == tenant).order_by(workflows.c.key))
+    ).mappings()
+    return Preferences(
+        stored=[_shown(one) for one in stored],
+        effective=list(_effective(stored, kinds.all(), flows.all())),
+    )
+
+
+def _effective(
+    stored: Sequence[Preference], kinds: Sequence[RowMapping], flows: Sequence[RowMapping]
+) -> Iterator[EffectivePreference]:
+    for kind in kinds:
+        members = [flow for flow in flows if flow["category"] == kind["key"]]
+        for channel in Channel:
+            reached = [flow["key"] for flow in members if channel in flow["channels"]]
+            for workflow in (None, *reached):
+                found = effective_preference(
+                    stored,
+                    channel=channel,
+                    category=kind["key"],
+                    category_default=kind["default"],
+                    workflow=workflow or "",
+                )
+                yield EffectivePreference(
+                    channel=channel,
+                    category=kind["key"],
+                    workflow=workflow,
+                    enabled=found.enabled,
+                    rule=found.decided_by,
+                )
+
+
+def _shown(one: Preference) -> StoredPreference:
+    return StoredPreference.model_validate(
+        {name: value for name, value in one._asdict().items() if value != ANY}
+    )
+
+
+async def _refuse_faults(
+    db: AsyncConnection, tenant: str, wanted: Sequence[StoredPreference], old: Switches
+) -> None:
+    """Raise the problem that names every switch that cannot be; those stored before may stay."""
+    kinds = {
+        row.key: row.default
+        for row in await db.execute(
+            select(categories.c.key, categories.c.default).where(categories.c.tenant == tenant)
+        )
+    }
+    flows = {
+        row.key: row.category
+        for row in await db.execute(
+            select(workflows.c.key, workflows.c.category).where(workflows.c.tenant == tenant)
+        )
+    }
+    faults: list[Fault] = []
+    seen: set[Switch] = set()
+    for index, one in enumerate(wanted):
+        if one.switch in seen:
+            faults.append(_fault(index, "", "repeated", "This switch stands in the request already"))
+        seen.add(one.switch)
+        if old.get(one.switch) is not one.enabled:
+            faults += _faults(index, one, kinds, flows)
+    if faults:
+        only_required = all(fault.code == codes.CATEGORY_REQUIRED.name for fault in faults)
+        code = codes.CATEGORY_REQUIRED if only_required else codes.INVALID_REQUEST
+        raise Problem(code, "See errors for each fault.", errors=faults)
+
+
+def _faults(
+    index: int, one: StoredPreference, kinds: dict[str, str], flows: dict[str, str]
+) -> Iterator[Fault]:
+    if one.category is not None and one.category not in kinds:
+        yield _fault(index, "/category", "unknown_category", "No category has this key")
+    if one.workflow is not None and one.workflow not in flows:
+        yield _fault(index, "/workflow", "unknown_workflow", "No workflow has this key")
+    category = one.category or flows.get(one.workflow or "")
+    if not one.enabled and category is not None and kinds.get(category) == "required":
+        detail = f"The category `{category}` is required and cannot be switched off"
+        yield _fault(index, "/enabled", codes.CATEGORY_REQUIRED.name, detail)
+
+
+def _fault(index: int, member: str, code: str, detail: str) -> Fault:
+    return Fault(pointer=f"/preferences/{index}{member}", code=code, detail=detail)

@@ -1,0 +1,162 @@
+"""`/v1/workflows/{workflow}/preview`: what a message would say, without sending it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tocsin.contracts.directory import Template as TemplateRecord
+from tocsin.contracts.jobs import Content, EmailContent, PushContent, SmsContent
+from tocsin.contracts.vocabulary import Channel
+from tocsin.router.api import recipient_store, tenants
+from tocsin.router.api import template_store as store
+from tocsin.router.api.fields import (
+    Attributes,
+    Body,
+    Email,
+    JsonObject,
+    LocaleTag,
+    Phone,
+    RecipientId,
+    TimeZone,
+)
+from tocsin.router.api.parameters import WorkflowPath
+from tocsin.router.api.rows import not_found
+from tocsin.router.api.template_store import TemplateName
+from tocsin.router.api.templates import Parts, refuse_faults
+from tocsin.router.api.transaction import Db
+from tocsin.router.policy import Facts, locale_candidates, person_of
+from tocsin.router.templates import RenderFault, preview
+from tocsin.router.tokens import unsubscribe_url
+from tocsin.web import Fault, Problem, Reader, codes
+
+router = APIRouter(tags=["Templates"])
+
+SAMPLE_ID = "sample-recipient"
+SAMPLE_LINK = "preview"
+"""Stands in a preview's unsubscribe link where a message has a token: such a link does nothing."""
+
+
+class SampleRecipient(Body):
+    """Whom the message is for: what stands here overrides what is stored under `id`."""
+
+    id: RecipientId = SAMPLE_ID
+    email: Email | None = None
+    phone: Phone | None = None
+    locale: LocaleTag | None = None
+    time_zone: TimeZone | None = None
+    attributes: Attributes = Field(default_factory=dict)
+
+
+class PreviewRequest(Body):
+    """What to render, and for whom."""
+
+    channel: Channel
+    locale: LocaleTag | None = Field(
+        default=None, description="The language; the recipient's if absent, then the tenant's"
+    )
+    parts: Parts | None = Field(default=None, description="Content that is not saved")
+    revision: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+        default=None, description="A saved revision; the published one if absent, then the newest"
+    )
+    data: JsonObject = Field(default_factory=dict, description="The event's data")
+    recipient: SampleRecipient = SampleRecipient()
+    actor: SampleRecipient | None = None
+
+
+class Preview(BaseModel):
+    """The message as it would be handed over; the parts of its channel are set."""
+
+    channel: Channel
+    locale: str
+    revision: int | None = Field(description="The revision rendered; null for content that is not saved")
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    title: str | None = None
+    body: str | None = None
+    data: dict[str, str] | None = None
+
+
+@router.post("/v1/workflows/{workflow}/preview")
+async def preview_message(
+    caller: Reader, db: Db, workflow: WorkflowPath, body: PreviewRequest, request: Request
+) -> Preview:
+    """Render a message of this workflow for a recipient and a language, from saved or unsaved words. Nothing is sent or kept."""
+    flow = await store.load_workflow(db, caller.tenant, workflow)
+    tenant = await tenants.load(db, caller.tenant)
+    if flow is None or tenant is None:
+        raise not_found("workflow")
+    person = await _variables(db, caller.tenant, body.recipient)
+    wanted = body.locale or person.get("locale")
+    candidates = locale_candidates(wanted, tenant["default_locale"])
+    template, revision = await _template(db, caller.tenant, flow, body, candidates)
+    public_url = request.app.state.public_url or str(request.base_url)
+    context = {
+        "recipient": person,
+        "tenant": {"id": caller.tenant, "name": tenant["name"], "attributes": tenant["attributes"]},
+        "data": body.data,
+        "links": {"unsubscribe": unsubscribe_url(public_url, SAMPLE_LINK)},
+    }
+    if body.actor is not None:
+        context["actor"] = await _variables(db, caller.tenant, body.actor)
+    match preview(template, context):
+        case RenderFault(part, detail):
+            fault = Fault(pointer=f"/parts/{part}" if part else "/parts", code="render_failed", detail=detail)
+            raise Problem(codes.RENDER_FAILED, "See errors for the variable.", errors=[fault])
+        case content:
+            return Preview(channel=body.channel, locale=template.locale, revision=revision, **_parts(content))
+
+
+async def _template(
+    db: AsyncConnection, tenant: str, flow: RowMapping, body: PreviewRequest, candidates: tuple[str, ...]
+) -> tuple[TemplateRecord, int | None]:
+    """The template to render and its revision; the first language of `candidates` that has one."""
+    names = [TemplateName(tenant, flow["key"], body.channel, locale) for locale in candidates]
+    if body.parts is not None:
+        refuse_faults(body.parts, body.channel, flow["data_schema"])
+        return _record(names[0], 0, body.parts), None
+    for name in names:
+        newest = await store.load(db, name, body.revision)
+        if newest is None:
+            continue
+        published = newest["published_revision"]
+        if body.revision is None and published not in {None, newest["revision"]}:
+            newest = await store.load(db, name, published) or newest
+        return _record(name, newest["revision"], newest["parts"]), newest["revision"]
+    raise Problem(codes.NOT_FOUND, f"There is no {body.channel} template in any of: {', '.join(candidates)}.")
+
+
+async def _variables(db: AsyncConnection, tenant: str, sample: SampleRecipient) -> dict[str, Any]:
+    """What the template sees of a person, by the same rules as in a message."""
+    found = await recipient_store.load(db, tenant, sample.id)
+    stored = (
+        found[0].model_dump(include={"email", "phone", "locale", "time_zone", "attributes"}) if found else {}
+    )
+    given = sample.model_dump(exclude={"id", "attributes"}, exclude_none=True)
+    attributes = {**stored.get("attributes", {}), **sample.attributes}
+    person = person_of(sample.id, Facts(known=True, **{**stored, **given, "attributes": attributes}), None)
+    return person.variables() if person is not None else {}
+
+
+def _record(name: TemplateName, revision: int, parts: dict[str, str]) -> TemplateRecord:
+    return TemplateRecord(
+        tenant=name.tenant,
+        workflow=name.workflow,
+        channel=Channel(name.channel),
+        locale=name.locale,
+        revision=revision,
+        parts=parts,
+    )
+
+
+def _parts(content: Content) -> dict[str, Any]:
+    match content:
+        case EmailContent(subject=subject, text=text, html=html):
+            return {"subject": subject, "text": text, "html": html}
+        case SmsContent(body=body):
+            return {"body": body}
+        case PushContent(title=title, body=body, data=data):
+            return {"title": title, "body": body, "data": data}

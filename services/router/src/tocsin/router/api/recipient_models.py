@@ -1,0 +1,99 @@
+"""Recipients and their devices, as the API takes and gives them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, SkipValidation
+
+from tocsin.contracts.limits import RECIPIENTS_PER_REQUEST
+from tocsin.router.api.fields import (
+    Attributes,
+    Body,
+    Email,
+    Line,
+    LocaleTag,
+    Phone,
+    RecipientId,
+    TimeZone,
+)
+from tocsin.web.problem import ProblemError
+
+
+class RecipientWrite(Body):
+    """A recipient whole: what is left out is taken away. Devices and preferences have addresses of their own."""
+
+    email: Email | None = None
+    phone: Phone | None = None
+    locale: LocaleTag | None = Field(default=None, description="Language of messages; the tenant's if absent")
+    time_zone: TimeZone | None = None
+    attributes: Attributes = Field(default_factory=dict)
+
+
+class IdentifiedRecipient(RecipientWrite):
+    """One of many recipients."""
+
+    id: RecipientId
+
+
+class BulkRecipients(Body):
+    """Up to 1,000 recipients. Each is looked at alone: the faults of one do not keep out the others."""
+
+    recipients: Annotated[
+        list[SkipValidation[IdentifiedRecipient]], Field(min_length=1, max_length=RECIPIENTS_PER_REQUEST)
+    ]
+
+
+class BulkAnswer(BaseModel):
+    """What became of one of them, in the order sent."""
+
+    id: str | None = Field(description="As sent; null where there was none to read")
+    result: Literal["created", "updated", "unchanged", "refused"]
+    errors: list[ProblemError] = Field(
+        default=[], description="Why it was refused; pointers into the whole body"
+    )
+
+
+class BulkAnswers(BaseModel):
+    """One answer for each recipient."""
+
+    results: list[BulkAnswer]
+
+
+class DeviceWrite(Body):
+    """An installation of an app that takes push messages."""
+
+    token: Annotated[
+        Line, Field(min_length=1, max_length=4096, description="What the push service knows it by")
+    ]
+    platform: Literal["android", "ios", "web"] | None = None
+
+
+class Device(BaseModel):
+    """A device of a recipient."""
+
+    id: str
+    token: str
+    platform: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Devices(BaseModel):
+    """All devices of a recipient."""
+
+    data: list[Device]
+
+
+class Recipient(BaseModel):
+    """A recipient as stored."""
+
+    id: str
+    email: str | None
+    phone: str | None
+    locale: str | None
+    time_zone: str | None
+    attributes: dict[str, Any]
+    devices: list[Device]
+    version: int = Field(description="Raised by each change that takes something away; see `stops`")
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,122 @@
+"""Recipients in PostgreSQL. Every statement names the tenant; whatever takes an address away raises the version."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping, bindparam, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tocsin.router.api.recipient_models import Device, Recipient, RecipientWrite
+from tocsin.router.api.rows import Outcome, page_rows
+from tocsin.router.changes import raise_versions
+from tocsin.router.tables import devices, preferences, recipient_versions, recipients
+from tocsin.web import Paging
+
+_FIELDS = ("email", "phone", "locale", "time_zone", "attributes")
+_ADDRESSES = ("email", "phone")
+
+_WITH_VERSION = select(recipients, func.coalesce(recipient_versions.c.version, 0).label("version")).outerjoin(
+    recipient_versions,
+    (recipient_versions.c.tenant == recipients.c.tenant)
+    & (recipient_versions.c.recipient == recipients.c.id),
+)
+
+
+async def load(db: AsyncConnection, tenant: str, recipient: str) -> tuple[Recipient, int] | None:
+    """The recipient and its revision."""
+    query = _WITH_VERSION.where(recipients.c.tenant == tenant, recipients.c.id == recipient)
+    row = (await db.execute(query)).mappings().first()
+    if row is None:
+        return None
+    return (await _dressed(db, tenant, [row]))[0], row["revision"]
+
+
+async def load_page(db: AsyncConnection, tenant: str, paging: Paging) -> tuple[list[Recipient], str | None]:
+    """A page of recipients by id, and the next one's cursor."""
+    query = _WITH_VERSION.where(recipients.c.tenant == tenant)
+    rows, after = await page_rows(db, query, order=[recipients.c.id], paging=paging)
+    return await _dressed(db, tenant, rows), after
+
+
+async def lock(db: AsyncConnection, tenant: str, recipient: str) -> int | None:
+    """The revision, which nobody changes until the transaction ends; None where there is no such recipient."""
+    query = select(recipients.c.revision).where(recipients.c.tenant == tenant, recipients.c.id == recipient)
+    revision: int | None = (await db.execute(query.with_for_update())).scalar()
+    return revision
+
+
+async def save(db: AsyncConnection, tenant: str, wanted: Mapping[str, RecipientWrite]) -> dict[str, Outcome]:
+    """Make each recipient what is wanted; says what that took."""
+    outcomes: dict[str, Outcome] = {}
+    missing = sorted(wanted)  # in one order, so that two requests wait for each other instead of deadlocking
+    while missing:
+        for made in await _insert(db, tenant, {one: wanted[one] for one in missing}):
+            outcomes[made] = "created"
+        found = await _lock_all(db, tenant, [one for one in missing if one not in outcomes])
+        outcomes |= await _update(db, tenant, found, wanted)
+        missing = [one for one in missing if one not in outcomes]  # deleted between the two statements
+    return outcomes
+
+
+async def remove(db: AsyncConnection, tenant: str, recipient: str) -> None:
+    """Delete the recipient, its devices and its preferences. Its version stays, raised."""
+    await db.execute(
+        delete(preferences).where(preferences.c.tenant == tenant, preferences.c.recipient == recipient)
+    )
+    await db.execute(delete(recipients).where(recipients.c.tenant == tenant, recipients.c.id == recipient))
+    await raise_versions(db, tenant, [recipient])
+
+
+async def load_devices(db: AsyncConnection, tenant: str, ids: Sequence[str]) -> dict[str, list[Device]]:
+    """The devices of these recipients, by recipient, each list by device id."""
+    query = select(devices).where(devices.c.tenant == tenant, devices.c.recipient.in_(ids))
+    found: dict[str, list[Device]] = defaultdict(list)
+    for row in (await db.execute(query.order_by(devices.c.id))).mappings():
+        found[row["recipient"]].append(Device.model_validate(row, from_attributes=False))
+    return found
+
+
+def _values(wanted: RecipientWrite) -> dict[str, Any]:
+    return {name: getattr(wanted, name) for name in _FIELDS}
+
+
+async def _insert(db: AsyncConnection, tenant: str, wanted: Mapping[str, RecipientWrite]) -> Sequence[str]:
+    rows = [{"tenant": tenant, "id": one, **_values(value)} for one, value in wanted.items()]
+    added = insert(recipients).values(rows).on_conflict_do_nothing().returning(recipients.c.id)
+    made: Sequence[str] = (await db.execute(added)).scalars().all()
+    return made
+
+
+async def _lock_all(db: AsyncConnection, tenant: str, ids: Sequence[str]) -> Sequence[RowMapping]:
+    query = select(recipients).where(recipients.c.tenant == tenant, recipients.c.id.in_(ids))
+    return (await db.execute(query.order_by(recipients.c.id).with_for_update())).mappings().all()
+
+
+async def _update(
+    db: AsyncConnection, tenant: str, found: Sequence[RowMapping], wanted: Mapping[str, RecipientWrite]
+) -> dict[str, Outcome]:
+    outcomes: dict[str, Outcome] = {}
+    changes, deprived = [], []
+    for row in found:
+        values = _values(wanted[row["id"]])
+        if all(row[name] == value for name, value in values.items()):
+            outcomes[row["id"]] = "unchanged"
+            continue
+        outcomes[row["id"]] = "updated"
+        changes.append({"which": row["id"], **values})
+        if any(row[name] is not None and row[name] != values[name] for name in _ADDRESSES):
+            deprived.append(row["id"])
+    if changes:
+        where = (recipients.c.tenant == tenant) & (recipients.c.id == bindparam("which"))
+        fields: dict[str, Any] = {name: bindparam(name) for name in _FIELDS}
+        counted = {"revision": recipients.c.revision + 1, "updated_at": func.now()}
+        await db.execute(update(recipients).where(where).values(**fields, **counted), changes)
+    await raise_versions(db, tenant, deprived)
+    return outcomes
+
+
+async def _dressed(db: AsyncConnection, tenant: str, rows: Sequence[RowMapping]) -> list[Recipient]:
+    worn = await load_devices(db, tenant, [row["id"] for row in rows])
+    return [Recipient(**{**row, "devices": worn.get(row["id"], [])}) for row in rows]

@@ -1,0 +1,148 @@
+"""`/v1/recipients`: who can be reached, where, in which language."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import ValidationError
+
+from tocsin.observability import get_logger
+from tocsin.router.api import recipient_store as store
+from tocsin.router.api.fields import recipient_id
+from tocsin.router.api.parameters import RecipientPath
+from tocsin.router.api.recipient_models import (
+    BulkAnswer,
+    BulkAnswers,
+    BulkRecipients,
+    IdentifiedRecipient,
+    Recipient,
+    RecipientWrite,
+)
+from tocsin.router.api.rows import answer, check_match, not_found, page_of
+from tocsin.router.api.transaction import Db
+from tocsin.web import IfMatch, Manager, Page, PagingQuery, Reader, json_pointer
+from tocsin.web.problem import ProblemError
+
+log = get_logger(__name__)
+
+router = APIRouter(tags=["Recipients"])
+
+
+@router.get("/v1/recipients")
+async def list_recipients(*, caller: Reader, db: Db, paging: PagingQuery) -> Page[Recipient]:
+    """All recipients, by id."""
+    return page_of(*await store.load_page(db, caller.tenant, paging))
+
+
+@router.post(
+    "/v1/recipients/bulk",
+    responses={
+        207: {"model": BulkAnswers, "description": "Some were refused"},
+        422: {"model": BulkAnswers, "description": "All were refused; or a problem"},
+    },
+)
+async def save_recipients(
+    *, caller: Manager, db: Db, body: BulkRecipients, response: Response
+) -> BulkAnswers:
+    """Create or update up to 1,000 recipients; each has its own answer, in the order sent. Sent twice, it changes nothing more."""
+    answers, wanted = _sorted_out(body.recipients)
+    if wanted:
+        outcomes = await store.save(db, caller.tenant, {one.id: one for one in wanted.values()})
+        for index, one in wanted.items():
+            answers[index] = BulkAnswer(id=one.id, result=outcomes[one.id])
+    results = [answers[index] for index in range(len(body.recipients))]
+    refused = sum(1 for one in results if one.result == "refused")
+    if refused:
+        response.status_code = 207 if wanted else 422
+    log.info("recipients saved", tenant=caller.tenant, key=caller.key_id, saved=len(wanted), refused=refused)
+    return BulkAnswers(results=results)
+
+
+@router.get("/v1/recipients/{recipient}")
+async def read_recipient(
+    *, caller: Reader, db: Db, recipient: RecipientPath, response: Response
+) -> Recipient:
+    """One recipient."""
+    found = await store.load(db, caller.tenant, recipient)
+    if found is None:
+        raise not_found("recipient")
+    answer(response, revision=found[1])
+    return found[0]
+
+
+@router.put(
+    "/v1/recipients/{recipient}", responses={201: {"model": Recipient, "description": "It was created"}}
+)
+async def save_recipient(
+    *,
+    caller: Manager,
+    db: Db,
+    recipient: RecipientPath,
+    body: RecipientWrite,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Recipient:
+    """Create the recipient, or make it what the body says. Sent twice, it changes nothing more."""
+    if if_match is not None:
+        check_match(if_match, await store.lock(db, caller.tenant, recipient))
+    outcome = (await store.save(db, caller.tenant, {recipient: body}))[recipient]
+    found = await store.load(db, caller.tenant, recipient)
+    if found is None:
+        raise not_found("recipient")
+    answer(response, revision=found[1], outcome=outcome)
+    log.info("recipient saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient, outcome=outcome)
+    return found[0]
+
+
+@router.delete("/v1/recipients/{recipient}", status_code=204)
+async def delete_recipient(
+    *, caller: Manager, db: Db, recipient: RecipientPath, if_match: IfMatch = None
+) -> None:
+    """Delete the recipient with its devices and preferences. What was decided for it and not yet handed over is not sent."""
+    revision = await store.lock(db, caller.tenant, recipient)
+    if revision is None:
+        raise not_found("recipient")
+    check_match(if_match, revision)
+    await store.remove(db, caller.tenant, recipient)
+    log.info("recipient deleted", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
+
+
+def _sorted_out(items: list[Any]) -> tuple[dict[int, BulkAnswer], dict[int, IdentifiedRecipient]]:
+    """By index: the answers of those refused, and those that can be saved."""
+    refused: dict[int, BulkAnswer] = {}
+    wanted: dict[int, IdentifiedRecipient] = {}
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        try:
+            one = IdentifiedRecipient.model_validate(item)
+        except ValidationError as error:
+            refused[index] = BulkAnswer(id=_id_of(item), result="refused", errors=_faults(index, error))
+            continue
+        if one.id in seen:
+            twice = ProblemError(
+                pointer=f"/recipients/{index}/id",
+                code="repeated",
+                detail="This id stands in the request already",
+            )
+            refused[index] = BulkAnswer(id=one.id, result="refused", errors=[twice])
+            continue
+        seen.add(one.id)
+        wanted[index] = one
+    return refused, wanted
+
+
+def _faults(index: int, error: ValidationError) -> list[ProblemError]:
+    return [
+        ProblemError(
+            pointer=json_pointer(["recipients", index, *one["loc"]]), code=one["type"], detail=one["msg"]
+        )
+        for one in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _id_of(item: Any) -> str | None:
+    """What an item that was refused calls itself, where that is an id."""
+    given = item.get("id") if isinstance(item, dict) else None
+    try:
+        return recipient_id(given) if isinstance(given, str) else None
+    except ValueError:
+        return None

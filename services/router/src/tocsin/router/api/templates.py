@@ -1,0 +1,238 @@
+"""`/v1/workflows/{workflow}/templates`: the words of a message, by channel and language, in immutable revisions."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import AfterValidator, BaseModel, Field
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tocsin.contracts.vocabulary import Channel
+from tocsin.observability import get_logger
+from tocsin.router.api import template_store as store
+from tocsin.router.api.fields import Body, storable
+from tocsin.router.api.parameters import ChannelPath, LocalePath, RevisionPath, WorkflowPath
+from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows
+from tocsin.router.api.template_store import TemplateName
+from tocsin.router.api.transaction import Db
+from tocsin.router.tables import templates
+from tocsin.router.templates import check_template
+from tocsin.web import Caller, Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, codes
+
+log = get_logger(__name__)
+
+router = APIRouter(tags=["Templates"])
+
+Parts = Annotated[dict[str, str], Field(min_length=1, max_length=50), AfterValidator(storable)]
+
+
+class TemplateWrite(Body):
+    """New words. They become a revision of their own; messages use them once it is published."""
+
+    parts: Parts = Field(
+        description="Email: `subject`, `text`, `html`. SMS: `body`. Push: `title`, `body`, `data.<name>`. Jinja syntax"
+    )
+    publish: bool = Field(default=False, description="Publish the revision at once")
+
+
+class Publication(Body):
+    """Which revision to publish."""
+
+    revision: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+        default=None, description="The newest if absent"
+    )
+
+
+class Template(BaseModel):
+    """One revision of a template."""
+
+    workflow: str
+    channel: Channel
+    locale: str
+    revision: int
+    parts: dict[str, str]
+    published_revision: int | None = Field(description="The revision messages are written with; null: none")
+    created_at: datetime
+
+
+@router.get("/v1/workflows/{workflow}/templates")
+async def list_templates(
+    *, caller: Reader, db: Db, workflow: WorkflowPath, paging: PagingQuery
+) -> Page[Template]:
+    """The newest revision of each template of the workflow, by channel and language."""
+    if await store.load_workflow(db, caller.tenant, workflow) is None:
+        raise not_found("workflow")
+    newest = store.heads().subquery()
+    query = select(newest).where(newest.c.tenant == caller.tenant, newest.c.workflow == workflow)
+    rows, after = await page_rows(db, query, order=[newest.c.channel, newest.c.locale], paging=paging)
+    return page_of([Template(**row) for row in rows], after)
+
+
+@router.get("/v1/workflows/{workflow}/templates/{channel}/{locale}")
+async def read_template(
+    *,
+    caller: Reader,
+    db: Db,
+    workflow: WorkflowPath,
+    channel: ChannelPath,
+    locale: LocalePath,
+    response: Response,
+) -> Template:
+    """The newest revision of a template."""
+    return await _answer(db, TemplateName(caller.tenant, workflow, channel, locale), None, response)
+
+
+@router.put(
+    "/v1/workflows/{workflow}/templates/{channel}/{locale}",
+    responses={201: {"model": Template, "description": "A revision was made"}},
+)
+async def save_template(
+    *,
+    caller: Manager,
+    db: Db,
+    workflow: WorkflowPath,
+    channel: ChannelPath,
+    locale: LocalePath,
+    body: TemplateWrite,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Template:
+    """Add a revision with these words; none is added when the newest says the same. Faults are named line by line."""
+    row = await store.load_workflow(db, caller.tenant, workflow, lock=True)
+    if row is None:
+        raise not_found("workflow")
+    refuse_faults(body.parts, channel, row["data_schema"])
+    name = TemplateName(caller.tenant, workflow, channel, locale)
+    if if_match is not None:
+        newest = await store.load(db, name, None)
+        check_match(if_match, None if newest is None else newest["revision"])
+    added = await store.add(db, name, body.parts)
+    saved = await _answer(db, name, None, response)
+    if body.publish:
+        await store.publish(db, name, saved.revision)
+        saved.published_revision = saved.revision
+    response.status_code = 201 if added else 200
+    _log("template saved", caller, saved)
+    return saved
+
+
+@router.delete("/v1/workflows/{workflow}/templates/{channel}/{locale}", status_code=204)
+async def delete_template(
+    *, caller: Manager, db: Db, workflow: WorkflowPath, channel: ChannelPath, locale: LocalePath
+) -> None:
+    """Delete all revisions of a template."""
+    await store.load_workflow(db, caller.tenant, workflow, lock=True)
+    if not await store.remove(db, TemplateName(caller.tenant, workflow, channel, locale)):
+        raise not_found("template")
+    log.info("template deleted", tenant=caller.tenant, key=caller.key_id, workflow=workflow, channel=channel)
+
+
+@router.get("/v1/workflows/{workflow}/templates/{channel}/{locale}/revisions")
+async def list_template_revisions(
+    *,
+    caller: Reader,
+    db: Db,
+    workflow: WorkflowPath,
+    channel: ChannelPath,
+    locale: LocalePath,
+    paging: PagingQuery,
+) -> Page[Template]:
+    """All revisions of a template, oldest first."""
+    name = TemplateName(caller.tenant, workflow, channel, locale)
+    newest = await store.load(db, name, None)
+    if newest is None:
+        raise not_found("template")
+    query = select(templates).where(*name.among(templates))
+    rows, after = await page_rows(db, query, order=[templates.c.revision], paging=paging)
+    published = newest["published_revision"]
+    return page_of([Template(**row, published_revision=published) for row in rows], after)
+
+
+@router.get("/v1/workflows/{workflow}/templates/{channel}/{locale}/revisions/{revision}")
+async def read_template_revision(
+    *,
+    caller: Reader,
+    db: Db,
+    workflow: WorkflowPath,
+    channel: ChannelPath,
+    locale: LocalePath,
+    revision: RevisionPath,
+    response: Response,
+) -> Template:
+    """One revision of a template; it never changes."""
+    return await _answer(db, TemplateName(caller.tenant, workflow, channel, locale), revision, response)
+
+
+@router.post("/v1/workflows/{workflow}/templates/{channel}/{locale}/publish")
+async def publish_template(
+    *,
+    caller: Manager,
+    db: Db,
+    workflow: WorkflowPath,
+    channel: ChannelPath,
+    locale: LocalePath,
+    body: Publication,
+    response: Response,
+) -> Template:
+    """From now on messages are written with this revision; an older one may be published again."""
+    row = await store.load_workflow(db, caller.tenant, workflow, lock=True)
+    if row is None:
+        raise not_found("workflow")
+    name = TemplateName(caller.tenant, workflow, channel, locale)
+    chosen = await _answer(db, name, body.revision, response)
+    refuse_faults(chosen.parts, channel, row["data_schema"])  # the schema may have changed since it was saved
+    await store.publish(db, name, chosen.revision)
+    chosen.published_revision = chosen.revision
+    _log("template published", caller, chosen)
+    return chosen
+
+
+@router.post("/v1/workflows/{workflow}/templates/{channel}/{locale}/unpublish")
+async def unpublish_template(
+    *,
+    caller: Manager,
+    db: Db,
+    workflow: WorkflowPath,
+    channel: ChannelPath,
+    locale: LocalePath,
+    response: Response,
+) -> Template:
+    """From now on no message is written with this template."""
+    await store.load_workflow(db, caller.tenant, workflow, lock=True)
+    name = TemplateName(caller.tenant, workflow, channel, locale)
+    newest = await _answer(db, name, None, response)
+    await store.unpublish(db, name)
+    newest.published_revision = None
+    _log("template unpublished", caller, newest)
+    return newest
+
+
+def refuse_faults(parts: dict[str, str], channel: Channel, data_schema: dict[str, object] | None) -> None:
+    """Raise the problem that names everything wrong with the parts; return when nothing is."""
+    found = check_template(parts, channel, data_schema)
+    if found:
+        faults = [Fault(pointer=one.pointer, code=one.code, detail=one.detail) for one in found]
+        raise Problem(codes.INVALID_TEMPLATE, "See errors for each fault.", errors=faults)
+
+
+async def _answer(
+    db: AsyncConnection, name: TemplateName, revision: int | None, response: Response
+) -> Template:
+    row = await store.load(db, name, revision)
+    if row is None:
+        raise not_found("template")
+    answer(response, revision=row["revision"])
+    return Template(**row)
+
+
+def _log(what: str, caller: Caller, template: Template) -> None:
+    log.info(
+        what,
+        tenant=caller.tenant,
+        key=caller.key_id,
+        workflow=template.workflow,
+        channel=template.channel,
+        locale=template.locale,
+        revision=template.revision,
+    )

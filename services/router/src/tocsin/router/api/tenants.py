@@ -1,0 +1,198 @@
+"""`/v1/tenant`: the caller's own settings. `/v1/tenants`: all tenants, for those who operate the installation."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
+from sqlalchemy import RowMapping, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tocsin.contracts.vocabulary import Channel
+from tocsin.observability import get_logger
+from tocsin.router.api.fields import (
+    Attributes,
+    Body,
+    Email,
+    Line,
+    LocaleTag,
+    ProviderName,
+    TenantId,
+    distinct,
+)
+from tocsin.router.api.parameters import TenantPath
+from tocsin.router.api.rows import answer, not_found, page_of, page_rows, put_row
+from tocsin.router.api.transaction import Db
+from tocsin.router.changes import note_changed
+from tocsin.router.tables import tenants
+from tocsin.web import Fault, IfMatch, Manager, Operator, Page, PagingQuery, Problem, Reader, codes
+
+log = get_logger(__name__)
+
+router = APIRouter(tags=["Tenants"])
+
+_SMS_SENDER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}").fullmatch
+
+
+def _sms_sender(value: str) -> str:
+    if not _SMS_SENDER(value):
+        raise PydanticCustomError(
+            "sender_invalid", "An E.164 number, a short code, or up to 11 letters and digits"
+        )
+    return value
+
+
+class EmailSender(Body):
+    """What mails come from."""
+
+    address: Email
+    name: Line | None = None
+    reply_to: Email | None = None
+
+
+class SmsSender(Body):
+    """What SMS come from."""
+
+    address: Annotated[str, AfterValidator(_sms_sender)]
+
+
+class Senders(Body):
+    """Sender identities, by channel; a dispatcher's own where one is absent."""
+
+    email: EmailSender | None = None
+    sms: SmsSender | None = None
+
+
+Providers = dict[
+    Literal["email", "sms", "push"],
+    Annotated[list[ProviderName], Field(max_length=10), AfterValidator(distinct)],
+]
+
+
+class TenantWrite(Body):
+    """A tenant's settings whole: what is left out takes its default."""
+
+    name: Line = ""
+    default_locale: LocaleTag = "en"
+    attributes: Attributes = Field(default_factory=dict)
+    senders: Senders = Senders()
+    providers: Providers = Field(
+        default={}, description="By channel, the dispatcher's provider instances to use, the preferred first"
+    )
+
+    def columns(self) -> dict[str, Any]:
+        """As the table holds it."""
+        return self.model_dump(exclude={"senders"}) | {"senders": self.senders.model_dump(exclude_none=True)}
+
+
+class NewTenant(TenantWrite):
+    """A tenant that does not exist yet."""
+
+    id: TenantId
+
+
+class Tenant(BaseModel):
+    """A tenant as stored."""
+
+    id: str
+    name: str
+    default_locale: str
+    attributes: dict[str, Any]
+    senders: Senders
+    providers: dict[Channel, list[str]]
+    created_at: datetime
+    updated_at: datetime
+
+
+@router.get("/v1/tenant")
+async def read_own_tenant(caller: Reader, db: Db, response: Response) -> Tenant:
+    """The tenant the key belongs to."""
+    return await _answer(db, caller.tenant, response)
+
+
+@router.put("/v1/tenant")
+async def save_own_tenant(
+    caller: Manager, db: Db, body: TenantWrite, response: Response, if_match: IfMatch = None
+) -> Tenant:
+    """Change the settings of the tenant the key belongs to."""
+    saved = await _save(db, caller.tenant, body, response, if_match)
+    log.info("tenant saved", tenant=caller.tenant, key=caller.key_id)
+    return saved
+
+
+@router.get("/v1/tenants")
+async def list_tenants(caller: Operator, db: Db, paging: PagingQuery) -> Page[Tenant]:  # noqa: ARG001 - asking for the caller is asking for the scope
+    """All tenants, by id."""
+    rows, after = await page_rows(db, select(tenants), order=[tenants.c.id], paging=paging)
+    return page_of([Tenant(**row) for row in rows], after)
+
+
+@router.post("/v1/tenants", status_code=201)
+async def create_tenant(caller: Operator, db: Db, body: NewTenant, response: Response) -> Tenant:
+    """Create a tenant. Its first key is made with `POST /v1/tenants/{tenant}/api-keys`."""
+    if await load(db, body.id) is not None:
+        fault = Fault(pointer="/id", code="already_exists", detail="A tenant has this id")
+        raise Problem(
+            codes.ALREADY_EXISTS, "Choose another id, or change the one that exists.", errors=[fault]
+        )
+    values = {name: value for name, value in body.columns().items() if name != "id"}
+    row, _ = await put_row(db, tenants, key={"id": body.id}, values=values, if_match=None)
+    await note_changed(db, "tenant", body.id)
+    answer(response, revision=row["revision"])
+    log.info("tenant created", tenant=body.id, key=caller.key_id)
+    return Tenant(**row)
+
+
+@router.get("/v1/tenants/{tenant}")
+async def read_tenant(caller: Operator, db: Db, tenant: TenantPath, response: Response) -> Tenant:  # noqa: ARG001 - asking for the caller is asking for the scope
+    """One tenant."""
+    return await _answer(db, tenant, response)
+
+
+@router.put("/v1/tenants/{tenant}")
+async def save_tenant(
+    *,
+    caller: Operator,
+    db: Db,
+    tenant: TenantPath,
+    body: TenantWrite,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Tenant:
+    """Change a tenant's settings."""
+    saved = await _save(db, tenant, body, response, if_match)
+    log.info("tenant saved", tenant=tenant, key=caller.key_id)
+    return saved
+
+
+async def load(db: AsyncConnection, tenant: str) -> RowMapping | None:
+    """The tenant's row."""
+    return (await db.execute(select(tenants).where(tenants.c.id == tenant))).mappings().first()
+
+
+async def create_bare(db: AsyncConnection, tenant: str) -> None:
+    """A tenant with default settings."""
+    await db.execute(insert(tenants).values(id=tenant))
+    await note_changed(db, "tenant", tenant)
+
+
+async def _answer(db: AsyncConnection, tenant: str, response: Response) -> Tenant:
+    row = await load(db, tenant)
+    if row is None:
+        raise not_found("tenant")
+    answer(response, revision=row["revision"])
+    return Tenant(**row)
+
+
+async def _save(
+    db: AsyncConnection, tenant: str, body: TenantWrite, response: Response, if_match: str | None
+) -> Tenant:
+    if await load(db, tenant) is None:
+        raise not_found("tenant")
+    row, outcome = await put_row(db, tenants, key={"id": tenant}, values=body.columns(), if_match=if_match)
+    if outcome != "unchanged":
+        await note_changed(db, "tenant", tenant)
+    answer(response, revision=row["revision"])
+    return Tenant(**row)

@@ -1,0 +1,90 @@
+"""`/u/{token}`: a recipient ends a category on a channel, with one press of a button or their mail program's (RFC 8058)."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy import RowMapping, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tocsin.observability import get_logger
+from tocsin.router.api import preference_store, unsubscribe_page
+from tocsin.router.api.transaction import Db
+from tocsin.router.tables import categories, tenants
+from tocsin.router.tokens import UnsubscribeTokens, Unsubscription
+from tocsin.web import Problem, codes
+
+log = get_logger(__name__)
+
+router = APIRouter(tags=["Unsubscribe"], default_response_class=HTMLResponse)
+
+# A page of ours needs nothing from anywhere, is framed by nobody, remembered by nobody, and tells no other site its address.
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": (
+        f"default-src 'none'; style-src '{unsubscribe_page.STYLE_HASH}'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex, nofollow",
+}
+
+
+@router.get("/u/{token}", response_class=HTMLResponse)
+async def show_unsubscribe_page(token: str, request: Request, db: Db) -> HTMLResponse:
+    """A page with a button. Opening it changes nothing: mail scanners open every link."""
+    said = _tokens(request).verify(token)
+    if said is None:
+        return _refused(request, codes.INVALID_LINK.status)
+    names = await _names(db, said)
+    if names is None or names["default"] == "required":
+        return _page(unsubscribe_page.required(names), 200)
+    return _page(unsubscribe_page.question(names, said.channel), 200)
+
+
+@router.post("/u/{token}", response_class=HTMLResponse)
+async def unsubscribe(token: str, request: Request, db: Db) -> HTMLResponse:
+    """Switch the category off on the channel. Needs no cookie and no body; repeating it changes nothing more."""
+    said = _tokens(request).verify(token)
+    if said is None:
+        return _refused(request, codes.INVALID_LINK.status)
+    names = await _names(db, said)
+    if names is not None and names["default"] == "required":
+        return _page(unsubscribe_page.required(names), codes.CATEGORY_REQUIRED.status)
+    changed = names is not None and await preference_store.switch_off(
+        db, said.tenant, said.recipient, channel=said.channel, category=said.category
+    )
+    log.info(
+        "unsubscribed",
+        tenant=said.tenant,
+        recipient=said.recipient,
+        category=said.category,
+        channel=said.channel,
+        changed=changed,
+    )
+    return _page(unsubscribe_page.done(names, said.channel), 200)
+
+
+async def _names(db: AsyncConnection, said: Unsubscription) -> RowMapping | None:
+    """What the page calls tenant and category; None when the tenant has no such category any more."""
+    query = (
+        select(tenants.c.name.label("tenant"), categories.c.name, categories.c.key, categories.c.default)
+        .join(categories, categories.c.tenant == tenants.c.id)
+        .where(tenants.c.id == said.tenant, categories.c.key == said.category)
+    )
+    return (await db.execute(query)).mappings().first()
+
+
+def _tokens(request: Request) -> UnsubscribeTokens:
+    tokens: UnsubscribeTokens = request.app.state.tokens
+    return tokens
+
+
+def _refused(request: Request, status: int) -> HTMLResponse:
+    """People get a page; programs get a problem."""
+    if "text/html" not in request.headers.get("accept", ""):
+        raise Problem(codes.INVALID_LINK, "The link is incomplete, or too old.")
+    return _page(unsubscribe_page.invalid(), status)
+
+
+def _page(html: str, status: int) -> HTMLResponse:
+    return HTMLResponse(html, status_code=status, headers=HEADERS)

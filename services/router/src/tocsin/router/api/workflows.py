@@ -1,0 +1,135 @@
+"""`/v1/workflows`: what triggers a notification, whom it reaches, on which channels."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from pydantic import AfterValidator, BaseModel, Field
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.observability import get_logger
+from tocsin.router.api.fields import Body, DataSchema, Expression, Key, Line, distinct
+from tocsin.router.api.parameters import WorkflowPath
+from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows, put_row
+from tocsin.router.api.template_store import published_faults, published_names
+from tocsin.router.api.transaction import Db
+from tocsin.router.changes import note_changed
+from tocsin.router.tables import categories, workflows
+from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, codes
+
+log = get_logger(__name__)
+
+router = APIRouter(tags=["Workflows"])
+
+EventType = Annotated[Line, Field(min_length=1, max_length=255, examples=["com.shop.order.shipped"])]
+
+
+class WorkflowWrite(Body):
+    """A workflow whole: what is left out takes its default."""
+
+    name: Line = ""
+    event_types: Annotated[list[EventType], Field(max_length=100), AfterValidator(distinct)] = Field(
+        default=[], description="CloudEvents types that trigger it; it can always be requested by its key"
+    )
+    recipients: Expression | None = Field(
+        default=None,
+        description="JMESPath over the event (`subject`, `data`, `source`, `type`) that yields its recipients; the subject if absent",
+        examples=["data.order.customer_id"],
+    )
+    category: Key
+    lane: Lane = Field(default=Lane.TRANSACTIONAL, description="The fastest lane its messages may ride")
+    channels: Annotated[list[Channel], Field(min_length=1), AfterValidator(distinct)]
+    data_schema: DataSchema | None = Field(
+        default=None,
+        description="JSON Schema the event's data must meet; it stands alone, `$ref` stays inside",
+    )
+    published: bool = Field(default=True, description="Whether events and requests reach it")
+
+
+class Workflow(BaseModel):
+    """A workflow as stored."""
+
+    key: str
+    name: str
+    event_types: list[str]
+    recipients: str | None
+    category: str
+    lane: Lane
+    channels: list[Channel]
+    data_schema: dict[str, Any] | None
+    published: bool
+    revision: int = Field(description="Raised by every change")
+    created_at: datetime
+    updated_at: datetime
+
+
+@router.get("/v1/workflows")
+async def list_workflows(*, caller: Reader, db: Db, paging: PagingQuery) -> Page[Workflow]:
+    """All workflows, by key."""
+    query = select(workflows).where(workflows.c.tenant == caller.tenant)
+    rows, after = await page_rows(db, query, order=[workflows.c.key], paging=paging)
+    return page_of([Workflow(**row) for row in rows], after)
+
+
+@router.get("/v1/workflows/{workflow}")
+async def read_workflow(*, caller: Reader, db: Db, workflow: WorkflowPath, response: Response) -> Workflow:
+    """One workflow."""
+    query = select(workflows).where(workflows.c.tenant == caller.tenant, workflows.c.key == workflow)
+    row = (await db.execute(query)).mappings().first()
+    if row is None:
+        raise not_found("workflow")
+    answer(response, revision=row["revision"])
+    return Workflow(**row)
+
+
+@router.put("/v1/workflows/{workflow}", responses={201: {"model": Workflow, "description": "It was created"}})
+async def save_workflow(
+    *,
+    caller: Manager,
+    db: Db,
+    workflow: WorkflowPath,
+    body: WorkflowWrite,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Workflow:
+    """Create the workflow, or make it what the body says. Sent twice, it changes nothing more.
+
+    Refused when a published template uses data that the new schema does not have.
+    """
+    await _require_category(db, caller.tenant, body.category)
+    key = {"tenant": caller.tenant, "key": workflow}
+    row, outcome = await put_row(db, workflows, key=key, values=body.model_dump(), if_match=if_match)
+    if faults := await published_faults(db, caller.tenant, workflow, body.data_schema):
+        raise Problem(codes.INVALID_REQUEST, "Published templates do not fit the data schema.", errors=faults)
+    if outcome != "unchanged":
+        await note_changed(db, "workflow", caller.tenant, workflow)
+    answer(response, revision=row["revision"], outcome=outcome)
+    log.info("workflow saved", tenant=caller.tenant, key=caller.key_id, workflow=workflow, outcome=outcome)
+    return Workflow(**row)
+
+
+@router.delete("/v1/workflows/{workflow}", status_code=204)
+async def delete_workflow(
+    *, caller: Manager, db: Db, workflow: WorkflowPath, if_match: IfMatch = None
+) -> None:
+    """Delete the workflow with all its templates."""
+    here = (workflows.c.tenant == caller.tenant, workflows.c.key == workflow)
+    revision = (await db.execute(select(workflows.c.revision).where(*here).with_for_update())).scalar()
+    if revision is None:
+        raise not_found("workflow")
+    check_match(if_match, revision)
+    for channel, locale in await published_names(db, caller.tenant, workflow):
+        await note_changed(db, "template", caller.tenant, workflow, channel, locale)
+    await db.execute(delete(workflows).where(*here))
+    await note_changed(db, "workflow", caller.tenant, workflow)
+    log.info("workflow deleted", tenant=caller.tenant, key=caller.key_id, workflow=workflow)
+
+
+async def _require_category(db: AsyncConnection, tenant: str, category: str) -> None:
+    """Return when the category exists, and stays until the transaction ends."""
+    query = select(categories.c.key).where(categories.c.tenant == tenant, categories.c.key == category)
+    if (await db.execute(query.with_for_update(read=True, key_share=True))).first() is None:
+        fault = Fault(pointer="/category", code="unknown_category", detail="No category has this key")
+        raise Problem(codes.UNKNOWN_CATEGORY, "Create the category first.", errors=[fault])

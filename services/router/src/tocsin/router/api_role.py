@@ -1,0 +1,42 @@
+"""The `api` role, wired: its application and the components it needs."""
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+
+from tocsin.contracts.topics import Topics
+from tocsin.database import Database
+from tocsin.kafka import Replica
+from tocsin.router.api import create_app
+from tocsin.router.key_replica import KeyFeed
+from tocsin.router.optional_categories import UnsubscribePage
+from tocsin.router.relay import Relay
+from tocsin.router.settings import RouterSettings
+from tocsin.router.tokens import UnsubscribeTokens
+from tocsin.runtime import Clock, Component, Health
+from tocsin.web import KeyTable
+
+
+def api_role(
+    *, settings: RouterSettings, database: Database, health: Health, clock: Clock
+) -> tuple[FastAPI, Sequence[Component]]:
+    """The application, and its components in order; `database` is opened before them."""
+    keys = KeyTable(clock=clock)
+    app = create_app(
+        engine=database.engine,
+        keys=keys,
+        health=health,
+        clock=clock,
+        tokens=UnsubscribeTokens(settings.signing_keys),
+        public_url=settings.public_url,
+    )
+    replica = Replica(
+        settings=settings.kafka,
+        topic=Topics(settings.kafka.topic_prefix).directory,
+        apply=KeyFeed(keys=keys).apply,
+        health=health,
+        name="api keys",
+    )
+    page = UnsubscribePage(engine=database.engine, public_url=settings.public_url)
+    relay = Relay(engine=database.engine, settings=settings.kafka, health=health)
+    return app, (page, relay, replica)

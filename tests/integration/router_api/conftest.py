@@ -1,0 +1,117 @@
+"""A migrated directory on a real PostgreSQL, its API through httpx, and callers with keys."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tocsin.contracts.directory import ApiKey, Scope
+from tocsin.database import DatabaseSettings, create_engine
+from tocsin.router.api import create_app
+from tocsin.router.migrations import MIGRATIONS
+from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
+from tocsin.testing import ManualClock
+from tocsin.web import KeyTable, new_key
+
+ALL: tuple[Scope, ...] = ("send", "read", "manage", "operate")
+PUBLIC_URL = "https://notify.example.com"
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An empty directory."""
+    made = create_engine(DatabaseSettings(url=database_url), application="test")
+    await MIGRATIONS.upgrade(made)
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def keys(clock: ManualClock) -> KeyTable:
+    return KeyTable(clock=clock)
+
+
+@pytest.fixture
+def tokens() -> UnsubscribeTokens:
+    return UnsubscribeTokens([UnsubscribeKey("k1", "s" * 32)])
+
+
+@pytest.fixture
+def app(engine: AsyncEngine, keys: KeyTable, clock: ManualClock, tokens: UnsubscribeTokens) -> FastAPI:
+    return create_app(engine=engine, keys=keys, clock=clock, tokens=tokens, public_url=PUBLIC_URL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    """What tests look at behind the API."""
+
+    engine: AsyncEngine
+
+    async def rows(self, statement: str, **values: Any) -> list[Any]:
+        async with self.engine.begin() as db:
+            found = await db.execute(text(statement), values)
+            return [tuple(row) for row in found] if found.returns_rows else []
+
+    async def version(self, recipient: str, tenant: str = "acme") -> int:
+        query = "SELECT version FROM directory.recipient_versions WHERE tenant = :t AND recipient = :r"
+        rows = await self.rows(query, t=tenant, r=recipient)
+        return int(rows[0][0]) if rows else 0
+
+    async def changed(self) -> list[tuple[str, ...]]:
+        """Takes the outbox: (kind, tenant, key...) of everything that changed since."""
+        rows = await self.rows("DELETE FROM directory.outbox RETURNING id, kind, tenant, key")
+        return [(kind, tenant, *key) for _, kind, tenant, key in sorted(rows)]
+
+
+@pytest.fixture
+def directory(engine: AsyncEngine) -> Directory:
+    return Directory(engine=engine)
+
+
+Caller = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture
+async def caller(app: FastAPI, keys: KeyTable, directory: Directory) -> AsyncIterator[Caller]:
+    """`await caller("acme", scopes=…)`: a client with a key of that tenant, which is made where it does not exist."""
+    clients: list[httpx.AsyncClient] = []
+
+    async def make(tenant: str = "acme", *, scopes: Iterable[Scope] = ALL) -> httpx.AsyncClient:
+        await directory.rows(
+            "INSERT INTO directory.tenants (id, name) VALUES (:t, :t) ON CONFLICT DO NOTHING", t=tenant
+        )
+        key = new_key("live")
+        keys.put(ApiKey(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=list(scopes)))
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app),
+            base_url="http://router.test",
+            headers={"authorization": f"Bearer {key.reveal()}"},
+        )
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+async def acme(caller: Caller) -> httpx.AsyncClient:
+    """A key of tenant acme with every scope."""
+    return await caller("acme")
+
+
+@pytest.fixture
+async def other(caller: Caller) -> httpx.AsyncClient:
+    """A key of another tenant with every scope."""
+    return await caller("other")

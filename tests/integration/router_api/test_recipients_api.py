@@ -1,0 +1,197 @@
+"""Recipients and devices: saved, read, paged, and every loss of an address noticed."""
+
+import httpx
+import pytest
+
+from .conftest import Directory
+
+ADA = {
+    "email": "ada@example.com",
+    "phone": "+49 30 12345678",
+    "locale": "de-at",
+    "time_zone": "Europe/Vienna",
+    "attributes": {"plan": "pro", "tags": ["a"]},
+}
+
+
+async def test_a_recipient_comes_back_as_saved_and_saving_twice_changes_nothing(
+    acme: httpx.AsyncClient, directory: Directory
+):
+    made = await acme.put("/v1/recipients/ada", json=ADA)
+    assert made.status_code == 201
+    again = await acme.put("/v1/recipients/ada", json=ADA)
+    assert again.status_code == 200
+    read = await acme.get("/v1/recipients/ada")
+    assert read.json() == made.json() == again.json()
+    assert read.headers["etag"] == made.headers["etag"] == again.headers["etag"]
+    body = read.json()
+    assert (body["phone"], body["locale"], body["version"]) == ("+493012345678", "de-AT", 0)
+    assert body["attributes"] == ADA["attributes"]
+    assert await directory.changed() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "raised"),
+    [
+        ({"email": "ada@example.org"}, True),
+        ({"email": None}, True),
+        ({"phone": None}, True),
+        ({"locale": "en"}, False),
+        ({"attributes": {}}, False),
+    ],
+)
+async def test_losing_an_address_raises_the_version(
+    acme: httpx.AsyncClient, directory: Directory, change: dict[str, object], raised: bool
+):
+    await acme.put("/v1/recipients/ada", json=ADA)
+    changed = await acme.put("/v1/recipients/ada", json={**ADA, **change})
+    assert changed.status_code == 200
+    assert changed.json()["version"] == await directory.version("ada") == int(raised)
+    assert await directory.changed() == ([("recipient_version", "acme", "ada")] if raised else [])
+
+
+async def test_gaining_an_address_takes_nothing_away(acme: httpx.AsyncClient, directory: Directory):
+    await acme.put("/v1/recipients/bob", json={})
+    await acme.put("/v1/recipients/bob", json={"email": "bob@example.com"})
+    assert await directory.version("bob") == 0
+
+
+async def test_a_version_outlives_its_recipient(acme: httpx.AsyncClient, directory: Directory):
+    await acme.put("/v1/recipients/ada", json=ADA)
+    assert (await acme.delete("/v1/recipients/ada")).status_code == 204
+    assert (await acme.get("/v1/recipients/ada")).status_code == 404
+    assert (await acme.delete("/v1/recipients/ada")).status_code == 404
+    back = await acme.put("/v1/recipients/ada", json=ADA)
+    assert back.status_code == 201
+    assert back.json()["version"] == await directory.version("ada") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code"),
+    [
+        ({"email": "nobody"}, "/email", "email_invalid"),
+        ({"email": "a b@example.com"}, "/email", "email_invalid"),
+        ({"email": "a@example.com\r\nBcc: b@example.com"}, "/email", "email_invalid"),
+        ({"phone": "030 12345678"}, "/phone", "phone_invalid"),
+        ({"phone": "+1"}, "/phone", "phone_invalid"),
+        ({"locale": "klingon"}, "/locale", "locale_unknown"),
+        ({"time_zone": "Mars/Olympus"}, "/time_zone", "time_zone_unknown"),
+        ({"attributes": {"a": ["x\u0000"]}}, "/attributes", "text_invalid"),
+        ({"attributes": {"a": "x" * 40_000}}, "/attributes", "too_large"),
+        ({"attributes": []}, "/attributes", "dict_type"),
+        ({"mail": "a@example.com"}, "/mail", "extra_forbidden"),
+    ],
+)
+async def test_faults_are_named_by_pointer(
+    acme: httpx.AsyncClient, body: dict[str, object], pointer: str, code: str
+):
+    refused = await acme.put("/v1/recipients/ada", json=body)
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [(pointer, code)]
+
+
+async def test_half_a_surrogate_pair_is_refused_and_breaks_nothing(acme: httpx.AsyncClient):
+    refused = await acme.put(
+        "/v1/recipients/ada",
+        content=b'{"attributes": {"a": "\\ud800"}}',
+        headers={"content-type": "application/json"},
+    )
+    assert refused.status_code == 422
+
+
+async def test_updates_ask_for_what_was_read(acme: httpx.AsyncClient):
+    unseen = await acme.put("/v1/recipients/ada", json=ADA, headers={"if-match": '"1"'})
+    assert unseen.status_code == 412
+    first = await acme.put("/v1/recipients/ada", json=ADA)
+    seen = {"if-match": first.headers["etag"]}
+    second = await acme.put("/v1/recipients/ada", json={**ADA, "locale": "en"}, headers=seen)
+    assert second.status_code == 200
+    assert second.headers["etag"] != first.headers["etag"]
+    lost = await acme.put("/v1/recipients/ada", json={**ADA, "locale": "fr"}, headers=seen)
+    assert lost.status_code == 412
+    assert (await acme.delete("/v1/recipients/ada", headers=seen)).status_code == 412
+    assert (await acme.delete("/v1/recipients/ada", headers={"if-match": "*"})).status_code == 204
+
+
+@pytest.mark.parametrize("name", ["user/42", "a%2Fb", "mïa", "a b", "x?y#z", "u" * 256])
+async def test_any_id_can_be_written_in_an_address(acme: httpx.AsyncClient, name: str):
+    path = "/v1/recipients/" + httpx.QueryParams({"x": name}).__str__()[2:].replace("+", "%20")
+    assert (await acme.put(path, json={})).json()["id"] == name
+    assert (await acme.get(f"{path}/devices")).json() == {"data": []}
+    assert (await acme.get(path)).json()["id"] == name
+
+
+@pytest.mark.parametrize("path", ["%00", "a%0Ab", "u" * 257])
+async def test_an_id_that_is_none_is_refused(acme: httpx.AsyncClient, path: str):
+    assert (await acme.put(f"/v1/recipients/{path}", json={})).status_code == 422
+
+
+async def test_every_recipient_is_on_one_page(acme: httpx.AsyncClient, other: httpx.AsyncClient):
+    names = [f"r{number:02}" for number in range(23)]
+    saved = await acme.post("/v1/recipients/bulk", json={"recipients": [{"id": name} for name in names]})
+    assert saved.status_code == 200
+    await other.put("/v1/recipients/stranger", json={})
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 10} | ({"cursor": cursor} if cursor else {})
+        page = (await acme.get("/v1/recipients", params=params)).json()
+        seen += [one["id"] for one in page["data"]]
+        cursor = page["next_cursor"]
+        assert page["has_more"] == (cursor is not None)
+        if cursor is None:
+            break
+    assert seen == names
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "WzFd", "W10", "WyJhIiwiYiJd", "WyJcdTAwMDAiXQ"])
+async def test_a_forged_cursor_is_refused(acme: httpx.AsyncClient, cursor: str):
+    refused = await acme.get("/v1/recipients", params={"cursor": cursor})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_cursor")
+
+
+async def test_a_thousand_at_once_each_with_its_answer(acme: httpx.AsyncClient, directory: Directory):
+    body = [{"id": f"r{number}", "email": f"r{number}@example.com"} for number in range(1000)]
+    first = await acme.post("/v1/recipients/bulk", json={"recipients": body})
+    assert first.status_code == 200
+    assert {one["result"] for one in first.json()["results"]} == {"created"}
+    body[1]["email"] = "else@example.com"
+    body[2]["email"] = "nobody"
+    body[3] = {"email": "x@example.com"}
+    body[4] = body[0]
+    second = await acme.post("/v1/recipients/bulk", json={"recipients": body})
+    assert second.status_code == 207
+    results = second.json()["results"]
+    assert [one["result"] for one in results[:5]] == ["unchanged", "updated", "refused", "refused", "refused"]
+    assert {one["result"] for one in results[5:]} == {"unchanged"}
+    assert results[2]["errors"][0]["pointer"] == "/recipients/2/email"
+    assert results[3]["errors"][0]["pointer"] == "/recipients/3/id"
+    assert results[4]["errors"][0]["code"] == "repeated"
+    assert await directory.changed() == [("recipient_version", "acme", "r1")]
+
+
+async def test_many_recipients_of_which_none_can_be_taken(acme: httpx.AsyncClient):
+    refused = await acme.post("/v1/recipients/bulk", json={"recipients": [{"id": ""}, 7]})
+    assert refused.status_code == 422
+    assert [one["result"] for one in refused.json()["results"]] == ["refused", "refused"]
+    too_many = await acme.post("/v1/recipients/bulk", json={"recipients": [{"id": "a"}] * 1001})
+    assert too_many.status_code == 422
+    assert too_many.json()["errors"][0]["pointer"] == "/recipients"
+
+
+async def test_devices_come_and_go(acme: httpx.AsyncClient, directory: Directory):
+    path = "/v1/recipients/ada/devices/phone%2F1"
+    assert (await acme.put(path, json={"token": "t1"})).status_code == 404
+    await acme.put("/v1/recipients/ada", json=ADA)
+    made = await acme.put(path, json={"token": "t1", "platform": "ios"})
+    assert (made.status_code, made.json()["id"]) == (201, "phone/1")
+    assert (await acme.put(path, json={"token": "t1", "platform": "ios"})).status_code == 200
+    assert await directory.version("ada") == 0
+    await acme.put(path, json={"token": "t2", "platform": "ios"})
+    assert await directory.version("ada") == 1
+    assert [one["token"] for one in (await acme.get("/v1/recipients/ada")).json()["devices"]] == ["t2"]
+    assert (await acme.get(path)).json()["token"] == "t2"
+    assert (await acme.delete(path)).status_code == 204
+    assert await directory.version("ada") == 2
+    assert (await acme.delete(path)).status_code == 404
+    assert (await acme.get("/v1/recipients/ada/devices")).json() == {"data": []}
