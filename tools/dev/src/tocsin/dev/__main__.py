@@ -20,7 +20,12 @@ from tocsin.dev.run_folder import RunFolder
 
 Folder = Annotated[Path, typer.Option(help="Where data, logs and addresses are kept.")]
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # a local may hold a key
+)
 
 
 @app.command()

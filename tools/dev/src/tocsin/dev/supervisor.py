@@ -12,7 +12,7 @@ from tocsin.dev.processes import end
 LOOK_EVERY = 0.2  # seconds between two looks at the processes
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before a start; doubled when it died young
 GIVE_UP_AFTER = 3  # deaths in a row
-YOUNG = 10.0  # seconds of life below which a death counts as a failed start
+YOUNG = 20.0  # seconds of life below which a death counts as a failed start
 
 
 @dataclass(kw_only=True)
