@@ -1,0 +1,74 @@
+"""The sandbox: every magic recipient on every channel, and everyone else."""
+
+import pytest
+
+from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected, Throttled
+from tocsin.channel import sandbox as module
+from tocsin.channel.sandbox import Magic, Sandbox, magic_of
+from tocsin.contracts.vocabulary import Channel, Reason
+from tocsin.testing.jobs import job_for
+
+MAGIC = [
+    (Magic.BOUNCE, "bounce@sandbox.tocsin.test", "+15005550001", "sandbox-invalid", Rejected),
+    (Magic.GONE, "gone+7@Sandbox.Tocsin.Test", "+15005550004", "sandbox-unregistered-7", Rejected),
+    (Magic.FAIL, "fail@sandbox.tocsin.test", "+15005550002", "sandbox-unavailable", NotSent),
+    (Magic.THROTTLE, "throttle@sandbox.tocsin.test", "+15005550007", "sandbox-throttled", Throttled),
+    (Magic.SILENT, "silent@sandbox.tocsin.test", "+15005550008", "sandbox-silent", Ambiguous),
+    (Magic.DELAY, "delay@sandbox.tocsin.test", "+15005550009", "sandbox-delay", Accepted),
+]
+
+
+async def no_time(_seconds: float) -> None:
+    """Two seconds, in a test."""
+
+
+@pytest.mark.parametrize("channel", Channel)
+@pytest.mark.parametrize("row", MAGIC)
+async def test_magic_recipients(channel: Channel, row: tuple[Magic, str, str, str, type]) -> None:
+    magic, mail, phone, token, kind = row
+    address = {Channel.EMAIL: mail, Channel.SMS: phone, Channel.PUSH: token}[channel]
+    assert magic_of(channel, address) is magic
+    answer = await Sandbox(channel=channel, sleep=no_time).send(job_for(channel, address=address, test=True))
+    assert type(answer) is kind
+    assert address not in repr(answer)
+
+
+async def test_only_a_device_can_be_gone() -> None:
+    answers = {
+        channel: await Sandbox(channel=channel).send(job_for(channel, address=address, test=True))
+        for channel, address in (
+            (Channel.EMAIL, "gone@sandbox.tocsin.test"),
+            (Channel.SMS, "+15005550004"),
+            (Channel.PUSH, "sandbox-unregistered"),
+        )
+    }
+    reasons = {channel: answer.reason for channel, answer in answers.items() if isinstance(answer, Rejected)}
+    assert reasons == {
+        Channel.EMAIL: Reason.RECIPIENT_REFUSED,
+        Channel.SMS: Reason.RECIPIENT_REFUSED,
+        Channel.PUSH: Reason.DEVICE_GONE,
+    }
+
+
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [
+        (Channel.EMAIL, "bounce@example.org"),
+        (Channel.EMAIL, "anyone@sandbox.tocsin.test"),
+        (Channel.EMAIL, "bounce"),
+        (Channel.SMS, "+15005550006"),
+        (Channel.PUSH, "sandbox-invalidated"),
+        (Channel.PUSH, "bounce@sandbox.tocsin.test"),
+    ],
+)
+async def test_everyone_else_is_taken(channel: Channel, address: str) -> None:
+    job = job_for(channel, address=address, test=True)
+    answer = await Sandbox(channel=channel).send(job)
+    assert answer == Accepted(message_id=f"sandbox-{job.delivery_id}", code="sandbox")
+
+
+def test_the_table_names_every_magic_recipient() -> None:
+    for _, mail, phone, token, _ in MAGIC:
+        local = mail.lower().partition("@")[0].partition("+")[0]
+        for name in (f"{local}@sandbox.tocsin.test", phone, token.removesuffix("-7")):
+            assert f"`{name}`" in (module.__doc__ or "")
