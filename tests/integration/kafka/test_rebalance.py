@@ -104,7 +104,7 @@ async def test_a_slow_fence_holds_consumption(prepared, until):
     await gate.reached.wait()
     group = member.component._group
     await until(group._lease.ok)  # it is a member, and heartbeats go on meanwhile
-    consumer = group._open
+    consumer = group._member.consumer
     assert consumer.paused() == consumer.assignment()
     assert not group.held
     assert not seen
@@ -174,7 +174,7 @@ async def test_the_lease_ends_when_heartbeats_stop_and_an_expelled_member_ends(p
     member = await prepared.slot_group(work, group="copier", topics=["in"]).start()
     group = member.component
     await until(lambda: len(group.held) == 2 and group.lease_ok())
-    coordinator = group._membership._coordinator
+    coordinator = group._member._membership._coordinator
     answering = coordinator._do_heartbeat
 
     async def silent() -> bool:

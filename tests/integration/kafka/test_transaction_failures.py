@@ -163,10 +163,10 @@ async def test_commits_carry_metadata_to_the_next_owner(prepared, until):
 
     async def look(slot: Slot) -> None:
         if slot.number == 1:
-            found.append(slot.positions[partition])
             batch = await slot.take()
             assert batch is not None
             assert [record.offset for record in batch.records] == [2]
+            found.append(slot.positions[partition])
         await slot.revoked.wait()
 
     second = await prepared.slot_group(look, group="copier", topics=["in"]).start()
