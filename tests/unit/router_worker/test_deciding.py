@@ -1,0 +1,228 @@
+"""Each rule of a decision: what it sees, what follows, and what the record says of it."""
+
+import importlib.util
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tocsin.contracts.intents import DeliveryRef
+from tocsin.contracts.limits import DECISION_BYTES
+from tocsin.contracts.recipients import Device, InlineRecipient
+from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
+from tocsin.router.policy import Facts, Preference, Send, Skip, Trail, decide
+from tocsin.router.templates import RenderFault
+
+_spec = importlib.util.spec_from_file_location("decision_cases", Path(__file__).with_name("decision_cases.py"))
+cases = importlib.util.module_from_spec(_spec)
+sys.modules["decision_cases"] = cases
+_spec.loader.exec_module(cases)
+case, intent = cases.case, cases.intent
+
+
+def rules(trail: Trail) -> list[tuple[str, str]]:
+    return [(one.rule, one.outcome) for one in trail.decision().rules]
+
+
+def ends(verdict) -> list[tuple]:
+    return [
+        (one.ref.channel, one.ref.address_key, "send" if isinstance(one, Send) else (one.rule, one.reason))
+        for one in verdict.deliveries
+    ]
+
+
+def test_everything_in_order_sends_to_each_address():
+    verdict = decide(case())
+    assert verdict.ended is None
+    assert ends(verdict) == [
+        (Channel.EMAIL, "email", "send"),
+        (Channel.SMS, "phone", "send"),
+        (Channel.PUSH, "d1", "send"),
+        (Channel.PUSH, "d2", "send"),
+    ]
+    assert [one.address for one in verdict.deliveries] == ["ann@example.test", "+4915112345678", "t1", "t2"]
+    assert rules(verdict.deliveries[0].trail) == [
+        ("expiry", "alive"),
+        ("duplicate", "claimed"),
+        ("recipient", "found"),
+        ("category", "on"),
+        ("preference", "none"),
+        ("address", "present"),
+        ("template", "found"),
+        ("render", "rendered"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "rule", "reason"),
+    [
+        ({"now": cases.EVENT_TIME + timedelta(hours=24)}, StatusName.EXPIRED, Rule.EXPIRY, None),
+        ({"intent": intent(expires_at=cases.NOW)}, StatusName.EXPIRED, Rule.EXPIRY, None),
+        ({"facts": Facts()}, StatusName.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN),
+        (
+            {"facts": Facts(), "intent": intent(inline=InlineRecipient(id="ann", locale="de"))},
+            StatusName.SKIPPED,
+            Rule.RECIPIENT,
+            Reason.RECIPIENT_UNKNOWN,
+        ),
+        ({"workflow": None, "category": None}, StatusName.SKIPPED, Rule.CATEGORY, Reason.WORKFLOW_UNKNOWN),
+        ({"tenant": None}, StatusName.SKIPPED, Rule.CATEGORY, Reason.TENANT_UNKNOWN),
+    ],
+)
+def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
+    verdict = decide(case(**changes))
+    assert verdict.ended is not None
+    assert (verdict.ended.status, verdict.ended.rule, verdict.ended.reason) == (status, rule, reason)
+    assert verdict.deliveries == []
+    assert rules(verdict.ended.trail)[-1][0] == rule
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"category": None}, (Rule.CATEGORY, Reason.CATEGORY_UNKNOWN)),
+        (
+            {"facts": msgspec.structs.replace(cases.FACTS, preferences=(Preference("sms", "orders", "*", False),))},
+            (Rule.PREFERENCE, Reason.PREFERENCE_OFF),
+        ),
+        (
+            {"category": msgspec.structs.replace(cases.CATEGORY, default="off")},
+            (Rule.CATEGORY, Reason.CATEGORY_OFF),
+        ),
+        (
+            {"facts": msgspec.structs.replace(cases.FACTS, phone=None)},
+            (Rule.ADDRESS, Reason.ADDRESS_MISSING),
+        ),
+        ({"templates": lambda _: {}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
+        (
+            {"render": lambda template, category, person: RenderFault("body", "Line 1: undefined variable at `data.x`.")},
+            (Rule.RENDER, Reason.TEMPLATE_FAILED),
+        ),
+    ],
+)
+def test_a_channel_that_gets_nothing(changes, expected):
+    workflow = msgspec.structs.replace(cases.WORKFLOW, channels=[Channel.SMS])
+    verdict = decide(case(**({"workflow": workflow} | changes)))
+    assert ends(verdict) == [(Channel.SMS, "phone", expected)]
+    assert rules(verdict.deliveries[0].trail)[-1][0] in (expected[0], Rule.PREFERENCE)
+
+
+def test_one_channel_that_fails_takes_nothing_from_the_others():
+    facts = msgspec.structs.replace(
+        cases.FACTS, email=None, devices=(), preferences=(Preference("sms", "*", "*", True),)
+    )
+    assert ends(decide(case(facts=facts))) == [
+        (Channel.EMAIL, "email", (Rule.ADDRESS, Reason.ADDRESS_MISSING)),
+        (Channel.SMS, "phone", "send"),
+        (Channel.PUSH, "", (Rule.ADDRESS, Reason.ADDRESS_MISSING)),
+    ]
+
+
+def test_a_render_fault_names_the_variable():
+    fault = RenderFault("body", "Line 1: undefined variable at `data.x`.")
+    verdict = decide(case(render=lambda template, category, person: fault))
+    assert all(isinstance(one, Skip) and "data.x" in one.detail for one in verdict.deliveries)
+
+
+@pytest.mark.parametrize(
+    ("ref", "expected"),
+    [
+        (DeliveryRef(channel=Channel.PUSH, step="1", address_key="d2"), "send"),
+        (
+            DeliveryRef(channel=Channel.PUSH, step="1", address_key="gone"),
+            (Rule.ADDRESS, Reason.ADDRESS_MISSING),
+        ),
+        (DeliveryRef(channel=Channel.SMS, step="1", address_key="phone"), "send"),
+    ],
+)
+def test_one_delivery_decided_again(ref, expected):
+    verdict = decide(case(intent=intent(delivery=ref)))
+    assert ends(verdict) == [(ref.channel, ref.address_key, expected)]
+
+
+@pytest.mark.parametrize(
+    ("locale", "default", "published", "found"),
+    [
+        ("de-AT", "en", ["de-AT", "de", "en"], "de-AT"),
+        ("de_AT", "en", ["de-AT", "de", "en"], "de-AT"),
+        ("de-AT", "en", ["de", "en"], "de"),
+        ("de-AT", "en", ["en", "fr"], "en"),
+        (None, "fr", ["en", "fr"], "fr"),
+        ("it", "es", ["en", "fr"], None),
+    ],
+)
+def test_the_language_of_the_template(locale, default, published, found):
+    verdict = decide(
+        case(
+            facts=msgspec.structs.replace(cases.FACTS, locale=locale),
+            tenant=msgspec.structs.replace(cases.TENANT, default_locale=default),
+            workflow=msgspec.structs.replace(cases.WORKFLOW, channels=[Channel.SMS]),
+            templates=lambda channel: {one: cases.template(channel, one) for one in published},
+        )
+    )
+    one = verdict.deliveries[0]
+    assert (one.template.locale if isinstance(one, Send) else None) == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "ttl", "lane", "seconds"),
+    [
+        (None, None, Lane.CRITICAL, 600),
+        (None, None, Lane.TRANSACTIONAL, 86_400),
+        (None, None, Lane.BULK, 259_200),
+        (None, 60, Lane.BULK, 60),
+        (30, 60, Lane.BULK, 30),
+        (90, 60, Lane.BULK, 90),
+    ],
+)
+def test_when_a_message_dies(asked, ttl, lane, seconds):
+    expires = None if asked is None else cases.EVENT_TIME + timedelta(seconds=asked)
+    verdict = decide(
+        case(
+            intent=intent(expires_at=expires, lane=lane),
+            category=msgspec.structs.replace(cases.CATEGORY, ttl_seconds=ttl),
+        )
+    )
+    assert verdict.expires_at == cases.EVENT_TIME + timedelta(seconds=seconds)
+
+
+def test_what_is_given_inline_overrides_the_directory():
+    inline = InlineRecipient(
+        id="ann", email="other@example.test", devices=[Device(id="x", token="tx")], attributes={"a": 2}
+    )
+    seen = []
+    verdict = decide(
+        case(
+            intent=intent(inline=inline),
+            facts=msgspec.structs.replace(cases.FACTS, attributes={"a": 1, "b": 1}),
+            render=lambda template, category, person: seen.append(person) or cases.content_of(template.channel),
+        )
+    )
+    assert [one.address for one in verdict.deliveries] == ["other@example.test", "+4915112345678", "tx"]
+    assert seen[0].variables()["attributes"] == {"a": 2, "b": 1}
+
+
+def test_an_inline_recipient_need_not_be_known_but_preferences_hold():
+    stored = Facts(version=3, preferences=(Preference("email", "*", "*", False),))
+    inline = InlineRecipient(id="bob", email="bob@example.test", phone="+491")
+    verdict = decide(case(facts=stored, intent=intent(recipient="bob", inline=inline)))
+    assert ends(verdict)[:2] == [
+        (Channel.EMAIL, "email", (Rule.PREFERENCE, Reason.PREFERENCE_OFF)),
+        (Channel.SMS, "phone", "send"),
+    ]
+
+
+def test_the_record_never_holds_an_address_and_always_fits():
+    trail = Trail()
+    for rule in Rule:
+        trail = trail.and_then(rule, "looked at", locale="ü" * 900)
+    decision = trail.decision()
+    assert decision.truncated
+    assert len(msgspec.json.encode(decision)) <= DECISION_BYTES
+    assert [one.rule for one in decision.rules] == [rule.value for rule in Rule]
+    for one in decide(case()).deliveries:
+        text = msgspec.json.encode(one.trail.decision())
+        assert len(text) <= DECISION_BYTES
+        assert not any(secret in text for secret in (b"ann@", b"+49151", b'"t1"'))

@@ -1,0 +1,101 @@
+"""What is said about a template before it is saved."""
+
+import pytest
+
+from tocsin.contracts.vocabulary import Channel
+from tocsin.router.templates import check_template
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "order": {"$ref": "#/$defs/order"},
+        "items": {"type": "array", "items": {"type": "object", "properties": {"sku": {"type": "string"}}}},
+        "open": {"type": "object", "properties": {"a": {}}, "additionalProperties": True},
+        "either": {"oneOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]},
+        "map": {"type": "object", "additionalProperties": {"type": "object", "properties": {"z": {}}}},
+        "anything": {},
+    },
+    "$defs": {"order": {"type": "object", "properties": {"id": {"type": "string"}}}},
+}
+
+
+def codes(source: str, schema: object = SCHEMA) -> list[str]:
+    return [fault.code for fault in check_template({"body": source}, Channel.SMS, schema)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ data.name }} {{ data['name'] }} {{ data.order.id }}",
+        "{% for one in data['items'] %}{{ one.sku }}{% endfor %}",
+        "{{ data['items'][0].sku }}",
+        "{{ data.open.whatever }} {{ data.either.a }} {{ data.map.key.z }} {{ data.anything.at.all }}",
+        "{{ recipient.id }} {{ recipient.attributes.x.y }} {{ tenant.name }} {{ links.unsubscribe }} {{ actor.id }}",
+        "{% set order = data.order %}{{ order.id }}",
+        "{% with o = data.order %}{{ o.id }}{% endwith %}",
+        "{% for one in data['items'] %}{{ loop.index }}{% endfor %}{{ range(3)|join }}",
+        "{% if data.name %}{% set x = data.name %}{% endif %}{{ x }}",
+    ],
+)
+def test_variables_that_exist(source):
+    assert codes(source) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [
+        ("{{ data.nmae }}", "data.nmae"),
+        ("{{ data['nmae'] }}", "data['nmae']"),
+        ("\n\n{{ data.order.idd }}", "data.order.idd"),
+        ("{% for one in data['items'] %}{{ one.skuu }}{% endfor %}", "one.skuu"),
+        ("{{ data.name.first }}", "data.name.first"),
+        ("{{ data.map.key.zz }}", "data.map.key.zz"),
+        ("{{ recipient.name }}", "recipient.name"),
+        ("{{ links.unsubscribed }}", "links.unsubscribed"),
+        ("{{ customer.name }}", "customer"),
+        ("{% for a in data.name %}{% endfor %}{{ a }}", "a"),
+        ("{% if data.nmae %}x{% endif %}", "data.nmae"),
+        ("{% set o = data.order %}{{ o.idd }}", "o.idd"),
+    ],
+)
+def test_variables_that_nothing_will_fill(source, path):
+    faults = check_template({"body": source}, Channel.SMS, SCHEMA)
+    assert [fault.code for fault in faults] == ["variable_unknown"]
+    assert f"`{path}`" in faults[0].detail
+    assert faults[0].pointer == "/parts/body"
+    assert f"Line {source.count(chr(10)) + 1}:" in faults[0].detail
+
+
+def test_without_a_schema_nothing_is_known_of_data():
+    assert codes("{{ data.anything.goes }}", None) == []
+    assert codes("{{ nothing.else }}", None) == ["variable_unknown"]
+
+
+def test_a_schema_of_the_tenants_own_cannot_break_the_check():
+    for schema in ({"$ref": "#/nowhere"}, {"$ref": "https://example.test/x"}, {"properties": True}, {"$ref": "#"}):
+        assert codes("{{ data.a.b }}", schema) == []
+
+
+@pytest.mark.parametrize("source", ["{{ data.name", "{% if %}", "{% for x %}{% endfor %}", "{{ a b }}", "{% bogus %}"])
+def test_syntax(source):
+    assert codes(source) == ["template_syntax"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "parts", "expected"),
+    [
+        (Channel.EMAIL, {"subject": "s", "text": "t"}, []),
+        (Channel.EMAIL, {"subject": "s", "text": "t", "html": "h"}, []),
+        (Channel.EMAIL, {"subject": "s"}, ["part_missing"]),
+        (Channel.EMAIL, {"html": "h"}, ["part_missing"]),
+        (Channel.EMAIL, {"subject": "s", "html": "h", "amp": "x"}, ["part_unknown"]),
+        (Channel.SMS, {}, ["part_missing"]),
+        (Channel.SMS, {"body": "b", "data.x": "y"}, ["part_unknown"]),
+        (Channel.PUSH, {"title": "t", "body": "b", "data.order": "x"}, []),
+        (Channel.PUSH, {"title": "t", "body": "b", "data.": "x"}, ["part_unknown"]),
+        (Channel.SMS, {"body": "x" * 200_000}, ["part_too_long"]),
+    ],
+)
+def test_parts(channel, parts, expected):
+    assert [fault.code for fault in check_template(parts, channel, None)] == expected

@@ -1,0 +1,193 @@
+"""What templates may do, and what stops those that do too much."""
+
+import time
+
+import msgspec
+import pytest
+
+from tocsin.contracts.directory import Template
+from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
+from tocsin.contracts.vocabulary import Channel
+from tocsin.router.templates import Renderer, RenderFault, check_template
+from tocsin.router.templates.bounds import BRANCHES
+from tocsin.router.templates.metering import metered
+
+BIG = "x" * 250_000
+revisions = iter(range(1, 1_000_000))
+
+
+def render(source: str, **context):
+    return render_parts(Channel.SMS, {"body": source}, **context)
+
+
+def render_parts(channel: Channel, parts: dict[str, str], **context):
+    template = Template(
+        tenant="acme", workflow="w", channel=channel, locale="en", revision=next(revisions), parts=parts
+    )
+    return Renderer().render(template, context)
+
+
+@pytest.mark.parametrize(
+    ("source", "data", "text"),
+    [
+        ("Hi {{ data.name }}!", {"name": "<Ann>"}, "Hi <Ann>!"),
+        ("{% for i in data.l if i > 1 -%}  {{ i }},{% else %}none{% endfor %}", {"l": [1, 2, 3]}, "2,3,"),
+        ("{% for i in data.l %}x{% else %}none{% endfor %}", {"l": []}, "none"),
+        ("{% for i in (data.a if data.b else data.c) if i %}{{ i }}{% endfor %}", {"b": 0, "c": [0, 4]}, "4"),
+        ("{% if data.x is defined %}a{% else %}b{% endif %}", {}, "b"),
+        ("{{ data.x|default('none') }}", {}, "none"),
+        ("[{{ data.x }}]", {"x": None}, "[]"),
+        ("{{ data.t }} {{ data.f }}", {"t": True, "f": 1.5}, "true 1.5"),
+        ("{{ data.l|join(', ') }}", {"l": ["a", 1]}, "a, 1"),
+        ("{{ data.l|map(attribute='n')|join('-') }}", {"l": [{"n": "a"}, {"n": "b"}]}, "a-b"),
+        ("{{ data.p|float * data.q|int }}", {"p": "2.5", "q": 3}, "7.5"),
+        ("{% set n = data.a ~ ' ' ~ data.b %}{{ n|upper }}", {"a": "x", "b": "y"}, "X Y"),
+        ("{% for k in data.d %}{{ k }}={{ data.d[k] }};{% endfor %}", {"d": {"a": 1, "b": 2}}, "a=1;b=2;"),
+        ("{% for i in range(3) %}{{ loop.index }}{{ loop.cycle('a', 'b') }}{% endfor %}", {}, "1a2b3a"),
+        ("{% with a = 1 %}{{ a }}{% endwith %}{% raw %}{{ a }}{% endraw %}{# no #}", {}, "1{{ a }}"),
+        ("a\n{%- if true %} b {%- endif +%}\nc", {}, "a b\nc"),
+        ("{{ 'x'|replace('x', data.s) }}", {"s": "yy"}, "yy"),
+    ],
+)
+def test_the_language(source, data, text):
+    assert render(source, data=data) == SmsContent(body=text.strip())
+
+
+def test_html_is_escaped_in_html_only():
+    parts = {"subject": "{{ data.x }}", "text": "{{ data.x }}", "html": "<b>{{ data.x }}</b>{{ data.x|safe }}"}
+    assert render_parts(Channel.EMAIL, parts, data={"x": "<&>"}) == EmailContent(
+        subject="<&>", text="<&>", html="<b>&lt;&amp;&gt;</b><&>"
+    )
+
+
+def test_subjects_and_titles_are_one_line():
+    parts = {"subject": "a\r\n{{ data.x }}", "text": "t"}
+    content = render_parts(Channel.EMAIL, parts, data={"x": "b\nBcc: c"})
+    assert content.subject == "a b Bcc: c"
+    push = {"title": "a\nb", "body": "b", "data.order": "{{ data.x }}"}
+    assert render_parts(Channel.PUSH, push, data={"x": 1}) == PushContent(
+        title="a b", body="b", data={"order": "1"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("{{ data.order.id }}", "data.order.id"),
+        ("{{ foo }}", "foo"),
+        ("{{ actor.id }}", "actor.id"),
+        ("{% if data.vip %}x{% endif %}", "data.vip"),
+        ("{{ data.l[3].x }}", "data.l[3].x"),
+        ("{% for i in data.none %}{% endfor %}", "data.none"),
+    ],
+)
+def test_an_undefined_variable_is_an_error_that_names_it(source, named):
+    fault = render(source, data={"order": {}, "l": [], "secret": "4711"})
+    assert isinstance(fault, RenderFault)
+    assert f"`{named}`" in fault.detail
+    assert "4711" not in fault.detail
+
+
+def test_a_fault_never_repeats_a_value():
+    fault = render("{{ data.secret|int }}", data={"secret": "hunter2"})
+    assert isinstance(fault, RenderFault)
+    assert "hunter2" not in fault.detail
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for i in range(1000) %}{% for j in range(1000) %}{% for k in range(1000) %}{% endfor %}{% endfor %}{% endfor %}",
+        "{% for i in range(1000) %}{% for j in range(1000) %}{{ data.s }}{% endfor %}{% endfor %}",
+        "{% for i in range(1000) %}{% for j in range(1000) %}" + "y" * 60_000 + "{% endfor %}{% endfor %}",
+        "{% for i in range(1000) %}{% for j in range(1000) %}{% if 'z' in data.s %}{% endif %}{% endfor %}{% endfor %}",
+        "{% for i in data.l if 'z' in data.s %}{% endfor %}",
+        "{{ range(1000000000) }}",
+        "{{ range(1001)|join }}",
+        "{{ data.s|replace('x', data.s) }}",
+        "{{ data.l|join(data.s) }}",
+        "{% for i in range(900) %}" + "y" * 900 + "{% endfor %}",
+        "{{ data.s }}{{ data.s }}{{ data.s }}",
+        "{% set a %}{{ data.s }}{{ data.s }}{% endset %}{% set b %}{{ a }}{{ a }}{% endset %}{% set c %}{{ b }}{{ b }}{% endset %}",
+        "{{ data.l }}",
+    ],
+)
+def test_what_does_too_much_is_stopped_soon(source):
+    data = {"s": BIG, "l": [1] * 20_000}
+    assert check_template({"body": source}, Channel.SMS, None) == []
+    began = time.thread_time()
+    fault = render(source, data=data)
+    assert isinstance(fault, RenderFault)
+    assert time.thread_time() - began < 1  # a bound of 20 ms, and room for a machine that is busy
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 'x' * 1000000000 }}",
+        "{{ data.s * data.n }}",
+        "{% set ns = namespace(x='a') %}{% for i in range(40) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+        "{% set a = data.s ~ data.s %}{% set b = a ~ a %}{% set c = b ~ b %}{{ c }}",
+        "{% set a = [data.s, data.s] %}{% set b = [a, a] %}{{ b|tojson }}",
+        "{% for a in [data.s ~ data.s] %}{% for b in [a ~ a] %}{{ b }}{% endfor %}{% endfor %}",
+        "{% with a = data.s + data.s %}{% set b = a + a %}{% endwith %}",
+        "{% set a = data.l|join %}{% set b = a|replace('x', a) %}",
+        "{% macro m(x) %}{{ m(x) }}{% endmacro %}{{ m(1) }}",
+        "{% include 'other' %}",
+        "{% extends 'other' %}",
+        "{% for i in data.l recursive %}{{ loop(i) }}{% endfor %}",
+        "{{ 'x'|indent(1000000000) }}",
+        "{{ '%1000000000d'|format(1) }}",
+        "{{ data.l|map('indent', 1000000) }}",
+        "{{ data.l|batch(1000000000, 'x') }}",
+        "{{ debug() }}",
+        "{{ data.s.upper() }}",
+        "{{ range(*data.l) }}",
+        "{{ tick(1) }}",
+        "{{ " + "data.s ~ " * 30 + "data.s }}",
+        "{{ data.l" + "|sort" * 30 + " }}",
+        "{% if data.a %}" + "{% elif data.a %}" * (BRANCHES + 1) + "{% endif %}",
+        "{% set x | upper %}a{% endset %}",
+    ],
+)
+def test_what_could_grow_without_bound_is_refused_when_saved_and_again_when_rendered(source):
+    codes = {fault.code for fault in check_template({"body": source}, Channel.SMS, None)}
+    assert "template_forbidden" in codes
+    assert isinstance(render(source, data={"s": BIG, "n": 10**9, "l": [1], "a": 0}), RenderFault)
+
+
+@pytest.mark.parametrize("source", ["{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "{% if x %}" * 3000])
+def test_deep_nesting_is_refused(source):
+    faults = check_template({"body": source}, Channel.SMS, None)
+    assert {fault.code for fault in faults} <= {"template_syntax", "template_forbidden"}
+    assert faults
+    assert isinstance(render(source, x=1), RenderFault)
+
+
+def test_a_part_may_have_512_kib():
+    assert isinstance(render("{{ data.s }}{{ data.s }}", data={"s": BIG}), SmsContent)
+    assert isinstance(render("{{ data.s }}{{ data.s }}", data={"s": "ü" * 250_000}), RenderFault)
+
+
+def test_nothing_rendered_is_no_sms():
+    assert isinstance(render("  \n"), RenderFault)
+
+
+def test_the_meter_stands_before_tags_and_in_loops():
+    source = "a{% for i in data.l if i %}bc{% if i %}d{% endif %}{% endfor %}"
+    assert metered(source) == (
+        "a{{ tick(0) }}{% for i in data.l if again(0) and ( i )%}{{ tick(3) }}bc{{ tick(0) }}{% if i %}d{% endif %}{% endfor %}"
+    )
+
+
+def test_a_template_is_compiled_once_per_revision():
+    renderer = Renderer()
+    first = Template(tenant="t", workflow="w", channel=Channel.SMS, locale="en", revision=1, parts={"body": "one"})
+    second = msgspec.structs.replace(first, revision=2, parts={"body": "two"})
+    assert renderer.render(first, {}) == SmsContent(body="one")
+    compiled = renderer._count
+    assert renderer.render(first, {}) == SmsContent(body="one")
+    assert renderer._count == compiled
+    assert renderer.render(second, {}) == SmsContent(body="two")
+    renderer.forget(second)
+    assert renderer._compiled == {}
