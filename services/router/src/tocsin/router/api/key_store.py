@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import RowMapping, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.directory import ApiKey, Scope
@@ -50,7 +50,7 @@ async def successor(db: AsyncConnection, tenant: str, key_id: str, now: datetime
         api_keys.c.tenant == tenant,
         api_keys.c.replaces == key_id,
         api_keys.c.revoked_at.is_(None),
-        func.coalesce(api_keys.c.expires_at, "infinity") > now,
+        or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now),
     )
     found: str | None = (await db.execute(query.limit(1))).scalar()
     return found
@@ -58,7 +58,7 @@ async def successor(db: AsyncConnection, tenant: str, key_id: str, now: datetime
 
 async def expire(db: AsyncConnection, tenant: str, key_id: str, at: datetime) -> None:
     """The key works until `at`, or as long as it did if that is shorter."""
-    earliest = func.least(func.coalesce(api_keys.c.expires_at, "infinity"), at)
+    earliest = func.least(api_keys.c.expires_at, at)  # PostgreSQL passes over null: never
     here = (api_keys.c.tenant == tenant, api_keys.c.id == key_id)
     await db.execute(update(api_keys).where(*here).values(expires_at=earliest))
     await note_changed(db, "api_key", tenant, key_id)

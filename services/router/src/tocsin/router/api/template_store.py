@@ -29,7 +29,12 @@ class TemplateName(NamedTuple):
 
 def heads() -> Select[Any]:
     """The newest revision of every template, with the published revision (null: none) as `published_revision`."""
-    newest = select(templates).distinct(*_NAME).order_by(*_NAME, templates.c.revision.desc()).subquery()
+    newest = (
+        select(templates)
+        .ext(postgresql.distinct_on(*_NAME))
+        .order_by(*_NAME, templates.c.revision.desc())
+        .subquery()
+    )
     same = and_(*(newest.c[column.name] == template_pointers.c[column.name] for column in _NAME))
     return select(newest, template_pointers.c.revision.label("published_revision")).outerjoin(
         template_pointers, same

@@ -1,0 +1,168 @@
+"""API keys and tenants: shown once, stored as a hash, rotated in pairs, revoked at once; and who may make what."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tocsin.testing import ManualClock
+from tocsin.web import parse_key
+
+from .conftest import Caller, Directory
+
+KEY: dict[str, Any] = {"name": "shop", "scopes": ["send", "read"]}
+
+
+def using(app: FastAPI, key: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app),
+        base_url="http://router.test",
+        headers={"authorization": f"Bearer {key}"},
+    )
+
+
+async def test_a_key_is_shown_once_and_stored_as_a_hash(
+    acme: httpx.AsyncClient, app: FastAPI, directory: Directory
+):
+    made = await acme.post("/v1/api-keys", json={**KEY, "mode": "test"})
+    assert made.status_code == 201
+    parts = parse_key(made.json()["key"])
+    assert parts is not None
+    assert (parts.mode, parts.id) == ("test", made.json()["id"])
+    rows = await directory.rows("SELECT * FROM directory.api_keys WHERE id = :id", id=parts.id)
+    assert parts.sha256 in str(rows)
+    assert parts.secret not in str(rows)
+    read = (await acme.get(f"/v1/api-keys/{parts.id}")).json()
+    assert "key" not in read
+    assert (read["name"], read["scopes"], read["active"]) == ("shop", ["read", "send"], True)
+    assert [one["id"] for one in (await acme.get("/v1/api-keys")).json()["data"]] == [parts.id]
+    assert await directory.changed() == [("api_key", "acme", parts.id)]
+    async with using(app, made.json()["key"]) as client:
+        assert (await client.get("/v1/recipients")).status_code == 200
+        assert (await client.put("/v1/recipients/a", json={})).status_code == 403
+
+
+async def test_a_revoked_key_works_no_more(acme: httpx.AsyncClient, app: FastAPI, directory: Directory):
+    made = (await acme.post("/v1/api-keys", json=KEY)).json()
+    await directory.changed()
+    assert (await acme.delete(f"/v1/api-keys/{made['id']}")).status_code == 204
+    async with using(app, made["key"]) as client:
+        assert (await client.get("/v1/recipients")).status_code == 401
+    assert (await acme.get(f"/v1/api-keys/{made['id']}")).json()["active"] is False
+    assert await directory.changed() == [("api_key", "acme", made["id"])]
+
+
+async def test_two_keys_work_while_one_replaces_the_other(
+    acme: httpx.AsyncClient, app: FastAPI, clock: ManualClock
+):
+    old = (await acme.post("/v1/api-keys", json=KEY)).json()
+    path = f"/v1/api-keys/{old['id']}/rotate"
+    new = await acme.post(path, json={"overlap_seconds": 60})
+    assert new.status_code == 201
+    assert (new.json()["replaces"], new.json()["scopes"]) == (old["id"], ["read", "send"])
+    assert (await acme.post(path, json={})).status_code == 409
+    next_path = f"/v1/api-keys/{new.json()['id']}/rotate"
+    assert (await acme.post(next_path, json={})).status_code == 409
+    both = [(await acme.get(f"/v1/api-keys/{one}")).json()["active"] for one in (old["id"], new.json()["id"])]
+    assert both == [True, True]
+    clock.advance(61)
+    assert (await acme.get(f"/v1/api-keys/{old['id']}")).json()["active"] is False
+    assert (await acme.post(next_path, json={})).status_code == 201
+
+
+async def test_a_key_makes_none_that_can_do_more(caller: Caller, acme: httpx.AsyncClient):
+    manager = await caller("acme", scopes=["read", "manage"])
+    assert (await manager.post("/v1/api-keys", json=KEY)).status_code == 201
+    refused = await manager.post("/v1/api-keys", json={"scopes": ["operate"]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+    strong = (await acme.post("/v1/api-keys", json={"scopes": ["operate"]})).json()
+    assert (await manager.delete(f"/v1/api-keys/{strong['id']}")).status_code == 403
+    assert (await manager.post(f"/v1/api-keys/{strong['id']}/rotate", json={})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"scopes": []}, "/scopes"),
+        ({"scopes": ["fly"]}, "/scopes/0"),
+        ({"scopes": ["send", "send"]}, "/scopes"),
+        ({"scopes": ["send"], "mode": "prod"}, "/mode"),
+        ({"scopes": ["send"], "expires_at": "2026-01-01T00:00:00"}, "/expires_at"),
+    ],
+)
+async def test_faults_of_a_key_are_named(acme: httpx.AsyncClient, body: dict[str, Any], pointer: str):
+    refused = await acme.post("/v1/api-keys", json=body)
+    assert refused.status_code == 422
+    assert [one["pointer"] for one in refused.json()["errors"]] == [pointer]
+
+
+async def test_a_key_ends_when_it_was_made_to(acme: httpx.AsyncClient, app: FastAPI, clock: ManualClock):
+    end = clock.now() + timedelta(seconds=30)
+    made = (await acme.post("/v1/api-keys", json={**KEY, "expires_at": end.isoformat()})).json()
+    async with using(app, made["key"]) as client:
+        assert (await client.get("/v1/recipients")).status_code == 200
+        clock.advance(31)
+        assert (await client.get("/v1/recipients")).status_code == 401
+
+
+async def test_a_tenant_has_settings(acme: httpx.AsyncClient, directory: Directory):
+    body = {
+        "name": "Acme",
+        "default_locale": "de",
+        "attributes": {"colour": "red"},
+        "senders": {
+            "email": {"address": "shop@example.com", "name": "Acme", "reply_to": "help@example.com"},
+            "sms": {"address": "ACME"},
+        },
+        "providers": {"email": ["smtp-eu", "smtp-us"]},
+    }
+    first = await acme.put("/v1/tenant", json=body)
+    assert first.status_code == 200
+    await acme.put("/v1/tenant", json=body)
+    assert await directory.changed() == [("tenant", "acme")]
+    read = await acme.get("/v1/tenant")
+    assert read.headers["etag"] == first.headers["etag"]
+    assert read.json()["senders"]["email"] == body["senders"]["email"]
+    assert {name: read.json()[name] for name in ("name", "default_locale", "attributes", "providers")} == {
+        name: body[name] for name in ("name", "default_locale", "attributes", "providers")
+    }
+    stale = await acme.put("/v1/tenant", json={}, headers={"if-match": '"1"'})
+    assert stale.status_code == 412
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"senders": {"email": {"address": "nobody"}}}, "/senders/email/address"),
+        ({"senders": {"sms": {"address": "way too long a name"}}}, "/senders/sms/address"),
+        ({"senders": {"email": {"address": "a@b.c", "name": "x\r\nBcc: y"}}}, "/senders/email/name"),
+        ({"senders": {"push": {}}}, "/senders/push"),
+        ({"providers": {"email": ["UPPER"]}}, "/providers/email/0"),
+        ({"id": "else"}, "/id"),
+    ],
+)
+async def test_faults_of_settings_are_named(acme: httpx.AsyncClient, body: dict[str, Any], pointer: str):
+    refused = await acme.put("/v1/tenant", json=body)
+    assert refused.status_code == 422
+    assert [one["pointer"] for one in refused.json()["errors"]] == [pointer]
+
+
+async def test_operators_create_tenants_and_their_first_keys(
+    acme: httpx.AsyncClient, caller: Caller, app: FastAPI, directory: Directory
+):
+    made = await acme.post("/v1/tenants", json={"id": "globex", "name": "Globex"})
+    assert made.status_code == 201
+    assert (await acme.post("/v1/tenants", json={"id": "globex"})).status_code == 409
+    key = await acme.post("/v1/tenants/globex/api-keys", json={"scopes": ["manage", "read"]})
+    assert [one[0] for one in await directory.changed()] == ["tenant", "api_key"]
+    async with using(app, key.json()["key"]) as globex:
+        assert (await globex.get("/v1/tenant")).json()["name"] == "Globex"
+        assert (await globex.get("/v1/tenants")).status_code == 403
+        assert (await globex.post("/v1/tenants", json={"id": "more"})).status_code == 403
+    assert (await acme.post("/v1/tenants/nobody/api-keys", json=KEY)).status_code == 404
+    assert [one["id"] for one in (await acme.get("/v1/tenants")).json()["data"]] == ["acme", "globex"]
+    assert (await acme.put("/v1/tenants/globex", json={"name": "G"})).json()["name"] == "G"
+    assert (await acme.get("/v1/tenants/globex")).json()["name"] == "G"
+    assert (await acme.put("/v1/tenants/nobody", json={})).status_code == 404

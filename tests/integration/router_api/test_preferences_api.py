@@ -1,0 +1,202 @@
+"""Preferences: what is stored, what follows from it and why; and the link that ends a category."""
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tocsin.contracts.vocabulary import Channel
+from tocsin.router.tokens import UnsubscribeTokens, Unsubscription
+
+from .conftest import Directory
+
+PATH = "/v1/recipients/ada/preferences"
+
+
+@pytest.fixture
+async def shop(acme: httpx.AsyncClient, directory: Directory) -> httpx.AsyncClient:
+    """Tenant acme: orders (on) with two workflows, codes (required) with one, offers (off) with none."""
+    for key, default in (("orders", "on"), ("codes", "required"), ("offers", "off")):
+        await acme.put(f"/v1/categories/{key}", json={"default": default, "name": key.title()})
+    for key, category in (("shipped", "orders"), ("delayed", "orders"), ("login", "codes")):
+        await acme.put(f"/v1/workflows/{key}", json={"category": category, "channels": ["email", "sms"]})
+    await directory.changed()
+    return acme
+
+
+async def save(client: httpx.AsyncClient, *switches: dict[str, Any]) -> httpx.Response:
+    return await client.put(PATH, json={"preferences": list(switches)})
+
+
+def effective(answer: httpx.Response, channel: str, category: str, workflow: str | None) -> tuple[bool, str]:
+    """Whether it is on, and the rule."""
+    found = [
+        (one["enabled"], one["rule"])
+        for one in answer.json()["effective"]
+        if (one["channel"], one["category"], one["workflow"]) == (channel, category, workflow)
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+async def test_without_preferences_the_categories_decide(shop: httpx.AsyncClient):
+    read = await shop.get(PATH)
+    assert read.json()["stored"] == []
+    assert effective(read, "sms", "orders", "shipped") == (True, "default")
+    assert effective(read, "email", "offers", None) == (False, "default")
+    assert effective(read, "email", "codes", "login") == (True, "required")
+    assert len(read.json()["effective"]) == 3 * 3 + 3 * 2  # a row per channel and category, and per workflow
+
+
+async def test_the_most_specific_switch_decides_and_is_named(shop: httpx.AsyncClient):
+    saved = await save(
+        shop,
+        {"channel": "sms", "category": "orders", "enabled": False},
+        {"workflow": "delayed", "enabled": True},
+        {"channel": "sms", "enabled": True},
+    )
+    assert saved.status_code == 200
+    assert effective(saved, "sms", "orders", "shipped") == (False, "sms/orders/*")
+    assert effective(saved, "sms", "orders", "delayed") == (True, "*/*/delayed")
+    assert effective(saved, "sms", "offers", None) == (True, "sms/*/*")
+    assert effective(saved, "email", "orders", "shipped") == (True, "default")
+    assert (await shop.get(PATH)).json() == saved.json()
+
+
+async def test_only_what_takes_away_raises_the_version(shop: httpx.AsyncClient, directory: Directory):
+    on = {"channel": "email", "category": "offers", "enabled": True}
+    off = {"channel": "sms", "category": "orders", "enabled": False}
+    await save(shop, on)
+    assert await directory.version("ada") == 0
+    await save(shop, on, off)
+    assert await directory.version("ada") == 1
+    await save(shop, on, off)
+    assert await directory.version("ada") == 1
+    await save(shop, on)
+    assert await directory.version("ada") == 1
+    await save(shop)
+    assert await directory.version("ada") == 2
+    assert await directory.changed() == [("recipient_version", "acme", "ada")] * 2
+
+
+@pytest.mark.parametrize(
+    ("switch", "member", "code"),
+    [
+        ({"category": "codes", "enabled": False}, "/enabled", "category_required"),
+        ({"workflow": "login", "channel": "sms", "enabled": False}, "/enabled", "category_required"),
+        ({"category": "nothing", "enabled": True}, "/category", "unknown_category"),
+        ({"workflow": "nothing", "enabled": True}, "/workflow", "unknown_workflow"),
+        ({"channel": "pigeon", "enabled": True}, "/channel", "enum"),
+    ],
+)
+async def test_faults_of_a_switch_are_named(
+    shop: httpx.AsyncClient, switch: dict[str, Any], member: str, code: str
+):
+    refused = await save(shop, {"enabled": True}, switch)
+    assert refused.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [
+        (f"/preferences/1{member}", code)
+    ]
+    assert (await shop.get(PATH)).json()["stored"] == []
+
+
+async def test_a_switch_stands_once(shop: httpx.AsyncClient):
+    refused = await save(shop, {"enabled": True}, {"enabled": False})
+    assert refused.json()["errors"][0]["code"] == "repeated"
+
+
+async def test_preferences_change_only_from_what_was_read(shop: httpx.AsyncClient):
+    read = await shop.get(PATH)
+    body = {"preferences": [{"channel": "sms", "enabled": False}]}
+    first = await shop.put(PATH, json=body, headers={"if-match": read.headers["etag"]})
+    assert first.status_code == 200
+    second = await shop.put(PATH, json={"preferences": []}, headers={"if-match": read.headers["etag"]})
+    assert second.status_code == 412
+
+
+def link(tokens: UnsubscribeTokens, **changed: Any) -> str:
+    said = {"tenant": "acme", "recipient": "ada", "category": "orders", "channel": Channel.EMAIL} | changed
+    return "/u/" + tokens.sign(Unsubscription(**said))
+
+
+@pytest.fixture
+async def anyone(app: FastAPI):
+    """Whoever holds a link: no key, no cookie."""
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://router.test"
+    ) as client:
+        yield client
+
+
+async def test_one_click_unsubscribes(
+    shop: httpx.AsyncClient, anyone: httpx.AsyncClient, directory: Directory, tokens: UnsubscribeTokens
+):
+    form = {"List-Unsubscribe": "One-Click"}
+    done = await anyone.post(link(tokens), data=form)
+    assert done.status_code == 200
+    assert await directory.changed() == [("recipient_version", "acme", "ada")]
+    after = await shop.get(PATH)
+    assert effective(after, "email", "orders", "shipped") == (False, "email/orders/*")
+    assert effective(after, "sms", "orders", "shipped") == (True, "default")
+    assert (await anyone.post(link(tokens), data=form)).status_code == 200
+    assert await directory.version("ada") == 1
+
+
+async def test_opening_the_page_changes_nothing(
+    shop: httpx.AsyncClient, anyone: httpx.AsyncClient, directory: Directory, tokens: UnsubscribeTokens
+):
+    page = await anyone.get(link(tokens))
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert '<form method="post"><button' in page.text
+    assert "Orders" in page.text
+    assert await directory.version("ada") == 0
+
+
+async def test_a_link_ends_what_a_workflow_had_switched_on(
+    shop: httpx.AsyncClient, anyone: httpx.AsyncClient, tokens: UnsubscribeTokens
+):
+    await save(shop, {"workflow": "shipped", "enabled": True})
+    await anyone.post(link(tokens))
+    after = await shop.get(PATH)
+    assert effective(after, "email", "orders", "shipped") == (False, "email/*/shipped")
+    assert effective(after, "sms", "orders", "shipped") == (True, "*/*/shipped")
+
+
+async def test_a_required_category_has_no_button(
+    shop: httpx.AsyncClient, anyone: httpx.AsyncClient, directory: Directory, tokens: UnsubscribeTokens
+):
+    path = link(tokens, category="codes")
+    page = await anyone.get(path)
+    assert "cannot be switched off" in page.text
+    assert "<button" not in page.text
+    assert (await anyone.post(path)).status_code == 422
+    assert await directory.version("ada") == 0
+
+
+async def test_a_category_that_is_gone_is_no_fault_of_the_reader(
+    shop: httpx.AsyncClient, anyone: httpx.AsyncClient, tokens: UnsubscribeTokens
+):
+    assert (await anyone.get(link(tokens, category="gone"))).status_code == 200
+    assert (await anyone.post(link(tokens, category="gone"))).status_code == 200
+
+
+async def test_a_forged_link_does_nothing(shop: httpx.AsyncClient, anyone: httpx.AsyncClient, tokens):
+    path = link(tokens)
+    for bad in ("/u/x", "/u/x.y", path[:-2], "/u/A" + path[4:], "/u/%00", "/u/é.é"):
+        program = await anyone.post(bad)
+        assert (program.status_code, program.json()["code"]) == (404, "invalid_link")
+        person = await anyone.get(bad, headers={"accept": "text/html"})
+        assert (person.status_code, "does not work" in person.text) == (404, True)
+
+
+async def test_names_on_the_page_are_text(
+    shop: httpx.AsyncClient, anyone: httpx.AsyncClient, tokens: UnsubscribeTokens
+):
+    await shop.put("/v1/categories/orders", json={"name": "<script>alert(1)</script>"})
+    await shop.put("/v1/tenant", json={"name": "<img src=x>"})
+    page = await anyone.get(link(tokens))
+    assert "<script>" not in page.text
+    assert "<img" not in page.text

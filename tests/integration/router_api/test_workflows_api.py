@@ -1,0 +1,218 @@
+"""Categories, workflows, templates: what is saved is checked, what is published reaches the outbox, what is used stays."""
+
+from html import unescape
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from .conftest import Directory
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"order": {"type": "object", "properties": {"id": {"type": "string"}}}},
+}
+FLOW: dict[str, Any] = {
+    "category": "orders",
+    "channels": ["email", "sms", "push"],
+    "event_types": ["com.shop.order.shipped"],
+    "data_schema": SCHEMA,
+}
+MAIL = {
+    "subject": "Order {{ data.order.id }}",
+    "text": "It is on its way.",
+    "html": "<b>{{ data.order.id }}</b>",
+}
+
+
+@pytest.fixture
+async def shop(acme: httpx.AsyncClient, directory: Directory) -> httpx.AsyncClient:
+    """Tenant acme with a category and a workflow."""
+    assert (await acme.put("/v1/categories/orders", json={"name": "Orders"})).status_code == 201
+    assert (await acme.put("/v1/workflows/shipped", json=FLOW)).status_code == 201
+    await directory.changed()
+    return acme
+
+
+async def test_a_category_comes_back_as_saved_and_is_published_once(
+    acme: httpx.AsyncClient, directory: Directory
+):
+    body = {"name": "Offers", "default": "off", "ttl_seconds": 60}
+    assert (await acme.put("/v1/categories/offers", json=body)).status_code == 201
+    assert (await acme.put("/v1/categories/offers", json=body)).status_code == 200
+    assert await directory.changed() == [("category", "acme", "offers")]
+    read = (await acme.get("/v1/categories/offers")).json()
+    assert {name: read[name] for name in body} == body
+    assert [one["key"] for one in (await acme.get("/v1/categories")).json()["data"]] == ["offers"]
+    assert (await acme.delete("/v1/categories/offers")).status_code == 204
+    assert await directory.changed() == [("category", "acme", "offers")]
+
+
+async def test_optional_categories_need_a_public_address(acme: httpx.AsyncClient, app: FastAPI):
+    app.state.public_url = None
+    refused = await acme.put("/v1/categories/offers", json={"default": "on"})
+    assert refused.status_code == 422
+    assert "PUBLIC_URL" in refused.json()["detail"]
+    assert (await acme.put("/v1/categories/codes", json={"default": "required"})).status_code == 201
+
+
+async def test_a_category_in_use_stays(shop: httpx.AsyncClient):
+    refused = await shop.delete("/v1/categories/orders")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+
+
+async def test_a_workflow_comes_back_as_saved(shop: httpx.AsyncClient, directory: Directory):
+    same = await shop.put("/v1/workflows/shipped", json=FLOW)
+    assert (same.status_code, same.json()["revision"]) == (200, 1)
+    assert await directory.changed() == []
+    changed = await shop.put("/v1/workflows/shipped", json={**FLOW, "lane": "critical"})
+    assert (changed.json()["revision"], changed.json()["lane"]) == (2, "critical")
+    assert await directory.changed() == [("workflow", "acme", "shipped")]
+    read = (await shop.get("/v1/workflows/shipped")).json()
+    assert {name: read[name] for name in FLOW} == FLOW
+    assert read["published"] is True
+    assert [one["key"] for one in (await shop.get("/v1/workflows")).json()["data"]] == ["shipped"]
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "code"),
+    [
+        ({"category": "nothing"}, "/category", "unknown_category"),
+        ({"channels": []}, "/channels", "too_short"),
+        ({"channels": ["email", "email"]}, "/channels", "repeated"),
+        ({"channels": ["pigeon"]}, "/channels/0", "enum"),
+        ({"recipients": "data.[?"}, "/recipients", "jmespath_invalid"),
+        ({"data_schema": {"type": "strin"}}, "/data_schema", "schema_invalid"),
+        ({"data_schema": {"$ref": "http://127.0.0.1:9/x"}}, "/data_schema", "schema_invalid"),
+        ({"event_types": ["a\nb"]}, "/event_types/0", "control_character"),
+    ],
+)
+async def test_faults_of_a_workflow_are_named(
+    shop: httpx.AsyncClient, change: dict[str, Any], pointer: str, code: str
+):
+    refused = await shop.put("/v1/workflows/shipped", json={**FLOW, **change})
+    assert refused.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [(pointer, code)]
+
+
+async def test_templates_are_revisions_and_one_is_published(shop: httpx.AsyncClient, directory: Directory):
+    path = "/v1/workflows/shipped/templates/email/de"
+    first = await shop.put(path, json={"parts": MAIL})
+    assert (first.status_code, first.json()["revision"], first.json()["published_revision"]) == (201, 1, None)
+    assert (await shop.put(path, json={"parts": MAIL})).status_code == 200
+    assert await directory.changed() == []
+    published = await shop.post(f"{path}/publish", json={})
+    assert published.json()["published_revision"] == 1
+    assert await directory.changed() == [("template", "acme", "shipped", "email", "de")]
+    second = await shop.put(path, json={"parts": {**MAIL, "text": "Soon."}, "publish": True})
+    assert (second.json()["revision"], second.json()["published_revision"]) == (2, 2)
+    back = await shop.post(f"{path}/publish", json={"revision": 1})
+    assert (back.json()["revision"], back.json()["published_revision"]) == (1, 1)
+    assert (await shop.get(path)).json()["revision"] == 2
+    assert (await shop.get(f"{path}/revisions/1")).json()["parts"] == MAIL
+    pages = [
+        (await shop.get(f"{path}/revisions", params={"limit": 1})).json(),
+        (await shop.get(f"{path}/revisions")).json(),
+    ]
+    assert [len(page["data"]) for page in pages] == [1, 2]
+    rest = await shop.get(f"{path}/revisions", params={"cursor": pages[0]["next_cursor"]})
+    assert [one["revision"] for one in rest.json()["data"]] == [2]
+    await directory.changed()
+    assert (await shop.post(f"{path}/unpublish")).json()["published_revision"] is None
+    assert await directory.changed() == [("template", "acme", "shipped", "email", "de")]
+    assert (await shop.post(f"{path}/publish", json={"revision": 9})).status_code == 404
+    assert (await shop.delete(path)).status_code == 204
+    assert (await shop.get(path)).status_code == 404
+
+
+async def test_templates_are_listed_by_channel_and_language(shop: httpx.AsyncClient):
+    for channel, locale in (("sms", "en"), ("sms", "de"), ("push", "en")):
+        parts = {"body": "Hello"} | ({"title": "Hi"} if channel == "push" else {})
+        await shop.put(f"/v1/workflows/shipped/templates/{channel}/{locale}", json={"parts": parts})
+    found = []
+    params: dict[str, Any] = {"limit": 2}
+    while True:
+        page = (await shop.get("/v1/workflows/shipped/templates", params=params)).json()
+        found += [(one["channel"], one["locale"]) for one in page["data"]]
+        if page["next_cursor"] is None:
+            break
+        params["cursor"] = page["next_cursor"]
+    assert found == [("push", "en"), ("sms", "de"), ("sms", "en")]
+    assert (await shop.get("/v1/workflows/nothing/templates")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("channel", "parts", "pointer", "code"),
+    [
+        ("email", {**MAIL, "html": "{{ data.order.nr }}"}, "/parts/html", "variable_unknown"),
+        ("email", {**MAIL, "subject": "{{ data."}, "/parts/subject", "template_syntax"),
+        ("email", {"text": "Hello"}, "/parts", "part_missing"),
+        ("sms", {"body": "Hello", "html": "Hello"}, "/parts/html", "part_unknown"),
+    ],
+)
+async def test_faults_of_a_template_are_named(
+    shop: httpx.AsyncClient, channel: str, parts: dict[str, str], pointer: str, code: str
+):
+    refused = await shop.put(f"/v1/workflows/shipped/templates/{channel}/de", json={"parts": parts})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_template")
+    assert (pointer, code) in [(one["pointer"], one["code"]) for one in refused.json()["errors"]]
+
+
+async def test_a_schema_that_published_templates_do_not_fit_is_refused(shop: httpx.AsyncClient):
+    await shop.put("/v1/workflows/shipped/templates/email/de", json={"parts": MAIL, "publish": True})
+    narrower = {"type": "object", "properties": {"invoice": {"type": "string"}}}
+    refused = await shop.put("/v1/workflows/shipped", json={**FLOW, "data_schema": narrower})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/data_schema"
+    assert (await shop.get("/v1/workflows/shipped")).json()["data_schema"] == SCHEMA
+
+
+async def test_a_deleted_workflow_takes_its_templates_with_it(shop: httpx.AsyncClient, directory: Directory):
+    path = "/v1/workflows/shipped/templates/email/de"
+    await shop.put(path, json={"parts": MAIL, "publish": True})
+    await directory.changed()
+    assert (await shop.delete("/v1/workflows/shipped")).status_code == 204
+    assert await directory.changed() == [
+        ("template", "acme", "shipped", "email", "de"),
+        ("workflow", "acme", "shipped"),
+    ]
+    assert (await shop.get(path)).status_code == 404
+    assert (await shop.delete("/v1/categories/orders")).status_code == 204
+
+
+async def test_a_preview_is_written_for_the_recipient(shop: httpx.AsyncClient):
+    await shop.put("/v1/recipients/ada", json={"locale": "de-AT", "attributes": {"name": "Ada"}})
+    path = "/v1/workflows/shipped/templates/sms"
+    await shop.put(f"{path}/de", json={"parts": {"body": "Hallo {{ recipient.attributes.name }}"}})
+    await shop.put(f"{path}/en", json={"parts": {"body": "Hello {{ recipient.attributes.name }}"}})
+    german = await shop.post(
+        "/v1/workflows/shipped/preview", json={"channel": "sms", "recipient": {"id": "ada"}}
+    )
+    assert (german.json()["body"], german.json()["locale"], german.json()["revision"]) == (
+        "Hallo Ada",
+        "de",
+        1,
+    )
+    default = await shop.post(
+        "/v1/workflows/shipped/preview",
+        json={"channel": "sms", "locale": "fr", "recipient": {"attributes": {"name": "Eve"}}},
+    )
+    assert (default.json()["body"], default.json()["locale"]) == ("Hello Eve", "en")
+
+
+async def test_a_preview_of_words_that_are_not_saved(shop: httpx.AsyncClient):
+    body = {
+        "channel": "email",
+        "parts": {**MAIL, "html": "<b>{{ data.order.id }}</b> {{ links.unsubscribe }}"},
+        "data": {"order": {"id": "<1>"}},
+    }
+    shown = (await shop.post("/v1/workflows/shipped/preview", json=body)).json()
+    assert shown["subject"] == "Order <1>"
+    assert "<b>&lt;1&gt;</b>" in shown["html"]
+    assert unescape(shown["html"]) == "<b><1></b> https://notify.example.com/u/preview"
+    assert (shown["revision"], shown["locale"]) == (None, "en")
+    undefined = await shop.post("/v1/workflows/shipped/preview", json={**body, "data": {}})
+    assert (undefined.status_code, undefined.json()["code"]) == (422, "render_failed")
+    nothing = await shop.post("/v1/workflows/shipped/preview", json={"channel": "push"})
+    assert nothing.status_code == 404
