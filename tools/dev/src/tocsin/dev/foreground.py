@@ -9,7 +9,7 @@ from tocsin.dev.first_events import Arrived, publish_over_http, publish_to_kafka
 from tocsin.dev.progress import Steps
 from tocsin.dev.run_folder import RunFolder
 from tocsin.dev.sample import ENDPOINTS
-from tocsin.dev.seed import seed
+from tocsin.dev.seed import seed, wait_until_keys_work, wait_until_workflow_is_known
 from tocsin.dev.stack import Stack
 from tocsin.dev.tell import tell_addresses, tell_caught, tell_timeline
 
@@ -43,7 +43,9 @@ async def _first_events(stack: Stack, steps: Steps) -> list[Arrived]:
         Api(url=addresses["catcher"], key="") as catcher,
     ):
         with steps.step("Creating the sample tenant"):
+            await wait_until_keys_work(manager)
             await seed(manager)
+            await wait_until_workflow_is_known(sender)
         with steps.step("Sending one event over HTTP and one straight to Kafka"):
             events = [await publish_over_http(sender), await publish_to_kafka(addresses["kafka"])]
             return [await wait_for(event, api=sender, catcher=catcher) for event in events]

@@ -1,6 +1,9 @@
 """Puts the sample tenant in place, through the public HTTP API. Doing it twice changes nothing."""
 
+import asyncio
+
 from tocsin.dev.api import Api
+from tocsin.dev.errors import StartFailed
 from tocsin.dev.sample import (
     CATEGORIES,
     DEVICES,
@@ -10,6 +13,8 @@ from tocsin.dev.sample import (
     WORKFLOW,
     WORKFLOWS,
 )
+
+KNOWN_WITHIN = 30.0  # seconds until keys and workflows have come through the directory topic
 
 
 async def seed(api: Api) -> None:
@@ -26,3 +31,35 @@ async def seed(api: Api) -> None:
         await api.do("PUT", f"/v1/recipients/{identity}", recipient)
         for device, known in DEVICES[identity].items():
             await api.do("PUT", f"/v1/recipients/{identity}/devices/{device}", known)
+
+
+async def wait_until_keys_work(api: Api) -> None:
+    """Returns when the API knows the key: keys reach services over Kafka, a moment after they were made."""
+    await _until_answered(api, "GET", "/v1/tenant", None, unlike=("unauthenticated",))
+
+
+async def wait_until_workflow_is_known(api: Api) -> None:
+    """Returns when ingest knows the key and the workflow: it then refuses data that break the workflow's schema."""
+    body = {"workflow": WORKFLOW, "recipients": [next(iter(RECIPIENTS))], "data": {}}
+    await _until_answered(
+        api, "POST", "/v1/notifications", body, unlike=("unauthenticated", "unknown_workflow")
+    )
+
+
+async def _until_answered(api: Api, method: str, path: str, body: object, *, unlike: tuple[str, ...]) -> None:
+    answer = None
+    try:
+        async with asyncio.timeout(KNOWN_WITHIN):
+            while True:
+                _, answer = await api.call(method, path, body)
+                if not isinstance(answer, dict) or not _codes(answer).intersection(unlike):
+                    return
+                await asyncio.sleep(0.1)
+    except TimeoutError as exc:
+        raise StartFailed(f"{method} {path} is still answered {answer} after {KNOWN_WITHIN:.0f} s") from exc
+
+
+def _codes(problem: dict[str, object]) -> set[object]:
+    errors = problem.get("errors")
+    inner = [one.get("code") for one in errors] if isinstance(errors, list) else []
+    return {problem.get("code"), *inner}
