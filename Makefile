@@ -47,10 +47,12 @@ contracts: .venv/.installed ## Generate JSON Schemas, AsyncAPI and OpenAPI docum
 lock: .venv/.installed ## Renew requirements/*.txt: newest versions, pinned with their hashes
 	$(UV) lock --quiet --upgrade
 	$(EXPORT) --all-packages --output-file requirements/dev.txt > /dev/null
-	for service in $(SERVICES); do \
+	for service in $(SERVICES) catcher; do \
 	  $(EXPORT) --package "tocsin-$$service" --no-dev --output-file "requirements/$$service.txt" > /dev/null; \
 	done
-	echo uv | $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --output-file requirements/uv.txt - > /dev/null
+	for tool in uv hatchling; do \
+	  echo $$tool | $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --output-file requirements/$$tool.txt - > /dev/null; \
+	done
 
 # The stamp is newer than everything the environment is made from.
 .venv/.installed: requirements/dev.txt requirements/uv.txt $(addsuffix /pyproject.toml,$(MEMBERS))
