@@ -6,17 +6,17 @@ from typing import Any
 
 from fastapi import FastAPI
 
-SERVICES = ("ingest", "router", "ledger")
-"""The services with an HTTP API of their own; dispatchers take their first callbacks with receipts."""
+SERVICES = {"ingest": "tocsin.ingest.app", "router": "tocsin.router.api", "ledger": "tocsin.ledger.app"}
+"""Where each service with an HTTP API of its own makes its application; dispatchers take their first callbacks with receipts."""
 
 
 def service_openapi() -> dict[str, dict[str, Any]]:
     """Service → its document."""
-    return {service: _app(service).openapi() for service in SERVICES}
+    return {service: _app(module).openapi() for service, module in SERVICES.items()}
 
 
-def _app(service: str) -> FastAPI:
-    create_app: Callable[[], FastAPI] = import_module(f"tocsin.{service}.app").create_app
+def _app(module: str) -> FastAPI:
+    create_app: Callable[[], FastAPI] = import_module(module).create_app
     return create_app()
 
 

@@ -1,0 +1,90 @@
+"""The generated documents are fresh, and valid by the validators of their own projects."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+from openapi_spec_validator import validate
+
+from tocsin.contracts.topics import Topics
+from tocsin.specifications import documents
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ROOT / "docs" / "contracts"
+GOLDEN = Path(__file__).parent / "golden" / "v1"
+CHECK = Path(__file__).parent / "asyncapi"
+
+
+@pytest.fixture(scope="module")
+def fresh() -> dict[str, str]:
+    return documents()
+
+
+def test_the_committed_documents_are_what_the_code_says(fresh):
+    committed = {str(path.relative_to(DOCUMENTS)): path.read_text() for path in DOCUMENTS.rglob("*.json")}
+    assert committed == fresh, "run `make contracts` and commit the result"
+
+
+def test_json_schemas_are_valid_and_accept_every_golden_message(fresh):
+    for path, text in fresh.items():
+        if path.startswith("schemas/"):
+            jsonschema.Draft202012Validator.check_schema(json.loads(text))
+    for path in GOLDEN.glob("*.json"):
+        name = path.stem.split("_")[0]
+        name = {"continuation": "intent", "notification": "notification-request"}.get(name, name)
+        if name != "event":
+            jsonschema.validate(json.loads(path.read_text()), json.loads(fresh[f"schemas/{name}.v1.json"]))
+
+
+def test_openapi_documents_are_valid(fresh):
+    for path, text in fresh.items():
+        if path.startswith("openapi"):
+            validate(json.loads(text))
+
+
+def test_the_asyncapi_document_has_every_topic_with_its_writers_and_readers(fresh):
+    document = json.loads(fresh["asyncapi.json"])
+    assert {channel["address"] for channel in document["channels"].values()} == {
+        t.name for t in Topics().all()
+    }
+    for topic in Topics().all():
+        short = topic.name.removeprefix("tocsin.")
+        for writer in topic.writers:
+            assert f"{writer}.writes.{short}" in document["operations"]
+        for reader in topic.readers:
+            assert f"{reader}.reads.{short}" in document["operations"]
+
+
+def test_the_asyncapi_document_is_valid_by_its_own_parser():
+    outcome = subprocess.run(
+        ["node", _parser() / "validate.mjs", DOCUMENTS / "asyncapi.json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def _parser() -> Path:
+    """A folder with the pinned parser installed, kept between runs."""
+    digest = hashlib.sha256((CHECK / "package-lock.json").read_bytes()).hexdigest()[:16]
+    folder = ROOT / ".cache" / f"asyncapi-{digest}"
+    if not (folder / "installed").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(CHECK / name, folder)
+        subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            cwd=folder,
+            check=True,
+            timeout=300,
+            capture_output=True,
+        )
+        (folder / "installed").touch()
+    shutil.copy(CHECK / "validate.mjs", folder)
+    return folder
