@@ -1,11 +1,13 @@
 """What is said about a template before it is saved."""
 
+from typing import Any
+
 import pytest
 
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates import check_template
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "name": {"type": "string"},
@@ -20,7 +22,7 @@ SCHEMA = {
 }
 
 
-def codes(source: str, schema: object = SCHEMA) -> list[str]:
+def codes(source: str, schema: dict[str, Any] | None = SCHEMA) -> list[str]:
     return [fault.code for fault in check_template({"body": source}, Channel.SMS, schema)]
 
 
@@ -73,11 +75,18 @@ def test_without_a_schema_nothing_is_known_of_data():
 
 
 def test_a_schema_of_the_tenants_own_cannot_break_the_check():
-    for schema in ({"$ref": "#/nowhere"}, {"$ref": "https://example.test/x"}, {"properties": True}, {"$ref": "#"}):
+    for schema in (
+        {"$ref": "#/nowhere"},
+        {"$ref": "https://example.test/x"},
+        {"properties": True},
+        {"$ref": "#"},
+    ):
         assert codes("{{ data.a.b }}", schema) == []
 
 
-@pytest.mark.parametrize("source", ["{{ data.name", "{% if %}", "{% for x %}{% endfor %}", "{{ a b }}", "{% bogus %}"])
+@pytest.mark.parametrize(
+    "source", ["{{ data.name", "{% if %}", "{% for x %}{% endfor %}", "{{ a b }}", "{% bogus %}"]
+)
 def test_syntax(source):
     assert codes(source) == ["template_syntax"]
 

@@ -54,7 +54,11 @@ def test_the_language(source, data, text):
 
 
 def test_html_is_escaped_in_html_only():
-    parts = {"subject": "{{ data.x }}", "text": "{{ data.x }}", "html": "<b>{{ data.x }}</b>{{ data.x|safe }}"}
+    parts = {
+        "subject": "{{ data.x }}",
+        "text": "{{ data.x }}",
+        "html": "<b>{{ data.x }}</b>{{ data.x|safe }}",
+    }
     assert render_parts(Channel.EMAIL, parts, data={"x": "<&>"}) == EmailContent(
         subject="<&>", text="<&>", html="<b>&lt;&amp;&gt;</b><&>"
     )
@@ -182,7 +186,9 @@ def test_the_meter_stands_before_tags_and_in_loops():
 
 def test_a_template_is_compiled_once_per_revision():
     renderer = Renderer()
-    first = Template(tenant="t", workflow="w", channel=Channel.SMS, locale="en", revision=1, parts={"body": "one"})
+    first = Template(
+        tenant="t", workflow="w", channel=Channel.SMS, locale="en", revision=1, parts={"body": "one"}
+    )
     second = msgspec.structs.replace(first, revision=2, parts={"body": "two"})
     assert renderer.render(first, {}) == SmsContent(body="one")
     compiled = renderer._count

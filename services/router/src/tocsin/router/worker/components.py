@@ -26,9 +26,10 @@ from tocsin.router.worker.claims import Claims
 from tocsin.router.worker.deliveries import Decider, Links
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.feedback import Feedback
+from tocsin.router.worker.handled import Partitions
 from tocsin.router.worker.lookups import Lookups
 from tocsin.router.worker.poison import PoisonWatch
-from tocsin.router.worker.routing import Partitions, Router
+from tocsin.router.worker.routing import Router
 from tocsin.runtime import Check, Clock, Component, Health, SystemClock, wait_for
 
 log = get_logger(__name__)

@@ -1,56 +1,43 @@
 """One batch of a lane: read, claim, look up, decide; what it returns commits together with its offsets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from time import perf_counter
 from typing import Any, Final
 
 from tocsin.contracts.codec import Unreadable, decode_intent
-from tocsin.contracts.ids import claim_key, recipient_key
+from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.limits import FAN_OUT_RECORDS
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane, Reason, Rule, StatusName
 from tocsin.kafka import NO_FAILPOINTS, Batch, Failpoints, Outgoing, Record, partition_for
 from tocsin.observability import get_logger, metrics
-from tocsin.router.policy import Trail
+from tocsin.router.policy import Facts, Trail
 from tocsin.router.worker.audience import recipient_id
 from tocsin.router.worker.breathing import Breath
-from tocsin.router.worker.claims import Claims
 from tocsin.router.worker.dead_letters import SERVICE, dead_letter
 from tocsin.router.worker.deliveries import Decider, Undecided, people_of
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.fan_out import Room, fan_out, intent_for
-from tocsin.router.worker.lookups import Lookups
+from tocsin.router.worker.handled import (
+    ClaimsIdentities,
+    Duplicate,
+    Handled,
+    KnowsPeople,
+    Partitions,
+    Read,
+    Rest,
+    Unread,
+    to_claim,
+)
+from tocsin.router.worker.lookups import Who
 from tocsin.router.worker.poison import PoisonWatch
 from tocsin.router.worker.reading import Plan, Refusal, plan_rest, read_event
 from tocsin.router.worker.statuses import StatusWriter
 from tocsin.runtime import Clock
 
 log = get_logger(__name__)
-
-
-class Rest:
-    """A fan-out that goes on: its plan, and the first recipient without an intent."""
-
-    __slots__ = ("cursor", "origin", "plan")
-
-    def __init__(self, plan: Plan, *, cursor: int, origin: str) -> None:
-        self.plan = plan
-        self.cursor = cursor
-        self.origin = origin
-
-
-class Unread:
-    """A record of our own that cannot be read."""
-
-    __slots__ = ("detail",)
-
-    def __init__(self, detail: str) -> None:
-        self.detail = detail
-
-
-Read = Plan | Refusal | Undecided | Rest | Unread
 
 
 class Router:
@@ -62,11 +49,11 @@ class Router:
         lane: Lane,
         topics: Topics,
         directory: PublishedDirectory,
-        claims: Claims,
-        lookups: Lookups,
+        claims: ClaimsIdentities,
+        lookups: KnowsPeople,
         decider: Decider,
         poison: PoisonWatch,
-        partitions: "Partitions",
+        partitions: Partitions,
         clock: Clock,
         default_tenant: str | None = None,
         failpoints: Failpoints = NO_FAILPOINTS,
@@ -105,12 +92,16 @@ class Router:
             unreadable=sum(isinstance(one, Unread) for _, one in read),
         )
         began = self._took("read", began)
+        keys = [to_claim(one) for _, one in read]
         owners = await self._claims.claim(
-            (_claim_key(one), record.ref) for record, one in read if _needs_claim(one)
+            (key, record.ref) for key, (record, _) in zip(keys, read, strict=True) if key is not None
         )
         await self._failpoints.reach("after_claim")
         began = self._took("claim", began)
-        todo = [(record, self._narrowed(record, one, owners)) for record, one in read]
+        todo = [
+            (record, self._narrowed(record, one, key, owners))
+            for key, (record, one) in zip(keys, read, strict=True)
+        ]
         people = {who for _, one in todo if isinstance(one, Undecided) for who in people_of(one.intent)}
         facts = await self._lookups.facts(people)
         began = self._took("look_up", began)
@@ -143,17 +134,16 @@ class Router:
         plan = plan_rest(rest, directory=self._directory)
         return plan if isinstance(plan, Refusal) else Rest(plan, cursor=rest.cursor, origin=rest.origin)
 
-    def _narrowed(self, record: Record, one: Read, owners: Any) -> "Read | Duplicate":
+    def _narrowed(self, record: Record, one: Read, key: bytes | None, owners: Mapping[bytes, str]) -> Handled:
         """A plan becomes a duplicate, or, where it may be decided at once, its one intent."""
         if not isinstance(one, Plan) or not one.targets:
             return one
-        claim = "unique"
-        if _needs_claim(one):
-            owner = owners.get(_claim_key(one), record.ref)
+        if key is not None:
+            owner = owners[key]
             metrics.claims.labels(self._lane, "claimed" if owner == record.ref else "duplicate").inc()
             if owner != record.ref:
                 return Duplicate(one, owner)
-            claim = "claimed"
+        claim = "unique" if key is None else "claimed"
         if not self._at_once(record, one):
             return one
         target = one.targets[0]
@@ -173,9 +163,9 @@ class Router:
     def _follows(
         self,
         record: Record,
-        one: "Read | Duplicate",
+        one: Handled,
         *,
-        facts: Any,
+        facts: Mapping[Who, Facts],
         writer: StatusWriter,
         room: Room,
         now: datetime,
@@ -276,33 +266,6 @@ class Router:
         now = perf_counter()
         self._stages[stage].observe(now - began)
         return now
-
-
-class Duplicate:
-    """A plan whose event belongs to another record."""
-
-    __slots__ = ("owner", "plan")
-
-    def __init__(self, plan: Plan, owner: str) -> None:
-        self.plan = plan
-        self.owner = owner
-
-
-class Partitions:
-    """How many partitions the lanes' topics have; known once the component `PartitionCount` is open."""
-
-    count: int = 0
-
-
-def _needs_claim(one: Read) -> bool:
-    return isinstance(one, Plan) and bool(one.targets) and not one.event.generated_id
-
-
-def _claim_key(one: Read) -> bytes:
-    if not isinstance(one, Plan):
-        raise TypeError("only a plan has an event to claim")
-    event = one.event
-    return claim_key(tenant=event.tenant, source=event.source, event_id=event.id)
 
 
 def _duplicates(record: Record, duplicate: Duplicate, writer: StatusWriter) -> list[Outgoing]:

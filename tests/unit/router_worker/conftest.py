@@ -1,0 +1,241 @@
+"""A worker over in-memory twins: the directory fed record by record, claims and facts in dictionaries."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from tocsin.contracts.cloudevents import write_kafka
+from tocsin.contracts.codec import decode_intent, decode_job, decode_status, encode
+from tocsin.contracts.directory import Category, DirectoryRecord, Template, Tenant, Workflow
+from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event
+from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.recipients import Device
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.kafka import Batch, Outgoing, Record, partition_for
+from tocsin.router.policy import Facts
+from tocsin.router.templates import Renderer
+from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
+from tocsin.router.worker.deliveries import Decider, Links
+from tocsin.router.worker.directory import PublishedDirectory
+from tocsin.router.worker.handled import Partitions
+from tocsin.router.worker.poison import PoisonWatch
+from tocsin.router.worker.routing import Router
+from tocsin.runtime import Health
+from tocsin.testing import ManualClock
+
+PARTITIONS = 4
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Claims:
+    """The claims table, without a window."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, str] = {}
+
+    async def claim(self, asked: Iterable[tuple[bytes, str]]) -> Mapping[bytes, str]:
+        return {key: self.rows.setdefault(key, record) for key, record in asked}
+
+
+class Lookups:
+    """The directory's database, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.people: dict[tuple[str, str], Facts] = {}
+        self.queries: list[set[tuple[str, str]]] = []
+
+    async def facts(self, people: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Facts]:
+        if people:
+            self.queries.append(set(people))
+        return {who: self.people.get(who, Facts()) for who in people}
+
+
+@dataclass
+class Written:
+    """What a batch wrote, read back."""
+
+    records: list[Outgoing]
+    topics: Topics
+
+    def of(self, topic: str) -> list[Outgoing]:
+        return [record for record in self.records if record.topic == topic]
+
+    def jobs(self, channel: Channel, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
+        return [decode_job(record.value or b"") for record in self.of(self.topics.jobs(channel, lane))]
+
+    def intents(self, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
+        return [decode_intent(record.value or b"") for record in self.of(self.topics.intents(lane))]
+
+    def statuses(self, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
+        return [decode_status(record.value or b"") for record in self.of(self.topics.status(lane))]
+
+    def names(self, lane: Lane = Lane.TRANSACTIONAL) -> list[str]:
+        return [status.status.value for status in self.statuses(lane)]
+
+    def dead(self) -> list[dict[str, str]]:
+        return [
+            {name: value.decode() for name, value in record.headers if name.startswith("tocsin_dead_")}
+            for record in self.of(self.topics.dead("router"))
+        ]
+
+
+@dataclass
+class Worker:
+    """One lane's router, and what surrounds it."""
+
+    lane: Lane = Lane.TRANSACTIONAL
+    health: Health = field(default_factory=lambda: Health(service="test"))
+    clock: ManualClock = field(default_factory=lambda: ManualClock(START))
+    claims: Claims = field(default_factory=Claims)
+    lookups: Lookups = field(default_factory=Lookups)
+    default_tenant: str | None = None
+
+    def __post_init__(self) -> None:
+        self.topics = Topics()
+        renderer = Renderer()
+        self.directory = PublishedDirectory(renderer=renderer)
+        tokens = UnsubscribeTokens([UnsubscribeKey("k1", "s" * 32)])
+        links = Links(public_url="https://notify.example.test", tokens=tokens)
+        partitions = Partitions()
+        partitions.count = PARTITIONS
+        self.router = Router(
+            lane=self.lane,
+            topics=self.topics,
+            directory=self.directory,
+            claims=self.claims,
+            lookups=self.lookups,
+            decider=Decider(
+                directory=self.directory, renderer=renderer, topics=self.topics, lane=self.lane, links=links
+            ),
+            poison=PoisonWatch(
+                topic=self.topics.intents(self.lane),
+                check=self.health.check("intents"),
+                clock=self.clock,
+                hold=0,
+            ),
+            partitions=partitions,
+            clock=self.clock,
+            default_tenant=self.default_tenant,
+        )
+        self._offsets: dict[tuple[str, int], int] = {}
+
+    def publish(self, *entities: DirectoryRecord) -> None:
+        for entity in entities:
+            self.directory.apply(Record("directory", 0, 0, 0, entity.record_key, encode(entity)))
+
+    def withdraw(self, *entities: DirectoryRecord) -> None:
+        for entity in entities:
+            self.directory.apply(Record("directory", 0, 0, 0, entity.record_key, None))
+
+    def record(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]] = (), *,
+        partition: int | None = None,
+    ) -> Record:  # fmt: skip
+        where = partition_for(key or b"", PARTITIONS) if partition is None else partition
+        offset = self._offsets.get((topic, where), -1) + 1
+        self._offsets[topic, where] = offset
+        return Record(topic, where, offset, self.clock.time_ms(), key, value, tuple(headers))
+
+    def event(self, *, partition: int | None = None, key: bytes | None = None, **fields: Any) -> Record:
+        """A business event for ann, keyed as ingest does unless told otherwise."""
+        event = Event(
+            **(
+                {
+                    "tenant": "acme",
+                    "source": "/shop",
+                    "id": "e1",
+                    "type": "com.shop.shipped",
+                    "subject": "ann",
+                    "data": msgspec.Raw(b'{"name":"Ann"}'),
+                }
+                | fields
+            )
+        )
+        headers, value = write_kafka(event)
+        key = key or recipient_key(event.tenant, event.subject or "")
+        return self.record(self.topics.events(self.lane), key, value, headers, partition=partition)
+
+    def request(self, *recipients: Any, partition: int | None = None, **fields: Any) -> Record:
+        """A direct request; `fields` are further fields of its data."""
+        body = {"workflow": "shipped", "recipients": recipients, "data": {"name": "Ann"}} | fields
+        return self.event(
+            type=NOTIFICATION_REQUESTED, subject=None, data=msgspec.Raw(encode(body)), partition=partition,
+            key=b"any",
+        )  # fmt: skip
+
+    async def route(self, *records: Record) -> Written:
+        batch = Batch(slot=0, assignment=1, records=list(records))
+        return Written(list(await self.router.process(batch)), self.topics)
+
+    def as_read(self, written: Iterable[Outgoing]) -> list[Record]:
+        """Written records, as they are read again."""
+        return [self.record(one.topic, one.key, one.value, one.headers) for one in written]
+
+
+PARTS = {
+    Channel.EMAIL: {"subject": "Hi {{ data.name }}", "text": "{{ links.unsubscribe }}"},
+    Channel.SMS: {"body": "Sms {{ data.name }}"},
+    Channel.PUSH: {"title": "Push", "body": "Push {{ data.name }}"},
+}
+
+
+def workflow(**changes: Any) -> Workflow:
+    fields: dict[str, Any] = {
+        "tenant": "acme",
+        "key": "shipped",
+        "revision": 1,
+        "event_types": ["com.shop.shipped"],
+        "category": "orders",
+        "lane": Lane.CRITICAL,
+        "channels": list(Channel),
+        "data_schema": {"type": "object", "properties": {"name": {"type": "string"}}},
+    }
+    return Workflow(**(fields | changes))
+
+
+def templates(key: str = "shipped") -> list[Template]:
+    return [
+        Template(tenant="acme", workflow=key, channel=channel, locale="en", revision=3, parts=parts)
+        for channel, parts in PARTS.items()
+    ]
+
+
+@pytest.fixture(name="workflow")
+def workflow_fixture() -> Callable[..., Workflow]:
+    return workflow
+
+
+@pytest.fixture(name="templates")
+def templates_fixture() -> Callable[..., list[Template]]:
+    return templates
+
+
+@pytest.fixture
+def make_worker() -> Callable[..., Worker]:
+    """A worker whose directory has one workflow on three channels, and one person, ann."""
+
+    def make(**changes: Any) -> Worker:
+        worker = Worker(**changes)
+        worker.publish(
+            Tenant(tenant="acme", name="Acme"),
+            Category(tenant="acme", key="orders"),
+            workflow(),
+            *templates(),
+        )
+        worker.lookups.people["acme", "ann"] = Facts(
+            known=True, version=7, email="ann@example.test", phone="+4915112345678", locale="de",
+            devices=(Device(id="d1", token="t1"),),
+        )  # fmt: skip
+        return worker
+
+    return make
+
+
+@pytest.fixture
+def worker(make_worker: Callable[..., Worker]) -> Worker:
+    return make_worker()

@@ -1,0 +1,53 @@
+"""The worker's view of the directory follows the topic, record by record."""
+
+import pytest
+
+from tocsin.contracts.codec import encode
+from tocsin.contracts.directory import ApiKey
+from tocsin.contracts.vocabulary import Channel
+from tocsin.kafka import Record
+from tocsin.router.worker.directory import DirectoryUnreadable
+
+
+def test_a_workflow_changes_its_event_types(worker, workflow):
+    worker.publish(workflow(revision=2, event_types=["com.shop.other", "com.shop.other"]))
+    assert worker.directory.subscribers("acme", "com.shop.shipped") == []
+    (only,) = worker.directory.subscribers("acme", "com.shop.other")
+    assert only.workflow.revision == 2
+    worker.withdraw(workflow())
+    assert worker.directory.subscribers("acme", "com.shop.other") == []
+    assert worker.directory.workflow("acme", "shipped") is None
+
+
+def test_what_is_withdrawn_is_gone_and_may_come_back(worker, templates):
+    one = templates()[0]
+    worker.withdraw(one, one)
+    assert worker.directory.templates("acme", "shipped", one.channel) == {}
+    worker.publish(one)
+    assert worker.directory.templates("acme", "shipped", one.channel) == {"en": one}
+
+
+def test_other_tenants_see_nothing(worker):
+    assert worker.directory.tenant("other") is None
+    assert worker.directory.category("other", "orders") is None
+    assert worker.directory.subscribers("other", "com.shop.shipped") == []
+    assert worker.directory.templates("other", "shipped", Channel.SMS) == {}
+
+
+def test_keys_are_passed_over(worker):
+    key = ApiKey(tenant="acme", id="k", mode="live", sha256="0" * 64, scopes=["send"])
+    worker.publish(key)
+    worker.withdraw(key)
+
+
+def test_a_record_of_another_shape_ends_the_process_with_a_sentence(worker):
+    with pytest.raises(DirectoryUnreadable, match="tocsin directory republish"):
+        worker.directory.apply(Record("directory", 0, 3, 0, b"x/acme/y", b'{"kind":"x"}'))
+
+
+@pytest.mark.parametrize("broken", [{"data_schema": {"type": 7}}, {"recipients": "data.["}])
+async def test_a_workflow_that_cannot_be_used_refuses_its_events(worker, workflow, broken):
+    worker.publish(workflow(**broken))
+    written = await worker.route(worker.event())
+    assert written.names() == ["event_refused"]
+    assert encode(broken).decode() not in str(written.records)
