@@ -14,7 +14,7 @@ from tocsin.kafka import Batch, ExactlyOnce, GroupTimings, KafkaFault, KafkaSett
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.health import Health
 
-TIMINGS = GroupTimings(call=2, drain=3, rebalance=6, session=3, heartbeat=0.2, margin=1)
+TIMINGS = GroupTimings(call=2, drain=3, rebalance=10, session=4, heartbeat=0.2)
 
 
 class Fatal:

@@ -10,6 +10,7 @@ from tocsin.kafka import (
     Batch,
     DrainTooSlow,
     GroupSpec,
+    GroupTimings,
     Outgoing,
     OwnershipLost,
     PartitionsUnequal,
@@ -171,7 +172,8 @@ async def test_the_lease_ends_when_heartbeats_stop_and_an_expelled_member_ends(p
         while await slot.take() is not None:
             pass
 
-    member = await prepared.slot_group(work, group="copier", topics=["in"]).start()
+    timings = GroupTimings(call=2, drain=3, rebalance=10, session=4, heartbeat=0.2)
+    member = await prepared.slot_group(work, group="copier", topics=["in"], timings=timings).start()
     group = member.component
     await until(lambda: len(group.held) == 2 and group.lease_ok())
     coordinator = group._member._membership._coordinator
