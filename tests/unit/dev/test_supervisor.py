@@ -70,3 +70,16 @@ async def test_what_keeps_dying_is_started_ever_less_often(tmp_path: Path, death
     watch.cancel()
     assert f"started again in {pause} s" in said[0]
     await supervisor.stop()
+
+
+async def test_waiting_is_given_up_with_the_last_words(tmp_path: Path) -> None:
+    supervisor = Supervisor(say=lambda _: None, changed=lambda: None)
+    one = program("router", tmp_path)
+    supervisor.start(one)
+    one.log.write_text("before\nDATABASE_URL must be set.\n\n")
+    assert supervisor.hopeless("router") is None
+    one.deaths = 3
+    assert supervisor.hopeless("router") == (
+        f"it ended 3 times while starting, and last said: DATABASE_URL must be set. (log: {one.log})"
+    )
+    await supervisor.stop()

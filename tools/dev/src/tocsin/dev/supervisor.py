@@ -53,7 +53,11 @@ class Supervisor:
     def hopeless(self, name: str) -> str | None:
         """Why waiting for the program makes no sense: it died young several times in a row. None while there is hope."""
         dead = next((one for one in self.programs if one.name == name and one.deaths >= GIVE_UP_AFTER), None)
-        return None if dead is None else f"it ended {dead.deaths} times while starting; its log is {dead.log}"
+        if dead is None:
+            return None
+        words = dead.log.read_text(errors="replace").split("\n") if dead.log.exists() else []
+        last = next((line.strip() for line in reversed(words) if line.strip()), "nothing")
+        return f"it ended {dead.deaths} times while starting, and last said: {last} (log: {dead.log})"
 
     async def watch(self) -> None:
         """Starts again whatever dies; runs until cancelled."""
