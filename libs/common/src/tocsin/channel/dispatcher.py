@@ -1,8 +1,9 @@
 """A dispatcher, put together: the parts every channel's service opens, in order."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
 
 from tocsin.channel.attempts import Attempts
 from tocsin.channel.delivery import DeliveryLoop, Route
@@ -16,10 +17,32 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import Offsets, Publisher, Replica, SlotGroup, timings_for
-from tocsin.runtime import Clock, Component, Health, SystemClock
+from tocsin.runtime import Clock, Component, Health, Service, SystemClock, main
 
 RESERVED_SHARE = 4
 """One in so many of a provider's places is kept for the critical lane."""
+
+
+S = TypeVar("S", bound=DispatcherSettings)
+
+
+def run_dispatcher(
+    *,
+    channel: Channel,
+    settings: type[S],
+    kinds: Mapping[str, ProviderKind[Any]],
+    app: Callable[..., Any],
+) -> NoReturn:
+    """What a dispatcher's `__main__` does. `app(name=, health=)` makes its HTTP surface (`tocsin.web.service_app`)."""
+    name = channel.dispatcher
+
+    def build(loaded: S) -> Service:
+        health = Health(service=name)
+        components = dispatcher_components(channel=channel, settings=loaded, kinds=kinds, health=health)
+        return Service(app=app(name=name, health=health), health=health, components=components)
+
+    summary = f"Hands {channel} jobs to providers: {', '.join(sorted(kinds))}."
+    sys.exit(main(name=name, settings=settings, build=build, summary=summary))
 
 
 def dispatcher_components(
