@@ -25,7 +25,7 @@ def using(app: FastAPI, key: str) -> httpx.AsyncClient:
 
 async def test_a_key_is_shown_once_and_stored_as_a_hash(
     acme: httpx.AsyncClient, app: FastAPI, directory: Directory
-):
+) -> None:
     made = await acme.post("/v1/api-keys", json={**KEY, "mode": "test"})
     assert made.status_code == 201
     parts = parse_key(made.json()["key"])
@@ -44,7 +44,9 @@ async def test_a_key_is_shown_once_and_stored_as_a_hash(
         assert (await client.put("/v1/recipients/a", json={})).status_code == 403
 
 
-async def test_a_revoked_key_works_no_more(acme: httpx.AsyncClient, app: FastAPI, directory: Directory):
+async def test_a_revoked_key_works_no_more(
+    acme: httpx.AsyncClient, app: FastAPI, directory: Directory
+) -> None:
     made = (await acme.post("/v1/api-keys", json=KEY)).json()
     await directory.changed()
     assert (await acme.delete(f"/v1/api-keys/{made['id']}")).status_code == 204
@@ -56,7 +58,7 @@ async def test_a_revoked_key_works_no_more(acme: httpx.AsyncClient, app: FastAPI
 
 async def test_two_keys_work_while_one_replaces_the_other(
     acme: httpx.AsyncClient, app: FastAPI, clock: ManualClock
-):
+) -> None:
     old = (await acme.post("/v1/api-keys", json=KEY)).json()
     path = f"/v1/api-keys/{old['id']}/rotate"
     new = await acme.post(path, json={"overlap_seconds": 60})
@@ -72,7 +74,7 @@ async def test_two_keys_work_while_one_replaces_the_other(
     assert (await acme.post(next_path, json={})).status_code == 201
 
 
-async def test_a_key_makes_none_that_can_do_more(caller: Caller, acme: httpx.AsyncClient):
+async def test_a_key_makes_none_that_can_do_more(caller: Caller, acme: httpx.AsyncClient) -> None:
     manager = await caller("acme", scopes=["read", "manage"])
     assert (await manager.post("/v1/api-keys", json=KEY)).status_code == 201
     refused = await manager.post("/v1/api-keys", json={"scopes": ["operate"]})
@@ -92,13 +94,15 @@ async def test_a_key_makes_none_that_can_do_more(caller: Caller, acme: httpx.Asy
         ({"scopes": ["send"], "expires_at": "2026-01-01T00:00:00"}, "/expires_at"),
     ],
 )
-async def test_faults_of_a_key_are_named(acme: httpx.AsyncClient, body: dict[str, Any], pointer: str):
+async def test_faults_of_a_key_are_named(acme: httpx.AsyncClient, body: dict[str, Any], pointer: str) -> None:
     refused = await acme.post("/v1/api-keys", json=body)
     assert refused.status_code == 422
     assert [one["pointer"] for one in refused.json()["errors"]] == [pointer]
 
 
-async def test_a_key_ends_when_it_was_made_to(acme: httpx.AsyncClient, app: FastAPI, clock: ManualClock):
+async def test_a_key_ends_when_it_was_made_to(
+    acme: httpx.AsyncClient, app: FastAPI, clock: ManualClock
+) -> None:
     end = clock.now() + timedelta(seconds=30)
     made = (await acme.post("/v1/api-keys", json={**KEY, "expires_at": end.isoformat()})).json()
     async with using(app, made["key"]) as client:
@@ -107,8 +111,8 @@ async def test_a_key_ends_when_it_was_made_to(acme: httpx.AsyncClient, app: Fast
         assert (await client.get("/v1/recipients")).status_code == 401
 
 
-async def test_a_tenant_has_settings(acme: httpx.AsyncClient, directory: Directory):
-    body = {
+async def test_a_tenant_has_settings(acme: httpx.AsyncClient, directory: Directory) -> None:
+    body: dict[str, Any] = {
         "name": "Acme",
         "default_locale": "de",
         "attributes": {"colour": "red"},
@@ -143,7 +147,9 @@ async def test_a_tenant_has_settings(acme: httpx.AsyncClient, directory: Directo
         ({"id": "else"}, "/id"),
     ],
 )
-async def test_faults_of_settings_are_named(acme: httpx.AsyncClient, body: dict[str, Any], pointer: str):
+async def test_faults_of_settings_are_named(
+    acme: httpx.AsyncClient, body: dict[str, Any], pointer: str
+) -> None:
     refused = await acme.put("/v1/tenant", json=body)
     assert refused.status_code == 422
     assert [one["pointer"] for one in refused.json()["errors"]] == [pointer]
@@ -151,7 +157,7 @@ async def test_faults_of_settings_are_named(acme: httpx.AsyncClient, body: dict[
 
 async def test_operators_create_tenants_and_their_first_keys(
     acme: httpx.AsyncClient, caller: Caller, app: FastAPI, directory: Directory
-):
+) -> None:
     made = await acme.post("/v1/tenants", json={"id": "globex", "name": "Globex"})
     assert made.status_code == 201
     assert (await acme.post("/v1/tenants", json={"id": "globex"})).status_code == 409

@@ -1,5 +1,6 @@
 """Preferences: what is stored, what follows from it and why; and the link that ends a category."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -40,7 +41,7 @@ def effective(answer: httpx.Response, channel: str, category: str, workflow: str
     return found[0]
 
 
-async def test_without_preferences_the_categories_decide(shop: httpx.AsyncClient):
+async def test_without_preferences_the_categories_decide(shop: httpx.AsyncClient) -> None:
     read = await shop.get(PATH)
     assert read.json()["stored"] == []
     assert effective(read, "sms", "orders", "shipped") == (True, "default")
@@ -49,7 +50,7 @@ async def test_without_preferences_the_categories_decide(shop: httpx.AsyncClient
     assert len(read.json()["effective"]) == 3 * 3 + 3 * 2  # a row per channel and category, and per workflow
 
 
-async def test_the_most_specific_switch_decides_and_is_named(shop: httpx.AsyncClient):
+async def test_the_most_specific_switch_decides_and_is_named(shop: httpx.AsyncClient) -> None:
     saved = await save(
         shop,
         {"channel": "sms", "category": "orders", "enabled": False},
@@ -64,7 +65,7 @@ async def test_the_most_specific_switch_decides_and_is_named(shop: httpx.AsyncCl
     assert (await shop.get(PATH)).json() == saved.json()
 
 
-async def test_only_what_takes_away_raises_the_version(shop: httpx.AsyncClient, directory: Directory):
+async def test_only_what_takes_away_raises_the_version(shop: httpx.AsyncClient, directory: Directory) -> None:
     on = {"channel": "email", "category": "offers", "enabled": True}
     off = {"channel": "sms", "category": "orders", "enabled": False}
     await save(shop, on)
@@ -92,7 +93,7 @@ async def test_only_what_takes_away_raises_the_version(shop: httpx.AsyncClient, 
 )
 async def test_faults_of_a_switch_are_named(
     shop: httpx.AsyncClient, switch: dict[str, Any], member: str, code: str
-):
+) -> None:
     refused = await save(shop, {"enabled": True}, switch)
     assert refused.status_code == 422
     assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [
@@ -101,12 +102,12 @@ async def test_faults_of_a_switch_are_named(
     assert (await shop.get(PATH)).json()["stored"] == []
 
 
-async def test_a_switch_stands_once(shop: httpx.AsyncClient):
+async def test_a_switch_stands_once(shop: httpx.AsyncClient) -> None:
     refused = await save(shop, {"enabled": True}, {"enabled": False})
     assert refused.json()["errors"][0]["code"] == "repeated"
 
 
-async def test_preferences_change_only_from_what_was_read(shop: httpx.AsyncClient):
+async def test_preferences_change_only_from_what_was_read(shop: httpx.AsyncClient) -> None:
     read = await shop.get(PATH)
     body = {"preferences": [{"channel": "sms", "enabled": False}]}
     first = await shop.put(PATH, json=body, headers={"if-match": read.headers["etag"]})
@@ -121,7 +122,7 @@ def link(tokens: UnsubscribeTokens, **changed: Any) -> str:
 
 
 @pytest.fixture
-async def anyone(app: FastAPI):
+async def anyone(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Whoever holds a link: no key, no cookie."""
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app), base_url="http://router.test"
@@ -131,7 +132,7 @@ async def anyone(app: FastAPI):
 
 async def test_one_click_unsubscribes(
     shop: httpx.AsyncClient, anyone: httpx.AsyncClient, directory: Directory, tokens: UnsubscribeTokens
-):
+) -> None:
     form = {"List-Unsubscribe": "One-Click"}
     done = await anyone.post(link(tokens), data=form)
     assert done.status_code == 200
@@ -145,7 +146,7 @@ async def test_one_click_unsubscribes(
 
 async def test_opening_the_page_changes_nothing(
     shop: httpx.AsyncClient, anyone: httpx.AsyncClient, directory: Directory, tokens: UnsubscribeTokens
-):
+) -> None:
     page = await anyone.get(link(tokens))
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
@@ -157,7 +158,7 @@ async def test_opening_the_page_changes_nothing(
 
 async def test_a_link_ends_what_a_workflow_had_switched_on(
     shop: httpx.AsyncClient, anyone: httpx.AsyncClient, tokens: UnsubscribeTokens
-):
+) -> None:
     await save(shop, {"workflow": "shipped", "enabled": True})
     await anyone.post(link(tokens))
     after = await shop.get(PATH)
@@ -167,7 +168,7 @@ async def test_a_link_ends_what_a_workflow_had_switched_on(
 
 async def test_a_required_category_has_no_button(
     shop: httpx.AsyncClient, anyone: httpx.AsyncClient, directory: Directory, tokens: UnsubscribeTokens
-):
+) -> None:
     path = link(tokens, category="codes")
     page = await anyone.get(path)
     assert "cannot be switched off" in page.text
@@ -178,12 +179,14 @@ async def test_a_required_category_has_no_button(
 
 async def test_a_category_that_is_gone_is_no_fault_of_the_reader(
     shop: httpx.AsyncClient, anyone: httpx.AsyncClient, tokens: UnsubscribeTokens
-):
+) -> None:
     assert (await anyone.get(link(tokens, category="gone"))).status_code == 200
     assert (await anyone.post(link(tokens, category="gone"))).status_code == 200
 
 
-async def test_a_forged_link_does_nothing(shop: httpx.AsyncClient, anyone: httpx.AsyncClient, tokens):
+async def test_a_forged_link_does_nothing(
+    shop: httpx.AsyncClient, anyone: httpx.AsyncClient, tokens: UnsubscribeTokens
+) -> None:
     path = link(tokens)
     for bad in ("/u/x", "/u/x.y", path[:-2], "/u/A" + path[4:], "/u/%00", "/u/é.é"):
         program = await anyone.post(bad)
@@ -194,7 +197,7 @@ async def test_a_forged_link_does_nothing(shop: httpx.AsyncClient, anyone: httpx
 
 async def test_names_on_the_page_are_text(
     shop: httpx.AsyncClient, anyone: httpx.AsyncClient, tokens: UnsubscribeTokens
-):
+) -> None:
     await shop.put("/v1/categories/orders", json={"name": "<script>alert(1)</script>"})
     await shop.put("/v1/tenant", json={"name": "<img src=x>"})
     page = await anyone.get(link(tokens))

@@ -16,7 +16,7 @@ ADA = {
 
 async def test_a_recipient_comes_back_as_saved_and_saving_twice_changes_nothing(
     acme: httpx.AsyncClient, directory: Directory
-):
+) -> None:
     made = await acme.put("/v1/recipients/ada", json=ADA)
     assert made.status_code == 201
     again = await acme.put("/v1/recipients/ada", json=ADA)
@@ -42,7 +42,7 @@ async def test_a_recipient_comes_back_as_saved_and_saving_twice_changes_nothing(
 )
 async def test_losing_an_address_raises_the_version(
     acme: httpx.AsyncClient, directory: Directory, change: dict[str, object], raised: bool
-):
+) -> None:
     await acme.put("/v1/recipients/ada", json=ADA)
     changed = await acme.put("/v1/recipients/ada", json={**ADA, **change})
     assert changed.status_code == 200
@@ -50,13 +50,13 @@ async def test_losing_an_address_raises_the_version(
     assert await directory.changed() == ([("recipient_version", "acme", "ada")] if raised else [])
 
 
-async def test_gaining_an_address_takes_nothing_away(acme: httpx.AsyncClient, directory: Directory):
+async def test_gaining_an_address_takes_nothing_away(acme: httpx.AsyncClient, directory: Directory) -> None:
     await acme.put("/v1/recipients/bob", json={})
     await acme.put("/v1/recipients/bob", json={"email": "bob@example.com"})
     assert await directory.version("bob") == 0
 
 
-async def test_a_version_outlives_its_recipient(acme: httpx.AsyncClient, directory: Directory):
+async def test_a_version_outlives_its_recipient(acme: httpx.AsyncClient, directory: Directory) -> None:
     await acme.put("/v1/recipients/ada", json=ADA)
     assert (await acme.delete("/v1/recipients/ada")).status_code == 204
     assert (await acme.get("/v1/recipients/ada")).status_code == 404
@@ -84,14 +84,14 @@ async def test_a_version_outlives_its_recipient(acme: httpx.AsyncClient, directo
 )
 async def test_faults_are_named_by_pointer(
     acme: httpx.AsyncClient, body: dict[str, object], pointer: str, code: str
-):
+) -> None:
     refused = await acme.put("/v1/recipients/ada", json=body)
     assert refused.status_code == 422
     assert refused.headers["content-type"] == "application/problem+json"
     assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [(pointer, code)]
 
 
-async def test_half_a_surrogate_pair_is_refused_and_breaks_nothing(acme: httpx.AsyncClient):
+async def test_half_a_surrogate_pair_is_refused_and_breaks_nothing(acme: httpx.AsyncClient) -> None:
     refused = await acme.put(
         "/v1/recipients/ada",
         content=b'{"attributes": {"a": "\\ud800"}}',
@@ -100,7 +100,7 @@ async def test_half_a_surrogate_pair_is_refused_and_breaks_nothing(acme: httpx.A
     assert refused.status_code == 422
 
 
-async def test_updates_ask_for_what_was_read(acme: httpx.AsyncClient):
+async def test_updates_ask_for_what_was_read(acme: httpx.AsyncClient) -> None:
     unseen = await acme.put("/v1/recipients/ada", json=ADA, headers={"if-match": '"1"'})
     assert unseen.status_code == 412
     first = await acme.put("/v1/recipients/ada", json=ADA)
@@ -115,7 +115,7 @@ async def test_updates_ask_for_what_was_read(acme: httpx.AsyncClient):
 
 
 @pytest.mark.parametrize("name", ["user/42", "a%2Fb", "mïa", "a b", "x?y#z", "u" * 256])
-async def test_any_id_can_be_written_in_an_address(acme: httpx.AsyncClient, name: str):
+async def test_any_id_can_be_written_in_an_address(acme: httpx.AsyncClient, name: str) -> None:
     path = "/v1/recipients/" + httpx.QueryParams({"x": name}).__str__()[2:].replace("+", "%20")
     assert (await acme.put(path, json={})).json()["id"] == name
     assert (await acme.get(f"{path}/devices")).json() == {"data": []}
@@ -123,11 +123,11 @@ async def test_any_id_can_be_written_in_an_address(acme: httpx.AsyncClient, name
 
 
 @pytest.mark.parametrize("path", ["%00", "a%0Ab", "u" * 257])
-async def test_an_id_that_is_none_is_refused(acme: httpx.AsyncClient, path: str):
+async def test_an_id_that_is_none_is_refused(acme: httpx.AsyncClient, path: str) -> None:
     assert (await acme.put(f"/v1/recipients/{path}", json={})).status_code == 422
 
 
-async def test_every_recipient_is_on_one_page(acme: httpx.AsyncClient, other: httpx.AsyncClient):
+async def test_every_recipient_is_on_one_page(acme: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
     names = [f"r{number:02}" for number in range(23)]
     saved = await acme.post("/v1/recipients/bulk", json={"recipients": [{"id": name} for name in names]})
     assert saved.status_code == 200
@@ -145,12 +145,12 @@ async def test_every_recipient_is_on_one_page(acme: httpx.AsyncClient, other: ht
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "WzFd", "W10", "WyJhIiwiYiJd", "WyJcdTAwMDAiXQ"])
-async def test_a_forged_cursor_is_refused(acme: httpx.AsyncClient, cursor: str):
+async def test_a_forged_cursor_is_refused(acme: httpx.AsyncClient, cursor: str) -> None:
     refused = await acme.get("/v1/recipients", params={"cursor": cursor})
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_cursor")
 
 
-async def test_a_thousand_at_once_each_with_its_answer(acme: httpx.AsyncClient, directory: Directory):
+async def test_a_thousand_at_once_each_with_its_answer(acme: httpx.AsyncClient, directory: Directory) -> None:
     body = [{"id": f"r{number}", "email": f"r{number}@example.com"} for number in range(1000)]
     first = await acme.post("/v1/recipients/bulk", json={"recipients": body})
     assert first.status_code == 200
@@ -170,7 +170,7 @@ async def test_a_thousand_at_once_each_with_its_answer(acme: httpx.AsyncClient, 
     assert await directory.changed() == [("recipient_version", "acme", "r1")]
 
 
-async def test_many_recipients_of_which_none_can_be_taken(acme: httpx.AsyncClient):
+async def test_many_recipients_of_which_none_can_be_taken(acme: httpx.AsyncClient) -> None:
     refused = await acme.post("/v1/recipients/bulk", json={"recipients": [{"id": ""}, 7]})
     assert refused.status_code == 422
     assert [one["result"] for one in refused.json()["results"]] == ["refused", "refused"]
@@ -179,7 +179,7 @@ async def test_many_recipients_of_which_none_can_be_taken(acme: httpx.AsyncClien
     assert too_many.json()["errors"][0]["pointer"] == "/recipients"
 
 
-async def test_devices_come_and_go(acme: httpx.AsyncClient, directory: Directory):
+async def test_devices_come_and_go(acme: httpx.AsyncClient, directory: Directory) -> None:
     path = "/v1/recipients/ada/devices/phone%2F1"
     assert (await acme.put(path, json={"token": "t1"})).status_code == 404
     await acme.put("/v1/recipients/ada", json=ADA)

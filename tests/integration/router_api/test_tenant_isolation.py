@@ -92,7 +92,7 @@ async def everything(client: httpx.AsyncClient, key_id: str) -> list[Any]:
 @pytest.mark.parametrize(("method", "path"), sorted(routes()))
 async def test_another_tenants_key_sees_nothing(
     acme: httpx.AsyncClient, other: httpx.AsyncClient, method: str, path: str
-):
+) -> None:
     key_id = await fill(acme)
     before = await everything(acme, key_id)
     for name, value in {**NAMES, "key_id": key_id}.items():
@@ -104,7 +104,7 @@ async def test_another_tenants_key_sees_nothing(
 
 async def test_the_same_names_in_two_tenants_are_two_things(
     acme: httpx.AsyncClient, other: httpx.AsyncClient
-):
+) -> None:
     key_id = await fill(acme)
     before = await everything(acme, key_id)
     theirs = await other.get("/v1/recipients/ada/preferences")
@@ -139,7 +139,7 @@ def operations() -> Iterator[tuple[str, str, str]]:
 @pytest.mark.parametrize(("method", "path", "scope"), sorted(operations()))
 async def test_every_route_asks_for_its_scope(
     caller: Caller, app: FastAPI, method: str, path: str, scope: str
-):
+) -> None:
     path = re.sub(r"\{\w+\}", "x", path)
     without = await caller(
         "acme", scopes=[one for one in ("send", "read", "manage", "operate") if one != scope]

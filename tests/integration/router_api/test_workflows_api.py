@@ -37,7 +37,7 @@ async def shop(acme: httpx.AsyncClient, directory: Directory) -> httpx.AsyncClie
 
 async def test_a_category_comes_back_as_saved_and_is_published_once(
     acme: httpx.AsyncClient, directory: Directory
-):
+) -> None:
     body = {"name": "Offers", "default": "off", "ttl_seconds": 60}
     assert (await acme.put("/v1/categories/offers", json=body)).status_code == 201
     assert (await acme.put("/v1/categories/offers", json=body)).status_code == 200
@@ -49,7 +49,7 @@ async def test_a_category_comes_back_as_saved_and_is_published_once(
     assert await directory.changed() == [("category", "acme", "offers")]
 
 
-async def test_optional_categories_need_a_public_address(acme: httpx.AsyncClient, app: FastAPI):
+async def test_optional_categories_need_a_public_address(acme: httpx.AsyncClient, app: FastAPI) -> None:
     app.state.public_url = None
     refused = await acme.put("/v1/categories/offers", json={"default": "on"})
     assert refused.status_code == 422
@@ -57,12 +57,12 @@ async def test_optional_categories_need_a_public_address(acme: httpx.AsyncClient
     assert (await acme.put("/v1/categories/codes", json={"default": "required"})).status_code == 201
 
 
-async def test_a_category_in_use_stays(shop: httpx.AsyncClient):
+async def test_a_category_in_use_stays(shop: httpx.AsyncClient) -> None:
     refused = await shop.delete("/v1/categories/orders")
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
 
 
-async def test_a_workflow_comes_back_as_saved(shop: httpx.AsyncClient, directory: Directory):
+async def test_a_workflow_comes_back_as_saved(shop: httpx.AsyncClient, directory: Directory) -> None:
     same = await shop.put("/v1/workflows/shipped", json=FLOW)
     assert (same.status_code, same.json()["revision"]) == (200, 1)
     assert await directory.changed() == []
@@ -90,13 +90,15 @@ async def test_a_workflow_comes_back_as_saved(shop: httpx.AsyncClient, directory
 )
 async def test_faults_of_a_workflow_are_named(
     shop: httpx.AsyncClient, change: dict[str, Any], pointer: str, code: str
-):
+) -> None:
     refused = await shop.put("/v1/workflows/shipped", json={**FLOW, **change})
     assert refused.status_code == 422
     assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [(pointer, code)]
 
 
-async def test_templates_are_revisions_and_one_is_published(shop: httpx.AsyncClient, directory: Directory):
+async def test_templates_are_revisions_and_one_is_published(
+    shop: httpx.AsyncClient, directory: Directory
+) -> None:
     path = "/v1/workflows/shipped/templates/email/de"
     first = await shop.put(path, json={"parts": MAIL})
     assert (first.status_code, first.json()["revision"], first.json()["published_revision"]) == (201, 1, None)
@@ -126,7 +128,7 @@ async def test_templates_are_revisions_and_one_is_published(shop: httpx.AsyncCli
     assert (await shop.get(path)).status_code == 404
 
 
-async def test_templates_are_listed_by_channel_and_language(shop: httpx.AsyncClient):
+async def test_templates_are_listed_by_channel_and_language(shop: httpx.AsyncClient) -> None:
     for channel, locale in (("sms", "en"), ("sms", "de"), ("push", "en")):
         parts = {"body": "Hello"} | ({"title": "Hi"} if channel == "push" else {})
         await shop.put(f"/v1/workflows/shipped/templates/{channel}/{locale}", json={"parts": parts})
@@ -153,13 +155,13 @@ async def test_templates_are_listed_by_channel_and_language(shop: httpx.AsyncCli
 )
 async def test_faults_of_a_template_are_named(
     shop: httpx.AsyncClient, channel: str, parts: dict[str, str], pointer: str, code: str
-):
+) -> None:
     refused = await shop.put(f"/v1/workflows/shipped/templates/{channel}/de", json={"parts": parts})
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_template")
     assert (pointer, code) in [(one["pointer"], one["code"]) for one in refused.json()["errors"]]
 
 
-async def test_a_schema_that_published_templates_do_not_fit_is_refused(shop: httpx.AsyncClient):
+async def test_a_schema_that_published_templates_do_not_fit_is_refused(shop: httpx.AsyncClient) -> None:
     await shop.put("/v1/workflows/shipped/templates/email/de", json={"parts": MAIL, "publish": True})
     narrower = {"type": "object", "properties": {"invoice": {"type": "string"}}}
     refused = await shop.put("/v1/workflows/shipped", json={**FLOW, "data_schema": narrower})
@@ -168,7 +170,9 @@ async def test_a_schema_that_published_templates_do_not_fit_is_refused(shop: htt
     assert (await shop.get("/v1/workflows/shipped")).json()["data_schema"] == SCHEMA
 
 
-async def test_a_deleted_workflow_takes_its_templates_with_it(shop: httpx.AsyncClient, directory: Directory):
+async def test_a_deleted_workflow_takes_its_templates_with_it(
+    shop: httpx.AsyncClient, directory: Directory
+) -> None:
     path = "/v1/workflows/shipped/templates/email/de"
     await shop.put(path, json={"parts": MAIL, "publish": True})
     await directory.changed()
@@ -181,7 +185,7 @@ async def test_a_deleted_workflow_takes_its_templates_with_it(shop: httpx.AsyncC
     assert (await shop.delete("/v1/categories/orders")).status_code == 204
 
 
-async def test_a_preview_is_written_for_the_recipient(shop: httpx.AsyncClient):
+async def test_a_preview_is_written_for_the_recipient(shop: httpx.AsyncClient) -> None:
     await shop.put("/v1/recipients/ada", json={"locale": "de-AT", "attributes": {"name": "Ada"}})
     path = "/v1/workflows/shipped/templates/sms"
     await shop.put(f"{path}/de", json={"parts": {"body": "Hallo {{ recipient.attributes.name }}"}})
@@ -201,7 +205,7 @@ async def test_a_preview_is_written_for_the_recipient(shop: httpx.AsyncClient):
     assert (default.json()["body"], default.json()["locale"]) == ("Hello Eve", "en")
 
 
-async def test_a_preview_of_words_that_are_not_saved(shop: httpx.AsyncClient):
+async def test_a_preview_of_words_that_are_not_saved(shop: httpx.AsyncClient) -> None:
     body = {
         "channel": "email",
         "parts": {**MAIL, "html": "<b>{{ data.order.id }}</b> {{ links.unsubscribe }}"},

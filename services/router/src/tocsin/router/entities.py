@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, Text, and_, insert, literal, select, tuple_
+from sqlalchemy import Select, Text, and_, insert, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,7 +34,7 @@ class _Kind(NamedTuple):
     record: type[DirectoryRecord] | type[RecipientVersion]
     query: Select[Any]
     """Columns named as the record's fields, entities without state left out."""
-    named_by: tuple[ColumnElement[Any], ...]
+    named_by: tuple[Any, ...]
     """The tenant first, then what names the entity within it."""
 
 
@@ -124,7 +124,8 @@ async def states(db: AsyncConnection, refs: Sequence[EntityRef], topics: Topics)
         described = _KINDS[kind]
         query = described.query.where(tuple_(*described.named_by).in_(names))
         for row in (await db.execute(query)).mappings():
-            record = msgspec.convert(dict(row), described.record)
+            fields = {str(name): value for name, value in row.items()}  # msgspec takes no subclass of str as a key
+            record = msgspec.convert(fields, described.record)
             values[_ref_of(record)] = encode(record)
     return [_outgoing(ref, values.get(ref), topics) for ref in refs]
 

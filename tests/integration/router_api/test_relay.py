@@ -1,0 +1,318 @@
+"""The relay on a real broker: the topics become what the database holds, whoever publishes and whatever fails meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from typer.testing import CliRunner
+
+from tocsin.contracts.codec import decode_directory, decode_stop, encode
+from tocsin.contracts.directory import ApiKey, Category, Template, Tenant, Workflow
+from tocsin.contracts.jobs import Sender
+from tocsin.contracts.stops import RecipientVersion
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.kafka import (
+    Admin,
+    KafkaSettings,
+    Limits,
+    Outgoing,
+    Replica,
+    TopicSpec,
+    TransactionalProducer,
+    read_to_end,
+)
+from tocsin.router.changes import note_changed
+from tocsin.router.commands import directory as directory_command
+from tocsin.router.key_replica import KeyFeed
+from tocsin.router.relay import TRANSACTIONAL_ID, Relay
+from tocsin.runtime import Health
+from tocsin.web import KeyTable, Problem
+
+from .conftest import Directory
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+
+
+@pytest.fixture
+async def kafka(kafka_server: str, topic_prefix: str) -> KafkaSettings:
+    """A broker that has the two topics under a prefix of their own."""
+    settings = KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix)
+    topics = Topics(topic_prefix)
+    admin = Admin(settings=settings)
+    await admin.open()
+    try:
+        specs = [
+            TopicSpec(name=name, partitions=1, cleanup="compact", max_message_bytes=2**21)
+            for name in (topics.directory, topics.stops)
+        ]
+        await admin.apply(await admin.plan(specs))
+    finally:
+        await admin.close()
+    return settings
+
+
+@pytest.fixture
+def topics(kafka: KafkaSettings) -> Topics:
+    return Topics(kafka.topic_prefix)
+
+
+@asynccontextmanager
+async def running(component: Relay | Replica) -> AsyncIterator[None]:
+    """The component's life, as a service would live it."""
+    stop = asyncio.Event()
+    await component.open()
+    task = asyncio.create_task(component.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+        await component.close()
+
+
+@pytest.fixture
+def relay(engine: AsyncEngine, kafka: KafkaSettings) -> Relay:
+    return Relay(engine=engine, settings=kafka, health=Health(service="router"))
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.05)
+
+
+async def published(directory: Directory) -> None:
+    """Wait until nothing is left to publish."""
+
+    async def empty() -> bool:
+        return await directory.rows("SELECT 1 FROM directory.outbox LIMIT 1") == []
+
+    await until(empty)
+
+
+async def state(kafka: KafkaSettings, topic: str) -> dict[str, bytes]:
+    """What compaction leaves: the last value of each key, without tombstones."""
+    held: dict[str, bytes] = {}
+    async for records in read_to_end(settings=kafka, topic=topic, deadline=30):
+        for record in records:
+            assert record.key is not None
+            if record.value is None:
+                held.pop(record.key.decode(), None)
+            else:
+                held[record.key.decode()] = record.value
+    return held
+
+
+FLOW: dict[str, Any] = {
+    "category": "orders",
+    "channels": ["email", "sms"],
+    "lane": "critical",
+    "event_types": ["com.shop.order.shipped"],
+    "recipients": "data.customer",
+    "data_schema": {"type": "object"},
+}
+
+
+async def fill(client: httpx.AsyncClient) -> str:
+    """One of each, and a recipient who lost an address; returns a key's id."""
+    await client.put("/v1/tenant", json={"name": "Acme", "senders": {"email": {"address": "a@example.com"}}})
+    await client.put("/v1/categories/orders", json={"name": "Orders", "ttl_seconds": 60})
+    await client.put("/v1/workflows/shipped", json=FLOW)
+    parts = {"parts": {"body": "Hallo"}, "publish": True}
+    await client.put("/v1/workflows/shipped/templates/sms/de", json=parts)
+    await client.put("/v1/workflows/shipped/templates/sms/en", json={"parts": {"body": "Not published"}})
+    await client.put("/v1/recipients/a%2Fb", json={"email": "a@example.com"})
+    await client.put("/v1/recipients/a%2Fb", json={})
+    made = await client.post("/v1/api-keys", json={"scopes": ["send"], "mode": "test", "name": "shop"})
+    return str(made.json()["id"])
+
+
+async def test_every_kind_of_entity_is_published_as_it_stands(
+    acme: httpx.AsyncClient, directory: Directory, relay: Relay, kafka: KafkaSettings, topics: Topics
+) -> None:
+    key_id = await fill(acme)
+    async with running(relay):
+        await published(directory)
+    found = {key: decode_directory(value) for key, value in (await state(kafka, topics.directory)).items()}
+    assert {entity.record_key.decode() for entity in found.values()} == set(found)
+    key = found.pop(f"api_key/acme/{key_id}")
+    assert isinstance(key, ApiKey)
+    assert (key.mode, key.scopes, key.name, len(key.sha256)) == ("test", ["send"], "shop", 64)
+    assert found == {
+        "tenant/acme": Tenant(
+            tenant="acme", name="Acme", senders={Channel.EMAIL: Sender(address="a@example.com")}
+        ),
+        "category/acme/orders": Category(tenant="acme", key="orders", name="Orders", ttl_seconds=60),
+        "workflow/acme/shipped": Workflow(
+            tenant="acme",
+            key="shipped",
+            revision=1,
+            event_types=["com.shop.order.shipped"],
+            recipients="data.customer",
+            category="orders",
+            lane=Lane.CRITICAL,
+            channels=[Channel.EMAIL, Channel.SMS],
+            data_schema={"type": "object"},
+        ),
+        "template/acme/shipped/sms/de": Template(
+            tenant="acme",
+            workflow="shipped",
+            channel=Channel.SMS,
+            locale="de",
+            revision=1,
+            parts={"body": "Hallo"},
+        ),
+    }
+    stops = await state(kafka, topics.stops)
+    assert {key: decode_stop(value) for key, value in stops.items()} == {
+        "acme/a/b": RecipientVersion(tenant="acme", recipient="a/b", recipient_version=1)
+    }
+
+
+async def test_what_ends_becomes_a_tombstone(
+    acme: httpx.AsyncClient, directory: Directory, relay: Relay, kafka: KafkaSettings, topics: Topics
+) -> None:
+    key_id = await fill(acme)
+    async with running(relay):
+        await published(directory)
+        await acme.delete(f"/v1/api-keys/{key_id}")
+        await acme.post("/v1/workflows/shipped/templates/sms/de/unpublish")
+        await acme.put("/v1/workflows/shipped", json={**FLOW, "published": False})
+        await published(directory)
+        assert set(await state(kafka, topics.directory)) == {"tenant/acme", "category/acme/orders"}
+        await acme.delete("/v1/workflows/shipped")
+        await acme.delete("/v1/categories/orders")
+        await published(directory)
+    assert set(await state(kafka, topics.directory)) == {"tenant/acme"}
+
+
+async def test_a_revoked_key_stops_working_where_the_topic_is_read(
+    acme: httpx.AsyncClient, directory: Directory, relay: Relay, kafka: KafkaSettings, topics: Topics
+) -> None:
+    table = KeyTable()
+    replica = Replica(
+        settings=kafka,
+        topic=topics.directory,
+        apply=KeyFeed(keys=table).apply,
+        health=Health(service="ingest"),
+    )
+    made = (await acme.post("/v1/api-keys", json={"scopes": ["send"]})).json()
+
+    async def accepted() -> bool:
+        try:
+            return table.authenticate(f"Bearer {made['key']}").tenant == "acme"
+        except Problem:
+            return False
+
+    async def refused() -> bool:
+        return not await accepted()
+
+    async with running(relay), running(replica):
+        await until(accepted)
+        await acme.delete(f"/v1/api-keys/{made['id']}")
+        await until(refused, seconds=5)
+
+
+async def test_a_change_that_becomes_visible_late_is_published_late(
+    engine: AsyncEngine, directory: Directory, relay: Relay, kafka: KafkaSettings, topics: Topics
+) -> None:
+    async with running(relay):
+        async with engine.begin() as slow:
+            await slow.exec_driver_sql("INSERT INTO directory.tenants (id) VALUES ('slow')")
+            await note_changed(slow, "tenant", "slow")
+            async with engine.begin() as quick:
+                await quick.exec_driver_sql("INSERT INTO directory.tenants (id) VALUES ('quick')")
+                await note_changed(quick, "tenant", "quick")
+            await published(directory)
+            assert set(await state(kafka, topics.directory)) == {"tenant/quick"}
+        await published(directory)
+    assert set(await state(kafka, topics.directory)) == {"tenant/quick", "tenant/slow"}
+
+
+async def test_another_router_takes_over_when_the_first_ends(
+    acme: httpx.AsyncClient, engine: AsyncEngine, directory: Directory, kafka: KafkaSettings, topics: Topics
+) -> None:
+    first, second = (Relay(engine=engine, settings=kafka, health=Health(service="router")) for _ in range(2))
+    async with running(second):
+        async with running(first):
+            await acme.put("/v1/tenant", json={"name": "one"})
+            await published(directory)
+        await acme.put("/v1/tenant", json={"name": "two"})
+        await published(directory)
+    (tenant,) = (await state(kafka, topics.directory)).values()
+    assert decode_directory(tenant) == Tenant(tenant="acme", name="two")
+
+
+async def test_a_fenced_relay_publishes_again_and_loses_nothing(
+    acme: httpx.AsyncClient, directory: Directory, relay: Relay, kafka: KafkaSettings, topics: Topics
+) -> None:
+    async with running(relay):
+        await acme.put("/v1/tenant", json={"name": "one"})
+        await published(directory)
+        usurper = TransactionalProducer(
+            settings=kafka, transactional_id=TRANSACTIONAL_ID, group="test", limits=Limits({})
+        )
+        await usurper.open()
+        await usurper.close()
+        await acme.put("/v1/tenant", json={"name": "two"})
+        await published(directory)
+    (tenant,) = (await state(kafka, topics.directory)).values()
+    assert decode_directory(tenant) == Tenant(tenant="acme", name="two")
+
+
+async def test_republish_makes_the_topics_equal_the_database(
+    *,
+    acme: httpx.AsyncClient,
+    directory: Directory,
+    relay: Relay,
+    kafka: KafkaSettings,
+    topics: Topics,
+    database_url: str,
+) -> None:
+    await fill(acme)
+    async with running(relay):
+        await published(directory)
+        before = [await state(kafka, topic) for topic in (topics.directory, topics.stops)]
+        await _spoil(kafka, topics)
+        ran = await asyncio.to_thread(
+            CliRunner().invoke,
+            directory_command,
+            ["republish", "--wait", "30"],
+            env={
+                "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+                "KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
+                "DATABASE_URL": database_url,
+            },
+        )
+        assert (ran.exit_code, ran.stderr) == (0, "")
+    assert [await state(kafka, topic) for topic in (topics.directory, topics.stops)] == before
+
+
+async def _spoil(kafka: KafkaSettings, topics: Topics) -> None:
+    """Topics as no release of ours leaves them: strangers, a loss, and a wrong version."""
+    stray = Category(tenant="gone", key="stray")
+    wrong = RecipientVersion(tenant="acme", recipient="a/b", recipient_version=99)
+    stranger = RecipientVersion(tenant="gone", recipient="x/y", recipient_version=1)
+    spoiling = TransactionalProducer(
+        settings=kafka, transactional_id="spoiler", group="test", limits=Limits({})
+    )
+    await spoiling.open()
+    try:
+        await spoiling.run(
+            [
+                Outgoing(topic=topics.directory, key=stray.record_key, value=encode(stray)),
+                Outgoing(topic=topics.directory, key=b"workflow/acme/shipped", value=None),
+                Outgoing(topic=topics.stops, key=b"acme/a/b", value=encode(wrong)),
+                Outgoing(topic=topics.stops, key=b"gone/x/y", value=encode(stranger)),
+            ],
+            {},
+        )
+    finally:
+        await spoiling.close()

@@ -1,0 +1,67 @@
+"""Unsubscribe tokens: what was signed comes back, anything else does not."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.contracts.vocabulary import Channel
+from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens, Unsubscription, unsubscribe_url
+
+OLD, NEW = UnsubscribeKey("old", "o" * 32), UnsubscribeKey("new", "n" * 32)
+SAID = Unsubscription(tenant="acme", recipient="a/b?c", category="orders", channel=Channel.EMAIL)
+
+
+@given(
+    recipient=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=64),
+    channel=st.sampled_from(Channel),
+)
+def test_what_was_signed_comes_back(recipient: str, channel: Channel) -> None:
+    said = Unsubscription(tenant="acme", recipient=recipient, category="orders", channel=channel)
+    tokens = UnsubscribeTokens([NEW])
+    token = tokens.sign(said)
+    assert tokens.verify(token) == said
+    assert set(token) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+
+
+@given(st.text(max_size=80))
+def test_no_other_text_is_a_token(text: str) -> None:
+    assert UnsubscribeTokens([NEW]).verify(text) is None
+
+
+@given(st.data())
+def test_a_changed_token_is_none(data: st.DataObject) -> None:
+    tokens = UnsubscribeTokens([NEW])
+    payload, _, signature = tokens.sign(SAID).partition(".")
+    raw = bytearray(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at] ^= data.draw(st.integers(1, 255))
+    changed = base64.urlsafe_b64encode(bytes(raw)).rstrip(b"=").decode()
+    assert tokens.verify(f"{changed}.{signature}") is None
+
+
+def test_the_first_key_signs_and_every_key_is_accepted() -> None:
+    before = UnsubscribeTokens([OLD]).sign(SAID)
+    rotating = UnsubscribeTokens([NEW, OLD])
+    assert rotating.verify(before) == SAID
+    assert UnsubscribeTokens([NEW]).verify(rotating.sign(SAID)) == SAID
+    assert UnsubscribeTokens([NEW]).verify(before) is None
+
+
+def test_a_key_id_does_not_stand_for_another_secret() -> None:
+    forged = UnsubscribeTokens([UnsubscribeKey("new", "x" * 32)]).sign(SAID)
+    assert UnsubscribeTokens([NEW]).verify(forged) is None
+
+
+def test_without_a_key_nothing_is_signed() -> None:
+    with pytest.raises(LookupError, match="ROUTER_UNSUBSCRIBE_KEYS"):
+        UnsubscribeTokens([]).sign(SAID)
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "nnn" not in repr(NEW)
+
+
+def test_the_address_of_a_link() -> None:
+    assert unsubscribe_url("https://n.example.com/base/", "t.s") == "https://n.example.com/base/u/t.s"
