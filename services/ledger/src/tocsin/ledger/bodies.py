@@ -1,0 +1,162 @@
+"""What the ledger answers, as OpenAPI shows it."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tocsin.contracts.vocabulary import Channel, Lane, StatusName
+from tocsin.ledger.happenings import Happening, in_order
+from tocsin.ledger.summaries import State, summarise
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ConsiderationBody(_Body):
+    """One rule a decision looked at."""
+
+    rule: str
+    outcome: str
+    input: Any = None
+
+
+class DecisionBody(_Body):
+    """Every rule looked at, in order."""
+
+    rules: list[ConsiderationBody]
+    truncated: bool = Field(default=False, description="Inputs were left out to fit 4 KiB")
+
+
+class StatusBody(_Body):
+    """One thing that happened."""
+
+    status_id: str
+    status: StatusName
+    final: bool = Field(description="Tocsin itself will do nothing more for what this is about")
+    at: datetime = Field(description="When it happened")
+    stored_at: datetime = Field(description="When the broker stored the record of it")
+    delivery_id: str | None
+    channel: Channel | None
+    step: str | None
+    address_key: str | None = Field(
+        description="Which address: `email`, `phone` or a device's id, never an address"
+    )
+    lane: Lane
+    provider: str | None
+    provider_message_id: str | None
+    provider_code: str | None
+    attempt: int | None
+    rule: str | None
+    reason: str | None
+    detail: str | None
+    retryable: bool | None
+    segments: int | None
+    locale: str | None
+    template_version: int | None
+    decision: DecisionBody | None = Field(description="On `routed` and `skipped`: why")
+    origin: str = Field(description="The event's place: topic/partition/offset")
+    cause: str = Field(description="The place of the record that led to this")
+    traceparent: str | None
+
+
+class DeliveryBody(_Body):
+    """One delivery, or one decision not to send."""
+
+    delivery_id: str | None
+    channel: Channel | None
+    address_key: str | None
+    provider: str | None
+    state: State
+    reason: str | None
+    rule: str | None
+    attempts: int
+    at: datetime = Field(description="When it came to this state")
+
+
+class SummaryBody(_Body):
+    """What became of one notification; or, where `kind` is `event`, a record about an event as a whole."""
+
+    kind: Literal["notification", "event"]
+    notification_id: str | None
+    event_id: str | None
+    event_source: str | None
+    recipient: str | None
+    workflow: str | None
+    category: str | None
+    lane: Lane
+    test: bool
+    state: State | StatusName
+    channels: dict[Channel, State] = {}
+    deliveries: list[DeliveryBody] = []
+    accepted_at: datetime | None = Field(description="When the broker stored the event")
+    finished_at: datetime | None = Field(
+        description="When the last of it ended; null while something is to come"
+    )
+    duplicates: int = Field(default=0, description="Repetitions of the event that sent nothing")
+    reused_id: bool = Field(
+        default=False, description="The id was used again after the window for duplicates"
+    )
+    reason: str | None = None
+    detail: str | None = None
+
+
+class TimelineBody(_Body):
+    """One notification: what became of it, and everything that happened, in order."""
+
+    summary: SummaryBody
+    timeline: list[StatusBody]
+
+
+def timeline_of(happenings: list[Happening]) -> TimelineBody:
+    """The timeline of one notification, from at least one happening."""
+    ordered = in_order(happenings)
+    return TimelineBody(
+        summary=summary_of(ordered), timeline=[StatusBody.model_validate(one) for one in ordered]
+    )
+
+
+def summary_of(happenings: list[Happening]) -> SummaryBody:
+    """The summary of one notification, from at least one happening."""
+    summary = summarise(happenings)
+    first = next((one for one in happenings if one.status is StatusName.ACCEPTED), happenings[0])
+    category = next((one.category for one in happenings if one.category is not None), None)
+    return SummaryBody(
+        kind="notification",
+        notification_id=first.notification_id,
+        event_id=first.event_id,
+        event_source=first.event_source,
+        recipient=first.recipient,
+        workflow=first.workflow,
+        category=category,
+        lane=Lane(first.lane),
+        test=first.test,
+        state=summary.state,
+        channels={Channel(name): state for name, state in summary.channels.items()},
+        deliveries=[DeliveryBody.model_validate(one) for one in summary.deliveries],
+        accepted_at=summary.accepted_at,
+        finished_at=summary.finished_at,
+        duplicates=summary.duplicates,
+        reused_id=summary.reused_id,
+    )
+
+
+def event_summary_of(one: Happening) -> SummaryBody:
+    """A record about an event as a whole."""
+    return SummaryBody(
+        kind="event",
+        notification_id=None,
+        event_id=one.event_id,
+        event_source=one.event_source,
+        recipient=None,
+        workflow=one.workflow,
+        category=None,
+        lane=Lane(one.lane),
+        test=one.test,
+        state=one.status,
+        accepted_at=one.at if one.status is StatusName.EVENT_ACCEPTED else None,
+        finished_at=one.at if one.final else None,
+        reason=one.reason,
+        detail=one.detail,
+    )

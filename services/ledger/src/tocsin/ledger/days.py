@@ -1,0 +1,110 @@
+"""Day partitions: made ahead, made when a record needs one, dropped when they are too old."""
+
+import asyncio
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import date, timedelta
+from typing import Any, Final
+
+import asyncpg
+
+from tocsin.database import Database
+from tocsin.observability import get_logger
+from tocsin.runtime import Clock
+
+log = get_logger(__name__)
+
+TABLES: Final = ("statuses", "dead_letters")
+AHEAD_DAYS: Final = 2
+PERIOD: Final = 600.0
+"""Seconds between two looks; days are made two ahead, so that many looks may fail."""
+
+# One at a time over all processes; held to the end of the transaction.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('tocsin.ledger.days', 0))"
+_EXISTING = """
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = ANY (ARRAY['ledger.statuses'::regclass, 'ledger.dead_letters'::regclass])
+"""
+_NAME = re.compile(r"(statuses|dead_letters)_(\d{4})(\d\d)(\d\d)").fullmatch
+
+
+class Days:
+    """A component: keeps the partitions from `retention_days` ago to two days ahead. Days are UTC."""
+
+    name: Final = "days"
+
+    def __init__(self, *, database: Database, clock: Clock, retention_days: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._retention = timedelta(days=retention_days)
+        self._known: set[date] = set()
+
+    async def open(self) -> None:
+        """Make the days ahead."""
+        await self.ensure(self._ahead())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`, every ten minutes: make days ahead, drop the old ones."""
+        while not stop.is_set():
+            await self._look()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PERIOD)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def ensure(self, days: Iterable[date]) -> None:
+        """Make the partitions of these days where they are missing."""
+        missing = sorted(set(days) - self._known)
+        if not missing:
+            return
+        async with self._database.driver() as connection, connection.transaction():
+            await connection.execute(_LOCK)
+            for day in missing:
+                for table in TABLES:
+                    await connection.execute(_create(table, day))
+        self._known |= set(missing)
+
+    async def drop_old(self) -> list[str]:
+        """Drop what is older than the retention; the names of what was dropped."""
+        first = self._clock.now().date() - self._retention
+        async with self._database.driver() as connection, connection.transaction():
+            # dropping locks the whole table: better later than making everybody wait behind a long query
+            await connection.execute("SET LOCAL lock_timeout = '2s'")
+            await connection.execute(_LOCK)
+            names = [row["relname"] for row in await connection.fetch(_EXISTING)]
+            old = sorted(name for name in names if (day := _day_of(name)) is not None and day < first)
+            for name in old:
+                await connection.execute(f'DROP TABLE ledger."{name}"')
+        self._known = {day for day in self._known if day >= first}
+        return old
+
+    async def _look(self) -> None:
+        try:
+            await self.ensure(self._ahead())
+            dropped = await self.drop_old()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # what is missing is made when a record needs it, and the database has a readiness check of its own
+            log.warning("partitions not looked after; trying again later", error=type(error).__name__)
+        else:
+            if dropped:
+                log.info("dropped old partitions", partitions=dropped)
+
+    def _ahead(self) -> list[date]:
+        today = self._clock.now().date()
+        return [today + timedelta(days=number) for number in range(AHEAD_DAYS + 1)]
+
+
+def _create(table: str, day: date) -> str:
+    """Both names come from this file and a date: nothing to quote."""
+    name = f"ledger.{table}_{day:%Y%m%d}"
+    to = day + timedelta(days=1)
+    return (
+        f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF ledger.{table} FOR VALUES FROM ('{day}') TO ('{to}')"
+    )
+
+
+def _day_of(name: str) -> date | None:
+    match: Any = _NAME(name)
+    return None if match is None else date(*map(int, match.groups()[1:]))

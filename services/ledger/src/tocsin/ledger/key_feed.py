@@ -1,0 +1,38 @@
+"""The API keys that work, kept as the topic `directory` has them."""
+
+import msgspec
+
+from tocsin.contracts.codec import decode_directory
+from tocsin.contracts.directory import ApiKey
+from tocsin.kafka import Record
+from tocsin.runtime import NeedsOperator
+from tocsin.web import KeyTable
+
+_KEYS = b"api_key/"
+
+
+class DirectoryUnreadable(NeedsOperator):
+    """A record of `directory` is not of this release's shape: upgrade the ledger, or run `tocsin directory republish`."""
+
+
+class KeyFeed:
+    """What a `Replica` of `directory` calls with each record; all but API keys is passed over unread."""
+
+    def __init__(self, *, keys: KeyTable) -> None:
+        self._keys = keys
+
+    def apply(self, record: Record) -> None:
+        """Put the key in, or take it out. Raises `DirectoryUnreadable`."""
+        if record.key is None or not record.key.startswith(_KEYS):
+            return
+        if record.value is None:
+            self._keys.remove(record.key.decode(errors="replace").split("/", 2)[-1])
+            return
+        try:
+            entity = decode_directory(record.value)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise DirectoryUnreadable(
+                f"The directory record at {record.ref} cannot be read: upgrade the ledger, or run `tocsin directory republish`."
+            ) from error
+        if isinstance(entity, ApiKey):
+            self._keys.put(entity)

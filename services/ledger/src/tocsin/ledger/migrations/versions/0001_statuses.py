@@ -1,0 +1,118 @@
+"""statuses, dead letters and positions"""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+# The day is that of the broker's clock, so that a replay puts a record where it was. Within a day a status id stands once.
+STATUSES = """
+CREATE TABLE statuses (
+    day date NOT NULL,
+    stored_at timestamptz NOT NULL,
+    kafka_partition integer NOT NULL,
+    kafka_offset bigint NOT NULL,
+    status_id uuid NOT NULL,
+    status text NOT NULL,
+    final boolean NOT NULL,
+    at timestamptz NOT NULL,
+    tenant text NOT NULL,
+    event_source text,
+    event_id text,
+    notification_id uuid,
+    delivery_id uuid,
+    recipient text,
+    workflow text,
+    category text,
+    channel text,
+    step text,
+    address_key text,
+    lane text NOT NULL,
+    provider text,
+    provider_message_id text,
+    provider_code text,
+    attempt integer,
+    rule text,
+    reason text,
+    detail text,
+    retryable boolean,
+    segments integer,
+    test boolean NOT NULL,
+    locale text,
+    template_version integer,
+    decision text,
+    origin text NOT NULL,
+    cause text NOT NULL,
+    traceparent text,
+    PRIMARY KEY (day, status_id)
+) PARTITION BY RANGE (day)
+"""
+
+# One timeline; then lists: everything of a tenant or a recipient, newest first; what an event became; and what is rare
+# enough to be looked for: a list of failures must not read all that went well.
+INDEXES = (
+    "CREATE INDEX ON statuses (notification_id) WHERE notification_id IS NOT NULL",
+    "CREATE INDEX ON statuses (tenant, stored_at) WHERE status = 'accepted'",
+    "CREATE INDEX ON statuses (tenant, recipient, stored_at) WHERE status = 'accepted'",
+    "CREATE INDEX ON statuses (tenant, event_id) WHERE status IN ('accepted', 'event_accepted', 'event_unmatched', 'event_refused')",
+    "CREATE INDEX ON statuses (tenant, status, stored_at) WHERE status NOT IN ('accepted', 'routed', 'sent', 'event_accepted')",
+)
+
+# The place names the record: a replay of the same record is the same row.
+DEAD_LETTERS = """
+CREATE TABLE dead_letters (
+    day date NOT NULL,
+    stored_at timestamptz NOT NULL,
+    kafka_topic text NOT NULL,
+    kafka_partition integer NOT NULL,
+    kafka_offset bigint NOT NULL,
+    service text NOT NULL,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    origin text NOT NULL,
+    at timestamptz NOT NULL,
+    tenant text NOT NULL,
+    original_bytes bigint NOT NULL,
+    original_sha256 text NOT NULL,
+    key bytea,
+    value bytea,
+    headers text NOT NULL,
+    PRIMARY KEY (day, kafka_topic, kafka_partition, kafka_offset)
+) PARTITION BY RANGE (day)
+"""
+
+# Records that are not what their topic says; kept whole, so that nothing disappears.
+UNREADABLE = """
+CREATE TABLE unreadable (
+    kafka_topic text NOT NULL,
+    kafka_partition integer NOT NULL,
+    kafka_offset bigint NOT NULL,
+    stored_at timestamptz NOT NULL,
+    reason text NOT NULL,
+    key bytea,
+    value bytea,
+    PRIMARY KEY (kafka_topic, kafka_partition, kafka_offset)
+)
+"""
+
+POSITIONS = """
+CREATE TABLE positions (
+    consumer_group text NOT NULL,
+    topic text NOT NULL,
+    kafka_partition integer NOT NULL,
+    next_offset bigint NOT NULL,
+    PRIMARY KEY (consumer_group, topic, kafka_partition)
+)
+"""
+
+
+def upgrade() -> None:
+    for statement in (STATUSES, *INDEXES, DEAD_LETTERS, UNREADABLE, POSITIONS):
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    for table in ("positions", "unreadable", "dead_letters", "statuses"):
+        op.execute(f"DROP TABLE {table}")

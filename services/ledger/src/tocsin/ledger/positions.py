@@ -1,0 +1,65 @@
+"""Where each group stands, beside the rows it made: moved only from where it was seen."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tocsin.kafka import Chunk, OwnershipLost, TopicPartition
+
+_HELD = """
+SELECT p.topic, p.kafka_partition, p.next_offset FROM ledger.positions p
+JOIN unnest($2::text[], $3::int[]) AS wanted (topic, kafka_partition) USING (topic, kafka_partition)
+WHERE p.consumer_group = $1
+"""
+# A rival waits on the row's lock, then sees the new offset: one of two wins.
+_MOVE = """
+UPDATE ledger.positions p SET next_offset = moved.next_offset
+FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS moved (topic, kafka_partition, expected, next_offset)
+WHERE p.consumer_group = $1 AND p.topic = moved.topic AND p.kafka_partition = moved.kafka_partition
+  AND p.next_offset = moved.expected
+"""
+_BEGIN = """
+INSERT INTO ledger.positions (consumer_group, topic, kafka_partition, next_offset)
+SELECT $1, topic, kafka_partition, next_offset
+FROM unnest($2::text[], $3::int[], $4::bigint[]) AS first (topic, kafka_partition, next_offset)
+ON CONFLICT DO NOTHING
+"""
+
+
+async def held_positions(
+    connection: Any, group: str, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """The positions held for these partitions; absent where the group has stored nothing yet."""
+    topics = [partition.topic for partition in partitions]
+    numbers = [partition.partition for partition in partitions]
+    rows = await connection.fetch(_HELD, group, topics, numbers)
+    return {TopicPartition(topic, number): offset for topic, number, offset in rows}
+
+
+async def move_positions(connection: Any, group: str, chunks: Sequence[Chunk]) -> None:
+    """Move each position from the expected to the next, all in the connection's transaction. Raises OwnershipLost when one
+    is not where it was expected: another process has the partition."""
+    known = [chunk for chunk in chunks if chunk.expected is not None]
+    new = [chunk for chunk in chunks if chunk.expected is None]
+    moved = 0
+    if known:
+        expected = [chunk.expected for chunk in known]
+        moved += _count(await connection.execute(_MOVE, group, *_places(known), expected, _nexts(known)))
+    if new:
+        moved += _count(await connection.execute(_BEGIN, group, *_places(new), _nexts(new)))
+    if moved != len(chunks):
+        raise OwnershipLost(
+            f"{len(chunks) - moved} of {len(chunks)} partitions of {group} were moved on by another process."
+        )
+
+
+def _places(chunks: Sequence[Chunk]) -> tuple[list[str], list[int]]:
+    return [chunk.partition.topic for chunk in chunks], [chunk.partition.partition for chunk in chunks]
+
+
+def _nexts(chunks: Sequence[Chunk]) -> list[int]:
+    return [chunk.next for chunk in chunks]
+
+
+def _count(tag: str) -> int:
+    """Rows touched, from a command tag such as `UPDATE 3`."""
+    return int(tag.rsplit(" ", 1)[1])

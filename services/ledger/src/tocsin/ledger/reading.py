@@ -1,0 +1,138 @@
+"""Questions to `ledger.statuses`. Every one of them names the tenant."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from tocsin.contracts.vocabulary import StatusName
+from tocsin.ledger.happenings import Happening, first_of_each
+from tocsin.ledger.status_rows import COLUMNS
+
+MOST_ROWS: Final = 5_000
+"""Rows of one notification that are read; a push to a thousand devices makes two thousand."""
+
+EVENT_LEVEL: Final = (StatusName.EVENT_ACCEPTED, StatusName.EVENT_UNMATCHED, StatusName.EVENT_REFUSED)
+
+_SELECT: Final = ", ".join(f"s.{name}" for name in COLUMNS if name != "day")
+_OF_NOTIFICATIONS = text(
+    f"SELECT {_SELECT} FROM ledger.statuses s "  # noqa: S608 - names from this package
+    "WHERE s.notification_id = ANY (:ids) AND s.tenant = :tenant "
+    "ORDER BY s.stored_at, s.kafka_partition, s.kafka_offset LIMIT :most"
+)
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list is asked for; None asks for nothing."""
+
+    recipient: str | None = None
+    workflow: str | None = None
+    channel: str | None = None
+    status: StatusName | None = None
+    event: str | None = None
+    since: datetime | None = None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A row of a list: a notification, or a record about an event; `stored_at` and `status_id` are its place in it."""
+
+    happening: Happening
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The sort key, as a cursor holds it."""
+        return self.happening.stored_at.isoformat(), self.happening.status_id
+
+
+class Ledger:
+    """Reads for one database."""
+
+    def __init__(self, *, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def notification(self, tenant: str, notification_id: UUID) -> list[Happening]:
+        """Everything known of one notification; empty when nothing is."""
+        return (await self.notifications(tenant, [notification_id])).get(str(notification_id), [])
+
+    async def notifications(self, tenant: str, ids: Sequence[UUID]) -> dict[str, list[Happening]]:
+        """Everything known of these notifications, by id, each status id once."""
+        if not ids:
+            return {}
+        async with self._engine.connect() as connection:
+            rows = await _rows(
+                connection,
+                _OF_NOTIFICATIONS,
+                {"ids": list(ids), "tenant": tenant, "most": MOST_ROWS * len(ids)},
+            )
+        found: dict[str, list[Happening]] = {}
+        for one in rows:
+            found.setdefault(str(one.notification_id), []).append(one)
+        return {notification: first_of_each(happenings) for notification, happenings in found.items()}
+
+    async def list(
+        self, tenant: str, filters: Filters, *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> Sequence[Found]:
+        """Up to `limit` notifications (and event-level records, where `event` is asked for), newest first."""
+        where, values = _conditions(tenant, filters)
+        if after is not None:
+            where.append("(s.stored_at, s.status_id) < (:after_at, :after_id)")
+            values |= {"after_at": after[0], "after_id": after[1]}
+        statement = text(
+            f"SELECT {_SELECT} FROM ledger.statuses s WHERE {' AND '.join(where)} "  # noqa: S608 - conditions from this file
+            "ORDER BY s.stored_at DESC, s.status_id DESC LIMIT :limit"
+        )
+        async with self._engine.connect() as connection:
+            return [Found(one) for one in await _rows(connection, statement, values | {"limit": limit})]
+
+
+async def _rows(connection: AsyncConnection, statement: Any, values: Mapping[str, Any]) -> list[Happening]:
+    result = await connection.execute(statement, values)
+    return [_happening(row._mapping) for row in result]
+
+
+def _happening(row: Mapping[Any, Any]) -> Happening:
+    values = {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
+    if values["decision"] is not None:
+        values["decision"] = msgspec.json.decode(values["decision"])
+    return msgspec.convert(values, Happening)
+
+
+# A list holds, of each notification, the row that was stored first among those that fit: `accepted`, unless the list asks
+# for another status. That makes its order fixed and its pages free of repetitions.
+_FIRST = (
+    "NOT EXISTS (SELECT 1 FROM ledger.statuses f WHERE f.notification_id = s.notification_id AND f.tenant = s.tenant "
+    "AND f.status = s.status {same_channel} AND (f.stored_at, f.status_id) < (s.stored_at, s.status_id))"
+)
+_ON_CHANNEL = (
+    "EXISTS (SELECT 1 FROM ledger.statuses c WHERE c.notification_id = s.notification_id AND c.tenant = s.tenant "
+    "AND c.channel = :channel)"
+)
+
+
+def _conditions(tenant: str, filters: Filters) -> tuple[list[str], dict[str, Any]]:
+    where, values = ["s.tenant = :tenant"], dict[str, Any](tenant=tenant)
+    status = filters.status or StatusName.ACCEPTED
+    on_row = filters.channel is not None and status is not StatusName.ACCEPTED
+    first = _FIRST.format(same_channel="AND f.channel = s.channel" if on_row else "")
+    if status in EVENT_LEVEL:
+        where.append(f"s.status = '{status.value}'")
+    elif filters.event is not None and filters.status is None:
+        names = ", ".join(f"'{one.value}'" for one in (StatusName.ACCEPTED, *EVENT_LEVEL))
+        where.append(f"s.status IN ({names}) AND (s.status <> 'accepted' OR {first})")
+    else:
+        where.append(f"s.status = '{status.value}' AND {first}")
+    for name, column in (("recipient", "recipient"), ("workflow", "workflow"), ("event", "event_id")):
+        if (value := getattr(filters, name)) is not None:
+            where.append(f"s.{column} = :{name}")
+            values[name] = value
+    if filters.channel is not None:
+        where.append("s.channel = :channel" if on_row else _ON_CHANNEL)
+        values["channel"] = filters.channel
+    if filters.since is not None:
+        where.append("s.day >= (:since AT TIME ZONE 'UTC')::date AND s.stored_at >= :since")
+        values["since"] = filters.since
+    return where, values

@@ -1,0 +1,27 @@
+"""What an operator says about the ledger."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from tocsin.contracts.vocabulary import Lane
+from tocsin.database import DatabaseSettings
+from tocsin.kafka import KafkaSettings
+from tocsin.runtime import Lanes, ServiceSettings
+
+
+class LedgerSettings(ServiceSettings):
+    """Kafka to read, PostgreSQL to keep, and for how long."""
+
+    model_config = SettingsConfigDict(env_prefix="LEDGER_", populate_by_name=True, frozen=True)
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="The brokers")
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="PostgreSQL")
+    lanes: Lanes = Field(
+        default=list(Lane), validation_alias="LANES", description="Lanes whose statuses this process keeps"
+    )
+    retention_days: int = Field(
+        default=30, ge=1, le=3650, description="Days for which statuses and dead letters are kept"
+    )
+    batch_records: int = Field(
+        default=5_000, ge=100, le=50_000, description="Records written in one transaction at most, per lane"
+    )

@@ -1,0 +1,84 @@
+"""`/v1/timelines`: one notification's story, and lists of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from tocsin.contracts.vocabulary import Channel, StatusName
+from tocsin.ledger.bodies import SummaryBody, TimelineBody, event_summary_of, summary_of, timeline_of
+from tocsin.ledger.reading import Filters, Found, Ledger
+from tocsin.web import Page, PagingQuery, Problem, Reader, codes
+
+_SOON: Final = {"retry-after": "1"}
+
+
+def timeline_routes(ledger: Ledger) -> APIRouter:
+    """The routes."""
+    router = APIRouter(tags=["timelines"])
+
+    @router.get("/v1/timelines/{notification_id}", summary="What happened to one notification, and why")
+    async def get_timeline(notification_id: str, caller: Reader) -> TimelineBody:
+        happenings = await ledger.notification(caller.tenant, _uuid(notification_id))
+        if not happenings:
+            detail = "Nothing is known of this id: it is too new, too old, or not yours."
+            raise Problem(codes.NOT_YET_KNOWN, detail, headers=_SOON)
+        return timeline_of(happenings)
+
+    @router.get("/v1/timelines", summary="Find notifications, newest first")
+    async def list_timelines(
+        *,
+        caller: Reader,
+        paging: PagingQuery,
+        recipient: Annotated[str | None, Query(max_length=256, description="The recipient's id")] = None,
+        workflow: Annotated[str | None, Query(max_length=256, description="The workflow's key")] = None,
+        channel: Annotated[Channel | None, Query(description="With something on this channel")] = None,
+        status: Annotated[StatusName | None, Query(description="To which this has happened")] = None,
+        event: Annotated[
+            str | None,
+            Query(max_length=1024, description="The event's id; finds records about the event itself too"),
+        ] = None,
+        since: Annotated[AwareDatetime | None, Query(description="Stored at this time or later")] = None,
+    ) -> Page[SummaryBody]:
+        filters = Filters(
+            recipient=recipient, workflow=workflow, channel=channel, status=status, event=event, since=since
+        )
+        found = await ledger.list(caller.tenant, filters, after=_after(paging.after), limit=paging.fetch)
+        shown, cursor = paging.page(found, key=lambda one: one.place)
+        bodies = await _bodies(ledger, caller.tenant, shown)
+        return Page(data=bodies, next_cursor=cursor, has_more=cursor is not None)
+
+    return router
+
+
+async def _bodies(ledger: Ledger, tenant: str, shown: Sequence[Found]) -> list[SummaryBody]:
+    ids = [UUID(one.happening.notification_id) for one in shown if one.happening.notification_id is not None]
+    stories = await ledger.notifications(tenant, ids)
+    return [
+        summary_of(stories[one.happening.notification_id])
+        if one.happening.notification_id is not None
+        else event_summary_of(one.happening)
+        for one in shown
+    ]
+
+
+def _uuid(notification_id: str) -> UUID:
+    try:
+        return UUID(notification_id)
+    except ValueError as error:
+        raise Problem(codes.NOT_FOUND, "No notification can have this id: ids are UUIDs.") from error
+
+
+def _after(after: list[Any] | None) -> tuple[datetime, UUID] | None:
+    """The place a cursor names; it is the caller's, so it is looked at."""
+    if after is None:
+        return None
+    try:
+        at, status_id = after
+        place = datetime.fromisoformat(at).astimezone(UTC), UUID(status_id)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise Problem(codes.INVALID_CURSOR, "Use `next_cursor` of the page before, as it is.") from error
+    return place

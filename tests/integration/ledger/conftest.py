@@ -1,0 +1,129 @@
+"""The ledger's tables on a real PostgreSQL, and what goes into them."""
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from tocsin.contracts.codec import encode
+from tocsin.contracts.ids import delivery_id, notification_id
+from tocsin.contracts.statuses import Consideration, Decision, Status, status_of
+from tocsin.contracts.vocabulary import Lane, StatusName
+from tocsin.database import Database, DatabaseSettings
+from tocsin.kafka import Chunk, Record, TopicPartition
+from tocsin.ledger.days import Days
+from tocsin.ledger.migrations import MIGRATIONS
+from tocsin.ledger.projecting import DEAD_LETTERS, STATUSES, ProjectedTable
+from tocsin.ledger.reading import Ledger
+from tocsin.runtime import Health
+from tocsin.testing import ManualClock
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Books:
+    """One database with the ledger's schema."""
+
+    def __init__(self, database: Database, clock: ManualClock) -> None:
+        self.database = database
+        self.clock = clock
+        self.days = Days(database=database, clock=clock, retention_days=30)
+        self.ledger = Ledger(engine=database.engine)
+
+    def table(self, group: str = "ledger.bulk", **more: Any) -> ProjectedTable:
+        kind = DEAD_LETTERS if group == "ledger.dead" else STATUSES
+        return ProjectedTable(
+            database=self.database, days=self.days, group=group, lane="bulk", kind=kind, **more
+        )
+
+    async def rows(self, statement: str) -> list[Any]:
+        async with self.database.engine.connect() as connection:
+            return [tuple(row) for row in await connection.execute(text(statement))]
+
+
+@pytest.fixture
+async def books(database_url: str) -> AsyncIterator[Books]:
+    settings = DatabaseSettings(url=SecretStr(database_url))
+    database = Database(settings=settings, service="ledger", check=Health(service="ledger").check("database"))
+    await MIGRATIONS.upgrade(database.engine)
+    yield Books(database, ManualClock(START))
+    await database.close()
+
+
+class Log:
+    """Writes statuses as records of one partition, a second apart."""
+
+    def __init__(self, partition: int = 0, topic: str = "status.bulk") -> None:
+        self.partition = TopicPartition(topic, partition)
+        self._offsets = itertools.count()
+
+    def record(self, value: bytes | None, *, at: datetime | None = None, **fields: Any) -> Record:
+        offset = next(self._offsets)
+        when = at or START + timedelta(seconds=offset)
+        given: dict[str, Any] = {"key": b"k", "value": value} | fields
+        topic, number = self.partition
+        return Record(
+            topic=topic, partition=number, offset=offset, timestamp_ms=round(when.timestamp() * 1000), **given
+        )
+
+    def status(self, status: Status, *, at: datetime | None = None) -> Record:
+        return self.record(encode(status), at=at)
+
+    def chunk(self, *records: Record, expected: int | None) -> Chunk:
+        return Chunk(
+            partition=self.partition, records=records, expected=expected, next=records[-1].offset + 1
+        )
+
+
+def story(
+    recipient: str, *channels: str, tenant: str = "acme", event: str = "e1", **fields: Any
+) -> list[Status]:
+    """Accepted, then routed and sent on each channel."""
+    workflow = fields.pop("workflow", "hello")
+    notification = notification_id(
+        tenant=tenant, source="s", event_id=event, recipient=recipient, workflow=workflow
+    )
+    common: dict[str, Any] = {
+        "tenant": tenant, "lane": Lane.BULK, "origin": "events/0/1", "event_source": "s", "event_id": event,
+        "notification_id": notification, "recipient": recipient, "workflow": workflow,
+    } | fields  # fmt: skip
+    decision = Decision(rules=[Consideration(rule="preference", outcome="passes", input={"email": True})])
+    parts = [status_of(StatusName.ACCEPTED, subject=notification, cause="events/0/1", at=START, **common)]
+    for channel in channels:
+        delivery = delivery_id(notification=notification, channel=channel, step="", address_key=channel)
+        own = common | {"delivery_id": delivery, "channel": channel, "address_key": channel}
+        parts.append(
+            status_of(
+                StatusName.ROUTED,
+                subject=delivery,
+                cause="events/0/1",
+                at=START + timedelta(seconds=1),
+                decision=decision,
+                **own,
+            )
+        )
+        parts.append(
+            status_of(
+                StatusName.SENT,
+                subject=delivery,
+                cause="jobs/0/1",
+                at=START + timedelta(seconds=2),
+                provider="smtp",
+                **own,
+            )
+        )
+    return parts
+
+
+@pytest.fixture(name="story")
+def story_fixture() -> Callable[..., list[Status]]:
+    return story
+
+
+@pytest.fixture(name="log")
+def log_fixture() -> type[Log]:
+    return Log

@@ -1,0 +1,208 @@
+"""`/v1/timelines` over a real PostgreSQL."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tocsin.contracts.directory import ApiKey, Scope
+from tocsin.contracts.statuses import Status, status_of
+from tocsin.contracts.vocabulary import Lane, StatusName
+from tocsin.ledger import create_app
+from tocsin.web import KeyTable, new_key
+
+pytestmark = pytest.mark.postgres
+
+
+class Asking:
+    """A caller for each tenant, and a log to fill."""
+
+    def __init__(self, client: httpx.AsyncClient, keys: dict[str, str], books: Any, log: Any) -> None:
+        self._client = client
+        self._keys = keys
+        self._books = books
+        self._log = log
+        self._next: int | None = None
+
+    async def happens(self, *statuses: Status, days: float = 0) -> None:
+        at = self._books.clock.now() + timedelta(days=days)
+        records = [
+            self._log.status(status, at=at + timedelta(milliseconds=number))
+            for number, status in enumerate(statuses)
+        ]
+        chunk = self._log.chunk(*records, expected=self._next)
+        await self._books.table().store([chunk])
+        self._next = chunk.next
+        self._books.clock.advance(1)
+
+    async def get(self, path: str, *, key: str = "acme", **query: Any) -> httpx.Response:
+        return await self._client.get(
+            path, params=query, headers={"authorization": f"Bearer {self._keys[key]}"}
+        )
+
+    async def list(self, **query: Any) -> list[Any]:
+        answer = await self.get("/v1/timelines", **query)
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["data"])
+
+
+@pytest.fixture
+async def asking(books: Any, log: Any) -> AsyncIterator[Asking]:
+    table, keys = KeyTable(), {}
+    callers: list[tuple[str, Scope]] = [("acme", "read"), ("other", "read"), ("sender", "send")]
+    for tenant, scope in callers:
+        key = new_key("live")
+        keys[tenant] = key.reveal()
+        table.put(ApiKey(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=[scope]))
+    app = create_app(ledger=books.ledger, keys=table)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
+        yield Asking(client, keys, books, log())
+
+
+async def test_a_timeline_tells_everything_in_order(asking: Asking, story: Any) -> None:
+    statuses = story("ann", "email", "sms")
+    await asking.happens(*reversed(statuses))
+    body = (await asking.get(f"/v1/timelines/{statuses[0].notification_id}")).json()
+    assert [one["status"] for one in body["timeline"]] == ["accepted", "routed", "routed", "sent", "sent"]
+    assert body["timeline"][1]["decision"]["rules"] == [
+        {"rule": "preference", "outcome": "passes", "input": {"email": True}}
+    ]
+    summary = body["summary"]
+    assert (summary["recipient"], summary["workflow"], summary["state"]) == ("ann", "hello", "sent")
+    assert summary["channels"] == {"email": "sent", "sms": "sent"}
+    assert len(summary["deliveries"]) == 2
+    assert summary["finished_at"] is not None
+
+
+async def test_an_id_without_rows_may_come_yet(asking: Asking, story: Any) -> None:
+    path = f"/v1/timelines/{story('ann')[0].notification_id}"
+    answer = await asking.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_yet_known")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert (await asking.get("/v1/timelines/no-uuid")).json()["code"] == "not_found"
+
+
+async def test_nobody_reads_another_tenants_timelines(asking: Asking, story: Any) -> None:
+    statuses = story("ann", "email")
+    await asking.happens(*statuses)
+    path = f"/v1/timelines/{statuses[0].notification_id}"
+    assert (await asking.get(path, key="other")).json()["code"] == "not_yet_known"
+    assert (await asking.get("/v1/timelines", key="other")).json()["data"] == []
+    assert (await asking.get(path, key="sender")).status_code == 403
+
+
+async def test_lists_are_newest_first_and_paged(asking: Asking, story: Any) -> None:
+    for number in range(7):
+        await asking.happens(*story(f"person-{number}", "email"), days=number / 3)
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await asking.get("/v1/timelines", limit=3, **cursor)).json()
+        seen += [one["recipient"] for one in page["data"]]
+        if not page["has_more"]:
+            assert page["next_cursor"] is None
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert seen == [f"person-{number}" for number in reversed(range(7))]
+
+
+@pytest.mark.parametrize("cursor", ["x", "W10", "WyJhIiwiYiJd", "WzEsMl0"])
+async def test_cursors_nobody_gave_out(asking: Asking, cursor: str) -> None:
+    answer = await asking.get("/v1/timelines", cursor=cursor)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
+
+
+async def test_filters(asking: Asking, story: Any) -> None:
+    failed = story("bob", "sms", workflow="alarm", event="e2")
+    failed[-1] = status_of(
+        StatusName.FAILED, subject=failed[-1].subject, cause="jobs/0/2", at=failed[-1].at, tenant="acme", lane=Lane.BULK,
+        origin="events/0/2", notification_id=failed[0].notification_id, recipient="bob", workflow="alarm", channel="sms",
+        delivery_id=failed[-1].delivery_id, event_id="e2", reason="address_invalid",
+    )  # fmt: skip
+    await asking.happens(*story("ann", "email"))
+    await asking.happens(*failed, days=1)
+
+    async def recipients(**query: Any) -> list[str]:
+        return [one["recipient"] for one in await asking.list(**query)]
+
+    assert await recipients() == ["bob", "ann"]
+    assert await recipients(recipient="ann") == ["ann"]
+    assert await recipients(workflow="alarm") == ["bob"]
+    assert await recipients(channel="email") == ["ann"]
+    assert await recipients(channel="push") == []
+    assert await recipients(status="failed") == ["bob"]
+    assert await recipients(status="failed", channel="sms") == ["bob"]
+    assert await recipients(status="failed", channel="email") == []
+    assert await recipients(status="sent") == ["ann"]
+    assert await recipients(event="e2") == ["bob"]
+    assert await recipients(since="2026-03-02T00:00:00Z") == ["bob"]
+    assert await recipients(since="2026-03-02T00:00:00Z", recipient="ann") == []
+    assert (await asking.get("/v1/timelines", status="beamed")).status_code == 422
+    assert (await asking.get("/v1/timelines", since="2026-03-02T00:00:00")).status_code == 422
+    assert (await asking.get("/v1/timelines", limit=201)).status_code == 422
+
+
+async def test_a_notification_stands_once_in_a_list_however_often_it_fits(asking: Asking, story: Any) -> None:
+    statuses = story("ann", "email", "sms")
+    await asking.happens(*statuses)
+    await asking.happens(*statuses, days=1)
+    assert len(await asking.list(status="sent")) == 1
+    assert len(await asking.list(status="sent", channel="sms")) == 1
+    assert len(await asking.list()) == 1
+    body = (await asking.get(f"/v1/timelines/{statuses[0].notification_id}")).json()
+    assert len(body["timeline"]) == len(statuses)
+
+
+async def test_records_about_an_event_are_found_by_its_id(asking: Asking, story: Any) -> None:
+    refused = status_of(
+        StatusName.EVENT_REFUSED, subject="e9", cause="events/0/3", at=asking._books.clock.now(), tenant="acme",
+        lane=Lane.BULK, origin="events/0/3", event_id="e9", event_source="s", reason="workflow_unknown", detail="No such.",
+    )  # fmt: skip
+    await asking.happens(refused, *story("ann", "email", event="e9"))
+    found = await asking.list(event="e9")
+    assert [(one["kind"], one["state"]) for one in found] == [
+        ("notification", "sent"),
+        ("event", "event_refused"),
+    ]
+    assert (found[1]["reason"], found[1]["detail"], found[1]["event_id"]) == (
+        "workflow_unknown",
+        "No such.",
+        "e9",
+    )
+    assert [one["kind"] for one in await asking.list()] == ["notification"]
+    assert [one["kind"] for one in await asking.list(status="event_refused")] == ["event"]
+    assert [one["kind"] for one in await asking.list(event="e9", status="event_refused")] == ["event"]
+
+
+async def test_an_id_used_again_is_marked(asking: Asking, story: Any) -> None:
+    first = story("ann", "email")
+    again = [
+        status_of(
+            one.status, subject=one.subject, cause="events/0/88", at=one.at + timedelta(days=2), tenant="acme",
+            lane=Lane.BULK, origin="events/0/88", notification_id=one.notification_id, delivery_id=one.delivery_id,
+            channel=one.channel, recipient="ann", workflow="hello",
+        )
+        for one in first[:2]
+    ]  # fmt: skip
+    await asking.happens(*first)
+    await asking.happens(*again, days=2)
+    summary = (await asking.get(f"/v1/timelines/{first[0].notification_id}")).json()["summary"]
+    assert (summary["reused_id"], summary["state"]) == (True, "in_progress")
+
+
+async def test_lists_use_their_indexes(asking: Asking, books: Any, story: Any) -> None:
+    """Rare statuses are looked up, not searched for among all that went well."""
+    await asking.happens(*story("ann", "email"))
+    async with books.database.driver() as connection:
+        await connection.execute("SET enable_seqscan = off")
+        for condition in (
+            "tenant = 'acme' AND status = 'failed' ORDER BY stored_at DESC",
+            "tenant = 'acme' AND status = 'accepted' ORDER BY stored_at DESC",
+            "tenant = 'acme' AND status IN ('accepted','event_accepted','event_unmatched','event_refused') AND event_id = 'e'",
+        ):
+            plan = await connection.fetch(f"EXPLAIN SELECT 1 FROM ledger.statuses WHERE {condition}")
+            text = "\n".join(row[0] for row in plan)
+            assert "Seq Scan" not in text, text
+            assert "tenant" in text, text

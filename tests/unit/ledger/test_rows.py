@@ -1,0 +1,106 @@
+"""Records as rows: what is kept, and what is no record."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from tocsin.contracts.codec import encode
+from tocsin.contracts.dead_letters import DeadLetter
+from tocsin.contracts.statuses import Consideration, Decision, Status, status_of
+from tocsin.contracts.vocabulary import Lane, StatusName
+from tocsin.kafka import Record
+from tocsin.ledger import dead_letter_rows, status_rows
+
+AT = datetime(2026, 3, 1, 23, 59, 59, 999000, tzinfo=UTC)
+NOTIFICATION = "5a0f4f4e-0000-5000-8000-000000000001"
+
+
+def status(**fields: Any) -> Status:
+    return status_of(
+        StatusName.ROUTED,
+        subject=NOTIFICATION,
+        cause="c/0/1",
+        at=AT,
+        tenant="acme",
+        lane=Lane.BULK,
+        origin="e/0/1",
+        **({"notification_id": NOTIFICATION} | fields),
+    )
+
+
+def record(value: bytes | None, **fields: Any) -> Record:
+    stamp = round(AT.timestamp() * 1000)
+    given: dict[str, Any] = {"topic": "s", "partition": 3, "offset": 9, "timestamp_ms": stamp, "key": b"k"}
+    return Record(**(given | {"value": value} | fields))
+
+
+def kept(value: bytes) -> dict[str, Any]:
+    return dict(zip(status_rows.COLUMNS, status_rows.row_of(record(value)), strict=True))
+
+
+def test_every_field_of_a_status_has_its_column() -> None:
+    assert set(Status.__struct_fields__) - {"version"} <= set(status_rows.COLUMNS)
+
+
+def test_a_status_becomes_a_row_of_its_day() -> None:
+    decision = Decision(rules=[Consideration(rule="expiry", outcome="passes", input=5)])
+    row = kept(encode(status(recipient="ann", decision=decision, attempt=2)))
+    assert (row["day"], row["stored_at"], row["at"]) == (date(2026, 3, 1), AT, AT)
+    assert (row["kafka_partition"], row["kafka_offset"], row["lane"], row["status"]) == (
+        3,
+        9,
+        "bulk",
+        "routed",
+    )
+    assert (str(row["notification_id"]), row["recipient"], row["attempt"]) == (NOTIFICATION, "ann", 2)
+    assert row["decision"] == '{"rules":[{"rule":"expiry","outcome":"passes","input":5}]}'
+
+
+def test_what_postgresql_cannot_hold_is_left_out() -> None:
+    assert kept(encode(status(detail="no\x00nul", provider_code="5\x00")))["detail"] == "nonul"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"{}",
+        b"\xff",
+        b"[1]",
+        encode(status()).replace(NOTIFICATION.encode(), b"not-a-uuid"),
+        encode(status()).replace(b"routed", b"beamed"),
+        encode(status()).replace(b"999000Z", b"999000"),
+        encode(status(detail="x")).replace(b'"x"', b'"\xff"'),
+    ],
+)
+def test_what_is_no_status(value: bytes | None) -> None:
+    with pytest.raises(status_rows.StatusUnreadable):
+        status_rows.row_of(record(value))
+
+
+def test_a_dead_letter_keeps_its_record() -> None:
+    letter = DeadLetter(
+        service="router", reason="data_invalid", detail="d", origin="e/0/1", at=AT, tenant="acme"
+    )
+    headers = (("content-type", b"\xff"), *letter.headers())
+    row = dict(
+        zip(
+            dead_letter_rows.COLUMNS,
+            dead_letter_rows.row_of(record(b"\x00raw", headers=headers)),
+            strict=True,
+        )
+    )
+    assert (row["service"], row["reason"], row["origin"], row["tenant"]) == (
+        "router",
+        "data_invalid",
+        "e/0/1",
+        "acme",
+    )
+    assert (row["key"], row["value"], row["headers"]) == (b"k", b"\x00raw", '[["content-type","/w=="]]')
+
+
+def test_what_is_no_dead_letter() -> None:
+    with pytest.raises(dead_letter_rows.DeadLetterUnreadable):
+        dead_letter_rows.row_of(record(b"raw"))

@@ -1,0 +1,98 @@
+"""What became of a notification, from what happened to it, in whatever order it comes."""
+
+from collections.abc import Callable
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from tocsin.ledger.happenings import Happening
+from tocsin.ledger.summaries import State, summarise
+
+Happened = Callable[..., Happening]
+
+# what happened: (status, seconds, to) each; the state; the state by channel; when it was finished, in seconds
+TABLE: list[tuple[list[tuple[Any, ...]], str, dict[str, str], float | None]] = [
+    ([("accepted", 0)], "accepted", {}, None),
+    ([("accepted", 0), ("routed", 1, "email")], "in_progress", {"email": "in_progress"}, None),
+    ([("accepted", 0), ("routed", 1, "email"), ("sent", 2, "email")], "sent", {"email": "sent"}, 2),
+    ([("accepted", 0), ("routed", 1, "email"), ("deferred", 2, "email")], "in_progress", {"email": "in_progress"}, None),
+    ([("accepted", 0), ("routed", 1, "email"), ("deferred", 2, "email"), ("sent", 3, "email")], "sent", {"email": "sent"}, 3),
+    ([("accepted", 0), ("routed", 1, "email"), ("deferred", 2, "email"), ("skipped", 3, "email")], "skipped", {"email": "skipped"}, 3),
+    ([("accepted", 0), ("skipped", 1)], "skipped", {}, 1),
+    ([("accepted", 0), ("expired", 1)], "expired", {}, 1),
+    ([("accepted", 0), ("failed", 1)], "failed", {}, 1),
+    ([("accepted", 0), ("skipped", 1, "sms"), ("routed", 1, "email")], "in_progress", {"sms": "skipped", "email": "in_progress"}, None),
+    ([("accepted", 0), ("skipped", 1, "sms"), ("routed", 1, "email"), ("sent", 2, "email")], "sent", {"sms": "skipped", "email": "sent"}, 2),
+    ([("accepted", 0), ("sent", 2, "email"), ("failed", 3, "sms")], "partly_sent", {"email": "sent", "sms": "failed"}, 3),
+    ([("accepted", 0), ("failed", 2, "email"), ("expired", 3, "sms")], "failed", {"email": "failed", "sms": "expired"}, 3),
+    ([("accepted", 0), ("unknown", 2, "email")], "unknown", {"email": "unknown"}, 2),
+    ([("accepted", 0), ("sent", 2, "push/a"), ("failed", 2, "push/b")], "partly_sent", {"push": "partly_sent"}, 2),
+    ([("accepted", 0), ("sent", 2, "email"), ("bounced", 9, "email")], "bounced", {"email": "bounced"}, 9),
+    ([("accepted", 0), ("sent", 2, "email"), ("failed", 3, "email")], "sent", {"email": "sent"}, 3),
+    ([("accepted", 0), ("sent", 2, "email"), ("unsubscribed", 9, "email")], "sent", {"email": "sent"}, 9),
+    ([("duplicate", 5)], "duplicate", {}, None),
+    ([("dead_lettered", 5, "email")], "dead_lettered", {"email": "dead_lettered"}, 5),
+]  # fmt: skip
+
+
+def story(happened: Happened, parts: list[tuple[Any, ...]]) -> list[Happening]:
+    return [
+        happened(status, at, to=rest[0] if rest else None, offset=number)
+        for number, (status, at, *rest) in enumerate(parts)
+    ]
+
+
+@pytest.mark.parametrize(("parts", "state", "channels", "finished"), TABLE)
+def test_states(
+    happened: Happened,
+    parts: list[tuple[Any, ...]],
+    state: str,
+    channels: dict[str, str],
+    finished: float | None,
+) -> None:
+    happenings = story(happened, parts)
+    for order in permutations(happenings):
+        summary = summarise(order)
+        assert (summary.state, summary.channels) == (state, channels)
+    start = happened("accepted").at
+    seconds = (summary.finished_at - start).total_seconds() if summary.finished_at else None
+    assert seconds == (None if state == "duplicate" else finished)
+
+
+def test_deliveries_say_how_they_came_to_their_state(happened: Happened) -> None:
+    summary = summarise(
+        [
+            happened("routed", 1, to="push/phone-1"),
+            happened("deferred", 2, to="push/phone-1", provider="fcm", attempt=1, reason="unreachable"),
+            happened("failed", 3, to="push/phone-1", provider="fcm", attempt=2, reason="device_gone"),
+        ]
+    )
+    (delivery,) = summary.deliveries
+    assert (delivery.channel, delivery.address_key, delivery.provider) == ("push", "phone-1", "fcm")
+    assert (delivery.state, delivery.reason, delivery.attempts) == (State.FAILED, "device_gone", 2)
+
+
+def test_repetitions_are_counted_and_change_nothing(happened: Happened) -> None:
+    repeated = [happened("duplicate", n, origin=f"events/1/{n}", offset=50 + n) for n in range(4)]
+    summary = summarise([happened("accepted"), happened("sent", 2, to="email"), *repeated])
+    assert (summary.state, summary.duplicates, summary.reused_id) == (State.SENT, 4, False)
+
+
+def test_an_id_used_again_is_marked_and_judged_by_its_latest_use(happened: Happened) -> None:
+    summary = summarise(
+        [
+            happened("accepted", 0),
+            happened("sent", 2, to="email"),
+            happened("accepted", 90_000, origin="events/0/77"),
+            happened("routed", 90_001, to="email", origin="events/0/77"),
+        ]
+    )
+    assert summary.reused_id
+    assert summary.state is State.IN_PROGRESS
+    assert summary.accepted_at == happened("accepted", 90_000).at
+
+
+def test_the_same_accepted_twice_is_no_reuse(happened: Happened) -> None:
+    summary = summarise([happened("accepted", 0), happened("accepted", 0, offset=9)])
+    assert not summary.reused_id
