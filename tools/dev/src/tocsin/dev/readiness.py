@@ -19,7 +19,7 @@ async def wait_until_ready(
     client: aiohttp.ClientSession,
     say: Callable[[str], None],
     hopeless: Callable[[], str | None] = lambda: None,
-    timeout: float = 90,  # noqa: ASYNC109 -- the end is StartFailed with the service's reason, not TimeoutError
+    timeout: float = 180,  # noqa: ASYNC109 -- the end is StartFailed with the service's reason, not TimeoutError
 ) -> None:
     """Returns when `url` answers 200.
 

@@ -130,7 +130,7 @@ TEMPLATES: dict[tuple[str, str], dict[str, str]] = {
 DATA: dict[str, Any] = {
     "order": "A-1042",
     "carrier": "DHL",
-    "arrives": "27.11.",
+    "arrives": "2026-11-27",
     "articles": [{"name": "Teapot", "quantity": 1}, {"name": "Cup", "quantity": 4}],
 }
 """What the sample events say."""

@@ -1,20 +1,21 @@
 """Which services the local stack runs, and the settings each gets: the table to extend when a service is added."""
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tocsin.dev.processes import free_port
 
+PARTITIONS, SLOTS = 4, 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One service: `name` is its folder's; it listens on `port` of loopback."""
+    """One service: `name` is its folder's; it listens on `port` of loopback; `env` is added to our own environment."""
 
     name: str
     env: Mapping[str, str]
-    port: int = field(default_factory=free_port)
+    port: int
 
     @property
     def module(self) -> str:
@@ -38,34 +39,38 @@ class Surroundings:
     unsubscribe_secret: str
 
 
-SLOTS = "2"
+def services(around: Surroundings) -> list[Service]:
+    """All services, in the order of their start."""
+    own: dict[str, dict[str, str]] = {
+        "router": {
+            "PUBLIC_URL": around.entry,
+            "ROUTER_SLOTS": str(SLOTS),
+            "ROUTER_UNSUBSCRIBE_KEYS": f"local:{around.unsubscribe_secret}",
+        },
+        "ingest": {},
+        **{f"dispatch-{channel}": _dispatcher(channel, around) for channel in ("email", "sms", "push")},
+        "ledger": {},
+    }
+    return [_service(name, env, around) for name, env in own.items()]
 
 
-def common_environment(around: Surroundings) -> dict[str, str]:
-    """What every command and service of the stack gets beside the caller's own environment."""
-    return {
-        **os.environ,
+def _service(name: str, env: Mapping[str, str], around: Surroundings) -> Service:
+    port = free_port()
+    common = {
         "KAFKA_BOOTSTRAP_SERVERS": around.kafka,
         "DATABASE_URL": around.database,
         "LANES": "critical,transactional,bulk",
         "LOG_FORMAT": "text",
         "SHUTDOWN_TIMEOUT": "8",
-        "PUBLIC_URL": around.entry,
         "HTTP_HOST": "127.0.0.1",
+        "HTTP_PORT": str(port),
     }
-
-
-def services(around: Surroundings) -> list[Service]:
-    """All services, in the order of their start."""
-    own: dict[str, dict[str, str]] = {
-        "router": {"ROUTER_SLOTS": SLOTS, "ROUTER_UNSUBSCRIBE_KEYS": f"local:{around.unsubscribe_secret}"},
-        "ingest": {},
-        **{f"dispatch-{channel}": _dispatcher(channel, around) for channel in ("email", "sms", "push")},
-        "ledger": {},
-    }
-    return [Service(name=name, env={**common_environment(around), **env}) for name, env in own.items()]
+    return Service(name=name, env={**common, **env}, port=port)
 
 
 def _dispatcher(channel: str, around: Surroundings) -> dict[str, str]:
     prefix = f"DISPATCH_{channel.upper()}_"
-    return {f"{prefix}SLOTS": SLOTS, f"{prefix}PROVIDERS_FILE": str(around.providers / f"{channel}.toml")}
+    return {
+        f"{prefix}SLOTS": str(SLOTS),
+        f"{prefix}PROVIDERS_FILE": str(around.providers / f"{channel}.toml"),
+    }

@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import functools
-import json
-import secrets
-import signal
+import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +14,15 @@ import aiohttp
 
 from tocsin.dev.commands import run_command
 from tocsin.dev.entry import Entry
-from tocsin.dev.errors import StartFailed
-from tocsin.dev.kafka import KafkaServer
-from tocsin.dev.postgres import PostgresServer, create_database, run_sql
-from tocsin.dev.processes import end, free_port, spawn
+from tocsin.dev.local_catcher import LocalCatcher
+from tocsin.dev.processes import free_port, spawn
 from tocsin.dev.progress import Steps
-from tocsin.dev.providers import FCM_PROJECT, TWILIO_ACCOUNT, TWILIO_TOKEN, write_providers
 from tocsin.dev.readiness import wait_until_ready
 from tocsin.dev.run_folder import RunFolder, replace_file
-from tocsin.dev.sample import TENANT
-from tocsin.dev.services import Service, Surroundings, common_environment, services
+from tocsin.dev.secrets_file import api_keys, unsubscribe_secret
+from tocsin.dev.servers import Servers
+from tocsin.dev.services import PARTITIONS, Service, Surroundings, services
 from tocsin.dev.supervisor import Program, Supervisor
-
-DATABASE = "tocsin"
-PARTITIONS = "4"
 
 
 class Stack:
@@ -41,59 +34,28 @@ class Stack:
         self._data = folder.path / "data"
         self._supervisor = Supervisor(say=steps.say, changed=self._started)
         self._watch: asyncio.Task[None] | None = None
-        self._kafka = KafkaServer(self._data / "kafka")
-        self._postgres = PostgresServer(self._data / "postgres")
+        self._servers = Servers(data=self._data, supervisor=self._supervisor, steps=steps)
+        self._catcher = LocalCatcher(folder=folder.path, endpoints=folder.endpoints)
+        self._entry_port = free_port()
         self._entry: Entry | None = None
-        self._around: Surroundings | None = None
         self._services: list[Service] = []
+        self._keys: dict[str, str] = {}
         self.addresses: dict[str, Any] = {}
         """Everything of endpoints.json but the sample and the processes."""
-        self.catcher_url = f"http://127.0.0.1:{free_port()}"
-        self.entry_url = f"http://127.0.0.1:{free_port()}"
 
     async def up(self) -> None:
         """Starts everything; `addresses` is then filled. Raises LocalStackError with one sentence."""
         self._watch = asyncio.create_task(self._supervisor.watch())
-        smtp_port = free_port()
-        await _side_by_side(self._start_kafka(), self._start_postgres(), self._start_catcher(smtp_port))
-        self._around = self._look_around()
-        write_providers(
-            self._around.providers,
-            catcher=self.catcher_url,
-            smtp_port=smtp_port,
-            fcm_account=self._folder.path / "fcm-account.json",
-        )
-        self._services = services(self._around)
-        self._entry = Entry(
-            port=int(self.entry_url.rpartition(":")[2]),
-            services={one.name: one.url for one in self._services},
-        )
-        await self._entry.open()
-        await _side_by_side(
-            self._step(
-                "Creating topics",
-                "tocsin.cli",
-                "topics",
-                "apply",
-                "--partitions",
-                PARTITIONS,
-                "--replication-factor",
-                "1",
-            ),
-            self._step("Preparing the router's tables", "tocsin.router", "migrate"),
-            self._step("Preparing the ledger's tables", "tocsin.ledger", "migrate"),
-        )
-        keys = await self._keys()
+        await _side_by_side(self._kafka_and_topics(), self._database_and_tables(), self._start_catcher())
         await self._start_services()
         self.addresses = {
-            "entry": self.entry_url,
-            "kafka": self._kafka.bootstrap_servers,
-            "database": self._postgres.url_of(DATABASE),
+            "entry": f"http://127.0.0.1:{self._entry_port}",
+            "kafka": self._servers.kafka,
+            "database": self._servers.database,
             **{one.name: one.url for one in self._services if one.name in {"ingest", "router", "ledger"}},
-            "catcher": self.catcher_url,
-            "catcher_smtp": f"127.0.0.1:{smtp_port}",
-            "api_key": keys["api_key"],
-            "admin_key": keys["admin_key"],
+            "catcher": self._catcher.url,
+            "catcher_smtp": self._catcher.smtp,
+            **self._keys,
         }
 
     def publish_endpoints(self, sample: Mapping[str, Any]) -> None:
@@ -112,94 +74,49 @@ class Stack:
             await self._entry.close()
         await self._supervisor.stop()
 
-    async def _start_kafka(self) -> None:
-        with self._steps.step("Starting Apache Kafka (the first time its jars are downloaded)"):
-            await asyncio.to_thread(self._kafka.prepare)
-            self._supervisor.start(Program(name="kafka", launch=self._kafka.launch, log=self._kafka.log))
-            await asyncio.to_thread(self._kafka.wait_ready)
+    async def _kafka_and_topics(self) -> None:
+        await self._servers.start_kafka()
+        apply = ("tocsin.cli", "topics", "apply", f"--partitions={PARTITIONS}", "--replication-factor=1")
+        with self._steps.step("Creating topics"):
+            await self._command(*apply, env={"KAFKA_BOOTSTRAP_SERVERS": self._servers.kafka})
 
-    async def _start_postgres(self) -> None:
-        with self._steps.step("Starting PostgreSQL"):
-            await asyncio.to_thread(self._postgres.prepare)
-            fast = functools.partial(end, first=signal.SIGINT)
-            self._supervisor.start(
-                Program(name="postgres", launch=self._postgres.launch, log=self._postgres.log, stop=fast)
+    async def _database_and_tables(self) -> None:
+        await self._servers.start_postgres()
+        command = functools.partial(self._command, env={"DATABASE_URL": self._servers.database})
+        with self._steps.step("Creating tables and API keys"):
+            await _side_by_side(
+                command("tocsin.router", "migrate"),
+                command("tocsin.ledger", "migrate"),
             )
-            await asyncio.to_thread(self._postgres.wait_ready)
-            exists = f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"  # noqa: S608 -- a constant of ours
-            if not await asyncio.to_thread(run_sql, self._postgres.url, exists):
-                await asyncio.to_thread(create_database, self._postgres.url, DATABASE)
+            self._keys = await api_keys(self._data / "keys.json", command=command)
 
-    async def _start_catcher(self, smtp_port: int) -> None:
+    async def _start_catcher(self) -> None:
         with self._steps.step("Starting the catcher"):
-            account = self._folder.path / "fcm-account.json"
-            where = [
-                "--out",
-                str(account),
-                "--token-uri",
-                f"{self.catcher_url}/token",
-                "--project",
-                FCM_PROJECT,
-            ]
-            env = {
-                "CATCHER_HTTP_PORT": self.catcher_url.rpartition(":")[2],
-                "CATCHER_SMTP_PORT": str(smtp_port),
-                "CATCHER_TWILIO_ACCOUNT_SID": TWILIO_ACCOUNT,
-                "CATCHER_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
-                "CATCHER_FCM_ACCOUNT_FILE": str(account),
-                "CATCHER_ENDPOINTS_FILE": str(self._folder.endpoints),
-            }
-            self._supervisor.start(self._program("catcher", "tocsin.catcher", env))
+            self._catcher.write_providers()
+            self._supervisor.start(self._program("catcher", "tocsin.catcher", self._catcher.env))
             async with aiohttp.ClientSession() as client:
                 await _side_by_side(
-                    self._command("tocsin.catcher", "fcm-account", *where, env={}),
-                    wait_until_ready(
-                        "catcher", f"{self.catcher_url}/api/messages", client=client, say=self._steps.say
-                    ),
+                    self._command(*self._catcher.account_command, env={}),
+                    self._answers("catcher", f"{self._catcher.url}/api/messages", client),
                 )
 
     async def _start_services(self) -> None:
+        self._services = services(self._surroundings())
+        addresses = {one.name: one.url for one in self._services}
+        self._entry = Entry(port=self._entry_port, services=addresses)
+        await self._entry.open()
         for one in self._services:
-            env = {**one.env, "HTTP_PORT": str(one.port)}
-            self._supervisor.start(self._program(one.name, one.module, env))
+            self._supervisor.start(self._program(one.name, one.module, one.env))
         async with aiohttp.ClientSession() as client:
             await _side_by_side(*(self._ready(one, client) for one in self._services))
 
     async def _ready(self, one: Service, client: aiohttp.ClientSession) -> None:
         with self._steps.step(f"Starting {one.name}"):
-            await wait_until_ready(
-                one.name,
-                f"{one.url}/readyz",
-                client=client,
-                say=self._steps.say,
-                hopeless=functools.partial(self._supervisor.hopeless, one.name),
-            )
+            await self._answers(one.name, f"{one.url}/readyz", client)
 
-    async def _keys(self) -> dict[str, str]:
-        """One key for sending and reading, one for everything; made once, kept beside the database that knows them."""
-        path = self._data / "keys.json"
-        if path.exists():
-            kept: dict[str, str] = json.loads(path.read_text())
-            return kept
-        keys = {
-            "admin_key": await self._create_key("--admin", "--create-tenant"),
-            "api_key": await self._create_key("--scopes", "send,read"),
-        }
-        replace_file(path, keys)
-        return keys
-
-    async def _create_key(self, *options: str) -> str:
-        output = await self._command(
-            "tocsin.cli", "keys", "create", "--tenant", TENANT, *options, env=self._environment()
-        )
-        words = [word for word in output.split() if word.startswith("tk_")]
-        if len(words) != 1:
-            raise StartFailed("`tocsin keys create` printed no key.")
-        return words[0]
-
-    async def _step(self, doing: str, *arguments: str) -> None:
-        with self._steps.step(doing):
-            await self._command(*arguments, env=self._environment())
+    async def _answers(self, name: str, url: str, client: aiohttp.ClientSession) -> None:
+        hopeless = functools.partial(self._supervisor.hopeless, name)
+        await wait_until_ready(name, url, client=client, say=self._steps.say, hopeless=hopeless)
 
     async def _command(self, *arguments: str, env: Mapping[str, str]) -> str:
         return await run_command(arguments, env=env, log=self._folder.logs / "commands.log")
@@ -207,28 +124,16 @@ class Stack:
     def _program(self, name: str, module: str, env: Mapping[str, str]) -> Program:
         log = self._folder.logs / f"{name}.log"
         log.unlink(missing_ok=True)
-        launch = functools.partial(_launch_module, module, env=env, log=log)
-        return Program(name=name, launch=launch, log=log)
+        return Program(name=name, launch=functools.partial(_launch, module, env=env, log=log), log=log)
 
-    def _environment(self) -> dict[str, str]:
-        assert self._around is not None  # noqa: S101 -- commands run after the servers
-        return common_environment(self._around)
-
-    def _look_around(self) -> Surroundings:
+    def _surroundings(self) -> Surroundings:
         return Surroundings(
-            kafka=self._kafka.bootstrap_servers,
-            database=self._postgres.url_of(DATABASE),
-            entry=self.entry_url,
-            providers=self._folder.path / "providers",
-            unsubscribe_secret=self._secret(),
+            kafka=self._servers.kafka,
+            database=self._servers.database,
+            entry=f"http://127.0.0.1:{self._entry_port}",
+            providers=self._catcher.providers,
+            unsubscribe_secret=unsubscribe_secret(self._data / "unsubscribe-secret.json"),
         )
-
-    def _secret(self) -> str:
-        path = self._data / "unsubscribe-secret.json"
-        if not path.exists():
-            replace_file(path, {"secret": secrets.token_urlsafe(32)})
-        secret: str = json.loads(path.read_text())["secret"]
-        return secret
 
     def _started(self) -> None:
         alive = {
@@ -242,11 +147,11 @@ class Stack:
             replace_file(self._folder.endpoints, {**self.addresses, "processes": processes})
 
 
-def _launch_module(module: str, *, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    return spawn([sys.executable, "-m", module], env=env, log=log)
+def _launch(module: str, *, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    return spawn([sys.executable, "-m", module], env={**os.environ, **env}, log=log)
 
 
-async def _side_by_side(*jobs: Any) -> None:
+async def _side_by_side(*jobs: Coroutine[Any, Any, object]) -> None:
     """Awaits all; the first failure cancels the others and is raised as itself."""
     try:
         async with asyncio.TaskGroup() as group:

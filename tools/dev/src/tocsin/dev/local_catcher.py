@@ -1,0 +1,48 @@
+"""How the catcher is started in the local stack, and how the dispatchers are told of its doors."""
+
+from pathlib import Path
+
+from tocsin.dev.processes import free_port
+from tocsin.dev.providers import FCM_PROJECT, TWILIO_ACCOUNT, TWILIO_TOKEN, write_providers
+
+
+class LocalCatcher:
+    """Its addresses and settings. `folder` is the run folder; `endpoints` is where its page finds the entry and a key."""
+
+    def __init__(self, *, folder: Path, endpoints: Path) -> None:
+        self._account = folder / "fcm-account.json"
+        self._endpoints = endpoints
+        self._port = free_port()
+        self._smtp_port = free_port()
+        self.providers = folder / "providers"
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.smtp = f"127.0.0.1:{self._smtp_port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Settings for `python -m tocsin.catcher`."""
+        return {
+            "CATCHER_HTTP_PORT": str(self._port),
+            "CATCHER_SMTP_PORT": str(self._smtp_port),
+            "CATCHER_TWILIO_ACCOUNT_SID": TWILIO_ACCOUNT,
+            "CATCHER_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
+            "CATCHER_FCM_ACCOUNT_FILE": str(self._account),
+            "CATCHER_ENDPOINTS_FILE": str(self._endpoints),
+        }
+
+    @property
+    def account_command(self) -> tuple[str, ...]:
+        """Writes the service account that its FCM door trusts and the push dispatcher signs with."""
+        return (
+            "tocsin.catcher",
+            "fcm-account",
+            f"--out={self._account}",
+            f"--token-uri={self.url}/token",
+            f"--project={FCM_PROJECT}",
+        )
+
+    def write_providers(self) -> None:
+        """Writes the dispatchers' files of provider instances."""
+        write_providers(
+            self.providers, catcher=self.url, smtp_port=self._smtp_port, fcm_account=self._account
+        )

@@ -1,0 +1,47 @@
+"""What is made once and kept beside the data that knows it: API keys, and the secret that signs unsubscribe links."""
+
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from tocsin.dev.errors import StartFailed
+from tocsin.dev.run_folder import replace_file
+from tocsin.dev.sample import TENANT
+
+
+async def api_keys(path: Path, *, command: Callable[..., Awaitable[str]]) -> dict[str, str]:
+    """`admin_key` with all scopes and `api_key` with send and read, as kept in `path`, else made with `tocsin keys`."""
+    kept = _read(path)
+    if kept is not None:
+        return kept
+    keys = {
+        "admin_key": await _create(command, "--admin", "--create-tenant"),
+        "api_key": await _create(command, "--scopes", "send,read"),
+    }
+    replace_file(path, keys)
+    return keys
+
+
+def unsubscribe_secret(path: Path) -> str:
+    """The secret kept in `path`, made when there is none."""
+    kept = _read(path)
+    if kept is None:
+        kept = {"secret": secrets.token_urlsafe(32)}
+        replace_file(path, kept)
+    return kept["secret"]
+
+
+def _read(path: Path) -> dict[str, str] | None:
+    if not path.exists():
+        return None
+    kept: dict[str, str] = json.loads(path.read_text())
+    return kept
+
+
+async def _create(command: Callable[..., Awaitable[str]], *options: str) -> str:
+    output = await command("tocsin.cli", "keys", "create", "--tenant", TENANT, *options)
+    words = [word for word in output.split() if word.startswith("tk_")]
+    if len(words) != 1:
+        raise StartFailed("`tocsin keys create` printed no key.")
+    return words[0]
