@@ -1,21 +1,22 @@
-"""`python -m tocsin.specifications` writes docs/contracts; `--check` only says which files are stale."""
+"""`python -m tocsin.specifications` writes docs/contracts and the READMEs' settings tables; `--check` only says what is stale."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from tocsin.specifications.documents import documents
+from tocsin.specifications.settings_tables import MarkersMissing, readmes
 
 
 def main() -> int:
     """Write what differs, or with `--check` name it and return 1."""
-    parser = argparse.ArgumentParser(prog="python -m tocsin.specifications", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a file is stale")
-    parser.add_argument(
-        "--into", type=Path, default=Path("docs/contracts"), help="the folder of the documents"
-    )
-    given = parser.parse_args()
-    wanted = {given.into / name: text for name, text in documents().items()}
+    given = _arguments()
+    try:
+        wanted = readmes(given.services)
+    except MarkersMissing as missing:
+        sys.stderr.write(f"{missing}\n")
+        return 1
+    wanted |= {given.into / name: text for name, text in documents().items()}
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
     left_over = [path for path in given.into.rglob("*.json") if path not in wanted]
     if given.check:
@@ -29,6 +30,16 @@ def main() -> int:
         path.write_text(wanted[path])
     sys.stdout.write(f"{len(wanted)} documents, {len(stale)} written, {len(left_over)} removed.\n")
     return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tocsin.specifications", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a file is stale")
+    parser.add_argument(
+        "--into", type=Path, default=Path("docs/contracts"), help="the folder of the documents"
+    )
+    parser.add_argument("--services", type=Path, default=Path("services"), help="the folder of the services")
+    return parser.parse_args()
 
 
 sys.exit(main())

@@ -1,0 +1,139 @@
+"""The Compose file starts the same services with the same settings as the local stack."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+import yaml
+
+from tocsin.catcher.service_account import write_account
+from tocsin.catcher.settings import CatcherSettings
+from tocsin.dev.entry import OWNERS
+from tocsin.dev.services import Surroundings, services
+from tocsin.runtime import read_settings, settings_table
+from tocsin.specifications.settings_tables import settings_class
+
+ROOT = Path(__file__).parents[3]
+FILE = ROOT / "deploy" / "compose.yaml"
+COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
+SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
+VERSION = tomllib.loads((ROOT / "libs/common/pyproject.toml").read_text())["project"]["version"]
+
+
+@pytest.fixture
+def local_stack(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    """Service → the variables the local stack sets for it."""
+    for row in (row for one in SERVICES for row in settings_table(settings_class(one))):
+        monkeypatch.delenv(row.name, raising=False)
+    around = Surroundings(
+        kafka="k:1",
+        database="postgresql://d/t",
+        entry="http://e",
+        providers=Path("p"),
+        unsubscribe_secret="s",
+    )
+    known = {one: {row.name for row in settings_table(settings_class(one))} for one in SERVICES}
+    return {one.name: one.env.keys() & known[one.name] for one in services(around)}
+
+
+def test_every_service_runs_and_is_built_once() -> None:
+    assert set(SERVICES) <= COMPOSE["services"].keys()
+    built = [one["build"]["args"]["SERVICE"] for one in COMPOSE["services"].values() if "build" in one]
+    assert sorted(built) == sorted([*SERVICES, "catcher"])
+    for name, one in COMPOSE["services"].items():
+        if one["image"].startswith("tocsin/"):
+            assert one["image"].endswith(f":{VERSION}"), name
+            assert ("build" in one) != (one.get("pull_policy") == "never"), name
+        if "build" in one:
+            assert one["image"] == f"tocsin/{one['build']['args']['SERVICE']}:{VERSION}"
+            assert (FILE.parent / one["build"]["context"] / one["build"]["dockerfile"]).is_file()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_variables_are_the_local_stacks_and_make_sense(
+    service: str, local_stack: dict[str, set[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = settings_class(service)
+    known = {row.name for row in settings_table(settings)}
+    given: dict[str, str] = dict(COMPOSE["services"][service]["environment"])
+    assert given.keys() - COMPOSE["x-environment"].keys() <= known
+    # The local stack listens on loopback and on ports it chooses; a container listens to its own network.
+    assert given.keys() & known == local_stack[service] - {"HTTP_HOST", "HTTP_PORT"}
+    for name in known:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (given | mounted_instances(service, tmp_path)).items():
+        monkeypatch.setenv(name, value)
+    assert read_settings(settings)
+
+
+def test_the_catchers_variables_make_sense(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in COMPOSE["services"]["catcher"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    settings = CatcherSettings()
+    assert settings.http_port == 8025
+    sms = tomllib.loads((FILE.parent / "compose" / "sms.toml").read_text())["providers"][0]
+    assert sms["account_sid"] == settings.twilio_account_sid
+    assert settings.twilio_auth_token is not None
+    token = (FILE.parent / "compose" / sms["auth_token_file"]).read_text().strip()
+    assert token == settings.twilio_auth_token.get_secret_value()
+
+
+def test_whatever_is_waited_for_exists_and_says_when_it_is_there() -> None:
+    for one in COMPOSE["services"].values():
+        needed = one.get("depends_on", {})
+        for name, how in needed.items() if isinstance(needed, dict) else ():
+            other = COMPOSE["services"][name]
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in other
+            else:
+                assert "restart" not in other  # it ends
+
+
+def test_every_file_and_volume_it_names_exists() -> None:
+    for name, config in COMPOSE["configs"].items():
+        assert (FILE.parent / config["file"]).is_file(), name
+    for one in COMPOSE["services"].values():
+        assert {config["source"] for config in one.get("configs", ())} <= COMPOSE["configs"].keys()
+        assert {volume.split(":")[0] for volume in one.get("volumes", ())} <= COMPOSE["volumes"].keys()
+
+
+def test_what_it_opens_is_open_on_this_machine_only() -> None:
+    opened = [port for one in COMPOSE["services"].values() for port in one.get("ports", ())]
+    assert opened
+    assert all(port.startswith("127.0.0.1:") for port in opened)
+
+
+def test_the_broker_is_the_one_tests_run_on() -> None:
+    pom = ET.parse(ROOT / "tools/dev/src/tocsin/dev/pom.xml")
+    space = {"m": "http://maven.apache.org/POM/4.0.0"}
+    (version,) = (
+        dependency.findtext("m:version", namespaces=space)
+        for dependency in pom.iterfind(".//m:dependency", space)
+        if dependency.findtext("m:artifactId", namespaces=space) == "kafka_2.13"
+    )
+    assert COMPOSE["services"]["kafka"]["image"] == f"apache/kafka:{version}"
+    assert COMPOSE["services"]["postgres"]["image"] == "postgres:18"
+
+
+@pytest.mark.parametrize(("prefix", "owner"), [one for one in OWNERS if not one[0].startswith("/callbacks")])
+def test_each_path_leads_to_the_service_that_owns_it(prefix: str, owner: str) -> None:
+    text = (FILE.parent / "compose" / "entry.conf").read_text()
+    rules = re.findall(r"^\s+~(\S+)\s+(\S+);$", text, re.MULTILINE)
+    for path in (prefix, f"{prefix}/1"):
+        assert next(name for pattern, name in rules if re.search(pattern, path)) == owner
+    assert not any(re.search(pattern, "/metrics") for pattern, _ in rules)
+
+
+def mounted_instances(service: str, folder: Path) -> dict[str, str]:
+    """A dispatcher's instances as files in `folder`, and the variable that names them; nothing for other services."""
+    if not service.startswith("dispatch-"):
+        return {}
+    channel = service.removeprefix("dispatch-")
+    (folder / "twilio-token").write_text((FILE.parent / "compose" / "twilio-token").read_text())
+    write_account(folder / "account.json", project="tocsin-local", token_uri="http://catcher:8025/token")
+    text = (FILE.parent / "compose" / f"{channel}.toml").read_text()
+    (folder / "providers.toml").write_text(text.replace("/var/lib/tocsin", str(folder)))
+    return {f"DISPATCH_{channel.upper()}_PROVIDERS_FILE": str(folder / "providers.toml")}
