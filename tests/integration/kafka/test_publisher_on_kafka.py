@@ -1,9 +1,8 @@
 """The publisher: durable when it answers, honest when it cannot know."""
 
 import asyncio
-import os
-import signal
 
+import psutil
 import pytest
 
 from tocsin.dev import KafkaServer
@@ -118,15 +117,17 @@ async def test_a_frozen_broker_is_not_stored_then_stored_once(tmp_path, until):
         await publisher.open()
         await publisher.publish([Outgoing("t.events", b"k", b"before")], timeout=10)
         assert server.pid is not None
-        os.kill(server.pid, signal.SIGSTOP)
+        broker = psutil.Process(server.pid)
+        broker.suspend()
         try:
+            await until(lambda: broker.status() == psutil.STATUS_STOPPED)
             with pytest.raises(NotStored, match=r"within 0\.3 s"):
                 await publisher.publish([Outgoing("t.events", b"k", b"x" * 6000)], timeout=0.3)
             assert publisher.held_bytes > 6000
             with pytest.raises(Overloaded):
                 await publisher.publish([Outgoing("t.events", b"k", b"y" * 6000)], timeout=0.3)
         finally:
-            os.kill(server.pid, signal.SIGCONT)
+            broker.resume()
         await until(lambda: publisher.held_bytes == 0)
         await publisher.publish([Outgoing("t.events", b"k", b"after")], timeout=10)
         batches = read_to_end(settings=settings, topic="t.events", deadline=20)

@@ -11,7 +11,7 @@ from tocsin.kafka.assignor import SlotAssignor
 from tocsin.kafka.errors import OwnershipLost
 from tocsin.kafka.lease import Lease
 from tocsin.kafka.records import TopicPartition
-from tocsin.kafka.seams import Membership, end_coordination
+from tocsin.kafka.seams import Membership, stop_consumer
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.timings import GroupTimings
 from tocsin.observability import get_logger
@@ -87,11 +87,7 @@ class GroupMember:
         consumer, self._consumer = self._consumer, None
         if consumer is None:
             return
-        try:
-            async with asyncio.timeout(LEAVE_SECONDS):
-                await end_coordination(consumer)
-                await consumer.stop()
-        except TimeoutError:
+        if not await stop_consumer(consumer, seconds=LEAVE_SECONDS):
             log.warning("left the group without an answer", group=self._group)
 
     def begin_assignment(self) -> None:

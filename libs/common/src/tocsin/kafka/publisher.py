@@ -14,12 +14,14 @@ from aiokafka.errors import KafkaError
 from tocsin.kafka.errors import KafkaFault, NotStored, Overloaded, ProducerBroken
 from tocsin.kafka.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
 from tocsin.kafka.records import Outgoing, Stored
-from tocsin.kafka.seams import keep_batches_for_ever, sender_ended
+from tocsin.kafka.seams import keep_batches_for_ever, sender_ended, stop_producer
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.topic_labels import kind_and_lane
-from tocsin.observability import metrics
+from tocsin.observability import get_logger, metrics
 from tocsin.runtime.health import Health
 from tocsin.runtime.waiting import wait_for
+
+log = get_logger(__name__)
 
 # A broker that holds a request longer than this is asked again on a new connection.
 REQUEST_SECONDS = 15.0
@@ -94,9 +96,8 @@ class Publisher:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await producer.stop()
+        if not await stop_producer(producer, seconds=CLOSE_SECONDS):
+            log.warning("closed with records nobody acknowledged", publisher=self.name, bytes=self._held)
 
     @property
     def held_bytes(self) -> int:

@@ -95,6 +95,34 @@ async def end_coordination(consumer: AIOKafkaConsumer) -> None:
         await asyncio.wait([task])
 
 
+async def stop_producer(producer: AIOKafkaProducer, *, seconds: float) -> bool:
+    """Deliver what was taken and disconnect; after ``seconds`` disconnect all the same. Whether it was in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await producer.stop()
+    except TimeoutError:
+        task = producer._sender.sender_task
+        if task is not None:
+            task.cancel()
+        await producer.client.close()
+        return False
+    return True
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> bool:
+    """Leave the group and disconnect; after ``seconds`` disconnect all the same. Whether it was in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await end_coordination(consumer)
+            await consumer.stop()
+    except TimeoutError:
+        if consumer._fetcher is not None:
+            await consumer._fetcher.close()
+        await consumer._client.close()
+        return False
+    return True
+
+
 class Membership:
     """A consumer's standing in its group: who it is there, and its heartbeats."""
 

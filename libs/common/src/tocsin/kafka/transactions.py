@@ -12,13 +12,14 @@ from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.offsets import Position
 from tocsin.kafka.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
 from tocsin.kafka.records import Outgoing, TopicPartition
-from tocsin.kafka.seams import PATIENT_RETRY, QUICK_RETRY, set_retry_wait, shorten_marker_wait
+from tocsin.kafka.seams import PATIENT_RETRY, QUICK_RETRY, set_retry_wait, shorten_marker_wait, stop_producer
 from tocsin.kafka.settings import KafkaSettings
 
 # A dead owner's open transaction holds readers no longer than this.
 TRANSACTION_TIMEOUT = 10.0
 # A broker that has not answered by then is away, and asking every 5 ms helps nobody.
 QUICK_FOR = 0.25
+CLOSE_SECONDS = 5.0
 
 
 class TransactionalProducer:
@@ -72,7 +73,7 @@ class TransactionalProducer:
             self._patience.cancel()
         if self._producer is not None:
             producer, self._producer = self._producer, None
-            await producer.stop()
+            await stop_producer(producer, seconds=CLOSE_SECONDS)
 
     async def run(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]) -> None:
         """One transaction. RecordTooLarge before anything is produced; TransactionFailed for whatever else."""
