@@ -1,0 +1,251 @@
+"""Workers on a real broker and a real database, and what they wrote."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import insert
+
+from tocsin.contracts.cloudevents import write_kafka
+from tocsin.contracts.codec import decode_job, decode_status, encode
+from tocsin.contracts.directory import Category, DirectoryRecord, Template, Tenant, Workflow
+from tocsin.contracts.events import Event
+from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.database import Database, DatabaseSettings
+from tocsin.kafka import (
+    Admin,
+    GroupSpec,
+    GroupTimings,
+    KafkaSettings,
+    Outgoing,
+    Publisher,
+    Record,
+    TopicSpec,
+    read_to_end,
+)
+from tocsin.router import tables
+from tocsin.router.migrations import MIGRATIONS
+from tocsin.router.settings import RouterSettings
+from tocsin.router.worker import worker_components
+from tocsin.runtime import Component, Health
+
+TIMINGS = GroupTimings(call=2, drain=5, rebalance=10, heartbeat=0.3)
+# Shorter than a real lane's, so that tests do not wait for what they do not test; long enough for a busy machine.
+PARTITIONS = 4
+PEOPLE = [f"p{number}" for number in range(20)]
+PARTS = {
+    Channel.EMAIL: {"subject": "Hi {{ data.name }}", "text": "Hello {{ data.name }}"},
+    Channel.SMS: {"body": "Sms {{ data.name }}"},
+    Channel.PUSH: {"title": "Push", "body": "Push {{ data.name }}"},
+}
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 90) -> None:
+    """Wait until the condition holds; fail after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.05)
+
+
+@dataclass
+class RunningWorker:
+    """A worker in this process."""
+
+    components: list[Component]
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def start(self) -> None:
+        for component in self.components:
+            await component.open()
+            self.tasks.append(asyncio.create_task(component.run(self.stop)))
+
+    async def leave(self) -> None:
+        """As on SIGTERM: raises what a component raised."""
+        self.stop.set()
+        try:
+            async with asyncio.timeout(60):
+                await asyncio.gather(*self.tasks)
+        finally:
+            for component in reversed(self.components):
+                await component.close()
+            self.components = []
+
+    async def discard(self) -> None:
+        self.stop.set()
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks)
+        for component in reversed(self.components):
+            await component.close()
+
+
+class Site:
+    """Topics, tables and a directory with one workflow, `shipped`, on three channels, and twenty people."""
+
+    def __init__(self, kafka: KafkaSettings, url: str) -> None:
+        self.kafka = kafka
+        self.url = url
+        self.topics = Topics(kafka.topic_prefix)
+        self.health = Health(service="test")
+        self.database = Database(
+            settings=DatabaseSettings(url=url),
+            service="test",
+            check=self.health.check("db"),
+            migrations=MIGRATIONS,
+        )
+        self.publisher = Publisher(
+            settings=kafka,
+            health=self.health,
+            limits={topic.name: topic.max_message_bytes for topic in self.topics.all()},
+        )
+        self._workers: list[RunningWorker] = []
+
+    async def open(self, lanes: Sequence[Lane]) -> None:
+        await MIGRATIONS.upgrade(self.database.engine)
+        await self.database.open()
+        await self._make_topics(lanes)
+        await self.publisher.open()
+        await self._fill_tables()
+        await self.publish_entities(
+            Tenant(tenant="acme", name="Acme"),
+            Category(tenant="acme", key="orders"),
+            Workflow(
+                tenant="acme", key="shipped", revision=1, event_types=["com.shop.shipped"], category="orders",
+                lane=Lane.CRITICAL, channels=list(Channel),
+            ),
+            *(
+                Template(tenant="acme", workflow="shipped", channel=channel, locale="en", revision=1, parts=parts)
+                for channel, parts in PARTS.items()
+            ),
+        )  # fmt: skip
+
+    async def close(self) -> None:
+        for worker in self._workers:
+            await worker.discard()
+        await self.publisher.close()
+        await self.database.close()
+
+    async def worker(self, *lanes: Lane, **settings: Any) -> RunningWorker:
+        """A running worker; its group has its slots before this returns only by chance."""
+        health = Health(service="test")
+        database = Database(
+            settings=DatabaseSettings(url=self.url), service="router", check=health.check("database")
+        )
+        router = RouterSettings(
+            kafka=self.kafka,
+            database=DatabaseSettings(url=self.url),
+            lanes=list(lanes) or [Lane.TRANSACTIONAL],
+            **settings,
+        )
+        components = worker_components(router, database=database, health=health, timings=TIMINGS)
+        worker = RunningWorker([database, *components])
+        self._workers.append(worker)
+        await worker.start()
+        return worker
+
+    async def publish_entities(self, *entities: DirectoryRecord) -> None:
+        await self.publish(
+            *(Outgoing(self.topics.directory, one.record_key, encode(one)) for one in entities)
+        )
+
+    async def publish(self, *records: Outgoing) -> list[str]:
+        """The places of the records."""
+        return [stored.ref for stored in await self.publisher.publish(records, timeout=60)]
+
+    def event(
+        self, event_id: str, *, person: str = "p0", lane: Lane = Lane.TRANSACTIONAL, partition: int | None = None,
+        name: str = "Ann",
+    ) -> Outgoing:  # fmt: skip
+        event = Event(
+            tenant="acme", source="/shop", id=event_id, type="com.shop.shipped", subject=person,
+            data=msgspec.Raw(encode({"name": name})),
+        )  # fmt: skip
+        headers, value = write_kafka(event)
+        key = recipient_key("acme", person)
+        return Outgoing(self.topics.events(lane), key, value, tuple(headers), partition)
+
+    async def read(self, topic: str) -> list[Record]:
+        """Everything committed in the topic now."""
+        batches = read_to_end(settings=self.kafka, topic=topic, deadline=30)
+        return [record async for batch in batches for record in batch]
+
+    async def statuses(self, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
+        return [decode_status(one.value or b"") for one in await self.read(self.topics.status(lane))]
+
+    async def jobs(self, channel: Channel, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
+        return [decode_job(one.value or b"") for one in await self.read(self.topics.jobs(channel, lane))]
+
+    async def _make_topics(self, lanes: Sequence[Lane]) -> None:
+        admin = Admin(settings=self.kafka)
+        await admin.open()
+        specs = [
+            TopicSpec(
+                name=topic.name,
+                partitions=topic.partitions or PARTITIONS,
+                cleanup="compact" if topic.compacted else "delete",
+                retention_ms=topic.retention_ms,
+                max_message_bytes=topic.max_message_bytes,
+            )
+            for topic in self.topics.all()
+            if topic.lane is None or topic.lane in lanes
+        ]
+        groups = [
+            GroupSpec(group=group.name, topics=group.topics)
+            for group in self.topics.groups()
+            if group.service == "router" and any(group.name.endswith(f".{lane}") for lane in lanes)
+        ]
+        try:
+            await admin.apply(await admin.plan(specs, []))
+            await admin.apply(await admin.plan(specs, groups))
+        finally:
+            await admin.close()
+
+    async def _fill_tables(self) -> None:
+        async with self.database.engine.begin() as db:
+            await db.execute(insert(tables.tenants).values(id="acme", name="Acme"))
+            await db.execute(insert(tables.categories).values(tenant="acme", key="orders"))
+            people = [
+                {"tenant": "acme", "id": one, "email": f"{one}@example.test", "phone": "+4915112345678"}
+                for one in PEOPLE
+            ]
+            await db.execute(insert(tables.recipients), people)
+            devices = [
+                {"tenant": "acme", "recipient": one, "id": f"{one}-d", "token": f"{one}-t"} for one in PEOPLE
+            ]
+            await db.execute(insert(tables.devices), devices)
+
+
+@pytest.fixture
+async def make_site(
+    kafka_server: str, topic_prefix: str, database_url: str
+) -> AsyncIterator[Callable[..., Awaitable[Site]]]:
+    sites: list[Site] = []
+
+    async def make(*lanes: Lane) -> Site:
+        site = Site(KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix), database_url)
+        sites.append(site)
+        await site.open(lanes or [Lane.TRANSACTIONAL])
+        return site
+
+    yield make
+    for site in sites:
+        await site.close()
+
+
+@pytest.fixture
+async def site(make_site: Callable[..., Awaitable[Site]]) -> Site:
+    return await make_site()
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., Awaitable[None]]:
+    return until

@@ -1,0 +1,180 @@
+"""Events in, jobs and statuses out, on a real broker and a real database."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import insert, select
+
+from tocsin.contracts.codec import encode
+from tocsin.contracts.directory import Template
+from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.statuses import status_of
+from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
+from tocsin.kafka import Outgoing, partition_for
+from tocsin.router import tables
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+
+
+def other_partition(person: str) -> int:
+    return (partition_for(recipient_key("acme", person), 4) + 1) % 4
+
+
+async def test_one_event_becomes_three_jobs_with_their_story(site, until):
+    worker = await site.worker()
+    (ref,) = await site.publish(site.event("e1"))
+
+    async def decided() -> bool:
+        return len(await site.statuses()) == 4
+
+    await until(decided)
+    await worker.leave()
+    statuses = await site.statuses()
+    assert [one.status.value for one in statuses] == ["accepted", "routed", "routed", "routed"]
+    assert {one.cause for one in statuses} == {ref}
+    jobs = {channel: (await site.jobs(channel))[0] for channel in Channel}
+    assert jobs[Channel.EMAIL].address == "p0@example.test"
+    assert jobs[Channel.SMS].content.body == "Sms Ann"
+    assert jobs[Channel.PUSH].address == "p0-t"
+    assert {job.delivery_id for job in jobs.values()} == {one.delivery_id for one in statuses[1:]}
+
+
+async def test_an_event_with_another_key_takes_the_long_way_to_the_same_end(site, until):
+    worker = await site.worker()
+    await site.publish(site.event("e1", partition=other_partition("p0")))
+
+    async def decided() -> bool:
+        return len(await site.statuses()) == 5
+
+    await until(decided)
+    await worker.leave()
+    names = Counter([one.status.value for one in await site.statuses()])
+    assert names == {"event_accepted": 1, "accepted": 1, "routed": 3}
+
+
+async def test_the_same_id_at_once_in_two_partitions_and_two_lanes_is_one_notification(make_site, until):
+    lanes = [Lane.TRANSACTIONAL, Lane.BULK]
+    site = await make_site(*lanes)
+    first, second = await site.worker(*lanes), await site.worker(*lanes)
+    own, other = site.event("e1"), site.event("e1", partition=other_partition("p0"))
+    bulk = site.event("e1", lane=Lane.BULK)
+    await site.publish(own, other, bulk, own, bulk)
+
+    async def decided() -> bool:
+        names = await all_names()
+        return names["duplicate"] == 4 and names["routed"] == 3
+
+    async def all_names() -> Counter[str]:
+        return Counter([one.status.value for lane in lanes for one in await site.statuses(lane)])
+
+    await until(decided)
+    await first.leave()
+    await second.leave()
+    statuses = [one for lane in lanes for one in await site.statuses(lane)]
+    assert len({one.notification_id for one in statuses if one.notification_id}) == 1
+    assert len({one.status_id for one in statuses if one.status == "duplicate"}) == 4
+    assert sum([len(await site.jobs(channel, lane)) for lane in lanes for channel in Channel]) == 3
+
+
+async def test_what_is_switched_off_is_skipped_with_the_rule(site, until):
+    async with site.database.engine.begin() as db:
+        off = {"tenant": "acme", "recipient": "p0", "channel": "sms", "category": "orders", "enabled": False}
+        await db.execute(insert(tables.preferences), [off])
+        await db.execute(
+            insert(tables.recipient_versions), [{"tenant": "acme", "recipient": "p0", "version": 5}]
+        )
+    worker = await site.worker()
+    await site.publish(site.event("e1"), site.event("e2", person="nobody"))
+
+    async def decided() -> bool:
+        return len(await site.statuses()) == 6
+
+    await until(decided)
+    await worker.leave()
+    skipped = {one.reason: one for one in await site.statuses() if one.status == "skipped"}
+    assert skipped.keys() == {Reason.PREFERENCE_OFF, Reason.RECIPIENT_UNKNOWN}
+    assert skipped[Reason.PREFERENCE_OFF].decision.rules[-1].input == {"decided_by": "sms/orders/*"}
+    assert await site.jobs(Channel.SMS) == []
+    assert (await site.jobs(Channel.EMAIL))[0].recipient_version == 5
+
+
+async def test_one_oversized_job_among_500_harms_no_other(site, until):
+    template = {"subject": "s", "text": "{{ data.name }}" * 12, "html": "{{ data.name }}" * 12}
+    await site.publish_entities(
+        Template(
+            tenant="acme", workflow="shipped", channel=Channel.EMAIL, locale="en", revision=2, parts=template
+        )
+    )
+    worker = await site.worker()
+    big = "\x00" * 40_000
+    await site.publish(
+        *(site.event(f"e{number}", name=big if number == 250 else "Ann") for number in range(500))
+    )
+
+    async def decided() -> bool:
+        return len(await site.statuses()) == 2000
+
+    await until(decided)
+    await worker.leave()
+    names = Counter([one.status.value for one in await site.statuses()])
+    assert names == {"accepted": 500, "routed": 1499, "failed": 1}
+    assert len({job.delivery_id for job in await site.jobs(Channel.EMAIL)}) == 499
+    assert len({job.delivery_id for job in await site.jobs(Channel.SMS)}) == 500
+
+
+def email_template(parts: dict[str, str]):
+    from tocsin.contracts.directory import Template  # noqa: PLC0415 - used here only
+
+    return [
+        Template(
+            tenant="acme", workflow="shipped", channel=Channel.EMAIL, locale="en", revision=2, parts=parts
+        )
+    ]
+
+
+async def test_poison_is_set_aside_and_the_next_event_goes_on(site, until):
+    worker = await site.worker()
+    key = recipient_key("acme", "p0")
+    topic = site.topics.events(Lane.TRANSACTIONAL)
+    await site.publish(Outgoing(topic, key, b"\xff not an event"), site.event("e1"))
+
+    async def decided() -> bool:
+        return len(await site.statuses()) == 4
+
+    await until(decided)
+    await worker.leave()
+    (dead,) = await site.read(site.topics.dead("router"))
+    assert dead.value == b"\xff not an event"
+    assert dict(dead.headers)["tocsin_dead_reason"] == b"not_a_cloudevent"
+
+
+async def test_a_device_that_is_gone_is_removed_once_and_stops_learn_of_it(site, until):
+    worker = await site.worker()
+    await site.publish(site.event("e1"))
+
+    async def routed() -> bool:
+        return len(await site.jobs(Channel.PUSH)) == 1
+
+    await until(routed)
+    (job,) = await site.jobs(Channel.PUSH)
+    gone = status_of(
+        StatusName.FAILED, subject=job.delivery_id, cause="jobs/0/0", at=datetime.now(UTC) + timedelta(seconds=1), tenant="acme",
+        lane=Lane.TRANSACTIONAL, origin=job.origin, delivery_id=job.delivery_id, recipient="p0", channel=Channel.PUSH,
+        address_key=job.address_key, reason=Reason.DEVICE_GONE,
+    )  # fmt: skip
+    record = Outgoing(site.topics.status(Lane.TRANSACTIONAL), recipient_key("acme", "p0"), encode(gone))
+    await site.publish(record, record)
+
+    async def removed() -> bool:
+        async with site.database.engine.connect() as db:
+            rows = await db.execute(select(tables.devices).where(tables.devices.c.recipient == "p0"))
+            return rows.first() is None
+
+    await until(removed)
+    await worker.leave()
+    async with site.database.engine.connect() as db:
+        versions = (await db.execute(select(tables.recipient_versions.c.version))).scalars().all()
+        changed = (await db.execute(select(tables.outbox.c.kind, tables.outbox.c.key))).all()
+    assert list(versions) == [1]
+    assert [tuple(one) for one in changed] == [("recipient_version", ["p0"])]

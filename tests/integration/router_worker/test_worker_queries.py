@@ -1,0 +1,108 @@
+"""The worker's statements on a real PostgreSQL: claims with their window, facts in one query."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import insert
+
+from tocsin.contracts.ids import claim_key
+from tocsin.contracts.recipients import Device
+from tocsin.database import Database, DatabaseSettings
+from tocsin.router import tables
+from tocsin.router.migrations import MIGRATIONS
+from tocsin.router.policy import Facts, Preference
+from tocsin.router.worker.claims import Claims
+from tocsin.router.worker.lookups import Lookups
+from tocsin.runtime import Health
+
+pytestmark = pytest.mark.postgres
+
+KEYS = [claim_key(tenant="acme", source="/shop", event_id=f"e{number}") for number in range(50)]
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(
+        settings=DatabaseSettings(url=database_url),
+        service="test",
+        check=Health(service="test").check("database"),
+        migrations=MIGRATIONS,
+    )
+    await MIGRATIONS.upgrade(database.engine)
+    yield database
+    await database.close()
+
+
+async def test_a_key_belongs_to_the_first_record(database):
+    claims = Claims(database=database, window=60)
+    assert await claims.claim([(KEYS[0], "a"), (KEYS[0], "b"), (KEYS[1], "c")]) == {
+        KEYS[0]: "a",
+        KEYS[1]: "c",
+    }
+    assert await claims.claim([(KEYS[0], "d"), (KEYS[2], "d")]) == {KEYS[0]: "a", KEYS[2]: "d"}
+    assert await claims.claim([(KEYS[0], "a")]) == {KEYS[0]: "a"}
+    assert await claims.claim([]) == {}
+
+
+async def test_after_the_window_it_may_be_claimed_again_and_is_deleted(database):
+    await Claims(database=database, window=60).claim((key, "old") for key in KEYS)
+    later = Claims(database=database, window=0)
+    assert set((await later.claim((key, "new") for key in KEYS[:10])).values()) == {"new"}
+    assert await Claims(database=database, window=60).delete_expired(at_most=100) == 0
+    assert await later.delete_expired(at_most=30) == 30
+    assert await later.delete_expired(at_most=30) == 20
+
+
+async def test_many_at_once_agree_on_one_owner(database):
+    claims = Claims(database=database, window=60)
+    answers = await asyncio.gather(
+        *(
+            claims.claim([(key, f"r{number}") for key in KEYS[:: 1 if number % 2 else -1]])
+            for number in range(8)
+        )
+    )
+    for key in KEYS:
+        assert len({answer[key] for answer in answers}) == 1
+
+
+async def test_facts_of_all_in_one_query(database):
+    async with database.engine.begin() as db:
+        await db.execute(insert(tables.tenants), [{"id": "acme"}, {"id": "other"}])
+        await db.execute(
+            insert(tables.recipients),
+            [
+                {
+                    "tenant": "acme",
+                    "id": "ann",
+                    "email": "a@example.test",
+                    "locale": "de",
+                    "attributes": {"n": [1]},
+                },
+                {"tenant": "other", "id": "ann", "email": "b@example.test", "locale": None, "attributes": {}},
+            ],
+        )
+        await db.execute(
+            insert(tables.devices),
+            [{"tenant": "acme", "recipient": "ann", "id": one, "token": f"t-{one}"} for one in ("d2", "d1")],
+        )
+        await db.execute(
+            insert(tables.preferences),
+            [{"tenant": "acme", "recipient": "inline", "channel": "sms", "enabled": False}],
+        )
+        await db.execute(
+            insert(tables.recipient_versions), [{"tenant": "acme", "recipient": "inline", "version": 4}]
+        )
+    asked = [("acme", "ann"), ("other", "ann"), ("acme", "inline"), ("acme", "nobody")]
+    facts = await Lookups(database=database).facts(asked)
+    assert facts[asked[0]] == Facts(
+        known=True,
+        email="a@example.test",
+        locale="de",
+        attributes={"n": [1]},
+        devices=(Device(id="d1", token="t-d1"), Device(id="d2", token="t-d2")),
+    )
+    assert facts[asked[1]] == Facts(known=True, email="b@example.test")
+    assert facts[asked[2]] == Facts(version=4, preferences=(Preference("sms", "*", "*", False),))
+    assert facts[asked[3]] == Facts()
+    assert await Lookups(database=database).facts([]) == {}
