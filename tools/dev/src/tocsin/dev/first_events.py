@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from tocsin.kafka import KafkaSettings, Outgoing, Publisher
 from tocsin.runtime import Health
 
 CHANNELS = frozenset(WORKFLOWS[WORKFLOW]["channels"])
+TRIES = 5
 ARRIVE_WITHIN = 60.0  # seconds; the first message of a fresh broker also loads its internal topics
 
 
@@ -87,30 +89,52 @@ async def publish_to_kafka(bootstrap_servers: str) -> FirstEvent:
     return event
 
 
-async def wait_for(event: FirstEvent, *, api: Api, catcher: Api) -> Arrived:
-    """Returns when a message on every channel was caught and the timeline says so; else StartFailed says what lacks."""
+async def deliver(publish: Callable[[], Awaitable[FirstEvent]], *, api: Api, catcher: Api) -> Arrived:
+    """Publishes, and returns when a message on every channel was caught and the timeline says so.
+
+    A workflow just published reaches the router over Kafka; an event that was decided before that is published anew,
+    under a new id. Raises StartFailed with what lacks.
+    """
+    for _ in range(TRIES):
+        event = await publish()
+        arrived = await _wait_for(event, api=api, catcher=catcher)
+        if arrived is not None:
+            return arrived
+    raise StartFailed(f"The router does not know the workflow {WORKFLOW} or its templates.")
+
+
+async def _wait_for(event: FirstEvent, *, api: Api, catcher: Api) -> Arrived | None:
+    """None when the event came before its workflow."""
     messages: list[dict[str, Any]] = []
     timeline: dict[str, Any] = {}
     try:
         async with asyncio.timeout(ARRIVE_WITHIN):
             while True:
-                messages = [
-                    one
-                    for one in await catcher.do("GET", "/api/messages?brief=true")
-                    if one["notification_id"] == event.notification
-                ]
-                status, told = await api.call("GET", f"/v1/timelines/{event.notification}")
-                timeline = told if status == 200 else {}
-                if {one["channel"] for one in messages} == CHANNELS and _sent(timeline) == CHANNELS:
+                messages = await _caught(event, catcher)
+                _, timeline = await api.call("GET", f"/v1/timelines/{event.notification}")
+                if {one["channel"] for one in messages} == CHANNELS and _in(timeline, "sent") == CHANNELS:
                     return Arrived(event=event, messages=messages, timeline=timeline)
+                if _in(timeline, "skipped") or await _unmatched(event, api):
+                    return None
                 await asyncio.sleep(0.1)
     except TimeoutError as exc:
         caught = ", ".join(sorted(one["channel"] for one in messages)) or "nothing"
         raise StartFailed(
             f"Of the event sent over {event.way}, {caught} arrived within {ARRIVE_WITHIN:.0f} s; "
-            f"its timeline says sent for: {', '.join(sorted(_sent(timeline))) or 'nothing'}"
+            f"its timeline says sent for: {', '.join(sorted(_in(timeline, 'sent'))) or 'nothing'}"
         ) from exc
 
 
-def _sent(timeline: dict[str, Any]) -> set[str]:
-    return {one["channel"] for one in timeline.get("timeline", []) if one["status"] == "sent"}
+async def _caught(event: FirstEvent, catcher: Api) -> list[dict[str, Any]]:
+    messages = await catcher.do("GET", "/api/messages?brief=true")
+    return [one for one in messages if one["notification_id"] == event.notification]
+
+
+async def _unmatched(event: FirstEvent, api: Api) -> bool:
+    found = await api.do("GET", f"/v1/timelines?event={event.event_id}&status=event_unmatched")
+    return bool(found["data"])
+
+
+def _in(timeline: dict[str, Any], status: str) -> set[str]:
+    """The channels on which this has happened."""
+    return {one.get("channel") or "" for one in timeline.get("timeline", []) if one["status"] == status}

@@ -1,11 +1,12 @@
 """The whole story in the foreground: start, first events, what was caught, addresses; then stay."""
 
 import asyncio
+import functools
 
 from rich.console import Console
 
 from tocsin.dev.api import Api
-from tocsin.dev.first_events import Arrived, publish_over_http, publish_to_kafka, wait_for
+from tocsin.dev.first_events import Arrived, deliver, publish_over_http, publish_to_kafka
 from tocsin.dev.progress import Steps
 from tocsin.dev.run_folder import RunFolder
 from tocsin.dev.sample import ENDPOINTS
@@ -47,5 +48,9 @@ async def _first_events(stack: Stack, steps: Steps) -> list[Arrived]:
             await seed(manager)
             await wait_until_workflow_is_known(sender)
         with steps.step("Sending one event over HTTP and one straight to Kafka"):
-            events = [await publish_over_http(sender), await publish_to_kafka(addresses["kafka"])]
-            return [await wait_for(event, api=sender, catcher=catcher) for event in events]
+            over_http = functools.partial(publish_over_http, sender)
+            to_kafka = functools.partial(publish_to_kafka, addresses["kafka"])
+            return [
+                await deliver(over_http, api=sender, catcher=catcher),
+                await deliver(to_kafka, api=sender, catcher=catcher),
+            ]
