@@ -32,6 +32,8 @@ class ScriptedServer:
         self.commands: list[str] = []
         self.messages: list[bytes] = []
         self.silent = asyncio.Event()
+        self.data_without_recipients = b"554 5.5.1 no valid recipients\r\n"
+        self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -40,6 +42,12 @@ class ScriptedServer:
         if self._server is None:
             self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
             self.port = self._server.sockets[0].getsockname()[1]
+
+    async def end(self) -> None:
+        """Hang up and wait until every conversation is over."""
+        self.silent.set()
+        await self.hang_up()
+        await asyncio.gather(*self._tasks)
 
     async def hang_up(self) -> None:
         """Reset every connection and stop listening."""
@@ -75,6 +83,8 @@ class ScriptedServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.add(writer)
+        if (task := asyncio.current_task()) is not None:
+            self._tasks.add(task)
         try:
             await self._talk(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -86,23 +96,35 @@ class ScriptedServer:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not await self._reply(writer, "GREETING", b"220 server.example ESMTP\r\n"):
             return
+        recipients = 0
         while line := await reader.readline():
             word = line.split()[0].decode().upper()
             self.commands.append(line.decode().strip())
+            refused = (self.replies.get(word) or b"2").startswith((b"4", b"5"))
+            recipients = 0 if word in {"MAIL", "RSET"} else recipients + (word == "RCPT" and not refused)
+            friendly = {"DATA": b"354 go ahead\r\n", "QUIT": b"221 bye\r\n"}.get(word, b"250 2.0.0 fine\r\n")
             if word == "EHLO":
-                lines = ["250-server.example", *(f"250-{name}" for name in self.extensions[:-1])]
-                friendly = "\r\n".join([*lines, f"250 {self.extensions[-1]}"]).encode() + b"\r\n"
-            else:
-                friendly = {"DATA": b"354 go ahead\r\n", "QUIT": b"221 bye\r\n"}.get(
-                    word, b"250 2.0.0 fine\r\n"
-                )
+                friendly = self._introduction()
+            if word == "DATA" and not recipients:
+                friendly = self.data_without_recipients
             if not await self._reply(writer, word, friendly):
                 return
-            if word == "DATA" and self.replies.get("DATA", b"354").startswith(b"354"):  # type: ignore[union-attr]  # None has returned
-                message = await reader.readuntil(b"\r\n.\r\n")
-                self.messages.append(message[:-3].replace(b"\r\n..", b"\r\n."))
-                if not await self._reply(writer, "MESSAGE", TAKEN):
-                    return
+            if word == "DATA" and self.replies.get("DATA", friendly) == b"354 go ahead\r\n":
+                await self._take(reader, writer)
+
+    def _introduction(self) -> bytes:
+        lines = ["250-server.example", *(f"250-{name}" for name in self.extensions[:-1])]
+        return "\r\n".join([*lines, f"250 {self.extensions[-1]}"]).encode() + b"\r\n"
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines: list[bytes] = []
+        while (line := await reader.readline()) != b".\r\n":
+            if not line:
+                raise ConnectionResetError
+            lines.append(line.removeprefix(b"."))
+        self.messages.append(b"".join(lines))
+        if not await self._reply(writer, "MESSAGE", TAKEN):
+            raise ConnectionResetError
 
     async def _reply(self, writer: asyncio.StreamWriter, word: str, friendly: bytes) -> bool:
         reply = self.replies.get(word, friendly)
@@ -130,13 +152,14 @@ _SCRIPTS: dict[Behaviour, dict[str, bytes | None]] = {
 }
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[ScriptedServer]:
+@pytest.fixture(params=["one by one", "pipelining"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[ScriptedServer]:
     server = ScriptedServer()
+    if request.param == "pipelining":
+        server.extensions.append("PIPELINING")
     await server.listen()
     yield server
-    server.silent.set()
-    await server.hang_up()
+    await server.end()
 
 
 class TestSmtpProvider(ProviderSuite):
@@ -213,6 +236,56 @@ async def test_after_a_refusal_the_connection_is_reset_and_kept(world: ScriptedS
     assert world.connections == 1
 
 
+async def test_a_refusal_is_told_though_the_server_waits_for_a_message(world: ScriptedServer) -> None:
+    """RFC 2920 3.1: DATA may be answered 354 although every recipient was refused."""
+    await world.behave(Behaviour.REFUSES_RECIPIENT)
+    world.data_without_recipients = b"354 go ahead\r\n"
+    async with world.provider() as provider:
+        answer = await provider.send(job_for(Channel.EMAIL))
+        assert isinstance(answer, Rejected)
+        assert answer.code == "550 5.1.1"
+        await world.behave(Behaviour.TAKES)
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+    assert len(world.messages) == 1  # and no empty one
+
+
+async def test_replies_may_come_in_pieces_and_in_lines(world: ScriptedServer) -> None:
+    original = world._reply
+
+    async def crumbling(writer: asyncio.StreamWriter, word: str, friendly: bytes) -> bool:
+        if word in {"EHLO", "QUIT"}:
+            return await original(writer, word, friendly)
+        code, text = friendly[:3], friendly[4:]
+        for piece in (code, b"-2.0.0 first\r", b"\n" + code + b"-\r\n" + code[:1], code[1:] + b" " + text):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.002)
+        return True
+
+    world._reply = crumbling  # type: ignore[method-assign]  # the same replies, crumbled
+    async with world.provider() as provider:
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+    assert len(world.messages) == 2
+
+
+async def test_a_farewell_between_two_mails_is_no_reply_to_the_second(world: ScriptedServer) -> None:
+    async with world.provider() as provider:
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+        for writer in world._writers:
+            writer.write(b"421 4.4.2 idle for too long\r\n")
+        while provider._idle[0].quiet:  # type: ignore[attr-defined]  # noqa: ASYNC110 - a connection tells nobody
+            await asyncio.sleep(0)
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+    assert (len(world.messages), world.connections) == (2, 2)
+
+
+async def test_a_reply_without_end_is_cut_off(world: ScriptedServer) -> None:
+    world.replies = {"MESSAGE": b"250-" + b"x" * 100_000}
+    async with world.provider() as provider:
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Ambiguous)
+
+
 @pytest.mark.parametrize("word", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize("reply", [None, b"", b"nonsense\r\n"])
 async def test_trouble_before_the_message_is_not_sent(
@@ -225,13 +298,11 @@ async def test_trouble_before_the_message_is_not_sent(
     assert world.messages == []
 
 
-async def test_waiting_for_a_connection_counts_and_is_not_sent(world: ScriptedServer) -> None:
-    await world.behave(Behaviour.SILENT)
-    async with world.provider(max_in_flight=1, call_timeout=0.3) as provider:
-        first, second = await asyncio.gather(*(provider.send(job_for(Channel.EMAIL)) for _ in range(2)))
-    assert isinstance(first, Ambiguous)
-    assert isinstance(second, NotSent)
-    assert len(world.messages) == 1
+async def test_without_a_free_connection_it_is_not_sent(world: ScriptedServer) -> None:
+    async with world.provider(max_in_flight=1, call_timeout=0.2) as provider:
+        await provider._places.acquire()  # type: ignore[attr-defined]  # somebody else has it
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), NotSent)
+    assert world.connections == 0
 
 
 async def test_smtputf8_is_used_where_offered_and_missed_where_not(world: ScriptedServer) -> None:

@@ -224,6 +224,15 @@ def check_providers(path: Path, kinds: Mapping[str, ProviderKind[Any]]) -> None:
     _read(path, kinds, {})
 
 
+def usable_providers(path: Path, kinds: Mapping[str, ProviderKind[Any]]) -> Path:
+    """`path`, or a ValueError with every fault: for the validator of a settings field, so that start-up says it."""
+    try:
+        check_providers(path, kinds)
+    except ProvidersInvalid as invalid:
+        raise ValueError(str(invalid)) from invalid
+    return path
+
+
 def _read(path: Path, kinds: Mapping[str, ProviderKind[Any]], seen: Seen) -> list[InstanceConfig]:
     """The configurations in the file's order; fills `seen` even where it raises."""
     seen[path] = _state(path)

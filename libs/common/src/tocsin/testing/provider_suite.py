@@ -117,7 +117,7 @@ class ProviderSuite:
     async def test_silence_after_the_message_is_ambiguous(
         self, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
-        answer = await self.answer(world, Behaviour.SILENT, caplog, call_timeout=0.5)
+        answer = await self.answer(world, Behaviour.SILENT, caplog, call_timeout=2.0)
         assert isinstance(answer, Ambiguous)
 
     async def test_a_reset_after_the_message_is_ambiguous(

@@ -98,14 +98,18 @@ class SmtpProvider:
         envelope = self._envelope(job)
         if not isinstance(envelope, Envelope):
             return envelope
+        limit = self._config.call_timeout
+        until = asyncio.get_running_loop().time() + limit
         try:
-            async with asyncio.timeout(self._config.call_timeout) as bound:
+            async with asyncio.timeout(
+                limit / 2
+            ):  # a mail begun with too little time left would end in doubt
                 await self._places.acquire()
         except TimeoutError:
             detail = "No connection became free in time."
             return NotSent(reason=Reason.UNREACHABLE, detail=detail)
         try:
-            return await self._hand_over(envelope, until=bound.when())
+            return await self._hand_over(envelope, until=until)
         finally:
             self._places.release()
 
@@ -151,14 +155,14 @@ class SmtpProvider:
             message=message,
         )
 
-    async def _hand_over(self, envelope: Envelope, *, until: float | None) -> Answer:
+    async def _hand_over(self, envelope: Envelope, *, until: float) -> Answer:
         while (kept := self._kept()) is not None:
             answer = await self._over(kept, envelope, until=until)
             if not _closed_meanwhile(kept, answer):
                 return answer
         return await self._over(self._fresh(), envelope, until=until)
 
-    async def _over(self, connection: SmtpConnection, envelope: Envelope, *, until: float | None) -> Answer:
+    async def _over(self, connection: SmtpConnection, envelope: Envelope, *, until: float) -> Answer:
         """One mail over this connection, which afterwards is kept or closed, however this ends."""
         try:
             async with asyncio.timeout_at(until):
@@ -183,7 +187,7 @@ class SmtpProvider:
         while self._idle:
             connection = self._idle.pop()
             if (
-                connection.connected
+                connection.quiet
                 and now - connection.used_at < self._config.connection_idle
                 and now - connection.opened_at < self._config.connection_age
             ):
@@ -207,8 +211,7 @@ def _closed_meanwhile(connection: SmtpConnection, answer: Answer) -> bool:
     """The server had closed a kept connection before this mail: it said 421, or nothing, to the first command."""
     if connection.step is not Step.MAIL or connection.reusable:
         return False
-    code = getattr(answer, "code", None)
-    return not isinstance(answer, Rejected) and (code is None or code.startswith("421"))
+    return not isinstance(answer, Rejected) and (answer.code is None or answer.code.startswith("421"))
 
 
 def _server(config: SmtpConfig) -> Server:
