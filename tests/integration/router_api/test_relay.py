@@ -316,3 +316,20 @@ async def _spoil(kafka: KafkaSettings, topics: Topics) -> None:
         )
     finally:
         await spoiling.close()
+
+
+async def test_a_lost_connection_loses_no_change(
+    acme: httpx.AsyncClient, directory: Directory, relay: Relay, kafka: KafkaSettings, topics: Topics
+) -> None:
+    async with running(relay):
+        await acme.put("/v1/tenant", json={"name": "one"})
+        await published(directory)
+        ended = await directory.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = "
+            "(SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        assert ended == [(True,)]
+        await acme.put("/v1/tenant", json={"name": "two"})
+        await published(directory)
+    (tenant,) = (await state(kafka, topics.directory)).values()
+    assert decode_directory(tenant) == Tenant(tenant="acme", name="two")

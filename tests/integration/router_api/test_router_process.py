@@ -1,0 +1,147 @@
+"""The router as a process: prepared by a command, ready when it is, ended by SIGTERM, refusing what it cannot promise."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tocsin.contracts.topics import Topics
+from tocsin.kafka import Admin, KafkaSettings, TopicSpec
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """The environment of a router, and its topics."""
+
+    environment: dict[str, str]
+    kafka: KafkaSettings
+
+    async def create_topics(self) -> None:
+        topics = Topics(self.kafka.topic_prefix)
+        admin = Admin(settings=self.kafka)
+        await admin.open()
+        try:
+            names = (topics.directory, topics.stops)
+            specs = [TopicSpec(name=name, partitions=1, cleanup="compact") for name in names]
+            await admin.apply(await admin.plan(specs))
+        finally:
+            await admin.close()
+
+    async def end_of(self, *arguments: str, module: str = "tocsin.router") -> tuple[int, str, str]:
+        """Exit code, stdout and stderr of a command that ends by itself."""
+        process = await self._start(module, *arguments)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+    @asynccontextmanager
+    async def router(self) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+        """Role api, and its address."""
+        process = await self._start("tocsin.router", "api")
+        try:
+            yield process, await asyncio.wait_for(_address(process), 60)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
+
+    async def _start(self, module: str, *arguments: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            *arguments,
+            env={**os.environ, **self.environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+
+async def _address(process: asyncio.subprocess.Process) -> str:
+    assert process.stderr is not None
+    async for line in process.stderr:
+        said = json.loads(line)
+        if said["event"] == "listening":
+            return f"http://127.0.0.1:{said['port']}"
+    raise AssertionError("it ended before it listened")
+
+
+async def answered(client: httpx.AsyncClient, method: str, path: str, status: int, **request: Any) -> None:
+    """Ask until the answer has this status; fail after a minute."""
+    async with asyncio.timeout(60):
+        while True:
+            if (await client.request(method, path, **request)).status_code == status:
+                return
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def around(kafka_server: str, topic_prefix: str, database_url: str) -> Surroundings:
+    return Surroundings(
+        environment={
+            "KAFKA_BOOTSTRAP_SERVERS": kafka_server,
+            "KAFKA_TOPIC_PREFIX": topic_prefix,
+            "DATABASE_URL": database_url,
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_PORT": "0",
+            "LOG_FORMAT": "json",
+        },
+        kafka=KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix),
+    )
+
+
+async def test_the_first_key_opens_a_router_that_ends_when_told_to(around: Surroundings) -> None:
+    assert (await around.end_of("migrate"))[0] == 0
+    code, out, _ = await around.end_of(
+        "keys", "create", "--tenant", "acme", "--admin", "--create-tenant", module="tocsin.cli"
+    )
+    assert code == 0
+    key = {"authorization": f"Bearer {out.strip()}"}
+    async with around.router() as (process, address), httpx.AsyncClient(base_url=address) as client:
+        waiting = await client.get("/readyz")
+        assert waiting.status_code == 503
+        await around.create_topics()
+        await answered(client, "GET", "/readyz", 200)
+        await answered(client, "GET", "/v1/tenant", 200, headers=key)
+        odd = await client.put("/v1/recipients/a%2Fb", json={}, headers=key)
+        assert (odd.status_code, odd.json()["id"]) == (201, "a/b")
+        process.send_signal(signal.SIGTERM)
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    assert out.strip().split("_")[-1] not in err.decode()
+
+
+async def test_a_database_that_was_not_migrated_is_named(around: Surroundings) -> None:
+    code, _, err = await around.end_of("api")
+    assert code == 1
+    assert "python -m tocsin.router migrate" in err
+
+
+async def test_optional_categories_without_a_public_address_stop_the_start(around: Surroundings) -> None:
+    assert (await around.end_of("migrate"))[0] == 0
+    optional = Surroundings(
+        environment={
+            **around.environment,
+            "PUBLIC_URL": "https://n.example.com",
+            "ROUTER_UNSUBSCRIBE_KEYS": f"k:{'s' * 32}",
+        },
+        kafka=around.kafka,
+    )
+    await around.create_topics()
+    _, out, _ = await around.end_of("keys", "create", "--admin", "--create-tenant", module="tocsin.cli")
+    key = {"authorization": f"Bearer {out.strip()}"}
+    async with optional.router() as (_, address), httpx.AsyncClient(base_url=address) as client:
+        await answered(client, "PUT", "/v1/categories/offers", 201, json={}, headers=key)
+    code, _, err = await around.end_of("api")
+    assert code == 1
+    assert "set PUBLIC_URL and ROUTER_UNSUBSCRIBE_KEYS" in err
