@@ -1,0 +1,70 @@
+"""Prepared backlogs into topics, and topics back out: what each stage is fed with and checked by."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from tocsin.kafka import KafkaSettings, Offsets, Outgoing, Publisher, Record, TopicPartition, read_to_end
+from tocsin.runtime import Health
+
+CHUNK = 1000
+IN_FLIGHT = 4  # chunks
+QUIET = 1.0  # seconds without a new record after which a stage is taken to have ended
+READ_SECONDS = 60.0
+LOOK_EVERY = 0.1  # seconds
+
+
+class Notified(msgspec.Struct):
+    """Of a job, what the bench looks at."""
+
+    notification_id: str
+
+
+_decode = msgspec.json.Decoder(Notified).decode
+
+
+async def write(settings: KafkaSettings, records: Sequence[Outgoing]) -> None:
+    """Store all records."""
+    publisher = Publisher(settings=settings, health=Health(service="bench"), max_bytes=1 << 30)
+    await publisher.open()
+    try:
+        for start in range(0, len(records), CHUNK * IN_FLIGHT):
+            chunks = [records[at : at + CHUNK] for at in range(start, start + CHUNK * IN_FLIGHT, CHUNK)]
+            await asyncio.gather(*(publisher.publish(chunk, timeout=30) for chunk in chunks if chunk))
+    finally:
+        await publisher.close()
+
+
+async def wait_quiet(settings: KafkaSettings, topic: str, *, least: int, seconds: float) -> None:
+    """Returns when the topic holds `least` records and grows no more, or when the time is up: the ids tell what is missing."""
+    offsets = Offsets(settings=settings)
+    await offsets.open()
+    try:
+        partitions = [TopicPartition(topic, number) for number in range(await offsets.partitions(topic))]
+        until = time.monotonic() + seconds
+        last, moved = 0, time.monotonic()
+        while (now := time.monotonic()) < until and (last < least or now - moved < QUIET):
+            end = sum((await offsets.ends(partitions)).values())
+            if end != last:
+                last, moved = end, now
+            await asyncio.sleep(LOOK_EVERY)
+    finally:
+        await offsets.close()
+
+
+async def read(settings: KafkaSettings, topic: str) -> list[Record]:
+    """Every committed record."""
+    batches = read_to_end(settings=settings, topic=topic, deadline=READ_SECONDS)
+    return [record async for records in batches for record in records]
+
+
+def notified(record: Record) -> str:
+    """The notification a job is for."""
+    return _decode(record.value or b"").notification_id
+
+
+def header(record: Record, name: str) -> str:
+    """The text of one header; empty where there is none."""
+    return next((value.decode() for known, value in record.headers if known == name), "")

@@ -1,0 +1,126 @@
+"""How fast is it, and what is the time made of? Two minutes on a real Kafka and a real PostgreSQL, all on this machine.
+
+`python bench/quick.py [--json FILE]` measures each stage alone from a prepared backlog, then the whole path, its memory and
+its latency. It sends a known set of messages and ends with exit code 1, saying which, when one is lost or doubled; a goal
+that is missed is only said. The JSON goes to `bench/results/` unless FILE is given.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import tenant
+from machine import this_machine
+from report import Report
+from rows import Rows
+from sink import Sink
+from stages import Measured, Stages
+from tocsin.contracts.vocabulary import Lane
+from tocsin.dev import LocalStackError
+from tocsin.dev.api import Api
+from tocsin.dev.places import CACHE
+from town import Town
+from whole_path import SERVICES, WholePath
+
+PUBLISH_SECONDS = 30.0
+RESULTS = Path(__file__).with_name("results")
+
+
+async def measure(folder: Path) -> Report:
+    """Everything, in order."""
+    say = Steps()
+    say("starting Kafka and PostgreSQL")
+    async with (
+        Sink(folder / "sink.log") as sink,
+        Town(folder, smtp_port=sink.smtp_port) as town,
+        Rows(town.database) as rows,
+    ):
+        report = Report(machine=this_machine(await rows.version()))
+        say("making the tenant")
+        town.launch("router", "api")
+        await town.ready("router")
+        async with Api(url=town.url("router"), key=town.key) as api:
+            await tenant.settle(api)
+            await rows.until_published(seconds=PUBLISH_SECONDS)
+        await town.stop("router")
+
+        async def take(what: str, job: Callable[[], Awaitable[Measured]]) -> None:
+            say(what)
+            found = await job()
+            report.figures += found.figures
+            report.faults += [*found.faults, *town.fallen()]
+
+        alone = Stages(town=town, sink=sink, rows=rows)
+        await take("ingest alone", alone.ingest)
+        await take("router alone", alone.router)
+        await take("router alone, fan-out", alone.fan_out)
+        await take("dispatch-email alone", alone.dispatch)
+        await take("ledger alone", alone.ledger)
+        say("starting all services")
+        async with town.running(*SERVICES):
+            whole = WholePath(town=town, sink=sink, rows=rows)
+            await take("whole path", whole.throughput)
+            await take("latency at 100/s", lambda: whole.latency(Lane.CRITICAL, 100, goal_ms=25))
+            await take("latency at 1,000/s", lambda: whole.latency(Lane.TRANSACTIONAL, 1_000))
+        say("ending")
+    report.seconds = say.elapsed
+    return report
+
+
+class Steps:
+    """Tells on stderr what is being done, and since when."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first."""
+        return time.monotonic() - self._began
+
+    def __call__(self, doing: str) -> None:
+        print(f"{self.elapsed:6.1f} s  {doing}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the result goes as JSON")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep logs and data in a new folder")
+    given = parser.parse_args()
+    target = given.json or RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
+    try:
+        with _folder(given.keep) as folder:
+            report = asyncio.run(measure(folder))
+    except (LocalStackError, FileExistsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    report.write(target)
+    report.show()
+    print(f"The same as JSON: {target}")
+    return 1 if report.faults else 0
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """Where the run has its files; gone afterwards unless it is to be kept."""
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep.resolve()
+        return
+    CACHE.mkdir(exist_ok=True)
+    # On the project's own disk: a temporary folder in memory would make every write look cheap.
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=CACHE) as folder:
+        yield Path(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The mail sink as the bench sees it: a process, and what it caught."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from smtp_sink import Caught
+from tocsin.dev.processes import end, free_port, spawn, wait_for_port
+
+LOOK_EVERY = 0.05  # seconds
+LINE_BYTES = 1 << 28
+
+
+class Sink:
+    """`smtp_port` is where mails go. Use it as a context: the process ends with it."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self.smtp_port = free_port()
+        self.control_port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def __aenter__(self) -> Self:
+        program = str(Path(__file__).with_name("smtp_sink.py"))
+        ports = (str(self.smtp_port), str(self.control_port))
+        self._process = spawn([sys.executable, program, *ports], log=self._log)
+        wait_for_port(self.control_port, process=self._process, name="The sink", log=self._log, timeout=20)
+        self._reader, self._writer = await asyncio.open_connection(
+            "127.0.0.1", self.control_port, limit=LINE_BYTES
+        )
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._writer.close()
+        if self._process is not None:
+            end(self._process)
+
+    async def count(self) -> int:
+        """Mails caught since the last `take`."""
+        return int(await self._ask(b"count\n"))
+
+    async def take(self) -> Caught:
+        """What was caught since the last `take`."""
+        return msgspec.json.decode(await self._ask(b"take\n"), type=Caught)
+
+    async def wait_for(self, wanted: int, *, seconds: float) -> None:
+        """Returns when so many mails are here, or the time is up: the ids tell what is missing."""
+        try:
+            async with asyncio.timeout(seconds):
+                while await self.count() < wanted:  # noqa: ASYNC110 - the condition lies in another process
+                    await asyncio.sleep(LOOK_EVERY)
+        except TimeoutError:
+            return
+
+    async def _ask(self, line: bytes) -> bytes:
+        self._writer.write(line)
+        return await self._reader.readline()

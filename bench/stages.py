@@ -1,0 +1,147 @@
+"""Each stage alone: what one writes is the next one's backlog, and every message of the known set is looked for after each."""
+
+import asyncio
+import time
+
+import msgspec
+
+import loading
+import logs
+import tenant
+from figures import Figure, Stretch, difference, progress_stretch, stretch, throughput
+from processor_time import Meter
+from rows import Rows
+from sink import Sink
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
+from town import Town
+
+PATIENCE = 40.0  # seconds a stage may take for its backlog
+REQUESTS, REQUEST_SECONDS = 12_000, 6.0
+WARM_REQUESTS = 1_000
+DIRECT_EVENTS = 10_000
+FAN_OUT_EVENTS = 10
+STORIES = ("accepted", "routed", "sent")
+"""The statuses of every message here, each once."""
+
+
+class Measured(msgspec.Struct, kw_only=True):
+    """What a measurement found, and what is wrong with the messages."""
+
+    figures: list[Figure] = []
+    faults: list[str] = []
+
+
+class Stages:
+    """In this order: ingest, router, fan_out, dispatch, ledger."""
+
+    def __init__(self, *, town: Town, sink: Sink, rows: Rows) -> None:
+        self._town = town
+        self._sink = sink
+        self._rows = rows
+        self._topics = Topics(town.kafka.topic_prefix)
+        self._began = time.time()
+        self._direct: list[str] = []
+        self._fanned: list[str] = []
+
+    async def ingest(self) -> Measured:
+        """HTTP request to acknowledged event."""
+        async with self._town.running("ingest"):
+            warm = await loading.closed_loop(
+                self._town, "warm-", lane=Lane.TRANSACTIONAL, count=WARM_REQUESTS, seconds=REQUEST_SECONDS
+            )
+            with Meter(self._town.pids) as meter:
+                loaded = await loading.closed_loop(
+                    self._town, "ingest-", lane=Lane.TRANSACTIONAL, count=REQUESTS, seconds=REQUEST_SECONDS
+                )
+        seen = loaded.result
+        over = Stretch(min(seen.planned), max(seen.answered), len(seen.answered))
+        self._direct = warm.ids + loaded.ids
+        stored = await logs.read(self._town.kafka, self._topics.events(Lane.TRANSACTIONAL))
+        sent = [f"warm-{number}" for number in range(len(warm.ids))]
+        sent += [f"ingest-{number}" for number in range(len(loaded.ids))]
+        faults = difference("events stored", sent, (logs.header(record, "ce_id") for record in stored))
+        figure = throughput(
+            "ingest: HTTP to acknowledged", over, meter, unit="events/s", load_seconds=seen.cpu_seconds
+        )
+        return Measured(figures=[figure], faults=warm.faults + loaded.faults + faults)
+
+    async def router(self) -> Measured:
+        """Events with one recipient each, in that recipient's partition, to jobs."""
+        people = [tenant.RECIPIENTS[number % len(tenant.RECIPIENTS)] for number in range(DIRECT_EVENTS)]
+        events = {f"direct-{number}": person for number, person in enumerate(people)}
+        lane = Lane.TRANSACTIONAL
+        await logs.write(
+            self._town.kafka,
+            [tenant.record(event, [who], lane=lane, topics=self._topics) for event, who in events.items()],
+        )
+        self._direct += [tenant.notification(event, who, lane) for event, who in events.items()]
+        return await self._routed("router: events to jobs", lane, self._direct, unit="events/s", goal=8_000)
+
+    async def fan_out(self) -> Measured:
+        """Events with a thousand recipients each to intents, and those to jobs."""
+        lane, events = Lane.BULK, [f"fan-out-{number}" for number in range(FAN_OUT_EVENTS)]
+        await logs.write(
+            self._town.kafka,
+            [tenant.record(event, tenant.RECIPIENTS, lane=lane, topics=self._topics) for event in events],
+        )
+        self._fanned = [
+            tenant.notification(event, who, lane) for event in events for who in tenant.RECIPIENTS
+        ]
+        return await self._routed("router: fan-out to jobs", lane, self._fanned, unit="messages/s")
+
+    async def dispatch(self) -> Measured:
+        """Jobs to mails handed over and recorded."""
+        wanted = self._direct + self._fanned
+        self._town.launch("dispatch-email", LANES=f"{Lane.TRANSACTIONAL},{Lane.BULK}")
+        with Meter(self._town.pids | {"sink": self._sink.pid}) as meter:
+            await self._town.ready("dispatch-email")
+            await self._sink.wait_for(len(wanted), seconds=PATIENCE)
+            await asyncio.sleep(logs.QUIET)
+        await self._town.stop("dispatch-email")
+        caught = await self._sink.take()
+        over = stretch(caught.times)
+        figure = throughput(
+            "dispatch-email: jobs to the sink",
+            over,
+            meter,
+            unit="mails/s",
+            goal=4_000,
+        )
+        return Measured(figures=[figure], faults=difference("mails", wanted, caught.ids))
+
+    async def ledger(self) -> Measured:
+        """Statuses to rows."""
+        self._town.launch("ledger")
+        with Meter(self._town.pids) as meter:
+            watching = asyncio.create_task(self._rows.progress(seconds=PATIENCE))
+            await self._town.ready("ledger")
+            marks = await watching
+        await self._town.stop("ledger")
+        rows = await self._rows.count()
+        share = rows / max(1, marks[-1][1])  # transaction markers take offsets and become no rows
+        over = progress_stretch([(moment, round(done * share)) for moment, done in marks])
+        figure = throughput("ledger: statuses to rows", over, meter, unit="rows/s", goal=40_000)
+        wanted = self._direct + self._fanned
+        faults = difference(
+            "rows in the ledger",
+            [f"{one} {status}" for one in wanted for status in STORIES],
+            await self._rows.statuses(self._began),
+        )
+        return Measured(figures=[figure], faults=faults)
+
+    async def _routed(
+        self, name: str, lane: Lane, wanted: list[str], *, unit: str, goal: float | None = None
+    ) -> Measured:
+        topic = self._topics.jobs(Channel.EMAIL, lane)
+        self._town.launch("router", "worker", LANES=lane)
+        with Meter(self._town.pids) as meter:
+            await self._town.ready("router")
+            await logs.wait_quiet(self._town.kafka, topic, least=len(wanted), seconds=PATIENCE)
+        await self._town.stop("router")
+        jobs = await logs.read(self._town.kafka, topic)
+        over = stretch(job.timestamp_ms / 1000 for job in jobs)
+        figure = throughput(name, over, meter, unit=unit, goal=goal)
+        return Measured(
+            figures=[figure], faults=difference(f"jobs on {lane}", wanted, map(logs.notified, jobs))
+        )

@@ -1,0 +1,101 @@
+"""The tenant whose messages are measured: a thousand recipients, one workflow a lane, one mail of about 1.5 KB."""
+
+import asyncio
+
+import msgspec
+
+from tocsin.contracts.cloudevents import write_kafka
+from tocsin.contracts.codec import encode
+from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
+from tocsin.contracts.ids import INGEST_SOURCE, event_key, notification_id, recipient_key
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Lane
+from tocsin.dev.api import Api
+from tocsin.kafka import Outgoing
+from town import TENANT
+
+KEY_SECONDS = 30.0
+RECIPIENTS = [f"user-{number:04}" for number in range(1000)]
+DATA = {"order": "A-1042", "carrier": "DHL", "arrives": "27.11."}
+
+_TEXT = """\
+Hello {{ recipient.attributes.first_name }},
+
+your order {{ data.order }} left our warehouse today. {{ data.carrier }} brings it on {{ data.arrives }}.
+You need not be at home: tell the carrier where to leave it, or choose another day.
+
+If anything is missing or broken, answer this mail within two weeks and we shall put it right.
+
+Unsubscribe: {{ links.unsubscribe }}
+"""
+_HTML = """\
+<!doctype html>
+<html lang="en"><body style="font-family: system-ui, sans-serif; color: #1f2933">
+<h1 style="font-size: 20px">On its way, {{ recipient.attributes.first_name }}!</h1>
+<p>Your order <strong>{{ data.order }}</strong> left our warehouse today. {{ data.carrier }} brings it on {{ data.arrives }}.</p>
+<p>You need not be at home: tell the carrier where to leave it, or choose another day.</p>
+<p>If anything is missing or broken, answer this mail within two weeks and we shall put it right.</p>
+<p style="color: #616e7c; font-size: 12px">You get this mail because you ordered something from us.
+<a href="{{ links.unsubscribe }}">Unsubscribe</a></p>
+</body></html>
+"""
+_PARTS = {"subject": "Your order {{ data.order }} is on its way", "text": _TEXT, "html": _HTML}
+
+
+def workflow_of(lane: Lane) -> str:
+    """The key of the lane's workflow."""
+    return f"shipped-{lane}"
+
+
+async def settle(api: Api) -> None:
+    """Make the tenant, through the public API, once its key is known there."""
+    async with asyncio.timeout(KEY_SECONDS):
+        while (await api.call("GET", "/v1/tenant"))[0] == 401:  # noqa: ASYNC110 - the condition lies in another process
+            await asyncio.sleep(0.05)
+    sender = {"address": "orders@bench.example", "name": "Bench shop", "reply_to": "help@bench.example"}
+    await api.do("PUT", "/v1/tenant", {"name": "Bench", "senders": {"email": sender}})
+    await api.do("PUT", "/v1/categories/orders", {"name": "Your orders", "default": "on"})
+    for lane in Lane:
+        workflow = {"name": "Shipped", "category": "orders", "lane": lane, "channels": ["email"]}
+        schema = {
+            "type": "object",
+            "required": list(DATA),
+            "properties": {name: {"type": "string"} for name in DATA},
+        }
+        await api.do("PUT", f"/v1/workflows/{workflow_of(lane)}", {**workflow, "data_schema": schema})
+        path = f"/v1/workflows/{workflow_of(lane)}/templates/email/en"
+        await api.do("PUT", path, {"parts": _PARTS, "publish": True})
+    people = [
+        {
+            "id": one,
+            "email": f"{one}@bench.example",
+            "locale": "en",
+            "attributes": {"first_name": f"Ada {one}"},
+        }
+        for one in RECIPIENTS
+    ]
+    await api.do("POST", "/v1/recipients/bulk", {"recipients": people})
+
+
+def notification(event: str, recipient: str, lane: Lane) -> str:
+    """The id of the notification that an event becomes for one recipient."""
+    return notification_id(
+        tenant=TENANT, source=INGEST_SOURCE, event_id=event, recipient=recipient, workflow=workflow_of(lane)
+    )
+
+
+def record(event_id: str, recipients: list[str], *, lane: Lane, topics: Topics) -> Outgoing:
+    """The event as ingest would store it: with one recipient, in that recipient's partition."""
+    request = NotificationRequest(
+        workflow=workflow_of(lane), recipients=list(recipients), data=msgspec.Raw(encode(DATA))
+    )
+    event = Event(
+        tenant=TENANT,
+        source=INGEST_SOURCE,
+        id=event_id,
+        type=NOTIFICATION_REQUESTED,
+        data=msgspec.Raw(encode(request)),
+    )
+    key = recipient_key(TENANT, recipients[0]) if len(recipients) == 1 else event_key(TENANT, event_id)
+    headers, value = write_kafka(event)
+    return Outgoing(topics.events(lane), key, value, tuple(headers))

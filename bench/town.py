@@ -1,0 +1,176 @@
+"""Where the bench takes place: a real broker, a real database, topics, tables, keys, and services as processes."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Self
+
+import aiohttp
+
+from tocsin.dev import KafkaServer, PostgresServer, StartFailed, create_database
+from tocsin.dev.commands import run_command
+from tocsin.dev.processes import end, spawn
+from tocsin.dev.readiness import wait_until_ready
+from tocsin.dev.services import PARTITIONS, Service, Surroundings, services
+from tocsin.kafka import KafkaSettings
+
+TENANT = "bench"
+PROVIDERS = """\
+[[providers]]
+name = "sink"
+kind = "smtp"
+host = "127.0.0.1"
+port = {port}
+tls = "none"
+helo = "localhost"
+"""
+
+
+class Town:
+    """Ready when entered; everything in it ends when it is left. All files lie in `folder`.
+
+    Services run as in the local stack (`tocsin.dev.services`), except that they log JSON, as in production.
+    """
+
+    def __init__(self, folder: Path, *, smtp_port: int) -> None:
+        self.folder = folder
+        self._smtp_port = smtp_port
+        self._kafka = KafkaServer(folder / "kafka")
+        self._postgres = PostgresServer(folder / "postgres")
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._services: dict[str, Service] = {}
+        self.key = ""
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._close()
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        """How to reach the broker."""
+        return KafkaSettings(bootstrap_servers=self._kafka.bootstrap_servers)
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self._postgres.url_of("tocsin")
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Broker, database, and the services that run now."""
+        below = {"broker": self._kafka.pid, "database": self._postgres.pid}
+        return {name: process.pid for name, process in self._running.items()} | {
+            name: pid for name, pid in below.items() if pid is not None
+        }
+
+    def url(self, name: str) -> str:
+        """Where a service listens."""
+        return self._services[name].url
+
+    def port(self, name: str) -> int:
+        """The same, the port alone."""
+        return self._services[name].port
+
+    def launch(self, name: str, *arguments: str, **env: str) -> None:
+        """Start a service without waiting; `env` goes over the local stack's settings."""
+        service = self._services[name]
+        settings = os.environ | service.env | {"LOG_FORMAT": "json"} | env
+        command = [sys.executable, "-m", service.module, *arguments]
+        self._running[name] = spawn(command, log=self.log_of(name), env=settings)
+
+    async def ready(self, *names: str) -> None:
+        """Returns when all of them say so; raises StartFailed."""
+        async with aiohttp.ClientSession() as client:
+            await asyncio.gather(*(self._ready(name, client) for name in names))
+
+    async def stop(self, *names: str) -> None:
+        """End services side by side, in good order."""
+        await asyncio.gather(*(asyncio.to_thread(end, self._running.pop(name)) for name in names))
+
+    @contextlib.asynccontextmanager
+    async def running(self, *names: str, **env: str) -> AsyncIterator[None]:
+        """These services, ready; ended afterwards."""
+        for name in names:
+            self.launch(name, **env)
+        try:
+            await self.ready(*names)
+            yield
+        finally:
+            await self.stop(*names)
+
+    def fallen(self) -> list[str]:
+        """Services that have ended by themselves, each with its log."""
+        return [
+            f"{name} ended by itself (exit code {process.returncode}; log {self.log_of(name)})"
+            for name, process in self._running.items()
+            if process.poll() is not None
+        ]
+
+    def log_of(self, name: str) -> Path:
+        """Where a service's output goes."""
+        return self.folder / f"{name}.log"
+
+    async def _open(self) -> None:
+        await asyncio.gather(
+            asyncio.to_thread(self._kafka.prepare), asyncio.to_thread(self._postgres.prepare)
+        )
+        self._kafka.launch()
+        self._postgres.launch()
+        await asyncio.gather(
+            asyncio.to_thread(self._kafka.wait_ready), asyncio.to_thread(self._postgres.wait_ready)
+        )
+        await asyncio.to_thread(create_database, self._postgres.url, "tocsin")
+        self._services = {one.name: one for one in services(self._look_around())}
+        sizes = ("--partitions", str(PARTITIONS), "--replication-factor", "1")
+        await asyncio.gather(
+            self._command("tocsin.cli", "topics", "apply", *sizes),
+            self._command("tocsin.router", "migrate"),
+            self._command("tocsin.ledger", "migrate"),
+        )
+        printed = await self._command(
+            "tocsin.cli", "keys", "create", "--tenant", TENANT, "--admin", "--create-tenant"
+        )
+        self.key = printed.split()[0]
+
+    def _look_around(self) -> Surroundings:
+        providers = self.folder / "providers"
+        providers.mkdir()
+        for channel in ("email", "sms", "push"):
+            (providers / f"{channel}.toml").write_text(PROVIDERS.format(port=self._smtp_port))
+        return Surroundings(
+            kafka=self._kafka.bootstrap_servers,
+            database=self.database,
+            entry="https://notify.bench.example",
+            providers=providers,
+            unsubscribe_secret=secrets.token_urlsafe(32),
+        )
+
+    async def _command(self, *arguments: str) -> str:
+        return await run_command(arguments, env=self._services["router"].env, log=self.log_of("commands"))
+
+    async def _ready(self, name: str, client: aiohttp.ClientSession) -> None:
+        def hopeless() -> str | None:
+            fallen = self._running[name].poll() is not None
+            return f"it ended; its log is {self.log_of(name)}" if fallen else None
+
+        await wait_until_ready(name, f"{self.url(name)}/readyz", client=client, say=print, hopeless=hopeless)
+
+    def _close(self) -> None:
+        for process in self._running.values():
+            with contextlib.suppress(StartFailed):
+                end(process, timeout=10)
+        self._running.clear()
+        self._postgres.stop()
+        self._kafka.stop()

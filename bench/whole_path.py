@@ -1,0 +1,124 @@
+"""All services together: throughput from request to ledger row, memory at that rate, and latency to the hand-off."""
+
+import asyncio
+import time
+
+import loading
+from figures import Figure, Stretch, difference, percentile, throughput
+from processor_time import Meter, pss_mb
+from rows import Rows
+from sink import Sink
+from stages import STORIES, Measured
+from tocsin.contracts.vocabulary import Lane
+from town import Town
+
+SERVICES = ("ingest", "router", "dispatch-email", "ledger")
+WINDOW = 2_000
+"""Messages between request and hand-off at most: the closed loop is closed over the whole path."""
+WARM_MESSAGES = 3_000
+MESSAGES, SECONDS = 24_000, 10.0
+PATIENCE = 30.0  # seconds for what is under way when the load has ended
+LATENCY_SECONDS = 8.0
+SETTLING_SECONDS = 2.0
+"""The first part of an open loop, which is sent and checked but not measured."""
+MEMORY_GOAL_MB = 200.0
+MEMORY_EVERY = 1.0  # seconds
+
+
+class WholePath:
+    """With all services running."""
+
+    def __init__(self, *, town: Town, sink: Sink, rows: Rows) -> None:
+        self._town = town
+        self._sink = sink
+        self._rows = rows
+
+    async def throughput(self) -> Measured:
+        """A closed loop over the whole path, and the memory of each service meanwhile."""
+        _, _, _, faults = await self._closed("warm-whole-", WARM_MESSAGES)
+        with Meter(self._town.pids | {"sink": self._sink.pid}) as meter:
+            memory = asyncio.create_task(self._memory())
+            over, handed_over, load_cpu, more = await self._closed("whole-", MESSAGES)
+            memory.cancel()
+        figure = throughput(
+            "whole path: HTTP to sink and ledger", over, meter, goal=2_000, load_seconds=load_cpu
+        )
+        figure.more = {"to the sink alone, messages/s": over.messages / (handed_over - over.start)}
+        return Measured(figures=[figure, *self._weights], faults=faults + more)
+
+    async def latency(self, lane: Lane, rate: float, *, goal_ms: float | None = None) -> Measured:
+        """From the planned moment of the request to the mail's last byte at the sink."""
+        began = time.time()
+        prefix = f"{lane}-{rate:.0f}-"
+        watching = asyncio.create_task(self._rows.progress(seconds=LATENCY_SECONDS + PATIENCE, quiet=2.0))
+        loaded = await loading.open_loop(self._town, prefix, lane=lane, rate=rate, seconds=LATENCY_SECONDS)
+        faults = loaded.faults + await self._told(began, loaded.ids, watching)
+        caught = await self._sink.take()
+        faults += difference(f"{prefix}: mails", loaded.ids, caught.ids)
+        planned = dict(zip(loaded.ids, loaded.result.planned, strict=True))
+        measured_from = min(planned.values()) + SETTLING_SECONDS
+        waits = [
+            (handed - planned[one]) * 1000
+            for one, handed in zip(caught.ids, caught.times, strict=True)
+            if planned.get(one, 0.0) >= measured_from
+        ]
+        if not waits:
+            return Measured(faults=[*faults, f"{prefix}: nothing arrived"])
+        name = f"latency at {rate:,.0f}/s, {lane}"
+        answers = [
+            (answered - at) * 1000
+            for at, answered in zip(loaded.result.planned, loaded.result.answered, strict=True)
+            if at >= measured_from
+        ]
+        median = Figure(
+            name=f"{name}: p50",
+            value=percentile(waits, 0.5),
+            unit="ms",
+            goal=goal_ms,
+            better="less",
+            messages=len(waits),
+            more={"p50 to the 202, ms": percentile(answers, 0.5), "longest, ms": max(waits)},
+        )
+        tail = Figure(name=f"{name}: p99", value=percentile(waits, 0.99), unit="ms", better="less")
+        return Measured(figures=[median, tail], faults=faults)
+
+    async def _closed(self, prefix: str, count: int) -> tuple[Stretch, float, float, list[str]]:
+        """First request to last row, the last hand-off's moment, the load's processor seconds, and faults."""
+        began = time.time()
+        watching = asyncio.create_task(self._rows.progress(seconds=SECONDS + PATIENCE, quiet=2.0))
+        loaded = await loading.closed_loop(
+            self._town,
+            prefix,
+            lane=Lane.TRANSACTIONAL,
+            count=count,
+            seconds=SECONDS,
+            sink_port=self._sink.control_port,
+            window=WINDOW,
+        )
+        faults = loaded.faults + await self._told(began, loaded.ids, watching)
+        marks = watching.result()
+        caught = await self._sink.take()
+        faults += difference(f"{prefix}: mails", loaded.ids, caught.ids)
+        over = Stretch(min(loaded.result.planned), marks[-1][0], len(loaded.ids))
+        return over, max(caught.times, default=marks[-1][0]), loaded.result.cpu_seconds, faults
+
+    async def _told(
+        self, began: float, ids: list[str], watching: "asyncio.Task[list[tuple[float, int]]]"
+    ) -> list[str]:
+        """Waits for mails and rows, and says which rows are missing or too many."""
+        await self._sink.wait_for(len(ids), seconds=PATIENCE)
+        await watching
+        wanted = [f"{one} {status}" for one in ids for status in STORIES]
+        return difference("rows in the ledger", wanted, await self._rows.statuses(began))
+
+    async def _memory(self) -> None:
+        """Keeps the largest proportional set size of each service until cancelled."""
+        largest = dict.fromkeys(SERVICES, 0.0)
+        while True:
+            for name in SERVICES:
+                largest[name] = max(largest[name], pss_mb(self._town.pids[name]))
+            self._weights = [
+                Figure(name=f"memory of {name}", value=size, unit="MB", goal=MEMORY_GOAL_MB, better="less")
+                for name, size in largest.items()
+            ]
+            await asyncio.sleep(MEMORY_EVERY)
