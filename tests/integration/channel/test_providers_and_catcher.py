@@ -13,7 +13,7 @@ import pytest
 
 from tocsin.catcher.service_account import write_account
 from tocsin.channel import Accepted
-from tocsin.channel.instances import Registry
+from tocsin.channel.instances import ProviderKind, Registry
 from tocsin.contracts.vocabulary import Channel
 from tocsin.dispatch_email.smtp import SMTP
 from tocsin.dispatch_push.fcm import FCM
@@ -21,7 +21,7 @@ from tocsin.dispatch_sms.twilio import TWILIO
 from tocsin.testing.jobs import job_for
 
 ACCOUNT = "AC" + "0" * 31 + "1"
-KINDS = {"smtp": SMTP, "twilio": TWILIO, "fcm": FCM}
+KINDS: dict[str, ProviderKind[Any]] = {"smtp": SMTP, "twilio": TWILIO, "fcm": FCM}
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tocsin.contracts.jobs import EmailContent, Sender
 from tocsin.dispatch_email.headers import address_field, text_field
 from tocsin.dispatch_email.mailboxes import Mailbox, sender_mailbox
 
-_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _URL = re.compile(r"[!-;=?-~]{1,900}")
 _ONE_CLICK = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
 _TEXT = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -82,7 +82,7 @@ def _body(content: EmailContent, identity: bytes) -> bytes:
 
 def _alternatives(text: str, html: str, identity: bytes) -> bytes:
     # Quoted-printable never yields `=_`, so no body can hold the boundary.
-    edge = b"=_" + identity[:64]
+    edge = b"=_" + identity
     return b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n--%b\r\n%b%b\r\n--%b\r\n%b%b\r\n--%b--\r\n' % (
         edge, edge, _TEXT, quoted_printable(text), edge, _HTML, quoted_printable(html), edge,
     )  # fmt: skip
