@@ -304,7 +304,7 @@ def test_an_inline_recipient_need_not_be_known_but_preferences_hold():
 def test_the_record_never_holds_an_address_and_always_fits():
     trail = Trail()
     for rule in Rule:
-        trail = trail.and_then(rule, "looked at", locale="ü" * 900)
+        trail = trail.and_then(rule, "looked at", {"locale": "ü" * 900})
     decision = trail.decision()
     assert decision.truncated
     assert len(msgspec.json.encode(decision)) <= DECISION_BYTES

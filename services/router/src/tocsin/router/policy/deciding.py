@@ -96,18 +96,18 @@ def decide(case: Case) -> Verdict:
     )
     trail = Trail()
     if case.now >= dies:
-        trail = trail.and_then(Rule.EXPIRY, "expired", expires_at=dies)
+        trail = trail.and_then(Rule.EXPIRY, "expired", {"expires_at": dies})
         return _ended(StatusName.EXPIRED, Rule.EXPIRY, None, trail, dies)
-    trail = trail.and_then(Rule.EXPIRY, "alive", expires_at=dies).and_then(Rule.DUPLICATE, case.claim)
+    trail = trail.and_then(Rule.EXPIRY, "alive", {"expires_at": dies}).and_then(Rule.DUPLICATE, case.claim)
     person = person_of(intent.recipient, case.facts, intent.inline)
     seen = {"known": case.facts.known, "inline": intent.inline is not None, "version": case.facts.version}
     if person is None:
-        trail = trail.and_then(Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, **seen)
+        trail = trail.and_then(Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, seen)
         return _ended(StatusName.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, trail, dies)
-    trail = trail.and_then(Rule.RECIPIENT, "found", **seen)
+    trail = trail.and_then(Rule.RECIPIENT, "found", seen)
     gone = _gone(case)
     if gone is not None:
-        trail = trail.and_then(Rule.CATEGORY, gone, workflow=intent.workflow)
+        trail = trail.and_then(Rule.CATEGORY, gone, {"workflow": intent.workflow})
         return _ended(StatusName.SKIPPED, Rule.CATEGORY, gone, trail, dies)
     return Verdict(None, _deliveries(case, person, trail), dies, person)
 
@@ -138,7 +138,7 @@ def _channel(case: Case, person: Person, channel: Channel, trail: Trail) -> list
     category = case.category
     if category is None:
         key = case.workflow.category if case.workflow else ""
-        trail = trail.and_then(Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, category=key)
+        trail = trail.and_then(Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": key})
         return [Skip(whole, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, None, trail)]
     holds = effective_preference(
         case.facts.preferences,
@@ -147,9 +147,11 @@ def _channel(case: Case, person: Person, channel: Channel, trail: Trail) -> list
         category_default=category.default,
         workflow=case.intent.workflow,
     )
-    trail = trail.and_then(Rule.CATEGORY, category.default, category=category.key)
+    trail = trail.and_then(Rule.CATEGORY, category.default, {"category": category.key})
     if holds.rule is Rule.PREFERENCE:
-        trail = trail.and_then(Rule.PREFERENCE, "on" if holds.enabled else "off", decided_by=holds.decided_by)
+        trail = trail.and_then(
+            Rule.PREFERENCE, "on" if holds.enabled else "off", {"decided_by": holds.decided_by}
+        )
     else:
         trail = trail.and_then(Rule.PREFERENCE, "not asked" if category.default == "required" else "none")
     if holds.reason is not None:
@@ -165,15 +167,15 @@ def _addresses(
     if only is not None:
         found = [pair for pair in found if pair[0] == only.address_key]
     if not found:
-        trail = trail.and_then(Rule.ADDRESS, Reason.ADDRESS_MISSING, found=0)
+        trail = trail.and_then(Rule.ADDRESS, Reason.ADDRESS_MISSING, {"found": 0})
         return [Skip(whole, Rule.ADDRESS, Reason.ADDRESS_MISSING, None, trail)]
-    trail = trail.and_then(Rule.ADDRESS, "present", found=len(found))
+    trail = trail.and_then(Rule.ADDRESS, "present", {"found": len(found)})
     template, trail = _template(case, person, whole.channel, trail)
     if template is None:
         return [Skip(whole, Rule.TEMPLATE, Reason.TEMPLATE_MISSING, None, trail)]
     content = case.render(template, category, person)
     if isinstance(content, RenderFault):
-        trail = trail.and_then(Rule.RENDER, Reason.TEMPLATE_FAILED, part=content.part)
+        trail = trail.and_then(Rule.RENDER, Reason.TEMPLATE_FAILED, {"part": content.part})
         detail = f"{content.part}: {content.detail}"[:300]
         return [Skip(whole, Rule.RENDER, Reason.TEMPLATE_FAILED, detail, trail, template)]
     trail = trail.and_then(Rule.RENDER, "rendered")
@@ -195,5 +197,5 @@ def _template(case: Case, person: Person, channel: Channel, trail: Trail) -> tup
         template = by_locale.get(locale)
         if template is not None:
             seen = {"locale": locale, "revision": template.revision, "wanted": person.locale or ""}
-            return template, trail.and_then(Rule.TEMPLATE, "found", **seen)
-    return None, trail.and_then(Rule.TEMPLATE, Reason.TEMPLATE_MISSING, tried=" ".join(tried)[:100])
+            return template, trail.and_then(Rule.TEMPLATE, "found", seen)
+    return None, trail.and_then(Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"tried": " ".join(tried)[:100]})

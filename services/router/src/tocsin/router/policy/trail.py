@@ -1,5 +1,6 @@
 """The decision record while it is being made: every rule looked at, in order."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +10,7 @@ from tocsin.contracts.statuses import Consideration, Decision
 from tocsin.contracts.vocabulary import Rule
 
 _ALWAYS_FITS: Final = 100
-"""Plain ASCII inputs up to this long, three to a rule, fit a record with every rule in it."""
+"""Plain ASCII texts up to this long, three to a rule, fit a record with every rule in it."""
 
 
 class Trail:
@@ -21,11 +22,15 @@ class Trail:
         self._rules = rules
         self._measure = measure
 
-    def and_then(self, rule: Rule, outcome: str, **seen: Any) -> "Trail":
+    def and_then(self, rule: Rule, outcome: str, seen: dict[str, Any] | None = None) -> "Trail":
         """This trail and one rule more. `seen` are ids, counts, codes and times: no address, no body."""
-        measure = self._measure or any(_is_long(value) for value in seen.values())
-        looked_at = Consideration(rule=rule.value, outcome=outcome, input=seen or None)
-        return Trail((*self._rules, looked_at), measure=measure)
+        measure = self._measure
+        if seen is None:
+            return Trail((*self._rules, _without_input(rule, outcome)), measure=measure)
+        for value in seen.values():
+            if type(value) is str and (len(value) > _ALWAYS_FITS or not value.isascii()):
+                measure = True
+        return Trail((*self._rules, Consideration(rule=rule, outcome=outcome, input=seen)), measure=measure)
 
     def decision(self) -> Decision:
         """The record; where it would pass 4 KiB, the rules without their inputs."""
@@ -36,7 +41,7 @@ class Trail:
         return Decision(rules=bare, truncated=True)
 
 
-def _is_long(value: Any) -> bool:
-    if isinstance(value, str):
-        return len(value) > _ALWAYS_FITS or not value.isascii()
-    return isinstance(value, list | dict | tuple)
+@lru_cache(maxsize=256)
+def _without_input(rule: Rule, outcome: str) -> Consideration:
+    """Few and immutable, and one in two: made once."""
+    return Consideration(rule=rule, outcome=outcome)

@@ -34,6 +34,7 @@ class Links:
     def __init__(self, *, public_url: str | None, tokens: UnsubscribeTokens) -> None:
         self._public_url = public_url
         self._tokens = tokens
+        self._last: tuple[Unsubscription, str] | None = None
 
     def unsubscribe(self, intent: Intent, category: Category, channel: Channel) -> str | None:
         """Where this recipient ends this category on this channel; None for what cannot be ended."""
@@ -42,7 +43,9 @@ class Links:
         what = Unsubscription(
             tenant=intent.tenant, recipient=intent.recipient, category=category.key, channel=channel
         )
-        return unsubscribe_url(self._public_url, self._tokens.sign(what))
+        if self._last is None or self._last[0] != what:  # the template and the job ask for the same one
+            self._last = what, unsubscribe_url(self._public_url, self._tokens.sign(what))
+        return self._last[1]
 
 
 class Undecided(NamedTuple):
@@ -230,7 +233,7 @@ class Decider:
         size, largest = outgoing.size, self._largest[channel]
         if size > largest:
             self._count(StatusName.FAILED, Rule.SIZE)
-            trail = send.trail.and_then(Rule.SIZE, Reason.TOO_LARGE, bytes=size, largest=largest)
+            trail = send.trail.and_then(Rule.SIZE, Reason.TOO_LARGE, {"bytes": size, "largest": largest})
             detail = f"The job would take {size} bytes; {largest} fit."
             return [
                 writer.of_notification(
@@ -239,7 +242,7 @@ class Decider:
                 )
             ]  # fmt: skip
         self._count(StatusName.ROUTED, None)
-        trail = send.trail.and_then(Rule.SIZE, "fits", bytes=size)
+        trail = send.trail.and_then(Rule.SIZE, "fits", {"bytes": size})
         routed = writer.of_notification(
             StatusName.ROUTED, intent, key=key, decision=trail.decision(), **fields
         )

@@ -271,7 +271,7 @@ class Router:
 def _duplicates(record: Record, duplicate: Duplicate, writer: StatusWriter) -> list[Outgoing]:
     """One `duplicate` for each notification it would have made; for very many, one for the event."""
     plan = duplicate.plan
-    trail = Trail().and_then(Rule.DUPLICATE, "duplicate", belongs_to=duplicate.owner)
+    trail = Trail().and_then(Rule.DUPLICATE, "duplicate", {"belongs_to": duplicate.owner})
     fields: dict[str, Any] = {"rule": Rule.DUPLICATE, "decision": trail.decision()}
     if sum(len(target.recipients) for target in plan.targets) > FAN_OUT_RECORDS:
         return [_of_event(StatusName.DUPLICATE, record, plan, writer, **fields)]
