@@ -124,7 +124,9 @@ async def states(db: AsyncConnection, refs: Sequence[EntityRef], topics: Topics)
         described = _KINDS[kind]
         query = described.query.where(tuple_(*described.named_by).in_(names))
         for row in (await db.execute(query)).mappings():
-            fields = {str(name): value for name, value in row.items()}  # msgspec takes no subclass of str as a key
+            fields = {
+                str(name): value for name, value in row.items()
+            }  # msgspec takes no subclass of str as a key
             record = msgspec.convert(fields, described.record)
             values[_ref_of(record)] = encode(record)
     return [_outgoing(ref, values.get(ref), topics) for ref in refs]
