@@ -25,7 +25,7 @@ from tocsin.web import KeyParts, new_key
 PARTITIONS = 3
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 120) -> None:
     """Wait until the condition holds; fail after `seconds`."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - the condition lies in other processes
@@ -51,7 +51,7 @@ class Ingest:
 
     async def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), 20)
+        return await asyncio.wait_for(self.process.wait(), 60)
 
 
 class Town:
@@ -121,7 +121,7 @@ class Town:
                 stderr=out,
             )
         try:
-            port = await asyncio.wait_for(_port(log), 30)
+            port = await asyncio.wait_for(_port(log), 120)
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
                 yield Ingest(process, client)
         finally:

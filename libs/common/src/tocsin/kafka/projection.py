@@ -212,7 +212,8 @@ class Projection:
         total, wait_ms = 0, round(POLL_SECONDS * 1000)
         while total < self._batch_records and self._next:
             held = [AioTopicPartition(*partition) for partition in self._next]
-            got = await consumer.getmany(*held, timeout_ms=wait_ms, max_records=SLICE_RECORDS)
+            most = min(SLICE_RECORDS, self._batch_records - total)
+            got = await consumer.getmany(*held, timeout_ms=wait_ms, max_records=most)
             if not got:
                 break
             for partition, records in got.items():

@@ -1,0 +1,273 @@
+"""The ledger as processes of its own, on a real broker and database: killed, doubled, frozen, told to stop."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tocsin.contracts.codec import encode
+from tocsin.contracts.dead_letters import DeadLetter
+from tocsin.contracts.directory import ApiKey
+from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Lane
+from tocsin.kafka import Admin, GroupSpec, KafkaSettings, Outgoing, Publisher, TopicSpec
+from tocsin.runtime import Health, SystemClock
+from tocsin.web import KeyParts, new_key
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+
+DYING = Path(__file__).with_name("dying_ledger.py")
+PARTITIONS = 4
+PATIENCE = 120
+"""Seconds before a test gives up: a busy machine may need long to start a process."""
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = PATIENCE) -> None:
+    """Wait until the condition holds; fail after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - the condition lies in other processes
+            await asyncio.sleep(0.05)
+
+
+class Running:
+    """One ledger process."""
+
+    def __init__(self, process: asyncio.subprocess.Process, client: httpx.AsyncClient, log: Path) -> None:
+        self.process = process
+        self.client = client
+        self.log = log
+
+    async def ready(self) -> bool:
+        return (await self.client.get("/readyz")).status_code == 200
+
+    async def ended(self) -> int:
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
+
+    async def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+
+class Scene:
+    """Topics, groups, a key, and a database; and statuses that are published to be found again."""
+
+    def __init__(self, settings: KafkaSettings, books: Any, database_url: str, folder: Path) -> None:
+        self.settings = settings
+        self.topics = Topics(settings.topic_prefix)
+        self.books = books
+        self.published: set[str] = set()
+        self.key: KeyParts = new_key("live")
+        self._environment = os.environ | {
+            "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+            "KAFKA_TOPIC_PREFIX": settings.topic_prefix,
+            "DATABASE_URL": database_url,
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_PORT": "0",
+            "LOG_FORMAT": "json",
+            "LEDGER_BATCH_RECORDS": "100",
+        }
+        self._folder = folder
+        self._publisher = Publisher(settings=settings, health=Health(service="test"))
+
+    async def open(self) -> None:
+        admin = Admin(settings=self.settings)
+        await admin.open()
+        specs = [
+            TopicSpec(
+                name=topic.name,
+                partitions=topic.partitions or PARTITIONS,
+                cleanup="compact" if topic.compacted else "delete",
+                max_message_bytes=topic.max_message_bytes,
+            )
+            for topic in self.topics.all()
+            if topic.family in ("status", "dead", "directory")
+        ]
+        groups = [
+            GroupSpec(group=one.name, topics=one.topics)
+            for one in self.topics.groups()
+            if one.service == "ledger"
+        ]
+        try:
+            await admin.apply(await admin.plan(specs, []))
+            await admin.apply(await admin.plan(specs, groups))
+        finally:
+            await admin.close()
+        await self._publisher.open()
+        entity = ApiKey(tenant="acme", id=self.key.id, mode="live", sha256=self.key.sha256, scopes=["read"])
+        await self._publisher.publish(
+            [Outgoing(self.topics.directory, entity.record_key, encode(entity))], timeout=20
+        )
+
+    async def close(self) -> None:
+        await self._publisher.close()
+
+    async def publish(self, story: Any, numbers: range, *, lane: Lane = Lane.BULK) -> None:
+        statuses = [one for number in numbers for one in story(f"person-{number}", "email", "sms", lane=lane)]
+        self.published |= {one.status_id for one in statuses}
+        topic = self.topics.status(lane)
+        await self._publisher.publish(
+            [Outgoing(topic, recipient_key("acme", one.recipient or ""), encode(one)) for one in statuses],
+            timeout=20,
+        )
+
+    async def bury(self, number: int) -> None:
+        letter = DeadLetter(
+            service="router",
+            reason="data_invalid",
+            detail="d",
+            origin=f"e/0/{number}",
+            at=SystemClock().now(),
+        )
+        record = Outgoing(self.topics.dead("router"), b"k", b"raw", tuple(letter.headers()))
+        await self._publisher.publish([record], timeout=20)
+
+    async def stored(self) -> list[str]:
+        return [str(row[0]) for row in await self.books.rows("SELECT status_id FROM ledger.statuses")]
+
+    async def complete(self) -> bool:
+        return set(await self.stored()) >= self.published
+
+    async def exactly_once(self) -> None:
+        """Each status published stands there, once; nothing else does; each position is its partition's end."""
+        await until(self.complete)
+        found = await self.stored()
+        assert len(found) == len(set(found))
+        assert set(found) == self.published
+
+    @asynccontextmanager
+    async def ledger(self, *command: str, **environment: str) -> AsyncIterator[Running]:
+        log = self._folder / f"ledger-{os.urandom(3).hex()}.log"
+        with log.open("wb") as out:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *(command or ("-m", "tocsin.ledger")),
+                env=self._environment | environment,
+                stdout=out,
+                stderr=out,
+            )
+        try:
+            port = await asyncio.wait_for(_port(log), PATIENCE)
+            headers = {"authorization": f"Bearer {self.key.reveal()}"}
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", timeout=20, headers=headers
+            ) as client:
+                yield Running(process, client, log)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+async def _port(log: Path) -> int:
+    while True:
+        found = [line for line in _lines(log) if line.get("event") == "listening"]
+        if found:
+            return int(found[0]["port"])
+        await asyncio.sleep(0.05)
+
+
+def _lines(log: Path) -> list[dict[str, Any]]:
+    return [
+        json.loads(line)
+        for line in log.read_text().splitlines()
+        if line.startswith("{") and line.endswith("}")
+    ]
+
+
+@pytest.fixture
+async def scene(
+    kafka_server: str, topic_prefix: str, books: Any, database_url: str, tmp_path: Path
+) -> AsyncIterator[Scene]:
+    settings = KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix)
+    scene = Scene(settings, books, database_url, tmp_path)
+    await scene.open()
+    yield scene
+    await scene.close()
+
+
+async def test_it_keeps_what_happens_and_answers_for_it(scene: Scene, story: Any) -> None:
+    async with scene.ledger() as ledger:
+        await until(ledger.ready)
+        for place, lane in enumerate(Lane):
+            await scene.publish(story, range(place * 10, place * 10 + 10), lane=lane)
+        await scene.bury(1)
+        await scene.exactly_once()
+        (one,) = story("person-3")
+        body = (await ledger.client.get(f"/v1/timelines/{one.notification_id}")).json()
+        assert [each["status"] for each in body["timeline"]] == [
+            "accepted",
+            "routed",
+            "routed",
+            "sent",
+            "sent",
+        ]
+        metrics = (await ledger.client.get("/metrics")).text
+        assert 'tocsin_ledger_rows_total{lane="bulk",outcome="written"} 50.0' in metrics
+
+        async def buried() -> bool:
+            return len(await scene.books.rows("SELECT 1 FROM ledger.dead_letters")) == 1
+
+        async def lag_is_shown() -> bool:
+            shown = (await ledger.client.get("/metrics")).text
+            return 'tocsin_lag_messages{kind="status",lane="bulk"' in shown
+
+        await until(buried)
+        await until(lag_is_shown)
+        assert await ledger.stop() == 0
+
+
+@pytest.mark.parametrize("die_at", [1, 4])
+async def test_killed_after_the_rows_and_before_the_commit(scene: Scene, story: Any, die_at: int) -> None:
+    await scene.publish(story, range(150))
+    async with scene.ledger(str(DYING), DIE_AT=str(die_at), LANES="bulk") as dying:
+        assert await dying.ended() == -signal.SIGKILL
+    assert not await scene.complete()
+    async with scene.ledger(LANES="bulk") as ledger:
+        await scene.publish(story, range(150, 200))
+        await scene.exactly_once()
+        assert await ledger.stop() == 0
+
+
+async def test_two_share_the_partitions_and_one_is_killed(scene: Scene, story: Any) -> None:
+    async with scene.ledger(LANES="bulk") as first, scene.ledger(LANES="bulk") as second:
+        await until(first.ready)
+        await until(second.ready)
+        for start in range(0, 200, 20):
+            await scene.publish(story, range(start, start + 20))
+        await scene.exactly_once()
+        await scene.publish(story, range(200, 400))
+        first.process.kill()
+        await scene.publish(story, range(400, 500))
+        await scene.exactly_once()
+        assert await second.stop() == 0
+
+
+async def test_one_that_was_frozen_loses_nothing_and_doubles_nothing(scene: Scene, story: Any) -> None:
+    async with scene.ledger(LANES="bulk") as first:
+        await until(first.ready)
+        await scene.publish(story, range(100))
+        first.process.send_signal(signal.SIGSTOP)
+        async with scene.ledger(LANES="bulk") as second:
+            await scene.publish(story, range(100, 200))
+            await scene.exactly_once()
+            first.process.send_signal(signal.SIGCONT)
+            await scene.publish(story, range(200, 300))
+            await scene.exactly_once()
+            assert await second.stop() == 0
+
+
+async def test_without_migrations_the_command_is_named(scene: Scene, tmp_path: Path) -> None:
+    async with scene.books.database.driver() as connection:
+        await connection.execute("DROP SCHEMA ledger CASCADE")
+    async with scene.ledger() as ledger:
+        assert await ledger.ended() == 1
+        assert "python -m tocsin.ledger migrate" in str(_lines(ledger.log))
