@@ -44,7 +44,11 @@ def found_in(event: Event, data: Any, published: PublishedWorkflow) -> list[Reci
     if published.expression is None:
         if not event.subject:
             raise AudienceInvalid("The event has no subject, which names the recipient.")
-        return each_once([event.subject])
+        if not valid_recipient(event.subject):
+            raise AudienceInvalid(
+                "The event's subject is no recipient id: 1 to 256 bytes, no control characters."
+            )
+        return [event.subject]
     view = {"subject": event.subject, "data": data, "source": event.source, "type": event.type}
     try:
         found = published.expression.search(view)

@@ -174,6 +174,8 @@ def _decoded(raw: msgspec.Raw) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.UNSET
     text = bytes(raw)
+    if len(text) <= 2 * JSON_DEPTH:  # too short to nest deeper
+        return data
     if text.count(b"{") + text.count(b"[") > JSON_DEPTH and _depth_exceeds(data, JSON_DEPTH):
         return msgspec.UNSET
     return data
