@@ -116,7 +116,7 @@ class Topics:
     def _shared(self) -> Iterator[Topic]:
         yield Topic(
             name=self.directory, family="directory", record=DirectoryRecord, key="kind/tenant/entity", partitions=1,
-            writers=("router",), readers=("ingest", "router", "ledger", *DISPATCHERS), max_message_bytes=2 * MIB,
+            writers=("router",), readers=("ingest", "router", "ledger"), max_message_bytes=2 * MIB,
         )  # fmt: skip
         yield Topic(
             name=self.stops, family="stops", record=StopRecord, key="tenant/recipient", partitions=1,

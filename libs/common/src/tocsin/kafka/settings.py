@@ -19,23 +19,23 @@ class KafkaSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="KAFKA_", extra="ignore", frozen=True)
 
-    bootstrap_servers: str = Field(description="Brokers to begin with, as host:port, separated by commas.")
+    bootstrap_servers: str = Field(description="Brokers to begin with, as host:port, separated by commas")
     security_protocol: SecurityProtocol = Field(
-        default="PLAINTEXT", description="How connections are protected."
+        default="PLAINTEXT", description="How connections are protected"
     )
     sasl_mechanism: SaslMechanism = Field(
-        default="SCRAM-SHA-512", description="How a SASL user proves itself."
+        default="SCRAM-SHA-512", description="How a SASL user proves itself"
     )
-    sasl_username: str | None = Field(default=None, description="The SASL user.")
-    sasl_password: SecretStr | None = Field(default=None, description="The SASL user's password.")
+    sasl_username: str | None = Field(default=None, description="The SASL user")
+    sasl_password: SecretStr | None = Field(default=None, description="The SASL user's password")
     ssl_cafile: Path | None = Field(
-        default=None, description="Certificates to trust (PEM); the system's if absent."
+        default=None, description="Certificates to trust (PEM); the system's if absent"
     )
-    ssl_certfile: Path | None = Field(default=None, description="Our own certificate (PEM), for mutual TLS.")
+    ssl_certfile: Path | None = Field(default=None, description="Our own certificate (PEM), for mutual TLS")
     ssl_keyfile: Path | None = Field(
-        default=None, description="The key of our own certificate (PEM), without password."
+        default=None, description="The key of our own certificate (PEM), without password"
     )
-    topic_prefix: str = Field(default="tocsin.", description="What every topic's name begins with.")
+    topic_prefix: str = Field(default="tocsin.", description="What every topic's name begins with")
 
     @field_validator("bootstrap_servers")
     @classmethod

@@ -60,7 +60,6 @@ sends = Counter("tocsin_sends", "Calls to a provider, by answer", ["channel", "l
 send_seconds = Histogram("tocsin_send_seconds", "Seconds of one call to a provider", ["channel", "lane", "provider"], buckets=_SECONDS)
 send_retries = Counter("tocsin_send_retries", "Attempts made again in process", ["channel", "lane", "provider"])
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
-read_back_skips = Counter("tocsin_read_back_skipped_jobs", "Jobs skipped on assignment because their outcome already stood", ["service", "lane"])
 
 # Remembering
 ledger_rows = Counter("tocsin_ledger_rows", "Status rows written, by outcome", ["lane", "outcome"])

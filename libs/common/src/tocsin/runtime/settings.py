@@ -5,9 +5,18 @@ Every field has a `description`: it is the text of `--help` and of the README's 
 """
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import AfterValidator, AliasChoices, AliasPath, BeforeValidator, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasPath,
+    BeforeValidator,
+    SecretStr,
+    ValidationError,
+    create_model,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsError
@@ -64,9 +73,8 @@ def read_settings(cls: type[S]) -> S:
             groups[name] = read_settings(group)
         except SettingsInvalid as invalid:
             faults += invalid.faults
-            groups[name] = group.model_construct()
     try:
-        settings = cls(**groups)
+        settings = _without(cls, groups_of(cls).keys() - groups.keys())(**groups)
     except ValidationError as error:
         faults += [_sentence(cls, fault) for fault in error.errors(include_url=False, include_input=False)]
     except SettingsError as error:
@@ -75,6 +83,12 @@ def read_settings(cls: type[S]) -> S:
         if not faults:
             return settings
     raise SettingsInvalid(faults)
+
+
+def _without(cls: type[S], unusable: Iterable[str]) -> type[S]:
+    """`cls` as if the groups named had no say: for finding the faults of the rest."""
+    ignored: dict[str, Any] = dict.fromkeys(unusable, (Any, None))
+    return create_model(cls.__name__, __base__=cls, **ignored) if ignored else cls
 
 
 def groups_of(cls: type[BaseSettings]) -> dict[str, type[BaseSettings]]:
