@@ -9,6 +9,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.ingest.describing import describe_bodies
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.events_api import event_routes
+from tocsin.ingest.hot_path import add_hot_routes
 from tocsin.ingest.intake import Intake
 from tocsin.ingest.notifications_api import notification_routes
 from tocsin.ingest.settings import IngestSettings
@@ -29,8 +30,7 @@ def create_app(*, intake: Intake | None = None, health: Health | None = None) ->
         max_body_bytes=way_in.limits.body_bytes,
         max_json_depth=way_in.limits.json_depth,
     )
-    app.include_router(notification_routes(way_in))
-    app.include_router(event_routes(way_in))
+    add_hot_routes(app, [notification_routes(way_in), event_routes(way_in)])
     describe_bodies(app)
     return app
 

@@ -1,6 +1,6 @@
 """A record of `status.<lane>` as a row of `ledger.statuses`."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Final, cast
 
 import msgspec
@@ -18,7 +18,6 @@ COLUMNS: Final = (
 )  # fmt: skip
 """In the order of the tuples that `row_of` makes."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUL: Final = "\x00"
 _NO_DECISION: Final = msgspec.Raw(b"")
 
@@ -38,7 +37,7 @@ class StatusUnreadable(Exception):
 
 def stored_at(record: Record) -> datetime:
     """When the broker stored the record, UTC."""
-    return _EPOCH + timedelta(milliseconds=record.timestamp_ms)
+    return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
 
 
 def row_of(record: Record) -> tuple[Any, ...]:
