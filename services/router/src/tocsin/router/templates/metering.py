@@ -23,21 +23,23 @@ class Exceeded(Exception):
 class Meter:
     """Counts one render; `start` begins the next."""
 
-    __slots__ = ("_deadline", "_prints", "_spent")
+    __slots__ = ("_deadline", "_prints", "_seldom", "_spent")
 
     def __init__(self) -> None:
         self._spent = 0
         self._prints = 0
+        self._seldom = 0
         self._deadline = 0.0
 
     def start(self) -> None:
         """A message begins: its parts share the time."""
         self._deadline = time.thread_time() + CPU_SECONDS
 
-    def part(self) -> None:
-        """A part begins: it prints into its own account."""
+    def part(self, *, costly: bool) -> None:
+        """A part begins: it prints into its own account. `costly`: look at the clock at each print, not at each 16th."""
         self._spent = 0
         self._prints = 0
+        self._seldom = 0 if costly else 15
 
     def tick(self, chars: int) -> str:
         """Charge fixed text about to be printed; Exceeded at a bound. Prints as nothing."""
@@ -54,7 +56,7 @@ class Meter:
     def printed(self, value: Any) -> Any:
         """What stands for a value when it is printed: null as nothing; lists and objects are refused."""
         self._prints += 1
-        if self._prints & 15 == 0:  # the look costs as much as the print
+        if self._prints & self._seldom == 0:  # the look costs as much as the print
             self._look()
         if isinstance(value, str):
             self._spend(len(value))
@@ -117,19 +119,19 @@ def _tag(tokens: list[tuple[str, str]], out: list[str], loops: list[_Loop]) -> N
         out[ended.at] = f"{{{{ tick({ended.chars}) }}}}"
     if name in ("for", "if", "set", "with"):
         out.append("{{ tick(0) }}")  # what `{%-` strips is gone from the tokens before it
-    out.extend(_with_metered_filter(tokens) if name == "for" else (text for _, text in tokens))
+    out.extend(_with_metered_condition(tokens) if name in ("for", "elif") else (text for _, text in tokens))
     if name == "for":
         out.append("")
         loops.append(_Loop(len(out) - 1))
 
 
-def _with_metered_filter(tokens: list[tuple[str, str]]) -> list[str]:
-    """The tokens of a `for` tag; where it ends in `if condition`, the condition is metered too."""
+def _with_metered_condition(tokens: list[tuple[str, str]]) -> list[str]:
+    """The tokens of a tag that no tick can stand before: `elif condition`, and `for` where it ends in `if condition`."""
     depth = 0
     for place, (kind, text) in enumerate(tokens):
         if kind == "operator":
             depth += (text in "([{") - (text in ")]}")
-        elif kind == "name" and text == "if" and depth == 0:
+        elif kind == "name" and text in ("if", "elif") and depth == 0:
             before, after = tokens[: place + 1], tokens[place + 1 : -1]
             return [
                 *(part for _, part in before),

@@ -22,6 +22,9 @@ FUEL: Final = 50_000
 
 _ONE_LINE: Final = frozenset({"subject", "title"})
 _HTML: Final = "html"
+_COSTLY: Final = re.compile(
+    r"\|\s*(sort|unique|map|select|reject|tojson|join|replace|sum|max|min|list|reverse)"
+)
 _PATH_BEFORE: Final = re.compile(rb"[\w.\[\]'\"]+\Z")
 
 
@@ -43,6 +46,8 @@ class _Compiled(NamedTuple):
     sources: dict[str, bytes]
     """By part: the metered source, to name the variable that an error points at."""
     names: dict[str, str]
+    costly: set[str]
+    """Parts with filters that may take milliseconds."""
     fault: RenderFault | None
 
 
@@ -103,14 +108,15 @@ class Renderer:
                 break
             names[part] = name
             sources[part] = prepared.encode()
-        return _Compiled(template.revision, sources, names, fault)
+        costly = {part for part, source in template.parts.items() if _COSTLY.search(source)}
+        return _Compiled(template.revision, sources, names, costly, fault)
 
     def _remove(self, compiled: _Compiled) -> None:
         for name in compiled.names.values():
             self._engine.remove_template(name)
 
     def _part(self, part: str, compiled: _Compiled, context: Mapping[str, Any]) -> str:
-        self._meter.part()
+        self._meter.part(costly=part in compiled.costly)
         try:
             text = self._engine.render_template(compiled.names[part], **context)
         except (Exceeded, FilterRefused) as error:
