@@ -109,7 +109,11 @@ def database_url(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The whole local stack, ready and seeded: the content of its endpoints.json. It ends with the test run."""
+    """The whole local stack, ready and seeded: the content of its endpoints.json. It ends with the test run;
+    `LOCAL_STACK` names the endpoints.json of one that already runs."""
+    if path := os.environ.get("LOCAL_STACK"):
+        yield json.loads(Path(path).read_text())
+        return
     folder = tmp_path_factory.mktemp("stack")
     log = folder / "stack.log"
     command = [sys.executable, "-m", "tocsin.dev", "run", "--folder", str(folder)]

@@ -1,0 +1,104 @@
+"""Killed in the middle of work, nothing is lost and nothing doubled."""
+
+import contextlib
+import os
+import signal
+import uuid
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tocsin.contracts.codec import decode_status
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Lane
+from tocsin.kafka import KafkaSettings, read_to_end
+from tocsin.testing.until import until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+
+COUNT = 300
+DATA = {"order": "A-79", "carrier": "ParcelCo", "arrives": "Monday"}
+
+
+@pytest.fixture
+async def workflow(tocsin) -> str:
+    """A workflow on email alone, so that the load is of known size."""
+    key = f"load-{uuid.uuid4().hex[:8]}"
+    body = {"name": "Load", "category": "orders", "lane": "transactional", "channels": ["email"]}
+    (await tocsin.admin.put(f"/v1/workflows/{key}", json=body)).raise_for_status()
+    path = f"/v1/workflows/{key}/templates/email/en"
+    saved = await tocsin.admin.put(path, json={"parts": {"subject": "Load", "text": "{{ data.order }}"}})
+    saved.raise_for_status()
+    published = await tocsin.admin.post(f"{path}/publish", json={"revision": saved.json()["revision"]})
+    published.raise_for_status()
+
+    async def reaches_a_probe() -> bool:
+        """Workflow and template have come to ingest and router by way of the directory."""
+        body = {
+            "workflow": key,
+            "recipients": [{"id": "probe", "email": "probe@person.example"}],
+            "data": DATA,
+        }
+        answer = await tocsin.api.post("/v1/notifications", json=body)
+        if answer.status_code != 202:
+            return False
+        probe = answer.json()["notifications"][0]["notification_id"]
+        return {s["status"] for s in await tocsin.until_final(probe, deliveries=1)} >= {"sent"}
+
+    await until(reaches_a_probe, seconds=60, every=0.2)
+    return key
+
+
+@pytest.mark.parametrize("victim", ["router", "ledger", "dispatch-email"])
+async def test_kill_in_mid_load(tocsin, workflow, victim):
+    pid = tocsin.endpoints()["processes"][victim]["pid"]
+    sent: list[str] = []
+
+    async def load() -> None:
+        for number in range(COUNT):
+            recipient = {"id": f"load-{number}", "email": f"load{number}@person.example"}
+            body = {"workflow": workflow, "recipients": [recipient], "data": DATA}
+            answer = await tocsin.api.post(
+                "/v1/notifications", json=body, headers={"idempotency-key": str(uuid.uuid4())}
+            )
+            assert answer.status_code == 202, answer.text
+            sent.append(answer.json()["notifications"][0]["notification_id"])
+            if number == COUNT // 3:
+                os.kill(pid, signal.SIGKILL)
+
+    await load()
+    assert await told_sent(tocsin, sent) == set(sent), "lost"
+    caught = Counter(one["notification_id"] for one in (await tocsin.catcher.get("/api/messages")).json())
+    assert set(sent) <= set(caught)
+    if victim != "dispatch-email":  # whose promise is: at most those in flight
+        assert {caught[one] for one in sent} == {1}, "doubled"
+    stories = [s for one in sent[:: COUNT // 10] for s in await tocsin.statuses(one)]
+    assert Counter(s["status"] for s in stories)["accepted"] == len(sent[:: COUNT // 10])
+    assert tocsin.endpoints()["processes"][victim]["pid"] != pid
+
+
+async def told_sent(tocsin, wanted: list[str]) -> set[str]:
+    """Those of the wanted notifications for which the ledger says sent, once it says so for all, or after two minutes."""
+    missing = set(wanted)
+
+    async def complete() -> bool:
+        for one in list(missing):
+            if any(s["status"] == "sent" for s in await tocsin.statuses(one)):
+                missing.discard(one)
+        return not missing
+
+    with contextlib.suppress(TimeoutError):
+        await until(complete, seconds=120, every=0.2)
+    return set(wanted) - missing
+
+
+async def test_statuses_of_a_re_run_have_the_ids_of_the_first(tocsin):
+    """After all that killing: readers of the topic who drop ids they have see each thing once."""
+    settings = KafkaSettings(bootstrap_servers=tocsin.told["kafka"])
+    found: list[Any] = []
+    batches = read_to_end(settings=settings, topic=Topics().status(Lane.TRANSACTIONAL), deadline=30)
+    async for batch in batches:
+        found += [decode_status(record.value or b"") for record in batch]
+    by_subject = Counter((s.subject, s.status, s.cause) for s in {s.status_id: s for s in found}.values())
+    assert max(by_subject.values()) == 1
