@@ -37,19 +37,19 @@ async def write(settings: KafkaSettings, records: Sequence[Outgoing]) -> None:
         await publisher.close()
 
 
-async def wait_quiet(settings: KafkaSettings, topic: str, *, least: int, seconds: float) -> None:
-    """Returns when the topic holds `least` records and grows no more, or when the time is up: the ids tell what is missing."""
+async def wait_quiet(settings: KafkaSettings, topic: str, *, least: int, patience: float) -> None:
+    """Returns when the topic holds `least` records and grows no more, or has not grown for so many seconds: the ids tell
+    what is missing."""
     offsets = Offsets(settings=settings)
     await offsets.open()
     try:
         partitions = [TopicPartition(topic, number) for number in range(await offsets.partitions(topic))]
-        until = time.monotonic() + seconds
         last, moved = 0, time.monotonic()
-        while (now := time.monotonic()) < until and (last < least or now - moved < QUIET):
+        while time.monotonic() - moved < (patience if last < least else QUIET):
+            await asyncio.sleep(LOOK_EVERY)
             end = sum((await offsets.ends(partitions)).values())
             if end != last:
-                last, moved = end, now
-            await asyncio.sleep(LOOK_EVERY)
+                last, moved = end, time.monotonic()
     finally:
         await offsets.close()
 

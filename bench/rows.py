@@ -43,18 +43,25 @@ class Rows:
             while await self._connection.fetchval(_WAITING):  # noqa: ASYNC110 - the condition lies in another process
                 await asyncio.sleep(LOOK_EVERY)
 
-    async def progress(self, *, seconds: float, quiet: float = QUIET) -> list[tuple[float, int]]:
-        """Marks (moment, sum of positions), one a move, from the last before the first move; ends after `quiet` seconds
-        without one, or when the time is up. Positions move in the transaction that writes the rows."""
-        marks = [(time.time(), await self._position())]
-        until = time.time() + seconds
-        while (now := time.time()) < until and (len(marks) == 1 or now - marks[-1][0] < quiet):
-            await asyncio.sleep(LOOK_EVERY)
-            position = await self._position()
+    async def position(self) -> int:
+        """The sum of all positions: it moves by at least one a row, in the transaction that writes the row."""
+        return int(await self._connection.fetchval(_POSITIONS))
+
+    async def progress(self, start: int, *, wanted: int, patience: float) -> list[tuple[float, int]]:
+        """Marks (moment, position), one a move, from the last look at which the position still was `start`.
+
+        Ends when the position has moved by `wanted` and rests, or has not moved for `patience` seconds.
+        """
+        marks = [(time.time(), start)]
+        moved = time.time()
+        while time.time() - moved < (patience if marks[-1][1] - start < wanted else QUIET):
+            now, position = time.time(), await self.position()
             if position != marks[-1][1]:
-                marks.append((time.time(), position))
+                moved = now
+                marks.append((now, position))
             elif len(marks) == 1:
-                marks[0] = (time.time(), position)
+                marks[0] = (now, start)
+            await asyncio.sleep(LOOK_EVERY)
         return marks
 
     async def count(self) -> int:
@@ -65,6 +72,3 @@ class Rows:
         """`<notification id> <status>` of every row about a notification that the broker stored since then."""
         moment = datetime.fromtimestamp(since, UTC)
         return [row[0] for row in await self._connection.fetch(_STATUSES, moment)]
-
-    async def _position(self) -> int:
-        return int(await self._connection.fetchval(_POSITIONS))

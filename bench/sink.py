@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Self
 
@@ -53,14 +54,13 @@ class Sink:
         """What was caught since the last `take`."""
         return msgspec.json.decode(await self._ask(b"take\n"), type=Caught)
 
-    async def wait_for(self, wanted: int, *, seconds: float) -> None:
-        """Returns when so many mails are here, or the time is up: the ids tell what is missing."""
-        try:
-            async with asyncio.timeout(seconds):
-                while await self.count() < wanted:  # noqa: ASYNC110 - the condition lies in another process
-                    await asyncio.sleep(LOOK_EVERY)
-        except TimeoutError:
-            return
+    async def wait_for(self, wanted: int, *, patience: float) -> None:
+        """Returns when so many mails are here, or none came for so many seconds: the ids tell what is missing."""
+        here, moved = await self.count(), time.monotonic()
+        while here < wanted and time.monotonic() - moved < patience:
+            await asyncio.sleep(LOOK_EVERY)
+            if (now := await self.count()) != here:
+                here, moved = now, time.monotonic()
 
     async def _ask(self, line: bytes) -> bytes:
         self._writer.write(line)

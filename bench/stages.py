@@ -16,7 +16,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from town import Town
 
-PATIENCE = 40.0  # seconds a stage may take for its backlog
+PATIENCE = 25.0  # seconds without progress, start of the process included, after which a stage is given up
 REQUESTS, REQUEST_SECONDS = 12_000, 6.0
 WARM_REQUESTS = 1_000
 DIRECT_EVENTS = 10_000
@@ -96,7 +96,7 @@ class Stages:
         self._town.launch("dispatch-email", LANES=f"{Lane.TRANSACTIONAL},{Lane.BULK}")
         with Meter(self._town.pids | {"sink": self._sink.pid}) as meter:
             await self._town.ready("dispatch-email")
-            await self._sink.wait_for(len(wanted), seconds=PATIENCE)
+            await self._sink.wait_for(len(wanted), patience=PATIENCE)
             await asyncio.sleep(logs.QUIET)
         await self._town.stop("dispatch-email")
         caught = await self._sink.take()
@@ -112,9 +112,10 @@ class Stages:
 
     async def ledger(self) -> Measured:
         """Statuses to rows."""
+        wanted = [f"{one} {status}" for one in self._direct + self._fanned for status in STORIES]
         self._town.launch("ledger")
         with Meter(self._town.pids) as meter:
-            watching = asyncio.create_task(self._rows.progress(seconds=PATIENCE))
+            watching = asyncio.create_task(self._rows.progress(0, wanted=len(wanted), patience=PATIENCE))
             await self._town.ready("ledger")
             marks = await watching
         await self._town.stop("ledger")
@@ -122,12 +123,7 @@ class Stages:
         share = rows / max(1, marks[-1][1])  # transaction markers take offsets and become no rows
         over = progress_stretch([(moment, round(done * share)) for moment, done in marks])
         figure = throughput("ledger: statuses to rows", over, meter, unit="rows/s", goal=40_000)
-        wanted = self._direct + self._fanned
-        faults = difference(
-            "rows in the ledger",
-            [f"{one} {status}" for one in wanted for status in STORIES],
-            await self._rows.statuses(self._began),
-        )
+        faults = difference("rows in the ledger", wanted, await self._rows.statuses(self._began))
         return Measured(figures=[figure], faults=faults)
 
     async def _routed(
@@ -137,7 +133,7 @@ class Stages:
         self._town.launch("router", "worker", LANES=lane)
         with Meter(self._town.pids) as meter:
             await self._town.ready("router")
-            await logs.wait_quiet(self._town.kafka, topic, least=len(wanted), seconds=PATIENCE)
+            await logs.wait_quiet(self._town.kafka, topic, least=len(wanted), patience=PATIENCE)
         await self._town.stop("router")
         jobs = await logs.read(self._town.kafka, topic)
         over = stretch(job.timestamp_ms / 1000 for job in jobs)

@@ -5,9 +5,11 @@ import time
 
 import loading
 from figures import Figure, Stretch, difference, percentile, throughput
+from loading import Loaded
 from processor_time import Meter, pss_mb
 from rows import Rows
 from sink import Sink
+from smtp_sink import Caught
 from stages import STORIES, Measured
 from tocsin.contracts.vocabulary import Lane
 from town import Town
@@ -17,7 +19,7 @@ WINDOW = 2_000
 """Messages between request and hand-off at most: the closed loop is closed over the whole path."""
 WARM_MESSAGES = 3_000
 MESSAGES, SECONDS = 24_000, 10.0
-PATIENCE = 30.0  # seconds for what is under way when the load has ended
+PATIENCE = 20.0  # seconds without progress after which what is under way is given up
 LATENCY_SECONDS = 8.0
 SETTLING_SECONDS = 2.0
 """The first part of an open loop, which is sent and checked but not measured."""
@@ -48,13 +50,10 @@ class WholePath:
 
     async def latency(self, lane: Lane, rate: float, *, goal_ms: float | None = None) -> Measured:
         """From the planned moment of the request to the mail's last byte at the sink."""
-        began = time.time()
+        began, before = time.time(), await self._rows.position()
         prefix = f"{lane}-{rate:.0f}-"
-        watching = asyncio.create_task(self._rows.progress(seconds=LATENCY_SECONDS + PATIENCE, quiet=2.0))
         loaded = await loading.open_loop(self._town, prefix, lane=lane, rate=rate, seconds=LATENCY_SECONDS)
-        faults = loaded.faults + await self._told(began, loaded.ids, watching)
-        caught = await self._sink.take()
-        faults += difference(f"{prefix}: mails", loaded.ids, caught.ids)
+        caught, _, faults = await self._ended(prefix, loaded, began, before)
         planned = dict(zip(loaded.ids, loaded.result.planned, strict=True))
         measured_from = min(planned.values()) + SETTLING_SECONDS
         waits = [
@@ -84,8 +83,7 @@ class WholePath:
 
     async def _closed(self, prefix: str, count: int) -> tuple[Stretch, float, float, list[str]]:
         """First request to last row, the last hand-off's moment, the load's processor seconds, and faults."""
-        began = time.time()
-        watching = asyncio.create_task(self._rows.progress(seconds=SECONDS + PATIENCE, quiet=2.0))
+        began, before = time.time(), await self._rows.position()
         loaded = await loading.closed_loop(
             self._town,
             prefix,
@@ -95,21 +93,21 @@ class WholePath:
             sink_port=self._sink.control_port,
             window=WINDOW,
         )
-        faults = loaded.faults + await self._told(began, loaded.ids, watching)
-        marks = watching.result()
-        caught = await self._sink.take()
-        faults += difference(f"{prefix}: mails", loaded.ids, caught.ids)
-        over = Stretch(min(loaded.result.planned), marks[-1][0], len(loaded.ids))
-        return over, max(caught.times, default=marks[-1][0]), loaded.result.cpu_seconds, faults
+        caught, last_row, faults = await self._ended(prefix, loaded, began, before)
+        over = Stretch(min(loaded.result.planned), last_row, len(loaded.ids))
+        return over, max(caught.times, default=last_row), loaded.result.cpu_seconds, faults
 
-    async def _told(
-        self, began: float, ids: list[str], watching: "asyncio.Task[list[tuple[float, int]]]"
-    ) -> list[str]:
-        """Waits for mails and rows, and says which rows are missing or too many."""
-        await self._sink.wait_for(len(ids), seconds=PATIENCE)
-        await watching
-        wanted = [f"{one} {status}" for one in ids for status in STORIES]
-        return difference("rows in the ledger", wanted, await self._rows.statuses(began))
+    async def _ended(
+        self, prefix: str, loaded: Loaded, began: float, before: int
+    ) -> tuple[Caught, float, list[str]]:
+        """Once every mail is caught and every row written: the mails, the last row's moment, and whatever is missing or too many."""
+        wanted = [f"{one} {status}" for one in loaded.ids for status in STORIES]
+        marks = await self._rows.progress(before, wanted=len(wanted), patience=PATIENCE)
+        await self._sink.wait_for(len(loaded.ids), patience=PATIENCE)
+        caught = await self._sink.take()
+        faults = difference(f"{prefix}: mails", loaded.ids, caught.ids)
+        faults += difference(f"{prefix}: rows in the ledger", wanted, await self._rows.statuses(began))
+        return caught, marks[-1][0], loaded.faults + faults
 
     async def _memory(self) -> None:
         """Keeps the largest proportional set size of each service until cancelled."""
