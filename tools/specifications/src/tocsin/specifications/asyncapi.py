@@ -72,11 +72,11 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 def _operations(topic: Topic) -> list[tuple[str, dict[str, Any]]]:
     channel = {"$ref": f"#/channels/{_id(topic).replace('/', '~1')}"}
-    writes = [
+    writes: list[tuple[str, dict[str, Any]]] = [
         (f"{writer}.writes.{_id(topic)}", {"action": "send", "channel": channel, "title": f"{writer} writes"})
         for writer in topic.writers
     ]
-    reads = [
+    reads: list[tuple[str, dict[str, Any]]] = [
         (
             f"{reader}.reads.{_id(topic)}",
             {"action": "receive", "channel": channel, "title": f"{reader} reads"},
