@@ -74,6 +74,7 @@ def installed(
     uv(*into, "--require-hashes", "--only-binary", ":all:", "-r", f"requirements/{name}.txt")
     files = [next(wheels.glob(f"tocsin_{part.replace('-', '_')}-*.whl")) for part in parts]
     uv(*into, "--no-deps", "--no-index", *files)
+    uv("pip", "check", "--python", environment)  # nothing that a pyproject.toml asks for is missing
     (folder / "empty").mkdir()
     return Installed(name=name, environment=environment, folder=folder / "empty")
 
