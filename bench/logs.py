@@ -54,9 +54,21 @@ async def wait_quiet(settings: KafkaSettings, topic: str, *, least: int, patienc
         await offsets.close()
 
 
-async def read(settings: KafkaSettings, topic: str) -> list[Record]:
-    """Every committed record."""
-    batches = read_to_end(settings=settings, topic=topic, deadline=READ_SECONDS)
+async def ends(settings: KafkaSettings, topic: str) -> dict[int, int]:
+    """Where each partition ends now."""
+    offsets = Offsets(settings=settings)
+    await offsets.open()
+    try:
+        partitions = [TopicPartition(topic, number) for number in range(await offsets.partitions(topic))]
+        found = await offsets.ends(partitions)
+    finally:
+        await offsets.close()
+    return {partition.partition: end for partition, end in found.items()}
+
+
+async def read(settings: KafkaSettings, topic: str, *, start: dict[int, int] | None = None) -> list[Record]:
+    """Every committed record, from `start` where it is given."""
+    batches = read_to_end(settings=settings, topic=topic, start=start, deadline=READ_SECONDS)
     return [record async for records in batches for record in records]
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from figures import Figure
 from machine import Machine
 
+DISTURBING_CORES = 0.3
 HEADINGS = ("figure", "value", "goal", "", "cores busy elsewhere", "CPU us a message, by process")
 
 
@@ -41,6 +42,11 @@ class Report(msgspec.Struct, kw_only=True):
         )
         print(", ".join(f"{name} {number}" for name, number in machine.versions.items()))
         print(f"{self.seconds:.0f} s in all; load average before {machine.load_before:.1f}")
+        disturbed = [one.name for one in self.figures if (one.other_cores or 0) > DISTURBING_CORES]
+        if disturbed:
+            print(
+                f"Something else used the machine; believe the processor time, not the rate, of: {', '.join(disturbed)}"
+            )
         for fault in self.faults:
             print(f"WRONG: {fault}")
         if not self.faults:

@@ -5,6 +5,7 @@ import time
 
 import loading
 from figures import Figure, Stretch, difference, percentile, throughput
+from hops import Hops
 from loading import Loaded
 from processor_time import Meter, pss_mb
 from rows import Rows
@@ -51,33 +52,28 @@ class WholePath:
     async def latency(self, lane: Lane, rate: float, *, goal_ms: float | None = None) -> Measured:
         """From the planned moment of the request to the mail's last byte at the sink."""
         began, before = time.time(), await self._rows.position()
+        hops = Hops(self._town.kafka, lane)
+        await hops.begin()
         prefix = f"{lane}-{rate:.0f}-"
-        loaded = await loading.open_loop(self._town, prefix, lane=lane, rate=rate, seconds=LATENCY_SECONDS)
-        caught, _, faults = await self._ended(prefix, loaded, began, before)
-        planned = dict(zip(loaded.ids, loaded.result.planned, strict=True))
-        measured_from = min(planned.values()) + SETTLING_SECONDS
-        waits = [
-            (handed - planned[one]) * 1000
-            for one, handed in zip(caught.ids, caught.times, strict=True)
-            if planned.get(one, 0.0) >= measured_from
-        ]
+        with Meter(self._town.pids | {"sink": self._sink.pid}) as meter:
+            loaded = await loading.open_loop(
+                self._town, prefix, lane=lane, rate=rate, seconds=LATENCY_SECONDS
+            )
+            caught, _, faults = await self._ended(prefix, loaded, began, before)
+        measured_from = min(loaded.result.planned) + SETTLING_SECONDS
+        planned = {
+            one: at for one, at in zip(loaded.ids, loaded.result.planned, strict=True) if at >= measured_from
+        }
+        arrived = dict(zip(caught.ids, caught.times, strict=True))
+        waits = [(arrived[one] - at) * 1000 for one, at in planned.items() if one in arrived]
         if not waits:
             return Measured(faults=[*faults, f"{prefix}: nothing arrived"])
         name = f"latency at {rate:,.0f}/s, {lane}"
-        answers = [
-            (answered - at) * 1000
-            for at, answered in zip(loaded.result.planned, loaded.result.answered, strict=True)
-            if at >= measured_from
-        ]
-        median = Figure(
-            name=f"{name}: p50",
-            value=percentile(waits, 0.5),
-            unit="ms",
-            goal=goal_ms,
-            better="less",
-            messages=len(waits),
-            more={"p50 to the 202, ms": percentile(answers, 0.5), "longest, ms": max(waits)},
-        )
+        over = Stretch(min(loaded.result.planned), max(loaded.result.planned), len(loaded.ids))
+        median = throughput(f"{name}: p50", over, meter, load_seconds=loaded.result.cpu_seconds)
+        median.value, median.unit, median.better = percentile(waits, 0.5), "ms", "less"
+        median.goal = goal_ms
+        median.more = await hops.medians(planned, arrived) | {"longest, ms": max(waits)}
         tail = Figure(name=f"{name}: p99", value=percentile(waits, 0.99), unit="ms", better="less")
         return Measured(figures=[median, tail], faults=faults)
 

@@ -1,0 +1,49 @@
+"""Where a message spends its time between request and hand-off, by the broker's own clock."""
+
+from collections.abc import Mapping
+
+import logs
+from figures import percentile
+from tenant import notification
+from tocsin.contracts.codec import decode_request
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.kafka import KafkaSettings, Record
+
+
+class Hops:
+    """`begin` before the load, `medians` after it: all times are the log append times of events and jobs."""
+
+    def __init__(self, settings: KafkaSettings, lane: Lane) -> None:
+        topics = Topics(settings.topic_prefix)
+        self._settings = settings
+        self._lane = lane
+        self._events = topics.events(lane)
+        self._jobs = topics.jobs(Channel.EMAIL, lane)
+        self._starts: dict[str, dict[int, int]] = {}
+
+    async def begin(self) -> None:
+        """What stands in the topics now is not looked at."""
+        self._starts = {topic: await logs.ends(self._settings, topic) for topic in (self._events, self._jobs)}
+
+    async def medians(self, planned: Mapping[str, float], arrived: Mapping[str, float]) -> dict[str, float]:
+        """Milliseconds of each hop, the median of all messages; the medians need not add up to the whole's."""
+        stored = {self._notification(one): one.timestamp_ms / 1000 for one in await self._read(self._events)}
+        written = {logs.notified(one): one.timestamp_ms / 1000 for one in await self._read(self._jobs)}
+        known = [one for one in planned if one in stored and one in written and one in arrived]
+        hops = {
+            "ingest: planned to stored event, ms": [stored[one] - planned[one] for one in known],
+            "router: stored event to written job, ms": [written[one] - stored[one] for one in known],
+            "commit and dispatch-email: written job to hand-off, ms": [
+                arrived[one] - written[one] for one in known
+            ],
+        }
+        return {name: percentile(waits, 0.5) * 1000 for name, waits in hops.items() if waits}
+
+    async def _read(self, topic: str) -> list[Record]:
+        return await logs.read(self._settings, topic, start=self._starts[topic])
+
+    def _notification(self, event: Record) -> str:
+        recipient = decode_request(event.value or b"").recipients[0]
+        who = recipient if isinstance(recipient, str) else recipient.id
+        return notification(logs.header(event, "ce_id"), who, self._lane)
