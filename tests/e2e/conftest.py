@@ -39,7 +39,7 @@ class Tocsin:
 
     @property
     def sample(self) -> dict[str, Any]:
-        return self.told["sample"]
+        return dict(self.told["sample"])
 
     def endpoints(self) -> dict[str, Any]:
         """What stands in endpoints.json now: processes change when they are started again."""

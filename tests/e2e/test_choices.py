@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import uuid
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -20,7 +21,7 @@ async def send(tocsin, person, *, key: str | None = None) -> str:
     headers = {"idempotency-key": key} if key else {}
     answer = await tocsin.api.post("/v1/notifications", json=body, headers=headers)
     assert answer.status_code == 202, answer.text
-    return answer.json()["notifications"][0]["notification_id"]
+    return str(answer.json()["notifications"][0]["notification_id"])
 
 
 async def test_sms_switched_off_for_the_category_sends_none_and_says_why(tocsin):
@@ -88,7 +89,7 @@ async def test_a_test_key_runs_everything_and_reaches_nobody(tocsin):
 
     async def known() -> bool:  # the key reaches ingest by way of the directory
         answer = await tocsin.api.post("/v1/notifications", json={}, headers=authorization)
-        return answer.status_code != 401
+        return bool(answer.status_code != 401)
 
     await until(known, seconds=20)
     sent = await tocsin.api.post("/v1/notifications", json=body, headers=authorization)
@@ -103,7 +104,7 @@ async def test_a_test_key_runs_everything_and_reaches_nobody(tocsin):
 async def test_an_invalid_event_on_kafka_is_set_aside_with_its_reason_and_the_next_goes_on(tocsin, event):
     person = await tocsin.person()
     producer = Producer({"bootstrap.servers": tocsin.told["kafka"]})
-    kind = {"content-type": "application/cloudevents+json"}
+    kind: dict[str, Any] = {"content-type": "application/cloudevents+json"}
     broken = event | {"id": str(uuid.uuid4()), "subject": person.id, "data": {"order": 5}}
     good = event | {"subject": person.id}
     for one in (b"\x00not json", json.dumps(broken).encode(), json.dumps(good).encode()):

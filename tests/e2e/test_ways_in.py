@@ -96,7 +96,11 @@ async def test_kcat(tocsin, event, mode, tmp_path):
 
 async def test_a_direct_request_straight_to_kafka_for_several_recipients_some_inline(tocsin):
     stored = await tocsin.person(locale="de")
-    inline = {"id": f"inline-{uuid.uuid4().hex[:8]}", "email": "inline@person.example", "locale": "en"}
+    inline: dict[str, Any] = {
+        "id": f"inline-{uuid.uuid4().hex[:8]}",
+        "email": "inline@person.example",
+        "locale": "en",
+    }
     inline["attributes"] = {"first_name": "Inline"}
     event = {
         "specversion": "1.0",
@@ -137,10 +141,11 @@ def DATA() -> dict[str, Any]:  # noqa: N802 - a fresh copy of what reads like a 
 
 
 def named(tocsin, event: dict[str, Any], recipient: str) -> str:
-    return tocsin.notification(event_id=event["id"], source=event["source"], recipient=recipient)
+    notification: str = tocsin.notification(event_id=event["id"], source=event["source"], recipient=recipient)
+    return notification
 
 
-def kafka_form(event: dict[str, Any], mode: str) -> tuple[dict[str, str], bytes]:
+def kafka_form(event: dict[str, Any], mode: str) -> tuple[dict[str, Any], bytes]:
     """Headers and value of the event in one of the two modes."""
     if mode == "structured":
         return {"content-type": "application/cloudevents+json"}, json.dumps(event).encode()

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 
@@ -23,7 +24,9 @@ from tocsin.contracts.stops import RecipientVersion
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Reason
 from tocsin.kafka import (
+    NO_FAILPOINTS,
     Admin,
+    Failpoints,
     GroupSpec,
     GroupTimings,
     KafkaSettings,
@@ -31,6 +34,7 @@ from tocsin.kafka import (
     Outgoing,
     Publisher,
     Record,
+    Slot,
     SlotGroup,
     TopicSpec,
     read_back_position,
@@ -96,11 +100,12 @@ class Phone:
 
     name: str = "phone"
     kind: str = "phone"
-    idempotency: str = "none"
+    idempotency: Literal["native", "collapse", "none"] = "none"
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     got: list[str] = field(default_factory=list)
     inside: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    hold: asyncio.Event | None = None
+    open_gate: asyncio.Event = field(default_factory=asyncio.Event)
+    holds: bool = False
 
     async def open(self) -> None: ...
 
@@ -111,8 +116,8 @@ class Phone:
         self.inside[job.recipient] += 1
         assert self.inside[job.recipient] == 1, "two at once for one recipient"
         self.got.append(job.content.body)
-        if self.hold is not None:
-            await self.hold.wait()
+        if self.holds:
+            await self.open_gate.wait()
         await asyncio.sleep(0)
         self.inside[job.recipient] -= 1
         planned = self.answers.get(job.content.body)
@@ -140,7 +145,9 @@ class Bench:
         specs = [TopicSpec(name=n, partitions=PARTITIONS) for n in (self.jobs, self.status, self.intents)]
         specs.append(TopicSpec(name=self.dead, partitions=1))
         await admin.apply(await admin.plan(specs, []))
-        group = GroupSpec(group=f"{CHANNEL.dispatcher}.{LANE}", topics=(self.jobs,), read_back=self.status)
+        group = GroupSpec(
+            group=self.topics.group(CHANNEL.dispatcher, LANE), topics=(self.jobs,), read_back=self.status
+        )
         await admin.apply(await admin.plan(specs, [group]))
         await admin.close()
         await self.publisher.open()
@@ -155,8 +162,7 @@ class Bench:
         records = [Outgoing(self.jobs, ids.recipient_key(j.tenant, j.recipient), encode(j)) for j in jobs]
         await self.publisher.publish(records, timeout=20)
 
-    def loop(self, provider: Phone, *, failpoints: object | None = None) -> DeliveryLoop:
-        more = {"failpoints": failpoints} if failpoints else {}
+    def loop(self, provider: Phone, *, failpoints: Failpoints = NO_FAILPOINTS) -> DeliveryLoop:
         gate = Gate(limit=50, reserved=0)
         return DeliveryLoop(
             channel=CHANNEL,
@@ -170,17 +176,17 @@ class Bench:
             clock=SystemClock(),
             max_in_flight=64,
             window_bytes=64 * 1024 * 1024,
-            **more,
+            failpoints=failpoints,
         )
 
     @contextlib.asynccontextmanager
     async def dispatcher(
-        self, provider: Phone, *, failpoints: object | None = None
-    ) -> AsyncIterator[asyncio.Task]:
+        self, provider: Phone, *, failpoints: Failpoints = NO_FAILPOINTS
+    ) -> AsyncIterator[asyncio.Task[None]]:
         """A dispatcher while the block lasts; told to stop, and waited for, after it."""
         group = SlotGroup(
             settings=self.settings,
-            group=f"{CHANNEL.dispatcher}.{LANE}",
+            group=self.topics.group(CHANNEL.dispatcher, LANE),
             topics=[self.jobs],
             slots=2,
             timings=TIGHT,
@@ -358,11 +364,11 @@ async def test_killed_around_the_outcome_nothing_is_lost(bench: Bench, place: st
 
 
 async def test_sends_in_flight_end_before_a_slot_is_given_back(bench: Bench):
-    phone = Phone(hold=asyncio.Event())
+    phone = Phone(holds=True)
     await bench.put(*(job(number, recipient=f"r{number}") for number in range(5)))
     async with bench.dispatcher(phone):
         await until(lambda: len(phone.got) == 5)
-        asyncio.get_running_loop().call_later(0.3, phone.hold.set)
+        asyncio.get_running_loop().call_later(0.3, phone.open_gate.set)
     assert {s.status for s in await bench.until_statuses(5)} == {"sent"}
     second = Phone()
     await bench.put(job(5, recipient="r5"))
@@ -375,16 +381,16 @@ async def test_commits_carry_where_the_outcomes_of_what_follows_begin(bench: Ben
     await bench.put(*(job(number, recipient=f"r{number}") for number in range(30)))
     async with bench.dispatcher(Phone()):
         await bench.until_statuses(30)
-    seen = {}
+    seen: dict[int, tuple[int, int]] = {}
 
-    async def look(slot: object) -> None:
+    async def look(slot: Slot) -> None:
         for place, position in slot.positions.items():
             seen[place.partition] = (position.offset, read_back_position(position.metadata, group="g"))
         await slot.revoked.wait()
 
     group = SlotGroup(
         settings=bench.settings,
-        group=f"{CHANNEL.dispatcher}.{LANE}",
+        group=bench.topics.group(CHANNEL.dispatcher, LANE),
         topics=[bench.jobs],
         slots=2,
         timings=TIGHT,
@@ -400,7 +406,7 @@ async def test_commits_carry_where_the_outcomes_of_what_follows_begin(bench: Ben
     await running
     await group.close()
     for topic, index in ((bench.jobs, 0), (bench.status, 1)):
-        ends = defaultdict(int)
+        ends: dict[int, int] = defaultdict(int)
         for record in await bench.read(topic):
             ends[record.partition] = max(ends[record.partition], record.offset + 1)
         assert {p: position[index] for p, position in seen.items()} == {p: ends[p] for p in range(PARTITIONS)}

@@ -29,7 +29,7 @@ from tocsin.kafka import (
 from tocsin.router.changes import note_changed
 from tocsin.router.commands import directory as directory_command
 from tocsin.router.key_replica import KeyFeed
-from tocsin.router.relay import TRANSACTIONAL_ID, Relay
+from tocsin.router.relay import Relay
 from tocsin.runtime import Health
 from tocsin.web import KeyTable, Problem
 
@@ -257,7 +257,7 @@ async def test_a_fenced_relay_publishes_again_and_loses_nothing(
         await acme.put("/v1/tenant", json={"name": "one"})
         await published(directory)
         usurper = TransactionalProducer(
-            settings=kafka, transactional_id=TRANSACTIONAL_ID, group="test", limits=Limits({})
+            settings=kafka, transactional_id=Topics(kafka.topic_prefix).relay, group="test", limits=Limits({})
         )
         await usurper.open()
         await usurper.close()

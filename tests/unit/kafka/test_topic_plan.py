@@ -65,7 +65,10 @@ def test_labels_of_topics_are_bounded(topic, labels):
 
 
 def test_names():
-    assert service_and_lane("dispatch-email.critical") == ("dispatch-email", "critical")
+    assert service_and_lane("tocsin.dispatch-email.critical", prefix="tocsin.") == (
+        "dispatch-email",
+        "critical",
+    )
     assert transactional_id("router.bulk", 3) == "router.bulk.3"
     assert [slot_of(number, 3) for number in range(5)] == [0, 1, 2, 0, 1]
     assert Record("t", 1, 2, 3, None, None).ref == Stored("t", 1, 2, 3).ref == "t/1/2"

@@ -72,7 +72,7 @@ class DeliveryLoop:
     ) -> None:
         self.lane = lane
         self.service = channel.dispatcher
-        self.group = f"{self.service}.{lane}"
+        self.group = topics.group(self.service, lane)
         self.jobs = topics.jobs(channel, lane)
         self.status = topics.status(lane)
         self.intents = topics.intents(lane)
@@ -106,6 +106,7 @@ class _SlotDelivery:
             jobs=loop.jobs,
             outcomes=loop.status,
             group=loop.group,
+            labels=(loop.service, loop.lane),
             offsets=loop.offsets,
             window_bytes=loop.window_bytes,
         )

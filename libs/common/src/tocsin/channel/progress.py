@@ -27,11 +27,20 @@ PARTITION_WINDOW = 5_000
 class SlotProgress:
     """The windows of one slot's partitions under one assignment, and their commits.
 
-    `jobs` is the topic read, `outcomes` the topic on whose same partition number outcomes are recorded.
+    `jobs` is the topic read, `outcomes` the topic on whose same partition number outcomes are recorded; `labels` are the
+    metrics' (service, lane).
     """
 
     def __init__(
-        self, *, slot: Slot, jobs: str, outcomes: str, group: str, offsets: Offsets, window_bytes: int
+        self,
+        *,
+        slot: Slot,
+        jobs: str,
+        outcomes: str,
+        group: str,
+        labels: tuple[str, str],
+        offsets: Offsets,
+        window_bytes: int,
     ) -> None:
         self._slot = slot
         self._jobs = jobs
@@ -42,9 +51,8 @@ class SlotProgress:
         self._windows: dict[int, PartitionWindow] = {}
         self._committed: dict[int, Position] = {}
         self._something_finished = asyncio.Event()
-        service, lane = group.rsplit(".", 1)
-        self._in_flight = metrics.in_flight.labels(service, lane)
-        self._in_flight_bytes = metrics.in_flight_bytes.labels(service, lane)
+        self._in_flight = metrics.in_flight.labels(*labels)
+        self._in_flight_bytes = metrics.in_flight_bytes.labels(*labels)
 
     async def begin(self) -> None:
         """Learn where logs end now, and commit at once: from here on the committed position is this owner's."""

@@ -88,6 +88,16 @@ class Topics:
     def dead(self, service: str) -> str:
         return f"{self.prefix}dead.{service}"
 
+    def group(self, service: str, lane: Lane | Literal["dead"]) -> str:
+        """A consumer group, and the head of its transactional ids: under the prefix, so that two installations on one
+        cluster cannot fence each other."""
+        return f"{self.prefix}{service}.{lane}"
+
+    @property
+    def relay(self) -> str:
+        """The transactional id of whoever publishes the directory."""
+        return f"{self.prefix}router.directory"
+
     def all(self) -> list[Topic]:
         """Every topic, in the order in which a message meets them."""
         return [*self._lanes(), *self._shared()]
@@ -132,7 +142,7 @@ class Topics:
         """Every consumer group that commits offsets; `tocsin topics apply` gives each its start."""
         return [group for lane in Lane for group in self._groups_of(lane)] + [
             Group(
-                name="ledger.dead",
+                name=self.group("ledger", "dead"),
                 service="ledger",
                 topics=tuple(self.dead(s) for s in ("router", *DISPATCHERS)),
             )
@@ -141,16 +151,20 @@ class Topics:
     def _groups_of(self, lane: Lane) -> Sequence[Group]:
         status = self.status(lane)
         return (
-            Group(name=f"router.{lane}", service="router", topics=(self.events(lane), self.intents(lane))),
-            Group(name=f"router-feedback.{lane}", service="router", topics=(status,)),
+            Group(
+                name=self.group("router", lane),
+                service="router",
+                topics=(self.events(lane), self.intents(lane)),
+            ),
+            Group(name=self.group("router-feedback", lane), service="router", topics=(status,)),
             *(
                 Group(
-                    name=f"{channel.dispatcher}.{lane}",
+                    name=self.group(channel.dispatcher, lane),
                     service=channel.dispatcher,
                     topics=(self.jobs(channel, lane),),
                     outcome_topic=status,
                 )
                 for channel in Channel
             ),
-            Group(name=f"ledger.{lane}", service="ledger", topics=(status,)),
+            Group(name=self.group("ledger", lane), service="ledger", topics=(status,)),
         )

@@ -21,7 +21,7 @@ class GroupGauges:
     def __init__(self, *, group: str, prefix: str, clock: Clock) -> None:
         self._prefix = prefix
         self._clock = clock
-        self._labels = service_and_lane(group)
+        self._labels = service_and_lane(group, prefix=prefix)
         self._seconds = metrics.transaction_seconds.labels(*self._labels)
         self._committed = metrics.transactions.labels(*self._labels, "committed")
         self._consumed: dict[str, Counter] = {}

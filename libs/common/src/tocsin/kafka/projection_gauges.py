@@ -20,7 +20,7 @@ class ProjectionGauges:
     def __init__(self, *, group: str, prefix: str, clock: Clock) -> None:
         self._prefix = prefix
         self._clock = clock
-        self._labels = service_and_lane(group)
+        self._labels = service_and_lane(group, prefix=prefix)
         self._latest_ms: dict[TopicPartition, int] = {}
         self._stable: dict[TopicPartition, tuple[int, float]] = {}
         self._shown: set[TopicPartition] = set()

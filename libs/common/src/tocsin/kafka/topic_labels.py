@@ -10,7 +10,7 @@ def kind_and_lane(topic: str, *, prefix: str) -> tuple[str, str]:
     return parts[0], lane
 
 
-def service_and_lane(group: str) -> tuple[str, str]:
-    """``dispatch-email.critical`` is ("dispatch-email", "critical")."""
-    service, _, lane = group.rpartition(".")
+def service_and_lane(group: str, *, prefix: str) -> tuple[str, str]:
+    """``tocsin.dispatch-email.critical`` is ("dispatch-email", "critical")."""
+    service, _, lane = group.removeprefix(prefix).rpartition(".")
     return (service, lane) if service else (lane, "none")

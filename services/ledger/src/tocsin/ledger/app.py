@@ -47,7 +47,8 @@ def build(settings: LedgerSettings) -> Service:
     )
     components: list[Component] = [database, days, replica]
     for group, own in _groups(topics, settings).items():
-        lane, kind = (DEAD_LANE, DEAD_LETTERS) if group == "ledger.dead" else (group.split(".")[-1], STATUSES)
+        dead = group == topics.group("ledger", "dead")
+        lane, kind = (DEAD_LANE, DEAD_LETTERS) if dead else (group.rpartition(".")[2], STATUSES)
         projection = Projection(
             settings=settings.kafka,
             group=group,
@@ -64,7 +65,7 @@ def build(settings: LedgerSettings) -> Service:
 
 def _groups(topics: Topics, settings: LedgerSettings) -> dict[str, tuple[str, ...]]:
     """The ledger's groups and their topics, of the lanes this process serves; dead letters belong to all."""
-    wanted = {f"ledger.{lane}" for lane in settings.lanes} | {"ledger.dead"}
+    wanted = {topics.group("ledger", "dead"), *(topics.group("ledger", lane) for lane in settings.lanes)}
     return {one.name: one.topics for one in topics.groups() if one.service == "ledger" and one.name in wanted}
 
 

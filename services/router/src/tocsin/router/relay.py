@@ -24,7 +24,6 @@ from tocsin.runtime import Health
 
 log = get_logger(__name__)
 
-TRANSACTIONAL_ID: Final = "router.directory"
 LOCK: Final = "tocsin.router.relay"
 ROWS: Final = 200
 POLL: Final = 0.25
@@ -84,8 +83,8 @@ class Relay:
     async def _publish_until(self, stop: asyncio.Event, connection: AsyncConnection) -> None:
         producer = TransactionalProducer(
             settings=self._settings,
-            transactional_id=TRANSACTIONAL_ID,
-            group=TRANSACTIONAL_ID,
+            transactional_id=self._topics.relay,
+            group=self._topics.relay,
             limits=self._limits,
         )
         try:

@@ -36,8 +36,11 @@ def matrix(topics: Topics) -> list[Rule]:
         rules += [Rule(group.service, "read", "topic", topic) for topic in group.topics]
     for service in sorted({topic_writer for topic in topics.all() for topic_writer in topic.writers}):
         if service.startswith(TRANSACTIONAL_SERVICES):
-            rules += [Rule(service, "write", "transactional id", f"{service}.{lane}.*") for lane in Lane]
-    rules.append(Rule("router", "write", "transactional id", "router.directory"))
+            rules += [
+                Rule(service, "write", "transactional id", f"{topics.group(service, lane)}.*")
+                for lane in Lane
+            ]
+    rules.append(Rule("router", "write", "transactional id", topics.relay))
     return sorted(set(rules))
 
 

@@ -88,7 +88,7 @@ def worker_components(
         )
         deciding = ExactlyOnce(
             settings=kafka,
-            group=f"router.{lane}",
+            group=topics.group("router", lane),
             topics=(topics.events(lane), topics.intents(lane)),
             slots=settings.slots,
             timings=timings or timings_for(lane),
@@ -100,7 +100,7 @@ def worker_components(
         )
         learning = SlotGroup(
             settings=kafka,
-            group=f"router-feedback.{lane}",
+            group=topics.group("router-feedback", lane),
             topics=(topics.status(lane),),
             slots=settings.slots,
             timings=timings or timings_for(lane),
