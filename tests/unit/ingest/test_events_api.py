@@ -117,11 +117,6 @@ async def test_the_tenant_is_the_keys(way_in: "WayIn") -> None:
     assert "API key" in problem["detail"]
 
 
-async def test_nobody_outside_can_say_that_an_id_was_made_up(way_in: "WayIn") -> None:
-    await structured(way_in, SHIPPED | {"generatedid": "true"})
-    assert "ce_generatedid" not in way_in.headers
-
-
 @pytest.mark.parametrize(
     ("key", "given", "stored"), [("test", None, True), ("live", "true", True), ("live", None, False)]
 )

@@ -116,11 +116,6 @@ async def test_the_same_id_is_a_duplicate_wherever_it_lies(worker):
     assert (rule.rule, rule.outcome, rule.input) == ("duplicate", "duplicate", {"belongs_to": records[0].ref})
 
 
-async def test_ids_that_ingest_made_up_are_not_claimed(worker):
-    await worker.route(worker.event(generated_id=True))
-    assert worker.claims.rows == {}
-
-
 async def test_a_refused_event_claims_nothing(worker):
     await worker.route(worker.event(data=msgspec.Raw(b'{"name":1}')))
     assert worker.claims.rows == {}

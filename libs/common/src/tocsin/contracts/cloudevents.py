@@ -1,7 +1,7 @@
 """CloudEvents 1.0 on Kafka and HTTP: binary and structured mode, read into an `Event` or refused field by field.
 
 Rules come from the CloudEvents 1.0.2 core, Kafka and HTTP bindings, and the distributed-tracing extension.
-Extension attributes of our own: `tenant`, `test` (`true`), `generatedid` (`true`, written by ingest).
+Extension attributes of our own: `tenant` and `test` (`true`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,7 +51,6 @@ class _Structured(msgspec.Struct):
     data_base64: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     tenant: Any = None
     test: Any = None
-    generatedid: Any = None
     traceparent: Any = None
 
 
@@ -159,7 +158,6 @@ def _event(
         time=time,
         data=data,
         test=_flag(attributes.get("test")),
-        generated_id=_flag(attributes.get("generatedid")),
         traceparent=traceparent,
     )
 
@@ -180,8 +178,6 @@ def write_kafka(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
         headers.append(("ce_time", event.time.isoformat().encode()))
     if event.test:
         headers.append(("ce_test", b"true"))
-    if event.generated_id:
-        headers.append(("ce_generatedid", b"true"))
     if event.traceparent is not None:
         headers.append(("traceparent", event.traceparent.encode()))
     return headers, bytes(event.data)

@@ -22,8 +22,6 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     time: datetime | None = None
     data: msgspec.Raw = msgspec.Raw(b"null")
     test: bool = False
-    generated_id: bool = False
-    """True when ingest made the id up: no other event can bear it, so it needs no claim."""
     traceparent: str | None = None
 
 

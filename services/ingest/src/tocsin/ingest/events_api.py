@@ -96,13 +96,12 @@ def _read(request: Request, media_type: str, body: bytes, caller: Caller) -> Eve
 
 
 def _owned(event: Event, caller: Caller) -> Event:
-    """The event under the caller's tenant. What only ingest may say of an event is not taken from outside."""
+    """The event under the caller's tenant."""
     if event.tenant != caller.tenant:
         detail = "The tenant comes from the API key; leave `tenant` out, or name the key's own."
         fault = Fault(pointer="/tenant", code="tenant_differs", detail=detail)
         raise Problem(codes.INVALID_EVENT, detail, errors=[fault])
     event.test = event.test or caller.test
-    event.generated_id = False
     event.traceparent = traceparent_for(event.traceparent)
     return event
 

@@ -61,7 +61,6 @@ def _event(intake: Intake, caller: Caller, request: Request, body: bytes) -> Eve
         type=NOTIFICATION_REQUESTED,
         data=msgspec.Raw(body),
         test=caller.test,
-        generated_id=key is None,
         traceparent=traceparent_for(None),
     )
 

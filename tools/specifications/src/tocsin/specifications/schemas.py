@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from tocsin.contracts.dead_letters import DeadLetter
 from tocsin.contracts.directory import DirectoryRecord
-from tocsin.contracts.events import Event, NotificationRequest
+from tocsin.contracts.events import NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.models import annotation_of
@@ -43,7 +43,6 @@ def schema_of(record: Any, *, reference: str = "#/$defs/{model}") -> dict[str, A
 
 def cloudevent() -> dict[str, Any]:
     """A CloudEvent in structured mode, as Tocsin takes it; in binary mode the attributes are `ce_` headers."""
-    fields = schema_of(Event)["properties"]
     text = {"type": "string", "minLength": 1, "maxLength": 1024}
     return {
         "title": "CloudEvent",
@@ -66,10 +65,6 @@ def cloudevent() -> dict[str, Any]:
             "test": {
                 "type": ["boolean", "string"],
                 "description": "`true`: everything runs, nothing leaves.",
-            },
-            "generatedid": {
-                "type": ["boolean", "string"],
-                "description": fields["generated_id"]["description"],
             },
             "traceparent": {"type": "string", "description": "W3C trace context."},
             "data": {},

@@ -82,7 +82,7 @@ class Case(msgspec.Struct, kw_only=True):
     """The workflow's published templates of a channel, by locale."""
     render: Render
     claim: str
-    """What the duplicate rule saw: `claimed`, `unique` (an id that ingest made up), `checked before` (an intent)."""
+    """What the duplicate rule saw: `claimed`, or `checked before` (an intent)."""
 
 
 def decide(case: Case) -> Verdict:

@@ -70,8 +70,8 @@ Handled = Read | Duplicate
 
 
 def to_claim(one: Read) -> bytes | None:
-    """The key under which a plan's event is claimed; None for what claims nothing: ids that ingest made up, too."""
-    if not isinstance(one, Plan) or not one.targets or one.event.generated_id:
+    """The key under which a plan's event is claimed; None for what claims nothing."""
+    if not isinstance(one, Plan) or not one.targets:
         return None
     event = one.event
     return claim_key(tenant=event.tenant, source=event.source, event_id=event.id)

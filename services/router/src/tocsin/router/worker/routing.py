@@ -139,20 +139,18 @@ class Router:
 
     def _narrowed(self, record: Record, one: Read, key: bytes | None, owners: Mapping[bytes, str]) -> Handled:
         """A plan becomes a duplicate, or, where it may be decided at once, its one intent."""
-        if not isinstance(one, Plan) or not one.targets:
+        if not isinstance(one, Plan) or key is None:
             return one
-        if key is not None:
-            owner = owners[key]
-            if owner != record.ref:
-                self._claimed["duplicate"] += 1
-                return Duplicate(one, owner)
-            self._claimed["claimed"] += 1
-        claim = "unique" if key is None else "claimed"
+        owner = owners[key]
+        if owner != record.ref:
+            self._claimed["duplicate"] += 1
+            return Duplicate(one, owner)
+        self._claimed["claimed"] += 1
         if not self._at_once(record, one):
             return one
         target = one.targets[0]
         intent = intent_for(one, target, target.recipients[0], origin=record.ref, cause=record.ref)
-        return Undecided(intent, claim, target.decoded)
+        return Undecided(intent, "claimed", target.decoded)
 
     def _at_once(self, record: Record, plan: Plan) -> bool:
         """One recipient, in its own partition already, on this lane, by one workflow that did not share the event."""
