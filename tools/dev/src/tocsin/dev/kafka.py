@@ -101,6 +101,8 @@ class KafkaServer:
 
     def _command(self, main: str, *arguments: str) -> list[str]:
         options = [f"-Xmx{self._heap_mb}m", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"]
+        # The optimising compiler takes most of a core for minutes, which no local broker lives long enough to earn back.
+        options.append("-XX:TieredStopAtLevel=1")
         logging = f"-Dlog4j2.configurationFile={(self._folder / 'log4j2.properties').as_uri()}"
         return [java(), *options, logging, "-cp", f"{jars(cache=self._cache)}/*", main, *arguments]
 
