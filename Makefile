@@ -11,6 +11,8 @@ UV := .venv/bin/uv
 SOURCES := libs/common/src $(wildcard services/*/src) $(wildcard tools/*/src)
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/pyproject.toml))
 SERVICES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)))
+# Trust the certificates the machine trusts, as pip, Maven and npm do: a company's network may have its own.
+export UV_SYSTEM_CERTS ?= true
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
 .PHONY: help dev up down test check bench-quick contracts lock
