@@ -28,11 +28,8 @@ TABLE: list[tuple[list[tuple[Any, ...]], str, dict[str, str], float | None]] = [
     ([("accepted", 0), ("failed", 2, "email"), ("expired", 3, "sms")], "failed", {"email": "failed", "sms": "expired"}, 3),
     ([("accepted", 0), ("unknown", 2, "email")], "unknown", {"email": "unknown"}, 2),
     ([("accepted", 0), ("sent", 2, "push/a"), ("failed", 2, "push/b")], "partly_sent", {"push": "partly_sent"}, 2),
-    ([("accepted", 0), ("sent", 2, "email"), ("bounced", 9, "email")], "bounced", {"email": "bounced"}, 9),
     ([("accepted", 0), ("sent", 2, "email"), ("failed", 3, "email")], "sent", {"email": "sent"}, 3),
-    ([("accepted", 0), ("sent", 2, "email"), ("unsubscribed", 9, "email")], "sent", {"email": "sent"}, 9),
     ([("duplicate", 5)], "duplicate", {}, None),
-    ([("dead_lettered", 5, "email")], "dead_lettered", {"email": "dead_lettered"}, 5),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What must not go out any more: read whole by router and dispatchers (topic `stops`, compacted)."""
+"""What must not go out any more: read whole by every dispatcher (topic `stops`, compacted)."""
 
 import msgspec
 

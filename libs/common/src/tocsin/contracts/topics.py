@@ -119,7 +119,7 @@ class Topics:
                 )  # fmt: skip
             yield Topic(
                 name=self.status(lane), family="status", lane=lane, record=Status, key="tenant/recipient, or tenant/event", public=True,
-                writers=("router", *DISPATCHERS), readers=("ledger", "router", *DISPATCHERS, ANYONE),
+                writers=("router", *DISPATCHERS), readers=("ledger", "router", ANYONE),
                 retention_ms=30 * DAY_MS, max_message_bytes=2 * MIB,
             )  # fmt: skip
 

@@ -61,11 +61,8 @@ class StatusName(StrEnum):
     EXPIRED = "expired"
     SENT = "sent"
     DEFERRED = "deferred"
-    BOUNCED = "bounced"
-    UNSUBSCRIBED = "unsubscribed"
     FAILED = "failed"
     UNKNOWN = "unknown"
-    DEAD_LETTERED = "dead_lettered"
 
     @property
     def final(self) -> bool:
@@ -127,7 +124,6 @@ class Reason(StrEnum):
     CONTENT_REFUSED = "content_refused"
     CREDENTIALS_REFUSED = "credentials_refused"
     RECIPIENT_REFUSED = "recipient_refused"
-    RATE_LIMITED = "rate_limited"
     UNREACHABLE = "unreachable"
     PROVIDER_ERROR = "provider_error"
     NO_ANSWER = "no_answer"

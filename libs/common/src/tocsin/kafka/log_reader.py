@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError
 
-from tocsin.kafka.errors import KafkaFault, OffsetMissing
+from tocsin.kafka.connecting import connect_reader
+from tocsin.kafka.errors import OffsetMissing
 from tocsin.kafka.offsets import topic_missing
 from tocsin.kafka.records import Record, TopicPartition, from_consumer
 from tocsin.kafka.seams import high_watermarks, position_now, wait_for_metadata
@@ -35,18 +36,7 @@ class LogReader:
 
     async def open(self) -> None:
         """Connect and take position. KafkaFault when no broker answers, TopicFault when there is no such topic."""
-        consumer = AIOKafkaConsumer(
-            **self._settings.client_options(),
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-        )
-        self._consumer = consumer
-        try:
-            await consumer.start()
-        except KafkaError as exc:
-            await self.close()
-            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
+        consumer = self._consumer = await connect_reader(self._settings)
         if self._topic not in await consumer.topics():
             await self.close()
             raise topic_missing([self._topic])

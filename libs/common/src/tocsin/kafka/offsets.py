@@ -6,9 +6,9 @@ from typing import NamedTuple
 import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
-from aiokafka.errors import KafkaError
 
-from tocsin.kafka.errors import KafkaFault, OffsetMissing, TopicFault
+from tocsin.kafka.connecting import connect_reader
+from tocsin.kafka.errors import OffsetMissing, TopicFault
 from tocsin.kafka.records import TopicPartition
 from tocsin.kafka.seams import high_watermarks, wait_for_metadata
 from tocsin.kafka.settings import KafkaSettings
@@ -64,18 +64,7 @@ class Offsets:
 
     async def open(self) -> None:
         """Connect; KafkaFault when no broker answers."""
-        consumer = AIOKafkaConsumer(
-            **self._settings.client_options(),
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-        )
-        self._consumer = consumer
-        try:
-            await consumer.start()
-        except KafkaError as exc:
-            await self.close()
-            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
+        self._consumer = await connect_reader(self._settings)
 
     async def close(self) -> None:
         """Disconnect."""

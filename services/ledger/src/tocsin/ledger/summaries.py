@@ -22,14 +22,12 @@ class State(StrEnum):
     """All that was to be sent was taken by its provider."""
     PARTLY_SENT = "partly_sent"
     """Some was taken by its provider, and some ended otherwise."""
-    BOUNCED = "bounced"
     SKIPPED = "skipped"
     """Nothing was to be sent; the decision says which rule."""
     EXPIRED = "expired"
     FAILED = "failed"
     UNKNOWN = "unknown"
     """Handed over, and nobody can say whether it was taken."""
-    DEAD_LETTERED = "dead_lettered"
     DUPLICATE = "duplicate"
     """Only repetitions of it are known."""
 
@@ -44,24 +42,18 @@ _STRENGTH: Final = {
             StatusName.DEFERRED,
             StatusName.SKIPPED,
             StatusName.EXPIRED,
-            StatusName.DEAD_LETTERED,
             StatusName.FAILED,
             StatusName.UNKNOWN,
             StatusName.SENT,
-            StatusName.BOUNCED,
-            StatusName.UNSUBSCRIBED,
         )
     )
 }
 _STATES: Final = {
     StatusName.ROUTED: State.IN_PROGRESS,
     StatusName.DEFERRED: State.IN_PROGRESS,
-    StatusName.UNSUBSCRIBED: State.SENT,
 }
 _WORST_FIRST: Final = (
-    State.DEAD_LETTERED,
     State.FAILED,
-    State.BOUNCED,
     State.UNKNOWN,
     State.EXPIRED,
 )

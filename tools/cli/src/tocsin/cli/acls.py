@@ -34,6 +34,8 @@ def matrix(topics: Topics) -> list[Rule]:
     for group in topics.groups():
         rules.append(Rule(group.service, "read", "group", group.name))
         rules += [Rule(group.service, "read", "topic", topic) for topic in group.topics]
+        if group.outcome_topic is not None:  # it asks where the topic ends
+            rules.append(Rule(group.service, "describe", "topic", group.outcome_topic))
     for service in sorted({topic_writer for topic in topics.all() for topic_writer in topic.writers}):
         if service.startswith(TRANSACTIONAL_SERVICES):
             rules += [

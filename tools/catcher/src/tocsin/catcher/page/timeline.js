@@ -3,7 +3,7 @@ import { CHANNELS, clock, el, icon } from "./dom.js";
 
 const LOOKS = {
   good: ["sent", "delivered", "opened", "clicked", "seen", "read"],
-  bad: ["failed", "bounced", "complained", "dead_lettered", "expired", "event_refused"],
+  bad: ["failed", "expired", "event_refused"],
   wait: ["deferred", "scheduled", "throttled", "unknown", "cancel_requested"],
   none: ["skipped", "duplicate", "suppressed", "cancelled", "unsubscribed", "event_unmatched"],
 };
