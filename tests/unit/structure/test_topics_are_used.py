@@ -73,7 +73,7 @@ def test_no_service_names_a_topic_it_is_not_registered_for(used: dict[str, set[s
 def test_every_group_belongs_to_a_service_that_reads_its_topics() -> None:
     by_name = {topic.name: topic for topic in TOPICS}
     for group in REGISTRY.groups():
-        assert group.name.startswith(group.service)
+        assert group.name.startswith(f"{REGISTRY.prefix}{group.service}")
         for name in group.topics:
             assert group.service in by_name[name].readers
 
