@@ -10,7 +10,7 @@ import pytest
 from tocsin.contracts.directory import ApiKey, Scope
 from tocsin.contracts.statuses import Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
-from tocsin.ledger import create_app
+from tocsin.ledger import create_app, reading
 from tocsin.web import KeyTable, new_key
 
 pytestmark = pytest.mark.postgres
@@ -176,6 +176,37 @@ async def test_records_about_an_event_are_found_by_its_id(asking: Asking, story:
     assert [one["kind"] for one in await asking.list(event="e9", status="event_refused")] == ["event"]
 
 
+async def test_repetitions_told_once_for_the_whole_event_are_found_by_its_id(
+    asking: Asking, story: Any
+) -> None:
+    """As the router writes it when an event for very many recipients comes again."""
+    repeated = status_of(
+        StatusName.DUPLICATE, subject="e9", cause="events/0/4", at=asking._books.clock.now(), tenant="acme",
+        lane=Lane.BULK, origin="events/0/4", event_id="e9", event_source="s", rule="duplicate",
+    )  # fmt: skip
+    await asking.happens(*story("ann", "email", event="e9"), repeated)
+    found = [(one["kind"], one["state"]) for one in await asking.list(event="e9")]
+    assert found == [("event", "duplicate"), ("notification", "sent")]
+    assert [one["kind"] for one in await asking.list(event="e9", status="duplicate")] == ["event"]
+    assert await asking.list(event="e8") == []
+    assert [one["kind"] for one in await asking.list()] == ["notification"]
+
+
+async def test_a_story_that_is_too_long_says_so(
+    asking: Asking, story: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long, short = story("ann", "email", "sms"), story("bob", "email")
+    await asking.happens(*long, *short)
+    monkeypatch.setattr(reading, "MOST_ROWS", len(short))
+    body = (await asking.get(f"/v1/timelines/{long[0].notification_id}")).json()
+    assert body["summary"]["truncated"] is True
+    assert [one["status_id"] for one in body["timeline"]] == [one.status_id for one in long[: len(short)]]
+    assert {one["recipient"]: one["truncated"] for one in await asking.list()} == {"ann": True, "bob": False}
+    monkeypatch.setattr(reading, "MOST_ROWS", len(long))
+    body = (await asking.get(f"/v1/timelines/{long[0].notification_id}")).json()
+    assert body["summary"]["truncated"] is False
+
+
 async def test_an_id_used_again_is_marked(asking: Asking, story: Any) -> None:
     first = story("ann", "email")
     again = [
@@ -200,7 +231,8 @@ async def test_lists_use_their_indexes(asking: Asking, books: Any, story: Any) -
         for condition in (
             "tenant = 'acme' AND status = 'failed' ORDER BY stored_at DESC",
             "tenant = 'acme' AND status = 'accepted' ORDER BY stored_at DESC",
-            "tenant = 'acme' AND status IN ('accepted','event_accepted','event_unmatched','event_refused') AND event_id = 'e'",
+            "tenant = 'acme' AND (status = 'accepted' OR notification_id IS NULL) AND event_id = 'e'",
+            "tenant = 'acme' AND status = 'accepted' AND event_id = 'e'",
         ):
             plan = await connection.fetch(f"EXPLAIN SELECT 1 FROM ledger.statuses WHERE {condition}")
             text = "\n".join(row[0] for row in plan)

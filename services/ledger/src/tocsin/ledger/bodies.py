@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tocsin.contracts.vocabulary import Channel, Lane, StatusName
 from tocsin.ledger.happenings import Happening, in_order
+from tocsin.ledger.reading import MOST_ROWS, Story
 from tocsin.ledger.summaries import State, summarise
 
 
@@ -98,6 +99,10 @@ class SummaryBody(_Body):
     reused_id: bool = Field(
         default=False, description="The id was used again after the window for duplicates"
     )
+    truncated: bool = Field(
+        default=False,
+        description=f"More is stored than the {MOST_ROWS:,} oldest records, which are all that was looked at",
+    )
     reason: str | None = None
     detail: str | None = None
 
@@ -109,16 +114,17 @@ class TimelineBody(_Body):
     timeline: list[StatusBody]
 
 
-def timeline_of(happenings: list[Happening]) -> TimelineBody:
-    """The timeline of one notification, from at least one happening."""
-    ordered = in_order(happenings)
+def timeline_of(story: Story) -> TimelineBody:
+    """The timeline of one notification."""
+    ordered = in_order(story.happenings)
     return TimelineBody(
-        summary=summary_of(ordered), timeline=[StatusBody.model_validate(one) for one in ordered]
+        summary=summary_of(story), timeline=[StatusBody.model_validate(one) for one in ordered]
     )
 
 
-def summary_of(happenings: list[Happening]) -> SummaryBody:
-    """The summary of one notification, from at least one happening."""
+def summary_of(story: Story) -> SummaryBody:
+    """The summary of one notification."""
+    happenings = in_order(story.happenings)
     summary = summarise(happenings)
     first = next((one for one in happenings if one.status is StatusName.ACCEPTED), happenings[0])
     category = next((one.category for one in happenings if one.category is not None), None)
@@ -139,6 +145,7 @@ def summary_of(happenings: list[Happening]) -> SummaryBody:
         finished_at=summary.finished_at,
         duplicates=summary.duplicates,
         reused_id=summary.reused_id,
+        truncated=story.truncated,
     )
 
 

@@ -14,15 +14,13 @@ from tocsin.ledger.happenings import Happening, first_of_each
 from tocsin.ledger.status_rows import COLUMNS
 
 MOST_ROWS: Final = 5_000
-"""Rows of one notification that are read; a push to a thousand devices makes two thousand."""
-
-EVENT_LEVEL: Final = (StatusName.EVENT_ACCEPTED, StatusName.EVENT_UNMATCHED, StatusName.EVENT_REFUSED)
+"""Rows of one notification that are read, oldest first; a push to a thousand devices makes two thousand."""
 
 _SELECT: Final = ", ".join(f"s.{name}" for name in COLUMNS if name != "day")
 _OF_NOTIFICATIONS = text(
-    f"SELECT {_SELECT} FROM ledger.statuses s "  # noqa: S608 - names from this package
-    "WHERE s.notification_id = ANY (:ids) AND s.tenant = :tenant "
-    "ORDER BY s.stored_at, s.kafka_partition, s.kafka_offset LIMIT :most"
+    f"SELECT {_SELECT} FROM unnest(CAST(:ids AS uuid[])) AS wanted(id) CROSS JOIN LATERAL ("  # noqa: S608 - names from this package
+    "SELECT * FROM ledger.statuses WHERE notification_id = wanted.id AND tenant = :tenant "
+    "ORDER BY stored_at, kafka_partition, kafka_offset LIMIT :most) s"
 )
 
 
@@ -48,30 +46,37 @@ class Found(msgspec.Struct, frozen=True):
         return self.happening.stored_at.isoformat(), self.happening.status_id
 
 
+class Story(msgspec.Struct, frozen=True):
+    """What is known of one notification, each status id once; `truncated`: more is stored than the first `MOST_ROWS`."""
+
+    happenings: list[Happening]
+    truncated: bool
+
+
 class Ledger:
     """Reads for one database."""
 
     def __init__(self, *, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def notification(self, tenant: str, notification_id: UUID) -> list[Happening]:
-        """Everything known of one notification; empty when nothing is."""
-        return (await self.notifications(tenant, [notification_id])).get(str(notification_id), [])
+    async def notification(self, tenant: str, notification_id: UUID) -> Story | None:
+        """The story of one notification; None when nothing is known of it."""
+        return (await self.notifications(tenant, [notification_id])).get(str(notification_id))
 
-    async def notifications(self, tenant: str, ids: Sequence[UUID]) -> dict[str, list[Happening]]:
-        """Everything known of these notifications, by id, each status id once."""
+    async def notifications(self, tenant: str, ids: Sequence[UUID]) -> dict[str, Story]:
+        """The stories of these notifications by id, without those of which nothing is known."""
         if not ids:
             return {}
         async with self._engine.connect() as connection:
-            rows = await _rows(
-                connection,
-                _OF_NOTIFICATIONS,
-                {"ids": list(ids), "tenant": tenant, "most": MOST_ROWS * len(ids)},
-            )
+            values = {"ids": list(ids), "tenant": tenant, "most": MOST_ROWS + 1}
+            rows = await _rows(connection, _OF_NOTIFICATIONS, values)
         found: dict[str, list[Happening]] = {}
         for one in rows:
             found.setdefault(str(one.notification_id), []).append(one)
-        return {notification: first_of_each(happenings) for notification, happenings in found.items()}
+        return {
+            notification: Story(first_of_each(happenings[:MOST_ROWS]), truncated=len(happenings) > MOST_ROWS)
+            for notification, happenings in found.items()
+        }
 
     async def list(
         self, tenant: str, filters: Filters, *, after: tuple[datetime, UUID] | None, limit: int
@@ -102,7 +107,8 @@ def _happening(row: Mapping[Any, Any]) -> Happening:
 
 
 # A list holds, of each notification, the row that was stored first among those that fit: `accepted`, unless the list asks
-# for another status. That makes its order fixed and its pages free of repetitions.
+# for another status. That makes its order fixed and its pages free of repetitions. A record about an event as a whole has no
+# notification, so that this is true of every one of them.
 _FIRST = (
     "NOT EXISTS (SELECT 1 FROM ledger.statuses f WHERE f.notification_id = s.notification_id AND f.tenant = s.tenant "
     "AND f.status = s.status {same_channel} AND (f.stored_at, f.status_id) < (s.stored_at, s.status_id))"
@@ -118,11 +124,8 @@ def _conditions(tenant: str, filters: Filters) -> tuple[list[str], dict[str, Any
     status = filters.status or StatusName.ACCEPTED
     on_row = filters.channel is not None and status is not StatusName.ACCEPTED
     first = _FIRST.format(same_channel="AND f.channel = s.channel" if on_row else "")
-    if status in EVENT_LEVEL:
-        where.append(f"s.status = '{status.value}'")
-    elif filters.event is not None and filters.status is None:
-        names = ", ".join(f"'{one.value}'" for one in (StatusName.ACCEPTED, *EVENT_LEVEL))
-        where.append(f"s.status IN ({names}) AND (s.status <> 'accepted' OR {first})")
+    if filters.event is not None and filters.status is None:
+        where.append(f"(s.status = 'accepted' OR s.notification_id IS NULL) AND {first}")
     else:
         where.append(f"s.status = '{status.value}' AND {first}")
     for name, column in (("recipient", "recipient"), ("workflow", "workflow"), ("event", "event_id")):

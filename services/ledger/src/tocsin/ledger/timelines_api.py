@@ -22,11 +22,11 @@ def timeline_routes(ledger: Ledger) -> APIRouter:
 
     @router.get("/v1/timelines/{notification_id}", summary="What happened to one notification, and why")
     async def get_timeline(notification_id: str, caller: Reader) -> TimelineBody:
-        happenings = await ledger.notification(caller.tenant, _uuid(notification_id))
-        if not happenings:
+        story = await ledger.notification(caller.tenant, _uuid(notification_id))
+        if story is None:
             detail = "Nothing is known of this id: it is too new, too old, or not yours."
             raise Problem(codes.NOT_YET_KNOWN, detail, headers=_SOON)
-        return timeline_of(happenings)
+        return timeline_of(story)
 
     @router.get("/v1/timelines", summary="Find notifications, newest first")
     async def list_timelines(
