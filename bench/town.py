@@ -43,6 +43,7 @@ class Town:
         self._kafka = KafkaServer(folder / "kafka")
         self._postgres = PostgresServer(folder / "postgres")
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._fallen: dict[str, str] = {}
         self._services: dict[str, Service] = {}
         self.key = ""
 
@@ -97,6 +98,7 @@ class Town:
 
     async def stop(self, *names: str) -> None:
         """End services side by side, in good order."""
+        self._note_fallen()
         await asyncio.gather(*(asyncio.to_thread(end, self._running.pop(name)) for name in names))
 
     @contextlib.asynccontextmanager
@@ -111,12 +113,17 @@ class Town:
             await self.stop(*names)
 
     def fallen(self) -> list[str]:
-        """Services that have ended by themselves, each with its log."""
-        return [
-            f"{name} ended by itself (exit code {process.returncode}; log {self.log_of(name)})"
-            for name, process in self._running.items()
-            if process.poll() is not None
-        ]
+        """Services that have ended by themselves since the last time this was asked."""
+        self._note_fallen()
+        told, self._fallen = list(self._fallen.values()), {}
+        return told
+
+    def _note_fallen(self) -> None:
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                self._fallen[name] = (
+                    f"{name} ended by itself, exit code {process.returncode}; log {self.log_of(name)}"
+                )
 
     def log_of(self, name: str) -> Path:
         """Where a service's output goes."""
