@@ -29,7 +29,7 @@ up: .venv/.installed ## The same in the background; addresses are in .dev/endpoi
 down: .venv/.installed ## End what `make up` started
 	@$(PYTHON) -m tocsin.dev down
 
-test: .venv/.installed ## Run all tests; WITHOUT=browser,kcat leaves out what needs Debian's packages
+test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm leaves out what needs those programs
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest $(PYTEST_ARGS)
 
 check: .venv/.installed ## Format, lint, types, import rules, generated files, unit tests

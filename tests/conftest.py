@@ -19,8 +19,10 @@ from tocsin.dev.processes import end, spawn
 
 TESTS = Path(__file__).parent
 PACKAGES = {  # marker -> the program it needs, how to get it
-    "browser": ("chromium", "apt install chromium chromium-driver"),
+    "browser": ("chromium", "apt install chromium"),
+    "java": ("javac", "apt install default-jdk-headless"),
     "kcat": ("kcat", "apt install kcat"),
+    "npm": ("npm", "apt install nodejs npm"),
 }
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 

@@ -59,6 +59,7 @@ def test_the_asyncapi_document_has_every_topic_with_its_writers_and_readers(fres
             assert f"{reader}.reads.{short}" in document["operations"]
 
 
+@pytest.mark.npm
 def test_the_asyncapi_document_is_valid_by_its_own_parser():
     outcome = subprocess.run(
         ["node", _parser() / "validate.mjs", DOCUMENTS / "asyncapi.json"],

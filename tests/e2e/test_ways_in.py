@@ -61,6 +61,7 @@ async def test_confluent_kafka_with_its_own_partitioner_and_key(tocsin, event, p
     await tocsin.assert_three_messages(named(tocsin, event, person.id))
 
 
+@pytest.mark.java
 @pytest.mark.parametrize("mode", ["structured", "binary"])
 async def test_a_java_program_on_kafka_clients(tocsin, event, mode):
     person = await tocsin.person()
