@@ -26,7 +26,8 @@ from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.offsets import Offsets, Position, read_back_metadata, read_back_position
 from tocsin.kafka.packing import Limits
 from tocsin.kafka.partitioner import murmur2, partition_for
-from tocsin.kafka.projection import Chunk, ConsumptionStopped, Projection, ProjectionStore
+from tocsin.kafka.projection import Projection
+from tocsin.kafka.projection_store import Chunk, ConsumptionStopped, ProjectionStore
 from tocsin.kafka.publisher import Publisher
 from tocsin.kafka.read_to_end import read_to_end
 from tocsin.kafka.records import Headers, Outgoing, Record, Stored, TopicPartition

@@ -7,7 +7,8 @@ from aiokafka import TopicPartition as AioTopicPartition
 from prometheus_client import Counter
 
 from tocsin.kafka.errors import TransactionFailed
-from tocsin.kafka.records import Record, TopicPartition
+from tocsin.kafka.partition_gauges import PartitionGauges
+from tocsin.kafka.records import TopicPartition
 from tocsin.kafka.seams import position_now
 from tocsin.kafka.slot import Slot
 from tocsin.kafka.topic_labels import kind_and_lane, service_and_lane
@@ -25,8 +26,7 @@ class GroupGauges:
         self._seconds = metrics.transaction_seconds.labels(*self._labels)
         self._committed = metrics.transactions.labels(*self._labels, "committed")
         self._consumed: dict[str, Counter] = {}
-        self._stable: dict[TopicPartition, tuple[int, float]] = {}
-        self._shown: set[TopicPartition] = set()
+        self._partitions = PartitionGauges(labels=self._labels, prefix=prefix, clock=clock)
 
     def consumed(self, topic: str, records: int) -> None:
         """Records were read."""
@@ -59,14 +59,10 @@ class GroupGauges:
 
     def show(self, consumer: AIOKafkaConsumer, held: Mapping[int, Slot]) -> None:
         """Lag and stable offsets of what is held; what is held no more is shown no more."""
-        partitions: set[TopicPartition] = set()
         for slot in held.values():
             for partition in slot.positions:
-                partitions.add(partition)
                 self._show(consumer, slot, partition)
-        for partition in self._shown - partitions:
-            self._forget(partition)
-        self._shown = partitions
+        self._partitions.keep_only([partition for slot in held.values() for partition in slot.positions])
         metrics.paused_partitions.labels(*self._labels).set(
             sum(len(slot.positions) for slot in held.values() if slot.full)
         )
@@ -76,32 +72,10 @@ class GroupGauges:
         end, stable = consumer.highwater(theirs), consumer.last_stable_offset(theirs)
         if end is None or stable is None:
             return
-        labels = self._partition_labels(partition)
         unread = slot.first_unread(partition)
         position = position_now(consumer, partition) if unread is None else unread.offset
-        metrics.lag_messages.labels(*labels).set(slot.progress.behind(partition, position=position, end=end))
-        metrics.lag_seconds.labels(*labels).set(self._waiting(slot, partition, unread))
-        metrics.stable_offset_age_seconds.labels(*labels).set(self._stuck(partition, stable, end))
-
-    def _waiting(self, slot: Slot, partition: TopicPartition, unread: Record | None) -> float:
         oldest = slot.progress.oldest_ms(partition)
         if oldest is None and unread is not None:
             oldest = unread.timestamp_ms
-        return 0.0 if oldest is None else max(0.0, (self._clock.time_ms() - oldest) / 1000)
-
-    def _stuck(self, partition: TopicPartition, stable: int, end: int) -> float:
-        now = self._clock.monotonic()
-        seen = self._stable.get(partition)
-        if seen is None or seen[0] != stable or stable >= end:
-            self._stable[partition] = (stable, now)
-            return 0.0
-        return now - seen[1]
-
-    def _forget(self, partition: TopicPartition) -> None:
-        self._stable.pop(partition, None)
-        for gauge in (metrics.lag_messages, metrics.lag_seconds, metrics.stable_offset_age_seconds):
-            gauge.remove(*self._partition_labels(partition))
-
-    def _partition_labels(self, partition: TopicPartition) -> tuple[str, str, str, str]:
-        kind, _ = kind_and_lane(partition.topic, prefix=self._prefix)
-        return (*self._labels, kind, str(partition.partition))
+        behind = slot.progress.behind(partition, position=position, end=end)
+        self._partitions.show(partition, behind=behind, oldest_ms=oldest, stable=stable, end=end)

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 
-from tocsin.kafka.assignor import SlotAssignor
 from tocsin.kafka.errors import OwnershipLost
 from tocsin.kafka.lease import Lease
 from tocsin.kafka.records import TopicPartition
@@ -22,12 +22,14 @@ log = get_logger(__name__)
 LEAVE_SECONDS = 5.0
 # aiokafka's own watchdog would expel a member whose window is full while a provider is away.
 NEVER_MS = 2**31 - 1
+# aiokafka's own: what one answer may hold of one partition.
+FETCH_BYTES = 1_048_576
 
 
 class GroupMember:
-    """Dynamic membership with our assignor. ``assigned(partitions)`` is called with all of them paused already,
-    ``revoked()`` is awaited before the group goes on without us; when either raises, ``failed`` is told and
-    this process takes no further part."""
+    """Dynamic membership; ``assignor`` (an object or a class) says who gets what. ``assigned(partitions)`` is called
+    with all of them paused already, ``revoked()`` is awaited before the group goes on without us; when either
+    raises, ``failed`` is told and this process takes no further part."""
 
     def __init__(
         self,
@@ -37,10 +39,11 @@ class GroupMember:
         topics: Sequence[str],
         timings: GroupTimings,
         lease: Lease,
-        assignor: SlotAssignor,
+        assignor: AbstractPartitionAssignor | type[AbstractPartitionAssignor],
         assigned: Callable[[frozenset[TopicPartition]], None],
         revoked: Callable[[], Awaitable[None]],
         failed: Callable[[Exception], None],
+        partition_bytes: int = FETCH_BYTES,
     ) -> None:
         self._settings = settings
         self._group = group
@@ -48,6 +51,7 @@ class GroupMember:
         self._timings = timings
         self._lease = lease
         self._assignor = assignor
+        self._partition_bytes = partition_bytes
         self._listener = _Listener(self, assigned, revoked, failed)
         self._consumer: AIOKafkaConsumer | None = None
         self._membership: Membership | None = None
@@ -72,6 +76,7 @@ class GroupMember:
             rebalance_timeout_ms=round(timings.rebalance * 1000),
             request_timeout_ms=round((timings.rebalance + 15) * 1000),
             max_poll_interval_ms=NEVER_MS,
+            max_partition_fetch_bytes=self._partition_bytes,
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
@@ -97,6 +102,10 @@ class GroupMember:
         if self._name is not None and self._name != name:
             raise OwnershipLost(f"The group {self._group} knows this process under another name now.")
         self._name = name
+        self.begin_lease()
+
+    def begin_lease(self) -> None:
+        """A new assignment for a member that may have been away: what it owns is guarded elsewhere."""
         self._lease.begin(self._known.generation)
 
     def check_not_expelled(self) -> None:

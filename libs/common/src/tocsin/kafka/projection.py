@@ -2,21 +2,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
-from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from tocsin.kafka.errors import DrainTooSlow, KafkaFault
+from tocsin.kafka.errors import DrainTooSlow, NoProgress
+from tocsin.kafka.group_member import GroupMember
+from tocsin.kafka.lease import Lease
 from tocsin.kafka.offsets import offset_missing
 from tocsin.kafka.projection_gauges import ProjectionGauges
+from tocsin.kafka.projection_store import Chunk, ConsumptionStopped, ProjectionStore
 from tocsin.kafka.records import Record, TopicPartition, from_consumer
-from tocsin.kafka.seams import committed_with_metadata, end_coordination, raise_errors
+from tocsin.kafka.seams import committed_with_metadata, raise_errors
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.timings import OTHERS, GroupTimings
 from tocsin.kafka.waiting import wait_for_topics
@@ -29,40 +30,6 @@ log = get_logger(__name__)
 POLL_SECONDS = 0.2
 # So many records are unpacked before others get a turn on the event loop.
 SLICE_RECORDS = 250
-LEAVE_SECONDS = 5.0
-# A store may take as long as its database does; our own bounds end it, not aiokafka's watchdog.
-NEVER_MS = 2**31 - 1
-
-
-class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """Records of one partition, in offset order.
-
-    ``expected`` is the position the store must still hold for them to count; None when it held none as the
-    partition was taken. ``next`` is the position to hold afterwards.
-    """
-
-    partition: TopicPartition
-    records: Sequence[Record]
-    expected: int | None
-    next: int
-
-
-class ProjectionStore(Protocol):
-    """What keeps rows and positions together."""
-
-    async def take(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The positions held for these partitions; a partition it has never seen is left out."""
-        ...
-
-    async def store(self, chunks: Sequence[Chunk]) -> None:
-        """Keep the rows and move the positions, in one transaction, or neither. Raises OwnershipLost when a
-        position is not the expected one: another process has the partition, and this one ends.
-        ConsumptionStopped keeps the process but reads no further. Whatever else it raises ends the process."""
-        ...
-
-
-class ConsumptionStopped(KafkaFault):
-    """The records cannot be what they should be. Reading stops, readiness fails with this sentence; mend and restart."""
 
 
 class Projection:
@@ -93,10 +60,24 @@ class Projection:
         self._store = store
         self._timings = timings
         self._batch_records = batch_records
-        self._partition_bytes = partition_bytes
         self._check = health.check(f"kafka group {group}")
         self._gauges = ProjectionGauges(group=group, prefix=settings.topic_prefix, clock=clock)
-        self._consumer: AIOKafkaConsumer | None = None
+        self._clock = clock
+        self._lease = Lease(clock=clock, seconds=timings.lease)
+        self._member = GroupMember(
+            settings=settings,
+            group=group,
+            topics=topics,
+            timings=timings,
+            lease=self._lease,
+            assignor=RoundRobinPartitionAssignor,
+            assigned=self._begin,
+            revoked=self._give_back,
+            failed=self._fail,
+            partition_bytes=partition_bytes,
+        )
+        self._moved = clock.monotonic()
+        self._taken = False
         self._assignment = 0
         self._expected: dict[TopicPartition, int | None] = {}
         self._next: dict[TopicPartition, int] = {}
@@ -118,7 +99,7 @@ class Projection:
     async def run(self, stop: asyncio.Event) -> None:
         """Be a member until ``stop``. Raises OwnershipLost, TopicFault, or what the store raised."""
         self._failed = asyncio.get_running_loop().create_future()
-        await self._join()
+        await self._member.join()
         polling = asyncio.create_task(self._poll(), name=f"poll {self._group}")
         watching = asyncio.create_task(self._watch(), name=f"watch {self._group}")
         stopped = asyncio.create_task(stop.wait())
@@ -134,10 +115,9 @@ class Projection:
                     task.result()
             if self._failed.done():
                 self._failed.result()
-            await (
-                polling
-            )  # ends by itself at the next look; a getmany that is cancelled leaves aiokafka confused
-            await self._leave()
+            # It ends by itself at the next look; a getmany that is cancelled leaves aiokafka confused.
+            await polling
+            await self._member.leave()
         finally:
             self._check.unready("stopped")
             await _cancel([watching, stopped, polling])
@@ -146,51 +126,21 @@ class Projection:
         """Leave the group and disconnect."""
         if self._taking is not None:
             await _cancel([self._taking])
-        await self._leave()
+        await self._member.leave()
 
     async def _stand_still(self, why: str, stop: asyncio.Event) -> None:
         log.error("consumption stopped", group=self._group, reason=why)
         self._next, self._expected = {}, {}
-        await self._leave()
+        await self._member.leave()
         self._check.unready(why)
         await stop.wait()
-
-    async def _leave(self) -> None:
-        consumer, self._consumer = self._consumer, None
-        if consumer is None:
-            return
-        try:
-            async with asyncio.timeout(LEAVE_SECONDS):
-                await end_coordination(consumer)
-                await consumer.stop()
-        except TimeoutError:
-            log.warning("left the group without an answer", group=self._group)
-
-    async def _join(self) -> None:
-        timings = self._timings
-        consumer = AIOKafkaConsumer(
-            **self._settings.client_options(),
-            group_id=self._group,
-            partition_assignment_strategy=(RoundRobinPartitionAssignor,),
-            session_timeout_ms=round(timings.session * 1000),
-            heartbeat_interval_ms=round(timings.heartbeat * 1000),
-            rebalance_timeout_ms=round(timings.rebalance * 1000),
-            request_timeout_ms=round((timings.rebalance + 15) * 1000),
-            max_poll_interval_ms=NEVER_MS,
-            max_partition_fetch_bytes=self._partition_bytes,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-        )
-        self._consumer = consumer
-        await consumer.start()
-        consumer.subscribe(list(self._topics), listener=_Listener(self))
 
     # Reading
 
     async def _poll(self) -> None:
-        consumer = self._open
+        consumer = self._member.consumer
         while not self._leaving:
+            self._moved = self._clock.monotonic()
             if not self._next:
                 raise_errors(consumer)
                 await asyncio.sleep(POLL_SECONDS)
@@ -198,8 +148,8 @@ class Projection:
             assignment = self._assignment
             try:
                 found = await self._read(consumer)
-            except NoOffsetForPartitionError as exc:
-                self._seek_again(exc)
+            except NoOffsetForPartitionError:
+                self._rewind()  # what aiokafka met before our seek: the store has a position, the group has none
                 continue
             except OffsetOutOfRangeError as exc:
                 raise self._no_longer_kept(exc) from exc
@@ -217,7 +167,9 @@ class Projection:
             if not got:
                 break
             for partition, records in got.items():
-                found.setdefault(TopicPartition(*partition), []).extend(map(from_consumer, records))
+                read = found.setdefault(TopicPartition(*partition), [])
+                read.extend(map(from_consumer, records))
+                self._gauges.handed(TopicPartition(*partition), oldest_ms=read[0].timestamp_ms)
                 total += len(records)
             wait_ms = 0
             await asyncio.sleep(0)
@@ -232,7 +184,8 @@ class Projection:
             await self._store.store(chunks)
             for chunk in chunks:
                 self._expected[chunk.partition] = self._next[chunk.partition] = chunk.next
-                self._gauges.stored(chunk.partition, chunk.records)
+                latest = chunk.records[-1].timestamp_ms
+                self._gauges.stored(chunk.partition, records=len(chunk.records), latest_ms=latest)
 
     def _chunk(self, partition: TopicPartition, records: list[Record]) -> Chunk:
         if records[0].offset < self._next[partition]:
@@ -241,16 +194,11 @@ class Projection:
         return Chunk(partition=partition, records=records, expected=self._expected[partition], next=last + 1)
 
     def _rewind(self) -> None:
-        """The partitions changed while we read. What was read is dropped, and some of it may be of the new
-        assignment: begin that again where the store stands."""
+        """What was read is dropped; begin again where the store stands. When the partitions changed while we
+        read, some of it may be of the new assignment."""
+        self._gauges.dropped()
         for partition, offset in self._next.items():
-            self._open.seek(AioTopicPartition(*partition), offset)
-
-    def _seek_again(self, exc: NoOffsetForPartitionError) -> None:
-        """The group has no committed offset, but the store has a position: what aiokafka met before our seek."""
-        partition = TopicPartition(*exc.args[0])
-        if partition in self._next:
-            self._open.seek(AioTopicPartition(*partition), self._next[partition])
+            self._member.consumer.seek(AioTopicPartition(*partition), offset)
 
     def _no_longer_kept(self, exc: OffsetOutOfRangeError) -> Exception:
         offsets = exc.args[0] if isinstance(exc.args[0], dict) else {}
@@ -263,10 +211,11 @@ class Projection:
 
     # Assigned and revoked
 
-    def begin(self, assigned: Collection[TopicPartition]) -> None:
+    def _begin(self, assigned: Collection[TopicPartition]) -> None:
         """The broker gave us these partitions, and they are paused already: look up positions, seek, resume."""
         if self._failed is None or self._failed.done() or self._leaving:
             return
+        self._member.begin_lease()
         self._assignment += 1
         self._gauges.assigned()
         self._check.unready("taking its partitions")
@@ -274,26 +223,29 @@ class Projection:
         self._taking.add_done_callback(self._note_end)
 
     async def _take(self, assigned: Sequence[TopicPartition]) -> None:
-        consumer = self._open
+        consumer = self._member.consumer
         held = await self._store.take(assigned) if assigned else {}
         missing = [partition for partition in assigned if partition not in held]
         committed = await committed_with_metadata(consumer, missing) if missing else {}
         without = [partition for partition in missing if partition not in committed]
         if without:
             raise offset_missing(self._group, without)
+        await self._member.beat()
         starts = dict(held) | {partition: committed[partition][0] for partition in missing}
         for partition, offset in starts.items():
             consumer.seek(AioTopicPartition(*partition), offset)
         self._expected = {partition: held.get(partition) for partition in assigned}
         self._next = starts
         consumer.resume(*(AioTopicPartition(*partition) for partition in assigned))
-        self._check.ready()
+        self._taken = True
+        self._show_health()
         log.info("took partitions", group=self._group, partitions=len(assigned), assignment=self._assignment)
 
-    async def give_back(self) -> None:
+    async def _give_back(self) -> None:
         """Hand nothing over any more, and wait until what is under way has ended."""
         self._assignment += 1
         self._next, self._expected = {}, {}
+        self._taken = False
         self._check.unready("rebalancing")
         if self._taking is not None:
             await _cancel([self._taking])
@@ -306,11 +258,6 @@ class Projection:
 
     # Failing
 
-    async def fail_in_callback(self, exc: Exception) -> None:
-        """aiokafka would log and drop it, and join again; so the callback never returns, and `run` raises."""
-        self._fail(exc)
-        await asyncio.get_running_loop().create_future()
-
     def _fail(self, exc: BaseException) -> None:
         if self._failed is not None and not self._failed.done():
             self._failed.set_exception(exc)
@@ -320,39 +267,25 @@ class Projection:
             self._fail(exc)
 
     async def _watch(self) -> None:
+        """A poll or a store that stands still is not alive because heartbeats are."""
+        bound = self._timings.progress
         while True:
-            await asyncio.sleep(1.0)
-            if self._consumer is not None:
-                self._gauges.show(self._consumer, self._next, idle=not self._storing.locked())
+            await asyncio.sleep(min(1.0, bound / 4))
+            if self._leaving:
+                return
+            self._gauges.show(self._member.consumer, self._next)
+            self._show_health()
+            if self._clock.monotonic() - self._moved > bound:
+                what = "stored" if self._storing.locked() else "read"
+                raise NoProgress(f"Group {self._group} has {what} nothing for {bound:g} s.")
 
-    @property
-    def _open(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            raise RuntimeError(f"{self.name} is not open")
-        return self._consumer
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka makes an assignment active before it calls this."""
-
-    def __init__(self, projection: Projection) -> None:
-        self._projection = projection
-
-    async def on_partitions_assigned(self, assigned: set[AioTopicPartition]) -> None:
-        self._projection._open.pause(*assigned)
-        await self._guard(self._begin(assigned))
-
-    async def on_partitions_revoked(self, revoked: set[AioTopicPartition]) -> None:  # noqa: ARG002 - it is always all
-        await self._guard(self._projection.give_back())
-
-    async def _begin(self, assigned: set[AioTopicPartition]) -> None:
-        self._projection.begin([TopicPartition(*partition) for partition in assigned])
-
-    async def _guard(self, step: Awaitable[None]) -> None:
-        try:
-            await step
-        except Exception as exc:  # noqa: BLE001 - aiokafka would drop it
-            await self._projection.fail_in_callback(exc)
+    def _show_health(self) -> None:
+        if not self._taken:
+            return
+        if self._lease.ok():
+            self._check.ready()
+        else:
+            self._check.unready("the group coordinator does not answer heartbeats")
 
 
 async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
