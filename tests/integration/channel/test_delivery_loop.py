@@ -101,7 +101,7 @@ class Phone:
     name: str = "phone"
     kind: str = "phone"
     idempotency: Literal["native", "collapse", "none"] = "none"
-    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    answers: dict[str, list[Answer | Exception]] = field(default_factory=dict)
     got: list[str] = field(default_factory=list)
     inside: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     open_gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -121,7 +121,10 @@ class Phone:
         await asyncio.sleep(0)
         self.inside[job.recipient] -= 1
         planned = self.answers.get(job.content.body)
-        return planned.pop(0) if planned else Accepted(message_id=f"m{job.content.body}")
+        answer = planned.pop(0) if planned else Accepted(message_id=f"m{job.content.body}")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
 class Bench:
@@ -168,8 +171,13 @@ class Bench:
             channel=CHANNEL,
             lane=LANE,
             topics=self.topics,
-            route=lambda job: None if job.providers == ["nowhere"] else (provider, gate),
-            attempts=Attempts(channel=CHANNEL, lane=LANE, call_timeout=TIGHT.call, clock=SystemClock()),
+            attempts=Attempts(
+                channel=CHANNEL,
+                lane=LANE,
+                route=lambda job: None if job.providers == ["nowhere"] else (provider, gate),
+                call_timeout=TIGHT.call,
+                clock=SystemClock(),
+            ),
             publisher=self.publisher,
             offsets=self.offsets,
             stops=self.stops,
@@ -272,14 +280,15 @@ async def test_answers_become_statuses(bench: Bench):
             "2": [NotSent(reason=Reason.UNREACHABLE), Accepted(message_id="late", segments=2)],
             "3": [NotSent(reason=Reason.UNREACHABLE)] * 3,
             "4": [Ambiguous()] * 3,
+            "7": [RuntimeError("+4915112345678 is closed"), Accepted()],
         }
     )
-    jobs = {n: job(n, recipient=f"r{n}") for n in range(1, 7)}
+    jobs = {n: job(n, recipient=f"r{n}") for n in range(1, 8)}
     jobs[5] = job(5, recipient="r5", expires_in=-1)
     jobs[6].providers = ["nowhere"]
     await bench.put(*jobs.values())
     async with bench.dispatcher(phone):
-        statuses = {s.delivery_id: s for s in await bench.until_statuses(6)}
+        statuses = {s.delivery_id: s for s in await bench.until_statuses(7)}
     told = {
         n: (s.status, s.reason, s.provider_code, s.attempt, s.provider)
         for n, j in jobs.items()
@@ -292,6 +301,7 @@ async def test_answers_become_statuses(bench: Bench):
         4: ("unknown", "no_answer", None, 3, "phone"),
         5: ("expired", None, None, 0, None),
         6: ("failed", "provider_unknown", None, 0, None),
+        7: ("sent", None, None, 2, "phone"),
     }
     assert statuses[jobs[2].delivery_id].segments == 2
     assert "5" not in phone.got
@@ -317,6 +327,24 @@ async def test_a_job_decided_before_something_was_taken_away_goes_back_to_be_dec
         CHANNEL,
         deferred.cause,
     )
+
+
+async def test_after_an_ambiguous_answer_nothing_ends_as_if_it_had_not_been_sent(bench: Bench):
+    stopped = job(1, recipient="ada", version=4)
+    await bench.put(stopped)
+    stop = RecipientVersion(tenant="acme", recipient="ada", recipient_version=5)
+
+    class Uncertain(Phone):
+        async def send(self, job: Job) -> Answer:
+            bench.stops.apply(Record("stops", 0, 0, 0, b"acme/ada", encode(stop)))
+            self.got.append("1")
+            return Ambiguous()
+
+    phone = Uncertain()
+    async with bench.dispatcher(phone):
+        (status,) = await bench.until_statuses(1)
+    assert (status.status, status.reason, phone.got) == ("unknown", "no_answer", ["1"])
+    assert await bench.read(bench.intents) == []
 
 
 async def test_an_unreadable_job_is_set_aside_and_harms_no_other(bench: Bench):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tocsin.channel.gate import Gate
+from tocsin.channel.gate import FAIR, Gate
 from tocsin.contracts.vocabulary import Lane
 
 
@@ -40,6 +40,23 @@ async def test_critical_goes_before_those_who_waited_longer():
     assert not bulk.done()
     gate.leave()
     await asyncio.wait_for(bulk, 1)
+
+
+async def test_a_long_critical_load_does_not_stop_the_others():
+    gate = Gate(limit=1, reserved=0)
+    await gate.enter(Lane.CRITICAL)
+    bulk = asyncio.create_task(gate.enter(Lane.BULK))
+    codes = [asyncio.create_task(gate.enter(Lane.CRITICAL)) for _ in range(20)]
+    await settled()
+    for _ in range(FAIR):
+        assert not bulk.done()
+        gate.leave()
+        await settled()
+    assert bulk.done()
+    assert sum(code.done() for code in codes) == FAIR - 1
+    for code in codes:
+        code.cancel()
+    await asyncio.gather(*codes, return_exceptions=True)
 
 
 async def test_who_gives_up_waiting_takes_no_place():

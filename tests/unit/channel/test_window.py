@@ -42,6 +42,18 @@ def test_offsets_may_have_gaps_where_transactions_left_their_markers():
     assert jobs.committable.offset == 15
 
 
+def test_the_span_counts_from_the_job_that_hangs_whatever_ended_behind_it():
+    jobs = window()
+    for offset in range(10, 1_010):
+        jobs.take(offset, size=1)
+        if offset > 10:
+            jobs.finish(offset)
+    assert (len(jobs), jobs.span) == (1, 1_000)
+    assert jobs.committable_after(10).offset == 1_010
+    jobs.finish(10)
+    assert jobs.span == 0
+
+
 def test_sizes_add_up():
     jobs = window()
     jobs.take(10, size=5)

@@ -9,6 +9,7 @@ from tocsin.channel.gate import Gate
 from tocsin.channel.provider import Provider
 from tocsin.channel.verdict import Again, End, judge
 from tocsin.contracts.jobs import Job
+from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.observability import get_logger, metrics
 from tocsin.observability.tracing import is_sampled, span
 from tocsin.runtime import Clock
@@ -32,45 +33,72 @@ class Attempted:
 
     end: End | Recheck
     calls: int
+    provider: str | None = None
+    """Who was called last."""
 
 
 BeforeCall = Callable[[], End | Recheck | None]
 """Looked at immediately before each call: an end makes the call unnecessary; raises `LeaseLost` when none may be made."""
 
+Route = Callable[[Job], tuple[Provider, Gate] | None]
+"""The provider a job goes to, and the gate before it; None when the dispatcher has none of the names the job gives."""
+
+NO_PROVIDER = End(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
+NOBODY_KNOWS = End(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
+
 
 class Attempts:
     """Makes the attempts for jobs of one lane. `call_timeout` in seconds bounds each whole provider call."""
 
-    def __init__(self, *, channel: str, lane: str, call_timeout: float, clock: Clock) -> None:
+    def __init__(self, *, channel: str, lane: str, route: Route, call_timeout: float, clock: Clock) -> None:
+        self._route = route
         self._channel = channel
         self._lane = lane
         self._call_timeout = call_timeout
         self._clock = clock
 
-    async def make(
-        self, job: Job, provider: Provider, gate: Gate, *, before_call: BeforeCall, stopping: asyncio.Event
-    ) -> Attempted | None:
-        """Try until there is an end. None when told to stop between two attempts: the next owner begins anew."""
-        calls = 0
-        uncertain = False
+    async def make(self, job: Job, *, before_call: BeforeCall, stopping: asyncio.Event) -> Attempted | None:
+        """Try until there is an end. None when told to stop between two attempts: the next owner begins anew.
+
+        After a call whose answer was ambiguous nothing ends as if it had not been sent: what makes another call unnecessary
+        then ends as `unknown`.
+        """
+        calls, uncertain, called = 0, False, None
         while True:
-            await gate.enter(job.lane)
+            turn = await self._turn(job, wanted=called if uncertain else None)
+            if turn is None:
+                return Attempted(NOBODY_KNOWS if uncertain else NO_PROVIDER, calls, called)
+            provider, gate = turn
             try:
                 if instead := before_call():
-                    return Attempted(instead, calls)
-                calls += 1
+                    return Attempted(NOBODY_KNOWS if uncertain else instead, calls, called)
+                calls, called = calls + 1, provider.name
                 answer = await self._call(job, provider)
             finally:
                 gate.leave()
             match judge(answer, attempt=calls, uncertain=uncertain):
                 case End() as end:
-                    return Attempted(end, calls)
+                    return Attempted(end, calls, called)
                 case Again(delay=delay):
                     uncertain = uncertain or isinstance(answer, Ambiguous)
                     metrics.send_retries.labels(self._channel, self._lane, provider.name).inc()
                     log.info("will try again", delivery_id=job.delivery_id, attempt=calls, seconds=delay)
                     if await _set_within(stopping, delay):
                         return None
+
+    async def _turn(self, job: Job, *, wanted: str | None) -> tuple[Provider, Gate] | None:
+        """The provider, once there is a place at it, which the caller gives back; None when there is no provider
+        (or not the `wanted` one). Routed anew after the wait: instances are replaced when their configuration changes."""
+        while routed := self._route(job):
+            provider, gate = routed
+            if wanted not in (None, provider.name):
+                return None
+            await gate.enter(job.lane)
+            now = self._route(job)
+            if now is not None and now[1] is gate:
+                return now
+            gate.leave()
+        return None
 
     async def _call(self, job: Job, provider: Provider) -> Answer:
         began = self._clock.monotonic()
@@ -88,6 +116,12 @@ class Attempts:
                 return await provider.send(job)
         except TimeoutError:
             return Ambiguous(detail=f"No answer within {self._call_timeout:g} s.")
+        except Exception as error:  # noqa: BLE001 - a provider that raises breaks its promise; the message may have gone
+            fault = type(error).__name__  # the text may hold an address
+            log.warning("provider raised", provider=provider.name, delivery_id=job.delivery_id, error=fault)
+            return Ambiguous(
+                reason=Reason.PROVIDER_ERROR, detail="The adapter failed while it handed the message over."
+            )
 
     def _count(self, answer: Answer, provider: str, seconds: float) -> None:
         outcome = _NAMES[type(answer)]

@@ -3,25 +3,23 @@
     take ─▶ order per recipient ─▶ attempts ─▶ outcome on `status`, acknowledged ─▶ offset below the lowest unfinished
 
 Killed at any await, the loop loses nothing: an offset is committed only after the outcomes below it are stored. What was
-begun and not recorded (at most `max_in_flight` a lane) is begun again by the next owner.
+begun and not recorded is begun again by the next owner, and, until outcomes are read back on assignment, so is what was
+recorded above a job that had not ended.
 """
 
 import asyncio
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from tocsin.channel.attempts import Attempts, LeaseLost, Recheck
-from tocsin.channel.gate import Gate
 from tocsin.channel.order import RecipientOrder
 from tocsin.channel.outcome import outcome_of, recheck_of
 from tocsin.channel.poison import PoisonGuard
 from tocsin.channel.progress import SlotProgress
-from tocsin.channel.provider import Provider
 from tocsin.channel.recorder import Outcome, Recorder
 from tocsin.channel.stop_table import StopTable
 from tocsin.channel.verdict import End
-from tocsin.contracts.codec import Unreadable, decode_job, encode
+from tocsin.contracts.codec import Unreadable, decode_job, encode, fault_in
 from tocsin.contracts.dead_letters import DeadLetter, kept_value
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import Job
@@ -36,9 +34,6 @@ log = get_logger(__name__)
 
 TAKE_AT_ONCE = 200
 """Records: few enough that decoding them holds the event loop for under 5 ms."""
-
-Route = Callable[[Job], tuple[Provider, Gate] | None]
-"""The provider a job goes to, and the gate before it; None when the dispatcher has none of the names the job gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,6 @@ class DeliveryLoop:
         channel: Channel,
         lane: Lane,
         topics: Topics,
-        route: Route,
         attempts: Attempts,
         publisher: Publisher,
         offsets: Offsets,
@@ -77,7 +71,6 @@ class DeliveryLoop:
         self.status = topics.status(lane)
         self.intents = topics.intents(lane)
         self.dead = topics.dead(self.service)
-        self.route = route
         self.attempts = attempts
         self.publisher = publisher
         self.offsets = offsets
@@ -150,7 +143,7 @@ class _SlotDelivery:
         try:
             job = decode_job(record.value or b"")
         except Unreadable as error:
-            self._bury(record, str(error))
+            self._bury(record, f"The record is no job of this release: {fault_in(error)}.")
             return
         self._loop.poison.good()
         key = recipient_key(job.tenant, job.recipient)
@@ -222,13 +215,8 @@ class _SlotDelivery:
     async def _attempt(self, taken: _Taken) -> Status | Recheck | None:
         """The delivery's outcome; `Recheck`; or None when the slot was revoked between two attempts."""
         record, job = taken.record, taken.job
-        routed = self._loop.route(job)
-        if routed is None:
-            end = End(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
-            return self._status(job, end, record, None, 0)
-        provider, gate = routed
         attempted = await self._loop.attempts.make(
-            job, provider, gate, before_call=lambda: self._instead(job), stopping=self._slot.revoked
+            job, before_call=lambda: self._instead(job), stopping=self._slot.revoked
         )
         if attempted is None:
             return None
@@ -236,9 +224,7 @@ class _SlotDelivery:
             case Recheck() as recheck:
                 return recheck
             case End() as end:
-                return self._status(
-                    job, end, record, provider.name if attempted.calls else None, attempted.calls
-                )
+                return self._status(job, end, record, attempted.provider, attempted.calls)
 
     def _instead(self, job: Job) -> End | Recheck | None:
         """What stands in the way of a call that is about to be made."""
@@ -260,7 +246,8 @@ class _SlotDelivery:
             [
                 Outgoing(self._loop.intents, taken.key, encode(intent)),
                 self._status_record(taken.record, status),
-            ]
+            ],
+            self._progress.position_after(taken.record),
         )
 
     def _status(self, job: Job, end: End, record: Record, provider: str | None, attempts: int) -> Status:

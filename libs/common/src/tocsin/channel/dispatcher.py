@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
-from tocsin.channel.attempts import Attempts
-from tocsin.channel.delivery import DeliveryLoop, Route
+from tocsin.channel.attempts import Attempts, Route
+from tocsin.channel.delivery import DeliveryLoop
 from tocsin.channel.gate import Gate
 from tocsin.channel.instances import ProviderKind, Registry
 from tocsin.channel.provider import Provider
@@ -61,6 +61,7 @@ def dispatcher_components(
     registry = Registry(path=settings.providers_file, kinds=kinds, clock=clock)
     publisher = Publisher(settings=settings.kafka, health=health, limits=limits)
     offsets = Offsets(settings=settings.kafka)
+    share = settings.window_bytes // (len(settings.lanes) * settings.slots)
     route = _router(registry, Sandbox(channel=channel))
 
     def group(lane: Lane) -> SlotGroup:
@@ -69,14 +70,15 @@ def dispatcher_components(
             channel=channel,
             lane=lane,
             topics=topics,
-            route=route,
-            attempts=Attempts(channel=channel, lane=lane, call_timeout=timings.call, clock=clock),
+            attempts=Attempts(
+                channel=channel, lane=lane, route=route, call_timeout=timings.call, clock=clock
+            ),
             publisher=publisher,
             offsets=offsets,
             stops=stops,
             clock=clock,
             max_in_flight=settings.max_in_flight,
-            window_bytes=settings.window_bytes // (len(settings.lanes) * settings.slots),
+            window_bytes=share * 2 // 3,
         )
         return SlotGroup(
             settings=settings.kafka,
@@ -88,6 +90,7 @@ def dispatcher_components(
             health=health,
             clock=clock,
             limits=limits,
+            buffer_bytes=share // 3,
         )
 
     return [

@@ -5,9 +5,12 @@ from collections import deque
 
 from tocsin.contracts.vocabulary import Lane
 
+FAIR = 8
+
 
 class Gate:
-    """At most `limit` inside; lanes other than critical leave `reserved` places free. First come, first served in each group."""
+    """At most `limit` inside; lanes other than critical leave `reserved` places free. First come, first served in each group;
+    critical before the others, but for one place in `FAIR`, so that a long critical load does not stop them."""
 
     def __init__(self, *, limit: int, reserved: int) -> None:
         if not 0 <= reserved < limit:
@@ -17,6 +20,8 @@ class Gate:
         self._inside = 0
         self._critical: deque[asyncio.Future[None]] = deque()
         self._others: deque[asyncio.Future[None]] = deque()
+        self._preferred = 0
+        """How often critical was let in while others waited, since one of them was."""
 
     async def enter(self, lane: Lane) -> None:
         """Wait for a place; call `leave` when done."""
@@ -40,7 +45,12 @@ class Gate:
         """Give the place to the next who may have it."""
         self._inside -= 1
         while self._critical and self._inside < self._limit:
-            self._give(self._critical)
+            self._preferred = self._preferred + 1 if self._others else 0
+            if self._preferred == FAIR:
+                self._preferred = 0
+                self._give(self._others)
+            else:
+                self._give(self._critical)
         while self._others and self._inside < self._open_to_all:
             self._give(self._others)
 

@@ -21,7 +21,7 @@ COMMIT_EVERY = 0.5
 IDLE_COMMIT_EVERY = 20.0
 """Seconds after which a partition without work commits the end of its outcome log anew (promised: 30)."""
 PARTITION_WINDOW = 5_000
-"""Jobs of one partition held at once."""
+"""Offsets from the lowest unfinished job of a partition to the newest taken."""
 
 
 class SlotProgress:
@@ -101,6 +101,7 @@ class SlotProgress:
                 since_ends_were_asked = 0.0
                 await self._ask_for_outcome_ends()
             await self.commit()
+            self._slot.touch()  # calls are bounded: whoever waits long waits for a turn at a provider
 
     async def commit(self) -> None:
         """Commit what has changed since the last time."""
@@ -114,6 +115,12 @@ class SlotProgress:
             await self._slot.commit(self._placed(changed))
             self._committed.update(changed)
 
+    def position_after(self, record: Record) -> dict[TopicPartition, Position]:
+        """What a transaction commits that also ends this record; `finish` it once the transaction stands."""
+        after = self._windows[record.partition].committable_after(record.offset)
+        position = Position(after.offset, read_back_metadata(after.outcome_position))
+        return self._placed({record.partition: position})
+
     async def end(self) -> None:
         """The last commit; what never began is the next owner's."""
         await self.commit()
@@ -125,7 +132,7 @@ class SlotProgress:
     def _full(self) -> bool:
         windows = self._windows.values()
         return sum(window.size for window in windows) >= self._window_bytes or any(
-            len(window) >= PARTITION_WINDOW for window in windows
+            window.span >= PARTITION_WINDOW for window in windows
         )
 
     async def _ask_for_outcome_ends(self) -> None:

@@ -27,7 +27,7 @@ class DispatcherSettings(ServiceSettings):
     max_in_flight: int = Field(
         default=128,
         ge=1,
-        description="Deliveries of a lane begun and not yet recorded: the most that a crash can send twice",
+        description="Deliveries of a lane begun and not yet recorded",
     )
     window_bytes: int = Field(
         default=64 * 1024 * 1024,

@@ -39,6 +39,11 @@ class PartitionWindow:
     def __len__(self) -> int:
         return len(self._unfinished)
 
+    @property
+    def span(self) -> int:
+        """Offsets from the lowest unfinished job to the newest taken: what a next owner may have to look at again."""
+        return self._next - next(iter(self._unfinished), self._next)
+
     def take(self, offset: int, *, size: int) -> None:
         """A job was read; offsets come in rising order."""
         replayed = offset < self._replayed_below
@@ -61,6 +66,11 @@ class PartitionWindow:
     @property
     def committable(self) -> Committable:
         """What may be committed now."""
+        return self.committable_after(None)
+
+    def committable_after(self, finishing: int | None) -> Committable:
+        """What may be committed together with the end of the job at offset `finishing`."""
         for offset, taken in self._unfinished.items():
-            return Committable(offset, taken.outcome_position)
+            if offset != finishing:
+                return Committable(offset, taken.outcome_position)
         return Committable(self._next, self._outcome_end)
