@@ -2,6 +2,7 @@
 
 Rules come from the CloudEvents 1.0.2 core, Kafka and HTTP bindings, and the distributed-tracing extension.
 Extension attributes of our own: `tenant` and `test` (`true`).
+What is said of a refused event repeats nothing a producer typed: it goes into statuses and logs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,8 @@ import msgspec
 
 from tocsin.contracts.events import Event
 from tocsin.contracts.ids import valid_tenant
-from tocsin.contracts.limits import EVENT_DATA_BYTES
+from tocsin.contracts.limits import EVENT_DATA_BYTES, JSON_DEPTH
+from tocsin.contracts.traces import valid_traceparent
 from tocsin.contracts.vocabulary import Reason
 
 STRUCTURED = "application/cloudevents+json"
@@ -21,6 +23,7 @@ BATCH = "application/cloudevents-batch+json"
 JSON = "application/json"
 _TRUE = frozenset({"true", "1"})
 _NULL = msgspec.Raw(b"null")
+_JSON_RULE = f"UTF-8, nested at most {JSON_DEPTH} deep"
 
 
 class Fault(NamedTuple):
@@ -70,7 +73,7 @@ def read_kafka(
             value or b"", default_tenant=default_tenant, traceparent=_text(found.get("traceparent"))
         )
     attributes = {name[3:]: _text(content) for name, content in found.items() if name.startswith("ce_")}
-    attributes.setdefault("traceparent", _text(found.get("traceparent")))
+    attributes["traceparent"] = _trace(attributes.get("traceparent"), _text(found.get("traceparent")))
     return _binary(attributes, content_type, value or b"", default_tenant=default_tenant)
 
 
@@ -81,7 +84,7 @@ def read_http_binary(headers: Mapping[str, str], body: bytes, *, default_tenant:
         for name, content in headers.items()
         if name.lower().startswith("ce-")
     }
-    attributes.setdefault("traceparent", headers.get("traceparent"))
+    attributes["traceparent"] = _trace(attributes.get("traceparent"), headers.get("traceparent"))
     return _binary(attributes, headers.get("content-type", ""), body, default_tenant=default_tenant)
 
 
@@ -91,10 +94,11 @@ def read_structured(
     """The event in one JSON envelope; raises `EventInvalid`. The envelope's own `traceparent` wins over the argument."""
     try:
         envelope = _decode_structured(body)
+    except RecursionError as error:
+        raise _data_invalid() from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise EventInvalid(
-            [Fault(Reason.NOT_A_CLOUDEVENT, "", f"The body is no JSON object: {error}.")]
-        ) from error
+        detail = f"The body must be a JSON object ({_JSON_RULE})."
+        raise EventInvalid([Fault(Reason.NOT_A_CLOUDEVENT, "", detail)]) from error
     if envelope.data_base64 is not msgspec.UNSET:
         raise EventInvalid(
             [Fault(Reason.DATA_INVALID, "/data_base64", "Send JSON in `data`; binary data is not taken.")]
@@ -102,10 +106,19 @@ def read_structured(
     attributes = {
         name: getattr(envelope, name) for name in _Structured.__struct_fields__ if not name.startswith("data")
     }
-    attributes["traceparent"] = attributes["traceparent"] or traceparent
+    attributes["traceparent"] = _trace(envelope.traceparent, traceparent)
     data = _NULL if envelope.data is msgspec.UNSET else envelope.data
+    try:
+        bytes(data).decode()  # it was skipped over, not read
+    except UnicodeDecodeError as error:
+        raise _data_invalid() from error
     content_type = envelope.datacontenttype or JSON
-    return _event(attributes, str(content_type), data, default_tenant=default_tenant)
+    return _event(
+        attributes,
+        content_type if isinstance(content_type, str) else "",
+        data,
+        default_tenant=default_tenant,
+    )
 
 
 def _binary(
@@ -121,13 +134,15 @@ def _binary(
     if body:
         try:
             _decode_json(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise EventInvalid(
-                [Fault(Reason.DATA_INVALID, "/data", f"The data is not JSON: {error}.")]
-            ) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _data_invalid() from error
     return _event(
         attributes, content_type or JSON, msgspec.Raw(body) if body else _NULL, default_tenant=default_tenant
     )
+
+
+def _data_invalid() -> EventInvalid:
+    return EventInvalid([Fault(Reason.DATA_INVALID, "/data", f"The data must be JSON ({_JSON_RULE}).")])
 
 
 def _event(
@@ -139,13 +154,11 @@ def _event(
     required = {name: _required(attributes, name, faults) for name in ("id", "source", "type")}
     tenant = _tenant(attributes.get("tenant") or default_tenant, faults)
     if not _is_json(content_type):
-        faults.append(
-            Fault(Reason.DATA_INVALID, "/datacontenttype", f"Data must be JSON, not {content_type[:100]!r}.")
-        )
+        detail = "Data must be JSON: `application/json`, or a type that ends in `+json`."
+        faults.append(Fault(Reason.DATA_INVALID, "/datacontenttype", detail))
     if len(bytes(data)) > EVENT_DATA_BYTES:
         faults.append(Fault(Reason.DATA_TOO_LARGE, "/data", f"Data may be at most {EVENT_DATA_BYTES} bytes."))
     subject = _optional(attributes, "subject", faults)
-    traceparent = _optional(attributes, "traceparent", faults)
     time = _time(attributes.get("time"), faults)
     if faults:
         raise EventInvalid(faults)
@@ -158,7 +171,7 @@ def _event(
         time=time,
         data=data,
         test=_flag(attributes.get("test")),
-        traceparent=traceparent,
+        traceparent=attributes["traceparent"],
     )
 
 
@@ -185,6 +198,11 @@ def write_kafka(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
 
 def _text(content: bytes | None) -> str | None:
     return None if content is None else content.decode(errors="replace")
+
+
+def _trace(*given: object) -> str | None:
+    """The first that has the form of a traceparent; as W3C asks, what has not is as good as absent."""
+    return next((text for text in given if isinstance(text, str) and valid_traceparent(text)), None)
 
 
 def _is_json(content_type: str) -> bool:

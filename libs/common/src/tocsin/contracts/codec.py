@@ -1,5 +1,8 @@
 """Bytes on the wire: JSON, written and read by msgspec. One encoder and one decoder per record, made once."""
 
+import re
+from typing import Final
+
 import msgspec
 
 from tocsin.contracts.directory import DirectoryRecord
@@ -19,5 +22,24 @@ decode_status = msgspec.json.Decoder(Status).decode
 decode_directory = msgspec.json.Decoder(DirectoryRecord).decode
 decode_stop = msgspec.json.Decoder(StopRecord).decode
 
-Unreadable = msgspec.DecodeError
-"""What every decoder raises: the bytes are no JSON, or not of the record's shape (the message names the field)."""
+Unreadable: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoders raise: the bytes are no JSON, no UTF-8, nested too deep, or not of the record's shape. For `except`."""
+
+_SAID: Final = re.compile(
+    r"(?P<what>Expected `[^`]*`, got `[^`]*`|Object missing required field `\w+`)?.*?(?: - at `\$(?P<path>[\w.\[\]]*)`)?",
+    re.DOTALL,
+).fullmatch
+_FORM: Final = "has a form or a value that is not taken"
+
+
+def fault_in(error: Exception, *, at: str = "") -> str:
+    """What is wrong with a record, for statuses and logs: a JSON pointer below `at` and words of ours, no value of the record's.
+
+    `error` is one of `Unreadable`; msgspec's own text repeats values (`Invalid enum value '…'`).
+    """
+    if not isinstance(error, msgspec.ValidationError):
+        return f"{at or '/'}: is no JSON, or nests too deep"
+    said = _SAID(str(error))
+    path, what = (said["path"] or "", said["what"]) if said else ("", None)
+    pointer = path.replace("[", ".").replace("]", "").replace(".", "/")
+    return f"{at + pointer or '/'}: {what or _FORM}"

@@ -6,10 +6,11 @@ as it came. While tracing is not configured, no trace begins here and what arriv
 """
 
 import random
-import re
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
+
+from tocsin.contracts.traces import valid_traceparent
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 Attribute = str | int | float | bool
 
-_FORM: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 _current: ContextVar[str | None] = ContextVar("tocsin_traceparent", default=None)
 _random: Final = (
     random.Random()
@@ -78,7 +78,7 @@ def current_traceparent() -> str | None:
 
 def is_sampled(traceparent: str | None) -> bool:
     """Whether spans under this traceparent are recorded. The test for hot paths: `with span(…)` only where it is true."""
-    return traceparent is not None and _FORM(traceparent) is not None and int(traceparent[53:], 16) & 1 == 1
+    return traceparent is not None and valid_traceparent(traceparent) and int(traceparent[53:], 16) & 1 == 1
 
 
 class span:  # noqa: N801 - reads as a function, `with span("render"):`, but is a class because that is half the cost
@@ -100,7 +100,7 @@ class span:  # noqa: N801 - reads as a function, `with span("render"):`, but is 
 
     def __enter__(self) -> Self:
         parent = self._parent or _current.get()
-        if parent is not None and (len(parent) != 55 or not _FORM(parent)):
+        if parent is not None and not valid_traceparent(parent):
             parent = None
         tracer = _Tracing.tracer
         if tracer is None or (parent is not None and not int(parent[53:], 16) & 1):

@@ -15,7 +15,7 @@ from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.jobs import Content
 from tocsin.contracts.vocabulary import Channel, Reason, Rule, StatusName
 from tocsin.router.policy.expiry import expires_at
-from tocsin.router.policy.locales import locale_candidates
+from tocsin.router.policy.locales import locale_candidates, wanted_locale
 from tocsin.router.policy.people import ADDRESS_KEY, Facts, Person, person_of
 from tocsin.router.policy.preferences import effective_preference
 from tocsin.router.policy.trail import Trail
@@ -196,6 +196,6 @@ def _template(case: Case, person: Person, channel: Channel, trail: Trail) -> tup
     for locale in tried:
         template = by_locale.get(locale)
         if template is not None:
-            seen = {"locale": locale, "revision": template.revision, "wanted": person.locale or ""}
+            seen = {"locale": locale, "revision": template.revision, "wanted": wanted_locale(person.locale)}
             return template, trail.and_then(Rule.TEMPLATE, "found", seen)
     return None, trail.and_then(Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"tried": " ".join(tried)[:100]})

@@ -1,7 +1,7 @@
 """What the worker holds of the directory: everything published, read from the topic, compiled once per revision."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ from tocsin.runtime import NeedsOperator
 
 log = get_logger(__name__)
 
+_TELLS_NAMES: Final = frozenset({"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"})
+"""Faults whose text repeats the names of properties, which are the producer's words."""
 _NONE: Final[Mapping[str, Template]] = MappingProxyType({})
 
 
@@ -35,6 +37,7 @@ class PublishedWorkflow:
         self.usable = True
         self.expression: Any = None
         self._validator: Any = None
+        self._names = frozenset(_names(workflow.data_schema))
         try:
             if workflow.data_schema is not None:
                 self._validator = jsonschema_rs.validator_for(
@@ -52,14 +55,25 @@ class PublishedWorkflow:
             )
 
     def fault(self, data: Any) -> str | None:
-        """Why the data does not fit, with the place and without the value; None when it does."""
+        """Why the data does not fit: the place, as far as the schema has names for it, and no value. None when it does."""
         if self._validator is None or self._validator.is_valid(data):
             return None
         error = next(iter(self._validator.iter_errors(data)), None)
         if error is None:
             return None
-        place = "/".join(("/data", *map(str, error.instance_path)))
-        return f"{place}: {error.message}."
+        path = (str(one) if type(one) is int or one in self._names else "*" for one in error.instance_path)
+        kind = type(error.kind).__name__
+        said = "The name of a property is not allowed" if kind in _TELLS_NAMES else error.message
+        return f"{'/'.join(('/data', *path))}: {said}."
+
+
+def _names(schema: Any) -> Iterator[str]:
+    """Every name that stands in the schema."""
+    if isinstance(schema, dict):
+        yield from schema
+    if isinstance(schema, dict | list):
+        for inner in schema.values() if isinstance(schema, dict) else schema:
+            yield from _names(inner)
 
 
 class PublishedDirectory:

@@ -6,8 +6,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka
-from tocsin.contracts.codec import decode_request
+from tocsin.contracts.codec import Unreadable, decode_request, fault_in
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
+from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation
 from tocsin.contracts.limits import JSON_DEPTH
 from tocsin.contracts.vocabulary import Lane, Reason, slowest
@@ -65,8 +66,6 @@ def read_event(
     except EventInvalid as invalid:
         first = invalid.faults[0]
         return Refusal(first.reason, str(invalid)[:1000], *_identity(record, default_tenant))
-    except RecursionError:
-        return Refusal(Reason.DATA_INVALID, f"/data: {_TOO_DEEP}", *_identity(record, default_tenant))
     return plan(event, event_time=time_of(record), lane=lane, directory=directory)
 
 
@@ -112,10 +111,8 @@ def _requested(event: Event, *, lane: Lane, directory: PublishedDirectory) -> Ta
 
     try:
         request = decode_request(event.data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return refused(Reason.DATA_INVALID, f"/data: {error}.")
-    except RecursionError:
-        return refused(Reason.DATA_INVALID, f"/data: {_TOO_DEEP}")
+    except Unreadable as error:
+        return refused(Reason.DATA_INVALID, f"{fault_in(error, at='/data')}.")
     published = directory.workflow(event.tenant, request.workflow)
     if published is None or not published.usable:
         return refused(Reason.WORKFLOW_UNKNOWN, "/data/workflow: no published workflow has this key.")
@@ -171,7 +168,7 @@ def _decoded(raw: msgspec.Raw) -> Any:
     """The JSON value; `msgspec.UNSET` where it is none, or nests deeper than the contract allows."""
     try:
         data = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except Unreadable:
         return msgspec.UNSET
     text = bytes(raw)
     if len(text) <= 2 * JSON_DEPTH:  # too short to nest deeper
@@ -200,4 +197,5 @@ def _identity(record: Record, default_tenant: str | None) -> tuple[str, str]:
     """Tenant and event id of a record that is no valid event, as far as its headers tell."""
     found = {name.lower(): value.decode(errors="replace") for name, value in record.headers}
     tenant, event_id = found.get("ce_tenant") or default_tenant or "", found.get("ce_id", "")
-    return tenant[:63], event_id if len(event_id) <= 1024 else ""
+    sound = len(event_id) <= 1024 and event_id.isprintable()
+    return tenant if valid_tenant(tenant) else "", event_id if sound else ""

@@ -6,7 +6,7 @@ from datetime import datetime
 from time import perf_counter
 from typing import Final
 
-from tocsin.contracts.codec import Unreadable, decode_intent
+from tocsin.contracts.codec import Unreadable, decode_intent, fault_in
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.topics import Topics
@@ -127,8 +127,8 @@ class Router:
             )
         try:
             intent = decode_intent(record.value or b"")
-        except (Unreadable, UnicodeDecodeError, RecursionError) as error:
-            return Unread(f"The record is no intent of this release: {error}.")
+        except Unreadable as error:
+            return Unread(f"The record is no intent of this release: {fault_in(error)}.")
         if isinstance(intent, Intent):
             return Undecided(intent, "checked before")
         return self._rest(intent)
