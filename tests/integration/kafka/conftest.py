@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from tocsin.kafka import (
     Admin,
+    Batch,
     ExactlyOnce,
     GroupSpec,
     GroupTimings,
     KafkaSettings,
     Outgoing,
+    Projection,
     Publisher,
     Record,
     Slot,
@@ -23,28 +26,17 @@ from tocsin.kafka import (
 )
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.health import Health
+from tocsin.testing.until import until
 
 # Bounds as short as a busy machine allows; the session is production's, so that no member is expelled by load.
 SHORT = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2, progress=30)
-
-
-async def until(condition: Callable[[], bool | Awaitable[bool]], *, seconds: float = 30) -> None:
-    """Wait until the condition holds; fail after `seconds`."""
-    async with asyncio.timeout(seconds):
-        while True:
-            answer = condition()
-            if not isinstance(answer, bool):
-                answer = await answer
-            if answer:
-                return
-            await asyncio.sleep(0.02)
 
 
 @dataclass
 class Member:
     """A component that runs in this process; `end` is how its run ended."""
 
-    component: ExactlyOnce | SlotGroup | Publisher
+    component: ExactlyOnce | SlotGroup | Projection | Publisher
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -105,15 +97,15 @@ class Stage:
         finally:
             await admin.close()
 
-    def member(self, component: ExactlyOnce | SlotGroup) -> Member:
+    def member(self, component: ExactlyOnce | SlotGroup | Projection) -> Member:
         member = Member(component)
         self._members.append(member)
         return member
 
     def slot_group(
-        self, work: Callable[[Slot], Awaitable[None]], *, group: str, topics: Sequence[str], **more: object
+        self, work: Callable[[Slot], Awaitable[None]], *, group: str, topics: Sequence[str], **more: Any
     ) -> Member:
-        arguments: dict[str, object] = {
+        arguments: dict[str, Any] = {
             "settings": self.settings,
             "group": f"{self.settings.topic_prefix}{group}",
             "topics": [self.topic(name) for name in topics],
@@ -124,8 +116,15 @@ class Stage:
         } | more
         return self.member(SlotGroup(work=work, **arguments))
 
-    def exactly_once(self, process: object, *, group: str, topics: Sequence[str], **more: object) -> Member:
-        arguments: dict[str, object] = {
+    def exactly_once(
+        self,
+        process: Callable[[Batch], Awaitable[Sequence[Outgoing]]],
+        *,
+        group: str,
+        topics: Sequence[str],
+        **more: Any,
+    ) -> Member:
+        arguments: dict[str, Any] = {
             "settings": self.settings,
             "group": f"{self.settings.topic_prefix}{group}",
             "topics": [self.topic(name) for name in topics],

@@ -4,8 +4,9 @@ import asyncio
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ KEYS = [f"k{number}".encode() for number in range(20)]
 
 
 @pytest.fixture
-async def start_owner(stage) -> AsyncIterator:
+async def start_owner(stage) -> AsyncIterator[Callable[[str, str], Awaitable[asyncio.subprocess.Process]]]:
     started: list[asyncio.subprocess.Process] = []
 
     async def start(place: str, what: str) -> asyncio.subprocess.Process:
@@ -38,11 +39,12 @@ async def start_owner(stage) -> AsyncIterator:
 
 
 async def reached(process: asyncio.subprocess.Process) -> None:
+    assert process.stdout is not None
     async with asyncio.timeout(30):
         assert await process.stdout.readline() == b"reached\n"
 
 
-def second(stage) -> object:
+def second(stage: Any) -> Any:
     async def process(batch: Batch) -> Sequence[Outgoing]:
         return [Outgoing(stage.topic("out"), record.key, b"second") for record in batch.records]
 

@@ -5,11 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from tocsin.kafka import (
     Chunk,
     ConsumptionStopped,
     GroupSpec,
+    GroupTimings,
+    NoProgress,
     OffsetMissing,
     Outgoing,
     OwnershipLost,
@@ -176,3 +179,28 @@ async def test_consumption_that_must_stop_leaves_the_process_unready(
     assert one.task is not None
     assert not one.task.done()
     await one.leave()
+
+
+IMPATIENT = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2, progress=1)
+
+
+async def test_a_store_that_stands_still_ends_the_member(prepared: Any) -> None:
+    table, numbers = Table(), Numbers(prepared)
+    one = await member(prepared, table, timings=IMPATIENT).start()
+    table.hold.clear()
+    await numbers.publish(1)
+    with pytest.raises(NoProgress, match="stored nothing for 1 s"):
+        await one.ended()
+    assert table.rows == []
+
+
+async def test_reading_that_stands_still_ends_the_member(
+    prepared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", never)
+    one = await member(prepared, Table(), timings=IMPATIENT).start()
+    with pytest.raises(NoProgress, match="read nothing for 1 s"):
+        await one.ended()

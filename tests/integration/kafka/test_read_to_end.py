@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -37,9 +38,9 @@ async def transactions(stage) -> AsyncIterator[AIOKafkaProducer]:
     await producer.stop()
 
 
-async def values(stage, name: str, **more) -> list[bytes | None]:
+async def values(stage: Any, name: str, **more: Any) -> list[bytes]:
     batches = read_to_end(settings=stage.settings, topic=stage.topic(name), **{"deadline": 20} | more)
-    return [record.value async for batch in batches for record in batch]
+    return [record.value or b"" async for batch in batches for record in batch]
 
 
 async def forget(stage, name: str, *, before: int) -> None:
@@ -149,7 +150,7 @@ async def test_a_replica_catches_up_then_follows(stage, until):
             state[record.key] = record.value
 
     replica = Replica(settings=stage.settings, topic=topic, apply=apply, health=health)
-    assert not health.is_ready
+    assert None not in health.reasons().values()
     await replica.open()
     assert replica.caught_up.is_set()
     assert health.is_ready

@@ -1,0 +1,90 @@
+"""A broker that answers nothing any more: readiness says so, and comes back by itself."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from tocsin.dev.kafka import KafkaServer
+from tocsin.kafka import Chunk, GroupSpec, GroupTimings, Outgoing, Projection, TopicPartition
+from tocsin.runtime import Health, SystemClock
+from tocsin.testing.until import until
+from tocsin.web import service_app
+
+pytestmark = pytest.mark.kafka
+
+TIMINGS = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """One of our own: nobody else's may be frozen."""
+    with KafkaServer(tmp_path_factory.mktemp("frozen")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def kafka_server(broker: KafkaServer) -> str:
+    return broker.bootstrap_servers
+
+
+@contextmanager
+def frozen(broker: KafkaServer) -> Iterator[None]:
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+
+
+class Table:
+    def __init__(self) -> None:
+        self.rows: list[bytes] = []
+        self.positions: dict[TopicPartition, int] = {}
+
+    async def take(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return {one: self.positions[one] for one in partitions if one in self.positions}
+
+    async def store(self, chunks: Sequence[Chunk]) -> None:
+        for chunk in chunks:
+            assert self.positions.get(chunk.partition) == chunk.expected
+            self.positions[chunk.partition] = chunk.next
+            self.rows += [record.value or b"" for record in chunk.records]
+
+
+async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, broker: KafkaServer) -> None:
+    group, topic = stage.topic("table"), stage.topic("in")
+    await stage.topics("in", groups=[GroupSpec(group=group, topics=(topic,))])
+    table, health = Table(), Health(service="frozen")
+    projection = Projection(
+        settings=stage.settings,
+        group=group,
+        topics=[topic],
+        store=table,
+        health=health,
+        clock=SystemClock(),
+        timings=TIMINGS,
+    )
+    member = await stage.member(projection).start()
+    transport = httpx.ASGITransport(app=service_app(name="frozen", health=health))
+    async with httpx.AsyncClient(transport=transport, base_url="http://frozen") as client:
+
+        async def ready() -> bool:
+            return (await client.get("/readyz")).status_code == 200
+
+        async def unready_with_reason() -> bool:
+            answer = await client.get("/readyz")
+            return answer.status_code == 503 and "does not answer heartbeats" in answer.text
+
+        await until(ready)
+        with frozen(broker):
+            await until(unready_with_reason)
+        await until(ready, seconds=60)
+        await stage.publish(Outgoing(topic, None, b"after"))
+        await until(lambda: table.rows == [b"after"])
+    await member.leave()
