@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,10 +12,10 @@ from aiokafka.errors import KafkaError
 
 from tocsin.kafka.errors import KafkaFault, NotStored, Overloaded, ProducerBroken
 from tocsin.kafka.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
+from tocsin.kafka.produced import ProducedRecords
 from tocsin.kafka.records import Outgoing, Stored
 from tocsin.kafka.seams import keep_batches_for_ever, sender_ended, stop_producer
 from tocsin.kafka.settings import KafkaSettings
-from tocsin.kafka.topic_labels import kind_and_lane
 from tocsin.observability import get_logger, metrics
 from tocsin.runtime.health import Health
 from tocsin.runtime.waiting import wait_for
@@ -62,7 +61,7 @@ class Publisher:
         self._limits = Limits(limits)
         self._check = health.check(f"kafka {name}")
         self._bytes = metrics.producer_bytes.labels(self._service)
-        self._produced: dict[str, Callable[[float], None]] = {}
+        self._produced = ProducedRecords(service=self._service, prefix=settings.topic_prefix)
         self._held = 0
         self._producer: AIOKafkaProducer | None = None
         self._partitions: Partitions | None = None
@@ -224,22 +223,13 @@ class Publisher:
 
     def _stored(self, records: Sequence[Outgoing], deliveries: Sequence[_Delivery]) -> list[Stored]:
         stored: dict[int, Stored] = {}
-        counts: dict[str, int] = defaultdict(int)
         for delivery in deliveries:
             done = delivery.future.result()
-            counts[done.topic] += len(delivery.indexes)
             for place, index in enumerate(delivery.indexes):
                 offset = done.offset + place if done.offset >= 0 else -1
                 stored[index] = Stored(done.topic, done.partition, offset, done.timestamp)
-        for topic, count in counts.items():
-            self._count(topic, count)
+        self._produced.count(place.topic for place in stored.values())
         return [stored[index] for index in range(len(records))]
-
-    def _count(self, topic: str, count: int) -> None:
-        if topic not in self._produced:
-            kind, lane = kind_and_lane(topic, prefix=self._settings.topic_prefix)
-            self._produced[topic] = metrics.produced.labels(self._service, lane, kind).inc
-        self._produced[topic](count)
 
 
 async def _settled(deliveries: Sequence[_Delivery]) -> None:

@@ -11,9 +11,11 @@ from tocsin.kafka.errors import RecordTooLarge, TransactionFailed
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.offsets import Position
 from tocsin.kafka.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
+from tocsin.kafka.produced import ProducedRecords
 from tocsin.kafka.records import Outgoing, TopicPartition
 from tocsin.kafka.seams import PATIENT_RETRY, QUICK_RETRY, set_retry_wait, shorten_marker_wait, stop_producer
 from tocsin.kafka.settings import KafkaSettings
+from tocsin.kafka.topic_labels import service_and_lane
 
 # A dead owner's open transaction holds readers no longer than this.
 TRANSACTION_TIMEOUT = 10.0
@@ -43,6 +45,8 @@ class TransactionalProducer:
         self._group = group
         self._limits = limits
         self._failpoints = failpoints
+        service, _ = service_and_lane(group, prefix=settings.topic_prefix)
+        self._produced = ProducedRecords(service=service, prefix=settings.topic_prefix)
         self._producer: AIOKafkaProducer | None = None
         self._partitions: Partitions | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -110,6 +114,7 @@ class TransactionalProducer:
             await self._failpoints.reach("after_offsets")
         await self._failpoints.reach("before_commit")
         await producer.commit_transaction()
+        self._produced.count(record.topic for record in outgoing)
         await self._failpoints.reach("after_commit")
 
     async def _deliver(self, producer: AIOKafkaProducer, batches: Sequence[Packed]) -> None:
