@@ -20,7 +20,7 @@ from tocsin.channel.recorder import Outcome, Recorder
 from tocsin.channel.stop_table import StopTable
 from tocsin.channel.verdict import End
 from tocsin.contracts.codec import Unreadable, decode_job, encode, fault_in
-from tocsin.contracts.dead_letters import DeadLetter, kept_value
+from tocsin.contracts.dead_letters import DeadLetter, kept
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import Status
@@ -160,8 +160,10 @@ class _SlotDelivery:
             origin=record.ref,
             at=loop.clock.now(),
         )
-        value = kept_value(record.value, letter, at_most=4 * MIB - 64 * 1024)
-        outgoing = Outgoing(loop.dead, record.key, value, (*record.headers, *letter.headers()))
+        outgoing = Outgoing(
+            loop.dead,
+            *kept(letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB),
+        )
         metrics.dead_letters.labels(loop.service, loop.lane, Reason.RECORD_UNREADABLE).inc()
         log.error("job unreadable", origin=record.ref, reason=detail)
         self._recorder.add(Outcome(outgoing, lambda _: self._progress.finish(record)))

@@ -3,10 +3,21 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
+from typing import Final, NamedTuple
 
 import msgspec
 
 PREFIX = "tocsin_dead_"
+
+_FRAME: Final = 128
+"""Bytes a record and its batch add at most to key, value and headers."""
+_HEADER: Final = 16
+"""Bytes each header adds at most to its name and value."""
+_DETAIL_CHARS: Final = 1_000
+_NOTES: Final = 1_024
+"""Bytes that the notes on what was dropped take at most."""
+
+Headers = tuple[tuple[str, bytes], ...]
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -23,6 +34,14 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
     original_bytes: int = 0
     """Set, with `original_sha256`, when the value was too large to keep."""
     original_sha256: str = ""
+    original_key_bytes: int = 0
+    """Set, with `original_key_sha256`, when the key was too large to keep."""
+    original_key_sha256: str = ""
+    original_headers: int = 0
+    """How many headers the record had: set, with their bytes and `original_headers_sha256`, when they were too large to keep."""
+    original_headers_bytes: int = 0
+    original_headers_sha256: str = ""
+    """Of names and values in their order, each with its length before it (4 bytes, big-endian)."""
 
     def headers(self) -> list[tuple[str, bytes]]:
         """The headers that carry it."""
@@ -40,10 +59,52 @@ def read_dead_letter(headers: Iterable[tuple[str, bytes]]) -> DeadLetter:
     return msgspec.convert(found, DeadLetter, strict=False)
 
 
-def kept_value(value: bytes | None, letter: DeadLetter, *, at_most: int) -> bytes | None:
-    """The value to keep: itself, or None with its length and digest noted on `letter` when it is larger than `at_most`."""
-    if value is None or len(value) <= at_most:
-        return value
-    letter.original_bytes = len(value)
-    letter.original_sha256 = sha256(value).hexdigest()
-    return None
+class Kept(NamedTuple):
+    """What of a record its dead letter holds; `headers` are the record's, where kept, and the letter's."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def kept(
+    letter: DeadLetter, *, key: bytes | None, value: bytes | None, headers: Headers, largest: int
+) -> Kept:
+    """All of the record if it fits a topic that takes `largest` bytes; else without its largest part, or parts.
+
+    Parts are the key, the value, and all headers. Of what goes, length and SHA-256 are noted on `letter`, whose detail is
+    cut to 1,000 characters.
+    """
+    letter.detail = letter.detail[:_DETAIL_CHARS]
+    room = largest - _FRAME - _NOTES - _size(letter.headers())
+    sizes = {"key": len(key or b""), "value": len(value or b""), "headers": _size(headers)}
+    while sum(sizes.values()) > room and any(sizes.values()):
+        part = max(sizes, key=sizes.__getitem__)
+        sizes[part] = 0
+        if part == "key":
+            letter.original_key_bytes, letter.original_key_sha256, key = *_noted(key), None
+        elif part == "value":
+            letter.original_bytes, letter.original_sha256, value = *_noted(value), None
+        else:
+            _note_headers(letter, headers)
+            headers = ()
+    return Kept(key, value, (*headers, *letter.headers()))
+
+
+def _noted(dropped: bytes | None) -> tuple[int, str]:
+    return len(dropped or b""), sha256(dropped or b"").hexdigest()
+
+
+def _size(headers: Iterable[tuple[str, bytes]]) -> int:
+    return sum(_HEADER + len(name.encode()) + len(value) for name, value in headers)
+
+
+def _note_headers(letter: DeadLetter, headers: Headers) -> None:
+    digest = sha256()
+    for name, value in headers:
+        for part in (name.encode(), value):
+            digest.update(len(part).to_bytes(4, "big"))
+            digest.update(part)
+            letter.original_headers_bytes += len(part)
+    letter.original_headers = len(headers)
+    letter.original_headers_sha256 = digest.hexdigest()
