@@ -9,7 +9,7 @@ from typing import Self
 
 from tocsin.dev.errors import StartFailed
 from tocsin.dev.kafka_jars import jars, java
-from tocsin.dev.kafka_settings import LOG4J, server_properties
+from tocsin.dev.kafka_settings import LOG4J, Ports, Secured, server_properties
 from tocsin.dev.places import CACHE
 from tocsin.dev.processes import end, free_port, spawn, wait_for_port
 
@@ -21,22 +21,37 @@ class KafkaServer:
 
     `start()` returns when clients can connect; `bootstrap_servers` is then "127.0.0.1:port". The port stays the same over
     `stop()` or `kill()` and another `start()`, so that clients find a restarted broker. The broker ends with this process.
+    With `secured` it listens for SASL_SSL, too, at `secured_bootstrap_servers`.
     """
 
-    def __init__(self, folder: Path, *, cache: Path = CACHE, heap_mb: int = 512) -> None:
+    def __init__(
+        self, folder: Path, *, cache: Path = CACHE, heap_mb: int = 512, secured: Secured | None = None
+    ) -> None:
         self._folder = folder.resolve()
         self._cache = cache
         self._heap_mb = heap_mb
-        self._ports: tuple[int, int] | None = None
+        self._secured = secured
+        self._ports: Ports | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.log = self._folder / "kafka.log"
 
     @property
     def bootstrap_servers(self) -> str:
         """Address for clients; raises StartFailed before the first `start()`."""
+        return f"127.0.0.1:{self._addresses.clients}"
+
+    @property
+    def secured_bootstrap_servers(self) -> str:
+        """Address for clients that speak SASL_SSL; raises StartFailed before the first `start()`, or without `secured`."""
+        if self._secured is None:
+            raise StartFailed("Kafka has no secured listener.")
+        return f"127.0.0.1:{self._addresses.secured}"
+
+    @property
+    def _addresses(self) -> Ports:
         if self._ports is None:
             raise StartFailed("Kafka has no address before it was started.")
-        return f"127.0.0.1:{self._ports[0]}"
+        return self._ports
 
     @property
     def pid(self) -> int | None:
@@ -55,7 +70,7 @@ class KafkaServer:
     def launch(self) -> subprocess.Popen[bytes]:
         """Starts the process without waiting. Call it from the main thread, after `prepare()`."""
         if self._ports is None:
-            self._ports = (free_port(), free_port())
+            self._ports = _free_ports()
         settings = self._write_settings(self._ports)
         self._process = spawn(self._command("kafka.Kafka", str(settings)), log=self.log, cwd=self._folder)
         return self._process
@@ -64,7 +79,7 @@ class KafkaServer:
         """Returns when the broker accepts connections; raises StartFailed otherwise. May run in any thread."""
         if self._process is None or self._ports is None:
             raise StartFailed("Kafka was not launched.")
-        wait_for_port(self._ports[0], process=self._process, name="Kafka", log=self.log, timeout=timeout)
+        wait_for_port(self._ports.clients, process=self._process, name="Kafka", log=self.log, timeout=timeout)
 
     def start(self, *, timeout: float = 60) -> None:
         """Prepares, launches and waits. Raises MissingTool or StartFailed with one sentence."""
@@ -106,15 +121,13 @@ class KafkaServer:
         logging = f"-Dlog4j2.configurationFile={(self._folder / 'log4j2.properties').as_uri()}"
         return [java(), *options, logging, "-cp", f"{jars(cache=self._cache)}/*", main, *arguments]
 
-    def _write_settings(self, ports: tuple[int, int]) -> Path:
+    def _write_settings(self, ports: Ports) -> Path:
         path = self._folder / "server.properties"
-        path.write_text(
-            server_properties(data=self._folder / "data", port=ports[0], controller_port=ports[1])
-        )
+        path.write_text(server_properties(data=self._folder / "data", ports=ports, secured=self._secured))
         return path
 
     def _format(self) -> None:
-        settings = self._write_settings((free_port(), free_port()))
+        settings = self._write_settings(_free_ports())
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
             self._command(
@@ -124,6 +137,7 @@ class KafkaServer:
                 "-c",
                 str(settings),
                 "--ignore-formatted",
+                *(self._secured.format_options() if self._secured is not None else []),
             ),
             capture_output=True,
             text=True,
@@ -134,3 +148,7 @@ class KafkaServer:
             raise StartFailed(
                 f"Kafka could not format {self._folder / 'data'}: {done.stdout}{done.stderr}".strip()
             )
+
+
+def _free_ports() -> Ports:
+    return Ports(clients=free_port(), controller=free_port(), secured=free_port())
