@@ -67,6 +67,20 @@ def test_a_line_is_json_with_its_ids(lines: io.StringIO) -> None:
     }
 
 
+def test_ids_bound_inside_others_join_them_and_go_again(lines: io.StringIO) -> None:
+    log = get_logger("test")
+    with bound(tenant="acme", delivery_id="d1"):
+        with bound(delivery_id="d2"):
+            log.info("inner", attempt=1)
+        log.info("outer", tenant="said here")
+    log.info("none")
+    inner, outer, none = read(lines)
+    assert (inner["tenant"], inner["delivery_id"]) == ("acme", "d2")
+    assert (outer["tenant"], outer["delivery_id"]) == ("said here", "d1")
+    assert "tenant" not in none
+    assert "delivery_id" not in none
+
+
 @pytest.mark.parametrize("name", ["aiokafka.consumer", "uvicorn.error", "sqlalchemy.engine", "asyncio"])
 def test_everyone_elses_logs_go_the_same_way(lines: io.StringIO, name: str) -> None:
     with bound(request_id="r1"):

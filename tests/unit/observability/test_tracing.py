@@ -10,7 +10,16 @@ from typing import Self
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tocsin.observability import configure_tracing, current_traceparent, is_sampled, shutdown_tracing, span
+from tocsin.observability import (
+    configure_tracing,
+    current_traceparent,
+    is_sampled,
+    record_span,
+    recording,
+    shutdown_tracing,
+    span,
+    tracing_on,
+)
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -144,3 +153,26 @@ async def test_tasks_at_once_keep_their_own_context(spans: InMemorySpanExporter)
             return current_traceparent() == mine
 
     assert all(await asyncio.gather(*(one(number) for number in range(1, 20))))
+
+
+def test_a_stage_that_has_ended_is_told_for_each_record_that_went_through_it(
+    spans: InMemorySpanExporter,
+) -> None:
+    record_span("claim", SAMPLED, seconds=0.25, lane="bulk")
+    record_span("claim", UNSAMPLED, seconds=0.25)
+    record_span("claim", None, seconds=0.25)
+    (claim,) = spans.get_finished_spans()
+    assert claim.parent is not None
+    assert f"{claim.parent.span_id:016x}" == "b7ad6b7169203331"
+    assert (claim.end_time or 0) - (claim.start_time or 0) == 250_000_000
+    assert dict(claim.attributes or {}) == {"lane": "bulk"}
+
+
+def test_what_is_recorded_depends_on_the_trace_and_on_the_process(spans: InMemorySpanExporter) -> None:
+    assert tracing_on()
+    assert [recording(one) for one in (SAMPLED, UNSAMPLED, "x", None)] == [True, False, False, False]
+    shutdown_tracing()
+    assert not tracing_on()
+    assert not recording(SAMPLED)
+    record_span("claim", SAMPLED, seconds=0.25)
+    assert spans.get_finished_spans() == ()

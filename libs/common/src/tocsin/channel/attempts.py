@@ -10,8 +10,7 @@ from tocsin.channel.provider import Provider
 from tocsin.channel.verdict import Again, End, judge
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Reason, StatusName
-from tocsin.observability import get_logger, metrics
-from tocsin.observability.tracing import is_sampled, span
+from tocsin.observability import get_logger, metrics, record_span, recording, span
 from tocsin.runtime import Clock
 
 log = get_logger(__name__)
@@ -65,11 +64,15 @@ class Attempts:
         """
         calls, uncertain, called = 0, False, None
         while True:
+            asked = self._clock.monotonic()
             turn = await self._turn(job, wanted=called if uncertain else None)
             if turn is None:
                 return Attempted(NOBODY_KNOWS if uncertain else NO_PROVIDER, calls, called)
             provider, gate = turn
             try:
+                if recording(job.traceparent):
+                    waited = self._clock.monotonic() - asked
+                    record_span("wait_for_provider", job.traceparent, seconds=waited, provider=provider.name)
                 if instead := before_call():
                     return Attempted(NOBODY_KNOWS if uncertain else instead, calls, called)
                 calls, called = calls + 1, provider.name
@@ -82,7 +85,7 @@ class Attempts:
                 case Again(delay=delay):
                     uncertain = uncertain or isinstance(answer, Ambiguous)
                     metrics.send_retries.labels(self._channel, self._lane, provider.name).inc()
-                    log.info("will try again", delivery_id=job.delivery_id, attempt=calls, seconds=delay)
+                    log.info("will try again", attempt=calls, seconds=delay)
                     if await _set_within(stopping, delay):
                         return None
 
@@ -102,7 +105,7 @@ class Attempts:
 
     async def _call(self, job: Job, provider: Provider) -> Answer:
         began = self._clock.monotonic()
-        if is_sampled(job.traceparent):
+        if recording(job.traceparent):
             with span("send", job.traceparent, delivery_id=job.delivery_id, provider=provider.name):
                 answer = await self._bounded(job, provider)
         else:
@@ -118,7 +121,7 @@ class Attempts:
             return Ambiguous(detail=f"No answer within {self._call_timeout:g} s.")
         except Exception as error:  # noqa: BLE001 - a provider that raises breaks its promise; the message may have gone
             fault = type(error).__name__  # the text may hold an address
-            log.warning("provider raised", provider=provider.name, delivery_id=job.delivery_id, error=fault)
+            log.warning("provider raised", provider=provider.name, error=fault)
             return Ambiguous(
                 reason=Reason.PROVIDER_ERROR, detail="The adapter failed while it handed the message over."
             )

@@ -27,7 +27,7 @@ from tocsin.contracts.statuses import Status
 from tocsin.contracts.topics import MIB, Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.kafka import NO_FAILPOINTS, Failpoints, Offsets, Outgoing, Publisher, Record, Slot, Stored
-from tocsin.observability import get_logger, metrics
+from tocsin.observability import bound, get_logger, metrics, record_span, recording
 from tocsin.runtime import Clock
 
 log = get_logger(__name__)
@@ -41,6 +41,8 @@ class _Taken:
     record: Record
     job: Job
     key: bytes
+    at: float
+    """Monotonic seconds: when it was taken."""
 
 
 class DeliveryLoop:
@@ -147,7 +149,7 @@ class _SlotDelivery:
             return
         self._loop.poison.good()
         key = recipient_key(job.tenant, job.recipient)
-        self._order.add(key, _Taken(record, job, key))
+        self._order.add(key, _Taken(record, job, key, self._loop.clock.monotonic()))
 
     def _bury(self, record: Record, detail: str) -> None:
         """An unreadable job is a broken release's: set it aside, and stop when there are many."""
@@ -191,12 +193,21 @@ class _SlotDelivery:
         record = taken.record
         self._slot.touch()
         self._age.observe(max(0.0, loop.clock.time_ms() / 1000 - taken.job.event_time.timestamp()))
+        if recording(taken.job.traceparent):
+            self._span("wait", taken, since=taken.at)
         to_be_stored = False
         try:
-            ended = await self._attempt(taken)
+            with bound(
+                delivery_id=taken.job.delivery_id,
+                notification_id=taken.job.notification_id,
+                tenant=taken.job.tenant,
+            ):
+                ended = await self._attempt(taken)
             if isinstance(ended, Status):
                 outgoing = self._status_record(record, ended)
-                self._recorder.add(Outcome(outgoing, functools.partial(self._recorded, record)))
+                self._recorder.add(
+                    Outcome(outgoing, functools.partial(self._recorded, taken, loop.clock.monotonic()))
+                )
                 to_be_stored = True
             elif isinstance(ended, Recheck):
                 await self._send_back(taken)
@@ -210,9 +221,15 @@ class _SlotDelivery:
             self._something_ready.set()
             self._recorder.wake()
 
-    def _recorded(self, record: Record, place: Stored) -> None:
-        self._progress.finish(record, place)
+    def _recorded(self, taken: _Taken, since: float, place: Stored) -> None:
+        self._progress.finish(taken.record, place)
         self._loop.places.release()
+        if recording(taken.job.traceparent):
+            self._span("record", taken, since=since)
+
+    def _span(self, stage: str, taken: _Taken, *, since: float) -> None:
+        job, seconds = taken.job, self._loop.clock.monotonic() - since
+        record_span(stage, job.traceparent, seconds=seconds, delivery_id=job.delivery_id, lane=job.lane.value)
 
     async def _attempt(self, taken: _Taken) -> Status | Recheck | None:
         """The delivery's outcome; `Recheck`; or None when the slot was revoked between two attempts."""

@@ -8,8 +8,11 @@ from tocsin.observability.tracing import (
     configure_tracing,
     current_traceparent,
     is_sampled,
+    record_span,
+    recording,
     shutdown_tracing,
     span,
+    tracing_on,
 )
 
 __all__ = [
@@ -23,7 +26,10 @@ __all__ = [
     "get_logger",
     "is_sampled",
     "metrics",
+    "record_span",
+    "recording",
     "redact",
     "shutdown_tracing",
     "span",
+    "tracing_on",
 ]

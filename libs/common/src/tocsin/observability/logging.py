@@ -6,18 +6,45 @@ one handler on the root logger, writing to stderr, with redaction before the lin
 
 import logging
 import sys
-from typing import TextIO
+from contextvars import ContextVar, Token
+from typing import Final, TextIO
 
 import structlog
-from structlog.contextvars import bound_contextvars
 from structlog.typing import EventDict, WrappedLogger
 
 from tocsin.observability.redaction import redact_value
 
 Logger = structlog.stdlib.BoundLogger
 
-bound = bound_contextvars
-"""`with bound(tenant=…, delivery_id=…):` puts these ids on every line logged inside, by whomever."""
+_ids: Final[ContextVar[dict[str, str] | None]] = ContextVar("tocsin_log_ids", default=None)
+
+
+class bound:  # noqa: N801 - reads as a function, but is a class because that is a fraction of the cost
+    """`with bound(tenant=…, delivery_id=…):` puts these ids on every line logged inside, by whomever.
+
+    Costs about a microsecond, whether a line is logged or not: for each request and each delivery, not for each record.
+    """
+
+    __slots__ = ("_own", "_token")
+
+    def __init__(self, **ids: str) -> None:
+        self._own = ids
+        self._token: Token[dict[str, str] | None] | None = None
+
+    def __enter__(self) -> None:
+        outer = _ids.get()
+        self._token = _ids.set({**outer, **self._own} if outer else self._own)
+
+    def __exit__(self, *error: object) -> None:
+        if self._token is not None:
+            _ids.reset(self._token)
+
+
+def _add_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for name, value in (_ids.get() or {}).items():
+        event.setdefault(name, value)
+    return event
+
 
 # Chatty at INFO on every rebalance or statement; their warnings matter.
 _QUIET = (
@@ -38,7 +65,7 @@ _QUIET = (
 if not structlog.is_configured():
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _add_ids,
             structlog.stdlib.filter_by_level,
             structlog.stdlib.render_to_log_kwargs,
         ],
@@ -63,7 +90,7 @@ def configure_logging(
     out = stream or sys.stderr
     as_json = not out.isatty() if json is None else json
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),

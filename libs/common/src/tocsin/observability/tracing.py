@@ -7,6 +7,7 @@ as it came. While tracing is not configured, no trace begins here and what arriv
 
 import random
 from contextvars import ContextVar, Token
+from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -77,8 +78,30 @@ def current_traceparent() -> str | None:
 
 
 def is_sampled(traceparent: str | None) -> bool:
-    """Whether spans under this traceparent are recorded. The test for hot paths: `with span(…)` only where it is true."""
+    """Whether spans under this traceparent are to be recorded, by whoever records any."""
     return traceparent is not None and valid_traceparent(traceparent) and int(traceparent[53:], 16) & 1 == 1
+
+
+def tracing_on() -> bool:
+    """Whether any span is recorded here: a test to make once a batch."""
+    return _Tracing.tracer is not None
+
+
+def recording(traceparent: str | None) -> bool:
+    """Whether a span under this traceparent is recorded here. The test for hot paths; next to free while tracing is off."""
+    return _Tracing.tracer is not None and is_sampled(traceparent)
+
+
+def record_span(name: str, traceparent: str | None, *, seconds: float, **attributes: Attribute) -> None:
+    """A span that has just ended and took `seconds`: for stages that many records go through together.
+
+    Nothing happens where the trace is not sampled.
+    """
+    tracer = _Tracing.tracer
+    if tracer is None or not is_sampled(traceparent):
+        return
+    end = time_ns()
+    _start(tracer, name, traceparent, attributes, at=end - round(seconds * 1e9)).end(end)
 
 
 class span:  # noqa: N801 - reads as a function, `with span("render"):`, but is a class because that is half the cost
@@ -140,7 +163,14 @@ class span:  # noqa: N801 - reads as a function, `with span("render"):`, but is 
         self._recorded.end()
 
 
-def _start(tracer: "Tracer", name: str, parent: str | None, attributes: dict[str, Attribute]) -> "Span":
+def _start(
+    tracer: "Tracer",
+    name: str,
+    parent: str | None,
+    attributes: dict[str, Attribute],
+    *,
+    at: int | None = None,
+) -> "Span":
     from opentelemetry.context import Context  # noqa: PLC0415 - only loaded once tracing is configured
     from opentelemetry.trace import (  # noqa: PLC0415 - only loaded once tracing is configured
         NonRecordingSpan,
@@ -155,4 +185,4 @@ def _start(tracer: "Tracer", name: str, parent: str | None, attributes: dict[str
             int(parent[3:35], 16), int(parent[36:52], 16), is_remote=True, trace_flags=TraceFlags(1)
         )
         context = set_span_in_context(NonRecordingSpan(above), context)
-    return tracer.start_span(name, context=context, attributes=attributes)
+    return tracer.start_span(name, context=context, attributes=attributes, start_time=at)

@@ -5,9 +5,8 @@ from time import perf_counter
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from tocsin.observability import get_logger, metrics, span
+from tocsin.observability import bound, get_logger, metrics, span
 from tocsin.web import codes
 from tocsin.web.problem import Problem
 from tocsin.web.request_id import begin_request, end_request
@@ -49,15 +48,16 @@ class RequestContext:
             await send(message)
 
         self._in_flight.inc()
-        ids = bind_contextvars(request_id=request_id)
         try:
-            with span("http", traceparent, method=scope["method"]) as whole:
+            with (
+                bound(request_id=request_id),
+                span("http", traceparent, method=scope["method"]) as whole,
+            ):
                 await self._answer(scope, receive, send_with_id, started=lambda: status > 0)
                 if whole.recorded:
                     whole.set("route", _route(scope))
                     whole.set("status", status)
         finally:
-            reset_contextvars(**ids)
             end_request(token)
             self._in_flight.dec()
             self._count(scope, status, perf_counter() - began)

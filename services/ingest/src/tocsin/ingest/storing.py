@@ -9,7 +9,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.ingest.admission import Admitted
 from tocsin.kafka import NotStored, Outgoing, Overloaded, ProducerBroken, Stored
-from tocsin.observability import metrics
+from tocsin.observability import metrics, record_span, recording
 from tocsin.web import Problem, codes
 
 
@@ -45,9 +45,12 @@ class EventStore:
             ) from error
         except (NotStored, ProducerBroken) as error:
             raise self._refusal(codes.NOT_KNOWN_TO_BE_STORED, "Not known to be stored", admitted) from error
+        seconds = perf_counter() - began
         for one in admitted:
             self._accepted[one.lane].inc()
-        self._seconds[admitted[0].lane].observe(perf_counter() - began)
+            if recording(one.event.traceparent):
+                record_span("publish", one.event.traceparent, seconds=seconds, lane=one.lane.value)
+        self._seconds[admitted[0].lane].observe(seconds)
 
     def _record(self, admitted: Admitted) -> Outgoing:
         headers, value = write_kafka(admitted.event)

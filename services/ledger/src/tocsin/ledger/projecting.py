@@ -12,6 +12,7 @@ from tocsin.ledger import dead_letter_rows, status_rows
 from tocsin.ledger.days import Days
 from tocsin.ledger.poison import PoisonShare
 from tocsin.ledger.positions import held_positions, move_positions
+from tocsin.ledger.spans import record_stored
 from tocsin.observability import metrics
 
 _SLICE: Final = 250
@@ -74,6 +75,7 @@ class ProjectedTable:
         self._days = days
         self._group = group
         self._kind = kind
+        self._lane = lane
         self._before_commit = before_commit
         self._poison = PoisonShare()
         self._written = metrics.ledger_rows.labels(lane, "written")
@@ -105,7 +107,10 @@ class ProjectedTable:
         self._repeated.inc(len(rows) - written)
         self._apart.inc(len(unreadable))
         self._sizes.observe(len(rows))
-        self._seconds.observe(perf_counter() - began)
+        seconds = perf_counter() - began
+        self._seconds.observe(seconds)
+        if self._kind is STATUSES:
+            record_stored(rows, seconds=seconds, lane=self._lane)
 
     async def _rows(self, records: Iterable[Record]) -> tuple[list[Row], list[Row]]:
         rows: list[Row] = []

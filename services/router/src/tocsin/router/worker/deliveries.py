@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import Category, Template
@@ -16,7 +17,7 @@ from tocsin.contracts.jobs import Content, Job
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
 from tocsin.kafka import Outgoing
-from tocsin.observability import current_traceparent, metrics, span
+from tocsin.observability import current_traceparent, metrics, record_span, recording, span
 from tocsin.router.policy import Case, Ended, Facts, Send, Skip, Verdict, decide
 from tocsin.router.policy.people import UNKNOWN, Person, actor_of
 from tocsin.router.templates import Renderer, RenderFault
@@ -84,7 +85,7 @@ class Decider:
     ) -> list[Outgoing]:
         """Jobs and statuses, in the order in which they follow from the record `cause`."""
         intent = undecided.intent
-        with span("router.decide", intent.traceparent, lane=self._lane.value):
+        with span("decide", intent.traceparent, lane=self._lane.value):
             intent.traceparent = current_traceparent()
             known = facts.get((intent.tenant, intent.recipient), UNKNOWN)
             published = self._directory.workflow(intent.tenant, intent.workflow)
@@ -128,7 +129,10 @@ class Decider:
             stored = facts.get((intent.tenant, actor), UNKNOWN)
             context["actor"] = actor_of(intent.actor, stored).variables()
         content = self._renderer.render(template, context)
-        self._seconds[template.channel].observe(perf_counter() - began)
+        seconds = perf_counter() - began
+        self._seconds[template.channel].observe(seconds)
+        if recording(current_traceparent()):
+            record_span("render", current_traceparent(), seconds=seconds, channel=template.channel.value)
         return content
 
     def _link(self, intent: Intent, category: Category, template: Template) -> str:
@@ -219,7 +223,7 @@ class Decider:
             test=intent.test,
             event_time=intent.event_time,
             expires_at=expires_at,
-            intent=intent,
+            intent=_for_one(intent, send.ref),
             origin=intent.origin,
             cause=cause,
             traceparent=intent.traceparent,
@@ -289,6 +293,15 @@ def people_of(intent: Intent) -> list[Who]:
     if intent.actor is not None:
         people.append((intent.tenant, intent.actor if isinstance(intent.actor, str) else intent.actor.id))
     return people
+
+
+def _for_one(intent: Intent, ref: DeliveryRef) -> Intent:
+    """The intent as the delivery's job carries it: of the devices given inline, the one it goes to."""
+    inline = intent.inline
+    if ref.channel is not Channel.PUSH or inline is None or inline.devices is None:
+        return intent
+    one = [device for device in inline.devices if device.id == ref.address_key]
+    return replace(intent, inline=replace(inline, devices=one))
 
 
 def _named(intent: Intent, ref: DeliveryRef) -> dict[str, Any]:

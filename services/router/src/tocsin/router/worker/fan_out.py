@@ -1,6 +1,7 @@
 """One event becomes one intent for each recipient, in chunks: no transaction grows with the audience."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.events import Event
@@ -8,7 +9,9 @@ from tocsin.contracts.ids import event_key, notification_id, recipient_key
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.limits import FAN_OUT_BYTES, FAN_OUT_RECORDS
 from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import Outgoing
+from tocsin.observability import current_traceparent, span
 from tocsin.router.worker.audience import Recipient, recipient_id
 from tocsin.router.worker.reading import Plan, Target
 
@@ -57,6 +60,16 @@ def intent_for(plan: Plan, target: Target, recipient: Recipient, *, origin: str,
         cause=cause,
         traceparent=event.traceparent,
     )
+
+
+@contextmanager
+def fan_out_span(plan: Plan, lane: Lane) -> Iterator[None]:
+    """The span of the fan-out, under which all that follows from the event goes on. An event without a trace gets one here:
+    the same for all its notifications."""
+    recipients = sum(len(target.recipients) for target in plan.targets)
+    with span("fan_out", plan.event.traceparent, lane=lane.value, recipients=recipients):
+        plan.event.traceparent = current_traceparent()
+        yield
 
 
 def notification_of(event: Event, recipient: str, workflow: str) -> str:

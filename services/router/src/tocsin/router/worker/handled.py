@@ -69,6 +69,19 @@ Handled = Read | Duplicate
 """What is to be done about it, once its claim is known."""
 
 
+def trace_of(one: Read) -> str | None:
+    """The traceparent that came with the record."""
+    match one:
+        case Undecided():
+            return one.intent.traceparent
+        case Plan():
+            return one.event.traceparent
+        case Rest():
+            return one.plan.event.traceparent
+        case _:
+            return None
+
+
 def to_claim(one: Read) -> bytes | None:
     """The key under which a plan's event is claimed; None for what claims nothing."""
     if not isinstance(one, Plan) or not one.targets:

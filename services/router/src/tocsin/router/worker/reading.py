@@ -41,6 +41,8 @@ class Refusal(NamedTuple):
     tenant: str = ""
     event_id: str = ""
     workflow: str | None = None
+    event: Event | None = None
+    """The event, where the record was one."""
 
 
 class Plan(NamedTuple):
@@ -98,7 +100,7 @@ def plan_rest(rest: Continuation, *, directory: PublishedDirectory) -> Plan | Re
         published = directory.workflow(event.tenant, rest.workflow)
         if published is None:
             detail = "The workflow was withdrawn while its event was being fanned out."
-            return Refusal(Reason.WORKFLOW_UNKNOWN, detail, event.tenant, event.id, rest.workflow)
+            return Refusal(Reason.WORKFLOW_UNKNOWN, detail, event.tenant, event.id, rest.workflow, event)
         one = _subscribed(event, _decoded(event.data), published, rest.lane)
     if isinstance(one, Refusal):
         return one
@@ -107,7 +109,7 @@ def plan_rest(rest: Continuation, *, directory: PublishedDirectory) -> Plan | Re
 
 def _requested(event: Event, *, lane: Lane, directory: PublishedDirectory) -> Target | Refusal:
     def refused(reason: Reason, detail: str, workflow: str | None = None) -> Refusal:
-        return Refusal(reason, detail, event.tenant, event.id, workflow)
+        return Refusal(reason, detail, event.tenant, event.id, workflow, event)
 
     try:
         request = decode_request(event.data)
@@ -148,7 +150,7 @@ def _request_fault(request: NotificationRequest, data: Any) -> str | None:
 
 def _subscribed(event: Event, data: Any, published: PublishedWorkflow, lane: Lane) -> Target | Refusal:
     def refused(reason: Reason, detail: str) -> Refusal:
-        return Refusal(reason, detail, event.tenant, event.id, published.workflow.key)
+        return Refusal(reason, detail, event.tenant, event.id, published.workflow.key, event)
 
     if not published.usable:
         return refused(Reason.WORKFLOW_UNKNOWN, "The workflow cannot be used; publish it again.")

@@ -1,7 +1,7 @@
 """One batch of a lane: read, claim, look up, decide; what it returns commits together with its offsets."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from time import perf_counter
 from typing import Final
@@ -12,7 +12,7 @@ from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane, Reason, StatusName
 from tocsin.kafka import NO_FAILPOINTS, Batch, Failpoints, Outgoing, Record, partition_for
-from tocsin.observability import get_logger, metrics
+from tocsin.observability import get_logger, metrics, record_span, recording, tracing_on
 from tocsin.router.policy import Facts
 from tocsin.router.worker.audience import recipient_id
 from tocsin.router.worker.breathing import Breath
@@ -20,7 +20,7 @@ from tocsin.router.worker.dead_letters import SERVICE, dead_letter
 from tocsin.router.worker.deliveries import Decider, Undecided, people_of
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.event_endings import duplicates, of_event
-from tocsin.router.worker.fan_out import Room, fan_out, intent_for
+from tocsin.router.worker.fan_out import Room, fan_out, fan_out_span, intent_for
 from tocsin.router.worker.handled import (
     ClaimsIdentities,
     Duplicate,
@@ -31,6 +31,7 @@ from tocsin.router.worker.handled import (
     Rest,
     Unread,
     to_claim,
+    trace_of,
 )
 from tocsin.router.worker.lookups import Who
 from tocsin.router.worker.poison import PoisonWatch
@@ -93,20 +94,21 @@ class Router:
             records=sum(record.topic != self._events for record, _ in read),
             unreadable=sum(isinstance(one, Unread) for _, one in read),
         )
-        began = self._took("read", began)
+        traced = [trace for _, one in read if recording(trace := trace_of(one))] if tracing_on() else []
+        began = self._took("read", began, traced)
         keys = [to_claim(one) for _, one in read]
         owners = await self._claims.claim(
             (key, record.ref) for key, (record, _) in zip(keys, read, strict=True) if key is not None
         )
         await self._failpoints.reach("after_claim")
-        began = self._took("claim", began)
+        began = self._took("claim", began, traced)
         todo = [
             (record, self._narrowed(record, one, key, owners))
             for key, (record, one) in zip(keys, read, strict=True)
         ]
         people = {who for _, one in todo if isinstance(one, Undecided) for who in people_of(one.intent)}
         facts = await self._lookups.facts(people)
-        began = self._took("look_up", began)
+        began = self._took("look_up", began, traced)
         out: list[Outgoing] = []
         room = Room()
         for record, one in todo:
@@ -184,9 +186,10 @@ class Router:
                 return self._planned(record, one, writer=writer, room=room, now=now)
             case Rest():
                 self._ended("fanned_out")
-                return self._fanned_out(record, one.plan, start=one.cursor, origin=one.origin, room=room)
+                with fan_out_span(one.plan, self._lane):
+                    return self._fanned_out(record, one.plan, start=one.cursor, origin=one.origin, room=room)
             case Refusal():
-                return self._refused(record, [one], plan=None, writer=writer, now=now)
+                return self._refused(record, [one], writer=writer, now=now)
             case Unread():
                 return [self._dead_letter(record, Reason.RECORD_UNREADABLE, one.detail, tenant="", now=now)]
 
@@ -195,14 +198,15 @@ class Router:
     ) -> list[Outgoing]:
         out: list[Outgoing] = []
         if plan.refusals:
-            out += self._refused(record, plan.refusals, plan=plan, writer=writer, now=now)
+            out += self._refused(record, plan.refusals, writer=writer, now=now)
         if not plan.targets and not plan.refusals:
             self._ended("unmatched")
             out.append(of_event(StatusName.EVENT_UNMATCHED, record, plan, writer))
         if plan.targets:
             self._ended("fanned_out")
-            out.append(of_event(StatusName.EVENT_ACCEPTED, record, plan, writer, at_event=True))
-            out += self._fanned_out(record, plan, start=0, origin=record.ref, room=room)
+            with fan_out_span(plan, self._lane):
+                out.append(of_event(StatusName.EVENT_ACCEPTED, record, plan, writer, at_event=True))
+                out += self._fanned_out(record, plan, start=0, origin=record.ref, room=room)
         return out
 
     def _fanned_out(
@@ -221,7 +225,6 @@ class Router:
         record: Record,
         refusals: list[Refusal],
         *,
-        plan: Plan | None,
         writer: StatusWriter,
         now: datetime,
     ) -> list[Outgoing]:
@@ -236,7 +239,7 @@ class Router:
             out.append(
                 writer.of_event(
                     StatusName.EVENT_REFUSED, tenant=first.tenant, event_id=first.event_id, origin=record.ref,
-                    event=plan.event if plan else None, reason=first.reason, detail=detail, workflow=first.workflow,
+                    event=first.event, reason=first.reason, detail=detail, workflow=first.workflow,
                 )
             )  # fmt: skip
         return out
@@ -246,7 +249,7 @@ class Router:
     ) -> Outgoing:
         metrics.dead_letters.labels(SERVICE, self._lane, reason).inc()
         log.warning(
-            "dead letter", lane=self._lane.value, reason=reason.value, record=record.ref, tenant=tenant
+            "dead letter", lane=self._lane.value, reason=reason.value, origin=record.ref, tenant=tenant
         )
         return dead_letter(
             record,
@@ -271,7 +274,10 @@ class Router:
         self._claimed.clear()
         self._decider.count()
 
-    def _took(self, stage: str, began: float) -> float:
+    def _took(self, stage: str, began: float, traced: Iterable[str | None] = ()) -> float:
+        """A stage of the whole batch ended; each of the records that are `traced` went through it."""
         now = perf_counter()
         self._stages[stage].observe(now - began)
+        for traceparent in traced:
+            record_span(stage, traceparent, seconds=now - began, lane=self._lane.value)
         return now
