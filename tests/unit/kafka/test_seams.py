@@ -10,7 +10,7 @@ from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.producer import message_accumulator, sender
 
-from tocsin.kafka import seams
+from tocsin.kafka import header_names, seams
 
 
 def names(function) -> set[str]:
@@ -83,3 +83,15 @@ async def test_a_consumer_has_the_parts_we_name(name):
     consumer = AIOKafkaConsumer()
     assert hasattr(consumer, name)
     consumer._closed = True
+
+
+def test_the_fetcher_reads_records_through_ours():
+    """It looks the class up in its own module, and skips the records of a batch that it has had."""
+    assert aio_fetcher_reads("MemoryRecords")
+    assert fetcher.MemoryRecords is header_names.LenientRecords
+    assert "record.offset < self.next_fetch_offset" in inspect.getsource(fetcher.PartitionRecords)
+    assert "_maybe_uncompress" in names(header_names._DefaultRecordBatchPy.__iter__)
+
+
+def aio_fetcher_reads(name: str) -> bool:
+    return name in names(fetcher.Fetcher._proc_fetch_request)

@@ -14,7 +14,11 @@ from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.consumer import fetcher as aio_fetcher
 from aiokafka.producer import sender as aio_sender
 
+from tocsin.kafka.header_names import LenientRecords
 from tocsin.kafka.records import TopicPartition
+
+# For every consumer of the process, and before there is one: a single record could stop any of them.
+aio_fetcher.MemoryRecords = LenientRecords
 
 # Wait while the former transaction's markers are written: 20 ms as shipped, most of a small transaction's time.
 MARKER_WAIT = 0.002
