@@ -1,6 +1,8 @@
 """`tocsin topics apply` against a real broker: creates, corrects, refuses, and changes nothing the second time."""
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 
 from tocsin.kafka import Admin, GroupSpec, Outgoing, PlanRefused, TopicSpec
 
@@ -65,3 +67,24 @@ async def test_a_commit_without_metadata_gets_it_and_keeps_its_offset(stage, adm
     assert [(start.offset, start.metadata) for start in plan.starts] == [(0, '{"read_back":0}')]
     await admin.apply(plan)
     assert (await admin.plan(specs, [reading_back])).empty
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd", "lz4", "snappy"])
+async def test_a_compressed_batch_is_measured_unpacked(stage, admin, codec):
+    spec = TopicSpec(name=stage.topic("events"), partitions=1, max_message_bytes=100_000, uncompressed=True)
+    await admin.apply(await admin.plan([spec]))
+    assert (await admin.plan([spec])).empty
+    producer = AIOKafkaProducer(
+        bootstrap_servers=stage.settings.bootstrap_servers,
+        compression_type=codec,
+        max_request_size=10_000_000,
+        max_batch_size=10_000_000,
+    )
+    await producer.start()
+    try:
+        with pytest.raises(MessageSizeTooLargeError):
+            await producer.send_and_wait(spec.name, b"x" * 1_000_000)
+        await producer.send_and_wait(spec.name, b"x" * 90_000)
+    finally:
+        await producer.stop()
+    assert [len(record.value or b"") for record in await stage.read("events")] == [90_000]

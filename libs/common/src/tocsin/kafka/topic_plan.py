@@ -9,7 +9,11 @@ from tocsin.kafka.errors import PlanRefused
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TopicSpec:
-    """A topic as it should be. ``retention_ms`` None keeps for ever; log append time is set on all."""
+    """A topic as it should be. ``retention_ms`` None keeps for ever; log append time is set on all.
+
+    ``uncompressed``: the broker unpacks what comes compressed and measures it then. Else ``max_message_bytes``
+    bounds only the compressed batch, and 50 kB of gzip are 50 MB in a consumer's memory.
+    """
 
     name: str
     partitions: int
@@ -19,6 +23,7 @@ class TopicSpec:
     retention_ms: int | None = None
     delete_retention_ms: int | None = None
     max_message_bytes: int = 1_048_576
+    uncompressed: bool = False
 
     @property
     def settings(self) -> dict[str, str]:
@@ -32,6 +37,8 @@ class TopicSpec:
         }
         if self.delete_retention_ms is not None:
             settings["delete.retention.ms"] = str(self.delete_retention_ms)
+        if self.uncompressed:
+            settings["compression.type"] = "uncompressed"
         return settings
 
 

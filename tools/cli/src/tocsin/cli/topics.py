@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.output import print_json, print_table, refuse
-from tocsin.contracts.topics import DAY_MS, DEFAULT_PARTITIONS, Topic, Topics
+from tocsin.contracts.topics import DAY_MS, DEFAULT_PARTITIONS, PRODUCERS, Topic, Topics
 from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, Plan, TopicSpec
 from tocsin.runtime import load_settings
 
@@ -67,6 +67,7 @@ def spec_of(topic: Topic, *, partitions: int, replication_factor: int) -> TopicS
         retention_ms=topic.retention_ms,
         delete_retention_ms=LONGEST_TTL_MS if topic.compacted else None,
         max_message_bytes=topic.max_message_bytes,
+        uncompressed=PRODUCERS in topic.writers,
     )
 
 
