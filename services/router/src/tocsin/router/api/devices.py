@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
+from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
 from tocsin.observability import get_logger
 from tocsin.router.api import recipient_store as store
 from tocsin.router.api.parameters import DevicePath, RecipientPath
@@ -16,8 +17,6 @@ from tocsin.web import Manager, Problem, Reader, codes
 log = get_logger(__name__)
 
 router = APIRouter(tags=["Recipients"])
-
-DEVICES_PER_RECIPIENT = 50
 
 
 @router.get("/v1/recipients/{recipient}/devices")

@@ -8,7 +8,8 @@ from jmespath.exceptions import JMESPathError
 
 from tocsin.contracts.events import Event
 from tocsin.contracts.ids import valid_recipient
-from tocsin.contracts.recipients import InlineRecipient
+from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
+from tocsin.contracts.recipients import InlineRecipient, few_and_distinct
 from tocsin.router.worker.directory import PublishedWorkflow
 
 Recipient = str | InlineRecipient
@@ -31,7 +32,8 @@ def each_once(recipients: Iterable[Recipient]) -> list[Recipient]:
     for place, recipient in enumerate(recipients):
         if not is_sound(recipient):
             raise AudienceInvalid(
-                f"Recipient {place} is not sound: an id has 1 to 256 bytes and no control characters."
+                f"Recipient {place} is not sound: an id has 1 to 256 bytes and no control characters, "
+                f"and of devices there are at most {DEVICES_PER_RECIPIENT}, each once."
             )
         found.setdefault(recipient_id(recipient), recipient)
     if not found:
@@ -60,11 +62,14 @@ def found_in(event: Event, data: Any, published: PublishedWorkflow) -> list[Reci
 
 
 def is_sound(recipient: Recipient) -> bool:
-    """Whether the id is one, and every address a text on one line."""
+    """Whether the id is one, every address a text on one line, and the devices few and different ones."""
     if isinstance(recipient, str):
         return valid_recipient(recipient)
+    devices = recipient.devices or []
+    if not few_and_distinct([device.id for device in devices]):
+        return False
     texts = [recipient.email, recipient.phone, recipient.locale, recipient.time_zone]
-    for device in recipient.devices or ():
+    for device in devices:
         texts += [device.id, device.token]
     return valid_recipient(recipient.id) and all(
         text is None or (1 <= len(text) <= ADDRESS_CHARS and text.isprintable()) for text in texts
