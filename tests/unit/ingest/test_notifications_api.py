@@ -87,6 +87,10 @@ async def test_a_trace_begins_where_none_came(way_in: "WayIn") -> None:
     assert len(way_in.headers["traceparent"]) == 55
 
 
+def devices(*numbers: int) -> list[dict[str, str]]:
+    return [{"id": f"d{number}", "token": "t"} for number in numbers]
+
+
 REFUSED: list[tuple[dict[str, Any], str, set[str]]] = [
     ({"workflow": "nowhere"}, "unknown_workflow", {"/workflow"}),
     ({"workflow": ""}, "invalid_request", {"/workflow"}),
@@ -105,6 +109,9 @@ REFUSED: list[tuple[dict[str, Any], str, set[str]]] = [
     ({"recipients": [{"id": "a", "locale": "german, please"}]}, "invalid_request", {"/recipients/0/locale"}),
     ({"recipients": [{"id": "a", "time_zone": "Mars/Base"}]}, "invalid_request", {"/recipients/0/time_zone"}),
     ({"recipients": [{"id": "a", "devices": [{"id": "d"}]}]}, "invalid_request", {"/recipients/0/devices/0/token"}),
+    ({"recipients": ["b", {"id": "a", "devices": devices(*range(51))}]}, "invalid_request", {"/recipients/1/devices"}),
+    ({"recipients": [{"id": "a", "devices": devices(1, 2, 1)}]}, "invalid_request", {"/recipients/0/devices"}),
+    ({"actor": {"id": "a", "devices": devices(1, 1)}}, "invalid_request", {"/actor/devices"}),
     ({"recipients": [{"id": "a", "attributes": 1}]}, "invalid_request", {"/recipients/0/attributes"}),
     ({"actor": {"id": "a", "email": "-"}}, "invalid_request", {"/actor/email"}),
     ({"actor": ""}, "invalid_request", {"/actor"}),

@@ -1,8 +1,11 @@
 """A recipient as messages carry one: by id, or inline with what the producer knows."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
+
+from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
 
 
 class Device(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -24,3 +27,8 @@ class InlineRecipient(msgspec.Struct, kw_only=True, omit_defaults=True):
     locale: str | None = None
     time_zone: str | None = None
     attributes: dict[str, Any] | None = None
+
+
+def few_and_distinct(devices: Collection[str]) -> bool:
+    """Whether devices, by their ids, may be one recipient's: each is a delivery of its own, and its id names it."""
+    return len(devices) <= DEVICES_PER_RECIPIENT and len(set(devices)) == len(devices)

@@ -5,7 +5,7 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from tocsin.contracts.ids import valid_recipient
-from tocsin.contracts.recipients import InlineRecipient
+from tocsin.contracts.recipients import Device, InlineRecipient, few_and_distinct
 
 _EMAIL = re.compile(
     r'[^\s@<>()\[\]",:;\\\x00-\x1f\x7f]{1,64}@[^\s@<>()\[\]",:;\\\x00-\x1f\x7f]{1,255}'
@@ -19,6 +19,8 @@ LOCALE_RULE = "Must be a BCP 47 language tag, such as `de` or `pt-BR`."
 TIME_ZONE_RULE = "Must be an IANA time zone, such as `Europe/Berlin`."
 RECIPIENT_RULE = "Must be 1 to 256 bytes of UTF-8 without control characters."
 DEVICE_RULE = "Must be 1 to 4,096 printable characters."
+DEVICES_RULE = "Must be devices of different ids."
+PLATFORM_CHARS = 64
 
 
 def is_email(text: str) -> bool:
@@ -56,7 +58,14 @@ def is_sound(recipient: str | InlineRecipient) -> bool:
         and (recipient.phone is None or is_phone(recipient.phone))
         and (recipient.locale is None or is_locale(recipient.locale))
         and (recipient.time_zone is None or is_time_zone(recipient.time_zone))
-        and all(is_device_text(one.id) and is_device_text(one.token) for one in recipient.devices or ())
+        and (recipient.devices is None or _devices_are_sound(recipient.devices))
+    )
+
+
+def _devices_are_sound(devices: list[Device]) -> bool:
+    return few_and_distinct([one.id for one in devices]) and all(
+        is_device_text(one.id) and is_device_text(one.token) and len(one.platform or "") <= PLATFORM_CHARS
+        for one in devices
     )
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from tocsin.contracts.ids import valid_recipient
-from tocsin.contracts.limits import RECIPIENTS_PER_REQUEST
+from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
+from tocsin.contracts.recipients import few_and_distinct
 from tocsin.contracts.vocabulary import Lane
 from tocsin.ingest import recipient_rules as rules
 
@@ -36,7 +37,20 @@ class DeviceBody(_Body):
 
     id: _DeviceText = Field(description="Names the device; it goes into ids and timelines")
     token: _DeviceText = Field(description="What the push service knows it by")
-    platform: str | None = Field(default=None, description="`ios`, `android`, `web`", max_length=64)
+    platform: str | None = Field(
+        default=None, description="`ios`, `android`, `web`", max_length=rules.PLATFORM_CHARS
+    )
+
+
+def _of_different_ids(devices: list[DeviceBody]) -> list[DeviceBody]:
+    if len(devices) <= DEVICES_PER_RECIPIENT and not few_and_distinct([one.id for one in devices]):
+        raise ValueError(rules.DEVICES_RULE)
+    return devices
+
+
+_Devices = Annotated[
+    list[DeviceBody], Field(max_length=DEVICES_PER_RECIPIENT), AfterValidator(_of_different_ids)
+]
 
 
 class InlineRecipientBody(_Body):
@@ -49,7 +63,7 @@ class InlineRecipientBody(_Body):
     phone: Annotated[str, _obeys(rules.is_phone, rules.PHONE_RULE)] | None = Field(
         default=None, examples=["+4915112345678"]
     )
-    devices: list[DeviceBody] | None = None
+    devices: _Devices | None = Field(default=None, description="Of different ids")
     locale: Annotated[str, _obeys(rules.is_locale, rules.LOCALE_RULE)] | None = Field(
         default=None, examples=["de"]
     )
