@@ -37,7 +37,13 @@ class Books:
     def table(self, group: str = "ledger.bulk", **more: Any) -> ProjectedTable:
         kind = DEAD_LETTERS if group == "ledger.dead" else STATUSES
         return ProjectedTable(
-            database=self.database, days=self.days, group=group, lane="bulk", kind=kind, **more
+            database=self.database,
+            days=self.days,
+            group=group,
+            lane="bulk",
+            kind=kind,
+            clock=self.clock,
+            **more,
         )
 
     async def rows(self, statement: str) -> list[Any]:

@@ -219,7 +219,9 @@ async def test_it_keeps_what_happens_and_answers_for_it(scene: Scene, story: Any
             "sent",
         ]
         metrics = (await ledger.client.get("/metrics")).text
-        assert 'tocsin_ledger_rows_total{lane="bulk",outcome="written"} 50.0' in metrics
+        written = 'tocsin_processed_messages_total{lane="bulk",outcome="written",service="ledger"} 50.0'
+        assert written in metrics
+        assert 'tocsin_message_age_seconds_count{lane="bulk",service="ledger"} 50.0' in metrics
 
         async def buried() -> bool:
             return len(await scene.books.rows("SELECT 1 FROM ledger.dead_letters")) == 1

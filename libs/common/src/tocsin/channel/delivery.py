@@ -109,6 +109,10 @@ class _SlotDelivery:
         self._something_ready = asyncio.Event()
         self._reading_ended = False
         self._age = metrics.message_age_seconds.labels(loop.service, loop.lane)
+        self._stages = {
+            stage: metrics.stage_seconds.labels(loop.service, loop.lane, stage)
+            for stage in ("wait", "send", "record")
+        }
 
     async def run(self) -> None:
         await self._progress.begin()
@@ -193,8 +197,8 @@ class _SlotDelivery:
         record = taken.record
         self._slot.touch()
         self._age.observe(max(0.0, loop.clock.time_ms() / 1000 - taken.job.event_time.timestamp()))
-        if recording(taken.job.traceparent):
-            self._span("wait", taken, since=taken.at)
+        self._took("wait", taken, since=taken.at)
+        began = loop.clock.monotonic()
         to_be_stored = False
         try:
             with bound(
@@ -203,15 +207,16 @@ class _SlotDelivery:
                 tenant=taken.job.tenant,
             ):
                 ended = await self._attempt(taken)
+            finished = loop.clock.monotonic()
+            self._stages["send"].observe(finished - began)  # each of its calls has a span of its own
             if isinstance(ended, Status):
                 outgoing = self._status_record(record, ended)
-                self._recorder.add(
-                    Outcome(outgoing, functools.partial(self._recorded, taken, loop.clock.monotonic()))
-                )
+                self._recorder.add(Outcome(outgoing, functools.partial(self._recorded, taken, finished)))
                 to_be_stored = True
             elif isinstance(ended, Recheck):
                 await self._send_back(taken)
                 self._progress.finish(record)
+                self._took("record", taken, since=finished)
         finally:
             if not to_be_stored:
                 loop.places.release()
@@ -224,12 +229,16 @@ class _SlotDelivery:
     def _recorded(self, taken: _Taken, since: float, place: Stored) -> None:
         self._progress.finish(taken.record, place)
         self._loop.places.release()
-        if recording(taken.job.traceparent):
-            self._span("record", taken, since=since)
+        self._took("record", taken, since=since)
 
-    def _span(self, stage: str, taken: _Taken, *, since: float) -> None:
+    def _took(self, stage: str, taken: _Taken, *, since: float) -> None:
+        """The seconds of a stage: a number for each, a span for those of sampled events."""
         job, seconds = taken.job, self._loop.clock.monotonic() - since
-        record_span(stage, job.traceparent, seconds=seconds, delivery_id=job.delivery_id, lane=job.lane.value)
+        self._stages[stage].observe(seconds)
+        if recording(job.traceparent):
+            record_span(
+                stage, job.traceparent, seconds=seconds, delivery_id=job.delivery_id, lane=job.lane.value
+            )
 
     async def _attempt(self, taken: _Taken) -> Status | Recheck | None:
         """The delivery's outcome; `Recheck`; or None when the slot was revoked between two attempts."""

@@ -19,7 +19,7 @@ produce_errors = Counter("tocsin_produce_errors", "Sends that Kafka did not ackn
 producer_bytes = Gauge("tocsin_producer_buffered_bytes", "Bytes handed to a producer and not yet acknowledged", ["service"])
 processed = Counter("tocsin_processed_messages", "Messages handled, by how they ended", ["service", "lane", "outcome"])
 stage_seconds = Histogram("tocsin_stage_seconds", "Seconds spent in one stage of handling a batch or message", ["service", "lane", "stage"], buckets=_SECONDS)
-message_age_seconds = Histogram("tocsin_message_age_seconds", "Seconds from the event's Kafka time to its handling here", ["service", "lane"], buckets=_AGE)
+message_age_seconds = Histogram("tocsin_message_age_seconds", "Seconds from the event's Kafka time to its handling here; in the ledger, from the status record's to its row", ["service", "lane"], buckets=_AGE)
 batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["service", "lane"], buckets=_COUNT)
 dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["service", "lane", "reason"])
 
@@ -60,9 +60,6 @@ sends = Counter("tocsin_sends", "Calls to a provider, by answer", ["channel", "l
 send_seconds = Histogram("tocsin_send_seconds", "Seconds of one call to a provider", ["channel", "lane", "provider"], buckets=_SECONDS)
 send_retries = Counter("tocsin_send_retries", "Attempts made again in process", ["channel", "lane", "provider"])
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
-
-# Remembering
-ledger_rows = Counter("tocsin_ledger_rows", "Status rows written, by outcome", ["lane", "outcome"])
 
 # The process
 http_requests = Counter("tocsin_http_requests", "HTTP requests answered", ["service", "method", "route", "status"])

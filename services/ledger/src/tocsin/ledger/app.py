@@ -53,7 +53,9 @@ def build(settings: LedgerSettings) -> Service:
             settings=settings.kafka,
             group=group,
             topics=own,
-            store=ProjectedTable(database=database, days=days, group=group, lane=lane, kind=kind),
+            store=ProjectedTable(
+                database=database, days=days, group=group, lane=lane, kind=kind, clock=clock
+            ),
             health=health,
             clock=clock,
             batch_records=settings.batch_records,

@@ -14,6 +14,7 @@ from tocsin.ledger.poison import PoisonShare
 from tocsin.ledger.positions import held_positions, move_positions
 from tocsin.ledger.spans import record_stored
 from tocsin.observability import metrics
+from tocsin.runtime import Clock
 
 _SLICE: Final = 250
 """Rows made before others get a turn on the event loop: about 2 ms."""
@@ -69,6 +70,7 @@ class ProjectedTable:
         group: str,
         lane: str,
         kind: Kind,
+        clock: Clock,
         before_commit: Failpoint = _go_on,
     ) -> None:
         self._database = database
@@ -78,9 +80,11 @@ class ProjectedTable:
         self._lane = lane
         self._before_commit = before_commit
         self._poison = PoisonShare()
-        self._written = metrics.ledger_rows.labels(lane, "written")
-        self._repeated = metrics.ledger_rows.labels(lane, "repeated")
-        self._apart = metrics.ledger_rows.labels(lane, "unreadable")
+        self._clock = clock
+        self._written = metrics.processed.labels("ledger", lane, "written")
+        self._repeated = metrics.processed.labels("ledger", lane, "repeated")
+        self._apart = metrics.processed.labels("ledger", lane, "unreadable")
+        self._age = metrics.message_age_seconds.labels("ledger", lane)
         self._seconds = metrics.stage_seconds.labels("ledger", lane, "store")
         self._sizes = metrics.batch_records.labels("ledger", lane)
 
@@ -92,7 +96,8 @@ class ProjectedTable:
     async def store(self, chunks: Sequence[Chunk]) -> None:
         """Rows and positions, or neither. OwnershipLost when another process moved a position; ConsumptionStopped for poison."""
         began = perf_counter()
-        rows, unreadable = await self._rows([record for chunk in chunks for record in chunk.records])
+        records = [record for chunk in chunks for record in chunk.records]
+        rows, unreadable = await self._rows(records)
         self._poison.look(good=len(rows), bad=len(unreadable), group=self._group)
         await self._days.ensure({status_rows.day_of(row) for row in rows})
         async with self._database.driver() as connection, connection.transaction():
@@ -111,6 +116,14 @@ class ProjectedTable:
         self._seconds.observe(seconds)
         if self._kind is STATUSES:
             record_stored(rows, seconds=seconds, lane=self._lane)
+        await self._show_ages(records)
+
+    async def _show_ages(self, records: Iterable[Record]) -> None:
+        now = self._clock.time_ms()
+        for place, record in enumerate(records, start=1):
+            self._age.observe(max(0, now - record.timestamp_ms) / 1000)
+            if place % _SLICE == 0:
+                await asyncio.sleep(0)
 
     async def _rows(self, records: Iterable[Record]) -> tuple[list[Row], list[Row]]:
         rows: list[Row] = []
