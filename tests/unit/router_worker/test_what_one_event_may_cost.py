@@ -48,6 +48,17 @@ async def test_a_push_job_carries_its_own_device_only(worker):
     assert (job.delivery_id, job.address) == (jobs[7].delivery_id, "t7")
 
 
+async def test_repeats_of_large_audiences_share_the_room_of_a_batch(worker):
+    people = [f"r{number}" for number in range(600)]
+    await worker.route(worker.request(*people))
+    written = await worker.route(*(worker.request(*people) for _ in range(10)), worker.request("r1"))
+    assert len(written.records) <= 1_000 + 10
+    of_events = [status for status in written.statuses() if status.notification_id is None]
+    assert [status.status for status in of_events] == ["duplicate"] * 9
+    assert len(written.records) == 600 + 9 + 1
+    assert written.statuses()[-1].recipient == "r1"
+
+
 def sent_back(job: Job) -> Intent:
     ref = DeliveryRef(channel=job.channel, step=job.step, address_key=job.address_key)
     return replace(job.intent, delivery=ref)

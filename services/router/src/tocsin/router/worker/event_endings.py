@@ -2,24 +2,24 @@
 
 from typing import Any
 
-from tocsin.contracts.limits import FAN_OUT_RECORDS
 from tocsin.contracts.vocabulary import Rule, StatusName
 from tocsin.kafka import Outgoing, Record
 from tocsin.router.policy import Trail
-from tocsin.router.worker.fan_out import intent_for
+from tocsin.router.worker.fan_out import Room, intent_for
 from tocsin.router.worker.handled import Duplicate
 from tocsin.router.worker.reading import Plan
 from tocsin.router.worker.statuses import StatusWriter
 
 
-def duplicates(record: Record, duplicate: Duplicate, writer: StatusWriter) -> list[Outgoing]:
-    """One `duplicate` for each notification it would have made; for very many, one for the event."""
+def duplicates(record: Record, duplicate: Duplicate, writer: StatusWriter, room: Room) -> list[Outgoing]:
+    """One `duplicate` for each notification it would have made; where there is no room for them all, one for the event."""
     plan = duplicate.plan
     trail = Trail().and_then(Rule.DUPLICATE, "duplicate", {"belongs_to": duplicate.owner})
     fields: dict[str, Any] = {"rule": Rule.DUPLICATE, "decision": trail.decision()}
-    if sum(len(target.recipients) for target in plan.targets) > FAN_OUT_RECORDS:
+    told = sum(len(target.recipients) for target in plan.targets)
+    if told > 1 and not room.takes(told):
         return [of_event(StatusName.DUPLICATE, record, plan, writer, **fields)]
-    return [
+    out = [
         writer.of_notification(
             StatusName.DUPLICATE,
             intent_for(plan, target, recipient, origin=record.ref, cause=record.ref),
@@ -29,6 +29,9 @@ def duplicates(record: Record, duplicate: Duplicate, writer: StatusWriter) -> li
         for target in plan.targets
         for recipient in target.recipients
     ]
+    if told > 1:
+        room.take(sum(len(one.value or b"") for one in out), records=told)
+    return out
 
 
 def of_event(

@@ -17,7 +17,7 @@ from tocsin.router.worker.reading import Plan, Target
 
 
 class Room:
-    """What one batch may still fan out: it is shared by all its events."""
+    """How many records may still follow from one batch beyond one for each of its records: shared by all its events."""
 
     __slots__ = ("_bytes", "_records")
 
@@ -30,9 +30,13 @@ class Room:
         """Whether another intent may follow."""
         return self._records > 0 and self._bytes > 0
 
-    def take(self, size: int) -> None:
-        """An intent of `size` bytes was written."""
-        self._records -= 1
+    def takes(self, records: int) -> bool:
+        """Whether so many small records may follow, all of them."""
+        return self.left and records <= self._records
+
+    def take(self, size: int, *, records: int = 1) -> None:
+        """An intent of `size` bytes was written, or several records that have them together."""
+        self._records -= records
         self._bytes -= size
 
 

@@ -181,7 +181,7 @@ class Router:
                 return self._decider.decide(one, facts, writer=writer, cause=record.ref, now=now)
             case Duplicate():
                 self._ended("duplicate")
-                return duplicates(record, one, writer)
+                return duplicates(record, one, writer, room)
             case Plan():
                 return self._planned(record, one, writer=writer, room=room, now=now)
             case Rest():
