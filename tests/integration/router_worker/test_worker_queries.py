@@ -66,6 +66,23 @@ async def test_many_at_once_agree_on_one_owner(database):
         assert len({answer[key] for answer in answers}) == 1
 
 
+async def test_a_claim_that_had_to_wait_finds_whoever_was_first(database):
+    claims = Claims(database=database, window=60)
+    async with database.driver() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute(
+            "INSERT INTO directory.claims (key, record, claimed_at) VALUES ($1, 'first', now())", KEYS[1]
+        )
+        claiming = asyncio.create_task(claims.claim((key, "second") for key in KEYS[:3]))
+        async with database.driver() as looking:
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+            while not await looking.fetchval(waiting):
+                assert not claiming.done()
+        await transaction.commit()
+    assert await claiming == {KEYS[0]: "second", KEYS[1]: "first", KEYS[2]: "second"}
+
+
 async def test_facts_of_all_in_one_query(database):
     async with database.engine.begin() as db:
         await db.execute(insert(tables.tenants), [{"id": "acme"}, {"id": "other"}])

@@ -11,24 +11,25 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from tocsin.database.migrations import Migrations
 from tocsin.database.reach import AWAY, reach, reason
 from tocsin.database.settings import DatabaseSettings
+from tocsin.database.staleness import replace_stale
 from tocsin.observability import metrics
-from tocsin.runtime import Check, wait_for
+from tocsin.runtime import Check, Clock, SystemClock, wait_for
 
 PROBE_PERIOD = 5.0
 """Seconds between two looks at whether PostgreSQL still answers."""
 
 
-def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngine:
+def create_engine(settings: DatabaseSettings, *, application: str, clock: Clock | None = None) -> AsyncEngine:
     """An engine whose sessions carry `application` as their name and end statements at the settings' timeout.
 
-    JSON columns hold what msgspec reads and writes. Nothing connects before it is used.
+    JSON columns hold what msgspec reads and writes. Nothing connects before it is used, and a connection that died in
+    the pool is replaced unnoticed.
     """
-    return create_async_engine(
+    engine = create_async_engine(
         settings.sqlalchemy_url,
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=settings.pool_timeout,
-        pool_pre_ping=True,
         hide_parameters=True,  # errors print them otherwise, and they hold addresses
         json_serializer=lambda value: msgspec.json.encode(value).decode(),
         json_deserializer=msgspec.json.decode,
@@ -42,6 +43,8 @@ def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngin
             },
         },
     )
+    replace_stale(engine.pool, clock=clock or SystemClock())
+    return engine
 
 
 class Database:

@@ -1,6 +1,6 @@
 """Which record an event's identity belongs to: the claims table, asked once per batch, in one order for all.
 
-Two statements, then commit, and only then the Kafka transaction: a record that died after its claim finds it on its re-run.
+One statement, committed before the Kafka transaction begins: a record that died after its claim finds it on its re-run.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,13 +11,16 @@ from tocsin.observability import get_logger
 
 log = get_logger(__name__)
 
+# A claim that stands is written again as it stands: only so does the statement return it, and return the one that another
+# transaction committed meanwhile, which no snapshot of this one holds.
 _CLAIM: Final = """
-INSERT INTO directory.claims (key, record, claimed_at)
+INSERT INTO directory.claims AS standing (key, record, claimed_at)
 SELECT key, record, now() FROM unnest($1::bytea[], $2::text[]) AS asked(key, record) ORDER BY key
-ON CONFLICT (key) DO UPDATE SET record = excluded.record, claimed_at = excluded.claimed_at
-WHERE claims.claimed_at < now() - make_interval(secs => $3)
+ON CONFLICT (key) DO UPDATE SET
+    record = CASE WHEN standing.claimed_at < now() - make_interval(secs => $3) THEN excluded.record ELSE standing.record END,
+    claimed_at = CASE WHEN standing.claimed_at < now() - make_interval(secs => $3) THEN now() ELSE standing.claimed_at END
+RETURNING key, record
 """
-_STANDING: Final = "SELECT key, record FROM directory.claims WHERE key = ANY($1::bytea[])"
 _EXPIRED: Final = """
 DELETE FROM directory.claims WHERE key IN (
     SELECT key FROM directory.claims WHERE claimed_at < now() - make_interval(secs => $1)
@@ -43,9 +46,8 @@ class Claims:
         keys = sorted(
             first
         )  # one order for all batches: two that claim the same keys cannot wait for each other
-        async with self._database.driver() as connection, connection.transaction():
-            await connection.execute(_CLAIM, keys, [first[key] for key in keys], self._window)
-            rows = await connection.fetch(_STANDING, keys)
+        async with self._database.driver() as connection:
+            rows = await connection.fetch(_CLAIM, keys, [first[key] for key in keys], self._window)
         return {bytes(row["key"]): row["record"] for row in rows}
 
     async def delete_expired(self, *, at_most: int) -> int:
