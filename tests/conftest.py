@@ -16,6 +16,7 @@ import pytest
 
 from tocsin.dev import KafkaServer, PostgresServer, create_database, drop_database
 from tocsin.dev.processes import end, spawn
+from tocsin.testing.span_collector import SpanCollector
 
 TESTS = Path(__file__).parent
 PACKAGES = {  # marker -> the program it needs, how to get it
@@ -110,7 +111,16 @@ def database_url(postgres_server: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def span_collector() -> Iterator[SpanCollector]:
+    """Where the services of `local_stack` export their spans: all of them, and at once."""
+    with SpanCollector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def local_stack(
+    tmp_path_factory: pytest.TempPathFactory, span_collector: SpanCollector
+) -> Iterator[dict[str, Any]]:
     """The whole local stack, ready and seeded: the content of its endpoints.json. It ends with the test run;
     `LOCAL_STACK` names the endpoints.json of one that already runs."""
     if path := os.environ.get("LOCAL_STACK"):
@@ -119,7 +129,12 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     folder = tmp_path_factory.mktemp("stack")
     log = folder / "stack.log"
     command = [sys.executable, "-m", "tocsin.dev", "run", "--folder", str(folder)]
-    process = spawn(command, log=log, on_parent_death=signal.SIGTERM)
+    traced = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": span_collector.endpoint,
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "TRACE_SAMPLE_RATIO": "1",
+    }
+    process = spawn(command, log=log, env={**os.environ, **traced}, on_parent_death=signal.SIGTERM)
     try:
         while not (folder / "endpoints.json").exists():
             if process.poll() is not None:

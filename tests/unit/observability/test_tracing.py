@@ -1,11 +1,7 @@
 """The trace context that travels, and the spans that are recorded."""
 
 import asyncio
-import gzip
-import http.server
-import threading
 from collections.abc import Iterator
-from typing import Self
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -20,6 +16,7 @@ from tocsin.observability import (
     span,
     tracing_on,
 )
+from tocsin.testing.span_collector import SpanCollector
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -103,46 +100,15 @@ def test_a_failure_is_marked_without_its_text(spans: InMemorySpanExporter) -> No
 
 
 def test_spans_are_exported_to_the_endpoint_over_http() -> None:
-    with Collector() as collector:
-        configure_tracing("router", f"http://127.0.0.1:{collector.port}/", 0.0)
-        with span("decide", SAMPLED):
+    with SpanCollector() as collector:
+        configure_tracing("router", f"{collector.endpoint}/", 0.0)
+        with span("decide", SAMPLED, lane="bulk"):
             pass
         shutdown_tracing()
-    ((path, body),) = collector.received
-    assert path == "/v1/traces"
-    assert b"decide" in body
-    assert bytes.fromhex(TRACE) in body
-
-
-class Collector:
-    """Takes what an OpenTelemetry exporter posts."""
-
-    def __init__(self) -> None:
-        self.received: list[tuple[str, bytes]] = []
-        received = self.received
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                received.append((self.path, gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class names it so
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_port
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    assert collector.paths == ["/v1/traces"]
+    (one,) = collector.spans(TRACE)
+    assert (one.service, one.name, one.parent) == ("router", "decide", "b7ad6b7169203331")
+    assert one.attributes == {"lane": "bulk"}
 
 
 async def test_tasks_at_once_keep_their_own_context(spans: InMemorySpanExporter) -> None:
