@@ -1,31 +1,77 @@
 """Puts the command together from its parts and those of the installed services."""
 
-from importlib.metadata import entry_points
+import logging
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 
 import typer
-
-from tocsin.cli import acls, send, timeline, topics
 
 COMMANDS = "tocsin.commands"
 
 
-def build() -> typer.Typer:
-    """The whole command, with what the installed services add."""
+def build(*, asked: str | None = None) -> typer.Typer:
+    """The whole command, with what the installed services add.
+
+    Where a part is called `asked`, only that part: parts bring whole services' libraries with them, and a person waits.
+    """
     app = typer.Typer(
         name="tocsin",
         help="Operate Tocsin: topics, access rules, keys, messages.",
         no_args_is_help=True,
         pretty_exceptions_show_locals=False,  # a local may hold a key
     )
-    app.add_typer(topics.app, name="topics")
-    app.command("acls")(acls.print_matrix)
-    app.command("send")(send.send)
-    app.command("timeline")(timeline.show)
-    for point in sorted(entry_points(group=COMMANDS), key=lambda point: point.name):
-        app.add_typer(point.load(), name=point.name)
+    app.callback()(_keeps_parts_apart)
+    added = {point.name: partial(_added, point=point) for point in entry_points(group=COMMANDS)}
+    parts = _OWN | dict(sorted(added.items()))
+    for name in [asked] if asked in parts else parts:
+        parts[name](app)
     return app
 
 
 def main() -> None:
     """Run the command; ends the process with its exit code."""
-    build()()
+    # Faults are told in sentences of ours; without a handler Python would print the libraries' own lines among them.
+    logging.getLogger().addHandler(logging.NullHandler())
+    build(asked=sys.argv[1] if len(sys.argv) > 1 else None)()
+
+
+def _keeps_parts_apart() -> None:
+    """Keeps a part a command of its own even where it is the only one."""
+
+
+def _acls(app: typer.Typer) -> None:
+    from tocsin.cli import acls  # noqa: PLC0415 - only when asked for
+
+    app.command("acls")(acls.print_matrix)
+
+
+def _send(app: typer.Typer) -> None:
+    from tocsin.cli import send  # noqa: PLC0415 - only when asked for
+
+    app.command("send")(send.send)
+
+
+def _timeline(app: typer.Typer) -> None:
+    from tocsin.cli import timeline  # noqa: PLC0415 - only when asked for
+
+    app.command("timeline")(timeline.show)
+
+
+def _topics(app: typer.Typer) -> None:
+    from tocsin.cli import topics  # noqa: PLC0415 - only when asked for
+
+    app.add_typer(topics.app, name="topics")
+
+
+def _added(app: typer.Typer, *, point: EntryPoint) -> None:
+    app.add_typer(point.load(), name=point.name)
+
+
+_OWN: dict[str, Callable[[typer.Typer], None]] = {
+    "topics": _topics,
+    "acls": _acls,
+    "send": _send,
+    "timeline": _timeline,
+}
