@@ -1,6 +1,8 @@
-"""After a full run no log, metric or status holds a recipient's address, a body, or a key."""
+"""After a full run no log, metric, trace or status holds a recipient's address, a body, or a key; no topic holds a secret."""
 
 import asyncio
+import json
+import re
 from pathlib import Path
 
 import httpx
@@ -8,14 +10,16 @@ import pytest
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
+from tocsin.dev.providers import TWILIO_TOKEN
 from tocsin.kafka import KafkaSettings, read_to_end
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 BODY = "Zanzibar-Quetzal-Body"
+SERVICES = {"ingest", "router", "ledger", "dispatch-email", "dispatch-sms", "dispatch-push"}
 
 
-async def test_addresses_bodies_and_keys_stay_where_they_belong(tocsin):
+async def test_addresses_bodies_and_keys_stay_where_they_belong(tocsin, span_collector):
     person = await tocsin.person()
     data = {"order": BODY, "carrier": "ParcelCo", "arrives": "Friday"}
     body = {"workflow": tocsin.sample["workflow"], "recipients": [person.id], "data": data}
@@ -27,33 +31,74 @@ async def test_addresses_bodies_and_keys_stay_where_they_belong(tocsin):
         "/v1/notifications", json=body, headers={"authorization": "Bearer tk_live_x_wrongsecret"}
     )
 
+    told = await logs(tocsin) | await metrics(tocsin) | await status(tocsin)
+    told["the spans"] = b"".join(span_collector.bodies).decode(errors="replace")
     secrets = [BODY, person.email, person.phone, person.token, "Secret-Name", "wrongsecret"]
-    secrets += [tocsin.told[name].rsplit("_", 1)[-1] for name in ("api_key", "admin_key")]
-    for name, text in (await logs(tocsin) | await metrics(tocsin) | await status(tocsin)).items():
-        for secret in secrets:
+    for name, text in told.items():
+        for secret in [*secrets, *keys(tocsin)]:
             assert secret not in text, f"{secret!r} stands in {name}"
 
 
+async def test_no_secret_ever_crosses_kafka(tocsin):
+    person = await tocsin.person()
+    data = {"order": BODY, "carrier": "ParcelCo", "arrives": "Friday"}
+    body = {"workflow": tocsin.sample["workflow"], "recipients": [person.id], "data": data}
+    answer = await tocsin.api.post("/v1/notifications", json=body)
+    await tocsin.assert_three_messages(answer.json()["notifications"][0]["notification_id"])
+    made = await tocsin.admin.post("/v1/api-keys", json={"name": "secrecy", "scopes": ["send"]})
+    assert made.is_success, made.text
+    *_, new_secret = made.json()["key"].split("_")
+
+    secrets = [*keys(tocsin), new_secret, *provider_secrets(tocsin)]
+    seen = b""
+    for topic in Topics().all():
+        held = await raw_bytes(tocsin, topic.name)
+        seen += held
+        for secret in secrets:
+            assert secret.encode() not in held, f"a secret stands in {topic.name}"
+    assert person.email.encode() in seen  # the jobs were among what was searched
+
+
 async def logs(tocsin) -> dict[str, str]:
-    services = {"ingest", "router", "ledger", "dispatch-email", "dispatch-sms", "dispatch-push"}
-    paths = {name: Path(one["log"]) for name, one in tocsin.told["processes"].items() if name in services}
+    paths = {name: Path(one["log"]) for name, one in tocsin.told["processes"].items() if name in SERVICES}
     return {f"{name}'s log": await asyncio.to_thread(path.read_text) for name, path in paths.items()}
 
 
 async def metrics(tocsin) -> dict[str, str]:
+    """Of each service, from the port its log says it listens on."""
+    said = await logs(tocsin)
+    found = {}
     async with httpx.AsyncClient() as client:
-        return {
-            f"{name}'s metrics": (await client.get(f"{tocsin.told[name]}/metrics")).text
-            for name in ("ingest", "router", "ledger")
-        }
+        for name in SERVICES:
+            port = re.findall(r"listening.*\bport=(\d+)", said[f"{name}'s log"])[-1]
+            answer = await client.get(f"http://127.0.0.1:{port}/metrics")
+            assert "tocsin_" in answer.raise_for_status().text
+            found[f"{name}'s metrics"] = answer.text
+    return found
 
 
 async def status(tocsin) -> dict[str, str]:
+    topics = [Topics().status(lane) for lane in Lane]
+    return {topic: (await raw_bytes(tocsin, topic)).decode() for topic in topics}
+
+
+async def raw_bytes(tocsin, topic: str) -> bytes:
+    """Every key, value and header of the topic."""
     settings = KafkaSettings(bootstrap_servers=tocsin.told["kafka"])
-    found = {}
-    for lane in Lane:
-        topic = Topics().status(lane)
-        batches = read_to_end(settings=settings, topic=topic, deadline=30)
-        values = [record.value or b"" async for batch in batches for record in batch]
-        found[topic] = b"\n".join(values).decode()
-    return found
+    found = []
+    async for batch in read_to_end(settings=settings, topic=topic, deadline=30):
+        for record in batch:
+            found += [record.key or b"", record.value or b"", *(value for _, value in record.headers)]
+    return b"\n".join(found)
+
+
+def keys(tocsin) -> list[str]:
+    """The secret halves of the API keys."""
+    return [tocsin.told[name].rsplit("_", 1)[-1] for name in ("api_key", "admin_key")]
+
+
+def provider_secrets(tocsin) -> list[str]:
+    """What opens the providers' doors: Twilio's token, and lines from within FCM's private key."""
+    log = Path(next(iter(tocsin.told["processes"].values()))["log"])
+    account = json.loads((log.parents[1] / "fcm-account.json").read_text())
+    return [TWILIO_TOKEN, *account["private_key"].splitlines()[1:-1]]

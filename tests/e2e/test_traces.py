@@ -56,7 +56,7 @@ async def test_an_event_from_kafka_is_one_trace_from_its_header_to_the_ledger(to
         },
     }
     producer = Producer({"bootstrap.servers": tocsin.told["kafka"]})
-    headers = {
+    headers: dict[str, str | bytes | None] = {
         "content-type": "application/cloudevents+json",
         "traceparent": f"00-{trace}-{above}-01",
         "tracestate": "vendor=Tracestate-Of-Theirs",
