@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.producer import message_accumulator, sender
+from aiokafka.record.default_records import _DefaultRecordBatchPy
 
 from tocsin.kafka import header_names, seams
 
@@ -90,7 +91,7 @@ def test_the_fetcher_reads_records_through_ours():
     assert aio_fetcher_reads("MemoryRecords")
     assert fetcher.MemoryRecords is header_names.LenientRecords
     assert "record.offset < self.next_fetch_offset" in inspect.getsource(fetcher.PartitionRecords)
-    assert "_maybe_uncompress" in names(header_names._DefaultRecordBatchPy.__iter__)
+    assert "_maybe_uncompress" in names(_DefaultRecordBatchPy.__iter__)
 
 
 def aio_fetcher_reads(name: str) -> bool:

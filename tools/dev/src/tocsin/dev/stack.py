@@ -52,7 +52,7 @@ class Stack:
             "entry": f"http://127.0.0.1:{self._entry_port}",
             "kafka": self._servers.kafka,
             "database": self._servers.database,
-            **{one.name: one.url for one in self._services if one.name in {"ingest", "router", "ledger"}},
+            **{one.name: one.url for one in self._services},
             "catcher": self._catcher.url,
             "catcher_smtp": self._catcher.smtp,
             **self._keys,
