@@ -21,8 +21,9 @@ from tocsin.kafka.errors import (
     TopicFault,
     TransactionFailed,
 )
-from tocsin.kafka.exactly_once import ExactlyOnce
+from tocsin.kafka.exactly_once import ExactlyOnce, Part
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
+from tocsin.kafka.fetching import Fetching
 from tocsin.kafka.offsets import Offsets, Position, read_back_metadata, read_back_position
 from tocsin.kafka.packing import Limits
 from tocsin.kafka.partitioner import murmur2, partition_for
@@ -52,6 +53,7 @@ __all__ = [
     "DrainTooSlow",
     "ExactlyOnce",
     "Failpoints",
+    "Fetching",
     "GroupSpec",
     "GroupTimings",
     "Headers",
@@ -64,6 +66,7 @@ __all__ = [
     "OffsetMissing",
     "Offsets",
     "Outgoing",
+    "Part",
     "Overloaded",
     "OwnershipLost",
     "PartitionsUnequal",

@@ -9,6 +9,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 
 from tocsin.kafka.errors import OwnershipLost
+from tocsin.kafka.fetching import AT_ONCE, Fetching
 from tocsin.kafka.lease import Lease
 from tocsin.kafka.records import TopicPartition
 from tocsin.kafka.seams import Membership, stop_consumer
@@ -44,6 +45,7 @@ class GroupMember:
         revoked: Callable[[], Awaitable[None]],
         failed: Callable[[Exception], None],
         partition_bytes: int = FETCH_BYTES,
+        fetching: Fetching = AT_ONCE,
     ) -> None:
         self._settings = settings
         self._group = group
@@ -52,6 +54,7 @@ class GroupMember:
         self._lease = lease
         self._assignor = assignor
         self._partition_bytes = partition_bytes
+        self._fetching = fetching
         self._listener = _Listener(self, assigned, revoked, failed)
         self._consumer: AIOKafkaConsumer | None = None
         self._membership: Membership | None = None
@@ -77,6 +80,8 @@ class GroupMember:
             request_timeout_ms=round((timings.rebalance + 15) * 1000),
             max_poll_interval_ms=NEVER_MS,
             max_partition_fetch_bytes=self._partition_bytes,
+            fetch_min_bytes=min(self._fetching.least_bytes, self._partition_bytes),
+            fetch_max_wait_ms=round(self._fetching.wait * 1000),
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",

@@ -11,6 +11,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from tocsin.kafka.errors import DrainTooSlow, NoProgress
+from tocsin.kafka.fetching import AT_ONCE, Fetching
 from tocsin.kafka.group_member import GroupMember
 from tocsin.kafka.lease import Lease
 from tocsin.kafka.offsets import offset_missing
@@ -52,6 +53,7 @@ class Projection:
         timings: GroupTimings = OTHERS,
         batch_records: int = 5_000,
         partition_bytes: int = 262_144,
+        fetching: Fetching = AT_ONCE,
     ) -> None:
         self.name = f"group {group}"
         self._settings = settings
@@ -75,6 +77,7 @@ class Projection:
             revoked=self._give_back,
             failed=self._fail,
             partition_bytes=partition_bytes,
+            fetching=fetching,
         )
         self._moved = clock.monotonic()
         self._taken = False

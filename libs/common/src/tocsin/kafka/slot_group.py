@@ -10,6 +10,7 @@ from aiokafka import TopicPartition as AioTopicPartition
 from tocsin.kafka.assignor import SlotAssignor, equal_count
 from tocsin.kafka.errors import DrainTooSlow, NoProgress, OwnershipLost, PartitionsUnequal
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
+from tocsin.kafka.fetching import AT_ONCE, Fetching
 from tocsin.kafka.group_gauges import GroupGauges
 from tocsin.kafka.group_member import LEAVE_SECONDS, GroupMember
 from tocsin.kafka.lease import Lease
@@ -54,6 +55,7 @@ class SlotGroup:
         gather: float = 0.02,
         buffer_records: int = 5_000,
         buffer_bytes: int = 16_777_216,
+        fetching: Fetching = AT_ONCE,
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self.name = f"group {group}"
@@ -79,6 +81,7 @@ class SlotGroup:
             assigned=self._begin,
             revoked=self._give_back,
             failed=self._fail,
+            fetching=fetching,
         )
         self._reader = SlotReader(
             group=group,

@@ -25,3 +25,9 @@ class LedgerSettings(ServiceSettings):
     batch_records: int = Field(
         default=5_000, ge=100, le=50_000, description="Records written in one transaction at most, per lane"
     )
+    gather: float = Field(
+        default=0.2,
+        ge=0,
+        le=5,
+        description="Seconds for which records may gather, to be written together; timelines lag behind as much",
+    )

@@ -25,7 +25,7 @@ from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.worker.claims import Claims
 from tocsin.router.worker.deliveries import Decider, Links
 from tocsin.router.worker.directory import PublishedDirectory
-from tocsin.router.worker.feedback import Feedback
+from tocsin.router.worker.feedback import FETCHING, Feedback
 from tocsin.router.worker.handled import Partitions
 from tocsin.router.worker.lookups import Lookups
 from tocsin.router.worker.poison import PoisonWatch
@@ -107,6 +107,7 @@ def worker_components(
             work=Feedback(lane=lane, database=database).work,
             health=health,
             clock=clock,
+            fetching=FETCHING,
         )
         components += [deciding, learning]
     return components
