@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
@@ -333,3 +334,106 @@ async def test_a_lost_connection_loses_no_change(
         await published(directory)
     (tenant,) = (await state(kafka, topics.directory)).values()
     assert decode_directory(tenant) == Tenant(tenant="acme", name="two")
+
+
+async def test_what_is_too_large_holds_up_nothing(
+    *,
+    acme: httpx.AsyncClient,
+    directory: Directory,
+    relay: Relay,
+    kafka: KafkaSettings,
+    topics: Topics,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await acme.put("/v1/categories/orders", json={"name": "Orders"})
+    await acme.put("/v1/workflows/shipped", json=FLOW)
+    await acme.put("/v1/workflows/large", json=FLOW)
+    schema = "jsonb_build_object('enum', jsonb_build_array(repeat('x', 3000000)))"
+    await directory.rows(f"UPDATE directory.workflows SET data_schema = {schema} WHERE key = 'large'")
+    before = _set_aside()
+    async with running(relay):
+        await published(directory)
+    assert set(await state(kafka, topics.directory)) == {
+        "tenant/acme", "category/acme/orders", "workflow/acme/shipped"
+    }  # fmt: skip
+    assert _set_aside() == before + 1
+    assert "too large to publish" in caplog.text
+
+
+def _set_aside() -> float:
+    labels = {"service": "router", "entity": "workflow"}
+    return REGISTRY.get_sample_value("tocsin_directory_set_aside_total", labels) or 0.0
+
+
+async def test_many_large_entities_go_in_portions(
+    acme: httpx.AsyncClient, directory: Directory, relay: Relay, kafka: KafkaSettings, topics: Topics
+) -> None:
+    await acme.put("/v1/categories/orders", json={"name": "Orders"})
+    keys = [f"w{number}" for number in range(12)]
+    for key in keys:
+        await acme.put(f"/v1/workflows/{key}", json=FLOW)
+    schema = "jsonb_build_object('enum', jsonb_build_array(repeat('x', 1000000)))"
+    await directory.rows(f"UPDATE directory.workflows SET data_schema = {schema}")
+    async with running(relay):
+        await published(directory)
+    assert {f"workflow/acme/{key}" for key in keys} < set(await state(kafka, topics.directory))
+
+
+async def test_what_takes_rights_away_is_published_before_what_was_changed_earlier(
+    acme: httpx.AsyncClient, directory: Directory, relay: Relay, kafka: KafkaSettings, topics: Topics
+) -> None:
+    await fill(acme)
+    async with running(relay):
+        await published(directory)
+    order = [
+        record.key.split(b"/")[0]
+        async for records in read_to_end(settings=kafka, topic=topics.directory, deadline=30)
+        for record in records
+        if record.key is not None
+    ]
+    assert order[0] == b"api_key"
+    assert order[1:] == [b"tenant", b"category", b"workflow", b"template"]
+
+
+async def test_a_relay_that_stands_still_does_not_keep_the_lock(
+    *,
+    acme: httpx.AsyncClient,
+    engine: AsyncEngine,
+    directory: Directory,
+    relay: Relay,
+    kafka: KafkaSettings,
+    topics: Topics,
+) -> None:
+    frozen = Relay(engine=engine, settings=kafka, health=Health(service="router"))
+    async with frozen._elected() as held:  # as when its process is stopped, or its host lost, from here on
+        assert held is not None
+        await acme.put("/v1/tenant", json={"name": "one"})
+        async with running(relay):
+            await published(directory)
+    (tenant,) = (await state(kafka, topics.directory)).values()
+    assert decode_directory(tenant) == Tenant(tenant="acme", name="one")
+
+
+async def test_how_long_changes_wait_is_told_by_a_router_that_cannot_publish(
+    acme: httpx.AsyncClient, engine: AsyncEngine, directory: Directory, relay: Relay, kafka: KafkaSettings
+) -> None:
+    other = Relay(engine=engine, settings=kafka, health=Health(service="router"))
+    await acme.put("/v1/tenant", json={"name": "one"})
+    await directory.rows("UPDATE directory.outbox SET at = now() - interval '1 hour'")
+
+    def waiting(of: str) -> float:
+        return REGISTRY.get_sample_value(f"tocsin_directory_outbox_{of}", {"service": "router"}) or 0.0
+
+    async def an_hour() -> bool:
+        return waiting("age_seconds") >= 3600 and waiting("rows") == 1
+
+    async def nothing() -> bool:
+        return waiting("age_seconds") == waiting("rows") == 0
+
+    async with other._elected() as held:
+        assert held is not None
+        async with held.begin(), running(relay):
+            await held.exec_driver_sql("SELECT 1")
+            await until(an_hour)
+    async with running(relay):
+        await until(nothing)

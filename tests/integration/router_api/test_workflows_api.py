@@ -1,11 +1,14 @@
 """Categories, workflows, templates: what is saved is checked, what is published reaches the outbox, what is used stays."""
 
+import json
 from html import unescape
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+
+from tocsin.router.api.fields import stored_bytes
 
 from .conftest import Directory
 
@@ -220,3 +223,29 @@ async def test_a_preview_of_words_that_are_not_saved(shop: httpx.AsyncClient) ->
     assert (undefined.status_code, undefined.json()["code"]) == (422, "render_failed")
     nothing = await shop.post("/v1/workflows/shipped/preview", json={"channel": "push"})
     assert nothing.status_code == 404
+
+
+async def test_what_no_longer_fits_once_it_is_stored_is_refused(
+    shop: httpx.AsyncClient, directory: Directory
+) -> None:
+    """PostgreSQL gives 1e300 back with 301 digits: 40 kB sent would be 2.4 MB to publish."""
+    enum = {"enum": [float(f"{first}.{second}e300") for first in range(1, 10) for second in range(900)]}
+    refused = await shop.put("/v1/workflows/shipped", json=FLOW | {"data_schema": enum})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/data_schema")
+    small = {"enum": enum["enum"][:100]}
+    saved = await shop.put("/v1/workflows/plain", json=FLOW | {"data_schema": small})
+    assert saved.status_code == 201
+    attributes = {"scale": [1e-300] * 200}
+    refused = await shop.put("/v1/recipients/p1", json={"attributes": attributes})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/attributes")
+    text = '{"attributes": {"most": 1e999}}'
+    refused = await shop.put("/v1/recipients/p1", content=text, headers={"content-type": "application/json"})
+    assert refused.status_code == 422
+    assert await directory.changed() == [("workflow", "acme", "plain")]
+
+
+async def test_sizes_are_those_of_what_postgresql_gives_back(directory: Directory) -> None:
+    numbers: dict[str, Any] = {"n": [1e300, 1.5e-300, 2.5, 1e16, -3e20, 12, 1e22], "t": ["1e300", "\u00e9"]}
+    query = "SELECT replace(replace(CAST(:json AS jsonb)::text, ': ', ':'), ', ', ',')"
+    ((stored,),) = await directory.rows(query, json=json.dumps(numbers))
+    assert abs(stored_bytes(numbers) - len(stored.encode())) <= 2 * len(numbers["n"])

@@ -45,6 +45,8 @@ replica_caught_up = Gauge("tocsin_replica_caught_up", "1 once the topic was read
 replica_records = Counter("tocsin_replica_records", "Records applied to a replica", ["service", "kind"])
 directory_entities = Gauge("tocsin_directory_entities", "Entities held from the directory, by entity kind", ["service", "entity"])
 directory_outbox = Gauge("tocsin_directory_outbox_rows", "Changes not yet published to the directory topic", ["service"])
+directory_outbox_age = Gauge("tocsin_directory_outbox_age_seconds", "Age of the oldest change not yet published; 0 when none waits", ["service"])
+directory_set_aside = Counter("tocsin_directory_set_aside", "Entities not published because their topic does not take their size", ["service", "entity"])
 
 # Taking in
 ingest_accepted = Counter("tocsin_ingest_accepted_events", "Events acknowledged by Kafka and answered with 202", ["lane"])

@@ -228,6 +228,9 @@ claims = Table(
     postgresql_partition_by="HASH (key)",
 )
 
+URGENT = "kind IN ('api_key', 'recipient_version')"
+"""In `outbox`: what takes rights away is published before all else."""
+
 outbox = Table(
     "outbox",
     metadata,
@@ -235,5 +238,7 @@ outbox = Table(
     Column("kind", Text, nullable=False),  # as in `contracts.directory`, or recipient_version
     Column("tenant", Text, nullable=False),
     Column("key", ARRAY(Text), nullable=False),  # what names the entity within the tenant
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_outbox_urgent", "id", postgresql_where=text(URGENT)),
 )
 """Which entities changed, not how: the relay reads each as it then stands."""

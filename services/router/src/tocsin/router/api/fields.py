@@ -1,6 +1,8 @@
 """The kinds of values the directory holds, checked and brought into one form when they come in."""
 
+import math
 import re
+from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -18,6 +20,8 @@ from tocsin.contracts.ids import valid_recipient
 from tocsin.web import json_pointer
 
 ATTRIBUTES_BYTES = 32 * 1024
+SCHEMA_BYTES = 1024 * 1024
+"""Leaves a workflow's other fields room in a record of topic `directory`."""
 
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*").fullmatch
 _DOMAIN = re.compile(
@@ -86,7 +90,7 @@ def one_line(value: str) -> str:
 
 
 def storable(value: Any) -> Any:
-    """JSON that PostgreSQL can hold: no NUL, no lone surrogate, in any string or key."""
+    """JSON that PostgreSQL can hold: no NUL, no lone surrogate, in any string or key, no infinite number."""
     waiting = [value]
     while waiting:
         match waiting.pop():
@@ -96,6 +100,8 @@ def storable(value: Any) -> Any:
                 waiting += [*members.keys(), *members.values()]
             case list() as items:
                 waiting += items
+            case float() as number if not math.isfinite(number):
+                raise PydanticCustomError("number_invalid", "A number is larger than can be held")
             case _:
                 pass
     return value
@@ -107,9 +113,28 @@ def _check_text(text: str) -> None:
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
-    if len(msgspec.json.encode(value)) > ATTRIBUTES_BYTES:
-        raise PydanticCustomError("too_large", "At most 32 KiB are taken")
+    if stored_bytes(value) > ATTRIBUTES_BYTES:
+        raise PydanticCustomError("too_large", f"At most 32 KiB are taken{_DIGITS}")
     return value
+
+
+_DIGITS = "; a number such as 1e300 counts with all its digits"
+
+
+def stored_bytes(value: Any) -> int:
+    """The length of the JSON as PostgreSQL gives it back: it writes 1e300 with 301 digits."""
+    size, waiting = len(msgspec.json.encode(value)), [value]
+    while waiting:
+        match waiting.pop():
+            case dict() as members:
+                waiting += members.values()
+            case list() as items:
+                waiting += items
+            case float() as number if "e" in (short := repr(number)):
+                size += len(f"{Decimal(short):f}") - len(short)
+            case _:
+                pass
+    return size
 
 
 def recipient_id(value: str) -> str:
@@ -134,6 +159,8 @@ def jmespath_expression(value: str) -> str:
 
 def data_schema(value: dict[str, Any]) -> dict[str, Any]:
     """A JSON Schema (draft 2020-12 unless it says otherwise) that stands alone."""
+    if stored_bytes(value) > SCHEMA_BYTES:
+        raise PydanticCustomError("too_large", f"At most 1 MiB is taken{_DIGITS}")
     try:
         jsonschema_rs.validator_for(value, retriever=_refuse)
     except jsonschema_rs.ValidationError as error:

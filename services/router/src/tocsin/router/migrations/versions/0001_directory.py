@@ -36,8 +36,17 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("key", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         schema=SCHEMA,
+    )
+    op.create_index(
+        "ix_outbox_urgent",
+        "outbox",
+        ["id"],
+        unique=False,
+        schema=SCHEMA,
+        postgresql_where=sa.text("kind IN ('api_key', 'recipient_version')"),
     )
     op.create_table(
         "tenants",
