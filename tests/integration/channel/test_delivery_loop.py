@@ -273,7 +273,8 @@ async def test_what_a_dispatcher_committed_the_next_one_does_not_send_again(benc
     assert sorted(map(int, second.got)) == list(range(20, 30))
 
 
-async def test_answers_become_statuses(bench: Bench):
+async def test_answers_become_statuses(bench: Bench, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", logger="tocsin.channel")
     phone = Phone(
         answers={
             "1": [Rejected(reason=Reason.ADDRESS_INVALID, code="21211")],
@@ -305,6 +306,10 @@ async def test_answers_become_statuses(bench: Bench):
     }
     assert statuses[jobs[2].delivery_id].segments == 2
     assert "5" not in phone.got
+    tried_again = [vars(line) for line in caplog.records if line.msg == "will try again"]
+    assert {(line["delivery_id"], line["notification_id"], line["tenant"]) for line in tried_again} == {
+        (jobs[n].delivery_id, jobs[n].notification_id, "acme") for n in (2, 3, 4, 7)
+    }
 
 
 async def test_a_job_decided_before_something_was_taken_away_goes_back_to_be_decided_again(bench: Bench):

@@ -202,7 +202,10 @@ def _text(content: bytes | None) -> str | None:
 
 def _trace(*given: object) -> str | None:
     """The first that has the form of a traceparent; as W3C asks, what has not is as good as absent."""
-    return next((text for text in given if isinstance(text, str) and valid_traceparent(text)), None)
+    for text in given:
+        if isinstance(text, str) and valid_traceparent(text):
+            return text
+    return None
 
 
 def _is_json(content_type: str) -> bool:
