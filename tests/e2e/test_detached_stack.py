@@ -1,0 +1,111 @@
+"""`make up` and `make down`: the stack in the background, for the account that runs the tests and for an ordinary one."""
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tocsin.dev.kafka_jars import jars
+from tocsin.dev.run_folder import RunFolder
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+
+ORDINARY = "nobody"
+SERVICES = {"ingest", "router", "ledger", "dispatch-email", "dispatch-sms", "dispatch-push"}
+
+
+class Detached:
+    """One folder, and the two commands on it, typed by whoever runs the tests unless `become` leads to another account."""
+
+    def __init__(self, folder: Path, *, become: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self._become = become
+
+    def run(self, word: str) -> str:
+        """What the command says; it must end well."""
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            [*self._become, sys.executable, "-m", "tocsin.dev", word, "--folder", str(self.folder)],
+            env={**os.environ, "HOME": str(self.folder.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @property
+    def endpoints(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.folder / "endpoints.json").read_text())
+        return content
+
+    def family(self) -> list[psutil.Process]:
+        """The stack's own process and all it started."""
+        supervisor = RunFolder(self.folder).supervisor()
+        assert supervisor is not None
+        return [supervisor, *supervisor.children(recursive=True)]
+
+
+@pytest.fixture
+def detached(tmp_path: Path) -> Iterator[Detached]:
+    (tmp_path / "with space").mkdir()
+    stack = Detached(tmp_path / "with space" / ".dev")
+    yield stack
+    stack.run("down")
+
+
+@pytest.fixture
+def ordinary() -> Iterator[Detached]:
+    """As an account that may write nothing but its own home. It may read all: clone and Python may lie below /root."""
+    if os.geteuid() != 0:
+        pytest.skip(
+            "only root can become another account; the other tests here ran as an ordinary one already"
+        )
+    jars()
+    home = Path(tempfile.mkdtemp(prefix="an ordinary home "))
+    shutil.chown(home, ORDINARY)
+    account = pwd.getpwnam(ORDINARY)
+    become = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
+    become += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search"]
+    stack = Detached(home / ".dev", become=become)
+    yield stack
+    stack.run("down")
+    shutil.rmtree(home)
+
+
+def test_up_again_and_down(detached: Detached) -> None:
+    said = detached.run("up")
+    told = detached.endpoints
+    assert "Ready." in said
+    assert told["api_key"] in said
+    assert SERVICES | {"kafka", "postgres", "catcher"} == told["processes"].keys()
+    family = detached.family()
+    assert {one["pid"] for one in told["processes"].values()} <= {one.pid for one in family}
+
+    assert detached.run("up") == f"The local stack already runs: {told['entry']}\n"
+    assert detached.endpoints == told
+
+    assert detached.run("down") == "The local stack has ended.\n"
+    assert not [one for one in family if one.is_running()]
+    assert not (detached.folder / "endpoints.json").exists()
+    assert detached.run("down") == "No local stack runs here.\n"
+
+
+def test_an_ordinary_account_needs_no_rights(ordinary: Detached) -> None:
+    assert "Ready." in ordinary.run("up")
+    assert ordinary.endpoints["processes"].keys() >= SERVICES
+    family = ordinary.family()
+    assert {one.username() for one in family} == {ORDINARY}
+    assert {path.owner() for path in ordinary.folder.rglob("*")} == {ORDINARY}
+    assert ordinary.run("down") == "The local stack has ended.\n"
+    assert not [one for one in family if one.is_running()]
