@@ -169,8 +169,13 @@ class Worker:
         )  # fmt: skip
 
     async def route(self, *records: Record) -> Written:
-        batch = Batch(slot=0, assignment=1, records=list(records))
-        return Written(list(await self.router.process(batch)), self.topics)
+        """What follows from the records, part by part."""
+        rest, out = list(records), list[Outgoing]()
+        while rest:
+            part = await self.router.process(Batch(slot=0, assignment=1, records=rest))
+            out += part.outgoing
+            rest = rest[part.records :]
+        return Written(out, self.topics)
 
     def as_read(self, written: Iterable[Outgoing]) -> list[Record]:
         """Written records, as they are read again."""

@@ -81,6 +81,14 @@ def content_of(channel: Channel) -> Content:
     return contents[channel]
 
 
+async def broken(template: Template, category: Category, person: Person) -> Content | RenderFault:
+    return RenderFault("body", "Line 1: undefined variable at `data.x`.")
+
+
+async def rendered(template: Template, category: Category, person: Person) -> Content | RenderFault:
+    return content_of(template.channel)
+
+
 def case(**changes: Any) -> Case:
     fields: dict[str, Any] = {
         "intent": intent(),
@@ -90,7 +98,7 @@ def case(**changes: Any) -> Case:
         "workflow": WORKFLOW,
         "category": CATEGORY,
         "templates": lambda channel: {"en": template(channel)},
-        "render": lambda template, category, person: content_of(template.channel),
+        "render": rendered,
         "claim": "claimed",
     }
     return Case(**(fields | changes))
@@ -111,8 +119,8 @@ def addresses(verdict: Verdict) -> list[str]:
     return [one.address for one in verdict.deliveries if isinstance(one, Send)]
 
 
-def test_everything_in_order_sends_to_each_address():
-    verdict = decide(case())
+async def test_everything_in_order_sends_to_each_address():
+    verdict = await decide(case())
     assert verdict.ended is None
     assert ends(verdict) == [
         (Channel.EMAIL, "email", "send"),
@@ -149,8 +157,8 @@ def test_everything_in_order_sends_to_each_address():
         ({"tenant": None}, StatusName.SKIPPED, Rule.CATEGORY, Reason.TENANT_UNKNOWN),
     ],
 )
-def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
-    verdict = decide(case(**changes))
+async def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
+    verdict = await decide(case(**changes))
     assert verdict.ended is not None
     assert (verdict.ended.status, verdict.ended.rule, verdict.ended.reason) == (status, rule, reason)
     assert verdict.deliveries == []
@@ -174,37 +182,29 @@ def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
             (Rule.ADDRESS, Reason.ADDRESS_MISSING),
         ),
         ({"templates": lambda _: {}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
-        (
-            {
-                "render": lambda template, category, person: RenderFault(
-                    "body", "Line 1: undefined variable at `data.x`."
-                )
-            },
-            (Rule.RENDER, Reason.TEMPLATE_FAILED),
-        ),
+        ({"render": broken}, (Rule.RENDER, Reason.TEMPLATE_FAILED)),
     ],
 )
-def test_a_channel_that_gets_nothing(changes, expected):
+async def test_a_channel_that_gets_nothing(changes, expected):
     workflow = msgspec.structs.replace(WORKFLOW, channels=[Channel.SMS])
-    verdict = decide(case(**({"workflow": workflow} | changes)))
+    verdict = await decide(case(**({"workflow": workflow} | changes)))
     assert ends(verdict) == [(Channel.SMS, "phone", expected)]
     assert rules(verdict.deliveries[0].trail)[-1][0] in (expected[0], Rule.PREFERENCE)
 
 
-def test_one_channel_that_fails_takes_nothing_from_the_others():
+async def test_one_channel_that_fails_takes_nothing_from_the_others():
     facts = msgspec.structs.replace(
         FACTS, email=None, devices=(), preferences=(Preference("sms", "*", "*", True),)
     )
-    assert ends(decide(case(facts=facts))) == [
+    assert ends(await decide(case(facts=facts))) == [
         (Channel.EMAIL, "email", (Rule.ADDRESS, Reason.ADDRESS_MISSING)),
         (Channel.SMS, "phone", "send"),
         (Channel.PUSH, "", (Rule.ADDRESS, Reason.ADDRESS_MISSING)),
     ]
 
 
-def test_a_render_fault_names_the_variable():
-    fault = RenderFault("body", "Line 1: undefined variable at `data.x`.")
-    verdict = decide(case(render=lambda template, category, person: fault))
+async def test_a_render_fault_names_the_variable():
+    verdict = await decide(case(render=broken))
     assert all(isinstance(one, Skip) and "data.x" in str(one.detail) for one in verdict.deliveries)
 
 
@@ -219,8 +219,8 @@ def test_a_render_fault_names_the_variable():
         (DeliveryRef(channel=Channel.SMS, step="1", address_key="phone"), "send"),
     ],
 )
-def test_one_delivery_decided_again(ref, expected):
-    verdict = decide(case(intent=intent(delivery=ref)))
+async def test_one_delivery_decided_again(ref, expected):
+    verdict = await decide(case(intent=intent(delivery=ref)))
     assert ends(verdict) == [(ref.channel, ref.address_key, expected)]
 
 
@@ -235,8 +235,8 @@ def test_one_delivery_decided_again(ref, expected):
         ("it", "es", ["en", "fr"], None),
     ],
 )
-def test_the_language_of_the_template(locale, default, published, found):
-    verdict = decide(
+async def test_the_language_of_the_template(locale, default, published, found):
+    verdict = await decide(
         case(
             facts=msgspec.structs.replace(FACTS, locale=locale),
             tenant=msgspec.structs.replace(TENANT, default_locale=default),
@@ -259,9 +259,9 @@ def test_the_language_of_the_template(locale, default, published, found):
         (90, 60, Lane.BULK, 90),
     ],
 )
-def test_when_a_message_dies(asked, ttl, lane, seconds):
+async def test_when_a_message_dies(asked, ttl, lane, seconds):
     expires = None if asked is None else EVENT_TIME + timedelta(seconds=asked)
-    verdict = decide(
+    verdict = await decide(
         case(
             intent=intent(expires_at=expires, lane=lane),
             category=msgspec.structs.replace(CATEGORY, ttl_seconds=ttl),
@@ -270,17 +270,17 @@ def test_when_a_message_dies(asked, ttl, lane, seconds):
     assert verdict.expires_at == EVENT_TIME + timedelta(seconds=seconds)
 
 
-def test_what_is_given_inline_overrides_the_directory():
+async def test_what_is_given_inline_overrides_the_directory():
     inline = InlineRecipient(
         id="ann", email="other@example.test", devices=[Device(id="x", token="tx")], attributes={"a": 2}
     )
     seen: list[Person] = []
 
-    def render(template: Template, category: Category, person: Person) -> Content:
+    async def render(template: Template, category: Category, person: Person) -> Content:
         seen.append(person)
         return content_of(template.channel)
 
-    verdict = decide(
+    verdict = await decide(
         case(
             intent=intent(inline=inline),
             facts=msgspec.structs.replace(FACTS, attributes={"a": 1, "b": 1}),
@@ -291,17 +291,17 @@ def test_what_is_given_inline_overrides_the_directory():
     assert seen[0].variables()["attributes"] == {"a": 2, "b": 1}
 
 
-def test_an_inline_recipient_need_not_be_known_but_preferences_hold():
+async def test_an_inline_recipient_need_not_be_known_but_preferences_hold():
     stored = Facts(version=3, preferences=(Preference("email", "*", "*", False),))
     inline = InlineRecipient(id="bob", email="bob@example.test", phone="+491")
-    verdict = decide(case(facts=stored, intent=intent(recipient="bob", inline=inline)))
+    verdict = await decide(case(facts=stored, intent=intent(recipient="bob", inline=inline)))
     assert ends(verdict)[:2] == [
         (Channel.EMAIL, "email", (Rule.PREFERENCE, Reason.PREFERENCE_OFF)),
         (Channel.SMS, "phone", "send"),
     ]
 
 
-def test_the_record_never_holds_an_address_and_always_fits():
+async def test_the_record_never_holds_an_address_and_always_fits():
     trail = Trail()
     for rule in Rule:
         trail = trail.and_then(rule, "looked at", {"locale": "ü" * 900})
@@ -309,7 +309,7 @@ def test_the_record_never_holds_an_address_and_always_fits():
     assert decision.truncated
     assert len(msgspec.json.encode(decision)) <= DECISION_BYTES
     assert [one.rule for one in decision.rules] == [rule.value for rule in Rule]
-    for one in decide(case()).deliveries:
+    for one in (await decide(case())).deliveries:
         text = msgspec.json.encode(one.trail.decision())
         assert len(text) <= DECISION_BYTES
         assert not any(secret in text for secret in (b"ann@", b"+49151", b'"t1"'))

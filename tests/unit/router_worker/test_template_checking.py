@@ -103,7 +103,9 @@ def test_syntax(source):
         (Channel.SMS, {"body": "b", "data.x": "y"}, ["part_unknown"]),
         (Channel.PUSH, {"title": "t", "body": "b", "data.order": "x"}, []),
         (Channel.PUSH, {"title": "t", "body": "b", "data.": "x"}, ["part_unknown"]),
-        (Channel.SMS, {"body": "x" * 200_000}, ["part_too_long"]),
+        (Channel.SMS, {"body": "x" * 65_536}, []),
+        (Channel.SMS, {"body": "x" * 65_537}, ["part_too_long"]),
+        (Channel.EMAIL, dict.fromkeys(("subject", "text", "html"), "x" * 60_000), ["template_too_long"]),
     ],
 )
 def test_parts(channel, parts, expected):

@@ -1,15 +1,25 @@
 """No single event, template or record costs a lane more than its share."""
 
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Any
+
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from tocsin.contracts.codec import encode
+from tocsin.contracts.directory import Template
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import partition_for
+from tocsin.kafka import Batch, Record, partition_for
+from tocsin.router.templates import Renderer
+from tocsin.testing import ManualClock
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def devices(*numbers: int) -> list[dict[str, str]]:
@@ -57,6 +67,118 @@ async def test_repeats_of_large_audiences_share_the_room_of_a_batch(worker):
     assert [status.status for status in of_events] == ["duplicate"] * 9
     assert len(written.records) == 600 + 9 + 1
     assert written.statuses()[-1].recipient == "r1"
+
+
+class SlowClock(ManualClock):
+    """Each look takes a while."""
+
+    def monotonic(self) -> float:
+        self.advance(0.3)
+        return super().monotonic()
+
+
+def batch(*records: Record) -> Batch:
+    return Batch(slot=0, assignment=1, records=list(records))
+
+
+async def test_what_takes_long_is_written_in_parts(make_worker):
+    worker = make_worker(clock=SlowClock(START))
+    records = [worker.event(id=f"e{number}") for number in range(10)]
+    part = await worker.router.process(batch(*records))
+    assert 1 <= part.records < 10
+    assert len(worker.claims.rows) == 10
+    written = await worker.route(*records[part.records :])
+    assert "duplicate" not in written.names()
+    assert len(written.jobs(Channel.SMS)) == 10 - part.records
+
+
+async def test_what_renders_to_much_is_written_in_parts(worker, workflow):
+    worker.publish(workflow(revision=2, data_schema=None, channels=[Channel.EMAIL]))
+    parts = {"subject": "s", "text": "{{ data.name }}{{ data.name }}{{ data.name }}"}
+    template = Template(
+        tenant="acme", workflow="shipped", channel=Channel.EMAIL, locale="en", revision=4, parts=parts
+    )
+    worker.publish(template)
+    data = msgspec.Raw(encode({"name": "x" * 150_000}))
+    records = [worker.event(id=f"e{number}", data=data) for number in range(60)]
+    part = await worker.router.process(batch(*records))
+    size = sum(one.size for one in part.outgoing)
+    assert 16 * 1024 * 1024 < size < 18 * 1024 * 1024
+    assert part.records < 60
+
+
+async def test_channels_share_one_bound_of_cpu_and_the_loop_is_let_go_between_them(
+    worker, workflow, monkeypatch
+):
+    loop = "{% for i in range(1000) %}{% for j in range(1000) %}{% if 'z' in data.s %}{% endif %}{% endfor %}{% endfor %}"
+    texts = {
+        Channel.EMAIL: {"subject": "s", "text": loop},
+        Channel.SMS: {"body": "x" + loop},
+        Channel.PUSH: {"title": "t", "body": loop},
+    }
+    worker.publish(
+        workflow(revision=2, data_schema=None),
+        *(
+            Template(tenant="acme", workflow="shipped", channel=channel, locale="en", revision=5, parts=parts)
+            for channel, parts in texts.items()
+        ),
+    )
+    data = msgspec.Raw(encode({"s": "x" * 200_000}))
+    await worker.route(worker.event(id="e0", data=data))  # compiles
+    record = worker.event(data=data)
+    began = time.thread_time()
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    render = Renderer.render
+    before_render: list[int] = []
+
+    def noted(self: Renderer, *args: Any, **more: Any) -> Any:
+        before_render.append(turns)
+        return render(self, *args, **more)
+
+    monkeypatch.setattr(Renderer, "render", noted)
+    other = asyncio.create_task(others())
+    written = await worker.route(record)
+    other.cancel()
+    assert [status.reason for status in written.statuses()[1:]] == ["template_failed"] * 3
+    assert all("8 ms" in status.detail for status in written.statuses()[1:])
+    assert time.thread_time() - began < 0.5
+    assert before_render[0] < before_render[1]
+
+
+async def test_compiling_leaves_the_loop_to_others():
+    renderer = Renderer()
+    template = Template(
+        tenant="acme", workflow="shipped", channel=Channel.SMS, locale="en", revision=1,
+        parts={"body": "{{ data.a + data.b + data.c }}" * 2_000},
+    )  # fmt: skip
+    preparing = asyncio.create_task(renderer.prepare(template))
+    turns = 0
+    while not preparing.done():
+        turns += 1
+        await asyncio.sleep(0.001)
+    assert turns > 3
+    assert renderer.ready(template)
+    compiled = renderer._count
+    await renderer.prepare(template)
+    assert renderer._count == compiled
+
+
+async def test_a_worker_compiles_nothing_while_it_decides(worker, monkeypatch):
+    render = Renderer.render
+
+    def only_when_ready(self: Renderer, template: Template, *args: Any, **more: Any) -> Any:
+        assert self.ready(template)
+        return render(self, template, *args, **more)
+
+    monkeypatch.setattr(Renderer, "render", only_when_ready)
+    assert (await worker.route(worker.event())).names()[1:] == ["routed"] * 3
 
 
 def sent_back(job: Job) -> Intent:

@@ -3,6 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.records import Outgoing
@@ -13,9 +16,29 @@ from tocsin.kafka.timings import GroupTimings
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.health import Health
 
+# What is processed and not committed yet may hold this much of a slot, beside its last batch.
+AHEAD_BYTES = 16_777_216
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What follows from the first ``records`` of a batch, at least one: `process` is asked about the rest once they
+    are committed."""
+
+    outgoing: Sequence[Outgoing]
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    records: int
+    size: int
+    done: asyncio.Future[None]
+
 
 class ExactlyOnce:
     """A component: ``process(batch)`` returns the records to write; they and the batch's offsets commit together.
+    It may return a `Part` for the first records of the batch, when the whole would take long or write much.
 
     Batches of one slot are processed one after the other, in order; a batch may be processed while those
     before it commit, and shares a transaction with them where it can. What ``process`` raises ends the
@@ -32,7 +55,7 @@ class ExactlyOnce:
         topics: Sequence[str],
         slots: int,
         timings: GroupTimings,
-        process: Callable[[Batch], Awaitable[Sequence[Outgoing]]],
+        process: Callable[[Batch], Awaitable[Sequence[Outgoing] | Part]],
         health: Health,
         clock: Clock,
         limits: Mapping[str, int] | None = None,
@@ -74,29 +97,47 @@ class ExactlyOnce:
         await self._group.close()
 
     async def _work(self, slot: Slot) -> None:
-        commits: deque[tuple[int, asyncio.Future[None]]] = deque()
-        ahead, submitted = 0, float("-inf")
+        commits: deque[_Commit] = deque()
+        submitted = float("-inf")
         while True:
             await self._let_gather(slot, submitted, commits)
-            batch = await slot.take(max_records=self._max_records, max_bytes=self._max_bytes)
-            if batch is None:
+            rest = await slot.take(max_records=self._max_records, max_bytes=self._max_bytes)
+            if rest is None:
                 break
-            outgoing = await self._process(batch)
-            submitted = self._clock.monotonic()
-            commits.append((len(batch.records), slot.submit(outgoing, batch.offsets)))
-            ahead += len(batch.records)
-            while commits and (commits[0][1].done() or ahead > self._max_records):
-                count, committed = commits.popleft()
-                await committed
-                ahead -= count
-        for _, committed in commits:
-            await committed
+            while rest is not None and not slot.revoked.is_set():
+                part, batch, rest = await self._part_of(rest)
+                submitted = self._clock.monotonic()
+                size = sum(len(one.value or b"") for one in part.outgoing)
+                commits.append(_Commit(part.records, size, slot.submit(part.outgoing, batch.offsets)))
+                await self._let_commit(commits, all_of_them=rest is not None)
+        await self._let_commit(commits, all_of_them=True)
 
-    async def _let_gather(
-        self, slot: Slot, submitted: float, commits: deque[tuple[int, asyncio.Future[None]]]
-    ) -> None:
+    async def _part_of(self, batch: Batch) -> tuple[Part, Batch, Batch | None]:
+        """What was processed, the records it follows from, and those that remain."""
+        found = await self._process(batch)
+        part = found if isinstance(found, Part) else Part(found, len(batch.records))
+        if part.records == len(batch.records):
+            return part, batch, None
+        if not 0 < part.records < len(batch.records):
+            msg = f"A part of a batch has 1 to {len(batch.records)} of its records, not {part.records}."
+            raise ValueError(msg)
+        first, rest = batch.records[: part.records], batch.records[part.records :]
+        return part, replace(batch, records=first), replace(batch, records=rest)
+
+    async def _let_commit(self, commits: deque[_Commit], *, all_of_them: bool) -> None:
+        """Bound what is processed and not committed; forget what is."""
+        records, size = sum(one.records for one in commits), sum(one.size for one in commits)
+        while commits and (
+            all_of_them or commits[0].done.done() or records > self._max_records or size > AHEAD_BYTES
+        ):
+            first = commits.popleft()
+            await first.done
+            records -= first.records
+            size -= first.size
+
+    async def _let_gather(self, slot: Slot, submitted: float, commits: deque[_Commit]) -> None:
         """Commit tens a second, not hundreds: unless a whole batch waits, let records arrive while the last
         transaction commits, and for as long as ``gather`` says. After a pause neither holds, and none waits."""
         seconds = submitted + self._gather - self._clock.monotonic()
-        committing = commits[-1][1] if commits else None
+        committing = commits[-1].done if commits else None
         await slot.gather(records=self._max_records, seconds=seconds, committing=committing)

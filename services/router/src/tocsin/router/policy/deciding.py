@@ -1,10 +1,10 @@
 """One decision: a notification for one person against every rule, in the order of `Rule`.
 
 `decide` looks at nothing but its arguments: facts were looked up before, templates are rendered through the
-function it is given. Sizes are the only rule left to the caller, who knows the bytes.
+function it is given, which others may run in between. Sizes are the only rule left to the caller, who knows the bytes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -65,7 +65,7 @@ class Verdict(NamedTuple):
     person: Person | None
 
 
-Render = Callable[[Template, Category, Person], Content | RenderFault]
+Render = Callable[[Template, Category, Person], Awaitable[Content | RenderFault]]
 """Content for one person from a template, with the variables that go with the category (the unsubscribe link)."""
 
 
@@ -85,7 +85,7 @@ class Case(msgspec.Struct, kw_only=True):
     """What the duplicate rule saw: `claimed`, or `checked before` (an intent)."""
 
 
-def decide(case: Case) -> Verdict:
+async def decide(case: Case) -> Verdict:
     """The verdict, and with each part of it the rules that were looked at."""
     intent, category = case.intent, case.category
     dies = expires_at(
@@ -109,7 +109,7 @@ def decide(case: Case) -> Verdict:
     if gone is not None:
         trail = trail.and_then(Rule.CATEGORY, gone, {"workflow": intent.workflow})
         return _ended(StatusName.SKIPPED, Rule.CATEGORY, gone, trail, dies)
-    return Verdict(None, _deliveries(case, person, trail), dies, person)
+    return Verdict(None, await _deliveries(case, person, trail), dies, person)
 
 
 def _ended(status: StatusName, rule: Rule, reason: Reason | None, trail: Trail, dies: datetime) -> Verdict:
@@ -123,15 +123,15 @@ def _gone(case: Case) -> Reason | None:
     return Reason.WORKFLOW_UNKNOWN if case.workflow is None else None
 
 
-def _deliveries(case: Case, person: Person, trail: Trail) -> list[Send | Skip]:
+async def _deliveries(case: Case, person: Person, trail: Trail) -> list[Send | Skip]:
     only = case.intent.delivery
     if only is not None:
-        return _channel(case, person, only.channel, trail)
+        return await _channel(case, person, only.channel, trail)
     channels = case.workflow.channels if case.workflow else []
-    return [one for channel in channels for one in _channel(case, person, channel, trail)]
+    return [one for channel in channels for one in await _channel(case, person, channel, trail)]
 
 
-def _channel(case: Case, person: Person, channel: Channel, trail: Trail) -> list[Send | Skip]:
+async def _channel(case: Case, person: Person, channel: Channel, trail: Trail) -> list[Send | Skip]:
     """Everything for one channel, or for the one delivery that is decided again."""
     only = case.intent.delivery
     whole = only or DeliveryRef(channel=channel, step=STEP, address_key=ADDRESS_KEY.get(channel, ""))
@@ -156,10 +156,10 @@ def _channel(case: Case, person: Person, channel: Channel, trail: Trail) -> list
         trail = trail.and_then(Rule.PREFERENCE, "not asked" if category.default == "required" else "none")
     if holds.reason is not None:
         return [Skip(whole, holds.rule, holds.reason, None, trail)]
-    return _addresses(case, person, category, trail, whole)
+    return await _addresses(case, person, category, trail, whole)
 
 
-def _addresses(
+async def _addresses(
     case: Case, person: Person, category: Category, trail: Trail, whole: DeliveryRef
 ) -> list[Send | Skip]:
     only = case.intent.delivery
@@ -173,7 +173,7 @@ def _addresses(
     template, trail = _template(case, person, whole.channel, trail)
     if template is None:
         return [Skip(whole, Rule.TEMPLATE, Reason.TEMPLATE_MISSING, None, trail)]
-    content = case.render(template, category, person)
+    content = await case.render(template, category, person)
     if isinstance(content, RenderFault):
         trail = trail.and_then(Rule.RENDER, Reason.TEMPLATE_FAILED, {"part": content.part})
         detail = f"{content.part}: {content.detail}"[:300]

@@ -8,7 +8,7 @@ from jinja2 import nodes
 
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
-from tocsin.router.templates.language import PARTS, SOURCE_CHARS, parser
+from tocsin.router.templates.language import PARTS, SOURCE_CHARS, TEMPLATE_CHARS, parser
 from tocsin.router.templates.variables import unknown_variables
 
 
@@ -25,10 +25,14 @@ def check_template(
 ) -> list[TemplateFault]:
     """Everything wrong with a template for `channel`; empty when it may be saved.
 
-    Codes: `part_missing`, `part_unknown`, `part_too_long`, `template_syntax`, `template_forbidden`, `variable_unknown`.
+    Codes: `part_missing`, `part_unknown`, `part_too_long`, `template_too_long`, `template_syntax`, `template_forbidden`, `variable_unknown`.
     `data_schema` is the workflow's; None says nothing about `data`.
     """
     faults = list(_check_names(set(parts), channel))
+    lengths = [len(source) for source in parts.values()]
+    if sum(lengths) > TEMPLATE_CHARS and max(lengths) <= SOURCE_CHARS:
+        detail = f"All parts together may have at most {TEMPLATE_CHARS} characters."
+        return [*faults, TemplateFault("/parts", "template_too_long", detail)]
     for name, source in parts.items():
         faults.extend(_check_part(f"/parts/{_escaped(name)}", source, data_schema))
     return faults

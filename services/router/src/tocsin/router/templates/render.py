@@ -1,5 +1,6 @@
 """Published templates and facts become the content of a message, or a fault that says which variable was missing."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -15,7 +16,7 @@ from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
 from tocsin.router.templates.check import parse
 from tocsin.router.templates.filters import FILTER_FUNCTIONS, REMOVED_FILTERS, FilterRefused, bounded_range
-from tocsin.router.templates.metering import Exceeded, Meter, metered
+from tocsin.router.templates.metering import CPU_SECONDS, Exceeded, Meter, metered
 
 FUEL: Final = 50_000
 """minijinja instructions a part may run: some thousand turns of a small loop."""
@@ -54,7 +55,8 @@ class _Compiled(NamedTuple):
 class Renderer:
     """Renders within bounds: fuel, CPU time, what is printed, and 512 KiB a part. One per process and thread.
 
-    Templates are compiled at their first use and once per published revision.
+    Templates are compiled once per published revision: by `prepare`, which leaves the event loop to others, or at
+    their first `render`.
     """
 
     def __init__(self) -> None:
@@ -62,13 +64,28 @@ class Renderer:
         self._compiled: dict[tuple[str, str, str, str], _Compiled] = {}
         self._count = 0
         self._engine = _engine(self._meter)
+        self._turn = asyncio.Lock()
 
-    def render(self, template: Template, context: Mapping[str, Any]) -> Content | RenderFault:
-        """The content for the template's channel. `context` holds the roots; what is missing in it is undefined."""
+    def ready(self, template: Template) -> bool:
+        """Whether this revision is compiled."""
+        known = self._compiled.get(_key(template))
+        return known is not None and known.revision == template.revision
+
+    async def prepare(self, template: Template) -> None:
+        """Compile it, in a thread: a long one takes a second. One at a time, so that the loop shares the interpreter with no more."""
+        async with self._turn:
+            if not self.ready(template):
+                self._install(template, await asyncio.to_thread(_prepared, template))
+
+    def render(
+        self, template: Template, context: Mapping[str, Any], *, seconds: float = CPU_SECONDS
+    ) -> Content | RenderFault:
+        """The content for the template's channel. `context` holds the roots; what is missing in it is undefined.
+        `seconds`: what is left to it of a CPU."""
         compiled = self._ready(template)
         if compiled.fault is not None:
             return compiled.fault
-        self._meter.start()
+        self._meter.start(seconds)
         try:
             parts = {part: self._part(part, compiled, context) for part in template.parts}
             return _content(template.channel, parts)
@@ -82,34 +99,30 @@ class Renderer:
             self._remove(known)
 
     def _ready(self, template: Template) -> _Compiled:
-        known = self._compiled.get(_key(template))
-        if known is not None and known.revision == template.revision:
-            return known
-        self.forget(template)
-        compiled = self._compile(template)
-        self._compiled[_key(template)] = compiled
-        return compiled
+        if not self.ready(template):
+            self._install(template, _prepared(template))
+        return self._compiled[_key(template)]
 
-    def _compile(self, template: Template) -> _Compiled:
+    def _install(self, template: Template, prepared: Mapping[str, str | RenderFault]) -> None:
+        self.forget(template)
         sources: dict[str, bytes] = {}
         names: dict[str, str] = {}
         fault: RenderFault | None = None
-        for part, source in template.parts.items():
+        for part, source in prepared.items():
+            if isinstance(source, RenderFault):
+                fault = source
+                break
             self._count += 1
             name = f"{self._count}/{part}"
             try:
-                prepared = _prepare(source)
-                self._engine.add_template(name, prepared)
-            except _Failed as failed:
-                fault = RenderFault(part, failed.fault.detail)
-                break
+                self._engine.add_template(name, source)
             except minijinja.TemplateError as error:
                 fault = RenderFault(part, f"Line {error.line}: {error.kind}.")
                 break
             names[part] = name
-            sources[part] = prepared.encode()
+            sources[part] = source.encode()
         costly = {part for part, source in template.parts.items() if _COSTLY.search(source)}
-        return _Compiled(template.revision, sources, names, costly, fault)
+        self._compiled[_key(template)] = _Compiled(template.revision, sources, names, costly, fault)
 
     def _remove(self, compiled: _Compiled) -> None:
         for name in compiled.names.values():
@@ -162,17 +175,21 @@ def _escape_html_only(name: str) -> bool:
     return name.endswith(f"/{_HTML}")
 
 
-def _prepare(source: str) -> str:
-    """The metered source; raises _Failed for what `check_template` would refuse."""
+def _prepared(template: Template) -> dict[str, str | RenderFault]:
+    """By part the metered source, or what `check_template` would refuse. Touches nothing but its argument."""
+    return {part: _prepare(part, source) for part, source in template.parts.items()}
+
+
+def _prepare(part: str, source: str) -> str | RenderFault:
     try:
         tree = parse(source)
         found = breaches(tree)
     except jinja2.TemplateSyntaxError as error:
-        raise _Failed(RenderFault("", f"Line {error.lineno}: {error.message}.")) from error
-    except RecursionError as error:
-        raise _Failed(RenderFault("", "The nesting is too deep.")) from error
+        return RenderFault(part, f"Line {error.lineno}: {error.message}.")
+    except RecursionError:
+        return RenderFault(part, "The nesting is too deep.")
     if found:
-        raise _Failed(RenderFault("", f"Line {found[0].line}: {found[0].detail}"))
+        return RenderFault(part, f"Line {found[0].line}: {found[0].detail}")
     return metered(source)
 
 

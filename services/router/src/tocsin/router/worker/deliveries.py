@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -21,7 +21,9 @@ from tocsin.observability import current_traceparent, metrics, record_span, reco
 from tocsin.router.policy import Case, Ended, Facts, Send, Skip, Verdict, decide
 from tocsin.router.policy.people import UNKNOWN, Person, actor_of
 from tocsin.router.templates import Renderer, RenderFault
+from tocsin.router.templates.metering import CPU_SECONDS
 from tocsin.router.tokens import UnsubscribeTokens, Unsubscription, unsubscribe_url
+from tocsin.router.worker.breathing import Breath
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.lookups import Who
 from tocsin.router.worker.statuses import StatusWriter
@@ -74,7 +76,7 @@ class Decider:
         self._decided: Counter[tuple[str, str]] = Counter()
         self._seconds = {channel: metrics.render_seconds.labels(channel) for channel in Channel}
 
-    def decide(
+    async def decide(
         self,
         undecided: Undecided,
         facts: Mapping[Who, Facts],
@@ -82,6 +84,7 @@ class Decider:
         writer: StatusWriter,
         cause: str,
         now: datetime,
+        breath: Breath,
     ) -> list[Outgoing]:
         """Jobs and statuses, in the order in which they follow from the record `cause`."""
         intent = undecided.intent
@@ -98,10 +101,11 @@ class Decider:
                 workflow=workflow,
                 category=self._directory.category(intent.tenant, workflow.category) if workflow else None,
                 templates=lambda channel: self._directory.templates(intent.tenant, intent.workflow, channel),
-                render=_Rendering(self, undecided, facts),
+                render=_Rendering(self, self._renderer, undecided, facts, breath),
                 claim=undecided.claim,
             )
-            return self._written(case, decide(case), writer=writer, cause=cause)
+            verdict = await decide(case)
+            return await self._written(case, verdict, writer=writer, cause=cause, breath=breath)
 
     def render(
         self,
@@ -112,8 +116,9 @@ class Decider:
         template: Template,
         category: Category,
         person: Person,
+        seconds: float,
     ) -> Content | RenderFault:
-        """The template's content for this person."""
+        """The template's content for this person, within so many seconds of a CPU."""
         began = perf_counter()
         tenant = self._directory.tenant(intent.tenant)
         context: dict[str, Any] = {
@@ -128,11 +133,11 @@ class Decider:
             actor = intent.actor if isinstance(intent.actor, str) else intent.actor.id
             stored = facts.get((intent.tenant, actor), UNKNOWN)
             context["actor"] = actor_of(intent.actor, stored).variables()
-        content = self._renderer.render(template, context)
-        seconds = perf_counter() - began
-        self._seconds[template.channel].observe(seconds)
+        content = self._renderer.render(template, context, seconds=seconds)
+        took = perf_counter() - began
+        self._seconds[template.channel].observe(took)
         if recording(current_traceparent()):
-            record_span("render", current_traceparent(), seconds=seconds, channel=template.channel.value)
+            record_span("render", current_traceparent(), seconds=took, channel=template.channel.value)
         return content
 
     def _link(self, intent: Intent, category: Category, template: Template) -> str:
@@ -140,7 +145,9 @@ class Decider:
             return ""
         return self._links.unsubscribe(intent, category, template.channel) or ""
 
-    def _written(self, case: Case, verdict: Verdict, *, writer: StatusWriter, cause: str) -> list[Outgoing]:
+    async def _written(
+        self, case: Case, verdict: Verdict, *, writer: StatusWriter, cause: str, breath: Breath
+    ) -> list[Outgoing]:
         intent = case.intent
         key = recipient_key(intent.tenant, intent.recipient)
         category = case.category.key if case.category else None
@@ -154,6 +161,8 @@ class Decider:
         if verdict.ended is not None:
             out.append(self._ended(intent, verdict.ended, writer=writer, key=key, category=category))
         for one in verdict.deliveries:
+            if breath.due:
+                await breath.take()
             if isinstance(one, Skip):
                 out.append(self._skipped(intent, one, writer=writer, key=key, category=category))
             else:
@@ -264,27 +273,45 @@ class Decider:
 
 
 class _Rendering:
-    """What `Case.render` is: decodes the data at its first use, and once."""
+    """What `Case.render` is: decodes the data at its first use, and once; its channels share one bound of CPU time."""
 
-    __slots__ = ("_data", "_decider", "_facts", "_undecided")
+    __slots__ = ("_breath", "_data", "_decider", "_facts", "_left", "_renderer", "_undecided")
 
-    def __init__(self, decider: Decider, undecided: Undecided, facts: Mapping[Who, Facts]) -> None:
+    def __init__(
+        self,
+        decider: Decider,
+        renderer: Renderer,
+        undecided: Undecided,
+        facts: Mapping[Who, Facts],
+        breath: Breath,
+    ) -> None:
         self._decider = decider
+        self._renderer = renderer
         self._undecided = undecided
         self._facts = facts
+        self._breath = breath
         self._data = undecided.data
+        self._left = CPU_SECONDS
 
-    def __call__(self, template: Template, category: Category, person: Person) -> Content | RenderFault:
+    async def __call__(self, template: Template, category: Category, person: Person) -> Content | RenderFault:
+        if self._breath.due:
+            await self._breath.take()
+        if not self._renderer.ready(template):
+            await self._renderer.prepare(template)
         if self._data is msgspec.UNSET:
             self._data = _decode(self._undecided.intent.data)
-        return self._decider.render(
+        began = thread_time()
+        content = self._decider.render(
             self._undecided.intent,
             self._data,
             self._facts,
             template=template,
             category=category,
             person=person,
+            seconds=self._left,
         )
+        self._left -= thread_time() - began
+        return content
 
 
 def people_of(intent: Intent) -> list[Who]:

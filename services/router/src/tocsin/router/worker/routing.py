@@ -1,7 +1,7 @@
 """One batch of a lane: read, claim, look up, decide; what it returns commits together with its offsets."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from time import perf_counter
 from typing import Final
@@ -11,7 +11,7 @@ from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane, Reason, StatusName
-from tocsin.kafka import NO_FAILPOINTS, Batch, Failpoints, Outgoing, Record, partition_for
+from tocsin.kafka import NO_FAILPOINTS, Batch, Failpoints, Outgoing, Part, Record, partition_for
 from tocsin.observability import get_logger, metrics, record_span, recording, tracing_on
 from tocsin.router.policy import Facts
 from tocsin.router.worker.audience import recipient_id
@@ -36,10 +36,13 @@ from tocsin.router.worker.handled import (
 from tocsin.router.worker.lookups import Who
 from tocsin.router.worker.poison import PoisonWatch
 from tocsin.router.worker.reading import Plan, Refusal, plan_rest, read_event
+from tocsin.router.worker.share import Share
 from tocsin.router.worker.statuses import StatusWriter
 from tocsin.runtime import Clock
 
 log = get_logger(__name__)
+
+CLAIMED: Final = "claimed"
 
 
 class Router:
@@ -82,18 +85,15 @@ class Router:
         self._outcomes: Counter[str] = Counter()
         self._claimed: Counter[str] = Counter()
 
-    async def process(self, batch: Batch) -> Sequence[Outgoing]:
-        """Everything that follows from the batch. Raises when the database is away, or our own topics hold poison."""
+    async def process(self, batch: Batch) -> Part:
+        """What follows from the batch, or, when deciding takes long or writes much, from its first records: they commit
+        before the others are decided. Raises when the database is away, or our own topics hold poison."""
         breath, now, began = Breath(), self._clock.now(), perf_counter()
         read: list[tuple[Record, Read]] = []
         for record in batch.records:
             read.append((record, self._read(record)))
             if breath.due:
                 await breath.take()
-        await self._poison.saw(
-            records=sum(record.topic != self._events for record, _ in read),
-            unreadable=sum(isinstance(one, Unread) for _, one in read),
-        )
         traced = [trace for _, one in read if recording(trace := trace_of(one))] if tracing_on() else []
         began = self._took("read", began, traced)
         keys = [to_claim(one) for _, one in read]
@@ -110,17 +110,28 @@ class Router:
         facts = await self._lookups.facts(people)
         began = self._took("look_up", began, traced)
         out: list[Outgoing] = []
-        room = Room()
+        room, done, share = Room(), 0, Share(clock=self._clock)
         for record, one in todo:
+            if done and not share.left:
+                break
             writer = StatusWriter(
                 topic=self._topics.status(self._lane), lane=self._lane, cause=record.ref, now=now
             )
-            out += self._follows(record, one, facts=facts, writer=writer, room=room, now=now)
+            follows = await self._follows(
+                record, one, facts=facts, writer=writer, room=room, now=now, breath=breath
+            )
+            share.take(follows)
+            out += follows
+            done += 1
             if breath.due:
                 await breath.take()
+        await self._poison.saw(
+            records=sum(record.topic != self._events for record, _ in todo[:done]),
+            unreadable=sum(isinstance(one, Unread) for _, one in todo[:done]),
+        )
         self._took("decide", began)
         self._count()
-        return out
+        return Part(out, records=done)
 
     def _read(self, record: Record) -> Read:
         if record.topic == self._events:
@@ -145,14 +156,12 @@ class Router:
             return one
         owner = owners[key]
         if owner != record.ref:
-            self._claimed["duplicate"] += 1
             return Duplicate(one, owner)
-        self._claimed["claimed"] += 1
         if not self._at_once(record, one):
             return one
         target = one.targets[0]
         intent = intent_for(one, target, target.recipients[0], origin=record.ref, cause=record.ref)
-        return Undecided(intent, "claimed", target.decoded)
+        return Undecided(intent, CLAIMED, target.decoded)
 
     def _at_once(self, record: Record, plan: Plan) -> bool:
         """One recipient, in its own partition already, on this lane, by one workflow that did not share the event."""
@@ -164,7 +173,7 @@ class Router:
         key = recipient_key(plan.event.tenant, recipient_id(target.recipients[0]))
         return partition_for(key, self._partitions.count) == record.partition
 
-    def _follows(
+    async def _follows(
         self,
         record: Record,
         one: Handled,
@@ -173,16 +182,22 @@ class Router:
         writer: StatusWriter,
         room: Room,
         now: datetime,
+        breath: Breath,
     ) -> list[Outgoing]:
         match one:
             case Undecided():
+                self._claimed["claimed"] += one.claim == CLAIMED
                 self._age.observe(max(0.0, (now - one.intent.event_time).total_seconds()))
                 self._ended("decided")
-                return self._decider.decide(one, facts, writer=writer, cause=record.ref, now=now)
+                return await self._decider.decide(
+                    one, facts, writer=writer, cause=record.ref, now=now, breath=breath
+                )
             case Duplicate():
+                self._claimed["duplicate"] += 1
                 self._ended("duplicate")
                 return duplicates(record, one, writer, room)
             case Plan():
+                self._claimed["claimed"] += bool(one.targets)
                 return self._planned(record, one, writer=writer, room=room, now=now)
             case Rest():
                 self._ended("fanned_out")
