@@ -25,6 +25,7 @@ PACKAGES = {  # marker -> the program it needs, how to get it
     "kcat": ("kcat", "apt install kcat"),
     "npm": ("npm", "apt install nodejs npm"),
 }
+ORDER = ("contract", "unit", "integration", "browser", "e2e")  # what fails fast first
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
@@ -35,13 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what WITHOUT names, and remembers how many tests that were."""
+    """Leaves out what WITHOUT names, and remembers how many tests that were. Sorts by kind; last come the tests on the
+    session's whole stack, so that it takes no processor from any other."""
     left_out = [(item, name) for item in items for name in _without() if item.get_closest_marker(name)]
     config.stash[LEFT_OUT] = Counter(name for _, name in left_out)
     if left_out:
         gone = {item for item, _ in left_out}
         config.hook.pytest_deselected(items=list(gone))
         items[:] = [item for item in items if item not in gone]
+    items.sort(key=_place)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -70,6 +73,12 @@ def _without() -> set[str]:
     return {name for name in os.environ.get("WITHOUT", "").split(",") if name}
 
 
+def _place(item: pytest.Item) -> tuple[int, bool]:
+    kind = _kind(item.nodeid)
+    place = ORDER.index(kind) if kind in ORDER else -1
+    return place, "local_stack" in getattr(item, "fixturenames", ())
+
+
 def _kind(nodeid: str) -> str:
     """The folder directly under tests/."""
     parts = nodeid.split("::", maxsplit=1)[0].split("/")
@@ -82,8 +91,10 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if address := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         yield address
         return
-    with KafkaServer(tmp_path_factory.mktemp("kafka")) as server:
-        yield server.bootstrap_servers
+    server = KafkaServer(tmp_path_factory.mktemp("kafka"))
+    server.start()
+    yield server.bootstrap_servers
+    server.kill()  # nobody needs its data again
 
 
 @pytest.fixture(scope="session")
