@@ -109,3 +109,13 @@ def test_a_decoder_s_fault_is_one_of_the_unreadable() -> None:
         with pytest.raises(Unreadable) as error:
             decode_job(raw)
         assert fault_in(error.value).startswith("/: ")
+
+
+@pytest.mark.parametrize("read", [binary, structured])
+def test_an_identity_is_measured_in_bytes(read) -> None:
+    """An index of the ledger's holds what fits into it, and characters have up to four bytes."""
+    name = "id" if read is structured else "ce_id"
+    assert read(**{name: "x" * 1024}).id == "x" * 1024
+    assert read(**{name: "\u4e00" * 341}).id == "\u4e00" * 341
+    with pytest.raises(EventInvalid, match="/id: Must be a string of at most 1,024 bytes"):
+        read(**{name: "\u4e00" * 342})

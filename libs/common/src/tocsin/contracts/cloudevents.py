@@ -229,13 +229,13 @@ def _optional(attributes: Mapping[str, Any], name: str, faults: list[Fault]) -> 
 
 
 def _short_text(value: object, name: str, faults: list[Fault]) -> str:
-    if isinstance(value, str) and len(value) <= 1024 and value.isprintable():
+    if isinstance(value, str) and value.isprintable() and len(value.encode()) <= 1024:
         return value
     faults.append(
         Fault(
             Reason.ATTRIBUTE_INVALID,
             f"/{name}",
-            "Must be a string of at most 1,024 characters, none a control character.",
+            "Must be a string of at most 1,024 bytes of UTF-8, without control characters.",
         )
     )
     return ""

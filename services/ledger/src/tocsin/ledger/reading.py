@@ -128,10 +128,13 @@ def _conditions(tenant: str, filters: Filters) -> tuple[list[str], dict[str, Any
         where.append(f"(s.status = 'accepted' OR s.notification_id IS NULL) AND {first}")
     else:
         where.append(f"s.status = '{status.value}' AND {first}")
-    for name, column in (("recipient", "recipient"), ("workflow", "workflow"), ("event", "event_id")):
+    for name in ("recipient", "workflow"):
         if (value := getattr(filters, name)) is not None:
-            where.append(f"s.{column} = :{name}")
+            where.append(f"s.{name} = :{name}")
             values[name] = value
+    if filters.event is not None:  # the index holds the hash; hashes of two ids may be equal
+        where.append("hashtextextended(s.event_id, 0) = hashtextextended(:event, 0) AND s.event_id = :event")
+        values["event"] = filters.event
     if filters.channel is not None:
         where.append("s.channel = :channel" if on_row else _ON_CHANNEL)
         values["channel"] = filters.channel

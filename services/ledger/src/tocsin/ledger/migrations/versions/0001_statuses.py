@@ -50,13 +50,14 @@ CREATE TABLE statuses (
 ) PARTITION BY RANGE (day)
 """
 
-# One timeline; then lists: everything of a tenant or a recipient, newest first; what an event became; and what is rare
-# enough to be looked for: a list of failures must not read all that went well.
+# One timeline; then lists: everything of a tenant or a recipient, newest first; what an event became, and all that is said of
+# it as a whole; and what is rare enough to be looked for: a list of failures must not read all that went well. An event's id
+# is the producer's, and longer than an index entry may be: its hash is looked up.
 INDEXES = (
     "CREATE INDEX ON statuses (notification_id) WHERE notification_id IS NOT NULL",
     "CREATE INDEX ON statuses (tenant, stored_at) WHERE status = 'accepted'",
     "CREATE INDEX ON statuses (tenant, recipient, stored_at) WHERE status = 'accepted'",
-    "CREATE INDEX ON statuses (tenant, event_id) WHERE status IN ('accepted', 'event_accepted', 'event_unmatched', 'event_refused')",
+    "CREATE INDEX ON statuses (tenant, hashtextextended(event_id, 0)) WHERE status = 'accepted' OR notification_id IS NULL",
     "CREATE INDEX ON statuses (tenant, status, stored_at) WHERE status NOT IN ('accepted', 'routed', 'sent', 'event_accepted')",
 )
 
