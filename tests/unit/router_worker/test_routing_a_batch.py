@@ -170,6 +170,40 @@ async def test_chunks_are_bounded_in_bytes_and_shared_by_a_batch(worker):
     assert len((await worker.route(*many, *wide)).intents()) <= 1003
 
 
+@pytest.mark.parametrize(
+    ("expression", "goes_on"),
+    [("data.people", True), ("data.others", False), ("reverse(data.people)", False)],
+)
+async def test_a_fan_out_goes_on_in_the_list_in_which_it_began_or_not_at_all(
+    worker, workflow, expression, goes_on
+):
+    worker.publish(workflow(recipients="data.people", data_schema=None))
+    people = [f"r{n}" for n in range(1500)]
+    data = msgspec.Raw(encode({"people": people, "others": people[1:]}))
+    event = worker.event(data=data, partition=0, key=b"x")
+    begun = await worker.route(event)
+    cursor = begun.intents()[-1].cursor
+    worker.publish(workflow(revision=2, recipients=expression, data_schema=None))
+    rest = await worker.route(*worker.as_read(begun.of(worker.topics.intents(Lane.TRANSACTIONAL))[-1:]))
+    found = [intent.recipient for intent in rest.intents()[:100]]
+    assert found == (people[cursor : cursor + 100] if goes_on else [])
+    assert rest.names() == ([] if goes_on else ["event_refused"])
+    assert [letter["tocsin_dead_reason"] for letter in rest.dead()] == (
+        [] if goes_on else ["recipients_invalid"]
+    )
+    if not goes_on:
+        (status,) = rest.statuses()
+        assert "revision 1 to 2" in status.detail
+        assert f"the first {cursor}" in status.detail
+
+
+async def test_a_continuation_of_the_last_release_goes_on(worker):
+    written = await worker.route(worker.request(*(f"r{n}" for n in range(1500)), partition=0))
+    rest = msgspec.structs.replace(written.intents()[-1], revision=None, recipients_sha256=None)
+    topic = worker.topics.intents(Lane.TRANSACTIONAL)
+    assert len((await worker.route(worker.record(topic, b"k", encode(rest)))).intents()) == 500
+
+
 async def test_a_continuation_whose_workflow_is_gone_is_refused_in_the_open(worker, workflow):
     worker.publish(workflow(recipients="data.people", data_schema=None))
     data = msgspec.Raw(encode({"name": "Ann", "people": [f"r{n}" for n in range(1001)]}))

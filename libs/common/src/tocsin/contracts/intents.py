@@ -53,6 +53,10 @@ class Continuation(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="
     workflow: str
     cursor: int
     """Index of the first recipient that has no intent yet, in the order in which the event names them."""
+    revision: int | None = None
+    """The workflow's, when the fan-out began."""
+    recipients_sha256: str | None = None
+    """Of all their ids in this order, hex: `cursor` counts in no other list. Each id is followed by a NUL. None: not compared."""
     origin: str
     cause: str
     traceparent: str | None = None

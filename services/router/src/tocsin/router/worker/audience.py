@@ -1,6 +1,7 @@
 """Whom an event is for: named in a direct request, or found in a business event as the workflow says."""
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +25,11 @@ class AudienceInvalid(Exception):
 def recipient_id(recipient: Recipient) -> str:
     """The id, however the recipient is given."""
     return recipient if isinstance(recipient, str) else recipient.id
+
+
+def digest(recipients: Iterable[Recipient]) -> str:
+    """SHA-256 of their ids in this order, each followed by a NUL, which no id contains; hex."""
+    return sha256("".join(f"{recipient_id(one)}\0" for one in recipients).encode()).hexdigest()
 
 
 def each_once(recipients: Iterable[Recipient]) -> list[Recipient]:

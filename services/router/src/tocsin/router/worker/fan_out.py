@@ -12,7 +12,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import Outgoing
 from tocsin.observability import current_traceparent, span
-from tocsin.router.worker.audience import Recipient, recipient_id
+from tocsin.router.worker.audience import Recipient, digest, recipient_id
 from tocsin.router.worker.reading import Plan, Target
 
 
@@ -113,6 +113,8 @@ def _continuation(
         lane=target.lane,
         workflow=target.published.workflow.key,
         cursor=cursor,
+        revision=target.published.workflow.revision,
+        recipients_sha256=digest(target.recipients),
         origin=origin,
         cause=cause,
         traceparent=event.traceparent,

@@ -13,7 +13,7 @@ from tocsin.contracts.intents import Continuation
 from tocsin.contracts.limits import JSON_DEPTH
 from tocsin.contracts.vocabulary import Lane, Reason, slowest
 from tocsin.kafka import Record
-from tocsin.router.worker.audience import AudienceInvalid, Recipient, each_once, found_in, is_sound
+from tocsin.router.worker.audience import AudienceInvalid, Recipient, digest, each_once, found_in, is_sound
 from tocsin.router.worker.directory import PublishedDirectory, PublishedWorkflow
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -104,6 +104,13 @@ def plan_rest(rest: Continuation, *, directory: PublishedDirectory) -> Plan | Re
         one = _subscribed(event, _decoded(event.data), published, rest.lane)
     if isinstance(one, Refusal):
         return one
+    if rest.recipients_sha256 not in (None, digest(one.recipients)):
+        detail = (
+            f"The workflow was changed while its event was being fanned out (revision {rest.revision} to "
+            f"{one.published.workflow.revision}), and finds other recipients now: the first {rest.cursor} of before have "
+            "their notifications, the others have none. Send the event to those again, under a new id."
+        )
+        return Refusal(Reason.RECIPIENTS_INVALID, detail, event.tenant, event.id, rest.workflow, event)
     return Plan(event, rest.event_time, [one._replace(lane=rest.lane)], [])
 
 
