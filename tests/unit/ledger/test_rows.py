@@ -73,6 +73,7 @@ def test_what_postgresql_cannot_hold_is_left_out() -> None:
         encode(status()).replace(b"routed", b"beamed"),
         encode(status()).replace(b"999000Z", b"999000"),
         encode(status(detail="x")).replace(b'"x"', b'"\xff"'),
+        b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
 def test_what_is_no_status(value: bytes | None) -> None:

@@ -2,9 +2,7 @@
 
 from typing import Final
 
-import msgspec
-
-from tocsin.contracts.codec import decode_directory
+from tocsin.contracts.codec import Unreadable, decode_directory
 from tocsin.contracts.directory import ApiKey, DirectoryRecord, Workflow
 from tocsin.ingest.published_workflow import PublishedWorkflow
 from tocsin.kafka import Record
@@ -89,7 +87,7 @@ def _named(record: Record) -> tuple[str, str, str]:
 def _read(record: Record, value: bytes) -> DirectoryRecord:
     try:
         entity: DirectoryRecord = decode_directory(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except Unreadable as error:
         raise DirectoryUnreadable(
             f"The directory record at {record.ref} cannot be read: upgrade ingest, or run `tocsin directory republish`."
         ) from error

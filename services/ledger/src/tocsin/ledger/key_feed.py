@@ -1,8 +1,7 @@
 """The API keys that work, kept as the topic `directory` has them."""
 
-import msgspec
 
-from tocsin.contracts.codec import decode_directory
+from tocsin.contracts.codec import Unreadable, decode_directory
 from tocsin.contracts.directory import ApiKey
 from tocsin.kafka import Record
 from tocsin.runtime import NeedsOperator
@@ -30,7 +29,7 @@ class KeyFeed:
             return
         try:
             entity = decode_directory(record.value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except Unreadable as error:
             raise DirectoryUnreadable(
                 f"The directory record at {record.ref} cannot be read: upgrade the ledger, or run `tocsin directory republish`."
             ) from error

@@ -47,8 +47,8 @@ def row_of(record: Record) -> tuple[Any, ...]:
         if status.at.tzinfo is None:
             raise StatusUnreadable("Not a status: its time has no time zone.")
         return _row(record, stored_at(record), status)
-    except (msgspec.DecodeError, ValueError) as error:
-        # no status, or one with an id that is no UUID, or with text that is no UTF-8
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        # no status, one nested too deep, or one with an id that is no UUID, or with text that is no UTF-8
         raise StatusUnreadable(f"Not a status: {type(error).__name__}.") from error
 
 

@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import jmespath
 import jsonschema_rs
-import msgspec
 from jmespath.exceptions import JMESPathError
 
-from tocsin.contracts.codec import decode_directory
+from tocsin.contracts.codec import Unreadable, decode_directory
 from tocsin.contracts.directory import ApiKey, Category, DirectoryRecord, Template, Tenant, Workflow
 from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import Record
@@ -171,7 +170,7 @@ class PublishedDirectory:
 def _read(record: Record, value: bytes) -> DirectoryRecord:
     try:
         entity: DirectoryRecord = decode_directory(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except Unreadable as error:
         raise DirectoryUnreadable(
             f"The directory record at {record.ref} cannot be read: upgrade the workers, or run `tocsin directory republish`."
         ) from error

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import delete
 
-from tocsin.contracts.codec import decode_status
+from tocsin.contracts.codec import Unreadable, decode_status
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.database import Database
@@ -84,7 +84,10 @@ def _device_gone(record: Record) -> Status | None:
     """The status, where it says that a push provider knows the device no more. Unreadable ones are the ledger's business."""
     if record.value is None or _MARK not in record.value:
         return None
-    status: Status = decode_status(record.value)
+    try:
+        status: Status = decode_status(record.value)
+    except Unreadable:
+        return None
     gone = (
         status.status is StatusName.FAILED
         and status.reason == Reason.DEVICE_GONE
