@@ -25,7 +25,7 @@ pytestmark = pytest.mark.kafka
 
 
 class Table:
-    """Rows and positions, shared by all members; `hold` makes a store wait, `failure` makes it raise."""
+    """Rows and positions, shared by all members; `hold` makes a store wait, `failure` makes it raise, `taking` a take wait."""
 
     def __init__(self) -> None:
         self.rows: list[bytes] = []
@@ -34,8 +34,13 @@ class Table:
         self.hold = asyncio.Event()
         self.hold.set()
         self.failure: Exception | None = None
+        self.takes = 0
+        self.taking = asyncio.Event()
+        self.taking.set()
 
     async def take(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        self.takes += 1
+        await self.taking.wait()
         return {one: self.positions[one] for one in partitions if one in self.positions}
 
     async def store(self, chunks: Sequence[Chunk]) -> None:
@@ -127,6 +132,26 @@ async def test_giving_back_waits_for_the_store_under_way(prepared: Any, until: A
     await until(lambda: not first.component.held)
     assert table.rows == []
     table.hold.set()
+    await until(numbers.all_in(table))
+    await first.leave()
+    await second.leave()
+    assert sorted(table.rows) == sorted(numbers.published)
+
+
+async def test_what_was_given_back_stays_given_back_when_its_store_ends(prepared: Any, until: Any) -> None:
+    table, numbers = Table(), Numbers(prepared)
+    first = await member(prepared, table).start()
+    await until(lambda: len(first.component.held) == 4)
+    table.hold.clear()
+    await numbers.publish(100)
+    await until(lambda: table.calls == 1)
+    second = await member(prepared, table).start()
+    await until(lambda: not first.component.held)
+    table.taking.clear()
+    table.hold.set()
+    await until(lambda: table.takes == 3)
+    assert not first.component.held
+    table.taking.set()
     await until(numbers.all_in(table))
     await first.leave()
     await second.leave()

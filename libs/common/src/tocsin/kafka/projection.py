@@ -186,7 +186,8 @@ class Projection:
             chunks = [self._chunk(partition, records) for partition, records in found.items()]
             await self._store.store(chunks)
             for chunk in chunks:
-                self._expected[chunk.partition] = self._next[chunk.partition] = chunk.next
+                if assignment == self._assignment:  # else it was given back meanwhile, and stays so
+                    self._expected[chunk.partition] = self._next[chunk.partition] = chunk.next
                 latest = chunk.records[-1].timestamp_ms
                 self._gauges.stored(chunk.partition, records=len(chunk.records), latest_ms=latest)
 
