@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from prometheus_client import Counter, Histogram
+
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.channel.gate import Gate
 from tocsin.channel.provider import Provider
@@ -55,6 +57,8 @@ class Attempts:
         self._lane = lane
         self._call_timeout = call_timeout
         self._clock = clock
+        self._sends: dict[tuple[str, type[Answer]], Counter] = {}
+        self._seconds: dict[str, Histogram] = {}
 
     async def make(self, job: Job, *, before_call: BeforeCall, stopping: asyncio.Event) -> Attempted | None:
         """Try until there is an end. None when told to stop between two attempts: the next owner begins anew.
@@ -127,9 +131,14 @@ class Attempts:
             )
 
     def _count(self, answer: Answer, provider: str, seconds: float) -> None:
-        outcome = _NAMES[type(answer)]
-        metrics.sends.labels(self._channel, self._lane, provider, outcome).inc()
-        metrics.send_seconds.labels(self._channel, self._lane, provider).observe(seconds)
+        kind = type(answer)
+        sends, took = self._sends.get((provider, kind)), self._seconds.get(provider)
+        if sends is None or took is None:
+            sends = metrics.sends.labels(self._channel, self._lane, provider, _NAMES[kind])
+            took = metrics.send_seconds.labels(self._channel, self._lane, provider)
+            self._sends[provider, kind], self._seconds[provider] = sends, took
+        sends.inc()
+        took.observe(seconds)
 
 
 _NAMES = {
