@@ -114,6 +114,10 @@ def test_a_fault_never_repeats_a_value():
         "{{ data.s }}{{ data.s }}{{ data.s }}",
         "{% set a %}{{ data.s }}{{ data.s }}{% endset %}{% set b %}{{ a }}{{ a }}{% endset %}{% set c %}{{ b }}{{ b }}{% endset %}",
         "{{ data.l }}",
+        "{{ data.l|sort|first }}",
+        "{{ data.l | unique|list|length }}",
+        "{{ data.l|select('string')|sort|first }}",
+        "{% for i in data.l|sort %}{% endfor %}",
         "{% if data.l|sort|first == 'a' %}"
         + "{% elif data.l|sort|first == 'a' %}" * BRANCHES
         + "{% endif %}" * 1,
@@ -169,6 +173,31 @@ def test_deep_nesting_is_refused(source):
     assert {fault.code for fault in faults} <= {"template_syntax", "template_forbidden"}
     assert faults
     assert isinstance(render(source, x=1), RenderFault)
+
+
+def test_a_list_of_5000_may_be_sorted():
+    data = {"l": [{"a": number} for number in range(5_000, 0, -1)]}
+    assert render("{{ (data.l|sort(attribute='a')|first).a }}", data=data) == SmsContent(body="1")
+    assert render("{{ data.l|map(attribute='a')|unique|sort|first }}", data=data) == SmsContent(body="1")
+
+
+def test_what_cannot_be_sorted_is_named_as_written():
+    for data in ({}, {"l": 5}):
+        fault = render("{{ data.l|sort|join(',') }}", data=data)
+        assert fault == RenderFault("body", "Line 1: InvalidOperation at `sort`.")
+    assert render("x{{ data.l | sort|join(',') }}", data={"l": None}) == SmsContent(body="x")
+
+
+def test_a_push_message_has_16_kib():
+    def pushed(length: int) -> object:
+        parts = {"title": "t", "body": "b", "data.x": "{{ data.s }}"}
+        template = Template(
+            tenant="t", workflow="w", channel=Channel.PUSH, locale="en", revision=1, parts=parts
+        )
+        return Renderer().render(template, {"data": {"s": "x" * length}})
+
+    assert isinstance(pushed(16_000), PushContent)
+    assert isinstance(pushed(17_000), RenderFault)
 
 
 def test_a_part_may_have_512_kib():

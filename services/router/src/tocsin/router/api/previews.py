@@ -1,5 +1,6 @@
 """`/v1/workflows/{workflow}/preview`: what a message would say, without sending it."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -102,7 +103,7 @@ async def preview_message(
     }
     if body.actor is not None:
         context["actor"] = await _variables(db, caller.tenant, body.actor)
-    match preview(template, context):
+    match await asyncio.to_thread(preview, template, context):
         case RenderFault(part, detail):
             fault = Fault(pointer=f"/parts/{part}" if part else "/parts", code="render_failed", detail=detail)
             raise Problem(codes.RENDER_FAILED, "See errors for the variable.", errors=[fault])
@@ -116,7 +117,7 @@ async def _template(
     """The template to render and its revision; the first language of `candidates` that has one."""
     names = [TemplateName(tenant, flow["key"], body.channel, locale) for locale in candidates]
     if body.parts is not None:
-        refuse_faults(body.parts, body.channel, flow["data_schema"])
+        await refuse_faults(body.parts, body.channel, flow["data_schema"])
         return _record(names[0], 0, body.parts), None
     for name in names:
         newest = await store.load(db, name, body.revision)

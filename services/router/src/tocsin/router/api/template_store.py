@@ -1,5 +1,6 @@
 """Templates in PostgreSQL: immutable revisions, and a pointer at the published one."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -108,7 +109,8 @@ async def published_faults(
     """What of the workflow's published templates does not fit this data schema."""
     faults = []
     for row in await published(db, tenant, workflow):
-        for one in check_template(row["parts"], Channel(row["channel"]), data_schema):
+        found = await asyncio.to_thread(check_template, row["parts"], Channel(row["channel"]), data_schema)
+        for one in found:
             where = f"template {row['channel']}/{row['locale']}, {one.pointer.removeprefix('/parts/')}"
             faults.append(Fault(pointer="/data_schema", code=one.code, detail=f"{where}: {one.detail}"))
     return faults

@@ -1,5 +1,6 @@
 """`/v1/workflows/{workflow}/templates`: the words of a message, by channel and language, in immutable revisions."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated
 
@@ -102,7 +103,7 @@ async def save_template(
     row = await store.load_workflow(db, caller.tenant, workflow, lock=True)
     if row is None:
         raise not_found("workflow")
-    refuse_faults(body.parts, channel, row["data_schema"])
+    await refuse_faults(body.parts, channel, row["data_schema"])
     name = TemplateName(caller.tenant, workflow, channel, locale)
     if if_match is not None:
         newest = await store.load(db, name, None)
@@ -181,7 +182,8 @@ async def publish_template(
         raise not_found("workflow")
     name = TemplateName(caller.tenant, workflow, channel, locale)
     chosen = await _answer(db, name, body.revision, response)
-    refuse_faults(chosen.parts, channel, row["data_schema"])  # the schema may have changed since it was saved
+    # the schema may have changed since it was saved
+    await refuse_faults(chosen.parts, channel, row["data_schema"])
     await store.publish(db, name, chosen.revision)
     chosen.published_revision = chosen.revision
     _log("template published", caller, chosen)
@@ -208,9 +210,11 @@ async def unpublish_template(
     return newest
 
 
-def refuse_faults(parts: dict[str, str], channel: Channel, data_schema: dict[str, object] | None) -> None:
-    """Raise the problem that names everything wrong with the parts; return when nothing is."""
-    found = check_template(parts, channel, data_schema)
+async def refuse_faults(
+    parts: dict[str, str], channel: Channel, data_schema: dict[str, object] | None
+) -> None:
+    """Raise the problem that names everything wrong with the parts; return when nothing is. Long ones take a second, in a thread."""
+    found = await asyncio.to_thread(check_template, parts, channel, data_schema)
     if found:
         faults = [Fault(pointer=one.pointer, code=one.code, detail=one.detail) for one in found]
         raise Problem(codes.INVALID_TEMPLATE, "See errors for each fault.", errors=faults)

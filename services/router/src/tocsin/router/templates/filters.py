@@ -1,11 +1,13 @@
 """Filters and functions whose result could be far larger than what they are given, written with a bound."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from typing import Any, Final
 
 LONGEST: Final = 1024 * 1024
 """Characters a filter may yield."""
 RANGE: Final = 1_000
+SORTED: Final = 5_000
+"""Items that `sort` and `unique` take: within one expression nothing can stop them."""
 
 REMOVED_FILTERS: Final = (
     "attr", "batch", "chain", "dictsort", "format", "groupby", "indent", "items", "lines", "pprint", "slice",
@@ -39,6 +41,13 @@ def replace(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
+def few(values: Any) -> Any:
+    """The values as they are, in front of `sort` and `unique` (`metering`)."""
+    if isinstance(values, Sized) and len(values) > SORTED:
+        raise FilterRefused(f"`sort` and `unique` take at most {SORTED} items")
+    return values
+
+
 def string(value: Any) -> str:
     """A text, number or boolean as text."""
     return _text(value)
@@ -64,4 +73,9 @@ def _text(value: Any) -> str:
     raise FilterRefused("a list or object is no text; use `tojson`")
 
 
-FILTER_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {"join": join, "replace": replace, "string": string}
+FILTER_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
+    "few": few,
+    "join": join,
+    "replace": replace,
+    "string": string,
+}

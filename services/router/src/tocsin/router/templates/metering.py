@@ -1,11 +1,13 @@
 """Where a template is looked at while it renders: the source, with a call to the meter before each tag and in each turn of a loop.
 
 minijinja's fuel counts instructions, not what they cost: text printed in a loop, or a filter over a long list, is one
-instruction. So the source is rewritten, token by token: `{{ tick(n) }}` charges `n` characters of fixed text and looks at the clock of the CPU.
+instruction. So the source is rewritten, token by token: `{{ tick(n) }}` charges `n` characters of fixed text and looks at the clock of the CPU;
+`|sort` and `|unique` become `|list|few|sort` and `|list|few|unique`, as the clock cannot be looked at within an expression.
 Everything printed passes the meter as well (minijinja's finalizer).
 """
 
 import time
+from collections.abc import Iterator
 from typing import Any, Final
 
 from tocsin.router.templates.language import parser
@@ -14,6 +16,8 @@ CPU_SECONDS: Final = 0.008
 """What one notification may take of a CPU, on all its channels together; waiting for one does not count."""
 PRINTED_CHARS: Final = 2 * 1024 * 1024
 """What may be printed, also into variables, and repeated in loops; what remains is then held against the output cap."""
+
+_SORTING: Final = frozenset({"sort", "unique"})
 
 
 class Exceeded(Exception):
@@ -82,7 +86,7 @@ class Meter:
 
 def metered(source: str) -> str:
     """The same template with calls to the meter. `source` parses and keeps the language (`bounds`)."""
-    tokens = [(kind, text) for _, kind, text in parser.lex(source)]
+    tokens = list(_with_few(source))
     out: list[str] = []
     loops: list[_Loop] = []
     place = 0
@@ -98,6 +102,17 @@ def metered(source: str) -> str:
         _tag(tokens[place : end + 1], out, loops)
         place = end + 1
     return "".join(out)
+
+
+def _with_few(source: str) -> Iterator[tuple[str, str]]:
+    """The tokens, with `list|few|` before what sorts; `list` refuses what is undefined, which `few` could not tell from null."""
+    before = ""
+    for _, kind, text in parser.lex(source):
+        if before == "|" and kind == "name" and text in _SORTING:
+            yield from (("name", "list"), ("operator", "|"), ("name", "few"), ("operator", "|"))
+        if kind != "whitespace":
+            before = text if kind == "operator" else ""
+        yield kind, text
 
 
 class _Loop:

@@ -11,7 +11,7 @@ import msgspec
 
 from tocsin.contracts.directory import Template
 from tocsin.contracts.jobs import Content, EmailContent, PushContent, SmsContent
-from tocsin.contracts.limits import RENDERED_PART_BYTES
+from tocsin.contracts.limits import PUSH_CONTENT_BYTES, RENDERED_PART_BYTES
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
 from tocsin.router.templates.check import parse
@@ -26,6 +26,7 @@ _HTML: Final = "html"
 _COSTLY: Final = re.compile(
     r"\|\s*(sort|unique|map|select|reject|tojson|join|replace|sum|max|min|list|reverse)"
 )
+_SORTS_AFTER: Final = re.compile(rb"\|few\|(\w+)")
 _PATH_BEFORE: Final = re.compile(rb"[\w.\[\]'\"]+\Z")
 
 
@@ -207,6 +208,9 @@ def _explained(error: minijinja.TemplateError, source: bytes) -> str:
 
 def _expression(source: bytes, start: int, end: int) -> str:
     """What stands there, with the beginning of its path, which the engine leaves out: `data.order` before `.id`."""
+    added = _SORTS_AFTER.match(source, end)
+    if added:
+        return added[1].decode()
     before = _PATH_BEFORE.search(source[:start])
     return source[before.start() if before else start : end].decode(errors="replace")[:100]
 
@@ -222,6 +226,9 @@ def _content(channel: Channel, parts: dict[str, str]) -> Content:
             return SmsContent(body=body)
         case Channel.PUSH:
             data = {name[5:]: text for name, text in parts.items() if name.startswith("data.")}
+            if sum(len(text.encode()) for text in parts.values()) > PUSH_CONTENT_BYTES:
+                detail = f"All parts together render to more than {PUSH_CONTENT_BYTES} bytes; push services take 4 KiB."
+                raise _Failed(RenderFault("body", detail))
             return PushContent(title=parts["title"], body=parts["body"], data=data)
 
 
