@@ -65,4 +65,5 @@ lock: .venv/.installed ## Renew requirements/*.txt: newest versions, pinned with
 	@[ -x $(UV) ] || $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements/dev.txt
 	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	@$(PYTHON) -m tocsin.dev.compiled
 	@touch $@

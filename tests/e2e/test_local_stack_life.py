@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from tocsin.dev.processes import end, spawn
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 NAMES = {
-    "entry", "kafka", "database", "ingest", "router", "ledger", "catcher", "catcher_smtp",
+    "entry", "kafka", "database", "catcher", "catcher_smtp",
+    "ingest", "router", "ledger", "dispatch-email", "dispatch-sms", "dispatch-push",
     "api_key", "admin_key", "sample", "processes",
 }  # fmt: skip
 PROCESSES = {
@@ -27,9 +28,22 @@ PROCESSES = {
 }  # fmt: skip
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tocsin.dev", "run", "--folder", str(folder)]
-    return spawn(command, log=folder.parent / "words.log", on_parent_death=signal.SIGTERM)
+Start = Callable[[Path], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a stack in a folder; what a failed test leaves running is ended."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start_in(folder: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tocsin.dev", "run", "--folder", str(folder)]
+        started.append(spawn(command, log=folder.parent / "words.log", on_parent_death=signal.SIGTERM))
+        return started[-1]
+
+    yield start_in
+    for stack in started:
+        end(stack, timeout=60)
 
 
 def until(condition: Callable[[], bool], stack: subprocess.Popen[bytes], folder: Path) -> None:
@@ -50,7 +64,7 @@ def family(stack: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return psutil.Process(stack.pid).children(recursive=True)
 
 
-def test_up_a_death_killed_up_again_and_down(tmp_path: Path) -> None:
+def test_up_a_death_killed_up_again_and_down(tmp_path: Path, start: Start) -> None:
     folder = tmp_path / "with space" / ".dev"
     folder.parent.mkdir()
     stack = start(folder)

@@ -38,16 +38,11 @@ def apply(
 ) -> None:
     """Create what is missing, set what differs, give every group its start. Never changes a partition count."""
     settings = load_settings(KafkaSettings)
-    topics = Topics(settings.topic_prefix)
-    specs = [
-        spec_of(topic, partitions=partitions, replication_factor=replication_factor) for topic in topics.all()
-    ]
-    groups = [
-        GroupSpec(group=group.name, topics=group.topics, read_back=group.outcome_topic)
-        for group in topics.groups()
-    ]
+    wanted = apply_registry(
+        settings, partitions=partitions, replication_factor=replication_factor, dry_run=dry_run
+    )
     try:
-        plan = asyncio.run(_run(settings, specs, groups, dry_run=dry_run))
+        plan = asyncio.run(wanted)
     except KafkaFault as fault:
         refuse(str(fault))
     if as_json:
@@ -71,9 +66,18 @@ def spec_of(topic: Topic, *, partitions: int, replication_factor: int) -> TopicS
     )
 
 
-async def _run(
-    settings: KafkaSettings, specs: list[TopicSpec], groups: list[GroupSpec], *, dry_run: bool
+async def apply_registry(
+    settings: KafkaSettings, *, partitions: int, replication_factor: int, dry_run: bool = False
 ) -> Plan:
+    """Makes the broker's topics and groups what the registry says, and returns what that took. Raises KafkaFault."""
+    topics = Topics(settings.topic_prefix)
+    specs = [
+        spec_of(topic, partitions=partitions, replication_factor=replication_factor) for topic in topics.all()
+    ]
+    groups = [
+        GroupSpec(group=group.name, topics=group.topics, read_back=group.outcome_topic)
+        for group in topics.groups()
+    ]
     admin = Admin(settings=settings)
     await admin.open()
     try:

@@ -7,18 +7,18 @@ from pathlib import Path
 
 from tocsin.dev.errors import StartFailed
 from tocsin.dev.run_folder import replace_file
-from tocsin.dev.sample import TENANT
 
 
-async def api_keys(path: Path, *, command: Callable[..., Awaitable[str]]) -> dict[str, str]:
-    """`admin_key` with all scopes and `api_key` with send and read, as kept in `path`, else made with `tocsin keys`."""
+async def tables_and_keys(path: Path, *, command: Callable[..., Awaitable[str]]) -> dict[str, str]:
+    """Migrates both schemas; `admin_key` with all scopes and `api_key` with send and read, as kept in `path`, else made."""
     kept = _read(path)
+    output = await command("tocsin.dev.tables", *([] if kept else ["--keys"]))
     if kept is not None:
         return kept
-    keys = {
-        "admin_key": await _create(command, "--admin", "--create-tenant"),
-        "api_key": await _create(command, "--scopes", "send,read"),
-    }
+    words = [word for word in output.split() if word.startswith("tk_")]
+    if len(words) != 2:
+        raise StartFailed("Making API keys printed no keys.")
+    keys = dict(zip(("admin_key", "api_key"), words, strict=True))
     replace_file(path, keys)
     return keys
 
@@ -37,11 +37,3 @@ def _read(path: Path) -> dict[str, str] | None:
         return None
     kept: dict[str, str] = json.loads(path.read_text())
     return kept
-
-
-async def _create(command: Callable[..., Awaitable[str]], *options: str) -> str:
-    output = await command("tocsin.cli", "keys", "create", "--tenant", TENANT, *options)
-    words = [word for word in output.split() if word.startswith("tk_")]
-    if len(words) != 1:
-        raise StartFailed("`tocsin keys create` printed no key.")
-    return words[0]

@@ -7,6 +7,13 @@ from pathlib import Path
 from tocsin.dev.processes import free_port
 
 PARTITIONS, SLOTS = 4, 2
+NAMES = ("router", "ledger", "dispatch-push", "dispatch-sms", "dispatch-email", "ingest")
+"""In the order of their start: what takes longest first."""
+
+
+def module_of(name: str) -> str:
+    """What `python -m` starts."""
+    return f"tocsin.{name.replace('-', '_')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +27,7 @@ class Service:
     @property
     def module(self) -> str:
         """What `python -m` starts."""
-        return f"tocsin.{self.name.replace('-', '_')}"
+        return module_of(self.name)
 
     @property
     def url(self) -> str:
@@ -51,7 +58,7 @@ def services(around: Surroundings) -> list[Service]:
         **{f"dispatch-{channel}": _dispatcher(channel, around) for channel in ("email", "sms", "push")},
         "ledger": {},
     }
-    return [_service(name, env, around) for name, env in own.items()]
+    return [_service(name, own[name], around) for name in NAMES]
 
 
 def _service(name: str, env: Mapping[str, str], around: Surroundings) -> Service:

@@ -12,17 +12,20 @@ from typing import Any
 
 import aiohttp
 
+from tocsin.cli.topics import apply_registry
 from tocsin.dev.commands import run_command
 from tocsin.dev.entry import Entry
+from tocsin.dev.errors import StartFailed
 from tocsin.dev.local_catcher import LocalCatcher
 from tocsin.dev.processes import free_port, spawn
 from tocsin.dev.progress import Steps
 from tocsin.dev.readiness import wait_until_ready
 from tocsin.dev.run_folder import RunFolder, replace_file
-from tocsin.dev.secrets_file import api_keys, unsubscribe_secret
+from tocsin.dev.secrets_file import tables_and_keys, unsubscribe_secret
 from tocsin.dev.servers import Servers
 from tocsin.dev.services import PARTITIONS, Service, Surroundings, services
 from tocsin.dev.supervisor import Program, Supervisor
+from tocsin.kafka import KafkaFault, KafkaSettings
 
 
 class Stack:
@@ -76,19 +79,18 @@ class Stack:
 
     async def _kafka_and_topics(self) -> None:
         await self._servers.start_kafka()
-        apply = ("tocsin.cli", "topics", "apply", f"--partitions={PARTITIONS}", "--replication-factor=1")
         with self._steps.step("Creating topics"):
-            await self._command(*apply, env={"KAFKA_BOOTSTRAP_SERVERS": self._servers.kafka})
+            settings = KafkaSettings(bootstrap_servers=self._servers.kafka)
+            try:
+                await apply_registry(settings, partitions=PARTITIONS, replication_factor=1)
+            except KafkaFault as exc:
+                raise StartFailed(f"Topics could not be created: {exc}") from exc
 
     async def _database_and_tables(self) -> None:
         await self._servers.start_postgres()
         command = functools.partial(self._command, env={"DATABASE_URL": self._servers.database})
         with self._steps.step("Creating tables and API keys"):
-            await _side_by_side(
-                command("tocsin.router", "migrate"),
-                command("tocsin.ledger", "migrate"),
-            )
-            self._keys = await api_keys(self._data / "keys.json", command=command)
+            self._keys = await tables_and_keys(self._data / "keys.json", command=command)
 
     async def _start_catcher(self) -> None:
         with self._steps.step("Starting the catcher"):
