@@ -1,6 +1,5 @@
 """The API keys that work, kept as the topic `directory` has them."""
 
-
 from tocsin.contracts.codec import Unreadable, decode_directory
 from tocsin.contracts.directory import ApiKey
 from tocsin.kafka import Record
