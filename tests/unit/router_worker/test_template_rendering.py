@@ -188,7 +188,7 @@ def test_what_cannot_be_sorted_is_named_as_written():
     assert render("x{{ data.l | sort|join(',') }}", data={"l": None}) == SmsContent(body="x")
 
 
-def test_a_push_message_has_16_kib():
+def test_a_push_message_has_64_kib():
     def pushed(length: int) -> object:
         parts = {"title": "t", "body": "b", "data.x": "{{ data.s }}"}
         template = Template(
@@ -196,8 +196,8 @@ def test_a_push_message_has_16_kib():
         )
         return Renderer().render(template, {"data": {"s": "x" * length}})
 
-    assert isinstance(pushed(16_000), PushContent)
-    assert isinstance(pushed(17_000), RenderFault)
+    assert isinstance(pushed(65_000), PushContent)
+    assert isinstance(pushed(66_000), RenderFault)
 
 
 def test_a_part_may_have_512_kib():
