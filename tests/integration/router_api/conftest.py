@@ -1,6 +1,10 @@
 """A migrated directory on a real PostgreSQL, its API through httpx, and callers with keys."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.contracts.directory import ApiKey, Scope
 from tocsin.database import DatabaseSettings, create_engine
+from tocsin.dev import create_database, drop_database
 from tocsin.router.api import create_app
-from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
 from tocsin.testing import ManualClock
 from tocsin.web import KeyTable, new_key
@@ -22,11 +26,29 @@ ALL: tuple[Scope, ...] = ("send", "read", "manage", "operate")
 PUBLIC_URL = "https://notify.example.com"
 
 
+@pytest.fixture(scope="session")
+def empty_directory(postgres_server: str) -> Iterator[str]:
+    """The name of a database with the directory's tables, and nobody connected."""
+    name = f"directory_{uuid.uuid4().hex[:12]}"
+    env = {**os.environ, "DATABASE_URL": create_database(postgres_server, name)}
+    subprocess.run([sys.executable, "-m", "tocsin.router", "migrate"], env=env, check=True)
+    yield name
+    drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def database_template(request: pytest.FixtureRequest) -> str | None:
+    """Who asks for an engine gets the tables; who runs the command that makes them begins with nothing."""
+    if "engine" not in request.fixturenames:
+        return None
+    template: str = request.getfixturevalue("empty_directory")
+    return template
+
+
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """An empty directory."""
     made = create_engine(DatabaseSettings(url=database_url), application="test")
-    await MIGRATIONS.upgrade(made)
     yield made
     await made.dispose()
 

@@ -183,9 +183,12 @@ class PostgresServer:
             raise StartFailed(f"PostgreSQL could not create its data folder: {done.stderr.strip()}")
 
 
-def create_database(server_url: str, name: str) -> str:
-    """Creates an empty database on the server behind `server_url` and returns its URL. The name must not exist."""
-    run_sql(server_url, f'CREATE DATABASE "{name}"')
+def create_database(server_url: str, name: str, *, template: str | None = None) -> str:
+    """Creates a database on the server behind `server_url` and returns its URL: empty, or a copy of `template`.
+
+    The name must not exist, and nobody may be connected to the template.
+    """
+    run_sql(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template or "template1"}"')
     return server_url.rsplit("/", 1)[0] + f"/{name}"
 
 
