@@ -10,7 +10,7 @@ from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates import Renderer, RenderFault, check_template
 from tocsin.router.templates.bounds import BRANCHES
-from tocsin.router.templates.metering import metered
+from tocsin.router.templates.metering import CPU_SECONDS, SECOND_CHANCE_SECONDS, Meter, metered
 
 BIG = "x" * 250_000
 revisions = iter(range(1, 1_000_000))
@@ -232,3 +232,47 @@ def test_a_template_is_compiled_once_per_revision():
     assert renderer.render(second, {}) == SmsContent(body="two")
     renderer.forget(second)
     assert renderer._compiled == {}
+
+
+class Pausing:
+    """A clock of the CPU on which the interpreter once does something else for a second."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def thread_time(self) -> float:
+        self.looks += 1
+        return (
+            0.0 if self.looks < 2 else 1.0
+        )  # the first look begins the message, the next comes after the pause
+
+
+def test_no_message_is_lost_to_a_pause_of_the_interpreter(monkeypatch):
+    monkeypatch.setattr("tocsin.router.templates.metering.time", Pausing())
+    assert render("{% if data.x %}Hi {{ data.x }}{% endif %}", data={"x": "Ann"}) == SmsContent(body="Hi Ann")
+
+
+class Racing:
+    """A clock of the CPU on which every look takes a second."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def thread_time(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_a_template_that_is_slow_itself_has_a_second_chance_once(monkeypatch):
+    monkeypatch.setattr("tocsin.router.templates.metering.time", Racing())
+    parts = {"body": "{% if true %}Hi{% endif %}"}
+    template = Template(
+        tenant="acme", workflow="w", channel=Channel.SMS, locale="en", revision=1, parts=parts
+    )
+    renderer = Renderer()
+    budgets = []
+    start = Meter.start
+    monkeypatch.setattr(Meter, "start", lambda self, seconds: budgets.append(seconds) or start(self, seconds))
+    for _ in range(2):
+        assert isinstance(renderer.render(template, {}), RenderFault)
+    assert budgets == [CPU_SECONDS, SECOND_CHANCE_SECONDS, CPU_SECONDS]

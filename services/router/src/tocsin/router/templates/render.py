@@ -16,7 +16,14 @@ from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
 from tocsin.router.templates.check import parse
 from tocsin.router.templates.filters import FILTER_FUNCTIONS, REMOVED_FILTERS, FilterRefused, bounded_range
-from tocsin.router.templates.metering import CPU_SECONDS, Exceeded, Meter, metered
+from tocsin.router.templates.metering import (
+    CPU_SECONDS,
+    SECOND_CHANCE_SECONDS,
+    Exceeded,
+    Meter,
+    TookTooLong,
+    metered,
+)
 
 FUEL: Final = 50_000
 """minijinja instructions a part may run: some thousand turns of a small loop."""
@@ -66,6 +73,8 @@ class Renderer:
         self._count = 0
         self._engine = _engine(self._meter)
         self._turn = asyncio.Lock()
+        self._slow: set[tuple[tuple[str, str, str, str], int]] = set()
+        """Revisions that did not come to an end within their second chance either: they get no other."""
 
     def ready(self, template: Template) -> bool:
         """Whether this revision is compiled."""
@@ -82,22 +91,37 @@ class Renderer:
         self, template: Template, context: Mapping[str, Any], *, seconds: float = CPU_SECONDS
     ) -> Content | RenderFault:
         """The content for the template's channel. `context` holds the roots; what is missing in it is undefined.
-        `seconds`: what is left to it of a CPU."""
+        `seconds`: what is left to it of a CPU. What does not end within it is tried once more, on its own account, so that no
+        message is lost to a pause of the interpreter; a revision that fails that, too, has one chance only from then on."""
         compiled = self._ready(template)
         if compiled.fault is not None:
             return compiled.fault
-        self._meter.start(seconds)
+        revision = (_key(template), template.revision)
         try:
-            parts = {part: self._part(part, compiled, context) for part in template.parts}
-            return _content(template.channel, parts)
+            return self._rendered(template, compiled, context, seconds)
         except _Failed as failed:
+            if not isinstance(failed.__cause__, TookTooLong) or revision in self._slow:
+                return failed.fault
+        try:
+            return self._rendered(template, compiled, context, SECOND_CHANCE_SECONDS)
+        except _Failed as failed:
+            if isinstance(failed.__cause__, TookTooLong):
+                self._slow.add(revision)
             return failed.fault
+
+    def _rendered(
+        self, template: Template, compiled: _Compiled, context: Mapping[str, Any], seconds: float
+    ) -> Content:
+        self._meter.start(seconds)
+        parts = {part: self._part(part, compiled, context) for part in template.parts}
+        return _content(template.channel, parts)
 
     def forget(self, template: Template) -> None:
         """Let go of a template that is published no more."""
         known = self._compiled.pop(_key(template), None)
         if known is not None:
             self._remove(known)
+            self._slow.discard((_key(template), known.revision))
 
     def _ready(self, template: Template) -> _Compiled:
         if not self.ready(template):
