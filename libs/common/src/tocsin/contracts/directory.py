@@ -20,11 +20,6 @@ class _Entity(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"
     """The schema's version, not the entity's."""
     tenant: str
 
-    @property
-    def record_key(self) -> bytes:
-        """The entity's Kafka key: `kind/tenant` and what names it within the tenant."""
-        raise NotImplementedError
-
 
 class ApiKey(_Entity, kw_only=True, omit_defaults=True, tag="api_key"):
     """An API key without its secret: `sha256` is the hex SHA-256 of the secret part."""
@@ -38,6 +33,7 @@ class ApiKey(_Entity, kw_only=True, omit_defaults=True, tag="api_key"):
 
     @property
     def record_key(self) -> bytes:
+        """The entity's Kafka key, as every entity has one: `kind/tenant` and what names it within the tenant."""
         return f"api_key/{self.tenant}/{self.id}".encode()
 
 
