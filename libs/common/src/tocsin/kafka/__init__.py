@@ -7,6 +7,7 @@ Writing: `Publisher` (plain, idempotent) and the transactions of a `Slot`. Readi
 from tocsin.kafka.admin import Admin
 from tocsin.kafka.errors import (
     DrainTooSlow,
+    GroupAtWork,
     KafkaFault,
     NoProgress,
     NotReadToEnd,
@@ -54,6 +55,7 @@ __all__ = [
     "ExactlyOnce",
     "Failpoints",
     "Fetching",
+    "GroupAtWork",
     "GroupSpec",
     "GroupTimings",
     "Headers",

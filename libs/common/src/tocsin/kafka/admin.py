@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from tocsin.kafka.errors import KafkaFault
+from tocsin.kafka.errors import GroupAtWork, KafkaFault
 from tocsin.kafka.offsets import Offsets, read_back_metadata
 from tocsin.kafka.records import TopicPartition
 from tocsin.kafka.seams import committed_with_metadata
@@ -199,7 +199,7 @@ class Admin:
                 await consumer.commit(offsets)
             except KafkaError as exc:
                 msg = f"Group {group} is at work and takes no start offsets: stop its members first."
-                raise KafkaFault(msg) from exc
+                raise GroupAtWork(msg) from exc
             finally:
                 await consumer.stop()
 

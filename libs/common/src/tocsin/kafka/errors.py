@@ -8,6 +8,7 @@ KafkaFault
 │   ├── OffsetMissing
 │   └── PartitionsUnequal
 ├── PlanRefused            stop: the topics differ in a way that no command may change
+├── GroupAtWork            stop the group's members, or wait until those that died are forgotten; then again
 ├── NotReadToEnd           stop or try again: the end of a log was not reached in time
 ├── ProducerBroken         end the process: this producer can no longer keep its promise
 └── OwnershipLost          end the process: somebody else may own these partitions now
@@ -19,6 +20,10 @@ KafkaFault
 
 class KafkaFault(Exception):
     """Anything this package raises on purpose. The message is one sentence for a person."""
+
+
+class GroupAtWork(KafkaFault):
+    """A group has members and takes no start offsets. Members that were killed count until their session ends."""
 
 
 class NotStored(KafkaFault):

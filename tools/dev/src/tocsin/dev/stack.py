@@ -25,7 +25,10 @@ from tocsin.dev.secrets_file import tables_and_keys, unsubscribe_secret
 from tocsin.dev.servers import Servers
 from tocsin.dev.services import PARTITIONS, Service, Surroundings, services
 from tocsin.dev.supervisor import Program, Supervisor
-from tocsin.kafka import KafkaFault, KafkaSettings
+from tocsin.kafka import GroupAtWork, KafkaFault, KafkaSettings
+
+FORGOTTEN_WITHIN = 60.0
+"""Seconds; a session lasts 6 to 45."""
 
 
 class Stack:
@@ -82,7 +85,7 @@ class Stack:
         with self._steps.step("Creating topics"):
             settings = KafkaSettings(bootstrap_servers=self._servers.kafka)
             try:
-                await apply_registry(settings, partitions=PARTITIONS, replication_factor=1)
+                await _topics_once_the_dead_are_forgotten(settings)
             except KafkaFault as exc:
                 raise StartFailed(f"Topics could not be created: {exc}") from exc
 
@@ -161,3 +164,17 @@ async def _side_by_side(*jobs: Coroutine[Any, Any, object]) -> None:
                 group.create_task(job)
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
+
+
+async def _topics_once_the_dead_are_forgotten(settings: KafkaSettings) -> None:
+    """The broker of a stack that was killed still counts its services as members, until their sessions end."""
+    deadline = asyncio.get_running_loop().time() + FORGOTTEN_WITHIN
+    while True:
+        try:
+            await apply_registry(settings, partitions=PARTITIONS, replication_factor=1)
+        except GroupAtWork:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(1)
+        else:
+            return
