@@ -8,10 +8,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.errors import GroupAuthorizationFailedError
 from aiokafka.producer import message_accumulator, sender
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 
-from tocsin.kafka import header_names, seams
+from tocsin.kafka import TopicPartition, header_names, seams
 
 
 def names(function) -> set[str]:
@@ -49,10 +50,56 @@ async def test_batches_of_a_producer_can_live_for_ever():
     await producer.stop()
 
 
+class LoadingCoordinator:
+    """Answers as a broker does just after its start: an error of the group, and no partitions."""
+
+    group_id = "g"
+
+    def __init__(self, *codes: int, last: int = 0) -> None:
+        self._codes = [*codes, last]
+        self.died = 0
+
+    async def ensure_coordinator_known(self) -> None:
+        """It is known."""
+
+    def coordinator_dead(self) -> None:
+        self.died += 1
+
+    async def _send_req(self, request) -> SimpleNamespace:
+        code = self._codes.pop(0)
+        assert request._partitions == [("t", [0, 1, 2])]
+        topics = [] if code else [("t", [(0, 7, "read", 0), (1, -1, "", 0), (2, 0, "", 0)])]
+        return SimpleNamespace(error_code=code, topics=topics)
+
+
+WANTED = [TopicPartition("t", number) for number in range(3)]
+
+
+async def test_a_group_that_still_loads_is_not_one_that_never_committed(monkeypatch):
+    monkeypatch.setattr(seams, "PATIENT_RETRY", 0)
+    coordinator = LoadingCoordinator(14, 14, 16)
+    found = await seams.committed_with_metadata(SimpleNamespace(_coordinator=coordinator), WANTED)
+    assert found == {WANTED[0]: (7, "read"), WANTED[2]: (0, "")}
+    assert coordinator.died == 1
+    assert await seams.committed_with_metadata(SimpleNamespace(_coordinator=coordinator), []) == {}
+
+
+async def test_a_group_that_may_not_be_read_is_told():
+    consumer = SimpleNamespace(_coordinator=LoadingCoordinator(last=30))
+    with pytest.raises(GroupAuthorizationFailedError):
+        await seams.committed_with_metadata(consumer, WANTED)
+
+
 def test_a_coordinator_has_what_we_wrap():
     coordinator = group_coordinator.GroupCoordinator
     assert "_do_heartbeat" in names(coordinator._heartbeat_routine)
-    for name in ("_do_heartbeat", "fetch_committed_offsets", "check_errors"):
+    for name in (
+        "_do_heartbeat",
+        "_send_req",
+        "check_errors",
+        "coordinator_dead",
+        "ensure_coordinator_known",
+    ):
         assert callable(getattr(coordinator, name))
     source = inspect.getsource(coordinator.__init__)
     for name in ("self.generation", "self.member_id", "self._coordination_task"):

@@ -12,7 +12,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.consumer import fetcher as aio_fetcher
+from aiokafka.errors import KafkaError, NoError, NotCoordinatorForGroupError, for_code
 from aiokafka.producer import sender as aio_sender
+from aiokafka.protocol.commit import OffsetFetchRequest
 
 from tocsin.kafka.header_names import LenientRecords
 from tocsin.kafka.records import TopicPartition
@@ -65,14 +67,46 @@ async def high_watermarks(
 async def committed_with_metadata(
     consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, tuple[int, str]]:
-    """The group's committed offsets and their metadata, which `committed()` drops. Absent ones are left out."""
-    wanted = [AioTopicPartition(*partition) for partition in partitions]
-    found = await consumer._coordinator.fetch_committed_offsets(wanted)
-    return {
-        TopicPartition(*partition): (committed.offset, committed.metadata)
-        for partition, committed in found.items()
-        if committed.offset >= 0
-    }
+    """The group's committed offsets and their metadata, which `committed()` drops. Absent ones are left out.
+
+    Asked here rather than by `fetch_committed_offsets`, which overlooks what is said of the whole group: a coordinator
+    that still loads, just after a broker's start, answers with an error and no partitions, and that would read as a
+    group that never committed. Waits until there is an answer; KafkaError where waiting does not help.
+    """
+    coordinator = consumer._coordinator
+    by_topic: dict[str, list[int]] = {}
+    for topic, partition in partitions:
+        by_topic.setdefault(topic, []).append(partition)
+    while by_topic:
+        await coordinator.ensure_coordinator_known()
+        try:
+            request = OffsetFetchRequest(coordinator.group_id, list(by_topic.items()))
+            return _committed(await coordinator._send_req(request))
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            if isinstance(error, NotCoordinatorForGroupError):
+                coordinator.coordinator_dead()
+            await asyncio.sleep(PATIENT_RETRY)
+    return {}
+
+
+def _committed(answer: Any) -> dict[TopicPartition, tuple[int, str]]:
+    """Raises the KafkaError of the group or of any partition."""
+    found: dict[TopicPartition, tuple[int, str]] = {}
+    _raise_for(getattr(answer, "error_code", 0))  # the first versions of the answer have none
+    for topic, partitions in answer.topics:
+        for partition, offset, metadata, code in partitions:
+            _raise_for(code)
+            if offset >= 0:
+                found[TopicPartition(topic, partition)] = (offset, metadata)
+    return found
+
+
+def _raise_for(code: int) -> None:
+    error = for_code(code)
+    if error is not NoError:
+        raise error
 
 
 def position_now(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
