@@ -1,6 +1,7 @@
 """`python -m tocsin.dev run | up | down`: the local stack in the foreground, or in the background."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -84,4 +85,6 @@ def _one_sentence(work: Callable[[], None]) -> None:
 
 
 if __name__ == "__main__":
+    # Faults are told in sentences; without a handler Python would print the libraries' own lines among them.
+    logging.getLogger().addHandler(logging.NullHandler())
     app()
