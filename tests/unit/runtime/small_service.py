@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from tocsin.runtime import Health, NeedsOperator, Service, ServiceSettings, main
+from tocsin.runtime import Health, OperatorError, Service, ServiceSettings, main
 
 
 class SmallSettings(ServiceSettings):
@@ -28,7 +28,7 @@ class Part:
         if self._ending == "never-opens":
             await asyncio.Event().wait()
         if self._ending == "refuses":
-            raise NeedsOperator("The topic has no start offsets: run `tocsin topics apply`.")
+            raise OperatorError("The topic has no start offsets: run `tocsin topics apply`.")
 
     async def run(self, stop: asyncio.Event) -> None:
         match self._ending:

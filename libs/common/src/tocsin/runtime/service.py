@@ -20,7 +20,8 @@ from typing import Any
 import uvloop
 
 from tocsin.observability import get_logger, shutdown_tracing
-from tocsin.runtime.component import Component, NeedsOperator
+from tocsin.runtime.component import Component
+from tocsin.runtime.errors import OperatorError
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer, HttpSettings
 from tocsin.runtime.loop_watch import watch_loop
@@ -83,7 +84,7 @@ class _Life:
         self._listen_to_signals()
         try:
             serving = await self._server.start()
-        except NeedsOperator as error:
+        except OperatorError as error:
             self._fail("could not start", error, component="http")
             return self._code
         watching = asyncio.create_task(watch_loop(health=self._health, stop=self._stop), name="loop watch")
@@ -184,7 +185,7 @@ class _Life:
 
     def _fail(self, what: str, error: BaseException | None, *, component: str) -> None:
         self._code = 1
-        if isinstance(error, NeedsOperator):
+        if isinstance(error, OperatorError):
             log.error(what, component=component, reason=str(error))
         else:
             log.error(what, component=component, exc_info=error)
