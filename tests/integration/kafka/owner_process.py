@@ -10,7 +10,17 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from tocsin.kafka import Batch, ExactlyOnce, GroupTimings, KafkaFault, KafkaSettings, Outgoing
+from tocsin.kafka import (
+    Batch,
+    ConsumerGroup,
+    ExactlyOnce,
+    Fenced,
+    GroupTimings,
+    KafkaCluster,
+    KafkaFault,
+    KafkaSettings,
+    Outgoing,
+)
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.health import Health
 
@@ -36,16 +46,19 @@ async def own(servers: str, prefix: str, place: str, what: str) -> None:
     async def process(batch: Batch) -> Sequence[Outgoing]:
         return [Outgoing(f"{prefix}out", record.key, b"first") for record in batch.records]
 
-    owner = ExactlyOnce(
-        settings=KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix),
+    cluster = KafkaCluster(KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix))
+    failpoints = Fatal(place, signal.Signals[what])
+    owner = ConsumerGroup(
+        cluster=cluster,
         group=f"{prefix}copier",
         topics=[f"{prefix}in"],
-        slots=2,
+        ownership=Fenced(cluster=cluster, shards=2, failpoints=failpoints),
+        work=ExactlyOnce(process, clock=SystemClock()).work,
         timings=TIMINGS,
-        process=process,
         health=Health(service="test"),
         clock=SystemClock(),
-        failpoints=Fatal(place, signal.Signals[what]),
+        rejoins=0,
+        failpoints=failpoints,
     )
     await owner.open()
     try:

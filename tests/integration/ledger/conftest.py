@@ -14,7 +14,7 @@ from tocsin.contracts.ids import delivery_id, notification_id
 from tocsin.contracts.statuses import Consideration, Decision, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.database import Database, DatabaseSettings
-from tocsin.kafka import Chunk, Record, TopicPartition
+from tocsin.kafka import PartitionBatch, Record, TopicPartition
 from tocsin.ledger.days import Days
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.projecting import DEAD_LETTERS, STATUSES, ProjectedTable
@@ -79,8 +79,8 @@ class Log:
     def status(self, status: Status, *, at: datetime | None = None) -> Record:
         return self.record(encode(status), at=at)
 
-    def chunk(self, *records: Record, expected: int | None) -> Chunk:
-        return Chunk(
+    def batch(self, *records: Record, expected: int | None) -> PartitionBatch:
+        return PartitionBatch(
             partition=self.partition, records=records, expected=expected, next=records[-1].offset + 1
         )
 

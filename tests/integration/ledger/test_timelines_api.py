@@ -34,9 +34,9 @@ class Asking:
             self._log.status(status, at=at + timedelta(milliseconds=number))
             for number, status in enumerate(statuses)
         ]
-        chunk = self._log.chunk(*records, expected=self._next)
-        await self._books.table().store([chunk])
-        self._next = chunk.next
+        batch = self._log.batch(*records, expected=self._next)
+        await self._books.table().apply([batch])
+        self._next = batch.next
         self._books.clock.advance(1)
 
     async def get(self, path: str, *, key: str = "acme", **query: Any) -> httpx.Response:

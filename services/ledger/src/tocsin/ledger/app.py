@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from tocsin.contracts.topics import Topics
 from tocsin.database import Database, DatabaseSettings, create_engine
-from tocsin.kafka import Fetching, Projection, Replica
+from tocsin.kafka import OTHERS, ConsumerGroup, Fetching, KafkaCluster, Projection, Replica, StoredPositions
 from tocsin.ledger.days import Days
 from tocsin.ledger.key_feed import KeyFeed
 from tocsin.ledger.migrations import MIGRATIONS
@@ -49,26 +49,31 @@ def build(settings: LedgerSettings) -> Service:
     for group, own in _groups(topics, settings).items():
         dead = group == topics.group("ledger", "dead")
         lane, kind = (DEAD_LANE, DEAD_LETTERS) if dead else (group.rpartition(".")[2], STATUSES)
-        projection = Projection(
-            settings=settings.kafka,
-            group=group,
-            topics=own,
-            store=ProjectedTable(
-                database=database, days=days, group=group, lane=lane, kind=kind, clock=clock
-            ),
-            health=health,
-            clock=clock,
-            batch_records=settings.batch_records,
-            fetching=_fetching(settings.gather),
+        table = ProjectedTable(database=database, days=days, group=group, lane=lane, kind=kind, clock=clock)
+        components.append(
+            ConsumerGroup(
+                cluster=KafkaCluster(settings.kafka),
+                group=group,
+                topics=own,
+                ownership=StoredPositions(table),
+                work=Projection(table, batch_records=settings.batch_records).work,
+                timings=OTHERS,
+                health=health,
+                clock=clock,
+                fetching=_fetching(settings.gather),
+                buffer_records=settings.batch_records,
+            )
         )
-        components.append(projection)
     app = create_app(ledger=Ledger(engine=database.engine), keys=keys, health=health)
     return Service(app=app, health=health, components=components)
 
 
 def _fetching(gather: float) -> Fetching:
     """A transaction costs the same for one row and for hundreds. Without a wait, at once."""
-    return Fetching(least_bytes=262_144, wait=gather) if gather else Fetching()
+    partition_bytes = 262_144
+    if not gather:
+        return Fetching(partition_bytes=partition_bytes)
+    return Fetching(least_bytes=262_144, wait=gather, partition_bytes=partition_bytes)
 
 
 def _groups(topics: Topics, settings: LedgerSettings) -> dict[str, tuple[str, ...]]:

@@ -1,13 +1,13 @@
 """Batches of records into rows: rows and positions in one PostgreSQL transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
 
 from tocsin.database import Database
-from tocsin.kafka import Chunk, Record, TopicPartition
+from tocsin.kafka import PartitionBatch, Record, TopicPartition
 from tocsin.ledger import dead_letter_rows, status_rows
 from tocsin.ledger.days import Days
 from tocsin.ledger.poison import PoisonShare
@@ -60,7 +60,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
 
 
 class ProjectedTable:
-    """`ProjectionStore` for one group. A record that is not what its topic says is kept apart; too many stop consumption."""
+    """`ProjectionStore` of one group. A record that is not what its topic says is kept apart; too many stop consumption."""
 
     def __init__(
         self,
@@ -88,21 +88,21 @@ class ProjectedTable:
         self._seconds = metrics.stage_seconds.labels("ledger", lane, "store")
         self._sizes = metrics.batch_records.labels("ledger", lane)
 
-    async def take(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The positions this group has stored."""
         async with self._database.driver() as connection:
             return await held_positions(connection, self._group, partitions)
 
-    async def store(self, chunks: Sequence[Chunk]) -> None:
+    async def apply(self, batches: Sequence[PartitionBatch]) -> None:
         """Rows and positions, or neither. OwnershipLost when another process moved a position; ConsumptionStopped for poison."""
         began = perf_counter()
-        records = [record for chunk in chunks for record in chunk.records]
+        records = [record for batch in batches for record in batch.records]
         rows, unreadable = await self._rows(records)
         self._poison.look(good=len(rows), bad=len(unreadable), group=self._group)
         await self._days.ensure({status_rows.day_of(row) for row in rows})
         async with self._database.driver() as connection, connection.transaction():
             await move_positions(
-                connection, self._group, chunks
+                connection, self._group, batches
             )  # first: a loser waits here, not after its work
             written = await self._insert(connection, rows)
             if unreadable:

@@ -8,14 +8,17 @@ from tocsin.database import Database
 from tocsin.database.reach import AWAY
 from tocsin.kafka import (
     NO_FAILPOINTS,
+    ConsumerGroup,
     ExactlyOnce,
     Failpoints,
+    Fenced,
     GroupTimings,
+    KafkaCluster,
     KafkaFault,
     KafkaSettings,
     Offsets,
+    Plain,
     Replica,
-    SlotGroup,
     timings_for,
 )
 from tocsin.observability import get_logger
@@ -53,6 +56,7 @@ def worker_components(
     """
     clock = clock or SystemClock()
     kafka, topics = settings.kafka, Topics(settings.kafka.topic_prefix)
+    cluster = KafkaCluster(kafka)
     limits = {topic.name: topic.max_message_bytes for topic in topics.all()}
     renderer = Renderer()
     directory = PublishedDirectory(renderer=renderer)
@@ -86,25 +90,24 @@ def worker_components(
             default_tenant=settings.default_tenant,
             failpoints=failpoints,
         )
-        deciding = ExactlyOnce(
-            settings=kafka,
+        deciding = ConsumerGroup(
+            cluster=cluster,
             group=topics.group("router", lane),
             topics=(topics.events(lane), topics.intents(lane)),
-            slots=settings.slots,
+            ownership=Fenced(cluster=cluster, shards=settings.slots, limits=limits, failpoints=failpoints),
+            work=ExactlyOnce(router.process, clock=clock).work,
             timings=timings or timings_for(lane),
-            process=router.process,
             health=health,
             clock=clock,
-            limits=limits,
             failpoints=failpoints,
         )
-        learning = SlotGroup(
-            settings=kafka,
+        learning = ConsumerGroup(
+            cluster=cluster,
             group=topics.group("router-feedback", lane),
             topics=(topics.status(lane),),
-            slots=settings.slots,
-            timings=timings or timings_for(lane),
+            ownership=Plain(),
             work=Feedback(lane=lane, database=database).work,
+            timings=timings or timings_for(lane),
             health=health,
             clock=clock,
             fetching=FETCHING,

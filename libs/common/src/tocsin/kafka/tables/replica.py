@@ -1,0 +1,89 @@
+"""A compacted topic, kept in memory: read to its end, then followed."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from tocsin.kafka.errors import KafkaFault
+from tocsin.kafka.lag import kind_and_lane
+from tocsin.kafka.records import Record
+from tocsin.kafka.settings import KafkaSettings
+from tocsin.kafka.tables.log_reader import LogReader, until_end
+from tocsin.observability import metrics
+from tocsin.runtime.health import Health
+from tocsin.runtime.waiting import wait_for
+
+POLL_SECONDS = 0.2
+
+
+class Replica:
+    """A component: calls ``apply(record)`` for every committed record of ``topic``, oldest first, for ever.
+
+    ``caught_up`` is set, and the health check turns ready, once the end as it was at the start is passed.
+    `open` returns only then. A record without value is a tombstone. What ``apply`` raises ends the process.
+    While the broker is away the replica stays as it is, and stays ready.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: KafkaSettings,
+        topic: str,
+        apply: Callable[[Record], None],
+        health: Health,
+        partitions: Sequence[int] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.name = name or f"replica {topic}"
+        self.caught_up = asyncio.Event()
+        self._settings = settings
+        self._topic = topic
+        self._partitions = partitions
+        self._apply = apply
+        self._check = health.check(f"kafka {self.name}")
+        kind, _ = kind_and_lane(topic, prefix=settings.topic_prefix)
+        self._applied = metrics.replica_records.labels(health.service, kind)
+        self._shown = metrics.replica_caught_up.labels(health.service, kind)
+        self._reader: LogReader | None = None
+
+    async def open(self) -> None:
+        """Read the topic to its end; waits for brokers and topic with a visible reason."""
+        self._reader = await wait_for(
+            "Kafka", self._connect, retry_on=(KafkaFault,), check=self._check, describe=str
+        )
+        self._check.unready(f"reading {self._topic} to its end")
+        async for records in until_end(self._reader, topic=self._topic):
+            self._take(records)
+            await asyncio.sleep(0)  # a long log must not hold the event loop
+        self.caught_up.set()
+        self._shown.set(1)
+        self._check.ready()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the topic until ``stop``."""
+        reader = self._reader
+        if reader is None:
+            raise RuntimeError(f"{self.name} is not open")
+        while not stop.is_set():
+            for records in await reader.read(seconds=POLL_SECONDS):
+                self._take(records)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self._shown.set(0)
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await reader.close()
+
+    async def _connect(self) -> LogReader:
+        reader = LogReader(settings=self._settings, topic=self._topic, partitions=self._partitions)
+        try:
+            await reader.open()
+        except asyncio.CancelledError:
+            await reader.close()
+            raise
+        return reader
+
+    def _take(self, records: list[Record]) -> None:
+        for record in records:
+            self._apply(record)
+        self._applied.inc(len(records))
