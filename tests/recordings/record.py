@@ -6,7 +6,6 @@ before it is committed. It is never right while a restructuring is under way: a 
 """
 
 import argparse
-import asyncio
 
 from tests.recordings.recording import FOLDER, STAGES, read, text_of
 from tests.recordings.running import outcome_of
@@ -22,7 +21,7 @@ def main() -> None:
     added = 0
     for case in recording["cases"]:
         if asked.overwrite or "outcome" not in case:
-            case["outcome"] = asyncio.run(outcome_of(asked.stage, case, recording["base"]))
+            case["outcome"] = outcome_of(asked.stage, case, recording["base"])
             added += 1
     (FOLDER / f"{asked.stage}.json").write_text(text_of(recording))
     print(f"{added} of {len(recording['cases'])} cases recorded")  # noqa: T201 - a script that a person runs

@@ -8,13 +8,14 @@ first and the last are kept beside one SHA-256 over all of them.
 import base64
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
+R = TypeVar("R")
 FOLDER: Final = Path(__file__).parent
-STAGES: Final = ("router",)
+STAGES: Final = ("router", "dispatcher")
 LONG: Final = 16_384
 """Bytes of one written value that are kept in full."""
 MANY: Final = 60
@@ -82,6 +83,12 @@ def to_bytes(kept: Any) -> bytes | None:
 def headers_of(kept: Iterable[Sequence[Any]]) -> tuple[tuple[str, bytes], ...]:
     """Headers as records have them."""
     return tuple((name, to_bytes(value) or b"") for name, value in kept)
+
+
+def record_of(kept: Any, make: Callable[..., R]) -> R:
+    """A record that is read: `make(topic, partition, offset, timestamp_ms, key, value, headers)`."""
+    place = (kept["topic"], kept["partition"], kept["offset"], kept["timestamp_ms"])
+    return make(*place, to_bytes(kept["key"]), to_bytes(kept["value"]), headers_of(kept["headers"]))
 
 
 def shortened(value: bytes | None) -> Any:

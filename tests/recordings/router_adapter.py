@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from tests.recordings.recording import headers_of, to_bytes, written
+from tests.recordings.recording import record_of, to_bytes, written
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
@@ -36,11 +36,6 @@ class _Database:
         return {who: self.people.get(who, Facts()) for who in people}
 
 
-def _record(kept: Any) -> Record:
-    place = (kept["topic"], kept["partition"], kept["offset"], kept["timestamp_ms"])
-    return Record(*place, to_bytes(kept["key"]), to_bytes(kept["value"]), headers_of(kept["headers"]))
-
-
 async def run(case: Any, base: Any) -> Any:
     """For each step what its batch wrote, transaction by transaction."""
     lane, topics, clock, renderer = Lane(case["lane"]), Topics(), ManualClock(), Renderer()
@@ -64,7 +59,7 @@ async def run(case: Any, base: Any) -> Any:
             database.people = {
                 (p["tenant"], p["id"]): msgspec.convert(p["facts"], Facts) for p in step["people"]
             }
-        rest, parts = [_record(kept) for kept in step.get("records", ())], []
+        rest, parts = [record_of(kept, Record) for kept in step.get("records", ())], []
         while rest:
             part = await router.process(Batch(slot=0, assignment=1, records=rest))
             parts.append({"records": part.records, "written": written(part.outgoing)})

@@ -15,8 +15,8 @@ CASES = [
 
 
 @pytest.mark.parametrize(("stage", "case"), CASES)
-async def test_the_same_bytes_come_out(stage: str, case: dict[str, Any]) -> None:
-    assert await outcome_of(stage, case, RECORDINGS[stage]["base"]) == case["outcome"]
+def test_the_same_bytes_come_out(stage: str, case: dict[str, Any]) -> None:
+    assert outcome_of(stage, case, RECORDINGS[stage]["base"]) == case["outcome"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
