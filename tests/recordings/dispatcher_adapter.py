@@ -26,7 +26,7 @@ ANSWERS: dict[str, type[Answer]] = {
 
 
 class _Surroundings:
-    """Slot, publisher, offsets and provider of one case; each outcome that is written ends one of its records."""
+    """Shard, publisher, offsets and provider of one case; each outcome that is written ends one of its records."""
 
     kind, idempotency = "scripted", "none"
 
@@ -34,7 +34,7 @@ class _Surroundings:
         self.name = base["provider"]
         self.clock = ManualClock(datetime.fromisoformat(case["at"]))
         self.records = [record_of(kept, Record) for kept in case["records"]]
-        self.batches = [Batch(slot=0, assignment=1, records=self.records)]
+        self.batches = [Batch(shard=0, assignment=1, records=self.records)]
         self.script = list(case.get("answers", ()))
         self.lease = not case.get("lease_lost", False)
         first = self.records[0]

@@ -61,7 +61,7 @@ async def run(case: Any, base: Any) -> Any:
             }
         rest, parts = [record_of(kept, Record) for kept in step.get("records", ())], []
         while rest:
-            part = await router.process(Batch(slot=0, assignment=1, records=rest))
+            part = await router.process(Batch(shard=0, assignment=1, records=rest))
             parts.append({"records": part.records, "written": written(part.outgoing)})
             rest = rest[part.records :]
         transactions.append(parts)

@@ -172,7 +172,7 @@ class Worker:
         """What follows from the records, part by part."""
         rest, out = list(records), list[Outgoing]()
         while rest:
-            part = await self.router.process(Batch(slot=0, assignment=1, records=rest))
+            part = await self.router.process(Batch(shard=0, assignment=1, records=rest))
             out += part.outgoing
             rest = rest[part.records :]
         return Written(out, self.topics)
