@@ -188,9 +188,11 @@ async def test_what_apply_raises_ends_the_replica(stage):
 async def test_a_record_that_cannot_be_read_halts_the_service_with_a_sentence(stage, at_start):
     await stage.topics("directory", partitions=1, compact=True)
     topic = stage.topic("directory")
-    replica = Replica(
-        settings=stage.settings, topic=topic, apply=lambda record: decode_stop(record.value), health=Health()
-    )
+
+    def apply(record: Record) -> None:
+        decode_stop(record.value or b"")
+
+    replica = Replica(settings=stage.settings, topic=topic, apply=apply, health=Health())
     sentence = rf"The record {topic}/0/0 cannot be read .*: upgrade this service, or run `tocsin directory republish`"
     if at_start:
         await stage.publish(Outgoing(topic, b"k", b"{}"))

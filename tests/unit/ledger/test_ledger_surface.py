@@ -1,4 +1,4 @@
-"""What the ledger says of itself without a broker or a database; poison; keys."""
+"""What the ledger says of itself without a broker or a database; keys."""
 
 from pathlib import Path
 
@@ -7,10 +7,9 @@ from openapi_spec_validator import validate
 
 from tocsin.contracts.codec import Unreadable, encode
 from tocsin.contracts.directory import ApiKey
-from tocsin.kafka import ConsumptionStopped, Record
+from tocsin.kafka import Record
 from tocsin.ledger import create_app
 from tocsin.ledger.key_feed import KeyFeed
-from tocsin.ledger.poison import PoisonShare
 from tocsin.ledger.settings import LedgerSettings
 from tocsin.runtime import settings_markdown
 from tocsin.web import KeyTable
@@ -28,29 +27,6 @@ def test_the_document_is_valid_and_asks_for_the_scope_read() -> None:
 def test_the_readme_lists_the_settings() -> None:
     held = README.read_text().split("<!-- settings -->\n")[1].split("<!-- /settings -->")[0]
     assert held == settings_markdown(LedgerSettings)
-
-
-@pytest.mark.parametrize(
-    ("batches", "stops"),
-    [
-        ([(0, 9)], False),
-        ([(0, 10)], True),
-        ([(990, 10)], False),
-        ([(980, 10)], True),
-        ([(0, 9), (2000, 0), (0, 9)], False),
-        ([(0, 5), (10, 5)], True),
-        ([(500, 5)] * 20, False),
-        ([(500, 6)] * 20, True),
-    ],
-)
-def test_a_share_of_poison_stops_consumption(batches: list[tuple[int, int]], stops: bool) -> None:
-    share, stopped = PoisonShare(), False
-    for good, bad in batches:
-        try:
-            share.look(good=good, bad=bad, group="ledger.bulk")
-        except ConsumptionStopped as error:
-            stopped = "ledger.bulk" in str(error)
-    assert stopped is stops
 
 
 def test_keys_come_and_go_with_the_directory() -> None:

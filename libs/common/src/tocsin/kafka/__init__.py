@@ -28,6 +28,7 @@ from tocsin.kafka.errors import (
 from tocsin.kafka.exactly_once import ExactlyOnce, Part
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.fetching import Fetching
+from tocsin.kafka.invalid_records import InvalidRecordLimit
 from tocsin.kafka.offsets import Offsets, Position, read_back_metadata, read_back_position
 from tocsin.kafka.packing import Limits
 from tocsin.kafka.partitioner import murmur2, partition_for
@@ -63,6 +64,7 @@ __all__ = [
     "GroupSpec",
     "GroupTimings",
     "Headers",
+    "InvalidRecordLimit",
     "KafkaFault",
     "KafkaSettings",
     "LeaseLost",

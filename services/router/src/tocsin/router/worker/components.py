@@ -28,7 +28,6 @@ from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.feedback import FETCHING, Feedback
 from tocsin.router.worker.handled import Partitions
 from tocsin.router.worker.lookups import Lookups
-from tocsin.router.worker.poison import PoisonWatch
 from tocsin.router.worker.routing import Router
 from tocsin.runtime import Check, Clock, Component, Health, SystemClock, wait_for
 
@@ -78,9 +77,6 @@ def worker_components(
             claims=claims,
             lookups=lookups,
             decider=Decider(directory=directory, renderer=renderer, topics=topics, lane=lane, links=links),
-            poison=PoisonWatch(
-                topic=topics.intents(lane), check=health.check(f"intents {lane}"), clock=clock
-            ),
             partitions=partitions,
             clock=clock,
             default_tenant=settings.default_tenant,
