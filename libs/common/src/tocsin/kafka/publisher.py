@@ -17,6 +17,7 @@ from tocsin.kafka.records import Outgoing, Stored
 from tocsin.kafka.seams import keep_batches_for_ever, sender_ended, stop_producer
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import get_logger, metrics
+from tocsin.runtime.bounds import CLOSE_PUBLISHER
 from tocsin.runtime.health import Health
 from tocsin.runtime.waiting import wait_for
 
@@ -24,7 +25,6 @@ log = get_logger(__name__)
 
 # A broker that holds a request longer than this is asked again on a new connection.
 REQUEST_SECONDS = 15.0
-CLOSE_SECONDS = 10.0
 # From here on a batch of our own is cheaper than the same records one by one.
 WORTH_A_BATCH = 4
 
@@ -95,7 +95,7 @@ class Publisher:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        if not await stop_producer(producer, seconds=CLOSE_SECONDS):
+        if not await stop_producer(producer, seconds=CLOSE_PUBLISHER):
             log.warning("closed with records nobody acknowledged", publisher=self.name, bytes=self._held)
 
     @property

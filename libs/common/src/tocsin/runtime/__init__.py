@@ -5,7 +5,7 @@ from tocsin.runtime.component import Component
 from tocsin.runtime.errors import OperatorError, ServiceHalted, find_cause
 from tocsin.runtime.health import Check, Health, Liveness
 from tocsin.runtime.http import CannotListen, HttpSettings
-from tocsin.runtime.main import Service, ServiceSettings, main
+from tocsin.runtime.main import LaneSettings, Service, ServiceSettings, main
 from tocsin.runtime.service import run_service
 from tocsin.runtime.settings import CommaList, Lanes, SettingsInvalid, load_settings, read_settings
 from tocsin.runtime.settings_table import SettingRow, settings_markdown, settings_table, settings_text
@@ -19,6 +19,7 @@ __all__ = [
     "Component",
     "Health",
     "HttpSettings",
+    "LaneSettings",
     "Lanes",
     "Liveness",
     "OperatorError",
