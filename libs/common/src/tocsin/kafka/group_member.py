@@ -16,11 +16,10 @@ from tocsin.kafka.seams import Membership, stop_consumer
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.timings import GroupTimings
 from tocsin.observability import get_logger
+from tocsin.runtime.bounds import LEAVE
 
 log = get_logger(__name__)
 
-# What the broker may still be asked for when this process leaves.
-LEAVE_SECONDS = 5.0
 # aiokafka's own watchdog would expel a member whose window is full while a provider is away.
 NEVER_MS = 2**31 - 1
 # aiokafka's own: what one answer may hold of one partition.
@@ -97,7 +96,7 @@ class GroupMember:
         consumer, self._consumer = self._consumer, None
         if consumer is None:
             return
-        if not await stop_consumer(consumer, seconds=LEAVE_SECONDS):
+        if not await stop_consumer(consumer, seconds=LEAVE):
             log.warning("left the group without an answer", group=self._group)
 
     def begin_assignment(self) -> None:

@@ -12,7 +12,7 @@ from tocsin.kafka.errors import DrainTooSlow, NoProgress, OwnershipLost, Partiti
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.fetching import AT_ONCE, Fetching
 from tocsin.kafka.group_gauges import GroupGauges
-from tocsin.kafka.group_member import LEAVE_SECONDS, GroupMember
+from tocsin.kafka.group_member import GroupMember
 from tocsin.kafka.lease import Lease
 from tocsin.kafka.offsets import Position
 from tocsin.kafka.packing import Limits
@@ -24,6 +24,7 @@ from tocsin.kafka.slot_taking import SlotTaker
 from tocsin.kafka.timings import GroupTimings
 from tocsin.kafka.waiting import wait_for_topics
 from tocsin.observability import get_logger
+from tocsin.runtime.bounds import LEAVE
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.health import Health
 
@@ -161,7 +162,7 @@ class SlotGroup:
             slot.end()
         self._held = {}
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LEAVE_SECONDS):
+            async with asyncio.timeout(LEAVE):
                 await self._taker.release()
         await self._member.leave()
 

@@ -20,9 +20,8 @@ from tocsin.kafka.slots import slot_of, transactional_id
 from tocsin.kafka.timings import GroupTimings
 from tocsin.kafka.transaction_queue import TransactionQueue
 from tocsin.kafka.transactions import TransactionalProducer
+from tocsin.runtime.bounds import COMMIT
 from tocsin.runtime.clock import Clock
-
-COMMIT_SECONDS = 8.0
 
 
 class SlotTaker:
@@ -153,7 +152,7 @@ class SlotTaker:
     ) -> None:
         commits = {AioTopicPartition(*partition): tuple(position) for partition, position in offsets.items()}
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
+            async with asyncio.timeout(COMMIT):
                 await consumer.commit(commits)
         except (KafkaError, TimeoutError) as exc:
             msg = f"The group refused the offsets of slot {number} of {self._group}: {exc!r}."

@@ -6,8 +6,8 @@
 | `drain`: what a lane's group has begun, when its partitions are taken away | 9 | 33 | `call`: it ends, and its outcome is written |
 | `rebalance`: the broker waits for members to give partitions back | 12 | 40 | `drain`: whoever is later is expelled |
 | `SHUTDOWN_TIMEOUT`: from SIGTERM to the end of the last `run` | 45 | 45 | `rebalance`: a shutdown drains too |
-| `CLOSING`: components are closed after that | 10 | 10 | `LEAVE`, `CLOSE_TRANSACTIONS`, `CLOSE_PUBLISHER` |
-| Kubernetes' and Compose's grace period, then SIGKILL | 75, 60 | 75, 60 | `preStop` + `SHUTDOWN_TIMEOUT` + `CLOSING` |
+| `CLOSING`: components are closed after that | 15 | 15 | `LEAVE` + `CLOSE_PUBLISHER` |
+| Kubernetes' and Compose's grace period, then SIGKILL | 75 | 75 | `preStop` + `SHUTDOWN_TIMEOUT` + `CLOSING` |
 | `progress`: a loop that stands still for so long is given up | 60 | 60 | `rebalance` |
 | `heartbeat`: a member tells the broker that it lives | 0.5 | 0.5 | |
 | `lease`: it may act after its last good heartbeat was sent | 4 | 4 | three heartbeats |
@@ -26,12 +26,18 @@ from typing import Final
 
 SHUTDOWN: Final = 45.0
 """The default of SHUTDOWN_TIMEOUT."""
-CLOSING: Final = 10.0
+CLOSING: Final = 15.0
+"""For the closing of all components together."""
 TRANSACTION: Final = 10.0
+"""For one transaction, and what the broker waits before it ends one that a dead owner left open."""
 COMMIT: Final = 8.0
+"""For the group to take an offset outside of a transaction."""
 LEAVE: Final = 5.0
+"""For the broker to answer a member that leaves."""
 CLOSE_TRANSACTIONS: Final = 5.0
+"""For a transactional producer to disconnect; what it left open, the next owner ends."""
 CLOSE_PUBLISHER: Final = 10.0
+"""For the plain producer to send what it still holds, then to disconnect."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
