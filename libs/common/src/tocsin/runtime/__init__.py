@@ -1,7 +1,7 @@
 """How a process starts, waits, tells its health, and ends."""
 
 from tocsin.runtime.clock import Clock, SystemClock
-from tocsin.runtime.component import Component
+from tocsin.runtime.component import Component, FunctionComponent, every
 from tocsin.runtime.errors import OperatorError, ServiceHalted, find_cause
 from tocsin.runtime.health import Check, Health, Liveness
 from tocsin.runtime.http import CannotListen, HttpSettings
@@ -17,6 +17,7 @@ __all__ = [
     "Clock",
     "CommaList",
     "Component",
+    "FunctionComponent",
     "Health",
     "HttpSettings",
     "LaneSettings",
@@ -29,6 +30,7 @@ __all__ = [
     "SettingRow",
     "SettingsInvalid",
     "SystemClock",
+    "every",
     "find_cause",
     "load_settings",
     "main",
