@@ -15,7 +15,7 @@ from tocsin.kafka import GroupTimings, KafkaFault, KafkaSettings
 from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.settings import RouterSettings
 from tocsin.router.worker import worker_components
-from tocsin.runtime import Health
+from tocsin.runtime import Health, find_cause
 
 TIMINGS = GroupTimings(call=2, drain=5, rebalance=10, heartbeat=0.3)
 
@@ -35,7 +35,8 @@ class Fatal:
             os.kill(os.getpid(), self._what)
 
 
-async def work(servers: str, prefix: str, url: str, place: str, what: str) -> None:
+async def work(servers: str, prefix: str, url: str, place: str, what: str) -> int:
+    """Work until it is no owner any more; the exit code."""
     settings = RouterSettings(
         kafka=KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix),
         database=DatabaseSettings(url=url),
@@ -62,9 +63,13 @@ async def work(servers: str, prefix: str, url: str, place: str, what: str) -> No
         async with asyncio.TaskGroup() as group:
             for one in components:
                 group.create_task(one.run(stop))
-    except* KafkaFault as faults:
-        sys.stdout.write(f"{faults.exceptions[0]}\n")
-        sys.exit(3)
+    except BaseExceptionGroup as failures:  # and no `except*`: Python 3.11.2 loses a SystemExit raised in it
+        fault = find_cause(failures, KafkaFault)
+        if fault is None:
+            raise
+        sys.stdout.write(f"{fault}\n")
+        return 3
+    return 0
 
 
-asyncio.run(work(*sys.argv[1:]))
+sys.exit(asyncio.run(work(*sys.argv[1:])))
