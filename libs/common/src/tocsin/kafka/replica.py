@@ -104,7 +104,9 @@ class Replica:
 
     def _check_readable(self) -> None:
         """Raise CopyUnreadable when the newest record of any key could not be read."""
-        for what in self._unreadable.values():
-            raise CopyUnreadable(
-                f"The record {what}: upgrade this service, or run `tocsin directory republish` and start it again."
-            )
+        if not self._unreadable:
+            return
+        what = next(iter(self._unreadable.values()))
+        sentence = f"The record {what}: upgrade this service, or run `tocsin directory republish` and start it again."
+        self._check.unready(sentence)
+        raise CopyUnreadable(sentence)
