@@ -152,7 +152,7 @@ class _Life:
 
     async def _stay(self, serving: asyncio.Task[None], halted: ServiceHalted) -> None:
         """Nothing works any more; answer HTTP, so that readiness says why, until told to stop."""
-        self._check.unready(str(halted))
+        self._check.unready(str(halted))  # also where nothing had begun to run
         log.error("halted until it is told to stop", reason=str(halted))
         told = asyncio.create_task(self._told.wait(), name="told")
         await asyncio.wait([serving, told], return_when=asyncio.FIRST_COMPLETED)
@@ -223,7 +223,7 @@ class _Life:
     def _begin_to_stop(self) -> None:
         if self._deadline == float("inf"):
             self._deadline = asyncio.get_running_loop().time() + self._bound
-        self._check.unready("stopping")
+        self._check.unready(str(self._halted or "stopping"))
         self._stop.set()
 
     def _listen_to_signals(self) -> None:
