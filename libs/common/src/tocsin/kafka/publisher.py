@@ -19,7 +19,7 @@ from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import get_logger, metrics
 from tocsin.runtime.bounds import CLOSE_PUBLISHER
 from tocsin.runtime.health import Health
-from tocsin.runtime.waiting import wait_for
+from tocsin.runtime.waiting import retry_until_available
 
 log = get_logger(__name__)
 
@@ -70,7 +70,7 @@ class Publisher:
 
     async def open(self) -> None:
         """Wait for the brokers, with a visible reason."""
-        producer = await wait_for(
+        producer = await retry_until_available(
             "Kafka", self._connect, retry_on=(KafkaFault,), check=self._check, describe=str
         )
         self._producer = producer

@@ -12,7 +12,7 @@ from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.topic_labels import kind_and_lane
 from tocsin.observability import metrics
 from tocsin.runtime.health import Health
-from tocsin.runtime.waiting import wait_for
+from tocsin.runtime.waiting import retry_until_available
 
 POLL_SECONDS = 0.2
 
@@ -54,7 +54,7 @@ class Replica:
 
     async def open(self) -> None:
         """Read the topic to its end; waits for brokers and topic with a visible reason."""
-        self._reader = await wait_for(
+        self._reader = await retry_until_available(
             "Kafka", self._connect, retry_on=(KafkaFault,), check=self._check, describe=str
         )
         self._check.unready(f"reading {self._topic} to its end")

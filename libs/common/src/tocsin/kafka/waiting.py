@@ -6,7 +6,7 @@ from tocsin.kafka.errors import KafkaFault
 from tocsin.kafka.offsets import Offsets, topic_missing
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.runtime.health import Check
-from tocsin.runtime.waiting import wait_for
+from tocsin.runtime.waiting import retry_until_available
 
 
 async def wait_for_topics(settings: KafkaSettings, topics: Iterable[str], *, check: Check) -> dict[str, int]:
@@ -24,4 +24,4 @@ async def wait_for_topics(settings: KafkaSettings, topics: Iterable[str], *, che
         finally:
             await offsets.close()
 
-    return await wait_for("Kafka", look, retry_on=(KafkaFault,), check=check, describe=str)
+    return await retry_until_available("Kafka", look, retry_on=(KafkaFault,), check=check, describe=str)

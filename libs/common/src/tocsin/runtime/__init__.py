@@ -9,7 +9,7 @@ from tocsin.runtime.main import LaneSettings, Service, ServiceSettings, main
 from tocsin.runtime.service import run_service
 from tocsin.runtime.settings import CommaList, Lanes, SettingsInvalid, load_settings, read_settings
 from tocsin.runtime.settings_table import SettingRow, settings_markdown, settings_table, settings_text
-from tocsin.runtime.waiting import wait_for
+from tocsin.runtime.waiting import retry_until_available
 
 __all__ = [
     "CannotListen",
@@ -35,9 +35,9 @@ __all__ = [
     "load_settings",
     "main",
     "read_settings",
+    "retry_until_available",
     "run_service",
     "settings_markdown",
     "settings_table",
     "settings_text",
-    "wait_for",
 ]

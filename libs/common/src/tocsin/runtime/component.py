@@ -15,7 +15,8 @@ class Component(Protocol):
         ...
 
     async def open(self) -> None:
-        """Return when it can be used. May wait for what is outside (see `wait_for`); is cancelled if the process is told to stop."""
+        """Return when it can be used. May wait for what is outside (see `retry_until_available`); is cancelled if the process
+        is told to stop."""
         ...
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -29,7 +29,7 @@ from tocsin.router.worker.feedback import FETCHING, Feedback
 from tocsin.router.worker.handled import Partitions
 from tocsin.router.worker.lookups import Lookups
 from tocsin.router.worker.routing import Router
-from tocsin.runtime import Check, Clock, Component, Health, SystemClock, wait_for
+from tocsin.runtime import Check, Clock, Component, Health, SystemClock, retry_until_available
 
 log = get_logger(__name__)
 
@@ -122,7 +122,7 @@ class PartitionCount:
 
     async def open(self) -> None:
         """Wait for a broker, then ask."""
-        self._into.count = await wait_for(
+        self._into.count = await retry_until_available(
             "Kafka", self._ask, retry_on=(KafkaFault,), check=self._check, describe=str
         )
         self._check.ready()
