@@ -14,7 +14,7 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 
-async def wait_for(
+async def retry_until_available(
     what: str,
     probe: Callable[[], Awaitable[T]],
     *,

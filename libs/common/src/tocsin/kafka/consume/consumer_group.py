@@ -29,9 +29,9 @@ from tocsin.kafka.errors import ConsumptionStopped, DrainTooSlow, NoProgress, Ow
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.lag import GroupMetrics
 from tocsin.kafka.records import TopicPartition
-from tocsin.kafka.timings import GroupTimings
 from tocsin.observability import get_logger
 from tocsin.runtime import OperatorError
+from tocsin.runtime.bounds import LEAVE, GroupTimings
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.health import Health
 
@@ -46,7 +46,6 @@ HOUR = 3600.0
 # Four times as long after each loss of the last hour, so that two owners in doubt do not fence each other in a circle.
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
-CLOSE_SECONDS = 5.0
 
 
 class ConsumerGroup(Generic[S]):
@@ -192,6 +191,7 @@ class ConsumerGroup(Generic[S]):
             member=member,
             lease=self._lease,
             clock=self._clock,
+            timings=self._timings,
             buffer_records=self._buffer_records,
             buffer_bytes=self._buffer_bytes,
             room=self._room,
@@ -381,7 +381,7 @@ class ConsumerGroup(Generic[S]):
         await _cancel(self._tasks.values())
         self._tasks = {}
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(LEAVE):
                 await self._let_go()
         member, self._member = self._member, None
         if member is not None:
