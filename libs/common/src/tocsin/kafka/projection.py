@@ -97,7 +97,7 @@ class Projection:
     async def open(self) -> None:
         """Wait for the brokers and the topics, with a visible reason."""
         await wait_for_topics(self._settings, self._topics, check=self._check)
-        self._check.unready("not assigned yet")
+        self._check.set_not_ready("not assigned yet")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Be a member until ``stop``. Raises OwnershipLost, TopicFault, or what the store raised."""
@@ -122,7 +122,7 @@ class Projection:
             await polling
             await self._member.leave()
         finally:
-            self._check.unready("stopped")
+            self._check.set_not_ready("stopped")
             await _cancel([watching, stopped, polling])
 
     async def close(self) -> None:
@@ -135,7 +135,7 @@ class Projection:
         log.error("consumption stopped", group=self._group, reason=why)
         self._next, self._expected = {}, {}
         await self._member.leave()
-        self._check.unready(why)
+        self._check.set_not_ready(why)
         await stop.wait()
 
     # Reading
@@ -222,7 +222,7 @@ class Projection:
         self._member.begin_lease()
         self._assignment += 1
         self._gauges.assigned()
-        self._check.unready("taking its partitions")
+        self._check.set_not_ready("taking its partitions")
         self._taking = asyncio.create_task(self._take(sorted(assigned)))
         self._taking.add_done_callback(self._note_end)
 
@@ -250,7 +250,7 @@ class Projection:
         self._assignment += 1
         self._next, self._expected = {}, {}
         self._taken = False
-        self._check.unready("rebalancing")
+        self._check.set_not_ready("rebalancing")
         if self._taking is not None:
             await _cancel([self._taking])
         try:
@@ -287,9 +287,9 @@ class Projection:
         if not self._taken:
             return
         if self._lease.ok():
-            self._check.ready()
+            self._check.set_ready()
         else:
-            self._check.unready("the group coordinator does not answer heartbeats")
+            self._check.set_not_ready("the group coordinator does not answer heartbeats")
 
 
 async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:

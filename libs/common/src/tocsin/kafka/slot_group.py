@@ -126,7 +126,7 @@ class SlotGroup:
         if count < self._slots:
             msg = f"Group {self._group} counts {self._slots} slots, but its topics have {count} partitions."
             raise PartitionsUnequal(msg)
-        self._check.unready("not assigned yet")
+        self._check.set_not_ready("not assigned yet")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Be a member until ``stop``; then drain. Raises OwnershipLost, TopicFault, or what ``work`` raised."""
@@ -150,7 +150,7 @@ class SlotGroup:
                 self._failed.result()
             await self._member.leave()
         finally:
-            self._check.unready("stopped")
+            self._check.set_not_ready("stopped")
             self._lease.end()
             await _cancel([*tasks, stopped, *self._tasks.values()])
 
@@ -197,7 +197,7 @@ class SlotGroup:
         self._member.begin_assignment()
         self._assignment += 1
         self._gauges.assigned()
-        self._check.unready("taking its slots")
+        self._check.set_not_ready("taking its slots")
         self._taking = asyncio.create_task(self._take(self._assignment, assigned))
         self._taking.add_done_callback(self._note_end)
 
@@ -219,7 +219,7 @@ class SlotGroup:
         consumer.resume(*(AioTopicPartition(*partition) for partition in assigned))
         self._reader.make_room()
         self._taken = True
-        self._check.ready()
+        self._check.set_ready()
         self._gauges.taken(len(held), self._clock.monotonic() - began)
         log.info("took slots", group=self._group, slots=sorted(self._held), assignment=assignment)
 
@@ -232,7 +232,7 @@ class SlotGroup:
         """Stop taking, let what is in flight end and commit within the drain bound, drop what is buffered."""
         async with self._giving_back:
             self._taken = False
-            self._check.unready("rebalancing")
+            self._check.set_not_ready("rebalancing")
             if self._taking is not None:
                 await _cancel([self._taking])
             self._member.check_not_expelled()
@@ -302,9 +302,9 @@ class SlotGroup:
         if not self._taken:
             return
         if self._lease.ok():
-            self._check.ready()
+            self._check.set_ready()
         else:
-            self._check.unready("the group coordinator does not answer heartbeats")
+            self._check.set_not_ready("the group coordinator does not answer heartbeats")
 
 
 async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
