@@ -75,7 +75,7 @@ class Database:
         )
         if self._migrations is not None:
             await self._migrations.require(self.engine)
-        self._check.ready()
+        self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`: keep the readiness check true to whether PostgreSQL answers."""
@@ -96,9 +96,9 @@ class Database:
         try:
             await self._probe()
         except AWAY as error:
-            self._check.unready(f"{self._settings.place} does not answer: {reason(error)}")
+            self._check.set_not_ready(f"{self._settings.place} does not answer: {reason(error)}")
         else:
-            self._check.ready()
+            self._check.set_ready()
 
     async def _probe(self) -> None:
         await reach(self.engine, self._settings)

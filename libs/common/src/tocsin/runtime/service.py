@@ -128,7 +128,7 @@ class _Life:
     async def _open_all(self) -> None:
         for component in self._components:
             self._begun.append(component)
-            self._check.unready(f"opening {component.name}")
+            self._check.set_not_ready(f"opening {component.name}")
             await component.open()
             log.info("opened", component=component.name)
 
@@ -137,7 +137,7 @@ class _Life:
             asyncio.create_task(component.run(self._stop), name=component.name)
             for component in self._components
         ]
-        self._check.ready()
+        self._check.set_ready()
         gc.collect()
         gc.freeze()  # what start-up made stays for ever; collections no longer look at it (tens of milliseconds saved)
         log.info("ready to work", components=[component.name for component in self._components])
@@ -152,7 +152,7 @@ class _Life:
 
     async def _stay(self, serving: asyncio.Task[None], halted: ServiceHalted) -> None:
         """Nothing works any more; answer HTTP, so that readiness says why, until told to stop."""
-        self._check.unready(str(halted))  # also where nothing had begun to run
+        self._check.set_not_ready(str(halted))  # also where nothing had begun to run
         log.error("halted until it is told to stop", reason=str(halted))
         told = asyncio.create_task(self._told.wait(), name="told")
         await asyncio.wait([serving, told], return_when=asyncio.FIRST_COMPLETED)
@@ -223,7 +223,7 @@ class _Life:
     def _begin_to_stop(self) -> None:
         if self._deadline == float("inf"):
             self._deadline = asyncio.get_running_loop().time() + self._bound
-        self._check.unready(str(self._halted or "stopping"))
+        self._check.set_not_ready(str(self._halted or "stopping"))
         self._stop.set()
 
     def _listen_to_signals(self) -> None:

@@ -41,7 +41,7 @@ async def retry_until_available(
                 log.info("no longer waiting", dependency=what, attempts=attempts)
             return found
         if check is not None:
-            check.unready(reason)
+            check.set_not_ready(reason)
         if reason != said:
             log.warning("waiting", dependency=what, reason=reason, attempts=attempts)
             said = reason

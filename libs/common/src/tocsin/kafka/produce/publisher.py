@@ -75,7 +75,7 @@ class Publisher:
         )
         self._producer = producer
         self._partitions = Partitions(producer.partitions_for)
-        self._check.ready()
+        self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch the producer until ``stop``; ProducerBroken when it can no longer keep its promise."""
@@ -86,7 +86,7 @@ class Publisher:
             if self._producer is not None and sender_ended(self._producer):
                 self._broken.set()
             if self._broken.is_set():
-                self._check.unready("the producer is broken")
+                self._check.set_not_ready("the producer is broken")
                 msg = f"The {self.name} can send no more: {self._fault!r}."
                 raise ProducerBroken(msg) from self._fault
 

@@ -56,14 +56,14 @@ class Replica:
         self._reader = await retry_until_available(
             "Kafka", self._connect, retry_on=(KafkaFault,), check=self._check, describe=str
         )
-        self._check.unready(f"reading {self._topic} to its end")
+        self._check.set_not_ready(f"reading {self._topic} to its end")
         async for records in until_end(self._reader, topic=self._topic):
             self._take(records)
             await asyncio.sleep(0)  # a long log must not hold the event loop
         self._check_readable()
         self.caught_up.set()
         self._shown.set(1)
-        self._check.ready()
+        self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the topic until ``stop``."""
@@ -107,5 +107,5 @@ class Replica:
             return
         what = next(iter(self._unreadable.values()))
         sentence = f"The record {what}: upgrade this service, or run `tocsin directory republish` and start it again."
-        self._check.unready(sentence)
+        self._check.set_not_ready(sentence)
         raise CopyUnreadable(sentence)

@@ -128,7 +128,7 @@ class PartitionCount:
         self._into.count = await retry_until_available(
             "Kafka", self._ask, retry_on=(KafkaFault,), check=self._check, describe=str
         )
-        self._check.ready()
+        self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Nothing to do."""
