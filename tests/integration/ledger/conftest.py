@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, notification_id
-from tocsin.contracts.statuses import Consideration, Decision, EventRef, Status, status_of
+from tocsin.contracts.statuses import Decision, EventRef, RuleOutcome, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.database import Database, DatabaseSettings
 from tocsin.kafka import Chunk, Record, TopicPartition
@@ -97,7 +97,7 @@ def story(
     common: dict[str, Any] = {
         "lane": Lane.BULK, "notification_id": notification, "recipient": recipient, "workflow": workflow,
     } | fields  # fmt: skip
-    decision = Decision(rules=[Consideration(rule="preference", outcome="passes", input={"email": True})])
+    decision = Decision(rules=[RuleOutcome(rule="preference", outcome="passes", input={"email": True})])
     parts = [status_of(StatusName.ACCEPTED, about, cause="events/0/1", at=START, **common)]
     for channel in channels:
         delivery = delivery_id(notification=notification, channel=channel, step="", address_key=channel)

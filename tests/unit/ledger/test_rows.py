@@ -7,7 +7,7 @@ import pytest
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter
-from tocsin.contracts.statuses import Consideration, Decision, EventRef, Status, status_of
+from tocsin.contracts.statuses import Decision, EventRef, RuleOutcome, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.kafka import Record
 from tocsin.ledger import dead_letter_rows, status_rows
@@ -42,7 +42,7 @@ def test_every_field_of_a_status_has_its_column() -> None:
 
 
 def test_a_status_becomes_a_row_of_its_day() -> None:
-    decision = Decision(rules=[Consideration(rule="expiry", outcome="passes", input=5)])
+    decision = Decision(rules=[RuleOutcome(rule="expiry", outcome="passes", input=5)])
     row = kept(encode(status(recipient="ann", decision=decision, attempt=2)))
     assert (row["day"], row["stored_at"], row["at"]) == (date(2026, 3, 1), AT, AT)
     assert (row["kafka_partition"], row["kafka_offset"], row["lane"], row["status"]) == (

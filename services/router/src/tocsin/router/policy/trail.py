@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from tocsin.contracts.limits import DECISION_BYTES
-from tocsin.contracts.statuses import Consideration, Decision
+from tocsin.contracts.statuses import Decision, RuleOutcome
 from tocsin.contracts.vocabulary import Rule
 
 _ALWAYS_FITS: Final = 100
@@ -18,7 +18,7 @@ class Trail:
 
     __slots__ = ("_measure", "_rules")
 
-    def __init__(self, rules: tuple[Consideration, ...] = (), *, measure: bool = False) -> None:
+    def __init__(self, rules: tuple[RuleOutcome, ...] = (), *, measure: bool = False) -> None:
         self._rules = rules
         self._measure = measure
 
@@ -30,18 +30,18 @@ class Trail:
         for value in seen.values():
             if type(value) is str and (len(value) > _ALWAYS_FITS or not value.isascii()):
                 measure = True
-        return Trail((*self._rules, Consideration(rule=rule, outcome=outcome, input=seen)), measure=measure)
+        return Trail((*self._rules, RuleOutcome(rule=rule, outcome=outcome, input=seen)), measure=measure)
 
     def decision(self) -> Decision:
         """The record; where it would pass 4 KiB, the rules without their inputs."""
         decision = Decision(rules=list(self._rules))
         if not self._measure or len(msgspec.json.encode(decision)) <= DECISION_BYTES:
             return decision
-        bare = [Consideration(rule=one.rule, outcome=one.outcome) for one in self._rules]
+        bare = [RuleOutcome(rule=one.rule, outcome=one.outcome) for one in self._rules]
         return Decision(rules=bare, truncated=True)
 
 
 @lru_cache(maxsize=256)
-def _without_input(rule: Rule, outcome: str) -> Consideration:
+def _without_input(rule: Rule, outcome: str) -> RuleOutcome:
     """Few and immutable, and one in two: made once."""
-    return Consideration(rule=rule, outcome=outcome)
+    return RuleOutcome(rule=rule, outcome=outcome)

@@ -10,7 +10,7 @@ from jmespath.exceptions import JMESPathError
 from tocsin.contracts.events import Event
 from tocsin.contracts.ids import valid_recipient
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
-from tocsin.contracts.recipients import InlineRecipient, few_and_distinct
+from tocsin.contracts.recipients import InlineRecipient, valid_devices
 from tocsin.router.worker.directory import PublishedWorkflow
 
 Recipient = str | InlineRecipient
@@ -72,7 +72,7 @@ def is_sound(recipient: Recipient) -> bool:
     if isinstance(recipient, str):
         return valid_recipient(recipient)
     devices = recipient.devices or []
-    if not few_and_distinct([device.id for device in devices]):
+    if not valid_devices([device.id for device in devices]):
         return False
     texts = [recipient.email, recipient.phone, recipient.locale, recipient.time_zone]
     for device in devices:
