@@ -22,14 +22,13 @@ from tocsin.observability import get_logger
 from tocsin.router.settings import RouterSettings
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeTokens
-from tocsin.router.worker.claims import Claims
-from tocsin.router.worker.deliveries import Decider, Links
+from tocsin.router.worker.dedupe import Claims
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.feedback import FETCHING, Feedback
-from tocsin.router.worker.handled import Partitions
-from tocsin.router.worker.lookups import Lookups
+from tocsin.router.worker.load import RecipientLoader
+from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.poison import PoisonWatch
-from tocsin.router.worker.routing import Router
+from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.runtime import Check, Clock, Component, Health, SystemClock, wait_for
 
 log = get_logger(__name__)
@@ -57,17 +56,12 @@ def worker_components(
     renderer = Renderer()
     directory = PublishedDirectory(renderer=renderer)
     claims = Claims(database=database, window=settings.duplicate_window)
-    lookups = Lookups(database=database)
-    links = Links(public_url=settings.public_url, tokens=UnsubscribeTokens(settings.signing_keys))
-    partitions = Partitions()
+    partitions = PartitionCount(
+        settings=kafka, topic=topics.events(settings.lanes[0]), check=health.check("kafka partitions")
+    )
     components: list[Component] = [
         Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health),
-        PartitionCount(
-            settings=kafka,
-            topic=topics.events(settings.lanes[0]),
-            into=partitions,
-            check=health.check("kafka partitions"),
-        ),
+        partitions,
         ClaimSweeper(claims=claims),
     ]
     for lane in settings.lanes:
@@ -76,12 +70,16 @@ def worker_components(
             topics=topics,
             directory=directory,
             claims=claims,
-            lookups=lookups,
-            decider=Decider(directory=directory, renderer=renderer, topics=topics, lane=lane, links=links),
+            recipients=RecipientLoader(database=database),
+            renderer=DeliveryRenderer(
+                renderer=renderer,
+                public_url=settings.public_url,
+                tokens=UnsubscribeTokens(settings.signing_keys),
+            ),
             poison=PoisonWatch(
                 topic=topics.intents(lane), check=health.check(f"intents {lane}"), clock=clock
             ),
-            partitions=partitions,
+            partition_count=lambda: partitions.count,
             clock=clock,
             default_tenant=settings.default_tenant,
             failpoints=failpoints,
@@ -114,19 +112,19 @@ def worker_components(
 
 
 class PartitionCount:
-    """Component: asks once how many partitions the lanes' topics have, which is fixed at their creation."""
+    """Component: asks once how many partitions the lanes' topics have, which is fixed at their creation. 0 until it is open."""
 
     name: Final = "partition count"
 
-    def __init__(self, *, settings: KafkaSettings, topic: str, into: Partitions, check: Check) -> None:
+    def __init__(self, *, settings: KafkaSettings, topic: str, check: Check) -> None:
+        self.count = 0
         self._settings = settings
         self._topic = topic
-        self._into = into
         self._check = check
 
     async def open(self) -> None:
         """Wait for a broker, then ask."""
-        self._into.count = await wait_for(
+        self.count = await wait_for(
             "Kafka", self._ask, retry_on=(KafkaFault,), check=self._check, describe=str
         )
         self._check.ready()

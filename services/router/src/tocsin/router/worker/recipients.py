@@ -1,4 +1,4 @@
-"""Whom an event is for: named in a direct request, or found in a business event as the workflow says."""
+"""Whom an event is for: named in a direct request, or resolved from a business event as the workflow says."""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -13,62 +13,63 @@ from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
 from tocsin.contracts.recipients import InlineRecipient, valid_devices
 from tocsin.router.worker.directory import PublishedWorkflow
 
-Recipient = str | InlineRecipient
+RecipientRef = str | InlineRecipient
+"""A recipient as an event names one: by id, or inline with what the producer knows."""
 
 ADDRESS_CHARS: Final = 4096
 
 
-class AudienceInvalid(Exception):
-    """The event names nobody, or somebody by what is no id. The message says where, and repeats no value."""
+class RecipientsInvalid(Exception):
+    """The event names nobody, or somebody by something that is no id. The message says where, and repeats no value."""
 
 
-def recipient_id(recipient: Recipient) -> str:
+def recipient_id(recipient: RecipientRef) -> str:
     """The id, however the recipient is given."""
     return recipient if isinstance(recipient, str) else recipient.id
 
 
-def digest(recipients: Iterable[Recipient]) -> str:
+def digest(recipients: Iterable[RecipientRef]) -> str:
     """SHA-256 of their ids in this order, each followed by a NUL, which no id contains; hex."""
-    return sha256("".join(f"{recipient_id(one)}\0" for one in recipients).encode()).hexdigest()
+    return sha256("".join(f"{recipient_id(recipient)}\0" for recipient in recipients).encode()).hexdigest()
 
 
-def each_once(recipients: Iterable[Recipient]) -> list[Recipient]:
-    """The recipients in the order given, the first of each id. Raises AudienceInvalid."""
-    found: dict[str, Recipient] = {}
+def deduplicated(recipients: Iterable[RecipientRef]) -> list[RecipientRef]:
+    """The recipients in the order given, the first of each id. Raises RecipientsInvalid."""
+    by_id: dict[str, RecipientRef] = {}
     for place, recipient in enumerate(recipients):
         if not is_sound(recipient):
-            raise AudienceInvalid(
+            raise RecipientsInvalid(
                 f"Recipient {place} is not sound: an id has 1 to 256 bytes and no control characters, "
                 f"and of devices there are at most {DEVICES_PER_RECIPIENT}, each once."
             )
-        found.setdefault(recipient_id(recipient), recipient)
-    if not found:
-        raise AudienceInvalid("The event names no recipient.")
-    return list(found.values())
+        by_id.setdefault(recipient_id(recipient), recipient)
+    if not by_id:
+        raise RecipientsInvalid("The event names no recipient.")
+    return list(by_id.values())
 
 
-def found_in(event: Event, data: Any, published: PublishedWorkflow) -> list[Recipient]:
-    """The recipients of a business event: its subject, or what the workflow's expression yields. Raises AudienceInvalid."""
+def resolve_recipients(event: Event, data: Any, published: PublishedWorkflow) -> list[RecipientRef]:
+    """The recipients of a business event: its subject, or what the workflow's expression yields. Raises RecipientsInvalid."""
     if published.expression is None:
         if not event.subject:
-            raise AudienceInvalid("The event has no subject, which names the recipient.")
+            raise RecipientsInvalid("The event has no subject, which names the recipient.")
         if not valid_recipient(event.subject):
-            raise AudienceInvalid(
+            raise RecipientsInvalid(
                 "The event's subject is no recipient id: 1 to 256 bytes, no control characters."
             )
         return [event.subject]
     view = {"subject": event.subject, "data": data, "source": event.source, "type": event.type}
     try:
-        found = published.expression.search(view)
+        named = published.expression.search(view)
     except (JMESPathError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise AudienceInvalid("The workflow's recipients expression fails on this event.") from error
-    if found is None:
-        found = []
-    return each_once(map(_recipient, found if isinstance(found, list) else [found]))
+        raise RecipientsInvalid("The workflow's recipients expression fails on this event.") from error
+    if named is None:
+        named = []
+    return deduplicated(map(_recipient_ref, named if isinstance(named, list) else [named]))
 
 
-def is_sound(recipient: Recipient) -> bool:
-    """Whether the id is one, every address a text on one line, and the devices few and different ones."""
+def is_sound(recipient: RecipientRef) -> bool:
+    """Whether the id is valid, every address is text on one line, and the devices are not too many and all different."""
     if isinstance(recipient, str):
         return valid_recipient(recipient)
     devices = recipient.devices or []
@@ -82,12 +83,12 @@ def is_sound(recipient: Recipient) -> bool:
     )
 
 
-def _recipient(found: Any) -> Recipient:
-    if isinstance(found, str):
-        return found
+def _recipient_ref(named: Any) -> RecipientRef:
+    if isinstance(named, str):
+        return named
     try:
-        return msgspec.convert(found, InlineRecipient)
+        return msgspec.convert(named, InlineRecipient)
     except msgspec.ValidationError as error:
-        raise AudienceInvalid(
+        raise RecipientsInvalid(
             "The workflow's recipients expression must yield ids, or objects with an `id`."
         ) from error
