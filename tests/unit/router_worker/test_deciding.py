@@ -85,8 +85,8 @@ def question(**changes: Any) -> DecisionInput:
         "intent": intent(),
         "claim": "claimed",
         "now": NOW,
-        "recipient": STORED,
-        "actor": None,
+        "stored": STORED,
+        "stored_actor": None,
         "tenant": TENANT,
         "workflow": WORKFLOW,
         "category": CATEGORY,
@@ -149,9 +149,9 @@ def test_everything_in_order_delivers_to_each_address():
     [
         ({"now": EVENT_TIME + timedelta(hours=24)}, StatusName.EXPIRED, Rule.EXPIRY, None),
         ({"intent": intent(expires_at=NOW)}, StatusName.EXPIRED, Rule.EXPIRY, None),
-        ({"recipient": StoredRecipient()}, StatusName.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN),
+        ({"stored": StoredRecipient()}, StatusName.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN),
         (
-            {"recipient": StoredRecipient(), "intent": intent(inline=InlineRecipient(id="ann", locale="de"))},
+            {"stored": StoredRecipient(), "intent": intent(inline=InlineRecipient(id="ann", locale="de"))},
             StatusName.SKIPPED,
             Rule.RECIPIENT,
             Reason.RECIPIENT_UNKNOWN,
@@ -173,7 +173,7 @@ def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
         ({"category": None}, (Rule.CATEGORY, Reason.CATEGORY_UNKNOWN)),
         (
             {
-                "recipient": msgspec.structs.replace(
+                "stored": msgspec.structs.replace(
                     STORED, preferences=(Preference("sms", "orders", "*", False),)
                 )
             },
@@ -184,7 +184,7 @@ def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
             (Rule.CATEGORY, Reason.CATEGORY_OFF),
         ),
         (
-            {"recipient": msgspec.structs.replace(STORED, phone=None)},
+            {"stored": msgspec.structs.replace(STORED, phone=None)},
             (Rule.ADDRESS, Reason.ADDRESS_MISSING),
         ),
         ({"templates": {}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
@@ -202,7 +202,7 @@ def test_one_channel_that_fails_takes_nothing_from_the_others():
     stored = msgspec.structs.replace(
         STORED, email=None, devices=(), preferences=(Preference("sms", "*", "*", True),)
     )
-    assert deliveries(decide(question(recipient=stored))) == [
+    assert deliveries(decide(question(stored=stored))) == [
         (Channel.EMAIL, "email", (Rule.ADDRESS, Reason.ADDRESS_MISSING)),
         (Channel.SMS, "phone", "deliver"),
         (Channel.PUSH, "", (Rule.ADDRESS, Reason.ADDRESS_MISSING)),
@@ -240,7 +240,7 @@ def test_the_language_of_the_template(locale, default, published, found):
     outcome = only(
         decide(
             question(
-                recipient=msgspec.structs.replace(STORED, locale=locale),
+                stored=msgspec.structs.replace(STORED, locale=locale),
                 tenant=msgspec.structs.replace(TENANT, default_locale=default),
                 workflow=msgspec.structs.replace(WORKFLOW, channels=[Channel.SMS]),
                 templates={Channel.SMS: {tag: template(Channel.SMS, tag) for tag in published}},
@@ -281,7 +281,7 @@ def test_what_is_given_inline_overrides_the_directory():
     outcomes = decide(
         question(
             intent=intent(inline=inline),
-            recipient=msgspec.structs.replace(STORED, attributes={"a": 1, "b": 1}),
+            stored=msgspec.structs.replace(STORED, attributes={"a": 1, "b": 1}),
         )
     )
     assert addresses(outcomes) == ["other@example.test", "+4915112345678", "tx"]
@@ -293,7 +293,7 @@ def test_what_is_given_inline_overrides_the_directory():
 def test_an_inline_recipient_need_not_be_known_but_preferences_hold():
     stored = StoredRecipient(version=3, preferences=(Preference("email", "*", "*", False),))
     inline = InlineRecipient(id="bob", email="bob@example.test", phone="+491")
-    outcomes = decide(question(recipient=stored, intent=intent(recipient="bob", inline=inline)))
+    outcomes = decide(question(stored=stored, intent=intent(recipient="bob", inline=inline)))
     assert deliveries(outcomes)[:2] == [
         (Channel.EMAIL, "email", (Rule.PREFERENCE, Reason.PREFERENCE_OFF)),
         (Channel.SMS, "phone", "deliver"),

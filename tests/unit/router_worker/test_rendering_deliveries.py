@@ -41,10 +41,10 @@ def question(workflow, templates):
             intent=intent,
             claim="claimed",
             now=AT,
-            recipient=StoredRecipient(
+            stored=StoredRecipient(
                 known=True, email="ann@example.test", phone="+491", devices=(Device(id="d1", token="t1"), Device(id="d2", token="t2"))
             ),
-            actor=StoredRecipient(known=True, attributes={"name": "Bo"}),
+            stored_actor=StoredRecipient(known=True, attributes={"name": "Bo"}),
             tenant=Tenant(tenant="acme", name="Acme"),
             workflow=workflow(),
             category=msgspec.convert({"kind": "category", "tenant": "acme", "key": "orders", "default": default}, Category),
@@ -96,7 +96,7 @@ async def test_a_template_that_fails_skips_its_channel_once_and_no_other(questio
 
 
 async def test_what_is_not_delivered_is_passed_on_as_it_is(question, render):
-    nobody = msgspec.structs.replace(question(), recipient=StoredRecipient())
+    nobody = msgspec.structs.replace(question(), stored=StoredRecipient())
     (stop,) = await render(nobody)
     assert (stop.status, stop.rule) == (StatusName.SKIPPED, Rule.RECIPIENT)
     off = msgspec.structs.replace(question(), category=Category(tenant="acme", key="orders", default="off"))

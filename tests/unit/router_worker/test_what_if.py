@@ -44,16 +44,16 @@ SMS_OFF = msgspec.structs.replace(STORED, preferences=(Preference("sms", "*", "*
     ("intent", "circumstances", "expected"),
     [
         ("intent", {}, ["email:1", "sms:1", "push:2"]),
-        ("intent", {"recipient": SMS_OFF}, ["email:1", "preference", "push:2"]),
-        ("intent", {"recipient": StoredRecipient(known=True)}, ["address"] * 3),
-        ("intent", {"recipient": StoredRecipient()}, ["recipient"]),
+        ("intent", {"stored": SMS_OFF}, ["email:1", "preference", "push:2"]),
+        ("intent", {"stored": StoredRecipient(known=True)}, ["address"] * 3),
+        ("intent", {"stored": StoredRecipient()}, ["recipient"]),
         ("intent", {"workflow": None, "category": None}, ["category"]),
         ("intent", {"category": None}, ["category"] * 3),
         ("intent", {"category": msgspec.structs.replace(CATEGORY, default="off")}, ["category"] * 3),
         ("intent", {"category": msgspec.structs.replace(CATEGORY, ttl_seconds=1)}, ["expiry"]),
         ("intent", {"templates": {}}, ["template"] * 3),
         ("intent_one_delivery", {}, ["push:1"]),
-        ("intent_one_delivery", {"recipient": StoredRecipient()}, ["push:1"]),  # all is given inline
+        ("intent_one_delivery", {"stored": StoredRecipient()}, ["push:1"]),  # all is given inline
         ("intent_one_delivery", {"tenant": None}, ["category"]),
     ],
 )
@@ -63,8 +63,8 @@ def test_recorded_intents_decided_anew(intent, circumstances, expected):
         "intent": msgspec.structs.replace(asked, expires_at=None),
         "claim": "claimed",
         "now": asked.event_time + timedelta(seconds=5),
-        "recipient": STORED,
-        "actor": None,
+        "stored": STORED,
+        "stored_actor": None,
         "tenant": TENANT,
         "workflow": WORKFLOW,
         "category": CATEGORY,

@@ -36,9 +36,10 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     claim: str
     """What the duplicate rule saw: `claimed`, or `checked before` for a record of `intents`."""
     now: datetime
-    recipient: StoredRecipient
-    actor: StoredRecipient | None
-    """What is stored of the intent's actor, if it has one."""
+    stored: StoredRecipient
+    """What the directory stores of the recipient."""
+    stored_actor: StoredRecipient | None
+    """What it stores of the intent's actor, if the intent has one."""
     tenant: Tenant | None
     workflow: Workflow | None
     category: Category | None
@@ -87,7 +88,7 @@ DecisionOutcome = Deliver | Skip | Stop
 def decide(question: DecisionInput) -> list[DecisionOutcome]:
     """One `Stop` and nothing else; or a `Deliver` or `Skip` for each of the workflow's channels, in their order, and only for
     one channel where the intent names a delivery to decide again."""
-    intent, stored, category = question.intent, question.recipient, question.category
+    intent, stored, category = question.intent, question.stored, question.category
     expires_at = _expires_at(
         asked=intent.expires_at,
         event_time=intent.event_time,
@@ -135,7 +136,7 @@ def _decide_channel(
         log = log.and_then(Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": key})
         return Skip(ref, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, log)
     preference = effective_preference(
-        question.recipient.preferences,
+        question.stored.preferences,
         channel=ref.channel,
         category=category.key,
         category_default=category.default,

@@ -1,6 +1,7 @@
 """How much of a batch is done at once: before the event loop is let go, before its records commit, and from one fan-out."""
 
 import asyncio
+from collections.abc import Iterable
 from time import perf_counter
 from typing import Final
 
@@ -50,9 +51,9 @@ class BatchBudget:
         """Whether another record of the batch may be dealt with."""
         return self._bytes > 0 and self._clock.monotonic() < self._until
 
-    def charge(self, outgoing: Outgoing) -> None:
-        """This record will be written."""
-        self._bytes -= len(outgoing.value or b"")
+    def charge(self, records: Iterable[Outgoing]) -> None:
+        """These records will be written."""
+        self._bytes -= sum(len(outgoing.value or b"") for outgoing in records)
 
 
 class FanOutBudget:

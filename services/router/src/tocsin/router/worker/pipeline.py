@@ -3,7 +3,8 @@
 What is returned commits in one transaction with the offsets of its records.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from time import perf_counter
 from typing import Final
 
@@ -100,12 +101,11 @@ class Router:
             if done and not budget.left:
                 break
             if isinstance(item, PendingIntent):
-                follows = self._route(record, item, stored, context)
+                written = await self._decided(record, item, stored, context)
             else:
-                follows = _written(write_event(record, item, context), context.loop)
-            for outgoing in await follows:
-                budget.charge(outgoing)
-                out.append(outgoing)
+                written = await _collected(write_event(record, item, context), context.loop)
+            out += written
+            budget.charge(written)
             done += 1
         await self._poison.saw(
             records=sum(record.topic != self._topics.events for record, _ in items[:done]),
@@ -115,10 +115,10 @@ class Router:
         context.counts.publish(self._lane)
         return Part(out, records=done)
 
-    async def _route(
+    async def _decided(
         self, record: Record, pending: PendingIntent, stored: StoredRecipients, context: BatchContext
     ) -> list[Outgoing]:
-        """One intent: decide, render, write."""
+        """What follows from one intent: decide, render, write."""
         intent, counts = pending.intent, context.counts
         counts.processed["decided"] += 1
         counts.claims["claimed"] += pending.claim == CLAIMED
@@ -128,7 +128,7 @@ class Router:
             question = decision_input(pending, stored, context)
             outcomes = decide(question)
             results = await self._renderer.render(question, outcomes, context.loop)
-            return await _written(write(question, results, context, cause=record.ref), context.loop)
+            return await _collected(write(question, results, context, cause=record.ref), context.loop)
 
     def _stage_ended(self, stage: str, began: float, traced: Iterable[str | None] = ()) -> float:
         """A stage of the whole batch ended: its time into the metrics, and a span for each record that is `traced`."""
@@ -139,14 +139,17 @@ class Router:
         return now
 
 
-async def _written(follows: Iterator[Outgoing], loop: LoopSlice) -> list[Outgoing]:
-    """All of them; the event loop is let go between two where they are many or large."""
-    records = []
-    for outgoing in follows:
-        records.append(outgoing)
-        if loop.due:
-            await loop.let_go()
-    return records
+async def _collected(records: Generator[Outgoing, None, None], loop: LoopSlice) -> list[Outgoing]:
+    """All of them. They are made one by one, so that the event loop is let go in between if they are many or large."""
+    collected = []
+    # A fan-out is a generator that stands within a span. If this task is cancelled, the span must end here, in the task that
+    # began it, and not whenever the generator is collected.
+    with closing(records):
+        for outgoing in records:
+            collected.append(outgoing)
+            if loop.due:
+                await loop.let_go()
+    return collected
 
 
 def _trace_of(item: ParsedRecord) -> str | None:

@@ -66,11 +66,11 @@ class DeliveryRenderer:
             template = outcome.template
             if not self._renderer.ready(template):
                 await self._renderer.prepare(template)
-            cpu_began, began = thread_time(), perf_counter()
             if variables is None:
                 variables = _variables(question, outcome)
             link = self._unsubscribe_url(question.intent, outcome)
             variables["links"] = {"unsubscribe": link or ""}
+            cpu_began, began = thread_time(), perf_counter()
             content = self._renderer.render(template, variables, seconds=cpu_left)
             took = perf_counter() - began
             cpu_left -= thread_time() - cpu_began
@@ -114,5 +114,5 @@ def _variables(question: DecisionInput, deliver: Deliver) -> dict[str, Any]:
         "data": _decode(intent.data) if question.data is msgspec.UNSET else question.data,
     }
     if intent.actor is not None:
-        variables["actor"] = actor_of(intent.actor, question.actor or UNKNOWN).variables()
+        variables["actor"] = actor_of(intent.actor, question.stored_actor or UNKNOWN).variables()
     return variables

@@ -3,7 +3,7 @@
 The size of a job is the last rule of a decision. Only here are the bytes known.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -19,12 +19,12 @@ from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.render import Rendered
 
 _MARGIN: Final = 1024
-"""Bytes of a topic's limit that no job uses: room for the headers that a producer or a broker may add."""
+"""Bytes by which every job stays below the limit of its topic."""
 
 
 def write(
     question: DecisionInput, results: Sequence[Rendered | Skip | Stop], context: BatchContext, *, cause: str
-) -> Iterator[Outgoing]:
+) -> Generator[Outgoing, None, None]:
     """The records that follow from the record `cause`, in their order: `accepted`, unless one delivery was decided again; then
     for each delivery its job and what became of it."""
     intent = question.intent
@@ -39,14 +39,14 @@ def write(
                 _count(context, status, rule)
                 yield context.status_record(
                     status, intent, cause=cause, category=category, rule=rule, reason=reason, decision=log.decision(),
-                    **(_named(intent, intent.delivery) if intent.delivery else {}),
+                    **(_delivery_fields(intent, intent.delivery) if intent.delivery else {}),
                 )  # fmt: skip
             case Skip(ref, rule, reason, log, detail, template):
                 _count(context, StatusName.SKIPPED, rule)
                 yield context.status_record(
                     StatusName.SKIPPED, intent, cause=cause, category=category, rule=rule, reason=reason, detail=detail,
                     locale=template.locale if template else None, template_version=template.revision if template else None,
-                    decision=log.decision(), **_named(intent, ref),
+                    decision=log.decision(), **_delivery_fields(intent, ref),
                 )  # fmt: skip
             case Rendered():
                 for address_key, address in result.deliver.addresses:
@@ -93,7 +93,7 @@ def _job(
         notification_id=intent.notification_id,
         tenant=intent.tenant,
         recipient=intent.recipient,
-        recipient_version=question.recipient.version,
+        recipient_version=question.stored.version,
         workflow=intent.workflow,
         category=deliver.category.key,
         channel=channel,
@@ -126,7 +126,7 @@ def _intent_for_address(intent: Intent, channel: Channel, address_key: str) -> I
     return replace(intent, inline=replace(inline, devices=own))
 
 
-def _named(intent: Intent, ref: DeliveryRef) -> dict[str, Any]:
+def _delivery_fields(intent: Intent, ref: DeliveryRef) -> dict[str, Any]:
     """The fields of a status that name one delivery."""
     return {
         "delivery_id": delivery_id(

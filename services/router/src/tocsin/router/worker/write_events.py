@@ -1,6 +1,6 @@
 """What follows from an event that is not decided at once: intents, statuses of the event as a whole, dead letters."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from tocsin.contracts.dead_letters import DeadLetter, kept
@@ -21,7 +21,7 @@ def write_event(
     record: Record,
     item: EventPlan | FanOutRest | DuplicateEvent | RejectedEvent | UnreadableRecord,
     context: BatchContext,
-) -> Iterator[Outgoing]:
+) -> Generator[Outgoing, None, None]:
     """The records that follow from `record`, in their order."""
     processed, claims = context.counts.processed, context.counts.claims
     match item:
