@@ -4,9 +4,10 @@ import asyncio
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from tocsin.contracts.dead_letters import DeadLetter
+from tocsin.contracts.dead_letters import DeadLetter, kept
 from tocsin.kafka import ConsumptionStopped, OwnershipLost
 
 pytestmark = pytest.mark.postgres
@@ -146,3 +147,30 @@ async def test_dead_letters_are_kept_whole(books: Any, log: Any) -> None:
     await books.table("ledger.dead").store([dead.chunk(record, expected=None)])
     found = await books.rows("SELECT origin, tenant, reason, key, value FROM ledger.dead_letters")
     assert found == [("e/0/7", "acme", "data_invalid", b"k", b"\x00{")]
+
+
+async def test_what_a_dead_letter_left_out_outlives_its_topic(books: Any, log: Any) -> None:
+    dead = log(topic="dead.router")
+    letter = DeadLetter(
+        service="router", reason="data_too_large", detail="d", origin="e/0/8", at=books.clock.now()
+    )
+    key, headers = b"k" * 5_000, (("ce_id", b"h" * 6_000),)
+    rest = kept(letter, key=key, value=b"{}", headers=headers, largest=4_000)
+    record = dead.record(rest.value, key=rest.key, headers=rest.headers)
+    await books.table("ledger.dead").store([dead.chunk(record, expected=None)])
+    names = ", ".join(DeadLetter.__struct_fields__)
+    assert await books.rows(f"SELECT {names} FROM ledger.dead_letters") == [msgspec.structs.astuple(letter)]
+    assert (letter.original_key_bytes, letter.original_headers_bytes) == (5_000, 6_005)
+
+
+async def test_a_release_that_does_not_know_the_new_columns_goes_on(books: Any, log: Any) -> None:
+    """Migrations run before the processes of the release before are replaced."""
+    async with books.database.driver() as connection:
+        await connection.execute("ALTER TABLE ledger.dead_letters ADD COLUMN later text NOT NULL DEFAULT ''")
+    dead = log(topic="dead.router")
+    letter = DeadLetter(
+        service="router", reason="data_invalid", detail="d", origin="e/0/9", at=books.clock.now()
+    )
+    record = dead.record(b"{", headers=tuple(letter.headers()))
+    await books.table("ledger.dead").store([dead.chunk(record, expected=None)])
+    assert await books.rows("SELECT origin, later FROM ledger.dead_letters") == [("e/0/9", "")]

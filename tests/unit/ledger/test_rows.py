@@ -1,12 +1,14 @@
 """Records as rows: what is kept, and what is no record."""
 
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter
+from tocsin.contracts.dead_letters import kept as kept_of
 from tocsin.contracts.statuses import Consideration, Decision, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.kafka import Record
@@ -100,6 +102,25 @@ def test_a_dead_letter_keeps_its_record() -> None:
         "acme",
     )
     assert (row["key"], row["value"], row["headers"]) == (b"k", b"\x00raw", '[["content-type","/w=="]]')
+
+
+def test_what_a_dead_letter_had_to_leave_out_stands_in_its_row() -> None:
+    letter = DeadLetter(service="router", reason="data_too_large", detail="d", origin="e/0/1", at=AT)
+    key, headers = b"k" * 5_000, (("ce_id", b"h" * 6_000),)
+    rest = kept_of(letter, key=key, value=b"v" * 4_500, headers=headers, largest=4_000)
+    row = dict(
+        zip(
+            dead_letter_rows.COLUMNS,
+            dead_letter_rows.row_of(record(rest.value, key=rest.key, headers=rest.headers)),
+            strict=True,
+        )
+    )
+    told = b"\0\0\0\5ce_id" + (6_000).to_bytes(4, "big") + b"h" * 6_000
+    assert (row["key"], row["value"], row["headers"]) == (None, None, "[]")
+    assert (row["original_key_bytes"], row["original_key_sha256"]) == (5_000, sha256(key).hexdigest())
+    assert (row["original_bytes"], row["original_sha256"]) == (4_500, sha256(b"v" * 4_500).hexdigest())
+    assert (row["original_headers"], row["original_headers_bytes"]) == (1, 6_005)
+    assert row["original_headers_sha256"] == sha256(told).hexdigest()
 
 
 def test_what_is_no_dead_letter() -> None:

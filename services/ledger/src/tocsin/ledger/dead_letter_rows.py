@@ -1,19 +1,22 @@
 """A record of `dead.<service>` as a row of `ledger.dead_letters`."""
 
 import base64
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
-from tocsin.contracts.dead_letters import PREFIX, read_dead_letter
+from tocsin.contracts.dead_letters import PREFIX, DeadLetter, read_dead_letter
 from tocsin.kafka import Record
 from tocsin.ledger.status_rows import stored_at
 
 COLUMNS: Final = (
-    "day", "stored_at", "kafka_topic", "kafka_partition", "kafka_offset",
-    "service", "reason", "detail", "origin", "at", "tenant", "original_bytes", "original_sha256", "key", "value", "headers",
+    "day", "stored_at", "kafka_topic", "kafka_partition", "kafka_offset", "key", "value", "headers",
+    *DeadLetter.__struct_fields__,
 )  # fmt: skip
-"""In the order of the tuples that `row_of` makes."""
+"""In the order of the tuples that `row_of` makes. A new field of `DeadLetter` needs a column of its name, and nothing else here."""
+
+_letter_fields: Final = attrgetter(*DeadLetter.__struct_fields__)
 
 
 class DeadLetterUnreadable(Exception):
@@ -29,24 +32,20 @@ def row_of(record: Record) -> tuple[Any, ...]:
     if letter.at.tzinfo is None:
         raise DeadLetterUnreadable("Not a dead letter: its time has no time zone.")
     when = stored_at(record)
-    own = [
+    own_headers = [
         (name, base64.b64encode(value).decode())
         for name, value in record.headers
         if not name.startswith(PREFIX)
     ]
-    texts = (letter.service, letter.reason, letter.detail, letter.origin)
     return (
         when.date(),
         when,
         record.topic,
         record.partition,
         record.offset,
-        *(text.replace("\x00", "") for text in texts),
-        letter.at,
-        letter.tenant.replace("\x00", ""),
-        letter.original_bytes,
-        letter.original_sha256.replace("\x00", ""),
         record.key,
         record.value,
-        msgspec.json.encode(own).decode(),
+        msgspec.json.encode(own_headers).decode(),
+        # PostgreSQL's text holds no NUL; what a producer wrote may.
+        *(field.replace("\x00", "") if isinstance(field, str) else field for field in _letter_fields(letter)),
     )

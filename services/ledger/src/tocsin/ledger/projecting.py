@@ -143,7 +143,8 @@ class ProjectedTable:
             return 0
         kind, columns = self._kind, ", ".join(self._kind.columns)
         await connection.execute(
-            f"CREATE TEMP TABLE IF NOT EXISTS incoming_{kind.table} (LIKE ledger.{kind.table}) ON COMMIT DELETE ROWS"
+            # with defaults: a later release's migration may have added a column that is not in our list
+            f"CREATE TEMP TABLE IF NOT EXISTS incoming_{kind.table} (LIKE ledger.{kind.table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
         )
         await connection.copy_records_to_table(
             f"incoming_{kind.table}", schema_name="pg_temp", records=rows, columns=kind.columns
