@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from tocsin.contracts.dead_letters import DeadLetter, kept
+from tocsin.contracts.statuses import Status
 from tocsin.kafka import ConsumptionStopped, OwnershipLost
+from tocsin.ledger import dead_letter_rows, status_rows
 
 pytestmark = pytest.mark.postgres
 
@@ -174,3 +176,25 @@ async def test_a_release_that_does_not_know_the_new_columns_goes_on(books: Any, 
     record = dead.record(b"{", headers=tuple(letter.headers()))
     await books.table("ledger.dead").store([dead.chunk(record, expected=None)])
     assert await books.rows("SELECT origin, later FROM ledger.dead_letters") == [("e/0/9", "")]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [("statuses", status_rows.COLUMNS), ("dead_letters", dead_letter_rows.COLUMNS)],
+)
+async def test_the_migrated_tables_have_a_column_for_each_field(
+    books: Any, table: str, columns: tuple[str, ...]
+) -> None:
+    migrated = await books.rows(
+        f"SELECT column_name FROM information_schema.columns WHERE table_schema = 'ledger' AND table_name = '{table}'"
+    )
+    assert {name for (name,) in migrated} == set(columns)
+
+
+async def test_only_fields_that_may_be_missing_may_be_null(books: Any) -> None:
+    nullable = await books.rows(
+        "SELECT column_name FROM information_schema.columns "
+        "WHERE table_schema = 'ledger' AND table_name = 'statuses' AND is_nullable = 'YES'"
+    )
+    optional = {field.name for field in msgspec.structs.fields(Status) if field.default is None}
+    assert {name for (name,) in nullable} == optional

@@ -1,10 +1,11 @@
 """What the ledger answers, as OpenAPI shows it."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import Channel, Lane, StatusName
 from tocsin.ledger.happenings import Happening, in_order
 from tocsin.ledger.reading import MOST_ROWS, Story
@@ -30,36 +31,39 @@ class DecisionBody(_Body):
     truncated: bool = Field(default=False, description="Inputs were left out to fit 4 KiB")
 
 
-class StatusBody(_Body):
-    """One thing that happened."""
+_SAID_BY_THE_SUMMARY: Final = frozenset(
+    {
+        "version", "tenant", "event_source", "event_id", "notification_id", "recipient", "workflow", "category", "test",
+    }
+)  # fmt: skip
+"""Fields of a status that are the same for all of a notification: its summary has them."""
+_TYPES: Final[dict[str, Any]] = get_type_hints(Status) | {"decision": DecisionBody | None}
+_DESCRIPTIONS: Final = {
+    "final": "Tocsin itself will do nothing more for what this is about",
+    "at": "When it happened",
+    "address_key": "Which address: `email`, `phone` or a device's id, never an address",
+    "decision": "On `routed` and `skipped`: why",
+    "origin": "The event's place: topic/partition/offset",
+    "cause": "The place of the record that led to this",
+}
 
-    status_id: str
-    status: StatusName
-    final: bool = Field(description="Tocsin itself will do nothing more for what this is about")
-    at: datetime = Field(description="When it happened")
-    stored_at: datetime = Field(description="When the broker stored the record of it")
-    delivery_id: str | None
-    channel: Channel | None
-    step: str | None
-    address_key: str | None = Field(
-        description="Which address: `email`, `phone` or a device's id, never an address"
-    )
-    lane: Lane
-    provider: str | None
-    provider_message_id: str | None
-    provider_code: str | None
-    attempt: int | None
-    rule: str | None
-    reason: str | None
-    detail: str | None
-    retryable: bool | None
-    segments: int | None
-    locale: str | None
-    template_version: int | None
-    decision: DecisionBody | None = Field(description="On `routed` and `skipped`: why")
-    origin: str = Field(description="The event's place: topic/partition/offset")
-    cause: str = Field(description="The place of the record that led to this")
-    traceparent: str | None
+
+def _status_fields() -> dict[str, Any]:
+    """The fields of `Status` that a timeline shows, in their order, and `stored_at`. A new field of `Status` is shown."""
+    fields: dict[str, Any] = {}
+    for name in Status.__struct_fields__:
+        if name not in _SAID_BY_THE_SUMMARY:
+            fields[name] = (_TYPES[name], Field(description=_DESCRIPTIONS.get(name)))
+        if name == "at":
+            fields["stored_at"] = (datetime, Field(description="When the broker stored the record of it"))
+    return fields
+
+
+_StatusFields: Any = create_model("_StatusFields", __base__=_Body, **_status_fields())
+
+
+class StatusBody(_StatusFields):
+    """One thing that happened."""
 
 
 class DeliveryBody(_Body):

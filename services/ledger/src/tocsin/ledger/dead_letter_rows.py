@@ -1,22 +1,19 @@
 """A record of `dead.<service>` as a row of `ledger.dead_letters`."""
 
 import base64
-from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
 from tocsin.contracts.dead_letters import PREFIX, DeadLetter, read_dead_letter
 from tocsin.kafka import Record
-from tocsin.ledger.status_rows import stored_at
+from tocsin.ledger.status_rows import stored_at, without_nul
 
 COLUMNS: Final = (
     "day", "stored_at", "kafka_topic", "kafka_partition", "kafka_offset", "key", "value", "headers",
     *DeadLetter.__struct_fields__,
 )  # fmt: skip
 """In the order of the tuples that `row_of` makes. A new field of `DeadLetter` needs a column of its name, and nothing else here."""
-
-_letter_fields: Final = attrgetter(*DeadLetter.__struct_fields__)
 
 
 class DeadLetterUnreadable(Exception):
@@ -29,6 +26,8 @@ def row_of(record: Record) -> tuple[Any, ...]:
         letter = read_dead_letter(record.headers)
     except msgspec.ValidationError as error:
         raise DeadLetterUnreadable("Not a dead letter: its headers describe none.") from error
+    if any(b"\x00" in value for _, value in record.headers):
+        letter = without_nul(letter)
     if letter.at.tzinfo is None:
         raise DeadLetterUnreadable("Not a dead letter: its time has no time zone.")
     when = stored_at(record)
@@ -37,7 +36,7 @@ def row_of(record: Record) -> tuple[Any, ...]:
         for name, value in record.headers
         if not name.startswith(PREFIX)
     ]
-    return (
+    whereabouts = (
         when.date(),
         when,
         record.topic,
@@ -46,6 +45,5 @@ def row_of(record: Record) -> tuple[Any, ...]:
         record.key,
         record.value,
         msgspec.json.encode(own_headers).decode(),
-        # PostgreSQL's text holds no NUL; what a producer wrote may.
-        *(field.replace("\x00", "") if isinstance(field, str) else field for field in _letter_fields(letter)),
     )
+    return whereabouts + msgspec.structs.astuple(letter)

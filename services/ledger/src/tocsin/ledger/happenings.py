@@ -4,49 +4,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
+from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import StatusName
 
 
-class Happening(msgspec.Struct, kw_only=True, frozen=True):
-    """One row of `ledger.statuses`; names as in `contracts.statuses.Status`, and where and when the broker stored it."""
+class Happening(Status, kw_only=True):
+    """One row of `ledger.statuses`: a status, and where and when the broker stored it."""
 
-    status_id: str
-    status: StatusName
-    final: bool
-    at: datetime
     stored_at: datetime
     kafka_partition: int
     kafka_offset: int
-    tenant: str
-    lane: str
-    origin: str
-    cause: str
-    test: bool = False
-    event_source: str | None = None
-    event_id: str | None = None
-    notification_id: str | None = None
-    delivery_id: str | None = None
-    recipient: str | None = None
-    workflow: str | None = None
-    category: str | None = None
-    channel: str | None = None
-    step: str | None = None
-    address_key: str | None = None
-    provider: str | None = None
-    provider_message_id: str | None = None
-    provider_code: str | None = None
-    attempt: int | None = None
-    rule: str | None = None
-    reason: str | None = None
-    detail: str | None = None
-    retryable: bool | None = None
-    segments: int | None = None
-    locale: str | None = None
-    template_version: int | None = None
     decision: Any = None
-    traceparent: str | None = None
 
 
 def first_of_each(happenings: Iterable[Happening]) -> list[Happening]:
