@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.contracts.dead_letters import DeadLetter, kept
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import Status
 from tocsin.kafka import ConsumptionStopped, OwnershipLost
 from tocsin.ledger import dead_letter_rows, status_rows
@@ -157,7 +157,7 @@ async def test_what_a_dead_letter_left_out_outlives_its_topic(books: Any, log: A
         service="router", reason="data_too_large", detail="d", origin="e/0/8", at=books.clock.now()
     )
     key, headers = b"k" * 5_000, (("ce_id", b"h" * 6_000),)
-    rest = kept(letter, key=key, value=b"{}", headers=headers, largest=4_000)
+    rest = truncate_to_fit(letter, key=key, value=b"{}", headers=headers, largest=4_000)
     record = dead.record(rest.value, key=rest.key, headers=rest.headers)
     await books.table("ledger.dead").store([dead.chunk(record, expected=None)])
     names = ", ".join(DeadLetter.__struct_fields__)

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.dead_letters import DeadLetter
-from tocsin.contracts.dead_letters import kept as kept_of
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import Consideration, Decision, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.kafka import Record
@@ -107,7 +106,7 @@ def test_a_dead_letter_keeps_its_record() -> None:
 def test_what_a_dead_letter_had_to_leave_out_stands_in_its_row() -> None:
     letter = DeadLetter(service="router", reason="data_too_large", detail="d", origin="e/0/1", at=AT)
     key, headers = b"k" * 5_000, (("ce_id", b"h" * 6_000),)
-    rest = kept_of(letter, key=key, value=b"v" * 4_500, headers=headers, largest=4_000)
+    rest = truncate_to_fit(letter, key=key, value=b"v" * 4_500, headers=headers, largest=4_000)
     row = dict(
         zip(
             dead_letter_rows.COLUMNS,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from tocsin.contracts.dead_letters import DeadLetter, kept
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.vocabulary import Reason
 from tocsin.kafka import Outgoing, Record
 
@@ -19,5 +19,5 @@ def dead_letter(
     )
     return Outgoing(
         topic,
-        *kept(letter, key=record.key, value=record.value, headers=record.headers, largest=largest),
+        *truncate_to_fit(letter, key=record.key, value=record.value, headers=record.headers, largest=largest),
     )
