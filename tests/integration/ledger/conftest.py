@@ -17,8 +17,9 @@ from tocsin.database import Database, DatabaseSettings
 from tocsin.kafka import Chunk, Record, TopicPartition
 from tocsin.ledger.days import Days
 from tocsin.ledger.migrations import MIGRATIONS
-from tocsin.ledger.projecting import DEAD_LETTERS, STATUSES, ProjectedTable
+from tocsin.ledger.projected_table import ProjectedTable
 from tocsin.ledger.reading import Ledger
+from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 
@@ -35,13 +36,12 @@ class Books:
         self.ledger = Ledger(engine=database.engine)
 
     def table(self, group: str = "ledger.bulk", **more: Any) -> ProjectedTable:
-        kind = DEAD_LETTERS if group == "ledger.dead" else STATUSES
         return ProjectedTable(
             database=self.database,
             days=self.days,
             group=group,
             lane="bulk",
-            kind=kind,
+            table=DEAD_LETTERS if group == "ledger.dead" else STATUSES,
             clock=self.clock,
             **more,
         )

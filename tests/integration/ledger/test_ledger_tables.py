@@ -10,7 +10,7 @@ import pytest
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import Status
 from tocsin.kafka import ConsumptionStopped, OwnershipLost
-from tocsin.ledger import dead_letter_rows, status_rows
+from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, Table
 
 pytestmark = pytest.mark.postgres
 
@@ -178,17 +178,12 @@ async def test_a_release_that_does_not_know_the_new_columns_goes_on(books: Any, 
     assert await books.rows("SELECT origin, later FROM ledger.dead_letters") == [("e/0/9", "")]
 
 
-@pytest.mark.parametrize(
-    ("table", "columns"),
-    [("statuses", status_rows.COLUMNS), ("dead_letters", dead_letter_rows.COLUMNS)],
-)
-async def test_the_migrated_tables_have_a_column_for_each_field(
-    books: Any, table: str, columns: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("table", [STATUSES, DEAD_LETTERS], ids=lambda table: table.name)
+async def test_the_migrated_tables_have_a_column_for_each_field(books: Any, table: Table) -> None:
     migrated = await books.rows(
-        f"SELECT column_name FROM information_schema.columns WHERE table_schema = 'ledger' AND table_name = '{table}'"
+        f"SELECT column_name FROM information_schema.columns WHERE table_schema = 'ledger' AND table_name = '{table.name}'"
     )
-    assert {name for (name,) in migrated} == set(columns)
+    assert {name for (name,) in migrated} == set(table.columns)
 
 
 async def test_only_fields_that_may_be_missing_may_be_null(books: Any) -> None:

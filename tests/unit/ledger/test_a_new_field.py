@@ -60,12 +60,12 @@ def status() -> StatusWithOneMore:
 
 
 def test_a_field_of_a_status_gets_into_its_row_and_out_again() -> None:
-    status_rows = import_module("tocsin.ledger.status_rows")
+    tables = import_module("tocsin.ledger.tables")
     record = Record("status.bulk", 0, 7, 1_772_366_400_000, b"acme/ann", encode(status()))
-    row = dict(zip(status_rows.COLUMNS, status_rows.row_of(record), strict=True))
+    row = dict(zip(tables.STATUSES.columns, tables.STATUSES.row_of(record), strict=True))
     assert row["opened_by"] == "ann"
     reading = import_module("tocsin.ledger.reading")
-    assert reading._happening(row).opened_by == "ann"
+    assert reading.happening_of(row).opened_by == "ann"
 
 
 def test_a_field_of_a_status_is_shown() -> None:
@@ -79,11 +79,12 @@ def test_a_field_of_a_status_is_shown() -> None:
 
 
 def test_a_field_of_a_dead_letter_gets_into_its_row() -> None:
-    dead_letter_rows = import_module("tocsin.ledger.dead_letter_rows")
+    tables = import_module("tocsin.ledger.tables")
     letter = LetterWithOneMore(
         service="router", reason="data_invalid", detail="d", origin="e/0/1", at=AT, schema_id=17
     )
     record = Record("dead.router", 0, 7, 1_772_366_400_000, b"k", b"raw", tuple(letter.headers()))
     assert (
-        dict(zip(dead_letter_rows.COLUMNS, dead_letter_rows.row_of(record), strict=True))["schema_id"] == 17
+        dict(zip(tables.DEAD_LETTERS.columns, tables.DEAD_LETTERS.row_of(record), strict=True))["schema_id"]
+        == 17
     )

@@ -4,16 +4,18 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database, DatabaseSettings, create_engine
 from tocsin.kafka import Fetching, Projection, Replica
 from tocsin.ledger.days import Days
 from tocsin.ledger.key_feed import KeyFeed
 from tocsin.ledger.migrations import MIGRATIONS
-from tocsin.ledger.projecting import DEAD_LETTERS, STATUSES, ProjectedTable
+from tocsin.ledger.projected_table import ProjectedTable
 from tocsin.ledger.reading import Ledger
 from tocsin.ledger.settings import LedgerSettings
+from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.ledger.timelines_api import timeline_routes
-from tocsin.runtime import Component, Health, Service, SystemClock
+from tocsin.runtime import Health, Service, SystemClock
 from tocsin.web import KeyTable, service_app
 
 DEAD_LANE = "none"
@@ -45,36 +47,30 @@ def build(settings: LedgerSettings) -> Service:
     replica = Replica(
         settings=settings.kafka, topic=topics.directory, apply=KeyFeed(keys=keys).apply, health=health
     )
-    components: list[Component] = [database, days, replica]
-    for group, own in _groups(topics, settings).items():
-        dead = group == topics.group("ledger", "dead")
-        lane, kind = (DEAD_LANE, DEAD_LETTERS) if dead else (group.rpartition(".")[2], STATUSES)
-        projection = Projection(
+    # A transaction costs the same for one row and for hundreds, so records may gather at the broker. Without a wait: at once.
+    fetching = Fetching(least_bytes=262_144, wait=settings.gather) if settings.gather else Fetching()
+    topics_of = {group.name: group.topics for group in topics.groups()}
+    projected = [
+        (topics.group("ledger", lane), lane.value, STATUSES) for lane in Lane if lane in settings.lanes
+    ]
+    projected.append((topics.group("ledger", "dead"), DEAD_LANE, DEAD_LETTERS))
+    projections = [
+        Projection(
             settings=settings.kafka,
             group=group,
-            topics=own,
+            topics=topics_of[group],
             store=ProjectedTable(
-                database=database, days=days, group=group, lane=lane, kind=kind, clock=clock
+                database=database, days=days, group=group, lane=lane, table=table, clock=clock
             ),
             health=health,
             clock=clock,
             batch_records=settings.batch_records,
-            fetching=_fetching(settings.gather),
+            fetching=fetching,
         )
-        components.append(projection)
+        for group, lane, table in projected
+    ]
     app = create_app(ledger=Ledger(engine=database.engine), keys=keys, health=health)
-    return Service(app=app, health=health, components=components)
-
-
-def _fetching(gather: float) -> Fetching:
-    """A transaction costs the same for one row and for hundreds. Without a wait, at once."""
-    return Fetching(least_bytes=262_144, wait=gather) if gather else Fetching()
-
-
-def _groups(topics: Topics, settings: LedgerSettings) -> dict[str, tuple[str, ...]]:
-    """The ledger's groups and their topics, of the lanes this process serves; dead letters belong to all."""
-    wanted = {topics.group("ledger", "dead"), *(topics.group("ledger", lane) for lane in settings.lanes)}
-    return {one.name: one.topics for one in topics.groups() if one.service == "ledger" and one.name in wanted}
+    return Service(app=app, health=health, components=[database, days, replica, *projections])
 
 
 def _unconnected() -> Ledger:

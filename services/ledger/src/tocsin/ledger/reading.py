@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tocsin.contracts.vocabulary import StatusName
 from tocsin.ledger.happenings import Happening, first_of_each
-from tocsin.ledger.status_rows import COLUMNS
+from tocsin.ledger.tables import STATUSES
 
 MOST_ROWS: Final = 5_000
 """Rows of one notification that are read, oldest first; a push to a thousand devices makes two thousand."""
 
-_SELECT: Final = ", ".join(f"s.{name}" for name in COLUMNS if name != "day")
+_SELECT: Final = ", ".join(f"s.{name}" for name in STATUSES.columns if name != "day")
 _OF_NOTIFICATIONS = text(
     f"SELECT {_SELECT} FROM unnest(CAST(:ids AS uuid[])) AS wanted(id) CROSS JOIN LATERAL ("  # noqa: S608 - names from this package
     "SELECT * FROM ledger.statuses WHERE notification_id = wanted.id AND tenant = :tenant "
@@ -96,49 +96,63 @@ class Ledger:
 
 async def _rows(connection: AsyncConnection, statement: Any, values: Mapping[str, Any]) -> list[Happening]:
     result = await connection.execute(statement, values)
-    return [_happening(row._mapping) for row in result]
+    return [happening_of(row._mapping) for row in result]
 
 
-def _happening(row: Mapping[Any, Any]) -> Happening:
+def happening_of(row: Mapping[Any, Any]) -> Happening:
+    """From the columns of `ledger.statuses`, as the driver gives them."""
     values = {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
     if values["decision"] is not None:
         values["decision"] = msgspec.json.decode(values["decision"])
     return msgspec.convert(values, Happening)
 
 
-# A list holds, of each notification, the row that was stored first among those that fit: `accepted`, unless the list asks
-# for another status. That makes its order fixed and its pages free of repetitions. A record about an event as a whole has no
-# notification, so that this is true of every one of them.
-_FIRST = (
-    "NOT EXISTS (SELECT 1 FROM ledger.statuses f WHERE f.notification_id = s.notification_id AND f.tenant = s.tenant "
-    "AND f.status = s.status {same_channel} AND (f.stored_at, f.status_id) < (s.stored_at, s.status_id))"
-)
-_ON_CHANNEL = (
-    "EXISTS (SELECT 1 FROM ledger.statuses c WHERE c.notification_id = s.notification_id AND c.tenant = s.tenant "
-    "AND c.channel = :channel)"
-)
-
-
 def _conditions(tenant: str, filters: Filters) -> tuple[list[str], dict[str, Any]]:
-    where, values = ["s.tenant = :tenant"], dict[str, Any](tenant=tenant)
+    """The conditions on a row `s` of a list, and their parameters.
+
+    A list shows a notification by one of its rows: the first that was stored among those with the status that is asked for, which
+    is `accepted` unless the caller names another. So the order of the list is fixed and no page repeats a notification. Records
+    about an event as a whole belong to no notification; each of them is shown.
+    """
     status = filters.status or StatusName.ACCEPTED
-    on_row = filters.channel is not None and status is not StatusName.ACCEPTED
-    first = _FIRST.format(same_channel="AND f.channel = s.channel" if on_row else "")
+    # The status is written into the statement, because PostgreSQL uses an index made `WHERE status = …` only for a constant.
+    shown = f"s.status = '{status.value}'"
     if filters.event is not None and filters.status is None:
-        where.append(f"(s.status = 'accepted' OR s.notification_id IS NULL) AND {first}")
-    else:
-        where.append(f"s.status = '{status.value}' AND {first}")
-    for name in ("recipient", "workflow"):
-        if (value := getattr(filters, name)) is not None:
-            where.append(f"s.{name} = :{name}")
-            values[name] = value
-    if filters.event is not None:  # the index holds the hash; hashes of two ids may be equal
-        where.append("hashtextextended(s.event_id, 0) = hashtextextended(:event, 0) AND s.event_id = :event")
-        values["event"] = filters.event
+        shown = "(s.status = 'accepted' OR s.notification_id IS NULL)"
+    earlier = [
+        "f.notification_id = s.notification_id",
+        "f.tenant = s.tenant",
+        "f.status = s.status",
+        "(f.stored_at, f.status_id) < (s.stored_at, s.status_id)",
+    ]
+    conditions = ["s.tenant = :tenant", shown]
+    values: dict[str, Any] = {"tenant": tenant}
     if filters.channel is not None:
-        where.append("s.channel = :channel" if on_row else _ON_CHANNEL)
         values["channel"] = filters.channel
+        if status is StatusName.ACCEPTED:
+            # `accepted` is said before a channel is chosen: another row of the notification has the channel.
+            conditions.append(
+                "EXISTS (SELECT 1 FROM ledger.statuses c WHERE c.notification_id = s.notification_id "
+                "AND c.tenant = s.tenant AND c.channel = :channel)"
+            )
+        else:
+            conditions.append("s.channel = :channel")
+            earlier.append("f.channel = s.channel")
+    conditions.append(f"NOT EXISTS (SELECT 1 FROM ledger.statuses f WHERE {' AND '.join(earlier)})")  # noqa: S608 - conditions from this file
+    if filters.recipient is not None:
+        conditions.append("s.recipient = :recipient")
+        values["recipient"] = filters.recipient
+    if filters.workflow is not None:
+        conditions.append("s.workflow = :workflow")
+        values["workflow"] = filters.workflow
+    if filters.event is not None:
+        # The index holds the id's hash, and two ids may have the same hash.
+        conditions.append(
+            "hashtextextended(s.event_id, 0) = hashtextextended(:event, 0) AND s.event_id = :event"
+        )
+        values["event"] = filters.event
     if filters.since is not None:
-        where.append("s.day >= (:since AT TIME ZONE 'UTC')::date AND s.stored_at >= :since")
+        # The day keeps PostgreSQL from looking into older partitions.
+        conditions.append("s.day >= (:since AT TIME ZONE 'UTC')::date AND s.stored_at >= :since")
         values["since"] = filters.since
-    return where, values
+    return conditions, values
