@@ -15,10 +15,10 @@ from tocsin.contracts.statuses import Consideration, Decision, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.database import Database, DatabaseSettings
 from tocsin.kafka import Chunk, Record, TopicPartition
-from tocsin.ledger.days import Days
+from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.projected_table import ProjectedTable
-from tocsin.ledger.reading import Ledger
+from tocsin.ledger.reading import TimelineReader
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
@@ -32,8 +32,8 @@ class Books:
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database = database
         self.clock = clock
-        self.days = Days(database=database, clock=clock, retention_days=30)
-        self.ledger = Ledger(engine=database.engine)
+        self.days = DayPartitions(database=database, clock=clock, retention_days=30)
+        self.reader = TimelineReader(engine=database.engine)
 
     def table(self, group: str = "ledger.bulk", **more: Any) -> ProjectedTable:
         return ProjectedTable(

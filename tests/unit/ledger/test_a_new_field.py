@@ -65,11 +65,11 @@ def test_a_field_of_a_status_gets_into_its_row_and_out_again() -> None:
     row = dict(zip(tables.STATUSES.columns, tables.STATUSES.row_of(record), strict=True))
     assert row["opened_by"] == "ann"
     reading = import_module("tocsin.ledger.reading")
-    assert reading.happening_of(row).opened_by == "ann"
+    assert reading.status_row_of(row).opened_by == "ann"
 
 
 def test_a_field_of_a_status_is_shown() -> None:
-    responses = import_module("tocsin.ledger.bodies")
+    responses = import_module("tocsin.ledger.responses")
     shown = responses.StatusBody.model_validate(
         {"stored_at": AT} | {name: getattr(status(), name) for name in StatusWithOneMore.__struct_fields__}
     )

@@ -7,11 +7,11 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database, DatabaseSettings, create_engine
 from tocsin.kafka import Fetching, Projection, Replica
-from tocsin.ledger.days import Days
+from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.key_feed import KeyFeed
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.projected_table import ProjectedTable
-from tocsin.ledger.reading import Ledger
+from tocsin.ledger.reading import TimelineReader
 from tocsin.ledger.settings import LedgerSettings
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.ledger.timelines_api import timeline_routes
@@ -23,16 +23,16 @@ DEAD_LANE = "none"
 
 
 def create_app(
-    *, ledger: Ledger | None = None, keys: KeyTable | None = None, health: Health | None = None
+    *, reader: TimelineReader | None = None, keys: KeyTable | None = None, health: Health | None = None
 ) -> FastAPI:
-    """The HTTP surface. Without `ledger` it describes itself: enough for OpenAPI; nothing connects."""
+    """The HTTP surface. Without `reader` it describes itself: enough for OpenAPI; nothing connects."""
     app = service_app(
         name="ledger",
         health=health or Health(service="ledger"),
         summary="Answers for what happened to every message.",
         keys=keys,
     )
-    app.include_router(timeline_routes(ledger or _unconnected()))
+    app.include_router(timeline_routes(reader or _unconnected()))
     return app
 
 
@@ -43,7 +43,7 @@ def build(settings: LedgerSettings) -> Service:
     database = Database(
         settings=settings.database, service="ledger", check=health.check("database"), migrations=MIGRATIONS
     )
-    days = Days(database=database, clock=clock, retention_days=settings.retention_days)
+    days = DayPartitions(database=database, clock=clock, retention_days=settings.retention_days)
     replica = Replica(
         settings=settings.kafka, topic=topics.directory, apply=KeyFeed(keys=keys).apply, health=health
     )
@@ -69,10 +69,10 @@ def build(settings: LedgerSettings) -> Service:
         )
         for group, lane, table in projected
     ]
-    app = create_app(ledger=Ledger(engine=database.engine), keys=keys, health=health)
+    app = create_app(reader=TimelineReader(engine=database.engine), keys=keys, health=health)
     return Service(app=app, health=health, components=[database, days, replica, *projections])
 
 
-def _unconnected() -> Ledger:
+def _unconnected() -> TimelineReader:
     nowhere = DatabaseSettings(url=SecretStr("postgresql://nowhere.invalid/none"))
-    return Ledger(engine=create_engine(nowhere, application="ledger"))
+    return TimelineReader(engine=create_engine(nowhere, application="ledger"))

@@ -7,7 +7,7 @@ from tocsin.kafka import Chunk, OwnershipLost, TopicPartition
 
 _HELD = """
 SELECT p.topic, p.kafka_partition, p.next_offset FROM ledger.positions p
-JOIN unnest($2::text[], $3::int[]) AS wanted (topic, kafka_partition) USING (topic, kafka_partition)
+JOIN unnest($2::text[], $3::int[]) AS asked (topic, kafka_partition) USING (topic, kafka_partition)
 WHERE p.consumer_group = $1
 """
 # A rival waits on the row's lock, then sees the new offset: one of two wins.
@@ -43,23 +43,29 @@ async def move_positions(connection: Any, group: str, chunks: Sequence[Chunk]) -
     moved = 0
     if known:
         expected = [chunk.expected for chunk in known]
-        moved += _count(await connection.execute(_MOVE, group, *_places(known), expected, _nexts(known)))
+        moved += _rows_touched(
+            await connection.execute(
+                _MOVE, group, *_topics_and_numbers(known), expected, _next_offsets(known)
+            )
+        )
     if new:
-        moved += _count(await connection.execute(_BEGIN, group, *_places(new), _nexts(new)))
+        moved += _rows_touched(
+            await connection.execute(_BEGIN, group, *_topics_and_numbers(new), _next_offsets(new))
+        )
     if moved != len(chunks):
         raise OwnershipLost(
             f"{len(chunks) - moved} of {len(chunks)} partitions of {group} were moved on by another process."
         )
 
 
-def _places(chunks: Sequence[Chunk]) -> tuple[list[str], list[int]]:
+def _topics_and_numbers(chunks: Sequence[Chunk]) -> tuple[list[str], list[int]]:
     return [chunk.partition.topic for chunk in chunks], [chunk.partition.partition for chunk in chunks]
 
 
-def _nexts(chunks: Sequence[Chunk]) -> list[int]:
+def _next_offsets(chunks: Sequence[Chunk]) -> list[int]:
     return [chunk.next for chunk in chunks]
 
 
-def _count(tag: str) -> int:
-    """Rows touched, from a command tag such as `UPDATE 3`."""
+def _rows_touched(tag: str) -> int:
+    """How many, from a command tag such as `UPDATE 3`."""
     return int(tag.rsplit(" ", 1)[1])

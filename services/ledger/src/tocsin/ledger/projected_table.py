@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tocsin.database import Database
 from tocsin.kafka import Chunk, Record, TopicPartition
-from tocsin.ledger.days import Days
+from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.poison import PoisonShare
 from tocsin.ledger.positions import held_positions, move_positions
 from tocsin.ledger.tables import STATUSES, InvalidRecord, Row, Table, stored_at
@@ -38,7 +38,7 @@ class ProjectedTable:
         self,
         *,
         database: Database,
-        days: Days,
+        days: DayPartitions,
         group: str,
         lane: str,
         table: Table,

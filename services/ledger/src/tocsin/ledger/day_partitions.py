@@ -29,10 +29,10 @@ WHERE i.inhparent = ANY (ARRAY['ledger.statuses'::regclass, 'ledger.dead_letters
 _NAME = re.compile(r"(statuses|dead_letters)_(\d{4})(\d\d)(\d\d)").fullmatch
 
 
-class Days:
+class DayPartitions:
     """A component: keeps the partitions from `retention_days` ago to two days ahead. Days are UTC."""
 
-    name: Final = "days"
+    name: Final = "day partitions"
 
     def __init__(self, *, database: Database, clock: Clock, retention_days: int) -> None:
         self._database = database

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import Channel, Lane, StatusName
-from tocsin.ledger.happenings import Happening, in_order
-from tocsin.ledger.reading import MOST_ROWS, Story
+from tocsin.ledger.history import NotificationHistory, StatusRow, in_order
+from tocsin.ledger.reading import MOST_ROWS
 from tocsin.ledger.summaries import State, summarise
 
 
@@ -31,12 +31,12 @@ class DecisionBody(_Body):
     truncated: bool = Field(default=False, description="Inputs were left out to fit 4 KiB")
 
 
-_SAID_BY_THE_SUMMARY: Final = frozenset(
+_IN_THE_SUMMARY: Final = frozenset(
     {
         "version", "tenant", "event_source", "event_id", "notification_id", "recipient", "workflow", "category", "test",
     }
 )  # fmt: skip
-"""Fields of a status that are the same for all of a notification: its summary has them."""
+"""Fields of a status that a timeline does not repeat: the summary has them, or nobody needs them."""
 _TYPES: Final[dict[str, Any]] = get_type_hints(Status) | {"decision": DecisionBody | None}
 _DESCRIPTIONS: Final = {
     "final": "Tocsin itself will do nothing more for what this is about",
@@ -52,7 +52,7 @@ def _status_fields() -> dict[str, Any]:
     """The fields of `Status` that a timeline shows, in their order, and `stored_at`. A new field of `Status` is shown."""
     fields: dict[str, Any] = {}
     for name in Status.__struct_fields__:
-        if name not in _SAID_BY_THE_SUMMARY:
+        if name not in _IN_THE_SUMMARY:
             fields[name] = (_TYPES[name], Field(description=_DESCRIPTIONS.get(name)))
         if name == "at":
             fields["stored_at"] = (datetime, Field(description="When the broker stored the record of it"))
@@ -118,20 +118,19 @@ class TimelineBody(_Body):
     timeline: list[StatusBody]
 
 
-def timeline_of(story: Story) -> TimelineBody:
+def timeline_of(history: NotificationHistory) -> TimelineBody:
     """The timeline of one notification."""
-    ordered = in_order(story.happenings)
     return TimelineBody(
-        summary=summary_of(story), timeline=[StatusBody.model_validate(one) for one in ordered]
+        summary=summary_of(history),
+        timeline=[StatusBody.model_validate(row) for row in in_order(history.rows)],
     )
 
 
-def summary_of(story: Story) -> SummaryBody:
+def summary_of(history: NotificationHistory) -> SummaryBody:
     """The summary of one notification."""
-    happenings = in_order(story.happenings)
-    summary = summarise(happenings)
-    first = next((one for one in happenings if one.status is StatusName.ACCEPTED), happenings[0])
-    category = next((one.category for one in happenings if one.category is not None), None)
+    rows = in_order(history.rows)
+    summary = summarise(rows)
+    first = next((row for row in rows if row.status is StatusName.ACCEPTED), rows[0])
     return SummaryBody(
         kind="notification",
         notification_id=first.notification_id,
@@ -139,35 +138,35 @@ def summary_of(story: Story) -> SummaryBody:
         event_source=first.event_source,
         recipient=first.recipient,
         workflow=first.workflow,
-        category=category,
-        lane=Lane(first.lane),
+        category=next((row.category for row in rows if row.category is not None), None),
+        lane=first.lane,
         test=first.test,
         state=summary.state,
-        channels={Channel(name): state for name, state in summary.channels.items()},
-        deliveries=[DeliveryBody.model_validate(one) for one in summary.deliveries],
+        channels=summary.channels,
+        deliveries=[DeliveryBody.model_validate(delivery) for delivery in summary.deliveries],
         accepted_at=summary.accepted_at,
         finished_at=summary.finished_at,
         duplicates=summary.duplicates,
         reused_id=summary.reused_id,
-        truncated=story.truncated,
+        truncated=history.truncated,
     )
 
 
-def event_summary_of(one: Happening) -> SummaryBody:
+def event_summary_of(row: StatusRow) -> SummaryBody:
     """A record about an event as a whole."""
     return SummaryBody(
         kind="event",
         notification_id=None,
-        event_id=one.event_id,
-        event_source=one.event_source,
+        event_id=row.event_id,
+        event_source=row.event_source,
         recipient=None,
-        workflow=one.workflow,
+        workflow=row.workflow,
         category=None,
-        lane=Lane(one.lane),
-        test=one.test,
-        state=one.status,
-        accepted_at=one.at if one.status is StatusName.EVENT_ACCEPTED else None,
-        finished_at=one.at if one.final else None,
-        reason=one.reason,
-        detail=one.detail,
+        lane=row.lane,
+        test=row.test,
+        state=row.status,
+        accepted_at=row.at if row.status is StatusName.EVENT_ACCEPTED else None,
+        finished_at=row.at if row.final else None,
+        reason=row.reason,
+        detail=row.detail,
     )
