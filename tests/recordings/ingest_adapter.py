@@ -10,11 +10,11 @@ import httpx
 from tests.recordings.recording import headers_of, shortened, to_bytes, written
 
 from tocsin.contracts.topics import Topics
-from tocsin.ingest import trace
+from tocsin.ingest import parsing
 from tocsin.ingest.app import create_app
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.intake import Intake
-from tocsin.ingest.storing import EventStore
+from tocsin.ingest.publishing import EventStore
+from tocsin.ingest.service import Intake
 from tocsin.kafka import NotStored, Outgoing, Overloaded, ProducerBroken, Record, Stored
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
@@ -43,7 +43,7 @@ async def run(case: Any, base: Any) -> Any:
     clock = ManualClock(datetime.fromisoformat(base["at"]))
     intake = Intake(directory=directory, store=store, caught_up=caught_up, clock=clock)
     app = create_app(intake=intake, health=Health(service="ingest"))
-    trace._random.seed(0)
+    parsing._random.seed(0)
     answers = []
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:

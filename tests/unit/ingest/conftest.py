@@ -14,8 +14,8 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.ingest.app import create_app
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.intake import Intake
-from tocsin.ingest.storing import EventStore
+from tocsin.ingest.publishing import EventStore
+from tocsin.ingest.service import Intake
 from tocsin.kafka import Outgoing, Record, Stored
 from tocsin.runtime import Health
 from tocsin.web.keys import Mode, new_key

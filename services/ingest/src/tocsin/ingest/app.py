@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 
 from tocsin.contracts.topics import Topics
-from tocsin.ingest.describing import describe_bodies
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.events_api import event_routes
 from tocsin.ingest.hot_path import add_hot_routes
-from tocsin.ingest.intake import Intake
 from tocsin.ingest.notifications_api import notification_routes
+from tocsin.ingest.openapi import describe_bodies
+from tocsin.ingest.publishing import EventStore
+from tocsin.ingest.service import Intake
 from tocsin.ingest.settings import IngestSettings
-from tocsin.ingest.storing import EventStore
 from tocsin.kafka import NotStored, Outgoing, Publisher, Replica, Stored
 from tocsin.runtime import Health, Service
 from tocsin.web import service_app

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tocsin.observability import metrics
 from tocsin.web import Problem
 
 
@@ -26,7 +27,7 @@ def add_hot_routes(app: FastAPI, routers: Iterable[APIRouter]) -> None:
 
 
 class HotPath:
-    """A POST to exactly one of `routes` goes straight to its endpoint; everything else goes on."""
+    """A POST to exactly one of `routes` goes straight to its endpoint; everything else goes on. Refusals are counted by code."""
 
     def __init__(self, app: ASGIApp, *, routes: dict[str, APIRoute]) -> None:
         self._app: Final = app
@@ -41,5 +42,6 @@ class HotPath:
         try:
             response: Response = await route.endpoint(Request(scope, receive))
         except Problem as problem:
+            metrics.ingest_refused.labels(problem.code.name).inc()
             response = problem.response()
         await response(scope, receive, send)

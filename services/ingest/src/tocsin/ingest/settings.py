@@ -1,12 +1,24 @@
-"""What an operator says about ingest."""
+"""What an operator sets for ingest, and how much one request may bring."""
+
+from dataclasses import dataclass
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.contracts import limits
-from tocsin.ingest.intake_limits import IntakeLimits
 from tocsin.kafka import KafkaSettings
 from tocsin.runtime import ServiceSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeLimits:
+    """How much one request may bring: the contract's limits, unless settings lower them."""
+
+    body_bytes: int = limits.HTTP_BODY_BYTES
+    recipients: int = limits.RECIPIENTS_PER_REQUEST
+    batch_events: int = limits.EVENTS_PER_BATCH
+    data_bytes: int = limits.EVENT_DATA_BYTES
+    json_depth: int = limits.JSON_DEPTH
 
 
 class IngestSettings(ServiceSettings):

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from tocsin.contracts.cloudevents import write_kafka
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
-from tocsin.ingest.admission import Admitted
+from tocsin.ingest.validation import Admitted
 from tocsin.kafka import NotStored, Outgoing, Overloaded, ProducerBroken, Stored
 from tocsin.observability import metrics, record_span, recording
 from tocsin.web import Problem, codes
