@@ -13,8 +13,8 @@ from tocsin.contracts.topics import Topics
 from tocsin.ingest import parsing
 from tocsin.ingest.app import create_app
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.publishing import EventStore
-from tocsin.ingest.service import Intake
+from tocsin.ingest.publishing import EventPublisher
+from tocsin.ingest.service import IngestService
 from tocsin.kafka import NotStored, Outgoing, Overloaded, ProducerBroken, Record, Stored
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
@@ -39,10 +39,12 @@ class _Publisher:
 async def run(case: Any, base: Any) -> Any:
     """For each request the answer and the records."""
     directory, publisher, caught_up = Directory(), _Publisher(), asyncio.Event()
-    store = EventStore(publisher=publisher, topics=Topics(), timeout=1, retry_after=base["retry_after"])
+    event_publisher = EventPublisher(
+        publisher=publisher, topics=Topics(), timeout=1, retry_after=base["retry_after"]
+    )
     clock = ManualClock(datetime.fromisoformat(base["at"]))
-    intake = Intake(directory=directory, store=store, caught_up=caught_up, clock=clock)
-    app = create_app(intake=intake, health=Health(service="ingest"))
+    service = IngestService(directory=directory, publisher=event_publisher, caught_up=caught_up, clock=clock)
+    app = create_app(service=service, health=Health(service="ingest"))
     parsing._random.seed(0)
     answers = []
     transport = httpx.ASGITransport(app)

@@ -11,26 +11,26 @@ from tocsin.ingest.events_api import event_routes
 from tocsin.ingest.hot_path import add_hot_routes
 from tocsin.ingest.notifications_api import notification_routes
 from tocsin.ingest.openapi import describe_bodies
-from tocsin.ingest.publishing import EventStore
-from tocsin.ingest.service import Intake
+from tocsin.ingest.publishing import EventPublisher
+from tocsin.ingest.service import IngestService
 from tocsin.ingest.settings import IngestSettings
 from tocsin.kafka import NotStored, Outgoing, Publisher, Replica, Stored
 from tocsin.runtime import Health, Service
 from tocsin.web import service_app
 
 
-def create_app(*, intake: Intake | None = None, health: Health | None = None) -> FastAPI:
-    """The HTTP surface. Without `intake` it describes itself and answers 503: enough for OpenAPI."""
-    way_in = intake or _closed()
+def create_app(*, service: IngestService | None = None, health: Health | None = None) -> FastAPI:
+    """The HTTP surface. Without `service` it describes itself and answers 503: enough for OpenAPI."""
+    service = service or _closed()
     app = service_app(
         name="ingest",
         health=health or Health(service="ingest"),
         summary="Takes events and requests for notifications in.",
-        keys=way_in.directory.keys,
-        max_body_bytes=way_in.limits.body_bytes,
-        max_json_depth=way_in.limits.json_depth,
+        keys=service.directory.keys,
+        max_body_bytes=service.limits.body_bytes,
+        max_json_depth=service.limits.json_depth,
     )
-    add_hot_routes(app, [notification_routes(way_in), event_routes(way_in)])
+    add_hot_routes(app, [notification_routes(service), event_routes(service)])
     describe_bodies(app)
     return app
 
@@ -47,9 +47,9 @@ def build(settings: IngestSettings) -> Service:
         limits={topic.name: topic.max_message_bytes for topic in topics.all() if topic.family == "events"},
     )
     replica = Replica(settings=settings.kafka, topic=topics.directory, apply=directory.apply, health=health)
-    intake = Intake(
+    service = IngestService(
         directory=directory,
-        store=EventStore(
+        publisher=EventPublisher(
             publisher=publisher,
             topics=topics,
             timeout=settings.publish_timeout,
@@ -58,13 +58,13 @@ def build(settings: IngestSettings) -> Service:
         caught_up=replica.caught_up,
         limits=settings.limits,
     )
-    app = create_app(intake=intake, health=health)
+    app = create_app(service=service, health=health)
     return Service(app=app, health=health, components=(replica, publisher))
 
 
-def _closed() -> Intake:
-    store = EventStore(publisher=_Nowhere(), topics=Topics(), timeout=1, retry_after=2)
-    return Intake(directory=Directory(), store=store, caught_up=asyncio.Event())
+def _closed() -> IngestService:
+    publisher = EventPublisher(publisher=_Nowhere(), topics=Topics(), timeout=1, retry_after=2)
+    return IngestService(directory=Directory(), publisher=publisher, caught_up=asyncio.Event())
 
 
 class _Nowhere:

@@ -16,8 +16,8 @@ from tocsin.ingest.parsing import (
     split_batch,
 )
 from tocsin.ingest.responses import AcceptedBody, BatchBody, BatchItem, accepted_response, batch_response
-from tocsin.ingest.service import Intake
-from tocsin.ingest.validation import Admitted, validate_event
+from tocsin.ingest.service import IngestService
+from tocsin.ingest.validation import Accepted, validate_event
 from tocsin.observability import metrics
 from tocsin.web import Caller, Problem, codes
 
@@ -37,7 +37,7 @@ _OPENAPI: Final[dict[str, Any]] = {
 }
 
 
-def event_routes(intake: Intake) -> APIRouter:
+def event_routes(service: IngestService) -> APIRouter:
     """The route."""
     router = APIRouter(tags=["sending"])
 
@@ -50,37 +50,37 @@ def event_routes(intake: Intake) -> APIRouter:
         openapi_extra=_OPENAPI,
     )
     async def take_events(request: Request) -> Response:
-        caller = intake.authorize(request.headers)
+        caller = service.authorize(request.headers)
         body = await request.body()
         if media_type_of(request.headers) == BATCH:
-            return await _take_batch(intake, caller, body)
+            return await _take_batch(service, caller, body)
         event = parse_event(request.headers, body, caller=caller)
-        admitted = validate_event(event, directory=intake.directory, limits=intake.limits)
-        await intake.store.store([admitted])
-        return accepted_response(admitted)
+        accepted = validate_event(event, directory=service.directory, limits=service.limits)
+        await service.publisher.publish([accepted])
+        return accepted_response(accepted)
 
     return router
 
 
-async def _take_batch(intake: Intake, caller: Caller, body: bytes) -> Response:
+async def _take_batch(service: IngestService, caller: Caller, body: bytes) -> Response:
     """What can be taken of the batch is stored, in one go; the rest is refused, each event for its own reason."""
-    taken: list[Admitted] = []
+    accepted: list[Accepted] = []
     refused: list[Problem] = []
     items: list[BatchItem] = []
-    for number, envelope in enumerate(split_batch(body, most=intake.limits.batch_events), start=1):
+    for number, envelope in enumerate(split_batch(body, most=service.limits.batch_events), start=1):
         try:
             event = parse_structured(envelope, caller=caller)
-            admitted = validate_event(event, directory=intake.directory, limits=intake.limits)
+            validated = validate_event(event, directory=service.directory, limits=service.limits)
         except Problem as problem:
             refused.append(problem)
             items.append(BatchItem(problem.code.status, readable_id(envelope), problem=problem.body()))
         else:
-            taken.append(admitted)
-            items.append(BatchItem(202, event.id, admitted.notifications))
+            accepted.append(validated)
+            items.append(BatchItem(202, event.id, validated.notifications))
         if number % _SLICE == 0:
             await asyncio.sleep(0)
-    await intake.store.store(taken)
-    if refused and not taken:
+    await service.publisher.publish(accepted)
+    if refused and not accepted:
         detail = "No event of the batch was taken; each one's reason stands in items."
         raise Problem(codes.BATCH_REFUSED, detail, extensions={"items": items})
     for refusal in refused:

@@ -8,7 +8,7 @@ from tocsin.contracts.limits import IDEMPOTENCY_KEY_CHARS
 from tocsin.ingest.openapi import json_body
 from tocsin.ingest.parsing import parse_notification
 from tocsin.ingest.responses import AcceptedBody, accepted_response
-from tocsin.ingest.service import Intake
+from tocsin.ingest.service import IngestService
 from tocsin.ingest.validation import validate_request
 
 _OPENAPI: Final[dict[str, Any]] = {
@@ -26,7 +26,7 @@ _OPENAPI: Final[dict[str, Any]] = {
 }
 
 
-def notification_routes(intake: Intake) -> APIRouter:
+def notification_routes(service: IngestService) -> APIRouter:
     """The route."""
     router = APIRouter(tags=["sending"])
 
@@ -38,10 +38,10 @@ def notification_routes(intake: Intake) -> APIRouter:
         openapi_extra=_OPENAPI,
     )
     async def send_notification(request: Request) -> Response:
-        caller = intake.authorize(request.headers)
-        event = parse_notification(request, await request.body(), caller=caller, clock=intake.clock)
-        admitted = validate_request(event, directory=intake.directory, limits=intake.limits)
-        await intake.store.store([admitted])
-        return accepted_response(admitted)
+        caller = service.authorize(request.headers)
+        event = parse_notification(request, await request.body(), caller=caller, clock=service.clock)
+        accepted = validate_request(event, directory=service.directory, limits=service.limits)
+        await service.publisher.publish([accepted])
+        return accepted_response(accepted)
 
     return router

@@ -6,17 +6,17 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from tocsin.contracts.events import Event
+from tocsin.ingest.compiled_workflow import MAX_FAULTS
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.published_workflow import MOST_FAULTS
 from tocsin.ingest.request_model import BY_ID, INLINE, NotificationBody
-from tocsin.ingest.settings import IntakeLimits
+from tocsin.ingest.settings import RequestLimits
 from tocsin.web import Fault, Problem, codes, json_pointer
 
 _body = TypeAdapter(NotificationBody)
 _TAGS: Final = frozenset({BY_ID, INLINE})
 
 
-def explain(event: Event, *, directory: Directory, limits: IntakeLimits, prefix: str) -> Problem:
+def explain(event: Event, *, directory: Directory, limits: RequestLimits, prefix: str) -> Problem:
     """Every fault of the request, under the code that fits them all; pointers begin with `prefix`."""
     raw = bytes(event.data)
     try:
@@ -56,7 +56,7 @@ def _shape_faults(raw: bytes, prefix: str) -> list[Fault]:
                 code="invalid" if fault["type"] == "value_error" else fault["type"],
                 detail=fault["msg"].removeprefix("Value error, "),
             )
-            for fault in faults[:MOST_FAULTS]
+            for fault in faults[:MAX_FAULTS]
         ]
     return []
 
@@ -70,7 +70,7 @@ def _path(loc: tuple[str | int, ...]) -> list[str | int]:
     ]
 
 
-def _too_many(fields: dict[str, Any], limits: IntakeLimits, prefix: str) -> list[Fault]:
+def _too_many(fields: dict[str, Any], limits: RequestLimits, prefix: str) -> list[Fault]:
     recipients = fields.get("recipients")
     if not isinstance(recipients, list) or len(recipients) <= limits.recipients:
         return []

@@ -6,7 +6,7 @@ import msgspec
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from tocsin.ingest.validation import Admitted, NamedNotification
+from tocsin.ingest.validation import Accepted, NamedNotification
 from tocsin.web import ProblemDetails
 
 _encode = msgspec.json.Encoder().encode
@@ -61,9 +61,9 @@ class BatchItem(msgspec.Struct, omit_defaults=True):
     problem: dict[str, Any] | None = None
 
 
-def accepted_response(admitted: Admitted) -> Response:
+def accepted_response(accepted: Accepted) -> Response:
     """The 202 of one event that is stored."""
-    return _json_response(202, AcceptedAnswer(admitted.event.id, admitted.notifications))
+    return _json_response(202, AcceptedAnswer(accepted.event.id, accepted.notifications))
 
 
 def batch_response(status: int, items: list[BatchItem]) -> Response:

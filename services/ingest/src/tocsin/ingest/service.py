@@ -1,4 +1,4 @@
-"""What the routes share."""
+"""What both routes need: who may call, what is known of the tenants, and the way to Kafka."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.publishing import EventStore
-from tocsin.ingest.settings import IntakeLimits
+from tocsin.ingest.publishing import EventPublisher
+from tocsin.ingest.settings import RequestLimits
 from tocsin.runtime import Clock, SystemClock
 from tocsin.web import Caller, Problem, codes
 
@@ -15,13 +15,13 @@ _SOON: Final = {"retry-after": "2"}
 
 
 @dataclass(kw_only=True)
-class Intake:
-    """One process. `caught_up` is set once the directory has been read to its end."""
+class IngestService:
+    """Ingest in one process. `caught_up` is set once the directory has been read to its end."""
 
     directory: Directory
-    store: EventStore
+    publisher: EventPublisher
     caught_up: asyncio.Event
-    limits: IntakeLimits = field(default_factory=IntakeLimits)
+    limits: RequestLimits = field(default_factory=RequestLimits)
     clock: Clock = field(default_factory=SystemClock)
 
     def authorize(self, headers: Mapping[str, str]) -> Caller:

@@ -11,7 +11,7 @@ from tocsin.runtime import ServiceSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IntakeLimits:
+class RequestLimits:
     """How much one request may bring: the contract's limits, unless settings lower them."""
 
     body_bytes: int = limits.HTTP_BODY_BYTES
@@ -65,9 +65,9 @@ class IngestSettings(ServiceSettings):
     )
 
     @property
-    def limits(self) -> IntakeLimits:
+    def limits(self) -> RequestLimits:
         """The limits, as the code asks for them."""
-        return IntakeLimits(
+        return RequestLimits(
             body_bytes=self.max_body_bytes,
             recipients=self.max_recipients,
             batch_events=self.max_batch_events,

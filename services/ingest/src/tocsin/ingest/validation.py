@@ -11,7 +11,7 @@ from tocsin.contracts.vocabulary import Lane, fastest, slowest
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.recipient_rules import is_sound
 from tocsin.ingest.request_faults import explain
-from tocsin.ingest.settings import IntakeLimits
+from tocsin.ingest.settings import RequestLimits
 from tocsin.web import Fault, Problem, codes
 
 _decode_json = msgspec.json.decode
@@ -25,7 +25,7 @@ class NamedNotification(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
+class Accepted:
     """An event that may be stored: in `lane`, under `key`. `notifications` is None where nobody is listed."""
 
     event: Event
@@ -34,7 +34,7 @@ class Admitted:
     notifications: list[NamedNotification] | None = None
 
 
-def validate_event(event: Event, *, directory: Directory, limits: IntakeLimits) -> Admitted:
+def validate_event(event: Event, *, directory: Directory, limits: RequestLimits) -> Accepted:
     """An event that came as a CloudEvent. Raises `Problem` with pointers into the envelope."""
     if event.type == NOTIFICATION_REQUESTED:
         return validate_request(event, directory=directory, limits=limits, prefix="/data")
@@ -46,7 +46,7 @@ def validate_event(event: Event, *, directory: Directory, limits: IntakeLimits) 
         raise Problem(codes.INVALID_EVENT, "The data of the event is not JSON.", errors=[fault]) from error
     subscribers = directory.subscribers(event.tenant, event.type)
     if not subscribers:
-        return Admitted(event=event, lane=Lane.TRANSACTIONAL, key=event_key(event.tenant, event.id))
+        return Accepted(event=event, lane=Lane.TRANSACTIONAL, key=event_key(event.tenant, event.id))
     if not any(workflow.accepts(data) for workflow in subscribers):
         # One workflow that can use the event would be enough. There is none, and here is why not.
         faults = [fault for workflow in subscribers for fault in workflow.faults(data, prefix="/data")]
@@ -56,7 +56,7 @@ def validate_event(event: Event, *, directory: Directory, limits: IntakeLimits) 
     recipient = event.subject if all(workflow.reaches_subject for workflow in subscribers) else None
     if recipient is not None and not valid_recipient(recipient):
         recipient = None
-    return Admitted(
+    return Accepted(
         event=event,
         lane=fastest(*(workflow.lane for workflow in subscribers)),
         key=_key(event, recipient),
@@ -64,8 +64,8 @@ def validate_event(event: Event, *, directory: Directory, limits: IntakeLimits) 
 
 
 def validate_request(
-    event: Event, *, directory: Directory, limits: IntakeLimits, prefix: str = ""
-) -> Admitted:
+    event: Event, *, directory: Directory, limits: RequestLimits, prefix: str = ""
+) -> Accepted:
     """A direct request. Raises `Problem` with every fault there is; pointers into the request begin with `prefix`."""
     _check_size(event, prefix, limits)
     try:
@@ -87,7 +87,7 @@ def validate_request(
             workflow=workflow.key,
         )
         notifications.append(NamedNotification(recipient, identity))
-    return Admitted(
+    return Accepted(
         event=event,
         lane=slowest(workflow.lane, request.lane),
         key=_key(event, notifications[0].recipient if len(notifications) == 1 else None),
@@ -95,7 +95,7 @@ def validate_request(
     )
 
 
-def _sound(request: NotificationRequest, data: object, limits: IntakeLimits) -> bool:
+def _sound(request: NotificationRequest, data: object, limits: RequestLimits) -> bool:
     expires_at, actor = request.expires_at, request.actor
     return (
         type(data) is dict
@@ -106,7 +106,7 @@ def _sound(request: NotificationRequest, data: object, limits: IntakeLimits) -> 
     )
 
 
-def _check_size(event: Event, pointer: str, limits: IntakeLimits) -> None:
+def _check_size(event: Event, pointer: str, limits: RequestLimits) -> None:
     if len(bytes(event.data)) > limits.data_bytes:
         detail = f"The data of an event may be at most {limits.data_bytes} bytes."
         fault = Fault(pointer=pointer, code="too_large", detail=detail)

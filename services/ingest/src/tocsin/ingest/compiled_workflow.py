@@ -12,15 +12,15 @@ from tocsin.web import Fault, json_pointer
 
 log = get_logger(__name__)
 
-MOST_FAULTS: Final = 100
-"""Faults listed for one request; whoever has more has seen enough."""
+MAX_FAULTS: Final = 100
+"""Faults that are listed for one request at most."""
 
 _UNUSABLE: Final = (
     "The workflow's published data schema cannot be used; publish the workflow again with a correct one."
 )
 
 
-class PublishedWorkflow:
+class CompiledWorkflow:
     """One revision of a workflow; its JSON Schema is compiled here, once."""
 
     def __init__(self, workflow: Workflow) -> None:
@@ -41,14 +41,14 @@ class PublishedWorkflow:
         """What is wrong with `data`, one fault per place, pointers beginning with `prefix`; never repeats a value."""
         if not self._usable:
             return [Fault(pointer=prefix, code="schema_unusable", detail=_UNUSABLE)]
-        found: list[Fault] = []
+        faults: list[Fault] = []
         if self._validator is None:
-            return found
+            return faults
         for error in self._validator.iter_errors(data):
-            found += _faults_of(error, prefix)
-            if len(found) >= MOST_FAULTS:
+            faults += _faults_of(error, prefix)
+            if len(faults) >= MAX_FAULTS:
                 break
-        return found[:MOST_FAULTS]
+        return faults[:MAX_FAULTS]
 
     def _compile(self, workflow: Workflow) -> None:
         try:
