@@ -40,7 +40,7 @@ async def run(case: Any, base: Any) -> Any:
     """For each request the answer and the records."""
     directory, publisher, caught_up = Directory(), _Publisher(), asyncio.Event()
     event_publisher = EventPublisher(
-        publisher=publisher, topics=Topics(), timeout=1, retry_after=base["retry_after"]
+        kafka=publisher, topics=Topics(), timeout=1, retry_after=base["retry_after"]
     )
     clock = ManualClock(datetime.fromisoformat(base["at"]))
     service = IngestService(directory=directory, publisher=event_publisher, caught_up=caught_up, clock=clock)

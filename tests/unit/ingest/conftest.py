@@ -115,7 +115,7 @@ async def way_in() -> AsyncIterator[WayIn]:
     )
     directory.apply(record_of(workflow("login-code", lane=Lane.CRITICAL)))
     caught_up.set()
-    event_publisher = EventPublisher(publisher=publisher, topics=Topics(), timeout=1, retry_after=3)
+    event_publisher = EventPublisher(kafka=publisher, topics=Topics(), timeout=1, retry_after=3)
     service = IngestService(directory=directory, publisher=event_publisher, caught_up=caught_up)
     app = create_app(service=service, health=Health(service="ingest"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest") as client:

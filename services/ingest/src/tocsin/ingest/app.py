@@ -20,7 +20,7 @@ from tocsin.web import service_app
 
 
 def create_app(*, service: IngestService | None = None, health: Health | None = None) -> FastAPI:
-    """The HTTP surface. Without `service` it describes itself and answers 503: enough for OpenAPI."""
+    """The HTTP surface. Without `service` it describes itself, which is all that OpenAPI needs, and answers 503."""
     service = service or _closed()
     app = service_app(
         name="ingest",
@@ -50,7 +50,7 @@ def build(settings: IngestSettings) -> Service:
     service = IngestService(
         directory=directory,
         publisher=EventPublisher(
-            publisher=publisher,
+            kafka=publisher,
             topics=topics,
             timeout=settings.publish_timeout,
             retry_after=settings.retry_after,
@@ -63,12 +63,12 @@ def build(settings: IngestSettings) -> Service:
 
 
 def _closed() -> IngestService:
-    publisher = EventPublisher(publisher=_Nowhere(), topics=Topics(), timeout=1, retry_after=2)
+    publisher = EventPublisher(kafka=_Nowhere(), topics=Topics(), timeout=1, retry_after=2)
     return IngestService(directory=Directory(), publisher=publisher, caught_up=asyncio.Event())
 
 
 class _Nowhere:
-    """Stands for Kafka where there is none."""
+    """Stands for Kafka in an app that only describes itself."""
 
-    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ARG002, ASYNC109 - as Publishes has it
+    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ARG002, ASYNC109 - as KafkaPublisher has it
         raise NotStored("There is no Kafka here.")

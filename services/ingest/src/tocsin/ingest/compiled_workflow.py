@@ -30,8 +30,20 @@ class CompiledWorkflow:
         self.reaches_subject: Final[bool] = workflow.recipients is None
         self._usable = True
         self._validator: Any = None
-        if workflow.data_schema is not None:
-            self._compile(workflow)
+        if workflow.data_schema is None:
+            return
+        try:
+            self._validator = jsonschema_rs.validator_for(
+                workflow.data_schema, mask="The value", offline=True
+            )
+        except ValueError:  # The library's errors for a schema that is none. The router refuses such a schema when it is saved.
+            self._usable = False
+            log.error(  # noqa: TRY400 - the library's text repeats the tenant's schema
+                "data schema cannot be used",
+                tenant=workflow.tenant,
+                workflow=workflow.key,
+                revision=workflow.revision,
+            )
 
     def accepts(self, data: object) -> bool:
         """Whether `data` fits the schema; always, where there is none."""
@@ -50,37 +62,21 @@ class CompiledWorkflow:
                 break
         return faults[:MAX_FAULTS]
 
-    def _compile(self, workflow: Workflow) -> None:
-        try:
-            self._validator = jsonschema_rs.validator_for(
-                workflow.data_schema or {}, mask="The value", offline=True
-            )
-        except (
-            ValueError
-        ):  # the library's errors for a schema that is none; the router refuses these when they are saved
-            self._usable = False
-            log.error(  # noqa: TRY400 - the library's text repeats the tenant's schema
-                "data schema cannot be used",
-                tenant=workflow.tenant,
-                workflow=workflow.key,
-                revision=workflow.revision,
-            )
-
 
 def _faults_of(error: Any, prefix: str) -> Iterator[Fault]:
-    place = prefix + json_pointer(error.instance_path)
+    pointer = prefix + json_pointer(error.instance_path)
     code = str(error.kind.name)
     match type(error.kind).__name__:
         case "Required":
             yield Fault(
-                pointer=place + json_pointer([error.kind.property]),
+                pointer=pointer + json_pointer([error.kind.property]),
                 code=code,
                 detail="Required by the workflow.",
             )
         case "AdditionalProperties" | "UnevaluatedProperties":
             for name in error.kind.unexpected:
                 yield Fault(
-                    pointer=place + json_pointer([name]), code=code, detail="Not known to the workflow."
+                    pointer=pointer + json_pointer([name]), code=code, detail="Not known to the workflow."
                 )
         case _:
-            yield Fault(pointer=place, code=code, detail=f"{error.message}.")
+            yield Fault(pointer=pointer, code=code, detail=f"{error.message}.")

@@ -53,10 +53,8 @@ class Directory:
                 self._unsubscribe(entity.tenant, entity.key)
                 workflow = self._workflows[entity.tenant, entity.key] = CompiledWorkflow(entity)
                 for event_type in set(workflow.event_types):
-                    place = (entity.tenant, event_type)
-                    self._subscribers[place] = (*self._subscribers.get(place, ()), workflow)
-            case _:
-                return
+                    others = self.subscribers(entity.tenant, event_type)
+                    self._subscribers[entity.tenant, event_type] = (*others, workflow)
 
     def _forget(self, kind: str, tenant: str, name: str) -> None:
         if kind == _KEY:

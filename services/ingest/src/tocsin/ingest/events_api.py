@@ -15,9 +15,15 @@ from tocsin.ingest.parsing import (
     readable_id,
     split_batch,
 )
-from tocsin.ingest.responses import AcceptedBody, BatchBody, BatchItem, accepted_response, batch_response
+from tocsin.ingest.responses import (
+    AcceptedBody,
+    BatchBody,
+    BatchItemAnswer,
+    accepted_response,
+    batch_response,
+)
 from tocsin.ingest.service import IngestService
-from tocsin.ingest.validation import Accepted, validate_event
+from tocsin.ingest.validation import AcceptedEvent, validate_event
 from tocsin.observability import metrics
 from tocsin.web import Caller, Problem, codes
 
@@ -64,19 +70,19 @@ def event_routes(service: IngestService) -> APIRouter:
 
 async def _take_batch(service: IngestService, caller: Caller, body: bytes) -> Response:
     """What can be taken of the batch is stored, in one go; the rest is refused, each event for its own reason."""
-    accepted: list[Accepted] = []
+    accepted: list[AcceptedEvent] = []
     refused: list[Problem] = []
-    items: list[BatchItem] = []
+    items: list[BatchItemAnswer] = []
     for number, envelope in enumerate(split_batch(body, most=service.limits.batch_events), start=1):
         try:
             event = parse_structured(envelope, caller=caller)
             validated = validate_event(event, directory=service.directory, limits=service.limits)
         except Problem as problem:
             refused.append(problem)
-            items.append(BatchItem(problem.code.status, readable_id(envelope), problem=problem.body()))
+            items.append(BatchItemAnswer(problem.code.status, readable_id(envelope), problem=problem.body()))
         else:
             accepted.append(validated)
-            items.append(BatchItem(202, event.id, validated.notifications))
+            items.append(BatchItemAnswer(202, event.id, validated.notifications))
         if number % _SLICE == 0:
             await asyncio.sleep(0)
     await service.publisher.publish(accepted)

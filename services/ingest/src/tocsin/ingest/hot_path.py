@@ -16,14 +16,13 @@ from tocsin.web import Problem
 
 
 def add_hot_routes(app: FastAPI, routers: Iterable[APIRouter]) -> None:
-    """Include the routers, whose endpoints take a Request and return a Response, and let their POSTs pass by."""
+    """Include the routers, and let their POSTs pass FastAPI by. Their endpoints take a Request and return a Response."""
     routes: dict[str, APIRoute] = {}
     for router in routers:
         app.include_router(router)
         routes |= {route.path: route for route in router.routes if isinstance(route, APIRoute)}
-    app.user_middleware.append(
-        Middleware(HotPath, routes=routes)
-    )  # at the end: inside of limits and request ids
+    # At the end of the list, so that limits and request ids are around it.
+    app.user_middleware.append(Middleware(HotPath, routes=routes))
 
 
 class HotPath:
@@ -38,7 +37,7 @@ class HotPath:
         if route is None or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        scope["route"] = route  # what metrics and traces name the request by
+        scope["route"] = route  # metrics and traces name the request by it
         try:
             response: Response = await route.endpoint(Request(scope, receive))
         except Problem as problem:

@@ -102,9 +102,10 @@ def media_type_of(headers: Mapping[str, str]) -> str:
 
 def new_event_id(clock: Clock) -> str:
     """A UUIDv7 (RFC 9562): 48 bits of milliseconds, 74 random bits."""
-    value = clock.time_ms() << 80 | int.from_bytes(os.urandom(10))
-    value = value & ~(0xF << 76) | 0x7 << 76
-    return str(uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62))
+    number = clock.time_ms() << 80 | int.from_bytes(os.urandom(10))
+    number = number & ~(0xF << 76) | 0x7 << 76  # the version
+    number = number & ~(0x3 << 62) | 0x2 << 62  # the variant
+    return str(uuid.UUID(int=number))
 
 
 def _idempotency_key(header: bytes) -> str:

@@ -7,13 +7,13 @@ from typing import Final, Protocol
 from tocsin.contracts.cloudevents import write_kafka
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
-from tocsin.ingest.validation import Accepted
+from tocsin.ingest.validation import AcceptedEvent
 from tocsin.kafka import NotStored, Outgoing, Overloaded, ProducerBroken, Stored
 from tocsin.observability import metrics, record_span, recording
 from tocsin.web import Problem, codes
 
 
-class Publishes(Protocol):
+class KafkaPublisher(Protocol):
     """What of `tocsin.kafka.Publisher` is used here."""
 
     async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ASYNC109 - as Publisher has it
@@ -24,23 +24,21 @@ class Publishes(Protocol):
 class EventPublisher:
     """Writes accepted events to `events.<lane>` as CloudEvents in binary mode."""
 
-    def __init__(self, *, publisher: Publishes, topics: Topics, timeout: float, retry_after: int) -> None:
-        self._publisher: Final = publisher
+    def __init__(self, *, kafka: KafkaPublisher, topics: Topics, timeout: float, retry_after: int) -> None:
+        self._kafka: Final = kafka
         self._topics: Final = {lane: topics.events(lane) for lane in Lane}
         self._timeout: Final = timeout
         self._retry_after: Final = {"retry-after": str(retry_after)}
         self._seconds: Final = {lane: metrics.stage_seconds.labels("ingest", lane, "store") for lane in Lane}
         self._accepted: Final = {lane: metrics.ingest_accepted.labels(lane) for lane in Lane}
 
-    async def publish(self, events: Sequence[Accepted]) -> None:
+    async def publish(self, events: Sequence[AcceptedEvent]) -> None:
         """Return once all are acknowledged by the broker. Raises the 503 problem `not_known_to_be_stored` or `overloaded`."""
         if not events:
             return
         began = perf_counter()
         try:
-            await self._publisher.publish(
-                [self._record(accepted) for accepted in events], timeout=self._timeout
-            )
+            await self._kafka.publish([self._record(accepted) for accepted in events], timeout=self._timeout)
         except Overloaded as error:
             raise self._refusal(
                 codes.OVERLOADED, "Nothing was stored, as too much waits for Kafka", events
@@ -54,11 +52,11 @@ class EventPublisher:
                 record_span("publish", accepted.event.traceparent, seconds=seconds, lane=accepted.lane.value)
         self._seconds[events[0].lane].observe(seconds)
 
-    def _record(self, accepted: Accepted) -> Outgoing:
+    def _record(self, accepted: AcceptedEvent) -> Outgoing:
         headers, value = write_kafka(accepted.event)
         return Outgoing(self._topics[accepted.lane], accepted.key, value, tuple(headers))
 
-    def _refusal(self, code: codes.ProblemCode, what: str, events: Sequence[Accepted]) -> Problem:
+    def _refusal(self, code: codes.ProblemCode, what: str, events: Sequence[AcceptedEvent]) -> Problem:
         ids = [accepted.event.id for accepted in events]
         if len(ids) == 1:
             return Problem(

@@ -6,7 +6,7 @@ import msgspec
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from tocsin.ingest.validation import Accepted, NamedNotification
+from tocsin.ingest.validation import AcceptedEvent, NamedNotification
 from tocsin.web import ProblemDetails
 
 _encode = msgspec.json.Encoder().encode
@@ -52,7 +52,7 @@ class AcceptedAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     notifications: list[NamedNotification] | None = None
 
 
-class BatchItem(msgspec.Struct, omit_defaults=True):
+class BatchItemAnswer(msgspec.Struct, omit_defaults=True):
     """`BatchItemBody`, as it is encoded."""
 
     status: int
@@ -61,12 +61,12 @@ class BatchItem(msgspec.Struct, omit_defaults=True):
     problem: dict[str, Any] | None = None
 
 
-def accepted_response(accepted: Accepted) -> Response:
+def accepted_response(accepted: AcceptedEvent) -> Response:
     """The 202 of one event that is stored."""
     return _json_response(202, AcceptedAnswer(accepted.event.id, accepted.notifications))
 
 
-def batch_response(status: int, items: list[BatchItem]) -> Response:
+def batch_response(status: int, items: list[BatchItemAnswer]) -> Response:
     """An answer for each event of a batch."""
     return _json_response(status, {"items": items})
 

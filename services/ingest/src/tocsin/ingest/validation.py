@@ -25,7 +25,7 @@ class NamedNotification(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class AcceptedEvent:
     """An event that may be stored: in `lane`, under `key`. `notifications` is None where nobody is listed."""
 
     event: Event
@@ -34,7 +34,7 @@ class Accepted:
     notifications: list[NamedNotification] | None = None
 
 
-def validate_event(event: Event, *, directory: Directory, limits: RequestLimits) -> Accepted:
+def validate_event(event: Event, *, directory: Directory, limits: RequestLimits) -> AcceptedEvent:
     """An event that came as a CloudEvent. Raises `Problem` with pointers into the envelope."""
     if event.type == NOTIFICATION_REQUESTED:
         return validate_request(event, directory=directory, limits=limits, prefix="/data")
@@ -46,7 +46,7 @@ def validate_event(event: Event, *, directory: Directory, limits: RequestLimits)
         raise Problem(codes.INVALID_EVENT, "The data of the event is not JSON.", errors=[fault]) from error
     subscribers = directory.subscribers(event.tenant, event.type)
     if not subscribers:
-        return Accepted(event=event, lane=Lane.TRANSACTIONAL, key=event_key(event.tenant, event.id))
+        return AcceptedEvent(event=event, lane=Lane.TRANSACTIONAL, key=event_key(event.tenant, event.id))
     if not any(workflow.accepts(data) for workflow in subscribers):
         # One workflow that can use the event would be enough. There is none, and here is why not.
         faults = [fault for workflow in subscribers for fault in workflow.faults(data, prefix="/data")]
@@ -56,7 +56,7 @@ def validate_event(event: Event, *, directory: Directory, limits: RequestLimits)
     recipient = event.subject if all(workflow.reaches_subject for workflow in subscribers) else None
     if recipient is not None and not valid_recipient(recipient):
         recipient = None
-    return Accepted(
+    return AcceptedEvent(
         event=event,
         lane=fastest(*(workflow.lane for workflow in subscribers)),
         key=_key(event, recipient),
@@ -65,7 +65,7 @@ def validate_event(event: Event, *, directory: Directory, limits: RequestLimits)
 
 def validate_request(
     event: Event, *, directory: Directory, limits: RequestLimits, prefix: str = ""
-) -> Accepted:
+) -> AcceptedEvent:
     """A direct request. Raises `Problem` with every fault there is; pointers into the request begin with `prefix`."""
     _check_size(event, prefix, limits)
     try:
@@ -87,7 +87,7 @@ def validate_request(
             workflow=workflow.key,
         )
         notifications.append(NamedNotification(recipient, identity))
-    return Accepted(
+    return AcceptedEvent(
         event=event,
         lane=slowest(workflow.lane, request.lane),
         key=_key(event, notifications[0].recipient if len(notifications) == 1 else None),
