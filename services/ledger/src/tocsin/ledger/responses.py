@@ -12,11 +12,11 @@ from tocsin.ledger.reading import MOST_ROWS
 from tocsin.ledger.summaries import State, summarise
 
 
-class _Body(BaseModel):
+class _ResponseBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class ConsiderationBody(_Body):
+class ConsiderationBody(_ResponseBody):
     """One rule a decision looked at."""
 
     rule: str
@@ -24,7 +24,7 @@ class ConsiderationBody(_Body):
     input: Any = None
 
 
-class DecisionBody(_Body):
+class DecisionBody(_ResponseBody):
     """Every rule looked at, in order."""
 
     rules: list[ConsiderationBody]
@@ -59,14 +59,14 @@ def _status_fields() -> dict[str, Any]:
     return fields
 
 
-_StatusFields: Any = create_model("_StatusFields", __base__=_Body, **_status_fields())
+_StatusFields: Any = create_model("_StatusFields", __base__=_ResponseBody, **_status_fields())
 
 
 class StatusBody(_StatusFields):
     """One thing that happened."""
 
 
-class DeliveryBody(_Body):
+class DeliveryBody(_ResponseBody):
     """One delivery, or one decision not to send."""
 
     delivery_id: str | None
@@ -80,7 +80,7 @@ class DeliveryBody(_Body):
     at: datetime = Field(description="When it came to this state")
 
 
-class SummaryBody(_Body):
+class SummaryBody(_ResponseBody):
     """What became of one notification; or, where `kind` is `event`, a record about an event as a whole."""
 
     kind: Literal["notification", "event"]
@@ -111,7 +111,7 @@ class SummaryBody(_Body):
     detail: str | None = None
 
 
-class TimelineBody(_Body):
+class TimelineBody(_ResponseBody):
     """One notification: what became of it, and everything that happened, in order."""
 
     summary: SummaryBody
