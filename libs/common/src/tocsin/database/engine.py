@@ -69,7 +69,7 @@ class Database:
         metrics.database_connections.labels(service).set_function(pool.checkedout)
 
     async def open(self) -> None:
-        """Wait for PostgreSQL, then look at the migrations. Raises `NeedsOperator` for a refused login or a missing migration."""
+        """Wait for PostgreSQL, then look at the migrations. Raises `OperatorError` for a refused login or a missing migration."""
         await wait_for(self._settings.place, self._probe, retry_on=AWAY, check=self._check, describe=reason)
         if self._migrations is not None:
             await self._migrations.require(self.engine)

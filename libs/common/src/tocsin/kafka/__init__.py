@@ -6,9 +6,12 @@ Writing: `Publisher` (plain, idempotent) and the transactions of a `Slot`. Readi
 
 from tocsin.kafka.admin import Admin
 from tocsin.kafka.errors import (
+    ConsumptionStopped,
+    CopyUnreadable,
     DrainTooSlow,
     GroupAtWork,
     KafkaFault,
+    LeaseLost,
     NoProgress,
     NotReadToEnd,
     NotStored,
@@ -29,7 +32,7 @@ from tocsin.kafka.offsets import Offsets, Position, read_back_metadata, read_bac
 from tocsin.kafka.packing import Limits
 from tocsin.kafka.partitioner import murmur2, partition_for
 from tocsin.kafka.projection import Projection
-from tocsin.kafka.projection_store import Chunk, ConsumptionStopped, ProjectionStore
+from tocsin.kafka.projection_store import Chunk, ProjectionStore
 from tocsin.kafka.publisher import Publisher
 from tocsin.kafka.read_to_end import read_to_end
 from tocsin.kafka.records import Headers, Outgoing, Record, Stored, TopicPartition
@@ -51,6 +54,7 @@ __all__ = [
     "Batch",
     "Chunk",
     "ConsumptionStopped",
+    "CopyUnreadable",
     "DrainTooSlow",
     "ExactlyOnce",
     "Failpoints",
@@ -61,6 +65,7 @@ __all__ = [
     "Headers",
     "KafkaFault",
     "KafkaSettings",
+    "LeaseLost",
     "Limits",
     "NoProgress",
     "NotReadToEnd",

@@ -10,13 +10,13 @@ from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from tocsin.kafka.errors import DrainTooSlow, NoProgress
+from tocsin.kafka.errors import ConsumptionStopped, DrainTooSlow, NoProgress
 from tocsin.kafka.fetching import AT_ONCE, Fetching
 from tocsin.kafka.group_member import GroupMember
 from tocsin.kafka.lease import Lease
 from tocsin.kafka.offsets import offset_missing
 from tocsin.kafka.projection_gauges import ProjectionGauges
-from tocsin.kafka.projection_store import Chunk, ConsumptionStopped, ProjectionStore
+from tocsin.kafka.projection_store import Chunk, ProjectionStore
 from tocsin.kafka.records import Record, TopicPartition, from_consumer
 from tocsin.kafka.seams import committed_with_metadata, raise_errors
 from tocsin.kafka.settings import KafkaSettings

@@ -5,7 +5,6 @@ from typing import Protocol
 
 import msgspec
 
-from tocsin.kafka.errors import KafkaFault
 from tocsin.kafka.records import Record, TopicPartition
 
 
@@ -34,7 +33,3 @@ class ProjectionStore(Protocol):
         position is not the expected one: another process has the partition, and this one ends.
         ConsumptionStopped keeps the process but reads no further. Whatever else it raises ends the process."""
         ...
-
-
-class ConsumptionStopped(KafkaFault):
-    """The records cannot be what they should be. Reading stops, readiness fails with this sentence; mend and restart."""

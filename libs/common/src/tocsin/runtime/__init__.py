@@ -1,7 +1,8 @@
 """How a process starts, waits, tells its health, and ends."""
 
 from tocsin.runtime.clock import Clock, SystemClock
-from tocsin.runtime.component import Component, NeedsOperator
+from tocsin.runtime.component import Component
+from tocsin.runtime.errors import OperatorError, ServiceHalted, find_cause
 from tocsin.runtime.health import Check, Health, Liveness
 from tocsin.runtime.http import CannotListen, HttpSettings
 from tocsin.runtime.main import Service, ServiceSettings, main
@@ -20,12 +21,14 @@ __all__ = [
     "HttpSettings",
     "Lanes",
     "Liveness",
-    "NeedsOperator",
+    "OperatorError",
     "Service",
+    "ServiceHalted",
     "ServiceSettings",
     "SettingRow",
     "SettingsInvalid",
     "SystemClock",
+    "find_cause",
     "load_settings",
     "main",
     "read_settings",

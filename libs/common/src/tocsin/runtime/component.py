@@ -4,12 +4,6 @@ import asyncio
 from typing import Protocol
 
 
-class NeedsOperator(Exception):
-    """A component cannot go on until a person acts. The message is one sentence: what is wrong and which command or setting
-    puts it right. It ends the process with exit code 1; the log shows the sentence without a traceback.
-    """
-
-
 class Component(Protocol):
     """Opened in order, run together, closed in reverse. Clients that need a running loop are made in `open`, not before."""
 

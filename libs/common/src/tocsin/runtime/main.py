@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tocsin.observability import ObservabilitySettings, configure_logging, configure_tracing
+from tocsin.observability import ObservabilitySettings, configure_logging, configure_tracing, get_logger
 from tocsin.runtime.component import Component
+from tocsin.runtime.errors import ExitCode, OperatorError
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpSettings
 from tocsin.runtime.service import run_service
 from tocsin.runtime.settings import load_settings
 from tocsin.runtime.settings_table import settings_text
+
+log = get_logger(__name__)
 
 
 class ServiceSettings(BaseSettings):
@@ -56,7 +59,8 @@ def main(
 ) -> int:
     """Run the service `name`; returns the exit code for `sys.exit`.
 
-    `--help` prints `summary` and the settings table. `build` wires the service from its settings, before the loop runs.
+    `--help` prints `summary` and the settings table. `build` wires the service from its settings, before the loop runs;
+    an OperatorError of its ends the process like one of a component.
     """
     given = sys.argv[1:] if arguments is None else arguments
     if given:
@@ -66,7 +70,11 @@ def main(
     configure_tracing(
         name, loaded.observability.otel_exporter_otlp_endpoint, loaded.observability.trace_sample_ratio
     )
-    service = build(loaded)
+    try:
+        service = build(loaded)
+    except OperatorError as error:
+        log.error("could not start", reason=str(error))  # noqa: TRY400 - the sentence is all there is to say
+        return ExitCode.OPERATOR_MUST_ACT
     return run_service(
         name=name,
         app=service.app,
@@ -82,7 +90,7 @@ def _answer(given: Sequence[str], *, name: str, settings: type[BaseSettings], su
         sys.stderr.write(
             f"tocsin {name} takes no arguments, only --help; it is configured by environment variables.\n"
         )
-        return 2
+        return ExitCode.SETTINGS_INVALID
     module = f"tocsin.{name.replace('-', '_')}"
     sys.stdout.write(
         f"Usage: python -m {module}\n\n{summary}\n\nEnvironment variables:\n\n{settings_text(settings)}"

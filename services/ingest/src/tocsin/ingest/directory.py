@@ -7,13 +7,13 @@ from tocsin.contracts.directory import ApiKey, DirectoryRecord, Workflow
 from tocsin.ingest.compiled_workflow import CompiledWorkflow
 from tocsin.kafka import Record
 from tocsin.observability import metrics
-from tocsin.runtime import NeedsOperator
+from tocsin.runtime import OperatorError
 from tocsin.web import KeyTable
 
 _KEY, _WORKFLOW = "api_key", "workflow"
 
 
-class DirectoryUnreadable(NeedsOperator):
+class DirectoryUnreadable(OperatorError):
     """A record of `directory` is not of this release's shape: upgrade ingest, or run `tocsin directory republish`."""
 
 

@@ -3,13 +3,13 @@
 from tocsin.contracts.codec import Unreadable, decode_directory
 from tocsin.contracts.directory import ApiKey
 from tocsin.kafka import Record
-from tocsin.runtime import NeedsOperator
+from tocsin.runtime import OperatorError
 from tocsin.web import KeyTable
 
 _KEYS = b"api_key/"
 
 
-class DirectoryUnreadable(NeedsOperator):
+class DirectoryUnreadable(OperatorError):
     """A record of `directory` is not of this release's shape: upgrade the ledger, or run `tocsin directory republish`."""
 
 

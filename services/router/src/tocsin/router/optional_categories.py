@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.router.tables import categories
-from tocsin.runtime import NeedsOperator
+from tocsin.runtime import OperatorError
 
 
 class UnsubscribePage:
@@ -20,14 +20,14 @@ class UnsubscribePage:
         self._public_url = public_url
 
     async def open(self) -> None:
-        """Return when the promise holds; else NeedsOperator."""
+        """Return when the promise holds; else OperatorError."""
         if self._public_url is not None:
             return
         optional = select(categories.c.tenant, categories.c.key).where(categories.c.default != "required")
         async with self._engine.connect() as db:
             found = (await db.execute(optional.limit(1))).first()
         if found is not None:
-            raise NeedsOperator(
+            raise OperatorError(
                 f"The category {found.key} of tenant {found.tenant} may be switched off by recipients: "
                 "set PUBLIC_URL and ROUTER_UNSUBSCRIBE_KEYS, so that messages can carry a link for it."
             )

@@ -15,7 +15,7 @@ from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import Record
 from tocsin.observability import get_logger, metrics
 from tocsin.router.templates import Renderer
-from tocsin.runtime import NeedsOperator
+from tocsin.runtime import OperatorError
 
 log = get_logger(__name__)
 
@@ -24,7 +24,7 @@ _TELLS_NAMES: Final = frozenset({"AdditionalProperties", "UnevaluatedProperties"
 _NONE: Final[Mapping[str, Template]] = MappingProxyType({})
 
 
-class DirectoryUnreadable(NeedsOperator):
+class DirectoryUnreadable(OperatorError):
     """A record of `directory` is not of this release's shape: upgrade the workers, or run `tocsin directory republish`."""
 
 

@@ -5,7 +5,7 @@ from collections import deque
 from typing import Final
 
 from tocsin.observability import get_logger
-from tocsin.runtime import Check, Clock, NeedsOperator
+from tocsin.runtime import Check, Clock, OperatorError
 
 log = get_logger(__name__)
 
@@ -17,7 +17,7 @@ HOLD_SECONDS: Final = 20.0
 SHARE: Final = 0.05
 
 
-class BrokenRelease(NeedsOperator):
+class BrokenRelease(OperatorError):
     """Too many records of our own cannot be read: roll the release back, or forward."""
 
 
