@@ -1,8 +1,9 @@
 """Rows and positions on a real PostgreSQL: together, once, by day."""
 
 import asyncio
-from datetime import date, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from types import NoneType
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, Table
 
 pytestmark = pytest.mark.postgres
 
+TYPES = {bool: "boolean", int: "integer", datetime: "timestamp with time zone"}
 COUNT = "SELECT count(*) FROM ledger.statuses"
 POSITION = "SELECT next_offset FROM ledger.positions"
 
@@ -186,10 +188,16 @@ async def test_the_migrated_tables_have_a_column_for_each_field(books: Any, tabl
     assert {name for (name,) in migrated} == set(table.columns)
 
 
-async def test_only_fields_that_may_be_missing_may_be_null(books: Any) -> None:
-    nullable = await books.rows(
-        "SELECT column_name FROM information_schema.columns "
-        "WHERE table_schema = 'ledger' AND table_name = 'statuses' AND is_nullable = 'YES'"
+async def test_the_columns_have_the_types_of_the_fields(books: Any) -> None:
+    migrated = await books.rows(
+        "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
+        "WHERE table_schema = 'ledger' AND table_name = 'statuses'"
     )
-    optional = {field.name for field in msgspec.structs.fields(Status) if field.default is None}
-    assert {name for (name,) in nullable} == optional
+    columns = {name: (data_type, nullable == "YES") for name, data_type, nullable in migrated}
+    ids = {"status_id", "notification_id", "delivery_id"}
+    for field in msgspec.structs.fields(Status):
+        if field.name == "version":
+            continue
+        (python_type,) = set(get_args(field.type) or (field.type,)) - {NoneType}
+        expected = "uuid" if field.name in ids else TYPES.get(python_type, "text")
+        assert columns[field.name] == (expected, field.default is None), field.name

@@ -52,7 +52,8 @@ class StatusWithRawDecision(Status, kw_only=True, omit_defaults=True):
     decision: msgspec.Raw = msgspec.Raw(b"")  # type: ignore[assignment]  # the same JSON, not decoded
 
 
-# The first columns are made by `_status_row`; all others hold a field of `Status` as it is.
+# `_status_row` makes the values of these columns. All others hold a field of `Status` as it is: a new field whose type PostgreSQL
+# does not take as it is (a struct, a list, an id that is a uuid) belongs here.
 _MADE_COLUMNS: Final = (
     "day", "stored_at", "kafka_partition", "kafka_offset",
     "status_id", "notification_id", "delivery_id", "decision",
