@@ -58,7 +58,7 @@ async def asking(books: Any, log: Any) -> AsyncIterator[Asking]:
         key = new_key("live")
         keys[tenant] = key.reveal()
         table.put(ApiKey(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=[scope]))
-    app = create_app(ledger=books.ledger, keys=table)
+    app = create_app(reader=books.reader, keys=table)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
         yield Asking(client, keys, books, log())
 

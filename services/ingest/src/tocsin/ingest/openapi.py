@@ -1,4 +1,4 @@
-"""Bodies that are read by hand, told to OpenAPI."""
+"""What OpenAPI says of bodies that are read without FastAPI."""
 
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,12 @@ class CloudEventBody(BaseModel):
         default=None, description="JSON; for `tocsin.notification.requested.v1` a NotificationBody"
     )
     traceparent: str | None = Field(default=None, description="W3C trace context of whoever made the event")
+
+
+def json_body(schema: str | dict[str, Any], media_type: str = "application/json") -> dict[str, Any]:
+    """An OpenAPI media type object; `schema` may be the name of a component."""
+    reference = {"$ref": f"#/components/schemas/{schema}"} if isinstance(schema, str) else schema
+    return {media_type: {"schema": reference}}
 
 
 def describe_bodies(app: FastAPI) -> None:

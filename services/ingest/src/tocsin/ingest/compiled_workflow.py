@@ -12,15 +12,15 @@ from tocsin.web import Fault, json_pointer
 
 log = get_logger(__name__)
 
-MOST_FAULTS: Final = 100
-"""Faults listed for one request; whoever has more has seen enough."""
+MAX_FAULTS: Final = 100
+"""Faults that are listed for one request at most."""
 
 _UNUSABLE: Final = (
     "The workflow's published data schema cannot be used; publish the workflow again with a correct one."
 )
 
 
-class PublishedWorkflow:
+class CompiledWorkflow:
     """One revision of a workflow; its JSON Schema is compiled here, once."""
 
     def __init__(self, workflow: Workflow) -> None:
@@ -30,8 +30,20 @@ class PublishedWorkflow:
         self.reaches_subject: Final[bool] = workflow.recipients is None
         self._usable = True
         self._validator: Any = None
-        if workflow.data_schema is not None:
-            self._compile(workflow)
+        if workflow.data_schema is None:
+            return
+        try:
+            self._validator = jsonschema_rs.validator_for(
+                workflow.data_schema, mask="The value", offline=True
+            )
+        except ValueError:  # The library's errors for a schema that is none. The router refuses such a schema when it is saved.
+            self._usable = False
+            log.error(  # noqa: TRY400 - the library's text repeats the tenant's schema
+                "data schema cannot be used",
+                tenant=workflow.tenant,
+                workflow=workflow.key,
+                revision=workflow.revision,
+            )
 
     def accepts(self, data: object) -> bool:
         """Whether `data` fits the schema; always, where there is none."""
@@ -41,46 +53,30 @@ class PublishedWorkflow:
         """What is wrong with `data`, one fault per place, pointers beginning with `prefix`; never repeats a value."""
         if not self._usable:
             return [Fault(pointer=prefix, code="schema_unusable", detail=_UNUSABLE)]
-        found: list[Fault] = []
+        faults: list[Fault] = []
         if self._validator is None:
-            return found
+            return faults
         for error in self._validator.iter_errors(data):
-            found += _faults_of(error, prefix)
-            if len(found) >= MOST_FAULTS:
+            faults += _faults_of(error, prefix)
+            if len(faults) >= MAX_FAULTS:
                 break
-        return found[:MOST_FAULTS]
-
-    def _compile(self, workflow: Workflow) -> None:
-        try:
-            self._validator = jsonschema_rs.validator_for(
-                workflow.data_schema or {}, mask="The value", offline=True
-            )
-        except (
-            ValueError
-        ):  # the library's errors for a schema that is none; the router refuses these when they are saved
-            self._usable = False
-            log.error(  # noqa: TRY400 - the library's text repeats the tenant's schema
-                "data schema cannot be used",
-                tenant=workflow.tenant,
-                workflow=workflow.key,
-                revision=workflow.revision,
-            )
+        return faults[:MAX_FAULTS]
 
 
 def _faults_of(error: Any, prefix: str) -> Iterator[Fault]:
-    place = prefix + json_pointer(error.instance_path)
+    pointer = prefix + json_pointer(error.instance_path)
     code = str(error.kind.name)
     match type(error.kind).__name__:
         case "Required":
             yield Fault(
-                pointer=place + json_pointer([error.kind.property]),
+                pointer=pointer + json_pointer([error.kind.property]),
                 code=code,
                 detail="Required by the workflow.",
             )
         case "AdditionalProperties" | "UnevaluatedProperties":
             for name in error.kind.unexpected:
                 yield Fault(
-                    pointer=place + json_pointer([name]), code=code, detail="Not known to the workflow."
+                    pointer=pointer + json_pointer([name]), code=code, detail="Not known to the workflow."
                 )
         case _:
-            yield Fault(pointer=place, code=code, detail=f"{error.message}.")
+            yield Fault(pointer=pointer, code=code, detail=f"{error.message}.")

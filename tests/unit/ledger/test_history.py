@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from tocsin.ledger.happenings import Happening, first_of_each, in_order
+from tocsin.ledger.history import StatusRow, deduplicated, in_order
 
-Happened = Callable[..., Happening]
+Happened = Callable[..., StatusRow]
 
 
-def words(happenings: list[Happening]) -> list[str]:
-    return [one.status.value for one in happenings]
+def words(rows: list[StatusRow]) -> list[str]:
+    return [one.status.value for one in rows]
 
 
 def test_what_was_recorded_late_stands_where_it_happened(happened: Happened) -> None:
@@ -43,4 +43,4 @@ def test_two_uses_of_an_id_stand_one_after_the_other(happened: Happened) -> None
 def test_of_a_status_written_twice_the_first_row_counts(happened: Happened) -> None:
     first = happened("sent", 1, to="email", offset=5)
     again = happened("sent", 1, to="email", offset=5, stored_at=first.stored_at + timedelta(days=1))
-    assert first_of_each([again, first]) == [first]
+    assert deduplicated([again, first]) == [first]
