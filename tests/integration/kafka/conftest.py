@@ -12,7 +12,7 @@ from tocsin.kafka import (
     Batch,
     ExactlyOnce,
     GroupSpec,
-    GroupTimings,
+    GroupTimeouts,
     KafkaSettings,
     Outgoing,
     Projection,
@@ -29,7 +29,9 @@ from tocsin.runtime.health import Health
 from tocsin.testing.until import until
 
 # Bounds as short as a busy machine allows; the session is production's, so that no member is expelled by load.
-SHORT = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2, progress=30)
+SHORT = GroupTimeouts(
+    send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2, progress_timeout=30
+)
 
 
 @dataclass
@@ -110,7 +112,7 @@ class Stage:
             "group": f"{self.settings.topic_prefix}{group}",
             "topics": [self.topic(name) for name in topics],
             "slots": 2,
-            "timings": SHORT,
+            "timeouts": SHORT,
             "health": Health(service="test"),
             "clock": SystemClock(),
         } | more
@@ -129,7 +131,7 @@ class Stage:
             "group": f"{self.settings.topic_prefix}{group}",
             "topics": [self.topic(name) for name in topics],
             "slots": 2,
-            "timings": SHORT,
+            "timeouts": SHORT,
             "health": Health(service="test"),
             "clock": SystemClock(),
         } | more

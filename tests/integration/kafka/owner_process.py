@@ -10,11 +10,13 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from tocsin.kafka import Batch, ExactlyOnce, GroupTimings, KafkaFault, KafkaSettings, Outgoing
+from tocsin.kafka import Batch, ExactlyOnce, GroupTimeouts, KafkaFault, KafkaSettings, Outgoing
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.health import Health
 
-TIMINGS = GroupTimings(call=2, drain=3, rebalance=10, session=4, heartbeat=0.2)
+TIMEOUTS = GroupTimeouts(
+    send_timeout=2, drain_timeout=3, rebalance_timeout=10, session_timeout=4, heartbeat_interval=0.2
+)
 
 
 class Fatal:
@@ -41,7 +43,7 @@ async def own(servers: str, prefix: str, place: str, what: str) -> None:
         group=f"{prefix}copier",
         topics=[f"{prefix}in"],
         slots=2,
-        timings=TIMINGS,
+        timeouts=TIMEOUTS,
         process=process,
         health=Health(service="test"),
         clock=SystemClock(),

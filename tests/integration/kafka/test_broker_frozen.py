@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from tocsin.dev.kafka import KafkaServer
-from tocsin.kafka import Chunk, GroupSpec, GroupTimings, Outgoing, Projection, TopicPartition
+from tocsin.kafka import Chunk, GroupSpec, GroupTimeouts, Outgoing, Projection, TopicPartition
 from tocsin.runtime import Health, SystemClock
 from tocsin.testing.until import until
 from tocsin.web import service_app
 
 pytestmark = pytest.mark.kafka
 
-TIMINGS = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2)
+TIMEOUTS = GroupTimeouts(send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, br
         store=table,
         health=health,
         clock=SystemClock(),
-        timings=TIMINGS,
+        timeouts=TIMEOUTS,
     )
     member = await stage.member(projection).start()
     transport = httpx.ASGITransport(app=service_app(name="frozen", health=health))

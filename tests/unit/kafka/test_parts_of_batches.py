@@ -80,7 +80,7 @@ def work(process: Process, slot: Slot) -> Awaitable[None]:
         group="copier",
         topics=["in"],
         slots=1,
-        timings=CRITICAL,
+        timeouts=CRITICAL,
         process=process,
         health=Health(service="test"),
         clock=ManualClock(),

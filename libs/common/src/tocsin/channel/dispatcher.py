@@ -16,7 +16,7 @@ from tocsin.channel.stop_table import StopTable
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Offsets, Publisher, Replica, SlotGroup, timings_for
+from tocsin.kafka import Offsets, Publisher, Replica, SlotGroup, timeouts_for
 from tocsin.runtime import Clock, Component, Health, Service, SystemClock, main
 
 RESERVED_SHARE = 4
@@ -65,13 +65,13 @@ def dispatcher_components(
     route = _router(registry, Sandbox(channel=channel))
 
     def group(lane: Lane) -> SlotGroup:
-        timings = timings_for(lane)
+        timeouts = timeouts_for(lane)
         loop = DeliveryLoop(
             channel=channel,
             lane=lane,
             topics=topics,
             attempts=Attempts(
-                channel=channel, lane=lane, route=route, call_timeout=timings.call, clock=clock
+                channel=channel, lane=lane, route=route, call_timeout=timeouts.send_timeout, clock=clock
             ),
             publisher=publisher,
             offsets=offsets,
@@ -85,7 +85,7 @@ def dispatcher_components(
             group=loop.group,
             topics=[topics.jobs(channel, lane)],
             slots=settings.slots,
-            timings=timings,
+            timeouts=timeouts,
             work=loop.work,
             health=health,
             clock=clock,

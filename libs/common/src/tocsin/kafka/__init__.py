@@ -42,10 +42,10 @@ from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.slot import Batch, Slot
 from tocsin.kafka.slot_group import SlotGroup
 from tocsin.kafka.slots import slot_of, transactional_id
-from tocsin.kafka.timings import CRITICAL, OTHERS, GroupTimings, timings_for
 from tocsin.kafka.topic_plan import GroupSpec, Plan, StartOffset, TopicChange, TopicSpec
 from tocsin.kafka.transactions import TransactionalProducer
 from tocsin.kafka.waiting import wait_for_topics
+from tocsin.runtime.bounds import CRITICAL, OTHERS, GroupTimeouts, timeouts_for
 
 __all__ = [
     "CRITICAL",
@@ -62,7 +62,7 @@ __all__ = [
     "Fetching",
     "GroupAtWork",
     "GroupSpec",
-    "GroupTimings",
+    "GroupTimeouts",
     "Headers",
     "InvalidRecordLimit",
     "KafkaFault",
@@ -105,7 +105,7 @@ __all__ = [
     "read_back_position",
     "read_to_end",
     "slot_of",
-    "timings_for",
+    "timeouts_for",
     "transactional_id",
     "wait_for_topics",
 ]

@@ -12,7 +12,7 @@ from tocsin.kafka.records import Outgoing
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.slot import Batch, Slot
 from tocsin.kafka.slot_group import SlotGroup
-from tocsin.kafka.timings import GroupTimings
+from tocsin.runtime.bounds import GroupTimeouts
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.health import Health
 
@@ -54,7 +54,7 @@ class ExactlyOnce:
         group: str,
         topics: Sequence[str],
         slots: int,
-        timings: GroupTimings,
+        timeouts: GroupTimeouts,
         process: Callable[[Batch], Awaitable[Sequence[Outgoing] | Part]],
         health: Health,
         clock: Clock,
@@ -74,7 +74,7 @@ class ExactlyOnce:
             group=group,
             topics=topics,
             slots=slots,
-            timings=timings,
+            timeouts=timeouts,
             work=self._work,
             health=health,
             clock=clock,

@@ -14,9 +14,8 @@ from tocsin.kafka.lease import Lease
 from tocsin.kafka.records import TopicPartition
 from tocsin.kafka.seams import Membership, stop_consumer
 from tocsin.kafka.settings import KafkaSettings
-from tocsin.kafka.timings import GroupTimings
 from tocsin.observability import get_logger
-from tocsin.runtime.bounds import LEAVE
+from tocsin.runtime.bounds import LEAVE, GroupTimeouts
 
 log = get_logger(__name__)
 
@@ -37,7 +36,7 @@ class GroupMember:
         settings: KafkaSettings,
         group: str,
         topics: Sequence[str],
-        timings: GroupTimings,
+        timeouts: GroupTimeouts,
         lease: Lease,
         assignor: AbstractPartitionAssignor | type[AbstractPartitionAssignor],
         assigned: Callable[[frozenset[TopicPartition]], None],
@@ -49,7 +48,7 @@ class GroupMember:
         self._settings = settings
         self._group = group
         self._topics = list(topics)
-        self._timings = timings
+        self._timeouts = timeouts
         self._lease = lease
         self._assignor = assignor
         self._partition_bytes = partition_bytes
@@ -68,15 +67,15 @@ class GroupMember:
 
     async def join(self) -> None:
         """Begin membership; assignments come by themselves."""
-        timings = self._timings
+        timeouts = self._timeouts
         consumer = AIOKafkaConsumer(
             **self._settings.client_options(),
             group_id=self._group,
             partition_assignment_strategy=(self._assignor,),
-            session_timeout_ms=round(timings.session * 1000),
-            heartbeat_interval_ms=round(timings.heartbeat * 1000),
-            rebalance_timeout_ms=round(timings.rebalance * 1000),
-            request_timeout_ms=round((timings.rebalance + 15) * 1000),
+            session_timeout_ms=round(timeouts.session_timeout * 1000),
+            heartbeat_interval_ms=round(timeouts.heartbeat_interval * 1000),
+            rebalance_timeout_ms=round(timeouts.rebalance_timeout * 1000),
+            request_timeout_ms=round((timeouts.rebalance_timeout + 15) * 1000),
             max_poll_interval_ms=NEVER_MS,
             max_partition_fetch_bytes=self._partition_bytes,
             fetch_min_bytes=min(self._fetching.least_bytes, self._partition_bytes),

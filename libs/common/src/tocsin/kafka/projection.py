@@ -20,9 +20,9 @@ from tocsin.kafka.projection_store import Chunk, ProjectionStore
 from tocsin.kafka.records import Record, TopicPartition, from_consumer
 from tocsin.kafka.seams import committed_with_metadata, raise_errors
 from tocsin.kafka.settings import KafkaSettings
-from tocsin.kafka.timings import OTHERS, GroupTimings
 from tocsin.kafka.waiting import wait_for_topics
 from tocsin.observability import get_logger
+from tocsin.runtime.bounds import OTHERS, GroupTimeouts
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.health import Health
 
@@ -50,7 +50,7 @@ class Projection:
         store: ProjectionStore,
         health: Health,
         clock: Clock,
-        timings: GroupTimings = OTHERS,
+        timeouts: GroupTimeouts = OTHERS,
         batch_records: int = 5_000,
         partition_bytes: int = 262_144,
         fetching: Fetching = AT_ONCE,
@@ -60,17 +60,17 @@ class Projection:
         self._group = group
         self._topics = tuple(topics)
         self._store = store
-        self._timings = timings
+        self._timeouts = timeouts
         self._batch_records = batch_records
         self._check = health.check(f"kafka group {group}")
         self._gauges = ProjectionGauges(group=group, prefix=settings.topic_prefix, clock=clock)
         self._clock = clock
-        self._lease = Lease(clock=clock, seconds=timings.lease)
+        self._lease = Lease(clock=clock, seconds=timeouts.lease)
         self._member = GroupMember(
             settings=settings,
             group=group,
             topics=topics,
-            timings=timings,
+            timeouts=timeouts,
             lease=self._lease,
             assignor=RoundRobinPartitionAssignor,
             assigned=self._begin,
@@ -254,10 +254,12 @@ class Projection:
         if self._taking is not None:
             await _cancel([self._taking])
         try:
-            async with asyncio.timeout(self._timings.drain), self._storing:
+            async with asyncio.timeout(self._timeouts.drain_timeout), self._storing:
                 self._gauges.forget()
         except TimeoutError as exc:
-            msg = f"What group {self._group} was storing did not end within {self._timings.drain:g} s."
+            msg = (
+                f"What group {self._group} was storing did not end within {self._timeouts.drain_timeout:g} s."
+            )
             raise DrainTooSlow(msg) from exc
 
     # Failing
@@ -272,7 +274,7 @@ class Projection:
 
     async def _watch(self) -> None:
         """A poll or a store that stands still is not alive because heartbeats are."""
-        bound = self._timings.progress
+        bound = self._timeouts.progress_timeout
         while True:
             await asyncio.sleep(min(1.0, bound / 4))
             if self._leaving:

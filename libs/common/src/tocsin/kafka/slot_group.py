@@ -21,10 +21,9 @@ from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.slot import Slot
 from tocsin.kafka.slot_reading import SlotReader
 from tocsin.kafka.slot_taking import SlotTaker
-from tocsin.kafka.timings import GroupTimings
 from tocsin.kafka.waiting import wait_for_topics
 from tocsin.observability import get_logger
-from tocsin.runtime.bounds import LEAVE
+from tocsin.runtime.bounds import LEAVE, GroupTimeouts
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.health import Health
 
@@ -48,7 +47,7 @@ class SlotGroup:
         group: str,
         topics: Sequence[str],
         slots: int,
-        timings: GroupTimings,
+        timeouts: GroupTimeouts,
         work: Callable[[Slot], Awaitable[None]],
         health: Health,
         clock: Clock,
@@ -64,19 +63,19 @@ class SlotGroup:
         self._group = group
         self._topics = tuple(topics)
         self._slots = slots
-        self._timings = timings
+        self._timeouts = timeouts
         self._work = work
         self._clock = clock
         self._failpoints = failpoints
         self._check = health.check(f"kafka group {group}")
-        self._lease = Lease(clock=clock, seconds=timings.lease)
+        self._lease = Lease(clock=clock, seconds=timeouts.lease)
         self._gauges = GroupGauges(group=group, prefix=settings.topic_prefix, clock=clock)
         assignor = SlotAssignor(slots=slots)
         self._member = GroupMember(
             settings=settings,
             group=group,
             topics=topics,
-            timings=timings,
+            timeouts=timeouts,
             lease=self._lease,
             assignor=assignor,
             assigned=self._begin,
@@ -98,7 +97,7 @@ class SlotGroup:
             slots=slots,
             limits=Limits(limits),
             clock=clock,
-            timings=timings,
+            timeouts=timeouts,
             gather=gather,
             buffer_records=buffer_records,
             buffer_bytes=buffer_bytes,
@@ -252,12 +251,12 @@ class SlotGroup:
         tasks, self._tasks = dict(self._tasks), {}
         if not tasks:
             return
-        _, late = await asyncio.wait(tasks.values(), timeout=self._timings.drain)
+        _, late = await asyncio.wait(tasks.values(), timeout=self._timeouts.drain_timeout)
         if late:
             numbers = sorted(number for number, task in tasks.items() if task in late)
             await _cancel(late)
             listed = ", ".join(map(str, numbers))
-            msg = f"What slots {listed} of {self._group} held did not end within {self._timings.drain:g} s."
+            msg = f"What slots {listed} of {self._group} held did not end within {self._timeouts.drain_timeout:g} s."
             raise DrainTooSlow(msg)
         for task in tasks.values():
             task.result()
@@ -288,10 +287,10 @@ class SlotGroup:
     async def _watch(self) -> None:
         """A frozen loop or worker is not alive because its heartbeats are."""
         while True:
-            await asyncio.sleep(min(1.0, self._timings.progress / 4))
+            await asyncio.sleep(min(1.0, self._timeouts.progress_timeout / 4))
             self._gauges.show(self._member.consumer, self._held)
             self._show_health()
-            now, bound = self._clock.monotonic(), self._timings.progress
+            now, bound = self._clock.monotonic(), self._timeouts.progress_timeout
             if self._held and now - self._reader.polled > bound:
                 raise NoProgress(f"Group {self._group} has read nothing for {bound:g} s.")
             for slot in self._held.values():

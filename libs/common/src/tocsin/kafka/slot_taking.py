@@ -17,10 +17,9 @@ from tocsin.kafka.seams import committed_with_metadata
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.slot import Slot
 from tocsin.kafka.slots import slot_of, transactional_id
-from tocsin.kafka.timings import GroupTimings
 from tocsin.kafka.transaction_queue import TransactionQueue
 from tocsin.kafka.transactions import TransactionalProducer
-from tocsin.runtime.bounds import COMMIT
+from tocsin.runtime.bounds import COMMIT, GroupTimeouts
 from tocsin.runtime.clock import Clock
 
 
@@ -35,7 +34,7 @@ class SlotTaker:
         slots: int,
         limits: Limits,
         clock: Clock,
-        timings: GroupTimings,
+        timeouts: GroupTimeouts,
         gather: float,
         buffer_records: int,
         buffer_bytes: int,
@@ -50,7 +49,7 @@ class SlotTaker:
         self._slots = slots
         self._limits = limits
         self._clock = clock
-        self._timings = timings
+        self._timeouts = timeouts
         self._gather = gather
         self._buffer_records = buffer_records
         self._buffer_bytes = buffer_bytes
@@ -97,7 +96,7 @@ class SlotTaker:
                 failpoints=self._failpoints,
             )
         try:
-            async with asyncio.timeout(self._timings.fence):
+            async with asyncio.timeout(self._timeouts.fence_timeout):
                 await self._failpoints.reach("before_fence")
                 await asyncio.gather(*(producer.open() for producer in self._producers.values()))
                 await self._failpoints.reach("after_fence")

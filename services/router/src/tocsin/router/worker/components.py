@@ -10,13 +10,13 @@ from tocsin.kafka import (
     NO_FAILPOINTS,
     ExactlyOnce,
     Failpoints,
-    GroupTimings,
+    GroupTimeouts,
     KafkaFault,
     KafkaSettings,
     Offsets,
     Replica,
     SlotGroup,
-    timings_for,
+    timeouts_for,
 )
 from tocsin.observability import get_logger
 from tocsin.router.settings import RouterSettings
@@ -44,7 +44,7 @@ def worker_components(
     health: Health,
     clock: Clock | None = None,
     failpoints: Failpoints = NO_FAILPOINTS,
-    timings: GroupTimings | None = None,
+    timeouts: GroupTimeouts | None = None,
 ) -> list[Component]:
     """Everything the worker role runs, for each lane in LANES. `database` is opened before them, by the caller.
 
@@ -87,7 +87,7 @@ def worker_components(
             group=topics.group("router", lane),
             topics=(topics.events(lane), topics.intents(lane)),
             slots=settings.slots,
-            timings=timings or timings_for(lane),
+            timeouts=timeouts or timeouts_for(lane),
             process=router.process,
             health=health,
             clock=clock,
@@ -99,7 +99,7 @@ def worker_components(
             group=topics.group("router-feedback", lane),
             topics=(topics.status(lane),),
             slots=settings.slots,
-            timings=timings or timings_for(lane),
+            timeouts=timeouts or timeouts_for(lane),
             work=Feedback(lane=lane, database=database).work,
             health=health,
             clock=clock,
