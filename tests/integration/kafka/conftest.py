@@ -17,7 +17,7 @@ from tocsin.kafka import (
     Fenced,
     FencedShard,
     GroupSpec,
-    GroupTimings,
+    GroupTimeouts,
     KafkaCluster,
     KafkaSettings,
     Outgoing,
@@ -35,7 +35,9 @@ from tocsin.runtime.health import Health
 from tocsin.testing.until import until
 
 # Bounds as short as a busy machine allows; the session is production's, so that no member is expelled by load.
-SHORT = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2, progress=30)
+SHORT = GroupTimeouts(
+    send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2, progress_timeout=30
+)
 
 
 @dataclass
@@ -151,7 +153,7 @@ class Stage:
         )
 
     def _member(self, cluster: KafkaCluster, group: str, topics: Sequence[str], **more: Any) -> Member:
-        arguments: dict[str, Any] = {"timings": SHORT, "health": Health(service="test"), "rejoins": 0} | more
+        arguments: dict[str, Any] = {"timeouts": SHORT, "health": Health(service="test"), "rejoins": 0} | more
         return self.member(
             ConsumerGroup(
                 cluster=cluster,

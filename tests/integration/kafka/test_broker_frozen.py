@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from tocsin.dev.kafka import KafkaServer
-from tocsin.kafka import GroupSpec, GroupTimings, Outgoing, PartitionBatch, TopicPartition
+from tocsin.kafka import GroupSpec, GroupTimeouts, Outgoing, PartitionBatch, TopicPartition
 from tocsin.runtime import Health
 from tocsin.testing.until import until
 from tocsin.web import service_app
 
 pytestmark = pytest.mark.kafka
 
-TIMINGS = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2)
+TIMEOUTS = GroupTimeouts(send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, br
     await stage.topics("in", groups=[GroupSpec(group=group, topics=(topic,))])
     table, health = Table(), Health(service="frozen")
     member = await stage.projection(
-        table, group="table", topics=["in"], health=health, timings=TIMINGS
+        table, group="table", topics=["in"], health=health, timeouts=TIMEOUTS
     ).start()
     transport = httpx.ASGITransport(app=service_app(name="frozen", health=health))
     async with httpx.AsyncClient(transport=transport, base_url="http://frozen") as client:

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from tocsin.kafka import (
     ConsumptionStopped,
     GroupSpec,
-    GroupTimings,
+    GroupTimeouts,
     NoProgress,
     OffsetMissing,
     Outgoing,
@@ -204,12 +204,14 @@ async def test_consumption_that_must_stop_leaves_the_process_unready(
     await one.leave()
 
 
-IMPATIENT = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2, progress=1)
+IMPATIENT = GroupTimeouts(
+    send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2, progress_timeout=1
+)
 
 
 async def test_a_store_that_stands_still_ends_the_member(prepared: Any) -> None:
     table, numbers = Table(), Numbers(prepared)
-    one = await member(prepared, table, timings=IMPATIENT).start()
+    one = await member(prepared, table, timeouts=IMPATIENT).start()
     table.hold.clear()
     await numbers.publish(1)
     with pytest.raises(NoProgress, match="stood still for 1 s"):
@@ -224,6 +226,6 @@ async def test_reading_that_stands_still_ends_the_member(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(AIOKafkaConsumer, "getmany", never)
-    one = await member(prepared, Table(), timings=IMPATIENT).start()
+    one = await member(prepared, Table(), timeouts=IMPATIENT).start()
     with pytest.raises(NoProgress, match="read nothing for 1 s"):
         await one.ended()

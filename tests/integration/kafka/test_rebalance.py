@@ -11,7 +11,7 @@ from tocsin.kafka import (
     DrainTooSlow,
     FencedShard,
     GroupSpec,
-    GroupTimings,
+    GroupTimeouts,
     Outgoing,
     OwnershipLost,
     PartitionsUnequal,
@@ -172,8 +172,10 @@ async def test_the_lease_ends_when_heartbeats_stop_and_an_expelled_member_ends(p
         while await shard.take() is not None:
             pass
 
-    timings = GroupTimings(call=2, drain=3, rebalance=10, session=4, heartbeat=0.2)
-    member = await prepared.group(work, group="copier", topics=["in"], timings=timings).start()
+    timeouts = GroupTimeouts(
+        send_timeout=2, drain_timeout=3, rebalance_timeout=10, session_timeout=4, heartbeat_interval=0.2
+    )
+    member = await prepared.group(work, group="copier", topics=["in"], timeouts=timeouts).start()
     group = member.component
     await until(lambda: len(group.held) == 2 and group._lease.ok())
     coordinator = group._member._membership._coordinator

@@ -67,7 +67,7 @@ def build(settings: LedgerSettings) -> Service:
                 topics=topics_of[group],
                 ownership=StoredPositions(store),
                 work=Projection(store, batch_records=settings.batch_records).work,
-                timings=OTHERS,
+                timeouts=OTHERS,
                 health=health,
                 clock=clock,
                 fetching=fetching,

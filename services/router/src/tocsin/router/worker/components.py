@@ -13,11 +13,11 @@ from tocsin.kafka import (
     ExactlyOnce,
     Failpoints,
     Fenced,
-    GroupTimings,
+    GroupTimeouts,
     KafkaCluster,
     Plain,
     Replica,
-    timings_for,
+    timeouts_for,
 )
 from tocsin.observability import get_logger
 from tocsin.router.settings import RouterSettings
@@ -45,7 +45,7 @@ def worker_components(
     health: Health,
     clock: Clock | None = None,
     failpoints: Failpoints = NO_FAILPOINTS,
-    timings: GroupTimings | None = None,
+    timeouts: GroupTimeouts | None = None,
 ) -> list[Component]:
     """Everything the worker role runs, for each lane in LANES. `database` is opened before them, by the caller.
 
@@ -84,7 +84,7 @@ def worker_components(
             topics=(topics.events(lane), topics.intents(lane)),
             ownership=Fenced(cluster=cluster, shards=settings.slots, limits=limits, failpoints=failpoints),
             work=ExactlyOnce(router.process, clock=clock).work,
-            timings=timings or timings_for(lane),
+            timeouts=timeouts or timeouts_for(lane),
             health=health,
             clock=clock,
             failpoints=failpoints,
@@ -95,7 +95,7 @@ def worker_components(
             topics=(topics.status(lane),),
             ownership=Plain(),
             work=Feedback(lane=lane, database=database).work,
-            timings=timings or timings_for(lane),
+            timeouts=timeouts or timeouts_for(lane),
             health=health,
             clock=clock,
             fetching=FETCHING,
