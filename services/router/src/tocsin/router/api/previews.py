@@ -4,12 +4,13 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
+from msgspec import structs
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tocsin.contracts.channels import ADDRESS_FIELDS
 from tocsin.contracts.directory import Template as TemplateRecord
-from tocsin.contracts.jobs import Content, EmailContent, PushContent, SmsContent
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.api import recipient_store, tenants
 from tocsin.router.api import template_store as store
@@ -108,7 +109,9 @@ async def preview_message(
             fault = Fault(pointer=f"/parts/{part}" if part else "/parts", code="render_failed", detail=detail)
             raise Problem(codes.RENDER_FAILED, "See errors for the variable.", errors=[fault])
         case content:
-            return Preview(channel=body.channel, locale=template.locale, revision=revision, **_parts(content))
+            return Preview(
+                channel=body.channel, locale=template.locale, revision=revision, **structs.asdict(content)
+            )
 
 
 async def _template(
@@ -134,7 +137,7 @@ async def _variables(db: AsyncConnection, tenant: str, sample: SampleRecipient) 
     """What the template sees of a person, by the same rules as in a message."""
     found = await recipient_store.load(db, tenant, sample.id)
     stored = (
-        found[0].model_dump(include={"email", "phone", "locale", "time_zone", "attributes"}) if found else {}
+        found[0].model_dump(include={*ADDRESS_FIELDS, "locale", "time_zone", "attributes"}) if found else {}
     )
     given = sample.model_dump(exclude={"id", "attributes"}, exclude_none=True)
     attributes = {**stored.get("attributes", {}), **sample.attributes}
@@ -151,13 +154,3 @@ def _record(name: TemplateName, revision: int, parts: dict[str, str]) -> Templat
         revision=revision,
         parts=parts,
     )
-
-
-def _parts(content: Content) -> dict[str, Any]:
-    match content:
-        case EmailContent(subject=subject, text=text, html=html):
-            return {"subject": subject, "text": text, "html": html}
-        case SmsContent(body=body):
-            return {"body": body}
-        case PushContent(title=title, body=body, data=data):
-            return {"title": title, "body": body, "data": data}

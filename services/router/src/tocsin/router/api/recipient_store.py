@@ -8,14 +8,14 @@ from sqlalchemy import RowMapping, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tocsin.contracts.channels import ADDRESS_FIELDS
 from tocsin.router.api.recipient_models import Device, Recipient, RecipientWrite
 from tocsin.router.api.rows import Outcome, page_rows
 from tocsin.router.changes import raise_versions
 from tocsin.router.tables import devices, preferences, recipient_versions, recipients
 from tocsin.web import Paging
 
-_FIELDS = ("email", "phone", "locale", "time_zone", "attributes")
-_ADDRESSES = ("email", "phone")
+_FIELDS = (*ADDRESS_FIELDS, "locale", "time_zone", "attributes")
 
 _WITH_VERSION = select(recipients, func.coalesce(recipient_versions.c.version, 0).label("version")).outerjoin(
     recipient_versions,
@@ -106,7 +106,7 @@ async def _update(
             continue
         outcomes[row["id"]] = "updated"
         changes.append({"which": row["id"], **values})
-        if any(row[name] is not None and row[name] != values[name] for name in _ADDRESSES):
+        if any(row[name] is not None and row[name] != values[name] for name in ADDRESS_FIELDS):
             deprived.append(row["id"])
     if changes:
         where = (recipients.c.tenant == tenant) & (recipients.c.id == bindparam("which"))

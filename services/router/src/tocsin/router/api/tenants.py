@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, Field
@@ -44,6 +44,12 @@ def _sms_sender(value: str) -> str:
     return value
 
 
+if TYPE_CHECKING:
+    ChannelName = str
+else:
+    ChannelName = Literal[tuple(channel.value for channel in Channel)]
+
+
 class EmailSender(Body):
     """What mails come from."""
 
@@ -66,7 +72,7 @@ class Senders(Body):
 
 
 Providers = dict[
-    Literal["email", "sms", "push"],
+    ChannelName,
     Annotated[list[ProviderName], Field(max_length=10), AfterValidator(distinct)],
 ]
 

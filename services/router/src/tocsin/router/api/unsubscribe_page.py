@@ -6,6 +6,7 @@ from html import escape
 
 from sqlalchemy import RowMapping
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.vocabulary import Channel
 
 _STYLE = """
@@ -22,14 +23,12 @@ button:focus-visible { outline: 3px solid #f59e0b; outline-offset: 2px; }
 STYLE_HASH = "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 """The only style the page's security policy lets in."""
 
-_CHANNELS = {Channel.EMAIL: "email", Channel.SMS: "text message (SMS)", Channel.PUSH: "push notification"}
-
 
 def question(names: RowMapping, channel: Channel) -> str:
     """Asks once; the button posts to the same address."""
     return _whole(
         f"Unsubscribe from {_category(names)}?",
-        f"You will get no more of these messages{_from(names)} by {_CHANNELS[channel]}.",
+        f"You will get no more of these messages{_from(names)} by {CHANNELS[channel].label}.",
         '<form method="post"><button type="submit">Unsubscribe</button></form>',
     )
 
@@ -39,7 +38,7 @@ def done(names: RowMapping | None, channel: Channel) -> str:
     category = _category(names) if names is not None else "these messages"
     return _whole(
         "You are unsubscribed",
-        f"You will get no more of {category}{_from(names)} by {_CHANNELS[channel]}. You can close this page.",
+        f"You will get no more of {category}{_from(names)} by {CHANNELS[channel].label}. You can close this page.",
     )
 
 

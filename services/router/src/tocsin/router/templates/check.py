@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import jinja2
 from jinja2 import nodes
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
-from tocsin.router.templates.language import PARTS, SOURCE_CHARS, TEMPLATE_CHARS, parser
+from tocsin.router.templates.language import SOURCE_CHARS, TEMPLATE_CHARS, parser
 from tocsin.router.templates.variables import unknown_variables
 
 
@@ -47,19 +48,23 @@ def parse(source: str) -> nodes.Template:
 
 
 def _check_names(names: set[str], channel: Channel) -> Iterator[TemplateFault]:
-    required, allowed = PARTS[channel]
-    for name in sorted(required - names):
-        yield TemplateFault("/parts", "part_missing", f"A template for {channel} needs the part `{name}`.")
-    if channel is Channel.EMAIL and not names & {"text", "html"}:
-        yield TemplateFault(
-            "/parts", "part_missing", "A template for email needs `text` or `html`, best both."
-        )
-    for name in sorted(names - allowed):
-        if channel is Channel.PUSH and name.startswith("data.") and name != "data.":
+    spec = CHANNELS[channel]
+    for part in spec.parts:
+        if part.required and part.name not in names:
+            yield TemplateFault(
+                "/parts", "part_missing", f"A template for {channel} needs the part `{part.name}`."
+            )
+    if spec.one_of and not names.intersection(spec.one_of):
+        either = " or ".join(f"`{name}`" for name in spec.one_of)
+        yield TemplateFault("/parts", "part_missing", f"A template for {channel} needs {either}, best both.")
+    known = [part.name for part in spec.parts]
+    prefix = f"{spec.named_parts}." if spec.named_parts is not None else None
+    for name in sorted(names.difference(known)):
+        if prefix is not None and name.startswith(prefix) and name != prefix:
             continue
-        known = ", ".join(sorted(allowed)) + (", data.<name>" if channel is Channel.PUSH else "")
+        listed = ", ".join(sorted(known) + ([f"{prefix}<name>"] if prefix is not None else []))
         yield TemplateFault(
-            f"/parts/{_escaped(name)}", "part_unknown", f"A template for {channel} has the parts {known}."
+            f"/parts/{_escaped(name)}", "part_unknown", f"A template for {channel} has the parts {listed}."
         )
 
 

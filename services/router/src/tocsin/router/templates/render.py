@@ -9,9 +9,9 @@ import jinja2
 import minijinja
 import msgspec
 
+from tocsin.contracts.channels import CHANNELS, Content
 from tocsin.contracts.directory import Template
-from tocsin.contracts.jobs import Content, EmailContent, PushContent, SmsContent
-from tocsin.contracts.limits import PUSH_CONTENT_BYTES, RENDERED_PART_BYTES
+from tocsin.contracts.limits import RENDERED_PART_BYTES
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
 from tocsin.router.templates.check import parse
@@ -28,8 +28,9 @@ from tocsin.router.templates.metering import (
 FUEL: Final = 50_000
 """minijinja instructions a part may run: some thousand turns of a small loop."""
 
-_ONE_LINE: Final = frozenset({"subject", "title"})
-_HTML: Final = "html"
+_PARTS: Final = tuple(part for spec in CHANNELS.values() for part in spec.parts)
+_ONE_LINE: Final = frozenset(part.name for part in _PARTS if part.one_line)
+_HTML: Final = frozenset(part.name for part in _PARTS if part.html)
 _COSTLY: Final = re.compile(
     r"\|\s*(sort|unique|map|select|reject|tojson|join|replace|sum|max|min|list|reverse)"
 )
@@ -197,7 +198,7 @@ def _engine(meter: Meter) -> minijinja.Environment:
 
 
 def _escape_html_only(name: str) -> bool:
-    return name.endswith(f"/{_HTML}")
+    return name.rpartition("/")[2] in _HTML
 
 
 def _prepared(template: Template) -> dict[str, str | RenderFault]:
@@ -239,21 +240,22 @@ def _expression(source: bytes, start: int, end: int) -> str:
     return source[before.start() if before else start : end].decode(errors="replace")[:100]
 
 
-def _content(channel: Channel, parts: dict[str, str]) -> Content:
-    match channel:
-        case Channel.EMAIL:
-            return EmailContent(subject=parts["subject"], text=parts.get("text"), html=parts.get("html"))
-        case Channel.SMS:
-            body = parts["body"].strip()
-            if not body:
-                raise _Failed(RenderFault("body", "It renders to nothing."))
-            return SmsContent(body=body)
-        case Channel.PUSH:
-            data = {name[5:]: text for name, text in parts.items() if name.startswith("data.")}
-            if sum(len(text.encode()) for text in parts.values()) > PUSH_CONTENT_BYTES:
-                detail = f"All parts together render to more than {PUSH_CONTENT_BYTES} bytes; push services take 4 KiB."
-                raise _Failed(RenderFault("body", detail))
-            return PushContent(title=parts["title"], body=parts["body"], data=data)
+def _content(channel: Channel, texts: dict[str, str]) -> Content:
+    spec = CHANNELS[channel]
+    for part in spec.parts:
+        if part.trimmed:
+            texts[part.name] = texts[part.name].strip()
+            if not texts[part.name]:
+                raise _Failed(RenderFault(part.name, "It renders to nothing."))
+    if (
+        spec.content_bytes is not None
+        and sum(len(text.encode()) for text in texts.values()) > spec.content_bytes
+    ):
+        detail = (
+            f"All parts together render to more than {spec.content_bytes} bytes; push services take 4 KiB."
+        )
+        raise _Failed(RenderFault("body", detail))
+    return spec.content_of(texts)
 
 
 def preview(template: Template, context: Mapping[str, Any]) -> Content | RenderFault:
