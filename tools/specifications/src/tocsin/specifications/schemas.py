@@ -9,9 +9,9 @@ from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.models import annotation_of
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.stops import StopRecord
+from tocsin.specifications.models import annotation_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: dict[str, Any] = {
