@@ -129,8 +129,10 @@ async def rotate_api_key(
                 codes.CONFLICT,
                 f"The key `{before['id']}`, which this one replaces, still works: revoke it first.",
             )
-    wanted = NewApiKey(name=old["name"], mode=old["mode"], scopes=old["scopes"], expires_at=old["expires_at"])
-    created = await _create(db, caller.tenant, wanted, request, replaces=key_id)
+    replacement = NewApiKey(
+        name=old["name"], mode=old["mode"], scopes=old["scopes"], expires_at=old["expires_at"]
+    )
+    created = await _create(db, caller.tenant, replacement, request, replaces=key_id)
     await store.expire(db, caller.tenant, key_id, now + timedelta(seconds=body.overlap_seconds))
     log.info("API key rotated", tenant=caller.tenant, key=caller.key_id, rotated=key_id, created=created.id)
     return created

@@ -24,8 +24,8 @@ async def list_devices(*, caller: Reader, db: Db, recipient: RecipientPath) -> D
     """All devices of a recipient, by id; at most 50."""
     if await store.load(db, caller.tenant, recipient) is None:
         raise not_found("recipient")
-    found = await store.load_devices(db, caller.tenant, [recipient])
-    return Devices(data=found.get(recipient, []))
+    by_recipient = await store.load_devices(db, caller.tenant, [recipient])
+    return Devices(data=by_recipient.get(recipient, []))
 
 
 @router.put(
@@ -44,9 +44,8 @@ async def save_device(
     """Add the device, or make it what the body says. Sent twice, it changes nothing more."""
     if await store.lock(db, caller.tenant, recipient) is None:
         raise not_found("recipient")
-    known = {
-        one.id: one for one in (await store.load_devices(db, caller.tenant, [recipient])).get(recipient, [])
-    }
+    by_recipient = await store.load_devices(db, caller.tenant, [recipient])
+    known = {known_device.id: known_device for known_device in by_recipient.get(recipient, [])}
     old = known.get(device)
     if old is None:
         if len(known) >= DEVICES_PER_RECIPIENT:

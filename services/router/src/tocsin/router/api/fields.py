@@ -108,7 +108,9 @@ def storable(value: Any) -> Any:
 
 
 def _check_text(text: str) -> None:
-    if "\x00" in text or (not text.isascii() and any("\ud800" <= one <= "\udfff" for one in text)):
+    if "\x00" in text or (
+        not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+    ):
         raise PydanticCustomError("text_invalid", "A text holds a NUL or half a surrogate pair")
 
 

@@ -92,8 +92,7 @@ async def preview_message(
     if flow is None or tenant is None:
         raise not_found("workflow")
     person = await _variables(db, caller.tenant, body.recipient)
-    wanted = body.locale or person.get("locale")
-    candidates = locale_candidates(wanted, tenant["default_locale"])
+    candidates = locale_candidates(body.locale or person.get("locale"), tenant["default_locale"])
     template, revision = await _template(db, caller.tenant, flow, body, candidates)
     public_url = request.app.state.public_url or str(request.base_url)
     context = {
@@ -135,10 +134,11 @@ async def _template(
 
 async def _variables(db: AsyncConnection, tenant: str, sample: SampleRecipient) -> dict[str, Any]:
     """What the template sees of a person, by the same rules as in a message."""
-    found = await recipient_store.load(db, tenant, sample.id)
-    stored = (
-        found[0].model_dump(include={*ADDRESS_FIELDS, "locale", "time_zone", "attributes"}) if found else {}
-    )
+    match await recipient_store.load(db, tenant, sample.id):
+        case (recipient, _revision):
+            stored = recipient.model_dump(include={*ADDRESS_FIELDS, "locale", "time_zone", "attributes"})
+        case None:
+            stored = {}
     given = sample.model_dump(exclude={"id", "attributes"}, exclude_none=True)
     attributes = {**stored.get("attributes", {}), **sample.attributes}
     person = person_of(sample.id, Facts(known=True, **{**stored, **given, "attributes": attributes}), None)
