@@ -78,16 +78,22 @@ class Meter:
             return "true" if value else "false"
         if isinstance(value, int | float):
             return value
-        raise Exceeded("a list or object cannot be printed; loop over it, or use `join` or `tojson`")
+        raise Exceeded(
+            "a list or object cannot be printed; loop over it, or write `|join` or `|tojson` after it"
+        )
 
     def _spend(self, chars: int) -> None:
         self._spent += chars
         if self._spent > PRINTED_CHARS:
-            raise Exceeded(f"it prints more than {PRINTED_CHARS} characters in its loops and variables")
+            raise Exceeded(
+                f"it prints more than {PRINTED_CHARS} characters, counting loops and variables; print less, or loop over fewer items"
+            )
 
     def _look(self) -> None:
         if time.thread_time() > self._deadline:
-            raise TookTooLong(f"its notification takes more than {CPU_SECONDS * 1000:g} ms of a CPU")
+            raise TookTooLong(
+                f"the templates of one notification take more than {CPU_SECONDS * 1000:g} ms of a CPU; use shorter lists and fewer loops"
+            )
 
 
 def metered(source: str) -> str:

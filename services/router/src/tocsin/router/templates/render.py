@@ -14,7 +14,7 @@ from tocsin.contracts.directory import Template
 from tocsin.contracts.limits import RENDERED_PART_BYTES
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
-from tocsin.router.templates.check import parse
+from tocsin.router.templates.check import TOO_DEEP, parse
 from tocsin.router.templates.filters import FILTER_FUNCTIONS, REMOVED_FILTERS, FilterRefused, bounded_range
 from tocsin.router.templates.metering import (
     CPU_SECONDS,
@@ -36,6 +36,14 @@ _COSTLY: Final = re.compile(
 )
 _SORTS_AFTER: Final = re.compile(rb"\|few\|(\w+)")
 _PATH_BEFORE: Final = re.compile(rb"[\w.\[\]'\"]+\Z")
+
+
+_ENGINE_ERRORS: Final = {
+    "UndefinedError": "A variable has no value",
+    "InvalidOperation": "The value has the wrong type",
+    "BadSerialization": "The value cannot be turned into a text",
+}
+"""What minijinja's kinds of errors mean to authors; the others are said as they are."""
 
 
 class RenderFault(NamedTuple):
@@ -164,11 +172,18 @@ class Renderer:
             raise _Failed(RenderFault(part, _explained(error, compiled.sources[part]))) from error
         except (TypeError, ValueError, KeyError, OverflowError) as error:
             # raised in a filter of ours by a value it cannot take; its text may hold the value
-            raise _Failed(RenderFault(part, "A filter was given a value it cannot take.")) from error
+            raise _Failed(
+                RenderFault(
+                    part,
+                    "A filter cannot take the value it gets. Check its type before, such as `is number` or `is sequence`.",
+                )
+            ) from error
         if part in _ONE_LINE:
             text = " ".join(text.split())
         if len(text) * 4 > RENDERED_PART_BYTES and len(text.encode()) > RENDERED_PART_BYTES:
-            raise _Failed(RenderFault(part, f"It renders to more than {RENDERED_PART_BYTES} bytes."))
+            raise _Failed(
+                RenderFault(part, f"This part renders to more than {RENDERED_PART_BYTES} bytes; shorten it.")
+            )
         return text
 
 
@@ -209,13 +224,13 @@ def _prepared(template: Template) -> dict[str, str | RenderFault]:
 def _prepare(part: str, source: str) -> str | RenderFault:
     try:
         tree = parse(source)
-        found = breaches(tree)
+        forbidden = breaches(tree)
     except jinja2.TemplateSyntaxError as error:
         return RenderFault(part, f"Line {error.lineno}: {error.message}.")
     except RecursionError:
-        return RenderFault(part, "The nesting is too deep.")
-    if found:
-        return RenderFault(part, f"Line {found[0].line}: {found[0].detail}")
+        return RenderFault(part, TOO_DEEP)
+    if forbidden:
+        return RenderFault(part, f"Line {forbidden[0].line}: {forbidden[0].detail}")
     return metered(source)
 
 
@@ -223,12 +238,12 @@ def _explained(error: minijinja.TemplateError, source: bytes) -> str:
     """A sentence from the engine's error: kind, line and the expression as the template has it. Never a value."""
     line = f"Line {error.line}: " if error.line is not None else ""
     if error.kind == "OutOfFuel":
-        return f"The template was stopped: it runs more than {FUEL} instructions."
-    where = ""
-    if error.range is not None:
-        where = f" at `{_expression(source, *error.range)}`"
-    what = {"UndefinedError": "undefined variable"}.get(error.kind, error.kind)
-    return f"{line}{what}{where}."
+        return f"The template was stopped: it runs more than {FUEL} instructions; use shorter lists and fewer loops."
+    what = _expression(source, *error.range) if error.range is not None else ""
+    if error.kind == "UndefinedError" and what:
+        return f"{line}`{what}` has no value. If it may be missing, write `|default('…')` after it or test `is defined`."
+    where = f" at `{what}`" if what else ""
+    return f"{line}{_ENGINE_ERRORS.get(error.kind, error.kind)}{where}."
 
 
 def _expression(source: bytes, start: int, end: int) -> str:
@@ -246,14 +261,12 @@ def _content(channel: Channel, texts: dict[str, str]) -> Content:
         if part.trimmed:
             texts[part.name] = texts[part.name].strip()
             if not texts[part.name]:
-                raise _Failed(RenderFault(part.name, "It renders to nothing."))
+                raise _Failed(RenderFault(part.name, "This part renders to nothing; it must contain text."))
     if (
         spec.content_bytes is not None
         and sum(len(text.encode()) for text in texts.values()) > spec.content_bytes
     ):
-        detail = (
-            f"All parts together render to more than {spec.content_bytes} bytes; push services take 4 KiB."
-        )
+        detail = f"All parts together render to more than {spec.content_bytes} bytes; shorten them."
         raise _Failed(RenderFault("body", detail))
     return spec.content_of(texts)
 
