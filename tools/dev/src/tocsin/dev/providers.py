@@ -1,9 +1,9 @@
-"""The dispatchers' provider instances in the local stack: all of them are the catcher's doors."""
+"""The dispatchers' provider instances in the local stack: all of them are the catcher's endpoints."""
 
 from pathlib import Path
 
 TWILIO_ACCOUNT = "AC" + "0" * 31 + "1"
-TWILIO_TOKEN = "local-stack-token"  # noqa: S105 -- opens the catcher's door on loopback, nothing else
+TWILIO_TOKEN = "local-stack-token"  # noqa: S105 -- the catcher on loopback, not a secret
 FCM_PROJECT = "tocsin-local"
 
 

@@ -28,12 +28,12 @@ CLOUDEVENT = "cloudevent"
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Name → schema, each complete in itself."""
-    found = {
+    by_name = {
         name: {"$schema": DIALECT, "$id": f"urn:tocsin:schema:{name}:v1"} | schema_of(record)
         for name, record in RECORDS.items()
     }
-    found[CLOUDEVENT] = {"$schema": DIALECT, "$id": f"urn:tocsin:schema:{CLOUDEVENT}:v1"} | cloudevent()
-    return found
+    by_name[CLOUDEVENT] = {"$schema": DIALECT, "$id": f"urn:tocsin:schema:{CLOUDEVENT}:v1"} | cloudevent()
+    return by_name
 
 
 def schema_of(record: Any, *, reference: str = "#/$defs/{model}") -> dict[str, Any]:
