@@ -49,7 +49,10 @@ async def save_device(
     old = known.get(device)
     if old is None:
         if len(known) >= DEVICES_PER_RECIPIENT:
-            raise Problem(codes.CONFLICT, f"A recipient has at most {DEVICES_PER_RECIPIENT} devices.")
+            raise Problem(
+                codes.CONFLICT,
+                f"This recipient has {DEVICES_PER_RECIPIENT} devices, the most possible. Delete one first.",
+            )
         key = {"tenant": caller.tenant, "recipient": recipient, "id": device}
         added = insert(devices).values(**key, **body.model_dump())
         row = (await db.execute(added.returning(devices))).mappings().one()

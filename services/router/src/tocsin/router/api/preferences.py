@@ -164,26 +164,49 @@ async def _refuse_faults(
     seen: set[Switch] = set()
     for index, preference in enumerate(preferences):
         if preference.switch in seen:
-            faults.append(_fault(index, "", "repeated", "This switch stands in the request already"))
+            faults.append(
+                _fault(
+                    index,
+                    "",
+                    "repeated",
+                    "The request has this channel, category and workflow twice. Remove one of the two",
+                )
+            )
         seen.add(preference.switch)
         if old.get(preference.switch) is not preference.enabled:
             faults += _faults(index, preference, kinds, flows)
     if faults:
         only_required = all(fault.code == codes.CATEGORY_REQUIRED.name for fault in faults)
         code = codes.CATEGORY_REQUIRED if only_required else codes.INVALID_REQUEST
-        raise Problem(code, "See errors for each fault.", errors=faults)
+        raise Problem(
+            code,
+            "Some preferences cannot be saved; `errors` says which and why. Nothing was changed.",
+            errors=faults,
+        )
 
 
 def _faults(
     index: int, preference: StoredPreference, kinds: dict[str, str], flows: dict[str, str]
 ) -> Iterator[Fault]:
     if preference.category is not None and preference.category not in kinds:
-        yield _fault(index, "/category", "unknown_category", "No category has this key")
+        yield _fault(
+            index,
+            "/category",
+            "unknown_category",
+            "No category has this key. Create it first, or correct the key",
+        )
     if preference.workflow is not None and preference.workflow not in flows:
-        yield _fault(index, "/workflow", "unknown_workflow", "No workflow has this key")
+        yield _fault(
+            index,
+            "/workflow",
+            "unknown_workflow",
+            "No workflow has this key. Create it first, or correct the key",
+        )
     category = preference.category or flows.get(preference.workflow or "")
     if not preference.enabled and category is not None and kinds.get(category) == "required":
-        detail = f"The category `{category}` is required and cannot be switched off"
+        detail = (
+            f"The category `{category}` is required, so it cannot be switched off. Leave this preference out"
+        )
         yield _fault(index, "/enabled", codes.CATEGORY_REQUIRED.name, detail)
 
 

@@ -106,7 +106,11 @@ async def preview_message(
     match await asyncio.to_thread(preview, template, context):
         case RenderFault(part, detail):
             fault = Fault(pointer=f"/parts/{part}" if part else "/parts", code="render_failed", detail=detail)
-            raise Problem(codes.RENDER_FAILED, "See errors for the variable.", errors=[fault])
+            raise Problem(
+                codes.RENDER_FAILED,
+                "The template cannot be rendered with this data; `errors` says what to change.",
+                errors=[fault],
+            )
         case content:
             return Preview(
                 channel=body.channel, locale=template.locale, revision=revision, **structs.asdict(content)
@@ -129,7 +133,10 @@ async def _template(
         if body.revision is None and published not in {None, newest["revision"]}:
             newest = await store.load(db, name, published) or newest
         return _record(name, newest["revision"], newest["parts"]), newest["revision"]
-    raise Problem(codes.NOT_FOUND, f"There is no {body.channel} template in any of: {', '.join(candidates)}.")
+    raise Problem(
+        codes.NOT_FOUND,
+        f"This workflow has no {body.channel} template for {' or '.join(candidates)}. Save one, or send `parts`.",
+    )
 
 
 async def _variables(db: AsyncConnection, tenant: str, sample: SampleRecipient) -> dict[str, Any]:

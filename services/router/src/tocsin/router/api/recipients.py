@@ -125,7 +125,7 @@ def _sorted_out(items: list[Any]) -> tuple[dict[int, BulkAnswer], dict[int, Iden
             twice = ProblemError(
                 pointer=f"/recipients/{index}/id",
                 code="repeated",
-                detail="This id stands in the request already",
+                detail="The request has this id twice. Only the first was saved",
             )
             refused[index] = BulkAnswer(id=recipient.id, result="refused", errors=[twice])
             continue

@@ -219,7 +219,11 @@ async def refuse_faults(
         faults = [
             Fault(pointer=fault.pointer, code=fault.code, detail=fault.detail) for fault in template_faults
         ]
-        raise Problem(codes.INVALID_TEMPLATE, "See errors for each fault.", errors=faults)
+        raise Problem(
+            codes.INVALID_TEMPLATE,
+            "The template cannot be used; `errors` says what to change in which part.",
+            errors=faults,
+        )
 
 
 async def _answer(

@@ -86,7 +86,9 @@ def _tokens(request: Request) -> UnsubscribeTokens:
 def _refused(request: Request, status: int) -> HTMLResponse:
     """People get a page; programs get a problem."""
     if "text/html" not in request.headers.get("accept", ""):
-        raise Problem(codes.INVALID_LINK, "The link is incomplete, or too old.")
+        raise Problem(
+            codes.INVALID_LINK, "The link is incomplete, or too old. Use the link of a newer message."
+        )
     return _page(unsubscribe_page.invalid(), status)
 
 
