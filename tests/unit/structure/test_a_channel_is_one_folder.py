@@ -61,12 +61,12 @@ def own_folder(path: Path) -> bool:
 
 def test_nothing_else_names_a_channel() -> None:
     naming = {
-        str(path.relative_to(ROOT)): found
+        str(path.relative_to(ROOT)): places
         for folder in ("libs", "services")
         for path in sorted((ROOT / folder).glob("*/src/**/*.py"))
-        if not own_folder(path) and (found := list(names_in(path)))
+        if not own_folder(path) and (places := list(names_in(path)))
     }
-    assert {path: found for path, found in naming.items() if path not in MAY_NAME_CHANNELS} == {}
+    assert {path: places for path, places in naming.items() if path not in MAY_NAME_CHANNELS} == {}
     assert MAY_NAME_CHANNELS.keys() - naming.keys() == set(), (
         "these name no channel any more: remove them here"
     )

@@ -76,8 +76,8 @@ class ProviderSuite:
             for record in caplog.records
             if not record.name.startswith(world.server_loggers)
         ]
-        said = "\n".join([repr(answer), *lines, generate_latest().decode()])
-        assert [marker for marker in MARKERS if marker in said] == []
+        everything_said = "\n".join([repr(answer), *lines, generate_latest().decode()])
+        assert [marker for marker in MARKERS if marker in everything_said] == []
         return answer
 
     async def test_it_hands_a_message_over(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
