@@ -13,7 +13,7 @@ Nothing else in `libs` and `services` may name a channel, except the channel's o
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 
@@ -152,9 +152,21 @@ class ChannelSpec:
     sandbox: Mapping[SandboxBehaviour, str]
     """The addresses that misbehave on demand for test keys. Every other address is taken at once."""
 
+    # Every message goes through these, so that names are listed once.
+
+    @cached_property
+    def part_names(self) -> tuple[str, ...]:
+        """The names of all parts, in their order."""
+        return tuple(part.name for part in self.parts)
+
+    @cached_property
+    def trimmed_parts(self) -> tuple[str, ...]:
+        """The names of the parts that are trimmed."""
+        return tuple(part.name for part in self.parts if part.trimmed)
+
     def content_of(self, texts: Mapping[str, str]) -> Content:
         """The content with these rendered parts; a part that the channel does not have is ignored."""
-        fields: dict[str, Any] = {part.name: texts[part.name] for part in self.parts if part.name in texts}
+        fields: dict[str, Any] = {name: texts[name] for name in self.part_names if name in texts}
         if self.named_parts is not None:
             prefix = f"{self.named_parts}."
             fields[self.named_parts] = {

@@ -61,7 +61,7 @@ def _check_names(names: set[str], channel: Channel) -> Iterator[TemplateFault]:
         yield TemplateFault(
             "/parts", "part_missing", f"A template for {channel} needs {either}. Write both if you can."
         )
-    known = [part.name for part in spec.parts]
+    known = list(spec.part_names)
     prefix = f"{spec.named_parts}." if spec.named_parts is not None else None
     for name in sorted(names.difference(known)):
         if prefix is not None and name.startswith(prefix) and name != prefix:

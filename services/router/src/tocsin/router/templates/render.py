@@ -31,9 +31,12 @@ FUEL: Final = 50_000
 _PARTS: Final = tuple(part for spec in CHANNELS.values() for part in spec.parts)
 _ONE_LINE: Final = frozenset(part.name for part in _PARTS if part.one_line)
 _HTML: Final = frozenset(part.name for part in _PARTS if part.html)
+# Filters that may take milliseconds: a part that has one looks at the clock at every print.
 _COSTLY: Final = re.compile(
     r"\|\s*(sort|unique|map|select|reject|tojson|join|replace|sum|max|min|list|reverse)"
 )
+# An error points into the metered source, and authors shall read their own. Where it points at the `list` that `metering` put
+# before `|sort`, the filter behind it is named; and a path such as `data.order.id` is read back to its beginning.
 _SORTS_AFTER: Final = re.compile(rb"\|few\|(\w+)")
 _PATH_BEFORE: Final = re.compile(rb"[\w.\[\]'\"]+\Z")
 
@@ -81,9 +84,9 @@ class Renderer:
         self._compiled: dict[tuple[str, str, str, str], _Compiled] = {}
         self._count = 0
         self._engine = _engine(self._meter)
-        self._turn = asyncio.Lock()
+        self._compiling = asyncio.Lock()
         self._slow: set[tuple[tuple[str, str, str, str], int]] = set()
-        """Revisions that did not come to an end within their second chance either: they get no other."""
+        """Revisions that took too long twice: they are not rendered a second time any more."""
 
     def ready(self, template: Template) -> bool:
         """Whether this revision is compiled."""
@@ -91,8 +94,8 @@ class Renderer:
         return known is not None and known.revision == template.revision
 
     async def prepare(self, template: Template) -> None:
-        """Compile it, in a thread: a long one takes a second. One at a time, so that the loop shares the interpreter with no more."""
-        async with self._turn:
+        """Compile it in a thread, because a long one takes a second. One is compiled at a time: the threads share the interpreter."""
+        async with self._compiling:
             if not self.ready(template):
                 self._install(template, await asyncio.to_thread(_prepared, template))
 
@@ -100,8 +103,11 @@ class Renderer:
         self, template: Template, context: Mapping[str, Any], *, seconds: float = CPU_SECONDS
     ) -> Content | RenderFault:
         """The content for the template's channel. `context` holds the roots; what is missing in it is undefined.
-        `seconds`: what is left to it of a CPU. What does not end within it is tried once more, on its own account, so that no
-        message is lost to a pause of the interpreter; a revision that fails that, too, has one chance only from then on."""
+
+        `seconds` of a CPU are left to it. A template that takes longer is rendered once more with time of its own, because
+        the interpreter may have paused and no message may be lost to that. A revision that takes too long then as well is
+        never rendered twice again.
+        """
         compiled = self._ready(template)
         if compiled.fault is not None:
             return compiled.fault
@@ -257,11 +263,10 @@ def _expression(source: bytes, start: int, end: int) -> str:
 
 def _content(channel: Channel, texts: dict[str, str]) -> Content:
     spec = CHANNELS[channel]
-    for part in spec.parts:
-        if part.trimmed:
-            texts[part.name] = texts[part.name].strip()
-            if not texts[part.name]:
-                raise _Failed(RenderFault(part.name, "This part renders to nothing; it must contain text."))
+    for name in spec.trimmed_parts:
+        texts[name] = texts[name].strip()
+        if not texts[name]:
+            raise _Failed(RenderFault(name, "This part renders to nothing; it must contain text."))
     if (
         spec.content_bytes is not None
         and sum(len(text.encode()) for text in texts.values()) > spec.content_bytes
