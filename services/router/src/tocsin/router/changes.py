@@ -23,9 +23,7 @@ async def raise_versions(db: AsyncConnection, tenant: str, recipients: Sequence[
     """Something was taken away from these recipients: what was decided before is decided again before it is sent."""
     if not recipients:
         return
-    ids = sorted(
-        set(recipients)
-    )  # sorted: two changes of the same recipients wait for each other, in one order
+    ids = sorted(set(recipients))  # in one order, so that two changes wait for each other and never deadlock
     recipient = func.unnest(cast(ids, ARRAY(Text))).column_valued("recipient")
     raised = postgresql.insert(recipient_versions).from_select(
         ["tenant", "recipient", "version"], select(literal(tenant), recipient, literal(1))

@@ -56,9 +56,8 @@ async def save(db: AsyncConnection, tenant: str, writes: Mapping[str, RecipientW
             outcomes[made] = "created"
         rows = await _lock_all(db, tenant, [recipient for recipient in missing if recipient not in outcomes])
         outcomes |= await _update(db, tenant, rows, writes)
-        missing = [
-            recipient for recipient in missing if recipient not in outcomes
-        ]  # deleted between the two statements
+        # what is missing now was deleted between the two statements: try once more
+        missing = [recipient for recipient in missing if recipient not in outcomes]
     return outcomes
 
 
