@@ -51,12 +51,12 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 def read_dead_letter(headers: Iterable[tuple[str, bytes]]) -> DeadLetter:
     """The dead letter a record's headers describe; raises `msgspec.ValidationError` when they describe none."""
-    fields: Mapping[str, str] = {
+    found: Mapping[str, str] = {
         name.removeprefix(PREFIX): value.decode(errors="replace")
         for name, value in headers
         if name.startswith(PREFIX)
     }
-    return msgspec.convert(fields, DeadLetter, strict=False)
+    return msgspec.convert(found, DeadLetter, strict=False)
 
 
 class Kept(NamedTuple):

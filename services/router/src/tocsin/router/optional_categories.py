@@ -25,10 +25,10 @@ class UnsubscribePage:
             return
         optional = select(categories.c.tenant, categories.c.key).where(categories.c.default != "required")
         async with self._engine.connect() as db:
-            category = (await db.execute(optional.limit(1))).first()
-        if category is not None:
+            found = (await db.execute(optional.limit(1))).first()
+        if found is not None:
             raise NeedsOperator(
-                f"The category {category.key} of tenant {category.tenant} may be switched off by recipients: "
+                f"The category {found.key} of tenant {found.tenant} may be switched off by recipients: "
                 "set PUBLIC_URL and ROUTER_UNSUBSCRIBE_KEYS, so that messages can carry a link for it."
             )
 
