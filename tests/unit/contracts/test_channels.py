@@ -27,6 +27,14 @@ def test_an_address_has_its_fields_name_as_key_and_a_device_its_id():
     assert DEVICE.addresses(InlineRecipient(id="ada", devices=[])) == []
 
 
+def test_a_delivery_without_address_has_a_key_where_a_recipient_has_one_address():
+    assert [kind.key_without_address for kind in (MAIL_ADDRESS, PHONE_NUMBER, DEVICE)] == [
+        "email",
+        "phone",
+        "",
+    ]
+
+
 def test_a_delivery_to_a_device_needs_only_that_device():
     assert DEVICE.narrowed(ADA, "tablet") == msgspec.structs.replace(ADA, devices=[TABLET])
     assert DEVICE.narrowed(None, "tablet") is None

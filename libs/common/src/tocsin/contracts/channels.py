@@ -91,6 +91,11 @@ class AddressKind:
     untagged: Callable[[str], str] = str
     """A sandbox address without the tag that lets many recipients have the same behaviour."""
 
+    @property
+    def key_without_address(self) -> str:
+        """The address key of a delivery to a recipient who has no address of this kind."""
+        return "" if self.many else self.field
+
     def addresses(self, recipient: object) -> list[tuple[str, str]]:
         """(address key, address) of every address of this kind that the recipient has."""
         held = getattr(recipient, self.field)
