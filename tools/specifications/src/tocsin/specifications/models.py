@@ -81,7 +81,7 @@ def _union(structs: tuple[Any, ...], mapped: tuple[Any, ...]) -> Any:
 
 def _descriptions(struct: type[msgspec.Struct]) -> dict[str, str]:
     """The docstrings that stand below fields, also those of base structs."""
-    found: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     for base in reversed(struct.__mro__):
         if base is msgspec.Struct or not issubclass(base, msgspec.Struct):
             continue
@@ -94,5 +94,5 @@ def _descriptions(struct: type[msgspec.Struct]) -> dict[str, str]:
                 and isinstance(text, ast.Expr)
                 and isinstance(text.value, ast.Constant)
             ):
-                found[field.target.id] = inspect.cleandoc(str(text.value.value)).replace("\n", " ")
-    return found
+                descriptions[field.target.id] = inspect.cleandoc(str(text.value.value)).replace("\n", " ")
+    return descriptions

@@ -7,15 +7,17 @@ from urllib.parse import parse_qsl
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
-from .fcm import FcmDoor, FcmRefusal
-from .google_oauth import OAuthRefusal, TokenDoor
-from .twilio import TwilioDoor
+from .fcm import FcmEndpoint, FcmRefusal
+from .google_oauth import OAuthRefusal, TokenEndpoint
+from .twilio import TwilioEndpoint
 from .twilio_refusals import Refusal
 
 _LARGEST_BODY = 1024 * 1024  # far above what the real APIs take
 
 
-def add_doors(app: FastAPI, *, twilio: TwilioDoor, tokens: TokenDoor, fcm: FcmDoor) -> None:
+def add_provider_endpoints(
+    app: FastAPI, *, twilio: TwilioEndpoint, tokens: TokenEndpoint, fcm: FcmEndpoint
+) -> None:
     """Adds Twilio's, Google's and FCM's routes under the paths the real APIs have."""
 
     @app.post("/2010-04-01/Accounts/{account_sid}/Messages.json")
@@ -56,7 +58,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 async def _json(request: Request) -> Any:
-    """The value; None when the body is not JSON, which no door accepts."""
+    """The value; None when the body is not JSON, which no endpoint accepts."""
     try:
         return json.loads(await _read(request))
     except (ValueError, RecursionError):

@@ -11,33 +11,33 @@ from rich.text import Text
 from tocsin.dev.first_events import Arrived
 
 
-def tell_caught(console: Console, arrived: Sequence[Arrived]) -> None:
+def report_caught(console: Console, arrivals: Sequence[Arrived]) -> None:
     """One row a caught message, by the way its event came in."""
     rows = [
-        (f"event over {one.event.way}", message["channel"], message["to"], _words(message))
-        for one in arrived
-        for message in sorted(one.messages, key=lambda message: str(message["channel"]))
+        (f"event over {arrived.event.way}", message["channel"], message["to"], _words(message))
+        for arrived in arrivals
+        for message in sorted(arrived.messages, key=lambda message: str(message["channel"]))
     ]
     _print(console, "What was caught", ("from", "channel", "to", "says"), rows)
 
 
-def tell_timeline(console: Console, arrived: Arrived) -> None:
+def report_timeline(console: Console, arrived: Arrived) -> None:
     """The timeline of one notification, oldest first."""
     rows = [
         (
-            str(one["at"])[11:23],
-            one.get("channel") or "",
-            one["status"],
-            one.get("rule") or one.get("reason") or "",
-            one.get("provider") or "",
+            str(entry["at"])[11:23],
+            entry.get("channel") or "",
+            entry["status"],
+            entry.get("rule") or entry.get("reason") or "",
+            entry.get("provider") or "",
         )
-        for one in arrived.timeline["timeline"]
+        for entry in arrived.timeline["timeline"]
     ]
     title = f"Timeline of {arrived.event.notification} (event over {arrived.event.way})"
     _print(console, title, ("when (UTC)", "channel", "status", "why", "provider"), rows)
 
 
-def tell_addresses(console: Console, endpoints: Mapping[str, Any], *, folder: Path) -> None:
+def report_addresses(console: Console, endpoints: Mapping[str, Any], *, folder: Path) -> None:
     """Where everything listens, and the keys."""
     names = {
         "catcher": "the page with everything caught",
