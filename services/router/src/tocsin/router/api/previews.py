@@ -149,8 +149,8 @@ async def _variables(db: AsyncConnection, tenant: str, sample: SampleRecipient) 
     given = sample.model_dump(exclude={"id", "attributes"}, exclude_none=True)
     attributes = {**stored.get("attributes", {}), **sample.attributes}
     person = StoredRecipient(known=True, **{**stored, **given, "attributes": attributes})
-    recipient = recipient_of(sample.id, person, None)
-    return recipient.variables() if recipient is not None else {}
+    shown = recipient_of(sample.id, person, None)
+    return shown.variables() if shown is not None else {}
 
 
 def _record(name: TemplateName, revision: int, parts: dict[str, str]) -> TemplateRecord:

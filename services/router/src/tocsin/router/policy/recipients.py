@@ -4,12 +4,13 @@ from typing import Any, Final
 
 import msgspec
 
+from tocsin.contracts.channels import ADDRESS_FIELDS, CHANNELS
 from tocsin.contracts.recipients import Device, InlineRecipient
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.policy.preferences import Preference
 
-ADDRESS_KEY: Final = {Channel.EMAIL: "email", Channel.SMS: "phone"}
-"""The address key of a channel with one address. Push has one for each device: the device's id."""
+_VARIABLES: Final = (*ADDRESS_FIELDS, "locale", "time_zone")
+"""What templates see of a recipient beside the id and the attributes, if it is known."""
 
 
 class StoredRecipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,15 +43,12 @@ class MessageRecipient(msgspec.Struct, frozen=True, kw_only=True):
 
     def addresses(self, channel: Channel) -> list[tuple[str, str]]:
         """(address key, address) of every address on the channel."""
-        if channel is Channel.PUSH:
-            return [(device.id, device.token) for device in self.devices]
-        address = self.email if channel is Channel.EMAIL else self.phone
-        return [(ADDRESS_KEY[channel], address)] if address else []
+        return CHANNELS[channel].address.addresses(self)
 
     def variables(self) -> dict[str, Any]:
         """What templates see. A value that is not known is left out, so that printing it is an error."""
         known: dict[str, Any] = {"id": self.id, "attributes": self.attributes}
-        for name in ("email", "phone", "locale", "time_zone"):
+        for name in _VARIABLES:
             value = getattr(self, name)
             if value is not None:
                 known[name] = value

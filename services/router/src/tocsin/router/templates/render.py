@@ -247,7 +247,7 @@ def _explained(error: minijinja.TemplateError, source: bytes) -> str:
         return f"The template was stopped: it runs more than {FUEL} instructions; use shorter lists and fewer loops."
     what = _expression(source, *error.range) if error.range is not None else ""
     if error.kind == "UndefinedError" and what:
-        return f"{line}`{what}` has no value. If it may be missing, write `|default('…')` after it or test `is defined`."
+        return f"{line}undefined variable at `{what}`."  # stands in statuses, so these words are kept
     where = f" at `{what}`" if what else ""
     return f"{line}{_ENGINE_ERRORS.get(error.kind, error.kind)}{where}."
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete
 
 from tocsin.contracts.codec import Unreadable, decode_status
 from tocsin.contracts.statuses import Status
-from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
+from tocsin.contracts.vocabulary import Lane, Reason, StatusName
 from tocsin.database import Database
 from tocsin.kafka import Fetching, Record, Shard
 from tocsin.observability import get_logger, metrics
@@ -88,10 +88,5 @@ def _device_gone(record: Record) -> Status | None:
         status: Status = decode_status(record.value)
     except Unreadable:
         return None
-    gone = (
-        status.status is StatusName.FAILED
-        and status.reason == Reason.DEVICE_GONE
-        and status.channel is Channel.PUSH
-        and not status.test
-    )
+    gone = status.status is StatusName.FAILED and status.reason == Reason.DEVICE_GONE and not status.test
     return status if gone else None

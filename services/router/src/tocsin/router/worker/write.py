@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, recipient_key
 from tocsin.contracts.intents import DeliveryRef, Intent
@@ -103,7 +104,7 @@ def _job(
         address=address,
         content=rendered.content,
         sender=tenant.senders.get(channel) if tenant else None,
-        unsubscribe_url=rendered.unsubscribe_url if channel is Channel.EMAIL else None,
+        unsubscribe_url=rendered.unsubscribe_url if CHANNELS[channel].has_unsubscribe_url else None,
         providers=tenant.providers.get(channel, []) if tenant else [],
         locale=deliver.template.locale,
         template_version=deliver.template.revision,
@@ -119,11 +120,8 @@ def _job(
 
 def _intent_for_address(intent: Intent, channel: Channel, address_key: str) -> Intent:
     """The intent as the job carries it: of devices given inline only the one that the job is for, not all in every job."""
-    inline = intent.inline
-    if channel is not Channel.PUSH or inline is None or inline.devices is None:
-        return intent
-    own = [device for device in inline.devices if device.id == address_key]
-    return replace(intent, inline=replace(inline, devices=own))
+    inline = CHANNELS[channel].address.narrowed(intent.inline, address_key)
+    return intent if inline is intent.inline else replace(intent, inline=inline)
 
 
 def _delivery_fields(intent: Intent, ref: DeliveryRef) -> dict[str, Any]:
