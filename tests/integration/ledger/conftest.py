@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, notification_id
-from tocsin.contracts.statuses import Consideration, Decision, Status, status_of
+from tocsin.contracts.statuses import Consideration, Decision, EventRef, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.database import Database, DatabaseSettings
 from tocsin.kafka import Chunk, Record, TopicPartition
@@ -93,19 +93,19 @@ def story(
     notification = notification_id(
         tenant=tenant, source="s", event_id=event, recipient=recipient, workflow=workflow
     )
+    about = EventRef(tenant=tenant, event_id=event, event_source="s", origin="events/0/1")
     common: dict[str, Any] = {
-        "tenant": tenant, "lane": Lane.BULK, "origin": "events/0/1", "event_source": "s", "event_id": event,
-        "notification_id": notification, "recipient": recipient, "workflow": workflow,
+        "lane": Lane.BULK, "notification_id": notification, "recipient": recipient, "workflow": workflow,
     } | fields  # fmt: skip
     decision = Decision(rules=[Consideration(rule="preference", outcome="passes", input={"email": True})])
-    parts = [status_of(StatusName.ACCEPTED, subject=notification, cause="events/0/1", at=START, **common)]
+    parts = [status_of(StatusName.ACCEPTED, about, cause="events/0/1", at=START, **common)]
     for channel in channels:
         delivery = delivery_id(notification=notification, channel=channel, step="", address_key=channel)
         own = common | {"delivery_id": delivery, "channel": channel, "address_key": channel}
         parts.append(
             status_of(
                 StatusName.ROUTED,
-                subject=delivery,
+                about,
                 cause="events/0/1",
                 at=START + timedelta(seconds=1),
                 decision=decision,
@@ -115,7 +115,7 @@ def story(
         parts.append(
             status_of(
                 StatusName.SENT,
-                subject=delivery,
+                about,
                 cause="jobs/0/1",
                 at=START + timedelta(seconds=2),
                 provider="smtp",

@@ -7,7 +7,7 @@ import pytest
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter
-from tocsin.contracts.statuses import Consideration, Decision, Status, status_of
+from tocsin.contracts.statuses import Consideration, Decision, EventRef, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.kafka import Record
 from tocsin.ledger import dead_letter_rows, status_rows
@@ -19,12 +19,10 @@ NOTIFICATION = "5a0f4f4e-0000-5000-8000-000000000001"
 def status(**fields: Any) -> Status:
     return status_of(
         StatusName.ROUTED,
-        subject=NOTIFICATION,
+        EventRef(tenant="acme", event_id="e1", origin="e/0/1"),
         cause="c/0/1",
         at=AT,
-        tenant="acme",
         lane=Lane.BULK,
-        origin="e/0/1",
         **({"notification_id": NOTIFICATION} | fields),
     )
 

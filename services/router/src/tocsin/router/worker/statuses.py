@@ -5,9 +5,9 @@ from typing import Any
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.events import Event
-from tocsin.contracts.ids import event_key, recipient_key, status_id
+from tocsin.contracts.ids import event_key, recipient_key
 from tocsin.contracts.intents import Intent
-from tocsin.contracts.statuses import Status
+from tocsin.contracts.statuses import EventRef, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.kafka import Outgoing
 
@@ -35,21 +35,15 @@ class StatusWriter:
         **fields: Any,
     ) -> Outgoing:
         """A status of the event as a whole, keyed `tenant/event`."""
-        record = Status(
-            status_id=status_id(subject=event_id, status=status, cause=self._cause),
-            status=status,
-            final=status.final,
-            at=at or self._now,
+        about = EventRef(
             tenant=tenant,
-            event_source=event.source if event else None,
             event_id=event_id,
-            lane=self._lane,
+            event_source=event.source if event else None,
             test=event.test if event else False,
             origin=origin,
-            cause=self._cause,
             traceparent=event.traceparent if event else None,
-            **fields,
         )
+        record = status_of(status, about, lane=self._lane, cause=self._cause, at=at or self._now, **fields)
         return Outgoing(self._topic, event_key(tenant, event_id), encode(record))
 
     def of_notification(
@@ -62,23 +56,5 @@ class StatusWriter:
         **fields: Any,
     ) -> Outgoing:
         """A status of the notification, or of the delivery that `fields` name, keyed `tenant/recipient`."""
-        subject = fields.get("delivery_id") or intent.notification_id
-        record = Status(
-            status_id=status_id(subject=subject, status=status, cause=self._cause),
-            status=status,
-            final=status.final,
-            at=at or self._now,
-            tenant=intent.tenant,
-            event_source=intent.event_source,
-            event_id=intent.event_id,
-            notification_id=intent.notification_id,
-            recipient=intent.recipient,
-            workflow=intent.workflow,
-            lane=self._lane,
-            test=intent.test,
-            origin=intent.origin,
-            cause=self._cause,
-            traceparent=intent.traceparent,
-            **fields,
-        )
+        record = status_of(status, intent, lane=self._lane, cause=self._cause, at=at or self._now, **fields)
         return Outgoing(self._topic, key or recipient_key(intent.tenant, intent.recipient), encode(record))
