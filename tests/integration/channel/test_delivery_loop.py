@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 import pytest
 
@@ -14,7 +13,7 @@ from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected
 from tocsin.channel.attempts import Attempts
 from tocsin.channel.delivery import DeliveryLoop
 from tocsin.channel.gate import Gate
-from tocsin.channel.stop_table import StopTable
+from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts import ids
 from tocsin.contracts.codec import decode_intent, decode_status, encode
 from tocsin.contracts.intents import Intent
@@ -100,7 +99,6 @@ class Phone:
 
     name: str = "phone"
     kind: str = "phone"
-    idempotency: Literal["native", "collapse", "none"] = "none"
     answers: dict[str, list[Answer | Exception]] = field(default_factory=dict)
     got: list[str] = field(default_factory=list)
     inside: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -139,7 +137,7 @@ class Bench:
         self.dead = self.topics.dead(CHANNEL.dispatcher)
         self.publisher = Publisher(settings=settings, health=Health(service="test"))
         self.offsets = Offsets(settings=settings)
-        self.stops = StopTable()
+        self.stops = RecipientVersions()
         self.stack = contextlib.AsyncExitStack()
 
     async def open(self) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from pydantic import Field
@@ -24,8 +23,6 @@ class PigeonConfig(InstanceConfig):
 
 class Pigeon:
     """A provider that remembers its life, and holds every message until let go."""
-
-    idempotency: Literal["native", "collapse", "none"] = "none"
 
     def __init__(self, config: PigeonConfig, clock: Clock) -> None:
         self.config, self.name, self.kind = config, config.name, config.kind

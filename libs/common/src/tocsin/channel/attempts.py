@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.channel.gate import Gate
 from tocsin.channel.provider import Provider
-from tocsin.channel.verdict import Again, End, judge
+from tocsin.channel.retry_policy import Finish, Retry, decide
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.observability import get_logger, metrics, record_span, recording, span
@@ -18,13 +18,8 @@ from tocsin.runtime import Clock
 log = get_logger(__name__)
 
 
-class LeaseLost(Exception):
-    """The last good heartbeat is too old to be sure that nobody else owns the slot: everything held is dropped, the process
-    ends, and whoever owns the slot now goes on from the committed offset. Look for a frozen process or a broker away."""
-
-
 @dataclass(frozen=True, slots=True)
-class Recheck:
+class Reevaluate:
     """Something was taken away from the recipient since the decision: the router has to decide again."""
 
 
@@ -32,20 +27,20 @@ class Recheck:
 class Attempted:
     """How the attempts ended, and how many calls there were."""
 
-    end: End | Recheck
+    end: Finish | Reevaluate
     calls: int
     provider: str | None = None
     """Who was called last."""
 
 
-BeforeCall = Callable[[], End | Recheck | None]
+BeforeCall = Callable[[], Finish | Reevaluate | None]
 """Looked at immediately before each call: an end makes the call unnecessary; raises `LeaseLost` when none may be made."""
 
 Route = Callable[[Job], tuple[Provider, Gate] | None]
 """The provider a job goes to, and the gate before it; None when the dispatcher has none of the names the job gives."""
 
-NO_PROVIDER = End(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
-NOBODY_KNOWS = End(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
+NO_PROVIDER = Finish(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
+NOBODY_KNOWS = Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
 
 
 class Attempts:
@@ -83,10 +78,10 @@ class Attempts:
                 answer = await self._call(job, provider)
             finally:
                 gate.leave()
-            match judge(answer, attempt=calls, uncertain=uncertain):
-                case End() as end:
+            match decide(answer, attempt=calls, uncertain=uncertain):
+                case Finish() as end:
                     return Attempted(end, calls, called)
-                case Again(delay=delay):
+                case Retry(delay=delay):
                     uncertain = uncertain or isinstance(answer, Ambiguous)
                     metrics.send_retries.labels(self._channel, self._lane, provider.name).inc()
                     log.info("will try again", attempt=calls, seconds=delay)

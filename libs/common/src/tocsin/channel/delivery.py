@@ -11,14 +11,14 @@ import asyncio
 import functools
 from dataclasses import dataclass
 
-from tocsin.channel.attempts import Attempts, LeaseLost, Recheck
+from tocsin.channel.attempts import Attempts, Reevaluate
 from tocsin.channel.order import RecipientOrder
-from tocsin.channel.outcome import outcome_of, recheck_of
+from tocsin.channel.outcome import outcome_of, reevaluation_of
+from tocsin.channel.outcome_writer import OutcomeWriter, PendingOutcome
 from tocsin.channel.poison import PoisonGuard
-from tocsin.channel.progress import SlotProgress
-from tocsin.channel.recorder import Outcome, Recorder
-from tocsin.channel.stop_table import StopTable
-from tocsin.channel.verdict import End
+from tocsin.channel.recipient_versions import RecipientVersions
+from tocsin.channel.retry_policy import Finish
+from tocsin.channel.shard_offsets import ShardOffsets
 from tocsin.contracts.codec import Unreadable, decode_job, encode, fault_in
 from tocsin.contracts.dead_letters import DeadLetter, kept
 from tocsin.contracts.ids import recipient_key
@@ -26,7 +26,17 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.topics import MIB, Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
-from tocsin.kafka import NO_FAILPOINTS, Failpoints, Offsets, Outgoing, Publisher, Record, Slot, Stored
+from tocsin.kafka import (
+    NO_FAILPOINTS,
+    Failpoints,
+    LeaseLost,
+    Offsets,
+    Outgoing,
+    Publisher,
+    Record,
+    Slot,
+    Stored,
+)
 from tocsin.observability import bound, get_logger, metrics, record_span, recording
 from tocsin.runtime import Clock
 
@@ -60,7 +70,7 @@ class DeliveryLoop:
         attempts: Attempts,
         publisher: Publisher,
         offsets: Offsets,
-        stops: StopTable,
+        stops: RecipientVersions,
         clock: Clock,
         max_in_flight: int,
         window_bytes: int,
@@ -95,8 +105,8 @@ class _SlotDelivery:
         self._loop = loop
         self._slot = slot
         self._order: RecipientOrder[_Taken] = RecipientOrder()
-        self._recorder = Recorder(publisher=loop.publisher, failpoints=loop.failpoints)
-        self._progress = SlotProgress(
+        self._outcomes = OutcomeWriter(publisher=loop.publisher, failpoints=loop.failpoints)
+        self._shard_offsets = ShardOffsets(
             slot=slot,
             jobs=loop.jobs,
             outcomes=loop.status,
@@ -115,28 +125,28 @@ class _SlotDelivery:
         }
 
     async def run(self) -> None:
-        await self._progress.begin()
+        await self._shard_offsets.begin()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._start_deliveries(tasks), name="start deliveries")
             recording = tasks.create_task(
-                self._recorder.run(more_may_come=lambda: self._running > 0 or not self._reading_ended),
+                self._outcomes.run(more_may_come=lambda: self._running > 0 or not self._reading_ended),
                 name="record outcomes",
             )
-            committing = tasks.create_task(self._progress.commit_now_and_then(), name="commit")
+            committing = tasks.create_task(self._shard_offsets.commit_now_and_then(), name="commit")
             await self._read()
             self._reading_ended = True
             self._order.drop()
             self._something_ready.set()
-            self._recorder.wake()
+            self._outcomes.wake()
             await recording
             committing.cancel()
-        await self._progress.end()
+        await self._shard_offsets.end()
 
     # Reading
 
     async def _read(self) -> None:
         while True:
-            await self._progress.room()
+            await self._shard_offsets.room()
             batch = await self._slot.take(max_records=TAKE_AT_ONCE)
             if batch is None:
                 return
@@ -145,7 +155,7 @@ class _SlotDelivery:
             self._something_ready.set()
 
     def _accept(self, record: Record) -> None:
-        self._progress.take(record)
+        self._shard_offsets.take(record)
         try:
             job = decode_job(record.value or b"")
         except Unreadable as error:
@@ -172,7 +182,7 @@ class _SlotDelivery:
         )
         metrics.dead_letters.labels(loop.service, loop.lane, Reason.RECORD_UNREADABLE).inc()
         log.error("job unreadable", origin=record.ref, reason=detail)
-        self._recorder.add(Outcome(outgoing, lambda _: self._progress.finish(record)))
+        self._outcomes.add(PendingOutcome(outgoing, lambda _: self._shard_offsets.finish(record)))
 
     # Delivering
 
@@ -211,11 +221,13 @@ class _SlotDelivery:
             self._stages["send"].observe(finished - began)  # each of its calls has a span of its own
             if isinstance(ended, Status):
                 outgoing = self._status_record(record, ended)
-                self._recorder.add(Outcome(outgoing, functools.partial(self._recorded, taken, finished)))
+                self._outcomes.add(
+                    PendingOutcome(outgoing, functools.partial(self._recorded, taken, finished))
+                )
                 to_be_stored = True
-            elif isinstance(ended, Recheck):
+            elif isinstance(ended, Reevaluate):
                 await self._send_back(taken)
-                self._progress.finish(record)
+                self._shard_offsets.finish(record)
                 self._took("record", taken, since=finished)
         finally:
             if not to_be_stored:
@@ -224,10 +236,10 @@ class _SlotDelivery:
             self._order.done(taken.key)
             self._slot.touch()
             self._something_ready.set()
-            self._recorder.wake()
+            self._outcomes.wake()
 
     def _recorded(self, taken: _Taken, since: float, place: Stored) -> None:
-        self._progress.finish(taken.record, place)
+        self._shard_offsets.finish(taken.record, place)
         self._loop.places.release()
         self._took("record", taken, since=since)
 
@@ -240,8 +252,8 @@ class _SlotDelivery:
                 stage, job.traceparent, seconds=seconds, delivery_id=job.delivery_id, lane=job.lane.value
             )
 
-    async def _attempt(self, taken: _Taken) -> Status | Recheck | None:
-        """The delivery's outcome; `Recheck`; or None when the slot was revoked between two attempts."""
+    async def _attempt(self, taken: _Taken) -> Status | Reevaluate | None:
+        """The delivery's outcome; `Reevaluate`; or None when the slot was revoked between two attempts."""
         record, job = taken.record, taken.job
         attempted = await self._loop.attempts.make(
             job, before_call=lambda: self._instead(job), stopping=self._slot.revoked
@@ -249,36 +261,36 @@ class _SlotDelivery:
         if attempted is None:
             return None
         match attempted.end:
-            case Recheck() as recheck:
+            case Reevaluate() as recheck:
                 return recheck
-            case End() as end:
+            case Finish() as end:
                 return self._status(job, end, record, attempted.provider, attempted.calls)
 
-    def _instead(self, job: Job) -> End | Recheck | None:
+    def _instead(self, job: Job) -> Finish | Reevaluate | None:
         """What stands in the way of a call that is about to be made."""
         if not self._slot.lease_ok():
             metrics.lease_lost.labels(self._loop.service, self._loop.lane).inc()
             raise LeaseLost("The lease ran out before a provider call.")
         if job.expires_at <= self._loop.clock.now():
-            return End(status=StatusName.EXPIRED)
-        if self._loop.stops.outdated(job):
-            return Recheck()
+            return Finish(status=StatusName.EXPIRED)
+        if self._loop.stops.is_stale(job):
+            return Reevaluate()
         return None
 
     async def _send_back(self, taken: _Taken) -> None:
         """The deferral and the intent to decide again, in one transaction of the slot."""
-        end = End(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryable=True)
+        end = Finish(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryable=True)
         status = self._status(taken.job, end, taken.record, None, 0)
-        intent = recheck_of(taken.job, cause=taken.record.ref)
+        intent = reevaluation_of(taken.job, cause=taken.record.ref)
         await self._slot.transaction(
             [
                 Outgoing(self._loop.intents, taken.key, encode(intent)),
                 self._status_record(taken.record, status),
             ],
-            self._progress.position_after(taken.record),
+            self._shard_offsets.position_after(taken.record),
         )
 
-    def _status(self, job: Job, end: End, record: Record, provider: str | None, attempts: int) -> Status:
+    def _status(self, job: Job, end: Finish, record: Record, provider: str | None, attempts: int) -> Status:
         loop = self._loop
         metrics.processed.labels(loop.service, loop.lane, end.status).inc()
         return outcome_of(

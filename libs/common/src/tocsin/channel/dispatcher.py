@@ -10,9 +10,9 @@ from tocsin.channel.delivery import DeliveryLoop
 from tocsin.channel.gate import Gate
 from tocsin.channel.instances import ProviderKind, Registry
 from tocsin.channel.provider import Provider
+from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.channel.sandbox import Sandbox
 from tocsin.channel.settings import DispatcherSettings
-from tocsin.channel.stop_table import StopTable
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
@@ -57,7 +57,7 @@ def dispatcher_components(
     clock = clock or SystemClock()
     topics = Topics(settings.kafka.topic_prefix)
     limits = {topic.name: topic.max_message_bytes for topic in topics.all()}
-    stops = StopTable()
+    stops = RecipientVersions()
     registry = Registry(path=settings.providers_file, kinds=kinds, clock=clock)
     publisher = Publisher(settings=settings.kafka, health=health, limits=limits)
     offsets = Offsets(settings=settings.kafka)

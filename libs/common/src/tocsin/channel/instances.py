@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
@@ -103,7 +103,6 @@ class Instance:
         self.config = config
         self.name = config.name
         self.kind = config.kind
-        self.idempotency: Literal["native", "collapse", "none"] = provider.idempotency
         self.max_in_flight = config.max_in_flight
         self._provider = provider
         self._calls = 0

@@ -4,14 +4,16 @@ from datetime import datetime
 
 import msgspec
 
-from tocsin.channel.verdict import End
+from tocsin.channel.retry_policy import Finish
 from tocsin.contracts.ids import status_id
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import Status
 
 
-def outcome_of(job: Job, end: End, *, cause: str, at: datetime, provider: str | None, attempt: int) -> Status:
+def outcome_of(
+    job: Job, end: Finish, *, cause: str, at: datetime, provider: str | None, attempt: int
+) -> Status:
     """The status with which `job`, read from the record `cause`, ended."""
     return Status(
         status_id=status_id(subject=job.delivery_id, status=end.status, cause=cause),
@@ -47,7 +49,7 @@ def outcome_of(job: Job, end: End, *, cause: str, at: datetime, provider: str | 
     )
 
 
-def recheck_of(job: Job, *, cause: str) -> Intent:
+def reevaluation_of(job: Job, *, cause: str) -> Intent:
     """The intent that has this one delivery decided again, under the recipient's version of today."""
     reference = DeliveryRef(channel=job.channel, step=job.step, address_key=job.address_key)
     return msgspec.structs.replace(job.intent, delivery=reference, cause=cause, traceparent=job.traceparent)

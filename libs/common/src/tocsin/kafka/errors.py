@@ -12,6 +12,7 @@ KafkaFault
 ├── NotReadToEnd           stop or try again: the end of a log was not reached in time
 ├── ProducerBroken         end the process: this producer can no longer keep its promise
 └── OwnershipLost          end the process: somebody else may own these partitions now
+    ├── LeaseLost
     ├── TransactionFailed
     ├── DrainTooSlow
     └── NoProgress
@@ -73,6 +74,10 @@ class ProducerBroken(KafkaFault):
 
 class OwnershipLost(KafkaFault):
     """Fenced, expelled from the group, or known to it under another name. End the process without commit."""
+
+
+class LeaseLost(OwnershipLost):
+    """The last good heartbeat was sent too long ago: the group may have given the partitions to somebody else."""
 
 
 class TransactionFailed(OwnershipLost):

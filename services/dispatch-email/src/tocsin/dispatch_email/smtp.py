@@ -78,7 +78,6 @@ class SmtpProvider:
     """One account at one mail server. Mail has no idempotency: a second send arrives twice, with the same Message-ID."""
 
     kind = "smtp"
-    idempotency: Literal["native", "collapse", "none"] = "none"
 
     def __init__(self, config: SmtpConfig, clock: Clock) -> None:
         self.name = config.name

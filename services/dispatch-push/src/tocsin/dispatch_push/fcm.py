@@ -84,7 +84,6 @@ class FcmProvider:
     """
 
     kind = "fcm"
-    idempotency: Literal["native", "collapse", "none"] = "collapse"
 
     def __init__(self, config: FcmConfig, clock: Clock) -> None:
         self.name = config.name

@@ -61,7 +61,6 @@ class TwilioProvider:
     """One Twilio account. The Messages API knows no idempotency key: a second send arrives twice."""
 
     kind = "twilio"
-    idempotency: Literal["native", "collapse", "none"] = "none"
 
     def __init__(self, config: TwilioConfig, clock: Clock) -> None:
         self.name = config.name

@@ -3,7 +3,7 @@
 import pytest
 
 from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected, Throttled
-from tocsin.channel.verdict import ATTEMPTS, Again, End, judge
+from tocsin.channel.retry_policy import ATTEMPTS, Finish, Retry, decide
 from tocsin.contracts.vocabulary import Reason, StatusName
 
 UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
@@ -23,8 +23,8 @@ UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
     ],
 )
 def test_ends(answer, attempt, uncertain, status, reason):
-    end = judge(answer, attempt=attempt, uncertain=uncertain)
-    assert isinstance(end, End)
+    end = decide(answer, attempt=attempt, uncertain=uncertain)
+    assert isinstance(end, Finish)
     assert (end.status, end.reason) == (status, reason)
 
 
@@ -39,6 +39,6 @@ def test_ends(answer, attempt, uncertain, status, reason):
     ],
 )
 def test_another_attempt(answer, attempt, delay):
-    again = judge(answer, attempt=attempt)
-    assert isinstance(again, Again)
+    again = decide(answer, attempt=attempt)
+    assert isinstance(again, Retry)
     assert again.delay == pytest.approx(delay)

@@ -16,7 +16,7 @@ LONGEST_DELAY = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class Finish:
     """The delivery ends as `status`."""
 
     status: StatusName
@@ -29,33 +29,33 @@ class End:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
+class Retry:
     """Try again after `delay` seconds."""
 
     delay: float
 
 
-Verdict = End | Again
+RetryDecision = Finish | Retry
 
 
-def judge(answer: Answer, *, attempt: int, uncertain: bool = False) -> Verdict:  # noqa: PLR0911 - one for each end
+def decide(answer: Answer, *, attempt: int, uncertain: bool = False) -> RetryDecision:  # noqa: PLR0911 - one for each end
     """What follows from `answer` to attempt number `attempt` (from 1); `uncertain`: an earlier attempt ended `Ambiguous`,
     so that giving up cannot claim that nothing was sent."""
     match answer:
         case Accepted(message_id=message_id, code=code, segments=segments):
-            return End(status=StatusName.SENT, message_id=message_id, code=code, segments=segments)
+            return Finish(status=StatusName.SENT, message_id=message_id, code=code, segments=segments)
         case Rejected(reason=reason, code=code, detail=detail):
-            return End(status=StatusName.FAILED, reason=reason, code=code, detail=detail, retryable=False)
+            return Finish(status=StatusName.FAILED, reason=reason, code=code, detail=detail, retryable=False)
         case NotSent(retry_after=wish) | Throttled(retry_after=wish) if _may_try(attempt, wish):
-            return Again(delay=_delay(attempt, wish))
+            return Retry(delay=_delay(attempt, wish))
         case Ambiguous() if attempt < ATTEMPTS:
-            return Again(delay=_delay(attempt, None))
+            return Retry(delay=_delay(attempt, None))
         case NotSent() | Throttled() if uncertain:
-            return End(
+            return Finish(
                 status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER, code=answer.code, detail=answer.detail
             )
         case NotSent(code=code, detail=detail) | Throttled(code=code, detail=detail):
-            return End(
+            return Finish(
                 status=StatusName.FAILED,
                 reason=Reason.RETRIES_EXHAUSTED,
                 code=code,
@@ -63,7 +63,7 @@ def judge(answer: Answer, *, attempt: int, uncertain: bool = False) -> Verdict: 
                 retryable=True,
             )
         case Ambiguous(reason=reason, code=code, detail=detail):
-            return End(status=StatusName.UNKNOWN, reason=reason, code=code, detail=detail)
+            return Finish(status=StatusName.UNKNOWN, reason=reason, code=code, detail=detail)
 
 
 def _may_try(attempt: int, wish: float | None) -> bool:

@@ -17,23 +17,23 @@ TRY_AGAIN_AFTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PendingOutcome:
     """A record to store, and what to do once it is."""
 
     outgoing: Outgoing
     stored: Callable[[Stored], None]
 
 
-class Recorder:
+class OutcomeWriter:
     """Takes outcomes with `add`; stores them while `run` runs."""
 
     def __init__(self, *, publisher: Publisher, failpoints: Failpoints) -> None:
         self._publisher = publisher
         self._failpoints = failpoints
-        self._pending: list[Outcome] = []
+        self._pending: list[PendingOutcome] = []
         self._wakened = asyncio.Event()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: PendingOutcome) -> None:
         """Store this one, too."""
         self._pending.append(outcome)
         self._wakened.set()
