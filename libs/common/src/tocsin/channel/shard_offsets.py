@@ -1,7 +1,7 @@
-"""How far the jobs of one slot have come: what is held, what is finished, and what may be committed."""
+"""How far the jobs of one shard have come: what is held, what is finished, and what may be committed."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 
 from tocsin.channel.offset_tracker import OffsetTracker
 from tocsin.kafka import (
@@ -25,7 +25,7 @@ PARTITION_WINDOW = 5_000
 
 
 class ShardOffsets:
-    """The windows of one slot's partitions under one assignment, and their commits.
+    """The windows of one shard's partitions under one assignment, and their commits.
 
     `jobs` is the topic read, `outcomes` the topic on whose same partition number outcomes are recorded; `labels` are the
     metrics' (service, lane).
@@ -86,12 +86,12 @@ class ShardOffsets:
         self._something_finished.set()
 
     async def room(self) -> None:
-        """Until every partition's window and the memory have room, or the slot is revoked."""
-        while self._full and not self._slot.revoked.is_set():
+        """Until every partition's window and the memory have room."""
+        while self._full:
             self._something_finished.clear()
-            await _first_of(self._something_finished.wait(), self._slot.revoked.wait())
+            await self._something_finished.wait()
 
-    async def commit_now_and_then(self) -> None:
+    async def commit_regularly(self) -> None:
         """Until cancelled."""
         since_ends_were_asked = 0.0
         while True:
@@ -101,7 +101,7 @@ class ShardOffsets:
                 since_ends_were_asked = 0.0
                 await self._ask_for_outcome_ends()
             await self.commit()
-            self._slot.touch()  # calls are bounded: whoever waits long waits for a turn at a provider
+            self._slot.touch()  # a shard may hold records for long while its provider is slow
 
     async def commit(self) -> None:
         """Commit what has changed since the last time."""
@@ -116,17 +116,25 @@ class ShardOffsets:
             self._committed.update(changed)
 
     def position_after(self, record: Record) -> dict[TopicPartition, Position]:
-        """What a transaction commits that also ends this record; `finish` it once the transaction stands."""
+        """What a transaction commits that also ends this record; call `finish_with` once the transaction stands."""
         after = self._trackers[record.partition].commit_point_after(record.offset)
         position = Position(after.offset, read_back_metadata(after.outcome_position))
         return self._placed({record.partition: position})
 
-    async def end(self) -> None:
-        """The last commit; what never began is the next owner's."""
-        await self.commit()
+    def finish_with(self, record: Record, positions: Mapping[TopicPartition, Position]) -> None:
+        """The transaction that ended the record and committed these positions stands.
+
+        They may lie before what was committed meanwhile: the next commit then goes forward again.
+        """
+        self._committed.update({place.partition: position for place, position in positions.items()})
+        self.finish(record)
+
+    def release(self) -> None:
+        """The assignment is over: what is unfinished is the next owner's."""
         for tracker in self._trackers.values():
             self._in_flight.dec(len(tracker))
             self._in_flight_bytes.dec(tracker.size)
+        self._trackers.clear()
 
     @property
     def _full(self) -> bool:
@@ -142,12 +150,3 @@ class ShardOffsets:
 
     def _placed(self, positions: Mapping[int, Position]) -> dict[TopicPartition, Position]:
         return {TopicPartition(self._jobs, number): position for number, position in positions.items()}
-
-
-async def _first_of(*waits: Coroutine[None, None, object]) -> None:
-    tasks = [asyncio.create_task(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

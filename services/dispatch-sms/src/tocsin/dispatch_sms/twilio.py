@@ -7,9 +7,17 @@ import httpx
 import msgspec
 from pydantic import Field, model_validator
 
-from tocsin.channel import Accepted, Answer, Rejected
-from tocsin.channel.http import http_client, no_answer, retry_after
-from tocsin.channel.instances import InstanceConfig, ProviderKind, SecretFile
+from tocsin.channel import (
+    Accepted,
+    Answer,
+    InstanceConfig,
+    ProviderKind,
+    Rejected,
+    SecretFile,
+    http_client,
+    no_answer,
+    retry_after,
+)
 from tocsin.contracts.jobs import Job, SmsContent
 from tocsin.contracts.vocabulary import Reason
 from tocsin.dispatch_sms.segments import segments
