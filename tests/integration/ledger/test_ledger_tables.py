@@ -21,33 +21,33 @@ POSITION = "SELECT next_offset FROM ledger.positions"
 
 
 async def test_rows_and_position_are_stored_together(books: Any, story: Any, log: Any) -> None:
-    table, one, two = books.table(), log(0), log(1)
-    records = [one.status(status) for status in story("ann", "email", "sms")]
-    others = [two.status(status) for status in story("bob", "email")]
-    assert await table.take([one.partition, two.partition]) == {}
-    await table.store([one.chunk(*records, expected=None), two.chunk(*others, expected=None)])
+    table, first, second = books.table(), log(0), log(1)
+    records = [first.status(status) for status in story("ann", "email", "sms")]
+    others = [second.status(status) for status in story("bob", "email")]
+    assert await table.take([first.partition, second.partition]) == {}
+    await table.store([first.chunk(*records, expected=None), second.chunk(*others, expected=None)])
     assert await books.rows(COUNT) == [(8,)]
-    assert await table.take([one.partition, two.partition]) == {one.partition: 5, two.partition: 3}
+    assert await table.take([first.partition, second.partition]) == {first.partition: 5, second.partition: 3}
 
 
 async def test_a_replay_makes_the_same_rows(books: Any, story: Any, log: Any) -> None:
-    table, one = books.table(), log()
-    records = [one.status(status) for status in story("ann", "email")]
-    await table.store([one.chunk(*records, expected=None)])
+    table, partition = books.table(), log()
+    records = [partition.status(status) for status in story("ann", "email")]
+    await table.store([partition.chunk(*records, expected=None)])
     before = await books.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset")
     await books.rows("SELECT 1")
     async with books.database.driver() as connection:
         await connection.execute("UPDATE ledger.positions SET next_offset = 0")
-    await table.store([one.chunk(*records, expected=0)])
+    await table.store([partition.chunk(*records, expected=0)])
     assert await books.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset") == before
 
 
 async def test_of_two_owners_one_stores(books: Any, story: Any, log: Any) -> None:
-    one = log()
-    first = [one.status(status) for status in story("ann", "email")]
-    await books.table().store([one.chunk(*first, expected=None)])
-    second = [one.status(status) for status in story("bob", "email")]
-    chunk = one.chunk(*second, expected=3)
+    partition = log()
+    first = [partition.status(status) for status in story("ann", "email")]
+    await books.table().store([partition.chunk(*first, expected=None)])
+    second = [partition.status(status) for status in story("bob", "email")]
+    chunk = partition.chunk(*second, expected=3)
     ends = await asyncio.gather(
         books.table().store([chunk]), books.table().store([chunk]), return_exceptions=True
     )
@@ -57,8 +57,8 @@ async def test_of_two_owners_one_stores(books: Any, story: Any, log: Any) -> Non
 
 
 async def test_a_first_batch_is_raced_for_as_well(books: Any, story: Any, log: Any) -> None:
-    one = log()
-    chunk = one.chunk(*(one.status(status) for status in story("ann")), expected=None)
+    partition = log()
+    chunk = partition.chunk(*(partition.status(status) for status in story("ann")), expected=None)
     ends = await asyncio.gather(
         books.table().store([chunk]), books.table().store([chunk]), return_exceptions=True
     )
@@ -66,22 +66,22 @@ async def test_a_first_batch_is_raced_for_as_well(books: Any, story: Any, log: A
 
 
 async def test_a_loser_in_one_partition_stores_nothing_in_any(books: Any, story: Any, log: Any) -> None:
-    one, two = log(0), log(1)
-    mine = [one.status(status) for status in story("ann")]
-    theirs = [two.status(status) for status in story("bob")]
-    await books.table().store([two.chunk(*theirs, expected=None)])
+    first, second = log(0), log(1)
+    mine = [first.status(status) for status in story("ann")]
+    others = [second.status(status) for status in story("bob")]
+    await books.table().store([second.chunk(*others, expected=None)])
     with pytest.raises(OwnershipLost):
-        await books.table().store([one.chunk(*mine, expected=None), two.chunk(*theirs, expected=0)])
+        await books.table().store([first.chunk(*mine, expected=None), second.chunk(*others, expected=0)])
     assert await books.rows(COUNT) == [(1,)]
-    assert await books.table().take([one.partition]) == {}
+    assert await books.table().take([first.partition]) == {}
 
 
 async def test_what_fails_before_the_commit_leaves_nothing(books: Any, story: Any, log: Any) -> None:
     async def fail() -> None:
         raise RuntimeError("the power went")
 
-    one = log()
-    chunk = one.chunk(*(one.status(status) for status in story("ann", "email")), expected=None)
+    partition = log()
+    chunk = partition.chunk(*(partition.status(status) for status in story("ann", "email")), expected=None)
     with pytest.raises(RuntimeError):
         await books.table(before_commit=fail).store([chunk])
     assert await books.rows(COUNT) == [(0,)]
@@ -91,23 +91,24 @@ async def test_what_fails_before_the_commit_leaves_nothing(books: Any, story: An
 
 
 async def test_records_lie_in_the_day_of_the_brokers_clock(books: Any, story: Any, log: Any) -> None:
-    one = log()
+    partition = log()
     statuses = story("ann", "email")
     days = [books.clock.now() + timedelta(days=days) for days in (-40, -1, 5)]
-    records = [one.status(status, at=at) for status, at in zip(statuses, days, strict=True)]
-    await books.table().store([one.chunk(*records, expected=None)])
-    found = await books.rows("SELECT day, tableoid::regclass::text FROM ledger.statuses ORDER BY day")
-    assert found == [(at.date(), f"ledger.statuses_{at:%Y%m%d}") for at in days]
+    records = [partition.status(status, at=at) for status, at in zip(statuses, days, strict=True)]
+    await books.table().store([partition.chunk(*records, expected=None)])
+    rows = await books.rows("SELECT day, tableoid::regclass::text FROM ledger.statuses ORDER BY day")
+    assert rows == [(at.date(), f"ledger.statuses_{at:%Y%m%d}") for at in days]
 
 
 async def test_days_are_made_ahead_and_dropped_when_old(books: Any, story: Any, log: Any) -> None:
     await books.days.open()
-    one = log()
+    partition = log()
     old, kept = books.clock.now() - timedelta(days=31), books.clock.now() - timedelta(days=30)
     records = [
-        one.status(status, at=at) for status, at in zip(story("ann", "email"), (old, kept), strict=False)
+        partition.status(status, at=at)
+        for status, at in zip(story("ann", "email"), (old, kept), strict=False)
     ]
-    await books.table().store([one.chunk(*records, expected=None)])
+    await books.table().store([partition.chunk(*records, expected=None)])
     assert await books.days.drop_old() == [f"dead_letters_{old:%Y%m%d}", f"statuses_{old:%Y%m%d}"]
     assert await books.rows("SELECT day FROM ledger.statuses") == [(kept.date(),)]
     names = {
@@ -121,20 +122,22 @@ async def test_days_may_be_made_by_all_at_once(books: Any) -> None:
 
 
 async def test_what_is_no_status_is_kept_apart(books: Any, story: Any, log: Any) -> None:
-    one = log()
-    records = [one.status(story("ann")[0]), one.record(b"\xff\x00"), one.record(None)]
-    await books.table().store([one.chunk(*records, expected=None)])
+    partition = log()
+    records = [partition.status(story("ann")[0]), partition.record(b"\xff\x00"), partition.record(None)]
+    await books.table().store([partition.chunk(*records, expected=None)])
     assert await books.rows(COUNT) == [(1,)]
-    found = await books.rows("SELECT kafka_offset, value, reason FROM ledger.unreadable ORDER BY 1")
-    assert [row[:2] for row in found] == [(1, b"\xff\x00"), (2, None)]
-    assert await books.table().take([one.partition]) == {one.partition: 3}
+    rows = await books.rows("SELECT kafka_offset, value, reason FROM ledger.unreadable ORDER BY 1")
+    assert [row[:2] for row in rows] == [(1, b"\xff\x00"), (2, None)]
+    assert await books.table().take([partition.partition]) == {partition.partition: 3}
 
 
 async def test_too_much_that_is_no_status_stops(books: Any, log: Any) -> None:
-    one = log()
+    partition = log()
     with pytest.raises(ConsumptionStopped):
-        await books.table().store([one.chunk(*(one.record(b"x") for _ in range(20)), expected=None)])
-    assert await books.table().take([one.partition]) == {}
+        await books.table().store(
+            [partition.chunk(*(partition.record(b"x") for _ in range(20)), expected=None)]
+        )
+    assert await books.table().take([partition.partition]) == {}
 
 
 async def test_dead_letters_are_kept_whole(books: Any, log: Any) -> None:
@@ -149,8 +152,8 @@ async def test_dead_letters_are_kept_whole(books: Any, log: Any) -> None:
     )
     record = dead.record(b"\x00{", headers=tuple(letter.headers()))
     await books.table("ledger.dead").store([dead.chunk(record, expected=None)])
-    found = await books.rows("SELECT origin, tenant, reason, key, value FROM ledger.dead_letters")
-    assert found == [("e/0/7", "acme", "data_invalid", b"k", b"\x00{")]
+    rows = await books.rows("SELECT origin, tenant, reason, key, value FROM ledger.dead_letters")
+    assert rows == [("e/0/7", "acme", "data_invalid", b"k", b"\x00{")]
 
 
 async def test_what_a_dead_letter_left_out_outlives_its_topic(books: Any, log: Any) -> None:
