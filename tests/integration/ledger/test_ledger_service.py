@@ -284,5 +284,5 @@ async def test_without_migrations_the_command_is_named(scene: Scene, tmp_path: P
     async with scene.books.database.driver() as connection:
         await connection.execute("DROP SCHEMA ledger CASCADE")
     async with scene.ledger() as ledger:
-        assert await ledger.ended() == 1
+        assert await ledger.ended() == 3
         assert "python -m tocsin.ledger migrate" in str(_lines(ledger.log))

@@ -43,13 +43,13 @@ async def move_positions(connection: Any, group: str, chunks: Sequence[Chunk]) -
     moved = 0
     if known:
         expected = [chunk.expected for chunk in known]
-        moved += _rows_touched(
+        moved += rows_touched(
             await connection.execute(
                 _MOVE, group, *_topics_and_numbers(known), expected, _next_offsets(known)
             )
         )
     if new:
-        moved += _rows_touched(
+        moved += rows_touched(
             await connection.execute(_BEGIN, group, *_topics_and_numbers(new), _next_offsets(new))
         )
     if moved != len(chunks):
@@ -66,6 +66,6 @@ def _next_offsets(chunks: Sequence[Chunk]) -> list[int]:
     return [chunk.next for chunk in chunks]
 
 
-def _rows_touched(tag: str) -> int:
-    """How many, from a command tag such as `UPDATE 3`."""
+def rows_touched(tag: str) -> int:
+    """How many rows a statement touched, from its command tag, such as `UPDATE 3`."""
     return int(tag.rsplit(" ", 1)[1])
