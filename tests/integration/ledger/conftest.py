@@ -11,10 +11,10 @@ from sqlalchemy import text
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, notification_id
-from tocsin.contracts.statuses import Consideration, Decision, Status, status_of
+from tocsin.contracts.statuses import Decision, EventRef, RuleOutcome, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.database import Database, DatabaseSettings
-from tocsin.kafka import Chunk, Record, TopicPartition
+from tocsin.kafka import PartitionBatch, Record, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.projected_table import ProjectedTable
@@ -79,8 +79,8 @@ class Log:
     def status(self, status: Status, *, at: datetime | None = None) -> Record:
         return self.record(encode(status), at=at)
 
-    def chunk(self, *records: Record, expected: int | None) -> Chunk:
-        return Chunk(
+    def batch(self, *records: Record, expected: int | None) -> PartitionBatch:
+        return PartitionBatch(
             partition=self.partition, records=records, expected=expected, next=records[-1].offset + 1
         )
 
@@ -93,19 +93,19 @@ def story(
     notification = notification_id(
         tenant=tenant, source="s", event_id=event, recipient=recipient, workflow=workflow
     )
+    about = EventRef(tenant=tenant, event_id=event, event_source="s", origin="events/0/1")
     common: dict[str, Any] = {
-        "tenant": tenant, "lane": Lane.BULK, "origin": "events/0/1", "event_source": "s", "event_id": event,
-        "notification_id": notification, "recipient": recipient, "workflow": workflow,
+        "lane": Lane.BULK, "notification_id": notification, "recipient": recipient, "workflow": workflow,
     } | fields  # fmt: skip
-    decision = Decision(rules=[Consideration(rule="preference", outcome="passes", input={"email": True})])
-    parts = [status_of(StatusName.ACCEPTED, subject=notification, cause="events/0/1", at=START, **common)]
+    decision = Decision(rules=[RuleOutcome(rule="preference", outcome="passes", input={"email": True})])
+    parts = [status_of(StatusName.ACCEPTED, about, cause="events/0/1", at=START, **common)]
     for channel in channels:
         delivery = delivery_id(notification=notification, channel=channel, step="", address_key=channel)
         own = common | {"delivery_id": delivery, "channel": channel, "address_key": channel}
         parts.append(
             status_of(
                 StatusName.ROUTED,
-                subject=delivery,
+                about,
                 cause="events/0/1",
                 at=START + timedelta(seconds=1),
                 decision=decision,
@@ -115,7 +115,7 @@ def story(
         parts.append(
             status_of(
                 StatusName.SENT,
-                subject=delivery,
+                about,
                 cause="jobs/0/1",
                 at=START + timedelta(seconds=2),
                 provider="smtp",

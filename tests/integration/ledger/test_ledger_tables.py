@@ -24,32 +24,35 @@ async def test_rows_and_position_are_stored_together(books: Any, story: Any, log
     table, first, second = books.table(), log(0), log(1)
     records = [first.status(status) for status in story("ann", "email", "sms")]
     others = [second.status(status) for status in story("bob", "email")]
-    assert await table.take([first.partition, second.partition]) == {}
-    await table.store([first.chunk(*records, expected=None), second.chunk(*others, expected=None)])
+    assert await table.load_positions([first.partition, second.partition]) == {}
+    await table.apply([first.batch(*records, expected=None), second.batch(*others, expected=None)])
     assert await books.rows(COUNT) == [(8,)]
-    assert await table.take([first.partition, second.partition]) == {first.partition: 5, second.partition: 3}
+    assert await table.load_positions([first.partition, second.partition]) == {
+        first.partition: 5,
+        second.partition: 3,
+    }
 
 
 async def test_a_replay_makes_the_same_rows(books: Any, story: Any, log: Any) -> None:
     table, partition = books.table(), log()
     records = [partition.status(status) for status in story("ann", "email")]
-    await table.store([partition.chunk(*records, expected=None)])
+    await table.apply([partition.batch(*records, expected=None)])
     before = await books.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset")
     await books.rows("SELECT 1")
     async with books.database.driver() as connection:
         await connection.execute("UPDATE ledger.positions SET next_offset = 0")
-    await table.store([partition.chunk(*records, expected=0)])
+    await table.apply([partition.batch(*records, expected=0)])
     assert await books.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset") == before
 
 
 async def test_of_two_owners_one_stores(books: Any, story: Any, log: Any) -> None:
     partition = log()
     first = [partition.status(status) for status in story("ann", "email")]
-    await books.table().store([partition.chunk(*first, expected=None)])
+    await books.table().apply([partition.batch(*first, expected=None)])
     second = [partition.status(status) for status in story("bob", "email")]
-    chunk = partition.chunk(*second, expected=3)
+    batch = partition.batch(*second, expected=3)
     ends = await asyncio.gather(
-        books.table().store([chunk]), books.table().store([chunk]), return_exceptions=True
+        books.table().apply([batch]), books.table().apply([batch]), return_exceptions=True
     )
     assert sorted(type(end).__name__ for end in ends) == ["NoneType", "OwnershipLost"]
     assert await books.rows(COUNT) == [(6,)]
@@ -58,9 +61,9 @@ async def test_of_two_owners_one_stores(books: Any, story: Any, log: Any) -> Non
 
 async def test_a_first_batch_is_raced_for_as_well(books: Any, story: Any, log: Any) -> None:
     partition = log()
-    chunk = partition.chunk(*(partition.status(status) for status in story("ann")), expected=None)
+    batch = partition.batch(*(partition.status(status) for status in story("ann")), expected=None)
     ends = await asyncio.gather(
-        books.table().store([chunk]), books.table().store([chunk]), return_exceptions=True
+        books.table().apply([batch]), books.table().apply([batch]), return_exceptions=True
     )
     assert sorted(type(end).__name__ for end in ends) == ["NoneType", "OwnershipLost"]
 
@@ -69,11 +72,11 @@ async def test_a_loser_in_one_partition_stores_nothing_in_any(books: Any, story:
     first, second = log(0), log(1)
     mine = [first.status(status) for status in story("ann")]
     others = [second.status(status) for status in story("bob")]
-    await books.table().store([second.chunk(*others, expected=None)])
+    await books.table().apply([second.batch(*others, expected=None)])
     with pytest.raises(OwnershipLost):
-        await books.table().store([first.chunk(*mine, expected=None), second.chunk(*others, expected=0)])
+        await books.table().apply([first.batch(*mine, expected=None), second.batch(*others, expected=0)])
     assert await books.rows(COUNT) == [(1,)]
-    assert await books.table().take([first.partition]) == {}
+    assert await books.table().load_positions([first.partition]) == {}
 
 
 async def test_what_fails_before_the_commit_leaves_nothing(books: Any, story: Any, log: Any) -> None:
@@ -81,12 +84,12 @@ async def test_what_fails_before_the_commit_leaves_nothing(books: Any, story: An
         raise RuntimeError("the power went")
 
     partition = log()
-    chunk = partition.chunk(*(partition.status(status) for status in story("ann", "email")), expected=None)
+    batch = partition.batch(*(partition.status(status) for status in story("ann", "email")), expected=None)
     with pytest.raises(RuntimeError):
-        await books.table(before_commit=fail).store([chunk])
+        await books.table(before_commit=fail).apply([batch])
     assert await books.rows(COUNT) == [(0,)]
     assert await books.rows(POSITION) == []
-    await books.table().store([chunk])
+    await books.table().apply([batch])
     assert await books.rows(COUNT) == [(3,)]
 
 
@@ -95,7 +98,7 @@ async def test_records_lie_in_the_day_of_the_brokers_clock(books: Any, story: An
     statuses = story("ann", "email")
     days = [books.clock.now() + timedelta(days=days) for days in (-40, -1, 5)]
     records = [partition.status(status, at=at) for status, at in zip(statuses, days, strict=True)]
-    await books.table().store([partition.chunk(*records, expected=None)])
+    await books.table().apply([partition.batch(*records, expected=None)])
     rows = await books.rows("SELECT day, tableoid::regclass::text FROM ledger.statuses ORDER BY day")
     assert rows == [(at.date(), f"ledger.statuses_{at:%Y%m%d}") for at in days]
 
@@ -108,7 +111,7 @@ async def test_days_are_made_ahead_and_dropped_when_old(books: Any, story: Any, 
         partition.status(status, at=at)
         for status, at in zip(story("ann", "email"), (old, kept), strict=False)
     ]
-    await books.table().store([partition.chunk(*records, expected=None)])
+    await books.table().apply([partition.batch(*records, expected=None)])
     assert await books.days.drop_old() == [f"dead_letters_{old:%Y%m%d}", f"statuses_{old:%Y%m%d}"]
     assert await books.rows("SELECT day FROM ledger.statuses") == [(kept.date(),)]
     names = {
@@ -124,20 +127,20 @@ async def test_days_may_be_made_by_all_at_once(books: Any) -> None:
 async def test_what_is_no_status_is_kept_apart(books: Any, story: Any, log: Any) -> None:
     partition = log()
     records = [partition.status(story("ann")[0]), partition.record(b"\xff\x00"), partition.record(None)]
-    await books.table().store([partition.chunk(*records, expected=None)])
+    await books.table().apply([partition.batch(*records, expected=None)])
     assert await books.rows(COUNT) == [(1,)]
     rows = await books.rows("SELECT kafka_offset, value, reason FROM ledger.unreadable ORDER BY 1")
     assert [row[:2] for row in rows] == [(1, b"\xff\x00"), (2, None)]
-    assert await books.table().take([partition.partition]) == {partition.partition: 3}
+    assert await books.table().load_positions([partition.partition]) == {partition.partition: 3}
 
 
 async def test_too_much_that_is_no_status_stops(books: Any, log: Any) -> None:
     partition = log()
     with pytest.raises(ConsumptionStopped):
-        await books.table().store(
-            [partition.chunk(*(partition.record(b"x") for _ in range(20)), expected=None)]
+        await books.table().apply(
+            [partition.batch(*(partition.record(b"x") for _ in range(20)), expected=None)]
         )
-    assert await books.table().take([partition.partition]) == {}
+    assert await books.table().load_positions([partition.partition]) == {}
 
 
 async def test_dead_letters_are_kept_whole(books: Any, log: Any) -> None:
@@ -151,7 +154,7 @@ async def test_dead_letters_are_kept_whole(books: Any, log: Any) -> None:
         tenant="acme",
     )
     record = dead.record(b"\x00{", headers=tuple(letter.headers()))
-    await books.table("ledger.dead").store([dead.chunk(record, expected=None)])
+    await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
     rows = await books.rows("SELECT origin, tenant, reason, key, value FROM ledger.dead_letters")
     assert rows == [("e/0/7", "acme", "data_invalid", b"k", b"\x00{")]
 
@@ -164,7 +167,7 @@ async def test_what_a_dead_letter_left_out_outlives_its_topic(books: Any, log: A
     key, headers = b"k" * 5_000, (("ce_id", b"h" * 6_000),)
     rest = truncate_to_fit(letter, key=key, value=b"{}", headers=headers, largest=4_000)
     record = dead.record(rest.value, key=rest.key, headers=rest.headers)
-    await books.table("ledger.dead").store([dead.chunk(record, expected=None)])
+    await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
     names = ", ".join(DeadLetter.__struct_fields__)
     assert await books.rows(f"SELECT {names} FROM ledger.dead_letters") == [msgspec.structs.astuple(letter)]
     assert (letter.original_key_bytes, letter.original_headers_bytes) == (5_000, 6_005)
@@ -179,7 +182,7 @@ async def test_a_release_that_does_not_know_the_new_columns_goes_on(books: Any, 
         service="router", reason="data_invalid", detail="d", origin="e/0/9", at=books.clock.now()
     )
     record = dead.record(b"{", headers=tuple(letter.headers()))
-    await books.table("ledger.dead").store([dead.chunk(record, expected=None)])
+    await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
     assert await books.rows("SELECT origin, later FROM ledger.dead_letters") == [("e/0/9", "")]
 
 

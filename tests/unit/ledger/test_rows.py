@@ -9,7 +9,7 @@ import pytest
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
-from tocsin.contracts.statuses import Consideration, Decision, Status, status_of
+from tocsin.contracts.statuses import Decision, EventRef, RuleOutcome, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.kafka import Record
 from tocsin.ledger import tables
@@ -21,12 +21,10 @@ NOTIFICATION = "5a0f4f4e-0000-5000-8000-000000000001"
 def status(**fields: Any) -> Status:
     return status_of(
         StatusName.ROUTED,
-        subject=NOTIFICATION,
+        EventRef(tenant="acme", event_id="e1", origin="e/0/1"),
         cause="c/0/1",
         at=AT,
-        tenant="acme",
         lane=Lane.BULK,
-        origin="e/0/1",
         **({"notification_id": NOTIFICATION} | fields),
     )
 
@@ -46,7 +44,7 @@ def test_every_field_of_a_status_has_its_column() -> None:
 
 
 def test_a_status_becomes_a_row_of_its_day() -> None:
-    decision = Decision(rules=[Consideration(rule="expiry", outcome="passes", input=5)])
+    decision = Decision(rules=[RuleOutcome(rule="expiry", outcome="passes", input=5)])
     row = kept(encode(status(recipient="ann", decision=decision, attempt=2)))
     assert (row["day"], row["stored_at"], row["at"]) == (date(2026, 3, 1), AT, AT)
     assert (row["kafka_partition"], row["kafka_offset"], row["lane"], row["status"]) == (

@@ -26,7 +26,7 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.topics import MIB, Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
-from tocsin.kafka import NO_FAILPOINTS, Failpoints, Offsets, Outgoing, Publisher, Record, Slot, Stored
+from tocsin.kafka import NO_FAILPOINTS, Failpoints, FencedShard, Offsets, Outgoing, Publisher, Record, Stored
 from tocsin.observability import bound, get_logger, metrics, record_span, recording
 from tocsin.runtime import Clock
 
@@ -83,7 +83,7 @@ class DeliveryLoop:
         self.poison = PoisonGuard()
         self.failpoints = failpoints
 
-    async def work(self, slot: Slot) -> None:
+    async def work(self, slot: FencedShard) -> None:
         """Deliver the slot's jobs until it is revoked; returns with everything begun ended, recorded and committed."""
         await _SlotDelivery(self, slot).run()
 
@@ -91,7 +91,7 @@ class DeliveryLoop:
 class _SlotDelivery:
     """One slot under one assignment."""
 
-    def __init__(self, loop: DeliveryLoop, slot: Slot) -> None:
+    def __init__(self, loop: DeliveryLoop, slot: FencedShard) -> None:
         self._loop = loop
         self._slot = slot
         self._order: RecipientOrder[_Taken] = RecipientOrder()

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database, DatabaseSettings, create_engine
-from tocsin.kafka import Fetching, Projection, Replica
+from tocsin.kafka import OTHERS, ConsumerGroup, Fetching, KafkaCluster, Projection, Replica, StoredPositions
 from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.key_feed import KeyFeed
 from tocsin.ledger.migrations import MIGRATIONS
@@ -18,6 +18,8 @@ from tocsin.ledger.timelines_api import timeline_routes
 from tocsin.runtime import Health, Service, SystemClock
 from tocsin.web import KeyTable, service_app
 
+PARTITION_BYTES = 262_144
+"""One answer of the broker holds so much of one partition, and gathers as much in all."""
 DEAD_LANE = "none"
 """Dead letters have no lane; metrics say so."""
 
@@ -48,29 +50,32 @@ def build(settings: LedgerSettings) -> Service:
         settings=settings.kafka, topic=topics.directory, apply=KeyFeed(keys=keys).apply, health=health
     )
     # A transaction costs the same for one row and for hundreds, so records may gather at the broker. Without a wait: at once.
-    fetching = Fetching(least_bytes=262_144, wait=settings.gather) if settings.gather else Fetching()
+    least_bytes = PARTITION_BYTES if settings.gather else 1
+    fetching = Fetching(least_bytes=least_bytes, wait=settings.gather or 0.5, partition_bytes=PARTITION_BYTES)
     topics_of = {group.name: group.topics for group in topics.groups()}
     projected = [
         (topics.group("ledger", lane), lane.value, STATUSES) for lane in Lane if lane in settings.lanes
     ]
     projected.append((topics.group("ledger", "dead"), DEAD_LANE, DEAD_LETTERS))
-    projections = [
-        Projection(
-            settings=settings.kafka,
-            group=group,
-            topics=topics_of[group],
-            store=ProjectedTable(
-                database=database, days=days, group=group, lane=lane, table=table, clock=clock
-            ),
-            health=health,
-            clock=clock,
-            batch_records=settings.batch_records,
-            fetching=fetching,
+    groups = []
+    for group, lane, table in projected:
+        store = ProjectedTable(database=database, days=days, group=group, lane=lane, table=table, clock=clock)
+        groups.append(
+            ConsumerGroup(
+                cluster=KafkaCluster(settings.kafka),
+                group=group,
+                topics=topics_of[group],
+                ownership=StoredPositions(store),
+                work=Projection(store, batch_records=settings.batch_records).work,
+                timeouts=OTHERS,
+                health=health,
+                clock=clock,
+                fetching=fetching,
+                buffer_records=settings.batch_records,
+            )
         )
-        for group, lane, table in projected
-    ]
     app = create_app(reader=TimelineReader(engine=database.engine), keys=keys, health=health)
-    return Service(app=app, health=health, components=[database, days, replica, *projections])
+    return Service(app=app, health=health, components=[database, days, replica, *groups])
 
 
 def _unconnected() -> TimelineReader:

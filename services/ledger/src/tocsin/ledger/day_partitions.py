@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import date, timedelta
 from typing import Final
 
@@ -12,7 +11,7 @@ import asyncpg
 from tocsin.database import Database
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.observability import get_logger
-from tocsin.runtime import Clock
+from tocsin.runtime import Clock, every
 
 log = get_logger(__name__)
 
@@ -47,21 +46,22 @@ class DayPartitions:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`, every ten minutes: make days ahead, drop the old ones."""
-        while not stop.is_set():
-            try:
-                await self.ensure(self._ahead())
-                dropped = await self.drop_old()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                # What is missing is made when a record needs it, and the database has a readiness check of its own.
-                log.warning("partitions not looked after; trying again later", error=type(error).__name__)
-            else:
-                if dropped:
-                    log.info("dropped old partitions", partitions=dropped)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PERIOD)
+        await self._look_after()
+        await every(PERIOD, self._look_after, stop=stop)
 
     async def close(self) -> None:
         """Nothing to do: no connection is held."""
+
+    async def _look_after(self) -> None:
+        try:
+            await self.ensure(self._ahead())
+            dropped = await self.drop_old()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # What is missing is made when a record needs it, and the database has a readiness check of its own.
+            log.warning("partitions not looked after; trying again later", error=type(error).__name__)
+            return
+        if dropped:
+            log.info("dropped old partitions", partitions=dropped)
 
     async def ensure(self, days: Iterable[date]) -> None:
         """Make the partitions of these days where they are missing."""

@@ -1,14 +1,13 @@
 """Batches of records into a table: rows and positions in one PostgreSQL transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Final
 
 from tocsin.database import Database
-from tocsin.kafka import Chunk, Record, TopicPartition
+from tocsin.kafka import InvalidRecordLimit, PartitionBatch, Record, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
-from tocsin.ledger.poison import PoisonShare
 from tocsin.ledger.positions import held_positions, move_positions, rows_touched
 from tocsin.ledger.tables import STATUSES, InvalidRecord, Row, Table, stored_at
 from tocsin.observability import metrics, record_span, tracing_on
@@ -28,7 +27,7 @@ async def _go_on() -> None:
 
 
 class ProjectedTable:
-    """`ProjectionStore` for one group: keeps its records as rows of `table`.
+    """`ProjectionStore` of one group: keeps its records as rows of `table`.
 
     A record that is not what its topic says is kept in `ledger.unreadable`; too many of them stop consumption. `before_commit`
     is where a test lets a process die.
@@ -51,7 +50,7 @@ class ProjectedTable:
         self._table = table
         self._lane = lane
         self._before_commit = before_commit
-        self._poison = PoisonShare()
+        self._limit = InvalidRecordLimit(group=group)
         self._clock = clock
         self._written = metrics.processed.labels("ledger", lane, "written")
         self._repeated = metrics.processed.labels("ledger", lane, "repeated")
@@ -60,22 +59,22 @@ class ProjectedTable:
         self._seconds = metrics.stage_seconds.labels("ledger", lane, "store")
         self._sizes = metrics.batch_records.labels("ledger", lane)
 
-    async def take(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The positions that this group has stored."""
         async with self._database.driver() as connection:
             return await held_positions(connection, self._group, partitions)
 
-    async def store(self, chunks: Sequence[Chunk]) -> None:
+    async def apply(self, batches: Sequence[PartitionBatch]) -> None:
         """Rows and positions, or neither. Raises OwnershipLost when another process has moved a position, and ConsumptionStopped
         when too many records are invalid."""
         began = perf_counter()
-        records = [record for chunk in chunks for record in chunk.records]
+        records = [record for batch in batches for record in batch.records]
         rows, invalid = await self._rows(records)
-        self._poison.look(good=len(rows), bad=len(invalid), group=self._group)
+        self._limit.saw(valid=len(rows), invalid=len(invalid))
         await self._days.ensure({row[0] for row in rows})
         async with self._database.driver() as connection, connection.transaction():
             # Positions first: of two owners, the one that loses waits here, before its work and not after it.
-            await move_positions(connection, self._group, chunks)
+            await move_positions(connection, self._group, batches)
             written = await self._insert(connection, rows)
             if invalid:
                 await connection.executemany(_KEEP_INVALID, invalid)
