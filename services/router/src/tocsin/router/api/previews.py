@@ -29,7 +29,7 @@ from tocsin.router.api.rows import not_found
 from tocsin.router.api.template_store import TemplateName
 from tocsin.router.api.templates import Parts, refuse_faults
 from tocsin.router.api.transaction import Db
-from tocsin.router.policy import Facts, locale_candidates, person_of
+from tocsin.router.policy import StoredRecipient, locale_candidates, recipient_of
 from tocsin.router.templates import RenderFault, preview
 from tocsin.router.tokens import unsubscribe_url
 from tocsin.web import Fault, Problem, Reader, codes
@@ -148,8 +148,9 @@ async def _variables(db: AsyncConnection, tenant: str, sample: SampleRecipient) 
             stored = {}
     given = sample.model_dump(exclude={"id", "attributes"}, exclude_none=True)
     attributes = {**stored.get("attributes", {}), **sample.attributes}
-    person = person_of(sample.id, Facts(known=True, **{**stored, **given, "attributes": attributes}), None)
-    return person.variables() if person is not None else {}
+    person = StoredRecipient(known=True, **{**stored, **given, "attributes": attributes})
+    recipient = recipient_of(sample.id, person, None)
+    return recipient.variables() if recipient is not None else {}
 
 
 def _record(name: TemplateName, revision: int, parts: dict[str, str]) -> TemplateRecord:
