@@ -142,8 +142,8 @@ async def _template(
 async def _variables(db: AsyncConnection, tenant: str, sample: SampleRecipient) -> dict[str, Any]:
     """What the template sees of a person, by the same rules as in a message."""
     match await recipient_store.load(db, tenant, sample.id):
-        case (recipient, _revision):
-            stored = recipient.model_dump(include={*ADDRESS_FIELDS, "locale", "time_zone", "attributes"})
+        case (known, _revision):
+            stored = known.model_dump(include={*ADDRESS_FIELDS, "locale", "time_zone", "attributes"})
         case None:
             stored = {}
     given = sample.model_dump(exclude={"id", "attributes"}, exclude_none=True)
