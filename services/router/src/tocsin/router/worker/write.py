@@ -3,7 +3,7 @@
 The size of a job is the last rule of a decision. Only here are the bytes known.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -24,7 +24,7 @@ _MARGIN: Final = 1024
 
 def write(
     question: DecisionInput, results: Sequence[Rendered | Skip | Stop], context: BatchContext, *, cause: str
-) -> Generator[Outgoing, None, None]:
+) -> Iterator[Outgoing]:
     """The records that follow from the record `cause`, in their order: `accepted`, unless one delivery was decided again; then
     for each delivery its job and what became of it."""
     intent = question.intent
