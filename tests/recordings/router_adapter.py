@@ -15,9 +15,7 @@ from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.pipeline import Router
-from tocsin.router.worker.poison import PoisonWatch
 from tocsin.router.worker.render import DeliveryRenderer
-from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 
 
@@ -42,12 +40,10 @@ async def run(case: Any, base: Any) -> Any:
     lane, topics, clock, renderer = Lane(case["lane"]), Topics(), ManualClock(), Renderer()
     database, directory = _Database(), PublishedDirectory(renderer=renderer)
     tokens = UnsubscribeTokens([UnsubscribeKey(**base["unsubscribe_key"])])
-    check = Health(service="test").check("intents")
     router = Router(
         lane=lane, topics=topics, directory=directory, claims=database, recipients=database,
-        partition_count=lambda: base["partitions"], clock=clock, default_tenant=case["default_tenant"],
+        clock=clock, default_tenant=case["default_tenant"],
         renderer=DeliveryRenderer(renderer=renderer, public_url=base["public_url"], tokens=tokens),
-        poison=PoisonWatch(topic=topics.intents(lane), check=check, clock=clock, hold=0),
     )  # fmt: skip
     transactions: list[list[Any]] = []
     for step in [base["beginning"], *case["steps"]]:
@@ -60,7 +56,9 @@ async def run(case: Any, base: Any) -> Any:
             }
         rest, parts = [record_of(kept, Record) for kept in step.get("records", ())], []
         while rest:
-            part = await router.process(Batch(slot=0, assignment=1, records=rest))
+            part = await router.process(
+                Batch(shard=0, assignment=1, records=rest, partition_count=base["partitions"])
+            )
             parts.append({"records": part.records, "written": written(part.outgoing)})
             rest = rest[part.records :]
         transactions.append(parts)

@@ -8,19 +8,25 @@ from typing import Any
 import pytest
 
 from tocsin.kafka import (
+    NO_FAILPOINTS,
     Admin,
     Batch,
+    ConsumerGroup,
     ExactlyOnce,
+    Failpoints,
+    Fenced,
+    FencedShard,
     GroupSpec,
-    GroupTimings,
+    GroupTimeouts,
+    KafkaCluster,
     KafkaSettings,
     Outgoing,
     Projection,
+    ProjectionStore,
     Publisher,
     Record,
-    Slot,
-    SlotGroup,
     Stored,
+    StoredPositions,
     TopicSpec,
     read_to_end,
 )
@@ -29,14 +35,16 @@ from tocsin.runtime.health import Health
 from tocsin.testing.until import until
 
 # Bounds as short as a busy machine allows; the session is production's, so that no member is expelled by load.
-SHORT = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2, progress=30)
+SHORT = GroupTimeouts(
+    send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2, progress_timeout=30
+)
 
 
 @dataclass
 class Member:
     """A component that runs in this process; `end` is how its run ended."""
 
-    component: ExactlyOnce | SlotGroup | Projection | Publisher
+    component: ConsumerGroup[Any] | Publisher
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -97,24 +105,28 @@ class Stage:
         finally:
             await admin.close()
 
-    def member(self, component: ExactlyOnce | SlotGroup | Projection) -> Member:
+    def member(self, component: ConsumerGroup[Any]) -> Member:
         member = Member(component)
         self._members.append(member)
         return member
 
-    def slot_group(
-        self, work: Callable[[Slot], Awaitable[None]], *, group: str, topics: Sequence[str], **more: Any
+    def group(
+        self,
+        work: Callable[[FencedShard], Awaitable[None]],
+        *,
+        group: str,
+        topics: Sequence[str],
+        shards: int = 2,
+        limits: dict[str, int] | None = None,
+        failpoints: Failpoints = NO_FAILPOINTS,
+        **more: Any,
     ) -> Member:
-        arguments: dict[str, Any] = {
-            "settings": self.settings,
-            "group": f"{self.settings.topic_prefix}{group}",
-            "topics": [self.topic(name) for name in topics],
-            "slots": 2,
-            "timings": SHORT,
-            "health": Health(service="test"),
-            "clock": SystemClock(),
-        } | more
-        return self.member(SlotGroup(work=work, **arguments))
+        """A member with transactions. Lost ownership ends it at once, unless ``rejoins`` says otherwise."""
+        cluster = KafkaCluster(self.settings)
+        ownership = Fenced(cluster=cluster, shards=shards, limits=limits, failpoints=failpoints)
+        return self._member(
+            cluster, group, topics, ownership=ownership, work=work, failpoints=failpoints, **more
+        )
 
     def exactly_once(
         self,
@@ -124,16 +136,33 @@ class Stage:
         topics: Sequence[str],
         **more: Any,
     ) -> Member:
-        arguments: dict[str, Any] = {
-            "settings": self.settings,
-            "group": f"{self.settings.topic_prefix}{group}",
-            "topics": [self.topic(name) for name in topics],
-            "slots": 2,
-            "timings": SHORT,
-            "health": Health(service="test"),
-            "clock": SystemClock(),
-        } | more
-        return self.member(ExactlyOnce(process=process, **arguments))
+        return self.group(ExactlyOnce(process, clock=SystemClock()).work, group=group, topics=topics, **more)
+
+    def projection(
+        self,
+        store: ProjectionStore,
+        *,
+        group: str,
+        topics: Sequence[str],
+        batch_records: int = 5_000,
+        **more: Any,
+    ) -> Member:
+        work = Projection(store, batch_records=batch_records).work
+        return self._member(
+            KafkaCluster(self.settings), group, topics, ownership=StoredPositions(store), work=work, **more
+        )
+
+    def _member(self, cluster: KafkaCluster, group: str, topics: Sequence[str], **more: Any) -> Member:
+        arguments: dict[str, Any] = {"timeouts": SHORT, "health": Health(service="test"), "rejoins": 0} | more
+        return self.member(
+            ConsumerGroup(
+                cluster=cluster,
+                group=f"{self.settings.topic_prefix}{group}",
+                topics=[self.topic(name) for name in topics],
+                clock=SystemClock(),
+                **arguments,
+            )
+        )
 
     async def publish(self, *records: Outgoing) -> list[Stored]:
         if self._publisher is None:

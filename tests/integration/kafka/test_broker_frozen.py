@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from tocsin.dev.kafka import KafkaServer
-from tocsin.kafka import Chunk, GroupSpec, GroupTimings, Outgoing, Projection, TopicPartition
-from tocsin.runtime import Health, SystemClock
+from tocsin.kafka import GroupSpec, GroupTimeouts, Outgoing, PartitionBatch, TopicPartition
+from tocsin.runtime import Health
 from tocsin.testing.until import until
 from tocsin.web import service_app
 
 pytestmark = pytest.mark.kafka
 
-TIMINGS = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2)
+TIMEOUTS = GroupTimeouts(send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -47,30 +47,23 @@ class Table:
         self.rows: list[bytes] = []
         self.positions: dict[TopicPartition, int] = {}
 
-    async def take(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         return {one: self.positions[one] for one in partitions if one in self.positions}
 
-    async def store(self, chunks: Sequence[Chunk]) -> None:
-        for chunk in chunks:
-            assert self.positions.get(chunk.partition) == chunk.expected
-            self.positions[chunk.partition] = chunk.next
-            self.rows += [record.value or b"" for record in chunk.records]
+    async def apply(self, batches: Sequence[PartitionBatch]) -> None:
+        for batch in batches:
+            assert self.positions.get(batch.partition) == batch.expected
+            self.positions[batch.partition] = batch.next
+            self.rows += [record.value or b"" for record in batch.records]
 
 
 async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, broker: KafkaServer) -> None:
     group, topic = stage.topic("table"), stage.topic("in")
     await stage.topics("in", groups=[GroupSpec(group=group, topics=(topic,))])
     table, health = Table(), Health(service="frozen")
-    projection = Projection(
-        settings=stage.settings,
-        group=group,
-        topics=[topic],
-        store=table,
-        health=health,
-        clock=SystemClock(),
-        timings=TIMINGS,
-    )
-    member = await stage.member(projection).start()
+    member = await stage.projection(
+        table, group="table", topics=["in"], health=health, timeouts=TIMEOUTS
+    ).start()
     transport = httpx.ASGITransport(app=service_app(name="frozen", health=health))
     async with httpx.AsyncClient(transport=transport, base_url="http://frozen") as client:
 

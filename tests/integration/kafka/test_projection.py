@@ -1,25 +1,24 @@
 """A projection into a store that, like a database, keeps rows and positions together or not at all."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 
 from tocsin.kafka import (
-    Chunk,
     ConsumptionStopped,
     GroupSpec,
-    GroupTimings,
+    GroupTimeouts,
     NoProgress,
     OffsetMissing,
     Outgoing,
     OwnershipLost,
-    Projection,
+    PartitionBatch,
     TopicPartition,
 )
-from tocsin.runtime import Health, SystemClock
+from tocsin.runtime import Health
 
 pytestmark = pytest.mark.kafka
 
@@ -38,22 +37,22 @@ class Table:
         self.taking = asyncio.Event()
         self.taking.set()
 
-    async def take(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    async def load_positions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         self.takes += 1
         await self.taking.wait()
         return {one: self.positions[one] for one in partitions if one in self.positions}
 
-    async def store(self, chunks: Sequence[Chunk]) -> None:
+    async def apply(self, batches: Sequence[PartitionBatch]) -> None:
         self.calls += 1
         await self.hold.wait()
         if self.failure is not None:
             raise self.failure
-        for chunk in chunks:
-            if self.positions.get(chunk.partition) != chunk.expected:
+        for batch in batches:
+            if self.positions.get(batch.partition) != batch.expected:
                 raise OwnershipLost("another process stored these")
-        for chunk in chunks:
-            self.positions[chunk.partition] = chunk.next
-            self.rows += [record.value or b"" for record in chunk.records]
+        for batch in batches:
+            self.positions[batch.partition] = batch.next
+            self.rows += [record.value or b"" for record in batch.records]
 
 
 class Numbers:
@@ -81,16 +80,15 @@ async def prepared(stage: Any) -> Any:
     return stage
 
 
+def partitions(member: Any) -> int:
+    """How many partitions the member reads now."""
+    return sum(len(shard.positions) for shard in member.component.held.values())
+
+
 def member(stage: Any, table: Table, *, health: Health | None = None, **more: Any) -> Any:
-    arguments: dict[str, Any] = {
-        "settings": stage.settings,
-        "group": f"{stage.settings.topic_prefix}table",
-        "topics": [stage.topic("in")],
-        "store": table,
-        "health": health or Health(service="test"),
-        "clock": SystemClock(),
-    }
-    return stage.member(Projection(**(arguments | more)))
+    return stage.projection(
+        table, group="table", topics=["in"], health=health or Health(service="test"), **more
+    )
 
 
 async def test_every_record_counts_once_over_restarts(prepared: Any, until: Any) -> None:
@@ -108,11 +106,11 @@ async def test_records_move_to_a_second_member_and_back(prepared: Any, until: An
     table, numbers = Table(), Numbers(prepared)
     first = await member(prepared, table, batch_records=20).start()
     await numbers.publish(200)
-    await until(lambda: len(first.component.held) == 4)
+    await until(lambda: partitions(first) == 4)
     second = await member(prepared, table, batch_records=20).start()
     for _ in range(10):
         await numbers.publish(100)
-    await until(lambda: len(first.component.held) == len(second.component.held) == 2)
+    await until(lambda: partitions(first) == partitions(second) == 2)
     await numbers.publish(200)
     await first.leave()
     await numbers.publish(200)
@@ -124,7 +122,7 @@ async def test_records_move_to_a_second_member_and_back(prepared: Any, until: An
 async def test_giving_back_waits_for_the_store_under_way(prepared: Any, until: Any) -> None:
     table, numbers = Table(), Numbers(prepared)
     first = await member(prepared, table).start()
-    await until(lambda: len(first.component.held) == 4)
+    await until(lambda: partitions(first) == 4)
     table.hold.clear()
     await numbers.publish(100)
     await until(lambda: table.calls == 1)
@@ -141,7 +139,7 @@ async def test_giving_back_waits_for_the_store_under_way(prepared: Any, until: A
 async def test_what_was_given_back_stays_given_back_when_its_store_ends(prepared: Any, until: Any) -> None:
     table, numbers = Table(), Numbers(prepared)
     first = await member(prepared, table).start()
-    await until(lambda: len(first.component.held) == 4)
+    await until(lambda: partitions(first) == 4)
     table.hold.clear()
     await numbers.publish(100)
     await until(lambda: table.calls == 1)
@@ -161,8 +159,8 @@ async def test_what_was_given_back_stays_given_back_when_its_store_ends(prepared
 async def test_a_lost_race_ends_the_member_and_stores_nothing(prepared: Any, until: Any) -> None:
     table, numbers = Table(), Numbers(prepared)
     one = await member(prepared, table).start()
-    await until(lambda: len(one.component.held) == 4)
-    table.positions = dict.fromkeys(one.component.held, 7)
+    await until(lambda: partitions(one) == 4)
+    table.positions = dict.fromkeys(one.component.held[0].positions, 7)
     await numbers.publish(20)
     with pytest.raises(OwnershipLost):
         await one.ended()
@@ -206,15 +204,17 @@ async def test_consumption_that_must_stop_leaves_the_process_unready(
     await one.leave()
 
 
-IMPATIENT = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2, progress=1)
+IMPATIENT = GroupTimeouts(
+    send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2, progress_timeout=1
+)
 
 
 async def test_a_store_that_stands_still_ends_the_member(prepared: Any) -> None:
     table, numbers = Table(), Numbers(prepared)
-    one = await member(prepared, table, timings=IMPATIENT).start()
+    one = await member(prepared, table, timeouts=IMPATIENT).start()
     table.hold.clear()
     await numbers.publish(1)
-    with pytest.raises(NoProgress, match="stored nothing for 1 s"):
+    with pytest.raises(NoProgress, match="stood still for 1 s"):
         await one.ended()
     assert table.rows == []
 
@@ -226,6 +226,6 @@ async def test_reading_that_stands_still_ends_the_member(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(AIOKafkaConsumer, "getmany", never)
-    one = await member(prepared, Table(), timings=IMPATIENT).start()
+    one = await member(prepared, Table(), timeouts=IMPATIENT).start()
     with pytest.raises(NoProgress, match="read nothing for 1 s"):
         await one.ended()

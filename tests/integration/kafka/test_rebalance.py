@@ -1,4 +1,4 @@
-"""Slots that move between two members of one process."""
+"""Shards that move between two members of one process."""
 
 import asyncio
 from collections import Counter
@@ -9,12 +9,12 @@ import pytest
 from tocsin.kafka import (
     Batch,
     DrainTooSlow,
+    FencedShard,
     GroupSpec,
-    GroupTimings,
+    GroupTimeouts,
     Outgoing,
     OwnershipLost,
     PartitionsUnequal,
-    Slot,
 )
 
 pytestmark = pytest.mark.kafka
@@ -64,7 +64,7 @@ async def visible(stage, keys: Sequence[bytes]) -> bool:
     return seen == Counter(keys)
 
 
-async def test_slots_move_without_loss_or_doubles(prepared, until):
+async def test_shards_move_without_loss_or_doubles(prepared, until):
     stage, keys = prepared, []
     groups = [stage.exactly_once(copies(stage), group="copier", topics=["in"]) for _ in range(3)]
     first = await groups[0].start()
@@ -72,7 +72,7 @@ async def test_slots_move_without_loss_or_doubles(prepared, until):
     second = await groups[1].start()
     for start in range(200, 1200, 100):
         keys += await publish(stage, range(start, start + 100))
-    await until(lambda: len(first.component._group.held) == len(second.component._group.held) == 1)
+    await until(lambda: len(first.component.held) == len(second.component.held) == 1)
     await first.leave()
     keys += await publish(stage, range(1200, 1400))
     third = await groups[2].start()
@@ -103,9 +103,9 @@ async def test_a_slow_fence_holds_consumption(prepared, until):
     gate = Gate("before_fence")
     member = await prepared.exactly_once(process, group="copier", topics=["in"], failpoints=gate).start()
     await gate.reached.wait()
-    group = member.component._group
+    group = member.component
     await until(group._lease.ok)  # it is a member, and heartbeats go on meanwhile
-    consumer = group._member.consumer
+    consumer = group._member._consumer
     assert consumer.paused() == consumer.assignment()
     assert not group.held
     assert not seen
@@ -114,68 +114,70 @@ async def test_a_slow_fence_holds_consumption(prepared, until):
     await member.leave()
 
 
-async def test_unequal_slot_counts_are_refused(prepared):
+async def test_unequal_shard_counts_are_refused(prepared):
     first = await prepared.exactly_once(copies(prepared), group="copier", topics=["in"]).start()
-    second = await prepared.exactly_once(copies(prepared), group="copier", topics=["in"], slots=4).start()
-    with pytest.raises(PartitionsUnequal, match="count 2 and 4 slots"):
+    second = await prepared.exactly_once(copies(prepared), group="copier", topics=["in"], shards=4).start()
+    with pytest.raises(PartitionsUnequal, match="count 2 and 4 shards"):
         await first.ended()
     await second.discard()
 
 
 async def test_work_that_does_not_end_in_time_ends_the_process(prepared, until):
-    async def stubborn(slot: Slot) -> None:
+    async def stubborn(shard: FencedShard) -> None:
         await asyncio.Event().wait()
 
-    member = await prepared.slot_group(stubborn, group="copier", topics=["in"]).start()
+    member = await prepared.group(stubborn, group="copier", topics=["in"]).start()
     await until(lambda: len(member.component.held) == 2)
-    with pytest.raises(DrainTooSlow, match="slots 0, 1"):
+    with pytest.raises(DrainTooSlow, match="shards 0, 1"):
         await member.leave()
 
 
 async def test_work_that_raises_ends_the_process(prepared):
-    async def faulty(slot: Slot) -> None:
+    async def faulty(shard: FencedShard) -> None:
         raise LookupError("of its own")
 
-    member = await prepared.slot_group(faulty, group="copier", topics=["in"]).start()
+    member = await prepared.group(faulty, group="copier", topics=["in"]).start()
     with pytest.raises(LookupError, match="of its own"):
         await member.ended()
 
 
-async def test_a_slot_that_was_given_back_takes_and_writes_nothing(prepared, until):
-    slots: list[Slot] = []
+async def test_a_shard_that_was_given_back_takes_and_writes_nothing(prepared, until):
+    shards: list[FencedShard] = []
 
-    async def work(slot: Slot) -> None:
-        slots.append(slot)
-        await slot.revoked.wait()
+    async def work(shard: FencedShard) -> None:
+        shards.append(shard)
+        await shard.revoked.wait()
 
-    first = await prepared.slot_group(work, group="copier", topics=["in"]).start()
+    first = await prepared.group(work, group="copier", topics=["in"]).start()
     await until(lambda: len(first.component.held) == 2)
     await publish(prepared, range(20))
-    await until(lambda: all(slot._buffer for slot in slots))
-    second = await prepared.slot_group(work, group="copier", topics=["in"]).start()
+    await until(lambda: all(shard._buffer for shard in shards))
+    second = await prepared.group(work, group="copier", topics=["in"]).start()
     await until(lambda: len(second.component.held) == 1)
-    for slot in slots[:2]:
-        assert await slot.take() is None
+    for shard in shards[:2]:
+        assert await shard.take() is None
         with pytest.raises(OwnershipLost, match="assignment 1, which is over"):
-            await slot.transaction([Outgoing(prepared.topic("out"), b"k", b"v")])
+            await shard.transaction([Outgoing(prepared.topic("out"), b"k", b"v")])
         with pytest.raises(OwnershipLost):
-            await slot.commit({})
-        assert not slot.lease_ok()
+            await shard.commit({})
+        assert not shard.lease_ok()
     await until(lambda: len(first.component.held) == 1)
-    assert {slot.assignment for slot in first.component.held.values()} == {2}
+    assert {shard.assignment for shard in first.component.held.values()} == {2}
     await first.leave()
     await second.leave()
 
 
 async def test_the_lease_ends_when_heartbeats_stop_and_an_expelled_member_ends(prepared, until):
-    async def work(slot: Slot) -> None:
-        while await slot.take() is not None:
+    async def work(shard: FencedShard) -> None:
+        while await shard.take() is not None:
             pass
 
-    timings = GroupTimings(call=2, drain=3, rebalance=10, session=4, heartbeat=0.2)
-    member = await prepared.slot_group(work, group="copier", topics=["in"], timings=timings).start()
+    timeouts = GroupTimeouts(
+        send_timeout=2, drain_timeout=3, rebalance_timeout=10, session_timeout=4, heartbeat_interval=0.2
+    )
+    member = await prepared.group(work, group="copier", topics=["in"], timeouts=timeouts).start()
     group = member.component
-    await until(lambda: len(group.held) == 2 and group.lease_ok())
+    await until(lambda: len(group.held) == 2 and group._lease.ok())
     coordinator = group._member._membership._coordinator
     answering = coordinator._do_heartbeat
 
@@ -184,8 +186,8 @@ async def test_the_lease_ends_when_heartbeats_stop_and_an_expelled_member_ends(p
 
     coordinator._do_heartbeat = silent
     held = list(group.held.values())
-    await until(lambda: not group.lease_ok())
-    assert not any(slot.lease_ok() for slot in held)
+    await until(lambda: not group._lease.ok())
+    assert not any(shard.lease_ok() for shard in held)
     assert not group._lease.ok()
     await prepared_expelled(prepared, until)
     coordinator._do_heartbeat = answering
@@ -196,9 +198,9 @@ async def test_the_lease_ends_when_heartbeats_stop_and_an_expelled_member_ends(p
 async def prepared_expelled(stage, until) -> None:
     """Another member has everything: the silent one is out."""
 
-    async def work(slot: Slot) -> None:
-        while await slot.take() is not None:
+    async def work(shard: FencedShard) -> None:
+        while await shard.take() is not None:
             pass
 
-    other = await stage.slot_group(work, group="copier", topics=["in"]).start()
+    other = await stage.group(work, group="copier", topics=["in"]).start()
     await until(lambda: len(other.component.held) == 2)

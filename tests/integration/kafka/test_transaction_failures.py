@@ -8,12 +8,12 @@ import pytest
 from tocsin.kafka import (
     Admin,
     Batch,
+    FencedShard,
     GroupSpec,
     OffsetMissing,
     Outgoing,
     Position,
     RecordTooLarge,
-    Slot,
     TopicPartition,
     TopicSpec,
     TransactionFailed,
@@ -73,16 +73,16 @@ async def test_a_produce_that_fails_never_commits(prepared, until):
 async def test_a_record_too_large_is_refused_before_anything_is_produced(prepared, until):
     outcome: list[object] = []
 
-    async def work(slot: Slot) -> None:
-        if slot.number == 0:
+    async def work(shard: FencedShard) -> None:
+        if shard.number == 0:
             too_large = Outgoing(prepared.topic("out"), b"k", b"x" * 2_000_000)
             with pytest.raises(RecordTooLarge) as caught:
-                await slot.transaction([Outgoing(prepared.topic("out"), b"k", b"good"), too_large])
-            await slot.transaction([Outgoing(prepared.topic("out"), b"k", b"after")])
+                await shard.transaction([Outgoing(prepared.topic("out"), b"k", b"good"), too_large])
+            await shard.transaction([Outgoing(prepared.topic("out"), b"k", b"after")])
             outcome.append(caught.value.topic)
-        await slot.revoked.wait()
+        await shard.revoked.wait()
 
-    member = await prepared.slot_group(work, group="copier", topics=["in"]).start()
+    member = await prepared.group(work, group="copier", topics=["in"]).start()
     await until(lambda: bool(outcome))
     assert outcome == [prepared.topic("out")]
     await member.leave()
@@ -92,14 +92,14 @@ async def test_a_record_too_large_is_refused_before_anything_is_produced(prepare
 async def test_transactions_called_at_once_share_one(prepared, until):
     done: list[int] = []
 
-    async def work(slot: Slot) -> None:
-        if slot.number == 0:
+    async def work(shard: FencedShard) -> None:
+        if shard.number == 0:
             records = [Outgoing(prepared.topic("out"), b"k", f"v{n}".encode()) for n in range(100)]
-            await asyncio.gather(*(slot.transaction([record]) for record in records))
+            await asyncio.gather(*(shard.transaction([record]) for record in records))
             done.append(1)
-        await slot.revoked.wait()
+        await shard.revoked.wait()
 
-    member = await prepared.slot_group(work, group="copier", topics=["in"]).start()
+    member = await prepared.group(work, group="copier", topics=["in"]).start()
     await until(lambda: bool(done))
     await member.leave()
     records = await prepared.read("out")
@@ -111,33 +111,31 @@ async def test_transactions_called_at_once_share_one(prepared, until):
 async def test_a_group_without_offsets_names_the_command(stage):
     await stage.topics("in", "out")
 
-    async def work(slot: Slot) -> None:
+    async def work(shard: FencedShard) -> None:
         raise AssertionError("must not be called")
 
-    member = await stage.slot_group(work, group="copier", topics=["in"]).start()
+    member = await stage.group(work, group="copier", topics=["in"]).start()
     with pytest.raises(OffsetMissing, match="run `tocsin topics apply`"):
         await member.ended()
 
 
 async def test_an_offset_out_of_range_names_the_command(prepared, until):
-    async def work(slot: Slot) -> None:
-        await slot.commit({partition: Position(4711) for partition in slot.positions})
-        await slot.revoked.wait()
+    async def work(shard: FencedShard) -> None:
+        await shard.commit({partition: Position(4711) for partition in shard.positions})
+        await shard.revoked.wait()
 
-    first = await prepared.slot_group(work, group="copier", topics=["in"]).start()
+    first = await prepared.group(work, group="copier", topics=["in"]).start()
     await until(lambda: len(first.component.held) == 2)
     await until(
-        lambda: all(
-            s.progress._committed[p] == 4711 for s in first.component.held.values() for p in s.positions
-        )
+        lambda: all(s.lag[p]._committed == 4711 for s in first.component.held.values() for p in s.positions)
     )
     await first.leave()
 
-    async def wait(slot: Slot) -> None:
-        while await slot.take() is not None:
+    async def wait(shard: FencedShard) -> None:
+        while await shard.take() is not None:
             pass
 
-    second = await prepared.slot_group(wait, group="copier", topics=["in"]).start()
+    second = await prepared.group(wait, group="copier", topics=["in"]).start()
     with pytest.raises(OffsetMissing, match=r"no usable offset for .*: run `tocsin topics apply`"):
         await second.ended()
 
@@ -146,30 +144,28 @@ async def test_commits_carry_metadata_to_the_next_owner(prepared, until):
     partition = TopicPartition(prepared.topic("in"), 1)
     await prepared.publish(*(Outgoing(prepared.topic("in"), b"k", b"v", partition=1) for _ in range(3)))
 
-    async def write(slot: Slot) -> None:
-        if slot.number == 1:
-            batch = await slot.take()
+    async def write(shard: FencedShard) -> None:
+        if shard.number == 1:
+            batch = await shard.take()
             assert batch is not None
-            await slot.commit({partition: Position(2, read_back_metadata(77))})
-        await slot.revoked.wait()
+            await shard.commit({partition: Position(2, read_back_metadata(77))})
+        await shard.revoked.wait()
 
-    first = await prepared.slot_group(write, group="copier", topics=["in"]).start()
-    await until(
-        lambda: 1 in first.component.held and first.component.held[1].progress._committed[partition] == 2
-    )
+    first = await prepared.group(write, group="copier", topics=["in"]).start()
+    await until(lambda: 1 in first.component.held and first.component.held[1].lag[partition]._committed == 2)
     await first.leave()
 
     found: list[Position] = []
 
-    async def look(slot: Slot) -> None:
-        if slot.number == 1:
-            batch = await slot.take()
+    async def look(shard: FencedShard) -> None:
+        if shard.number == 1:
+            batch = await shard.take()
             assert batch is not None
             assert [record.offset for record in batch.records] == [2]
-            found.append(slot.positions[partition])
-        await slot.revoked.wait()
+            found.append(shard.positions[partition])
+        await shard.revoked.wait()
 
-    second = await prepared.slot_group(look, group="copier", topics=["in"]).start()
+    second = await prepared.group(look, group="copier", topics=["in"]).start()
     await until(lambda: bool(found))
     assert found[0].offset == 2
     assert read_back_position(found[0].metadata, group="g") == 77

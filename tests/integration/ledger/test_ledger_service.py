@@ -21,6 +21,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, Outgoing, Publisher, TopicSpec
 from tocsin.runtime import Health, SystemClock
+from tocsin.runtime.errors import ExitCode
 from tocsin.web import KeyParts, new_key
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
@@ -279,5 +280,5 @@ async def test_without_migrations_the_command_is_named(scene: Scene, tmp_path: P
     async with scene.books.database.driver() as connection:
         await connection.execute("DROP SCHEMA ledger CASCADE")
     async with scene.ledger() as ledger:
-        assert await ledger.ended() == 1
+        assert await ledger.ended() == ExitCode.OPERATOR_MUST_ACT
         assert "python -m tocsin.ledger migrate" in str(_lines(ledger.log))

@@ -34,9 +34,9 @@ class Asking:
             self._log.status(status, at=at + timedelta(milliseconds=number))
             for number, status in enumerate(statuses)
         ]
-        chunk = self._log.chunk(*records, expected=self._next)
-        await self._books.table().store([chunk])
-        self._next = chunk.next
+        batch = self._log.batch(*records, expected=self._next)
+        await self._books.table().apply([batch])
+        self._next = batch.next
         self._books.clock.advance(1)
 
     async def get(self, path: str, *, key: str = "acme", **query: Any) -> httpx.Response:
@@ -58,7 +58,7 @@ async def asking(books: Any, log: Any) -> AsyncIterator[Asking]:
         key = new_key("live")
         keys[tenant] = key.reveal()
         table.put(ApiKey(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=[scope]))
-    app = create_app(ledger=books.ledger, keys=table)
+    app = create_app(reader=books.reader, keys=table)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
         yield Asking(client, keys, books, log())
 

@@ -22,7 +22,6 @@ from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.pipeline import Router
-from tocsin.router.worker.poison import PoisonWatch
 from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
@@ -110,13 +109,6 @@ class Worker:
             renderer=DeliveryRenderer(
                 renderer=renderer, public_url="https://notify.example.test", tokens=tokens
             ),
-            poison=PoisonWatch(
-                topic=self.topics.intents(self.lane),
-                check=self.health.check("intents"),
-                clock=self.clock,
-                hold=0,
-            ),
-            partition_count=lambda: PARTITIONS,
             clock=self.clock,
             default_tenant=self.default_tenant,
         )
@@ -170,7 +162,9 @@ class Worker:
         """What follows from the records, part by part."""
         rest, out = list(records), list[Outgoing]()
         while rest:
-            part = await self.router.process(Batch(slot=0, assignment=1, records=rest))
+            part = await self.router.process(
+                Batch(shard=0, assignment=1, records=rest, partition_count=PARTITIONS)
+            )
             out += part.outgoing
             rest = rest[part.records :]
         return Written(out, self.topics)

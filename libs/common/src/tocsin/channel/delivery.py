@@ -20,13 +20,13 @@ from tocsin.channel.recorder import Outcome, Recorder
 from tocsin.channel.stop_table import StopTable
 from tocsin.channel.verdict import End
 from tocsin.contracts.codec import Unreadable, decode_job, encode, fault_in
-from tocsin.contracts.dead_letters import DeadLetter, kept
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.topics import MIB, Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
-from tocsin.kafka import NO_FAILPOINTS, Failpoints, Offsets, Outgoing, Publisher, Record, Slot, Stored
+from tocsin.kafka import NO_FAILPOINTS, Failpoints, FencedShard, Offsets, Outgoing, Publisher, Record, Stored
 from tocsin.observability import bound, get_logger, metrics, record_span, recording
 from tocsin.runtime import Clock
 
@@ -83,7 +83,7 @@ class DeliveryLoop:
         self.poison = PoisonGuard()
         self.failpoints = failpoints
 
-    async def work(self, slot: Slot) -> None:
+    async def work(self, slot: FencedShard) -> None:
         """Deliver the slot's jobs until it is revoked; returns with everything begun ended, recorded and committed."""
         await _SlotDelivery(self, slot).run()
 
@@ -91,7 +91,7 @@ class DeliveryLoop:
 class _SlotDelivery:
     """One slot under one assignment."""
 
-    def __init__(self, loop: DeliveryLoop, slot: Slot) -> None:
+    def __init__(self, loop: DeliveryLoop, slot: FencedShard) -> None:
         self._loop = loop
         self._slot = slot
         self._order: RecipientOrder[_Taken] = RecipientOrder()
@@ -168,7 +168,9 @@ class _SlotDelivery:
         )
         outgoing = Outgoing(
             loop.dead,
-            *kept(letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB),
+            *truncate_to_fit(
+                letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB
+            ),
         )
         metrics.dead_letters.labels(loop.service, loop.lane, Reason.RECORD_UNREADABLE).inc()
         log.error("job unreadable", origin=record.ref, reason=detail)

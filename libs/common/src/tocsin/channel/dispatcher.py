@@ -16,7 +16,16 @@ from tocsin.channel.stop_table import StopTable
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Offsets, Publisher, Replica, SlotGroup, timings_for
+from tocsin.kafka import (
+    ConsumerGroup,
+    Fenced,
+    FencedShard,
+    KafkaCluster,
+    Offsets,
+    Publisher,
+    Replica,
+    timeouts_for,
+)
 from tocsin.runtime import Clock, Component, Health, Service, SystemClock, main
 
 RESERVED_SHARE = 4
@@ -61,17 +70,18 @@ def dispatcher_components(
     registry = Registry(path=settings.providers_file, kinds=kinds, clock=clock)
     publisher = Publisher(settings=settings.kafka, health=health, limits=limits)
     offsets = Offsets(settings=settings.kafka)
+    cluster = KafkaCluster(settings.kafka)
     share = settings.window_bytes // (len(settings.lanes) * settings.slots)
     route = _router(registry, Sandbox(channel=channel))
 
-    def group(lane: Lane) -> SlotGroup:
-        timings = timings_for(lane)
+    def group(lane: Lane) -> ConsumerGroup[FencedShard]:
+        timeouts = timeouts_for(lane)
         loop = DeliveryLoop(
             channel=channel,
             lane=lane,
             topics=topics,
             attempts=Attempts(
-                channel=channel, lane=lane, route=route, call_timeout=timings.call, clock=clock
+                channel=channel, lane=lane, route=route, call_timeout=timeouts.send_timeout, clock=clock
             ),
             publisher=publisher,
             offsets=offsets,
@@ -80,16 +90,15 @@ def dispatcher_components(
             max_in_flight=settings.max_in_flight,
             window_bytes=share * 2 // 3,
         )
-        return SlotGroup(
-            settings=settings.kafka,
+        return ConsumerGroup(
+            cluster=cluster,
             group=loop.group,
             topics=[topics.jobs(channel, lane)],
-            slots=settings.slots,
-            timings=timings,
+            ownership=Fenced(cluster=cluster, shards=settings.slots, limits=limits),
             work=loop.work,
+            timeouts=timeouts,
             health=health,
             clock=clock,
-            limits=limits,
             buffer_bytes=share // 3,
         )
 

@@ -5,10 +5,10 @@ from collections.abc import Coroutine, Mapping
 
 from tocsin.channel.window import PartitionWindow
 from tocsin.kafka import (
+    FencedShard,
     Offsets,
     Position,
     Record,
-    Slot,
     Stored,
     TopicPartition,
     read_back_metadata,
@@ -34,7 +34,7 @@ class SlotProgress:
     def __init__(
         self,
         *,
-        slot: Slot,
+        slot: FencedShard,
         jobs: str,
         outcomes: str,
         group: str,

@@ -12,7 +12,7 @@ from tocsin.contracts.codec import Unreadable, decode_status
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.database import Database
-from tocsin.kafka import Fetching, Record, Slot
+from tocsin.kafka import Fetching, Record, Shard
 from tocsin.observability import get_logger, metrics
 from tocsin.router.changes import lock_recipient, raise_versions
 from tocsin.router.tables import devices
@@ -31,17 +31,17 @@ GATHER: Final = 1.0
 
 
 class Feedback:
-    """`work` is what `SlotGroup` runs for each slot of `status.<lane>`."""
+    """`work` is what a `ConsumerGroup` of `status.<lane>` runs."""
 
     def __init__(self, *, lane: Lane, database: Database) -> None:
         self._database = database
         self._removed = metrics.processed.labels("router", lane, "device_removed")
 
-    async def work(self, slot: Slot) -> None:
-        """Until the slot is revoked."""
+    async def work(self, shard: Shard) -> None:
+        """Until the shard is revoked."""
         while True:
-            await slot.gather(records=AT_ONCE, seconds=GATHER)
-            batch = await slot.take(max_records=AT_ONCE)
+            await shard.gather(records=AT_ONCE, seconds=GATHER)
+            batch = await shard.take(max_records=AT_ONCE)
             if batch is None:
                 return
             loop = LoopSlice()
@@ -51,7 +51,7 @@ class Feedback:
                     await self._remove(status)
                 if loop.due:
                     await loop.let_go()
-            await slot.commit(batch.offsets)
+            await shard.commit(batch.offsets)
 
     async def _remove(self, status: Status) -> None:
         """Remove the device, unless it was registered again since."""

@@ -3,14 +3,14 @@
 What is returned commits in one transaction with the offsets of its records.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from time import perf_counter
 from typing import Final
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
-from tocsin.kafka import NO_FAILPOINTS, Batch, Failpoints, Outgoing, Part, Record
+from tocsin.kafka import NO_FAILPOINTS, Batch, Failpoints, InvalidRecordLimit, Outgoing, Part, Record
 from tocsin.observability import current_traceparent, metrics, record_span, recording, span, tracing_on
 from tocsin.router.policy import decide
 from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics
@@ -26,7 +26,6 @@ from tocsin.router.worker.parse import (
     UnreadableRecord,
     parse,
 )
-from tocsin.router.worker.poison import PoisonWatch
 from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.router.worker.write import write
 from tocsin.router.worker.write_events import write_event
@@ -45,8 +44,6 @@ class Router:
         claims: ClaimsIdentities,
         recipients: LoadsRecipients,
         renderer: DeliveryRenderer,
-        poison: PoisonWatch,
-        partition_count: Callable[[], int],
         clock: Clock,
         default_tenant: str | None = None,
         failpoints: Failpoints = NO_FAILPOINTS,
@@ -57,8 +54,7 @@ class Router:
         self._claims = claims
         self._recipients = recipients
         self._renderer = renderer
-        self._poison = poison
-        self._partition_count = partition_count
+        self._invalid = InvalidRecordLimit(group=topics.group(SERVICE, lane))
         self._clock = clock
         self._default_tenant = default_tenant
         self._failpoints = failpoints
@@ -70,13 +66,13 @@ class Router:
 
     async def process(self, batch: Batch) -> Part:
         """What follows from the batch; or, when that takes long or is much, from its first records. They commit before the
-        others are processed. Raises when the database is away, or too much of our own topics cannot be read."""
+        others are processed. Raises when the database is away, or too many intents are invalid."""
         context = BatchContext(
             lane=self._lane,
             now=self._clock.now(),
             topics=self._topics,
             directory=self._directory,
-            partition_count=self._partition_count(),
+            partition_count=batch.partition_count,
             default_tenant=self._default_tenant,
         )
         began = perf_counter()
@@ -109,10 +105,9 @@ class Router:
             out += written
             budget.charge(written)
             done += 1
-        await self._poison.saw(
-            records=sum(record.topic != self._topics.events for record, _ in items[:done]),
-            unreadable=sum(isinstance(item, UnreadableRecord) for _, item in items[:done]),
-        )
+        intents = sum(record.topic != self._topics.events for record, _ in items[:done])
+        invalid = sum(isinstance(item, UnreadableRecord) for _, item in items[:done])
+        self._invalid.saw(valid=intents - invalid, invalid=invalid)
         self._stage_ended("decide", began)
         context.counts.publish(self._lane)
         return Part(out, records=done)

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
-from tocsin.contracts.dead_letters import DeadLetter, kept
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import EventRef
 from tocsin.contracts.vocabulary import Reason, Rule, StatusName
 from tocsin.kafka import Outgoing, Record
@@ -101,5 +101,5 @@ def _dead_letter(record: Record, reason: Reason, detail: str, tenant: str, conte
     largest = context.topics.dead_bytes
     return Outgoing(
         context.topics.dead,
-        *kept(letter, key=record.key, value=record.value, headers=record.headers, largest=largest),
+        *truncate_to_fit(letter, key=record.key, value=record.value, headers=record.headers, largest=largest),
     )
