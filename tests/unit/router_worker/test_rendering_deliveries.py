@@ -89,7 +89,7 @@ async def test_a_template_that_fails_skips_its_channel_once_and_no_other(questio
     assert isinstance(push, Skip)
     assert (push.rule, push.reason, push.ref.address_key) == (Rule.RENDER, Reason.TEMPLATE_FAILED, "")
     assert push.detail is not None
-    assert push.detail.startswith("body: Line 1: `data.nme` has no value.")
+    assert push.detail.startswith("body: Line 1: undefined variable at `data.nme`")
     assert push.template is not None
     assert last_rule(push.log) == ("render", "template_failed")
     assert push.log.decision().rules[-1].input == {"part": "body"}
