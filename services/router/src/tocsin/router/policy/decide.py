@@ -152,7 +152,7 @@ def _decide_channel(
     if preference.reason is not None:
         return Skip(ref, preference.rule, preference.reason, log)
 
-    addresses = recipient.addresses(ref.channel)
+    addresses = CHANNELS[ref.channel].address.addresses(recipient)
     if question.intent.delivery is not None:
         addresses = [(key, address) for key, address in addresses if key == ref.address_key]
     if not addresses:

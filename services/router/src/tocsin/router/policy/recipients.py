@@ -4,13 +4,11 @@ from typing import Any, Final
 
 import msgspec
 
-from tocsin.contracts.channels import ADDRESS_FIELDS, CHANNELS
+from tocsin.contracts.channels import ADDRESS_FIELDS, ADDRESS_KINDS
 from tocsin.contracts.recipients import Device, InlineRecipient
-from tocsin.contracts.vocabulary import Channel
 from tocsin.router.policy.preferences import Preference
 
 _VARIABLES: Final = (*ADDRESS_FIELDS, "locale", "time_zone")
-"""What templates see of a recipient beside the id and the attributes, if it is known."""
 
 
 class StoredRecipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +39,6 @@ class MessageRecipient(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, Any]
     devices: tuple[Device, ...]
 
-    def addresses(self, channel: Channel) -> list[tuple[str, str]]:
-        """(address key, address) of every address on the channel."""
-        return CHANNELS[channel].address.addresses(self)
-
     def variables(self) -> dict[str, Any]:
         """What templates see. A value that is not known is left out, so that printing it is an error."""
         known: dict[str, Any] = {"id": self.id, "attributes": self.attributes}
@@ -64,7 +58,7 @@ def recipient_of(
     """
     if inline is None:
         return _as_stored(recipient, stored) if stored.known else None
-    if not stored.known and not (inline.email or inline.phone or inline.devices):
+    if not stored.known and not any(kind.addresses(inline) for kind in ADDRESS_KINDS):
         return None
     return MessageRecipient(
         id=recipient,

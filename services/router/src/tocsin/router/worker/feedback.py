@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import delete
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import Unreadable, decode_status
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import Lane, Reason, StatusName
@@ -88,5 +89,11 @@ def _device_gone(record: Record) -> Status | None:
         status: Status = decode_status(record.value)
     except Unreadable:
         return None
-    gone = status.status is StatusName.FAILED and status.reason == Reason.DEVICE_GONE and not status.test
+    gone = (
+        status.status is StatusName.FAILED
+        and status.reason == Reason.DEVICE_GONE
+        and status.channel is not None
+        and CHANNELS[status.channel].address.gone is Reason.DEVICE_GONE
+        and not status.test
+    )
     return status if gone else None

@@ -89,8 +89,8 @@ class DeliveryRenderer:
         return results
 
     def _unsubscribe_url(self, intent: Intent, deliver: Deliver) -> str | None:
-        """Where this recipient ends this category on this channel. None for what cannot be ended, and where nobody asks: some
-        channels' jobs always carry the link, other messages have it only if their template prints it."""
+        """Where this recipient ends this category on this channel. None for what cannot be ended, and where nobody asks: on
+        some channels every job carries the link, on the others only a template may print it."""
         channel, category = deliver.ref.channel, deliver.category
         if self._public_url is None or category.default == "required":
             return None
