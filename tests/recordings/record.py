@@ -24,7 +24,8 @@ def main() -> None:
             case["outcome"] = outcome_of(asked.stage, case, recording["base"])
             added += 1
     (FOLDER / f"{asked.stage}.json").write_text(text_of(recording))
-    print(f"{added} of {len(recording['cases'])} cases recorded")  # noqa: T201 - a script that a person runs
+    standing = len(recording["cases"]) - added
+    print(f"{added} cases recorded; {standing} had their outcome and were left alone")  # noqa: T201 - a script that a person runs
 
 
 if __name__ == "__main__":

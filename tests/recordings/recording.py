@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 R = TypeVar("R")
 FOLDER: Final = Path(__file__).parent
-STAGES: Final = ("router", "dispatcher", "ingest", "ledger")
+STAGES: Final = ("router", "dispatcher", "ingest", "ledger", "relay")
 LONG: Final = 16_384
 """Bytes of one written value that are kept in full."""
 MANY: Final = 60

@@ -20,7 +20,8 @@ from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, Outgoing, Publisher, TopicSpec
-from tocsin.runtime import ExitCode, Health, SystemClock
+from tocsin.runtime import Health, SystemClock
+from tocsin.runtime.errors import ExitCode
 from tocsin.web import KeyParts, new_key
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]

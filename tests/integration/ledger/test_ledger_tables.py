@@ -44,7 +44,7 @@ async def test_of_two_owners_one_stores(books: Any, story: Any, log: Any) -> Non
     second = [one.status(status) for status in story("bob", "email")]
     batch = one.batch(*second, expected=3)
     ends = await asyncio.gather(
-        books.table().apply([batch]), books.table().store([batch]), return_exceptions=True
+        books.table().apply([batch]), books.table().apply([batch]), return_exceptions=True
     )
     assert sorted(type(end).__name__ for end in ends) == ["NoneType", "OwnershipLost"]
     assert await books.rows(COUNT) == [(6,)]
@@ -55,7 +55,7 @@ async def test_a_first_batch_is_raced_for_as_well(books: Any, story: Any, log: A
     one = log()
     batch = one.batch(*(one.status(status) for status in story("ann")), expected=None)
     ends = await asyncio.gather(
-        books.table().apply([batch]), books.table().store([batch]), return_exceptions=True
+        books.table().apply([batch]), books.table().apply([batch]), return_exceptions=True
     )
     assert sorted(type(end).__name__ for end in ends) == ["NoneType", "OwnershipLost"]
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from tocsin.kafka import FencedShard, Limits, Outgoing, Position, Record, Stored, TopicPartition
+from tocsin.kafka import OTHERS, FencedShard, Limits, Outgoing, Position, Record, Stored, TopicPartition
 from tocsin.kafka.consume.member import Lease, Member
 from tocsin.kafka.consume.shard import Assignment
 from tocsin.kafka.produce.transaction_queue import TransactionQueue
@@ -63,6 +63,7 @@ def new_shard(clock: ManualClock, committing: Committing, room: asyncio.Event) -
             member=cast("Member", committing),
             lease=lease,
             clock=clock,
+            timings=OTHERS,
             buffer_records=buffer_records,
             buffer_bytes=buffer_bytes,
             room=room,

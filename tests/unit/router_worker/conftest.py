@@ -23,7 +23,6 @@ from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
 from tocsin.router.worker.deliveries import Decider, Links
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.handled import Partitions
-from tocsin.router.worker.poison import PoisonWatch
 from tocsin.router.worker.routing import Router
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
@@ -111,12 +110,6 @@ class Worker:
             lookups=self.lookups,
             decider=Decider(
                 directory=self.directory, renderer=renderer, topics=self.topics, lane=self.lane, links=links
-            ),
-            poison=PoisonWatch(
-                topic=self.topics.intents(self.lane),
-                check=self.health.check("intents"),
-                clock=self.clock,
-                hold=0,
             ),
             partitions=partitions,
             clock=self.clock,

@@ -10,9 +10,8 @@ from tocsin.contracts.directory import Category
 from tocsin.contracts.ids import delivery_id, notification_id, recipient_key, status_id
 from tocsin.contracts.intents import Continuation, DeliveryRef, Intent
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
-from tocsin.kafka import partition_for
+from tocsin.kafka import ConsumptionStopped, partition_for
 from tocsin.router.policy import Facts, Preference
-from tocsin.router.worker.poison import BrokenRelease
 
 NOTIFICATION = notification_id(
     tenant="acme", source="/shop", event_id="e1", recipient="ann", workflow="shipped"
@@ -523,23 +522,19 @@ def _none_of(secrets, written, worker):
         assert secret not in text, text
 
 
-async def test_a_little_poison_is_set_aside_and_much_stops_the_lane(worker):
+async def test_a_few_invalid_records_are_set_aside_and_many_stop_the_lane(worker):
     topic = worker.topics.intents(Lane.TRANSACTIONAL)
 
-    def poison(count: int):
+    def invalid(count: int):
         return [worker.record(topic, b"k", b'{"kind":"other"}') for _ in range(count)]
 
-    written = await worker.route(*poison(3))
-    assert [one["tocsin_dead_reason"] for one in written.dead()] == [Reason.RECORD_UNREADABLE] * 3
-    assert worker.health.check("intents").is_ready
-    with pytest.raises(BrokenRelease, match="cannot be read"):
-        await worker.route(*poison(10))
-    assert not worker.health.check("intents").is_ready
+    written = await worker.route(*invalid(9))
+    assert [one["tocsin_dead_reason"] for one in written.dead()] == [Reason.RECORD_UNREADABLE] * 9
+    with pytest.raises(ConsumptionStopped, match=r"10 of the last 10 .* group tocsin.router.transactional"):
+        await worker.route(*invalid(1))
 
 
-async def test_old_poison_is_forgotten(worker):
-    topic = worker.topics.intents(Lane.TRANSACTIONAL)
-    for _ in range(3):
-        await worker.route(*(worker.record(topic, b"k", b"{}") for _ in range(6)))
-        worker.clock.advance(seconds=61)
-    assert worker.health.check("intents").is_ready
+async def test_events_never_stop_the_lane(worker):
+    topic = worker.topics.events(Lane.TRANSACTIONAL)
+    written = await worker.route(*(worker.record(topic, b"k", b"[") for _ in range(30)))
+    assert len(written.dead()) == 30

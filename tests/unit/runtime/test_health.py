@@ -15,18 +15,18 @@ def test_ready_only_when_every_check_is() -> None:
     assert not health.is_ready
     kafka, directory = health.check("kafka"), health.check("directory")
     assert health.reasons() == {"kafka": "starting", "directory": "starting"}
-    kafka.ready()
+    kafka.set_ready()
     states = [health.is_ready]
-    directory.ready()
+    directory.set_ready()
     states.append(health.is_ready)
-    directory.unready("reading the directory, 12 records left")
+    directory.set_not_ready("reading the directory, 12 records left")
     assert health.reasons() == {"kafka": None, "directory": "reading the directory, 12 records left"}
     assert [*states, health.is_ready] == [False, True, False]
 
 
 def test_a_check_is_the_same_for_all_who_ask_and_is_a_metric() -> None:
     health = Health(service="health-metric-test")
-    health.check("kafka").ready()
+    health.check("kafka").set_ready()
     assert health.check("kafka").is_ready
     assert REGISTRY.get_sample_value("tocsin_ready", {"service": "health-metric-test", "check": "kafka"}) == 1
 

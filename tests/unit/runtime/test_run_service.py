@@ -30,6 +30,7 @@ class Process:
         self._child = subprocess.Popen(
             [sys.executable, SCRIPT],
             stderr=subprocess.PIPE,
+            bufsize=0,  # a line in a buffer of ours would not be seen by select
             env={"PATH": os.environ["PATH"], "HTTP_HOST": "127.0.0.1", "HTTP_PORT": "0", **environment},
         )
         assert self._child.stderr is not None

@@ -14,6 +14,7 @@ from tocsin.catcher.settings import CatcherSettings
 from tocsin.dev.entry import OWNERS
 from tocsin.dev.services import Surroundings, services
 from tocsin.runtime import read_settings, settings_table
+from tocsin.runtime.bounds import CLOSING, SHUTDOWN
 from tocsin.specifications.settings_tables import settings_class
 
 ROOT = Path(__file__).parents[3]
@@ -67,6 +68,13 @@ def test_variables_are_the_local_stacks_and_make_sense(
     for name, value in (given | mounted_instances(service, tmp_path)).items():
         monkeypatch.setenv(name, value)
     assert read_settings(settings)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_the_time_to_end(service: str) -> None:
+    only = COMPOSE["services"][service]
+    shutdown = float(only["environment"].get("SHUTDOWN_TIMEOUT", SHUTDOWN))
+    assert float(only["stop_grace_period"].removesuffix("s")) > shutdown + CLOSING
 
 
 def test_the_catchers_variables_make_sense(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from tocsin.catcher.service_account import write_account
 from tocsin.dev.entry import OWNERS
 from tocsin.kafka import KafkaSettings
 from tocsin.runtime import read_settings, settings_table
-from tocsin.runtime.service import CLOSE_AT_LEAST
+from tocsin.runtime.bounds import CLOSING
 from tocsin.specifications.settings_tables import settings_class
 
 ROOT = Path(__file__).parents[3]
@@ -176,7 +176,7 @@ def test_updates_and_ends_lose_nothing(deployment: dict[str, Any]) -> None:
     before = (
         container(deployment).get("lifecycle", {}).get("preStop", {}).get("exec", {"command": ["sleep", "0"]})
     )
-    needed = float(before["command"][1]) + float(environment(deployment)["SHUTDOWN_TIMEOUT"]) + CLOSE_AT_LEAST
+    needed = float(before["command"][1]) + float(environment(deployment)["SHUTDOWN_TIMEOUT"]) + CLOSING
     assert pod(deployment)["terminationGracePeriodSeconds"] > needed
 
 

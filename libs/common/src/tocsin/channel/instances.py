@@ -26,7 +26,7 @@ from tocsin.channel.answers import Answer
 from tocsin.channel.provider import Provider
 from tocsin.contracts.jobs import Job
 from tocsin.observability import get_logger
-from tocsin.runtime import Clock, SystemClock
+from tocsin.runtime import Clock, OperatorError, SystemClock
 
 log = get_logger(__name__)
 
@@ -88,7 +88,7 @@ class ProviderKind(Generic[C]):
     create: Callable[[C, Clock], Provider]
 
 
-class ProvidersInvalid(Exception):
+class ProvidersInvalid(OperatorError):
     """The file of provider instances cannot be used; `faults` has a sentence for each reason. Mend it and start again."""
 
     def __init__(self, faults: Sequence[str]) -> None:

@@ -2,10 +2,11 @@
 
 from collections import deque
 
+from tocsin.kafka import ConsumptionStopped
 
-class TooMuchPoison(Exception):
-    """More than the share of the latest records could not be read. Consumption stops and the offsets stay where they are:
-    look at the dead letters, roll back the release that wrote them or mend the one that reads, and start again."""
+
+class TooMuchPoison(ConsumptionStopped):
+    """More than the share of the latest records could not be read. Consumption stops and the offsets stay where they are."""
 
 
 class PoisonGuard:
@@ -26,7 +27,9 @@ class PoisonGuard:
         """A record could not be read; `what` names them in the error's sentence."""
         self._note(bad=True)
         if self._bad >= self._least and self._bad > self._share * (self._latest.maxlen or 1):
-            raise TooMuchPoison(f"{self._bad} of the last {len(self._latest)} {what} could not be read.")
+            raise TooMuchPoison(
+                f"{self._bad} of the last {len(self._latest)} {what} could not be read: replace the release."
+            )
 
     def _note(self, *, bad: bool) -> None:
         if len(self._latest) == self._latest.maxlen:

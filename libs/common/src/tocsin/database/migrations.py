@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from tocsin.database.reach import AWAY, reach, reason
 from tocsin.database.settings import DatabaseSettings
-from tocsin.runtime import OperatorError, load_settings, wait_for
+from tocsin.runtime import OperatorError, load_settings, retry_until_available
 
 VERSION_TABLE = "schema_version"
 
@@ -129,7 +129,9 @@ async def _migrate(migrations: Migrations, settings: DatabaseSettings) -> list[s
         settings.sqlalchemy_url, poolclass=NullPool, connect_args=settings.connect_arguments
     )
     try:
-        await wait_for(settings.place, lambda: reach(engine, settings), retry_on=AWAY, describe=reason)
+        await retry_until_available(
+            settings.place, lambda: reach(engine, settings), retry_on=AWAY, describe=reason
+        )
         return await migrations.upgrade(engine)
     finally:
         await engine.dispose()

@@ -20,6 +20,7 @@ from tocsin.kafka.client.offsets import (
 from tocsin.kafka.consume.cluster import Cluster, KafkaCluster
 from tocsin.kafka.consume.consumer_group import ConsumerGroup
 from tocsin.kafka.consume.exactly_once import ExactlyOnce, Part
+from tocsin.kafka.consume.invalid_records import InvalidRecordLimit
 from tocsin.kafka.consume.member import Fetching
 from tocsin.kafka.consume.ownership import Fenced, Plain, StoredPositions
 from tocsin.kafka.consume.projection import PartitionBatch, Projection, ProjectionStore
@@ -53,9 +54,9 @@ from tocsin.kafka.records import Headers, Outgoing, Record, Stored, TopicPartiti
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.tables.log_reader import read_to_end
 from tocsin.kafka.tables.replica import Replica
-from tocsin.kafka.timings import CRITICAL, OTHERS, GroupTimings, timings_for
 from tocsin.kafka.topics.admin import Admin
 from tocsin.kafka.topics.plan import GroupSpec, Plan, StartOffset, TopicChange, TopicSpec
+from tocsin.runtime.bounds import CRITICAL, OTHERS, GroupTimings, timings_for
 
 __all__ = [
     "CRITICAL",
@@ -77,6 +78,7 @@ __all__ = [
     "GroupSpec",
     "GroupTimings",
     "Headers",
+    "InvalidRecordLimit",
     "KafkaCluster",
     "KafkaFault",
     "KafkaSettings",

@@ -24,6 +24,7 @@ from typing import Any
 import uvloop
 
 from tocsin.observability import get_logger, shutdown_tracing
+from tocsin.runtime.bounds import CLOSING
 from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError, ServiceHalted, find_cause, one_line
 from tocsin.runtime.health import Health
@@ -32,8 +33,8 @@ from tocsin.runtime.loop_watch import watch_loop
 
 log = get_logger(__name__)
 
-CLOSE_AT_LEAST = 2.0
-"""Seconds for the closing even when the runs have used up the bound: leaving a group and closing sockets take that."""
+CLOSE_AT_LEAST = 1.0
+"""Seconds for each component's `close`, even when those before it have used up all of `CLOSING`."""
 
 
 def run_service(
@@ -47,7 +48,8 @@ def run_service(
 ) -> int:
     """Run a service until it is told to stop or a part of it ends; return the exit code. `app` is the ASGI app.
 
-    `shutdown_timeout`: seconds from the signal to the end of the last component's `run` and of the last request.
+    `shutdown_timeout`: seconds from the signal to the end of the last component's `run`; requests being answered, and each
+    `close`, may then take `CLOSING` more.
     """
     life = _Life(
         name=name,
@@ -126,7 +128,7 @@ class _Life:
     async def _open_all(self) -> None:
         for component in self._components:
             self._begun.append(component)
-            self._check.unready(f"opening {component.name}")
+            self._check.set_not_ready(f"opening {component.name}")
             await component.open()
             log.info("opened", component=component.name)
 
@@ -135,7 +137,7 @@ class _Life:
             asyncio.create_task(component.run(self._stop), name=component.name)
             for component in self._components
         ]
-        self._check.ready()
+        self._check.set_ready()
         gc.collect()
         gc.freeze()  # what start-up made stays for ever; collections no longer look at it (tens of milliseconds saved)
         log.info("ready to work", components=[component.name for component in self._components])
@@ -150,11 +152,12 @@ class _Life:
 
     async def _stay(self, serving: asyncio.Task[None], halted: ServiceHalted) -> None:
         """Nothing works any more; answer HTTP, so that readiness says why, until told to stop."""
-        self._check.unready(str(halted))
+        self._check.set_not_ready(str(halted))  # also where nothing had begun to run
         log.error("halted until it is told to stop", reason=str(halted))
         told = asyncio.create_task(self._told.wait(), name="told")
         await asyncio.wait([serving, told], return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
+        self._deadline = asyncio.get_running_loop().time() + CLOSING
 
     def _note_early_end(self, task: asyncio.Task[None]) -> None:
         if not task.done():
@@ -183,6 +186,7 @@ class _Life:
         for task in pending:
             self._fail("did not finish in time", None, component=task.get_name())
             task.cancel()
+        self._deadline += CLOSING
         if pending:
             await asyncio.wait(pending, timeout=CLOSE_AT_LEAST)
         for task in runs:
@@ -219,7 +223,7 @@ class _Life:
     def _begin_to_stop(self) -> None:
         if self._deadline == float("inf"):
             self._deadline = asyncio.get_running_loop().time() + self._bound
-        self._check.unready("stopping")
+        self._check.set_not_ready(str(self._halted or "stopping"))
         self._stop.set()
 
     def _listen_to_signals(self) -> None:

@@ -14,7 +14,7 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 
-async def wait_for(
+async def retry_until_available(
     what: str,
     probe: Callable[[], Awaitable[T]],
     *,
@@ -41,7 +41,7 @@ async def wait_for(
                 log.info("no longer waiting", dependency=what, attempts=attempts)
             return found
         if check is not None:
-            check.unready(reason)
+            check.set_not_ready(reason)
         if reason != said:
             log.warning("waiting", dependency=what, reason=reason, attempts=attempts)
             said = reason

@@ -2,19 +2,14 @@
 
 from typing import Final
 
-from tocsin.contracts.codec import Unreadable, decode_directory
+from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import ApiKey, DirectoryRecord, Workflow
 from tocsin.ingest.published_workflow import PublishedWorkflow
 from tocsin.kafka import Record
 from tocsin.observability import metrics
-from tocsin.runtime import OperatorError
 from tocsin.web import KeyTable
 
 _KEY, _WORKFLOW = "api_key", "workflow"
-
-
-class DirectoryUnreadable(OperatorError):
-    """A record of `directory` is not of this release's shape: upgrade ingest, or run `tocsin directory republish`."""
 
 
 class Directory:
@@ -34,14 +29,14 @@ class Directory:
         return self._subscribers.get((tenant, event_type), ())
 
     def apply(self, record: Record) -> None:
-        """Take one record; kinds that ingest does not need are passed over. Raises `DirectoryUnreadable`."""
+        """Take one record; kinds that ingest does not need are passed over. Raises what the codec raises (`Unreadable`)."""
         kind, tenant, name = _named(record)
         if kind not in (_KEY, _WORKFLOW):
             return
         if record.value is None:
             self._forget(kind, tenant, name)
         else:
-            self._remember(_read(record, record.value))
+            self._remember(decode_directory(record.value))
         metrics.directory_entities.labels("ingest", _KEY).set(len(self.keys))
         metrics.directory_entities.labels("ingest", _WORKFLOW).set(len(self._workflows))
 
@@ -82,13 +77,3 @@ def _named(record: Record) -> tuple[str, str, str]:
     parts = (record.key or b"").decode(errors="replace").split("/", 2)
     kind, tenant, name = (*parts, "", "")[:3]
     return kind, tenant, name
-
-
-def _read(record: Record, value: bytes) -> DirectoryRecord:
-    try:
-        entity: DirectoryRecord = decode_directory(value)
-    except Unreadable as error:
-        raise DirectoryUnreadable(
-            f"The directory record at {record.ref} cannot be read: upgrade ingest, or run `tocsin directory republish`."
-        ) from error
-    return entity

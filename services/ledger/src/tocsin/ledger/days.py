@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ import asyncpg
 
 from tocsin.database import Database
 from tocsin.observability import get_logger
-from tocsin.runtime import Clock
+from tocsin.runtime import Clock, every
 
 log = get_logger(__name__)
 
@@ -46,10 +45,8 @@ class Days:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`, every ten minutes: make days ahead, drop the old ones."""
-        while not stop.is_set():
-            await self._look()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PERIOD)
+        await self._look()
+        await every(PERIOD, self._look, stop=stop)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -7,10 +7,9 @@ from time import perf_counter
 from typing import Any, Final
 
 from tocsin.database import Database
-from tocsin.kafka import PartitionBatch, Record, TopicPartition
+from tocsin.kafka import InvalidRecordLimit, PartitionBatch, Record, TopicPartition
 from tocsin.ledger import dead_letter_rows, status_rows
 from tocsin.ledger.days import Days
-from tocsin.ledger.poison import PoisonShare
 from tocsin.ledger.positions import held_positions, move_positions
 from tocsin.ledger.spans import record_stored
 from tocsin.observability import metrics
@@ -79,7 +78,7 @@ class ProjectedTable:
         self._kind = kind
         self._lane = lane
         self._before_commit = before_commit
-        self._poison = PoisonShare()
+        self._invalid = InvalidRecordLimit(group=group)
         self._clock = clock
         self._written = metrics.processed.labels("ledger", lane, "written")
         self._repeated = metrics.processed.labels("ledger", lane, "repeated")
@@ -94,11 +93,12 @@ class ProjectedTable:
             return await held_positions(connection, self._group, partitions)
 
     async def apply(self, batches: Sequence[PartitionBatch]) -> None:
-        """Rows and positions, or neither. OwnershipLost when another process moved a position; ConsumptionStopped for poison."""
+        """Rows and positions, or neither. OwnershipLost when another process moved a position; ConsumptionStopped when too
+        many records are invalid."""
         began = perf_counter()
         records = [record for batch in batches for record in batch.records]
         rows, unreadable = await self._rows(records)
-        self._poison.look(good=len(rows), bad=len(unreadable), group=self._group)
+        self._invalid.saw(valid=len(rows), invalid=len(unreadable))
         await self._days.ensure({status_rows.day_of(row) for row in rows})
         async with self._database.driver() as connection, connection.transaction():
             await move_positions(

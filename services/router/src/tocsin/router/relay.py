@@ -71,7 +71,7 @@ class Relay:
     async def open(self) -> None:
         """Wait for Kafka and the two topics, with a visible reason."""
         await wait_for_topics(self._settings, [self._topics.directory, self._topics.stops], check=self._check)
-        self._check.ready()
+        self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish, or stand by, until `stop`."""

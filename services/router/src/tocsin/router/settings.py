@@ -10,7 +10,7 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.database import DatabaseSettings
 from tocsin.kafka import KafkaSettings
 from tocsin.router.tokens import UnsubscribeKey
-from tocsin.runtime import Lanes, ServiceSettings
+from tocsin.runtime import Lanes, LaneSettings
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
 SECRET_CHARS = 32
@@ -41,7 +41,7 @@ def _without_slash(url: str | None) -> str | None:
 SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split), AfterValidator(_usable)]
 
 
-class RouterSettings(ServiceSettings):
+class RouterSettings(LaneSettings):
     """What both roles read."""
 
     model_config = SettingsConfigDict(env_prefix="ROUTER_", populate_by_name=True, frozen=True)

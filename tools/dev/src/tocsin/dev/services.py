@@ -68,7 +68,6 @@ def _service(name: str, env: Mapping[str, str], around: Surroundings) -> Service
         "DATABASE_URL": around.database,
         "LANES": "critical,transactional,bulk",
         "LOG_FORMAT": "text",
-        "SHUTDOWN_TIMEOUT": "8",
         "HTTP_HOST": "127.0.0.1",
         "HTTP_PORT": str(port),
     }

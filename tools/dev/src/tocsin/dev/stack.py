@@ -17,7 +17,7 @@ from tocsin.dev.commands import run_command
 from tocsin.dev.entry import Entry
 from tocsin.dev.errors import StartFailed
 from tocsin.dev.local_catcher import LocalCatcher
-from tocsin.dev.processes import free_port, spawn
+from tocsin.dev.processes import end, free_port, spawn
 from tocsin.dev.progress import Steps
 from tocsin.dev.readiness import wait_until_ready
 from tocsin.dev.run_folder import RunFolder, replace_file
@@ -26,6 +26,7 @@ from tocsin.dev.servers import Servers
 from tocsin.dev.services import PARTITIONS, Service, Surroundings, services
 from tocsin.dev.supervisor import Program, Supervisor
 from tocsin.kafka import GroupAtWork, KafkaFault, KafkaSettings
+from tocsin.runtime.bounds import CLOSING, SHUTDOWN
 
 FORGOTTEN_WITHIN = 60.0
 """Seconds; a session lasts 6 to 45."""
@@ -129,7 +130,12 @@ class Stack:
     def _program(self, name: str, module: str, env: Mapping[str, str]) -> Program:
         log = self._folder.logs / f"{name}.log"
         log.unlink(missing_ok=True)
-        return Program(name=name, launch=functools.partial(_launch, module, env=env, log=log), log=log)
+        return Program(
+            name=name,
+            launch=functools.partial(_launch, module, env=env, log=log),
+            log=log,
+            stop=functools.partial(end, timeout=SHUTDOWN + CLOSING),
+        )
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(

@@ -14,7 +14,7 @@ from tocsin.kafka.errors import KafkaFault, OffsetMissing, TopicFault
 from tocsin.kafka.records import TopicPartition
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.runtime.health import Check
-from tocsin.runtime.waiting import wait_for
+from tocsin.runtime.waiting import retry_until_available
 
 COMMAND = "tocsin topics apply"
 
@@ -138,4 +138,4 @@ async def wait_for_topics(settings: KafkaSettings, topics: Iterable[str], *, che
         finally:
             await offsets.close()
 
-    return await wait_for("Kafka", look, retry_on=(KafkaFault,), check=check, describe=str)
+    return await retry_until_available("Kafka", look, retry_on=(KafkaFault,), check=check, describe=str)

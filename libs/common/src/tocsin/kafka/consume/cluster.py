@@ -9,7 +9,7 @@ from tocsin.kafka.failpoints import Failpoints
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.transactional_producer import TransactionalProducer, Transactions
 from tocsin.kafka.settings import KafkaSettings
-from tocsin.kafka.timings import GroupTimings
+from tocsin.runtime.bounds import GroupTimings
 from tocsin.runtime.health import Check
 
 

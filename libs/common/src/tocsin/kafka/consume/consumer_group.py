@@ -29,9 +29,9 @@ from tocsin.kafka.errors import ConsumptionStopped, DrainTooSlow, NoProgress, Ow
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.lag import GroupMetrics
 from tocsin.kafka.records import TopicPartition
-from tocsin.kafka.timings import GroupTimings
 from tocsin.observability import get_logger
 from tocsin.runtime import OperatorError
+from tocsin.runtime.bounds import LEAVE, GroupTimings
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.health import Health
 
@@ -46,7 +46,6 @@ HOUR = 3600.0
 # Four times as long after each loss of the last hour, so that two owners in doubt do not fence each other in a circle.
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
-CLOSE_SECONDS = 5.0
 
 
 class ConsumerGroup(Generic[S]):
@@ -102,7 +101,7 @@ class ConsumerGroup(Generic[S]):
         """Wait for the brokers and the topics, with a visible reason; check the topics' partition counts."""
         counts = await self._cluster.wait_for_topics(self._topics, check=self._check)
         self._ownership.check(self._group, counts)
-        self._check.unready("not assigned yet")
+        self._check.set_not_ready("not assigned yet")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Be a member until ``stop``; then drain. What it raises ends the process: see the table above."""
@@ -149,7 +148,7 @@ class ConsumerGroup(Generic[S]):
             self._over.set()
             await asyncio.wait([polling], timeout=2 * POLL_SECONDS)  # a cancelled getmany confuses aiokafka
         finally:
-            self._check.unready("stopped")
+            self._check.set_not_ready("stopped")
             await _cancel(task for task in (polling, watching) if task is not None)
             await self._close()
         if self._failure is not None:
@@ -180,7 +179,7 @@ class ConsumerGroup(Generic[S]):
         self._lease.begin(member.generation)
         self._assignments += 1
         self._metrics.assigned()
-        self._check.unready("acquiring its partitions")
+        self._check.set_not_ready("acquiring its partitions")
         self._acquiring = self._watched(self._acquire(partitions), name=f"acquire {self._group}")
 
     async def _acquire(self, partitions: frozenset[TopicPartition]) -> None:
@@ -192,6 +191,7 @@ class ConsumerGroup(Generic[S]):
             member=member,
             lease=self._lease,
             clock=self._clock,
+            timings=self._timings,
             buffer_records=self._buffer_records,
             buffer_bytes=self._buffer_bytes,
             room=self._room,
@@ -214,7 +214,7 @@ class ConsumerGroup(Generic[S]):
             )
         member.resume(partitions)
         self._room.set()
-        self._check.ready()
+        self._check.set_ready()
         self._metrics.acquired(len(shards), self._clock.monotonic() - began)
         log.info(
             "acquired shards", group=self._group, shards=sorted(self._shards), assignment=assignment.number
@@ -292,7 +292,7 @@ class ConsumerGroup(Generic[S]):
     async def _release(self) -> None:
         """Stop taking, let what is in flight end and commit, drop what is buffered, let the shards go."""
         async with self._releasing:
-            self._check.unready("rebalancing")
+            self._check.set_not_ready("rebalancing")
             if self._acquiring is not None:
                 await _cancel([self._acquiring])
             if self._ownership.exclusive and self._member_id not in (None, self._joined.member_id):
@@ -338,9 +338,9 @@ class ConsumerGroup(Generic[S]):
             self._metrics.show(self._joined, self._shards)
             if self._shards:
                 if self._lease.ok():
-                    self._check.ready()
+                    self._check.set_ready()
                 else:
-                    self._check.unready("the group coordinator does not answer heartbeats")
+                    self._check.set_not_ready("the group coordinator does not answer heartbeats")
             now = self._clock.monotonic()
             if self._shards and now - self._polled > bound:
                 raise NoProgress(f"Group {self._group} has read nothing for {bound:g} s.")
@@ -381,7 +381,7 @@ class ConsumerGroup(Generic[S]):
         await _cancel(self._tasks.values())
         self._tasks = {}
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(LEAVE):
                 await self._let_go()
         member, self._member = self._member, None
         if member is not None:
@@ -401,7 +401,7 @@ class ConsumerGroup(Generic[S]):
         for cause in causes:
             if isinstance(cause, ConsumptionStopped):
                 log.error("consumption stopped", group=self._group, reason=str(cause))
-                self._check.unready(str(cause))
+                self._check.set_not_ready(str(cause))
                 await stop.wait()
                 return
             if isinstance(cause, OperatorError):
@@ -417,7 +417,7 @@ class ConsumerGroup(Generic[S]):
         log.warning(
             "ownership lost, joining anew", group=self._group, seconds=round(pause, 1), reason=str(lost)
         )
-        self._check.unready(f"joins the group anew: {lost}")
+        self._check.set_not_ready(f"joins the group anew: {lost}")
         await _first_of(stop.wait(), seconds=pause)
 
 

@@ -22,15 +22,12 @@ from tocsin.kafka.client.offsets import Position
 from tocsin.kafka.errors import KafkaFault, OwnershipLost
 from tocsin.kafka.records import Record, TopicPartition, from_consumer
 from tocsin.kafka.settings import KafkaSettings
-from tocsin.kafka.timings import GroupTimings
 from tocsin.observability import get_logger
+from tocsin.runtime.bounds import COMMIT, LEAVE, GroupTimings
 from tocsin.runtime.clock import Clock
 
 log = get_logger(__name__)
 
-# What the broker may still be asked for when this process leaves.
-LEAVE_SECONDS = 5.0
-COMMIT_SECONDS = 8.0
 # aiokafka's own watchdog would expel a member whose window is full while a provider is away.
 NEVER_MS = 2**31 - 1
 
@@ -228,7 +225,7 @@ class GroupMember:
 
     async def leave(self) -> None:
         consumer, self._consumer = self._consumer, None
-        if consumer is not None and not await stop_consumer(consumer, seconds=LEAVE_SECONDS):
+        if consumer is not None and not await stop_consumer(consumer, seconds=LEAVE):
             log.warning("left the group without an answer", group=self._group)
 
     @property
@@ -277,7 +274,7 @@ class GroupMember:
             AioTopicPartition(*partition): tuple(position) for partition, position in positions.items()
         }
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
+            async with asyncio.timeout(COMMIT):
                 await self._joined[0].commit(offsets)
         except (KafkaError, TimeoutError) as exc:
             raise OwnershipLost(f"The group {self._group} refused a commit of offsets: {exc!r}.") from exc

@@ -79,13 +79,11 @@ class Fenced:
         cluster: Cluster,
         shards: int,
         limits: Mapping[str, int] | None = None,
-        fence_seconds: float = 20.0,
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self._cluster = cluster
         self._shards = shards
         self._limits = Limits(limits)
-        self._fence_seconds = fence_seconds
         self._failpoints = failpoints
         self._partition_count = 0
         self._producers: dict[int, Transactions] = {}
@@ -107,7 +105,7 @@ class Fenced:
         for partition in sorted(assignment.partitions):
             partitions[shard_of(partition.partition, self._shards)].append(partition)
         # The order is the promise: first the former owner is fenced, then it is asked where it stopped.
-        await self._fence(assignment.group, partitions)
+        await self._fence(assignment, partitions)
         positions = await _committed(assignment, assignment.partitions)
         shards = []
         for number, owned in partitions.items():
@@ -125,7 +123,8 @@ class Fenced:
             shards.append(shard)
         return shards
 
-    async def _fence(self, group: str, shards: Collection[int]) -> None:
+    async def _fence(self, assignment: Assignment, shards: Collection[int]) -> None:
+        group = assignment.group
         for number in shards:
             self._producers[number] = self._cluster.transactions(
                 transactional_id=f"{group}.{number}",
@@ -134,7 +133,7 @@ class Fenced:
                 failpoints=self._failpoints,
             )
         try:
-            async with asyncio.timeout(self._fence_seconds):
+            async with asyncio.timeout(assignment.timings.fence):
                 await self._failpoints.reach("before_fence")
                 await asyncio.gather(*(producer.open() for producer in self._producers.values()))
                 await self._failpoints.reach("after_fence")

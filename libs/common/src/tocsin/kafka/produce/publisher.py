@@ -17,14 +17,14 @@ from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions
 from tocsin.kafka.records import Outgoing, Stored
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import get_logger, metrics
+from tocsin.runtime.bounds import CLOSE_PUBLISHER
 from tocsin.runtime.health import Health
-from tocsin.runtime.waiting import wait_for
+from tocsin.runtime.waiting import retry_until_available
 
 log = get_logger(__name__)
 
 # A broker that holds a request longer than this is asked again on a new connection.
 REQUEST_SECONDS = 15.0
-CLOSE_SECONDS = 10.0
 # From here on a batch of our own is cheaper than the same records one by one.
 WORTH_A_BATCH = 4
 
@@ -70,12 +70,12 @@ class Publisher:
 
     async def open(self) -> None:
         """Wait for the brokers, with a visible reason."""
-        producer = await wait_for(
+        producer = await retry_until_available(
             "Kafka", self._connect, retry_on=(KafkaFault,), check=self._check, describe=str
         )
         self._producer = producer
         self._partitions = Partitions(producer.partitions_for)
-        self._check.ready()
+        self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch the producer until ``stop``; ProducerBroken when it can no longer keep its promise."""
@@ -86,7 +86,7 @@ class Publisher:
             if self._producer is not None and sender_ended(self._producer):
                 self._broken.set()
             if self._broken.is_set():
-                self._check.unready("the producer is broken")
+                self._check.set_not_ready("the producer is broken")
                 msg = f"The {self.name} can send no more: {self._fault!r}."
                 raise ProducerBroken(msg) from self._fault
 
@@ -95,7 +95,7 @@ class Publisher:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        if not await stop_producer(producer, seconds=CLOSE_SECONDS):
+        if not await stop_producer(producer, seconds=CLOSE_PUBLISHER):
             log.warning("closed with records nobody acknowledged", publisher=self.name, bytes=self._held)
 
     @property

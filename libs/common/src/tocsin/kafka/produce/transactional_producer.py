@@ -24,12 +24,10 @@ from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions
 from tocsin.kafka.records import Outgoing, TopicPartition
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import metrics
+from tocsin.runtime.bounds import CLOSE_TRANSACTIONS, TRANSACTION
 
-# A dead owner's open transaction holds readers no longer than this.
-TRANSACTION_TIMEOUT = 10.0
 # A broker that has not answered by then is away, and asking every 5 ms helps nobody.
 QUICK_FOR = 0.25
-CLOSE_SECONDS = 5.0
 
 
 class Transactions(Protocol):
@@ -80,7 +78,7 @@ class TransactionalProducer:
         producer = AIOKafkaProducer(
             **self._settings.client_options(),
             transactional_id=self._id,
-            transaction_timeout_ms=int(TRANSACTION_TIMEOUT * 1000),
+            transaction_timeout_ms=int(TRANSACTION * 1000),
             linger_ms=0,
             max_batch_size=BATCH_BYTES,
             retry_backoff_ms=int(PATIENT_RETRY * 1000),
@@ -100,14 +98,14 @@ class TransactionalProducer:
             self._patience.cancel()
         if self._producer is not None:
             producer, self._producer = self._producer, None
-            await stop_producer(producer, seconds=CLOSE_SECONDS)
+            await stop_producer(producer, seconds=CLOSE_TRANSACTIONS)
 
     async def run(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]) -> None:
         """One transaction. RecordTooLarge before anything is produced; TransactionFailed for whatever else."""
         self._limits.check(outgoing)
         began = perf_counter()
         try:
-            async with asyncio.timeout(TRANSACTION_TIMEOUT):
+            async with asyncio.timeout(TRANSACTION):
                 await self._run(outgoing, offsets)
         except RecordTooLarge:
             raise
@@ -115,9 +113,7 @@ class TransactionalProducer:
             metrics.fenced.labels(*self._labels).inc()
             raise self._failure(f"A newer owner of {self._id} fenced this process.") from exc
         except TimeoutError as exc:
-            raise self._failure(
-                f"A transaction of {self._id} did not end within {TRANSACTION_TIMEOUT:g} s."
-            ) from exc
+            raise self._failure(f"A transaction of {self._id} did not end within {TRANSACTION:g} s.") from exc
         except (KafkaError, AssertionError) as exc:  # aiokafka asserts on states a failure leaves behind
             raise self._failure(f"A transaction of {self._id} failed: {exc!r}.") from exc
         self._seconds.observe(perf_counter() - began)

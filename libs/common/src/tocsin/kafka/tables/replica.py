@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from tocsin.kafka.errors import KafkaFault
+from tocsin.contracts.codec import Unreadable, fault_in
+from tocsin.kafka.errors import CopyUnreadable, KafkaFault
 from tocsin.kafka.lag import kind_and_lane
 from tocsin.kafka.records import Record
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.tables.log_reader import LogReader, until_end
 from tocsin.observability import metrics
 from tocsin.runtime.health import Health
-from tocsin.runtime.waiting import wait_for
+from tocsin.runtime.waiting import retry_until_available
 
 POLL_SECONDS = 0.2
 
@@ -19,8 +20,12 @@ class Replica:
     """A component: calls ``apply(record)`` for every committed record of ``topic``, oldest first, for ever.
 
     ``caught_up`` is set, and the health check turns ready, once the end as it was at the start is passed.
-    `open` returns only then. A record without value is a tombstone. What ``apply`` raises ends the process.
-    While the broker is away the replica stays as it is, and stays ready.
+    `open` returns only then. A record without value is a tombstone. While the broker is away the replica stays
+    as it is, and stays ready.
+
+    Where ``apply`` raises what a decoder raises (`Unreadable`), CopyUnreadable halts the service, unless a later
+    record of the same key can be read: `tocsin directory republish` mends a topic that way. Whatever else it raises
+    ends the process.
     """
 
     def __init__(
@@ -44,19 +49,21 @@ class Replica:
         self._applied = metrics.replica_records.labels(health.service, kind)
         self._shown = metrics.replica_caught_up.labels(health.service, kind)
         self._reader: LogReader | None = None
+        self._unreadable: dict[bytes | None, str] = {}
 
     async def open(self) -> None:
         """Read the topic to its end; waits for brokers and topic with a visible reason."""
-        self._reader = await wait_for(
+        self._reader = await retry_until_available(
             "Kafka", self._connect, retry_on=(KafkaFault,), check=self._check, describe=str
         )
-        self._check.unready(f"reading {self._topic} to its end")
+        self._check.set_not_ready(f"reading {self._topic} to its end")
         async for records in until_end(self._reader, topic=self._topic):
             self._take(records)
             await asyncio.sleep(0)  # a long log must not hold the event loop
+        self._check_readable()
         self.caught_up.set()
         self._shown.set(1)
-        self._check.ready()
+        self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the topic until ``stop``."""
@@ -66,6 +73,7 @@ class Replica:
         while not stop.is_set():
             for records in await reader.read(seconds=POLL_SECONDS):
                 self._take(records)
+            self._check_readable()
 
     async def close(self) -> None:
         """Disconnect."""
@@ -85,5 +93,19 @@ class Replica:
 
     def _take(self, records: list[Record]) -> None:
         for record in records:
-            self._apply(record)
+            try:
+                self._apply(record)
+            except Unreadable as error:
+                self._unreadable[record.key] = f"{record.ref} cannot be read ({fault_in(error)})"
+            else:
+                self._unreadable.pop(record.key, None)
         self._applied.inc(len(records))
+
+    def _check_readable(self) -> None:
+        """Raise CopyUnreadable when the newest record of any key could not be read."""
+        if not self._unreadable:
+            return
+        what = next(iter(self._unreadable.values()))
+        sentence = f"The record {what}: upgrade this service, or run `tocsin directory republish` and start it again."
+        self._check.set_not_ready(sentence)
+        raise CopyUnreadable(sentence)

@@ -63,7 +63,7 @@ class MemoryCluster(Cluster):
     async def wait_for_topics(self, topics: Iterable[str], *, check: Check) -> dict[str, int]:
         names = list(topics)
         while missing := set(names) - self.logs.topics:
-            check.unready(f"waiting for Kafka: {topic_missing(missing)}")
+            check.set_not_ready(f"waiting for Kafka: {topic_missing(missing)}")
             await self.logs.changed()
         return {name: len(self.logs.of(name)) for name in names}
 

@@ -31,9 +31,8 @@ from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.feedback import FETCHING, Feedback
 from tocsin.router.worker.handled import Partitions
 from tocsin.router.worker.lookups import Lookups
-from tocsin.router.worker.poison import PoisonWatch
 from tocsin.router.worker.routing import Router
-from tocsin.runtime import Check, Clock, Component, Health, SystemClock, wait_for
+from tocsin.runtime import Check, Clock, Component, Health, SystemClock, retry_until_available
 
 log = get_logger(__name__)
 
@@ -82,9 +81,6 @@ def worker_components(
             claims=claims,
             lookups=lookups,
             decider=Decider(directory=directory, renderer=renderer, topics=topics, lane=lane, links=links),
-            poison=PoisonWatch(
-                topic=topics.intents(lane), check=health.check(f"intents {lane}"), clock=clock
-            ),
             partitions=partitions,
             clock=clock,
             default_tenant=settings.default_tenant,
@@ -129,10 +125,10 @@ class PartitionCount:
 
     async def open(self) -> None:
         """Wait for a broker, then ask."""
-        self._into.count = await wait_for(
+        self._into.count = await retry_until_available(
             "Kafka", self._ask, retry_on=(KafkaFault,), check=self._check, describe=str
         )
-        self._check.ready()
+        self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Nothing to do."""

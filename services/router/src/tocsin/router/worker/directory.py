@@ -9,23 +9,18 @@ import jmespath
 import jsonschema_rs
 from jmespath.exceptions import JMESPathError
 
-from tocsin.contracts.codec import Unreadable, decode_directory
+from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import ApiKey, Category, DirectoryRecord, Template, Tenant, Workflow
 from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import Record
 from tocsin.observability import get_logger, metrics
 from tocsin.router.templates import Renderer
-from tocsin.runtime import OperatorError
 
 log = get_logger(__name__)
 
 _TELLS_NAMES: Final = frozenset({"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"})
 """Faults whose text repeats the names of properties, which are the producer's words."""
 _NONE: Final[Mapping[str, Template]] = MappingProxyType({})
-
-
-class DirectoryUnreadable(OperatorError):
-    """A record of `directory` is not of this release's shape: upgrade the workers, or run `tocsin directory republish`."""
 
 
 class PublishedWorkflow:
@@ -109,14 +104,14 @@ class PublishedDirectory:
         return self._templates.get((tenant, workflow, channel), _NONE)
 
     def apply(self, record: Record) -> None:
-        """Take one record: an entity as it now stands, or its end. Raises DirectoryUnreadable."""
+        """Take one record: an entity as it now stands, or its end. Raises what the codec raises (`Unreadable`)."""
         key = record.key or b""
         before = self._entities.pop(key, None)
         if before is not None:
             self._forget(before)
         if record.value is None:
             return
-        entity = _read(record, record.value)
+        entity: DirectoryRecord = decode_directory(record.value)
         if isinstance(entity, ApiKey):
             return
         self._entities[key] = entity
@@ -165,13 +160,3 @@ class PublishedDirectory:
         kind = type(entity).__name__.lower()
         self._counts[kind] += change
         metrics.directory_entities.labels("router", kind).set(self._counts[kind])
-
-
-def _read(record: Record, value: bytes) -> DirectoryRecord:
-    try:
-        entity: DirectoryRecord = decode_directory(value)
-    except Unreadable as error:
-        raise DirectoryUnreadable(
-            f"The directory record at {record.ref} cannot be read: upgrade the workers, or run `tocsin directory republish`."
-        ) from error
-    return entity

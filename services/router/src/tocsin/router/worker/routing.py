@@ -11,7 +11,16 @@ from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane, Reason, StatusName
-from tocsin.kafka import NO_FAILPOINTS, Batch, Failpoints, Outgoing, Part, Record, partition_for
+from tocsin.kafka import (
+    NO_FAILPOINTS,
+    Batch,
+    Failpoints,
+    InvalidRecordLimit,
+    Outgoing,
+    Part,
+    Record,
+    partition_for,
+)
 from tocsin.observability import get_logger, metrics, record_span, recording, tracing_on
 from tocsin.router.policy import Facts
 from tocsin.router.worker.audience import recipient_id
@@ -34,7 +43,6 @@ from tocsin.router.worker.handled import (
     trace_of,
 )
 from tocsin.router.worker.lookups import Who
-from tocsin.router.worker.poison import PoisonWatch
 from tocsin.router.worker.reading import Plan, Refusal, plan_rest, read_event
 from tocsin.router.worker.share import Share
 from tocsin.router.worker.statuses import StatusWriter
@@ -57,7 +65,6 @@ class Router:
         claims: ClaimsIdentities,
         lookups: KnowsPeople,
         decider: Decider,
-        poison: PoisonWatch,
         partitions: Partitions,
         clock: Clock,
         default_tenant: str | None = None,
@@ -69,7 +76,7 @@ class Router:
         self._claims = claims
         self._lookups = lookups
         self._decider = decider
-        self._poison = poison
+        self._invalid = InvalidRecordLimit(group=topics.group(SERVICE, lane))
         self._partitions = partitions
         self._clock = clock
         self._default_tenant = default_tenant
@@ -87,7 +94,7 @@ class Router:
 
     async def process(self, batch: Batch) -> Part:
         """What follows from the batch, or, when deciding takes long or writes much, from its first records: they commit
-        before the others are decided. Raises when the database is away, or our own topics hold poison."""
+        before the others are decided. Raises when the database is away, or too many intents are invalid."""
         breath, now, began = Breath(), self._clock.now(), perf_counter()
         read: list[tuple[Record, Read]] = []
         for record in batch.records:
@@ -125,10 +132,9 @@ class Router:
             done += 1
             if breath.due:
                 await breath.take()
-        await self._poison.saw(
-            records=sum(record.topic != self._events for record, _ in todo[:done]),
-            unreadable=sum(isinstance(one, Unread) for _, one in todo[:done]),
-        )
+        invalid = sum(isinstance(one, Unread) for _, one in todo[:done])
+        intents = sum(record.topic != self._events for record, _ in todo[:done])
+        self._invalid.saw(valid=intents - invalid, invalid=invalid)
         self._took("decide", began)
         self._count()
         return Part(out, records=done)
