@@ -346,6 +346,22 @@ async def test_while_it_acquires_it_has_a_lease_and_reads_nothing(
     await running.leave()
 
 
+async def test_assignments_are_counted_over_memberships(prepared: MemoryStage, pauses: Pauses) -> None:
+    assignments: list[int] = []
+    lost = [LeaseLost("too late")]
+
+    async def work(shard: Shard) -> None:
+        assignments.append(shard.assignment)
+        if lost:
+            raise lost.pop()
+        await take_all(shard)
+
+    running = await prepared.plain(work, rejoins=1, pause=pauses).start()
+    await until(lambda: len(assignments) == 2)
+    await running.leave()
+    assert assignments == [1, 2]
+
+
 # Reading by turns
 
 

@@ -92,6 +92,7 @@ class ConsumerGroup(Generic[S]):
         self._check = health.check(f"kafka group {group}")
         self._metrics = GroupMetrics(group=group, prefix=cluster.prefix, clock=clock)
         self._losses: deque[float] = deque(maxlen=rejoins + 1)
+        self._assignments = 0
         self._begin()
 
     @property
@@ -124,7 +125,6 @@ class ConsumerGroup(Generic[S]):
         self._lease = Lease(clock=self._clock, seconds=self._timings.lease)
         self._member: Member | None = None
         self._member_id: str | None = None
-        self._assignments = 0
         self._shards: dict[int, S] = {}
         self._owners: dict[TopicPartition, S] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
