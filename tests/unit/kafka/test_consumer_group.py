@@ -509,6 +509,20 @@ async def test_nothing_outlives_a_run_that_ends_anywhere(
     await running.leave()
 
 
+async def test_a_transaction_that_does_not_end_is_given_up(
+    prepared: MemoryStage, opened: list[MemoryTransactions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_group, "LEAVE", 0.05)
+    mine, hold = asyncio.all_tasks(), HoldAt("before_commit")
+    running = await prepared.copier(failpoints=hold).start()
+    await prepared.publish_values(numbers(1))
+    await hold.reached.wait()
+    assert running.task is not None
+    running.task.cancel()
+    await asyncio.wait([running.task])
+    nothing_is_left(prepared, opened, mine)
+
+
 @pytest.mark.parametrize(
     "error", [LeaseLost("lost"), LookupError("a defect"), ConsumptionStopped("no statuses")]
 )
