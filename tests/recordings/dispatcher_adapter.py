@@ -17,7 +17,7 @@ from tocsin.channel.stop_table import StopTable
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Batch, Outgoing, Position, Record, Stored, TopicPartition, timings_for
+from tocsin.kafka import Batch, Outgoing, Position, Record, Stored, TopicPartition, timeouts_for
 from tocsin.testing import ManualClock
 
 ANSWERS: dict[str, type[Answer]] = {
@@ -121,7 +121,7 @@ async def run(case: Any, base: Any) -> Any:
             return sandbox, gate
         return (around, gate) if not job.providers or around.name in job.providers else None
 
-    timeout = timings_for(lane).call
+    timeout = timeouts_for(lane).send_timeout
     attempts = Attempts(channel=channel, lane=lane, route=route, call_timeout=timeout, clock=around.clock)
     loop = DeliveryLoop(
         channel=channel, lane=lane, topics=topics, attempts=attempts, publisher=parts, offsets=parts, stops=stops,

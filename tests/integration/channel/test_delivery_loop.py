@@ -28,7 +28,7 @@ from tocsin.kafka import (
     Admin,
     Failpoints,
     GroupSpec,
-    GroupTimings,
+    GroupTimeouts,
     KafkaSettings,
     Offsets,
     Outgoing,
@@ -45,7 +45,15 @@ from tocsin.testing.until import until
 
 pytestmark = pytest.mark.kafka
 
-TIGHT = GroupTimings(call=2, drain=3, rebalance=6, session=3, heartbeat=0.2, margin=1, progress=20)
+TIGHT = GroupTimeouts(
+    send_timeout=2,
+    drain_timeout=3,
+    rebalance_timeout=6,
+    session_timeout=3,
+    heartbeat_interval=0.2,
+    lease_margin=1,
+    progress_timeout=20,
+)
 LANE = Lane.TRANSACTIONAL
 CHANNEL = Channel.SMS
 PARTITIONS = 4
@@ -175,7 +183,7 @@ class Bench:
                 channel=CHANNEL,
                 lane=LANE,
                 route=lambda job: None if job.providers == ["nowhere"] else (provider, gate),
-                call_timeout=TIGHT.call,
+                call_timeout=TIGHT.send_timeout,
                 clock=SystemClock(),
             ),
             publisher=self.publisher,
@@ -197,7 +205,7 @@ class Bench:
             group=self.topics.group(CHANNEL.dispatcher, LANE),
             topics=[self.jobs],
             slots=2,
-            timings=TIGHT,
+            timeouts=TIGHT,
             work=self.loop(provider, failpoints=failpoints).work,
             health=Health(service="test"),
             clock=SystemClock(),
@@ -426,7 +434,7 @@ async def test_commits_carry_where_the_outcomes_of_what_follows_begin(bench: Ben
         group=bench.topics.group(CHANNEL.dispatcher, LANE),
         topics=[bench.jobs],
         slots=2,
-        timings=TIGHT,
+        timeouts=TIGHT,
         work=look,
         health=Health(service="test"),
         clock=SystemClock(),

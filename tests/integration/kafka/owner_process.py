@@ -15,7 +15,7 @@ from tocsin.kafka import (
     ConsumerGroup,
     ExactlyOnce,
     Fenced,
-    GroupTimings,
+    GroupTimeouts,
     KafkaCluster,
     KafkaFault,
     KafkaSettings,
@@ -24,7 +24,9 @@ from tocsin.kafka import (
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.health import Health
 
-TIMINGS = GroupTimings(call=2, drain=3, rebalance=10, session=4, heartbeat=0.2)
+TIMEOUTS = GroupTimeouts(
+    send_timeout=2, drain_timeout=3, rebalance_timeout=10, session_timeout=4, heartbeat_interval=0.2
+)
 
 
 class Fatal:
@@ -54,7 +56,7 @@ async def own(servers: str, prefix: str, place: str, what: str) -> None:
         topics=[f"{prefix}in"],
         ownership=Fenced(cluster=cluster, shards=2, failpoints=failpoints),
         work=ExactlyOnce(process, clock=SystemClock()).work,
-        timings=TIMINGS,
+        timeouts=TIMEOUTS,
         health=Health(service="test"),
         clock=SystemClock(),
         rejoins=0,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tocsin.dev.kafka import KafkaServer
-from tocsin.kafka import GroupTimings, Outgoing
+from tocsin.kafka import GroupTimeouts, Outgoing
 from tocsin.runtime import Health
 from tocsin.testing.stage import Table
 from tocsin.testing.until import until
@@ -18,7 +18,7 @@ from tocsin.web import service_app
 
 pytestmark = pytest.mark.kafka
 
-TIMINGS = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2)
+TIMEOUTS = GroupTimeouts(send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def frozen(broker: KafkaServer) -> Iterator[None]:
 async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, broker: KafkaServer) -> None:
     await stage.topics("in", groups=["table"])
     table, health = Table(), Health(service="frozen")
-    member = await stage.projection(table, health=health, timings=TIMINGS).start()
+    member = await stage.projection(table, health=health, timeouts=TIMEOUTS).start()
     transport = httpx.ASGITransport(app=service_app(name="frozen", health=health))
     async with httpx.AsyncClient(transport=transport, base_url="http://frozen") as client:
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tocsin.kafka import GroupTimings, OwnershipLost
+from tocsin.kafka import GroupTimeouts, OwnershipLost
 from tocsin.testing.stage import HoldAt, numbers, take_all
 
 pytestmark = pytest.mark.kafka
@@ -27,8 +27,10 @@ async def test_a_slow_fence_holds_consumption(stage, until):
 
 async def test_the_lease_ends_when_heartbeats_stop_and_an_expelled_member_ends(stage, until):
     await stage.topics("in", groups=["copier"])
-    timings = GroupTimings(call=2, drain=3, rebalance=10, session=4, heartbeat=0.2)
-    member = await stage.fenced(take_all, timings=timings).start()
+    timeouts = GroupTimeouts(
+        send_timeout=2, drain_timeout=3, rebalance_timeout=10, session_timeout=4, heartbeat_interval=0.2
+    )
+    member = await stage.fenced(take_all, timeouts=timeouts).start()
     group = member.component
     await until(lambda: len(group.held) == 2 and group._lease.ok())
     coordinator = group._member._membership._coordinator

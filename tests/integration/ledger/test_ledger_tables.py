@@ -1,16 +1,21 @@
 """Rows and positions on a real PostgreSQL: together, once, by day."""
 
 import asyncio
-from datetime import date, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from types import NoneType
+from typing import Any, get_args
 
+import msgspec
 import pytest
 
-from tocsin.contracts.dead_letters import DeadLetter
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
+from tocsin.contracts.statuses import Status
 from tocsin.kafka import ConsumptionStopped, OwnershipLost
+from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, Table
 
 pytestmark = pytest.mark.postgres
 
+TYPES = {bool: "boolean", int: "integer", datetime: "timestamp with time zone"}
 COUNT = "SELECT count(*) FROM ledger.statuses"
 POSITION = "SELECT next_offset FROM ledger.positions"
 
@@ -146,3 +151,53 @@ async def test_dead_letters_are_kept_whole(books: Any, log: Any) -> None:
     await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
     found = await books.rows("SELECT origin, tenant, reason, key, value FROM ledger.dead_letters")
     assert found == [("e/0/7", "acme", "data_invalid", b"k", b"\x00{")]
+
+
+async def test_what_a_dead_letter_left_out_outlives_its_topic(books: Any, log: Any) -> None:
+    dead = log(topic="dead.router")
+    letter = DeadLetter(
+        service="router", reason="data_too_large", detail="d", origin="e/0/8", at=books.clock.now()
+    )
+    key, headers = b"k" * 5_000, (("ce_id", b"h" * 6_000),)
+    rest = truncate_to_fit(letter, key=key, value=b"{}", headers=headers, largest=4_000)
+    record = dead.record(rest.value, key=rest.key, headers=rest.headers)
+    await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
+    names = ", ".join(DeadLetter.__struct_fields__)
+    assert await books.rows(f"SELECT {names} FROM ledger.dead_letters") == [msgspec.structs.astuple(letter)]
+    assert (letter.original_key_bytes, letter.original_headers_bytes) == (5_000, 6_005)
+
+
+async def test_a_release_that_does_not_know_the_new_columns_goes_on(books: Any, log: Any) -> None:
+    """Migrations run before the processes of the release before are replaced."""
+    async with books.database.driver() as connection:
+        await connection.execute("ALTER TABLE ledger.dead_letters ADD COLUMN later text NOT NULL DEFAULT ''")
+    dead = log(topic="dead.router")
+    letter = DeadLetter(
+        service="router", reason="data_invalid", detail="d", origin="e/0/9", at=books.clock.now()
+    )
+    record = dead.record(b"{", headers=tuple(letter.headers()))
+    await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
+    assert await books.rows("SELECT origin, later FROM ledger.dead_letters") == [("e/0/9", "")]
+
+
+@pytest.mark.parametrize("table", [STATUSES, DEAD_LETTERS], ids=lambda table: table.name)
+async def test_the_migrated_tables_have_a_column_for_each_field(books: Any, table: Table) -> None:
+    migrated = await books.rows(
+        f"SELECT column_name FROM information_schema.columns WHERE table_schema = 'ledger' AND table_name = '{table.name}'"
+    )
+    assert {name for (name,) in migrated} == set(table.columns)
+
+
+async def test_the_columns_have_the_types_of_the_fields(books: Any) -> None:
+    migrated = await books.rows(
+        "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
+        "WHERE table_schema = 'ledger' AND table_name = 'statuses'"
+    )
+    columns = {name: (data_type, nullable == "YES") for name, data_type, nullable in migrated}
+    ids = {"status_id", "notification_id", "delivery_id"}
+    for field in msgspec.structs.fields(Status):
+        if field.name == "version":
+            continue
+        (python_type,) = set(get_args(field.type) or (field.type,)) - {NoneType}
+        expected = "uuid" if field.name in ids else TYPES.get(python_type, "text")
+        assert columns[field.name] == (expected, field.default is None), field.name

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tocsin.contracts.directory import ApiKey, Scope
-from tocsin.contracts.statuses import Status, status_of
+from tocsin.contracts.statuses import EventRef, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.ledger import create_app, reading
 from tocsin.web import KeyTable, new_key
@@ -58,7 +58,7 @@ async def asking(books: Any, log: Any) -> AsyncIterator[Asking]:
         key = new_key("live")
         keys[tenant] = key.reveal()
         table.put(ApiKey(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=[scope]))
-    app = create_app(ledger=books.ledger, keys=table)
+    app = create_app(reader=books.reader, keys=table)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
         yield Asking(client, keys, books, log())
 
@@ -119,9 +119,9 @@ async def test_cursors_nobody_gave_out(asking: Asking, cursor: str) -> None:
 async def test_filters(asking: Asking, story: Any) -> None:
     failed = story("bob", "sms", workflow="alarm", event="e2")
     failed[-1] = status_of(
-        StatusName.FAILED, subject=failed[-1].subject, cause="jobs/0/2", at=failed[-1].at, tenant="acme", lane=Lane.BULK,
-        origin="events/0/2", notification_id=failed[0].notification_id, recipient="bob", workflow="alarm", channel="sms",
-        delivery_id=failed[-1].delivery_id, event_id="e2", reason="address_invalid",
+        StatusName.FAILED, EventRef(tenant="acme", event_id="e2", origin="events/0/2"), cause="jobs/0/2",
+        at=failed[-1].at, lane=Lane.BULK, notification_id=failed[0].notification_id, recipient="bob", workflow="alarm",
+        channel="sms", delivery_id=failed[-1].delivery_id, reason="address_invalid",
     )  # fmt: skip
     await asking.happens(*story("ann", "email"))
     await asking.happens(*failed, days=1)
@@ -159,8 +159,8 @@ async def test_a_notification_stands_once_in_a_list_however_often_it_fits(asking
 
 async def test_records_about_an_event_are_found_by_its_id(asking: Asking, story: Any) -> None:
     refused = status_of(
-        StatusName.EVENT_REFUSED, subject="e9", cause="events/0/3", at=asking._books.clock.now(), tenant="acme",
-        lane=Lane.BULK, origin="events/0/3", event_id="e9", event_source="s", reason="workflow_unknown", detail="No such.",
+        StatusName.EVENT_REFUSED, EventRef(tenant="acme", event_id="e9", event_source="s", origin="events/0/3"),
+        cause="events/0/3", at=asking._books.clock.now(), lane=Lane.BULK, reason="workflow_unknown", detail="No such.",
     )  # fmt: skip
     await asking.happens(refused, *story("ann", "email", event="e9"))
     found = await asking.list(event="e9")
@@ -183,8 +183,8 @@ async def test_repetitions_told_once_for_the_whole_event_are_found_by_its_id(
 ) -> None:
     """As the router writes it when an event for very many recipients comes again."""
     repeated = status_of(
-        StatusName.DUPLICATE, subject="e9", cause="events/0/4", at=asking._books.clock.now(), tenant="acme",
-        lane=Lane.BULK, origin="events/0/4", event_id="e9", event_source="s", rule="duplicate",
+        StatusName.DUPLICATE, EventRef(tenant="acme", event_id="e9", event_source="s", origin="events/0/4"),
+        cause="events/0/4", at=asking._books.clock.now(), lane=Lane.BULK, rule="duplicate",
     )  # fmt: skip
     await asking.happens(*story("ann", "email", event="e9"), repeated)
     found = [(one["kind"], one["state"]) for one in await asking.list(event="e9")]
@@ -213,9 +213,9 @@ async def test_an_id_used_again_is_marked(asking: Asking, story: Any) -> None:
     first = story("ann", "email")
     again = [
         status_of(
-            one.status, subject=one.subject, cause="events/0/88", at=one.at + timedelta(days=2), tenant="acme",
-            lane=Lane.BULK, origin="events/0/88", notification_id=one.notification_id, delivery_id=one.delivery_id,
-            channel=one.channel, recipient="ann", workflow="hello",
+            one.status, EventRef(tenant="acme", event_id="e2", origin="events/0/88"), cause="events/0/88",
+            at=one.at + timedelta(days=2), lane=Lane.BULK, notification_id=one.notification_id,
+            delivery_id=one.delivery_id, channel=one.channel, recipient="ann", workflow="hello",
         )
         for one in first[:2]
     ]  # fmt: skip

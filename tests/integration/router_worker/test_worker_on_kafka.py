@@ -159,9 +159,8 @@ async def test_a_device_that_is_gone_is_removed_once_and_stops_learn_of_it(site,
     await until(routed)
     (job,) = await site.jobs(Channel.PUSH)
     gone = status_of(
-        StatusName.FAILED, subject=job.delivery_id, cause="jobs/0/0", at=datetime.now(UTC) + timedelta(seconds=1), tenant="acme",
-        lane=Lane.TRANSACTIONAL, origin=job.origin, delivery_id=job.delivery_id, recipient="p0", channel=Channel.PUSH,
-        address_key=job.address_key, reason=Reason.DEVICE_GONE,
+        StatusName.FAILED, job, lane=job.lane, cause="jobs/0/0", at=datetime.now(UTC) + timedelta(seconds=1),
+        reason=Reason.DEVICE_GONE,
     )  # fmt: skip
     record = Outgoing(site.topics.status(Lane.TRANSACTIONAL), recipient_key("acme", "p0"), encode(gone))
     await site.publish(record, record)

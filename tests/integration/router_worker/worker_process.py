@@ -11,13 +11,13 @@ import sys
 
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database, DatabaseSettings
-from tocsin.kafka import GroupTimings, KafkaSettings
+from tocsin.kafka import GroupTimeouts, KafkaSettings
 from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.settings import RouterSettings
 from tocsin.router.worker import worker_components
 from tocsin.runtime import Health
 
-TIMINGS = GroupTimings(call=2, drain=5, rebalance=10, heartbeat=0.3)
+TIMEOUTS = GroupTimeouts(send_timeout=2, drain_timeout=5, rebalance_timeout=10, heartbeat_interval=0.3)
 
 
 class Fatal:
@@ -52,7 +52,7 @@ async def work(servers: str, prefix: str, url: str, place: str, what: str) -> No
             database=database,
             health=health,
             failpoints=Fatal(place, signal.Signals[what]),
-            timings=TIMINGS,
+            timeouts=TIMEOUTS,
         ),
     ]
     stop = asyncio.Event()

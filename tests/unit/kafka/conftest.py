@@ -63,7 +63,7 @@ def new_shard(clock: ManualClock, committing: Committing, room: asyncio.Event) -
             member=cast("Member", committing),
             lease=lease,
             clock=clock,
-            timings=OTHERS,
+            timeouts=OTHERS,
             buffer_records=buffer_records,
             buffer_bytes=buffer_bytes,
             room=room,

@@ -12,7 +12,7 @@ from tocsin.kafka import (
     ConsumptionStopped,
     DrainTooSlow,
     FencedShard,
-    GroupTimings,
+    GroupTimeouts,
     LeaseLost,
     NoProgress,
     OffsetMissing,
@@ -29,8 +29,10 @@ from tocsin.testing.kafka.group import MemoryGroup, MemoryMember
 from tocsin.testing.stage import HoldAt, Running, Table, numbers, take_all
 from tocsin.testing.until import until
 
-HASTY = GroupTimings(call=0.01, drain=0.05, rebalance=10)
-IMPATIENT = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2, progress=0.04)
+HASTY = GroupTimeouts(send_timeout=0.01, drain_timeout=0.05, rebalance_timeout=10)
+IMPATIENT = GroupTimeouts(
+    send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2, progress_timeout=0.04
+)
 
 
 @pytest.fixture(autouse=True)
@@ -245,7 +247,7 @@ async def stubborn(shard: Shard) -> None:
 
 
 async def test_work_that_does_not_end_in_time_ends_the_membership(prepared: MemoryStage) -> None:
-    running = await prepared.fenced(stubborn, timings=HASTY).start()
+    running = await prepared.fenced(stubborn, timeouts=HASTY).start()
     await until(lambda: len(running.component.held) == 2)
     with pytest.raises(
         DrainTooSlow, match=r"What shards 0, 1 of tocsin\.copier held did not end within 0\.05 s"
@@ -254,7 +256,7 @@ async def test_work_that_does_not_end_in_time_ends_the_membership(prepared: Memo
 
 
 async def test_a_release_that_is_too_slow_holds_up_no_other_member(prepared: MemoryStage) -> None:
-    running = await prepared.fenced(stubborn, timings=HASTY).start()
+    running = await prepared.fenced(stubborn, timeouts=HASTY).start()
     await until(lambda: len(running.component.held) == 2)
     other = await prepared.fenced(take_all).start()
     with pytest.raises(DrainTooSlow):
@@ -271,7 +273,7 @@ async def test_reading_that_stands_still_ends_the_membership(
 
     monkeypatch.setattr(MemoryMember, "poll", never)
     prepared.clock = clock = ManualClock()
-    running = await prepared.projection(Table(), timings=IMPATIENT).start()
+    running = await prepared.projection(Table(), timeouts=IMPATIENT).start()
     await until(lambda: running.partitions == 4)
     clock.advance(1)
     with pytest.raises(NoProgress, match=r"Group tocsin\.table has read nothing for 0\.04 s"):
@@ -282,7 +284,7 @@ async def test_a_shard_that_stands_still_ends_the_membership(prepared: MemorySta
     prepared.clock = clock = ManualClock()
     table = Table()
     table.may_apply.clear()
-    running = await prepared.projection(table, timings=IMPATIENT).start()
+    running = await prepared.projection(table, timeouts=IMPATIENT).start()
     await prepared.publish_values(numbers(1))
     await until(lambda: table.calls == 1)
     polled = running.component._polled

@@ -31,7 +31,7 @@ def member(fetching: Fetching) -> GroupMember:
         settings=KafkaSettings(bootstrap_servers="nowhere.invalid:9092"),
         group="tocsin.ledger.bulk",
         topics=["tocsin.status.bulk"],
-        timings=OTHERS,
+        timeouts=OTHERS,
         lease=Lease(clock=ManualClock(), seconds=OTHERS.lease),
         assignor=RoundRobinPartitionAssignor,
         fetching=fetching,

@@ -4,7 +4,6 @@ import pytest
 
 from tocsin.contracts.codec import Unreadable, encode
 from tocsin.contracts.directory import ApiKey
-from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import Record
 
 
@@ -21,16 +20,16 @@ def test_a_workflow_changes_its_event_types(worker, workflow):
 def test_what_is_withdrawn_is_gone_and_may_come_back(worker, templates):
     one = templates()[0]
     worker.withdraw(one, one)
-    assert worker.directory.templates("acme", "shipped", one.channel) == {}
+    assert worker.directory.templates("acme", "shipped")[one.channel] == {}
     worker.publish(one)
-    assert worker.directory.templates("acme", "shipped", one.channel) == {"en": one}
+    assert worker.directory.templates("acme", "shipped")[one.channel] == {"en": one}
 
 
 def test_other_tenants_see_nothing(worker):
     assert worker.directory.tenant("other") is None
     assert worker.directory.category("other", "orders") is None
     assert worker.directory.subscribers("other", "com.shop.shipped") == []
-    assert worker.directory.templates("other", "shipped", Channel.SMS) == {}
+    assert worker.directory.templates("other", "shipped") == {}
 
 
 def test_keys_are_passed_over(worker):

@@ -12,19 +12,19 @@ from tocsin.runtime.bounds import (
     LEAVE,
     SHUTDOWN,
     TRANSACTION,
-    GroupTimings,
-    timings_for,
+    GroupTimeouts,
+    timeouts_for,
 )
 
 
 @pytest.mark.parametrize("lane", Lane)
 def test_the_bounds_of_a_lane_are_in_order(lane: Lane) -> None:
-    bounds = timings_for(lane)
-    assert bounds.call < bounds.drain < bounds.rebalance < SHUTDOWN
-    assert bounds.drain > COMMIT
-    assert bounds.fence > TRANSACTION
-    assert bounds.rebalance < bounds.progress
-    assert bounds.heartbeat * 3 <= bounds.lease < bounds.session
+    bounds = timeouts_for(lane)
+    assert bounds.send_timeout < bounds.drain_timeout < bounds.rebalance_timeout < SHUTDOWN
+    assert bounds.drain_timeout > COMMIT
+    assert bounds.fence_timeout > TRANSACTION
+    assert bounds.rebalance_timeout < bounds.progress_timeout
+    assert bounds.heartbeat_interval * 3 <= bounds.lease < bounds.session_timeout
 
 
 def test_closing_is_long_enough_to_leave_a_group_and_then_to_close_the_producers() -> None:
@@ -32,23 +32,23 @@ def test_closing_is_long_enough_to_leave_a_group_and_then_to_close_the_producers
 
 
 def test_the_critical_lane_is_tight_and_all_others_are_patient() -> None:
-    assert timings_for("critical") == GroupTimings(call=8, drain=9, rebalance=12)
-    patient = GroupTimings(call=30, drain=33, rebalance=40)
-    assert timings_for("bulk") == timings_for("transactional") == patient
+    assert timeouts_for("critical") == GroupTimeouts(send_timeout=8, drain_timeout=9, rebalance_timeout=12)
+    patient = GroupTimeouts(send_timeout=30, drain_timeout=33, rebalance_timeout=40)
+    assert timeouts_for("bulk") == timeouts_for("transactional") == patient
 
 
 @pytest.mark.parametrize(
     ("bounds", "sentence"),
     [
-        ({"call": 9}, "shorter than the drain"),
-        ({"drain": 13}, "shorter than the rebalance"),
-        ({"session": 3}, "Three heartbeats"),
-        ({"fence": 10}, "longer than a transaction"),
+        ({"send_timeout": 9}, "shorter than the drain"),
+        ({"drain_timeout": 13}, "shorter than the rebalance"),
+        ({"session_timeout": 3}, "Three heartbeats"),
+        ({"fence_timeout": 10}, "longer than a transaction"),
     ],
 )
 def test_another_order_is_refused(bounds: dict[str, float], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        GroupTimings(**{"call": 8, "drain": 9, "rebalance": 12} | bounds)
+        GroupTimeouts(**{"send_timeout": 8, "drain_timeout": 9, "rebalance_timeout": 12} | bounds)
 
 
 @pytest.mark.parametrize(

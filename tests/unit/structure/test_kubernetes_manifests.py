@@ -35,8 +35,8 @@ def of_kind(kind: str) -> list[dict[str, Any]]:
 
 
 def named(kind: str, name: str) -> dict[str, Any]:
-    (found,) = (document for document in of_kind(kind) if document["metadata"]["name"] == name)
-    return found
+    (only,) = (document for document in of_kind(kind) if document["metadata"]["name"] == name)
+    return only
 
 
 DEPLOYMENTS = of_kind("Deployment")
@@ -70,13 +70,13 @@ def image_of(workload: dict[str, Any]) -> str:
 
 def environment(workload: dict[str, Any]) -> dict[str, str]:
     """All variables of a container, by where Kubernetes takes them from."""
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for source in container(workload)["envFrom"]:
         if "configMapRef" in source:
-            found |= named("ConfigMap", source["configMapRef"]["name"])["data"]
+            variables |= named("ConfigMap", source["configMapRef"]["name"])["data"]
         else:
-            found |= named("Secret", source["secretRef"]["name"])["stringData"]
-    return found | {entry["name"]: entry["value"] for entry in container(workload).get("env", [])}
+            variables |= named("Secret", source["secretRef"]["name"])["stringData"]
+    return variables | {entry["name"]: entry["value"] for entry in container(workload).get("env", [])}
 
 
 def faults(document: dict[str, Any]) -> list[str]:
@@ -127,12 +127,14 @@ def test_what_points_at_a_deployment_finds_it(deployment: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("service", of_kind("Service"), ids=label)
 def test_a_service_selects_one_deployment_and_a_port_it_has(service: dict[str, Any]) -> None:
-    (found,) = (
+    (selected,) = (
         deployment
         for deployment in DEPLOYMENTS
         if service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
     )
-    assert service["spec"]["ports"][0]["targetPort"] in {port["name"] for port in container(found)["ports"]}
+    assert service["spec"]["ports"][0]["targetPort"] in {
+        port["name"] for port in container(selected)["ports"]
+    }
 
 
 @workloads

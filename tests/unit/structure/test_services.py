@@ -62,7 +62,7 @@ def test_it_starts_by_its_name_and_is_typed(service: str) -> None:
 
 def test_the_local_stack_starts_every_service() -> None:
     around = Surroundings(kafka="k:1", database="d", entry="e", providers=Path("p"), unsubscribe_secret="s")
-    assert sorted(one.name for one in services(around)) == SERVICES
+    assert sorted(service.name for service in services(around)) == SERVICES
 
 
 @every_service

@@ -20,7 +20,7 @@ from tocsin.channel.recorder import Outcome, Recorder
 from tocsin.channel.stop_table import StopTable
 from tocsin.channel.verdict import End
 from tocsin.contracts.codec import Unreadable, decode_job, encode, fault_in
-from tocsin.contracts.dead_letters import DeadLetter, kept
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import Status
@@ -168,7 +168,9 @@ class _SlotDelivery:
         )
         outgoing = Outgoing(
             loop.dead,
-            *kept(letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB),
+            *truncate_to_fit(
+                letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB
+            ),
         )
         metrics.dead_letters.labels(loop.service, loop.lane, Reason.RECORD_UNREADABLE).inc()
         log.error("job unreadable", origin=record.ref, reason=detail)

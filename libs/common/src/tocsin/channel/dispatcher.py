@@ -24,7 +24,7 @@ from tocsin.kafka import (
     Offsets,
     Publisher,
     Replica,
-    timings_for,
+    timeouts_for,
 )
 from tocsin.runtime import Clock, Component, Health, Service, SystemClock, main
 
@@ -75,13 +75,13 @@ def dispatcher_components(
     route = _router(registry, Sandbox(channel=channel))
 
     def group(lane: Lane) -> ConsumerGroup[FencedShard]:
-        timings = timings_for(lane)
+        timeouts = timeouts_for(lane)
         loop = DeliveryLoop(
             channel=channel,
             lane=lane,
             topics=topics,
             attempts=Attempts(
-                channel=channel, lane=lane, route=route, call_timeout=timings.call, clock=clock
+                channel=channel, lane=lane, route=route, call_timeout=timeouts.send_timeout, clock=clock
             ),
             publisher=publisher,
             offsets=offsets,
@@ -96,7 +96,7 @@ def dispatcher_components(
             topics=[topics.jobs(channel, lane)],
             ownership=Fenced(cluster=cluster, shards=settings.slots, limits=limits),
             work=loop.work,
-            timings=timings,
+            timeouts=timeouts,
             health=health,
             clock=clock,
             buffer_bytes=share // 3,

@@ -6,10 +6,12 @@ from typing import Any
 import msgspec
 
 from tocsin.contracts.ids import status_id
+from tocsin.contracts.intents import Intent
+from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane, StatusName
 
 
-class Consideration(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+class RuleOutcome(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """One rule a decision looked at: what it saw and what followed. Never an address, never a body."""
 
     rule: str
@@ -20,7 +22,7 @@ class Consideration(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=Tru
 class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Every rule looked at, in order. At most 4 KiB encoded; `truncated` says that inputs were left out to fit."""
 
-    rules: list[Consideration]
+    rules: list[RuleOutcome]
     truncated: bool = False
 
 
@@ -70,26 +72,54 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
         return self.delivery_id or self.notification_id or self.event_id or ""
 
 
+class EventRef(msgspec.Struct, kw_only=True, frozen=True):
+    """Names an event as a whole, as far as it is known: a record that is no valid event may name one in its headers."""
+
+    tenant: str
+    event_id: str
+    event_source: str | None = None
+    test: bool = False
+    origin: str
+    traceparent: str | None = None
+
+
 def status_of(
-    status: StatusName,
-    *,
-    subject: str,
-    cause: str,
-    at: datetime,
-    tenant: str,
-    lane: Lane,
-    origin: str,
-    **fields: Any,
+    status: StatusName, about: EventRef | Intent | Job, *, lane: Lane, cause: str, at: datetime, **fields: Any
 ) -> Status:
-    """A status with its deterministic id and its `final` flag filled in; `fields` are further fields of `Status`."""
+    """A status of an event, of a notification (its `Intent`) or of a delivery (its `Job`). The only place that builds one.
+
+    The id is computed, `final` follows from the name, and what `about` knows is filled in. `cause` is the record or receipt
+    that brought the status about, `lane` that of the topic it is written to. `fields` are further fields of `Status`: with
+    `delivery_id`, for example, the status of a notification becomes that of one delivery of it.
+    """
+    event = about.intent if isinstance(about, Job) else about
+    if isinstance(about, Job):
+        fields = {
+            "delivery_id": about.delivery_id,
+            "category": about.category,
+            "channel": about.channel,
+            "step": about.step,
+            "address_key": about.address_key,
+            "locale": about.locale,
+            "template_version": about.template_version,
+        } | fields
+    if not isinstance(about, EventRef):
+        fields["notification_id"] = about.notification_id
+        fields["recipient"] = about.recipient
+        fields["workflow"] = about.workflow
+    subject = fields.get("delivery_id") or fields.get("notification_id") or event.event_id
     return Status(
         status_id=status_id(subject=subject, status=status, cause=cause),
         status=status,
         final=status.final,
         at=at,
-        tenant=tenant,
+        tenant=about.tenant,
+        event_source=event.event_source,
+        event_id=event.event_id,
         lane=lane,
-        origin=origin,
+        test=about.test,
+        origin=about.origin,
         cause=cause,
+        traceparent=about.traceparent,
         **fields,
     )

@@ -107,7 +107,7 @@ class Migrations:
             missing = list(script.iterate_revisions("heads", current or "base"))
         except ResolutionError:  # the schema is at a revision of a later release
             return []
-        return [f"{one.revision} {one.doc}" for one in reversed(missing)]
+        return [f"{script.revision} {script.doc}" for script in reversed(missing)]
 
 
 def migrate(migrations: Migrations) -> int:
@@ -118,8 +118,8 @@ def migrate(migrations: Migrations) -> int:
     except OperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    for one in applied:
-        sys.stdout.write(f"applied {one}\n")
+    for migration in applied:
+        sys.stdout.write(f"applied {migration}\n")
     sys.stdout.write(f"Schema {migrations.schema} is up to date.\n")
     return 0
 

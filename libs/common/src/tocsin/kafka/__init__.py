@@ -56,7 +56,7 @@ from tocsin.kafka.tables.log_reader import read_to_end
 from tocsin.kafka.tables.replica import Replica
 from tocsin.kafka.topics.admin import Admin
 from tocsin.kafka.topics.plan import GroupSpec, Plan, StartOffset, TopicChange, TopicSpec
-from tocsin.runtime.bounds import CRITICAL, OTHERS, GroupTimings, timings_for
+from tocsin.runtime.bounds import CRITICAL, OTHERS, GroupTimeouts, timeouts_for
 
 __all__ = [
     "CRITICAL",
@@ -76,7 +76,7 @@ __all__ = [
     "Fetching",
     "GroupAtWork",
     "GroupSpec",
-    "GroupTimings",
+    "GroupTimeouts",
     "Headers",
     "InvalidRecordLimit",
     "KafkaCluster",
@@ -122,6 +122,6 @@ __all__ = [
     "read_back_metadata",
     "read_back_position",
     "read_to_end",
-    "timings_for",
+    "timeouts_for",
     "wait_for_topics",
 ]

@@ -17,7 +17,7 @@ from tocsin.kafka import (
     Failpoints,
     Fenced,
     FencedShard,
-    GroupTimings,
+    GroupTimeouts,
     Limits,
     Outgoing,
     OwnershipLost,
@@ -35,7 +35,9 @@ from tocsin.kafka.produce.transactional_producer import Transactions
 from tocsin.runtime import Clock, Health, SystemClock
 
 # Bounds as short as a busy machine allows; the session is production's, so that no member is expelled by load.
-SHORT = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2, progress=30)
+SHORT = GroupTimeouts(
+    send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2, progress_timeout=30
+)
 
 
 @dataclass
@@ -124,7 +126,7 @@ class Stage(ABC):
         **more: Any,
     ) -> Running:
         """Lost ownership ends its run at once, unless ``rejoins`` says otherwise."""
-        arguments: dict[str, Any] = {"timings": SHORT, "health": Health(service="test"), "rejoins": 0} | more
+        arguments: dict[str, Any] = {"timeouts": SHORT, "health": Health(service="test"), "rejoins": 0} | more
         return self.run(
             ConsumerGroup(
                 cluster=self.cluster,

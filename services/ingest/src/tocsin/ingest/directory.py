@@ -4,7 +4,7 @@ from typing import Final
 
 from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import ApiKey, DirectoryRecord, Workflow
-from tocsin.ingest.published_workflow import PublishedWorkflow
+from tocsin.ingest.compiled_workflow import CompiledWorkflow
 from tocsin.kafka import Record
 from tocsin.observability import metrics
 from tocsin.web import KeyTable
@@ -17,14 +17,14 @@ class Directory:
 
     def __init__(self, *, keys: KeyTable | None = None) -> None:
         self.keys: Final = keys or KeyTable()
-        self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
-        self._subscribers: dict[tuple[str, str], tuple[PublishedWorkflow, ...]] = {}
+        self._workflows: dict[tuple[str, str], CompiledWorkflow] = {}
+        self._subscribers: dict[tuple[str, str], tuple[CompiledWorkflow, ...]] = {}
 
-    def workflow(self, tenant: str, key: str) -> PublishedWorkflow | None:
+    def workflow(self, tenant: str, key: str) -> CompiledWorkflow | None:
         """The tenant's published workflow of this key."""
         return self._workflows.get((tenant, key))
 
-    def subscribers(self, tenant: str, event_type: str) -> tuple[PublishedWorkflow, ...]:
+    def subscribers(self, tenant: str, event_type: str) -> tuple[CompiledWorkflow, ...]:
         """The tenant's published workflows that this type of event triggers."""
         return self._subscribers.get((tenant, event_type), ())
 
@@ -46,12 +46,10 @@ class Directory:
                 self.keys.put(entity)
             case Workflow():
                 self._unsubscribe(entity.tenant, entity.key)
-                workflow = self._workflows[entity.tenant, entity.key] = PublishedWorkflow(entity)
+                workflow = self._workflows[entity.tenant, entity.key] = CompiledWorkflow(entity)
                 for event_type in set(workflow.event_types):
-                    place = (entity.tenant, event_type)
-                    self._subscribers[place] = (*self._subscribers.get(place, ()), workflow)
-            case _:
-                return
+                    others = self.subscribers(entity.tenant, event_type)
+                    self._subscribers[entity.tenant, event_type] = (*others, workflow)
 
     def _forget(self, kind: str, tenant: str, name: str) -> None:
         if kind == _KEY:
@@ -65,7 +63,9 @@ class Directory:
         if former is None:
             return
         for event_type in set(former.event_types):
-            left = tuple(one for one in self._subscribers[tenant, event_type] if one is not former)
+            left = tuple(
+                workflow for workflow in self._subscribers[tenant, event_type] if workflow is not former
+            )
             if left:
                 self._subscribers[tenant, event_type] = left
             else:

@@ -7,7 +7,7 @@ from tocsin.kafka import OwnershipLost, PartitionBatch, TopicPartition
 
 _HELD = """
 SELECT p.topic, p.kafka_partition, p.next_offset FROM ledger.positions p
-JOIN unnest($2::text[], $3::int[]) AS wanted (topic, kafka_partition) USING (topic, kafka_partition)
+JOIN unnest($2::text[], $3::int[]) AS asked (topic, kafka_partition) USING (topic, kafka_partition)
 WHERE p.consumer_group = $1
 """
 # A rival waits on the row's lock, then sees the new offset: one of two wins.
@@ -43,23 +43,29 @@ async def move_positions(connection: Any, group: str, batches: Sequence[Partitio
     moved = 0
     if known:
         expected = [batch.expected for batch in known]
-        moved += _count(await connection.execute(_MOVE, group, *_places(known), expected, _nexts(known)))
+        moved += _rows_touched(
+            await connection.execute(
+                _MOVE, group, *_topics_and_numbers(known), expected, _next_offsets(known)
+            )
+        )
     if new:
-        moved += _count(await connection.execute(_BEGIN, group, *_places(new), _nexts(new)))
+        moved += _rows_touched(
+            await connection.execute(_BEGIN, group, *_topics_and_numbers(new), _next_offsets(new))
+        )
     if moved != len(batches):
         raise OwnershipLost(
             f"{len(batches) - moved} of {len(batches)} partitions of {group} were moved on by another process."
         )
 
 
-def _places(batches: Sequence[PartitionBatch]) -> tuple[list[str], list[int]]:
+def _topics_and_numbers(batches: Sequence[PartitionBatch]) -> tuple[list[str], list[int]]:
     return [batch.partition.topic for batch in batches], [batch.partition.partition for batch in batches]
 
 
-def _nexts(batches: Sequence[PartitionBatch]) -> list[int]:
+def _next_offsets(batches: Sequence[PartitionBatch]) -> list[int]:
     return [batch.next for batch in batches]
 
 
-def _count(tag: str) -> int:
-    """Rows touched, from a command tag such as `UPDATE 3`."""
+def _rows_touched(tag: str) -> int:
+    """How many, from a command tag such as `UPDATE 3`."""
     return int(tag.rsplit(" ", 1)[1])

@@ -59,7 +59,7 @@ class Stack:
             "entry": f"http://127.0.0.1:{self._entry_port}",
             "kafka": self._servers.kafka,
             "database": self._servers.database,
-            **{one.name: one.url for one in self._services},
+            **{service.name: service.url for service in self._services},
             "catcher": self._catcher.url,
             "catcher_smtp": self._catcher.smtp,
             **self._keys,
@@ -76,7 +76,7 @@ class Stack:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
-        await self._supervisor.stop_together({one.name for one in self._services})
+        await self._supervisor.stop_together({service.name for service in self._services})
         if self._entry is not None:
             await self._entry.close()
         await self._supervisor.stop()
@@ -108,17 +108,17 @@ class Stack:
 
     async def _start_services(self) -> None:
         self._services = services(self._surroundings())
-        addresses = {one.name: one.url for one in self._services}
+        addresses = {service.name: service.url for service in self._services}
         self._entry = Entry(port=self._entry_port, services=addresses)
         await self._entry.open()
-        for one in self._services:
-            self._supervisor.start(self._program(one.name, one.module, one.env))
+        for service in self._services:
+            self._supervisor.start(self._program(service.name, service.module, service.env))
         async with aiohttp.ClientSession() as client:
-            await _side_by_side(*(self._ready(one, client) for one in self._services))
+            await _side_by_side(*(self._ready(service, client) for service in self._services))
 
-    async def _ready(self, one: Service, client: aiohttp.ClientSession) -> None:
-        with self._steps.step(f"Starting {one.name}"):
-            await self._answers(one.name, f"{one.url}/readyz", client)
+    async def _ready(self, service: Service, client: aiohttp.ClientSession) -> None:
+        with self._steps.step(f"Starting {service.name}"):
+            await self._answers(service.name, f"{service.url}/readyz", client)
 
     async def _answers(self, name: str, url: str, client: aiohttp.ClientSession) -> None:
         hopeless = functools.partial(self._supervisor.hopeless, name)
@@ -148,9 +148,9 @@ class Stack:
 
     def _started(self) -> None:
         alive = {
-            one.name: (one.process.pid, one.log)
-            for one in self._supervisor.programs
-            if one.process is not None
+            program.name: (program.process.pid, program.log)
+            for program in self._supervisor.programs
+            if program.process is not None
         }
         self._folder.record({name: pid for name, (pid, _) in alive.items()})
         if "sample" in self.addresses:

@@ -9,7 +9,7 @@ from tocsin.kafka.failpoints import Failpoints
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.transactional_producer import TransactionalProducer, Transactions
 from tocsin.kafka.settings import KafkaSettings
-from tocsin.runtime.bounds import GroupTimings
+from tocsin.runtime.bounds import GroupTimeouts
 from tocsin.runtime.health import Check
 
 
@@ -31,7 +31,7 @@ class Cluster(Protocol):
         *,
         group: str,
         topics: Sequence[str],
-        timings: GroupTimings,
+        timeouts: GroupTimeouts,
         lease: Lease,
         assignor: Assignor,
         fetching: Fetching,
@@ -64,7 +64,7 @@ class KafkaCluster:
         *,
         group: str,
         topics: Sequence[str],
-        timings: GroupTimings,
+        timeouts: GroupTimeouts,
         lease: Lease,
         assignor: Assignor,
         fetching: Fetching,
@@ -73,7 +73,7 @@ class KafkaCluster:
             settings=self._settings,
             group=group,
             topics=topics,
-            timings=timings,
+            timeouts=timeouts,
             lease=lease,
             assignor=assignor,
             fetching=fetching,

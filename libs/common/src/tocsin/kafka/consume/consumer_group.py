@@ -31,7 +31,7 @@ from tocsin.kafka.lag import GroupMetrics
 from tocsin.kafka.records import TopicPartition
 from tocsin.observability import get_logger
 from tocsin.runtime import OperatorError
-from tocsin.runtime.bounds import LEAVE, GroupTimings
+from tocsin.runtime.bounds import LEAVE, GroupTimeouts
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.health import Health
 
@@ -65,7 +65,7 @@ class ConsumerGroup(Generic[S]):
         topics: Sequence[str],
         ownership: Ownership[S],
         work: Callable[[S], Awaitable[None]],
-        timings: GroupTimings,
+        timeouts: GroupTimeouts,
         health: Health,
         clock: Clock,
         fetching: Fetching | None = None,
@@ -81,7 +81,7 @@ class ConsumerGroup(Generic[S]):
         self._topics = tuple(topics)
         self._ownership = ownership
         self._worker = work
-        self._timings = timings
+        self._timeouts = timeouts
         self._clock = clock
         self._fetching = fetching or Fetching()
         self._buffer_records = buffer_records
@@ -122,7 +122,7 @@ class ConsumerGroup(Generic[S]):
 
     def _begin(self) -> None:
         """All state of a membership, so that nothing of the former one lives on in the next."""
-        self._lease = Lease(clock=self._clock, seconds=self._timings.lease)
+        self._lease = Lease(clock=self._clock, seconds=self._timeouts.lease)
         self._member: Member | None = None
         self._member_id: str | None = None
         self._shards: dict[int, S] = {}
@@ -160,7 +160,7 @@ class ConsumerGroup(Generic[S]):
         self._member = self._cluster.member(
             group=self._group,
             topics=self._topics,
-            timings=self._timings,
+            timeouts=self._timeouts,
             lease=self._lease,
             assignor=self._ownership.assignor,
             fetching=self._fetching,
@@ -193,7 +193,7 @@ class ConsumerGroup(Generic[S]):
             member=member,
             lease=self._lease,
             clock=self._clock,
-            timings=self._timings,
+            timeouts=self._timeouts,
             buffer_records=self._buffer_records,
             buffer_bytes=self._buffer_bytes,
             room=self._room,
@@ -313,10 +313,10 @@ class ConsumerGroup(Generic[S]):
         """Wait for the workers, for as long as one provider call may take and a little more."""
         if not self._tasks:
             return
-        ended, late = await asyncio.wait(self._tasks.values(), timeout=self._timings.drain)
+        ended, late = await asyncio.wait(self._tasks.values(), timeout=self._timeouts.drain_timeout)
         if late:
             numbers = ", ".join(str(number) for number, task in sorted(self._tasks.items()) if task in late)
-            msg = f"What shards {numbers} of {self._group} held did not end within {self._timings.drain:g} s."
+            msg = f"What shards {numbers} of {self._group} held did not end within {self._timeouts.drain_timeout:g} s."
             raise DrainTooSlow(msg)
         for task in ended:
             task.result()
@@ -334,7 +334,7 @@ class ConsumerGroup(Generic[S]):
 
     async def _watch(self) -> None:
         """A loop or a worker that stands still is not alive because heartbeats are."""
-        bound = self._timings.progress
+        bound = self._timeouts.progress_timeout
         while True:
             await asyncio.sleep(min(1.0, bound / 4))
             self._metrics.show(self._joined, self._shards)

@@ -23,7 +23,7 @@ from tocsin.kafka.errors import KafkaFault, OwnershipLost
 from tocsin.kafka.records import Record, TopicPartition, from_consumer
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import get_logger
-from tocsin.runtime.bounds import COMMIT, LEAVE, GroupTimings
+from tocsin.runtime.bounds import COMMIT, LEAVE, GroupTimeouts
 from tocsin.runtime.clock import Clock
 
 log = get_logger(__name__)
@@ -184,7 +184,7 @@ class GroupMember:
         settings: KafkaSettings,
         group: str,
         topics: Sequence[str],
-        timings: GroupTimings,
+        timeouts: GroupTimeouts,
         lease: Lease,
         assignor: Assignor,
         fetching: Fetching,
@@ -192,7 +192,7 @@ class GroupMember:
         self._settings = settings
         self._group = group
         self._topics = list(topics)
-        self._timings = timings
+        self._timeouts = timeouts
         self._lease = lease
         self._assignor = assignor
         self._fetching = fetching
@@ -200,15 +200,15 @@ class GroupMember:
         self._membership: Membership | None = None
 
     async def join(self, listener: Listener) -> None:
-        timings, fetching = self._timings, self._fetching
+        timeouts, fetching = self._timeouts, self._fetching
         consumer = AIOKafkaConsumer(
             **self._settings.client_options(),
             group_id=self._group,
             partition_assignment_strategy=(self._assignor,),
-            session_timeout_ms=round(timings.session * 1000),
-            heartbeat_interval_ms=round(timings.heartbeat * 1000),
-            rebalance_timeout_ms=round(timings.rebalance * 1000),
-            request_timeout_ms=round((timings.rebalance + 15) * 1000),
+            session_timeout_ms=round(timeouts.session_timeout * 1000),
+            heartbeat_interval_ms=round(timeouts.heartbeat_interval * 1000),
+            rebalance_timeout_ms=round(timeouts.rebalance_timeout * 1000),
+            request_timeout_ms=round((timeouts.rebalance_timeout + 15) * 1000),
             max_poll_interval_ms=NEVER_MS,
             max_partition_fetch_bytes=fetching.partition_bytes,
             fetch_min_bytes=min(fetching.least_bytes, fetching.partition_bytes),

@@ -133,7 +133,7 @@ class Fenced:
                 failpoints=self._failpoints,
             )
         try:
-            async with asyncio.timeout(assignment.timings.fence):
+            async with asyncio.timeout(assignment.timeouts.fence_timeout):
                 await self._failpoints.reach("before_fence")
                 await asyncio.gather(*(producer.open() for producer in self._producers.values()))
                 await self._failpoints.reach("after_fence")

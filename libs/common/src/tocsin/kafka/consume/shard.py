@@ -14,7 +14,7 @@ from tocsin.kafka.errors import OwnershipLost
 from tocsin.kafka.lag import PartitionLag
 from tocsin.kafka.produce.transaction_queue import TransactionQueue
 from tocsin.kafka.records import Outgoing, Record, TopicPartition
-from tocsin.runtime.bounds import GroupTimings
+from tocsin.runtime.bounds import GroupTimeouts
 from tocsin.runtime.clock import Clock
 
 
@@ -52,7 +52,7 @@ class Assignment:
     member: Member
     lease: Lease
     clock: Clock
-    timings: GroupTimings
+    timeouts: GroupTimeouts
     buffer_records: int
     buffer_bytes: int
     room: asyncio.Event

@@ -9,7 +9,7 @@ from tocsin.kafka import (
     Cluster,
     Failpoints,
     Fetching,
-    GroupTimings,
+    GroupTimeouts,
     Limits,
     NotStored,
     Outgoing,
@@ -72,13 +72,13 @@ class MemoryCluster(Cluster):
         *,
         group: str,
         topics: Sequence[str],
-        timings: GroupTimings,
+        timeouts: GroupTimeouts,
         lease: Lease,
         assignor: Assignor,
         fetching: Fetching,  # noqa: ARG002 - records do not gather here
     ) -> MemoryMember:
         return MemoryMember(
-            self.group(group), self.logs, topics=topics, timings=timings, lease=lease, assignor=assignor
+            self.group(group), self.logs, topics=topics, timeouts=timeouts, lease=lease, assignor=assignor
         )
 
     def transactions(

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 
-from tocsin.kafka import GroupTimings, OwnershipLost, Position, Record, TopicPartition
+from tocsin.kafka import GroupTimeouts, OwnershipLost, Position, Record, TopicPartition
 from tocsin.kafka.consume.member import (
     Assignor,
     Lease,
@@ -93,7 +93,7 @@ class MemoryMember(Member):
         logs: Logs,
         *,
         topics: Sequence[str],
-        timings: GroupTimings,
+        timeouts: GroupTimeouts,
         lease: Lease,
         assignor: Assignor,
     ) -> None:
@@ -104,7 +104,7 @@ class MemoryMember(Member):
         self.error: Exception | None = None
         self._group = group
         self._logs = logs
-        self._timings = timings
+        self._timeouts = timeouts
         self._lease = lease
         self._positions: dict[TopicPartition, int] = {}
         self._nowhere: set[TopicPartition] = set()
@@ -214,7 +214,7 @@ class MemoryMember(Member):
     async def _send_heartbeats(self) -> None:
         while True:
             await self.beat()
-            await asyncio.sleep(self._timings.heartbeat)
+            await asyncio.sleep(self._timeouts.heartbeat_interval)
 
     def log_ends(self, partition: TopicPartition) -> LogEnds | None:
         if partition not in self._positions:

@@ -1,6 +1,7 @@
 """The worker's components, in the order in which they open."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from tocsin.contracts.topics import Topics
@@ -12,32 +13,29 @@ from tocsin.kafka import (
     ExactlyOnce,
     Failpoints,
     Fenced,
-    GroupTimings,
+    GroupTimeouts,
     KafkaCluster,
-    KafkaFault,
-    KafkaSettings,
-    Offsets,
     Plain,
     Replica,
-    timings_for,
+    timeouts_for,
 )
 from tocsin.observability import get_logger
 from tocsin.router.settings import RouterSettings
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeTokens
-from tocsin.router.worker.claims import Claims
-from tocsin.router.worker.deliveries import Decider, Links
+from tocsin.router.worker.dedupe import Claims
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.feedback import FETCHING, Feedback
-from tocsin.router.worker.handled import Partitions
-from tocsin.router.worker.lookups import Lookups
-from tocsin.router.worker.routing import Router
-from tocsin.runtime import Check, Clock, Component, Health, SystemClock, retry_until_available
+from tocsin.router.worker.load import RecipientLoader
+from tocsin.router.worker.pipeline import Router
+from tocsin.router.worker.render import DeliveryRenderer
+from tocsin.runtime import Clock, Component, FunctionComponent, Health, SystemClock, every
 
 log = get_logger(__name__)
 
 SWEEP_SECONDS: Final = 60.0
 SWEEP_ROWS: Final = 1_000
+SWEEP_PAUSE: Final = 0.1
 
 
 def worker_components(
@@ -47,7 +45,7 @@ def worker_components(
     health: Health,
     clock: Clock | None = None,
     failpoints: Failpoints = NO_FAILPOINTS,
-    timings: GroupTimings | None = None,
+    timeouts: GroupTimeouts | None = None,
 ) -> list[Component]:
     """Everything the worker role runs, for each lane in LANES. `database` is opened before them, by the caller.
 
@@ -60,18 +58,9 @@ def worker_components(
     renderer = Renderer()
     directory = PublishedDirectory(renderer=renderer)
     claims = Claims(database=database, window=settings.duplicate_window)
-    lookups = Lookups(database=database)
-    links = Links(public_url=settings.public_url, tokens=UnsubscribeTokens(settings.signing_keys))
-    partitions = Partitions()
     components: list[Component] = [
         Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health),
-        PartitionCount(
-            settings=kafka,
-            topic=topics.events(settings.lanes[0]),
-            into=partitions,
-            check=health.check("kafka partitions"),
-        ),
-        ClaimSweeper(claims=claims),
+        FunctionComponent(name="claim sweeper", run=partial(_sweep_claims, claims)),
     ]
     for lane in settings.lanes:
         router = Router(
@@ -79,9 +68,12 @@ def worker_components(
             topics=topics,
             directory=directory,
             claims=claims,
-            lookups=lookups,
-            decider=Decider(directory=directory, renderer=renderer, topics=topics, lane=lane, links=links),
-            partitions=partitions,
+            recipients=RecipientLoader(database=database),
+            renderer=DeliveryRenderer(
+                renderer=renderer,
+                public_url=settings.public_url,
+                tokens=UnsubscribeTokens(settings.signing_keys),
+            ),
             clock=clock,
             default_tenant=settings.default_tenant,
             failpoints=failpoints,
@@ -92,7 +84,7 @@ def worker_components(
             topics=(topics.events(lane), topics.intents(lane)),
             ownership=Fenced(cluster=cluster, shards=settings.slots, limits=limits, failpoints=failpoints),
             work=ExactlyOnce(router.process, clock=clock).work,
-            timings=timings or timings_for(lane),
+            timeouts=timeouts or timeouts_for(lane),
             health=health,
             clock=clock,
             failpoints=failpoints,
@@ -103,7 +95,7 @@ def worker_components(
             topics=(topics.status(lane),),
             ownership=Plain(),
             work=Feedback(lane=lane, database=database).work,
-            timings=timings or timings_for(lane),
+            timeouts=timeouts or timeouts_for(lane),
             health=health,
             clock=clock,
             fetching=FETCHING,
@@ -112,68 +104,16 @@ def worker_components(
     return components
 
 
-class PartitionCount:
-    """Component: asks once how many partitions the lanes' topics have, which is fixed at their creation."""
+async def _sweep_claims(claims: Claims, stop: asyncio.Event) -> None:
+    """Delete claims whose window has passed, a few at a time. While the database is away they wait: nothing depends on it."""
 
-    name: Final = "partition count"
-
-    def __init__(self, *, settings: KafkaSettings, topic: str, into: Partitions, check: Check) -> None:
-        self._settings = settings
-        self._topic = topic
-        self._into = into
-        self._check = check
-
-    async def open(self) -> None:
-        """Wait for a broker, then ask."""
-        self._into.count = await retry_until_available(
-            "Kafka", self._ask, retry_on=(KafkaFault,), check=self._check, describe=str
-        )
-        self._check.set_ready()
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Nothing to do."""
-        await stop.wait()
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-    async def _ask(self) -> int:
-        offsets = Offsets(settings=self._settings)
+    async def sweep() -> None:
         try:
-            await offsets.open()
-            return await offsets.partitions(self._topic)
-        finally:
-            await offsets.close()
-
-
-class ClaimSweeper:
-    """Component: deletes claims whose window has passed, a few at a time."""
-
-    name: Final = "claim sweeper"
-
-    def __init__(self, *, claims: Claims, every: float = SWEEP_SECONDS) -> None:
-        self._claims = claims
-        self._every = every
-
-    async def open(self) -> None:
-        """Nothing to open."""
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`."""
-        pause = self._every
-        while not stop.is_set():
-            try:
-                await asyncio.wait_for(stop.wait(), pause)
-            except TimeoutError:
-                pause = 0.1 if await self._sweep() == SWEEP_ROWS else self._every
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-    async def _sweep(self) -> int:
-        """How many claims were deleted. While the database is away they wait: nothing depends on it."""
-        try:
-            return await self._claims.delete_expired(at_most=SWEEP_ROWS)
+            deleted = SWEEP_ROWS
+            while deleted == SWEEP_ROWS and not stop.is_set():
+                deleted = await claims.delete_expired(at_most=SWEEP_ROWS)
+                await asyncio.sleep(SWEEP_PAUSE)  # the batches of the lanes come first
         except AWAY as error:
             log.warning("expired claims wait", reason=type(error).__name__)
-            return 0
+
+    await every(SWEEP_SECONDS, sweep, stop=stop)

@@ -20,7 +20,7 @@ log = get_logger(__name__)
 
 _TELLS_NAMES: Final = frozenset({"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"})
 """Faults whose text repeats the names of properties, which are the producer's words."""
-_NONE: Final[Mapping[str, Template]] = MappingProxyType({})
+_NO_TEMPLATES: Final[Mapping[Channel, Mapping[str, Template]]] = MappingProxyType({})
 
 
 class PublishedWorkflow:
@@ -55,10 +55,12 @@ class PublishedWorkflow:
         error = next(iter(self._validator.iter_errors(data)), None)
         if error is None:
             return None
-        path = (str(one) if type(one) is int or one in self._names else "*" for one in error.instance_path)
+        path = (
+            str(step) if type(step) is int or step in self._names else "*" for step in error.instance_path
+        )
         kind = type(error.kind).__name__
-        said = "The name of a property is not allowed" if kind in _TELLS_NAMES else error.message
-        return f"{'/'.join(('/data', *path))}: {said}."
+        message = "The name of a property is not allowed" if kind in _TELLS_NAMES else error.message
+        return f"{'/'.join(('/data', *path))}: {message}."
 
 
 def _names(schema: Any) -> Iterator[str]:
@@ -81,7 +83,7 @@ class PublishedDirectory:
         self._categories: dict[tuple[str, str], Category] = {}
         self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
         self._subscribers: dict[tuple[str, str], list[PublishedWorkflow]] = {}
-        self._templates: dict[tuple[str, str, Channel], dict[str, Template]] = {}
+        self._templates: dict[tuple[str, str], dict[Channel, dict[str, Template]]] = {}
 
     def tenant(self, tenant: str) -> Tenant | None:
         """The tenant; None when there is none."""
@@ -99,9 +101,9 @@ class PublishedDirectory:
         """The published workflows that this type of event triggers, by key."""
         return self._subscribers.get((tenant, event_type), [])
 
-    def templates(self, tenant: str, workflow: str, channel: Channel) -> Mapping[str, Template]:
-        """The published templates by locale."""
-        return self._templates.get((tenant, workflow, channel), _NONE)
+    def templates(self, tenant: str, workflow: str) -> Mapping[Channel, Mapping[str, Template]]:
+        """The workflow's published templates, by channel and locale."""
+        return self._templates.get((tenant, workflow), _NO_TEMPLATES)
 
     def apply(self, record: Record) -> None:
         """Take one record: an entity as it now stands, or its end. Raises what the codec raises (`Unreadable`)."""
@@ -127,8 +129,8 @@ class PublishedDirectory:
             case Workflow():
                 self._publish(PublishedWorkflow(entity))
             case Template():
-                place = (entity.tenant, entity.workflow, entity.channel)
-                self._templates.setdefault(place, {})[entity.locale] = entity
+                by_channel = self._templates.setdefault((entity.tenant, entity.workflow), {})
+                by_channel.setdefault(entity.channel, {})[entity.locale] = entity
 
     def _publish(self, published: PublishedWorkflow) -> None:
         workflow = published.workflow
@@ -136,7 +138,7 @@ class PublishedDirectory:
         for event_type in set(workflow.event_types):
             subscribers = self._subscribers.setdefault((workflow.tenant, event_type), [])
             subscribers.append(published)
-            subscribers.sort(key=lambda one: one.workflow.key)
+            subscribers.sort(key=lambda subscriber: subscriber.workflow.key)
 
     def _forget(self, entity: DirectoryRecord) -> None:
         self._count(entity, -1)
@@ -149,7 +151,7 @@ class PublishedDirectory:
                 self._unpublish(entity)
             case Template():
                 self._renderer.forget(entity)
-                self._templates[entity.tenant, entity.workflow, entity.channel].pop(entity.locale, None)
+                self._templates[entity.tenant, entity.workflow][entity.channel].pop(entity.locale, None)
 
     def _unpublish(self, workflow: Workflow) -> None:
         former = self._workflows.pop((workflow.tenant, workflow.key))

@@ -16,7 +16,7 @@ from tocsin.kafka import Fetching, Record, Shard
 from tocsin.observability import get_logger, metrics
 from tocsin.router.changes import lock_recipient, raise_versions
 from tocsin.router.tables import devices
-from tocsin.router.worker.breathing import Breath
+from tocsin.router.worker.budgets import LoopSlice
 
 log = get_logger(__name__)
 
@@ -44,13 +44,13 @@ class Feedback:
             batch = await shard.take(max_records=AT_ONCE)
             if batch is None:
                 return
-            breath = Breath()
+            loop = LoopSlice()
             for record in batch.records:
                 status = _device_gone(record)
                 if status is not None:
                     await self._remove(status)
-                if breath.due:
-                    await breath.take()
+                if loop.due:
+                    await loop.let_go()
             await shard.commit(batch.offsets)
 
     async def _remove(self, status: Status) -> None:
