@@ -1,19 +1,29 @@
 """A dispatcher's delivery loop, given recorded jobs and a provider that answers by a script. Only this file knows its classes."""
 
 import asyncio
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 from tests.recordings.recording import record_of, to_bytes, written
 
-from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
-from tocsin.channel.attempts import Attempts
-from tocsin.channel.delivery import DeliveryLoop
-from tocsin.channel.gate import Gate
-from tocsin.channel.sandbox import Sandbox
-from tocsin.channel.stop_table import StopTable
+from tocsin.channel import (
+    Accepted,
+    Ambiguous,
+    Answer,
+    InstanceConfig,
+    NotSent,
+    ProviderKind,
+    Rejected,
+    Throttled,
+)
+from tocsin.channel.lane_context import LaneContext
+from tocsin.channel.provider_pool import ProviderPool
+from tocsin.channel.recipient_versions import RecipientVersions
+from tocsin.channel.shard_delivery import ShardDelivery
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
@@ -28,7 +38,7 @@ ANSWERS: dict[str, type[Answer]] = {
 class _Surroundings:
     """Shard, publisher, offsets and provider of one case; each outcome that is written ends one of its records."""
 
-    kind, idempotency = "scripted", "none"
+    kind = "scripted"
 
     def __init__(self, case: Any, base: Any) -> None:
         self.name = base["provider"]
@@ -63,15 +73,22 @@ class _Surroundings:
         first, self.end = self.end, self.end + len(records)
         return [Stored(one.topic, one.partition or 0, first + n, 0) for n, one in enumerate(records)]
 
-    async def transaction(
+    def submit(
         self, records: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]
-    ) -> None:
+    ) -> asyncio.Future[None]:
         self.written.append({"transaction": written(records), "offsets": self.positions_of(offsets)})
         self.committed.update(offsets)
         self._end(1)
+        committed = asyncio.get_running_loop().create_future()
+        committed.set_result(None)
+        return committed
 
     async def commit(self, offsets: Mapping[TopicPartition, Position]) -> None:
         self.committed.update(offsets)
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
 
     async def send(self, job: Job) -> Answer:
         self.calls += 1
@@ -111,26 +128,27 @@ async def run(case: Any, base: Any) -> Any:
         Topics(),
         _Surroundings(case, base),
     )
-    parts, stops = cast("Any", around), StopTable()
+    parts, versions = cast("Any", around), RecipientVersions()
     for stop in case.get("stops", ()):
-        stops.apply(Record("stops", 0, 0, 0, to_bytes(stop["key"]), to_bytes(stop["value"])))
-    gate, sandbox = Gate(limit=4, reserved=1), Sandbox(channel=channel)
-
-    def route(job: Job) -> Any:
-        if job.test:
-            return sandbox, gate
-        return (around, gate) if not job.providers or around.name in job.providers else None
-
-    timeout = timeouts_for(lane).send_timeout
-    attempts = Attempts(channel=channel, lane=lane, route=route, call_timeout=timeout, clock=around.clock)
-    loop = DeliveryLoop(
-        channel=channel, lane=lane, topics=topics, attempts=attempts, publisher=parts, offsets=parts, stops=stops,
-        clock=around.clock, max_in_flight=1, window_bytes=1_000_000,
+        versions.apply(Record("stops", 0, 0, 0, to_bytes(stop["key"]), to_bytes(stop["value"])))
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(f'[[providers]]\nname = "{around.name}"\nkind = "scripted"\nmax_in_flight = 4')
+        file.flush()
+        kind = ProviderKind(config=InstanceConfig, create=lambda _config, _clock: parts)
+        pool = ProviderPool(
+            channel=channel, path=Path(file.name), kinds={"scripted": kind}, lanes=list(Lane), max_in_flight=1,
+            clock=around.clock,
+        )  # fmt: skip
+    await pool.open()
+    context = LaneContext(
+        channel=channel, lane=lane, topics=topics, pool=pool, publisher=parts, offsets=parts, versions=versions,
+        clock=around.clock, call_timeout=timeouts_for(lane).send_timeout, window_bytes=1_000_000,
     )  # fmt: skip
     died = False
     try:
-        await loop.work(parts)
+        await ShardDelivery(context, parts).run()
     except Exception:  # noqa: BLE001 - whatever it is called: the process ends
         died = True
+    await pool.close()
     committed = around.positions_of(around.committed)
     return {"written": around.written, "calls": around.calls, "committed": committed, "died": died}

@@ -12,12 +12,13 @@ import httpx
 import pytest
 
 from tocsin.catcher.service_account import write_account
-from tocsin.channel import Accepted
-from tocsin.channel.instances import ProviderKind, Registry
+from tocsin.channel import Accepted, ProviderKind
+from tocsin.channel.provider_config import read_providers
 from tocsin.contracts.vocabulary import Channel
 from tocsin.dispatch_email.smtp import SMTP
 from tocsin.dispatch_push.fcm import FCM
 from tocsin.dispatch_sms.twilio import TWILIO
+from tocsin.runtime import SystemClock
 from tocsin.testing.jobs import job_for
 
 ACCOUNT = "AC" + "0" * 31 + "1"
@@ -74,14 +75,12 @@ async def test_one_message_of_each_channel_is_caught_with_its_ids(
         service_account_file = "account.json"
         """
     )
-    registry = Registry(path=tmp_path / "providers.toml", kinds=KINDS)
-    await registry.open()
-    for channel in Channel:
-        provider = registry.of([channel])
-        assert provider is not None
-        answer = await provider.send(job_for(channel))
+    for config in read_providers(tmp_path / "providers.toml", KINDS, {}):
+        provider = KINDS[config.kind].create(config, SystemClock())
+        await provider.open()
+        answer = await provider.send(job_for(Channel(config.name)))
         assert isinstance(answer, Accepted), answer
-    await registry.close()
+        await provider.close()
 
     async with httpx.AsyncClient(trust_env=False) as client:
         caught = (await client.get(f"{url}/api/messages")).json()

@@ -14,8 +14,16 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tocsin.channel import Accepted, Ambiguous, NotSent, Provider, Rejected, Throttled
-from tocsin.channel.instances import ProvidersInvalid, check_providers
+from tocsin.channel import (
+    Accepted,
+    Ambiguous,
+    NotSent,
+    Provider,
+    ProvidersInvalid,
+    Rejected,
+    Throttled,
+    check_providers,
+)
 from tocsin.contracts.jobs import PushContent
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_push.fcm import FCM, FcmConfig, FcmProvider

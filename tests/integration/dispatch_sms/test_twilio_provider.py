@@ -11,8 +11,16 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tocsin.channel import Accepted, Ambiguous, NotSent, Provider, Rejected, Throttled
-from tocsin.channel.instances import ProvidersInvalid, check_providers
+from tocsin.channel import (
+    Accepted,
+    Ambiguous,
+    NotSent,
+    Provider,
+    ProvidersInvalid,
+    Rejected,
+    Throttled,
+    check_providers,
+)
 from tocsin.contracts.jobs import Sender, SmsContent
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_sms.twilio import TWILIO, TwilioConfig, TwilioProvider

@@ -8,36 +8,45 @@ from tocsin.channel.order import RecipientOrder
 
 def test_one_recipient_waits_for_its_own_and_for_no_other():
     order: RecipientOrder[str] = RecipientOrder()
-    order.add("ada", "ada 1")
-    order.add("ada", "ada 2")
-    order.add("bob", "bob 1")
-    assert [order.next(), order.next(), order.next()] == ["ada 1", "bob 1", None]
-    order.done("ada")
-    assert order.next() == "ada 2"
+    assert order.add("ada", "ada 1")
+    assert not order.add("ada", "ada 2")
+    assert order.add("bob", "bob 1")
+    assert order.done("ada") == "ada 2"
+    assert order.done("ada") is None
+    assert order.add("ada", "ada 3")
 
 
-def test_what_was_dropped_does_not_come_out_when_the_running_one_ends():
+def test_what_was_dropped_does_not_follow_when_the_running_one_ends():
     order: RecipientOrder[str] = RecipientOrder()
     order.add("ada", "ada 1")
     order.add("ada", "ada 2")
-    assert order.next() == "ada 1"
     order.drop()
-    order.done("ada")
-    assert order.next() is None
+    assert order.done("ada") is None
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans())))
-def test_each_key_s_items_come_out_in_order_and_never_two_at_once(steps):
-    order: RecipientOrder[tuple[str, int]] = RecipientOrder()
+def test_each_key_s_items_go_on_in_order_and_never_two_at_once(steps):
+    order: RecipientOrder[int] = RecipientOrder()
     running: dict[str, int] = {}
-    last: dict[str, int] = {}
+    begun: list[tuple[str, int]] = []
+
+    def begin(key: str, item: int) -> None:
+        assert key not in running
+        running[key] = item
+        begun.append((key, item))
+
+    def end(key: str) -> None:
+        del running[key]
+        if (behind := order.done(key)) is not None:
+            begin(key, behind)
+
     for number, (key, end_one) in enumerate(steps):
-        order.add(key, (key, number))
-        while (item := order.next()) is not None:
-            assert item[0] not in running
-            assert item[1] > last.get(item[0], -1)
-            running[item[0]] = last[item[0]] = item[1]
+        if order.add(key, number):
+            begin(key, number)
         if end_one and running:
-            ended = next(iter(running))
-            del running[ended]
-            order.done(ended)
+            end(next(iter(running)))
+    while running:
+        end(next(iter(running)))
+    for key in "abc":
+        items = [item for other, item in begun if other == key]
+        assert items == [number for number, (other, _) in enumerate(steps) if other == key]

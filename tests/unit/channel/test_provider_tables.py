@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticUndefined
 
-from tocsin.channel.instances import InstanceConfig, ProviderKind
+from tocsin.channel import InstanceConfig, ProviderKind
 from tocsin.dispatch_email.smtp import SMTP
 from tocsin.dispatch_push.fcm import FCM
 from tocsin.dispatch_sms.twilio import TWILIO

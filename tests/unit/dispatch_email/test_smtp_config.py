@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.channel.instances import ProvidersInvalid, check_providers
+from tocsin.channel import ProvidersInvalid, check_providers
 from tocsin.dispatch_email.smtp import SMTP
 
 

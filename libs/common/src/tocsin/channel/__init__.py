@@ -1,6 +1,36 @@
-"""What every dispatcher shares: the answers of a provider, its protocol, and the delivery loop."""
+"""What every dispatcher is made of: the `Dispatcher` itself, what a provider promises, and how one is configured."""
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel.dispatcher import Dispatcher
+from tocsin.channel.http import http_client, no_answer, retry_after
 from tocsin.channel.provider import Provider
+from tocsin.channel.provider_config import (
+    InstanceConfig,
+    ProviderKind,
+    ProvidersInvalid,
+    SecretFile,
+    check_providers,
+    usable_providers,
+)
+from tocsin.channel.settings import DispatcherSettings
 
-__all__ = ["Accepted", "Ambiguous", "Answer", "NotSent", "Provider", "Rejected", "Throttled"]
+__all__ = [
+    "Accepted",
+    "Ambiguous",
+    "Answer",
+    "Dispatcher",
+    "DispatcherSettings",
+    "InstanceConfig",
+    "NotSent",
+    "Provider",
+    "ProviderKind",
+    "ProvidersInvalid",
+    "Rejected",
+    "SecretFile",
+    "Throttled",
+    "check_providers",
+    "http_client",
+    "no_answer",
+    "retry_after",
+    "usable_providers",
+]

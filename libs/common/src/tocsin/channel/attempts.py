@@ -1,110 +1,84 @@
-"""Handing one job to its provider: the attempts, their limits, and what they tell."""
+"""One attempt: a last look, immediately before the call, at what forbids it; the call; and what follows from its answer."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from prometheus_client import Counter, Histogram
-
-from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
-from tocsin.channel.gate import Gate
+from tocsin.channel.answers import Ambiguous, Answer
+from tocsin.channel.delivery import Delivery
 from tocsin.channel.provider import Provider
-from tocsin.channel.verdict import Again, End, judge
+from tocsin.channel.provider_pool import ProviderPool
+from tocsin.channel.recipient_versions import RecipientVersions
+from tocsin.channel.retry_policy import Finish, Retry, Try, decide, uncertain
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.vocabulary import Reason, StatusName
+from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
+from tocsin.kafka import LeaseLost
 from tocsin.observability import get_logger, metrics, record_span, recording, span
 from tocsin.runtime import Clock
 
 log = get_logger(__name__)
 
 
-class LeaseLost(Exception):
-    """The last good heartbeat is too old to be sure that nobody else owns the slot: everything held is dropped, the process
-    ends, and whoever owns the slot now goes on from the committed offset. Look for a frozen process or a broker away."""
-
-
 @dataclass(frozen=True, slots=True)
-class Recheck:
+class Reevaluate:
     """Something was taken away from the recipient since the decision: the router has to decide again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted:
-    """How the attempts ended, and how many calls there were."""
-
-    end: End | Recheck
-    calls: int
-    provider: str | None = None
-    """Who was called last."""
-
-
-BeforeCall = Callable[[], End | Recheck | None]
-"""Looked at immediately before each call: an end makes the call unnecessary; raises `LeaseLost` when none may be made."""
-
-Route = Callable[[Job], tuple[Provider, Gate] | None]
-"""The provider a job goes to, and the gate before it; None when the dispatcher has none of the names the job gives."""
-
-NO_PROVIDER = End(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
-NOBODY_KNOWS = End(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
+NOBODY_KNOWS = Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
 
 
 class Attempts:
-    """Makes the attempts for jobs of one lane. `call_timeout` in seconds bounds each whole provider call."""
+    """The attempts of one lane. `call_timeout` in seconds bounds each whole provider call."""
 
-    def __init__(self, *, channel: str, lane: str, route: Route, call_timeout: float, clock: Clock) -> None:
-        self._route = route
+    def __init__(
+        self,
+        *,
+        channel: Channel,
+        lane: Lane,
+        pool: ProviderPool,
+        versions: RecipientVersions,
+        call_timeout: float,
+        clock: Clock,
+    ) -> None:
         self._channel = channel
         self._lane = lane
+        self._pool = pool
+        self._versions = versions
         self._call_timeout = call_timeout
         self._clock = clock
-        self._sends: dict[tuple[str, type[Answer]], Counter] = {}
-        self._seconds: dict[str, Histogram] = {}
 
-    async def make(self, job: Job, *, before_call: BeforeCall, stopping: asyncio.Event) -> Attempted | None:
-        """Try until there is an end. None when told to stop between two attempts: the next owner begins anew.
+    async def make(
+        self, delivery: Delivery, provider: Provider, *, lease_ok: Callable[[], bool]
+    ) -> Finish | Retry | Reevaluate:
+        """Hand the job over once, unless something forbids it; the call is noted in the delivery's tries.
 
         After a call whose answer was ambiguous nothing ends as if it had not been sent: what makes another call unnecessary
-        then ends as `unknown`.
+        then ends as `unknown`. LeaseLost when this process may not act any more.
         """
-        calls, uncertain, called = 0, False, None
-        while True:
-            asked = self._clock.monotonic()
-            turn = await self._turn(job, wanted=called if uncertain else None)
-            if turn is None:
-                return Attempted(NOBODY_KNOWS if uncertain else NO_PROVIDER, calls, called)
-            provider, gate = turn
-            try:
-                if recording(job.traceparent):
-                    waited = self._clock.monotonic() - asked
-                    record_span("wait_for_provider", job.traceparent, seconds=waited, provider=provider.name)
-                if instead := before_call():
-                    return Attempted(NOBODY_KNOWS if uncertain else instead, calls, called)
-                calls, called = calls + 1, provider.name
-                answer = await self._call(job, provider)
-            finally:
-                gate.leave()
-            match judge(answer, attempt=calls, uncertain=uncertain):
-                case End() as end:
-                    return Attempted(end, calls, called)
-                case Again(delay=delay):
-                    uncertain = uncertain or isinstance(answer, Ambiguous)
-                    metrics.send_retries.labels(self._channel, self._lane, provider.name).inc()
-                    log.info("will try again", attempt=calls, seconds=delay)
-                    if await _set_within(stopping, delay):
-                        return None
+        job = delivery.job
+        if recording(job.traceparent):
+            waited = self._clock.monotonic() - delivery.routed_at
+            record_span("wait_for_provider", job.traceparent, seconds=waited, provider=provider.name)
+        if not lease_ok():
+            metrics.lease_lost.labels(self._channel.dispatcher, self._lane).inc()
+            raise LeaseLost("The lease ran out before a provider call.")
+        if instead := self._instead(job):
+            return NOBODY_KNOWS if uncertain(delivery.tries) else instead
+        answer = await self._call(job, provider)
+        delivery.tries.append(Try(provider.name, answer))
+        now = self._clock.monotonic()
+        decision = decide(delivery.tries, now=now)
+        if isinstance(decision, Retry):
+            metrics.send_retries.labels(self._channel, self._lane, provider.name).inc()
+            log.info("will try again", attempt=len(delivery.tries), seconds=round(decision.due - now, 3))
+        return decision
 
-    async def _turn(self, job: Job, *, wanted: str | None) -> tuple[Provider, Gate] | None:
-        """The provider, once there is a place at it, which the caller gives back; None when there is no provider
-        (or not the `wanted` one). Routed anew after the wait: instances are replaced when their configuration changes."""
-        while routed := self._route(job):
-            provider, gate = routed
-            if wanted not in (None, provider.name):
-                return None
-            await gate.enter(job.lane)
-            now = self._route(job)
-            if now is not None and now[1] is gate:
-                return now
-            gate.leave()
+    def _instead(self, job: Job) -> Finish | Reevaluate | None:
+        """What becomes of the job without a call."""
+        if job.expires_at <= self._clock.now():
+            return Finish(status=StatusName.EXPIRED)
+        if self._versions.is_stale(job):
+            return Reevaluate()
         return None
 
     async def _call(self, job: Job, provider: Provider) -> Answer:
@@ -114,7 +88,7 @@ class Attempts:
                 answer = await self._bounded(job, provider)
         else:
             answer = await self._bounded(job, provider)
-        self._count(answer, provider.name, self._clock.monotonic() - began)
+        self._pool.report(provider.name, self._lane, answer, seconds=self._clock.monotonic() - began)
         return answer
 
     async def _bounded(self, job: Job, provider: Provider) -> Answer:
@@ -129,31 +103,3 @@ class Attempts:
             return Ambiguous(
                 reason=Reason.PROVIDER_ERROR, detail="The adapter failed while it handed the message over."
             )
-
-    def _count(self, answer: Answer, provider: str, seconds: float) -> None:
-        kind = type(answer)
-        sends, took = self._sends.get((provider, kind)), self._seconds.get(provider)
-        if sends is None or took is None:
-            sends = metrics.sends.labels(self._channel, self._lane, provider, _NAMES[kind])
-            took = metrics.send_seconds.labels(self._channel, self._lane, provider)
-            self._sends[provider, kind], self._seconds[provider] = sends, took
-        sends.inc()
-        took.observe(seconds)
-
-
-_NAMES = {
-    Accepted: "accepted",
-    Rejected: "rejected",
-    NotSent: "not_sent",
-    Throttled: "throttled",
-    Ambiguous: "ambiguous",
-}
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

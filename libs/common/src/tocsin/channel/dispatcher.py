@@ -1,19 +1,17 @@
-"""A dispatcher, put together: the parts every channel's service opens, in order."""
+"""A dispatcher, put together: what every channel's service is made of."""
 
 import asyncio
-import sys
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-from tocsin.channel.attempts import Attempts, Route
-from tocsin.channel.delivery import DeliveryLoop
-from tocsin.channel.gate import Gate
-from tocsin.channel.instances import ProviderKind, Registry
-from tocsin.channel.provider import Provider
-from tocsin.channel.sandbox import Sandbox
+from fastapi import APIRouter
+
+from tocsin.channel.lane_context import LaneContext
+from tocsin.channel.provider_config import ProviderKind
+from tocsin.channel.provider_pool import ProviderPool
+from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.channel.settings import DispatcherSettings
-from tocsin.channel.stop_table import StopTable
-from tocsin.contracts.jobs import Job
+from tocsin.channel.shard_delivery import ShardDelivery
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
@@ -26,109 +24,91 @@ from tocsin.kafka import (
     Replica,
     timeouts_for,
 )
-from tocsin.runtime import Clock, Component, Health, Service, SystemClock, main
-
-RESERVED_SHARE = 4
-"""One in so many of a provider's places is kept for the critical lane."""
+from tocsin.runtime import Clock, Component, Health, Service, SystemClock
+from tocsin.web import service_app
 
 
-S = TypeVar("S", bound=DispatcherSettings)
+class Dispatcher:
+    """One channel's dispatcher. Raises ProvidersInvalid when the file of provider instances cannot be used."""
 
-
-def run_dispatcher(
-    *,
-    channel: Channel,
-    settings: type[S],
-    kinds: Mapping[str, ProviderKind[Any]],
-    app: Callable[..., Any],
-) -> NoReturn:
-    """What a dispatcher's `__main__` does. `app(name=, health=)` makes its HTTP surface (`tocsin.web.service_app`)."""
-    name = channel.dispatcher
-
-    def build(loaded: S) -> Service:
-        health = Health(service=name)
-        components = dispatcher_components(channel=channel, settings=loaded, kinds=kinds, health=health)
-        return Service(app=app(name=name, health=health), health=health, components=components)
-
-    summary = f"Hands {channel} jobs to providers: {', '.join(sorted(kinds))}."
-    sys.exit(main(name=name, settings=settings, build=build, summary=summary))
-
-
-def dispatcher_components(
-    *,
-    channel: Channel,
-    settings: DispatcherSettings,
-    kinds: Mapping[str, ProviderKind[Any]],
-    health: Health,
-    clock: Clock | None = None,
-) -> list[Component]:
-    """Everything a dispatcher runs. Raises ProvidersInvalid when the file of provider instances cannot be used."""
-    clock = clock or SystemClock()
-    topics = Topics(settings.kafka.topic_prefix)
-    limits = {topic.name: topic.max_message_bytes for topic in topics.all()}
-    stops = StopTable()
-    registry = Registry(path=settings.providers_file, kinds=kinds, clock=clock)
-    publisher = Publisher(settings=settings.kafka, health=health, limits=limits)
-    offsets = Offsets(settings=settings.kafka)
-    cluster = KafkaCluster(settings.kafka)
-    share = settings.window_bytes // (len(settings.lanes) * settings.slots)
-    route = _router(registry, Sandbox(channel=channel))
-
-    def group(lane: Lane) -> ConsumerGroup[FencedShard]:
-        timeouts = timeouts_for(lane)
-        loop = DeliveryLoop(
+    def __init__(
+        self,
+        *,
+        channel: Channel,
+        settings: DispatcherSettings,
+        kinds: Mapping[str, ProviderKind[Any]],
+        clock: Clock | None = None,
+    ) -> None:
+        self.channel = channel
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.health = Health(service=channel.dispatcher)
+        self.topics = Topics(settings.kafka.topic_prefix)
+        self.versions = RecipientVersions()
+        self.pool = ProviderPool(
             channel=channel,
-            lane=lane,
-            topics=topics,
-            attempts=Attempts(
-                channel=channel, lane=lane, route=route, call_timeout=timeouts.send_timeout, clock=clock
-            ),
-            publisher=publisher,
-            offsets=offsets,
-            stops=stops,
-            clock=clock,
+            path=settings.providers_file,
+            kinds=kinds,
+            lanes=settings.lanes,
             max_in_flight=settings.max_in_flight,
-            window_bytes=share * 2 // 3,
+            clock=self.clock,
         )
+        self._limits = {topic.name: topic.max_message_bytes for topic in self.topics.all()}
+        self.publisher = Publisher(settings=settings.kafka, health=self.health, limits=self._limits)
+        self.offsets = Offsets(settings=settings.kafka)
+        self._cluster = KafkaCluster(settings.kafka)
+
+    def service(self) -> Service:
+        """What `tocsin.runtime.main` runs."""
+        app = service_app(name=self.channel.dispatcher, health=self.health)
+        app.include_router(self.routes())
+        return Service(app=app, health=self.health, components=self.components())
+
+    def routes(self) -> APIRouter:
+        """What is served beside health and metrics: the place of providers' callbacks."""
+        return APIRouter()
+
+    def components(self) -> list[Component]:
+        """Everything that runs. Closed in reverse: providers and publisher outlive the work of every shard."""
+        topic = self.topics.stops
+        return [
+            self.pool,
+            Replica(settings=self.settings.kafka, topic=topic, apply=self.versions.apply, health=self.health),
+            self.publisher,
+            _Connection("offsets", self.offsets),
+            *(self._group(lane) for lane in self.settings.lanes),
+        ]
+
+    def _group(self, lane: Lane) -> ConsumerGroup[FencedShard]:
+        settings, timeouts = self.settings, timeouts_for(lane)
+        bytes_of_shard = settings.window_bytes // (len(settings.lanes) * settings.slots)
+        context = LaneContext(
+            channel=self.channel,
+            lane=lane,
+            topics=self.topics,
+            pool=self.pool,
+            publisher=self.publisher,
+            offsets=self.offsets,
+            versions=self.versions,
+            clock=self.clock,
+            call_timeout=timeouts.send_timeout,
+            window_bytes=bytes_of_shard * 2 // 3,
+        )
+
+        async def work(shard: FencedShard) -> None:
+            await ShardDelivery(context, shard).run()
+
         return ConsumerGroup(
-            cluster=cluster,
-            group=loop.group,
-            topics=[topics.jobs(channel, lane)],
-            ownership=Fenced(cluster=cluster, shards=settings.slots, limits=limits),
-            work=loop.work,
+            cluster=self._cluster,
+            group=context.group,
+            topics=[context.jobs],
+            ownership=Fenced(cluster=self._cluster, shards=settings.slots, limits=self._limits),
+            work=work,
+            health=self.health,
+            clock=self.clock,
             timeouts=timeouts,
-            health=health,
-            clock=clock,
-            buffer_bytes=share // 3,
+            buffer_bytes=bytes_of_shard // 3,
         )
-
-    return [
-        registry,
-        Replica(settings=settings.kafka, topic=topics.stops, apply=stops.apply, health=health),
-        publisher,
-        _Connection("offsets", offsets),
-        *(group(lane) for lane in settings.lanes),
-    ]
-
-
-def _router(registry: Registry, sandbox: Provider) -> Route:
-    """Test jobs go to the sandbox; all others to the first provider they name that exists here."""
-    gates: dict[str, tuple[int, Gate]] = {}
-
-    def gate_of(name: str, limit: int) -> Gate:
-        known = gates.get(name)
-        if known is None or known[0] != limit:  # new, or configured anew
-            known = limit, Gate(limit=limit, reserved=limit // RESERVED_SHARE)
-            gates[name] = known
-        return known[1]
-
-    def route(job: Job) -> tuple[Provider, Gate] | None:
-        if job.test:
-            return sandbox, gate_of(sandbox.name, 1_000)
-        instance = registry.of(job.providers)
-        return None if instance is None else (instance, gate_of(instance.name, instance.max_in_flight))
-
-    return route
 
 
 class _Connection:

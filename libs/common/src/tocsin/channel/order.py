@@ -1,4 +1,4 @@
-"""Jobs wait their turn: those of different recipients run side by side, those of one recipient one after the other."""
+"""Jobs of one recipient go one after the other; those of different recipients side by side."""
 
 from collections import deque
 from collections.abc import Hashable
@@ -8,40 +8,32 @@ T = TypeVar("T")
 
 
 class RecipientOrder(Generic[T]):
-    """What may start next. Within one key an item comes out only after `done` was called for the one before."""
+    """Lets one item of each key go on; those added meanwhile follow one by one, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._ready: deque[tuple[Hashable, T]] = deque()
-        self._behind: dict[Hashable, deque[T]] = {}
+        self._behind: dict[
+            Hashable, deque[T] | None
+        ] = {}  # None: nothing waits behind, which is nearly always so
 
-    def add(self, key: Hashable, item: T) -> None:
-        """Put an item behind all of its key."""
-        behind = self._behind.get(key)
+    def add(self, key: Hashable, item: T) -> bool:
+        """Whether the item may go on at once; else it waits behind those of its key."""
+        if key not in self._behind:
+            self._behind[key] = None
+            return True
+        behind = self._behind[key]
         if behind is None:
-            self._behind[key] = deque()
-            self._ready.append((key, item))
-        else:
-            behind.append(item)
+            behind = self._behind[key] = deque()
+        behind.append(item)
+        return False
 
-    def next(self) -> T | None:
-        """The next item that may start; None when there is none now."""
-        return self._ready.popleft()[1] if self._ready else None
-
-    def done(self, key: Hashable) -> None:
-        """The running item of this key has ended: the one behind it may start."""
+    def done(self, key: Hashable) -> T | None:
+        """The item of this key that went on has ended: returns the one that may go on now, if one waits."""
         behind = self._behind[key]
         if behind:
-            self._ready.append((key, behind.popleft()))
-        else:
-            del self._behind[key]
+            return behind.popleft()
+        del self._behind[key]
+        return None
 
     def drop(self) -> None:
-        """Forget everything that has not started."""
-        self._ready.clear()
-        for behind in self._behind.values():
-            behind.clear()
-
-    @property
-    def ready(self) -> bool:
-        """Whether `next` would return an item."""
-        return bool(self._ready)
+        """Forget all that waits."""
+        self._behind = dict.fromkeys(self._behind)

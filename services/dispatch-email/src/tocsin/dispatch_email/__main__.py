@@ -1,9 +1,18 @@
 """`python -m tocsin.dispatch_email`"""
 
-from tocsin.channel.dispatcher import run_dispatcher
+import sys
+
+from tocsin.channel import Dispatcher
 from tocsin.contracts.vocabulary import Channel
 from tocsin.dispatch_email.settings import KINDS, EmailSettings
-from tocsin.web import service_app
+from tocsin.runtime import Service, main
+
+
+def build(settings: EmailSettings) -> Service:
+    """The service that these settings ask for."""
+    return Dispatcher(channel=Channel.EMAIL, settings=settings, kinds=KINDS).service()
+
 
 if __name__ == "__main__":
-    run_dispatcher(channel=Channel.EMAIL, settings=EmailSettings, kinds=KINDS, app=service_app)
+    summary = f"Hands email jobs to providers: {', '.join(KINDS)}."
+    sys.exit(main(name=Channel.EMAIL.dispatcher, settings=EmailSettings, build=build, summary=summary))

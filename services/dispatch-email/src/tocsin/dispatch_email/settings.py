@@ -5,8 +5,7 @@ from pathlib import Path
 from pydantic import field_validator
 from pydantic_settings import SettingsConfigDict
 
-from tocsin.channel.instances import usable_providers
-from tocsin.channel.settings import DispatcherSettings
+from tocsin.channel import DispatcherSettings, usable_providers
 from tocsin.dispatch_email.smtp import SMTP
 
 KINDS = {"smtp": SMTP}

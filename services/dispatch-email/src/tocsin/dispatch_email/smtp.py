@@ -1,7 +1,7 @@
 """Provider kind `smtp`: any mail server, on kept connections.
 
 A kept connection that the server has closed meanwhile is noticed at its first command; the mail then goes over a new
-one. At most `max_in_flight` connections; the least recently used ones end by themselves.
+one. As many connections as calls at once, which is at most `max_in_flight`; the least recently used ones end by themselves.
 """
 
 import asyncio
@@ -12,8 +12,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tocsin.channel import Answer, NotSent, Rejected
-from tocsin.channel.instances import InstanceConfig, ProviderKind, SecretFile
+from tocsin.channel import Answer, InstanceConfig, ProviderKind, Rejected, SecretFile
 from tocsin.contracts.jobs import EmailContent, Job, Sender
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_email.mailboxes import Mailbox, NoMailbox, mailbox, sender_mailbox
@@ -78,7 +77,6 @@ class SmtpProvider:
     """One account at one mail server. Mail has no idempotency: a second send arrives twice, with the same Message-ID."""
 
     kind = "smtp"
-    idempotency: Literal["native", "collapse", "none"] = "none"
 
     def __init__(self, config: SmtpConfig, clock: Clock) -> None:
         self.name = config.name
@@ -86,7 +84,6 @@ class SmtpProvider:
         self._clock = clock
         self._server: Server | None = None
         self._idle: list[SmtpConnection] = []
-        self._places = asyncio.Semaphore(config.max_in_flight)
         self._open_connections = metrics.provider_connections.labels(Channel.EMAIL, config.name)
 
     async def open(self) -> None:
@@ -98,31 +95,15 @@ class SmtpProvider:
         envelope = self._envelope(job)
         if not isinstance(envelope, Envelope):
             return envelope
-        until = asyncio.get_running_loop().time() + self._config.call_timeout
-        if not await self._place():
-            detail = "No connection became free in time."
-            return NotSent(reason=Reason.UNREACHABLE, detail=detail)
-        try:
-            return await self._hand_over(envelope, until=until)
-        finally:
-            self._places.release()
+        return await self._hand_over(
+            envelope, until=asyncio.get_running_loop().time() + self._config.call_timeout
+        )
 
     async def close(self) -> None:
         """Take leave of the server on every kept connection."""
         idle, self._idle = self._idle, []
         await asyncio.gather(*(connection.quit() for connection in idle))
         self._open_connections.dec(len(idle))
-
-    async def _place(self) -> bool:
-        """Whether a place became free in half of the time: a mail begun with too little left would end in doubt."""
-        if not self._places.locked():
-            await self._places.acquire()  # at once, and spared the cost of a time limit
-            return True
-        try:
-            async with asyncio.timeout(self._config.call_timeout / 2):
-                return await self._places.acquire()
-        except TimeoutError:
-            return False
 
     def _envelope(self, job: Job) -> Envelope | Rejected:
         if not isinstance(job.content, EmailContent):

@@ -1,9 +1,18 @@
 """`python -m tocsin.dispatch_push`"""
 
-from tocsin.channel.dispatcher import run_dispatcher
+import sys
+
+from tocsin.channel import Dispatcher
 from tocsin.contracts.vocabulary import Channel
 from tocsin.dispatch_push.settings import KINDS, PushSettings
-from tocsin.web import service_app
+from tocsin.runtime import Service, main
+
+
+def build(settings: PushSettings) -> Service:
+    """The service that these settings ask for."""
+    return Dispatcher(channel=Channel.PUSH, settings=settings, kinds=KINDS).service()
+
 
 if __name__ == "__main__":
-    run_dispatcher(channel=Channel.PUSH, settings=PushSettings, kinds=KINDS, app=service_app)
+    summary = f"Hands push jobs to providers: {', '.join(KINDS)}."
+    sys.exit(main(name=Channel.PUSH.dispatcher, settings=PushSettings, build=build, summary=summary))

@@ -12,9 +12,20 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AfterValidator, Field, SecretStr
 
-from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
-from tocsin.channel.http import http_client, no_answer, retry_after
-from tocsin.channel.instances import InstanceConfig, ProviderKind, SecretFile
+from tocsin.channel import (
+    Accepted,
+    Ambiguous,
+    Answer,
+    InstanceConfig,
+    NotSent,
+    ProviderKind,
+    Rejected,
+    SecretFile,
+    Throttled,
+    http_client,
+    no_answer,
+    retry_after,
+)
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job, PushContent
 from tocsin.contracts.vocabulary import Reason
@@ -84,7 +95,6 @@ class FcmProvider:
     """
 
     kind = "fcm"
-    idempotency: Literal["native", "collapse", "none"] = "collapse"
 
     def __init__(self, config: FcmConfig, clock: Clock) -> None:
         self.name = config.name

@@ -1,9 +1,18 @@
 """`python -m tocsin.dispatch_sms`"""
 
-from tocsin.channel.dispatcher import run_dispatcher
+import sys
+
+from tocsin.channel import Dispatcher
 from tocsin.contracts.vocabulary import Channel
 from tocsin.dispatch_sms.settings import KINDS, SmsSettings
-from tocsin.web import service_app
+from tocsin.runtime import Service, main
+
+
+def build(settings: SmsSettings) -> Service:
+    """The service that these settings ask for."""
+    return Dispatcher(channel=Channel.SMS, settings=settings, kinds=KINDS).service()
+
 
 if __name__ == "__main__":
-    run_dispatcher(channel=Channel.SMS, settings=SmsSettings, kinds=KINDS, app=service_app)
+    summary = f"Hands sms jobs to providers: {', '.join(KINDS)}."
+    sys.exit(main(name=Channel.SMS.dispatcher, settings=SmsSettings, build=build, summary=summary))

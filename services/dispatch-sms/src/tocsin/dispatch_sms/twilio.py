@@ -7,9 +7,17 @@ import httpx
 import msgspec
 from pydantic import Field, model_validator
 
-from tocsin.channel import Accepted, Answer, Rejected
-from tocsin.channel.http import http_client, no_answer, retry_after
-from tocsin.channel.instances import InstanceConfig, ProviderKind, SecretFile
+from tocsin.channel import (
+    Accepted,
+    Answer,
+    InstanceConfig,
+    ProviderKind,
+    Rejected,
+    SecretFile,
+    http_client,
+    no_answer,
+    retry_after,
+)
 from tocsin.contracts.jobs import Job, SmsContent
 from tocsin.contracts.vocabulary import Reason
 from tocsin.dispatch_sms.segments import segments
@@ -61,7 +69,6 @@ class TwilioProvider:
     """One Twilio account. The Messages API knows no idempotency key: a second send arrives twice."""
 
     kind = "twilio"
-    idempotency: Literal["native", "collapse", "none"] = "none"
 
     def __init__(self, config: TwilioConfig, clock: Clock) -> None:
         self.name = config.name

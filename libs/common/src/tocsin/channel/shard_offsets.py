@@ -1,9 +1,9 @@
-"""How far the jobs of one slot have come: what is held, what is finished, and what may be committed."""
+"""How far the jobs of one shard have come: what is held, what is finished, and what may be committed."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 
-from tocsin.channel.window import PartitionWindow
+from tocsin.channel.offset_tracker import OffsetTracker
 from tocsin.kafka import (
     FencedShard,
     Offsets,
@@ -24,8 +24,8 @@ PARTITION_WINDOW = 5_000
 """Offsets from the lowest unfinished job of a partition to the newest taken."""
 
 
-class SlotProgress:
-    """The windows of one slot's partitions under one assignment, and their commits.
+class ShardOffsets:
+    """The windows of one shard's partitions under one assignment, and their commits.
 
     `jobs` is the topic read, `outcomes` the topic on whose same partition number outcomes are recorded; `labels` are the
     metrics' (service, lane).
@@ -48,7 +48,7 @@ class SlotProgress:
         self._group = group
         self._offsets = offsets
         self._window_bytes = window_bytes
-        self._windows: dict[int, PartitionWindow] = {}
+        self._trackers: dict[int, OffsetTracker] = {}
         self._committed: dict[int, Position] = {}
         self._something_finished = asyncio.Event()
         self._in_flight = metrics.in_flight.labels(*labels)
@@ -60,7 +60,7 @@ class SlotProgress:
         recorded = {place: TopicPartition(self._outcomes, place.partition) for place in places}
         ends = await self._offsets.ends([*places, *recorded.values()])
         for place, position in self._slot.positions.items():
-            self._windows[place.partition] = PartitionWindow(
+            self._trackers[place.partition] = OffsetTracker(
                 offset=position.offset,
                 outcome_position=read_back_position(position.metadata, group=self._group),
                 outcome_end=ends[recorded[place]],
@@ -71,27 +71,27 @@ class SlotProgress:
     def take(self, record: Record) -> None:
         """A record was read."""
         size = record.size
-        self._windows[record.partition].take(record.offset, size=size)
+        self._trackers[record.partition].take(record.offset, size=size)
         self._in_flight.inc()
         self._in_flight_bytes.inc(size)
 
     def finish(self, record: Record, outcome: Stored | None = None) -> None:
         """What came of the record is stored: as `outcome`, where that stands on the outcome log."""
-        window = self._windows[record.partition]
+        tracker = self._trackers[record.partition]
         if outcome is not None:
-            window.outcome_stored(outcome.offset)
-        window.finish(record.offset)
+            tracker.outcome_stored(outcome.offset)
+        tracker.finish(record.offset)
         self._in_flight.dec()
         self._in_flight_bytes.dec(record.size)
         self._something_finished.set()
 
     async def room(self) -> None:
-        """Until every partition's window and the memory have room, or the slot is revoked."""
-        while self._full and not self._slot.revoked.is_set():
+        """Until every partition's window and the memory have room."""
+        while self._full:
             self._something_finished.clear()
-            await _first_of(self._something_finished.wait(), self._slot.revoked.wait())
+            await self._something_finished.wait()
 
-    async def commit_now_and_then(self) -> None:
+    async def commit_regularly(self) -> None:
         """Until cancelled."""
         since_ends_were_asked = 0.0
         while True:
@@ -101,13 +101,13 @@ class SlotProgress:
                 since_ends_were_asked = 0.0
                 await self._ask_for_outcome_ends()
             await self.commit()
-            self._slot.touch()  # calls are bounded: whoever waits long waits for a turn at a provider
+            self._slot.touch()  # a shard may hold records for long while its provider is slow
 
     async def commit(self) -> None:
         """Commit what has changed since the last time."""
         changed: dict[int, Position] = {}
-        for number, window in self._windows.items():
-            now = window.committable
+        for number, tracker in self._trackers.items():
+            now = tracker.commit_point
             position = Position(now.offset, read_back_metadata(now.outcome_position))
             if self._committed.get(number) != position:
                 changed[number] = position
@@ -116,38 +116,37 @@ class SlotProgress:
             self._committed.update(changed)
 
     def position_after(self, record: Record) -> dict[TopicPartition, Position]:
-        """What a transaction commits that also ends this record; `finish` it once the transaction stands."""
-        after = self._windows[record.partition].committable_after(record.offset)
+        """What a transaction commits that also ends this record; call `finish_with` once the transaction stands."""
+        after = self._trackers[record.partition].commit_point_after(record.offset)
         position = Position(after.offset, read_back_metadata(after.outcome_position))
         return self._placed({record.partition: position})
 
-    async def end(self) -> None:
-        """The last commit; what never began is the next owner's."""
-        await self.commit()
-        for window in self._windows.values():
-            self._in_flight.dec(len(window))
-            self._in_flight_bytes.dec(window.size)
+    def finish_with(self, record: Record, positions: Mapping[TopicPartition, Position]) -> None:
+        """The transaction that ended the record and committed these positions stands.
+
+        They may lie before what was committed meanwhile: the next commit then goes forward again.
+        """
+        self._committed.update({place.partition: position for place, position in positions.items()})
+        self.finish(record)
+
+    def release(self) -> None:
+        """The assignment is over: what is unfinished is the next owner's."""
+        for tracker in self._trackers.values():
+            self._in_flight.dec(len(tracker))
+            self._in_flight_bytes.dec(tracker.size)
+        self._trackers.clear()
 
     @property
     def _full(self) -> bool:
-        windows = self._windows.values()
-        return sum(window.size for window in windows) >= self._window_bytes or any(
-            window.span >= PARTITION_WINDOW for window in windows
+        trackers = self._trackers.values()
+        return sum(tracker.size for tracker in trackers) >= self._window_bytes or any(
+            tracker.in_flight_span >= PARTITION_WINDOW for tracker in trackers
         )
 
     async def _ask_for_outcome_ends(self) -> None:
-        ends = await self._offsets.ends([TopicPartition(self._outcomes, number) for number in self._windows])
+        ends = await self._offsets.ends([TopicPartition(self._outcomes, number) for number in self._trackers])
         for place, end in ends.items():
-            self._windows[place.partition].outcome_end(end)
+            self._trackers[place.partition].outcome_end(end)
 
     def _placed(self, positions: Mapping[int, Position]) -> dict[TopicPartition, Position]:
         return {TopicPartition(self._jobs, number): position for number, position in positions.items()}
-
-
-async def _first_of(*waits: Coroutine[None, None, object]) -> None:
-    tasks = [asyncio.create_task(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -6,7 +6,7 @@ from tocsin.contracts.jobs import Job
 from tocsin.kafka import Record
 
 
-class StopTable:
+class RecipientVersions:
     """Fed by a `Replica` of `stops`; asked immediately before every hand-off."""
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class StopTable:
             return
         self._versions[record.key] = decode_stop(record.value).recipient_version
 
-    def outdated(self, job: Job) -> bool:
+    def is_stale(self, job: Job) -> bool:
         """Whether something was taken away from the recipient after the job was decided."""
         newest = self._versions.get(recipient_key(job.tenant, job.recipient))
         return newest is not None and newest > job.recipient_version

@@ -3,15 +3,24 @@
 import asyncio
 import os
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from pydantic import Field
 
-from tocsin.channel import Accepted, Answer
-from tocsin.channel.instances import InstanceConfig, ProviderKind, ProvidersInvalid, Registry, SecretFile
+from tocsin.channel import (
+    Accepted,
+    Ambiguous,
+    Answer,
+    InstanceConfig,
+    NotSent,
+    ProviderKind,
+    ProvidersInvalid,
+    SecretFile,
+)
+from tocsin.channel.provider_pool import ProviderPool
+from tocsin.channel.retry_policy import Try
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.vocabulary import Channel
+from tocsin.contracts.vocabulary import Channel, Lane, Reason
 from tocsin.runtime import Clock
 from tocsin.testing.jobs import job_for
 
@@ -23,28 +32,23 @@ class PigeonConfig(InstanceConfig):
 
 
 class Pigeon:
-    """A provider that remembers its life, and holds every message until let go."""
-
-    idempotency: Literal["native", "collapse", "none"] = "none"
+    """A provider that remembers its life."""
 
     def __init__(self, config: PigeonConfig, clock: Clock) -> None:
         self.config, self.name, self.kind = config, config.name, config.kind
         self.log: list[str] = []
-        self.arrived, self.let_go = asyncio.Event(), asyncio.Event()
 
     async def open(self) -> None:
         self.log.append("open")
 
     async def send(self, job: Job) -> Answer:
-        self.arrived.set()
-        await self.let_go.wait()
-        self.log.append("sent")
         return Accepted()
 
     async def close(self) -> None:
         self.log.append("close")
 
 
+UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
 KINDS = {"pigeon": ProviderKind(config=PigeonConfig, create=Pigeon)}
 TWO = """
 [[providers]]
@@ -68,30 +72,47 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def registry(path: Path) -> Registry:
-    return Registry(path=path, kinds=KINDS, poll_seconds=0.01)
+def pool(path: Path) -> ProviderPool:
+    return ProviderPool(
+        channel=Channel.EMAIL,
+        path=path,
+        kinds=KINDS,
+        lanes=list(Lane),
+        max_in_flight=8,
+        poll_seconds=0.01,
+    )
 
 
-def pigeon(registry: Registry, name: str) -> Pigeon:
-    found = registry.of([name])
-    assert found is not None
-    provider = found._provider
+def pigeon(providers: ProviderPool, name: str) -> Pigeon:
+    instance = providers.choose(job_for(Channel.EMAIL, providers=[name]))
+    assert instance is not None
+    provider = instance._provider
     assert isinstance(provider, Pigeon)
     return provider
 
 
-async def test_names_are_looked_up_in_order_and_the_first_is_the_default(tmp_path: Path) -> None:
-    providers = registry(write(tmp_path / "providers.toml", TWO))
+@pytest.mark.parametrize(
+    ("test", "named", "tried", "chosen"),
+    [
+        (False, [], [], "first"),
+        (False, ["second"], [], "second"),
+        (False, ["elsewhere", "second", "first"], [], "second"),
+        (False, ["elsewhere"], [], None),
+        (True, ["elsewhere"], [], "sandbox"),
+        (False, [], [Try("second", UNREACHABLE)], "first"),
+        (False, [], [Try("first", Ambiguous())], "first"),
+        (False, ["second"], [Try("first", Ambiguous()), Try("first", UNREACHABLE)], None),
+        (True, [], [Try("sandbox", Ambiguous())], "sandbox"),
+    ],
+)
+async def test_what_is_chosen(
+    tmp_path: Path, test: bool, named: list[str], tried: list[Try], chosen: str | None
+) -> None:
+    """Test jobs go to the sandbox, others to the first they name that exists; after an ambiguous answer to nobody else."""
+    providers = pool(write(tmp_path / "providers.toml", TWO))
     await providers.open()
-
-    def named(*names: str) -> str | None:
-        found = providers.of(names)
-        return None if found is None else found.name
-
-    assert named() == "first"
-    assert named("second") == "second"
-    assert named("elsewhere", "second", "first") == "second"
-    assert named("elsewhere") is None
+    instance = providers.choose(job_for(Channel.EMAIL, providers=named, test=test), tried)
+    assert (None if instance is None else instance.name) == chosen
     await providers.close()
 
 
@@ -128,7 +149,7 @@ def test_faults_are_sentences_that_name_file_provider_and_field(
     (tmp_path / "empty").write_text("\n")
     path = write(tmp_path / "providers.toml", text)
     with pytest.raises(ProvidersInvalid) as invalid:
-        registry(path)
+        pool(path)
     for sentence in sentences:
         assert sentence in str(invalid.value)
     for fault in invalid.value.faults:
@@ -138,13 +159,13 @@ def test_faults_are_sentences_that_name_file_provider_and_field(
 
 def test_an_absent_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(ProvidersInvalid, match="cannot be read: No such file or directory"):
-        registry(tmp_path / "absent.toml")
+        pool(tmp_path / "absent.toml")
 
 
 def test_faults_do_not_repeat_values(tmp_path: Path) -> None:
     text = '[[providers]]\nname = "a"\nkind = "pigeon"\nloft = 1\nring = "s3cret"\nbirds = "hunter2"'
     with pytest.raises(ProvidersInvalid) as invalid:
-        registry(write(tmp_path / "providers.toml", text))
+        pool(write(tmp_path / "providers.toml", text))
     assert "s3cret" not in str(invalid.value)
     assert "hunter2" not in str(invalid.value)
 
@@ -152,7 +173,7 @@ def test_faults_do_not_repeat_values(tmp_path: Path) -> None:
 async def test_secrets_are_read_from_files_beside_and_never_shown(tmp_path: Path) -> None:
     (tmp_path / "ring").write_text("s3cret\n")
     text = '[[providers]]\nname = "a"\nkind = "pigeon"\nloft = "n"\nring_file = "ring"'
-    providers = registry(write(tmp_path / "providers.toml", text))
+    providers = pool(write(tmp_path / "providers.toml", text))
     await providers.open()
     config = pigeon(providers, "a").config
     assert config.ring_file is not None
@@ -161,33 +182,23 @@ async def test_secrets_are_read_from_files_beside_and_never_shown(tmp_path: Path
     await providers.close()
 
 
-async def test_a_change_replaces_what_differs_after_its_calls_have_ended(tmp_path: Path) -> None:
+async def test_a_change_replaces_what_differs_and_keeps_the_rest(tmp_path: Path) -> None:
     path = write(tmp_path / "providers.toml", TWO)
-    providers = registry(path)
+    providers = pool(path)
     await providers.open()
     kept, replaced = pigeon(providers, "first"), pigeon(providers, "second")
-    found = providers.of(["second"])
-    assert found is not None
-    call = asyncio.create_task(found.send(job_for(Channel.EMAIL)))
-    await replaced.arrived.wait()
-
     write(path, TWO.replace("birds = 3", "birds = 4"))
     await providers.reload()
-
     assert pigeon(providers, "first") is kept
     assert pigeon(providers, "second") is not replaced
-    assert replaced.log == ["open"]
-    replaced.let_go.set()
-    assert await call == Accepted()
     await providers.close()
-    assert replaced.log == ["open", "sent", "close"]
-    assert kept.log == ["open", "close"]
+    assert (replaced.log, kept.log) == (["open", "close"], ["open", "close"])
 
 
 async def test_a_changed_secret_is_a_change(tmp_path: Path) -> None:
     ring = write(tmp_path / "ring", "one")
     text = '[[providers]]\nname = "a"\nkind = "pigeon"\nloft = "n"\nring_file = "ring"'
-    providers = registry(write(tmp_path / "providers.toml", text))
+    providers = pool(write(tmp_path / "providers.toml", text))
     await providers.open()
     former = pigeon(providers, "a")
     await providers.reload()
@@ -200,7 +211,7 @@ async def test_a_changed_secret_is_a_change(tmp_path: Path) -> None:
 
 async def test_an_invalid_change_is_refused_until_it_is_mended(tmp_path: Path) -> None:
     path = write(tmp_path / "providers.toml", TWO)
-    providers = registry(path)
+    providers = pool(path)
     await providers.open()
     former = pigeon(providers, "second")
     write(path, "[[providers")
@@ -214,13 +225,13 @@ async def test_an_invalid_change_is_refused_until_it_is_mended(tmp_path: Path) -
 
 async def test_a_change_is_noticed_while_running(tmp_path: Path) -> None:
     path = write(tmp_path / "providers.toml", TWO)
-    providers = registry(path)
+    providers = pool(path)
     await providers.open()
     stop = asyncio.Event()
     running = asyncio.create_task(providers.run(stop))
     write(path, TWO.replace('name = "second"', 'name = "third"'))
     async with asyncio.timeout(10):
-        while providers.of(["third"]) is None:  # noqa: ASYNC110 - the registry tells nobody
+        while providers.choose(job_for(Channel.EMAIL, providers=["third"])) is None:  # noqa: ASYNC110 - the pool tells nobody
             await asyncio.sleep(0.01)
     stop.set()
     await running

@@ -17,37 +17,39 @@ TRY_AGAIN_AFTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PendingOutcome:
     """A record to store, and what to do once it is."""
 
     outgoing: Outgoing
     stored: Callable[[Stored], None]
 
 
-class Recorder:
-    """Takes outcomes with `add`; stores them while `run` runs."""
+class OutcomeWriter:
+    """The outcomes of one shard under one assignment: taken with `add`, stored while `run` runs."""
 
     def __init__(self, *, publisher: Publisher, failpoints: Failpoints) -> None:
         self._publisher = publisher
         self._failpoints = failpoints
-        self._pending: list[Outcome] = []
-        self._wakened = asyncio.Event()
+        self._pending: list[PendingOutcome] = []
+        self._something_new = asyncio.Event()
+        self._closed = False
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: PendingOutcome) -> None:
         """Store this one, too."""
         self._pending.append(outcome)
-        self._wakened.set()
+        self._something_new.set()
 
-    def wake(self) -> None:
-        """Look again whether anything more can come."""
-        self._wakened.set()
+    def close(self) -> None:
+        """Nothing more comes: `run` returns once everything is stored."""
+        self._closed = True
+        self._something_new.set()
 
-    async def run(self, *, more_may_come: Callable[[], bool]) -> None:
-        """Until everything is stored and nothing more can come."""
-        while self._pending or more_may_come():
+    async def run(self) -> None:
+        """Store what is added, until closed."""
+        while self._pending or not self._closed:
             if not self._pending:
-                self._wakened.clear()
-                await self._wakened.wait()
+                self._something_new.clear()
+                await self._something_new.wait()
                 continue
             outcomes, self._pending = self._pending, []
             await self._failpoints.reach("before_outcome")
@@ -55,7 +57,7 @@ class Recorder:
             await self._failpoints.reach("after_outcome")
             for outcome, place in zip(outcomes, places, strict=True):
                 outcome.stored(place)
-            if len(outcomes) >= SEVERAL and more_may_come():
+            if len(outcomes) >= SEVERAL and not self._closed:
                 await asyncio.sleep(GATHER)
 
     async def _store(self, records: Sequence[Outgoing]) -> list[Stored]:

@@ -14,14 +14,14 @@ class _Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Committable:
+class CommitPoint:
     """The next offset to commit, and the outcome position that goes with it."""
 
     offset: int
     outcome_position: int
 
 
-class PartitionWindow:
+class OffsetTracker:
     """The jobs of one partition between the committed offset and the newest taken.
 
     `offset` and `outcome_position` are as committed; `outcome_end` is an offset that the `status` partition is known to
@@ -40,7 +40,7 @@ class PartitionWindow:
         return len(self._unfinished)
 
     @property
-    def span(self) -> int:
+    def in_flight_span(self) -> int:
         """Offsets from the lowest unfinished job to the newest taken: what a next owner may have to look at again."""
         return self._next - next(iter(self._unfinished), self._next)
 
@@ -64,13 +64,13 @@ class PartitionWindow:
         self._outcome_end = max(self._outcome_end, offset)
 
     @property
-    def committable(self) -> Committable:
+    def commit_point(self) -> CommitPoint:
         """What may be committed now."""
-        return self.committable_after(None)
+        return self.commit_point_after(None)
 
-    def committable_after(self, finishing: int | None) -> Committable:
+    def commit_point_after(self, finishing: int | None) -> CommitPoint:
         """What may be committed together with the end of the job at offset `finishing`."""
         for offset, taken in self._unfinished.items():
             if offset != finishing:
-                return Committable(offset, taken.outcome_position)
-        return Committable(self._next, self._outcome_end)
+                return CommitPoint(offset, taken.outcome_position)
+        return CommitPoint(self._next, self._outcome_end)

@@ -1,0 +1,57 @@
+"""What all shards of one lane share."""
+
+from tocsin.channel.attempts import Attempts
+from tocsin.channel.poison import PoisonGuard
+from tocsin.channel.provider_pool import ProviderPool
+from tocsin.channel.recipient_versions import RecipientVersions
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.kafka import NO_FAILPOINTS, Failpoints, Offsets, Publisher
+from tocsin.observability import metrics
+from tocsin.runtime import Clock
+
+
+class LaneContext:
+    """The names of one lane of one channel, and what a ShardDelivery works with. Nothing here changes while it works.
+
+    `call_timeout` in seconds bounds a provider call, `window_bytes` the jobs that one shard holds.
+    """
+
+    def __init__(
+        self,
+        *,
+        channel: Channel,
+        lane: Lane,
+        topics: Topics,
+        pool: ProviderPool,
+        publisher: Publisher,
+        offsets: Offsets,
+        versions: RecipientVersions,
+        clock: Clock,
+        call_timeout: float,
+        window_bytes: int,
+        failpoints: Failpoints = NO_FAILPOINTS,
+    ) -> None:
+        self.lane = lane
+        self.service = channel.dispatcher
+        self.group = topics.group(self.service, lane)
+        self.jobs = topics.jobs(channel, lane)
+        self.status = topics.status(lane)
+        self.intents = topics.intents(lane)
+        self.dead = topics.dead(self.service)
+        self.pool = pool
+        self.limit = pool.lane_limits[lane]
+        self.attempts = Attempts(
+            channel=channel, lane=lane, pool=pool, versions=versions, call_timeout=call_timeout, clock=clock
+        )
+        self.invalid_records = PoisonGuard()
+        self.publisher = publisher
+        self.offsets = offsets
+        self.clock = clock
+        self.window_bytes = window_bytes
+        self.failpoints = failpoints
+        self.age_seconds = metrics.message_age_seconds.labels(self.service, lane)
+        self.stage_seconds = {
+            stage: metrics.stage_seconds.labels(self.service, lane, stage)
+            for stage in ("wait", "send", "record")
+        }

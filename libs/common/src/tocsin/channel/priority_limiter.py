@@ -1,0 +1,38 @@
+"""Whose call to a provider may begin next: the critical lane's, or one of the others'."""
+
+FAIR = 8
+"""Of so many calls in a row one goes to the other lanes, however much the critical lane has waiting."""
+
+
+class PriorityLimiter:
+    """At most `places` calls at once, of which the other lanes leave `reserved` free for the critical one.
+
+    The critical lane goes first. But one call in `FAIR` is another lane's, also within the reserve: a long critical load
+    must not stop the others for good.
+    """
+
+    def __init__(self, *, places: int, reserved: int) -> None:
+        if not 0 <= reserved < places:
+            raise ValueError(f"The reserved places ({reserved}) must be fewer than all places ({places}).")
+        self._places = places
+        self._open_to_all = places - reserved
+        self._taken = 0
+        self._passed_over = 0
+        """How many critical calls in a row began while another lane waited."""
+
+    def critical_next(self, *, critical: bool, others: bool) -> bool | None:
+        """Whether the next call is critical, when `critical` and `others` say who waits; None: nobody may begin now."""
+        if critical and self._taken < self._places:
+            return not (others and self._passed_over == FAIR - 1)
+        if others and self._taken < self._open_to_all:
+            return False
+        return None
+
+    def acquire(self, *, critical: bool, others_wait: bool) -> None:
+        """A call begins, as `critical_next` said; `others_wait`: another lane waited, too."""
+        self._taken += 1
+        self._passed_over = self._passed_over + 1 if critical and others_wait else 0
+
+    def release(self) -> None:
+        """A call has ended."""
+        self._taken -= 1

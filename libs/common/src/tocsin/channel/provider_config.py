@@ -1,0 +1,159 @@
+"""How provider instances are configured: one TOML file of a dispatcher's own.
+
+    [[providers]]
+    name = "primary"          # what tenants and metrics call it
+    kind = "smtp"             # which adapter; the other fields are the adapter's
+    host = "smtp.example.com"
+    username = "tocsin"
+    password_file = "/run/secrets/smtp-password"
+
+The first is the default. Secrets stand in files of their own, named by `*_file` (relative to this file), so that this
+file can be shown and kept in version control.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic_core import ErrorDetails
+
+from tocsin.channel.provider import Provider
+from tocsin.runtime import Clock, OperatorError
+
+FileStates = dict[Path, tuple[int, int, int] | None]
+"""Files that were read, each with its `file_state` just before."""
+
+
+def file_state(path: Path) -> tuple[int, int, int] | None:
+    """What differs once the file is written, replaced or gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read_secret(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
+    context = info.context or {}
+    path = context.get("folder", Path()) / value
+    context.get("states", {})[path] = file_state(path)
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a text file") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    if not text:
+        raise ValueError(f"{path} is empty")
+    return SecretStr(text)
+
+
+SecretFile = Annotated[SecretStr, BeforeValidator(_read_secret)]
+"""A field that names a file and holds what the file holds, without white space at its ends. Name such fields `*_file`."""
+
+
+class InstanceConfig(BaseModel):
+    """What every kind of provider can be told. Adapters subclass it; unknown fields are faults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    kind: str
+    max_in_flight: int = Field(default=64, ge=1, le=10_000)
+    """Calls at once, and connections kept."""
+    call_timeout: float = Field(default=7.0, gt=0, lt=30)
+    """Seconds for one call, waiting for a connection included. The lane bounds it too: 8 s on the critical one."""
+
+
+C = TypeVar("C", bound=InstanceConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderKind(Generic[C]):
+    """One adapter: how it is configured, and how a provider is made. `create` must not connect, and not raise."""
+
+    config: type[C]
+    create: Callable[[C, Clock], Provider]
+
+
+class ProvidersInvalid(OperatorError):
+    """The file of provider instances cannot be used; `faults` has a sentence for each reason. Mend the file."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__(" ".join(faults))
+        self.faults = list(faults)
+
+
+def check_providers(path: Path, kinds: Mapping[str, ProviderKind[Any]]) -> None:
+    """Raise ProvidersInvalid unless the file can be used."""
+    read_providers(path, kinds, {})
+
+
+def usable_providers(path: Path, kinds: Mapping[str, ProviderKind[Any]]) -> Path:
+    """`path`, or a ValueError with every fault: for the validator of a settings field, so that start-up says it."""
+    try:
+        check_providers(path, kinds)
+    except ProvidersInvalid as invalid:
+        raise ValueError(str(invalid)) from invalid
+    return path
+
+
+def read_providers(
+    path: Path, kinds: Mapping[str, ProviderKind[Any]], states: FileStates
+) -> list[InstanceConfig]:
+    """The configurations in the file's order, or ProvidersInvalid. Fills `states` even where it raises."""
+    states[path] = file_state(path)
+    faults: list[str] = []
+    configs: list[InstanceConfig] = []
+    for position, entry in enumerate(_entries(path), 1):
+        where = f"{path}: provider {entry.get('name', position)!s}"
+        kind = kinds.get(str(entry.get("kind")))
+        if kind is None:
+            faults.append(f"{where}: `kind` must be one of {', '.join(sorted(kinds))}.")
+            continue
+        try:
+            configs.append(
+                kind.config.model_validate(entry, context={"folder": path.parent, "states": states})
+            )
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+            faults += [f"{where}: {_sentence(fault)}" for fault in details]
+    names = [config.name for config in configs]
+    faults += [
+        f"{path}: the name {name!r} stands twice; names must differ."
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    if faults:
+        raise ProvidersInvalid(faults)
+    return configs
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProvidersInvalid([f"{path} cannot be read: {error.strerror}."]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProvidersInvalid([f"{path} is not TOML: {error}."]) from error
+    entries = document.get("providers")
+    if list(document) != ["providers"] or not isinstance(entries, list) or not entries:
+        raise ProvidersInvalid([f"{path} must hold tables [[providers]], at least one, and nothing else."])
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise ProvidersInvalid([f"{path}: every provider must be a table [[providers]]."])
+    return entries
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    """One fault in words, never with the value: it may be a secret."""
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "missing":
+        return f"`{name}` is missing."
+    if fault["type"] == "extra_forbidden":
+        return f"`{name}` is no setting of this kind of provider."
+    text = fault["msg"].removeprefix("Value error, ").removesuffix(".")
+    return f"`{name}` is not valid: {text}." if name else f"{text}."

@@ -1,0 +1,203 @@
+"""A provider instance at work: deliveries wait in its queues, and its runners pull them.
+
+A runner is a task that takes the next delivery, lets its shard carry it to the provider, and takes the next. There are as
+many runners as the instance has places, each started when it is first needed; so a delivery waits in a queue, never in a
+task. Runners belong to the process: all lanes and shards share them.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from tocsin.channel.delivery import Carrier, Delivery
+from tocsin.channel.priority_limiter import PriorityLimiter
+from tocsin.channel.provider import Provider
+from tocsin.contracts.vocabulary import Lane
+
+RESERVED_SHARE = 4
+"""One in so many of an instance's places is kept for the critical lane."""
+
+
+class LaneLimit:
+    """How many deliveries of a lane may be begun and not yet recorded: at the limit no runner begins another.
+
+    This is backpressure, not a second limit on calls: it is reached where outcomes are stored more slowly than calls end.
+    `has_room` is called when a delivery may begin again.
+    """
+
+    def __init__(self, limit: int, *, has_room: Callable[[], None]) -> None:
+        self._limit = limit
+        self._has_room = has_room
+        self._begun = 0
+
+    @property
+    def reached(self) -> bool:
+        """Whether no delivery may begin."""
+        return self._begun >= self._limit
+
+    def begin(self) -> None:
+        """A delivery has begun."""
+        self._begun += 1
+
+    def end(self) -> None:
+        """A delivery that had begun is recorded, or given up."""
+        was_reached = self.reached
+        self._begun -= 1
+        if was_reached:
+            self._has_room()
+
+
+class _Queue:
+    """What waits of one lane: deliveries that have begun come first and are not held back by the lane's limit."""
+
+    def __init__(self, limit: LaneLimit) -> None:
+        self._limit = limit
+        self._begun: deque[Delivery] = deque()
+        self._new: deque[Delivery] = deque()
+
+    @property
+    def ready(self) -> bool:
+        return bool(self._begun) or (bool(self._new) and not self._limit.reached)
+
+    def put(self, delivery: Delivery) -> None:
+        (self._begun if delivery.holds_place else self._new).append(delivery)
+
+    def take(self) -> Delivery:
+        return self._begun.popleft() if self._begun else self._new.popleft()
+
+    def drop(self, shard: Carrier | None) -> list[Delivery]:
+        """Take out what belongs to the shard; without one, everything."""
+        waiting = [*self._begun, *self._new]
+        self._begun.clear()
+        self._new.clear()
+        dropped = []
+        for delivery in waiting:
+            if shard is None or delivery.shard is shard:
+                dropped.append(delivery)
+            else:
+                self.put(delivery)
+        return dropped
+
+
+class _Runner:
+    task: "asyncio.Task[None]"
+    delivery: Delivery | None = None
+
+
+class ProviderInstance:
+    """A provider, the queues before it and its runners. `lanes` are the limits of the lanes that this process serves."""
+
+    def __init__(self, provider: Provider, *, places: int, lanes: Mapping[Lane, LaneLimit]) -> None:
+        self.name = provider.name
+        self._provider = provider
+        self._places = places
+        self._limiter = PriorityLimiter(places=places, reserved=places // RESERVED_SHARE)
+        self._queues = {lane: _Queue(limit) for lane, limit in lanes.items()}
+        self._critical = self._queues.get(Lane.CRITICAL)
+        self._others = deque(queue for lane, queue in self._queues.items() if lane is not Lane.CRITICAL)
+        self._runners: set[_Runner] = set()
+        self._idle: list[asyncio.Future[None]] = []
+        self._one_is_coming = False
+        self._retired = False
+
+    async def open(self) -> None:
+        """Prepare the provider."""
+        await self._provider.open()
+
+    def put(self, lane: Lane, delivery: Delivery) -> None:
+        """Let the delivery wait for a runner."""
+        self._queues[lane].put(delivery)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have one more runner look for work, if there is any that may begin. It wakes the next before it begins."""
+        if self._one_is_coming or self._retired or self._next_queue() is None:
+            return
+        if self._idle:
+            self._one_is_coming = True
+            self._idle.pop().set_result(None)
+        elif len(self._runners) < self._places:
+            self._one_is_coming = True
+            runner = _Runner()
+            runner.task = asyncio.create_task(self._run(runner), name=f"runner of {self.name}")
+            self._runners.add(runner)
+
+    def drop(self, shard: Carrier) -> list[Delivery]:
+        """Take out of the queues what belongs to the shard."""
+        return [delivery for queue in self._queues.values() for delivery in queue.drop(shard)]
+
+    def cancel(self, shard: Carrier) -> list["asyncio.Task[None]"]:
+        """Cancel the calls under way for the shard; the tasks returned end soon. Other runners take their places."""
+        tasks = [
+            runner.task for runner in self._runners if runner.delivery and runner.delivery.shard is shard
+        ]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    def retire(self) -> list[Delivery]:
+        """Begin nothing more. Returns what waited; calls under way go on until `close` has waited for them."""
+        self._retired = True
+        for idle in self._idle:
+            idle.set_result(None)
+        self._idle.clear()
+        return [delivery for queue in self._queues.values() for delivery in queue.drop(None)]
+
+    async def close(self) -> None:
+        """Retire, wait for the calls under way, close the provider."""
+        self.retire()
+        if self._runners:
+            await asyncio.wait([runner.task for runner in self._runners])
+        await self._provider.close()
+
+    # Runners
+
+    async def _run(self, runner: _Runner) -> None:
+        self._one_is_coming = False
+        try:
+            while not self._retired:
+                delivery = self._take()
+                if delivery is None:
+                    await self._until_woken()
+                    continue
+                self.wake()
+                runner.delivery = delivery
+                try:
+                    await delivery.shard.carry(delivery, self._provider)
+                finally:
+                    runner.delivery = None
+                    self._limiter.release()
+        finally:
+            self._runners.discard(runner)
+            self.wake()
+
+    async def _until_woken(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._idle.append(turn)
+        await turn
+        self._one_is_coming = False
+
+    def _take(self) -> Delivery | None:
+        queue = self._next_queue()
+        if queue is None:
+            return None
+        critical = queue is self._critical
+        self._limiter.acquire(critical=critical, others_wait=critical and self._waiting_other() is not None)
+        if not critical:  # the lanes beside the critical one take turns
+            self._others.remove(queue)
+            self._others.append(queue)
+        return queue.take()
+
+    def _next_queue(self) -> _Queue | None:
+        critical = self._critical if self._critical and self._critical.ready else None
+        other = self._waiting_other()
+        match self._limiter.critical_next(critical=critical is not None, others=other is not None):
+            case True:
+                return critical
+            case False:
+                return other
+            case None:
+                return None
+
+    def _waiting_other(self) -> _Queue | None:
+        return next((queue for queue in self._others if queue.ready), None)

@@ -1,0 +1,192 @@
+"""The provider instances of one dispatcher: which of them a job goes to, and how they change while the process runs.
+
+A change of the providers file, or of a file it names, takes effect within `poll_seconds`: what waits goes to the new
+instances, calls under way end with what they began with. A file that has become invalid is reported, and the former
+configuration stays.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import Counter, Histogram
+
+from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel.delivery import Carrier, Delivery
+from tocsin.channel.provider_config import (
+    FileStates,
+    InstanceConfig,
+    ProviderKind,
+    ProvidersInvalid,
+    file_state,
+    read_providers,
+)
+from tocsin.channel.provider_instance import LaneLimit, ProviderInstance
+from tocsin.channel.retry_policy import Try, uncertain
+from tocsin.channel.sandbox import Sandbox
+from tocsin.contracts.jobs import Job
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.observability import get_logger, metrics
+from tocsin.runtime import Clock, SystemClock
+
+log = get_logger(__name__)
+
+SANDBOX_PLACES = 1_000
+
+
+class ProviderPool:
+    """A `tocsin.runtime.Component`. Reads the file when it is made: raises ProvidersInvalid.
+
+    `max_in_flight` is the limit of each of `lanes` (see LaneLimit).
+    """
+
+    name = "providers"
+
+    def __init__(
+        self,
+        *,
+        channel: Channel,
+        path: Path,
+        kinds: Mapping[str, ProviderKind[Any]],
+        lanes: Sequence[Lane],
+        max_in_flight: int,
+        clock: Clock | None = None,
+        poll_seconds: float = 5.0,
+    ) -> None:
+        self._channel = channel
+        self._path = path
+        self._kinds = kinds
+        self._clock = clock or SystemClock()
+        self._poll_seconds = poll_seconds
+        self.lane_limits = {lane: LaneLimit(max_in_flight, has_room=self._wake) for lane in lanes}
+        self._file_states: FileStates = {}
+        self._configs = {config.name: config for config in read_providers(path, kinds, self._file_states)}
+        self._instances: dict[str, ProviderInstance] = {}
+        self._sandbox = ProviderInstance(
+            Sandbox(channel=channel), places=SANDBOX_PLACES, lanes=self.lane_limits
+        )
+        self._retired: dict[ProviderInstance, asyncio.Task[None]] = {}
+        """Those replaced, each with the task that closes it once its calls have ended."""
+        self._sends: dict[tuple[Lane, str, type[Answer]], Counter] = {}
+        self._seconds: dict[tuple[Lane, str], Histogram] = {}
+
+    # Choosing
+
+    @property
+    def instances(self) -> list[ProviderInstance]:
+        """Those in use, in the file's order: the first is the default."""
+        return list(self._instances.values())
+
+    def choose(self, job: Job, tried: Sequence[Try] = ()) -> ProviderInstance | None:
+        """Where the job goes: test jobs to the sandbox, others to the first provider they name that exists here, without
+        names to the default. Once an answer was ambiguous only the same provider may be asked again. None: to nobody."""
+        if job.test:
+            chosen: ProviderInstance | None = self._sandbox
+        elif job.providers:
+            names = (name for name in job.providers if name in self._instances)
+            chosen = self._instances.get(next(names, ""))
+        else:
+            chosen = next(iter(self._instances.values()), None)
+        if chosen and uncertain(tried) and chosen.name != tried[-1].provider:
+            return None
+        return chosen
+
+    def report(self, provider: str, lane: Lane, answer: Answer, *, seconds: float) -> None:
+        """A call to the instance named `provider` took so long and was answered so."""
+        kind = type(answer)
+        sends, took = self._sends.get((lane, provider, kind)), self._seconds.get((lane, provider))
+        if sends is None or took is None:
+            sends = metrics.sends.labels(self._channel, lane, provider, _NAMES[kind])
+            took = metrics.send_seconds.labels(self._channel, lane, provider)
+            self._sends[lane, provider, kind], self._seconds[lane, provider] = sends, took
+        sends.inc()
+        took.observe(seconds)
+
+    # What a shard takes back
+
+    def drop(self, shard: Carrier) -> list[Delivery]:
+        """Take the shard's deliveries out of all queues."""
+        return [delivery for instance in self._all for delivery in instance.drop(shard)]
+
+    async def cancel(self, shard: Carrier) -> None:
+        """Cancel the shard's calls under way, and wait until they have ended."""
+        calls = [call for instance in [*self._all, *self._retired] for call in instance.cancel(shard)]
+        if calls:
+            await asyncio.wait(calls)
+
+    # The component
+
+    async def open(self) -> None:
+        """Open every instance."""
+        await self._sandbox.open()
+        await self._use(self._configs)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look at the files every `poll_seconds` until stopped."""
+        while not stop.is_set():
+            try:
+                await asyncio.wait_for(stop.wait(), self._poll_seconds)
+            except TimeoutError:
+                await self.reload()
+
+    async def close(self) -> None:
+        """Close every instance once its calls have ended."""
+        instances, self._instances = self._all, {}
+        await asyncio.gather(*(instance.close() for instance in instances), *self._retired.values())
+
+    async def reload(self) -> None:
+        """Read the files again if one has changed. Faults are logged, once a change; what was in use stays."""
+        if all(file_state(path) == state for path, state in self._file_states.items()):
+            return
+        states: FileStates = {}
+        try:
+            configs = await asyncio.to_thread(read_providers, self._path, self._kinds, states)
+        except ProvidersInvalid as invalid:
+            log.error("providers file refused, the former one stays in use", faults=invalid.faults)  # noqa: TRY400 - the sentences say all
+            return
+        finally:
+            self._file_states = states
+        await self._use({config.name: config for config in configs})
+        log.info("providers reloaded", providers=list(self._instances))
+
+    @property
+    def _all(self) -> list[ProviderInstance]:
+        return [*self._instances.values(), self._sandbox]
+
+    def _wake(self) -> None:
+        for instance in self._all:
+            instance.wake()
+
+    async def _use(self, configs: Mapping[str, InstanceConfig]) -> None:
+        """Instances whose configuration is the same, secrets included, keep their connections."""
+        former, former_configs = self._instances, self._configs
+        instances: dict[str, ProviderInstance] = {}
+        for name, config in configs.items():
+            kept = former.get(name)
+            if kept is not None and former_configs[name] == config:
+                instances[name] = kept
+                continue
+            provider = self._kinds[config.kind].create(config, self._clock)
+            instances[name] = ProviderInstance(provider, places=config.max_in_flight, lanes=self.lane_limits)
+            await instances[name].open()
+        self._instances, self._configs = instances, dict(configs)
+        for name, instance in former.items():
+            if instances.get(name) is not instance:
+                self._replace(instance)
+
+    def _replace(self, instance: ProviderInstance) -> None:
+        waiting = instance.retire()
+        self._retired[instance] = asyncio.create_task(instance.close())
+        self._retired[instance].add_done_callback(lambda _: self._retired.pop(instance, None))
+        for delivery in waiting:
+            delivery.shard.route(delivery)
+
+
+_NAMES = {
+    Accepted: "accepted",
+    Rejected: "rejected",
+    NotSent: "not_sent",
+    Throttled: "throttled",
+    Ambiguous: "ambiguous",
+}

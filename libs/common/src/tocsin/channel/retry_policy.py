@@ -1,0 +1,88 @@
+"""What follows from a provider's answer: the delivery's end, or another attempt in a moment.
+
+Attempts are made again within the process, `ATTEMPTS` in all and within a second or two. What is still not sent then ends
+as `failed(retries_exhausted)`, what is still uncertain as `unknown`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.contracts.vocabulary import Reason, StatusName
+
+ATTEMPTS = 3
+FIRST_DELAY = 0.2
+LONGEST_DELAY = 2.0
+"""Seconds. A provider that asks for longer is not waited for: the attempts are used up sooner."""
+
+
+class Try(NamedTuple):
+    """One call to a provider instance, and its answer."""
+
+    provider: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """The delivery ends as `status`."""
+
+    status: StatusName
+    reason: Reason | None = None
+    code: str | None = None
+    detail: str | None = None
+    message_id: str | None = None
+    segments: int | None = None
+    retryable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Try again at `due`."""
+
+    due: float
+
+
+RetryDecision = Finish | Retry
+
+
+def uncertain(tries: Sequence[Try]) -> bool:
+    """Whether one of these calls may have sent the message although its provider did not say so."""
+    return any(isinstance(attempt.answer, Ambiguous) for attempt in tries)
+
+
+def decide(tries: Sequence[Try], *, now: float) -> RetryDecision:  # noqa: PLR0911 - one for each end
+    """What follows from the last of `tries`, in view of those before it; `now` in seconds, on any clock."""
+    answer, attempt = tries[-1].answer, len(tries)
+    match answer:
+        case Accepted(message_id=message_id, code=code, segments=segments):
+            return Finish(status=StatusName.SENT, message_id=message_id, code=code, segments=segments)
+        case Rejected(reason=reason, code=code, detail=detail):
+            return Finish(status=StatusName.FAILED, reason=reason, code=code, detail=detail, retryable=False)
+        case NotSent(retry_after=wish) | Throttled(retry_after=wish) if _may_retry(attempt, wish):
+            return _retry(attempt, wish, now)
+        case Ambiguous() if attempt < ATTEMPTS:
+            return _retry(attempt, None, now)
+        case NotSent(code=code, detail=detail) | Throttled(code=code, detail=detail) if uncertain(tries):
+            # This call sent nothing, but an earlier one may have: "failed" would claim too much.
+            return Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER, code=code, detail=detail)
+        case NotSent(code=code, detail=detail) | Throttled(code=code, detail=detail):
+            return Finish(
+                status=StatusName.FAILED,
+                reason=Reason.RETRIES_EXHAUSTED,
+                code=code,
+                detail=detail,
+                retryable=True,
+            )
+        case Ambiguous(reason=reason, code=code, detail=detail):
+            return Finish(status=StatusName.UNKNOWN, reason=reason, code=code, detail=detail)
+
+
+def _may_retry(attempt: int, wish: float | None) -> bool:
+    return attempt < ATTEMPTS and (wish is None or wish <= LONGEST_DELAY)
+
+
+def _retry(attempt: int, wish: float | None, now: float) -> Retry:
+    usual: float = FIRST_DELAY * 4 ** (attempt - 1)
+    return Retry(due=now + max(wish or 0.0, min(usual, LONGEST_DELAY)))

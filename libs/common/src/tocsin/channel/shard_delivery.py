@@ -1,0 +1,347 @@
+"""The delivery of one shard's jobs: each handed to its provider, its outcome recorded, its offset committed.
+
+    read ─▶ order per recipient ─▶ choose a provider ─▶ its queue ─▶ a runner: attempt ─▶ outcome on `status`, acknowledged
+                                        ▲                                │
+                                        └────────── retry, when due ◀────┘            ─▶ offset below the lowest unfinished
+
+Killed at any await, it loses nothing: an offset is committed only after the outcomes below it are stored. What was begun
+and not recorded is begun again by the next owner, and, until outcomes are read back on assignment, so is what was recorded
+above a job that had not ended.
+
+When the shard is revoked, what waits is dropped at once and begins anew at the next owner, in its recipient's queue as in a
+provider's, and also between two attempts, whatever the first one's answer was: the next owner does not learn that it was
+ambiguous. Only calls under way are waited for; so giving a shard back takes no longer than one call.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from tocsin.channel.attempts import NOBODY_KNOWS, Reevaluate
+from tocsin.channel.delivery import Delivery
+from tocsin.channel.lane_context import LaneContext
+from tocsin.channel.order import RecipientOrder
+from tocsin.channel.outcome_writer import OutcomeWriter, PendingOutcome
+from tocsin.channel.provider import Provider
+from tocsin.channel.retry_policy import Finish, Retry, uncertain
+from tocsin.channel.shard_offsets import ShardOffsets
+from tocsin.contracts.codec import Unreadable, decode_job, encode, fault_in
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
+from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.intents import DeliveryRef
+from tocsin.contracts.statuses import status_of
+from tocsin.contracts.topics import MIB
+from tocsin.contracts.vocabulary import Reason, StatusName
+from tocsin.kafka import FencedShard, Outgoing, OwnershipLost, Position, Record, Stored, TopicPartition
+from tocsin.observability import bound, get_logger, metrics, record_span, recording
+
+log = get_logger(__name__)
+
+TAKE_AT_ONCE = 200
+"""Records: few enough that decoding them holds the event loop for under 5 ms."""
+
+NO_PROVIDER = Finish(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
+REEVALUATED = Finish(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryable=True)
+
+
+class ShardDelivery:
+    """One shard under one assignment. Runners call `carry`."""
+
+    def __init__(self, context: LaneContext, slot: FencedShard) -> None:
+        self._context = context
+        self._slot = slot
+        self._order: RecipientOrder[Delivery] = RecipientOrder()
+        self._retries: dict[Delivery, asyncio.TimerHandle] = {}
+        """What waits until its next attempt is due: the event loop's timers are the queue."""
+        self._outcomes = OutcomeWriter(publisher=context.publisher, failpoints=context.failpoints)
+        self._offsets = ShardOffsets(
+            slot=slot,
+            jobs=context.jobs,
+            outcomes=context.status,
+            group=context.group,
+            labels=(context.service, context.lane),
+            offsets=context.offsets,
+            window_bytes=context.window_bytes,
+        )
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._begun = 0
+        """Deliveries that count in the lane's limit."""
+        self._under_way = 0
+        """Calls and transactions: what a revoked shard waits for."""
+        self._over = False
+        self._error: BaseException | None = None
+        self._changed = asyncio.Event()
+        """Set when what `_until` waits for may have come about."""
+
+    async def run(self) -> None:
+        """Deliver until the shard is revoked; returns once every call under way has ended, is recorded and committed.
+
+        Raises LeaseLost and every other OwnershipLost as they are. However this ends, nothing of it goes on.
+        """
+        try:
+            await self._offsets.begin()
+            await self._deliver()
+            await self._offsets.commit()
+        finally:
+            self._offsets.release()
+
+    async def _deliver(self) -> None:
+        try:
+            revoked = self._start(self._slot.revoked.wait(), "wait for revocation")
+            reading = self._start(self._read(), "read jobs")
+            recording = self._start(self._outcomes.run(), "record outcomes")
+            self._start(self._offsets.commit_regularly(), "commit")
+            await self._until(revoked.done)
+            reading.cancel()
+            self._drop_what_waits()
+            await self._until(lambda: not self._under_way)
+            self._outcomes.close()
+            await self._until(recording.done)
+        finally:
+            self._over = True
+            for task in self._tasks:
+                task.cancel()
+            self._drop_what_waits()
+            await self._context.pool.cancel(self)
+            await asyncio.wait(self._tasks)
+            for _ in range(self._begun):
+                self._context.limit.end()
+
+    def _start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._note_end)
+        self._tasks.append(task)
+        return task
+
+    def _note_end(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self._fail(error)
+        self._changed.set()
+
+    def _fail(self, error: BaseException) -> None:
+        """Have `run` raise the first of the errors."""
+        self._error = self._error or error
+        self._changed.set()
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while self._error is None and not condition():
+            self._changed.clear()
+            await self._changed.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _drop_what_waits(self) -> None:
+        """Give up everything that is in no runner's hands."""
+        self._order.drop()
+        for timer in self._retries.values():
+            timer.cancel()
+        waiting = [*self._retries, *self._context.pool.drop(self)]
+        self._retries.clear()
+        for delivery in waiting:
+            self._free_place(delivery)
+
+    # Reading
+
+    async def _read(self) -> None:
+        while True:
+            await self._offsets.room()
+            batch = await self._slot.take(max_records=TAKE_AT_ONCE)
+            if batch is None:
+                return
+            for record in batch.records:
+                self._accept(record)
+
+    def _accept(self, record: Record) -> None:
+        self._offsets.take(record)
+        try:
+            job = decode_job(record.value or b"")
+        except Unreadable as error:
+            self._bury(record, f"The record is no job of this release: {fault_in(error)}.")
+            return
+        self._context.invalid_records.good()
+        key = recipient_key(job.tenant, job.recipient)
+        delivery = Delivery(self, record, job, key, taken_at=self._context.clock.monotonic())
+        if self._order.add(key, delivery):
+            self.route(delivery)
+
+    def _bury(self, record: Record, detail: str) -> None:
+        """An unreadable job is a broken release's: set it aside, and stop when there are many."""
+        context = self._context
+        context.invalid_records.bad(what=f"jobs on {record.topic}")
+        letter = DeadLetter(
+            service=context.service,
+            reason=Reason.RECORD_UNREADABLE,
+            detail=detail,
+            origin=record.ref,
+            at=context.clock.now(),
+        )
+        outgoing = Outgoing(
+            context.dead,
+            *truncate_to_fit(
+                letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB
+            ),
+        )
+        metrics.dead_letters.labels(context.service, context.lane, Reason.RECORD_UNREADABLE).inc()
+        log.error("job unreadable", origin=record.ref, reason=detail)
+        self._outcomes.add(PendingOutcome(outgoing, lambda _: self._offsets.finish(record)))
+
+    # Delivering
+
+    def route(self, delivery: Delivery | None) -> None:
+        """Put it into the queue of its provider. Without a provider it ends at once, and the next of its recipient's follows."""
+        while delivery is not None:
+            instance = self._context.pool.choose(delivery.job, delivery.tries)
+            if instance is not None:
+                delivery.routed_at = self._context.clock.monotonic()
+                instance.put(self._context.lane, delivery)
+                return
+            if not delivery.tries:
+                self._begin(delivery)
+            delivery = self._end(delivery, NOBODY_KNOWS if uncertain(delivery.tries) else NO_PROVIDER)
+
+    async def carry(self, delivery: Delivery, provider: Provider) -> None:
+        """One attempt, and what follows from it."""
+        if self._slot.revoked.is_set():  # a moment ago, and `run` has not dropped it yet
+            self._free_place(delivery)
+            return
+        if not delivery.holds_place:
+            delivery.holds_place = True
+            self._begun += 1
+            self._context.limit.begin()
+            self._begin(delivery)
+        job = delivery.job
+        self._under_way += 1
+        try:
+            with bound(delivery_id=job.delivery_id, notification_id=job.notification_id, tenant=job.tenant):
+                decision = await self._context.attempts.make(delivery, provider, lease_ok=self._slot.lease_ok)
+            match decision:
+                case Finish():
+                    self.route(self._end(delivery, decision))
+                case Retry():
+                    self._retry(delivery, decision)
+                case Reevaluate():
+                    self._send_back(delivery)
+        except Exception as error:  # noqa: BLE001 - raised by `run`: the runner is not this shard's alone
+            self._fail(error)
+        finally:
+            self._leave()
+
+    def _begin(self, delivery: Delivery) -> None:
+        clock = self._context.clock
+        delivery.begun_at = clock.monotonic()
+        self._context.age_seconds.observe(
+            max(0.0, clock.time_ms() / 1000 - delivery.job.event_time.timestamp())
+        )
+        self._took("wait", delivery, delivery.begun_at - delivery.taken_at)
+
+    def _leave(self) -> None:
+        """A call or a transaction has ended."""
+        self._under_way -= 1
+        if self._slot.revoked.is_set():
+            self._changed.set()
+
+    def _free_place(self, delivery: Delivery) -> None:
+        if delivery.holds_place:
+            delivery.holds_place = False
+            self._begun -= 1
+            self._context.limit.end()
+
+    # What follows from an attempt
+
+    def _retry(self, delivery: Delivery, retry: Retry) -> None:
+        """Wait until the next attempt is due: in its recipient's turn, but in no runner's hands."""
+        if self._slot.revoked.is_set():
+            self._free_place(delivery)
+            return
+        delay = retry.due - self._context.clock.monotonic()
+        self._retries[delivery] = asyncio.get_running_loop().call_later(delay, self._due, delivery)
+
+    def _due(self, delivery: Delivery) -> None:
+        del self._retries[delivery]
+        self.route(delivery)
+
+    def _end(self, delivery: Delivery, finish: Finish) -> Delivery | None:
+        """Have the outcome stored. Returns the recipient's next."""
+        ended_at = self._context.clock.monotonic()
+        self._context.stage_seconds["send"].observe(
+            ended_at - delivery.begun_at
+        )  # each call has a span of its own
+        provider = delivery.tries[-1].provider if delivery.tries else None
+        status = self._status(delivery, finish, provider=provider, attempt=len(delivery.tries))
+        self._outcomes.add(PendingOutcome(status, partial(self._recorded, delivery, ended_at)))
+        return self._order.done(delivery.key)
+
+    def _recorded(self, delivery: Delivery, ended_at: float, outcome: Stored) -> None:
+        self._offsets.finish(delivery.record, outcome)
+        self._free_place(delivery)
+        self._took("record", delivery, self._context.clock.monotonic() - ended_at)
+
+    def _send_back(self, delivery: Delivery) -> None:
+        """The deferral and the intent to decide again, in one transaction of the shard with the offset behind the job."""
+        job, record, ended_at = delivery.job, delivery.record, self._context.clock.monotonic()
+        self._context.stage_seconds["send"].observe(ended_at - delivery.begun_at)
+        intent = msgspec.structs.replace(
+            job.intent,
+            delivery=DeliveryRef(channel=job.channel, step=job.step, address_key=job.address_key),
+            cause=record.ref,
+            traceparent=job.traceparent,
+        )
+        outgoing = [
+            Outgoing(self._context.intents, delivery.key, encode(intent)),
+            self._status(delivery, REEVALUATED, provider=None, attempt=0),
+        ]
+        positions = self._offsets.position_after(record)
+        committed = self._slot.submit(outgoing, positions)
+        self._under_way += 1
+        committed.add_done_callback(partial(self._sent_back, delivery, positions, ended_at))
+
+    def _sent_back(
+        self,
+        delivery: Delivery,
+        positions: Mapping[TopicPartition, Position],
+        ended_at: float,
+        committed: "asyncio.Future[None]",
+    ) -> None:
+        if committed.cancelled():
+            self._fail(OwnershipLost("A transaction was given up before it was committed."))
+        elif error := committed.exception():
+            self._fail(error)
+        elif not self._over:
+            self._offsets.finish_with(delivery.record, positions)
+            self._free_place(delivery)
+            self._took("record", delivery, self._context.clock.monotonic() - ended_at)
+            self.route(self._order.done(delivery.key))
+        self._leave()
+
+    def _status(self, delivery: Delivery, finish: Finish, *, provider: str | None, attempt: int) -> Outgoing:
+        """On the job's own partition number, so that it is found when the outcome log is read back."""
+        context, job, record = self._context, delivery.job, delivery.record
+        metrics.processed.labels(context.service, context.lane, finish.status).inc()
+        status = status_of(
+            finish.status,
+            job,
+            lane=job.lane,
+            cause=record.ref,
+            at=context.clock.now(),
+            provider=provider,
+            provider_message_id=finish.message_id,
+            provider_code=finish.code,
+            attempt=attempt,
+            reason=finish.reason,
+            detail=finish.detail,
+            retryable=finish.retryable,
+            segments=finish.segments,
+        )
+        return Outgoing(context.status, record.key, encode(status), partition=record.partition)
+
+    def _took(self, stage: str, delivery: Delivery, seconds: float) -> None:
+        """The seconds of a stage: a number for each, a span for those of sampled events."""
+        job = delivery.job
+        self._context.stage_seconds[stage].observe(seconds)
+        if recording(job.traceparent):
+            record_span(
+                stage, job.traceparent, seconds=seconds, delivery_id=job.delivery_id, lane=job.lane.value
+            )

@@ -1,0 +1,65 @@
+"""A provider's places: bounded, some of them for the critical lane alone, and no lane is passed over for ever."""
+
+import pytest
+
+from tocsin.channel.priority_limiter import FAIR, PriorityLimiter
+
+
+def taken(limiter: PriorityLimiter, *, critical: int = 0, others: int = 0) -> PriorityLimiter:
+    for _ in range(critical):
+        limiter.acquire(critical=True, others_wait=False)
+    for _ in range(others):
+        limiter.acquire(critical=False, others_wait=True)
+    return limiter
+
+
+@pytest.mark.parametrize(
+    ("busy_critical", "busy_others", "critical_waits", "others_wait", "turn"),
+    [
+        (0, 0, False, False, None),
+        (0, 0, True, False, True),
+        (0, 0, False, True, False),
+        (0, 0, True, True, True),  # the critical lane goes first
+        (0, 3, False, True, None),  # the others leave one of four places free
+        (0, 3, True, True, True),
+        (3, 0, False, True, None),
+        (2, 0, False, True, False),
+        (4, 0, True, True, None),
+        (1, 3, True, False, None),
+    ],
+)
+def test_whose_turn_it_is(
+    busy_critical: int, busy_others: int, critical_waits: bool, others_wait: bool, turn: bool | None
+):
+    limiter = taken(PriorityLimiter(places=4, reserved=1), critical=busy_critical, others=busy_others)
+    assert limiter.critical_next(critical=critical_waits, others=others_wait) is turn
+
+
+def test_a_released_place_is_free_again():
+    limiter = taken(PriorityLimiter(places=1, reserved=0), others=1)
+    assert limiter.critical_next(critical=True, others=True) is None
+    limiter.release()
+    assert limiter.critical_next(critical=True, others=True) is True
+
+
+def test_a_long_critical_load_leaves_the_others_one_call_in_eight():
+    limiter = PriorityLimiter(places=1, reserved=0)
+    turns = []
+    for _ in range(3 * FAIR):
+        critical = limiter.critical_next(critical=True, others=True)
+        assert critical is not None
+        limiter.acquire(critical=critical, others_wait=True)
+        limiter.release()
+        turns.append(critical)
+    assert turns == [*[True] * (FAIR - 1), False] * 3
+
+
+def test_critical_calls_count_only_while_another_lane_waits():
+    limiter = PriorityLimiter(places=100, reserved=0)
+    taken(limiter, critical=50)
+    assert limiter.critical_next(critical=True, others=True) is True
+
+
+def test_as_many_reserved_places_as_places_make_no_sense():
+    with pytest.raises(ValueError, match="must be fewer"):
+        PriorityLimiter(places=2, reserved=2)

@@ -1,0 +1,76 @@
+"""What follows from the answers so far: a table."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel.retry_policy import Finish, Retry, Try, decide
+from tocsin.contracts.vocabulary import Reason, StatusName
+
+UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
+NOW = 1_000.0
+
+
+def tries(answers: Sequence[Answer]) -> list[Try]:
+    return [Try("first", answer) for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "reason", "retryable"),
+    [
+        ([Accepted()], StatusName.SENT, None, None),
+        ([Ambiguous(), UNREACHABLE, Accepted()], StatusName.SENT, None, None),
+        ([Rejected(reason=Reason.ADDRESS_INVALID)], StatusName.FAILED, Reason.ADDRESS_INVALID, False),
+        (
+            [Ambiguous(), Rejected(reason=Reason.ADDRESS_INVALID)],
+            StatusName.FAILED,
+            Reason.ADDRESS_INVALID,
+            False,
+        ),
+        ([UNREACHABLE] * 3, StatusName.FAILED, Reason.RETRIES_EXHAUSTED, True),
+        ([Throttled()] * 3, StatusName.FAILED, Reason.RETRIES_EXHAUSTED, True),
+        ([Throttled(retry_after=60)], StatusName.FAILED, Reason.RETRIES_EXHAUSTED, True),
+        ([Ambiguous(), Throttled(retry_after=60)], StatusName.UNKNOWN, Reason.NO_ANSWER, None),
+        ([Ambiguous(), UNREACHABLE, UNREACHABLE], StatusName.UNKNOWN, Reason.NO_ANSWER, None),
+        ([Ambiguous()] * 3, StatusName.UNKNOWN, Reason.NO_ANSWER, None),
+        (
+            [UNREACHABLE, UNREACHABLE, Ambiguous(reason=Reason.PROVIDER_ERROR)],
+            StatusName.UNKNOWN,
+            Reason.PROVIDER_ERROR,
+            None,
+        ),
+    ],
+)
+def test_ends(
+    answers: Sequence[Answer], status: StatusName, reason: Reason | None, retryable: bool | None
+) -> None:
+    finish = decide(tries(answers), now=NOW)
+    assert isinstance(finish, Finish)
+    assert (finish.status, finish.reason, finish.retryable) == (status, reason, retryable)
+
+
+@pytest.mark.parametrize(
+    ("answers", "delay"),
+    [
+        ([UNREACHABLE], 0.2),
+        ([UNREACHABLE] * 2, 0.8),
+        ([Ambiguous()], 0.2),
+        ([Ambiguous(), UNREACHABLE], 0.8),
+        ([Throttled(retry_after=1.5)], 1.5),
+        ([UNREACHABLE, NotSent(reason=Reason.UNREACHABLE, retry_after=0.01)], 0.8),
+        ([Throttled(retry_after=2.0)], 2.0),
+    ],
+)
+def test_another_attempt(answers: Sequence[Answer], delay: float) -> None:
+    retry = decide(tries(answers), now=NOW)
+    assert isinstance(retry, Retry)
+    assert retry.due == pytest.approx(NOW + delay)
+
+
+def test_what_the_provider_said_is_kept() -> None:
+    accepted = decide(tries([Accepted(message_id="m", code="250", segments=2)]), now=NOW)
+    assert accepted == Finish(status=StatusName.SENT, message_id="m", code="250", segments=2)
+    exhausted = decide(tries([UNREACHABLE, UNREACHABLE, Throttled(code="429", detail="Slow down.")]), now=NOW)
+    assert isinstance(exhausted, Finish)
+    assert (exhausted.code, exhausted.detail) == ("429", "Slow down.")

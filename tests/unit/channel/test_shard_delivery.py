@@ -1,0 +1,417 @@
+"""One shard: order, outcomes, offsets, retries, what a revoked shard leaves, and that nothing outlives it."""
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected
+from tocsin.channel.poison import TooMuchPoison
+from tocsin.contracts.codec import decode_intent, decode_status, encode
+from tocsin.contracts.intents import Intent
+from tocsin.contracts.stops import RecipientVersion
+from tocsin.contracts.vocabulary import Lane, Reason
+from tocsin.kafka import LeaseLost, OwnershipLost, Position, Record, TopicPartition, read_back_metadata
+from tocsin.testing.clock import ManualClock
+from tocsin.testing.until import until
+
+if TYPE_CHECKING:
+    from tests.unit.channel.conftest import LaneBench
+
+JOBS = "t.jobs.sms.transactional"
+UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
+
+
+def raise_version(bench: "LaneBench", recipient: str, version: int) -> None:
+    stop = RecipientVersion(tenant="acme", recipient=recipient, recipient_version=version)
+    bench.versions.apply(Record("t.stops", 0, 0, 0, f"acme/{recipient}".encode(), encode(stop)))
+
+
+async def test_jobs_are_sent_in_each_recipients_order_and_recorded_on_their_own_partition(bench: "LaneBench"):
+    await bench.open()
+    shard, work = bench.start(partitions=2)
+    for number in range(60):
+        shard.put(bench.job(number, recipient=f"r{number % 6}"), partition=number % 2)
+    await until(lambda: len(bench.statuses) == 60)
+    shard.revoke()
+    await work
+    for recipient in range(6):
+        bodies = [int(body) for body in bench.provider().got if int(body) % 6 == recipient]
+        assert bodies == list(range(recipient, 60, 6))
+    for (_, partition), log in bench.publisher.logs.items():
+        assert {decode_status(record.value or b"").cause.split("/")[1] for record in log} == {str(partition)}
+    ends = Position(30, read_back_metadata(30))
+    assert shard.committed == {TopicPartition(JOBS, 0): ends, TopicPartition(JOBS, 1): ends}
+
+
+async def test_a_commit_says_where_outcomes_are_read_back_from(bench: "LaneBench"):
+    """What was sent is behind it; a job that is not, and all later ones, have their outcomes after it."""
+    await bench.open()
+    shard, work = bench.start()
+    shard.put(bench.job(0))
+    await until(lambda: len(bench.statuses) == 1)
+    bench.provider().let_go.clear()
+    shard.put(bench.job(1))
+    await until(lambda: bench.provider().got == ["0", "1"])
+    await until(lambda: shard.committed[TopicPartition(JOBS, 0)] == Position(1, read_back_metadata(1)))
+    shard.revoke()
+    bench.provider().let_go.set()
+    await work
+    assert shard.committed[TopicPartition(JOBS, 0)] == Position(2, read_back_metadata(2))
+
+
+async def test_an_expired_job_is_not_sent(bench: "LaneBench"):
+    await bench.open()
+    now = datetime.now(UTC)
+    shard, _ = bench.start()
+    shard.put(bench.job(1, expires_at=now - timedelta(seconds=1)), bench.job(2))
+    await until(lambda: len(bench.statuses) == 2)
+    assert [(status.status, status.provider, status.attempt) for status in bench.statuses] == [
+        ("expired", None, 0),
+        ("sent", "first", 1),
+    ]
+    assert bench.provider().got == ["2"]
+
+
+async def test_expiry_is_looked_at_again_before_each_attempt(bench: "LaneBench"):
+    clock = ManualClock()
+    await bench.open(clock=clock)
+    bench.provider().answers["1"] = [UNREACHABLE]
+    bench.provider().let_go.clear()
+    shard, _ = bench.start()
+    shard.put(bench.job(1, expires_at=clock.now() + timedelta(seconds=60)))
+    await until(lambda: bench.provider().got == ["1"])
+    clock.advance(60)
+    bench.provider().let_go.set()
+    await until(lambda: len(bench.statuses) == 1)
+    assert [(status.status, status.provider, status.attempt) for status in bench.statuses] == [
+        ("expired", "first", 1)
+    ]
+    assert bench.provider().got == ["1"]
+
+
+async def test_a_job_decided_under_a_smaller_version_goes_back_with_its_offset(bench: "LaneBench"):
+    await bench.open()
+    raise_version(bench, "ada", 5)
+    shard, work = bench.start()
+    old = bench.job(1, recipient="ada", recipient_version=4)
+    shard.put(old, bench.job(2, recipient="ada", recipient_version=5))
+    await until(lambda: len(bench.statuses) == 1)
+    ((intent_record, status_record),) = shard.transactions
+    intent, status = decode_intent(intent_record.value or b""), decode_status(status_record.value or b"")
+    assert isinstance(intent, Intent)
+    assert intent.delivery is not None
+    assert (intent_record.topic, intent_record.key, intent.cause) == (
+        "t.intents.transactional",
+        b"acme/ada",
+        f"{JOBS}/0/0",
+    )
+    assert (intent.delivery.channel, intent.delivery.step, intent.delivery.address_key) == (
+        old.channel,
+        old.step,
+        old.address_key,
+    )
+    assert (status.status, status.reason, status.final, status.provider, status.attempt) == (
+        "deferred",
+        "recheck",
+        False,
+        None,
+        0,
+    )
+    assert bench.provider().got == ["2"]
+    shard.revoke()
+    await work
+    assert shard.committed[TopicPartition(JOBS, 0)].offset == 2
+
+
+async def test_a_refused_transaction_ends_the_work_with_its_error(bench: "LaneBench"):
+    await bench.open()
+    raise_version(bench, "ada", 5)
+    shard, work = bench.start()
+    shard.transaction_error = OwnershipLost("fenced")
+    shard.put(bench.job(1, recipient="ada", recipient_version=4))
+    with pytest.raises(OwnershipLost, match="fenced"):
+        await work
+    assert bench.statuses == []
+
+
+async def test_answers_become_statuses(bench: "LaneBench"):
+    await bench.open()
+    bench.provider().answers = {
+        "1": [Rejected(reason=Reason.ADDRESS_INVALID, code="21211")],
+        "2": [UNREACHABLE, Accepted(message_id="late", segments=2)],
+        "3": [UNREACHABLE] * 3,
+        "4": [Ambiguous()] * 3,
+        "5": [RuntimeError("+4915112345678 is closed"), Accepted()],
+    }
+    shard, _ = bench.start()
+    shard.put(*(bench.job(number) for number in range(1, 6)), bench.job(6, providers=["nowhere"]))
+    await until(lambda: len(bench.statuses) == 6)
+    told = {
+        int((s.delivery_id or "")[1:]): (s.status, s.reason, s.provider_code, s.attempt, s.provider)
+        for s in bench.statuses
+    }
+    assert told == {
+        1: ("failed", "address_invalid", "21211", 1, "first"),
+        2: ("sent", None, None, 2, "first"),
+        3: ("failed", "retries_exhausted", None, 3, "first"),
+        4: ("unknown", "no_answer", None, 3, "first"),
+        5: ("sent", None, None, 2, "first"),
+        6: ("failed", "provider_unknown", None, 0, None),
+    }
+
+
+async def test_a_call_without_an_answer_in_time_is_ambiguous(bench: "LaneBench"):
+    await bench.open()
+    bench.provider().let_go.clear()
+    shard, _ = bench.start(bench.context(call_timeout=0.01))
+    shard.put(bench.job(1))
+    await until(lambda: len(bench.statuses) == 1)
+    (status,) = bench.statuses
+    assert (status.status, status.reason, status.detail) == (
+        "unknown",
+        "no_answer",
+        "No answer within 0.01 s.",
+    )
+    assert bench.provider().cancelled == ["1"] * 3
+
+
+async def test_a_retry_waits_in_nobodys_hands_and_keeps_its_recipients_order(bench: "LaneBench"):
+    bench.configure("first", places=1)
+    await bench.open()
+    bench.provider().answers["1"] = [UNREACHABLE]
+    shard, _ = bench.start()
+    shard.put(bench.job(1, recipient="ada"), bench.job(2, recipient="ada"), bench.job(3, recipient="bob"))
+    await until(lambda: len(bench.statuses) == 3)
+    assert bench.provider().got == ["1", "3", "1", "2"]
+
+
+async def test_thousands_for_a_provider_that_does_not_exist_end_one_by_one(bench: "LaneBench"):
+    await bench.open()
+    bench.provider().let_go.clear()
+    shard, _ = bench.start()
+    shard.put(bench.job(0, recipient="ada"))
+    shard.put(*(bench.job(number, recipient="ada", providers=["nowhere"]) for number in range(1, 2_000)))
+    await until(lambda: bench.provider().got == ["0"])
+    bench.provider().let_go.set()
+    await until(lambda: len(bench.statuses) == 2_000)
+    assert [status.delivery_id for status in bench.statuses] == [f"d{number}" for number in range(2_000)]
+
+
+async def test_after_an_ambiguous_answer_nothing_ends_as_if_it_had_not_been_sent(bench: "LaneBench"):
+    await bench.open()
+    bench.provider().answers = {"1": [Ambiguous()]}
+    bench.provider().let_go.clear()
+    shard, _ = bench.start()
+    shard.put(bench.job(1, recipient="ada", recipient_version=4))
+    await until(lambda: bench.provider().got == ["1"])
+    raise_version(bench, "ada", 5)
+    bench.provider().let_go.set()
+    await until(lambda: len(bench.statuses) == 1)
+    assert [(s.status, s.reason, s.provider, s.attempt) for s in bench.statuses] == [
+        ("unknown", "no_answer", "first", 1)
+    ]
+    assert (bench.provider().got, shard.transactions) == (["1"], [])
+
+
+async def test_after_an_ambiguous_answer_no_other_provider_is_asked(bench: "LaneBench"):
+    bench.configure("first", "second")
+    await bench.open()
+    bench.provider("first").answers["1"] = [Ambiguous()]
+    bench.provider("first").let_go.clear()
+    shard, _ = bench.start()
+    shard.put(bench.job(1))
+    await until(lambda: bench.provider("first").got == ["1"])
+    bench.configure("second")
+    await bench.pool.reload()
+    bench.provider("first").let_go.set()
+    await until(lambda: len(bench.statuses) == 1)
+    assert [(s.status, s.reason, s.provider, s.attempt) for s in bench.statuses] == [
+        ("unknown", "no_answer", "first", 1)
+    ]
+    assert bench.provider("second").got == []
+
+
+async def test_an_unreadable_job_is_set_aside_and_harms_no_other(bench: "LaneBench"):
+    await bench.open()
+    shard, work = bench.start()
+    shard.put(b"{broken", bench.job(1))
+    await until(lambda: len(bench.statuses) == 1)
+    (letter,) = bench.publisher.logs["t.dead.dispatch-sms", 0]
+    assert (letter.value, dict(letter.headers)["tocsin_dead_reason"]) == (b"{broken", b"record_unreadable")
+    shard.revoke()
+    await work
+    assert shard.committed[TopicPartition(JOBS, 0)].offset == 2
+
+
+async def test_many_unreadable_jobs_stop_it(bench: "LaneBench"):
+    await bench.open()
+    shard, work = bench.start()
+    shard.put(*[b"{broken"] * 20)
+    with pytest.raises(TooMuchPoison):
+        await work
+
+
+async def test_outcomes_are_stored_however_often_the_broker_refuses(bench: "LaneBench"):
+    await bench.open()
+    bench.publisher.refusals = 2
+    shard, work = bench.start()
+    shard.put(bench.job(1))
+    await until(lambda: bench.provider().got == ["1"])
+    shard.revoke()
+    await work
+    assert [status.status for status in bench.statuses] == ["sent"]
+    assert shard.committed[TopicPartition(JOBS, 0)].offset == 1
+
+
+async def test_no_more_begin_than_may_be_unrecorded(bench: "LaneBench"):
+    await bench.open(max_in_flight=10)
+    bench.publisher.let_go.clear()
+    shard, _ = bench.start()
+    other, _ = bench.start()
+    critical, _ = bench.start(bench.context(Lane.CRITICAL))
+    shard.put(*(bench.job(number) for number in range(50)))
+    other.put(*(bench.job(number) for number in range(50, 100)))
+    await until(lambda: len(bench.provider().got) == 10)
+    critical.put(bench.job(100))
+    await until(lambda: bench.provider().got[10:] == ["100"])  # its lane has a limit of its own
+    bench.publisher.let_go.set()
+    await until(lambda: len(bench.statuses) == 101)
+
+
+# How it ends
+
+
+async def test_without_a_lease_nothing_is_sent_and_the_work_ends(bench: "LaneBench"):
+    await bench.open()
+    shard, work = bench.start()
+    shard.lease = False
+    shard.put(bench.job(1), bench.job(2))
+    with pytest.raises(LeaseLost):
+        await work
+    assert (bench.provider().got, bench.statuses, shard.committed[TopicPartition(JOBS, 0)].offset) == (
+        [],
+        [],
+        0,
+    )
+
+
+async def test_a_lost_shard_harms_no_other(bench: "LaneBench"):
+    """The runners are the process's: the lane of the lost shard has its places back."""
+    await bench.open(max_in_flight=4)
+    bench.provider().let_go.clear()
+    lost, lost_work = bench.start(partitions=2)
+    lost.put(*(bench.job(number) for number in range(10)))
+    await until(lambda: len(bench.provider().got) == 4)
+    healthy, _ = bench.start()
+    healthy.put(*(bench.job(number) for number in range(10, 20)))
+    lost.commit_error = OwnershipLost("expelled")
+    lost.put(bench.job(99, providers=["nowhere"]), partition=1)  # something to commit
+    with pytest.raises(OwnershipLost, match="expelled"):
+        await lost_work
+    assert sorted(bench.provider().cancelled) == ["0", "1", "2", "3"]
+    bench.provider().let_go.set()
+    await until(lambda: len(bench.statuses) == 11)
+    assert bench.provider().got[4:] == [str(number) for number in range(10, 20)]
+
+
+async def test_a_revoked_shard_ends_its_calls_under_way_and_begins_no_other(bench: "LaneBench"):
+    bench.configure("first", places=4)
+    await bench.open()
+    provider = bench.provider()
+    provider.let_go.clear()
+    shard, work = bench.start()
+    jobs = [bench.job(number) for number in range(100)]
+    shard.put(*jobs)
+    await until(lambda: len(provider.got) == 3)  # the fourth place is the critical lane's
+    shard.revoke()
+    provider.let_go.set()
+    await work
+    assert provider.got == ["0", "1", "2"]
+    assert [status.delivery_id for status in bench.statuses] == ["d0", "d1", "d2"]
+    assert shard.committed[TopicPartition(JOBS, 0)].offset == 3
+
+
+async def test_what_a_revoked_shard_left_its_next_owner_sends_and_nothing_twice(bench: "LaneBench"):
+    bench.configure("first", places=4)
+    await bench.open()
+    provider = bench.provider()
+    provider.let_go.clear()
+    shard, work = bench.start()
+    jobs = [bench.job(number) for number in range(100)]
+    shard.put(*jobs)
+    await until(lambda: len(provider.got) == 3)
+    shard.revoke()
+    provider.let_go.set()
+    await work
+    successor, _ = bench.start()
+    successor.put(*jobs[shard.committed[TopicPartition(JOBS, 0)].offset :])
+    await until(lambda: len(bench.statuses) == 100)
+    assert sorted(map(int, provider.got)) == list(range(100))
+
+
+@pytest.mark.parametrize("answer", [UNREACHABLE, Ambiguous()])
+async def test_what_waits_for_its_retry_begins_anew_at_the_next_owner(bench: "LaneBench", answer: Any):
+    """Also after an ambiguous answer: the next owner does not learn of it."""
+    await bench.open()
+    provider = bench.provider()
+    provider.answers["1"] = [answer]
+    shard, work = bench.start()
+    shard.put(bench.job(1))
+    await until(lambda: provider.got == ["1"] and not provider.inside)
+    shard.revoke()
+    await work
+    assert (bench.statuses, shard.committed[TopicPartition(JOBS, 0)].offset) == ([], 0)
+    successor, _ = bench.start()
+    successor.put(bench.job(1))
+    await until(lambda: len(bench.statuses) == 1)
+    assert (provider.got, bench.statuses[0].attempt) == (["1", "1"], 1)
+
+
+async def test_a_call_that_wants_a_retry_after_the_revocation_is_dropped(bench: "LaneBench"):
+    await bench.open()
+    provider = bench.provider()
+    provider.answers["1"] = [UNREACHABLE]
+    provider.let_go.clear()
+    shard, work = bench.start()
+    shard.put(bench.job(1))
+    await until(lambda: provider.got == ["1"])
+    shard.revoke()
+    provider.let_go.set()
+    await work
+    assert (provider.got, bench.statuses) == (["1"], [])
+
+
+async def test_a_drain_that_is_cancelled_ends_its_calls_and_writes_nothing_more(bench: "LaneBench"):
+    await bench.open()
+    provider = bench.provider()
+    provider.let_go.clear()
+    shard, work = bench.start()
+    shard.put(bench.job(1), bench.job(2))
+    await until(lambda: len(provider.got) == 2)
+    shard.revoke()
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+    assert sorted(provider.cancelled) == ["1", "2"]
+    bench.publisher.closed = True  # from here on it would fail the test
+    provider.let_go.set()
+    await bench.pool.close()
+    assert bench.statuses == []
+
+
+async def test_a_cancelled_work_frees_its_lane(bench: "LaneBench"):
+    await bench.open(max_in_flight=2)
+    bench.publisher.let_go.clear()
+    shard, work = bench.start()
+    shard.put(*(bench.job(number) for number in range(5)))
+    await until(lambda: len(bench.provider().got) == 2)
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+    bench.publisher.let_go.set()
+    successor, _ = bench.start()
+    successor.put(*(bench.job(number) for number in range(5)))
+    await until(lambda: len(bench.statuses) == 5)
