@@ -141,13 +141,13 @@ class MemoryTransactions(Transactions):
 
 
 class MemoryPublisher:
-    """`tocsin.kafka.Publisher` on a cluster in memory. While ``failure`` is set, calls raise it; while ``flowing`` is
-    cleared, they wait, and end as NotStored at their deadline. Neither stores anything."""
+    """`tocsin.kafka.Publisher` on a cluster in memory. The next calls raise ``failures``, one each; while ``flowing`` is
+    cleared, calls wait, and end as NotStored at their deadline. Neither stores anything."""
 
     name = "publisher"
 
     def __init__(self, cluster: MemoryCluster, *, limits: Mapping[str, int] | None = None) -> None:
-        self.failure: Exception | None = None
+        self.failures: list[Exception] = []
         self.flowing = asyncio.Event()
         self.flowing.set()
         self._logs = cluster.logs
@@ -156,8 +156,8 @@ class MemoryPublisher:
     async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ASYNC109 - as Publisher has it
         """Store all records, in the order given."""
         self._limits.check(records)
-        if self.failure is not None:
-            raise self.failure
+        if self.failures:
+            raise self.failures.pop(0)
         try:
             async with asyncio.timeout(timeout):
                 await self.flowing.wait()

@@ -86,17 +86,17 @@ class Logs:
         """What an assignor asks its cluster."""
         return set(range(len(self.of(topic))))
 
-    async def place(self, records: Iterable[Outgoing]) -> list[tuple[int, int, Outgoing]]:
-        """(index, partition, record) for each, by the partitioner of the real producers."""
+    async def place(self, records: Iterable[Outgoing]) -> list[tuple[int, Outgoing]]:
+        """Each record and its partition, by the partitioner of the real producers."""
         await asyncio.sleep(0)  # a call over the network lets others run
-        return await self._partitions.place(records)
+        return [(number, record) for _, number, record in await self._partitions.place(records)]
 
     def append(
-        self, placed: Iterable[tuple[int, int, Outgoing]], *, transactional_id: str | None = None
+        self, placed: Iterable[tuple[int, Outgoing]], *, transactional_id: str | None = None
     ) -> list[Stored]:
         """Where each record stands; in no transaction, or in the open one of ``transactional_id``."""
         stored, now = [], self._clock.time_ms()
-        for _, number, record in placed:
+        for number, record in placed:
             log = self.of(record.topic)[number]
             stored.append(Stored(record.topic, number, log.end, now))
             kept = Record(record.topic, number, log.end, now, record.key, record.value, record.headers)
