@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -142,6 +142,7 @@ class Bench:
 
     def __init__(self, settings: KafkaSettings, folder: Path) -> None:
         self.settings = settings
+        self.cluster = KafkaCluster(settings)
         self.providers_file = folder / "providers.toml"
         self.topics = Topics(settings.topic_prefix)
         self.jobs = self.topics.jobs(CHANNEL, LANE)
@@ -173,23 +174,6 @@ class Bench:
     async def put(self, *jobs: Job) -> None:
         records = [Outgoing(self.jobs, ids.recipient_key(j.tenant, j.recipient), encode(j)) for j in jobs]
         await self.publisher.publish(records, timeout=20)
-
-    def group(
-        self, work: Callable[[FencedShard], Awaitable[None]], timeouts: GroupTimeouts
-    ) -> ConsumerGroup[FencedShard]:
-        """A member of the dispatchers' group. Lost ownership ends it at once."""
-        cluster = KafkaCluster(self.settings)
-        return ConsumerGroup(
-            cluster=cluster,
-            group=self.topics.group(CHANNEL.dispatcher, LANE),
-            topics=[self.jobs],
-            ownership=Fenced(cluster=cluster, shards=2),
-            work=work,
-            timeouts=timeouts,
-            health=Health(service="test"),
-            clock=SystemClock(),
-            rejoins=0,
-        )
 
     @contextlib.asynccontextmanager
     async def dispatcher(
@@ -228,7 +212,17 @@ class Bench:
         async def work(shard: FencedShard) -> None:
             await ShardDelivery(context, shard).run()
 
-        group = self.group(work, timeouts)
+        group = ConsumerGroup(
+            cluster=self.cluster,
+            group=context.group,
+            topics=[self.jobs],
+            ownership=Fenced(cluster=self.cluster, shards=2),
+            timeouts=timeouts,
+            rejoins=0,
+            work=work,
+            health=Health(service="test"),
+            clock=SystemClock(),
+        )
         await pool.open()
         await group.open()
         stop = asyncio.Event()
@@ -425,7 +419,7 @@ async def test_killed_around_the_outcome_nothing_is_lost(bench: Bench, place: st
     assert set(map(int, first.got + second.got)) == set(range(40))
 
 
-async def test_sends_in_flight_end_before_a_shard_is_given_back(bench: Bench):
+async def test_sends_in_flight_end_before_a_shard_is_released(bench: Bench):
     phone = Phone(holds=True)
     await bench.put(*(job(number, recipient=f"r{number}") for number in range(5)))
     async with bench.dispatcher(phone):
@@ -442,13 +436,7 @@ async def test_sends_in_flight_end_before_a_shard_is_given_back(bench: Bench):
 async def test_a_second_member_while_the_provider_is_slow_doubles_nothing_and_kills_nobody(bench: Bench):
     """All that waits would take four times as long as a drain may: only calls under way are waited for."""
     timeouts = GroupTimeouts(
-        send_timeout=4,
-        drain_timeout=5,
-        rebalance_timeout=9,
-        session_timeout=6,
-        heartbeat_interval=0.2,
-        lease_margin=2,
-        progress_timeout=20,
+        send_timeout=4, drain_timeout=5, rebalance_timeout=9, heartbeat_interval=0.2, progress_timeout=20
     )
     slow = Phone(seconds=2.5)
     await bench.put(*(job(number, recipient=f"r{number}") for number in range(48)))
@@ -472,7 +460,16 @@ async def test_commits_carry_where_the_outcomes_of_what_follows_begin(bench: Ben
             seen[place.partition] = (position.offset, read_back_position(position.metadata, group="g"))
         await shard.revoked.wait()
 
-    group = bench.group(look, TIGHT)
+    group = ConsumerGroup(
+        cluster=bench.cluster,
+        group=bench.topics.group(CHANNEL.dispatcher, LANE),
+        topics=[bench.jobs],
+        ownership=Fenced(cluster=bench.cluster, shards=2),
+        timeouts=TIGHT,
+        work=look,
+        health=Health(service="test"),
+        clock=SystemClock(),
+    )
     await group.open()
     stop = asyncio.Event()
     running = asyncio.create_task(group.run(stop))

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from tocsin.dev.kafka import KafkaServer
-from tocsin.kafka import GroupSpec, GroupTimeouts, Outgoing, PartitionBatch, TopicPartition
+from tocsin.kafka import GroupTimeouts, Outgoing
 from tocsin.runtime import Health
+from tocsin.testing.stage import Table
 from tocsin.testing.until import until
 from tocsin.web import service_app
 
@@ -42,28 +43,10 @@ def frozen(broker: KafkaServer) -> Iterator[None]:
         os.kill(broker.pid, signal.SIGCONT)
 
 
-class Table:
-    def __init__(self) -> None:
-        self.rows: list[bytes] = []
-        self.positions: dict[TopicPartition, int] = {}
-
-    async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
-        return {one: self.positions[one] for one in partitions if one in self.positions}
-
-    async def apply(self, batches: Sequence[PartitionBatch]) -> None:
-        for batch in batches:
-            assert self.positions.get(batch.partition) == batch.expected
-            self.positions[batch.partition] = batch.next
-            self.rows += [record.value or b"" for record in batch.records]
-
-
 async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, broker: KafkaServer) -> None:
-    group, topic = stage.topic("table"), stage.topic("in")
-    await stage.topics("in", groups=[GroupSpec(group=group, topics=(topic,))])
+    await stage.topics("in", groups=["table"])
     table, health = Table(), Health(service="frozen")
-    member = await stage.projection(
-        table, group="table", topics=["in"], health=health, timeouts=TIMEOUTS
-    ).start()
+    member = await stage.projection(table, health=health, timeouts=TIMEOUTS).start()
     transport = httpx.ASGITransport(app=service_app(name="frozen", health=health))
     async with httpx.AsyncClient(transport=transport, base_url="http://frozen") as client:
 
@@ -78,6 +61,6 @@ async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, br
         with frozen(broker):
             await until(unready_with_reason)
         await until(ready, seconds=60)
-        await stage.publish(Outgoing(topic, None, b"after"))
+        await stage.publish(Outgoing(stage.topic("in"), None, b"after"))
         await until(lambda: table.rows == [b"after"])
     await member.leave()

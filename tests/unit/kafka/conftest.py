@@ -1,17 +1,19 @@
 """A shard held by nobody's group, for tests of what a worker does with it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any, cast
 
 import pytest
 
-from tocsin.kafka import OTHERS, FencedShard, Limits, Position, TopicPartition
+from tocsin.kafka import OTHERS, FencedShard, Limits, Outgoing, Position, Record, Stored, TopicPartition
 from tocsin.kafka.consume.member import Lease, Member
 from tocsin.kafka.consume.shard import Assignment
 from tocsin.kafka.produce.transaction_queue import TransactionQueue
 from tocsin.kafka.produce.transactional_producer import Transactions
 from tocsin.testing import ManualClock
+from tocsin.testing.kafka import MemoryCluster, MemoryPublisher
+from tocsin.testing.stage import Stage
 
 
 class Committing:
@@ -79,3 +81,32 @@ def new_shard(clock: ManualClock, committing: Committing, room: asyncio.Event) -
         )
 
     return new_shard
+
+
+class MemoryStage(Stage):
+    cluster: MemoryCluster
+
+    def __init__(self) -> None:
+        super().__init__(MemoryCluster())
+        self.publisher = MemoryPublisher(self.cluster)
+
+    async def topics(self, *names: str, groups: Collection[str] = (), partitions: int = 4) -> None:
+        self.cluster.create(*map(self.topic, names), partitions=partitions)
+        for group in groups:
+            self.cluster.start(self.topic(group), self.topic(names[0]))
+
+    async def publish(self, *records: Outgoing) -> list[Stored]:
+        return await self.publisher.publish(records, timeout=20)
+
+    async def read(self, name: str) -> list[Record]:
+        return self.cluster.read(self.topic(name))
+
+    async def end(self, name: str, partition: int) -> int:
+        return self.cluster.logs.at(TopicPartition(self.topic(name), partition)).end
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[MemoryStage]:
+    stage = MemoryStage()
+    yield stage
+    await stage.close()

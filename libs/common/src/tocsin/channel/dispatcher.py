@@ -55,6 +55,7 @@ class Dispatcher:
         self._limits = {topic.name: topic.max_message_bytes for topic in self.topics.all()}
         self.publisher = Publisher(settings=settings.kafka, health=self.health, limits=self._limits)
         self.offsets = Offsets(settings=settings.kafka)
+        self._cluster = KafkaCluster(settings.kafka)
 
     def service(self) -> Service:
         """What `tocsin.runtime.main` runs."""
@@ -96,15 +97,14 @@ class Dispatcher:
         async def work(shard: FencedShard) -> None:
             await ShardDelivery(context, shard).run()
 
-        cluster = KafkaCluster(settings.kafka)
         return ConsumerGroup(
-            cluster=cluster,
+            cluster=self._cluster,
             group=context.group,
             topics=[context.jobs],
-            ownership=Fenced(cluster=cluster, shards=settings.slots, limits=self._limits),
+            ownership=Fenced(cluster=self._cluster, shards=settings.slots, limits=self._limits),
             work=work,
-            timeouts=timeouts,
             health=self.health,
             clock=self.clock,
+            timeouts=timeouts,
             buffer_bytes=bytes_of_shard // 3,
         )

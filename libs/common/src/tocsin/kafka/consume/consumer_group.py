@@ -54,7 +54,7 @@ class ConsumerGroup(Generic[S]):
     ``work`` is one coroutine per shard and assignment. It takes batches until `Shard.take` returns None, ends what is in
     flight and returns. ``ownership`` says what makes this process the owner of a shard. ``buffer_records`` and
     ``buffer_bytes`` bound what a shard holds unread; reading for it pauses beyond them. ``rejoins`` is how often within an
-    hour a lost ownership is followed by joining anew.
+    hour a lost ownership is followed by joining anew, after a ``pause`` of so many seconds.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class ConsumerGroup(Generic[S]):
         buffer_records: int = 5_000,
         buffer_bytes: int = 16_777_216,
         rejoins: int = 3,
+        pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self.name = f"group {group}"
@@ -86,10 +87,12 @@ class ConsumerGroup(Generic[S]):
         self._buffer_records = buffer_records
         self._buffer_bytes = buffer_bytes
         self._rejoins = rejoins
+        self._pause = pause
         self._failpoints = failpoints
         self._check = health.check(f"kafka group {group}")
         self._metrics = GroupMetrics(group=group, prefix=cluster.prefix, clock=clock)
         self._losses: deque[float] = deque(maxlen=rejoins + 1)
+        self._assignments = 0
         self._begin()
 
     @property
@@ -122,7 +125,6 @@ class ConsumerGroup(Generic[S]):
         self._lease = Lease(clock=self._clock, seconds=self._timeouts.lease)
         self._member: Member | None = None
         self._member_id: str | None = None
-        self._assignments = 0
         self._shards: dict[int, S] = {}
         self._owners: dict[TopicPartition, S] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -413,12 +415,12 @@ class ConsumerGroup(Generic[S]):
         times = sum(now - moment < HOUR for moment in self._losses)
         if times > self._rejoins:
             raise lost
-        pause = min(FIRST_PAUSE * 4 ** (times - 1), LONGEST_PAUSE) * random.uniform(0.75, 1.0)
+        seconds = min(FIRST_PAUSE * 4 ** (times - 1), LONGEST_PAUSE) * random.uniform(0.75, 1.0)
         log.warning(
-            "ownership lost, joining anew", group=self._group, seconds=round(pause, 1), reason=str(lost)
+            "ownership lost, joining anew", group=self._group, seconds=round(seconds, 1), reason=str(lost)
         )
         self._check.set_not_ready(f"joins the group anew: {lost}")
-        await _first_of(stop.wait(), seconds=pause)
+        await _first_of(stop.wait(), self._pause(seconds))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
@@ -430,11 +432,11 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-async def _first_of(*waits: Coroutine[Any, Any, Any], seconds: float | None = None) -> None:
-    """Until one of them is done, or so many seconds have passed."""
+async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Until one of them is done."""
     tasks = [asyncio.create_task(wait) for wait in waits]
     try:
-        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await _cancel(tasks)
 

@@ -62,7 +62,7 @@ class Ownership(Protocol[S_co]):
         ...
 
     async def release(self) -> None:
-        """Let go of what `acquire` opened; what is under way ends first."""
+        """Let go of what `acquire` opened; what is under way ends first, or, when this is cancelled, is given up."""
 
 
 class Fenced:
@@ -149,8 +149,10 @@ class Fenced:
         queues, self._queues = self._queues, []
         producers, self._producers = self._producers, {}
         reason = OwnershipLost("The shard was released.")
-        await asyncio.gather(*(queue.close(reason) for queue in queues))
-        await asyncio.gather(*(producer.close() for producer in producers.values()))
+        try:
+            await asyncio.gather(*(queue.close(reason) for queue in queues))
+        finally:  # also of transactions that took too long to be waited for
+            await asyncio.gather(*(producer.close() for producer in producers.values()))
 
 
 class Plain:

@@ -56,11 +56,14 @@ class TransactionQueue:
         return done
 
     async def close(self, reason: Exception) -> None:
-        """Let a transaction under way end, and fail whatever still waits."""
+        """Let a transaction under way end, and fail whatever still waits. Cancelled, it gives that transaction up."""
         if self._failure is None:
             self._failure = reason
-        if self._runner is not None:
-            await asyncio.wait([self._runner])
+        if (runner := self._runner) is not None:
+            try:
+                await asyncio.wait([runner])
+            finally:
+                runner.cancel()
         self._fail_waiting(self._failure)
 
     async def _run(self) -> None:
