@@ -8,7 +8,7 @@ from tenant import notification
 from tocsin.contracts.codec import decode_request
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import KafkaSettings, Record
+from tocsin.kafka import ConsumerRecord, KafkaSettings
 
 
 class Hops:
@@ -40,10 +40,10 @@ class Hops:
         }
         return {name: percentile(waits, 0.5) * 1000 for name, waits in hops.items() if waits}
 
-    async def _read(self, topic: str) -> list[Record]:
+    async def _read(self, topic: str) -> list[ConsumerRecord]:
         return await logs.read(self._settings, topic, start=self._starts[topic])
 
-    def _notification(self, event: Record) -> str:
+    def _notification(self, event: ConsumerRecord) -> str:
         recipient = decode_request(event.value or b"").recipients[0]
         who = recipient if isinstance(recipient, str) else recipient.id
         return notification(logs.header(event, "ce_id"), who, self._lane)

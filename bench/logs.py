@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tocsin.kafka import KafkaSettings, Offsets, Outgoing, Publisher, Record, TopicPartition, read_to_end
+from tocsin.kafka import (
+    ConsumerRecord,
+    KafkaSettings,
+    Offsets,
+    ProducerRecord,
+    Publisher,
+    TopicPartition,
+    read_to_end,
+)
 from tocsin.runtime import Health
 
 CHUNK = 1000
@@ -25,7 +33,7 @@ class Notified(msgspec.Struct):
 _decode = msgspec.json.Decoder(Notified).decode
 
 
-async def write(settings: KafkaSettings, records: Sequence[Outgoing]) -> None:
+async def write(settings: KafkaSettings, records: Sequence[ProducerRecord]) -> None:
     """Store all records."""
     publisher = Publisher(settings=settings, health=Health(service="bench"), max_bytes=1 << 30)
     await publisher.open()
@@ -66,17 +74,19 @@ async def ends(settings: KafkaSettings, topic: str) -> dict[int, int]:
     return {partition.partition: end for partition, end in found.items()}
 
 
-async def read(settings: KafkaSettings, topic: str, *, start: dict[int, int] | None = None) -> list[Record]:
+async def read(
+    settings: KafkaSettings, topic: str, *, start: dict[int, int] | None = None
+) -> list[ConsumerRecord]:
     """Every committed record, from `start` where it is given."""
     batches = read_to_end(settings=settings, topic=topic, start=start, deadline=READ_SECONDS)
     return [record async for records in batches for record in records]
 
 
-def notified(record: Record) -> str:
+def notified(record: ConsumerRecord) -> str:
     """The notification a job is for."""
     return _decode(record.value or b"").notification_id
 
 
-def header(record: Record, name: str) -> str:
+def header(record: ConsumerRecord, name: str) -> str:
     """The text of one header; empty where there is none."""
     return next((value.decode() for known, value in record.headers if known == name), "")

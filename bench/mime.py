@@ -8,7 +8,7 @@ from email import policy
 from email.message import EmailMessage
 from email.utils import formatdate
 
-from tocsin.contracts.jobs import EmailContent, Sender
+from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.dispatch_email.mailboxes import mailbox
 from tocsin.dispatch_email.mime import mail
 
@@ -19,7 +19,7 @@ CONTENT = EmailContent(
     text="Hallo Zoë,\n\n" + "deine Bestellung 4711 ist unterwegs.\n" * 10,
     html="<p>Hallo Zoë</p>\n" + "<p>deine Bestellung 4711 ist unterwegs.</p>\n" * 20,
 )
-SENDER = Sender(address="shop@example.com", name="Müller, GmbH", reply_to="help@example.com")
+SENDER = SenderIdentity(address="shop@example.com", name="Müller, GmbH", reply_to="help@example.com")
 NOW = 1_767_225_600.0
 
 

@@ -11,7 +11,7 @@ from tocsin.contracts.ids import INGEST_SOURCE, event_key, notification_id, reci
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.dev.api import Api
-from tocsin.kafka import Outgoing
+from tocsin.kafka import ProducerRecord
 from town import TENANT
 
 KEY_SECONDS = 30.0
@@ -84,7 +84,7 @@ def notification(event: str, recipient: str, lane: Lane) -> str:
     )
 
 
-def record(event_id: str, recipients: list[str], *, lane: Lane, topics: Topics) -> Outgoing:
+def record(event_id: str, recipients: list[str], *, lane: Lane, topics: Topics) -> ProducerRecord:
     """The event as ingest would store it: with one recipient, in that recipient's partition."""
     request = NotificationRequest(
         workflow=workflow_of(lane), recipients=list(recipients), data=msgspec.Raw(encode(DATA))
@@ -98,4 +98,4 @@ def record(event_id: str, recipients: list[str], *, lane: Lane, topics: Topics) 
     )
     key = recipient_key(TENANT, recipients[0]) if len(recipients) == 1 else event_key(TENANT, event_id)
     headers, value = write_kafka(event)
-    return Outgoing(topics.events(lane), key, value, tuple(headers))
+    return ProducerRecord(topics.events(lane), key, value, tuple(headers))

@@ -16,7 +16,7 @@ from tocsin.dev import KafkaServer, PostgresServer, StartFailed, create_database
 from tocsin.dev.commands import run_command
 from tocsin.dev.processes import end, spawn
 from tocsin.dev.readiness import wait_until_ready
-from tocsin.dev.services import PARTITIONS, Service, Surroundings, services
+from tocsin.dev.services import PARTITIONS, LocalService, Surroundings, services
 from tocsin.kafka import KafkaSettings
 
 TENANT = "bench"
@@ -44,7 +44,7 @@ class Town:
         self._postgres = PostgresServer(folder / "postgres")
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._fallen: dict[str, str] = {}
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, LocalService] = {}
         self.key = ""
 
     async def __aenter__(self) -> Self:

@@ -27,7 +27,15 @@ from tocsin.channel.shard_delivery import ShardDelivery
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Batch, Outgoing, Position, Record, Stored, TopicPartition, timeouts_for
+from tocsin.kafka import (
+    Batch,
+    ConsumerRecord,
+    Position,
+    ProducerRecord,
+    RecordMetadata,
+    TopicPartition,
+    timeouts_for,
+)
 from tocsin.testing import ManualClock
 
 ANSWERS: dict[str, type[Answer]] = {
@@ -43,7 +51,7 @@ class _Surroundings:
     def __init__(self, case: Any, base: Any) -> None:
         self.name = base["provider"]
         self.clock = ManualClock(datetime.fromisoformat(case["at"]))
-        self.records = [record_of(kept, Record) for kept in case["records"]]
+        self.records = [record_of(kept, ConsumerRecord) for kept in case["records"]]
         self.batches = [Batch(shard=0, assignment=1, records=self.records)]
         self.script = list(case.get("answers", ()))
         self.lease = not case.get("lease_lost", False)
@@ -67,14 +75,14 @@ class _Surroundings:
         await self.revoked.wait()
         return None
 
-    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ASYNC109
+    async def publish(self, records: Sequence[ProducerRecord], *, timeout: float) -> list[RecordMetadata]:  # noqa: ASYNC109
         self.written += written(records)
         self._end(len(records))
         first, self.end = self.end, self.end + len(records)
-        return [Stored(one.topic, one.partition or 0, first + n, 0) for n, one in enumerate(records)]
+        return [RecordMetadata(one.topic, one.partition or 0, first + n, 0) for n, one in enumerate(records)]
 
     def submit(
-        self, records: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]
+        self, records: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
     ) -> asyncio.Future[None]:
         self.written.append({"transaction": written(records), "offsets": self.positions_of(offsets)})
         self.committed.update(offsets)
@@ -130,7 +138,7 @@ async def run(case: Any, base: Any) -> Any:
     )
     parts, versions = cast("Any", around), RecipientVersions()
     for stop in case.get("stops", ()):
-        versions.apply(Record("stops", 0, 0, 0, to_bytes(stop["key"]), to_bytes(stop["value"])))
+        versions.apply(ConsumerRecord("stops", 0, 0, 0, to_bytes(stop["key"]), to_bytes(stop["value"])))
     with tempfile.NamedTemporaryFile("w") as file:
         file.write(f'[[providers]]\nname = "{around.name}"\nkind = "scripted"\nmax_in_flight = 4')
         file.flush()

@@ -15,7 +15,7 @@ from tocsin.ingest.app import create_app
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.service import IngestService
-from tocsin.kafka import NotStored, Outgoing, Overloaded, ProducerBroken, Record, Stored
+from tocsin.kafka import ConsumerRecord, NotStored, Overloaded, ProducerBroken, ProducerRecord, RecordMetadata
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 
@@ -26,14 +26,14 @@ class _Publisher:
     """Remembers what is to be stored, or fails as a step says."""
 
     def __init__(self) -> None:
-        self.records: list[Outgoing] = []
+        self.records: list[ProducerRecord] = []
         self.failure: str | None = None
 
-    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ASYNC109
+    async def publish(self, records: Sequence[ProducerRecord], *, timeout: float) -> list[RecordMetadata]:  # noqa: ASYNC109
         if self.failure is not None:
             raise FAILURES[self.failure]("as the step says")
         self.records += records
-        return [Stored(one.topic, 0, place, 0) for place, one in enumerate(records)]
+        return [RecordMetadata(one.topic, 0, place, 0) for place, one in enumerate(records)]
 
 
 async def run(case: Any, base: Any) -> Any:
@@ -52,7 +52,7 @@ async def run(case: Any, base: Any) -> Any:
         for step in [{"directory": base["directory"]}, *case["steps"]]:
             for entity in step.get("directory", ()):
                 key, value = to_bytes(entity["key"]), to_bytes(entity["value"])
-                directory.apply(Record("directory", 0, 0, 0, key, value))
+                directory.apply(ConsumerRecord("directory", 0, 0, 0, key, value))
             (caught_up.set if step.get("caught_up", True) else caught_up.clear)()
             publisher.failure, publisher.records = step.get("failure"), []
             if "method" in step:

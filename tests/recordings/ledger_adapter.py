@@ -10,10 +10,9 @@ import httpx
 from tests.recordings.recording import headers_of, record_of, shortened, to_bytes, to_json
 
 from tocsin.contracts.vocabulary import StatusName
-from tocsin.kafka import Record
+from tocsin.kafka import ConsumerRecord
 from tocsin.ledger import create_app
 from tocsin.ledger.history import NotificationHistory, StatusRow, deduplicated
-from tocsin.ledger.key_feed import KeyFeed
 from tocsin.ledger.reading import status_row_of
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, InvalidRecord
 from tocsin.web import KeyTable
@@ -68,7 +67,7 @@ async def run(case: Any, base: Any) -> Any:
     """The row of each record, or why there is none; then the answers."""
     table, keys, rows = _Table(), KeyTable(), []
     for kept in case["records"]:
-        record = record_of(kept, Record)
+        record = record_of(kept, ConsumerRecord)
         dead = ".dead." in record.topic
         target = DEAD_LETTERS if dead else STATUSES
         try:
@@ -80,9 +79,7 @@ async def run(case: Any, base: Any) -> Any:
         if not dead:
             table.keep(row)
     for entity in base["directory"]:
-        KeyFeed(keys=keys).apply(
-            Record("directory", 0, 0, 0, to_bytes(entity["key"]), to_bytes(entity["value"]))
-        )
+        keys.apply(ConsumerRecord("directory", 0, 0, 0, to_bytes(entity["key"]), to_bytes(entity["value"])))
     app, answers = create_app(reader=cast("Any", table), keys=keys), []
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
         for request in case["requests"]:

@@ -9,7 +9,7 @@ from tests.recordings.recording import record_of, to_bytes, written
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
-from tocsin.kafka import Batch, Record
+from tocsin.kafka import Batch, ConsumerRecord
 from tocsin.router.policy import StoredRecipient
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
@@ -49,12 +49,14 @@ async def run(case: Any, base: Any) -> Any:
     for step in [base["beginning"], *case["steps"]]:
         clock.advance((datetime.fromisoformat(step["at"]) - clock.now()).total_seconds())
         for entity in step.get("directory", ()):
-            directory.apply(Record("directory", 0, 0, 0, to_bytes(entity["key"]), to_bytes(entity["value"])))
+            directory.apply(
+                ConsumerRecord("directory", 0, 0, 0, to_bytes(entity["key"]), to_bytes(entity["value"]))
+            )
         if "people" in step:
             database.stored = {
                 (p["tenant"], p["id"]): msgspec.convert(p["facts"], StoredRecipient) for p in step["people"]
             }
-        rest, parts = [record_of(kept, Record) for kept in step.get("records", ())], []
+        rest, parts = [record_of(kept, ConsumerRecord) for kept in step.get("records", ())], []
         while rest:
             part = await router.process(
                 Batch(shard=0, assignment=1, records=rest, partition_count=base["partitions"])

@@ -16,7 +16,7 @@ import pytest
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Admin, GroupSpec, KafkaSettings, Outgoing, Publisher, TopicSpec
+from tocsin.kafka import Admin, GroupSpec, KafkaSettings, ProducerRecord, Publisher, TopicSpec
 from tocsin.runtime import Health
 from tocsin.testing.until import until
 
@@ -67,7 +67,7 @@ class Site:
         publisher = Publisher(settings=self.kafka, health=Health())
         await publisher.open()
         topic = self.topics.jobs(Channel.SMS, Lane.CRITICAL)
-        await publisher.publish([Outgoing(topic, b"acme/ada", value) for value in values], timeout=30)
+        await publisher.publish([ProducerRecord(topic, b"acme/ada", value) for value in values], timeout=30)
         await publisher.close()
 
     @asynccontextmanager
@@ -85,7 +85,7 @@ class Site:
                     "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
                     "KAFKA_TOPIC_PREFIX": self.kafka.topic_prefix,
                     "DISPATCH_SMS_PROVIDERS_FILE": str(self.folder / "providers.toml"),
-                    "DISPATCH_SMS_SLOTS": "2",
+                    "DISPATCH_SMS_SHARDS": "2",
                     "LANES": "critical",
                     "HTTP_HOST": "127.0.0.1",
                     "HTTP_PORT": "0",

@@ -27,6 +27,7 @@ from tocsin.kafka import (
     NO_FAILPOINTS,
     Admin,
     ConsumerGroup,
+    ConsumerRecord,
     Failpoints,
     Fenced,
     FencedShard,
@@ -35,9 +36,8 @@ from tocsin.kafka import (
     KafkaCluster,
     KafkaSettings,
     Offsets,
-    Outgoing,
+    ProducerRecord,
     Publisher,
-    Record,
     TopicSpec,
     read_back_position,
     read_to_end,
@@ -172,7 +172,9 @@ class Bench:
         await self.publisher.close()
 
     async def put(self, *jobs: Job) -> None:
-        records = [Outgoing(self.jobs, ids.recipient_key(j.tenant, j.recipient), encode(j)) for j in jobs]
+        records = [
+            ProducerRecord(self.jobs, ids.recipient_key(j.tenant, j.recipient), encode(j)) for j in jobs
+        ]
         await self.publisher.publish(records, timeout=20)
 
     @contextlib.asynccontextmanager
@@ -237,7 +239,7 @@ class Bench:
         if not running.cancelled() and (error := running.exception()):
             raise error
 
-    async def read(self, topic: str) -> list[Record]:
+    async def read(self, topic: str) -> list[ConsumerRecord]:
         return [
             r async for batch in read_to_end(settings=self.settings, topic=topic, deadline=30) for r in batch
         ]
@@ -337,7 +339,7 @@ async def test_answers_become_statuses(bench: Bench, caplog: pytest.LogCaptureFi
 
 async def test_a_job_decided_before_something_was_taken_away_goes_back_to_be_decided_again(bench: Bench):
     stop = RecipientVersion(tenant="acme", recipient="ada", recipient_version=5)
-    bench.stops.apply(Record("stops", 0, 0, 0, b"acme/ada", encode(stop)))
+    bench.stops.apply(ConsumerRecord("stops", 0, 0, 0, b"acme/ada", encode(stop)))
     old, new = job(1, recipient="ada", version=4), job(2, recipient="ada", version=5)
     await bench.put(old, new)
     phone = Phone()
@@ -364,7 +366,7 @@ async def test_after_an_ambiguous_answer_nothing_ends_as_if_it_had_not_been_sent
 
     class Uncertain(Phone):
         async def send(self, job: Job) -> Answer:
-            bench.stops.apply(Record("stops", 0, 0, 0, b"acme/ada", encode(stop)))
+            bench.stops.apply(ConsumerRecord("stops", 0, 0, 0, b"acme/ada", encode(stop)))
             self.got.append("1")
             return Ambiguous()
 
@@ -376,7 +378,7 @@ async def test_after_an_ambiguous_answer_nothing_ends_as_if_it_had_not_been_sent
 
 
 async def test_an_unreadable_job_is_set_aside_and_harms_no_other(bench: Bench):
-    await bench.publisher.publish([Outgoing(bench.jobs, b"acme/r1", b"{broken")], timeout=20)
+    await bench.publisher.publish([ProducerRecord(bench.jobs, b"acme/r1", b"{broken")], timeout=20)
     await bench.put(job(1, recipient="r1"))
     async with bench.dispatcher(Phone()):
         await bench.until_statuses(1)

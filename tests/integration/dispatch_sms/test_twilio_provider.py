@@ -21,7 +21,7 @@ from tocsin.channel import (
     Throttled,
     check_providers,
 )
-from tocsin.contracts.jobs import Sender, SmsContent
+from tocsin.contracts.jobs import SenderIdentity, SmsContent
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_sms.twilio import TWILIO, TwilioConfig, TwilioProvider
 from tocsin.testing import ManualClock
@@ -148,18 +148,18 @@ async def test_the_request_is_what_the_job_says(world: TwilioServer) -> None:
 @pytest.mark.parametrize(
     ("tenant", "instance", "form"),
     [
-        (Sender(address="SHOP"), {"sender": "+15551234567"}, {"From": "SHOP"}),
+        (SenderIdentity(address="SHOP"), {"sender": "+15551234567"}, {"From": "SHOP"}),
         (None, {"sender": "+15551234567"}, {"From": "+15551234567"}),
         (None, {"messaging_service_sid": SERVICE}, {"MessagingServiceSid": SERVICE}),
         (
-            Sender(address="12345"),
+            SenderIdentity(address="12345"),
             {"messaging_service_sid": SERVICE},
             {"From": "12345", "MessagingServiceSid": SERVICE},
         ),
     ],
 )
 async def test_who_sends(
-    world: TwilioServer, tenant: Sender | None, instance: dict[str, str], form: dict[str, str]
+    world: TwilioServer, tenant: SenderIdentity | None, instance: dict[str, str], form: dict[str, str]
 ) -> None:
     async with world.provider(**instance) as provider:  # type: ignore[arg-type]  # call_timeout is not among them
         assert isinstance(await provider.send(job_for(Channel.SMS, sender=tenant)), Accepted)

@@ -15,10 +15,18 @@ import httpx
 import pytest
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import ApiKey, Scope, Workflow
+from tocsin.contracts.directory import ApiKeyRecord, Scope, WorkflowRecord
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Admin, KafkaSettings, Outgoing, Publisher, Record, TopicSpec, read_to_end
+from tocsin.kafka import (
+    Admin,
+    ConsumerRecord,
+    KafkaSettings,
+    ProducerRecord,
+    Publisher,
+    TopicSpec,
+    read_to_end,
+)
 from tocsin.runtime import Health
 from tocsin.web import KeyParts, new_key
 
@@ -75,7 +83,7 @@ class Town:
         finally:
             await admin.close()
 
-    async def write(self, *records: Outgoing) -> None:
+    async def write(self, *records: ProducerRecord) -> None:
         publisher = Publisher(settings=self.settings, health=Health(service="test"))
         await publisher.open()
         try:
@@ -85,20 +93,20 @@ class Town:
 
     async def add_key(self, *scopes: Scope, mode: Literal["live", "test"] = "live") -> KeyParts:
         key = new_key(mode)
-        entity = ApiKey(tenant="acme", id=key.id, mode=mode, sha256=key.sha256, scopes=list(scopes))
-        await self.write(Outgoing(self.topics.directory, entity.record_key, encode(entity)))
+        entity = ApiKeyRecord(tenant="acme", id=key.id, mode=mode, sha256=key.sha256, scopes=list(scopes))
+        await self.write(ProducerRecord(self.topics.directory, entity.record_key, encode(entity)))
         return key
 
     async def revoke(self, key: KeyParts) -> None:
-        await self.write(Outgoing(self.topics.directory, f"api_key/acme/{key.id}".encode(), None))
+        await self.write(ProducerRecord(self.topics.directory, f"api_key/acme/{key.id}".encode(), None))
 
     async def add_workflow(self, key: str = "hello", lane: Lane = Lane.TRANSACTIONAL) -> None:
-        entity = Workflow(
+        entity = WorkflowRecord(
             tenant="acme", key=key, revision=1, category="c", lane=lane, channels=[Channel.EMAIL]
         )
-        await self.write(Outgoing(self.topics.directory, entity.record_key, encode(entity)))
+        await self.write(ProducerRecord(self.topics.directory, entity.record_key, encode(entity)))
 
-    async def events(self, lane: Lane = Lane.TRANSACTIONAL) -> list[Record]:
+    async def events(self, lane: Lane = Lane.TRANSACTIONAL) -> list[ConsumerRecord]:
         batches = read_to_end(settings=self.settings, topic=self.topics.events(lane), deadline=30)
         return [record async for batch in batches for record in batch]
 

@@ -6,14 +6,14 @@ import pytest
 
 from tocsin.kafka import (
     Admin,
+    ConsumerRecord,
     GroupSpec,
     KafkaCluster,
     KafkaSettings,
     Offsets,
-    Outgoing,
+    ProducerRecord,
     Publisher,
-    Record,
-    Stored,
+    RecordMetadata,
     TopicPartition,
     TopicSpec,
     read_to_end,
@@ -46,13 +46,13 @@ class KafkaStage(Stage):
         finally:
             await admin.close()
 
-    async def publish(self, *records: Outgoing) -> list[Stored]:
+    async def publish(self, *records: ProducerRecord) -> list[RecordMetadata]:
         if self._publisher is None:
             self._publisher = Publisher(settings=self.settings, health=self.health)
             await self._publisher.open()
         return await self._publisher.publish(records, timeout=20)
 
-    async def read(self, name: str) -> list[Record]:
+    async def read(self, name: str) -> list[ConsumerRecord]:
         batches = read_to_end(settings=self.settings, topic=self.topic(name), deadline=30)
         return [record async for batch in batches for record in batch]
 

@@ -19,7 +19,7 @@ from tocsin.kafka import (
     KafkaCluster,
     KafkaFault,
     KafkaSettings,
-    Outgoing,
+    ProducerRecord,
 )
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.health import Health
@@ -45,8 +45,8 @@ class Fatal:
 
 
 async def own(servers: str, prefix: str, place: str, what: str) -> None:
-    async def process(batch: Batch) -> Sequence[Outgoing]:
-        return [Outgoing(f"{prefix}out", record.key, b"first") for record in batch.records]
+    async def process(batch: Batch) -> Sequence[ProducerRecord]:
+        return [ProducerRecord(f"{prefix}out", record.key, b"first") for record in batch.records]
 
     cluster = KafkaCluster(KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix))
     failpoints = Fatal(place, signal.Signals[what])

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from tocsin.dev.kafka import KafkaServer
-from tocsin.kafka import GroupTimeouts, Outgoing
+from tocsin.kafka import GroupTimeouts, ProducerRecord
 from tocsin.runtime import Health
-from tocsin.testing.stage import Table
+from tocsin.testing.stage import MemoryTable
 from tocsin.testing.until import until
 from tocsin.web import service_app
 
@@ -45,7 +45,7 @@ def frozen(broker: KafkaServer) -> Iterator[None]:
 
 async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, broker: KafkaServer) -> None:
     await stage.topics("in", groups=["table"])
-    table, health = Table(), Health(service="frozen")
+    table, health = MemoryTable(), Health(service="frozen")
     member = await stage.projection(table, health=health, timeouts=TIMEOUTS).start()
     transport = httpx.ASGITransport(app=service_app(name="frozen", health=health))
     async with httpx.AsyncClient(transport=transport, base_url="http://frozen") as client:
@@ -61,6 +61,6 @@ async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, br
         with frozen(broker):
             await until(unready_with_reason)
         await until(ready, seconds=60)
-        await stage.publish(Outgoing(stage.topic("in"), None, b"after"))
+        await stage.publish(ProducerRecord(stage.topic("in"), None, b"after"))
         await until(lambda: table.rows == [b"after"])
     await member.leave()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.kafka import Batch, Outgoing
+from tocsin.kafka import Batch, ProducerRecord
 
 pytestmark = pytest.mark.kafka
 
@@ -45,15 +45,15 @@ async def reached(process: asyncio.subprocess.Process) -> None:
 
 
 def second(stage: Any) -> Any:
-    async def process(batch: Batch) -> Sequence[Outgoing]:
-        return [Outgoing(stage.topic("out"), record.key, b"second") for record in batch.records]
+    async def process(batch: Batch) -> Sequence[ProducerRecord]:
+        return [ProducerRecord(stage.topic("out"), record.key, b"second") for record in batch.records]
 
     return stage.exactly_once(process)
 
 
 async def prepare(stage) -> None:
     await stage.topics("in", "out", groups=["copier"])
-    await stage.publish(*(Outgoing(stage.topic("in"), key, key) for key in KEYS))
+    await stage.publish(*(ProducerRecord(stage.topic("in"), key, key) for key in KEYS))
 
 
 async def visible(stage) -> Counter[bytes]:
@@ -99,7 +99,7 @@ async def test_an_owner_killed_while_giving_back_loses_and_doubles_nothing(stage
     member = await second(stage).start()
     await reached(first)
     more = [f"m{number}".encode() for number in range(20)]
-    await stage.publish(*(Outgoing(stage.topic("in"), key, key) for key in more))
+    await stage.publish(*(ProducerRecord(stage.topic("in"), key, key) for key in more))
     await until(lambda: everything_visible(stage, KEYS + more))
     await member.leave()
     assert await visible(stage) == Counter(KEYS + more)

@@ -12,12 +12,12 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from tocsin.contracts.codec import decode_stop
 from tocsin.kafka import (
+    ConsumerRecord,
     CopyUnreadable,
     NotReadToEnd,
     OffsetMissing,
     Offsets,
-    Outgoing,
-    Record,
+    ProducerRecord,
     Replica,
     TopicFault,
     TopicPartition,
@@ -58,7 +58,7 @@ async def forget(stage, name: str, *, before: int) -> None:
 
 async def test_reads_all_partitions_in_offset_order(stage):
     await stage.topics("log")
-    await stage.publish(*(Outgoing(stage.topic("log"), b"k%d" % n, b"%d" % n) for n in range(2000)))
+    await stage.publish(*(ProducerRecord(stage.topic("log"), b"k%d" % n, b"%d" % n) for n in range(2000)))
     records = await stage.read("log")
     assert sorted(int(record.value or b"") for record in records) == list(range(2000))
     for number in range(4):
@@ -83,12 +83,12 @@ async def test_a_marker_at_the_end_is_no_reason_to_wait(stage, transactions):
 
 async def test_an_open_transaction_is_waited_for(stage, transactions, until):
     await stage.topics("log", partitions=1)
-    await stage.publish(Outgoing(stage.topic("log"), None, b"before"))
+    await stage.publish(ProducerRecord(stage.topic("log"), None, b"before"))
     await transactions.begin_transaction()
     await transactions.send_and_wait(stage.topic("log"), b"inside")
-    await stage.publish(Outgoing(stage.topic("log"), None, b"after"))
+    await stage.publish(ProducerRecord(stage.topic("log"), None, b"after"))
 
-    seen: list[Record] = []
+    seen: list[ConsumerRecord] = []
 
     async def read() -> None:
         async for batch in read_to_end(settings=stage.settings, topic=stage.topic("log")):
@@ -107,8 +107,10 @@ async def test_an_open_transaction_is_waited_for(stage, transactions, until):
 
 async def test_begins_where_told_and_says_when_that_is_gone(stage):
     await stage.topics("log", partitions=2)
-    await stage.publish(*(Outgoing(stage.topic("log"), None, b"%d" % n, partition=0) for n in range(10)))
-    await stage.publish(Outgoing(stage.topic("log"), None, b"other", partition=1))
+    await stage.publish(
+        *(ProducerRecord(stage.topic("log"), None, b"%d" % n, partition=0) for n in range(10))
+    )
+    await stage.publish(ProducerRecord(stage.topic("log"), None, b"other", partition=1))
     assert sorted(await values(stage, "log", start={0: 7})) == [b"7", b"8", b"9", b"other"]
     assert await values(stage, "log", partitions=[0], start={0: 10}) == []
     await forget(stage, "log", before=3)
@@ -142,11 +144,11 @@ async def test_ends_are_those_above_open_transactions(stage, transactions):
 async def test_a_replica_catches_up_then_follows(stage, until):
     await stage.topics("directory", partitions=2, compact=True)
     topic = stage.topic("directory")
-    await stage.publish(*(Outgoing(topic, b"k%d" % (n % 50), b"%d" % n) for n in range(500)))
+    await stage.publish(*(ProducerRecord(topic, b"k%d" % (n % 50), b"%d" % n) for n in range(500)))
     state: dict[bytes | None, bytes | None] = {}
     health = Health(service="test")
 
-    def apply(record: Record) -> None:
+    def apply(record: ConsumerRecord) -> None:
         if record.value is None:
             state.pop(record.key)
         else:
@@ -161,7 +163,7 @@ async def test_a_replica_catches_up_then_follows(stage, until):
 
     stop = asyncio.Event()
     following = asyncio.create_task(replica.run(stop))
-    await stage.publish(Outgoing(topic, b"k0", None), Outgoing(topic, b"new", b"1"))
+    await stage.publish(ProducerRecord(topic, b"k0", None), ProducerRecord(topic, b"new", b"1"))
     await until(lambda: b"k0" not in state and state.get(b"new") == b"1")
     stop.set()
     await following
@@ -171,14 +173,14 @@ async def test_a_replica_catches_up_then_follows(stage, until):
 async def test_what_apply_raises_ends_the_replica(stage):
     await stage.topics("directory", partitions=1, compact=True)
 
-    def refuse(record: Record) -> None:
+    def refuse(record: ConsumerRecord) -> None:
         raise LookupError("not mine")
 
     replica = Replica(
         settings=stage.settings, topic=stage.topic("directory"), apply=refuse, health=Health(service="test")
     )
     await replica.open()
-    await stage.publish(Outgoing(stage.topic("directory"), b"k", b"v"))
+    await stage.publish(ProducerRecord(stage.topic("directory"), b"k", b"v"))
     with pytest.raises(LookupError, match="not mine"):
         await replica.run(asyncio.Event())
     await replica.close()
@@ -189,19 +191,19 @@ async def test_a_record_that_cannot_be_read_halts_the_service_with_a_sentence(st
     await stage.topics("directory", partitions=1, compact=True)
     topic = stage.topic("directory")
 
-    def apply(record: Record) -> None:
+    def apply(record: ConsumerRecord) -> None:
         decode_stop(record.value or b"")
 
     replica = Replica(settings=stage.settings, topic=topic, apply=apply, health=Health())
     sentence = rf"The record {topic}/0/0 cannot be read .*: upgrade this service, or run `tocsin directory republish`"
     if at_start:
-        await stage.publish(Outgoing(topic, b"k", b"{}"))
+        await stage.publish(ProducerRecord(topic, b"k", b"{}"))
         with pytest.raises(CopyUnreadable, match=sentence):
             await replica.open()
         assert not replica.caught_up.is_set()
     else:
         await replica.open()
-        await stage.publish(Outgoing(topic, b"k", b"{}"))
+        await stage.publish(ProducerRecord(topic, b"k", b"{}"))
         with pytest.raises(CopyUnreadable, match=sentence):
             await replica.run(asyncio.Event())
     await replica.close()
@@ -211,11 +213,11 @@ async def test_a_record_that_cannot_be_read_does_no_harm_once_its_key_was_publis
     await stage.topics("directory", partitions=1, compact=True)
     topic = stage.topic("directory")
     values = {b"k": b"not JSON", b"other": b"1"}
-    await stage.publish(*(Outgoing(topic, key, value) for key, value in values.items()))
-    await stage.publish(Outgoing(topic, b"k", b"2"))
+    await stage.publish(*(ProducerRecord(topic, key, value) for key, value in values.items()))
+    await stage.publish(ProducerRecord(topic, b"k", b"2"))
     state: dict[bytes | None, int] = {}
 
-    def apply(record: Record) -> None:
+    def apply(record: ConsumerRecord) -> None:
         state[record.key] = msgspec.json.decode(record.value or b"", type=int)
 
     replica = Replica(settings=stage.settings, topic=topic, apply=apply, health=Health())

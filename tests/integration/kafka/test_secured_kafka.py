@@ -16,7 +16,15 @@ from pydantic import SecretStr
 
 from tocsin.dev.kafka import KafkaServer
 from tocsin.dev.kafka_settings import Secured
-from tocsin.kafka import KafkaFault, KafkaSettings, Outgoing, Publisher, Record, Replica, read_to_end
+from tocsin.kafka import (
+    ConsumerRecord,
+    KafkaFault,
+    KafkaSettings,
+    ProducerRecord,
+    Publisher,
+    Replica,
+    read_to_end,
+)
 from tocsin.runtime import Health
 from tocsin.testing.until import until
 
@@ -98,12 +106,12 @@ async def test_what_is_stored_there_is_read_there(stage: Any, secured: KafkaSett
     topic, health = stage.topic("directory"), Health(service="secured")
     publisher = Publisher(settings=secured, health=health)
     await publisher.open()
-    await publisher.publish([Outgoing(topic, b"a", b"1")], timeout=20)
+    await publisher.publish([ProducerRecord(topic, b"a", b"1")], timeout=20)
     assert await read(secured, topic) == [b"1"]
 
     state: dict[bytes | None, bytes | None] = {}
 
-    def apply(record: Record) -> None:
+    def apply(record: ConsumerRecord) -> None:
         state[record.key] = record.value
 
     replica = Replica(settings=secured, topic=topic, apply=apply, health=health)
@@ -111,7 +119,7 @@ async def test_what_is_stored_there_is_read_there(stage: Any, secured: KafkaSett
     assert state == {b"a": b"1"}
     stop = asyncio.Event()
     following = asyncio.create_task(replica.run(stop))
-    await publisher.publish([Outgoing(topic, b"b", b"2")], timeout=20)
+    await publisher.publish([ProducerRecord(topic, b"b", b"2")], timeout=20)
     await until(lambda: state == {b"a": b"1", b"b": b"2"})
     assert set(health.reasons().values()) == {None}
     stop.set()

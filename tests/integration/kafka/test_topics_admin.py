@@ -4,7 +4,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
-from tocsin.kafka import Admin, GroupSpec, Outgoing, PlanRefused, TopicSpec
+from tocsin.kafka import Admin, GroupSpec, PlanRefused, ProducerRecord, TopicSpec
 
 pytestmark = pytest.mark.kafka
 
@@ -58,7 +58,7 @@ async def test_a_commit_without_metadata_gets_it_and_keeps_its_offset(stage, adm
     specs = [TopicSpec(name=stage.topic(name), partitions=1) for name in ("jobs", "status")]
     plain = GroupSpec(group=stage.topic("dispatch"), topics=(stage.topic("jobs"),))
     await admin.apply(await admin.plan(specs))
-    await stage.publish(*(Outgoing(stage.topic("jobs"), None, b"v") for _ in range(3)))
+    await stage.publish(*(ProducerRecord(stage.topic("jobs"), None, b"v") for _ in range(3)))
     plan = await admin.plan(specs, [plain])
     assert plan.starts[0].offset == 0
     await admin.apply(plan)

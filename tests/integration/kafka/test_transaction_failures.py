@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tocsin.kafka import Admin, Batch, Outgoing, TopicSpec, TransactionFailed
+from tocsin.kafka import Admin, Batch, ProducerRecord, TopicSpec, TransactionFailed
 
 pytestmark = pytest.mark.kafka
 
@@ -21,12 +21,12 @@ async def test_a_produce_that_fails_never_commits(stage, until):
     """The broker refuses one of the records; aiokafka by itself would commit the others."""
     await stage.topics("in", "out", groups=["copier"])
     await small_topic(stage)
-    await stage.publish(Outgoing(stage.topic("in"), b"k", b"v"))
+    await stage.publish(ProducerRecord(stage.topic("in"), b"k", b"v"))
 
-    async def process(batch: Batch) -> Sequence[Outgoing]:
+    async def process(batch: Batch) -> Sequence[ProducerRecord]:
         return [
-            Outgoing(stage.topic("out"), b"k", b"good"),
-            Outgoing(stage.topic("small"), b"k", b"x" * 5000),
+            ProducerRecord(stage.topic("out"), b"k", b"good"),
+            ProducerRecord(stage.topic("small"), b"k", b"x" * 5000),
         ]
 
     member = await stage.exactly_once(process, limits={stage.topic("small"): 10_000}).start()
@@ -36,7 +36,7 @@ async def test_a_produce_that_fails_never_commits(stage, until):
 
     seen: list[Batch] = []
 
-    async def look(batch: Batch) -> Sequence[Outgoing]:
+    async def look(batch: Batch) -> Sequence[ProducerRecord]:
         seen.append(batch)
         return []
 

@@ -14,7 +14,7 @@ from tocsin.contracts.ids import delivery_id, notification_id
 from tocsin.contracts.statuses import Decision, EventRef, RuleOutcome, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.database import Database, DatabaseSettings
-from tocsin.kafka import PartitionBatch, Record, TopicPartition
+from tocsin.kafka import ConsumerRecord, PartitionBatch, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.projected_table import ProjectedTable
@@ -67,19 +67,19 @@ class Log:
         self.partition = TopicPartition(topic, partition)
         self._offsets = itertools.count()
 
-    def record(self, value: bytes | None, *, at: datetime | None = None, **fields: Any) -> Record:
+    def record(self, value: bytes | None, *, at: datetime | None = None, **fields: Any) -> ConsumerRecord:
         offset = next(self._offsets)
         when = at or START + timedelta(seconds=offset)
         given: dict[str, Any] = {"key": b"k", "value": value} | fields
         topic, number = self.partition
-        return Record(
+        return ConsumerRecord(
             topic=topic, partition=number, offset=offset, timestamp_ms=round(when.timestamp() * 1000), **given
         )
 
-    def status(self, status: Status, *, at: datetime | None = None) -> Record:
+    def status(self, status: Status, *, at: datetime | None = None) -> ConsumerRecord:
         return self.record(encode(status), at=at)
 
-    def batch(self, *records: Record, expected: int | None) -> PartitionBatch:
+    def batch(self, *records: ConsumerRecord, expected: int | None) -> PartitionBatch:
         return PartitionBatch(
             partition=self.partition, records=records, expected=expected, next=records[-1].offset + 1
         )

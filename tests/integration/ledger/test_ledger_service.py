@@ -15,11 +15,11 @@ import pytest
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter
-from tocsin.contracts.directory import ApiKey
+from tocsin.contracts.directory import ApiKeyRecord
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
-from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, Outgoing, Publisher, TopicSpec
+from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, ProducerRecord, Publisher, TopicSpec
 from tocsin.runtime import Health, SystemClock
 from tocsin.runtime.errors import ExitCode
 from tocsin.web import KeyParts, new_key
@@ -103,9 +103,11 @@ class Scene:
         finally:
             await admin.close()
         await self._publisher.open()
-        entity = ApiKey(tenant="acme", id=self.key.id, mode="live", sha256=self.key.sha256, scopes=["read"])
+        entity = ApiKeyRecord(
+            tenant="acme", id=self.key.id, mode="live", sha256=self.key.sha256, scopes=["read"]
+        )
         await self._publisher.publish(
-            [Outgoing(self.topics.directory, entity.record_key, encode(entity))], timeout=20
+            [ProducerRecord(self.topics.directory, entity.record_key, encode(entity))], timeout=20
         )
 
     async def _starts(self, admin: Admin, specs: list[TopicSpec], groups: list[GroupSpec]) -> bool:
@@ -127,7 +129,7 @@ class Scene:
         topic = self.topics.status(lane)
         await self._publisher.publish(
             [
-                Outgoing(topic, recipient_key("acme", status.recipient or ""), encode(status))
+                ProducerRecord(topic, recipient_key("acme", status.recipient or ""), encode(status))
                 for status in statuses
             ],
             timeout=20,
@@ -141,7 +143,7 @@ class Scene:
             origin=f"e/0/{number}",
             at=SystemClock().now(),
         )
-        record = Outgoing(self.topics.dead("router"), b"k", b"raw", tuple(letter.headers()))
+        record = ProducerRecord(self.topics.dead("router"), b"k", b"raw", tuple(letter.headers()))
         await self._publisher.publish([record], timeout=20)
 
     async def stored(self) -> list[str]:

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from tocsin.contracts.directory import ApiKey, Scope
+from tocsin.contracts.directory import ApiKeyRecord, Scope
 from tocsin.contracts.statuses import EventRef, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.ledger import create_app, reading
@@ -57,7 +57,7 @@ async def asking(books: Any, log: Any) -> AsyncIterator[Asking]:
     for tenant, scope in callers:
         key = new_key("live")
         keys[tenant] = key.reveal()
-        table.put(ApiKey(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=[scope]))
+        table.put(ApiKeyRecord(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=[scope]))
     app = create_app(reader=books.reader, keys=table)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
         yield Asking(client, keys, books, log())

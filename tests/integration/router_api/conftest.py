@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tocsin.contracts.directory import ApiKey, Scope
+from tocsin.contracts.directory import ApiKeyRecord, Scope
 from tocsin.database import DatabaseSettings, create_engine
 from tocsin.dev import create_database, drop_database
 from tocsin.router.api import create_app
@@ -113,7 +113,7 @@ async def caller(app: FastAPI, keys: KeyTable, directory: Directory) -> AsyncIte
             "INSERT INTO directory.tenants (id, name) VALUES (:t, :t) ON CONFLICT DO NOTHING", t=tenant
         )
         key = new_key("live")
-        keys.put(ApiKey(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=list(scopes)))
+        keys.put(ApiKeyRecord(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=list(scopes)))
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app),
             base_url="http://router.test",

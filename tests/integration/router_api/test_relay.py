@@ -12,8 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from tocsin.contracts.codec import decode_directory, decode_stop, encode
-from tocsin.contracts.directory import ApiKey, Category, Template, Tenant, Workflow
-from tocsin.contracts.jobs import Sender
+from tocsin.contracts.directory import (
+    ApiKeyRecord,
+    CategoryRecord,
+    TemplateRecord,
+    TenantRecord,
+    WorkflowRecord,
+)
+from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.stops import RecipientVersion
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
@@ -21,7 +27,7 @@ from tocsin.kafka import (
     Admin,
     KafkaSettings,
     Limits,
-    Outgoing,
+    ProducerRecord,
     Replica,
     TopicSpec,
     TransactionalProducer,
@@ -29,7 +35,6 @@ from tocsin.kafka import (
 )
 from tocsin.router.changes import note_changed
 from tocsin.router.commands import directory as directory_command
-from tocsin.router.key_replica import KeyFeed
 from tocsin.router.relay import Relay, hold_lock, session
 from tocsin.runtime import Health
 from tocsin.web import KeyTable, Problem
@@ -144,14 +149,14 @@ async def test_every_kind_of_entity_is_published_as_it_stands(
     found = {key: decode_directory(value) for key, value in (await state(kafka, topics.directory)).items()}
     assert {entity.record_key.decode() for entity in found.values()} == set(found)
     key = found.pop(f"api_key/acme/{key_id}")
-    assert isinstance(key, ApiKey)
+    assert isinstance(key, ApiKeyRecord)
     assert (key.mode, key.scopes, key.name, len(key.sha256)) == ("test", ["send"], "shop", 64)
     assert found == {
-        "tenant/acme": Tenant(
-            tenant="acme", name="Acme", senders={Channel.EMAIL: Sender(address="a@example.com")}
+        "tenant/acme": TenantRecord(
+            tenant="acme", name="Acme", senders={Channel.EMAIL: SenderIdentity(address="a@example.com")}
         ),
-        "category/acme/orders": Category(tenant="acme", key="orders", name="Orders", ttl_seconds=60),
-        "workflow/acme/shipped": Workflow(
+        "category/acme/orders": CategoryRecord(tenant="acme", key="orders", name="Orders", ttl_seconds=60),
+        "workflow/acme/shipped": WorkflowRecord(
             tenant="acme",
             key="shipped",
             revision=1,
@@ -162,7 +167,7 @@ async def test_every_kind_of_entity_is_published_as_it_stands(
             channels=[Channel.EMAIL, Channel.SMS],
             data_schema={"type": "object"},
         ),
-        "template/acme/shipped/sms/de": Template(
+        "template/acme/shipped/sms/de": TemplateRecord(
             tenant="acme",
             workflow="shipped",
             channel=Channel.SMS,
@@ -201,7 +206,7 @@ async def test_a_revoked_key_stops_working_where_the_topic_is_read(
     replica = Replica(
         settings=kafka,
         topic=topics.directory,
-        apply=KeyFeed(keys=table).apply,
+        apply=table.apply,
         health=Health(service="ingest"),
     )
     made = (await acme.post("/v1/api-keys", json={"scopes": ["send"]})).json()
@@ -248,7 +253,7 @@ async def test_another_router_takes_over_when_the_first_ends(
         await acme.put("/v1/tenant", json={"name": "two"})
         await published(directory)
     (tenant,) = (await state(kafka, topics.directory)).values()
-    assert decode_directory(tenant) == Tenant(tenant="acme", name="two")
+    assert decode_directory(tenant) == TenantRecord(tenant="acme", name="two")
 
 
 async def test_a_fenced_relay_publishes_again_and_loses_nothing(
@@ -265,7 +270,7 @@ async def test_a_fenced_relay_publishes_again_and_loses_nothing(
         await acme.put("/v1/tenant", json={"name": "two"})
         await published(directory)
     (tenant,) = (await state(kafka, topics.directory)).values()
-    assert decode_directory(tenant) == Tenant(tenant="acme", name="two")
+    assert decode_directory(tenant) == TenantRecord(tenant="acme", name="two")
 
 
 async def test_republish_makes_the_topics_equal_the_database(
@@ -298,7 +303,7 @@ async def test_republish_makes_the_topics_equal_the_database(
 
 async def _spoil(kafka: KafkaSettings, topics: Topics) -> None:
     """Topics as no release of ours leaves them: strangers, a loss, and a wrong version."""
-    stray = Category(tenant="gone", key="stray")
+    stray = CategoryRecord(tenant="gone", key="stray")
     wrong = RecipientVersion(tenant="acme", recipient="a/b", recipient_version=99)
     stranger = RecipientVersion(tenant="gone", recipient="x/y", recipient_version=1)
     spoiling = TransactionalProducer(
@@ -308,10 +313,10 @@ async def _spoil(kafka: KafkaSettings, topics: Topics) -> None:
     try:
         await spoiling.run(
             [
-                Outgoing(topic=topics.directory, key=stray.record_key, value=encode(stray)),
-                Outgoing(topic=topics.directory, key=b"workflow/acme/shipped", value=None),
-                Outgoing(topic=topics.stops, key=b"acme/a/b", value=encode(wrong)),
-                Outgoing(topic=topics.stops, key=b"gone/x/y", value=encode(stranger)),
+                ProducerRecord(topic=topics.directory, key=stray.record_key, value=encode(stray)),
+                ProducerRecord(topic=topics.directory, key=b"workflow/acme/shipped", value=None),
+                ProducerRecord(topic=topics.stops, key=b"acme/a/b", value=encode(wrong)),
+                ProducerRecord(topic=topics.stops, key=b"gone/x/y", value=encode(stranger)),
             ],
             {},
         )
@@ -333,7 +338,7 @@ async def test_a_lost_connection_loses_no_change(
         await acme.put("/v1/tenant", json={"name": "two"})
         await published(directory)
     (tenant,) = (await state(kafka, topics.directory)).values()
-    assert decode_directory(tenant) == Tenant(tenant="acme", name="two")
+    assert decode_directory(tenant) == TenantRecord(tenant="acme", name="two")
 
 
 async def test_what_is_too_large_holds_up_nothing(
@@ -411,7 +416,7 @@ async def test_a_relay_that_stands_still_does_not_keep_the_lock(
         async with running(relay):
             await published(directory)
     (tenant,) = (await state(kafka, topics.directory)).values()
-    assert decode_directory(tenant) == Tenant(tenant="acme", name="one")
+    assert decode_directory(tenant) == TenantRecord(tenant="acme", name="one")
 
 
 async def test_how_long_changes_wait_is_told_by_a_router_that_cannot_publish(

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tocsin.contracts.topics import Topics
-from tocsin.kafka import Admin, KafkaSettings, Outgoing, Publisher, TopicSpec
+from tocsin.kafka import Admin, KafkaSettings, ProducerRecord, Publisher, TopicSpec
 from tocsin.runtime import Health
 from tocsin.testing.until import until
 
@@ -159,7 +159,7 @@ async def test_a_directory_that_cannot_be_read_leaves_the_process_standing_with_
     topic = Topics(around.kafka.topic_prefix).directory
     publisher = Publisher(settings=around.kafka, health=Health())
     await publisher.open()
-    await publisher.publish([Outgoing(topic, b"api_key/acme/k", b'{"kind":"api_key"}')], timeout=30)
+    await publisher.publish([ProducerRecord(topic, b"api_key/acme/k", b'{"kind":"api_key"}')], timeout=30)
     await publisher.close()
     async with around.router() as (process, address), httpx.AsyncClient(base_url=address) as client:
         sentence = f"The record {topic}/0/0 cannot be read (/: Object missing required field `tenant`)"

@@ -11,7 +11,13 @@ from sqlalchemy import insert
 
 from tocsin.contracts.cloudevents import write_kafka
 from tocsin.contracts.codec import decode_job, decode_status, encode
-from tocsin.contracts.directory import Category, DirectoryRecord, Template, Tenant, Workflow
+from tocsin.contracts.directory import (
+    CategoryRecord,
+    DirectoryRecord,
+    TemplateRecord,
+    TenantRecord,
+    WorkflowRecord,
+)
 from tocsin.contracts.events import Event
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.topics import Topics
@@ -19,12 +25,12 @@ from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.database import Database, DatabaseSettings
 from tocsin.kafka import (
     Admin,
+    ConsumerRecord,
     GroupSpec,
     GroupTimeouts,
     KafkaSettings,
-    Outgoing,
+    ProducerRecord,
     Publisher,
-    Record,
     TopicSpec,
     read_to_end,
 )
@@ -116,14 +122,14 @@ class Site:
         await self.publisher.open()
         await self._fill_tables()
         await self.publish_entities(
-            Tenant(tenant="acme", name="Acme"),
-            Category(tenant="acme", key="orders"),
-            Workflow(
+            TenantRecord(tenant="acme", name="Acme"),
+            CategoryRecord(tenant="acme", key="orders"),
+            WorkflowRecord(
                 tenant="acme", key="shipped", revision=1, event_types=["com.shop.shipped"], category="orders",
                 lane=Lane.CRITICAL, channels=list(Channel),
             ),
             *(
-                Template(tenant="acme", workflow="shipped", channel=channel, locale="en", revision=1, parts=parts)
+                TemplateRecord(tenant="acme", workflow="shipped", channel=channel, locale="en", revision=1, parts=parts)
                 for channel, parts in PARTS.items()
             ),
         )  # fmt: skip
@@ -135,7 +141,7 @@ class Site:
         await self.database.close()
 
     async def worker(self, *lanes: Lane, **settings: Any) -> RunningWorker:
-        """A running worker; its group has its slots before this returns only by chance."""
+        """A running worker; its group has its shards before this returns only by chance."""
         health = Health(service="test")
         database = Database(
             settings=DatabaseSettings(url=self.url), service="router", check=health.check("database")
@@ -154,26 +160,26 @@ class Site:
 
     async def publish_entities(self, *entities: DirectoryRecord) -> None:
         await self.publish(
-            *(Outgoing(self.topics.directory, one.record_key, encode(one)) for one in entities)
+            *(ProducerRecord(self.topics.directory, one.record_key, encode(one)) for one in entities)
         )
 
-    async def publish(self, *records: Outgoing) -> list[str]:
+    async def publish(self, *records: ProducerRecord) -> list[str]:
         """The places of the records."""
         return [stored.ref for stored in await self.publisher.publish(records, timeout=60)]
 
     def event(
         self, event_id: str, *, person: str = "p0", lane: Lane = Lane.TRANSACTIONAL, partition: int | None = None,
         name: str = "Ann",
-    ) -> Outgoing:  # fmt: skip
+    ) -> ProducerRecord:  # fmt: skip
         event = Event(
             tenant="acme", source="/shop", id=event_id, type="com.shop.shipped", subject=person,
             data=msgspec.Raw(encode({"name": name})),
         )  # fmt: skip
         headers, value = write_kafka(event)
         key = recipient_key("acme", person)
-        return Outgoing(self.topics.events(lane), key, value, tuple(headers), partition)
+        return ProducerRecord(self.topics.events(lane), key, value, tuple(headers), partition)
 
-    async def read(self, topic: str) -> list[Record]:
+    async def read(self, topic: str) -> list[ConsumerRecord]:
         """Everything committed in the topic now."""
         batches = read_to_end(settings=self.kafka, topic=topic, deadline=30)
         return [record async for batch in batches for record in batch]

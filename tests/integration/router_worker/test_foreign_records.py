@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.kafka import Outgoing
+from tocsin.kafka import ProducerRecord
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.kcat]
 
@@ -14,7 +14,7 @@ STRANGE = (b"ce_\xff\xfe", b"1")
 """A header whose name is no UTF-8."""
 
 
-async def kcat(bootstrap: str, record: Outgoing, folder: Path) -> None:
+async def kcat(bootstrap: str, record: ProducerRecord, folder: Path) -> None:
     """Write the record with librdkafka, and one header more."""
     file = folder / "value"
     file.write_bytes(record.value or b"")
@@ -29,7 +29,7 @@ async def kcat(bootstrap: str, record: Outgoing, folder: Path) -> None:
 async def test_a_header_name_that_is_no_utf8_stops_nothing(site, until, tmp_path):
     worker = await site.worker()
     event = site.event("strange")
-    no_event = Outgoing(event.topic, None, b"{}", (("ce_id", b"broken"),))
+    no_event = ProducerRecord(event.topic, None, b"{}", (("ce_id", b"broken"),))
     await kcat(site.kafka.bootstrap_servers, no_event, tmp_path)
     await kcat(site.kafka.bootstrap_servers, event, tmp_path)
     await site.publish(site.event("after", partition=0))

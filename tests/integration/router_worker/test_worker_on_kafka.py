@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import insert, select
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import Template
+from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.statuses import status_of
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
-from tocsin.kafka import Outgoing, partition_for
+from tocsin.kafka import ProducerRecord, partition_for
 from tocsin.router import tables
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
@@ -102,7 +102,7 @@ async def test_what_is_switched_off_is_skipped_with_the_rule(site, until):
 async def test_one_oversized_job_among_500_harms_no_other(site, until):
     template = {"subject": "s", "text": "{{ data.name }}" * 12, "html": "{{ data.name }}" * 12}
     await site.publish_entities(
-        Template(
+        TemplateRecord(
             tenant="acme", workflow="shipped", channel=Channel.EMAIL, locale="en", revision=2, parts=template
         )
     )
@@ -124,10 +124,10 @@ async def test_one_oversized_job_among_500_harms_no_other(site, until):
 
 
 def email_template(parts: dict[str, str]):
-    from tocsin.contracts.directory import Template  # noqa: PLC0415 - used here only
+    from tocsin.contracts.directory import TemplateRecord  # noqa: PLC0415 - used here only
 
     return [
-        Template(
+        TemplateRecord(
             tenant="acme", workflow="shipped", channel=Channel.EMAIL, locale="en", revision=2, parts=parts
         )
     ]
@@ -137,7 +137,7 @@ async def test_poison_is_set_aside_and_the_next_event_goes_on(site, until):
     worker = await site.worker()
     key = recipient_key("acme", "p0")
     topic = site.topics.events(Lane.TRANSACTIONAL)
-    await site.publish(Outgoing(topic, key, b"\xff not an event"), site.event("e1"))
+    await site.publish(ProducerRecord(topic, key, b"\xff not an event"), site.event("e1"))
 
     async def decided() -> bool:
         return len(await site.statuses()) == 4
@@ -162,7 +162,7 @@ async def test_a_device_that_is_gone_is_removed_once_and_stops_learn_of_it(site,
         StatusName.FAILED, job, lane=job.lane, cause="jobs/0/0", at=datetime.now(UTC) + timedelta(seconds=1),
         reason=Reason.DEVICE_GONE,
     )  # fmt: skip
-    record = Outgoing(site.topics.status(Lane.TRANSACTIONAL), recipient_key("acme", "p0"), encode(gone))
+    record = ProducerRecord(site.topics.status(Lane.TRANSACTIONAL), recipient_key("acme", "p0"), encode(gone))
     await site.publish(record, record)
 
     async def removed() -> bool:

@@ -25,8 +25,8 @@ from tocsin.kafka import (
     Fenced,
     FencedShard,
     Offsets,
-    Outgoing,
     Position,
+    ProducerRecord,
     Publisher,
     TopicPartition,
     read_back_metadata,
@@ -110,7 +110,7 @@ class Held:
     def put(self, *jobs: Job | bytes, partition: int = 0) -> None:
         encoded = [(b"acme/?", job) if isinstance(job, bytes) else (_key(job), encode(job)) for job in jobs]
         self._cluster.logs.append(
-            (partition, Outgoing(self._jobs, *key_and_value)) for key_and_value in encoded
+            (partition, ProducerRecord(self._jobs, *key_and_value)) for key_and_value in encoded
         )
 
     def took_all(self) -> bool:

@@ -6,14 +6,14 @@ from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.codec import encode
 from tocsin.contracts.stops import RecipientVersion
 from tocsin.contracts.vocabulary import Channel
-from tocsin.kafka import Record
+from tocsin.kafka import ConsumerRecord
 from tocsin.testing.jobs import job_for
 
 
-def record(recipient: str, version: int | None) -> Record:
+def record(recipient: str, version: int | None) -> ConsumerRecord:
     stop = RecipientVersion(tenant="acme", recipient=recipient, recipient_version=version or 0)
     value = None if version is None else encode(stop)
-    return Record("stops", 0, 0, 0, f"acme/{recipient}".encode(), value)
+    return ConsumerRecord("stops", 0, 0, 0, f"acme/{recipient}".encode(), value)
 
 
 @pytest.mark.parametrize(("decided_under", "stale"), [(4, True), (5, False), (6, False)])

@@ -13,12 +13,12 @@ from tocsin.contracts.intents import Intent
 from tocsin.contracts.stops import RecipientVersion
 from tocsin.contracts.vocabulary import Lane, Reason
 from tocsin.kafka import (
+    ConsumerRecord,
     LeaseLost,
     Limits,
     NotStored,
     OwnershipLost,
     Position,
-    Record,
     TopicPartition,
     read_back_metadata,
 )
@@ -34,7 +34,7 @@ UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
 
 def raise_version(bench: "LaneBench", recipient: str, version: int) -> None:
     stop = RecipientVersion(tenant="acme", recipient=recipient, recipient_version=version)
-    bench.versions.apply(Record("t.stops", 0, 0, 0, f"acme/{recipient}".encode(), encode(stop)))
+    bench.versions.apply(ConsumerRecord("t.stops", 0, 0, 0, f"acme/{recipient}".encode(), encode(stop)))
 
 
 async def test_jobs_are_sent_in_each_recipients_order_and_recorded_on_their_own_partition(bench: "LaneBench"):

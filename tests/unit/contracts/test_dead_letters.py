@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tocsin.contracts.dead_letters import DeadLetter, TruncatedRecord, read_dead_letter, truncate_to_fit
 from tocsin.contracts.topics import MIB
-from tocsin.kafka import Outgoing
+from tocsin.kafka import ProducerRecord
 
 LARGEST = 8 * 1024
 Headers = tuple[tuple[str, bytes], ...]
@@ -27,7 +27,7 @@ def letter(detail: str = "The field is missing.") -> DeadLetter:
 
 
 def size(record: TruncatedRecord) -> int:
-    return Outgoing("dead", *record).size
+    return ProducerRecord("dead", *record).size
 
 
 sizes = st.one_of(st.integers(0, 300), st.integers(5_000, 9_000))

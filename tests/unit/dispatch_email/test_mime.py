@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin.contracts.jobs import EmailContent, Sender
+from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.dispatch_email.headers import one_line
 from tocsin.dispatch_email.mailboxes import NoMailbox, mailbox
 from tocsin.dispatch_email.mime import NoMail, mail
@@ -65,7 +65,7 @@ def build(
 ) -> bytes:
     return mail(
         content=EmailContent(subject=subject, text=text, html=html),
-        sender=Sender(address=address, name=name, reply_to=reply_to),
+        sender=SenderIdentity(address=address, name=name, reply_to=reply_to),
         to=mailbox(to),
         delivery_id=delivery,
         notification_id=NOTIFICATION,

@@ -9,14 +9,14 @@ import httpx
 import pytest
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import ApiKey, Scope, Workflow
+from tocsin.contracts.directory import ApiKeyRecord, Scope, WorkflowRecord
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.ingest.app import create_app
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.service import IngestService
-from tocsin.kafka import Outgoing, Record, Stored
+from tocsin.kafka import ConsumerRecord, ProducerRecord, RecordMetadata
 from tocsin.runtime import Health
 from tocsin.web.keys import Mode, new_key
 
@@ -35,14 +35,14 @@ class RememberingPublisher:
     """Stores in a list, or raises what `failure` holds."""
 
     def __init__(self) -> None:
-        self.records: list[Outgoing] = []
+        self.records: list[ProducerRecord] = []
         self.failure: Exception | None = None
 
-    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ASYNC109 - as Publisher has it
+    async def publish(self, records: Sequence[ProducerRecord], *, timeout: float) -> list[RecordMetadata]:  # noqa: ASYNC109 - as Publisher has it
         if self.failure is not None:
             raise self.failure
         self.records += records
-        return [Stored(record.topic, 0, offset, 0) for offset, record in enumerate(records)]
+        return [RecordMetadata(record.topic, 0, offset, 0) for offset, record in enumerate(records)]
 
 
 @dataclass
@@ -68,7 +68,7 @@ class WayIn:
 
     def withdraw(self, key: bytes) -> None:
         """A tombstone in the directory."""
-        self.directory.apply(Record("directory", 0, 0, 0, key, None))
+        self.directory.apply(ConsumerRecord("directory", 0, 0, 0, key, None))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -76,16 +76,16 @@ class WayIn:
         return {name: value.decode() for name, value in self.stored.headers}
 
     @property
-    def stored(self) -> Outgoing:
+    def stored(self) -> ProducerRecord:
         assert len(self.publisher.records) == 1
         return self.publisher.records[0]
 
 
-def record_of(entity: Any) -> Record:
-    return Record("directory", 0, 0, 0, entity.record_key, encode(entity))
+def record_of(entity: Any) -> ConsumerRecord:
+    return ConsumerRecord("directory", 0, 0, 0, entity.record_key, encode(entity))
 
 
-def workflow(key: str, **fields: Any) -> Workflow:
+def workflow(key: str, **fields: Any) -> WorkflowRecord:
     given: dict[str, Any] = {
         "tenant": "acme",
         "revision": 1,
@@ -93,7 +93,7 @@ def workflow(key: str, **fields: Any) -> Workflow:
         "lane": Lane.TRANSACTIONAL,
         "channels": [Channel.EMAIL],
     }
-    return Workflow(key=key, **(given | fields))
+    return WorkflowRecord(key=key, **(given | fields))
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ async def way_in() -> AsyncIterator[WayIn]:
     for name, mode, scope in callers:
         key = new_key(mode)
         keys[name] = key.reveal()
-        entity = ApiKey(tenant="acme", id=key.id, mode=mode, sha256=key.sha256, scopes=[scope])
+        entity = ApiKeyRecord(tenant="acme", id=key.id, mode=mode, sha256=key.sha256, scopes=[scope])
         directory.apply(record_of(entity))
     directory.apply(
         record_of(workflow("order-shipped", data_schema=SCHEMA, event_types=["com.shop.shipped"]))

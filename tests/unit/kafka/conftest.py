@@ -6,7 +6,16 @@ from typing import Any, cast
 
 import pytest
 
-from tocsin.kafka import OTHERS, FencedShard, Limits, Outgoing, Position, Record, Stored, TopicPartition
+from tocsin.kafka import (
+    OTHERS,
+    ConsumerRecord,
+    FencedShard,
+    Limits,
+    Position,
+    ProducerRecord,
+    RecordMetadata,
+    TopicPartition,
+)
 from tocsin.kafka.consume.member import Lease, Member
 from tocsin.kafka.consume.shard import Assignment
 from tocsin.kafka.produce.transaction_queue import TransactionQueue
@@ -95,10 +104,10 @@ class MemoryStage(Stage):
         for group in groups:
             self.cluster.start(self.topic(group), self.topic(names[0]))
 
-    async def publish(self, *records: Outgoing) -> list[Stored]:
+    async def publish(self, *records: ProducerRecord) -> list[RecordMetadata]:
         return await self.publisher.publish(records, timeout=20)
 
-    async def read(self, name: str) -> list[Record]:
+    async def read(self, name: str) -> list[ConsumerRecord]:
         return self.cluster.read(self.topic(name))
 
     async def end(self, name: str, partition: int) -> int:

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.kafka.conftest import MemoryStage
 
 from tocsin.kafka import (
+    ConsumerRecord,
     ConsumptionStopped,
     DrainTooSlow,
     FencedShard,
@@ -16,8 +17,7 @@ from tocsin.kafka import (
     LeaseLost,
     NoProgress,
     OffsetMissing,
-    Outgoing,
-    Record,
+    ProducerRecord,
     Shard,
     TopicPartition,
 )
@@ -26,7 +26,7 @@ from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 from tocsin.testing.kafka.cluster import MemoryTransactions
 from tocsin.testing.kafka.group import MemoryGroup, MemoryMember
-from tocsin.testing.stage import HoldAt, Running, Table, numbers, take_all
+from tocsin.testing.stage import HoldAt, MemoryTable, Running, numbers, take_all
 from tocsin.testing.until import until
 
 HASTY = GroupTimeouts(send_timeout=0.01, drain_timeout=0.05, rebalance_timeout=10)
@@ -119,7 +119,7 @@ async def test_an_expelled_owner_joins_anew_under_another_name(prepared: MemoryS
 
 async def test_what_is_no_loss_to_be_expelled_goes_on(prepared: MemoryStage) -> None:
     group = prepared.cluster.group(prepared.topic("table"))
-    table = Table()
+    table = MemoryTable()
     running = await prepared.projection(table).start()
     await until(lambda: running.partitions == 4)
     await prepared.publish_values(numbers(20))
@@ -212,7 +212,7 @@ async def test_what_an_operator_must_act_on_is_raised_alone(prepared: MemoryStag
 
 
 async def test_a_defect_ends_the_process_and_commits_nothing(prepared: MemoryStage) -> None:
-    async def faulty(batch: Any) -> list[Outgoing]:
+    async def faulty(batch: Any) -> list[ProducerRecord]:
         raise LookupError("a defect")
 
     before = dict(prepared.cluster.group(prepared.topic("copier")).committed)
@@ -273,7 +273,7 @@ async def test_reading_that_stands_still_ends_the_membership(
 
     monkeypatch.setattr(MemoryMember, "poll", never)
     prepared.clock = clock = ManualClock()
-    running = await prepared.projection(Table(), timeouts=IMPATIENT).start()
+    running = await prepared.projection(MemoryTable(), timeouts=IMPATIENT).start()
     await until(lambda: running.partitions == 4)
     clock.advance(1)
     with pytest.raises(NoProgress, match=r"Group tocsin\.table has read nothing for 0\.04 s"):
@@ -282,7 +282,7 @@ async def test_reading_that_stands_still_ends_the_membership(
 
 async def test_a_shard_that_stands_still_ends_the_membership(prepared: MemoryStage) -> None:
     prepared.clock = clock = ManualClock()
-    table = Table()
+    table = MemoryTable()
     table.may_apply.clear()
     running = await prepared.projection(table, timeouts=IMPATIENT).start()
     await prepared.publish_values(numbers(1))
@@ -375,8 +375,8 @@ async def test_a_hot_partition_does_not_starve_the_others(prepared: MemoryStage)
             batches.append(sorted({record.partition for record in batch.records}))
 
     await prepared.publish(
-        *(Outgoing(prepared.topic("in"), None, value, partition=2) for value in numbers(5_000)),
-        *(Outgoing(prepared.topic("in"), None, b"cold", partition=number) for number in (0, 1, 3)),
+        *(ProducerRecord(prepared.topic("in"), None, value, partition=2) for value in numbers(5_000)),
+        *(ProducerRecord(prepared.topic("in"), None, b"cold", partition=number) for number in (0, 1, 3)),
     )
     running = await prepared.plain(work).start()
     await until(lambda: bool(batches))
@@ -397,7 +397,9 @@ async def test_reading_pauses_for_a_full_shard_alone(prepared: MemoryStage) -> N
 
     async def publish(count: int, partition: int) -> None:
         topic = prepared.topic("in")
-        await prepared.publish(*(Outgoing(topic, None, b"v", partition=partition) for _ in range(count)))
+        await prepared.publish(
+            *(ProducerRecord(topic, None, b"v", partition=partition) for _ in range(count))
+        )
 
     running = await prepared.fenced(work, buffer_records=600).start()
     await publish(3_000, 0)
@@ -423,7 +425,7 @@ async def test_what_arrives_while_a_shard_is_released_is_read_by_its_next_owner(
     put: list[bool] = []
     original = Shard.put
 
-    def noting(self: Shard, records: list[Record]) -> None:
+    def noting(self: Shard, records: list[ConsumerRecord]) -> None:
         put.append(self.revoked.is_set())
         original(self, records)
 

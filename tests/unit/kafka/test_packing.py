@@ -7,12 +7,12 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.kafka import Outgoing, RecordTooLarge
+from tocsin.kafka import ProducerRecord, RecordTooLarge
 from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
 
 records = st.lists(
     st.builds(
-        Outgoing,
+        ProducerRecord,
         topic=st.sampled_from(["a", "b"]),
         key=st.none() | st.binary(max_size=20),
         value=st.none() | st.binary(max_size=400),
@@ -27,7 +27,7 @@ def builder(size: int = BATCH_BYTES) -> BatchBuilder:
     return BatchBuilder(size, 0, is_transactional=False)
 
 
-def placed(outgoing: Sequence[Outgoing]) -> list[tuple[int, int, Outgoing]]:
+def placed(outgoing: Sequence[ProducerRecord]) -> list[tuple[int, int, ProducerRecord]]:
     return [(index, record.partition or 0, record) for index, record in enumerate(outgoing)]
 
 
@@ -70,14 +70,14 @@ def test_the_size_of_a_record_is_never_too_small(outgoing):
 
 
 def test_first_batches_of_all_partitions_come_first():
-    big = [Outgoing("a", None, b"x" * 200_000, partition=number) for number in (0, 0, 0, 1)]
+    big = [ProducerRecord("a", None, b"x" * 200_000, partition=number) for number in (0, 0, 0, 1)]
     batches = pack(placed(big), new_builder=builder, limits=Limits(None))
     assert [batch.partition.partition for batch in batches] == [0, 1, 0, 0]
 
 
 def test_too_large_names_topic_and_bytes():
     with pytest.raises(RecordTooLarge, match="does not fit the 100 bytes that a takes"):
-        Limits({"a": 100}).check([Outgoing("a", None, b"x" * 100)])
+        Limits({"a": 100}).check([ProducerRecord("a", None, b"x" * 100)])
 
 
 def test_a_builder_that_takes_nothing_is_no_silent_loss():
@@ -88,7 +88,7 @@ def test_a_builder_that_takes_nothing_is_no_silent_loss():
         def close(self) -> None: ...
 
     with pytest.raises(RecordTooLarge):
-        pack(placed([Outgoing("a", None, b"x", partition=0)]), new_builder=Never, limits=Limits(None))
+        pack(placed([ProducerRecord("a", None, b"x", partition=0)]), new_builder=Never, limits=Limits(None))
 
 
 async def test_the_number_of_partitions_is_asked_once_and_bounds_are_checked():
@@ -100,9 +100,9 @@ async def test_the_number_of_partitions_is_asked_once_and_bounds_are_checked():
 
     partitions = Partitions(ask)
     found = await partitions.place(
-        [Outgoing("a", b"k", b""), Outgoing("a", None, b""), Outgoing("a", b"k", b"")]
+        [ProducerRecord("a", b"k", b""), ProducerRecord("a", None, b""), ProducerRecord("a", b"k", b"")]
     )
     assert asked == ["a"]
     assert found[0][1] == found[2][1]
     with pytest.raises(ValueError, match="there is no partition 3"):
-        await partitions.place([Outgoing("a", None, b"", partition=3)])
+        await partitions.place([ProducerRecord("a", None, b"", partition=3)])

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from prometheus_client import REGISTRY
 
-from tocsin.kafka import FencedShard, Position, Record, TopicPartition
+from tocsin.kafka import ConsumerRecord, FencedShard, Position, TopicPartition
 from tocsin.kafka.consume.member import LogEnds, Member
 from tocsin.kafka.lag import GroupMetrics
 from tocsin.testing.clock import ManualClock
@@ -67,7 +67,7 @@ def ms_ago(clock: ManualClock, seconds: float) -> int:
 def read(shard: FencedShard, log: Log, *, timestamp_ms: int, records: int = 1) -> None:
     shard.put(
         [
-            Record(*P, offset=log.position + number, timestamp_ms=timestamp_ms, key=None, value=b"x")
+            ConsumerRecord(*P, offset=log.position + number, timestamp_ms=timestamp_ms, key=None, value=b"x")
             for number in range(records)
         ]
     )

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from tocsin.kafka import Batch, ExactlyOnce, FencedShard, Outgoing, Part, Record, TopicPartition
+from tocsin.kafka import Batch, ConsumerRecord, ExactlyOnce, FencedShard, Part, ProducerRecord, TopicPartition
 from tocsin.testing import ManualClock
 
 P = TopicPartition("in", 0)
-Process = Callable[[Batch], Awaitable[Sequence[Outgoing] | Part]]
+Process = Callable[[Batch], Awaitable[Sequence[ProducerRecord] | Part]]
 
 
 @pytest.fixture
 def shard(new_shard: Callable[..., FencedShard]) -> FencedShard:
     shard = new_shard({P: 0})
-    shard.put([Record("in", 0, offset, 0, None, b"%d" % offset) for offset in range(5)])
+    shard.put([ConsumerRecord("in", 0, offset, 0, None, b"%d" % offset) for offset in range(5)])
     return shard
 
 
@@ -34,7 +34,7 @@ def transactions(committing: Any) -> list[tuple[int, list[bytes | None]]]:
 
 def copied(batch: Batch, count: int) -> Part:
     chosen = batch.records[:count]
-    return Part([Outgoing("out", None, record.value) for record in chosen], records=len(chosen))
+    return Part([ProducerRecord("out", None, record.value) for record in chosen], records=len(chosen))
 
 
 async def test_parts_commit_in_order_and_once(committing: Any, shard: FencedShard) -> None:
@@ -72,10 +72,10 @@ async def test_large_output_waits_for_its_commit(committing: Any, shard: FencedS
     seen: list[int] = []
     large = bytes(1_000_000)
 
-    async def process(batch: Batch) -> Sequence[Outgoing]:
+    async def process(batch: Batch) -> Sequence[ProducerRecord]:
         seen.append(len(batch.records))
-        shard.put([Record("in", 0, 5 + len(seen), 0, None, b"x")])
-        return [Outgoing("out", None, large)] * 17
+        shard.put([ConsumerRecord("in", 0, 5 + len(seen), 0, None, b"x")])
+        return [ProducerRecord("out", None, large)] * 17
 
     working = asyncio.ensure_future(work(process, shard))
     for _ in range(50):

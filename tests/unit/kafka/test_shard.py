@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tocsin.kafka import FencedShard, OwnershipLost, Position, Record, TopicPartition
+from tocsin.kafka import ConsumerRecord, FencedShard, OwnershipLost, Position, TopicPartition
 from tocsin.kafka.consume.member import LogEnds
 
 P = TopicPartition("in", 0)
@@ -14,8 +14,8 @@ def shard(new_shard: Callable[..., FencedShard]) -> FencedShard:
     return new_shard({P: 10}, buffer_records=4, buffer_bytes=100)
 
 
-def records(*offsets: int, size: int = 1) -> list[Record]:
-    return [Record("in", 0, offset, 1_000 + offset, None, b"x" * size) for offset in offsets]
+def records(*offsets: int, size: int = 1) -> list[ConsumerRecord]:
+    return [ConsumerRecord("in", 0, offset, 1_000 + offset, None, b"x" * size) for offset in offsets]
 
 
 async def test_hands_out_in_order_with_the_assignment_and_the_offsets_to_commit(shard):

@@ -1,11 +1,11 @@
 import pytest
 
 from tocsin.kafka import (
+    ConsumerRecord,
     OffsetMissing,
     Plan,
     PlanRefused,
-    Record,
-    Stored,
+    RecordMetadata,
     TopicSpec,
     read_back_metadata,
     read_back_position,
@@ -65,4 +65,4 @@ def test_names():
         "dispatch-email",
         "critical",
     )
-    assert Record("t", 1, 2, 3, None, None).ref == Stored("t", 1, 2, 3).ref == "t/1/2"
+    assert ConsumerRecord("t", 1, 2, 3, None, None).ref == RecordMetadata("t", 1, 2, 3).ref == "t/1/2"

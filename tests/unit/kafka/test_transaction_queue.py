@@ -3,7 +3,14 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from tocsin.kafka import Outgoing, OwnershipLost, Position, RecordTooLarge, TopicPartition, TransactionFailed
+from tocsin.kafka import (
+    OwnershipLost,
+    Position,
+    ProducerRecord,
+    RecordTooLarge,
+    TopicPartition,
+    TransactionFailed,
+)
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.transaction_queue import MOST_RECORDS, TransactionQueue
 
@@ -23,7 +30,9 @@ class Transactions:
 
     async def close(self) -> None: ...
 
-    async def run(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]) -> None:
+    async def run(
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+    ) -> None:
         self.ran.append(([record.value for record in outgoing], dict(offsets)))
         await self.gate.wait()
         if self.error is not None:
@@ -45,8 +54,8 @@ def queue(transactions, failures) -> TransactionQueue:
     return TransactionQueue(transactions=transactions, limits=Limits(None), failed=failures.append)
 
 
-def record(value: bytes) -> Outgoing:
-    return Outgoing("out", None, value)
+def record(value: bytes) -> ProducerRecord:
+    return ProducerRecord("out", None, value)
 
 
 async def test_what_comes_while_one_commits_shares_the_next_in_order(queue, transactions):

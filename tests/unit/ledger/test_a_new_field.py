@@ -14,7 +14,7 @@ from tocsin.contracts.dead_letters import DeadLetter
 from tocsin.contracts.ids import status_id
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import Lane, StatusName
-from tocsin.kafka import Record
+from tocsin.kafka import ConsumerRecord
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOTIFICATION = "5a0f4f4e-0000-5000-8000-000000000001"
@@ -61,7 +61,7 @@ def status() -> StatusWithOneMore:
 
 def test_a_field_of_a_status_gets_into_its_row_and_out_again() -> None:
     tables = import_module("tocsin.ledger.tables")
-    record = Record("status.bulk", 0, 7, 1_772_366_400_000, b"acme/ann", encode(status()))
+    record = ConsumerRecord("status.bulk", 0, 7, 1_772_366_400_000, b"acme/ann", encode(status()))
     row = dict(zip(tables.STATUSES.columns, tables.STATUSES.row_of(record), strict=True))
     assert row["opened_by"] == "ann"
     reading = import_module("tocsin.ledger.reading")
@@ -83,7 +83,7 @@ def test_a_field_of_a_dead_letter_gets_into_its_row() -> None:
     letter = LetterWithOneMore(
         service="router", reason="data_invalid", detail="d", origin="e/0/1", at=AT, schema_id=17
     )
-    record = Record("dead.router", 0, 7, 1_772_366_400_000, b"k", b"raw", tuple(letter.headers()))
+    record = ConsumerRecord("dead.router", 0, 7, 1_772_366_400_000, b"k", b"raw", tuple(letter.headers()))
     assert (
         dict(zip(tables.DEAD_LETTERS.columns, tables.DEAD_LETTERS.row_of(record), strict=True))["schema_id"]
         == 17

@@ -11,7 +11,7 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import Decision, EventRef, RuleOutcome, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
-from tocsin.kafka import Record
+from tocsin.kafka import ConsumerRecord
 from tocsin.ledger import tables
 
 AT = datetime(2026, 3, 1, 23, 59, 59, 999000, tzinfo=UTC)
@@ -29,10 +29,10 @@ def status(**fields: Any) -> Status:
     )
 
 
-def record(value: bytes | None, **fields: Any) -> Record:
+def record(value: bytes | None, **fields: Any) -> ConsumerRecord:
     stamp = round(AT.timestamp() * 1000)
     given: dict[str, Any] = {"topic": "s", "partition": 3, "offset": 9, "timestamp_ms": stamp, "key": b"k"}
-    return Record(**(given | {"value": value} | fields))
+    return ConsumerRecord(**(given | {"value": value} | fields))
 
 
 def kept(value: bytes) -> dict[str, Any]:

@@ -10,13 +10,19 @@ import pytest
 
 from tocsin.contracts.cloudevents import write_kafka
 from tocsin.contracts.codec import decode_intent, decode_job, decode_status, encode
-from tocsin.contracts.directory import Category, DirectoryRecord, Template, Tenant, Workflow
+from tocsin.contracts.directory import (
+    CategoryRecord,
+    DirectoryRecord,
+    TemplateRecord,
+    TenantRecord,
+    WorkflowRecord,
+)
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Batch, Outgoing, Record, partition_for
+from tocsin.kafka import Batch, ConsumerRecord, ProducerRecord, partition_for
 from tocsin.router.policy import StoredRecipient
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
@@ -59,10 +65,10 @@ class Recipients:
 class Written:
     """What a batch wrote, read back."""
 
-    records: list[Outgoing]
+    records: list[ProducerRecord]
     topics: Topics
 
-    def of(self, topic: str) -> list[Outgoing]:
+    def of(self, topic: str) -> list[ProducerRecord]:
         return [record for record in self.records if record.topic == topic]
 
     def jobs(self, channel: Channel, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
@@ -116,22 +122,24 @@ class Worker:
 
     def publish(self, *entities: DirectoryRecord) -> None:
         for entity in entities:
-            self.directory.apply(Record("directory", 0, 0, 0, entity.record_key, encode(entity)))
+            self.directory.apply(ConsumerRecord("directory", 0, 0, 0, entity.record_key, encode(entity)))
 
     def withdraw(self, *entities: DirectoryRecord) -> None:
         for entity in entities:
-            self.directory.apply(Record("directory", 0, 0, 0, entity.record_key, None))
+            self.directory.apply(ConsumerRecord("directory", 0, 0, 0, entity.record_key, None))
 
     def record(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]] = (), *,
         partition: int | None = None,
-    ) -> Record:  # fmt: skip
+    ) -> ConsumerRecord:  # fmt: skip
         where = partition_for(key or b"", PARTITIONS) if partition is None else partition
         offset = self._offsets.get((topic, where), -1) + 1
         self._offsets[topic, where] = offset
-        return Record(topic, where, offset, self.clock.time_ms(), key, value, tuple(headers))
+        return ConsumerRecord(topic, where, offset, self.clock.time_ms(), key, value, tuple(headers))
 
-    def event(self, *, partition: int | None = None, key: bytes | None = None, **fields: Any) -> Record:
+    def event(
+        self, *, partition: int | None = None, key: bytes | None = None, **fields: Any
+    ) -> ConsumerRecord:
         """A business event for ann, keyed as ingest does unless told otherwise."""
         event = Event(
             **(
@@ -150,7 +158,7 @@ class Worker:
         key = key or recipient_key(event.tenant, event.subject or "")
         return self.record(self.topics.events(self.lane), key, value, headers, partition=partition)
 
-    def request(self, *recipients: Any, partition: int | None = None, **fields: Any) -> Record:
+    def request(self, *recipients: Any, partition: int | None = None, **fields: Any) -> ConsumerRecord:
         """A direct request; `fields` are further fields of its data."""
         body = {"workflow": "shipped", "recipients": recipients, "data": {"name": "Ann"}} | fields
         return self.event(
@@ -158,9 +166,9 @@ class Worker:
             key=b"any",
         )  # fmt: skip
 
-    async def route(self, *records: Record) -> Written:
+    async def route(self, *records: ConsumerRecord) -> Written:
         """What follows from the records, part by part."""
-        rest, out = list(records), list[Outgoing]()
+        rest, out = list(records), list[ProducerRecord]()
         while rest:
             part = await self.router.process(
                 Batch(shard=0, assignment=1, records=rest, partition_count=PARTITIONS)
@@ -169,7 +177,7 @@ class Worker:
             rest = rest[part.records :]
         return Written(out, self.topics)
 
-    def as_read(self, written: Iterable[Outgoing]) -> list[Record]:
+    def as_read(self, written: Iterable[ProducerRecord]) -> list[ConsumerRecord]:
         """Written records, as they are read again."""
         return [self.record(one.topic, one.key, one.value, one.headers) for one in written]
 
@@ -181,7 +189,7 @@ PARTS = {
 }
 
 
-def workflow(**changes: Any) -> Workflow:
+def workflow(**changes: Any) -> WorkflowRecord:
     fields: dict[str, Any] = {
         "tenant": "acme",
         "key": "shipped",
@@ -192,23 +200,23 @@ def workflow(**changes: Any) -> Workflow:
         "channels": list(Channel),
         "data_schema": {"type": "object", "properties": {"name": {"type": "string"}}},
     }
-    return Workflow(**(fields | changes))
+    return WorkflowRecord(**(fields | changes))
 
 
-def templates(key: str = "shipped") -> list[Template]:
+def templates(key: str = "shipped") -> list[TemplateRecord]:
     return [
-        Template(tenant="acme", workflow=key, channel=channel, locale="en", revision=3, parts=parts)
+        TemplateRecord(tenant="acme", workflow=key, channel=channel, locale="en", revision=3, parts=parts)
         for channel, parts in PARTS.items()
     ]
 
 
 @pytest.fixture(name="workflow")
-def workflow_fixture() -> Callable[..., Workflow]:
+def workflow_fixture() -> Callable[..., WorkflowRecord]:
     return workflow
 
 
 @pytest.fixture(name="templates")
-def templates_fixture() -> Callable[..., list[Template]]:
+def templates_fixture() -> Callable[..., list[TemplateRecord]]:
     return templates
 
 
@@ -219,8 +227,8 @@ def make_worker() -> Callable[..., Worker]:
     def make(**changes: Any) -> Worker:
         worker = Worker(**changes)
         worker.publish(
-            Tenant(tenant="acme", name="Acme"),
-            Category(tenant="acme", key="orders"),
+            TenantRecord(tenant="acme", name="Acme"),
+            CategoryRecord(tenant="acme", key="orders"),
             workflow(),
             *templates(),
         )

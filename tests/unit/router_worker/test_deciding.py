@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.contracts.directory import Category, Template, Tenant, Workflow
+from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
-from tocsin.contracts.jobs import Sender
+from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.limits import DECISION_BYTES
 from tocsin.contracts.recipients import Device, InlineRecipient
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
@@ -42,21 +42,21 @@ STORED = StoredRecipient(
     locale="de-AT",
     devices=(Device(id="d1", token="t1"), Device(id="d2", token="t2")),
 )
-TENANT = Tenant(
+TENANT = TenantRecord(
     tenant="acme",
     name="Acme",
-    senders={Channel.EMAIL: Sender(address="shop@example.test", name="Shop")},
+    senders={Channel.EMAIL: SenderIdentity(address="shop@example.test", name="Shop")},
     providers={Channel.SMS: ["twilio-a"]},
 )
-CATEGORY = Category(tenant="acme", key="orders")
-WORKFLOW = Workflow(
+CATEGORY = CategoryRecord(tenant="acme", key="orders")
+WORKFLOW = WorkflowRecord(
     tenant="acme", key="shipped", revision=1, event_types=["com.shop.shipped"], category="orders",
     lane=Lane.TRANSACTIONAL, channels=list(Channel),
 )  # fmt: skip
 
 
-def template(channel: Channel, locale: str = "en", revision: int = 1, **parts: str) -> Template:
-    return Template(
+def template(channel: Channel, locale: str = "en", revision: int = 1, **parts: str) -> TemplateRecord:
+    return TemplateRecord(
         tenant="acme", workflow="shipped", channel=channel, locale=locale, revision=revision,
         parts=parts or PARTS[channel],
     )  # fmt: skip

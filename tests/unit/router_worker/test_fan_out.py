@@ -10,7 +10,7 @@ from tocsin.contracts.events import Event
 from tocsin.contracts.ids import event_key
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.vocabulary import Lane
-from tocsin.kafka import Outgoing
+from tocsin.kafka import ProducerRecord
 from tocsin.router.worker.batch import BatchContext, LaneTopics
 from tocsin.router.worker.budgets import FanOutBudget
 from tocsin.router.worker.directory import PublishedWorkflow
@@ -57,13 +57,13 @@ def context(worker):
     return make
 
 
-def told(records: Sequence[Outgoing]) -> list[str | int]:
+def told(records: Sequence[ProducerRecord]) -> list[str | int]:
     """The recipient of each intent, and the cursor of each continuation."""
     read = [decode_intent(record.value or b"") for record in records]
     return [intent.recipient if isinstance(intent, Intent) else intent.cursor for intent in read]
 
 
-def continued(plan: EventPlan, cursor: int, context: BatchContext) -> list[Outgoing]:
+def continued(plan: EventPlan, cursor: int, context: BatchContext) -> list[ProducerRecord]:
     return list(continue_fan_out(FanOutRest(plan, cursor, "o/0/1"), context, cause="i/0/9"))
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from tocsin.contracts.codec import Unreadable, encode
-from tocsin.contracts.directory import ApiKey
-from tocsin.kafka import Record
+from tocsin.contracts.directory import ApiKeyRecord
+from tocsin.kafka import ConsumerRecord
 
 
 def test_a_workflow_changes_its_event_types(worker, workflow):
@@ -33,14 +33,14 @@ def test_other_tenants_see_nothing(worker):
 
 
 def test_keys_are_passed_over(worker):
-    key = ApiKey(tenant="acme", id="k", mode="live", sha256="0" * 64, scopes=["send"])
+    key = ApiKeyRecord(tenant="acme", id="k", mode="live", sha256="0" * 64, scopes=["send"])
     worker.publish(key)
     worker.withdraw(key)
 
 
 def test_a_record_of_another_shape_is_not_passed_over(worker):
     with pytest.raises(Unreadable):
-        worker.directory.apply(Record("directory", 0, 3, 0, b"x/acme/y", b'{"kind":"x"}'))
+        worker.directory.apply(ConsumerRecord("directory", 0, 3, 0, b"x/acme/y", b'{"kind":"x"}'))
 
 
 @pytest.mark.parametrize("broken", [{"data_schema": {"type": 7}}, {"recipients": "data.["}])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from tocsin.contracts.directory import Category, Template, Tenant
+from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
 from tocsin.contracts.recipients import Device
@@ -27,7 +27,7 @@ def question(workflow, templates):
     def make(
         *, data: bytes = b'{"name":"Ann"}', default: str = "on", **parts: dict[str, str]
     ) -> DecisionInput:
-        by_channel: dict[Channel, dict[str, Template]] = {}
+        by_channel: dict[Channel, dict[str, TemplateRecord]] = {}
         for template in templates():
             own = parts.get(template.channel.value, template.parts)
             by_channel[template.channel] = {
@@ -45,9 +45,9 @@ def question(workflow, templates):
                 known=True, email="ann@example.test", phone="+491", devices=(Device(id="d1", token="t1"), Device(id="d2", token="t2"))
             ),
             stored_actor=StoredRecipient(known=True, attributes={"name": "Bo"}),
-            tenant=Tenant(tenant="acme", name="Acme"),
+            tenant=TenantRecord(tenant="acme", name="Acme"),
             workflow=workflow(),
-            category=msgspec.convert({"kind": "category", "tenant": "acme", "key": "orders", "default": default}, Category),
+            category=msgspec.convert({"kind": "category", "tenant": "acme", "key": "orders", "default": default}, CategoryRecord),
             templates=by_channel,
         )  # fmt: skip
 
@@ -99,7 +99,9 @@ async def test_what_is_not_delivered_is_passed_on_as_it_is(question, render):
     nobody = msgspec.structs.replace(question(), stored=StoredRecipient())
     (stop,) = await render(nobody)
     assert (stop.status, stop.rule) == (StatusName.SKIPPED, Rule.RECIPIENT)
-    off = msgspec.structs.replace(question(), category=Category(tenant="acme", key="orders", default="off"))
+    off = msgspec.structs.replace(
+        question(), category=CategoryRecord(tenant="acme", key="orders", default="off")
+    )
     assert [result.reason for result in await render(off)] == [Reason.CATEGORY_OFF] * 3
 
 

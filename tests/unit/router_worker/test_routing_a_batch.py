@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import Category
+from tocsin.contracts.directory import CategoryRecord
 from tocsin.contracts.ids import delivery_id, notification_id, recipient_key, status_id
 from tocsin.contracts.intents import Continuation, DeliveryRef, Intent
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
@@ -44,7 +44,7 @@ async def test_a_mail_that_can_be_ended_carries_its_link(worker):
     (job,) = (await worker.route(worker.event())).jobs(Channel.EMAIL)
     assert job.unsubscribe_url.startswith("https://notify.example.test/u/")
     assert job.content.text == job.unsubscribe_url
-    worker.publish(Category(tenant="acme", key="orders", default="required"))
+    worker.publish(CategoryRecord(tenant="acme", key="orders", default="required"))
     (job,) = (await worker.route(worker.event(id="e2"))).jobs(Channel.EMAIL)
     assert job.unsubscribe_url is None
     assert job.content.text == ""

@@ -6,7 +6,7 @@ import time
 import msgspec
 import pytest
 
-from tocsin.contracts.directory import Template
+from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router import templates
@@ -23,7 +23,7 @@ def render(source: str, **context):
 
 
 def render_parts(channel: Channel, parts: dict[str, str], **context):
-    template = Template(
+    template = TemplateRecord(
         tenant="acme", workflow="w", channel=channel, locale="en", revision=next(revisions), parts=parts
     )
     return Renderer().render(template, context)
@@ -197,7 +197,7 @@ def test_what_cannot_be_sorted_is_named_as_written():
 def test_a_push_message_has_64_kib():
     def pushed(length: int) -> object:
         parts = {"title": "t", "body": "b", "data.x": "{{ data.s }}"}
-        template = Template(
+        template = TemplateRecord(
             tenant="t", workflow="w", channel=Channel.PUSH, locale="en", revision=1, parts=parts
         )
         return Renderer().render(template, {"data": {"s": "x" * length}})
@@ -227,7 +227,7 @@ def test_the_meter_stands_before_tags_and_in_loops():
 
 def test_a_template_is_compiled_once_per_revision():
     renderer = Renderer()
-    first = Template(
+    first = TemplateRecord(
         tenant="t", workflow="w", channel=Channel.SMS, locale="en", revision=1, parts={"body": "one"}
     )
     second = msgspec.structs.replace(first, revision=2, parts={"body": "two"})
@@ -272,7 +272,7 @@ class Racing:
 def test_a_template_that_is_slow_itself_has_a_second_chance_once(monkeypatch):
     monkeypatch.setattr("tocsin.router.templates.metering.time", Racing())
     parts = {"body": "{% if true %}Hi{% endif %}"}
-    template = Template(
+    template = TemplateRecord(
         tenant="acme", workflow="w", channel=Channel.SMS, locale="en", revision=1, parts=parts
     )
     budgets: list[float] = []

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.contracts.directory import Category, Template, Tenant, Workflow
+from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.vocabulary import Channel
@@ -23,14 +23,14 @@ def recorded(name: str) -> bytes:
     return (GOLDEN / f"{name}.json").read_bytes()
 
 
-TENANT = msgspec.json.decode(recorded("directory_tenant"), type=Tenant)
+TENANT = msgspec.json.decode(recorded("directory_tenant"), type=TenantRecord)
 CATEGORY = msgspec.structs.replace(
-    msgspec.json.decode(recorded("directory_category"), type=Category), default="on"
+    msgspec.json.decode(recorded("directory_category"), type=CategoryRecord), default="on"
 )
 WORKFLOW = msgspec.structs.replace(
-    msgspec.json.decode(recorded("directory_workflow"), type=Workflow), channels=list(Channel)
+    msgspec.json.decode(recorded("directory_workflow"), type=WorkflowRecord), channels=list(Channel)
 )
-TEMPLATE = msgspec.json.decode(recorded("directory_template"), type=Template)
+TEMPLATE = msgspec.json.decode(recorded("directory_template"), type=TemplateRecord)
 STORED = StoredRecipient(
     known=True,
     email="ada@example.org",

@@ -10,12 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import Template
+from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Batch, Record, partition_for
+from tocsin.kafka import Batch, ConsumerRecord, partition_for
 from tocsin.router.templates import Renderer
 from tocsin.testing import ManualClock
 
@@ -77,7 +77,7 @@ class SlowClock(ManualClock):
         return super().monotonic()
 
 
-def batch(*records: Record) -> Batch:
+def batch(*records: ConsumerRecord) -> Batch:
     return Batch(shard=0, assignment=1, records=list(records), partition_count=4)
 
 
@@ -95,7 +95,7 @@ async def test_what_takes_long_is_written_in_parts(make_worker):
 async def test_what_renders_to_much_is_written_in_parts(worker, workflow):
     worker.publish(workflow(revision=2, data_schema=None, channels=[Channel.EMAIL]))
     parts = {"subject": "s", "text": "{{ data.name }}{{ data.name }}{{ data.name }}"}
-    template = Template(
+    template = TemplateRecord(
         tenant="acme", workflow="shipped", channel=Channel.EMAIL, locale="en", revision=4, parts=parts
     )
     worker.publish(template)
@@ -119,7 +119,9 @@ async def test_channels_share_one_bound_of_cpu_and_the_loop_is_let_go_between_th
     worker.publish(
         workflow(revision=2, data_schema=None),
         *(
-            Template(tenant="acme", workflow="shipped", channel=channel, locale="en", revision=5, parts=parts)
+            TemplateRecord(
+                tenant="acme", workflow="shipped", channel=channel, locale="en", revision=5, parts=parts
+            )
             for channel, parts in texts.items()
         ),
     )
@@ -154,7 +156,7 @@ async def test_channels_share_one_bound_of_cpu_and_the_loop_is_let_go_between_th
 
 async def test_compiling_leaves_the_loop_to_others():
     renderer = Renderer()
-    template = Template(
+    template = TemplateRecord(
         tenant="acme", workflow="shipped", channel=Channel.SMS, locale="en", revision=1,
         parts={"body": "{{ data.a + data.b + data.c }}" * 2_000},
     )  # fmt: skip
@@ -173,7 +175,7 @@ async def test_compiling_leaves_the_loop_to_others():
 async def test_a_worker_compiles_nothing_while_it_decides(worker, monkeypatch):
     render = Renderer.render
 
-    def only_when_ready(self: Renderer, template: Template, *args: Any, **more: Any) -> Any:
+    def only_when_ready(self: Renderer, template: TemplateRecord, *args: Any, **more: Any) -> Any:
         assert self.ready(template)
         return render(self, template, *args, **more)
 

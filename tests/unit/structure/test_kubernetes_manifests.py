@@ -189,10 +189,10 @@ def test_the_settings_of_a_deployment_start_its_service(
     given = environment(deployment) | mounted_instances(deployment, tmp_path)
     read = read_with(settings_class(image_of(deployment)), given, monkeypatch)
     assert read.http.port == container(deployment)["ports"][0]["containerPort"]
-    slots = getattr(read, "slots", None)
-    if slots is not None and container(deployment).get("args") != ["api"]:
-        assert deployment["spec"]["replicas"] <= slots
-        assert slots <= int(environment(named("Job", "topics"))["TOPIC_PARTITIONS"])
+    shards = getattr(read, "shards", None)
+    if shards is not None and container(deployment).get("args") != ["api"]:
+        assert deployment["spec"]["replicas"] <= shards
+        assert shards <= int(environment(named("Job", "topics"))["TOPIC_PARTITIONS"])
 
 
 @deployments

@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.contracts.directory import ApiKey
+from tocsin.contracts.codec import Unreadable, encode
+from tocsin.contracts.directory import ApiKeyRecord
+from tocsin.kafka import ConsumerRecord
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 from tocsin.web import Caller, KeyParts, KeyTable, Manager, Problem, Sender, new_key, parse_key, service_app
 
 
-def stored(key: KeyParts, **fields: Any) -> ApiKey:
-    return ApiKey(
+def stored(key: KeyParts, **fields: Any) -> ApiKeyRecord:
+    return ApiKeyRecord(
         **{
             "tenant": "acme",
             "id": key.id,
@@ -141,3 +143,15 @@ async def test_routes_ask_for_their_scope() -> None:
         )
         without = await client.get("/send", headers={"authorization": ""})
         assert (without.status_code, without.headers["www-authenticate"]) == (401, "Bearer")
+
+
+def test_keys_come_and_go_with_the_directory() -> None:
+    keys = KeyTable()
+    key = ApiKeyRecord(tenant="acme", id="k1", mode="live", sha256="0" * 64, scopes=["read"])
+    keys.apply(ConsumerRecord("d", 0, 0, 0, b"workflow/acme/x", b"not read"))
+    keys.apply(ConsumerRecord("d", 0, 1, 0, key.record_key, encode(key)))
+    assert len(keys) == 1
+    keys.apply(ConsumerRecord("d", 0, 2, 0, key.record_key, None))
+    assert len(keys) == 0
+    with pytest.raises(Unreadable):
+        keys.apply(ConsumerRecord("d", 0, 3, 0, key.record_key, b"{}"))

@@ -6,7 +6,7 @@ from typing import Protocol
 from tocsin.channel.provider import Provider
 from tocsin.channel.retry_policy import Try
 from tocsin.contracts.jobs import Job
-from tocsin.kafka import Record
+from tocsin.kafka import ConsumerRecord
 
 
 class Carrier(Protocol):
@@ -26,7 +26,7 @@ class Delivery:
     """A job that was read and has no outcome yet. It waits in one queue or is in one runner's hands, never both."""
 
     shard: Carrier
-    record: Record
+    record: ConsumerRecord
     job: Job
     key: bytes
     """The recipient's: their deliveries go one after the other."""

@@ -80,7 +80,7 @@ class Dispatcher:
 
     def _group(self, lane: Lane) -> ConsumerGroup[FencedShard]:
         settings, timeouts = self.settings, timeouts_for(lane)
-        bytes_of_shard = settings.window_bytes // (len(settings.lanes) * settings.slots)
+        bytes_of_shard = settings.window_bytes // (len(settings.lanes) * settings.shards)
         context = LaneContext(
             channel=self.channel,
             lane=lane,
@@ -101,7 +101,7 @@ class Dispatcher:
             cluster=self._cluster,
             group=context.group,
             topics=[context.jobs],
-            ownership=Fenced(cluster=self._cluster, shards=settings.slots, limits=self._limits),
+            ownership=Fenced(cluster=self._cluster, shards=settings.shards, limits=self._limits),
             work=work,
             health=self.health,
             clock=self.clock,

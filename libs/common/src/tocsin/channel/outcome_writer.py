@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tocsin.kafka import Failpoints, NotStored, Outgoing, Overloaded, Publisher, Stored
+from tocsin.kafka import Failpoints, NotStored, Overloaded, ProducerRecord, Publisher, RecordMetadata
 from tocsin.observability import get_logger
 
 log = get_logger(__name__)
@@ -20,8 +20,8 @@ TRY_AGAIN_AFTER = 0.2
 class PendingOutcome:
     """A record to store, and what to do once it is."""
 
-    outgoing: Outgoing
-    stored: Callable[[Stored], None]
+    outgoing: ProducerRecord
+    stored: Callable[[RecordMetadata], None]
 
 
 class OutcomeWriter:
@@ -60,7 +60,7 @@ class OutcomeWriter:
             if len(outcomes) >= SEVERAL and not self._closed:
                 await asyncio.sleep(GATHER)
 
-    async def _store(self, records: Sequence[Outgoing]) -> list[Stored]:
+    async def _store(self, records: Sequence[ProducerRecord]) -> list[RecordMetadata]:
         """Until they are stored, for as long as it takes: an outcome is never given up. Storing one twice changes nothing."""
         while True:
             try:

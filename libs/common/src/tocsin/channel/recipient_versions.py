@@ -3,7 +3,7 @@
 from tocsin.contracts.codec import decode_stop
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import Job
-from tocsin.kafka import Record
+from tocsin.kafka import ConsumerRecord
 
 
 class RecipientVersions:
@@ -12,7 +12,7 @@ class RecipientVersions:
     def __init__(self) -> None:
         self._versions: dict[bytes, int] = {}
 
-    def apply(self, record: Record) -> None:
+    def apply(self, record: ConsumerRecord) -> None:
         """Take in one record; a tombstone ends the entry. Raises what the codec raises (`Unreadable`)."""
         if record.key is None:
             return

@@ -13,10 +13,10 @@ class DispatcherSettings(LaneSettings):
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="Brokers and topics")
     providers_file: Path = Field(description="File that lists the provider instances, the default one first")
-    slots: int = Field(
+    shards: int = Field(
         default=4,
         ge=1,
-        description="Units of ownership of a lane: the most instances that can share it; the same in all of them, for ever",
+        description="Shards of a lane: at most so many instances can share it. The same number in all of them; to change it, stop the lane",
     )
     max_in_flight: int = Field(
         default=128,

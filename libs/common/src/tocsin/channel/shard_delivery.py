@@ -28,14 +28,22 @@ from tocsin.channel.outcome_writer import OutcomeWriter, PendingOutcome
 from tocsin.channel.provider import Provider
 from tocsin.channel.retry_policy import Finish, Retry, uncertain
 from tocsin.channel.shard_offsets import ShardOffsets
-from tocsin.contracts.codec import Unreadable, decode_job, encode, fault_in
+from tocsin.contracts.codec import Unreadable, decode_job, describe_error, encode
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.intents import DeliveryRef
 from tocsin.contracts.statuses import status_of
 from tocsin.contracts.topics import MIB
 from tocsin.contracts.vocabulary import Reason, StatusName
-from tocsin.kafka import FencedShard, Outgoing, OwnershipLost, Position, Record, Stored, TopicPartition
+from tocsin.kafka import (
+    ConsumerRecord,
+    FencedShard,
+    OwnershipLost,
+    Position,
+    ProducerRecord,
+    RecordMetadata,
+    TopicPartition,
+)
 from tocsin.observability import bound, get_logger, metrics, record_span, recording
 
 log = get_logger(__name__)
@@ -154,12 +162,12 @@ class ShardDelivery:
             for record in batch.records:
                 self._accept(record)
 
-    def _accept(self, record: Record) -> None:
+    def _accept(self, record: ConsumerRecord) -> None:
         self._offsets.take(record)
         try:
             job = decode_job(record.value or b"")
         except Unreadable as error:
-            self._bury(record, f"The record is no job of this release: {fault_in(error)}.")
+            self._bury(record, f"The record is no job of this release: {describe_error(error)}.")
             return
         self._context.invalid_records.saw(valid=1)
         key = recipient_key(job.tenant, job.recipient)
@@ -167,7 +175,7 @@ class ShardDelivery:
         if self._order.add(key, delivery):
             self.route(delivery)
 
-    def _bury(self, record: Record, detail: str) -> None:
+    def _bury(self, record: ConsumerRecord, detail: str) -> None:
         """An unreadable job is a broken release's: set it aside, and stop when there are many."""
         context = self._context
         context.invalid_records.saw(invalid=1)
@@ -178,7 +186,7 @@ class ShardDelivery:
             origin=record.ref,
             at=context.clock.now(),
         )
-        outgoing = Outgoing(
+        outgoing = ProducerRecord(
             context.dead,
             *truncate_to_fit(
                 letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB
@@ -276,7 +284,7 @@ class ShardDelivery:
         self._outcomes.add(PendingOutcome(status, partial(self._recorded, delivery, ended_at)))
         return self._order.done(delivery.key)
 
-    def _recorded(self, delivery: Delivery, ended_at: float, outcome: Stored) -> None:
+    def _recorded(self, delivery: Delivery, ended_at: float, outcome: RecordMetadata) -> None:
         self._offsets.finish(delivery.record, outcome)
         self._free_place(delivery)
         self._took("record", delivery, self._context.clock.monotonic() - ended_at)
@@ -292,7 +300,7 @@ class ShardDelivery:
             traceparent=job.traceparent,
         )
         outgoing = [
-            Outgoing(self._context.intents, delivery.key, encode(intent)),
+            ProducerRecord(self._context.intents, delivery.key, encode(intent)),
             self._status(delivery, REEVALUATED, provider=None, attempt=0),
         ]
         positions = self._offsets.position_after(record)
@@ -318,7 +326,9 @@ class ShardDelivery:
             self.route(self._order.done(delivery.key))
         self._leave()
 
-    def _status(self, delivery: Delivery, finish: Finish, *, provider: str | None, attempt: int) -> Outgoing:
+    def _status(
+        self, delivery: Delivery, finish: Finish, *, provider: str | None, attempt: int
+    ) -> ProducerRecord:
         """On the job's own partition number, so that it is found when the outcome log is read back."""
         context, job, record = self._context, delivery.job, delivery.record
         metrics.processed.labels(context.service, context.lane, finish.status).inc()
@@ -337,7 +347,7 @@ class ShardDelivery:
             retryable=finish.retryable,
             segments=finish.segments,
         )
-        return Outgoing(context.status, record.key, encode(status), partition=record.partition)
+        return ProducerRecord(context.status, record.key, encode(status), partition=record.partition)
 
     def _took(self, stage: str, delivery: Delivery, seconds: float) -> None:
         """The seconds of a stage: a number for each, a span for those of sampled events."""

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 from tocsin.channel.offset_tracker import OffsetTracker
 from tocsin.kafka import (
+    ConsumerRecord,
     FencedShard,
     Offsets,
     Position,
-    Record,
-    Stored,
+    RecordMetadata,
     TopicPartition,
     read_back_metadata,
     read_back_position,
@@ -68,14 +68,14 @@ class ShardOffsets:
             )
         await self.commit()
 
-    def take(self, record: Record) -> None:
+    def take(self, record: ConsumerRecord) -> None:
         """A record was read."""
         size = record.size
         self._trackers[record.partition].take(record.offset, size=size)
         self._in_flight.inc()
         self._in_flight_bytes.inc(size)
 
-    def finish(self, record: Record, outcome: Stored | None = None) -> None:
+    def finish(self, record: ConsumerRecord, outcome: RecordMetadata | None = None) -> None:
         """What came of the record is stored: as `outcome`, where that stands on the outcome log."""
         tracker = self._trackers[record.partition]
         if outcome is not None:
@@ -115,13 +115,13 @@ class ShardOffsets:
             await self._shard.commit(self._placed(changed))
             self._committed.update(changed)
 
-    def position_after(self, record: Record) -> dict[TopicPartition, Position]:
+    def position_after(self, record: ConsumerRecord) -> dict[TopicPartition, Position]:
         """What a transaction commits that also ends this record; call `finish_with` once the transaction stands."""
         after = self._trackers[record.partition].commit_point_after(record.offset)
         position = Position(after.offset, read_back_metadata(after.outcome_position))
         return self._placed({record.partition: position})
 
-    def finish_with(self, record: Record, positions: Mapping[TopicPartition, Position]) -> None:
+    def finish_with(self, record: ConsumerRecord, positions: Mapping[TopicPartition, Position]) -> None:
         """The transaction that ended the record and committed these positions stands.
 
         They may lie before what was committed meanwhile: the next commit then goes forward again.

@@ -51,7 +51,7 @@ class PushContent(Content, kw_only=True, omit_defaults=True, tag="push"):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class TemplatePart:
     """One part of a channel's templates. The content's field of the same name holds what it renders to."""
 
     name: str
@@ -142,7 +142,7 @@ class ChannelSpec:
     label: str
     """What a person who gets messages calls it: "You get no more of these by …"."""
     content: type[Content]
-    parts: tuple[Part, ...]
+    parts: tuple[TemplatePart, ...]
     one_of: tuple[str, ...] = ()
     """Parts of which a template has at least one."""
     named_parts: str | None = None
@@ -186,9 +186,9 @@ _SPECS: Final = (
         label="email",
         content=EmailContent,
         parts=(
-            Part(name="subject", one_line=True),
-            Part(name="text", required=False),
-            Part(name="html", required=False, html=True),
+            TemplatePart(name="subject", one_line=True),
+            TemplatePart(name="text", required=False),
+            TemplatePart(name="html", required=False, html=True),
         ),
         one_of=("text", "html"),
         address=MAIL_ADDRESS,
@@ -207,7 +207,7 @@ _SPECS: Final = (
         channel=Channel.SMS,
         label="text message (SMS)",
         content=SmsContent,
-        parts=(Part(name="body", trimmed=True),),
+        parts=(TemplatePart(name="body", trimmed=True),),
         address=PHONE_NUMBER,
         has_sender=True,
         sandbox={
@@ -223,7 +223,7 @@ _SPECS: Final = (
         channel=Channel.PUSH,
         label="push notification",
         content=PushContent,
-        parts=(Part(name="title", one_line=True), Part(name="body")),
+        parts=(TemplatePart(name="title", one_line=True), TemplatePart(name="body")),
         named_parts="data",
         content_bytes=PUSH_CONTENT_BYTES,
         address=DEVICE,

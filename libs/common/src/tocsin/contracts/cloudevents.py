@@ -26,7 +26,7 @@ _NULL = msgspec.Raw(b"null")
 _JSON_RULE = f"UTF-8, nested at most {JSON_DEPTH} deep"
 
 
-class Fault(NamedTuple):
+class EventFault(NamedTuple):
     """One thing wrong with an event: `pointer` is a JSON pointer into the envelope (`/source`, `/data/workflow`)."""
 
     reason: Reason
@@ -37,7 +37,7 @@ class Fault(NamedTuple):
 class EventInvalid(Exception):
     """The record is no event Tocsin can take. `faults` says each thing wrong and how to mend it; resend when mended."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[EventFault]) -> None:
         super().__init__("; ".join(f"{fault.pointer or '/'}: {fault.detail}" for fault in faults))
         self.faults = faults
 
@@ -98,10 +98,14 @@ def read_structured(
         raise _data_invalid() from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         detail = f"The body must be a JSON object ({_JSON_RULE})."
-        raise EventInvalid([Fault(Reason.NOT_A_CLOUDEVENT, "", detail)]) from error
+        raise EventInvalid([EventFault(Reason.NOT_A_CLOUDEVENT, "", detail)]) from error
     if envelope.data_base64 is not msgspec.UNSET:
         raise EventInvalid(
-            [Fault(Reason.DATA_INVALID, "/data_base64", "Send JSON in `data`; binary data is not taken.")]
+            [
+                EventFault(
+                    Reason.DATA_INVALID, "/data_base64", "Send JSON in `data`; binary data is not taken."
+                )
+            ]
         )
     attributes = {
         name: getattr(envelope, name) for name in _Structured.__struct_fields__ if not name.startswith("data")
@@ -125,7 +129,7 @@ def _binary(
     attributes: Mapping[str, Any], content_type: str, body: bytes, *, default_tenant: str | None
 ) -> Event:
     if not attributes.get("specversion") and not attributes.get("id"):
-        fault = Fault(
+        fault = EventFault(
             Reason.NOT_A_CLOUDEVENT,
             "",
             f"Neither `ce_specversion`/`ce_id` headers nor content-type {STRUCTURED}: send a CloudEvent in either mode.",
@@ -142,22 +146,24 @@ def _binary(
 
 
 def _data_invalid() -> EventInvalid:
-    return EventInvalid([Fault(Reason.DATA_INVALID, "/data", f"The data must be JSON ({_JSON_RULE}).")])
+    return EventInvalid([EventFault(Reason.DATA_INVALID, "/data", f"The data must be JSON ({_JSON_RULE}).")])
 
 
 def _event(
     attributes: Mapping[str, Any], content_type: str, data: msgspec.Raw, *, default_tenant: str | None
 ) -> Event:
-    faults: list[Fault] = []
+    faults: list[EventFault] = []
     if attributes.get("specversion") != "1.0":
-        faults.append(Fault(Reason.ATTRIBUTE_INVALID, "/specversion", "Must be the string `1.0`."))
+        faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/specversion", "Must be the string `1.0`."))
     required = {name: _required(attributes, name, faults) for name in ("id", "source", "type")}
     tenant = _tenant(attributes.get("tenant") or default_tenant, faults)
     if not _is_json(content_type):
         detail = "Data must be JSON: `application/json`, or a type that ends in `+json`."
-        faults.append(Fault(Reason.DATA_INVALID, "/datacontenttype", detail))
+        faults.append(EventFault(Reason.DATA_INVALID, "/datacontenttype", detail))
     if len(bytes(data)) > EVENT_DATA_BYTES:
-        faults.append(Fault(Reason.DATA_TOO_LARGE, "/data", f"Data may be at most {EVENT_DATA_BYTES} bytes."))
+        faults.append(
+            EventFault(Reason.DATA_TOO_LARGE, "/data", f"Data may be at most {EVENT_DATA_BYTES} bytes.")
+        )
     subject = _optional(attributes, "subject", faults)
     time = _time(attributes.get("time"), faults)
     if faults:
@@ -213,26 +219,26 @@ def _is_json(content_type: str) -> bool:
     return media == JSON or media.endswith("+json") or media == "text/json"
 
 
-def _required(attributes: Mapping[str, Any], name: str, faults: list[Fault]) -> str:
+def _required(attributes: Mapping[str, Any], name: str, faults: list[EventFault]) -> str:
     value = attributes.get(name)
     if value is None or value == "":
         faults.append(
-            Fault(Reason.ATTRIBUTE_MISSING, f"/{name}", f"`{name}` is required and may not be empty.")
+            EventFault(Reason.ATTRIBUTE_MISSING, f"/{name}", f"`{name}` is required and may not be empty.")
         )
         return ""
     return _short_text(value, name, faults)
 
 
-def _optional(attributes: Mapping[str, Any], name: str, faults: list[Fault]) -> str | None:
+def _optional(attributes: Mapping[str, Any], name: str, faults: list[EventFault]) -> str | None:
     value = attributes.get(name)
     return None if value is None or value == "" else _short_text(value, name, faults)
 
 
-def _short_text(value: object, name: str, faults: list[Fault]) -> str:
+def _short_text(value: object, name: str, faults: list[EventFault]) -> str:
     if isinstance(value, str) and value.isprintable() and len(value.encode()) <= 1024:
         return value
     faults.append(
-        Fault(
+        EventFault(
             Reason.ATTRIBUTE_INVALID,
             f"/{name}",
             "Must be a string of at most 1,024 bytes of UTF-8, without control characters.",
@@ -241,25 +247,25 @@ def _short_text(value: object, name: str, faults: list[Fault]) -> str:
     return ""
 
 
-def _tenant(value: object, faults: list[Fault]) -> str:
+def _tenant(value: object, faults: list[EventFault]) -> str:
     if value is None:
         detail = "The extension attribute `tenant` is required on this topic: set `ce_tenant`, or `tenant` in the envelope."
-        faults.append(Fault(Reason.TENANT_MISSING, "/tenant", detail))
+        faults.append(EventFault(Reason.TENANT_MISSING, "/tenant", detail))
         return ""
     if isinstance(value, str) and valid_tenant(value):
         return value
-    faults.append(Fault(Reason.ATTRIBUTE_INVALID, "/tenant", "Must match [a-z0-9-]{1,63}."))
+    faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/tenant", "Must match [a-z0-9-]{1,63}."))
     return ""
 
 
-def _time(value: object, faults: list[Fault]) -> datetime | None:
+def _time(value: object, faults: list[EventFault]) -> datetime | None:
     if value is None:
         return None
     try:
         return msgspec.convert(value, datetime)
     except msgspec.ValidationError:
         faults.append(
-            Fault(
+            EventFault(
                 Reason.ATTRIBUTE_INVALID, "/time", "Must be an RFC 3339 time, such as 2026-01-31T12:00:00Z."
             )
         )

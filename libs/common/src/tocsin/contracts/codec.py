@@ -32,7 +32,7 @@ _SENTENCE: Final = re.compile(
 _FORM: Final = "has a form or a value that is not taken"
 
 
-def fault_in(error: Exception, *, at: str = "") -> str:
+def describe_error(error: Exception, *, at: str = "") -> str:
     """What is wrong with a record, for statuses and logs: a JSON pointer below `at` and words of ours, no value of the record's.
 
     `error` is one of `Unreadable`; msgspec's own text repeats values (`Invalid enum value '…'`).

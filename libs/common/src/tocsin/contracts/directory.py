@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tocsin.contracts.jobs import Sender
+from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Lane
 
 Scope = Literal["send", "read", "manage", "operate"]
@@ -21,7 +21,7 @@ class _Entity(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"
     tenant: str
 
 
-class ApiKey(_Entity, kw_only=True, omit_defaults=True, tag="api_key"):
+class ApiKeyRecord(_Entity, kw_only=True, omit_defaults=True, tag="api_key"):
     """An API key without its secret: `sha256` is the hex SHA-256 of the secret part."""
 
     id: str
@@ -37,13 +37,13 @@ class ApiKey(_Entity, kw_only=True, omit_defaults=True, tag="api_key"):
         return f"api_key/{self.tenant}/{self.id}".encode()
 
 
-class Tenant(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
+class TenantRecord(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
     """A tenant: its name and branding, its sender identities, and its providers in order, by channel."""
 
     name: str = ""
     default_locale: str = "en"
     attributes: dict[str, Any] = {}
-    senders: dict[Channel, Sender] = {}
+    senders: dict[Channel, SenderIdentity] = {}
     providers: dict[Channel, list[str]] = {}
 
     @property
@@ -51,7 +51,7 @@ class Tenant(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
         return f"tenant/{self.tenant}".encode()
 
 
-class Category(_Entity, kw_only=True, omit_defaults=True, tag="category"):
+class CategoryRecord(_Entity, kw_only=True, omit_defaults=True, tag="category"):
     """A kind of message a recipient can switch: `required` cannot be switched off."""
 
     key: str
@@ -64,7 +64,7 @@ class Category(_Entity, kw_only=True, omit_defaults=True, tag="category"):
         return f"category/{self.tenant}/{self.key}".encode()
 
 
-class Workflow(_Entity, kw_only=True, omit_defaults=True, tag="workflow"):
+class WorkflowRecord(_Entity, kw_only=True, omit_defaults=True, tag="workflow"):
     """A published workflow: what triggers it, whom it reaches, on which channels."""
 
     key: str
@@ -82,7 +82,7 @@ class Workflow(_Entity, kw_only=True, omit_defaults=True, tag="workflow"):
         return f"workflow/{self.tenant}/{self.key}".encode()
 
 
-class Template(_Entity, kw_only=True, omit_defaults=True, tag="template"):
+class TemplateRecord(_Entity, kw_only=True, omit_defaults=True, tag="template"):
     """The published version of one template. `parts`: `subject`, `text`, `html` · `body` · `title`, `body`, `data.<name>`."""
 
     workflow: str
@@ -96,5 +96,5 @@ class Template(_Entity, kw_only=True, omit_defaults=True, tag="template"):
         return f"template/{self.tenant}/{self.workflow}/{self.channel}/{self.locale}".encode()
 
 
-DirectoryRecord = ApiKey | Tenant | Category | Workflow | Template
+DirectoryRecord = ApiKeyRecord | TenantRecord | CategoryRecord | WorkflowRecord | TemplateRecord
 """Every record of `directory`."""

@@ -8,10 +8,10 @@ from tocsin.contracts.channels import AnyContent, Content, EmailContent, PushCon
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.vocabulary import Channel, Lane
 
-__all__ = ["Content", "EmailContent", "Job", "PushContent", "Sender", "SmsContent"]
+__all__ = ["Content", "EmailContent", "Job", "PushContent", "SenderIdentity", "SmsContent"]
 
 
-class Sender(msgspec.Struct, kw_only=True, omit_defaults=True):
+class SenderIdentity(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A tenant's sender identity on one channel. SMS: an E.164 number, a short code or an alphanumeric sender."""
 
     address: str
@@ -38,7 +38,7 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     address: str
     """Where it goes: a mail address, an E.164 number, a device token. Never logged, never in a status."""
     content: AnyContent
-    sender: Sender | None = None
+    sender: SenderIdentity | None = None
     unsubscribe_url: str | None = None
     providers: list[str] = []
     """Provider instances in order of preference; empty: the dispatcher's default."""

@@ -50,7 +50,7 @@ from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.partitioner import murmur2, partition_for
 from tocsin.kafka.produce.publisher import Publisher
 from tocsin.kafka.produce.transactional_producer import TransactionalProducer
-from tocsin.kafka.records import Headers, Outgoing, Record, Stored, TopicPartition
+from tocsin.kafka.records import ConsumerRecord, Headers, ProducerRecord, RecordMetadata, TopicPartition
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.tables.log_reader import read_to_end
 from tocsin.kafka.tables.replica import Replica
@@ -66,6 +66,7 @@ __all__ = [
     "Batch",
     "Cluster",
     "ConsumerGroup",
+    "ConsumerRecord",
     "ConsumptionStopped",
     "CopyUnreadable",
     "DrainTooSlow",
@@ -89,7 +90,6 @@ __all__ = [
     "NotStored",
     "OffsetMissing",
     "Offsets",
-    "Outgoing",
     "Overloaded",
     "OwnershipLost",
     "Part",
@@ -100,15 +100,15 @@ __all__ = [
     "PlanRefused",
     "Position",
     "ProducerBroken",
+    "ProducerRecord",
     "Projection",
     "ProjectionStore",
     "Publisher",
-    "Record",
+    "RecordMetadata",
     "RecordTooLarge",
     "Replica",
     "Shard",
     "StartOffset",
-    "Stored",
     "StoredPositions",
     "StoredShard",
     "TopicChange",

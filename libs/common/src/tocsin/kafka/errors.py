@@ -63,7 +63,7 @@ class OffsetMissing(TopicFault):
 
 
 class PartitionsUnequal(TopicFault):
-    """Topics that must have the same number of partitions do not, or a topic has fewer than there are slots."""
+    """Topics that must have the same number of partitions do not, or a topic has fewer than there are shards."""
 
 
 class PlanRefused(KafkaFault, OperatorError):
@@ -110,4 +110,4 @@ class DrainTooSlow(OwnershipLost):
 
 
 class NoProgress(OwnershipLost):
-    """The watchdog saw the loop or a slot stand still for too long."""
+    """The watchdog saw the reading or a shard stand still for too long."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tocsin.contracts.vocabulary import Lane
-from tocsin.kafka.records import Record, TopicPartition
+from tocsin.kafka.records import ConsumerRecord, TopicPartition
 from tocsin.observability import metrics
 from tocsin.runtime.clock import Clock
 
@@ -56,7 +56,7 @@ class PartitionLag:
     def __init__(self, *, committed: int, clock: Clock) -> None:
         self._clock = clock
         self._committed = committed
-        self._in_hand: deque[tuple[Record, Record]] = deque()
+        self._in_hand: deque[tuple[ConsumerRecord, ConsumerRecord]] = deque()
         """The first and the last record of each batch that was taken and is not committed yet."""
         self._nothing_older_ms: int | None = None
         """Of records that the broker only announced nobody knows the time yet. They came after the latest record that was
@@ -64,7 +64,7 @@ class PartitionLag:
         self._first_look_ms: int | None = None
         """Before any record was dealt with, all that is known is since when we see that some wait."""
 
-    def taken(self, *, first: Record, last: Record) -> None:
+    def taken(self, *, first: ConsumerRecord, last: ConsumerRecord) -> None:
         """A worker has taken the records from ``first`` to ``last``."""
         self._in_hand.append((first, last))
 
@@ -75,7 +75,7 @@ class PartitionLag:
             latest_ms = self._in_hand.popleft()[1].timestamp_ms
             self._nothing_older_ms = max(latest_ms, self._nothing_older_ms or 0)
 
-    def behind(self, *, unread: Record | None, ends: "LogEnds") -> tuple[int, int | None]:
+    def behind(self, *, unread: ConsumerRecord | None, ends: "LogEnds") -> tuple[int, int | None]:
         """How many records wait, and when the broker stored the oldest of them (None when none waits).
 
         ``unread`` is the first record that was read and not taken. Records that cannot be read yet, behind an open
@@ -120,12 +120,12 @@ class GroupMetrics:
 
     def acquired(self, shards: int, seconds: float) -> None:
         """So many shards are held now; ``seconds`` from the assignment to reading."""
-        metrics.slots_held.labels(*self._labels).set(shards)
-        metrics.slot_take_seconds.labels(*self._labels).observe(seconds)
+        metrics.shards_held.labels(*self._labels).set(shards)
+        metrics.shard_acquire_seconds.labels(*self._labels).observe(seconds)
 
     def released(self) -> None:
         """Nothing is held any more, so nothing is shown."""
-        metrics.slots_held.labels(*self._labels).set(0)
+        metrics.shards_held.labels(*self._labels).set(0)
         self._show_only([])
 
     def show(self, member: "Member", shards: Mapping[int, "Shard"]) -> None:

@@ -19,7 +19,7 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class ConsumerRecord(msgspec.Struct, frozen=True, gc=False):
     """One record read from Kafka. ``timestamp_ms`` is the broker's (log append time, epoch milliseconds)."""
 
     topic: str
@@ -44,7 +44,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         return size
 
 
-class Outgoing(msgspec.Struct, frozen=True, gc=False):
+class ProducerRecord(msgspec.Struct, frozen=True, gc=False):
     """One record to write. Without a partition it goes where murmur2 of the key says, as in the Java client."""
 
     topic: str
@@ -62,7 +62,7 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
         return size
 
 
-class Stored(msgspec.Struct, frozen=True, gc=False):
+class RecordMetadata(msgspec.Struct, frozen=True, gc=False):
     """Where a record stands, as acknowledged by all in-sync replicas.
 
     ``offset`` is -1 only when the broker confirmed a repeated batch whose place it has forgotten.
@@ -79,10 +79,10 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-def from_consumer(record: Any) -> Record:
+def from_consumer(record: Any) -> ConsumerRecord:
     """An aiokafka ConsumerRecord in our words; an absent header value reads as empty."""
     headers = record.headers
-    return Record(
+    return ConsumerRecord(
         record.topic,
         record.partition,
         record.offset,

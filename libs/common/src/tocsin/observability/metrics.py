@@ -30,9 +30,9 @@ stable_offset_age_seconds = Gauge("tocsin_last_stable_offset_age_seconds", "Seco
 paused_partitions = Gauge("tocsin_paused_partitions", "Partitions assigned and not being read", ["service", "lane"])
 
 # Ownership
-slots_held = Gauge("tocsin_slots_held", "Slots owned by this process", ["service", "lane"])
+shards_held = Gauge("tocsin_shards_held", "Shards owned by this process", ["service", "lane"])
 rebalances = Counter("tocsin_rebalances", "Assignments received", ["service", "lane"])
-slot_take_seconds = Histogram("tocsin_slot_take_seconds", "Seconds from assignment to reading", ["service", "lane"], buckets=_SECONDS)
+shard_acquire_seconds = Histogram("tocsin_shard_acquire_seconds", "Seconds from assignment to reading", ["service", "lane"], buckets=_SECONDS)
 fenced = Counter("tocsin_fenced", "Times a newer owner fenced this process", ["service", "lane"])
 lease_lost = Counter("tocsin_lease_lost", "Times held work was dropped because the lease had run out", ["service", "lane"])
 in_flight = Gauge("tocsin_in_flight", "Messages taken and not finished", ["service", "lane"])

@@ -17,10 +17,10 @@ import pytest
 from tocsin.kafka import (
     FencedShard,
     OffsetMissing,
-    Outgoing,
     OwnershipLost,
     PartitionsUnequal,
     Position,
+    ProducerRecord,
     RecordTooLarge,
     Shard,
     TopicPartition,
@@ -28,7 +28,7 @@ from tocsin.kafka import (
     partition_for,
 )
 from tocsin.runtime import Health
-from tocsin.testing.stage import HoldAt, Stage, Table, numbers, take_all
+from tocsin.testing.stage import HoldAt, MemoryTable, Stage, numbers, take_all
 from tocsin.testing.until import until
 
 
@@ -48,7 +48,7 @@ class ClusterSuite:
 
         written = [(f"k{number % 9}".encode(), f"{number}".encode()) for number in range(300)]
         running = await stage.plain(collect).start()
-        stored = await stage.publish(*(Outgoing(stage.topic("in"), *record) for record in written))
+        stored = await stage.publish(*(ProducerRecord(stage.topic("in"), *record) for record in written))
         await until(lambda: sum(map(len, read.values())) == 300)
         await running.leave()
         assert [place.partition for place in stored] == [partition_for(key, 4) for key, _ in written]
@@ -69,11 +69,13 @@ class ClusterSuite:
         owner = stage.transactions(failpoints=hold)
         await owner.open()
         reader = await stage.plain(collect).start()
-        records = [Outgoing(stage.topic("in"), None, value, partition=0) for value in (b"1", b"2")]
-        writing = asyncio.create_task(owner.run([*records, Outgoing(stage.topic("out"), b"k", b"3")], {}))
+        records = [ProducerRecord(stage.topic("in"), None, value, partition=0) for value in (b"1", b"2")]
+        writing = asyncio.create_task(
+            owner.run([*records, ProducerRecord(stage.topic("out"), b"k", b"3")], {})
+        )
         await hold.reached.wait()
-        await stage.publish(Outgoing(stage.topic("in"), None, b"behind it", partition=0))
-        await stage.publish(Outgoing(stage.topic("in"), None, b"beside it", partition=1))
+        await stage.publish(ProducerRecord(stage.topic("in"), None, b"behind it", partition=0))
+        await stage.publish(ProducerRecord(stage.topic("in"), None, b"beside it", partition=1))
         await until(lambda: bool(seen))
         assert seen == [b"beside it"]
         hold.open.set()
@@ -91,7 +93,7 @@ class ClusterSuite:
         hold = HoldAt("before_commit")
         first, second = stage.transactions(failpoints=hold), stage.transactions()
         await first.open()
-        record = Outgoing(stage.topic("out"), b"k", b"first")
+        record = ProducerRecord(stage.topic("out"), b"k", b"first")
         writing = asyncio.create_task(
             first.run([record], {TopicPartition(stage.topic("out"), 0): Position(9)})
         )
@@ -100,7 +102,7 @@ class ClusterSuite:
         hold.open.set()
         with pytest.raises(TransactionFailed, match=r"A newer owner of .*copier\.0 fenced this process\."):
             await writing
-        await second.run([Outgoing(stage.topic("out"), b"k", b"second")], {})
+        await second.run([ProducerRecord(stage.topic("out"), b"k", b"second")], {})
         assert [record.value for record in await stage.read("out")] == [b"second"]
         await first.close()
         with pytest.raises(TransactionFailed, match="is not open"):
@@ -113,7 +115,7 @@ class ClusterSuite:
 
         async def work(shard: FencedShard) -> None:
             if shard.number == 0:
-                records = [Outgoing(stage.topic("out"), b"k", value) for value in numbers(100)]
+                records = [ProducerRecord(stage.topic("out"), b"k", value) for value in numbers(100)]
                 await asyncio.gather(*(shard.transaction([record]) for record in records))
                 written.set()
             await shard.revoked.wait()
@@ -131,10 +133,10 @@ class ClusterSuite:
 
         async def work(shard: FencedShard) -> None:
             if shard.number == 0:
-                too_large = Outgoing(stage.topic("out"), b"k", b"x" * 2_000_000)
+                too_large = ProducerRecord(stage.topic("out"), b"k", b"x" * 2_000_000)
                 with pytest.raises(RecordTooLarge) as caught:
-                    await shard.transaction([Outgoing(stage.topic("out"), b"k", b"good"), too_large])
-                await shard.transaction([Outgoing(stage.topic("out"), b"k", b"after")])
+                    await shard.transaction([ProducerRecord(stage.topic("out"), b"k", b"good"), too_large])
+                await shard.transaction([ProducerRecord(stage.topic("out"), b"k", b"after")])
                 refused.append(caught.value)
             await shard.revoked.wait()
 
@@ -173,7 +175,7 @@ class ClusterSuite:
 
     async def test_rows_move_to_a_second_member_and_back(self, stage: Stage) -> None:
         await stage.topics("in", groups=["table"])
-        table = Table()
+        table = MemoryTable()
         first = await stage.projection(table, batch_records=20).start()
         await stage.publish_values(numbers(200))
         await until(lambda: first.partitions == 4)
@@ -189,7 +191,7 @@ class ClusterSuite:
 
     async def test_a_release_waits_for_the_work_under_way(self, stage: Stage) -> None:
         await stage.topics("in", groups=["table"])
-        table = Table()
+        table = MemoryTable()
         first = await stage.projection(table).start()
         await until(lambda: first.partitions == 4)
         table.may_apply.clear()
@@ -225,7 +227,7 @@ class ClusterSuite:
         for shard in shards[:2]:
             assert await shard.take() is None
             with pytest.raises(OwnershipLost, match="assignment 1, which is over"):
-                await shard.transaction([Outgoing(stage.topic("out"), b"k", b"v")])
+                await shard.transaction([ProducerRecord(stage.topic("out"), b"k", b"v")])
             with pytest.raises(OwnershipLost):
                 await shard.commit({})
             assert not shard.lease_ok()
@@ -248,7 +250,7 @@ class ClusterSuite:
     async def test_offsets_and_their_metadata_reach_the_next_owner(self, stage: Stage) -> None:
         await stage.topics("in", groups=["copier"])
         place, positions = TopicPartition(stage.topic("in"), 1), list[Position]()
-        await stage.publish(*(Outgoing(place.topic, b"k", b"v", partition=1) for _ in range(4)))
+        await stage.publish(*(ProducerRecord(place.topic, b"k", b"v", partition=1) for _ in range(4)))
 
         async def work(shard: FencedShard) -> None:
             if shard.number == 1 and (batch := await shard.take()):
@@ -290,7 +292,7 @@ class ClusterSuite:
         """Also where the group has no offset, as after its offsets have expired on the broker."""
         await stage.topics("in", partitions=1)
         await stage.publish_values(numbers(20))
-        table = Table()
+        table = MemoryTable()
         table.positions = {TopicPartition(stage.topic("in"), 0): 5}
         running = await stage.projection(table).start()
         await until(lambda: len(table.rows) >= 15)
@@ -301,7 +303,7 @@ class ClusterSuite:
         self, stage: Stage
     ) -> None:
         await stage.topics("in", groups=["table"], partitions=1)
-        table = Table()
+        table = MemoryTable()
         running = await stage.projection(table).start()
         await until(lambda: running.partitions == 1)
         table.positions = {TopicPartition(stage.topic("in"), 0): 7}
@@ -313,7 +315,7 @@ class ClusterSuite:
     @pytest.mark.parametrize("ownership", ["fenced", "plain", "projection"])
     async def test_without_any_offset_the_command_is_named(self, stage: Stage, ownership: str) -> None:
         await stage.topics("in")
-        work = {"fenced": take_all, "plain": take_all, "projection": Table()}[ownership]
+        work = {"fenced": take_all, "plain": take_all, "projection": MemoryTable()}[ownership]
         running = await getattr(stage, ownership)(work).start()
         with pytest.raises(OffsetMissing, match=r"no usable offset for .*: run `tocsin topics apply`"):
             await running.ended()
@@ -336,7 +338,7 @@ class ClusterSuite:
 
     async def test_a_stored_position_out_of_range_stops_consumption(self, stage: Stage) -> None:
         await stage.topics("in", groups=["table"])
-        table, health = Table(), Health(service="test")
+        table, health = MemoryTable(), Health(service="test")
         table.positions = {TopicPartition(stage.topic("in"), 0): 5000}
         running = await stage.projection(table, health=health).start()
         await until(lambda: "0 at 5000" in str(health.reasons()))

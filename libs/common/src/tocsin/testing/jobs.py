@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from tocsin.contracts.channels import CHANNELS, DEVICE, MAIL_ADDRESS, PHONE_NUMBER, Content, Part
+from tocsin.contracts.channels import CHANNELS, DEVICE, MAIL_ADDRESS, PHONE_NUMBER, Content, TemplatePart
 from tocsin.contracts.intents import Intent
-from tocsin.contracts.jobs import Job, Sender
+from tocsin.contracts.jobs import Job, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Lane
 
 _ADDRESS = {
@@ -16,8 +16,8 @@ _ADDRESS = {
     DEVICE: "marked-address-device-token",
 }
 _SENDER = {
-    MAIL_ADDRESS: Sender(address="shop@example.com", name="Shop", reply_to="help@example.com"),
-    PHONE_NUMBER: Sender(address="+4915100000000"),
+    MAIL_ADDRESS: SenderIdentity(address="shop@example.com", name="Shop", reply_to="help@example.com"),
+    PHONE_NUMBER: SenderIdentity(address="+4915100000000"),
 }
 MARKERS = ("marked-address", "marked-body", "+4915112345678", "4915112345678")
 """What must never be found in a log, an answer or a metric."""
@@ -32,7 +32,7 @@ def content_for(channel: Channel) -> Content:
     return spec.content_of(texts)
 
 
-def _text(part: Part) -> str:
+def _text(part: TemplatePart) -> str:
     if part.html:
         return "<p>marked-body</p>"
     return f"marked-body {part.name}" if part.one_line else "marked-body"

@@ -13,21 +13,21 @@ from tocsin.kafka import (
     Batch,
     Cluster,
     ConsumerGroup,
+    ConsumerRecord,
     ExactlyOnce,
     Failpoints,
     Fenced,
     FencedShard,
     GroupTimeouts,
     Limits,
-    Outgoing,
     OwnershipLost,
     PartitionBatch,
     Plain,
+    ProducerRecord,
     Projection,
     ProjectionStore,
-    Record,
+    RecordMetadata,
     Shard,
-    Stored,
     StoredPositions,
     TopicPartition,
 )
@@ -100,11 +100,11 @@ class Stage(ABC):
         """Create topics. ``groups`` get their start offsets for the first one."""
 
     @abstractmethod
-    async def publish(self, *records: Outgoing) -> list[Stored]:
+    async def publish(self, *records: ProducerRecord) -> list[RecordMetadata]:
         """Store records outside of any transaction."""
 
     @abstractmethod
-    async def read(self, name: str) -> list[Record]:
+    async def read(self, name: str) -> list[ConsumerRecord]:
         """Every committed record of the topic."""
 
     @abstractmethod
@@ -156,15 +156,17 @@ class Stage(ABC):
             work, ownership=ownership, group=group, topics=topics, failpoints=failpoints, **more
         )
 
-    def exactly_once(self, process: Callable[[Batch], Awaitable[Sequence[Outgoing]]], **more: Any) -> Running:
+    def exactly_once(
+        self, process: Callable[[Batch], Awaitable[Sequence[ProducerRecord]]], **more: Any
+    ) -> Running:
         """A group that processes batches."""
         return self.fenced(ExactlyOnce(process, clock=self.clock).work, **more)
 
     def copier(self, **more: Any) -> Running:
         """A group that writes what it reads in ``in`` to ``out``."""
 
-        async def copy(batch: Batch) -> Sequence[Outgoing]:
-            return [Outgoing(self.topic("out"), record.key, record.value) for record in batch.records]
+        async def copy(batch: Batch) -> Sequence[ProducerRecord]:
+            return [ProducerRecord(self.topic("out"), record.key, record.value) for record in batch.records]
 
         return self.exactly_once(copy, **more)
 
@@ -190,7 +192,7 @@ class Stage(ABC):
 
     async def publish_values(self, values: Iterable[bytes]) -> None:
         """Into ``in``; each value is its record's key as well."""
-        await self.publish(*(Outgoing(self.topic("in"), value, value) for value in values))
+        await self.publish(*(ProducerRecord(self.topic("in"), value, value) for value in values))
 
     async def copied(self, values: Collection[bytes]) -> bool:
         """Whether ``out`` has each value; an assertion fails once it has one of them twice."""
@@ -223,7 +225,7 @@ class HoldAt:
         await self.open.wait()
 
 
-class Table:
+class MemoryTable:
     """Rows and positions, kept together as a database does. Members share it. ``load`` and ``apply`` wait for their events;
     ``failure`` is raised instead of keeping rows."""
 

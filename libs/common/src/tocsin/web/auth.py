@@ -2,18 +2,20 @@
 
 import hmac
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 
-from tocsin.contracts.directory import ApiKey, Scope
+from tocsin.contracts.codec import decode_directory
+from tocsin.contracts.directory import ApiKeyRecord, Scope
 from tocsin.runtime import Clock, SystemClock
 from tocsin.web import codes
 from tocsin.web.keys import parse_key
 from tocsin.web.problem import Problem
 
+_API_KEYS: Final = b"api_key/"
 _NOBODY: Final = "0" * 64
 """Compared with when no key has the id, so that an unknown id takes as long as a wrong secret."""
 
@@ -28,17 +30,37 @@ class Caller:
     test: bool
 
 
+class KeyedRecord(Protocol):
+    """What is read here of a record of `directory`."""
+
+    @property
+    def key(self) -> bytes | None: ...
+
+    @property
+    def value(self) -> bytes | None: ...
+
+
 class KeyTable:
-    """The API keys that work now, fed from the `directory` topic; `directory` records name them by key `api_key/<tenant>/<id>`."""
+    """The API keys that work now. A `Replica` of `directory` calls `apply`; their records have the key `api_key/<tenant>/<id>`."""
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
-        self._keys: dict[str, tuple[ApiKey, Caller]] = {}
+        self._keys: dict[str, tuple[ApiKeyRecord, Caller]] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def put(self, key: ApiKey) -> None:
+    def apply(self, record: KeyedRecord) -> None:
+        """Take one record of `directory`, oldest first; everything but API keys is ignored. Raises what the codec raises
+        (`Unreadable`)."""
+        if record.key is None or not record.key.startswith(_API_KEYS):
+            return
+        if record.value is None:
+            self.remove(record.key.decode(errors="replace").split("/", 2)[-1])
+        elif isinstance(key := decode_directory(record.value), ApiKeyRecord):
+            self.put(key)
+
+    def put(self, key: ApiKeyRecord) -> None:
         """This key works from now on, as it stands here; it replaces what was known under its id."""
         caller = Caller(
             tenant=key.tenant, key_id=key.id, scopes=frozenset(key.scopes), test=key.mode == "test"
@@ -70,7 +92,7 @@ class KeyTable:
             raise Problem(codes.SCOPE_MISSING, f"This needs a key with the scope `{scope}`.")
         return caller
 
-    def _expired(self, key: ApiKey) -> bool:
+    def _expired(self, key: ApiKeyRecord) -> bool:
         return key.expires_at is not None and key.expires_at <= self._clock.now()
 
 

@@ -26,7 +26,7 @@ class NoMailbox(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Mailbox:
+class MailAddress:
     """An address ready for envelope and headers: nothing in it can end a line or an angle bracket."""
 
     wire: bytes
@@ -37,23 +37,23 @@ class Mailbox:
     """The local part is not ASCII: only a server with SMTPUTF8 can take it."""
 
 
-def mailbox(address: str) -> Mailbox:
+def mailbox(address: str) -> MailAddress:
     """The mailbox that `address` names. Raises NoMailbox."""
     plain = _ASCII.fullmatch(address)
     if plain is None:
         return _other_scripts(address)
     if len(address) > _LONGEST or plain.start(1) > _LONGEST_LOCAL + 1:
         raise NoMailbox("the address is longer than SMTP allows")
-    return Mailbox(address.encode("ascii"), plain.group(1))
+    return MailAddress(address.encode("ascii"), plain.group(1))
 
 
 @lru_cache(maxsize=1024)
-def sender_mailbox(address: str) -> Mailbox:
+def sender_mailbox(address: str) -> MailAddress:
     """`mailbox`, remembered: a tenant's sender identities are few and used for every mail."""
     return mailbox(address)
 
 
-def _other_scripts(address: str) -> Mailbox:
+def _other_scripts(address: str) -> MailAddress:
     local, at, written = address.rpartition("@")
     if not at or not _LOCAL.fullmatch(local):
         raise NoMailbox("the address is not of the form local@domain")
@@ -61,7 +61,7 @@ def _other_scripts(address: str) -> Mailbox:
     wire = f"{local}@{domain}".encode()
     if len(wire) > _LONGEST or len(local.encode()) > _LONGEST_LOCAL:
         raise NoMailbox("the address is longer than SMTP allows")
-    return Mailbox(wire, domain, international=not local.isascii())
+    return MailAddress(wire, domain, international=not local.isascii())
 
 
 def _ascii_domain(written: str) -> str:

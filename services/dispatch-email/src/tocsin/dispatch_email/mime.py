@@ -12,9 +12,9 @@ from binascii import b2a_qp
 from email.utils import formatdate
 from functools import lru_cache
 
-from tocsin.contracts.jobs import EmailContent, Sender
+from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.dispatch_email.headers import address_field, text_field
-from tocsin.dispatch_email.mailboxes import Mailbox, sender_mailbox
+from tocsin.dispatch_email.mailboxes import MailAddress, sender_mailbox
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _URL = re.compile(r"[!-;=?-~]{1,900}")
@@ -30,8 +30,8 @@ class NoMail(Exception):
 def mail(
     *,
     content: EmailContent,
-    sender: Sender,
-    to: Mailbox,
+    sender: SenderIdentity,
+    to: MailAddress,
     delivery_id: str,
     notification_id: str,
     unsubscribe_url: str | None,

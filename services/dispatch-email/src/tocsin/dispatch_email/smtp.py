@@ -13,9 +13,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from tocsin.channel import Answer, InstanceConfig, ProviderKind, Rejected, SecretFile
-from tocsin.contracts.jobs import EmailContent, Job, Sender
+from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_email.mailboxes import Mailbox, NoMailbox, mailbox, sender_mailbox
+from tocsin.dispatch_email.mailboxes import MailAddress, NoMailbox, mailbox, sender_mailbox
 from tocsin.dispatch_email.mime import NoMail, mail
 from tocsin.dispatch_email.smtp_connection import Envelope, Server, SmtpConnection, Tls
 from tocsin.dispatch_email.smtp_replies import Step, lost
@@ -119,11 +119,13 @@ class SmtpProvider:
         try:
             return self._composed(job, job.content, job.sender, recipient)
         except NoMailbox as refusal:
-            return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"Sender identity: {refusal}.")
+            return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"SenderIdentity identity: {refusal}.")
         except NoMail as refusal:
             return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"{refusal}.")
 
-    def _composed(self, job: Job, content: EmailContent, sender: Sender, recipient: Mailbox) -> Envelope:
+    def _composed(
+        self, job: Job, content: EmailContent, sender: SenderIdentity, recipient: MailAddress
+    ) -> Envelope:
         source = sender_mailbox(self._config.envelope_sender or sender.address)
         message = mail(
             content=content,

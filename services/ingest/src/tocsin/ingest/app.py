@@ -14,7 +14,7 @@ from tocsin.ingest.openapi import describe_bodies
 from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.service import IngestService
 from tocsin.ingest.settings import IngestSettings
-from tocsin.kafka import NotStored, Outgoing, Publisher, Replica, Stored
+from tocsin.kafka import NotStored, ProducerRecord, Publisher, RecordMetadata, Replica
 from tocsin.runtime import Health, Service
 from tocsin.web import service_app
 
@@ -70,5 +70,5 @@ def _closed() -> IngestService:
 class _Nowhere:
     """Stands for Kafka in an app that only describes itself."""
 
-    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ARG002, ASYNC109 - as KafkaPublisher has it
+    async def publish(self, records: Sequence[ProducerRecord], *, timeout: float) -> list[RecordMetadata]:  # noqa: ARG002, ASYNC109 - as KafkaPublisher has it
         raise NotStored("There is no Kafka here.")

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from tocsin.contracts.directory import Workflow
+from tocsin.contracts.directory import WorkflowRecord
 from tocsin.contracts.vocabulary import Lane
 from tocsin.observability import get_logger
 from tocsin.web import Fault, json_pointer
@@ -23,7 +23,7 @@ _UNUSABLE: Final = (
 class CompiledWorkflow:
     """One revision of a workflow; its JSON Schema is compiled here, once."""
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(self, workflow: WorkflowRecord) -> None:
         self.key: Final[str] = workflow.key
         self.lane: Final[Lane] = workflow.lane
         self.event_types: Final[tuple[str, ...]] = tuple(workflow.event_types)

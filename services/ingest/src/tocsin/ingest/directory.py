@@ -3,9 +3,9 @@
 from typing import Final
 
 from tocsin.contracts.codec import decode_directory
-from tocsin.contracts.directory import ApiKey, DirectoryRecord, Workflow
+from tocsin.contracts.directory import ApiKeyRecord, DirectoryRecord, WorkflowRecord
 from tocsin.ingest.compiled_workflow import CompiledWorkflow
-from tocsin.kafka import Record
+from tocsin.kafka import ConsumerRecord
 from tocsin.observability import metrics
 from tocsin.web import KeyTable
 
@@ -28,7 +28,7 @@ class Directory:
         """The tenant's published workflows that this type of event triggers."""
         return self._subscribers.get((tenant, event_type), ())
 
-    def apply(self, record: Record) -> None:
+    def apply(self, record: ConsumerRecord) -> None:
         """Take one record; kinds that ingest does not need are passed over. Raises what the codec raises (`Unreadable`)."""
         kind, tenant, name = _named(record)
         if kind not in (_KEY, _WORKFLOW):
@@ -42,9 +42,9 @@ class Directory:
 
     def _remember(self, entity: DirectoryRecord) -> None:
         match entity:
-            case ApiKey():
+            case ApiKeyRecord():
                 self.keys.put(entity)
-            case Workflow():
+            case WorkflowRecord():
                 self._unsubscribe(entity.tenant, entity.key)
                 workflow = self._workflows[entity.tenant, entity.key] = CompiledWorkflow(entity)
                 for event_type in set(workflow.event_types):
@@ -72,7 +72,7 @@ class Directory:
                 del self._subscribers[tenant, event_type]
 
 
-def _named(record: Record) -> tuple[str, str, str]:
+def _named(record: ConsumerRecord) -> tuple[str, str, str]:
     """Kind, tenant and name from the record's key `kind/tenant/name`; the name may hold slashes."""
     parts = (record.key or b"").decode(errors="replace").split("/", 2)
     kind, tenant, name = (*parts, "", "")[:3]

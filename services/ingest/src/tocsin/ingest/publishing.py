@@ -8,7 +8,7 @@ from tocsin.contracts.cloudevents import write_kafka
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.ingest.validation import AcceptedEvent
-from tocsin.kafka import NotStored, Outgoing, Overloaded, ProducerBroken, Stored
+from tocsin.kafka import NotStored, Overloaded, ProducerBroken, ProducerRecord, RecordMetadata
 from tocsin.observability import metrics, record_span, recording
 from tocsin.web import Problem, codes
 
@@ -16,7 +16,7 @@ from tocsin.web import Problem, codes
 class KafkaPublisher(Protocol):
     """What of `tocsin.kafka.Publisher` is used here."""
 
-    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ASYNC109 - as Publisher has it
+    async def publish(self, records: Sequence[ProducerRecord], *, timeout: float) -> list[RecordMetadata]:  # noqa: ASYNC109 - as Publisher has it
         """Return once all are acknowledged; raises NotStored, Overloaded or ProducerBroken."""
         ...
 
@@ -52,9 +52,9 @@ class EventPublisher:
                 record_span("publish", accepted.event.traceparent, seconds=seconds, lane=accepted.lane.value)
         self._seconds[events[0].lane].observe(seconds)
 
-    def _record(self, accepted: AcceptedEvent) -> Outgoing:
+    def _record(self, accepted: AcceptedEvent) -> ProducerRecord:
         headers, value = write_kafka(accepted.event)
-        return Outgoing(self._topics[accepted.lane], accepted.key, value, tuple(headers))
+        return ProducerRecord(self._topics[accepted.lane], accepted.key, value, tuple(headers))
 
     def _refusal(self, code: codes.ProblemCode, what: str, events: Sequence[AcceptedEvent]) -> Problem:
         ids = [accepted.event.id for accepted in events]

@@ -8,7 +8,6 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database, DatabaseSettings, create_engine
 from tocsin.kafka import OTHERS, ConsumerGroup, Fetching, KafkaCluster, Projection, Replica, StoredPositions
 from tocsin.ledger.day_partitions import DayPartitions
-from tocsin.ledger.key_feed import KeyFeed
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.projected_table import ProjectedTable
 from tocsin.ledger.reading import TimelineReader
@@ -46,9 +45,7 @@ def build(settings: LedgerSettings) -> Service:
         settings=settings.database, service="ledger", check=health.check("database"), migrations=MIGRATIONS
     )
     days = DayPartitions(database=database, clock=clock, retention_days=settings.retention_days)
-    replica = Replica(
-        settings=settings.kafka, topic=topics.directory, apply=KeyFeed(keys=keys).apply, health=health
-    )
+    replica = Replica(settings=settings.kafka, topic=topics.directory, apply=keys.apply, health=health)
     # A transaction costs the same for one row and for hundreds, so records may gather at the broker. Without a wait: at once.
     least_bytes = PARTITION_BYTES if settings.gather else 1
     fetching = Fetching(least_bytes=least_bytes, wait=settings.gather or 0.5, partition_bytes=PARTITION_BYTES)

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from tocsin.database import Database
-from tocsin.kafka import InvalidRecordLimit, PartitionBatch, Record, TopicPartition
+from tocsin.kafka import ConsumerRecord, InvalidRecordLimit, PartitionBatch, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.positions import held_positions, move_positions, rows_touched
 from tocsin.ledger.tables import STATUSES, InvalidRecord, Row, Table, stored_at
@@ -89,7 +89,7 @@ class ProjectedTable:
             self._record_spans(rows, seconds)
         await self._observe_ages(records)
 
-    async def _rows(self, records: Iterable[Record]) -> tuple[list[Row], list[Row]]:
+    async def _rows(self, records: Iterable[ConsumerRecord]) -> tuple[list[Row], list[Row]]:
         """The rows of the table, and those of `ledger.unreadable`."""
         rows: list[Row] = []
         invalid: list[Row] = []
@@ -127,7 +127,7 @@ class ProjectedTable:
         for row in rows:
             record_span("store", row[traceparent], seconds=seconds, lane=self._lane, status=str(row[status]))
 
-    async def _observe_ages(self, records: Iterable[Record]) -> None:
+    async def _observe_ages(self, records: Iterable[ConsumerRecord]) -> None:
         now = self._clock.time_ms()
         for number, record in enumerate(records, start=1):
             self._age.observe(max(0, now - record.timestamp_ms) / 1000)

@@ -15,7 +15,7 @@ from asyncpg.pgproto.pgproto import UUID
 
 from tocsin.contracts.dead_letters import DeadLetter, read_dead_letter
 from tocsin.contracts.statuses import Status
-from tocsin.kafka import Record
+from tocsin.kafka import ConsumerRecord
 
 Row = tuple[Any, ...]
 _StructT = TypeVar("_StructT", bound=msgspec.Struct)
@@ -32,13 +32,13 @@ class Table:
     name: str
     columns: tuple[str, ...]
     """The first is `day`, which decides on the partition."""
-    row_of: Callable[[Record], Row]
+    row_of: Callable[[ConsumerRecord], Row]
     """The record's row, `columns` in order; raises `InvalidRecord`."""
     key: str
     """The columns that identify a row: the same record, read again, makes no second one."""
 
 
-def stored_at(record: Record) -> datetime:
+def stored_at(record: ConsumerRecord) -> datetime:
     """When the broker stored the record, UTC."""
     return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
 
@@ -69,7 +69,7 @@ _copied_fields: Final[Callable[[Status], Row]] = eval(  # noqa: S307 - names of 
 _decode_status: Final = msgspec.json.Decoder(StatusWithRawDecision).decode
 
 
-def _status_row(record: Record) -> Row:
+def _status_row(record: ConsumerRecord) -> Row:
     raw = record.value or b""
     try:
         status = _decode_status(raw)
@@ -107,7 +107,7 @@ STATUSES: Final = Table(
 # Dead letters
 
 
-def _dead_letter_row(record: Record) -> Row:
+def _dead_letter_row(record: ConsumerRecord) -> Row:
     try:
         letter, own_headers = read_dead_letter(record.headers)
     except msgspec.ValidationError as error:

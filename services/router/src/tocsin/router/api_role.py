@@ -9,7 +9,6 @@ from tocsin.contracts.topics import Topics
 from tocsin.database import Database
 from tocsin.kafka import Replica
 from tocsin.router.api import create_app
-from tocsin.router.key_replica import KeyFeed
 from tocsin.router.optional_categories import require_unsubscribe_page
 from tocsin.router.relay import Relay
 from tocsin.router.settings import RouterSettings
@@ -34,7 +33,7 @@ def api_role(
     replica = Replica(
         settings=settings.kafka,
         topic=Topics(settings.kafka.topic_prefix).directory,
-        apply=KeyFeed(keys=keys).apply,
+        apply=keys.apply,
         health=health,
         name="api keys",
     )

@@ -12,11 +12,18 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import ApiKey, Category, DirectoryRecord, Template, Tenant, Workflow
+from tocsin.contracts.directory import (
+    ApiKeyRecord,
+    CategoryRecord,
+    DirectoryRecord,
+    TemplateRecord,
+    TenantRecord,
+    WorkflowRecord,
+)
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.stops import RecipientVersion
 from tocsin.contracts.topics import Topics
-from tocsin.kafka import Outgoing
+from tocsin.kafka import ProducerRecord
 from tocsin.router import tables
 
 RECIPIENT_VERSION = "recipient_version"
@@ -52,7 +59,7 @@ _published_template = select(
 
 _KINDS: dict[str, _Kind] = {
     "api_key": _Kind(
-        ApiKey,
+        ApiKeyRecord,
         select(
             *(
                 tables.api_keys.c[n]
@@ -62,7 +69,7 @@ _KINDS: dict[str, _Kind] = {
         (tables.api_keys.c.tenant, tables.api_keys.c.id),
     ),
     "tenant": _Kind(
-        Tenant,
+        TenantRecord,
         select(
             tables.tenants.c.id.label("tenant"),
             *(tables.tenants.c[n] for n in ("name", "default_locale", "attributes", "senders", "providers")),
@@ -70,12 +77,12 @@ _KINDS: dict[str, _Kind] = {
         (tables.tenants.c.id,),
     ),
     "category": _Kind(
-        Category,
+        CategoryRecord,
         select(*(tables.categories.c[n] for n in ("tenant", "key", "name", "default", "ttl_seconds"))),
         (tables.categories.c.tenant, tables.categories.c.key),
     ),
     "workflow": _Kind(
-        Workflow,
+        WorkflowRecord,
         select(
             *(
                 tables.workflows.c[n]
@@ -95,7 +102,7 @@ _KINDS: dict[str, _Kind] = {
         (tables.workflows.c.tenant, tables.workflows.c.key),
     ),
     "template": _Kind(
-        Template,
+        TemplateRecord,
         _published_template,
         (
             tables.templates.c.tenant,
@@ -118,7 +125,7 @@ _KINDS: dict[str, _Kind] = {
 
 async def current_records(
     db: AsyncConnection, refs: Sequence[EntityRef], topics: Topics
-) -> dict[EntityRef, Outgoing]:
+) -> dict[EntityRef, ProducerRecord]:
     """For each entity, in the order given, its record as it now stands, or its tombstone."""
     values: dict[EntityRef, bytes] = {}
     for kind in {ref.kind for ref in refs}:
@@ -171,9 +178,9 @@ def _ref_of(record: DirectoryRecord | RecipientVersion) -> EntityRef:
             return ref_in_directory(record.record_key)
 
 
-def _outgoing(ref: EntityRef, value: bytes | None, topics: Topics) -> Outgoing:
+def _outgoing(ref: EntityRef, value: bytes | None, topics: Topics) -> ProducerRecord:
     if ref.kind == RECIPIENT_VERSION:
-        return Outgoing(topic=topics.stops, key=recipient_key(ref.tenant, ref.key[0]), value=value)
-    return Outgoing(
+        return ProducerRecord(topic=topics.stops, key=recipient_key(ref.tenant, ref.key[0]), value=value)
+    return ProducerRecord(
         topic=topics.directory, key="/".join((ref.kind, ref.tenant, *ref.key)).encode(), value=value
     )

@@ -17,7 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tocsin.contracts.topics import Topics
 from tocsin.database.reach import AWAY
-from tocsin.kafka import KafkaFault, KafkaSettings, Limits, Outgoing, TransactionalProducer, wait_for_topics
+from tocsin.kafka import (
+    KafkaFault,
+    KafkaSettings,
+    Limits,
+    ProducerRecord,
+    TransactionalProducer,
+    wait_for_topics,
+)
 from tocsin.observability import get_logger, metrics
 from tocsin.router.entities import EntityRef, current_records
 from tocsin.router.tables import URGENT, outbox
@@ -136,7 +143,7 @@ class Relay:
             await connection.execute(delete(outbox).where(outbox.c.id.in_(published)))
         return len(published)
 
-    def _fits(self, ref: EntityRef, record: Outgoing) -> bool:
+    def _fits(self, ref: EntityRef, record: ProducerRecord) -> bool:
         """Whether the record is within its topic's limit. If not, the entity's former record stays in the topic."""
         limit = self._limits.of(record.topic)
         if record.size <= limit:
@@ -189,9 +196,9 @@ async def hold_lock(connection: AsyncConnection) -> bool:
     return locked
 
 
-def _portion(records: Mapping[EntityRef, Outgoing]) -> dict[EntityRef, Outgoing]:
+def _portion(records: Mapping[EntityRef, ProducerRecord]) -> dict[EntityRef, ProducerRecord]:
     """The first of the records, as many as go into one transaction; at least one."""
-    portion: dict[EntityRef, Outgoing] = {}
+    portion: dict[EntityRef, ProducerRecord] = {}
     size = 0
     for ref, record in records.items():
         size += record.size

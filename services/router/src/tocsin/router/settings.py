@@ -51,11 +51,11 @@ class RouterSettings(LaneSettings):
     lanes: Lanes = Field(
         default=list(Lane), validation_alias="LANES", description="Lanes whose messages the worker decides"
     )
-    slots: int = Field(
+    shards: int = Field(
         default=2,
         ge=1,
         le=1000,
-        description="Workers that can share a lane at most; fixed like partition counts",
+        description="Shards of a lane: at most so many workers can share it. The same number in all of them; to change it, stop the lane",
     )
     default_tenant: str | None = Field(
         default=None,

@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 
-from .service_account import AccountUnreadableError, ServiceAccount, read_account
+from .service_account import AccountUnreadableError, CatcherAccount, read_account
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LIFETIME = timedelta(seconds=3599)
@@ -70,7 +70,7 @@ class TokenEndpoint:
         grant = self._grants.get(token)
         return grant if grant is not None and grant.expires_at > self._now() else None
 
-    def _account(self) -> ServiceAccount | OAuthRefusal:
+    def _account(self) -> CatcherAccount | OAuthRefusal:
         if self._account_file is None:
             return OAuthRefusal(
                 401, "invalid_client", "CATCHER_FCM_ACCOUNT_FILE is not set: no account is known."
@@ -89,7 +89,7 @@ class TokenEndpoint:
             self._grants.popitem(last=False)
         return {"access_token": token, "expires_in": int(_LIFETIME.total_seconds()), "token_type": "Bearer"}
 
-    def _verified(self, assertion: str, account: ServiceAccount) -> dict[str, Any] | OAuthRefusal:
+    def _verified(self, assertion: str, account: CatcherAccount) -> dict[str, Any] | OAuthRefusal:
         """The claims, when signature, issuer, audience and times are right. Times are ours: the clock is passed in."""
         try:
             claims: dict[str, Any] = jwt.decode(

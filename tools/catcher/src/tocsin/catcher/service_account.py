@@ -15,7 +15,7 @@ class AccountUnreadableError(Exception):
 
 
 @dataclass(frozen=True)
-class ServiceAccount:
+class CatcherAccount:
     """What a verifier needs of it."""
 
     project: str
@@ -46,7 +46,7 @@ def write_account(path: Path, *, project: str, token_uri: str) -> None:
     replace_file(path, json.dumps(account, indent=2) + "\n", mode=0o600)
 
 
-def read_account(path: Path) -> ServiceAccount:
+def read_account(path: Path) -> CatcherAccount:
     """Raises AccountUnreadableError."""
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
@@ -54,7 +54,7 @@ def read_account(path: Path) -> ServiceAccount:
         public = key.public_key()
         if not isinstance(public, rsa.RSAPublicKey):
             raise AccountUnreadableError(f"{path} does not hold an RSA key")
-        return ServiceAccount(
+        return CatcherAccount(
             project=fields["project_id"],
             client_email=fields["client_email"],
             token_uri=fields["token_uri"],

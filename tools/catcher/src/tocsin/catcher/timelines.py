@@ -10,7 +10,7 @@ import httpx
 
 
 @dataclass(frozen=True)
-class Entry:
+class TimelineEntry:
     """Where the stack answers, and the key to ask with; `sample` is what a first event may name."""
 
     url: str
@@ -43,23 +43,23 @@ class EntryFinder:
     """The entry as given, or as the stack's `endpoints.json` has it: read each time, as it comes after the catcher."""
 
     def __init__(self, *, url: str | None, api_key: str | None, endpoints_file: Path | None) -> None:
-        self._given = Entry(url.rstrip("/"), api_key, {}) if url and api_key else None
+        self._given = TimelineEntry(url.rstrip("/"), api_key, {}) if url and api_key else None
         self._endpoints_file = endpoints_file
 
-    def find(self) -> Entry | None:
+    def find(self) -> TimelineEntry | None:
         """None while there is none."""
         written = self._written()
         if self._given is None:
             return written
-        return Entry(self._given.url, self._given.api_key, written.sample if written else {})
+        return TimelineEntry(self._given.url, self._given.api_key, written.sample if written else {})
 
-    def _written(self) -> Entry | None:
+    def _written(self) -> TimelineEntry | None:
         if self._endpoints_file is None:
             return None
         try:
             fields = json.loads(self._endpoints_file.read_text(encoding="utf-8"))
             sample = fields.get("sample")
-            return Entry(
+            return TimelineEntry(
                 str(fields["entry"]).rstrip("/"),
                 str(fields["api_key"]),
                 sample if isinstance(sample, dict) else {},

@@ -13,7 +13,7 @@ TRANSACTIONAL_SERVICES = ("router", "dispatch-")
 
 
 @dataclass(frozen=True, order=True)
-class Rule:
+class AclRule:
     """One permission of one principal."""
 
     principal: str
@@ -22,27 +22,27 @@ class Rule:
     name: str
 
 
-def matrix(topics: Topics) -> list[Rule]:
+def matrix(topics: Topics) -> list[AclRule]:
     """Every permission the services need, and what producers and readers outside may be given."""
     rules = [
-        Rule(writer, "write", "topic", topic.name) for topic in topics.all() for writer in topic.writers
+        AclRule(writer, "write", "topic", topic.name) for topic in topics.all() for writer in topic.writers
     ] + [
-        Rule("readers of status" if reader == ANYONE else reader, "read", "topic", topic.name)
+        AclRule("readers of status" if reader == ANYONE else reader, "read", "topic", topic.name)
         for topic in topics.all()
         for reader in topic.readers
     ]
     for group in topics.groups():
-        rules.append(Rule(group.service, "read", "group", group.name))
-        rules += [Rule(group.service, "read", "topic", topic) for topic in group.topics]
+        rules.append(AclRule(group.service, "read", "group", group.name))
+        rules += [AclRule(group.service, "read", "topic", topic) for topic in group.topics]
         if group.outcome_topic is not None:  # it asks where the topic ends
-            rules.append(Rule(group.service, "describe", "topic", group.outcome_topic))
+            rules.append(AclRule(group.service, "describe", "topic", group.outcome_topic))
     for service in sorted({topic_writer for topic in topics.all() for topic_writer in topic.writers}):
         if service.startswith(TRANSACTIONAL_SERVICES):
             rules += [
-                Rule(service, "write", "transactional id", f"{topics.group(service, lane)}.*")
+                AclRule(service, "write", "transactional id", f"{topics.group(service, lane)}.*")
                 for lane in Lane
             ]
-    rules.append(Rule("router", "write", "transactional id", topics.relay))
+    rules.append(AclRule("router", "write", "transactional id", topics.relay))
     return sorted(set(rules))
 
 

@@ -14,7 +14,7 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.dev.api import Api
 from tocsin.dev.errors import StartFailed
 from tocsin.dev.sample import DATA, EVENT_TYPE, SOURCE, TENANT, WORKFLOW, WORKFLOWS
-from tocsin.kafka import KafkaSettings, Outgoing, Publisher
+from tocsin.kafka import KafkaSettings, ProducerRecord, Publisher
 from tocsin.runtime import Health
 
 CHANNELS = frozenset(WORKFLOWS[WORKFLOW]["channels"])
@@ -39,7 +39,7 @@ class FirstEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrived:
+class ArrivedMessage:
     """What came of one event: the catcher's messages and the ledger's timeline, as they tell them."""
 
     event: FirstEvent
@@ -74,7 +74,7 @@ async def publish_to_kafka(bootstrap_servers: str) -> FirstEvent:
         "tenant": TENANT,
     }
     headers = tuple((f"ce_{name}", value.encode()) for name, value in attributes.items())
-    record = Outgoing(
+    record = ProducerRecord(
         topic=Topics().events(Lane.TRANSACTIONAL),
         key=None,
         value=msgspec.json.encode(DATA),
@@ -89,7 +89,7 @@ async def publish_to_kafka(bootstrap_servers: str) -> FirstEvent:
     return event
 
 
-async def deliver(publish: Callable[[], Awaitable[FirstEvent]], *, api: Api, catcher: Api) -> Arrived:
+async def deliver(publish: Callable[[], Awaitable[FirstEvent]], *, api: Api, catcher: Api) -> ArrivedMessage:
     """Publishes, and returns when a message on every channel was caught and the timeline says so.
 
     A workflow just published reaches the router over Kafka; an event that was decided before that is published anew,
@@ -103,7 +103,7 @@ async def deliver(publish: Callable[[], Awaitable[FirstEvent]], *, api: Api, cat
     raise StartFailed(f"The router does not know the workflow {WORKFLOW} or its templates.")
 
 
-async def _wait_for(event: FirstEvent, *, api: Api, catcher: Api) -> Arrived | None:
+async def _wait_for(event: FirstEvent, *, api: Api, catcher: Api) -> ArrivedMessage | None:
     """None when the event came before its workflow."""
     messages: list[dict[str, Any]] = []
     timeline: dict[str, Any] = {}
@@ -114,7 +114,7 @@ async def _wait_for(event: FirstEvent, *, api: Api, catcher: Api) -> Arrived | N
                 _, timeline = await api.call("GET", f"/v1/timelines/{event.notification}")
                 caught = {message["channel"] for message in messages}
                 if caught == _in(timeline, "sent") == CHANNELS:
-                    return Arrived(event=event, messages=messages, timeline=timeline)
+                    return ArrivedMessage(event=event, messages=messages, timeline=timeline)
                 if _in(timeline, "skipped") or await _unmatched(event, api):
                     return None
                 await asyncio.sleep(0.1)

@@ -6,7 +6,7 @@ import functools
 from rich.console import Console
 
 from tocsin.dev.api import Api
-from tocsin.dev.first_events import Arrived, deliver, publish_over_http, publish_to_kafka
+from tocsin.dev.first_events import ArrivedMessage, deliver, publish_over_http, publish_to_kafka
 from tocsin.dev.progress import Steps
 from tocsin.dev.report import report_addresses, report_caught, report_timeline
 from tocsin.dev.run_folder import RunFolder
@@ -36,7 +36,7 @@ async def run_until_cancelled(*, folder: RunFolder, console: Console) -> None:
         steps.say("The local stack has ended.")
 
 
-async def _first_events(stack: Stack, steps: Steps) -> list[Arrived]:
+async def _first_events(stack: Stack, steps: Steps) -> list[ArrivedMessage]:
     addresses = stack.addresses
     async with (
         Api(url=addresses["entry"], key=addresses["admin_key"]) as manager,

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.dev.first_events import Arrived
+from tocsin.dev.first_events import ArrivedMessage
 
 
-def report_caught(console: Console, arrivals: Sequence[Arrived]) -> None:
+def report_caught(console: Console, arrivals: Sequence[ArrivedMessage]) -> None:
     """One row a caught message, by the way its event came in."""
     rows = [
         (f"event over {arrived.event.way}", message["channel"], message["to"], _words(message))
@@ -21,7 +21,7 @@ def report_caught(console: Console, arrivals: Sequence[Arrived]) -> None:
     _print(console, "What was caught", ("from", "channel", "to", "says"), rows)
 
 
-def report_timeline(console: Console, arrived: Arrived) -> None:
+def report_timeline(console: Console, arrived: ArrivedMessage) -> None:
     """The timeline of one notification, oldest first."""
     rows = [
         (

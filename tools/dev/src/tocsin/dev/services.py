@@ -18,7 +18,7 @@ def module_of(name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Service:
+class LocalService:
     """One service: `name` is its folder's; it listens on `port` of loopback; `env` is added to our own environment."""
 
     name: str
@@ -47,12 +47,12 @@ class Surroundings:
     unsubscribe_secret: str
 
 
-def services(around: Surroundings) -> list[Service]:
+def services(around: Surroundings) -> list[LocalService]:
     """All services, in the order of their start."""
     own: dict[str, dict[str, str]] = {
         "router": {
             "PUBLIC_URL": around.entry,
-            "ROUTER_SLOTS": str(SLOTS),
+            "ROUTER_SHARDS": str(SLOTS),
             "ROUTER_UNSUBSCRIBE_KEYS": f"local:{around.unsubscribe_secret}",
         },
         "ingest": {},
@@ -62,7 +62,7 @@ def services(around: Surroundings) -> list[Service]:
     return [_service(name, own[name], around) for name in NAMES]
 
 
-def _service(name: str, env: Mapping[str, str], around: Surroundings) -> Service:
+def _service(name: str, env: Mapping[str, str], around: Surroundings) -> LocalService:
     port = free_port()
     common = {
         "KAFKA_BOOTSTRAP_SERVERS": around.kafka,
@@ -72,7 +72,7 @@ def _service(name: str, env: Mapping[str, str], around: Surroundings) -> Service
         "HTTP_HOST": "127.0.0.1",
         "HTTP_PORT": str(port),
     }
-    return Service(name=name, env={**common, **env}, port=port)
+    return LocalService(name=name, env={**common, **env}, port=port)
 
 
 def _dispatcher(channel: Channel, around: Surroundings) -> dict[str, str]:

@@ -23,7 +23,7 @@ from tocsin.dev.readiness import wait_until_ready
 from tocsin.dev.run_folder import RunFolder, replace_file
 from tocsin.dev.secrets_file import tables_and_keys, unsubscribe_secret
 from tocsin.dev.servers import Servers
-from tocsin.dev.services import PARTITIONS, Service, Surroundings, services
+from tocsin.dev.services import PARTITIONS, LocalService, Surroundings, services
 from tocsin.dev.supervisor import Program, Supervisor
 from tocsin.kafka import GroupAtWork, KafkaFault, KafkaSettings
 from tocsin.runtime.bounds import CLOSING, SHUTDOWN
@@ -45,7 +45,7 @@ class Stack:
         self._catcher = LocalCatcher(folder=folder.path, endpoints=folder.endpoints)
         self._entry_port = free_port()
         self._entry: Entry | None = None
-        self._services: list[Service] = []
+        self._services: list[LocalService] = []
         self._keys: dict[str, str] = {}
         self.addresses: dict[str, Any] = {}
         """Everything of endpoints.json but the sample and the processes."""
@@ -116,7 +116,7 @@ class Stack:
         async with aiohttp.ClientSession() as client:
             await _side_by_side(*(self._ready(service, client) for service in self._services))
 
-    async def _ready(self, service: Service, client: aiohttp.ClientSession) -> None:
+    async def _ready(self, service: LocalService, client: aiohttp.ClientSession) -> None:
         with self._steps.step(f"Starting {service.name}"):
             await self._answers(service.name, f"{service.url}/readyz", client)
 

@@ -1,4 +1,4 @@
-"""Record headers whose names are not UTF-8: any C client can write them, and aiokafka fails on the whole batch.
+"""ConsumerRecord headers whose names are not UTF-8: any C client can write them, and aiokafka fails on the whole batch.
 
 A group that only ended there would begin again at the same record for ever. Batches are read as before; one that holds such
 a name is read once more, with U+FFFD in place of what is no UTF-8.

@@ -39,7 +39,9 @@ def share_shards(shards: int, held: Mapping[str, Iterable[int]]) -> dict[str, li
 class ShardClaim(msgspec.Struct, frozen=True):
     """What each member tells the leader: how many shards it counts, and which it held last."""
 
-    shards: int = msgspec.field(name="slots")  # as members of earlier releases say it
+    shards: int = msgspec.field(
+        name="slots"
+    )  # what members tell each other keeps its name: all would have to change at once
     held: list[int] = []
 
 
@@ -51,7 +53,7 @@ class ShardAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafk
     """aiokafka's assignor for one member of one group. ``refusal`` holds why this leader refused to assign:
     aiokafka passes only its text on."""
 
-    name = "tocsin-slots"  # as members of earlier releases know it
+    name = "tocsin-slots"  # members agree on the assignor by its name, so it stays
 
     def __init__(self, *, shards: int) -> None:
         self._shards = shards

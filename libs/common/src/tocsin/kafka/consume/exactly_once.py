@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from tocsin.kafka.consume.shard import Batch, FencedShard
-from tocsin.kafka.records import Outgoing
+from tocsin.kafka.records import ProducerRecord
 from tocsin.runtime.clock import Clock
 
 # What is processed and not committed yet may hold this much of a shard, beside its last batch.
@@ -20,7 +20,7 @@ class Part:
     """What follows from the first ``records`` of a batch, at least one: `process` is asked about the rest once they
     are committed."""
 
-    outgoing: Sequence[Outgoing]
+    outgoing: Sequence[ProducerRecord]
     records: int
 
 
@@ -43,7 +43,7 @@ class ExactlyOnce:
 
     def __init__(
         self,
-        process: Callable[[Batch], Awaitable[Sequence[Outgoing] | Part]],
+        process: Callable[[Batch], Awaitable[Sequence[ProducerRecord] | Part]],
         *,
         clock: Clock,
         gather: float = 0.02,

@@ -20,7 +20,7 @@ from tocsin.kafka.client.aiokafka_internals import (
 )
 from tocsin.kafka.client.offsets import Position
 from tocsin.kafka.errors import KafkaFault, OwnershipLost
-from tocsin.kafka.records import Record, TopicPartition, from_consumer
+from tocsin.kafka.records import ConsumerRecord, TopicPartition, from_consumer
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import get_logger
 from tocsin.runtime.bounds import COMMIT, LEAVE, GroupTimeouts
@@ -104,7 +104,7 @@ class Member(Protocol):
 
     async def poll(
         self, partitions: Sequence[TopicPartition], *, max_records: int, seconds: float
-    ) -> dict[TopicPartition, list[Record]]:
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
         """Committed records of these partitions, in offset order; waits ``seconds`` for the first. NoCommittedOffset and
         OffsetNotKept when there is nowhere to read from. Whatever a background task of the group met is raised here."""
         ...
@@ -238,7 +238,7 @@ class GroupMember:
 
     async def poll(
         self, partitions: Sequence[TopicPartition], *, max_records: int, seconds: float
-    ) -> dict[TopicPartition, list[Record]]:
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
         consumer, _ = self._joined
         try:
             fetched = await consumer.getmany(

@@ -8,7 +8,7 @@ import msgspec
 
 from tocsin.kafka.client.offsets import Position
 from tocsin.kafka.consume.shard import StoredShard
-from tocsin.kafka.records import Record, TopicPartition
+from tocsin.kafka.records import ConsumerRecord, TopicPartition
 
 # Of the records of one call to the store; a shard's buffer holds less.
 MAX_BYTES = 67_108_864
@@ -22,7 +22,7 @@ class PartitionBatch(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     partition: TopicPartition
-    records: Sequence[Record]
+    records: Sequence[ConsumerRecord]
     expected: int | None
     next: int
 
@@ -52,7 +52,7 @@ class Projection:
         """Apply the shard's records until it is revoked; the call under way then ends first."""
         expected = dict(shard.stored)
         while batch := await shard.take(max_records=self._batch_records, max_bytes=MAX_BYTES):
-            records: dict[tuple[str, int], list[Record]] = defaultdict(list)
+            records: dict[tuple[str, int], list[ConsumerRecord]] = defaultdict(list)
             for record in batch.records:
                 records[record.topic, record.partition].append(record)
             batches = [

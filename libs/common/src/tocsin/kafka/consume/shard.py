@@ -13,7 +13,7 @@ from tocsin.kafka.consume.member import Lease, Member
 from tocsin.kafka.errors import OwnershipLost
 from tocsin.kafka.lag import PartitionLag
 from tocsin.kafka.produce.transaction_queue import TransactionQueue
-from tocsin.kafka.records import Outgoing, Record, TopicPartition
+from tocsin.kafka.records import ConsumerRecord, ProducerRecord, TopicPartition
 from tocsin.runtime.bounds import GroupTimeouts
 from tocsin.runtime.clock import Clock
 
@@ -26,7 +26,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     shard: int
     assignment: int
-    records: list[Record]
+    records: list[ConsumerRecord]
     partition_count: int = 0
 
     @property
@@ -85,7 +85,7 @@ class Shard:
         }
         self._held = assignment
         self._clock = assignment.clock
-        self._buffer: deque[Record] = deque()
+        self._buffer: deque[ConsumerRecord] = deque()
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._ended = False
@@ -174,13 +174,13 @@ class Shard:
         """Since when (monotonic) the worker has given no sign; None while it waits for records."""
         return None if self._waiting else self._touched
 
-    def first_unread(self, partition: TopicPartition) -> Record | None:
+    def first_unread(self, partition: TopicPartition) -> ConsumerRecord | None:
         """The first record of the partition that waits to be taken."""
         return next(
             (record for record in self._buffer if (record.topic, record.partition) == partition), None
         )
 
-    def put(self, records: Sequence[Record]) -> None:
+    def put(self, records: Sequence[ConsumerRecord]) -> None:
         """Records that were read, to be taken; dropped when the shard is being released."""
         if self.revoked.is_set():
             return
@@ -204,7 +204,7 @@ class Shard:
         self.revoke()
         self._ended = True
 
-    def _take(self, max_records: int, max_bytes: int) -> list[Record]:
+    def _take(self, max_records: int, max_bytes: int) -> list[ConsumerRecord]:
         was_full = self.full
         if len(self._buffer) <= max_records and self._bytes <= max_bytes:
             records = list(self._buffer)
@@ -223,9 +223,9 @@ class Shard:
         self._note_taken(records)
         return records
 
-    def _note_taken(self, records: Sequence[Record]) -> None:
-        first: dict[tuple[str, int], Record] = {}
-        last: dict[tuple[str, int], Record] = {}
+    def _note_taken(self, records: Sequence[ConsumerRecord]) -> None:
+        first: dict[tuple[str, int], ConsumerRecord] = {}
+        last: dict[tuple[str, int], ConsumerRecord] = {}
         for record in records:
             place = (record.topic, record.partition)
             first.setdefault(place, record)
@@ -255,7 +255,7 @@ class FencedShard(Shard):
         self._queue = queue
 
     async def transaction(
-        self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position] | None = None
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position] | None = None
     ) -> None:
         """Write all of it, and the offsets, or none of it. Returns once committed.
 
@@ -266,7 +266,7 @@ class FencedShard(Shard):
         await self.submit(outgoing, offsets)
 
     def submit(
-        self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position] | None = None
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position] | None = None
     ) -> asyncio.Future[None]:
         """`transaction` without waiting: the future is done once it is committed."""
         self.check_held()

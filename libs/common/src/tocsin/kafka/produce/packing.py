@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from tocsin.kafka.errors import RecordTooLarge
 from tocsin.kafka.produce.partitioner import partition_for
-from tocsin.kafka.records import BATCH_OVERHEAD, Outgoing, TopicPartition
+from tocsin.kafka.records import BATCH_OVERHEAD, ProducerRecord, TopicPartition
 
 DEFAULT_LIMIT = 1_048_576
 # Larger batches gain nothing more, and a broker refuses a batch larger than its topic takes.
@@ -46,7 +46,7 @@ class Limits:
         """The largest record of the topic: 1 MiB where nothing is said."""
         return self._limits.get(topic, DEFAULT_LIMIT)
 
-    def check(self, records: Iterable[Outgoing]) -> int:
+    def check(self, records: Iterable[ProducerRecord]) -> int:
         """All bytes together; RecordTooLarge for the first record that its topic would refuse."""
         total = 0
         for record in records:
@@ -58,7 +58,7 @@ class Limits:
 
 
 def pack(
-    records: Sequence[tuple[int, int, Outgoing]],
+    records: Sequence[tuple[int, int, ProducerRecord]],
     *,
     new_builder: Callable[[], BatchBuilder],
     limits: Limits,
@@ -85,7 +85,7 @@ def pack(
     return packed
 
 
-def _append(batch: Packed, index: int, record: Outgoing) -> bool:
+def _append(batch: Packed, index: int, record: ProducerRecord) -> bool:
     added = batch.builder.append(
         timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
     )
@@ -103,7 +103,7 @@ class Partitions:
         self._ask = ask
         self._counts: dict[str, int] = {}
 
-    async def place(self, records: Iterable[Outgoing]) -> list[tuple[int, int, Outgoing]]:
+    async def place(self, records: Iterable[ProducerRecord]) -> list[tuple[int, int, ProducerRecord]]:
         """(index, partition, record) for each."""
         placed = []
         for index, record in enumerate(records):
@@ -116,7 +116,7 @@ class Partitions:
         return count
 
 
-def _partition(record: Outgoing, count: int) -> int:
+def _partition(record: ProducerRecord, count: int) -> int:
     if record.partition is None:
         return partition_for(record.key, count) if record.key is not None else randrange(count)
     if not 0 <= record.partition < count:

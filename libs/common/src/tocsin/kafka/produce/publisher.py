@@ -14,7 +14,7 @@ from tocsin.kafka.client.aiokafka_internals import keep_batches_for_ever, sender
 from tocsin.kafka.errors import KafkaFault, NotStored, Overloaded, ProducerBroken
 from tocsin.kafka.lag import ProducedRecords
 from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
-from tocsin.kafka.records import Outgoing, Stored
+from tocsin.kafka.records import ProducerRecord, RecordMetadata
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import get_logger, metrics
 from tocsin.runtime.bounds import CLOSE_PUBLISHER
@@ -103,7 +103,7 @@ class Publisher:
         """Bytes handed over and not acknowledged yet."""
         return self._held
 
-    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ASYNC109 - the deadline is part of the promise: NotStored, not TimeoutError
+    async def publish(self, records: Sequence[ProducerRecord], *, timeout: float) -> list[RecordMetadata]:  # noqa: ASYNC109 - the deadline is part of the promise: NotStored, not TimeoutError
         """Store all records; returns once every one is acknowledged, in the order given.
 
         Overloaded and RecordTooLarge are raised before anything is sent. NotStored after ``timeout``
@@ -161,7 +161,7 @@ class Publisher:
         self,
         producer: AIOKafkaProducer,
         partitions: Partitions,
-        records: Sequence[Outgoing],
+        records: Sequence[ProducerRecord],
         deliveries: list[_Delivery],
     ) -> None:
         placed = await partitions.place(records)
@@ -178,7 +178,7 @@ class Publisher:
         producer: AIOKafkaProducer,
         index: int,
         number: int,
-        record: Outgoing,
+        record: ProducerRecord,
         deliveries: list[_Delivery],
     ) -> None:
         future = await producer.send(
@@ -191,7 +191,7 @@ class Publisher:
         self,
         producer: AIOKafkaProducer,
         batch: Packed,
-        records: Sequence[Outgoing],
+        records: Sequence[ProducerRecord],
         deliveries: list[_Delivery],
     ) -> None:
         topic, number = batch.partition
@@ -221,13 +221,15 @@ class Publisher:
             for task in waiting:
                 task.cancel()
 
-    def _stored(self, records: Sequence[Outgoing], deliveries: Sequence[_Delivery]) -> list[Stored]:
-        stored: dict[int, Stored] = {}
+    def _stored(
+        self, records: Sequence[ProducerRecord], deliveries: Sequence[_Delivery]
+    ) -> list[RecordMetadata]:
+        stored: dict[int, RecordMetadata] = {}
         for delivery in deliveries:
             done = delivery.future.result()
             for place, index in enumerate(delivery.indexes):
                 offset = done.offset + place if done.offset >= 0 else -1
-                stored[index] = Stored(done.topic, done.partition, offset, done.timestamp)
+                stored[index] = RecordMetadata(done.topic, done.partition, offset, done.timestamp)
         self._produced.count(place.topic for place in stored.values())
         return [stored[index] for index in range(len(records))]
 

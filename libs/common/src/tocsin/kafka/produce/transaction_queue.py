@@ -9,7 +9,7 @@ from tocsin.kafka.client.offsets import Position
 from tocsin.kafka.errors import OwnershipLost
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.transactional_producer import Transactions
-from tocsin.kafka.records import Outgoing, TopicPartition
+from tocsin.kafka.records import ProducerRecord, TopicPartition
 
 # A transaction larger than this keeps readers waiting without being any cheaper per record.
 MOST_RECORDS = 5_000
@@ -18,7 +18,7 @@ MOST_BYTES = 8_388_608
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    outgoing: Sequence[Outgoing]
+    outgoing: Sequence[ProducerRecord]
     offsets: Mapping[TopicPartition, Position]
     size: int
     done: asyncio.Future[None]
@@ -41,7 +41,7 @@ class TransactionQueue:
         self._failure: Exception | None = None
 
     def submit(
-        self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
     ) -> asyncio.Future[None]:
         """A future that is done when all of it is committed. RecordTooLarge and OwnershipLost at once."""
         if self._failure is not None:

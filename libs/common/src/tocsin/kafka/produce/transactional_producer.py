@@ -21,7 +21,7 @@ from tocsin.kafka.errors import RecordTooLarge, TransactionFailed
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.lag import ProducedRecords, service_and_lane
 from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
-from tocsin.kafka.records import Outgoing, TopicPartition
+from tocsin.kafka.records import ProducerRecord, TopicPartition
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import metrics
 from tocsin.runtime.bounds import CLOSE_TRANSACTIONS, TRANSACTION
@@ -36,7 +36,9 @@ class Transactions(Protocol):
     async def open(self) -> None:
         """Fence whoever used the id before, and end their transaction."""
 
-    async def run(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]) -> None:
+    async def run(
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+    ) -> None:
         """All of it, or an error; after an error nothing more is run."""
 
     async def close(self) -> None:
@@ -100,7 +102,9 @@ class TransactionalProducer:
             producer, self._producer = self._producer, None
             await stop_producer(producer, seconds=CLOSE_TRANSACTIONS)
 
-    async def run(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]) -> None:
+    async def run(
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+    ) -> None:
         """One transaction. RecordTooLarge before anything is produced; TransactionFailed for whatever else."""
         self._limits.check(outgoing)
         began = perf_counter()
@@ -119,7 +123,9 @@ class TransactionalProducer:
         self._seconds.observe(perf_counter() - began)
         self._committed.inc()
 
-    async def _run(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]) -> None:
+    async def _run(
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+    ) -> None:
         producer, partitions = self._producer, self._partitions
         if producer is None or partitions is None:
             msg = f"The producer of {self._id} is not open."

@@ -11,7 +11,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from tocsin.kafka.client.aiokafka_internals import high_watermarks, position_now, wait_for_metadata
 from tocsin.kafka.client.offsets import connect_reader, topic_missing
 from tocsin.kafka.errors import NotReadToEnd, OffsetMissing
-from tocsin.kafka.records import Record, TopicPartition, from_consumer
+from tocsin.kafka.records import ConsumerRecord, TopicPartition, from_consumer
 from tocsin.kafka.settings import KafkaSettings
 
 READ_RECORDS = 500
@@ -72,7 +72,7 @@ class LogReader:
         positions = {partition: position_now(self._open, partition) for partition in ends}
         return {partition: at for partition, at in positions.items() if at < ends[partition]}
 
-    async def read(self, *, seconds: float) -> list[list[Record]]:
+    async def read(self, *, seconds: float) -> list[list[ConsumerRecord]]:
         """Records of one partition each, in offset order; nothing when none came within ``seconds``.
 
         OffsetMissing when a given start is no longer kept."""
@@ -109,7 +109,7 @@ async def read_to_end(
     partitions: Sequence[int] | None = None,
     start: Mapping[int, int] | None = None,
     deadline: float | None = None,
-) -> AsyncIterator[list[Record]]:
+) -> AsyncIterator[list[ConsumerRecord]]:
     """Every committed record of ``partitions`` (all of them if None) up to the end as it is at the call.
 
     Begins at ``start`` (partition to offset), else at the first record kept. Yields lists of records of one
@@ -129,7 +129,7 @@ async def read_to_end(
 
 async def until_end(
     reader: LogReader, *, topic: str, deadline: float | None = None
-) -> AsyncIterator[list[Record]]:
+) -> AsyncIterator[list[ConsumerRecord]]:
     """`read_to_end` with a reader that is open already, and stays open."""
     loop = asyncio.get_running_loop()
     late = None if deadline is None else loop.time() + deadline

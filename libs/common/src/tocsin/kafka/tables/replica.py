@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from tocsin.contracts.codec import Unreadable, fault_in
+from tocsin.contracts.codec import Unreadable, describe_error
 from tocsin.kafka.errors import CopyUnreadable, KafkaFault
 from tocsin.kafka.lag import kind_and_lane
-from tocsin.kafka.records import Record
+from tocsin.kafka.records import ConsumerRecord
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.tables.log_reader import LogReader, until_end
 from tocsin.observability import metrics
@@ -33,7 +33,7 @@ class Replica:
         *,
         settings: KafkaSettings,
         topic: str,
-        apply: Callable[[Record], None],
+        apply: Callable[[ConsumerRecord], None],
         health: Health,
         partitions: Sequence[int] | None = None,
         name: str | None = None,
@@ -91,12 +91,12 @@ class Replica:
             raise
         return reader
 
-    def _take(self, records: list[Record]) -> None:
+    def _take(self, records: list[ConsumerRecord]) -> None:
         for record in records:
             try:
                 self._apply(record)
             except Unreadable as error:
-                self._unreadable[record.key] = f"{record.ref} cannot be read ({fault_in(error)})"
+                self._unreadable[record.key] = f"{record.ref} cannot be read ({describe_error(error)})"
             else:
                 self._unreadable.pop(record.key, None)
         self._applied.inc(len(records))

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from tocsin.kafka import (
     NO_FAILPOINTS,
     Cluster,
+    ConsumerRecord,
     Failpoints,
     Fetching,
     GroupTimeouts,
     Limits,
     NotStored,
-    Outgoing,
     Position,
-    Record,
-    Stored,
+    ProducerRecord,
+    RecordMetadata,
     TopicPartition,
     TransactionFailed,
 )
@@ -56,7 +56,7 @@ class MemoryCluster(Cluster):
             for number in range(len(self.logs.of(topic))):
                 self.group(group).committed.setdefault(TopicPartition(topic, number), Position(0, metadata))
 
-    def read(self, topic: str) -> list[Record]:
+    def read(self, topic: str) -> list[ConsumerRecord]:
         """Every committed record of the topic, by partition and offset."""
         return [record for log in self.logs.of(topic) for record in log.read(0)[0]]
 
@@ -115,7 +115,9 @@ class MemoryTransactions(Transactions):
         self._epoch = self._epochs[self._id]
         self._logs.end_transaction(self._id, commit=False)
 
-    async def run(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]) -> None:
+    async def run(
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+    ) -> None:
         self._limits.check(outgoing)
         placed = await self._logs.place(outgoing)
         self._check_epoch()
@@ -153,7 +155,7 @@ class MemoryPublisher:
         self._logs = cluster.logs
         self._limits = Limits(limits)
 
-    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ASYNC109 - as Publisher has it
+    async def publish(self, records: Sequence[ProducerRecord], *, timeout: float) -> list[RecordMetadata]:  # noqa: ASYNC109 - as Publisher has it
         """Store all records, in the order given."""
         self._limits.check(records)
         if self.failures:

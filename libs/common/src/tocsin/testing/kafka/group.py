@@ -5,7 +5,7 @@ import contextlib
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 
-from tocsin.kafka import GroupTimeouts, OwnershipLost, Position, Record, TopicPartition
+from tocsin.kafka import ConsumerRecord, GroupTimeouts, OwnershipLost, Position, TopicPartition
 from tocsin.kafka.consume.member import (
     Assignor,
     Lease,
@@ -147,7 +147,7 @@ class MemoryMember(Member):
 
     async def poll(
         self, partitions: Sequence[TopicPartition], *, max_records: int, seconds: float
-    ) -> dict[TopicPartition, list[Record]]:
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
         self.raise_errors()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -157,7 +157,7 @@ class MemoryMember(Member):
 
     def _fetch(
         self, partitions: Sequence[TopicPartition], max_records: int
-    ) -> dict[TopicPartition, list[Record]]:
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
         if nowhere := self._nowhere.intersection(partitions):
             self._nowhere -= nowhere
             raise NoCommittedOffset(nowhere)
@@ -168,7 +168,7 @@ class MemoryMember(Member):
         }
         if beyond := {place: at for place, at in positions.items() if at > self._logs.at(place).end}:
             raise OffsetNotKept(beyond)
-        fetched: dict[TopicPartition, list[Record]] = {}
+        fetched: dict[TopicPartition, list[ConsumerRecord]] = {}
         for place, position in positions.items():
             records, self._positions[place] = self._logs.at(place).read(position, max_records)
             max_records -= len(records)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from tocsin.kafka import Outgoing, Record, Stored, TopicPartition
+from tocsin.kafka import ConsumerRecord, ProducerRecord, RecordMetadata, TopicPartition
 from tocsin.kafka.client.offsets import topic_missing
 from tocsin.kafka.produce.packing import Partitions
 from tocsin.runtime import Clock
@@ -13,7 +13,7 @@ class Log:
     """One partition. Every offset has a record, except those of aborted records and of transaction markers."""
 
     def __init__(self) -> None:
-        self._records: list[Record | None] = []
+        self._records: list[ConsumerRecord | None] = []
         self._open: dict[str, list[int]] = {}
         """The offsets that each open transaction has written."""
 
@@ -27,7 +27,7 @@ class Log:
         """Where the first open transaction begins: committed records are read up to here."""
         return min((offsets[0] for offsets in self._open.values()), default=self.end)
 
-    def append(self, record: Record, *, transactional_id: str | None) -> None:
+    def append(self, record: ConsumerRecord, *, transactional_id: str | None) -> None:
         """Readers see a transaction's record once it is committed."""
         if transactional_id is not None:
             self._open.setdefault(transactional_id, []).append(self.end)
@@ -42,9 +42,9 @@ class Log:
         if offsets:
             self._records.append(None)
 
-    def read(self, position: int, max_records: int | None = None) -> tuple[list[Record], int]:
+    def read(self, position: int, max_records: int | None = None) -> tuple[list[ConsumerRecord], int]:
         """Committed records from ``position`` on, and the position behind them."""
-        records: list[Record] = []
+        records: list[ConsumerRecord] = []
         stable = self.stable
         while position < stable and (max_records is None or len(records) < max_records):
             if (record := self._records[position]) is not None:
@@ -86,20 +86,22 @@ class Logs:
         """What an assignor asks its cluster."""
         return set(range(len(self.of(topic))))
 
-    async def place(self, records: Iterable[Outgoing]) -> list[tuple[int, Outgoing]]:
+    async def place(self, records: Iterable[ProducerRecord]) -> list[tuple[int, ProducerRecord]]:
         """Each record and its partition, by the partitioner of the real producers."""
         await asyncio.sleep(0)  # a call over the network lets others run
         return [(number, record) for _, number, record in await self._partitions.place(records)]
 
     def append(
-        self, placed: Iterable[tuple[int, Outgoing]], *, transactional_id: str | None = None
-    ) -> list[Stored]:
+        self, placed: Iterable[tuple[int, ProducerRecord]], *, transactional_id: str | None = None
+    ) -> list[RecordMetadata]:
         """Where each record stands; in no transaction, or in the open one of ``transactional_id``."""
         stored, now = [], self._clock.time_ms()
         for number, record in placed:
             log = self.of(record.topic)[number]
-            stored.append(Stored(record.topic, number, log.end, now))
-            kept = Record(record.topic, number, log.end, now, record.key, record.value, record.headers)
+            stored.append(RecordMetadata(record.topic, number, log.end, now))
+            kept = ConsumerRecord(
+                record.topic, number, log.end, now, record.key, record.value, record.headers
+            )
             log.append(kept, transactional_id=transactional_id)
         self._change()
         return stored

@@ -7,7 +7,7 @@ from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
 from tocsin.observability import get_logger
 from tocsin.router.api import recipient_store as store
 from tocsin.router.api.parameters import DevicePath, RecipientPath
-from tocsin.router.api.recipient_models import Device, Devices, DeviceWrite
+from tocsin.router.api.recipient_models import Devices, DeviceWrite, RegisteredDevice
 from tocsin.router.api.rows import not_found
 from tocsin.router.api.transaction import Db
 from tocsin.router.changes import raise_versions
@@ -30,7 +30,7 @@ async def list_devices(*, caller: Reader, db: Db, recipient: RecipientPath) -> D
 
 @router.put(
     "/v1/recipients/{recipient}/devices/{device}",
-    responses={201: {"model": Device, "description": "It was created"}},
+    responses={201: {"model": RegisteredDevice, "description": "It was created"}},
 )
 async def save_device(
     *,
@@ -40,7 +40,7 @@ async def save_device(
     device: DevicePath,
     body: DeviceWrite,
     response: Response,
-) -> Device:
+) -> RegisteredDevice:
     """Add the device, or make it what the body says. Sent twice, it changes nothing more."""
     if await store.lock(db, caller.tenant, recipient) is None:
         raise not_found("recipient")
@@ -66,17 +66,19 @@ async def save_device(
         if old.token != body.token:
             await raise_versions(db, caller.tenant, [recipient])
     log.info("device saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
-    return Device(**row)
+    return RegisteredDevice(**row)
 
 
 @router.get("/v1/recipients/{recipient}/devices/{device}")
-async def read_device(*, caller: Reader, db: Db, recipient: RecipientPath, device: DevicePath) -> Device:
+async def read_device(
+    *, caller: Reader, db: Db, recipient: RecipientPath, device: DevicePath
+) -> RegisteredDevice:
     """One device."""
     query = select(devices).where(*_is(caller.tenant, recipient, device))
     row = (await db.execute(query)).mappings().first()
     if row is None:
         raise not_found("device")
-    return Device(**row)
+    return RegisteredDevice(**row)
 
 
 @router.delete("/v1/recipients/{recipient}/devices/{device}", status_code=204)

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import RowMapping, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tocsin.contracts.directory import ApiKey, Scope
+from tocsin.contracts.directory import ApiKeyRecord, Scope
 from tocsin.router.changes import note_changed
 from tocsin.router.tables import api_keys
 from tocsin.web import KeyParts
@@ -76,9 +76,9 @@ def works(row: RowMapping, now: datetime) -> bool:
     return row["revoked_at"] is None and (row["expires_at"] is None or row["expires_at"] > now)
 
 
-def as_record(row: RowMapping) -> ApiKey:
+def as_record(row: RowMapping) -> ApiKeyRecord:
     """The key as `directory` carries it."""
-    return ApiKey(
+    return ApiKeyRecord(
         tenant=row["tenant"],
         id=row["id"],
         name=row["name"],

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
-from tocsin.contracts.directory import Template as TemplateRecord
+from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.api import recipient_store, tenants
 from tocsin.router.api import template_store as store

@@ -68,7 +68,7 @@ class DeviceWrite(Body):
     platform: Literal["android", "ios", "web"] | None = None
 
 
-class Device(BaseModel):
+class RegisteredDevice(BaseModel):
     """A device of a recipient."""
 
     id: str
@@ -81,7 +81,7 @@ class Device(BaseModel):
 class Devices(BaseModel):
     """All devices of a recipient."""
 
-    data: list[Device]
+    data: list[RegisteredDevice]
 
 
 class Recipient(BaseModel):
@@ -93,7 +93,7 @@ class Recipient(BaseModel):
     locale: str | None
     time_zone: str | None
     attributes: dict[str, Any]
-    devices: list[Device]
+    devices: list[RegisteredDevice]
     version: int = Field(description="Raised by each change that takes something away; see `stops`")
     created_at: datetime
     updated_at: datetime

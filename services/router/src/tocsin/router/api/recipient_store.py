@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
-from tocsin.router.api.recipient_models import Device, Recipient, RecipientWrite
+from tocsin.router.api.recipient_models import Recipient, RecipientWrite, RegisteredDevice
 from tocsin.router.api.rows import Outcome, page_rows
 from tocsin.router.changes import raise_versions
 from tocsin.router.tables import devices, preferences, recipient_versions, recipients
@@ -70,12 +70,14 @@ async def remove(db: AsyncConnection, tenant: str, recipient: str) -> None:
     await raise_versions(db, tenant, [recipient])
 
 
-async def load_devices(db: AsyncConnection, tenant: str, ids: Sequence[str]) -> dict[str, list[Device]]:
+async def load_devices(
+    db: AsyncConnection, tenant: str, ids: Sequence[str]
+) -> dict[str, list[RegisteredDevice]]:
     """The devices of these recipients, by recipient, each list by device id."""
     query = select(devices).where(devices.c.tenant == tenant, devices.c.recipient.in_(ids))
-    by_recipient: dict[str, list[Device]] = defaultdict(list)
+    by_recipient: dict[str, list[RegisteredDevice]] = defaultdict(list)
     for row in (await db.execute(query.order_by(devices.c.id))).mappings():
-        by_recipient[row["recipient"]].append(Device.model_validate(row, from_attributes=False))
+        by_recipient[row["recipient"]].append(RegisteredDevice.model_validate(row, from_attributes=False))
     return by_recipient
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tocsin.contracts.channels import CHANNELS
-from tocsin.contracts.directory import Category, Template, Tenant, Workflow
+from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
 from tocsin.router.policy.decision_log import DecisionLog
@@ -41,10 +41,10 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     """What the directory stores of the recipient."""
     stored_actor: StoredRecipient | None
     """What it stores of the intent's actor, if the intent has one."""
-    tenant: Tenant | None
-    workflow: Workflow | None
-    category: Category | None
-    templates: Mapping[Channel, Mapping[str, Template]]
+    tenant: TenantRecord | None
+    workflow: WorkflowRecord | None
+    category: CategoryRecord | None
+    templates: Mapping[Channel, Mapping[str, TemplateRecord]]
     """The workflow's published templates, by channel and locale."""
     data: Any = msgspec.UNSET
     """The intent's data, if it was decoded before; `msgspec.UNSET` if not."""
@@ -67,7 +67,7 @@ class Skip(NamedTuple):
     reason: Reason
     log: DecisionLog
     detail: str | None = None
-    template: Template | None = None
+    template: TemplateRecord | None = None
 
 
 class Deliver(NamedTuple):
@@ -77,8 +77,8 @@ class Deliver(NamedTuple):
     addresses: list[tuple[str, str]]
     """(address key, address), at least one."""
     recipient: MessageRecipient
-    template: Template
-    category: Category
+    template: TemplateRecord
+    category: CategoryRecord
     expires_at: datetime
     log: DecisionLog
 

@@ -24,7 +24,7 @@ class Preference(NamedTuple):
         return f"{self.channel}/{self.category}/{self.workflow}"
 
 
-class EffectivePreference(NamedTuple):
+class PreferenceOutcome(NamedTuple):
     """What holds, and what decided it: `required`, a preference's scope, or `default` (the category's)."""
 
     enabled: bool
@@ -34,9 +34,9 @@ class EffectivePreference(NamedTuple):
     """Why not; None when enabled."""
 
 
-_REQUIRED: Final = EffectivePreference(True, "required", Rule.CATEGORY, None)
-_ON: Final = EffectivePreference(True, "default", Rule.CATEGORY, None)
-_OFF: Final = EffectivePreference(False, "default", Rule.CATEGORY, Reason.CATEGORY_OFF)
+_REQUIRED: Final = PreferenceOutcome(True, "required", Rule.CATEGORY, None)
+_ON: Final = PreferenceOutcome(True, "default", Rule.CATEGORY, None)
+_OFF: Final = PreferenceOutcome(False, "default", Rule.CATEGORY, Reason.CATEGORY_OFF)
 
 
 def effective_preference(
@@ -46,7 +46,7 @@ def effective_preference(
     category: str,
     category_default: CategoryDefault,
     workflow: str,
-) -> EffectivePreference:
+) -> PreferenceOutcome:
     """What holds for this workflow of this category on this channel.
 
     A `required` category cannot be switched off. Else the most specific stored preference decides: one for the workflow
@@ -62,7 +62,7 @@ def effective_preference(
             best, rank = preference, own
     if best is None:
         return _ON if category_default == "on" else _OFF
-    return EffectivePreference(
+    return PreferenceOutcome(
         best.enabled, best.scope, Rule.PREFERENCE, None if best.enabled else Reason.PREFERENCE_OFF
     )
 

@@ -10,7 +10,7 @@ import minijinja
 import msgspec
 
 from tocsin.contracts.channels import CHANNELS, Content
-from tocsin.contracts.directory import Template
+from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.limits import RENDERED_PART_BYTES
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
@@ -88,19 +88,19 @@ class Renderer:
         self._slow: set[tuple[tuple[str, str, str, str], int]] = set()
         """Revisions that took too long twice: they are not rendered a second time any more."""
 
-    def ready(self, template: Template) -> bool:
+    def ready(self, template: TemplateRecord) -> bool:
         """Whether this revision is compiled."""
         known = self._compiled.get(_key(template))
         return known is not None and known.revision == template.revision
 
-    async def prepare(self, template: Template) -> None:
+    async def prepare(self, template: TemplateRecord) -> None:
         """Compile it in a thread, because a long one takes a second. One is compiled at a time: the threads share the interpreter."""
         async with self._compiling:
             if not self.ready(template):
                 self._install(template, await asyncio.to_thread(_prepared, template))
 
     def render(
-        self, template: Template, context: Mapping[str, Any], *, seconds: float = CPU_SECONDS
+        self, template: TemplateRecord, context: Mapping[str, Any], *, seconds: float = CPU_SECONDS
     ) -> Content | RenderFault:
         """The content for the template's channel. `context` holds the roots; what is missing in it is undefined.
 
@@ -125,25 +125,25 @@ class Renderer:
             return failed.fault
 
     def _rendered(
-        self, template: Template, compiled: _Compiled, context: Mapping[str, Any], seconds: float
+        self, template: TemplateRecord, compiled: _Compiled, context: Mapping[str, Any], seconds: float
     ) -> Content:
         self._meter.start(seconds)
         parts = {part: self._part(part, compiled, context) for part in template.parts}
         return _content(template.channel, parts)
 
-    def forget(self, template: Template) -> None:
+    def forget(self, template: TemplateRecord) -> None:
         """Let go of a template that is published no more."""
         known = self._compiled.pop(_key(template), None)
         if known is not None:
             self._remove(known)
             self._slow.discard((_key(template), known.revision))
 
-    def _ready(self, template: Template) -> _Compiled:
+    def _ready(self, template: TemplateRecord) -> _Compiled:
         if not self.ready(template):
             self._install(template, _prepared(template))
         return self._compiled[_key(template)]
 
-    def _install(self, template: Template, prepared: Mapping[str, str | RenderFault]) -> None:
+    def _install(self, template: TemplateRecord, prepared: Mapping[str, str | RenderFault]) -> None:
         self.forget(template)
         sources: dict[str, bytes] = {}
         names: dict[str, str] = {}
@@ -193,7 +193,7 @@ class Renderer:
         return text
 
 
-def _key(template: Template) -> tuple[str, str, str, str]:
+def _key(template: TemplateRecord) -> tuple[str, str, str, str]:
     return template.tenant, template.workflow, template.channel, template.locale
 
 
@@ -222,7 +222,7 @@ def _escape_html_only(name: str) -> bool:
     return name.rpartition("/")[2] in _HTML
 
 
-def _prepared(template: Template) -> dict[str, str | RenderFault]:
+def _prepared(template: TemplateRecord) -> dict[str, str | RenderFault]:
     """By part the metered source, or what `check_template` would refuse. Touches nothing but its argument."""
     return {part: _prepare(part, source) for part, source in template.parts.items()}
 
@@ -274,6 +274,6 @@ def _content(channel: Channel, texts: dict[str, str]) -> Content:
     return spec.content_of(texts)
 
 
-def preview(template: Template, context: Mapping[str, Any]) -> Content | RenderFault:
+def preview(template: TemplateRecord, context: Mapping[str, Any]) -> Content | RenderFault:
     """Render once, without keeping anything: for content that is not published. `context` is JSON."""
     return Renderer().render(template, msgspec.to_builtins(context))

@@ -13,7 +13,7 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import EventRef, status_of
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane, StatusName
-from tocsin.kafka import Outgoing
+from tocsin.kafka import ProducerRecord
 from tocsin.observability import metrics
 from tocsin.router.worker.budgets import FanOutBudget, LoopSlice
 from tocsin.router.worker.directory import PublishedDirectory
@@ -93,14 +93,14 @@ class BatchContext:
         cause: str,
         at: datetime | None = None,
         **fields: Any,
-    ) -> Outgoing:
+    ) -> ProducerRecord:
         """A record of `status.<lane>`: what `status_of` builds, at the batch's own time unless `at` says another."""
         record = status_of(status, about, lane=self.lane, cause=cause, at=at or self.now, **fields)
         if isinstance(about, EventRef):
             key = event_key(about.tenant, about.event_id)
         else:
             key = recipient_key(about.tenant, about.recipient)
-        return Outgoing(self.topics.status, key, encode(record))
+        return ProducerRecord(self.topics.status, key, encode(record))
 
 
 def event_ref(event: Event, *, origin: str) -> EventRef:

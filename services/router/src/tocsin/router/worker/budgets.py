@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Final
 
 from tocsin.contracts.limits import FAN_OUT_BYTES, FAN_OUT_RECORDS
-from tocsin.kafka import Outgoing
+from tocsin.kafka import ProducerRecord
 from tocsin.runtime import Clock
 
 SLICE_SECONDS: Final = 0.003
@@ -51,7 +51,7 @@ class BatchBudget:
         """Whether another record of the batch may be dealt with."""
         return self._bytes > 0 and self._clock.monotonic() < self._until
 
-    def charge(self, records: Iterable[Outgoing]) -> None:
+    def charge(self, records: Iterable[ProducerRecord]) -> None:
         """These records will be written."""
         self._bytes -= sum(len(outgoing.value or b"") for outgoing in records)
 

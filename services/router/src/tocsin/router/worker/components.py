@@ -84,7 +84,7 @@ def worker_components(
             cluster=cluster,
             group=topics.group("router", lane),
             topics=(topics.events(lane), topics.intents(lane)),
-            ownership=Fenced(cluster=cluster, shards=settings.slots, limits=limits, failpoints=failpoints),
+            ownership=Fenced(cluster=cluster, shards=settings.shards, limits=limits, failpoints=failpoints),
             work=ExactlyOnce(router.process, clock=clock).work,
             timeouts=timeouts or timeouts_for(lane),
             health=health,

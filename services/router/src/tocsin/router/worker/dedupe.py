@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from tocsin.contracts.ids import claim_key, recipient_key
 from tocsin.database import Database
-from tocsin.kafka import Record, partition_for
+from tocsin.kafka import ConsumerRecord, partition_for
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.fan_out import intent_for
 from tocsin.router.worker.parse import EventPlan, ParsedRecord, PendingIntent
@@ -37,8 +37,8 @@ class ClaimsIdentities(Protocol):
 
 
 async def dedupe(
-    parsed: Sequence[tuple[Record, ParsedRecord]], claims: ClaimsIdentities, context: BatchContext
-) -> list[tuple[Record, BatchItem]]:
+    parsed: Sequence[tuple[ConsumerRecord, ParsedRecord]], claims: ClaimsIdentities, context: BatchContext
+) -> list[tuple[ConsumerRecord, BatchItem]]:
     """Each event that triggers a workflow claims its identity. If the identity belongs to another record, the event is a
     duplicate; else it becomes its one intent where that may be decided at once."""
     keys = [
@@ -50,7 +50,7 @@ async def dedupe(
     owners = await claims.claim(
         (key, record.ref) for key, (record, _) in zip(keys, parsed, strict=True) if key is not None
     )
-    items: list[tuple[Record, BatchItem]] = []
+    items: list[tuple[ConsumerRecord, BatchItem]] = []
     for key, (record, item) in zip(keys, parsed, strict=True):
         if key is None or not isinstance(item, EventPlan):
             items.append((record, item))
@@ -65,7 +65,7 @@ async def dedupe(
     return items
 
 
-def _at_once(record: Record, plan: EventPlan, context: BatchContext) -> bool:
+def _at_once(record: ConsumerRecord, plan: EventPlan, context: BatchContext) -> bool:
     """One recipient, in its own partition already, on this lane, by the only workflow that the event triggers."""
     if len(plan.matches) != 1 or plan.rejections:
         return False

@@ -10,9 +10,16 @@ import jsonschema_rs
 from jmespath.exceptions import JMESPathError
 
 from tocsin.contracts.codec import decode_directory
-from tocsin.contracts.directory import ApiKey, Category, DirectoryRecord, Template, Tenant, Workflow
+from tocsin.contracts.directory import (
+    ApiKeyRecord,
+    CategoryRecord,
+    DirectoryRecord,
+    TemplateRecord,
+    TenantRecord,
+    WorkflowRecord,
+)
 from tocsin.contracts.vocabulary import Channel
-from tocsin.kafka import Record
+from tocsin.kafka import ConsumerRecord
 from tocsin.observability import get_logger, metrics
 from tocsin.router.templates import Renderer
 
@@ -20,13 +27,13 @@ log = get_logger(__name__)
 
 _TELLS_NAMES: Final = frozenset({"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"})
 """Faults whose text repeats the names of properties, which are the producer's words."""
-_NO_TEMPLATES: Final[Mapping[Channel, Mapping[str, Template]]] = MappingProxyType({})
+_NO_TEMPLATES: Final[Mapping[Channel, Mapping[str, TemplateRecord]]] = MappingProxyType({})
 
 
 class PublishedWorkflow:
     """One revision of a workflow: its schema and its recipients expression are compiled here, once."""
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(self, workflow: WorkflowRecord) -> None:
         self.workflow: Final = workflow
         self.usable = True
         self.expression: Any = None
@@ -79,17 +86,17 @@ class PublishedDirectory:
         self._renderer = renderer
         self._entities: dict[bytes, DirectoryRecord] = {}
         self._counts: Counter[str] = Counter()
-        self._tenants: dict[str, Tenant] = {}
-        self._categories: dict[tuple[str, str], Category] = {}
+        self._tenants: dict[str, TenantRecord] = {}
+        self._categories: dict[tuple[str, str], CategoryRecord] = {}
         self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
         self._subscribers: dict[tuple[str, str], list[PublishedWorkflow]] = {}
-        self._templates: dict[tuple[str, str], dict[Channel, dict[str, Template]]] = {}
+        self._templates: dict[tuple[str, str], dict[Channel, dict[str, TemplateRecord]]] = {}
 
-    def tenant(self, tenant: str) -> Tenant | None:
+    def tenant(self, tenant: str) -> TenantRecord | None:
         """The tenant; None when there is none."""
         return self._tenants.get(tenant)
 
-    def category(self, tenant: str, key: str) -> Category | None:
+    def category(self, tenant: str, key: str) -> CategoryRecord | None:
         """The tenant's category of this key."""
         return self._categories.get((tenant, key))
 
@@ -101,11 +108,11 @@ class PublishedDirectory:
         """The published workflows that this type of event triggers, by key."""
         return self._subscribers.get((tenant, event_type), [])
 
-    def templates(self, tenant: str, workflow: str) -> Mapping[Channel, Mapping[str, Template]]:
+    def templates(self, tenant: str, workflow: str) -> Mapping[Channel, Mapping[str, TemplateRecord]]:
         """The workflow's published templates, by channel and locale."""
         return self._templates.get((tenant, workflow), _NO_TEMPLATES)
 
-    def apply(self, record: Record) -> None:
+    def apply(self, record: ConsumerRecord) -> None:
         """Take one record: an entity as it now stands, or its end. Raises what the codec raises (`Unreadable`)."""
         key = record.key or b""
         before = self._entities.pop(key, None)
@@ -114,7 +121,7 @@ class PublishedDirectory:
         if record.value is None:
             return
         entity: DirectoryRecord = decode_directory(record.value)
-        if isinstance(entity, ApiKey):
+        if isinstance(entity, ApiKeyRecord):
             return
         self._entities[key] = entity
         self._remember(entity)
@@ -122,13 +129,13 @@ class PublishedDirectory:
     def _remember(self, entity: DirectoryRecord) -> None:
         self._count(entity, 1)
         match entity:
-            case Tenant():
+            case TenantRecord():
                 self._tenants[entity.tenant] = entity
-            case Category():
+            case CategoryRecord():
                 self._categories[entity.tenant, entity.key] = entity
-            case Workflow():
+            case WorkflowRecord():
                 self._publish(PublishedWorkflow(entity))
-            case Template():
+            case TemplateRecord():
                 by_channel = self._templates.setdefault((entity.tenant, entity.workflow), {})
                 by_channel.setdefault(entity.channel, {})[entity.locale] = entity
 
@@ -143,17 +150,17 @@ class PublishedDirectory:
     def _forget(self, entity: DirectoryRecord) -> None:
         self._count(entity, -1)
         match entity:
-            case Tenant():
+            case TenantRecord():
                 self._tenants.pop(entity.tenant, None)
-            case Category():
+            case CategoryRecord():
                 self._categories.pop((entity.tenant, entity.key), None)
-            case Workflow():
+            case WorkflowRecord():
                 self._unpublish(entity)
-            case Template():
+            case TemplateRecord():
                 self._renderer.forget(entity)
                 self._templates[entity.tenant, entity.workflow][entity.channel].pop(entity.locale, None)
 
-    def _unpublish(self, workflow: Workflow) -> None:
+    def _unpublish(self, workflow: WorkflowRecord) -> None:
         former = self._workflows.pop((workflow.tenant, workflow.key))
         for event_type in set(workflow.event_types):
             self._subscribers[workflow.tenant, event_type].remove(former)

@@ -7,7 +7,7 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import event_key, notification_id, recipient_key
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.vocabulary import StatusName
-from tocsin.kafka import Outgoing
+from tocsin.kafka import ProducerRecord
 from tocsin.observability import current_traceparent, span
 from tocsin.router.worker.batch import BatchContext, event_ref
 from tocsin.router.worker.parse import EventPlan, FanOutRest, WorkflowMatch
@@ -42,7 +42,7 @@ def intent_for(
     )
 
 
-def begin_fan_out(plan: EventPlan, context: BatchContext, *, cause: str) -> Iterator[Outgoing]:
+def begin_fan_out(plan: EventPlan, context: BatchContext, *, cause: str) -> Iterator[ProducerRecord]:
     """`event_accepted`, then the intents for the recipients of each workflow."""
     with _fan_out_span(plan, context):
         about = event_ref(plan.event, origin=cause)
@@ -51,7 +51,7 @@ def begin_fan_out(plan: EventPlan, context: BatchContext, *, cause: str) -> Iter
             yield from _fan_out(plan, match, context, start=0, origin=cause, cause=cause)
 
 
-def continue_fan_out(rest: FanOutRest, context: BatchContext, *, cause: str) -> Iterator[Outgoing]:
+def continue_fan_out(rest: FanOutRest, context: BatchContext, *, cause: str) -> Iterator[ProducerRecord]:
     """The intents for the recipients who have none yet."""
     with _fan_out_span(rest.plan, context):
         for match in rest.plan.matches:
@@ -70,7 +70,7 @@ def _fan_out_span(plan: EventPlan, context: BatchContext) -> Iterator[None]:
 
 def _fan_out(
     plan: EventPlan, match: WorkflowMatch, context: BatchContext, *, start: int, origin: str, cause: str
-) -> Iterator[Outgoing]:
+) -> Iterator[ProducerRecord]:
     """Intents from the recipient at `start` on, while the batch's budget lasts; then a continuation for the others."""
     event, budget = plan.event, context.fan_out
     topic = context.topics.intents[match.lane]
@@ -92,9 +92,9 @@ def _fan_out(
                 cause=cause,
                 traceparent=event.traceparent,
             )
-            yield Outgoing(topic, event_key(event.tenant, event.id), encode(rest))
+            yield ProducerRecord(topic, event_key(event.tenant, event.id), encode(rest))
             return
         intent = intent_for(plan, match, match.recipients[cursor], origin=origin, cause=cause)
         value = encode(intent)
         budget.charge(len(value))
-        yield Outgoing(topic, recipient_key(intent.tenant, intent.recipient), value)
+        yield ProducerRecord(topic, recipient_key(intent.tenant, intent.recipient), value)

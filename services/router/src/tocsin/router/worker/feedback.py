@@ -13,7 +13,7 @@ from tocsin.contracts.codec import Unreadable, decode_status
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import Lane, Reason, StatusName
 from tocsin.database import Database
-from tocsin.kafka import Fetching, Record, Shard
+from tocsin.kafka import ConsumerRecord, Fetching, Shard
 from tocsin.observability import get_logger, metrics
 from tocsin.router.changes import lock_recipient, raise_versions
 from tocsin.router.tables import devices
@@ -81,7 +81,7 @@ class Feedback:
         return True
 
 
-def _device_gone(record: Record) -> Status | None:
+def _device_gone(record: ConsumerRecord) -> Status | None:
     """The status, where it says that a push provider knows the device no more. Unreadable ones are the ledger's business."""
     if record.value is None or _MARK not in record.value:
         return None

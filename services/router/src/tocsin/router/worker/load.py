@@ -8,7 +8,7 @@ import msgspec
 from tocsin.contracts.channels import ADDRESS_FIELDS
 from tocsin.contracts.recipients import Device
 from tocsin.database import Database
-from tocsin.kafka import Record
+from tocsin.kafka import ConsumerRecord
 from tocsin.router.policy import UNKNOWN, DecisionInput, Preference, StoredRecipient
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.dedupe import BatchItem
@@ -28,7 +28,9 @@ class LoadsRecipients(Protocol):
         ...
 
 
-async def load(items: Iterable[tuple[Record, BatchItem]], loader: LoadsRecipients) -> StoredRecipients:
+async def load(
+    items: Iterable[tuple[ConsumerRecord, BatchItem]], loader: LoadsRecipients
+) -> StoredRecipients:
     """What is stored of the recipients and actors of all intents to decide."""
     asked: set[RecipientKey] = set()
     for _, item in items:

@@ -6,13 +6,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka
-from tocsin.contracts.codec import Unreadable, decode_intent, decode_request, fault_in
+from tocsin.contracts.codec import Unreadable, decode_intent, decode_request, describe_error
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.limits import JSON_DEPTH
 from tocsin.contracts.vocabulary import Lane, Reason, slowest
-from tocsin.kafka import Record
+from tocsin.kafka import ConsumerRecord
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.directory import PublishedDirectory, PublishedWorkflow
 from tocsin.router.worker.recipients import (
@@ -89,20 +89,20 @@ class UnreadableRecord(NamedTuple):
 ParsedRecord = EventPlan | RejectedEvent | FanOutRest | PendingIntent | UnreadableRecord
 
 
-def parse(record: Record, context: BatchContext) -> ParsedRecord:
+def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
     """What the record asks for. Nothing that a producer may write raises."""
     if record.topic == context.topics.events:
         return _parse_event(record, context)
     try:
         intent = decode_intent(record.value or b"")
     except Unreadable as error:
-        return UnreadableRecord(f"The record is no intent of this release: {fault_in(error)}.")
+        return UnreadableRecord(f"The record is no intent of this release: {describe_error(error)}.")
     if isinstance(intent, Intent):
         return PendingIntent(intent, "checked before")
     return _parse_continuation(intent, context.directory)
 
 
-def _parse_event(record: Record, context: BatchContext) -> EventPlan | RejectedEvent:
+def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | RejectedEvent:
     directory, lane = context.directory, context.lane
     try:
         event = read_kafka(record.headers, record.value, default_tenant=context.default_tenant)
@@ -165,7 +165,7 @@ def _match_request(event: Event, lane: Lane, directory: PublishedDirectory) -> W
     try:
         request = decode_request(event.data)
     except Unreadable as error:
-        return rejected(Reason.DATA_INVALID, f"{fault_in(error, at='/data')}.")
+        return rejected(Reason.DATA_INVALID, f"{describe_error(error, at='/data')}.")
     published = directory.workflow(event.tenant, request.workflow)
     if published is None or not published.usable:
         return rejected(Reason.WORKFLOW_UNKNOWN, "/data/workflow: no published workflow has this key.")
@@ -250,7 +250,7 @@ def _depth_exceeds(data: Any, depth: int) -> bool:
     return True
 
 
-def _identity(record: Record, default_tenant: str | None) -> tuple[str, str]:
+def _identity(record: ConsumerRecord, default_tenant: str | None) -> tuple[str, str]:
     """Tenant and event id of a record that is no valid event, as far as its headers tell."""
     headers = {name.lower(): value.decode(errors="replace") for name, value in record.headers}
     tenant, event_id = headers.get("ce_tenant") or default_tenant or "", headers.get("ce_id", "")

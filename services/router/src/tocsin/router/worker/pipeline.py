@@ -10,7 +10,15 @@ from typing import Final
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
-from tocsin.kafka import NO_FAILPOINTS, Batch, Failpoints, InvalidRecordLimit, Outgoing, Part, Record
+from tocsin.kafka import (
+    NO_FAILPOINTS,
+    Batch,
+    ConsumerRecord,
+    Failpoints,
+    InvalidRecordLimit,
+    Part,
+    ProducerRecord,
+)
 from tocsin.observability import current_traceparent, metrics, record_span, recording, span, tracing_on
 from tocsin.router.policy import decide
 from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics
@@ -76,7 +84,7 @@ class Router:
             default_tenant=self._default_tenant,
         )
         began = perf_counter()
-        parsed: list[tuple[Record, ParsedRecord]] = []
+        parsed: list[tuple[ConsumerRecord, ParsedRecord]] = []
         for record in batch.records:
             parsed.append((record, parse(record, context)))
             if context.loop.due:
@@ -91,7 +99,7 @@ class Router:
         stored = await load(items, self._recipients)
         began = self._stage_ended("look_up", began, traced)
 
-        out: list[Outgoing] = []
+        out: list[ProducerRecord] = []
         done, budget = 0, BatchBudget(clock=self._clock)
         for record, item in items:
             if done and not budget.left:
@@ -113,8 +121,8 @@ class Router:
         return Part(out, records=done)
 
     async def _decided(
-        self, record: Record, pending: PendingIntent, stored: StoredRecipients, context: BatchContext
-    ) -> list[Outgoing]:
+        self, record: ConsumerRecord, pending: PendingIntent, stored: StoredRecipients, context: BatchContext
+    ) -> list[ProducerRecord]:
         """What follows from one intent: decide, render, write."""
         intent, counts = pending.intent, context.counts
         counts.processed["decided"] += 1
@@ -136,7 +144,7 @@ class Router:
         return now
 
 
-async def _collected(records: Iterator[Outgoing], loop: LoopSlice) -> list[Outgoing]:
+async def _collected(records: Iterator[ProducerRecord], loop: LoopSlice) -> list[ProducerRecord]:
     """All of them. They are made one by one, so that the event loop is let go in between if they are many or large."""
     collected = []
     for outgoing in records:

@@ -14,7 +14,7 @@ from tocsin.contracts.ids import delivery_id, recipient_key
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Reason, Rule, StatusName
-from tocsin.kafka import Outgoing
+from tocsin.kafka import ProducerRecord
 from tocsin.router.policy import DecisionInput, Skip, Stop
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.render import Rendered
@@ -25,7 +25,7 @@ _MARGIN: Final = 1024
 
 def write(
     question: DecisionInput, results: Sequence[Rendered | Skip | Stop], context: BatchContext, *, cause: str
-) -> Iterator[Outgoing]:
+) -> Iterator[ProducerRecord]:
     """The records that follow from the record `cause`, in their order: `accepted`, unless one delivery was decided again; then
     for each delivery its job and what became of it."""
     intent = question.intent
@@ -55,9 +55,11 @@ def write(
                     yield from _write_job(job, result, context, cause=cause)
 
 
-def _write_job(job: Job, rendered: Rendered, context: BatchContext, *, cause: str) -> Iterator[Outgoing]:
+def _write_job(
+    job: Job, rendered: Rendered, context: BatchContext, *, cause: str
+) -> Iterator[ProducerRecord]:
     """The job and `routed`; only `failed` if the job is too large for its topic."""
-    outgoing = Outgoing(
+    outgoing = ProducerRecord(
         context.topics.jobs[job.channel], recipient_key(job.tenant, job.recipient), encode(job)
     )
     size, largest = outgoing.size, context.topics.job_bytes[job.channel] - _MARGIN

@@ -6,7 +6,7 @@ from typing import Any
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import EventRef
 from tocsin.contracts.vocabulary import Reason, Rule, StatusName
-from tocsin.kafka import Outgoing, Record
+from tocsin.kafka import ConsumerRecord, ProducerRecord
 from tocsin.observability import get_logger, metrics
 from tocsin.router.policy import DecisionLog
 from tocsin.router.worker.batch import SERVICE, BatchContext, event_ref
@@ -18,10 +18,10 @@ log = get_logger(__name__)
 
 
 def write_event(
-    record: Record,
+    record: ConsumerRecord,
     item: EventPlan | FanOutRest | DuplicateEvent | RejectedEvent | UnreadableRecord,
     context: BatchContext,
-) -> Generator[Outgoing, None, None]:
+) -> Generator[ProducerRecord, None, None]:
     """The records that follow from `record`, in their order."""
     processed, claims = context.counts.processed, context.counts.claims
     match item:
@@ -49,7 +49,9 @@ def write_event(
             yield _dead_letter(record, Reason.RECORD_UNREADABLE, item.detail, "", context)
 
 
-def _duplicate(record: Record, item: DuplicateEvent, context: BatchContext) -> Iterator[Outgoing]:
+def _duplicate(
+    record: ConsumerRecord, item: DuplicateEvent, context: BatchContext
+) -> Iterator[ProducerRecord]:
     """`duplicate` for each notification the event would have made; once for the event, where the budget is too small for all."""
     plan, cause, budget = item.plan, record.ref, context.fan_out
     decision_log = DecisionLog().and_then(Rule.DUPLICATE, "duplicate", {"belongs_to": item.owner})
@@ -72,7 +74,9 @@ def _duplicate(record: Record, item: DuplicateEvent, context: BatchContext) -> I
             yield outgoing
 
 
-def _reject(record: Record, rejections: Sequence[RejectedEvent], context: BatchContext) -> Iterator[Outgoing]:
+def _reject(
+    record: ConsumerRecord, rejections: Sequence[RejectedEvent], context: BatchContext
+) -> Iterator[ProducerRecord]:
     """One dead letter, and one status if the event says whose it is, however many workflows rejected it."""
     context.counts.processed["refused"] += 1
     first = rejections[0]
@@ -91,7 +95,9 @@ def _reject(record: Record, rejections: Sequence[RejectedEvent], context: BatchC
         )  # fmt: skip
 
 
-def _dead_letter(record: Record, reason: Reason, detail: str, tenant: str, context: BatchContext) -> Outgoing:
+def _dead_letter(
+    record: ConsumerRecord, reason: Reason, detail: str, tenant: str, context: BatchContext
+) -> ProducerRecord:
     """The record as it was, with the reason beside it. Of a part that does not fit the topic it has the length and SHA-256."""
     metrics.dead_letters.labels(SERVICE, context.lane, reason).inc()
     log.warning("dead letter", lane=context.lane.value, reason=reason.value, origin=record.ref, tenant=tenant)
@@ -99,7 +105,7 @@ def _dead_letter(record: Record, reason: Reason, detail: str, tenant: str, conte
         service=SERVICE, reason=reason, detail=detail, origin=record.ref, at=context.now, tenant=tenant
     )
     largest = context.topics.dead_bytes
-    return Outgoing(
+    return ProducerRecord(
         context.topics.dead,
         *truncate_to_fit(letter, key=record.key, value=record.value, headers=record.headers, largest=largest),
     )
