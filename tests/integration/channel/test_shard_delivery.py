@@ -419,7 +419,7 @@ async def test_killed_around_the_outcome_nothing_is_lost(bench: Bench, place: st
     assert set(map(int, first.got + second.got)) == set(range(40))
 
 
-async def test_sends_in_flight_end_before_a_slot_is_given_back(bench: Bench):
+async def test_sends_in_flight_end_before_a_shard_is_released(bench: Bench):
     phone = Phone(holds=True)
     await bench.put(*(job(number, recipient=f"r{number}") for number in range(5)))
     async with bench.dispatcher(phone):

@@ -21,33 +21,36 @@ POSITION = "SELECT next_offset FROM ledger.positions"
 
 
 async def test_rows_and_position_are_stored_together(books: Any, story: Any, log: Any) -> None:
-    table, one, two = books.table(), log(0), log(1)
-    records = [one.status(status) for status in story("ann", "email", "sms")]
-    others = [two.status(status) for status in story("bob", "email")]
-    assert await table.load_positions([one.partition, two.partition]) == {}
-    await table.apply([one.batch(*records, expected=None), two.batch(*others, expected=None)])
+    table, first, second = books.table(), log(0), log(1)
+    records = [first.status(status) for status in story("ann", "email", "sms")]
+    others = [second.status(status) for status in story("bob", "email")]
+    assert await table.load_positions([first.partition, second.partition]) == {}
+    await table.apply([first.batch(*records, expected=None), second.batch(*others, expected=None)])
     assert await books.rows(COUNT) == [(8,)]
-    assert await table.load_positions([one.partition, two.partition]) == {one.partition: 5, two.partition: 3}
+    assert await table.load_positions([first.partition, second.partition]) == {
+        first.partition: 5,
+        second.partition: 3,
+    }
 
 
 async def test_a_replay_makes_the_same_rows(books: Any, story: Any, log: Any) -> None:
-    table, one = books.table(), log()
-    records = [one.status(status) for status in story("ann", "email")]
-    await table.apply([one.batch(*records, expected=None)])
+    table, partition = books.table(), log()
+    records = [partition.status(status) for status in story("ann", "email")]
+    await table.apply([partition.batch(*records, expected=None)])
     before = await books.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset")
     await books.rows("SELECT 1")
     async with books.database.driver() as connection:
         await connection.execute("UPDATE ledger.positions SET next_offset = 0")
-    await table.apply([one.batch(*records, expected=0)])
+    await table.apply([partition.batch(*records, expected=0)])
     assert await books.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset") == before
 
 
 async def test_of_two_owners_one_stores(books: Any, story: Any, log: Any) -> None:
-    one = log()
-    first = [one.status(status) for status in story("ann", "email")]
-    await books.table().apply([one.batch(*first, expected=None)])
-    second = [one.status(status) for status in story("bob", "email")]
-    batch = one.batch(*second, expected=3)
+    partition = log()
+    first = [partition.status(status) for status in story("ann", "email")]
+    await books.table().apply([partition.batch(*first, expected=None)])
+    second = [partition.status(status) for status in story("bob", "email")]
+    batch = partition.batch(*second, expected=3)
     ends = await asyncio.gather(
         books.table().apply([batch]), books.table().apply([batch]), return_exceptions=True
     )
@@ -57,8 +60,8 @@ async def test_of_two_owners_one_stores(books: Any, story: Any, log: Any) -> Non
 
 
 async def test_a_first_batch_is_raced_for_as_well(books: Any, story: Any, log: Any) -> None:
-    one = log()
-    batch = one.batch(*(one.status(status) for status in story("ann")), expected=None)
+    partition = log()
+    batch = partition.batch(*(partition.status(status) for status in story("ann")), expected=None)
     ends = await asyncio.gather(
         books.table().apply([batch]), books.table().apply([batch]), return_exceptions=True
     )
@@ -66,22 +69,22 @@ async def test_a_first_batch_is_raced_for_as_well(books: Any, story: Any, log: A
 
 
 async def test_a_loser_in_one_partition_stores_nothing_in_any(books: Any, story: Any, log: Any) -> None:
-    one, two = log(0), log(1)
-    mine = [one.status(status) for status in story("ann")]
-    theirs = [two.status(status) for status in story("bob")]
-    await books.table().apply([two.batch(*theirs, expected=None)])
+    first, second = log(0), log(1)
+    mine = [first.status(status) for status in story("ann")]
+    others = [second.status(status) for status in story("bob")]
+    await books.table().apply([second.batch(*others, expected=None)])
     with pytest.raises(OwnershipLost):
-        await books.table().apply([one.batch(*mine, expected=None), two.batch(*theirs, expected=0)])
+        await books.table().apply([first.batch(*mine, expected=None), second.batch(*others, expected=0)])
     assert await books.rows(COUNT) == [(1,)]
-    assert await books.table().load_positions([one.partition]) == {}
+    assert await books.table().load_positions([first.partition]) == {}
 
 
 async def test_what_fails_before_the_commit_leaves_nothing(books: Any, story: Any, log: Any) -> None:
     async def fail() -> None:
         raise RuntimeError("the power went")
 
-    one = log()
-    batch = one.batch(*(one.status(status) for status in story("ann", "email")), expected=None)
+    partition = log()
+    batch = partition.batch(*(partition.status(status) for status in story("ann", "email")), expected=None)
     with pytest.raises(RuntimeError):
         await books.table(before_commit=fail).apply([batch])
     assert await books.rows(COUNT) == [(0,)]
@@ -91,23 +94,24 @@ async def test_what_fails_before_the_commit_leaves_nothing(books: Any, story: An
 
 
 async def test_records_lie_in_the_day_of_the_brokers_clock(books: Any, story: Any, log: Any) -> None:
-    one = log()
+    partition = log()
     statuses = story("ann", "email")
     days = [books.clock.now() + timedelta(days=days) for days in (-40, -1, 5)]
-    records = [one.status(status, at=at) for status, at in zip(statuses, days, strict=True)]
-    await books.table().apply([one.batch(*records, expected=None)])
-    found = await books.rows("SELECT day, tableoid::regclass::text FROM ledger.statuses ORDER BY day")
-    assert found == [(at.date(), f"ledger.statuses_{at:%Y%m%d}") for at in days]
+    records = [partition.status(status, at=at) for status, at in zip(statuses, days, strict=True)]
+    await books.table().apply([partition.batch(*records, expected=None)])
+    rows = await books.rows("SELECT day, tableoid::regclass::text FROM ledger.statuses ORDER BY day")
+    assert rows == [(at.date(), f"ledger.statuses_{at:%Y%m%d}") for at in days]
 
 
 async def test_days_are_made_ahead_and_dropped_when_old(books: Any, story: Any, log: Any) -> None:
     await books.days.open()
-    one = log()
+    partition = log()
     old, kept = books.clock.now() - timedelta(days=31), books.clock.now() - timedelta(days=30)
     records = [
-        one.status(status, at=at) for status, at in zip(story("ann", "email"), (old, kept), strict=False)
+        partition.status(status, at=at)
+        for status, at in zip(story("ann", "email"), (old, kept), strict=False)
     ]
-    await books.table().apply([one.batch(*records, expected=None)])
+    await books.table().apply([partition.batch(*records, expected=None)])
     assert await books.days.drop_old() == [f"dead_letters_{old:%Y%m%d}", f"statuses_{old:%Y%m%d}"]
     assert await books.rows("SELECT day FROM ledger.statuses") == [(kept.date(),)]
     names = {
@@ -121,20 +125,22 @@ async def test_days_may_be_made_by_all_at_once(books: Any) -> None:
 
 
 async def test_what_is_no_status_is_kept_apart(books: Any, story: Any, log: Any) -> None:
-    one = log()
-    records = [one.status(story("ann")[0]), one.record(b"\xff\x00"), one.record(None)]
-    await books.table().apply([one.batch(*records, expected=None)])
+    partition = log()
+    records = [partition.status(story("ann")[0]), partition.record(b"\xff\x00"), partition.record(None)]
+    await books.table().apply([partition.batch(*records, expected=None)])
     assert await books.rows(COUNT) == [(1,)]
-    found = await books.rows("SELECT kafka_offset, value, reason FROM ledger.unreadable ORDER BY 1")
-    assert [row[:2] for row in found] == [(1, b"\xff\x00"), (2, None)]
-    assert await books.table().load_positions([one.partition]) == {one.partition: 3}
+    rows = await books.rows("SELECT kafka_offset, value, reason FROM ledger.unreadable ORDER BY 1")
+    assert [row[:2] for row in rows] == [(1, b"\xff\x00"), (2, None)]
+    assert await books.table().load_positions([partition.partition]) == {partition.partition: 3}
 
 
 async def test_too_much_that_is_no_status_stops(books: Any, log: Any) -> None:
-    one = log()
+    partition = log()
     with pytest.raises(ConsumptionStopped):
-        await books.table().apply([one.batch(*(one.record(b"x") for _ in range(20)), expected=None)])
-    assert await books.table().load_positions([one.partition]) == {}
+        await books.table().apply(
+            [partition.batch(*(partition.record(b"x") for _ in range(20)), expected=None)]
+        )
+    assert await books.table().load_positions([partition.partition]) == {}
 
 
 async def test_dead_letters_are_kept_whole(books: Any, log: Any) -> None:
@@ -149,8 +155,8 @@ async def test_dead_letters_are_kept_whole(books: Any, log: Any) -> None:
     )
     record = dead.record(b"\x00{", headers=tuple(letter.headers()))
     await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
-    found = await books.rows("SELECT origin, tenant, reason, key, value FROM ledger.dead_letters")
-    assert found == [("e/0/7", "acme", "data_invalid", b"k", b"\x00{")]
+    rows = await books.rows("SELECT origin, tenant, reason, key, value FROM ledger.dead_letters")
+    assert rows == [("e/0/7", "acme", "data_invalid", b"k", b"\x00{")]
 
 
 async def test_what_a_dead_letter_left_out_outlives_its_topic(books: Any, log: Any) -> None:

@@ -262,7 +262,7 @@ async def test_many_unreadable_jobs_stop_it(bench: "LaneBench"):
     await bench.open()
     shard, work = bench.start()
     shard.put(*[b"{broken"] * 20)
-    await until(lambda: "could not be read: replace the release" in str(bench.health.reasons()))
+    await until(lambda: "broken release writes or reads them" in str(bench.health.reasons()))
     assert not work.done()
     assert not shard.coordinator.members
     await shard.revoke()

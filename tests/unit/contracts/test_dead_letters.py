@@ -46,7 +46,7 @@ def test_every_dead_letter_fits_and_keeps_what_it_can(
 ) -> None:
     record = truncate_to_fit(letter(detail), key=key, value=value, headers=headers, largest=LARGEST)
     assert size(record) <= LARGEST
-    read = read_dead_letter(record.headers[-30:])
+    read, _ = read_dead_letter(record.headers[-30:])
     assert (record.key, read.original_key_bytes) in ((key, 0), (None, len(key or b"")))
     assert (record.value, read.original_bytes) in ((value, 0), (None, len(value or b"")))
     assert record.headers[: len(headers)] == headers or read.original_headers == len(headers)
@@ -69,14 +69,14 @@ def test_what_a_compressed_batch_can_hold_fits(key: bytes, value: bytes, headers
 def test_the_largest_part_goes_and_leaves_its_digest() -> None:
     key = bytes(2 * LARGEST)
     record = truncate_to_fit(letter(), key=key, value=b"{}", headers=(("ce_id", b"e1"),), largest=LARGEST)
-    read = read_dead_letter(record.headers)
+    read, _ = read_dead_letter(record.headers)
     assert (record.key, record.value, record.headers[0]) == (None, b"{}", ("ce_id", b"e1"))
     assert (read.original_key_bytes, read.original_key_sha256) == (len(key), sha256(key).hexdigest())
 
 
 def test_headers_that_go_leave_count_bytes_and_digest() -> None:
     headers = (("ab", b"1"), ("c", bytes(LARGEST)))
-    read = read_dead_letter(
+    read, _ = read_dead_letter(
         truncate_to_fit(letter(), key=None, value=None, headers=headers, largest=LARGEST).headers
     )
     told = b"\0\0\0\2ab\0\0\0\x011\0\0\0\1c" + LARGEST.to_bytes(4, "big") + bytes(LARGEST)

@@ -42,7 +42,7 @@ class RememberingPublisher:
         if self.failure is not None:
             raise self.failure
         self.records += records
-        return [Stored(one.topic, 0, place, 0) for place, one in enumerate(records)]
+        return [Stored(record.topic, 0, offset, 0) for offset, record in enumerate(records)]
 
 
 @dataclass

@@ -19,7 +19,7 @@ GOOD: dict[str, Any] = {"workflow": "order-shipped", "recipients": ["ann"], "dat
 
 
 def pointers(problem: dict[str, Any]) -> set[str]:
-    return {one["pointer"] for one in problem["errors"]}
+    return {fault["pointer"] for fault in problem["errors"]}
 
 
 async def test_a_request_is_stored_as_a_cloudevent_and_answered_with_its_ids(way_in: "WayIn") -> None:
@@ -28,9 +28,13 @@ async def test_a_request_is_stored_as_a_cloudevent_and_answered_with_its_ids(way
     assert answer.status_code == 202
     ids = [
         notification_id(
-            tenant="acme", source=INGEST_SOURCE, event_id="order-1", recipient=one, workflow="order-shipped"
+            tenant="acme",
+            source=INGEST_SOURCE,
+            event_id="order-1",
+            recipient=recipient,
+            workflow="order-shipped",
         )
-        for one in ("ann", "bob")
+        for recipient in ("ann", "bob")
     ]
     assert answer.json() == {
         "event_id": "order-1",
@@ -224,8 +228,8 @@ async def test_a_withdrawn_workflow_is_unknown(way_in: "WayIn") -> None:
 
 
 async def test_another_tenants_workflow_is_unknown(way_in: "WayIn") -> None:
-    way_in.publish_workflow("theirs", tenant="other")
-    answer = await way_in.post("/v1/notifications", GOOD | {"workflow": "theirs"})
+    way_in.publish_workflow("foreign", tenant="other")
+    answer = await way_in.post("/v1/notifications", GOOD | {"workflow": "foreign"})
     assert answer.json()["code"] == "unknown_workflow"
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 import pytest
 
 from tocsin.contracts.codec import encode
@@ -99,6 +100,25 @@ def test_a_dead_letter_keeps_its_record() -> None:
         "acme",
     )
     assert (row["key"], row["value"], row["headers"]) == (b"k", b"\x00raw", '[["content-type","/w=="]]')
+
+
+def test_what_a_producer_wrote_is_not_taken_for_the_letter() -> None:
+    """A producer's own headers may have the names of a letter's; those a letter leaves out would otherwise be taken from them."""
+    letter = DeadLetter(service="router", reason="data_invalid", detail="d", origin="e/0/1", at=AT)
+    own = (
+        ("tocsin_dead_service", b"shop"),
+        ("tocsin_dead_tenant", b"other"),
+        ("tocsin_dead_original_bytes", b"many"),
+    )
+    row = dict(
+        zip(
+            tables.DEAD_LETTERS.columns,
+            tables.DEAD_LETTERS.row_of(record(b"{", headers=(*own, *letter.headers()))),
+            strict=True,
+        )
+    )
+    assert (row["service"], row["tenant"], row["original_bytes"]) == ("router", "", 0)
+    assert [name for name, _ in msgspec.json.decode(row["headers"])] == [name for name, _ in own]
 
 
 def test_what_a_dead_letter_had_to_leave_out_stands_in_its_row() -> None:

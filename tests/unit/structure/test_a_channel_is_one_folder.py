@@ -29,10 +29,6 @@ MAY_NAME_CHANNELS = {
     "libs/common/src/tocsin/contracts/vocabulary.py": "the enumeration that the table describes",
     "libs/common/src/tocsin/contracts/jobs.py": "hands the content types on to the dispatchers, whose folders read jobs",
     "services/router/src/tocsin/router/migrations/versions/0001_directory.py": "a migration is never changed: the columns of addresses",
-    "services/router/src/tocsin/router/policy/people.py": "being restructured",
-    "services/router/src/tocsin/router/worker/deliveries.py": "being restructured",
-    "services/router/src/tocsin/router/worker/feedback.py": "being restructured",
-    "services/router/src/tocsin/router/worker/lookups.py": "being restructured",
 }
 """File → why it may."""
 

@@ -45,6 +45,7 @@ class Attempts:
         self._pool = pool
         self._versions = versions
         self._call_timeout = call_timeout
+        self._too_late = Ambiguous(detail=f"No answer within {call_timeout:g} s.")
         self._clock = clock
 
     async def make(
@@ -92,14 +93,45 @@ class Attempts:
         return answer
 
     async def _bounded(self, job: Job, provider: Provider) -> Answer:
+        deadline = _Deadline(self._call_timeout)
         try:
-            async with asyncio.timeout(self._call_timeout):
-                return await provider.send(job)
+            return await provider.send(job)
+        except asyncio.CancelledError:
+            if not deadline.end():
+                raise
+            return self._too_late
         except TimeoutError:
-            return Ambiguous(detail=f"No answer within {self._call_timeout:g} s.")
+            return self._too_late
         except Exception as error:  # noqa: BLE001 - a provider that raises breaks its promise; the message may have gone
             fault = type(error).__name__  # the text may hold an address
             log.warning("provider raised", provider=provider.name, error=fault)
             return Ambiguous(
                 reason=Reason.PROVIDER_ERROR, detail="The adapter failed while it handed the message over."
             )
+        finally:
+            deadline.end()
+
+
+class _Deadline:
+    """Cancels the current task after `seconds`, as `asyncio.timeout` does, for a third of what that costs each call."""
+
+    def __init__(self, seconds: float) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a call is made in a task")
+        self._task = task
+        self._cancellations = task.cancelling()
+        self._passed = False
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._pass)
+
+    def _pass(self) -> None:
+        self._passed = True
+        self._task.cancel()
+
+    def end(self) -> bool:
+        """Whether the deadline has passed, and nobody else has cancelled the task meanwhile."""
+        self._timer.cancel()
+        if not self._passed:
+            return False
+        self._passed = False
+        return self._task.uncancel() <= self._cancellations

@@ -1,6 +1,5 @@
 """A dispatcher, put together: what every channel's service is made of."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +23,7 @@ from tocsin.kafka import (
     Replica,
     timeouts_for,
 )
-from tocsin.runtime import Clock, Component, Health, Service, SystemClock
+from tocsin.runtime import Clock, Component, FunctionComponent, Health, Service, SystemClock
 from tocsin.web import service_app
 
 
@@ -75,7 +74,7 @@ class Dispatcher:
             self.pool,
             Replica(settings=self.settings.kafka, topic=topic, apply=self.versions.apply, health=self.health),
             self.publisher,
-            _Connection("offsets", self.offsets),
+            FunctionComponent(name="offsets", open=self.offsets.open, close=self.offsets.close),
             *(self._group(lane) for lane in self.settings.lanes),
         ]
 
@@ -109,20 +108,3 @@ class Dispatcher:
             timeouts=timeouts,
             buffer_bytes=bytes_of_shard // 3,
         )
-
-
-class _Connection:
-    """A client that only needs to be opened and closed, as a component."""
-
-    def __init__(self, name: str, client: Offsets) -> None:
-        self.name = name
-        self._client = client
-
-    async def open(self) -> None:
-        await self._client.open()
-
-    async def run(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-
-    async def close(self) -> None:
-        await self._client.close()

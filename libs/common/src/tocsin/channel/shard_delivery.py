@@ -50,15 +50,15 @@ REEVALUATED = Finish(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryabl
 class ShardDelivery:
     """One shard under one assignment. Runners call `carry`."""
 
-    def __init__(self, context: LaneContext, slot: FencedShard) -> None:
+    def __init__(self, context: LaneContext, shard: FencedShard) -> None:
         self._context = context
-        self._slot = slot
+        self._shard = shard
         self._order: RecipientOrder[Delivery] = RecipientOrder()
         self._retries: dict[Delivery, asyncio.TimerHandle] = {}
         """What waits until its next attempt is due: the event loop's timers are the queue."""
         self._outcomes = OutcomeWriter(publisher=context.publisher, failpoints=context.failpoints)
         self._offsets = ShardOffsets(
-            slot=slot,
+            shard=shard,
             jobs=context.jobs,
             outcomes=context.status,
             group=context.group,
@@ -90,7 +90,7 @@ class ShardDelivery:
 
     async def _deliver(self) -> None:
         try:
-            revoked = self._start(self._slot.revoked.wait(), "wait for revocation")
+            revoked = self._start(self._shard.revoked.wait(), "wait for revocation")
             reading = self._start(self._read(), "read jobs")
             recording = self._start(self._outcomes.run(), "record outcomes")
             self._start(self._offsets.commit_regularly(), "commit")
@@ -148,7 +148,7 @@ class ShardDelivery:
     async def _read(self) -> None:
         while True:
             await self._offsets.room()
-            batch = await self._slot.take(max_records=TAKE_AT_ONCE)
+            batch = await self._shard.take(max_records=TAKE_AT_ONCE)
             if batch is None:
                 return
             for record in batch.records:
@@ -161,7 +161,7 @@ class ShardDelivery:
         except Unreadable as error:
             self._bury(record, f"The record is no job of this release: {fault_in(error)}.")
             return
-        self._context.invalid_records.good()
+        self._context.invalid_records.saw(valid=1)
         key = recipient_key(job.tenant, job.recipient)
         delivery = Delivery(self, record, job, key, taken_at=self._context.clock.monotonic())
         if self._order.add(key, delivery):
@@ -170,7 +170,7 @@ class ShardDelivery:
     def _bury(self, record: Record, detail: str) -> None:
         """An unreadable job is a broken release's: set it aside, and stop when there are many."""
         context = self._context
-        context.invalid_records.bad(what=f"jobs on {record.topic}")
+        context.invalid_records.saw(invalid=1)
         letter = DeadLetter(
             service=context.service,
             reason=Reason.RECORD_UNREADABLE,
@@ -204,7 +204,7 @@ class ShardDelivery:
 
     async def carry(self, delivery: Delivery, provider: Provider) -> None:
         """One attempt, and what follows from it."""
-        if self._slot.revoked.is_set():  # a moment ago, and `run` has not dropped it yet
+        if self._shard.revoked.is_set():  # a moment ago, and `run` has not dropped it yet
             self._free_place(delivery)
             return
         if not delivery.holds_place:
@@ -216,7 +216,9 @@ class ShardDelivery:
         self._under_way += 1
         try:
             with bound(delivery_id=job.delivery_id, notification_id=job.notification_id, tenant=job.tenant):
-                decision = await self._context.attempts.make(delivery, provider, lease_ok=self._slot.lease_ok)
+                decision = await self._context.attempts.make(
+                    delivery, provider, lease_ok=self._shard.lease_ok
+                )
             match decision:
                 case Finish():
                     self.route(self._end(delivery, decision))
@@ -240,7 +242,7 @@ class ShardDelivery:
     def _leave(self) -> None:
         """A call or a transaction has ended."""
         self._under_way -= 1
-        if self._slot.revoked.is_set():
+        if self._shard.revoked.is_set():
             self._changed.set()
 
     def _free_place(self, delivery: Delivery) -> None:
@@ -253,7 +255,7 @@ class ShardDelivery:
 
     def _retry(self, delivery: Delivery, retry: Retry) -> None:
         """Wait until the next attempt is due: in its recipient's turn, but in no runner's hands."""
-        if self._slot.revoked.is_set():
+        if self._shard.revoked.is_set():
             self._free_place(delivery)
             return
         delay = retry.due - self._context.clock.monotonic()
@@ -294,7 +296,7 @@ class ShardDelivery:
             self._status(delivery, REEVALUATED, provider=None, attempt=0),
         ]
         positions = self._offsets.position_after(record)
-        committed = self._slot.submit(outgoing, positions)
+        committed = self._shard.submit(outgoing, positions)
         self._under_way += 1
         committed.add_done_callback(partial(self._sent_back, delivery, positions, ended_at))
 

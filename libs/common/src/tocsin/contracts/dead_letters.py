@@ -49,14 +49,27 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
         return [(PREFIX + name, str(value).encode()) for name, value in fields.items()]
 
 
-def read_dead_letter(headers: Iterable[tuple[str, bytes]]) -> DeadLetter:
-    """The dead letter a record's headers describe; raises `msgspec.ValidationError` when they describe none."""
-    fields = {
-        name.removeprefix(PREFIX): value.decode(errors="replace")
-        for name, value in headers
-        if name.startswith(PREFIX)
-    }
-    return msgspec.convert(fields, DeadLetter, strict=False)
+_FIRST: Final = PREFIX + DeadLetter.__struct_fields__[0]
+"""The name of a letter's first header. The field is required, so every letter has it."""
+
+
+def read_dead_letter(headers: Headers) -> tuple[DeadLetter, Headers]:
+    """The dead letter that a record's headers describe, and the headers of the record that died.
+
+    A producer may have written headers with a letter's names, and a record that was replayed may have died before. Those are the
+    record's own: its letter's headers stand after them, and begin with the letter's first field. Raises `msgspec.ValidationError`
+    when the headers describe no dead letter.
+    """
+    names = [name for name, _ in headers]
+    start = len(names) - names[::-1].index(_FIRST) - 1 if _FIRST in names else len(names)
+    fields: dict[str, str] = {}
+    own = list(headers[:start])
+    for name, value in headers[start:]:
+        if name.startswith(PREFIX):
+            fields[name.removeprefix(PREFIX)] = value.decode(errors="replace")
+        else:
+            own.append((name, value))
+    return msgspec.convert(fields, DeadLetter, strict=False), tuple(own)
 
 
 class TruncatedRecord(NamedTuple):

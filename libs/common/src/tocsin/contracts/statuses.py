@@ -102,7 +102,8 @@ def status_of(
             "address_key": about.address_key,
             "locale": about.locale,
             "template_version": about.template_version,
-        } | fields
+            **fields,
+        }
     if not isinstance(about, EventRef):
         fields["notification_id"] = about.notification_id
         fields["recipient"] = about.recipient

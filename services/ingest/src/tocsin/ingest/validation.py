@@ -55,7 +55,7 @@ def validate_event(event: Event, *, directory: Directory, limits: RequestLimits)
         raise Problem(codes.INVALID_DATA, detail, errors=faults)
     recipient = event.subject if all(workflow.reaches_subject for workflow in subscribers) else None
     if recipient is not None and not valid_recipient(recipient):
-        recipient = None
+        recipient = None  # No recipient has such an id, so it cannot be the key. What becomes of the event is the router's to decide.
     return AcceptedEvent(
         event=event,
         lane=fastest(*(workflow.lane for workflow in subscribers)),

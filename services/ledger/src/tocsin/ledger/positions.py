@@ -43,13 +43,13 @@ async def move_positions(connection: Any, group: str, batches: Sequence[Partitio
     moved = 0
     if known:
         expected = [batch.expected for batch in known]
-        moved += _rows_touched(
+        moved += rows_touched(
             await connection.execute(
                 _MOVE, group, *_topics_and_numbers(known), expected, _next_offsets(known)
             )
         )
     if new:
-        moved += _rows_touched(
+        moved += rows_touched(
             await connection.execute(_BEGIN, group, *_topics_and_numbers(new), _next_offsets(new))
         )
     if moved != len(batches):
@@ -66,6 +66,6 @@ def _next_offsets(batches: Sequence[PartitionBatch]) -> list[int]:
     return [batch.next for batch in batches]
 
 
-def _rows_touched(tag: str) -> int:
-    """How many, from a command tag such as `UPDATE 3`."""
+def rows_touched(tag: str) -> int:
+    """How many rows a statement touched, from its command tag, such as `UPDATE 3`."""
     return int(tag.rsplit(" ", 1)[1])

@@ -8,7 +8,7 @@ from typing import Any, Final
 from tocsin.database import Database
 from tocsin.kafka import InvalidRecordLimit, PartitionBatch, Record, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
-from tocsin.ledger.positions import held_positions, move_positions
+from tocsin.ledger.positions import held_positions, move_positions, rows_touched
 from tocsin.ledger.tables import STATUSES, InvalidRecord, Row, Table, stored_at
 from tocsin.observability import metrics, record_span, tracing_on
 from tocsin.runtime import Clock
@@ -115,11 +115,11 @@ class ProjectedTable:
         await connection.copy_records_to_table(
             f"incoming_{table.name}", schema_name="pg_temp", records=rows, columns=table.columns
         )
-        command_tag = await connection.execute(
+        inserted = await connection.execute(
             f"INSERT INTO ledger.{table.name} ({columns}) SELECT {columns} FROM pg_temp.incoming_{table.name} "  # noqa: S608 - names from this package
             f"ON CONFLICT ({table.key}) DO NOTHING"
         )
-        return int(command_tag.rsplit(" ", 1)[1])
+        return rows_touched(inserted)
 
     def _record_spans(self, rows: Iterable[Row], seconds: float) -> None:
         traceparent = self._table.columns.index("traceparent")

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from asyncpg.pgproto.pgproto import UUID
 
-from tocsin.contracts.dead_letters import PREFIX, DeadLetter, read_dead_letter
+from tocsin.contracts.dead_letters import DeadLetter, read_dead_letter
 from tocsin.contracts.statuses import Status
 from tocsin.kafka import Record
 
@@ -109,19 +109,14 @@ STATUSES: Final = Table(
 
 def _dead_letter_row(record: Record) -> Row:
     try:
-        letter = read_dead_letter(record.headers)
+        letter, own_headers = read_dead_letter(record.headers)
     except msgspec.ValidationError as error:
         raise InvalidRecord("Not a dead letter: its headers describe none.") from error
     if letter.at.tzinfo is None:
         raise InvalidRecord("Not a dead letter: its time has no time zone.")
-    if any(b"\x00" in value for _, value in record.headers):
+    if b"\x00" in b"".join([value for _, value in record.headers]):
         letter = _without_nul(letter)
     when = stored_at(record)
-    own_headers = [
-        (name, base64.b64encode(value).decode())
-        for name, value in record.headers
-        if not name.startswith(PREFIX)
-    ]
     made = (
         when.date(),
         when,
@@ -130,7 +125,9 @@ def _dead_letter_row(record: Record) -> Row:
         record.offset,
         record.key,
         record.value,
-        msgspec.json.encode(own_headers).decode(),
+        msgspec.json.encode(
+            [(name, base64.b64encode(value).decode()) for name, value in own_headers]
+        ).decode(),
     )
     return made + msgspec.structs.astuple(letter)
 

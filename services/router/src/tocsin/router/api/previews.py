@@ -142,15 +142,15 @@ async def _template(
 async def _variables(db: AsyncConnection, tenant: str, sample: SampleRecipient) -> dict[str, Any]:
     """What the template sees of a person, by the same rules as in a message."""
     match await recipient_store.load(db, tenant, sample.id):
-        case (recipient, _revision):
-            stored = recipient.model_dump(include={*ADDRESS_FIELDS, "locale", "time_zone", "attributes"})
+        case (known, _revision):
+            stored = known.model_dump(include={*ADDRESS_FIELDS, "locale", "time_zone", "attributes"})
         case None:
             stored = {}
     given = sample.model_dump(exclude={"id", "attributes"}, exclude_none=True)
     attributes = {**stored.get("attributes", {}), **sample.attributes}
     person = StoredRecipient(known=True, **{**stored, **given, "attributes": attributes})
-    recipient = recipient_of(sample.id, person, None)
-    return recipient.variables() if recipient is not None else {}
+    shown = recipient_of(sample.id, person, None)
+    return shown.variables() if shown is not None else {}
 
 
 def _record(name: TemplateName, revision: int, parts: dict[str, str]) -> TemplateRecord:

@@ -11,20 +11,21 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.directory import Category, Template, Tenant, Workflow
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
 from tocsin.router.policy.decision_log import DecisionLog
 from tocsin.router.policy.locales import locale_candidates, wanted_locale
 from tocsin.router.policy.preferences import effective_preference
-from tocsin.router.policy.recipients import ADDRESS_KEY, MessageRecipient, StoredRecipient, recipient_of
+from tocsin.router.policy.recipients import MessageRecipient, StoredRecipient, recipient_of
 
 STEP: Final = "1"
 """A workflow has one step so far; the id of a delivery has room for more."""
 
 _WHOLE_CHANNEL: Final = {
-    channel: DeliveryRef(channel=channel, step=STEP, address_key=ADDRESS_KEY.get(channel, ""))
-    for channel in Channel
+    channel: DeliveryRef(channel=channel, step=STEP, address_key=spec.address.key_without_address)
+    for channel, spec in CHANNELS.items()
 }
 """How a channel is named before its addresses are known. A channel with several addresses has no address key yet."""
 
@@ -151,7 +152,7 @@ def _decide_channel(
     if preference.reason is not None:
         return Skip(ref, preference.rule, preference.reason, log)
 
-    addresses = recipient.addresses(ref.channel)
+    addresses = CHANNELS[ref.channel].address.addresses(recipient)
     if question.intent.delivery is not None:
         addresses = [(key, address) for key, address in addresses if key == ref.address_key]
     if not addresses:

@@ -4,12 +4,11 @@ from typing import Any, Final
 
 import msgspec
 
+from tocsin.contracts.channels import ADDRESS_FIELDS, ADDRESS_KINDS
 from tocsin.contracts.recipients import Device, InlineRecipient
-from tocsin.contracts.vocabulary import Channel
 from tocsin.router.policy.preferences import Preference
 
-ADDRESS_KEY: Final = {Channel.EMAIL: "email", Channel.SMS: "phone"}
-"""The address key of a channel with one address. Push has one for each device: the device's id."""
+_VARIABLES: Final = (*ADDRESS_FIELDS, "locale", "time_zone")
 
 
 class StoredRecipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,17 +39,10 @@ class MessageRecipient(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, Any]
     devices: tuple[Device, ...]
 
-    def addresses(self, channel: Channel) -> list[tuple[str, str]]:
-        """(address key, address) of every address on the channel."""
-        if channel is Channel.PUSH:
-            return [(device.id, device.token) for device in self.devices]
-        address = self.email if channel is Channel.EMAIL else self.phone
-        return [(ADDRESS_KEY[channel], address)] if address else []
-
     def variables(self) -> dict[str, Any]:
         """What templates see. A value that is not known is left out, so that printing it is an error."""
         known: dict[str, Any] = {"id": self.id, "attributes": self.attributes}
-        for name in ("email", "phone", "locale", "time_zone"):
+        for name in _VARIABLES:
             value = getattr(self, name)
             if value is not None:
                 known[name] = value
@@ -66,7 +58,7 @@ def recipient_of(
     """
     if inline is None:
         return _as_stored(recipient, stored) if stored.known else None
-    if not stored.known and not (inline.email or inline.phone or inline.devices):
+    if not stored.known and not any(kind.addresses(inline) for kind in ADDRESS_KINDS):
         return None
     return MessageRecipient(
         id=recipient,

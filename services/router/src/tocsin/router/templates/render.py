@@ -42,7 +42,7 @@ _PATH_BEFORE: Final = re.compile(rb"[\w.\[\]'\"]+\Z")
 
 
 _ENGINE_ERRORS: Final = {
-    "UndefinedError": "A variable has no value",
+    "UndefinedError": "undefined variable",  # recorded statuses have these words
     "InvalidOperation": "The value has the wrong type",
     "BadSerialization": "The value cannot be turned into a text",
 }
@@ -246,8 +246,6 @@ def _explained(error: minijinja.TemplateError, source: bytes) -> str:
     if error.kind == "OutOfFuel":
         return f"The template was stopped: it runs more than {FUEL} instructions; use shorter lists and fewer loops."
     what = _expression(source, *error.range) if error.range is not None else ""
-    if error.kind == "UndefinedError" and what:
-        return f"{line}`{what}` has no value. If it may be missing, write `|default('…')` after it or test `is defined`."
     where = f" at `{what}`" if what else ""
     return f"{line}{_ENGINE_ERRORS.get(error.kind, error.kind)}{where}."
 

@@ -58,6 +58,12 @@ def worker_components(
     renderer = Renderer()
     directory = PublishedDirectory(renderer=renderer)
     claims = Claims(database=database, window=settings.duplicate_window)
+    recipients = RecipientLoader(database=database)
+    rendering = DeliveryRenderer(
+        renderer=renderer,
+        public_url=settings.public_url,
+        tokens=UnsubscribeTokens(settings.signing_keys),
+    )
     components: list[Component] = [
         Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health),
         FunctionComponent(name="claim sweeper", run=partial(_sweep_claims, claims)),
@@ -68,12 +74,8 @@ def worker_components(
             topics=topics,
             directory=directory,
             claims=claims,
-            recipients=RecipientLoader(database=database),
-            renderer=DeliveryRenderer(
-                renderer=renderer,
-                public_url=settings.public_url,
-                tokens=UnsubscribeTokens(settings.signing_keys),
-            ),
+            recipients=recipients,
+            renderer=rendering,
             clock=clock,
             default_tenant=settings.default_tenant,
             failpoints=failpoints,

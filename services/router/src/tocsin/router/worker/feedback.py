@@ -8,9 +8,10 @@ from typing import Final
 
 from sqlalchemy import delete
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import Unreadable, decode_status
 from tocsin.contracts.statuses import Status
-from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
+from tocsin.contracts.vocabulary import Lane, Reason, StatusName
 from tocsin.database import Database
 from tocsin.kafka import Fetching, Record, Shard
 from tocsin.observability import get_logger, metrics
@@ -91,7 +92,8 @@ def _device_gone(record: Record) -> Status | None:
     gone = (
         status.status is StatusName.FAILED
         and status.reason == Reason.DEVICE_GONE
-        and status.channel is Channel.PUSH
+        and status.channel is not None
+        and CHANNELS[status.channel].address.gone is Reason.DEVICE_GONE
         and not status.test
     )
     return status if gone else None

@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from tocsin.contracts.channels import ADDRESS_FIELDS
 from tocsin.contracts.recipients import Device
 from tocsin.database import Database
 from tocsin.kafka import Record
@@ -102,8 +103,7 @@ def _stored(row: Any) -> StoredRecipient:
     return StoredRecipient(
         known=row["known"],
         version=row["version"],
-        email=row["email"],
-        phone=row["phone"],
+        **{field: row[field] for field in ADDRESS_FIELDS},
         locale=row["locale"],
         time_zone=row["time_zone"],
         attributes=_object(attributes) if attributes and attributes != "{}" else {},

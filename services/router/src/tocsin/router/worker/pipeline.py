@@ -3,7 +3,7 @@
 What is returned commits in one transaction with the offsets of its records.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from time import perf_counter
 from typing import Final
@@ -99,7 +99,9 @@ class Router:
             if isinstance(item, PendingIntent):
                 written = await self._decided(record, item, stored, context)
             else:
-                written = await _collected(write_event(record, item, context), context.loop)
+                # A fan-out stands within a span. If this task is cancelled, the span ends here, in the task that began it.
+                with closing(write_event(record, item, context)) as records:
+                    written = await _collected(records, context.loop)
             out += written
             budget.charge(written)
             done += 1
@@ -134,16 +136,13 @@ class Router:
         return now
 
 
-async def _collected(records: Generator[Outgoing, None, None], loop: LoopSlice) -> list[Outgoing]:
+async def _collected(records: Iterator[Outgoing], loop: LoopSlice) -> list[Outgoing]:
     """All of them. They are made one by one, so that the event loop is let go in between if they are many or large."""
     collected = []
-    # A fan-out is a generator that stands within a span. If this task is cancelled, the span must end here, in the task that
-    # began it, and not whenever the generator is collected.
-    with closing(records):
-        for outgoing in records:
-            collected.append(outgoing)
-            if loop.due:
-                await loop.let_go()
+    for outgoing in records:
+        collected.append(outgoing)
+        if loop.due:
+            await loop.let_go()
     return collected
 
 

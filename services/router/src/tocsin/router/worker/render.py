@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.jobs import Content
 from tocsin.contracts.vocabulary import Channel, Reason, Rule
@@ -88,12 +89,12 @@ class DeliveryRenderer:
         return results
 
     def _unsubscribe_url(self, intent: Intent, deliver: Deliver) -> str | None:
-        """Where this recipient ends this category on this channel. None for what cannot be ended, and where nobody asks:
-        a mail's job always carries the link, other messages have it only if their template prints it."""
+        """Where this recipient ends this category on this channel. None for what cannot be ended, and where nobody asks: on
+        some channels every job carries the link, on the others only a template may print it."""
         channel, category = deliver.ref.channel, deliver.category
         if self._public_url is None or category.default == "required":
             return None
-        if channel is not Channel.EMAIL and not any(
+        if not CHANNELS[channel].has_unsubscribe_url and not any(
             "links" in source for source in deliver.template.parts.values()
         ):
             return None

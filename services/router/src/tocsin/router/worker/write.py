@@ -3,16 +3,17 @@
 The size of a job is the last rule of a decision. Only here are the bytes known.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, recipient_key
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.vocabulary import Channel, Reason, Rule, StatusName
+from tocsin.contracts.vocabulary import Reason, Rule, StatusName
 from tocsin.kafka import Outgoing
 from tocsin.router.policy import DecisionInput, Skip, Stop
 from tocsin.router.worker.batch import BatchContext
@@ -24,7 +25,7 @@ _MARGIN: Final = 1024
 
 def write(
     question: DecisionInput, results: Sequence[Rendered | Skip | Stop], context: BatchContext, *, cause: str
-) -> Generator[Outgoing, None, None]:
+) -> Iterator[Outgoing]:
     """The records that follow from the record `cause`, in their order: `accepted`, unless one delivery was decided again; then
     for each delivery its job and what became of it."""
     intent = question.intent
@@ -86,6 +87,9 @@ def _job(
     """The delivery to one address."""
     intent, tenant, deliver = question.intent, question.tenant, rendered.deliver
     channel, step = deliver.ref.channel, deliver.ref.step
+    spec = CHANNELS[channel]
+    # Of devices given inline a job carries only the one it is for: all of them in each job would be their number squared.
+    inline = spec.address.narrowed(intent.inline, address_key)
     return Job(
         delivery_id=delivery_id(
             notification=intent.notification_id, channel=channel, step=step, address_key=address_key
@@ -103,27 +107,18 @@ def _job(
         address=address,
         content=rendered.content,
         sender=tenant.senders.get(channel) if tenant else None,
-        unsubscribe_url=rendered.unsubscribe_url if channel is Channel.EMAIL else None,
+        unsubscribe_url=rendered.unsubscribe_url if spec.has_unsubscribe_url else None,
         providers=tenant.providers.get(channel, []) if tenant else [],
         locale=deliver.template.locale,
         template_version=deliver.template.revision,
         test=intent.test,
         event_time=intent.event_time,
         expires_at=deliver.expires_at,
-        intent=_intent_for_address(intent, channel, address_key),
+        intent=intent if inline is intent.inline else replace(intent, inline=inline),
         origin=intent.origin,
         cause=cause,
         traceparent=intent.traceparent,
     )
-
-
-def _intent_for_address(intent: Intent, channel: Channel, address_key: str) -> Intent:
-    """The intent as the job carries it: of devices given inline only the one that the job is for, not all in every job."""
-    inline = intent.inline
-    if channel is not Channel.PUSH or inline is None or inline.devices is None:
-        return intent
-    own = [device for device in inline.devices if device.id == address_key]
-    return replace(intent, inline=replace(inline, devices=own))
 
 
 def _delivery_fields(intent: Intent, ref: DeliveryRef) -> dict[str, Any]:
