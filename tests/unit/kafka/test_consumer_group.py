@@ -384,6 +384,22 @@ async def test_a_hot_partition_does_not_starve_the_others(prepared: MemoryStage)
     assert batches[0] == [0, 1, 2, 3]
 
 
+async def test_the_worker_has_its_turn_after_each_read(prepared: MemoryStage) -> None:
+    """Also where one partition alone has records, and nothing that is awaited has to be waited for."""
+    batches: list[int] = []
+
+    async def work(shard: Shard) -> None:
+        while batch := await shard.take(max_records=10_000, max_bytes=10**9):
+            batches.append(len(batch.records))
+
+    topic = prepared.topic("in")
+    await prepared.publish(*(Outgoing(topic, None, b"v", partition=0) for _ in range(3_000)))
+    running = await prepared.plain(work).start()
+    await until(lambda: sum(batches) == 3_000)
+    await running.leave()
+    assert batches == [consumer_group.POLL_RECORDS] * 6
+
+
 async def test_reading_pauses_for_a_full_shard_alone(prepared: MemoryStage) -> None:
     """And goes on where it stood, once the worker takes."""
     may_take = asyncio.Event()

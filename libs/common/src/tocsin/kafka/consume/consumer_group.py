@@ -265,6 +265,7 @@ class ConsumerGroup(Generic[S]):
                 await asyncio.sleep(0)
         for shard in self._shards.values():
             shard.wake()
+        await asyncio.sleep(0)  # records that were fetched already are read without any other pause
 
     async def _get(
         self, partitions: Sequence[TopicPartition], *, seconds: float

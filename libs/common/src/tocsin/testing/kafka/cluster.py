@@ -170,22 +170,10 @@ class MemoryPublisher:
 
 
 class MemoryOffsets:
-    """`tocsin.kafka.Offsets` of a cluster in memory."""
+    """What dispatchers use of `tocsin.kafka.Offsets`, of a cluster in memory."""
 
     def __init__(self, cluster: MemoryCluster) -> None:
         self._logs = cluster.logs
-
-    async def topics(self) -> frozenset[str]:
-        """The topics that exist."""
-        return self._logs.topics
-
-    async def partitions(self, topic: str) -> int:
-        """How many partitions the topic has; TopicFault when there is no such topic."""
-        return len(self._logs.of(topic))
-
-    async def starts(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """Everything is kept."""
-        return dict.fromkeys(partitions, 0)
 
     async def ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The high watermark of each, also when transactions are open below it."""

@@ -48,10 +48,6 @@ class MemoryGroup:
             self._joining.pop(member.member_id, None)
             self._rebalance()
 
-    def knows(self, member: "MemoryMember") -> bool:
-        """Whether it is a member of the generation that is active."""
-        return self.members.get(member.member_id) is member and member.generation == self.generation
-
     def _rebalance(self) -> None:
         """Call the members; once all have joined, a generation begins, and its leader says who gets what."""
         absent = self.members.keys() - self._joining.keys()
@@ -193,7 +189,7 @@ class MemoryMember(Member):
 
     async def commit(self, positions: Mapping[TopicPartition, Position]) -> None:
         await asyncio.sleep(0)
-        if not self._group.knows(self):
+        if not self._is_known or self.generation != self._group.generation:
             raise OwnershipLost(
                 f"The group {self._group.name} refused a commit of offsets: generation {self.generation} is over."
             )
@@ -205,11 +201,14 @@ class MemoryMember(Member):
     async def _heartbeat(self) -> bool:
         """One that was expelled hears of it, and has to join under another id."""
         await asyncio.sleep(0)
-        known = self._group.members.get(self.member_id) is self
-        if self.member_id and not known:
+        if not self._is_known:
             self.member_id, self.generation = "", -1
             self.called.set()
-        return known
+        return self._is_known
+
+    @property
+    def _is_known(self) -> bool:
+        return self._group.members.get(self.member_id) is self
 
     async def _send_heartbeats(self) -> None:
         while True:
