@@ -94,7 +94,7 @@ async def test_told_to_stop_what_is_in_flight_ends_and_commits(prepared: MemoryS
 
 
 async def test_ownership_lost_closes_everything_and_joins_anew(prepared: MemoryStage, pauses: Pauses) -> None:
-    running = await prepared.copier(rejoins=3, pause=pauses).start()
+    running = await prepared.copier(rejoins=3, sleep=pauses).start()
     await prepared.publish_values(numbers(20))
     await until(lambda: prepared.copied(numbers(20)))
     other = prepared.transactions()
@@ -108,7 +108,7 @@ async def test_ownership_lost_closes_everything_and_joins_anew(prepared: MemoryS
 
 async def test_an_expelled_owner_joins_anew_under_another_name(prepared: MemoryStage, pauses: Pauses) -> None:
     group = prepared.cluster.group(prepared.topic("copier"))
-    running = await prepared.copier(rejoins=1, pause=pauses).start()
+    running = await prepared.copier(rejoins=1, sleep=pauses).start()
     await until(lambda: len(running.component.held) == 2)
     (name, member), *_ = group.members.items()
     group.expel(member)
@@ -140,7 +140,7 @@ async def test_it_joins_anew_three_times_an_hour_and_then_the_process_ends(
         await shard.take()
         raise LeaseLost("too late")
 
-    running = await prepared.fenced(lose, rejoins=3, pause=pauses).start()
+    running = await prepared.fenced(lose, rejoins=3, sleep=pauses).start()
     await prepared.publish_values(numbers(1))
     with pytest.raises(LeaseLost, match="too late"):
         await running.ended()
@@ -164,7 +164,7 @@ async def test_a_stop_ends_the_pause(prepared: MemoryStage) -> None:
 
     health = Health(service="test")
     running = await prepared.fenced(
-        once(LeaseLost("too late")), rejoins=1, pause=pause, health=health
+        once(LeaseLost("too late")), rejoins=1, sleep=pause, health=health
     ).start()
     await paused.wait()
     assert "joins the group anew: too late" in str(health.reasons())
@@ -173,14 +173,14 @@ async def test_a_stop_ends_the_pause(prepared: MemoryStage) -> None:
 
 async def test_leases_lost_together_are_a_lost_ownership(prepared: MemoryStage, pauses: Pauses) -> None:
     lost = ExceptionGroup("of tasks", [LeaseLost("a"), ExceptionGroup("inner", [LeaseLost("b")])])
-    running = await prepared.fenced(once(lost), rejoins=1, pause=pauses).start()
+    running = await prepared.fenced(once(lost), rejoins=1, sleep=pauses).start()
     await until(lambda: len(pauses.seconds) == 1 and len(running.component.held) == 2)
     await running.leave()
 
 
 async def test_a_defect_beside_a_lost_lease_ends_the_process(prepared: MemoryStage, pauses: Pauses) -> None:
     both = ExceptionGroup("of tasks", [LeaseLost("a"), LookupError("a defect")])
-    running = await prepared.fenced(once(both), rejoins=1, pause=pauses).start()
+    running = await prepared.fenced(once(both), rejoins=1, sleep=pauses).start()
     with pytest.raises(ExceptionGroup) as caught:
         await running.ended()
     assert caught.value is both
@@ -246,8 +246,12 @@ async def stubborn(shard: Shard) -> None:
     await asyncio.Event().wait()
 
 
-async def test_work_that_does_not_end_in_time_ends_the_membership(prepared: MemoryStage) -> None:
-    running = await prepared.fenced(stubborn, timeouts=HASTY).start()
+@pytest.mark.parametrize("rejoins", [0, 3])
+async def test_work_that_does_not_end_in_time_ends_the_membership(
+    prepared: MemoryStage, rejoins: int
+) -> None:
+    """Who was told to stop does not join anew, and says why it did not end well."""
+    running = await prepared.fenced(stubborn, timeouts=HASTY, rejoins=rejoins).start()
     await until(lambda: len(running.component.held) == 2)
     with pytest.raises(
         DrainTooSlow, match=r"What shards 0, 1 of tocsin\.copier held did not end within 0\.05 s"
@@ -358,7 +362,7 @@ async def test_assignments_are_counted_over_memberships(prepared: MemoryStage, p
             raise lost.pop()
         await take_all(shard)
 
-    running = await prepared.plain(work, rejoins=1, pause=pauses).start()
+    running = await prepared.plain(work, rejoins=1, sleep=pauses).start()
     await until(lambda: len(assignments) == 2)
     await running.leave()
     assert assignments == [1, 2]
@@ -393,7 +397,7 @@ async def test_the_worker_has_its_turn_after_each_read(prepared: MemoryStage) ->
             batches.append(len(batch.records))
 
     topic = prepared.topic("in")
-    await prepared.publish(*(Outgoing(topic, None, b"v", partition=0) for _ in range(3_000)))
+    await prepared.publish(*(ProducerRecord(topic, None, b"v", partition=0) for _ in range(3_000)))
     running = await prepared.plain(work).start()
     await until(lambda: sum(batches) == 3_000)
     await running.leave()

@@ -3,7 +3,7 @@
 import pytest
 from tests.unit.kafka.conftest import MemoryStage
 
-from tocsin.kafka import NotStored, Outgoing, Overloaded, OwnershipLost, RecordTooLarge, Shard
+from tocsin.kafka import NotStored, Overloaded, OwnershipLost, ProducerRecord, RecordTooLarge, Shard
 from tocsin.testing.cluster_suite import ClusterSuite
 from tocsin.testing.kafka import MemoryPublisher
 from tocsin.testing.stage import numbers
@@ -36,9 +36,9 @@ async def test_an_expelled_member_commits_nothing(stage: MemoryStage) -> None:
 async def test_a_publisher_that_fails_stores_nothing(stage: MemoryStage) -> None:
     await stage.topics("out")
     publisher = MemoryPublisher(stage.cluster, limits={stage.topic("out"): 200})
-    record = Outgoing(stage.topic("out"), b"k", b"v")
+    record = ProducerRecord(stage.topic("out"), b"k", b"v")
     with pytest.raises(RecordTooLarge):
-        await publisher.publish([record, Outgoing(stage.topic("out"), b"k", b"x" * 200)], timeout=1)
+        await publisher.publish([record, ProducerRecord(stage.topic("out"), b"k", b"x" * 200)], timeout=1)
     publisher.failures = [Overloaded("full"), NotStored("away")]
     for failure in (Overloaded, NotStored):
         with pytest.raises(failure):

@@ -7,8 +7,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tocsin.kafka import ConsumerRecord, FencedShard, Position, TopicPartition
-from tocsin.kafka.consume.member import LogEnds, Member
-from tocsin.kafka.lag import GroupMetrics
+from tocsin.kafka.consume.group_metrics import GroupMetrics
+from tocsin.kafka.consume.member import Member
+from tocsin.kafka.lag import LogEnds
 from tocsin.testing.clock import ManualClock
 
 HOUR = 3600.0

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from tocsin.kafka import ConsumerRecord, FencedShard, OwnershipLost, Position, TopicPartition
-from tocsin.kafka.consume.member import LogEnds
+from tocsin.kafka.lag import LogEnds
 
 P = TopicPartition("in", 0)
 

@@ -1,17 +1,13 @@
-"""What a consumer group and its producers show on /metrics: counts, and how far behind each partition is."""
+"""How far behind a partition is, and the bounded labels under which groups and producers are counted."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from tocsin.contracts.vocabulary import Lane
-from tocsin.kafka.records import ConsumerRecord, TopicPartition
+from tocsin.kafka.records import ConsumerRecord
 from tocsin.observability import metrics
 from tocsin.runtime.clock import Clock
-
-if TYPE_CHECKING:
-    from tocsin.kafka.consume.member import LogEnds, Member
-    from tocsin.kafka.consume.shard import Shard
 
 _LANES = frozenset(Lane)
 
@@ -46,6 +42,14 @@ class ProducedRecords:
             self._counters[topic](records)
 
 
+class LogEnds(NamedTuple):
+    """Of one partition: the next offset to be read, the last stable offset, and the high watermark."""
+
+    position: int
+    stable: int
+    end: int
+
+
 class PartitionLag:
     """How far the work on one partition has come: for the lag that is shown, not for what is promised.
 
@@ -75,7 +79,7 @@ class PartitionLag:
             latest_ms = self._in_hand.popleft()[1].timestamp_ms
             self._nothing_older_ms = max(latest_ms, self._nothing_older_ms or 0)
 
-    def behind(self, *, unread: ConsumerRecord | None, ends: "LogEnds") -> tuple[int, int | None]:
+    def behind(self, *, unread: ConsumerRecord | None, ends: LogEnds) -> tuple[int, int | None]:
         """How many records wait, and when the broker stored the oldest of them (None when none waits).
 
         ``unread`` is the first record that was read and not taken. Records that cannot be read yet, behind an open
@@ -94,71 +98,3 @@ class PartitionLag:
         if self._first_look_ms is None:
             self._first_look_ms = self._clock.time_ms()
         return behind, self._first_look_ms
-
-
-class GroupMetrics:
-    """The metrics of one consumer group in this process."""
-
-    def __init__(self, *, group: str, prefix: str, clock: Clock) -> None:
-        self._prefix = prefix
-        self._clock = clock
-        self._labels = service_and_lane(group, prefix=prefix)
-        self._consumed: dict[str, Callable[[float], None]] = {}
-        self._stable: dict[TopicPartition, tuple[int, float]] = {}
-        """The last stable offset of each partition that is shown, and since when (monotonic) it stands there."""
-
-    def consumed(self, topic: str, records: int) -> None:
-        """Records were read."""
-        if topic not in self._consumed:
-            kind, _ = kind_and_lane(topic, prefix=self._prefix)
-            self._consumed[topic] = metrics.consumed.labels(*self._labels, kind).inc
-        self._consumed[topic](records)
-
-    def assigned(self) -> None:
-        """The broker gave out the partitions anew."""
-        metrics.rebalances.labels(*self._labels).inc()
-
-    def acquired(self, shards: int, seconds: float) -> None:
-        """So many shards are held now; ``seconds`` from the assignment to reading."""
-        metrics.shards_held.labels(*self._labels).set(shards)
-        metrics.shard_acquire_seconds.labels(*self._labels).observe(seconds)
-
-    def released(self) -> None:
-        """Nothing is held any more, so nothing is shown."""
-        metrics.shards_held.labels(*self._labels).set(0)
-        self._show_only([])
-
-    def show(self, member: "Member", shards: Mapping[int, "Shard"]) -> None:
-        """Lag and stable offsets of what is held; what is held no more is shown no more."""
-        held = [(shard, partition) for shard in shards.values() for partition in shard.positions]
-        for shard, partition in held:
-            ends = member.log_ends(partition)
-            if ends is None:
-                continue
-            behind, oldest_ms = shard.lag[partition].behind(unread=shard.first_unread(partition), ends=ends)
-            age = 0.0 if oldest_ms is None else max(0.0, (self._clock.time_ms() - oldest_ms) / 1000)
-            labels = self._labels_of(partition)
-            metrics.lag_messages.labels(*labels).set(behind)
-            metrics.lag_seconds.labels(*labels).set(age)
-            metrics.stable_offset_age_seconds.labels(*labels).set(self._stuck(partition, ends))
-        self._show_only([partition for _, partition in held])
-        metrics.paused_partitions.labels(*self._labels).set(sum(shard.full for shard, _ in held))
-
-    def _stuck(self, partition: TopicPartition, ends: "LogEnds") -> float:
-        """For how long the last stable offset has stood where it stands, with records behind it."""
-        now = self._clock.monotonic()
-        stable, since = self._stable.get(partition, (None, now))
-        if stable != ends.stable or ends.stable >= ends.end:
-            since = now
-        self._stable[partition] = (ends.stable, since)
-        return now - since
-
-    def _show_only(self, held: Collection[TopicPartition]) -> None:
-        for partition in self._stable.keys() - set(held):
-            del self._stable[partition]
-            for gauge in (metrics.lag_messages, metrics.lag_seconds, metrics.stable_offset_age_seconds):
-                gauge.remove(*self._labels_of(partition))
-
-    def _labels_of(self, partition: TopicPartition) -> tuple[str, str, str, str]:
-        kind, _ = kind_and_lane(partition.topic, prefix=self._prefix)
-        return (*self._labels, kind, str(partition.partition))

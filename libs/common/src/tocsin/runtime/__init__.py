@@ -2,7 +2,7 @@
 
 from tocsin.runtime.clock import Clock, SystemClock
 from tocsin.runtime.component import Component, FunctionComponent, every
-from tocsin.runtime.errors import OperatorError, ServiceHalted, find_cause
+from tocsin.runtime.errors import OperatorError, ServiceHalted, find_cause, leaves
 from tocsin.runtime.health import Check, Health, Liveness
 from tocsin.runtime.http import CannotListen, HttpSettings
 from tocsin.runtime.main import LaneSettings, Service, ServiceSettings, main
@@ -32,6 +32,7 @@ __all__ = [
     "SystemClock",
     "every",
     "find_cause",
+    "leaves",
     "load_settings",
     "main",
     "read_settings",

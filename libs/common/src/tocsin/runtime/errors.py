@@ -4,6 +4,7 @@ OperatorError      the process ends with exit code 3; the log has the sentence a
 └── ServiceHalted  the process stays, unready with the sentence: starting again would fail for the same reason
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import TypeVar
 
@@ -50,6 +51,15 @@ def find_cause(error: BaseException | None, kind: type[E]) -> E | None:
             queue.extend(candidate.exceptions)
         queue.append(candidate.__cause__)
     return None
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors themselves, of what tasks may have raised together in nested groups; `error` alone where it is no group."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
 
 
 def one_line(error: BaseException) -> str:

@@ -14,26 +14,26 @@
 
 import asyncio
 import contextlib
-import random
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any, Generic, TypeVar
 
 from aiokafka.errors import KafkaError
 
 from tocsin.kafka.consume.cluster import Cluster
+from tocsin.kafka.consume.group_metrics import GroupMetrics
 from tocsin.kafka.consume.member import Fetching, Lease, Member, NoCommittedOffset, OffsetNotKept
 from tocsin.kafka.consume.ownership import Ownership
+from tocsin.kafka.consume.rejoins import Rejoins
 from tocsin.kafka.consume.shard import Assignment, Shard
 from tocsin.kafka.errors import ConsumptionStopped, DrainTooSlow, NoProgress, OwnershipLost
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
-from tocsin.kafka.lag import GroupMetrics
 from tocsin.kafka.records import TopicPartition
 from tocsin.observability import get_logger
-from tocsin.runtime import OperatorError
+from tocsin.runtime import OperatorError, leaves
 from tocsin.runtime.bounds import LEAVE, GroupTimeouts
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.health import Health
+from tocsin.runtime.tasks import end_all, first_of
 
 log = get_logger(__name__)
 
@@ -42,10 +42,6 @@ S = TypeVar("S", bound=Shard)
 # One look at the log: short enough that no slice of work holds the event loop for long.
 POLL_SECONDS = 0.2
 POLL_RECORDS = 500
-HOUR = 3600.0
-# Four times as long after each loss of the last hour, so that two owners in doubt do not fence each other in a circle.
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 30.0
 
 
 class ConsumerGroup(Generic[S]):
@@ -72,7 +68,7 @@ class ConsumerGroup(Generic[S]):
         buffer_records: int = 5_000,
         buffer_bytes: int = 16_777_216,
         rejoins: int = 3,
-        pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
+        sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self.name = f"group {group}"
@@ -86,12 +82,11 @@ class ConsumerGroup(Generic[S]):
         self._fetching = fetching or Fetching()
         self._buffer_records = buffer_records
         self._buffer_bytes = buffer_bytes
-        self._rejoins = rejoins
-        self._pause = pause
+        self._rejoins = Rejoins(rejoins, clock=clock)
+        self._sleep = sleep
         self._failpoints = failpoints
         self._check = health.check(f"kafka group {group}")
         self._metrics = GroupMetrics(group=group, prefix=cluster.prefix, clock=clock)
-        self._losses: deque[float] = deque(maxlen=rejoins + 1)
         self._assignments = 0
         self._begin()
 
@@ -144,14 +139,14 @@ class ConsumerGroup(Generic[S]):
             await self._join()
             polling = self._watched(self._poll(), name=f"poll {self._group}")
             watching = self._watched(self._watch(), name=f"watch {self._group}")
-            await _first_of(stop.wait(), self._over.wait())
+            await first_of(stop.wait(), self._over.wait())
             if self._failure is None:
                 await self._release()
             self._over.set()
             await asyncio.wait([polling], timeout=2 * POLL_SECONDS)  # a cancelled getmany confuses aiokafka
         finally:
             self._check.set_not_ready("stopped")
-            await _cancel(task for task in (polling, watching) if task is not None)
+            await end_all(task for task in (polling, watching) if task is not None)
             await self._close()
         if self._failure is not None:
             raise self._failure
@@ -197,14 +192,14 @@ class ConsumerGroup(Generic[S]):
             buffer_records=self._buffer_records,
             buffer_bytes=self._buffer_bytes,
             room=self._room,
-            fail=self._fail,
+            fail=self.failed,
         )
         beat = asyncio.create_task(member.beat())
         try:
             shards = await self._ownership.acquire(assignment)
             await beat
         finally:
-            await _cancel([beat])
+            await end_all([beat])
         for shard in shards:
             member.seek({partition: position.offset for partition, position in shard.positions.items()})
         self._shards = {shard.number: shard for shard in shards}
@@ -297,7 +292,7 @@ class ConsumerGroup(Generic[S]):
         async with self._releasing:
             self._check.set_not_ready("rebalancing")
             if self._acquiring is not None:
-                await _cancel([self._acquiring])
+                await end_all([self._acquiring])
             if self._ownership.exclusive and self._member_id not in (None, self._joined.member_id):
                 self._lease.end()
                 raise OwnershipLost(
@@ -351,11 +346,7 @@ class ConsumerGroup(Generic[S]):
                 if shard.idle_since is not None and now - shard.idle_since > bound:
                     raise NoProgress(f"Shard {shard.number} of {self._group} stood still for {bound:g} s.")
 
-    def failed(self, error: Exception) -> None:
-        """`assigned` or `revoked` raised."""
-        self._fail(error)
-
-    def _fail(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
         """The first failure is how this membership ends; nothing is taken, sent or committed after it."""
         if self._over.is_set():
             return
@@ -368,7 +359,7 @@ class ConsumerGroup(Generic[S]):
 
         def note(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
-                self._fail(error)
+                self.failed(error)
 
         task = asyncio.create_task(work, name=name)
         task.add_done_callback(note)
@@ -378,10 +369,10 @@ class ConsumerGroup(Generic[S]):
         """Nothing outlives its owner: end the workers, drop what is held without committing it, leave the group."""
         self._over.set()
         if self._acquiring is not None:
-            await _cancel([self._acquiring])
+            await end_all([self._acquiring])
         for shard in self._shards.values():
             shard.end()
-        await _cancel(self._tasks.values())
+        await end_all(self._tasks.values())
         self._tasks = {}
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE):
@@ -400,7 +391,7 @@ class ConsumerGroup(Generic[S]):
 
     async def _end(self, error: Exception, stop: asyncio.Event) -> None:
         """Wait for what follows, or raise what ends the process."""
-        causes = list(_leaves(error))
+        causes = list(leaves(error))
         for cause in causes:
             if isinstance(cause, ConsumptionStopped):
                 log.error("consumption stopped", group=self._group, reason=str(cause))
@@ -411,41 +402,10 @@ class ConsumerGroup(Generic[S]):
                 raise cause
         if not all(isinstance(cause, OwnershipLost) for cause in causes):
             raise error
-        now, lost = self._clock.monotonic(), causes[0]
-        self._losses.append(now)
-        times = sum(now - moment < HOUR for moment in self._losses)
-        if times > self._rejoins:
-            raise lost
-        seconds = min(FIRST_PAUSE * 4 ** (times - 1), LONGEST_PAUSE) * random.uniform(0.75, 1.0)
-        log.warning(
-            "ownership lost, joining anew", group=self._group, seconds=round(seconds, 1), reason=str(lost)
-        )
-        self._check.set_not_ready(f"joins the group anew: {lost}")
-        await _first_of(stop.wait(), self._pause(seconds))
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """The errors of a group of errors, which a worker's tasks may have raised together."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
-
-
-async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Until one of them is done."""
-    tasks = [asyncio.create_task(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await _cancel(tasks)
-
-
-async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """End tasks and wait until they have; what they raise has been noted already."""
-    waiting = list(tasks)
-    for task in waiting:
-        task.cancel()
-    if waiting:
-        await asyncio.wait(waiting)
+        pause = self._rejoins.pause()
+        if pause is None or stop.is_set():
+            raise causes[0]
+        reason = str(causes[0])
+        log.warning("ownership lost, joining anew", group=self._group, seconds=round(pause, 1), reason=reason)
+        self._check.set_not_ready(f"joins the group anew: {reason}")
+        await first_of(stop.wait(), self._sleep(pause))

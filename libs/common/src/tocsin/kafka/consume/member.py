@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
@@ -20,6 +20,7 @@ from tocsin.kafka.client.aiokafka_internals import (
 )
 from tocsin.kafka.client.offsets import Position
 from tocsin.kafka.errors import KafkaFault, OwnershipLost
+from tocsin.kafka.lag import LogEnds
 from tocsin.kafka.records import ConsumerRecord, TopicPartition, from_consumer
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import get_logger
@@ -60,14 +61,6 @@ class OffsetNotKept(KafkaFault):
     def __init__(self, offsets: Mapping[TopicPartition, int]) -> None:
         super().__init__(f"not kept: {dict(offsets)}")
         self.offsets = offsets
-
-
-class LogEnds(NamedTuple):
-    """Of one partition: the next offset to be read, the last stable offset, and the high watermark."""
-
-    position: int
-    stable: int
-    end: int
 
 
 class Listener(Protocol):

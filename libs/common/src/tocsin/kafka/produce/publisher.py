@@ -1,7 +1,6 @@
 """The plain idempotent producer: durable when it answers, refusing before it forgets."""
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import get_logger, metrics
 from tocsin.runtime.bounds import CLOSE_PUBLISHER
 from tocsin.runtime.health import Health
+from tocsin.runtime.tasks import first_of
 from tocsin.runtime.waiting import retry_until_available
 
 log = get_logger(__name__)
@@ -80,9 +80,7 @@ class Publisher:
     async def run(self, stop: asyncio.Event) -> None:
         """Watch the producer until ``stop``; ProducerBroken when it can no longer keep its promise."""
         while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.5):
-                    await self._stopped_or_broken(stop)
+            await first_of(stop.wait(), self._broken.wait(), seconds=0.5)
             if self._producer is not None and sender_ended(self._producer):
                 self._broken.set()
             if self._broken.is_set():
@@ -212,14 +210,6 @@ class Publisher:
         if not future.cancelled() and (exc := future.exception()) is not None:
             self._fault = self._fault or exc
             self._broken.set()
-
-    async def _stopped_or_broken(self, stop: asyncio.Event) -> None:
-        waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(self._broken.wait())]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
 
     def _stored(
         self, records: Sequence[ProducerRecord], deliveries: Sequence[_Delivery]

@@ -10,11 +10,11 @@ from tocsin.kafka.consume.member import (
     Assignor,
     Lease,
     Listener,
-    LogEnds,
     Member,
     NoCommittedOffset,
     OffsetNotKept,
 )
+from tocsin.kafka.lag import LogEnds
 from tocsin.testing.kafka.log import Logs
 
 
