@@ -17,6 +17,7 @@ from tocsin.kafka import (
     LeaseLost,
     Limits,
     NotStored,
+    Outgoing,
     OwnershipLost,
     Position,
     TopicPartition,
@@ -68,6 +69,19 @@ async def test_a_commit_says_where_outcomes_are_read_back_from(bench: "LaneBench
     bench.provider().let_go.set()
     await work
     assert shard.committed[TopicPartition(JOBS, 0)] == Position(2, read_back_metadata(2))
+
+
+async def test_what_a_former_owner_may_have_sent_keeps_the_place_where_its_outcomes_begin(bench: "LaneBench"):
+    await bench.open()
+    bench.provider().let_go.clear()
+    context = bench.context()
+    bench.cluster.create(context.jobs, context.status, partitions=1)
+    bench.cluster.logs.append((0, Outgoing(context.status, None, b"earlier")) for _ in range(5))
+    bench.cluster.start(context.group, context.jobs, metadata=read_back_metadata(3))
+    shard, _ = bench.start(context)
+    shard.put(bench.job(1))
+    await until(lambda: bench.provider().got == ["1"])
+    await until(lambda: shard.committed[TopicPartition(JOBS, 0)] == Position(0, read_back_metadata(3)))
 
 
 async def test_an_expired_job_is_not_sent(bench: "LaneBench"):

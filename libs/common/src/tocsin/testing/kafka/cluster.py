@@ -146,8 +146,6 @@ class MemoryPublisher:
     """`tocsin.kafka.Publisher` on a cluster in memory. The next calls raise ``failures``, one each; while ``flowing`` is
     cleared, calls wait, and end as NotStored at their deadline. Neither stores anything."""
 
-    name = "publisher"
-
     def __init__(self, cluster: MemoryCluster, *, limits: Mapping[str, int] | None = None) -> None:
         self.failures: list[Exception] = []
         self.flowing = asyncio.Event()
