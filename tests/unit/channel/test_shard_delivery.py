@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected
+from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected, Throttled
 from tocsin.channel.poison import TooMuchPoison
 from tocsin.contracts.codec import decode_intent, decode_status, encode
 from tocsin.contracts.intents import Intent
@@ -368,6 +368,43 @@ async def test_what_waits_for_its_retry_begins_anew_at_the_next_owner(bench: "La
     successor.put(bench.job(1))
     await until(lambda: len(bench.statuses) == 1)
     assert (provider.got, bench.statuses[0].attempt) == (["1", "1"], 1)
+
+
+async def test_what_a_revoked_shard_held_of_its_lane_is_free_at_once(bench: "LaneBench"):
+    """A retry that waits counts in the lane's limit; the other shards need not wait for the drain to have its place."""
+    await bench.open(max_in_flight=2)
+    provider = bench.provider()
+    provider.answers["1"] = [Throttled(retry_after=2)]
+    shard, work = bench.start()
+    shard.put(bench.job(1))
+    await until(lambda: provider.got == ["1"] and not provider.inside)
+    provider.let_go.clear()
+    shard.put(bench.job(2))
+    await until(lambda: provider.got == ["1", "2"])
+    other, _ = bench.start()
+    other.put(bench.job(3))
+    await until(lambda: not other._waiting)
+    shard.revoke()
+    for _ in range(20):  # turns of the loop, and no time: the retry itself is due in two seconds
+        await asyncio.sleep(0)
+    assert provider.got == ["1", "2", "3"]
+    assert not work.done()
+    provider.let_go.set()
+    await work
+
+
+async def test_nothing_ends_behind_a_call_that_was_under_way_at_the_revocation(bench: "LaneBench"):
+    await bench.open()
+    provider = bench.provider()
+    provider.let_go.clear()
+    shard, work = bench.start()
+    shard.put(bench.job(1, recipient="ada"), bench.job(2, recipient="ada", providers=["nowhere"]))
+    await until(lambda: provider.got == ["1"])
+    shard.revoke()
+    provider.let_go.set()
+    await work
+    assert [status.delivery_id for status in bench.statuses] == ["d1"]
+    assert shard.committed[TopicPartition(JOBS, 0)].offset == 1
 
 
 async def test_a_call_that_wants_a_retry_after_the_revocation_is_dropped(bench: "LaneBench"):

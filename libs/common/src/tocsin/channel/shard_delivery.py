@@ -133,9 +133,13 @@ class ShardDelivery:
         if self._error is not None:
             raise self._error
 
+    @property
+    def _ending(self) -> bool:
+        """Whether nothing may begin any more."""
+        return self._over or self._slot.revoked.is_set()
+
     def _drop_what_waits(self) -> None:
         """Give up everything that is in no runner's hands."""
-        self._order.drop()
         for timer in self._retries.values():
             timer.cancel()
         waiting = [*self._retries, *self._context.pool.drop(self)]
@@ -191,6 +195,9 @@ class ShardDelivery:
     def route(self, delivery: Delivery | None) -> None:
         """Put it into the queue of its provider. Without a provider it ends at once, and the next of its recipient's follows."""
         while delivery is not None:
+            if self._ending:
+                self._free_place(delivery)
+                return
             instance = self._context.pool.choose(delivery.job, delivery.tries)
             if instance is not None:
                 delivery.routed_at = self._context.clock.monotonic()
@@ -202,7 +209,7 @@ class ShardDelivery:
 
     async def carry(self, delivery: Delivery, provider: Provider) -> None:
         """One attempt, and what follows from it."""
-        if self._slot.revoked.is_set():  # a moment ago, and `run` has not dropped it yet
+        if self._ending:  # since a moment ago, and `run` has not dropped it yet
             self._free_place(delivery)
             return
         if not delivery.holds_place:
@@ -238,7 +245,7 @@ class ShardDelivery:
     def _leave(self) -> None:
         """A call or a transaction has ended."""
         self._under_way -= 1
-        if self._slot.revoked.is_set():
+        if self._ending:
             self._changed.set()
 
     def _free_place(self, delivery: Delivery) -> None:
@@ -251,7 +258,7 @@ class ShardDelivery:
 
     def _retry(self, delivery: Delivery, retry: Retry) -> None:
         """Wait until the next attempt is due: in its recipient's turn, but in no runner's hands."""
-        if self._slot.revoked.is_set():
+        if self._ending:
             self._free_place(delivery)
             return
         delay = retry.due - self._context.clock.monotonic()
