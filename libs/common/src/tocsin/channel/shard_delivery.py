@@ -18,24 +18,19 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from tocsin.channel.attempts import NOBODY_KNOWS, Reevaluate
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.order import RecipientOrder
+from tocsin.channel.outcome_records import dead_letter_of, outcome_of, reevaluation_of
 from tocsin.channel.outcome_writer import OutcomeWriter, PendingOutcome
 from tocsin.channel.provider import Provider
 from tocsin.channel.retry_policy import Finish, Retry, uncertain
 from tocsin.channel.shard_offsets import ShardOffsets
-from tocsin.contracts.codec import Unreadable, decode_job, encode, fault_in
-from tocsin.contracts.dead_letters import DeadLetter, kept
+from tocsin.contracts.codec import Unreadable, decode_job, fault_in
 from tocsin.contracts.ids import recipient_key
-from tocsin.contracts.intents import DeliveryRef
-from tocsin.contracts.statuses import status_of
-from tocsin.contracts.topics import MIB
 from tocsin.contracts.vocabulary import Reason, StatusName
-from tocsin.kafka import Outgoing, OwnershipLost, Position, Record, Slot, Stored, TopicPartition
+from tocsin.kafka import OwnershipLost, Position, Record, Slot, Stored, TopicPartition
 from tocsin.observability import bound, get_logger, metrics, record_span, recording
 
 log = get_logger(__name__)
@@ -44,11 +39,10 @@ TAKE_AT_ONCE = 200
 """Records: few enough that decoding them holds the event loop for under 5 ms."""
 
 NO_PROVIDER = Finish(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
-REEVALUATED = Finish(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryable=True)
 
 
 class ShardDelivery:
-    """One shard under one assignment. Runners call `carry`."""
+    """One shard under one assignment. Runners call `carry`; all else is a step of `run` or follows from `carry`."""
 
     def __init__(self, context: LaneContext, slot: Slot) -> None:
         self._context = context
@@ -72,6 +66,7 @@ class ShardDelivery:
         self._under_way = 0
         """Calls and transactions: what a revoked shard waits for."""
         self._over = False
+        """Whether `run` has ended or is about to: nothing that comes later has any effect."""
         self._error: BaseException | None = None
         self._changed = asyncio.Event()
         """Set when what `_until` waits for may have come about."""
@@ -175,20 +170,10 @@ class ShardDelivery:
         """An unreadable job is a broken release's: set it aside, and stop when there are many."""
         context = self._context
         context.invalid_records.bad(what=f"jobs on {record.topic}")
-        letter = DeadLetter(
-            service=context.service,
-            reason=Reason.RECORD_UNREADABLE,
-            detail=detail,
-            origin=record.ref,
-            at=context.clock.now(),
-        )
-        outgoing = Outgoing(
-            context.dead,
-            *kept(letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB),
-        )
         metrics.dead_letters.labels(context.service, context.lane, Reason.RECORD_UNREADABLE).inc()
         log.error("job unreadable", origin=record.ref, reason=detail)
-        self._outcomes.add(PendingOutcome(outgoing, lambda _: self._offsets.finish(record)))
+        letter = dead_letter_of(context, record, detail)
+        self._outcomes.add(PendingOutcome(letter, lambda _: self._offsets.finish(record)))
 
     # Delivering
 
@@ -270,13 +255,9 @@ class ShardDelivery:
 
     def _end(self, delivery: Delivery, finish: Finish) -> Delivery | None:
         """Have the outcome stored. Returns the recipient's next."""
-        ended_at = self._context.clock.monotonic()
-        self._context.stage_seconds["send"].observe(
-            ended_at - delivery.begun_at
-        )  # each call has a span of its own
-        provider = delivery.tries[-1].provider if delivery.tries else None
-        status = self._status(delivery, finish, provider=provider, attempt=len(delivery.tries))
-        self._outcomes.add(PendingOutcome(status, partial(self._recorded, delivery, ended_at)))
+        ended_at = self._count_end(delivery, finish.status)
+        outcome = outcome_of(self._context, delivery, finish)
+        self._outcomes.add(PendingOutcome(outcome, partial(self._recorded, delivery, ended_at)))
         return self._order.done(delivery.key)
 
     def _recorded(self, delivery: Delivery, ended_at: float, outcome: Stored) -> None:
@@ -286,20 +267,9 @@ class ShardDelivery:
 
     def _send_back(self, delivery: Delivery) -> None:
         """The deferral and the intent to decide again, in one transaction of the shard with the offset behind the job."""
-        job, record, ended_at = delivery.job, delivery.record, self._context.clock.monotonic()
-        self._context.stage_seconds["send"].observe(ended_at - delivery.begun_at)
-        intent = msgspec.structs.replace(
-            job.intent,
-            delivery=DeliveryRef(channel=job.channel, step=job.step, address_key=job.address_key),
-            cause=record.ref,
-            traceparent=job.traceparent,
-        )
-        outgoing = [
-            Outgoing(self._context.intents, delivery.key, encode(intent)),
-            self._status(delivery, REEVALUATED, provider=None, attempt=0),
-        ]
-        positions = self._offsets.position_after(record)
-        committed = self._slot.submit(outgoing, positions)
+        ended_at = self._count_end(delivery, StatusName.DEFERRED)
+        positions = self._offsets.position_after(delivery.record)
+        committed = self._slot.submit(reevaluation_of(self._context, delivery), positions)
         self._under_way += 1
         committed.add_done_callback(partial(self._sent_back, delivery, positions, ended_at))
 
@@ -321,26 +291,12 @@ class ShardDelivery:
             self.route(self._order.done(delivery.key))
         self._leave()
 
-    def _status(self, delivery: Delivery, finish: Finish, *, provider: str | None, attempt: int) -> Outgoing:
-        """On the job's own partition number, so that it is found when the outcome log is read back."""
-        context, job, record = self._context, delivery.job, delivery.record
-        metrics.processed.labels(context.service, context.lane, finish.status).inc()
-        status = status_of(
-            finish.status,
-            job,
-            lane=job.lane,
-            cause=record.ref,
-            at=context.clock.now(),
-            provider=provider,
-            provider_message_id=finish.message_id,
-            provider_code=finish.code,
-            attempt=attempt,
-            reason=finish.reason,
-            detail=finish.detail,
-            retryable=finish.retryable,
-            segments=finish.segments,
-        )
-        return Outgoing(context.status, record.key, encode(status), partition=record.partition)
+    def _count_end(self, delivery: Delivery, status: StatusName) -> float:
+        """The delivery ends now: returns when that is. Its calls have spans of their own, so the stage has none."""
+        context, now = self._context, self._context.clock.monotonic()
+        metrics.processed.labels(context.service, context.lane, status).inc()
+        context.stage_seconds["send"].observe(now - delivery.begun_at)
+        return now
 
     def _took(self, stage: str, delivery: Delivery, seconds: float) -> None:
         """The seconds of a stage: a number for each, a span for those of sampled events."""
