@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tocsin.dev.kafka_jars import jars
-from tocsin.dev.places import CACHE, PROJECT
+from tocsin.dev.paths import CACHE, PROJECT
 
 _PACKAGES = ("aiokafka", "aiosmtplib", "asyncpg", "fastapi", "minijinja", "msgspec", "uvicorn", "uvloop")
 

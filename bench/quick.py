@@ -24,7 +24,7 @@ from stages import Measured, Stages
 from tocsin.contracts.vocabulary import Lane
 from tocsin.dev import LocalStackError
 from tocsin.dev.api import Api
-from tocsin.dev.places import CACHE
+from tocsin.dev.paths import CACHE
 from town import Town
 from whole_path import SERVICES, WholePath
 

@@ -15,9 +15,9 @@ from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import Event, NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.models import annotation_of
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.stops import StopRecord
+from tocsin.specifications.models import annotation_of
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORDS = {

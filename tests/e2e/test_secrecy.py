@@ -98,7 +98,7 @@ def keys(tocsin) -> list[str]:
 
 
 def provider_secrets(tocsin) -> list[str]:
-    """What opens the providers' doors: Twilio's token, and lines from within FCM's private key."""
+    """What opens the providers' endpoints: Twilio's token, and lines from within FCM's private key."""
     log = Path(next(iter(tocsin.told["processes"].values()))["log"])
     account = json.loads((log.parents[1] / "fcm-account.json").read_text())
     return [TWILIO_TOKEN, *account["private_key"].splitlines()[1:-1]]

@@ -27,7 +27,7 @@ from tocsin.channel.shard_delivery import ShardDelivery
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Batch, Outgoing, Position, Record, Stored, TopicPartition, timings_for
+from tocsin.kafka import Batch, Outgoing, Position, Record, Stored, TopicPartition, timeouts_for
 from tocsin.testing import ManualClock
 
 ANSWERS: dict[str, type[Answer]] = {
@@ -36,7 +36,7 @@ ANSWERS: dict[str, type[Answer]] = {
 
 
 class _Surroundings:
-    """Slot, publisher, offsets and provider of one case; each outcome that is written ends one of its records."""
+    """Shard, publisher, offsets and provider of one case; each outcome that is written ends one of its records."""
 
     kind = "scripted"
 
@@ -44,7 +44,7 @@ class _Surroundings:
         self.name = base["provider"]
         self.clock = ManualClock(datetime.fromisoformat(case["at"]))
         self.records = [record_of(kept, Record) for kept in case["records"]]
-        self.batches = [Batch(slot=0, assignment=1, records=self.records)]
+        self.batches = [Batch(shard=0, assignment=1, records=self.records)]
         self.script = list(case.get("answers", ()))
         self.lease = not case.get("lease_lost", False)
         first = self.records[0]
@@ -142,7 +142,7 @@ async def run(case: Any, base: Any) -> Any:
     await pool.open()
     context = LaneContext(
         channel=channel, lane=lane, topics=topics, pool=pool, publisher=parts, offsets=parts, versions=versions,
-        clock=around.clock, call_timeout=timings_for(lane).call, window_bytes=1_000_000,
+        clock=around.clock, call_timeout=timeouts_for(lane).send_timeout, window_bytes=1_000_000,
     )  # fmt: skip
     died = False
     try:

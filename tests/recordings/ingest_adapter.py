@@ -10,11 +10,11 @@ import httpx
 from tests.recordings.recording import headers_of, shortened, to_bytes, written
 
 from tocsin.contracts.topics import Topics
-from tocsin.ingest import trace
+from tocsin.ingest import parsing
 from tocsin.ingest.app import create_app
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.intake import Intake
-from tocsin.ingest.storing import EventStore
+from tocsin.ingest.publishing import EventPublisher
+from tocsin.ingest.service import IngestService
 from tocsin.kafka import NotStored, Outgoing, Overloaded, ProducerBroken, Record, Stored
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
@@ -39,11 +39,13 @@ class _Publisher:
 async def run(case: Any, base: Any) -> Any:
     """For each request the answer and the records."""
     directory, publisher, caught_up = Directory(), _Publisher(), asyncio.Event()
-    store = EventStore(publisher=publisher, topics=Topics(), timeout=1, retry_after=base["retry_after"])
+    event_publisher = EventPublisher(
+        kafka=publisher, topics=Topics(), timeout=1, retry_after=base["retry_after"]
+    )
     clock = ManualClock(datetime.fromisoformat(base["at"]))
-    intake = Intake(directory=directory, store=store, caught_up=caught_up, clock=clock)
-    app = create_app(intake=intake, health=Health(service="ingest"))
-    trace._random.seed(0)
+    service = IngestService(directory=directory, publisher=event_publisher, caught_up=caught_up, clock=clock)
+    app = create_app(service=service, health=Health(service="ingest"))
+    parsing._random.seed(0)
     answers = []
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:

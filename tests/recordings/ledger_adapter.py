@@ -11,10 +11,11 @@ from tests.recordings.recording import headers_of, record_of, shortened, to_byte
 
 from tocsin.contracts.vocabulary import StatusName
 from tocsin.kafka import Record
-from tocsin.ledger import create_app, dead_letter_rows, status_rows
-from tocsin.ledger.happenings import Happening, first_of_each
+from tocsin.ledger import create_app
+from tocsin.ledger.history import NotificationHistory, StatusRow, deduplicated
 from tocsin.ledger.key_feed import KeyFeed
-from tocsin.ledger.reading import Found, Story, _happening
+from tocsin.ledger.reading import status_row_of
+from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, InvalidRecord
 from tocsin.web import KeyTable
 
 
@@ -22,7 +23,7 @@ class _Table:
     """`ledger.statuses` as the HTTP side asks for it."""
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], Happening] = {}
+        self.rows: dict[tuple[str, str], StatusRow] = {}
 
     def keep(self, row: Mapping[str, Any]) -> None:
         values = {
@@ -30,27 +31,29 @@ class _Table:
             for name, value in row.items()
             if name != "day"
         }
-        self.rows.setdefault((str(row["day"]), str(row["status_id"])), _happening(values))
+        self.rows.setdefault((str(row["day"]), str(row["status_id"])), status_row_of(values))
 
-    async def notification(self, tenant: str, notification: UUID) -> Story | None:
-        return (await self.notifications(tenant, [notification])).get(str(notification))
+    async def history(self, tenant: str, notification: UUID) -> NotificationHistory | None:
+        return (await self.histories(tenant, [notification])).get(str(notification))
 
-    async def notifications(self, tenant: str, ids: Sequence[UUID]) -> dict[str, Story]:
-        stories: dict[str, list[Happening]] = {}
+    async def histories(self, tenant: str, ids: Sequence[UUID]) -> dict[str, NotificationHistory]:
+        rows_of: dict[str, list[StatusRow]] = {}
         wanted: set[str | None] = {str(notification) for notification in ids}
         for row in self.rows.values():
             if row.tenant == tenant and row.notification_id in wanted:
-                stories.setdefault(str(row.notification_id), []).append(row)
-        return {key: Story(first_of_each(rows), truncated=False) for key, rows in stories.items()}
+                rows_of.setdefault(str(row.notification_id), []).append(row)
+        return {
+            key: NotificationHistory(deduplicated(rows), truncated=False) for key, rows in rows_of.items()
+        }
 
-    async def list(self, tenant: str, _: Any, *, after: Any, limit: int) -> Sequence[Found]:
+    async def newest(self, tenant: str, _: Any, *, after: Any, limit: int) -> Sequence[StatusRow]:
         """The first row of each notification and rows about events, newest first; filters are PostgreSQL's business."""
-        first: dict[str, Happening] = {}
+        first: dict[str, StatusRow] = {}
         for row in sorted(self.rows.values(), key=lambda row: (row.stored_at, row.status_id)):
             if row.tenant == tenant and (row.status is StatusName.ACCEPTED or row.notification_id is None):
                 first.setdefault(row.notification_id or row.status_id, row)
         ordered = sorted(first.values(), key=lambda row: (row.stored_at, row.status_id), reverse=True)
-        return [Found(row) for row in ordered[:limit]]
+        return ordered[:limit]
 
 
 def _kept(value: Any) -> Any:
@@ -67,14 +70,10 @@ async def run(case: Any, base: Any) -> Any:
     for kept in case["records"]:
         record = record_of(kept, Record)
         dead = ".dead." in record.topic
-        columns, row_of = (
-            (dead_letter_rows.COLUMNS, dead_letter_rows.row_of)
-            if dead
-            else (status_rows.COLUMNS, status_rows.row_of)
-        )
+        target = DEAD_LETTERS if dead else STATUSES
         try:
-            row = dict(zip(columns, row_of(record), strict=True))
-        except (status_rows.StatusUnreadable, dead_letter_rows.DeadLetterUnreadable) as error:
+            row = dict(zip(target.columns, target.row_of(record), strict=True))
+        except InvalidRecord as error:
             rows.append({"unreadable": str(error)})
             continue
         rows.append({name: _kept(value) for name, value in row.items() if value is not None})
@@ -84,7 +83,7 @@ async def run(case: Any, base: Any) -> Any:
         KeyFeed(keys=keys).apply(
             Record("directory", 0, 0, 0, to_bytes(entity["key"]), to_bytes(entity["value"]))
         )
-    app, answers = create_app(ledger=cast("Any", table), keys=keys), []
+    app, answers = create_app(reader=cast("Any", table), keys=keys), []
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
         for request in case["requests"]:
             headers = [(name.encode(), value) for name, value in headers_of(request["headers"])]

@@ -8,7 +8,7 @@ from typing import Any, cast
 from tests.recordings.recording import written
 
 from tocsin.contracts.topics import Topics
-from tocsin.router.entities import EntityRef, states
+from tocsin.router.entities import EntityRef, current_records
 
 
 class _Database:
@@ -31,4 +31,6 @@ def _as_read(row: dict[str, Any]) -> dict[str, Any]:
 async def run(case: Any, base: Any) -> Any:
     """The record of each entity asked for, or its tombstone."""
     refs = [EntityRef(kind, tenant, tuple(key)) for kind, tenant, key in case["asked"]]
-    return written(await states(cast("Any", _Database(case["tables"])), refs, Topics(base["topic_prefix"])))
+    database = cast("Any", _Database(case["tables"]))
+    records = await current_records(database, refs, Topics(base["topic_prefix"]))
+    return written([records[ref] for ref in refs])

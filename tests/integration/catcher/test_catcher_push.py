@@ -1,4 +1,4 @@
-"""Google's token endpoint and the FCM door: what they answer, and everything they refuse."""
+"""Google's token endpoint and the FCM endpoint: what they answer, and everything they refuse."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The Twilio door: what it answers, and everything it refuses."""
+"""The Twilio endpoint: what it answers, and everything it refuses."""
 
 from collections.abc import Callable
 from uuid import uuid4

@@ -26,16 +26,18 @@ from tocsin.contracts.vocabulary import Channel, Lane, Reason
 from tocsin.kafka import (
     NO_FAILPOINTS,
     Admin,
+    ConsumerGroup,
     Failpoints,
+    Fenced,
+    FencedShard,
     GroupSpec,
-    GroupTimings,
+    GroupTimeouts,
+    KafkaCluster,
     KafkaSettings,
     Offsets,
     Outgoing,
     Publisher,
     Record,
-    Slot,
-    SlotGroup,
     TopicSpec,
     read_back_position,
     read_to_end,
@@ -45,7 +47,15 @@ from tocsin.testing.until import until
 
 pytestmark = pytest.mark.kafka
 
-TIGHT = GroupTimings(call=2, drain=3, rebalance=6, session=3, heartbeat=0.2, margin=1, progress=20)
+TIGHT = GroupTimeouts(
+    send_timeout=2,
+    drain_timeout=3,
+    rebalance_timeout=6,
+    session_timeout=3,
+    heartbeat_interval=0.2,
+    lease_margin=1,
+    progress_timeout=20,
+)
 LANE = Lane.TRANSACTIONAL
 CHANNEL = Channel.SMS
 PARTITIONS = 4
@@ -132,6 +142,7 @@ class Bench:
 
     def __init__(self, settings: KafkaSettings, folder: Path) -> None:
         self.settings = settings
+        self.cluster = KafkaCluster(settings)
         self.providers_file = folder / "providers.toml"
         self.topics = Topics(settings.topic_prefix)
         self.jobs = self.topics.jobs(CHANNEL, LANE)
@@ -171,7 +182,7 @@ class Bench:
         *,
         failpoints: Failpoints = NO_FAILPOINTS,
         places: int = 50,
-        timings: GroupTimings = TIGHT,
+        timeouts: GroupTimeouts = TIGHT,
     ) -> AsyncIterator[asyncio.Task[None]]:
         """A dispatcher while the block lasts; told to stop, and waited for, after it."""
         self.providers_file.write_text(
@@ -193,20 +204,21 @@ class Bench:
             offsets=self.offsets,
             versions=self.stops,
             clock=SystemClock(),
-            call_timeout=timings.call,
+            call_timeout=timeouts.send_timeout,
             window_bytes=64 * 1024 * 1024,
             failpoints=failpoints,
         )
 
-        async def work(slot: Slot) -> None:
-            await ShardDelivery(context, slot).run()
+        async def work(shard: FencedShard) -> None:
+            await ShardDelivery(context, shard).run()
 
-        group = SlotGroup(
-            settings=self.settings,
+        group = ConsumerGroup(
+            cluster=self.cluster,
             group=context.group,
             topics=[self.jobs],
-            slots=2,
-            timings=timings,
+            ownership=Fenced(cluster=self.cluster, shards=2),
+            timeouts=timeouts,
+            rejoins=0,
             work=work,
             health=Health(service="test"),
             clock=SystemClock(),
@@ -407,7 +419,7 @@ async def test_killed_around_the_outcome_nothing_is_lost(bench: Bench, place: st
     assert set(map(int, first.got + second.got)) == set(range(40))
 
 
-async def test_sends_in_flight_end_before_a_slot_is_given_back(bench: Bench):
+async def test_sends_in_flight_end_before_a_shard_is_released(bench: Bench):
     phone = Phone(holds=True)
     await bench.put(*(job(number, recipient=f"r{number}") for number in range(5)))
     async with bench.dispatcher(phone):
@@ -423,12 +435,14 @@ async def test_sends_in_flight_end_before_a_slot_is_given_back(bench: Bench):
 
 async def test_a_second_member_while_the_provider_is_slow_doubles_nothing_and_kills_nobody(bench: Bench):
     """All that waits would take four times as long as a drain may: only calls under way are waited for."""
-    timings = GroupTimings(call=4, drain=5, rebalance=9, session=6, heartbeat=0.2, margin=2, progress=20)
+    timeouts = GroupTimeouts(
+        send_timeout=4, drain_timeout=5, rebalance_timeout=9, heartbeat_interval=0.2, progress_timeout=20
+    )
     slow = Phone(seconds=2.5)
     await bench.put(*(job(number, recipient=f"r{number}") for number in range(48)))
-    async with bench.dispatcher(slow, places=8, timings=timings) as first:
+    async with bench.dispatcher(slow, places=8, timeouts=timeouts) as first:
         await until(lambda: len(slow.got) == 6)
-        async with bench.dispatcher(slow, places=8, timings=timings) as second:
+        async with bench.dispatcher(slow, places=8, timeouts=timeouts) as second:
             await bench.until_statuses(48)
             assert not first.done()
             assert not second.done()
@@ -441,17 +455,17 @@ async def test_commits_carry_where_the_outcomes_of_what_follows_begin(bench: Ben
         await bench.until_statuses(30)
     seen: dict[int, tuple[int, int]] = {}
 
-    async def look(slot: Slot) -> None:
-        for place, position in slot.positions.items():
+    async def look(shard: FencedShard) -> None:
+        for place, position in shard.positions.items():
             seen[place.partition] = (position.offset, read_back_position(position.metadata, group="g"))
-        await slot.revoked.wait()
+        await shard.revoked.wait()
 
-    group = SlotGroup(
-        settings=bench.settings,
+    group = ConsumerGroup(
+        cluster=bench.cluster,
         group=bench.topics.group(CHANNEL.dispatcher, LANE),
         topics=[bench.jobs],
-        slots=2,
-        timings=TIGHT,
+        ownership=Fenced(cluster=bench.cluster, shards=2),
+        timeouts=TIGHT,
         work=look,
         health=Health(service="test"),
         clock=SystemClock(),

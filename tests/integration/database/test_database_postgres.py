@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from tocsin.database import Database, DatabaseSettings, Migrations, MigrationsMissing, create_engine, migrate
-from tocsin.runtime import Health, NeedsOperator
+from tocsin.runtime import Health, OperatorError
 
 pytestmark = pytest.mark.postgres
 
@@ -202,7 +202,7 @@ async def test_a_refused_login_needs_a_person(settings: DatabaseSettings) -> Non
     database = Database(
         settings=DatabaseSettings(url=SecretStr(wrong)), service="router", check=Health().check("database")
     )
-    with pytest.raises(NeedsOperator, match="refuses the login: correct user and password in DATABASE_URL"):
+    with pytest.raises(OperatorError, match="refuses the login: correct user and password in DATABASE_URL"):
         await database.open()
     await database.close()
 

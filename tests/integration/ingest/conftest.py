@@ -47,7 +47,9 @@ class Ingest:
         return (await self.client.get("/readyz")).status_code == 200
 
     async def checks(self) -> dict[str, str | None]:
-        return {one["name"]: one["reason"] for one in (await self.client.get("/readyz")).json()["checks"]}
+        return {
+            check["name"]: check["reason"] for check in (await self.client.get("/readyz")).json()["checks"]
+        }
 
     async def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)

@@ -31,15 +31,17 @@ async def test_accepted_events_stand_in_the_recipients_partition(town: "Town", u
         people = [f"person-{number}" for number in range(20)]
         answers = await asyncio.gather(
             *(
-                ingest.post("/v1/notifications", HELLO | {"recipients": [one]}, key=key, idempotency_key=one)
-                for one in people
+                ingest.post(
+                    "/v1/notifications", HELLO | {"recipients": [person]}, key=key, idempotency_key=person
+                )
+                for person in people
             )
         )
         urgent = await ingest.post("/v1/notifications", HELLO | {"workflow": "urgent"}, key=key)
         assert {answer.status_code for answer in (*answers, urgent)} == {202}
         assert await ingest.end() == 0
     records = await town.events()
-    assert {read_kafka(one.headers, one.value).id for one in records} == set(people)
+    assert {read_kafka(record.headers, record.value).id for record in records} == set(people)
     for record in records:
         recipient = read_kafka(record.headers, record.value).id
         assert record.key == recipient_key("acme", recipient)
@@ -95,7 +97,7 @@ async def test_a_broker_that_stops_and_comes_back(
             assert int(lost.headers["retry-after"]) >= 1
 
             full = await asyncio.gather(*(send(f"large-{number}", 250_000) for number in range(12)))
-            assert {one.json()["code"] for one in full} == {"not_known_to_be_stored", "overloaded"}
+            assert {answer.json()["code"] for answer in full} == {"not_known_to_be_stored", "overloaded"}
             assert await ingest.ready(), await ingest.checks()
             assert (
                 'tocsin_produce_errors_total{reason="deadline"' in (await ingest.client.get("/metrics")).text
@@ -109,5 +111,5 @@ async def test_a_broker_that_stops_and_comes_back(
             await until(taken)
             assert (await send("after")).status_code == 202
             assert await ingest.end() == 0
-        ids = [read_kafka(one.headers, one.value).id for one in await town.events()]
+        ids = [read_kafka(record.headers, record.value).id for record in await town.events()]
         assert {"before", "during", "after"} <= set(ids)

@@ -1,139 +1,50 @@
 """Topics, groups and readers for tests on a real broker."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 import pytest
 
 from tocsin.kafka import (
     Admin,
-    Batch,
-    ExactlyOnce,
     GroupSpec,
-    GroupTimings,
+    KafkaCluster,
     KafkaSettings,
+    Offsets,
     Outgoing,
-    Projection,
     Publisher,
     Record,
-    Slot,
-    SlotGroup,
     Stored,
+    TopicPartition,
     TopicSpec,
     read_to_end,
 )
-from tocsin.runtime.clock import SystemClock
-from tocsin.runtime.health import Health
+from tocsin.testing.stage import Stage
 from tocsin.testing.until import until
 
-# Bounds as short as a busy machine allows; the session is production's, so that no member is expelled by load.
-SHORT = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2, progress=30)
 
-
-@dataclass
-class Member:
-    """A component that runs in this process; `end` is how its run ended."""
-
-    component: ExactlyOnce | SlotGroup | Projection | Publisher
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-
-    async def start(self) -> "Member":
-        await self.component.open()
-        self.task = asyncio.create_task(self.component.run(self.stop))
-        return self
-
-    async def leave(self) -> None:
-        """As on SIGTERM: raises what the run raised."""
-        self.stop.set()
-        try:
-            await self.ended()
-        finally:
-            await self.component.close()
-
-    async def ended(self) -> None:
-        assert self.task is not None
-        async with asyncio.timeout(30):
-            await self.task
-
-    async def discard(self) -> None:
-        if self.task is not None:
-            self.stop.set()
-            self.task.cancel()
-            await asyncio.wait([self.task])
-            if not self.task.cancelled():
-                self.task.exception()
-        await self.component.close()
-
-
-class Stage:
-    """A fresh set of topics for one test, and what is done with them."""
-
+class KafkaStage(Stage):
     def __init__(self, settings: KafkaSettings) -> None:
+        super().__init__(KafkaCluster(settings))
         self.settings = settings
-        self.health = Health(service="test")
-        self._members: list[Member] = []
         self._publisher: Publisher | None = None
 
-    def topic(self, name: str) -> str:
-        return f"{self.settings.topic_prefix}{name}"
-
     async def topics(
-        self, *names: str, partitions: int = 4, groups: Sequence[GroupSpec] = (), compact: bool = False
+        self, *names: str, groups: Collection[str] = (), partitions: int = 4, compact: bool = False
     ) -> None:
+        specs = [
+            TopicSpec(
+                name=self.topic(name), partitions=partitions, cleanup="compact" if compact else "delete"
+            )
+            for name in names
+        ]
+        starts = [GroupSpec(group=self.topic(group), topics=(specs[0].name,)) for group in groups]
         admin = Admin(settings=self.settings)
         await admin.open()
         try:
-            specs = [
-                TopicSpec(
-                    name=self.topic(name), partitions=partitions, cleanup="compact" if compact else "delete"
-                )
-                for name in names
-            ]
             await admin.apply(await admin.plan(specs, []))
-            await admin.apply(await admin.plan(specs, groups))
+            await admin.apply(await admin.plan(specs, starts))
         finally:
             await admin.close()
-
-    def member(self, component: ExactlyOnce | SlotGroup | Projection) -> Member:
-        member = Member(component)
-        self._members.append(member)
-        return member
-
-    def slot_group(
-        self, work: Callable[[Slot], Awaitable[None]], *, group: str, topics: Sequence[str], **more: Any
-    ) -> Member:
-        arguments: dict[str, Any] = {
-            "settings": self.settings,
-            "group": f"{self.settings.topic_prefix}{group}",
-            "topics": [self.topic(name) for name in topics],
-            "slots": 2,
-            "timings": SHORT,
-            "health": Health(service="test"),
-            "clock": SystemClock(),
-        } | more
-        return self.member(SlotGroup(work=work, **arguments))
-
-    def exactly_once(
-        self,
-        process: Callable[[Batch], Awaitable[Sequence[Outgoing]]],
-        *,
-        group: str,
-        topics: Sequence[str],
-        **more: Any,
-    ) -> Member:
-        arguments: dict[str, Any] = {
-            "settings": self.settings,
-            "group": f"{self.settings.topic_prefix}{group}",
-            "topics": [self.topic(name) for name in topics],
-            "slots": 2,
-            "timings": SHORT,
-            "health": Health(service="test"),
-            "clock": SystemClock(),
-        } | more
-        return self.member(ExactlyOnce(process=process, **arguments))
 
     async def publish(self, *records: Outgoing) -> list[Stored]:
         if self._publisher is None:
@@ -142,20 +53,26 @@ class Stage:
         return await self._publisher.publish(records, timeout=20)
 
     async def read(self, name: str) -> list[Record]:
-        """Everything committed in the topic now."""
         batches = read_to_end(settings=self.settings, topic=self.topic(name), deadline=30)
         return [record async for batch in batches for record in batch]
 
+    async def end(self, name: str, partition: int) -> int:
+        offsets = Offsets(settings=self.settings)
+        await offsets.open()
+        try:
+            return (await offsets.ends([TopicPartition(self.topic(name), partition)])).popitem()[1]
+        finally:
+            await offsets.close()
+
     async def close(self) -> None:
-        for member in self._members:
-            await member.discard()
+        await super().close()
         if self._publisher is not None:
             await self._publisher.close()
 
 
 @pytest.fixture
-async def stage(kafka_server: str, topic_prefix: str) -> AsyncIterator[Stage]:
-    stage = Stage(KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix))
+async def stage(kafka_server: str, topic_prefix: str) -> AsyncIterator[KafkaStage]:
+    stage = KafkaStage(KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix))
     try:
         yield stage
     finally:

@@ -10,11 +10,23 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from tocsin.kafka import Batch, ExactlyOnce, GroupTimings, KafkaFault, KafkaSettings, Outgoing
+from tocsin.kafka import (
+    Batch,
+    ConsumerGroup,
+    ExactlyOnce,
+    Fenced,
+    GroupTimeouts,
+    KafkaCluster,
+    KafkaFault,
+    KafkaSettings,
+    Outgoing,
+)
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.health import Health
 
-TIMINGS = GroupTimings(call=2, drain=3, rebalance=10, session=4, heartbeat=0.2)
+TIMEOUTS = GroupTimeouts(
+    send_timeout=2, drain_timeout=3, rebalance_timeout=10, session_timeout=4, heartbeat_interval=0.2
+)
 
 
 class Fatal:
@@ -36,16 +48,19 @@ async def own(servers: str, prefix: str, place: str, what: str) -> None:
     async def process(batch: Batch) -> Sequence[Outgoing]:
         return [Outgoing(f"{prefix}out", record.key, b"first") for record in batch.records]
 
-    owner = ExactlyOnce(
-        settings=KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix),
+    cluster = KafkaCluster(KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix))
+    failpoints = Fatal(place, signal.Signals[what])
+    owner = ConsumerGroup(
+        cluster=cluster,
         group=f"{prefix}copier",
         topics=[f"{prefix}in"],
-        slots=2,
-        timings=TIMINGS,
-        process=process,
+        ownership=Fenced(cluster=cluster, shards=2, failpoints=failpoints),
+        work=ExactlyOnce(process, clock=SystemClock()).work,
+        timeouts=TIMEOUTS,
         health=Health(service="test"),
         clock=SystemClock(),
-        failpoints=Fatal(place, signal.Signals[what]),
+        rejoins=0,
+        failpoints=failpoints,
     )
     await owner.open()
     try:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,14 +10,15 @@ import httpx
 import pytest
 
 from tocsin.dev.kafka import KafkaServer
-from tocsin.kafka import Chunk, GroupSpec, GroupTimings, Outgoing, Projection, TopicPartition
-from tocsin.runtime import Health, SystemClock
+from tocsin.kafka import GroupTimeouts, Outgoing
+from tocsin.runtime import Health
+from tocsin.testing.stage import Table
 from tocsin.testing.until import until
 from tocsin.web import service_app
 
 pytestmark = pytest.mark.kafka
 
-TIMINGS = GroupTimings(call=2, drain=3, rebalance=10, heartbeat=0.2)
+TIMEOUTS = GroupTimeouts(send_timeout=2, drain_timeout=3, rebalance_timeout=10, heartbeat_interval=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -42,35 +43,10 @@ def frozen(broker: KafkaServer) -> Iterator[None]:
         os.kill(broker.pid, signal.SIGCONT)
 
 
-class Table:
-    def __init__(self) -> None:
-        self.rows: list[bytes] = []
-        self.positions: dict[TopicPartition, int] = {}
-
-    async def take(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        return {one: self.positions[one] for one in partitions if one in self.positions}
-
-    async def store(self, chunks: Sequence[Chunk]) -> None:
-        for chunk in chunks:
-            assert self.positions.get(chunk.partition) == chunk.expected
-            self.positions[chunk.partition] = chunk.next
-            self.rows += [record.value or b"" for record in chunk.records]
-
-
 async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, broker: KafkaServer) -> None:
-    group, topic = stage.topic("table"), stage.topic("in")
-    await stage.topics("in", groups=[GroupSpec(group=group, topics=(topic,))])
+    await stage.topics("in", groups=["table"])
     table, health = Table(), Health(service="frozen")
-    projection = Projection(
-        settings=stage.settings,
-        group=group,
-        topics=[topic],
-        store=table,
-        health=health,
-        clock=SystemClock(),
-        timings=TIMINGS,
-    )
-    member = await stage.member(projection).start()
+    member = await stage.projection(table, health=health, timeouts=TIMEOUTS).start()
     transport = httpx.ASGITransport(app=service_app(name="frozen", health=health))
     async with httpx.AsyncClient(transport=transport, base_url="http://frozen") as client:
 
@@ -85,6 +61,6 @@ async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, br
         with frozen(broker):
             await until(unready_with_reason)
         await until(ready, seconds=60)
-        await stage.publish(Outgoing(topic, None, b"after"))
+        await stage.publish(Outgoing(stage.topic("in"), None, b"after"))
         await until(lambda: table.rows == [b"after"])
     await member.leave()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.kafka import Batch, GroupSpec, Outgoing
+from tocsin.kafka import Batch, Outgoing
 
 pytestmark = pytest.mark.kafka
 
@@ -48,12 +48,11 @@ def second(stage: Any) -> Any:
     async def process(batch: Batch) -> Sequence[Outgoing]:
         return [Outgoing(stage.topic("out"), record.key, b"second") for record in batch.records]
 
-    return stage.exactly_once(process, group="copier", topics=["in"])
+    return stage.exactly_once(process)
 
 
 async def prepare(stage) -> None:
-    group = GroupSpec(group=f"{stage.settings.topic_prefix}copier", topics=(stage.topic("in"),))
-    await stage.topics("in", "out", groups=[group])
+    await stage.topics("in", "out", groups=["copier"])
     await stage.publish(*(Outgoing(stage.topic("in"), key, key) for key in KEYS))
 
 

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from tocsin.contracts.codec import decode_stop
 from tocsin.kafka import (
+    CopyUnreadable,
     NotReadToEnd,
     OffsetMissing,
     Offsets,
@@ -178,6 +181,46 @@ async def test_what_apply_raises_ends_the_replica(stage):
     await stage.publish(Outgoing(stage.topic("directory"), b"k", b"v"))
     with pytest.raises(LookupError, match="not mine"):
         await replica.run(asyncio.Event())
+    await replica.close()
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+async def test_a_record_that_cannot_be_read_halts_the_service_with_a_sentence(stage, at_start):
+    await stage.topics("directory", partitions=1, compact=True)
+    topic = stage.topic("directory")
+
+    def apply(record: Record) -> None:
+        decode_stop(record.value or b"")
+
+    replica = Replica(settings=stage.settings, topic=topic, apply=apply, health=Health())
+    sentence = rf"The record {topic}/0/0 cannot be read .*: upgrade this service, or run `tocsin directory republish`"
+    if at_start:
+        await stage.publish(Outgoing(topic, b"k", b"{}"))
+        with pytest.raises(CopyUnreadable, match=sentence):
+            await replica.open()
+        assert not replica.caught_up.is_set()
+    else:
+        await replica.open()
+        await stage.publish(Outgoing(topic, b"k", b"{}"))
+        with pytest.raises(CopyUnreadable, match=sentence):
+            await replica.run(asyncio.Event())
+    await replica.close()
+
+
+async def test_a_record_that_cannot_be_read_does_no_harm_once_its_key_was_published_anew(stage):
+    await stage.topics("directory", partitions=1, compact=True)
+    topic = stage.topic("directory")
+    values = {b"k": b"not JSON", b"other": b"1"}
+    await stage.publish(*(Outgoing(topic, key, value) for key, value in values.items()))
+    await stage.publish(Outgoing(topic, b"k", b"2"))
+    state: dict[bytes | None, int] = {}
+
+    def apply(record: Record) -> None:
+        state[record.key] = msgspec.json.decode(record.value or b"", type=int)
+
+    replica = Replica(settings=stage.settings, topic=topic, apply=apply, health=Health())
+    await replica.open()
+    assert state == {b"k": 2, b"other": 1}
     await replica.close()
 
 

@@ -11,14 +11,15 @@ from sqlalchemy import text
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, notification_id
-from tocsin.contracts.statuses import Consideration, Decision, EventRef, Status, status_of
+from tocsin.contracts.statuses import Decision, EventRef, RuleOutcome, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.database import Database, DatabaseSettings
-from tocsin.kafka import Chunk, Record, TopicPartition
-from tocsin.ledger.days import Days
+from tocsin.kafka import PartitionBatch, Record, TopicPartition
+from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.migrations import MIGRATIONS
-from tocsin.ledger.projecting import DEAD_LETTERS, STATUSES, ProjectedTable
-from tocsin.ledger.reading import Ledger
+from tocsin.ledger.projected_table import ProjectedTable
+from tocsin.ledger.reading import TimelineReader
+from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 
@@ -31,17 +32,16 @@ class Books:
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database = database
         self.clock = clock
-        self.days = Days(database=database, clock=clock, retention_days=30)
-        self.ledger = Ledger(engine=database.engine)
+        self.days = DayPartitions(database=database, clock=clock, retention_days=30)
+        self.reader = TimelineReader(engine=database.engine)
 
     def table(self, group: str = "ledger.bulk", **more: Any) -> ProjectedTable:
-        kind = DEAD_LETTERS if group == "ledger.dead" else STATUSES
         return ProjectedTable(
             database=self.database,
             days=self.days,
             group=group,
             lane="bulk",
-            kind=kind,
+            table=DEAD_LETTERS if group == "ledger.dead" else STATUSES,
             clock=self.clock,
             **more,
         )
@@ -79,8 +79,8 @@ class Log:
     def status(self, status: Status, *, at: datetime | None = None) -> Record:
         return self.record(encode(status), at=at)
 
-    def chunk(self, *records: Record, expected: int | None) -> Chunk:
-        return Chunk(
+    def batch(self, *records: Record, expected: int | None) -> PartitionBatch:
+        return PartitionBatch(
             partition=self.partition, records=records, expected=expected, next=records[-1].offset + 1
         )
 
@@ -97,7 +97,7 @@ def story(
     common: dict[str, Any] = {
         "lane": Lane.BULK, "notification_id": notification, "recipient": recipient, "workflow": workflow,
     } | fields  # fmt: skip
-    decision = Decision(rules=[Consideration(rule="preference", outcome="passes", input={"email": True})])
+    decision = Decision(rules=[RuleOutcome(rule="preference", outcome="passes", input={"email": True})])
     parts = [status_of(StatusName.ACCEPTED, about, cause="events/0/1", at=START, **common)]
     for channel in channels:
         delivery = delivery_id(notification=notification, channel=channel, step="", address_key=channel)

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from tocsin.ledger import app
-from tocsin.ledger.projecting import ProjectedTable
+from tocsin.ledger.projected_table import ProjectedTable
 from tocsin.ledger.settings import LedgerSettings
 from tocsin.runtime import main
 

@@ -21,6 +21,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, Outgoing, Publisher, TopicSpec
 from tocsin.runtime import Health, SystemClock
+from tocsin.runtime.errors import ExitCode
 from tocsin.web import KeyParts, new_key
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
@@ -92,9 +93,9 @@ class Scene:
             if topic.family in ("status", "dead", "directory")
         ]
         groups = [
-            GroupSpec(group=one.name, topics=one.topics)
-            for one in self.topics.groups()
-            if one.service == "ledger"
+            GroupSpec(group=group.name, topics=group.topics)
+            for group in self.topics.groups()
+            if group.service == "ledger"
         ]
         try:
             await admin.apply(await admin.plan(specs, []))
@@ -119,11 +120,16 @@ class Scene:
         await self._publisher.close()
 
     async def publish(self, story: Any, numbers: range, *, lane: Lane = Lane.BULK) -> None:
-        statuses = [one for number in numbers for one in story(f"person-{number}", "email", "sms", lane=lane)]
-        self.published |= {one.status_id for one in statuses}
+        statuses = [
+            status for number in numbers for status in story(f"person-{number}", "email", "sms", lane=lane)
+        ]
+        self.published |= {status.status_id for status in statuses}
         topic = self.topics.status(lane)
         await self._publisher.publish(
-            [Outgoing(topic, recipient_key("acme", one.recipient or ""), encode(one)) for one in statuses],
+            [
+                Outgoing(topic, recipient_key("acme", status.recipient or ""), encode(status))
+                for status in statuses
+            ],
             timeout=20,
         )
 
@@ -147,9 +153,9 @@ class Scene:
     async def exactly_once(self) -> None:
         """Each status published stands there, once; nothing else does; each position is its partition's end."""
         await until(self.complete)
-        found = await self.stored()
-        assert len(found) == len(set(found))
-        assert set(found) == self.published
+        stored = await self.stored()
+        assert len(stored) == len(set(stored))
+        assert set(stored) == self.published
 
     @asynccontextmanager
     async def ledger(self, *command: str, **environment: str) -> AsyncIterator[Running]:
@@ -177,9 +183,9 @@ class Scene:
 
 async def _port(log: Path) -> int:
     while True:
-        found = [line for line in _lines(log) if line.get("event") == "listening"]
-        if found:
-            return int(found[0]["port"])
+        listening = [line for line in _lines(log) if line.get("event") == "listening"]
+        if listening:
+            return int(listening[0]["port"])
         await asyncio.sleep(0.05)
 
 
@@ -209,8 +215,8 @@ async def test_it_keeps_what_happens_and_answers_for_it(scene: Scene, story: Any
             await scene.publish(story, range(place * 10, place * 10 + 10), lane=lane)
         await scene.bury(1)
         await scene.exactly_once()
-        (one,) = story("person-3")
-        body = (await ledger.client.get(f"/v1/timelines/{one.notification_id}")).json()
+        (accepted,) = story("person-3")
+        body = (await ledger.client.get(f"/v1/timelines/{accepted.notification_id}")).json()
         assert [each["status"] for each in body["timeline"]] == [
             "accepted",
             "routed",
@@ -279,5 +285,5 @@ async def test_without_migrations_the_command_is_named(scene: Scene, tmp_path: P
     async with scene.books.database.driver() as connection:
         await connection.execute("DROP SCHEMA ledger CASCADE")
     async with scene.ledger() as ledger:
-        assert await ledger.ended() == 1
+        assert await ledger.ended() == ExitCode.OPERATOR_MUST_ACT
         assert "python -m tocsin.ledger migrate" in str(_lines(ledger.log))

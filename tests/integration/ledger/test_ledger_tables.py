@@ -1,50 +1,58 @@
 """Rows and positions on a real PostgreSQL: together, once, by day."""
 
 import asyncio
-from datetime import date, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from types import NoneType
+from typing import Any, get_args
 
+import msgspec
 import pytest
 
-from tocsin.contracts.dead_letters import DeadLetter
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
+from tocsin.contracts.statuses import Status
 from tocsin.kafka import ConsumptionStopped, OwnershipLost
+from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, Table
 
 pytestmark = pytest.mark.postgres
 
+TYPES = {bool: "boolean", int: "integer", datetime: "timestamp with time zone"}
 COUNT = "SELECT count(*) FROM ledger.statuses"
 POSITION = "SELECT next_offset FROM ledger.positions"
 
 
 async def test_rows_and_position_are_stored_together(books: Any, story: Any, log: Any) -> None:
-    table, one, two = books.table(), log(0), log(1)
-    records = [one.status(status) for status in story("ann", "email", "sms")]
-    others = [two.status(status) for status in story("bob", "email")]
-    assert await table.take([one.partition, two.partition]) == {}
-    await table.store([one.chunk(*records, expected=None), two.chunk(*others, expected=None)])
+    table, first, second = books.table(), log(0), log(1)
+    records = [first.status(status) for status in story("ann", "email", "sms")]
+    others = [second.status(status) for status in story("bob", "email")]
+    assert await table.load_positions([first.partition, second.partition]) == {}
+    await table.apply([first.batch(*records, expected=None), second.batch(*others, expected=None)])
     assert await books.rows(COUNT) == [(8,)]
-    assert await table.take([one.partition, two.partition]) == {one.partition: 5, two.partition: 3}
+    assert await table.load_positions([first.partition, second.partition]) == {
+        first.partition: 5,
+        second.partition: 3,
+    }
 
 
 async def test_a_replay_makes_the_same_rows(books: Any, story: Any, log: Any) -> None:
-    table, one = books.table(), log()
-    records = [one.status(status) for status in story("ann", "email")]
-    await table.store([one.chunk(*records, expected=None)])
+    table, partition = books.table(), log()
+    records = [partition.status(status) for status in story("ann", "email")]
+    await table.apply([partition.batch(*records, expected=None)])
     before = await books.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset")
     await books.rows("SELECT 1")
     async with books.database.driver() as connection:
         await connection.execute("UPDATE ledger.positions SET next_offset = 0")
-    await table.store([one.chunk(*records, expected=0)])
+    await table.apply([partition.batch(*records, expected=0)])
     assert await books.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset") == before
 
 
 async def test_of_two_owners_one_stores(books: Any, story: Any, log: Any) -> None:
-    one = log()
-    first = [one.status(status) for status in story("ann", "email")]
-    await books.table().store([one.chunk(*first, expected=None)])
-    second = [one.status(status) for status in story("bob", "email")]
-    chunk = one.chunk(*second, expected=3)
+    partition = log()
+    first = [partition.status(status) for status in story("ann", "email")]
+    await books.table().apply([partition.batch(*first, expected=None)])
+    second = [partition.status(status) for status in story("bob", "email")]
+    batch = partition.batch(*second, expected=3)
     ends = await asyncio.gather(
-        books.table().store([chunk]), books.table().store([chunk]), return_exceptions=True
+        books.table().apply([batch]), books.table().apply([batch]), return_exceptions=True
     )
     assert sorted(type(end).__name__ for end in ends) == ["NoneType", "OwnershipLost"]
     assert await books.rows(COUNT) == [(6,)]
@@ -52,57 +60,58 @@ async def test_of_two_owners_one_stores(books: Any, story: Any, log: Any) -> Non
 
 
 async def test_a_first_batch_is_raced_for_as_well(books: Any, story: Any, log: Any) -> None:
-    one = log()
-    chunk = one.chunk(*(one.status(status) for status in story("ann")), expected=None)
+    partition = log()
+    batch = partition.batch(*(partition.status(status) for status in story("ann")), expected=None)
     ends = await asyncio.gather(
-        books.table().store([chunk]), books.table().store([chunk]), return_exceptions=True
+        books.table().apply([batch]), books.table().apply([batch]), return_exceptions=True
     )
     assert sorted(type(end).__name__ for end in ends) == ["NoneType", "OwnershipLost"]
 
 
 async def test_a_loser_in_one_partition_stores_nothing_in_any(books: Any, story: Any, log: Any) -> None:
-    one, two = log(0), log(1)
-    mine = [one.status(status) for status in story("ann")]
-    theirs = [two.status(status) for status in story("bob")]
-    await books.table().store([two.chunk(*theirs, expected=None)])
+    first, second = log(0), log(1)
+    mine = [first.status(status) for status in story("ann")]
+    others = [second.status(status) for status in story("bob")]
+    await books.table().apply([second.batch(*others, expected=None)])
     with pytest.raises(OwnershipLost):
-        await books.table().store([one.chunk(*mine, expected=None), two.chunk(*theirs, expected=0)])
+        await books.table().apply([first.batch(*mine, expected=None), second.batch(*others, expected=0)])
     assert await books.rows(COUNT) == [(1,)]
-    assert await books.table().take([one.partition]) == {}
+    assert await books.table().load_positions([first.partition]) == {}
 
 
 async def test_what_fails_before_the_commit_leaves_nothing(books: Any, story: Any, log: Any) -> None:
     async def fail() -> None:
         raise RuntimeError("the power went")
 
-    one = log()
-    chunk = one.chunk(*(one.status(status) for status in story("ann", "email")), expected=None)
+    partition = log()
+    batch = partition.batch(*(partition.status(status) for status in story("ann", "email")), expected=None)
     with pytest.raises(RuntimeError):
-        await books.table(before_commit=fail).store([chunk])
+        await books.table(before_commit=fail).apply([batch])
     assert await books.rows(COUNT) == [(0,)]
     assert await books.rows(POSITION) == []
-    await books.table().store([chunk])
+    await books.table().apply([batch])
     assert await books.rows(COUNT) == [(3,)]
 
 
 async def test_records_lie_in_the_day_of_the_brokers_clock(books: Any, story: Any, log: Any) -> None:
-    one = log()
+    partition = log()
     statuses = story("ann", "email")
     days = [books.clock.now() + timedelta(days=days) for days in (-40, -1, 5)]
-    records = [one.status(status, at=at) for status, at in zip(statuses, days, strict=True)]
-    await books.table().store([one.chunk(*records, expected=None)])
-    found = await books.rows("SELECT day, tableoid::regclass::text FROM ledger.statuses ORDER BY day")
-    assert found == [(at.date(), f"ledger.statuses_{at:%Y%m%d}") for at in days]
+    records = [partition.status(status, at=at) for status, at in zip(statuses, days, strict=True)]
+    await books.table().apply([partition.batch(*records, expected=None)])
+    rows = await books.rows("SELECT day, tableoid::regclass::text FROM ledger.statuses ORDER BY day")
+    assert rows == [(at.date(), f"ledger.statuses_{at:%Y%m%d}") for at in days]
 
 
 async def test_days_are_made_ahead_and_dropped_when_old(books: Any, story: Any, log: Any) -> None:
     await books.days.open()
-    one = log()
+    partition = log()
     old, kept = books.clock.now() - timedelta(days=31), books.clock.now() - timedelta(days=30)
     records = [
-        one.status(status, at=at) for status, at in zip(story("ann", "email"), (old, kept), strict=False)
+        partition.status(status, at=at)
+        for status, at in zip(story("ann", "email"), (old, kept), strict=False)
     ]
-    await books.table().store([one.chunk(*records, expected=None)])
+    await books.table().apply([partition.batch(*records, expected=None)])
     assert await books.days.drop_old() == [f"dead_letters_{old:%Y%m%d}", f"statuses_{old:%Y%m%d}"]
     assert await books.rows("SELECT day FROM ledger.statuses") == [(kept.date(),)]
     names = {
@@ -116,20 +125,22 @@ async def test_days_may_be_made_by_all_at_once(books: Any) -> None:
 
 
 async def test_what_is_no_status_is_kept_apart(books: Any, story: Any, log: Any) -> None:
-    one = log()
-    records = [one.status(story("ann")[0]), one.record(b"\xff\x00"), one.record(None)]
-    await books.table().store([one.chunk(*records, expected=None)])
+    partition = log()
+    records = [partition.status(story("ann")[0]), partition.record(b"\xff\x00"), partition.record(None)]
+    await books.table().apply([partition.batch(*records, expected=None)])
     assert await books.rows(COUNT) == [(1,)]
-    found = await books.rows("SELECT kafka_offset, value, reason FROM ledger.unreadable ORDER BY 1")
-    assert [row[:2] for row in found] == [(1, b"\xff\x00"), (2, None)]
-    assert await books.table().take([one.partition]) == {one.partition: 3}
+    rows = await books.rows("SELECT kafka_offset, value, reason FROM ledger.unreadable ORDER BY 1")
+    assert [row[:2] for row in rows] == [(1, b"\xff\x00"), (2, None)]
+    assert await books.table().load_positions([partition.partition]) == {partition.partition: 3}
 
 
 async def test_too_much_that_is_no_status_stops(books: Any, log: Any) -> None:
-    one = log()
+    partition = log()
     with pytest.raises(ConsumptionStopped):
-        await books.table().store([one.chunk(*(one.record(b"x") for _ in range(20)), expected=None)])
-    assert await books.table().take([one.partition]) == {}
+        await books.table().apply(
+            [partition.batch(*(partition.record(b"x") for _ in range(20)), expected=None)]
+        )
+    assert await books.table().load_positions([partition.partition]) == {}
 
 
 async def test_dead_letters_are_kept_whole(books: Any, log: Any) -> None:
@@ -143,6 +154,56 @@ async def test_dead_letters_are_kept_whole(books: Any, log: Any) -> None:
         tenant="acme",
     )
     record = dead.record(b"\x00{", headers=tuple(letter.headers()))
-    await books.table("ledger.dead").store([dead.chunk(record, expected=None)])
-    found = await books.rows("SELECT origin, tenant, reason, key, value FROM ledger.dead_letters")
-    assert found == [("e/0/7", "acme", "data_invalid", b"k", b"\x00{")]
+    await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
+    rows = await books.rows("SELECT origin, tenant, reason, key, value FROM ledger.dead_letters")
+    assert rows == [("e/0/7", "acme", "data_invalid", b"k", b"\x00{")]
+
+
+async def test_what_a_dead_letter_left_out_outlives_its_topic(books: Any, log: Any) -> None:
+    dead = log(topic="dead.router")
+    letter = DeadLetter(
+        service="router", reason="data_too_large", detail="d", origin="e/0/8", at=books.clock.now()
+    )
+    key, headers = b"k" * 5_000, (("ce_id", b"h" * 6_000),)
+    rest = truncate_to_fit(letter, key=key, value=b"{}", headers=headers, largest=4_000)
+    record = dead.record(rest.value, key=rest.key, headers=rest.headers)
+    await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
+    names = ", ".join(DeadLetter.__struct_fields__)
+    assert await books.rows(f"SELECT {names} FROM ledger.dead_letters") == [msgspec.structs.astuple(letter)]
+    assert (letter.original_key_bytes, letter.original_headers_bytes) == (5_000, 6_005)
+
+
+async def test_a_release_that_does_not_know_the_new_columns_goes_on(books: Any, log: Any) -> None:
+    """Migrations run before the processes of the release before are replaced."""
+    async with books.database.driver() as connection:
+        await connection.execute("ALTER TABLE ledger.dead_letters ADD COLUMN later text NOT NULL DEFAULT ''")
+    dead = log(topic="dead.router")
+    letter = DeadLetter(
+        service="router", reason="data_invalid", detail="d", origin="e/0/9", at=books.clock.now()
+    )
+    record = dead.record(b"{", headers=tuple(letter.headers()))
+    await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
+    assert await books.rows("SELECT origin, later FROM ledger.dead_letters") == [("e/0/9", "")]
+
+
+@pytest.mark.parametrize("table", [STATUSES, DEAD_LETTERS], ids=lambda table: table.name)
+async def test_the_migrated_tables_have_a_column_for_each_field(books: Any, table: Table) -> None:
+    migrated = await books.rows(
+        f"SELECT column_name FROM information_schema.columns WHERE table_schema = 'ledger' AND table_name = '{table.name}'"
+    )
+    assert {name for (name,) in migrated} == set(table.columns)
+
+
+async def test_the_columns_have_the_types_of_the_fields(books: Any) -> None:
+    migrated = await books.rows(
+        "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
+        "WHERE table_schema = 'ledger' AND table_name = 'statuses'"
+    )
+    columns = {name: (data_type, nullable == "YES") for name, data_type, nullable in migrated}
+    ids = {"status_id", "notification_id", "delivery_id"}
+    for field in msgspec.structs.fields(Status):
+        if field.name == "version":
+            continue
+        (python_type,) = set(get_args(field.type) or (field.type,)) - {NoneType}
+        expected = "uuid" if field.name in ids else TYPES.get(python_type, "text")
+        assert columns[field.name] == (expected, field.default is None), field.name

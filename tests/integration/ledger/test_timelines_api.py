@@ -34,9 +34,9 @@ class Asking:
             self._log.status(status, at=at + timedelta(milliseconds=number))
             for number, status in enumerate(statuses)
         ]
-        chunk = self._log.chunk(*records, expected=self._next)
-        await self._books.table().store([chunk])
-        self._next = chunk.next
+        batch = self._log.batch(*records, expected=self._next)
+        await self._books.table().apply([batch])
+        self._next = batch.next
         self._books.clock.advance(1)
 
     async def get(self, path: str, *, key: str = "acme", **query: Any) -> httpx.Response:
@@ -58,7 +58,7 @@ async def asking(books: Any, log: Any) -> AsyncIterator[Asking]:
         key = new_key("live")
         keys[tenant] = key.reveal()
         table.put(ApiKey(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=[scope]))
-    app = create_app(ledger=books.ledger, keys=table)
+    app = create_app(reader=books.reader, keys=table)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
         yield Asking(client, keys, books, log())
 
@@ -67,7 +67,13 @@ async def test_a_timeline_tells_everything_in_order(asking: Asking, story: Any) 
     statuses = story("ann", "email", "sms")
     await asking.happens(*reversed(statuses))
     body = (await asking.get(f"/v1/timelines/{statuses[0].notification_id}")).json()
-    assert [one["status"] for one in body["timeline"]] == ["accepted", "routed", "routed", "sent", "sent"]
+    assert [status["status"] for status in body["timeline"]] == [
+        "accepted",
+        "routed",
+        "routed",
+        "sent",
+        "sent",
+    ]
     assert body["timeline"][1]["decision"]["rules"] == [
         {"rule": "preference", "outcome": "passes", "input": {"email": True}}
     ]
@@ -102,7 +108,7 @@ async def test_lists_are_newest_first_and_paged(asking: Asking, story: Any) -> N
     cursor: dict[str, str] = {}
     while True:
         page = (await asking.get("/v1/timelines", limit=3, **cursor)).json()
-        seen += [one["recipient"] for one in page["data"]]
+        seen += [summary["recipient"] for summary in page["data"]]
         if not page["has_more"]:
             assert page["next_cursor"] is None
             break
@@ -127,7 +133,7 @@ async def test_filters(asking: Asking, story: Any) -> None:
     await asking.happens(*failed, days=1)
 
     async def recipients(**query: Any) -> list[str]:
-        return [one["recipient"] for one in await asking.list(**query)]
+        return [summary["recipient"] for summary in await asking.list(**query)]
 
     assert await recipients() == ["bob", "ann"]
     assert await recipients(recipient="ann") == ["ann"]
@@ -163,19 +169,19 @@ async def test_records_about_an_event_are_found_by_its_id(asking: Asking, story:
         cause="events/0/3", at=asking._books.clock.now(), lane=Lane.BULK, reason="workflow_unknown", detail="No such.",
     )  # fmt: skip
     await asking.happens(refused, *story("ann", "email", event="e9"))
-    found = await asking.list(event="e9")
-    assert [(one["kind"], one["state"]) for one in found] == [
+    summaries = await asking.list(event="e9")
+    assert [(summary["kind"], summary["state"]) for summary in summaries] == [
         ("notification", "sent"),
         ("event", "event_refused"),
     ]
-    assert (found[1]["reason"], found[1]["detail"], found[1]["event_id"]) == (
+    assert (summaries[1]["reason"], summaries[1]["detail"], summaries[1]["event_id"]) == (
         "workflow_unknown",
         "No such.",
         "e9",
     )
-    assert [one["kind"] for one in await asking.list()] == ["notification"]
-    assert [one["kind"] for one in await asking.list(status="event_refused")] == ["event"]
-    assert [one["kind"] for one in await asking.list(event="e9", status="event_refused")] == ["event"]
+    assert [summary["kind"] for summary in await asking.list()] == ["notification"]
+    assert [summary["kind"] for summary in await asking.list(status="event_refused")] == ["event"]
+    assert [summary["kind"] for summary in await asking.list(event="e9", status="event_refused")] == ["event"]
 
 
 async def test_repetitions_told_once_for_the_whole_event_are_found_by_its_id(
@@ -187,11 +193,11 @@ async def test_repetitions_told_once_for_the_whole_event_are_found_by_its_id(
         cause="events/0/4", at=asking._books.clock.now(), lane=Lane.BULK, rule="duplicate",
     )  # fmt: skip
     await asking.happens(*story("ann", "email", event="e9"), repeated)
-    found = [(one["kind"], one["state"]) for one in await asking.list(event="e9")]
-    assert found == [("event", "duplicate"), ("notification", "sent")]
-    assert [one["kind"] for one in await asking.list(event="e9", status="duplicate")] == ["event"]
+    kinds = [(summary["kind"], summary["state"]) for summary in await asking.list(event="e9")]
+    assert kinds == [("event", "duplicate"), ("notification", "sent")]
+    assert [summary["kind"] for summary in await asking.list(event="e9", status="duplicate")] == ["event"]
     assert await asking.list(event="e8") == []
-    assert [one["kind"] for one in await asking.list()] == ["notification"]
+    assert [summary["kind"] for summary in await asking.list()] == ["notification"]
 
 
 async def test_a_story_that_is_too_long_says_so(
@@ -202,8 +208,13 @@ async def test_a_story_that_is_too_long_says_so(
     monkeypatch.setattr(reading, "MOST_ROWS", len(short))
     body = (await asking.get(f"/v1/timelines/{long[0].notification_id}")).json()
     assert body["summary"]["truncated"] is True
-    assert [one["status_id"] for one in body["timeline"]] == [one.status_id for one in long[: len(short)]]
-    assert {one["recipient"]: one["truncated"] for one in await asking.list()} == {"ann": True, "bob": False}
+    assert [status["status_id"] for status in body["timeline"]] == [
+        status.status_id for status in long[: len(short)]
+    ]
+    assert {summary["recipient"]: summary["truncated"] for summary in await asking.list()} == {
+        "ann": True,
+        "bob": False,
+    }
     monkeypatch.setattr(reading, "MOST_ROWS", len(long))
     body = (await asking.get(f"/v1/timelines/{long[0].notification_id}")).json()
     assert body["summary"]["truncated"] is False
@@ -213,11 +224,11 @@ async def test_an_id_used_again_is_marked(asking: Asking, story: Any) -> None:
     first = story("ann", "email")
     again = [
         status_of(
-            one.status, EventRef(tenant="acme", event_id="e2", origin="events/0/88"), cause="events/0/88",
-            at=one.at + timedelta(days=2), lane=Lane.BULK, notification_id=one.notification_id,
-            delivery_id=one.delivery_id, channel=one.channel, recipient="ann", workflow="hello",
+            status.status, EventRef(tenant="acme", event_id="e2", origin="events/0/88"), cause="events/0/88",
+            at=status.at + timedelta(days=2), lane=Lane.BULK, notification_id=status.notification_id,
+            delivery_id=status.delivery_id, channel=status.channel, recipient="ann", workflow="hello",
         )
-        for one in first[:2]
+        for status in first[:2]
     ]  # fmt: skip
     await asking.happens(*first)
     await asking.happens(*again, days=2)
@@ -247,10 +258,10 @@ async def test_an_event_with_the_longest_of_ids_is_stored_and_found(
 ) -> None:
     """An index entry takes 2,704 bytes, and text that cannot be compressed is larger."""
     first, *rest = story("ann", "email")
-    strange = [msgspec.structs.replace(one, event_id=random_text) for one in (first, *rest)]
+    strange = [msgspec.structs.replace(status, event_id=random_text) for status in (first, *rest)]
     await asking.happens(*strange)
-    (found,) = (await asking.get("/v1/timelines", event=random_text)).json()["data"]
-    assert (found["event_id"], found["notification_id"]) == (random_text, first.notification_id)
+    (summary,) = (await asking.get("/v1/timelines", event=random_text)).json()["data"]
+    assert (summary["event_id"], summary["notification_id"]) == (random_text, first.notification_id)
     assert (await asking.get("/v1/timelines", event=random_text[:-1])).json()["data"] == []
 
 

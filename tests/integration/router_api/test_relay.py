@@ -30,7 +30,7 @@ from tocsin.kafka import (
 from tocsin.router.changes import note_changed
 from tocsin.router.commands import directory as directory_command
 from tocsin.router.key_replica import KeyFeed
-from tocsin.router.relay import Relay
+from tocsin.router.relay import Relay, hold_lock, session
 from tocsin.runtime import Health
 from tocsin.web import KeyTable, Problem
 
@@ -405,9 +405,8 @@ async def test_a_relay_that_stands_still_does_not_keep_the_lock(
     kafka: KafkaSettings,
     topics: Topics,
 ) -> None:
-    frozen = Relay(engine=engine, settings=kafka, health=Health(service="router"))
-    async with frozen._elected() as held:  # as when its process is stopped, or its host lost, from here on
-        assert held is not None
+    async with session(engine) as frozen:  # as when its process is stopped, or its host lost, from here on
+        assert await hold_lock(frozen)
         await acme.put("/v1/tenant", json={"name": "one"})
         async with running(relay):
             await published(directory)
@@ -418,7 +417,6 @@ async def test_a_relay_that_stands_still_does_not_keep_the_lock(
 async def test_how_long_changes_wait_is_told_by_a_router_that_cannot_publish(
     acme: httpx.AsyncClient, engine: AsyncEngine, directory: Directory, relay: Relay, kafka: KafkaSettings
 ) -> None:
-    other = Relay(engine=engine, settings=kafka, health=Health(service="router"))
     await acme.put("/v1/tenant", json={"name": "one"})
     await directory.rows("UPDATE directory.outbox SET at = now() - interval '1 hour'")
 
@@ -431,10 +429,10 @@ async def test_how_long_changes_wait_is_told_by_a_router_that_cannot_publish(
     async def nothing() -> bool:
         return waiting("age_seconds") == waiting("rows") == 0
 
-    async with other._elected() as held:
-        assert held is not None
-        async with held.begin(), running(relay):
-            await held.exec_driver_sql("SELECT 1")
+    async with session(engine) as other:
+        assert await hold_lock(other)
+        async with other.begin(), running(relay):
+            await other.exec_driver_sql("SELECT 1")
             await until(an_hour)
     async with running(relay):
         await until(nothing)

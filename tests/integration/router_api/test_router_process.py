@@ -14,7 +14,9 @@ import httpx
 import pytest
 
 from tocsin.contracts.topics import Topics
-from tocsin.kafka import Admin, KafkaSettings, TopicSpec
+from tocsin.kafka import Admin, KafkaSettings, Outgoing, Publisher, TopicSpec
+from tocsin.runtime import Health
+from tocsin.testing.until import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
@@ -123,7 +125,8 @@ async def test_the_first_key_opens_a_router_that_ends_when_told_to(around: Surro
 
 async def test_a_database_that_was_not_migrated_is_named(around: Surroundings) -> None:
     code, _, err = await around.end_of("api")
-    assert code == 1
+    assert code == 3
+    assert "Traceback" not in err
     assert "python -m tocsin.router migrate" in err
 
 
@@ -143,5 +146,31 @@ async def test_optional_categories_without_a_public_address_stop_the_start(aroun
     async with optional.router() as (_, address), httpx.AsyncClient(base_url=address) as client:
         await answered(client, "PUT", "/v1/categories/offers", 201, json={}, headers=key)
     code, _, err = await around.end_of("api")
-    assert code == 1
+    assert code == 3
+    assert "Traceback" not in err
     assert "set PUBLIC_URL and ROUTER_UNSUBSCRIBE_KEYS" in err
+
+
+async def test_a_directory_that_cannot_be_read_leaves_the_process_standing_with_the_reason(
+    around: Surroundings,
+) -> None:
+    assert (await around.end_of("migrate"))[0] == 0
+    await around.create_topics()
+    topic = Topics(around.kafka.topic_prefix).directory
+    publisher = Publisher(settings=around.kafka, health=Health())
+    await publisher.open()
+    await publisher.publish([Outgoing(topic, b"api_key/acme/k", b'{"kind":"api_key"}')], timeout=30)
+    await publisher.close()
+    async with around.router() as (process, address), httpx.AsyncClient(base_url=address) as client:
+        sentence = f"The record {topic}/0/0 cannot be read (/: Object missing required field `tenant`)"
+
+        async def said() -> bool:
+            return sentence in (await client.get("/readyz")).text
+
+        await until(said)
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/livez")).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 3
+    assert "Traceback" not in err.decode()

@@ -20,7 +20,7 @@ from tocsin.database import Database, DatabaseSettings
 from tocsin.kafka import (
     Admin,
     GroupSpec,
-    GroupTimings,
+    GroupTimeouts,
     KafkaSettings,
     Outgoing,
     Publisher,
@@ -34,7 +34,7 @@ from tocsin.router.settings import RouterSettings
 from tocsin.router.worker import worker_components
 from tocsin.runtime import Component, Health
 
-TIMINGS = GroupTimings(call=2, drain=5, rebalance=10, heartbeat=0.3)
+TIMEOUTS = GroupTimeouts(send_timeout=2, drain_timeout=5, rebalance_timeout=10, heartbeat_interval=0.3)
 # Shorter than a real lane's, so that tests do not wait for what they do not test; long enough for a busy machine.
 PARTITIONS = 4
 PEOPLE = [f"p{number}" for number in range(20)]
@@ -146,7 +146,7 @@ class Site:
             lanes=list(lanes) or [Lane.TRANSACTIONAL],
             **settings,
         )
-        components = worker_components(router, database=database, health=health, timings=TIMINGS)
+        components = worker_components(router, database=database, health=health, timeouts=TIMEOUTS)
         worker = RunningWorker([database, *components])
         self._workers.append(worker)
         await worker.start()

@@ -25,7 +25,7 @@ async def start_worker(site) -> AsyncIterator[Callable[[str, str], Awaitable[asy
     async def start(place: str, what: str) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(WORKER), site.kafka.bootstrap_servers, site.kafka.topic_prefix, site.url, place, what,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         started.append(process)
         return process
@@ -41,6 +41,13 @@ async def reached(process: asyncio.subprocess.Process) -> None:
     assert process.stdout is not None
     async with asyncio.timeout(90):
         assert await process.stdout.readline() == b"reached\n"
+
+
+async def said(process: asyncio.subprocess.Process, sentence: bytes) -> None:
+    assert process.stderr is not None
+    async with asyncio.timeout(90):
+        while sentence not in await process.stderr.readline():
+            assert process.returncode is None
 
 
 def deliveries(ids: list[str], people: list[str] = PEOPLE) -> set[str]:
@@ -108,16 +115,18 @@ async def test_a_worker_killed_while_giving_back_loses_and_doubles_nothing(site,
 
 
 @pytest.mark.parametrize("place", ["after_claim", "before_commit"])
-async def test_a_frozen_worker_is_fenced_when_it_thaws(site, start_worker, until, place):
+async def test_a_frozen_worker_is_fenced_when_it_thaws_and_joins_anew(site, start_worker, until, place):
     expected = deliveries(await send(site, "e"))
     first = await start_worker(place, "SIGSTOP")
     await reached(first)
     second = await site.worker()
     await until(lambda: complete(site, expected))
     first.send_signal(signal.SIGCONT)
-    await asyncio.wait_for(first.communicate(), 90)
-    assert first.returncode == 3
+    await said(first, b"ownership lost, joining anew")
     more = expected | deliveries(await send(site, "f"))
     await until(lambda: complete(site, more))
     await second.leave()
     await check_statuses(site, more)
+    last = more | deliveries(await send(site, "g"))  # there is only the thawed one now
+    await until(lambda: complete(site, last))
+    await check_statuses(site, last)

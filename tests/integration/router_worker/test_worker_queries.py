@@ -11,9 +11,9 @@ from tocsin.contracts.recipients import Device
 from tocsin.database import Database, DatabaseSettings
 from tocsin.router import tables
 from tocsin.router.migrations import MIGRATIONS
-from tocsin.router.policy import Facts, Preference
-from tocsin.router.worker.claims import Claims
-from tocsin.router.worker.lookups import Lookups
+from tocsin.router.policy import Preference, StoredRecipient
+from tocsin.router.worker.dedupe import Claims
+from tocsin.router.worker.load import RecipientLoader
 from tocsin.runtime import Health
 
 pytestmark = pytest.mark.postgres
@@ -111,15 +111,15 @@ async def test_facts_of_all_in_one_query(database):
             insert(tables.recipient_versions), [{"tenant": "acme", "recipient": "inline", "version": 4}]
         )
     asked = [("acme", "ann"), ("other", "ann"), ("acme", "inline"), ("acme", "nobody")]
-    facts = await Lookups(database=database).facts(asked)
-    assert facts[asked[0]] == Facts(
+    stored = await RecipientLoader(database=database).load(asked)
+    assert stored[asked[0]] == StoredRecipient(
         known=True,
         email="a@example.test",
         locale="de",
         attributes={"n": [1]},
         devices=(Device(id="d1", token="t-d1"), Device(id="d2", token="t-d2")),
     )
-    assert facts[asked[1]] == Facts(known=True, email="b@example.test")
-    assert facts[asked[2]] == Facts(version=4, preferences=(Preference("sms", "*", "*", False),))
-    assert facts[asked[3]] == Facts()
-    assert await Lookups(database=database).facts([]) == {}
+    assert stored[asked[1]] == StoredRecipient(known=True, email="b@example.test")
+    assert stored[asked[2]] == StoredRecipient(version=4, preferences=(Preference("sms", "*", "*", False),))
+    assert stored[asked[3]] == StoredRecipient()
+    assert await RecipientLoader(database=database).load([]) == {}

@@ -1,7 +1,7 @@
 """A worker in a process of its own, which freezes or dies where it is told to: see test_worker_deaths.py.
 
 Arguments: bootstrap servers, topic prefix, database URL, failpoint, SIGSTOP or SIGKILL. Prints `reached` just before.
-Exits 3, with the error on stdout, when it is no owner any more.
+Logs go to stderr. It goes on until it is ended.
 """
 
 import asyncio
@@ -11,13 +11,13 @@ import sys
 
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database, DatabaseSettings
-from tocsin.kafka import GroupTimings, KafkaFault, KafkaSettings
+from tocsin.kafka import GroupTimeouts, KafkaSettings
 from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.settings import RouterSettings
 from tocsin.router.worker import worker_components
 from tocsin.runtime import Health
 
-TIMINGS = GroupTimings(call=2, drain=5, rebalance=10, heartbeat=0.3)
+TIMEOUTS = GroupTimeouts(send_timeout=2, drain_timeout=5, rebalance_timeout=10, heartbeat_interval=0.3)
 
 
 class Fatal:
@@ -52,19 +52,15 @@ async def work(servers: str, prefix: str, url: str, place: str, what: str) -> No
             database=database,
             health=health,
             failpoints=Fatal(place, signal.Signals[what]),
-            timings=TIMINGS,
+            timeouts=TIMEOUTS,
         ),
     ]
     stop = asyncio.Event()
     for one in components:
         await one.open()
-    try:
-        async with asyncio.TaskGroup() as group:
-            for one in components:
-                group.create_task(one.run(stop))
-    except* KafkaFault as faults:
-        sys.stdout.write(f"{faults.exceptions[0]}\n")
-        sys.exit(3)
+    async with asyncio.TaskGroup() as group:
+        for one in components:
+            group.create_task(one.run(stop))
 
 
 asyncio.run(work(*sys.argv[1:]))

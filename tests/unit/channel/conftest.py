@@ -1,8 +1,7 @@
-"""A dispatcher's lane without a broker: a shard that is handed records, a publisher that remembers, scripted providers."""
+"""A dispatcher's lanes on a cluster in memory, with scripted providers."""
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -21,20 +20,22 @@ from tocsin.contracts.statuses import Status
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
-    Batch,
-    NotStored,
+    OTHERS,
+    ConsumerGroup,
+    Fenced,
+    FencedShard,
     Offsets,
     Outgoing,
     Position,
     Publisher,
-    Record,
-    Slot,
-    Stored,
     TopicPartition,
     read_back_metadata,
 )
-from tocsin.runtime import Clock, SystemClock
+from tocsin.kafka.consume import consumer_group
+from tocsin.runtime import Clock, Health, SystemClock
 from tocsin.testing.jobs import job_for
+from tocsin.testing.kafka import MemoryCluster, MemoryOffsets, MemoryPublisher
+from tocsin.testing.until import until
 
 TOPICS = Topics("t.")
 
@@ -89,103 +90,48 @@ class ScriptedProvider:
         self.closed = True
 
 
-class MemoryPublisher:
-    """Stores in lists, a log each topic and partition; or holds every call while `let_go` is not set."""
+class Held:
+    """What one member of a lane's group holds: jobs are put into its topic, and it is told to release them."""
 
-    def __init__(self) -> None:
-        self.logs: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
-        self.let_go = asyncio.Event()
-        self.let_go.set()
-        self.refusals = 0
-        self.closed = False
+    def __init__(
+        self, cluster: MemoryCluster, context: LaneContext, group: ConsumerGroup[FencedShard]
+    ) -> None:
+        self.group = group
+        self.coordinator = cluster.group(context.group)
+        self._cluster = cluster
+        self._jobs = context.jobs
+        self._stop = asyncio.Event()
+        self.work = asyncio.create_task(self._run())
 
-    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ASYNC109 - as Publisher has it
-        assert not self.closed, "published after it was closed"
-        await self.let_go.wait()
-        if self.refusals:
-            self.refusals -= 1
-            raise NotStored("The broker is away.")
-        return [self._store(record) for record in records]
-
-    def _store(self, record: Outgoing) -> Stored:
-        log = self.logs[record.topic, record.partition or 0]
-        log.append(record)
-        return Stored(record.topic, record.partition or 0, len(log) - 1, 0)
-
-
-class MemoryOffsets:
-    """Where the logs of the publisher end; the jobs' logs end at 0 unless a test says otherwise."""
-
-    def __init__(self, publisher: MemoryPublisher) -> None:
-        self.publisher = publisher
-        self.others: dict[TopicPartition, int] = {}
-
-    async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        logs = self.publisher.logs
-        return {place: self.others.get(place, len(logs.get(place, ()))) for place in partitions}
-
-
-class MemoryShard:
-    """What the engine gives to `work`: records are put in by the test."""
-
-    def __init__(self, jobs: str, partitions: int) -> None:
-        self.jobs = jobs
-        self.positions = {
-            TopicPartition(jobs, number): Position(0, read_back_metadata(0)) for number in range(partitions)
-        }
-        self.revoked = asyncio.Event()
-        self.committed: dict[TopicPartition, Position] = {}
-        self.transactions: list[Sequence[Outgoing]] = []
-        self.transaction_error: Exception | None = None
-        self.commit_error: Exception | None = None
-        self.lease = True
-        self.partitions = partitions
-        self._waiting: deque[Record] = deque()
-        self._next = [0] * partitions
-        self._arrived = asyncio.Event()
+    async def _run(self) -> None:
+        await self.group.open()
+        await self.group.run(self._stop)
 
     def put(self, *jobs: Job | bytes, partition: int = 0) -> None:
-        for job in jobs:
-            value, key = (job, b"acme/?") if isinstance(job, bytes) else (encode(job), _key(job))
-            self._waiting.append(Record(self.jobs, partition, self._next[partition], 0, key, value))
-            self._next[partition] += 1
-        self._arrived.set()
+        encoded = [(b"acme/?", job) if isinstance(job, bytes) else (_key(job), encode(job)) for job in jobs]
+        self._cluster.logs.append(
+            (partition, Outgoing(self._jobs, *key_and_value)) for key_and_value in encoded
+        )
 
-    async def take(self, *, max_records: int = 500, max_bytes: int = 4_194_304) -> Batch | None:
-        while not self._waiting and not self.revoked.is_set():
-            self._arrived.clear()
-            await self._arrived.wait()
-        if self.revoked.is_set():
-            return None
-        count = min(max_records, len(self._waiting))
-        return Batch(slot=0, assignment=1, records=[self._waiting.popleft() for _ in range(count)])
+    def took_all(self) -> bool:
+        """Whether the work has taken everything that was put."""
+        shards = self.group.held.values()
+        return bool(shards) and all(
+            shard.first_unread(place) is None
+            and (ends := shard._held.member.log_ends(place)) is not None
+            and ends.position == ends.end
+            for shard in shards
+            for place in shard.positions
+        )
 
-    async def commit(self, offsets: Mapping[TopicPartition, Position]) -> None:
-        if self.commit_error is not None:
-            raise self.commit_error
-        self.committed.update(offsets)
+    @property
+    def committed(self) -> dict[TopicPartition, Position]:
+        return self.coordinator.committed
 
-    def submit(
-        self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position] | None = None
-    ) -> asyncio.Future[None]:
-        done = asyncio.get_running_loop().create_future()
-        if self.transaction_error is not None:
-            done.set_exception(self.transaction_error)
-            return done
-        self.transactions.append(outgoing)
-        self.committed.update(offsets or {})
-        done.set_result(None)
-        return done
-
-    def revoke(self) -> None:
-        self.revoked.set()
-        self._arrived.set()
-
-    def lease_ok(self) -> bool:
-        return self.lease
-
-    def touch(self) -> None:
-        """Nobody watches."""
+    async def revoke(self) -> None:
+        """As on SIGTERM; what is under way goes on."""
+        self._stop.set()
+        await until(lambda: not self.group.held)
 
 
 def _key(job: Job) -> bytes:
@@ -198,10 +144,11 @@ class LaneBench:
 
     folder: Path
     lane: Lane = Lane.TRANSACTIONAL
-    publisher: MemoryPublisher = field(default_factory=MemoryPublisher)
+    cluster: MemoryCluster = field(default_factory=lambda: MemoryCluster(prefix="t."))
     versions: RecipientVersions = field(default_factory=RecipientVersions)
     made: list[ScriptedProvider] = field(default_factory=list)
-    running: dict[asyncio.Task[None], MemoryShard] = field(default_factory=dict)
+    health: Health = field(default_factory=lambda: Health(service="test"))
+    running: list[Held] = field(default_factory=list)
 
     def configure(self, *names: str, places: int = 64, note: str = "") -> None:
         """Write the file of provider instances: `names`, the first is the default."""
@@ -212,7 +159,7 @@ class LaneBench:
     async def open(self, *, max_in_flight: int = 128, clock: Clock | None = None) -> None:
         """Make the pool from the file as `configure` left it."""
         self.clock = clock or SystemClock()
-        self.offsets = MemoryOffsets(self.publisher)
+        self.publisher, self.offsets = MemoryPublisher(self.cluster), MemoryOffsets(self.cluster)
         kind = ProviderKind(config=ScriptedConfig, create=self._create)
         self.pool = ProviderPool(
             channel=Channel.SMS,
@@ -247,20 +194,34 @@ class LaneBench:
 
     def start(
         self, context: LaneContext | None = None, *, partitions: int = 1
-    ) -> tuple[MemoryShard, "asyncio.Task[None]"]:
-        """A shard that is delivered from now on."""
+    ) -> tuple[Held, "asyncio.Task[None]"]:
+        """A member that delivers from now on, a shard for each partition; lost ownership ends it."""
         context = context or self.context()
-        shard = MemoryShard(context.jobs, partitions)
-        work = asyncio.create_task(ShardDelivery(context, cast("Slot", shard)).run())
-        self.running[work] = shard
-        return shard, work
+        self.cluster.create(context.jobs, context.status, context.intents, partitions=partitions)
+        self.cluster.create(context.dead, partitions=1)
+        self.cluster.start(context.group, context.jobs, metadata=read_back_metadata(0))
+
+        async def work(shard: FencedShard) -> None:
+            await ShardDelivery(context, shard).run()
+
+        group = ConsumerGroup(
+            cluster=self.cluster,
+            group=context.group,
+            topics=[context.jobs],
+            ownership=Fenced(cluster=self.cluster, shards=partitions),
+            work=work,
+            timeouts=OTHERS,
+            health=self.health,
+            clock=SystemClock(),
+            rejoins=0,
+        )
+        self.running.append(Held(self.cluster, context, group))
+        return self.running[-1], self.running[-1].work
 
     async def close(self) -> None:
-        for work, shard in self.running.items():
-            shard.revoke()
-            work.cancel()
-        await asyncio.gather(*self.running, return_exceptions=True)
-        self.publisher.closed = True
+        for held in self.running:
+            held.work.cancel()
+        await asyncio.gather(*(held.work for held in self.running), return_exceptions=True)
         for provider in self.made:
             provider.let_go.set()
         await self.pool.close()
@@ -279,12 +240,13 @@ class LaneBench:
     @property
     def statuses(self) -> list[Status]:
         """What was recorded on `status`, partition by partition."""
-        return [
-            decode_status(record.value or b"")
-            for (topic, _), log in sorted(self.publisher.logs.items())
-            for record in log
-            if topic.startswith("t.status.")
-        ]
+        topics = sorted(topic for topic in self.cluster.logs.topics if topic.startswith("t.status."))
+        return [decode_status(record.value or b"") for topic in topics for record in self.cluster.read(topic)]
+
+
+@pytest.fixture(autouse=True)
+def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer_group, "POLL_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ async def test_of_those_that_wait_critical_goes_first_and_the_others_take_turns(
     await until(lambda: provider.got == ["0"])
     for lane, first in ((Lane.BULK, 100), (Lane.TRANSACTIONAL, 200), (Lane.CRITICAL, 300)):
         shards[lane].put(*(bench.job(number) for number in range(first, first + 12)))
-    await until(lambda: all(not shard._waiting for shard in shards.values()))
+    await until(lambda: all(shard.took_all() for shard in shards.values()))
     provider.let_go.set()
     await until(lambda: len(bench.statuses) == 37)
     hundreds = "".join(body[0] for body in provider.got[1:])

@@ -3,18 +3,24 @@
 import pytest
 
 from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected, Throttled
-from tocsin.channel import sandbox as module
-from tocsin.channel.sandbox import Magic, Sandbox, magic_of
+from tocsin.channel.sandbox import Sandbox
+from tocsin.contracts.channels import CHANNELS, SandboxBehaviour
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.testing.jobs import job_for
 
 MAGIC = [
-    (Magic.BOUNCE, "bounce@sandbox.tocsin.test", "+15005550001", "sandbox-invalid", Rejected),
-    (Magic.GONE, "gone+7@Sandbox.Tocsin.Test", "+15005550004", "sandbox-unregistered-7", Rejected),
-    (Magic.FAIL, "fail@sandbox.tocsin.test", "+15005550002", "sandbox-unavailable", NotSent),
-    (Magic.THROTTLE, "throttle@sandbox.tocsin.test", "+15005550007", "sandbox-throttled", Throttled),
-    (Magic.SILENT, "silent@sandbox.tocsin.test", "+15005550008", "sandbox-silent", Ambiguous),
-    (Magic.DELAY, "delay@sandbox.tocsin.test", "+15005550009", "sandbox-delay", Accepted),
+    (SandboxBehaviour.BOUNCE, "bounce@sandbox.tocsin.test", "+15005550001", "sandbox-invalid", Rejected),
+    (SandboxBehaviour.GONE, "gone+7@Sandbox.Tocsin.Test", "+15005550004", "sandbox-unregistered-7", Rejected),
+    (SandboxBehaviour.FAIL, "fail@sandbox.tocsin.test", "+15005550002", "sandbox-unavailable", NotSent),
+    (
+        SandboxBehaviour.THROTTLE,
+        "throttle@sandbox.tocsin.test",
+        "+15005550007",
+        "sandbox-throttled",
+        Throttled,
+    ),
+    (SandboxBehaviour.SILENT, "silent@sandbox.tocsin.test", "+15005550008", "sandbox-silent", Ambiguous),
+    (SandboxBehaviour.DELAY, "delay@sandbox.tocsin.test", "+15005550009", "sandbox-delay", Accepted),
 ]
 
 
@@ -24,11 +30,12 @@ async def no_time(_seconds: float) -> None:
 
 @pytest.mark.parametrize("channel", Channel)
 @pytest.mark.parametrize("row", MAGIC)
-async def test_magic_recipients(channel: Channel, row: tuple[Magic, str, str, str, type]) -> None:
-    magic, mail, phone, token, kind = row
+async def test_magic_recipients(channel: Channel, row: tuple[SandboxBehaviour, str, str, str, type]) -> None:
+    behaviour, mail, phone, token, kind = row
     address = {Channel.EMAIL: mail, Channel.SMS: phone, Channel.PUSH: token}[channel]
-    assert magic_of(channel, address) is magic
-    answer = await Sandbox(channel=channel, sleep=no_time).send(job_for(channel, address=address, test=True))
+    sandbox = Sandbox(channel=channel, sleep=no_time)
+    assert sandbox.behaviour(address) is behaviour
+    answer = await sandbox.send(job_for(channel, address=address, test=True))
     assert type(answer) is kind
     assert address not in repr(answer)
 
@@ -67,8 +74,10 @@ async def test_everyone_else_is_taken(channel: Channel, address: str) -> None:
     assert answer == Accepted(message_id=f"sandbox-{job.delivery_id}", code="sandbox")
 
 
-def test_the_table_names_every_magic_recipient() -> None:
-    for _, mail, phone, token, _ in MAGIC:
-        local = mail.lower().partition("@")[0].partition("+")[0]
-        for name in (f"{local}@sandbox.tocsin.test", phone, token.removesuffix("-7")):
-            assert f"`{name}`" in (module.__doc__ or "")
+@pytest.mark.parametrize("channel", Channel)
+def test_every_channel_has_an_address_for_every_behaviour(channel: Channel) -> None:
+    sandbox = Sandbox(channel=channel)
+    addresses = CHANNELS[channel].sandbox
+    assert {behaviour: sandbox.behaviour(address) for behaviour, address in addresses.items()} == {
+        behaviour: behaviour for behaviour in SandboxBehaviour
+    }

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from tocsin.channel.shard_offsets import PARTITION_WINDOW, ShardOffsets
-from tocsin.kafka import Offsets, Position, Record, Slot, Stored, TopicPartition, read_back_metadata
+from tocsin.kafka import FencedShard, Offsets, Position, Record, Stored, TopicPartition, read_back_metadata
 
 JOBS = TopicPartition("jobs", 0)
 
@@ -26,7 +26,7 @@ class Group:
 
 async def begun(group: Group, *, window_bytes: int = 1_000_000) -> ShardOffsets:
     offsets = ShardOffsets(
-        slot=cast("Slot", group),
+        shard=cast("FencedShard", group),
         jobs="jobs",
         outcomes="status",
         group="g",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.contracts.dead_letters import DeadLetter, Kept, kept, read_dead_letter
+from tocsin.contracts.dead_letters import DeadLetter, TruncatedRecord, read_dead_letter, truncate_to_fit
 from tocsin.contracts.topics import MIB
 from tocsin.kafka import Outgoing
 
@@ -26,8 +26,8 @@ def letter(detail: str = "The field is missing.") -> DeadLetter:
     )
 
 
-def size(one: Kept) -> int:
-    return Outgoing("dead", *one).size
+def size(record: TruncatedRecord) -> int:
+    return Outgoing("dead", *record).size
 
 
 sizes = st.one_of(st.integers(0, 300), st.integers(5_000, 9_000))
@@ -44,12 +44,12 @@ headers_of = st.one_of(
 def test_every_dead_letter_fits_and_keeps_what_it_can(
     key: bytes | None, value: bytes | None, headers: Headers, detail: str
 ) -> None:
-    found = kept(letter(detail), key=key, value=value, headers=headers, largest=LARGEST)
-    assert size(found) <= LARGEST
-    read = read_dead_letter(found.headers[-30:])
-    assert (found.key, read.original_key_bytes) in ((key, 0), (None, len(key or b"")))
-    assert (found.value, read.original_bytes) in ((value, 0), (None, len(value or b"")))
-    assert found.headers[: len(headers)] == headers or read.original_headers == len(headers)
+    record = truncate_to_fit(letter(detail), key=key, value=value, headers=headers, largest=LARGEST)
+    assert size(record) <= LARGEST
+    read, _ = read_dead_letter(record.headers[-30:])
+    assert (record.key, read.original_key_bytes) in ((key, 0), (None, len(key or b"")))
+    assert (record.value, read.original_bytes) in ((value, 0), (None, len(value or b"")))
+    assert record.headers[: len(headers)] == headers or read.original_headers == len(headers)
 
 
 @pytest.mark.parametrize(
@@ -63,20 +63,22 @@ def test_every_dead_letter_fits_and_keeps_what_it_can(
     ids=["empty headers", "one header", "key", "all of it"],
 )
 def test_what_a_compressed_batch_can_hold_fits(key: bytes, value: bytes, headers: Headers) -> None:
-    assert size(kept(letter(), key=key, value=value, headers=headers, largest=4 * MIB)) <= 4 * MIB
+    assert size(truncate_to_fit(letter(), key=key, value=value, headers=headers, largest=4 * MIB)) <= 4 * MIB
 
 
 def test_the_largest_part_goes_and_leaves_its_digest() -> None:
     key = bytes(2 * LARGEST)
-    found = kept(letter(), key=key, value=b"{}", headers=(("ce_id", b"e1"),), largest=LARGEST)
-    read = read_dead_letter(found.headers)
-    assert (found.key, found.value, found.headers[0]) == (None, b"{}", ("ce_id", b"e1"))
+    record = truncate_to_fit(letter(), key=key, value=b"{}", headers=(("ce_id", b"e1"),), largest=LARGEST)
+    read, _ = read_dead_letter(record.headers)
+    assert (record.key, record.value, record.headers[0]) == (None, b"{}", ("ce_id", b"e1"))
     assert (read.original_key_bytes, read.original_key_sha256) == (len(key), sha256(key).hexdigest())
 
 
 def test_headers_that_go_leave_count_bytes_and_digest() -> None:
     headers = (("ab", b"1"), ("c", bytes(LARGEST)))
-    read = read_dead_letter(kept(letter(), key=None, value=None, headers=headers, largest=LARGEST).headers)
+    read, _ = read_dead_letter(
+        truncate_to_fit(letter(), key=None, value=None, headers=headers, largest=LARGEST).headers
+    )
     told = b"\0\0\0\2ab\0\0\0\x011\0\0\0\1c" + LARGEST.to_bytes(4, "big") + bytes(LARGEST)
     assert (read.original_headers, read.original_headers_bytes) == (2, 4 + LARGEST)
     assert read.original_headers_sha256 == sha256(told).hexdigest()

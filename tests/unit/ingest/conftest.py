@@ -14,8 +14,8 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.ingest.app import create_app
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.intake import Intake
-from tocsin.ingest.storing import EventStore
+from tocsin.ingest.publishing import EventPublisher
+from tocsin.ingest.service import IngestService
 from tocsin.kafka import Outgoing, Record, Stored
 from tocsin.runtime import Health
 from tocsin.web.keys import Mode, new_key
@@ -42,7 +42,7 @@ class RememberingPublisher:
         if self.failure is not None:
             raise self.failure
         self.records += records
-        return [Stored(one.topic, 0, place, 0) for place, one in enumerate(records)]
+        return [Stored(record.topic, 0, offset, 0) for offset, record in enumerate(records)]
 
 
 @dataclass
@@ -115,8 +115,8 @@ async def way_in() -> AsyncIterator[WayIn]:
     )
     directory.apply(record_of(workflow("login-code", lane=Lane.CRITICAL)))
     caught_up.set()
-    store = EventStore(publisher=publisher, topics=Topics(), timeout=1, retry_after=3)
-    intake = Intake(directory=directory, store=store, caught_up=caught_up)
-    app = create_app(intake=intake, health=Health(service="ingest"))
+    event_publisher = EventPublisher(kafka=publisher, topics=Topics(), timeout=1, retry_after=3)
+    service = IngestService(directory=directory, publisher=event_publisher, caught_up=caught_up)
+    app = create_app(service=service, health=Health(service="ingest"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest") as client:
         yield WayIn(client, publisher, directory, caught_up, keys)

@@ -49,8 +49,8 @@ async def test_structured_and_binary_store_the_same(way_in: "WayIn") -> None:
     )
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json() == second.json() == {"event_id": "e1"}
-    one, two = (read_kafka(record.headers, record.value) for record in way_in.publisher.records)
-    for event in (one, two):
+    events = [read_kafka(record.headers, record.value) for record in way_in.publisher.records]
+    for event in events:
         assert (event.tenant, event.id, event.source, event.subject) == ("acme", "e1", "/shop", "ann")
         assert msgspec.json.decode(event.data) == {"order": "A1"}
     assert {(record.topic, record.key) for record in way_in.publisher.records} == {
@@ -150,7 +150,7 @@ async def test_refused_with_pointers_into_the_envelope(
     answer = await structured(way_in, SHIPPED | change)
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (422, code)
-    assert {one["pointer"] for one in problem["errors"]} == where
+    assert {fault["pointer"] for fault in problem["errors"]} == where
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ async def test_a_batch_is_taken_in_part(way_in: "WayIn") -> None:
     answer = await batch(way_in, events)
     items = answer.json()["items"]
     assert answer.status_code == 207
-    assert [(one["status"], one.get("event_id")) for one in items] == [
+    assert [(item["status"], item.get("event_id")) for item in items] == [
         (202, "e1"), (422, "e2"), (422, None), (202, "e4"), (422, None), (422, "e6"),
     ]  # fmt: skip
     assert items[1]["problem"]["errors"][0]["pointer"] == "/source"
@@ -200,7 +200,7 @@ async def test_a_batch_is_taken_in_part(way_in: "WayIn") -> None:
 async def test_a_batch_of_which_nothing_can_be_taken(way_in: "WayIn") -> None:
     answer = await batch(way_in, [{"x": 1}, {"y": 2}])
     assert (answer.status_code, answer.json()["code"]) == (422, "batch_refused")
-    assert [one["status"] for one in answer.json()["items"]] == [422, 422]
+    assert [item["status"] for item in answer.json()["items"]] == [422, 422]
     assert answer.headers["content-type"] == "application/problem+json"
 
 

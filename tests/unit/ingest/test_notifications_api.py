@@ -8,7 +8,7 @@ import pytest
 
 from tocsin.contracts.cloudevents import read_kafka
 from tocsin.contracts.ids import INGEST_SOURCE, notification_id
-from tocsin.ingest.event_ids import made_up_id
+from tocsin.ingest.parsing import new_event_id
 from tocsin.kafka import NotStored, Overloaded, ProducerBroken
 from tocsin.testing import ManualClock
 
@@ -19,7 +19,7 @@ GOOD: dict[str, Any] = {"workflow": "order-shipped", "recipients": ["ann"], "dat
 
 
 def pointers(problem: dict[str, Any]) -> set[str]:
-    return {one["pointer"] for one in problem["errors"]}
+    return {fault["pointer"] for fault in problem["errors"]}
 
 
 async def test_a_request_is_stored_as_a_cloudevent_and_answered_with_its_ids(way_in: "WayIn") -> None:
@@ -28,9 +28,13 @@ async def test_a_request_is_stored_as_a_cloudevent_and_answered_with_its_ids(way
     assert answer.status_code == 202
     ids = [
         notification_id(
-            tenant="acme", source=INGEST_SOURCE, event_id="order-1", recipient=one, workflow="order-shipped"
+            tenant="acme",
+            source=INGEST_SOURCE,
+            event_id="order-1",
+            recipient=recipient,
+            workflow="order-shipped",
         )
-        for one in ("ann", "bob")
+        for recipient in ("ann", "bob")
     ]
     assert answer.json() == {
         "event_id": "order-1",
@@ -47,7 +51,7 @@ async def test_a_request_is_stored_as_a_cloudevent_and_answered_with_its_ids(way
     assert event.test is False
 
 
-async def test_one_recipient_lies_in_his_own_partition_under_a_made_up_id(way_in: "WayIn") -> None:
+async def test_one_recipient_lies_in_his_own_partition_under_a_new_event_id(way_in: "WayIn") -> None:
     answer = await way_in.post("/v1/notifications", GOOD)
     assert uuid.UUID(answer.json()["event_id"]).version == 7
     assert way_in.stored.key == b"acme/ann"
@@ -224,8 +228,8 @@ async def test_a_withdrawn_workflow_is_unknown(way_in: "WayIn") -> None:
 
 
 async def test_another_tenants_workflow_is_unknown(way_in: "WayIn") -> None:
-    way_in.publish_workflow("theirs", tenant="other")
-    answer = await way_in.post("/v1/notifications", GOOD | {"workflow": "theirs"})
+    way_in.publish_workflow("foreign", tenant="other")
+    answer = await way_in.post("/v1/notifications", GOOD | {"workflow": "foreign"})
     assert answer.json()["code"] == "unknown_workflow"
 
 
@@ -239,10 +243,10 @@ async def test_a_schema_that_is_none_refuses_its_workflow_only(
     assert (await way_in.post("/v1/notifications", GOOD)).status_code == 202
 
 
-def test_made_up_ids_follow_time() -> None:
+def test_new_event_ids_follow_time() -> None:
     clock = ManualClock()
-    first = made_up_id(clock)
+    first = new_event_id(clock)
     clock.advance(0.002)
-    assert first < made_up_id(clock)
+    assert first < new_event_id(clock)
     assert uuid.UUID(first).variant == uuid.RFC_4122
     assert uuid.UUID(first).int >> 80 == clock.time_ms() - 2

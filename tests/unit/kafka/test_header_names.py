@@ -10,7 +10,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 
-from tocsin.kafka.header_names import LenientRecords
+from tocsin.kafka.client.header_names import LenientRecords
 
 CODECS = (None, codec.gzip_encode, codec.snappy_encode, codec.lz4_encode, codec.zstd_encode)
 HEAD = 61

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from tocsin.kafka import GroupTimings, KafkaSettings, timings_for
+from tocsin.kafka import KafkaSettings
 
 
 @pytest.fixture(autouse=True)
@@ -63,16 +63,3 @@ def test_nonsense_is_refused_in_one_sentence(values, sentence):
         settings(**values)
     assert len(caught.value.errors()) == 1
     assert sentence in caught.value.errors()[0]["msg"]
-
-
-def test_a_call_ends_before_the_drain_and_the_drain_before_the_rebalance():
-    assert timings_for("critical").rebalance == 12
-    assert (
-        timings_for("bulk") == timings_for("transactional") == GroupTimings(call=30, drain=33, rebalance=40)
-    )
-    with pytest.raises(ValueError, match="shorter than the drain"):
-        GroupTimings(call=9, drain=9, rebalance=12)
-    with pytest.raises(ValueError, match="shorter than the rebalance"):
-        GroupTimings(call=8, drain=13, rebalance=12)
-    with pytest.raises(ValueError, match="Three heartbeats"):
-        GroupTimings(call=8, drain=9, rebalance=12, session=3)

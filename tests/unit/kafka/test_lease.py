@@ -1,6 +1,6 @@
 import pytest
 
-from tocsin.kafka.lease import Lease
+from tocsin.kafka.consume.member import Lease
 from tocsin.testing.clock import ManualClock
 
 

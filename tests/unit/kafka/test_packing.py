@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.kafka import Outgoing, RecordTooLarge
-from tocsin.kafka.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
+from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
 
 records = st.lists(
     st.builds(

@@ -6,16 +6,12 @@ from tocsin.kafka import (
     PlanRefused,
     Record,
     Stored,
-    TopicPartition,
     TopicSpec,
     read_back_metadata,
     read_back_position,
-    slot_of,
-    transactional_id,
 )
-from tocsin.kafka.poll_order import PollOrder
-from tocsin.kafka.topic_labels import kind_and_lane, service_and_lane
-from tocsin.kafka.topic_plan import change_of
+from tocsin.kafka.lag import kind_and_lane, service_and_lane
+from tocsin.kafka.topics.plan import change_of
 
 SPEC = TopicSpec(name="t", partitions=4, retention_ms=1000)
 
@@ -69,15 +65,4 @@ def test_names():
         "dispatch-email",
         "critical",
     )
-    assert transactional_id("router.bulk", 3) == "router.bulk.3"
-    assert [slot_of(number, 3) for number in range(5)] == [0, 1, 2, 0, 1]
     assert Record("t", 1, 2, 3, None, None).ref == Stored("t", 1, 2, 3).ref == "t/1/2"
-
-
-def test_every_partition_has_the_first_turn_in_turn():
-    order = PollOrder()
-    partitions = [TopicPartition("t", number) for number in range(3)]
-    first = [order.around(partitions)[0].partition for _ in range(6)]
-    assert first == [1, 2, 0, 1, 2, 0]
-    assert sorted(order.around(partitions)) == partitions
-    assert order.around([]) == []

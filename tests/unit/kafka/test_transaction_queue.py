@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from tocsin.kafka import Outgoing, OwnershipLost, Position, RecordTooLarge, TopicPartition, TransactionFailed
-from tocsin.kafka.packing import Limits
-from tocsin.kafka.transaction_queue import MOST_RECORDS, TransactionQueue
-from tocsin.runtime.clock import SystemClock
+from tocsin.kafka.produce.packing import Limits
+from tocsin.kafka.produce.transaction_queue import MOST_RECORDS, TransactionQueue
 
 P = TopicPartition("in", 0)
 
@@ -19,6 +18,10 @@ class Transactions:
         self.gate.set()
         self.ran: list[tuple[list[bytes | None], dict[TopicPartition, Position]]] = []
         self.error: Exception | None = None
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
 
     async def run(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, Position]) -> None:
         self.ran.append(([record.value for record in outgoing], dict(offsets)))
@@ -39,14 +42,7 @@ def failures() -> list[Exception]:
 
 @pytest.fixture
 def queue(transactions, failures) -> TransactionQueue:
-    return TransactionQueue(
-        transactions=transactions,
-        limits=Limits(None),
-        clock=SystemClock(),
-        gather=0,
-        failed=failures.append,
-        observe=lambda seconds: None,
-    )
+    return TransactionQueue(transactions=transactions, limits=Limits(None), failed=failures.append)
 
 
 def record(value: bytes) -> Outgoing:

@@ -1,4 +1,4 @@
-"""Happenings, made with as few words as a test needs."""
+"""Status rows, made with as few words as a test needs."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,17 +8,17 @@ import pytest
 
 from tocsin.contracts.ids import delivery_id, status_id
 from tocsin.contracts.vocabulary import StatusName
-from tocsin.ledger.happenings import Happening
+from tocsin.ledger.history import StatusRow
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOTIFICATION = "5a0f4f4e-0000-5000-8000-000000000001"
 
-Happened = Callable[..., Happening]
+Happened = Callable[..., StatusRow]
 
 
 def happened(
     status: StatusName | str, at: float = 0, /, *, to: str | None = None, **fields: Any
-) -> Happening:
+) -> StatusRow:
     """`status` at so many seconds after the start; `to` names channel and address, as `email` or `push/phone-1`."""
     name = StatusName(status)
     channel, _, address = (to or "").partition("/")
@@ -45,7 +45,7 @@ def happened(
         "channel": channel or None,
         "address_key": (address or channel) if to else None,
     }
-    return Happening(**(given | fields))
+    return StatusRow(**(given | fields))
 
 
 @pytest.fixture(name="happened")

@@ -1,16 +1,18 @@
 """Records as rows: what is kept, and what is no record."""
 
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Any
 
+import msgspec
 import pytest
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.dead_letters import DeadLetter
-from tocsin.contracts.statuses import Consideration, Decision, EventRef, Status, status_of
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
+from tocsin.contracts.statuses import Decision, EventRef, RuleOutcome, Status, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.kafka import Record
-from tocsin.ledger import dead_letter_rows, status_rows
+from tocsin.ledger import tables
 
 AT = datetime(2026, 3, 1, 23, 59, 59, 999000, tzinfo=UTC)
 NOTIFICATION = "5a0f4f4e-0000-5000-8000-000000000001"
@@ -34,15 +36,15 @@ def record(value: bytes | None, **fields: Any) -> Record:
 
 
 def kept(value: bytes) -> dict[str, Any]:
-    return dict(zip(status_rows.COLUMNS, status_rows.row_of(record(value)), strict=True))
+    return dict(zip(tables.STATUSES.columns, tables.STATUSES.row_of(record(value)), strict=True))
 
 
 def test_every_field_of_a_status_has_its_column() -> None:
-    assert set(Status.__struct_fields__) - {"version"} <= set(status_rows.COLUMNS)
+    assert set(Status.__struct_fields__) - {"version"} <= set(tables.STATUSES.columns)
 
 
 def test_a_status_becomes_a_row_of_its_day() -> None:
-    decision = Decision(rules=[Consideration(rule="expiry", outcome="passes", input=5)])
+    decision = Decision(rules=[RuleOutcome(rule="expiry", outcome="passes", input=5)])
     row = kept(encode(status(recipient="ann", decision=decision, attempt=2)))
     assert (row["day"], row["stored_at"], row["at"]) == (date(2026, 3, 1), AT, AT)
     assert (row["kafka_partition"], row["kafka_offset"], row["lane"], row["status"]) == (
@@ -75,8 +77,8 @@ def test_what_postgresql_cannot_hold_is_left_out() -> None:
     ],
 )
 def test_what_is_no_status(value: bytes | None) -> None:
-    with pytest.raises(status_rows.StatusUnreadable):
-        status_rows.row_of(record(value))
+    with pytest.raises(tables.InvalidRecord):
+        tables.STATUSES.row_of(record(value))
 
 
 def test_a_dead_letter_keeps_its_record() -> None:
@@ -86,8 +88,8 @@ def test_a_dead_letter_keeps_its_record() -> None:
     headers = (("content-type", b"\xff"), *letter.headers())
     row = dict(
         zip(
-            dead_letter_rows.COLUMNS,
-            dead_letter_rows.row_of(record(b"\x00raw", headers=headers)),
+            tables.DEAD_LETTERS.columns,
+            tables.DEAD_LETTERS.row_of(record(b"\x00raw", headers=headers)),
             strict=True,
         )
     )
@@ -100,6 +102,44 @@ def test_a_dead_letter_keeps_its_record() -> None:
     assert (row["key"], row["value"], row["headers"]) == (b"k", b"\x00raw", '[["content-type","/w=="]]')
 
 
+def test_what_a_producer_wrote_is_not_taken_for_the_letter() -> None:
+    """A producer's own headers may have the names of a letter's; those a letter leaves out would otherwise be taken from them."""
+    letter = DeadLetter(service="router", reason="data_invalid", detail="d", origin="e/0/1", at=AT)
+    own = (
+        ("tocsin_dead_service", b"shop"),
+        ("tocsin_dead_tenant", b"other"),
+        ("tocsin_dead_original_bytes", b"many"),
+    )
+    row = dict(
+        zip(
+            tables.DEAD_LETTERS.columns,
+            tables.DEAD_LETTERS.row_of(record(b"{", headers=(*own, *letter.headers()))),
+            strict=True,
+        )
+    )
+    assert (row["service"], row["tenant"], row["original_bytes"]) == ("router", "", 0)
+    assert [name for name, _ in msgspec.json.decode(row["headers"])] == [name for name, _ in own]
+
+
+def test_what_a_dead_letter_had_to_leave_out_stands_in_its_row() -> None:
+    letter = DeadLetter(service="router", reason="data_too_large", detail="d", origin="e/0/1", at=AT)
+    key, headers = b"k" * 5_000, (("ce_id", b"h" * 6_000),)
+    rest = truncate_to_fit(letter, key=key, value=b"v" * 4_500, headers=headers, largest=4_000)
+    row = dict(
+        zip(
+            tables.DEAD_LETTERS.columns,
+            tables.DEAD_LETTERS.row_of(record(rest.value, key=rest.key, headers=rest.headers)),
+            strict=True,
+        )
+    )
+    told = b"\0\0\0\5ce_id" + (6_000).to_bytes(4, "big") + b"h" * 6_000
+    assert (row["key"], row["value"], row["headers"]) == (None, None, "[]")
+    assert (row["original_key_bytes"], row["original_key_sha256"]) == (5_000, sha256(key).hexdigest())
+    assert (row["original_bytes"], row["original_sha256"]) == (4_500, sha256(b"v" * 4_500).hexdigest())
+    assert (row["original_headers"], row["original_headers_bytes"]) == (1, 6_005)
+    assert row["original_headers_sha256"] == sha256(told).hexdigest()
+
+
 def test_what_is_no_dead_letter() -> None:
-    with pytest.raises(dead_letter_rows.DeadLetterUnreadable):
-        dead_letter_rows.row_of(record(b"raw"))
+    with pytest.raises(tables.InvalidRecord):
+        tables.DEAD_LETTERS.row_of(record(b"raw"))

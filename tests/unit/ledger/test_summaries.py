@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tocsin.ledger.happenings import Happening
+from tocsin.ledger.history import StatusRow
 from tocsin.ledger.summaries import State, summarise
 
-Happened = Callable[..., Happening]
+Happened = Callable[..., StatusRow]
 
 # what happened: (status, seconds, to) each; the state; the state by channel; when it was finished, in seconds
 TABLE: list[tuple[list[tuple[Any, ...]], str, dict[str, str], float | None]] = [
@@ -33,7 +33,7 @@ TABLE: list[tuple[list[tuple[Any, ...]], str, dict[str, str], float | None]] = [
 ]  # fmt: skip
 
 
-def story(happened: Happened, parts: list[tuple[Any, ...]]) -> list[Happening]:
+def story(happened: Happened, parts: list[tuple[Any, ...]]) -> list[StatusRow]:
     return [
         happened(status, at, to=rest[0] if rest else None, offset=number)
         for number, (status, at, *rest) in enumerate(parts)
@@ -48,8 +48,8 @@ def test_states(
     channels: dict[str, str],
     finished: float | None,
 ) -> None:
-    happenings = story(happened, parts)
-    for order in permutations(happenings):
+    rows = story(happened, parts)
+    for order in permutations(rows):
         summary = summarise(order)
         assert (summary.state, summary.channels) == (state, channels)
     start = happened("accepted").at

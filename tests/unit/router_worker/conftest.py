@@ -1,4 +1,4 @@
-"""A worker over in-memory twins: the directory fed record by record, claims and facts in dictionaries."""
+"""A worker over in-memory twins: the directory fed record by record, claims and recipients in dictionaries."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,14 +17,12 @@ from tocsin.contracts.recipients import Device
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import Batch, Outgoing, Record, partition_for
-from tocsin.router.policy import Facts
+from tocsin.router.policy import StoredRecipient
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
-from tocsin.router.worker.deliveries import Decider, Links
 from tocsin.router.worker.directory import PublishedDirectory
-from tocsin.router.worker.handled import Partitions
-from tocsin.router.worker.poison import PoisonWatch
-from tocsin.router.worker.routing import Router
+from tocsin.router.worker.pipeline import Router
+from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 
@@ -42,17 +40,19 @@ class Claims:
         return {key: self.rows.setdefault(key, record) for key, record in asked}
 
 
-class Lookups:
+class Recipients:
     """The directory's database, and how often it was asked."""
 
     def __init__(self) -> None:
-        self.people: dict[tuple[str, str], Facts] = {}
+        self.stored: dict[tuple[str, str], StoredRecipient] = {}
         self.queries: list[set[tuple[str, str]]] = []
 
-    async def facts(self, people: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Facts]:
-        if people:
-            self.queries.append(set(people))
-        return {who: self.people.get(who, Facts()) for who in people}
+    async def load(
+        self, recipients: Collection[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], StoredRecipient]:
+        if recipients:
+            self.queries.append(set(recipients))
+        return {key: self.stored.get(key, StoredRecipient()) for key in recipients}
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Worker:
     health: Health = field(default_factory=lambda: Health(service="test"))
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
     claims: Claims = field(default_factory=Claims)
-    lookups: Lookups = field(default_factory=Lookups)
+    recipients: Recipients = field(default_factory=Recipients)
     default_tenant: str | None = None
 
     def __post_init__(self) -> None:
@@ -100,25 +100,15 @@ class Worker:
         renderer = Renderer()
         self.directory = PublishedDirectory(renderer=renderer)
         tokens = UnsubscribeTokens([UnsubscribeKey("k1", "s" * 32)])
-        links = Links(public_url="https://notify.example.test", tokens=tokens)
-        partitions = Partitions()
-        partitions.count = PARTITIONS
         self.router = Router(
             lane=self.lane,
             topics=self.topics,
             directory=self.directory,
             claims=self.claims,
-            lookups=self.lookups,
-            decider=Decider(
-                directory=self.directory, renderer=renderer, topics=self.topics, lane=self.lane, links=links
+            recipients=self.recipients,
+            renderer=DeliveryRenderer(
+                renderer=renderer, public_url="https://notify.example.test", tokens=tokens
             ),
-            poison=PoisonWatch(
-                topic=self.topics.intents(self.lane),
-                check=self.health.check("intents"),
-                clock=self.clock,
-                hold=0,
-            ),
-            partitions=partitions,
             clock=self.clock,
             default_tenant=self.default_tenant,
         )
@@ -172,7 +162,9 @@ class Worker:
         """What follows from the records, part by part."""
         rest, out = list(records), list[Outgoing]()
         while rest:
-            part = await self.router.process(Batch(slot=0, assignment=1, records=rest))
+            part = await self.router.process(
+                Batch(shard=0, assignment=1, records=rest, partition_count=PARTITIONS)
+            )
             out += part.outgoing
             rest = rest[part.records :]
         return Written(out, self.topics)
@@ -232,7 +224,7 @@ def make_worker() -> Callable[..., Worker]:
             workflow(),
             *templates(),
         )
-        worker.lookups.people["acme", "ann"] = Facts(
+        worker.recipients.stored["acme", "ann"] = StoredRecipient(
             known=True, version=7, email="ann@example.test", phone="+4915112345678", locale="de",
             devices=(Device(id="d1", token="t1"),),
         )  # fmt: skip

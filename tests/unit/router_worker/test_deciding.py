@@ -8,12 +8,20 @@ import pytest
 
 from tocsin.contracts.directory import Category, Template, Tenant, Workflow
 from tocsin.contracts.intents import DeliveryRef, Intent
-from tocsin.contracts.jobs import Content, EmailContent, PushContent, Sender, SmsContent
+from tocsin.contracts.jobs import Sender
 from tocsin.contracts.limits import DECISION_BYTES
 from tocsin.contracts.recipients import Device, InlineRecipient
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
-from tocsin.router.policy import Case, Facts, Person, Preference, Send, Skip, Trail, Verdict, decide
-from tocsin.router.templates import RenderFault
+from tocsin.router.policy import (
+    DecisionInput,
+    DecisionLog,
+    DecisionOutcome,
+    Deliver,
+    Preference,
+    Stop,
+    StoredRecipient,
+    decide,
+)
 
 EVENT_TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOW = EVENT_TIME + timedelta(seconds=1)
@@ -26,7 +34,7 @@ PARTS = {
     Channel.SMS: {"body": "Sms {{ data.name }}"},
     Channel.PUSH: {"title": "Push", "body": "Push {{ data.name }}"},
 }
-FACTS = Facts(
+STORED = StoredRecipient(
     known=True,
     version=7,
     email="ann@example.test",
@@ -72,73 +80,68 @@ def intent(**changes: Any) -> Intent:
     return Intent(**(fields | changes))
 
 
-def content_of(channel: Channel) -> Content:
-    contents: dict[Channel, Content] = {
-        Channel.EMAIL: EmailContent(subject="s", text="t"),
-        Channel.SMS: SmsContent(body="b"),
-        Channel.PUSH: PushContent(title="t", body="b"),
-    }
-    return contents[channel]
-
-
-async def broken(template: Template, category: Category, person: Person) -> Content | RenderFault:
-    return RenderFault("body", "Line 1: undefined variable at `data.x`.")
-
-
-async def rendered(template: Template, category: Category, person: Person) -> Content | RenderFault:
-    return content_of(template.channel)
-
-
-def case(**changes: Any) -> Case:
+def question(**changes: Any) -> DecisionInput:
     fields: dict[str, Any] = {
         "intent": intent(),
+        "claim": "claimed",
         "now": NOW,
-        "facts": FACTS,
+        "stored": STORED,
+        "stored_actor": None,
         "tenant": TENANT,
         "workflow": WORKFLOW,
         "category": CATEGORY,
-        "templates": lambda channel: {"en": template(channel)},
-        "render": rendered,
-        "claim": "claimed",
+        "templates": {channel: {"en": template(channel)} for channel in Channel},
     }
-    return Case(**(fields | changes))
+    return DecisionInput(**(fields | changes))
 
 
-def rules(trail: Trail) -> list[tuple[str, str]]:
-    return [(one.rule, one.outcome) for one in trail.decision().rules]
+def rules(log: DecisionLog) -> list[tuple[str, str]]:
+    return [(looked_at.rule, looked_at.outcome) for looked_at in log.decision().rules]
 
 
-def ends(verdict: Verdict) -> list[tuple[Any, ...]]:
+def deliveries(outcomes: list[DecisionOutcome]) -> list[tuple[Any, ...]]:
+    """Of each delivery its channel, its address key, and `deliver` or what skipped it."""
+    told: list[tuple[Any, ...]] = []
+    for outcome in outcomes:
+        assert not isinstance(outcome, Stop)
+        channel = outcome.ref.channel
+        if isinstance(outcome, Deliver):
+            told += [(channel, key, "deliver") for key, _ in outcome.addresses]
+        else:
+            told.append((channel, outcome.ref.address_key, (outcome.rule, outcome.reason)))
+    return told
+
+
+def addresses(outcomes: list[DecisionOutcome]) -> list[str]:
     return [
-        (one.ref.channel, one.ref.address_key, "send" if isinstance(one, Send) else (one.rule, one.reason))
-        for one in verdict.deliveries
+        address for outcome in outcomes if isinstance(outcome, Deliver) for _, address in outcome.addresses
     ]
 
 
-def addresses(verdict: Verdict) -> list[str]:
-    return [one.address for one in verdict.deliveries if isinstance(one, Send)]
+def only(outcomes: list[DecisionOutcome]) -> DecisionOutcome:
+    (outcome,) = outcomes
+    return outcome
 
 
-async def test_everything_in_order_sends_to_each_address():
-    verdict = await decide(case())
-    assert verdict.ended is None
-    assert ends(verdict) == [
-        (Channel.EMAIL, "email", "send"),
-        (Channel.SMS, "phone", "send"),
-        (Channel.PUSH, "d1", "send"),
-        (Channel.PUSH, "d2", "send"),
+def test_everything_in_order_delivers_to_each_address():
+    outcomes = decide(question())
+    assert deliveries(outcomes) == [
+        (Channel.EMAIL, "email", "deliver"),
+        (Channel.SMS, "phone", "deliver"),
+        (Channel.PUSH, "d1", "deliver"),
+        (Channel.PUSH, "d2", "deliver"),
     ]
-    assert addresses(verdict) == ["ann@example.test", "+4915112345678", "t1", "t2"]
-    assert rules(verdict.deliveries[0].trail) == [
-        ("expiry", "alive"),
-        ("duplicate", "claimed"),
-        ("recipient", "found"),
-        ("category", "on"),
-        ("preference", "none"),
-        ("address", "present"),
-        ("template", "found"),
-        ("render", "rendered"),
-    ]
+    assert addresses(outcomes) == ["ann@example.test", "+4915112345678", "t1", "t2"]
+    for outcome in outcomes:
+        assert rules(outcome.log) == [
+            ("expiry", "alive"),
+            ("duplicate", "claimed"),
+            ("recipient", "found"),
+            ("category", "on"),
+            ("preference", "none"),
+            ("address", "present"),
+            ("template", "found"),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -146,9 +149,9 @@ async def test_everything_in_order_sends_to_each_address():
     [
         ({"now": EVENT_TIME + timedelta(hours=24)}, StatusName.EXPIRED, Rule.EXPIRY, None),
         ({"intent": intent(expires_at=NOW)}, StatusName.EXPIRED, Rule.EXPIRY, None),
-        ({"facts": Facts()}, StatusName.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN),
+        ({"stored": StoredRecipient()}, StatusName.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN),
         (
-            {"facts": Facts(), "intent": intent(inline=InlineRecipient(id="ann", locale="de"))},
+            {"stored": StoredRecipient(), "intent": intent(inline=InlineRecipient(id="ann", locale="de"))},
             StatusName.SKIPPED,
             Rule.RECIPIENT,
             Reason.RECIPIENT_UNKNOWN,
@@ -157,12 +160,11 @@ async def test_everything_in_order_sends_to_each_address():
         ({"tenant": None}, StatusName.SKIPPED, Rule.CATEGORY, Reason.TENANT_UNKNOWN),
     ],
 )
-async def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
-    verdict = await decide(case(**changes))
-    assert verdict.ended is not None
-    assert (verdict.ended.status, verdict.ended.rule, verdict.ended.reason) == (status, rule, reason)
-    assert verdict.deliveries == []
-    assert rules(verdict.ended.trail)[-1][0] == rule
+def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
+    stop = only(decide(question(**changes)))
+    assert isinstance(stop, Stop)
+    assert (stop.status, stop.rule, stop.reason) == (status, rule, reason)
+    assert rules(stop.log)[-1][0] == rule
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,11 @@ async def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason
     [
         ({"category": None}, (Rule.CATEGORY, Reason.CATEGORY_UNKNOWN)),
         (
-            {"facts": msgspec.structs.replace(FACTS, preferences=(Preference("sms", "orders", "*", False),))},
+            {
+                "stored": msgspec.structs.replace(
+                    STORED, preferences=(Preference("sms", "orders", "*", False),)
+                )
+            },
             (Rule.PREFERENCE, Reason.PREFERENCE_OFF),
         ),
         (
@@ -178,50 +184,45 @@ async def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason
             (Rule.CATEGORY, Reason.CATEGORY_OFF),
         ),
         (
-            {"facts": msgspec.structs.replace(FACTS, phone=None)},
+            {"stored": msgspec.structs.replace(STORED, phone=None)},
             (Rule.ADDRESS, Reason.ADDRESS_MISSING),
         ),
-        ({"templates": lambda _: {}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
-        ({"render": broken}, (Rule.RENDER, Reason.TEMPLATE_FAILED)),
+        ({"templates": {}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
+        ({"templates": {Channel.SMS: {}}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
     ],
 )
-async def test_a_channel_that_gets_nothing(changes, expected):
+def test_a_channel_that_gets_nothing(changes, expected):
     workflow = msgspec.structs.replace(WORKFLOW, channels=[Channel.SMS])
-    verdict = await decide(case(**({"workflow": workflow} | changes)))
-    assert ends(verdict) == [(Channel.SMS, "phone", expected)]
-    assert rules(verdict.deliveries[0].trail)[-1][0] in (expected[0], Rule.PREFERENCE)
+    outcomes = decide(question(**({"workflow": workflow} | changes)))
+    assert deliveries(outcomes) == [(Channel.SMS, "phone", expected)]
+    assert rules(only(outcomes).log)[-1][0] in (expected[0], Rule.PREFERENCE)
 
 
-async def test_one_channel_that_fails_takes_nothing_from_the_others():
-    facts = msgspec.structs.replace(
-        FACTS, email=None, devices=(), preferences=(Preference("sms", "*", "*", True),)
+def test_one_channel_that_fails_takes_nothing_from_the_others():
+    stored = msgspec.structs.replace(
+        STORED, email=None, devices=(), preferences=(Preference("sms", "*", "*", True),)
     )
-    assert ends(await decide(case(facts=facts))) == [
+    assert deliveries(decide(question(stored=stored))) == [
         (Channel.EMAIL, "email", (Rule.ADDRESS, Reason.ADDRESS_MISSING)),
-        (Channel.SMS, "phone", "send"),
+        (Channel.SMS, "phone", "deliver"),
         (Channel.PUSH, "", (Rule.ADDRESS, Reason.ADDRESS_MISSING)),
     ]
-
-
-async def test_a_render_fault_names_the_variable():
-    verdict = await decide(case(render=broken))
-    assert all(isinstance(one, Skip) and "data.x" in str(one.detail) for one in verdict.deliveries)
 
 
 @pytest.mark.parametrize(
     ("ref", "expected"),
     [
-        (DeliveryRef(channel=Channel.PUSH, step="1", address_key="d2"), "send"),
+        (DeliveryRef(channel=Channel.PUSH, step="1", address_key="d2"), "deliver"),
         (
             DeliveryRef(channel=Channel.PUSH, step="1", address_key="gone"),
             (Rule.ADDRESS, Reason.ADDRESS_MISSING),
         ),
-        (DeliveryRef(channel=Channel.SMS, step="1", address_key="phone"), "send"),
+        (DeliveryRef(channel=Channel.SMS, step="1", address_key="phone"), "deliver"),
     ],
 )
-async def test_one_delivery_decided_again(ref, expected):
-    verdict = await decide(case(intent=intent(delivery=ref)))
-    assert ends(verdict) == [(ref.channel, ref.address_key, expected)]
+def test_one_delivery_decided_again(ref, expected):
+    outcomes = decide(question(intent=intent(delivery=ref)))
+    assert deliveries(outcomes) == [(ref.channel, ref.address_key, expected)]
 
 
 @pytest.mark.parametrize(
@@ -235,17 +236,18 @@ async def test_one_delivery_decided_again(ref, expected):
         ("it", "es", ["en", "fr"], None),
     ],
 )
-async def test_the_language_of_the_template(locale, default, published, found):
-    verdict = await decide(
-        case(
-            facts=msgspec.structs.replace(FACTS, locale=locale),
-            tenant=msgspec.structs.replace(TENANT, default_locale=default),
-            workflow=msgspec.structs.replace(WORKFLOW, channels=[Channel.SMS]),
-            templates=lambda channel: {one: template(channel, one) for one in published},
+def test_the_language_of_the_template(locale, default, published, found):
+    outcome = only(
+        decide(
+            question(
+                stored=msgspec.structs.replace(STORED, locale=locale),
+                tenant=msgspec.structs.replace(TENANT, default_locale=default),
+                workflow=msgspec.structs.replace(WORKFLOW, channels=[Channel.SMS]),
+                templates={Channel.SMS: {tag: template(Channel.SMS, tag) for tag in published}},
+            )
         )
     )
-    one = verdict.deliveries[0]
-    assert (one.template.locale if isinstance(one, Send) else None) == found
+    assert (outcome.template.locale if isinstance(outcome, Deliver) else None) == found
 
 
 @pytest.mark.parametrize(
@@ -259,57 +261,54 @@ async def test_the_language_of_the_template(locale, default, published, found):
         (90, 60, Lane.BULK, 90),
     ],
 )
-async def test_when_a_message_dies(asked, ttl, lane, seconds):
+def test_when_a_message_dies(asked, ttl, lane, seconds):
     expires = None if asked is None else EVENT_TIME + timedelta(seconds=asked)
-    verdict = await decide(
-        case(
+    outcomes = decide(
+        question(
             intent=intent(expires_at=expires, lane=lane),
             category=msgspec.structs.replace(CATEGORY, ttl_seconds=ttl),
         )
     )
-    assert verdict.expires_at == EVENT_TIME + timedelta(seconds=seconds)
+    assert [outcome.expires_at for outcome in outcomes if isinstance(outcome, Deliver)] == [
+        EVENT_TIME + timedelta(seconds=seconds)
+    ] * 3
 
 
-async def test_what_is_given_inline_overrides_the_directory():
+def test_what_is_given_inline_overrides_the_directory():
     inline = InlineRecipient(
         id="ann", email="other@example.test", devices=[Device(id="x", token="tx")], attributes={"a": 2}
     )
-    seen: list[Person] = []
-
-    async def render(template: Template, category: Category, person: Person) -> Content:
-        seen.append(person)
-        return content_of(template.channel)
-
-    verdict = await decide(
-        case(
+    outcomes = decide(
+        question(
             intent=intent(inline=inline),
-            facts=msgspec.structs.replace(FACTS, attributes={"a": 1, "b": 1}),
-            render=render,
+            stored=msgspec.structs.replace(STORED, attributes={"a": 1, "b": 1}),
         )
     )
-    assert addresses(verdict) == ["other@example.test", "+4915112345678", "tx"]
-    assert seen[0].variables()["attributes"] == {"a": 2, "b": 1}
+    assert addresses(outcomes) == ["other@example.test", "+4915112345678", "tx"]
+    for outcome in outcomes:
+        assert isinstance(outcome, Deliver)
+        assert outcome.recipient.variables()["attributes"] == {"a": 2, "b": 1}
 
 
-async def test_an_inline_recipient_need_not_be_known_but_preferences_hold():
-    stored = Facts(version=3, preferences=(Preference("email", "*", "*", False),))
+def test_an_inline_recipient_need_not_be_known_but_preferences_hold():
+    stored = StoredRecipient(version=3, preferences=(Preference("email", "*", "*", False),))
     inline = InlineRecipient(id="bob", email="bob@example.test", phone="+491")
-    verdict = await decide(case(facts=stored, intent=intent(recipient="bob", inline=inline)))
-    assert ends(verdict)[:2] == [
+    outcomes = decide(question(stored=stored, intent=intent(recipient="bob", inline=inline)))
+    assert deliveries(outcomes)[:2] == [
         (Channel.EMAIL, "email", (Rule.PREFERENCE, Reason.PREFERENCE_OFF)),
-        (Channel.SMS, "phone", "send"),
+        (Channel.SMS, "phone", "deliver"),
     ]
 
 
-async def test_the_record_never_holds_an_address_and_always_fits():
-    trail = Trail()
+def test_the_record_never_holds_an_address_and_always_fits():
+    log = DecisionLog()
     for rule in Rule:
-        trail = trail.and_then(rule, "looked at", {"locale": "ü" * 900})
-    decision = trail.decision()
+        log = log.and_then(rule, "looked at", {"locale": "ü" * 900})
+    decision = log.decision()
     assert decision.truncated
     assert len(msgspec.json.encode(decision)) <= DECISION_BYTES
-    assert [one.rule for one in decision.rules] == [rule.value for rule in Rule]
-    for one in (await decide(case())).deliveries:
-        text = msgspec.json.encode(one.trail.decision())
+    assert [looked_at.rule for looked_at in decision.rules] == [rule.value for rule in Rule]
+    for outcome in decide(question()):
+        text = msgspec.json.encode(outcome.log.decision())
         assert len(text) <= DECISION_BYTES
         assert not any(secret in text for secret in (b"ann@", b"+49151", b'"t1"'))

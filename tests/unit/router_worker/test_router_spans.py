@@ -1,5 +1,6 @@
 """The spans of a sampled event on its way through the router, and the one trace all of it belongs to."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 
@@ -7,9 +8,12 @@ import msgspec
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from tocsin.contracts.codec import encode
 from tocsin.contracts.events import NOTIFICATION_REQUESTED
 from tocsin.contracts.vocabulary import Channel
+from tocsin.kafka import Batch
 from tocsin.observability import configure_tracing, shutdown_tracing
+from tocsin.router.worker import budgets
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -56,6 +60,25 @@ async def test_a_sampled_fan_out_is_the_parent_of_its_decisions(worker, spans):
     assert by_name["decide"].parent.span_id == by_name["fan_out"].context.span_id
     assert by_name["fan_out"].attributes == {"lane": "transactional", "recipients": 1}
     assert traces(written) == {TRACE}
+
+
+async def test_a_fan_out_lets_the_loop_go_and_its_span_ends_with_a_batch_that_is_cancelled(
+    worker, spans, monkeypatch
+):
+    monkeypatch.setattr(budgets, "SLICE_SECONDS", -1.0)
+    body = {"workflow": "shipped", "recipients": [f"r{number}" for number in range(1_000)], "data": {}}
+    request = worker.event(
+        type=NOTIFICATION_REQUESTED, subject=None, key=b"any", data=msgspec.Raw(encode(body)), traceparent=SAMPLED
+    )  # fmt: skip
+    batch = Batch(shard=0, assignment=1, records=[request], partition_count=4)
+    processing = asyncio.create_task(worker.router.process(batch))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not processing.done()
+    processing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await processing
+    assert [span.name for span in spans.get_finished_spans()][-1] == "fan_out"
 
 
 async def test_every_status_of_an_event_as_a_whole_has_its_trace(worker):

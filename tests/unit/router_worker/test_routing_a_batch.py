@@ -10,9 +10,8 @@ from tocsin.contracts.directory import Category
 from tocsin.contracts.ids import delivery_id, notification_id, recipient_key, status_id
 from tocsin.contracts.intents import Continuation, DeliveryRef, Intent
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
-from tocsin.kafka import partition_for
-from tocsin.router.policy import Facts, Preference
-from tocsin.router.worker.poison import BrokenRelease
+from tocsin.kafka import ConsumptionStopped, partition_for
+from tocsin.router.policy import Preference, StoredRecipient
 
 NOTIFICATION = notification_id(
     tenant="acme", source="/shop", event_id="e1", recipient="ann", workflow="shipped"
@@ -124,7 +123,7 @@ async def test_a_refused_event_claims_nothing(worker):
 
 async def test_one_query_a_batch(worker):
     await worker.route(*(worker.event(id=f"e{number}") for number in range(20)))
-    assert worker.lookups.queries == [{("acme", "ann")}]
+    assert worker.recipients.queries == [{("acme", "ann")}]
 
 
 async def test_a_duplicate_of_very_many_is_one_status(worker):
@@ -353,9 +352,9 @@ async def test_one_workflow_that_refuses_takes_nothing_from_the_other(worker, wo
 
 
 async def test_what_is_switched_off_is_skipped_with_the_rule(worker):
-    facts = worker.lookups.people["acme", "ann"]
-    worker.lookups.people["acme", "ann"] = msgspec.structs.replace(
-        facts, preferences=(Preference("sms", "orders", "*", False),)
+    stored = worker.recipients.stored["acme", "ann"]
+    worker.recipients.stored["acme", "ann"] = msgspec.structs.replace(
+        stored, preferences=(Preference("sms", "orders", "*", False),)
     )
     written = await worker.route(worker.event())
     assert written.jobs(Channel.SMS) == []
@@ -385,11 +384,11 @@ async def test_a_recheck_decides_one_delivery_and_accepts_nothing_again(worker):
     written = await worker.route(again)
     assert written.names() == ["routed"]
     assert [one.delivery_id for one in written.jobs(Channel.PUSH)] == [job.delivery_id]
-    worker.lookups.people["acme", "ann"] = Facts(known=True, version=8)
+    worker.recipients.stored["acme", "ann"] = StoredRecipient(known=True, version=8)
     written = await worker.route(again)
     (status,) = written.statuses()
     assert (status.status, status.delivery_id) == (StatusName.SKIPPED, job.delivery_id)
-    worker.lookups.people.clear()
+    worker.recipients.stored.clear()
     (status,) = (await worker.route(again)).statuses()
     assert (status.reason, status.delivery_id) == (Reason.RECIPIENT_UNKNOWN, job.delivery_id)
 
@@ -399,7 +398,7 @@ async def test_one_oversized_job_harms_no_other(worker, workflow):
     big = {"name": "\x00" * 40_000, "more": "\x00" * 1}
     # a body of control characters takes six bytes each in JSON: what fits as text need not fit as a job
     text = {"subject": "s", "text": "{{ data.name }}" * 12, "html": "{{ data.name }}" * 12}
-    template = worker.directory.templates("acme", "shipped", Channel.EMAIL)["en"]
+    template = worker.directory.templates("acme", "shipped")[Channel.EMAIL]["en"]
     worker.publish(msgspec.structs.replace(template, parts=text, revision=4))
     records = [
         worker.event(id=f"e{n}", data=msgspec.Raw(encode(big if n == 250 else {"name": "Ann"})))
@@ -422,11 +421,11 @@ async def test_a_template_that_fails_is_skipped_and_says_which_variable(worker):
 
 
 async def test_actors_are_looked_up_too(worker):
-    template = worker.directory.templates("acme", "shipped", Channel.SMS)["en"]
+    template = worker.directory.templates("acme", "shipped")[Channel.SMS]["en"]
     worker.publish(
         msgspec.structs.replace(template, parts={"body": "{{ actor.attributes.name }}"}, revision=4)
     )
-    worker.lookups.people["acme", "boss"] = Facts(known=True, attributes={"name": "Bo"})
+    worker.recipients.stored["acme", "boss"] = StoredRecipient(known=True, attributes={"name": "Bo"})
     other = (partition_for(recipient_key("acme", "ann"), 4) + 1) % 4
     written = await worker.route(worker.request("ann", actor="boss", partition=other))
     (read,) = worker.as_read(written.of(worker.topics.intents(Lane.TRANSACTIONAL)))
@@ -523,23 +522,19 @@ def _none_of(secrets, written, worker):
         assert secret not in text, text
 
 
-async def test_a_little_poison_is_set_aside_and_much_stops_the_lane(worker):
+async def test_a_few_invalid_records_are_set_aside_and_many_stop_the_lane(worker):
     topic = worker.topics.intents(Lane.TRANSACTIONAL)
 
-    def poison(count: int):
+    def invalid(count: int):
         return [worker.record(topic, b"k", b'{"kind":"other"}') for _ in range(count)]
 
-    written = await worker.route(*poison(3))
-    assert [one["tocsin_dead_reason"] for one in written.dead()] == [Reason.RECORD_UNREADABLE] * 3
-    assert worker.health.check("intents").is_ready
-    with pytest.raises(BrokenRelease, match="cannot be read"):
-        await worker.route(*poison(10))
-    assert not worker.health.check("intents").is_ready
+    written = await worker.route(*invalid(9))
+    assert [one["tocsin_dead_reason"] for one in written.dead()] == [Reason.RECORD_UNREADABLE] * 9
+    with pytest.raises(ConsumptionStopped, match=r"10 of the last 10 .* group tocsin.router.transactional"):
+        await worker.route(*invalid(1))
 
 
-async def test_old_poison_is_forgotten(worker):
-    topic = worker.topics.intents(Lane.TRANSACTIONAL)
-    for _ in range(3):
-        await worker.route(*(worker.record(topic, b"k", b"{}") for _ in range(6)))
-        worker.clock.advance(seconds=61)
-    assert worker.health.check("intents").is_ready
+async def test_events_never_stop_the_lane(worker):
+    topic = worker.topics.events(Lane.TRANSACTIONAL)
+    written = await worker.route(*(worker.record(topic, b"k", b"[") for _ in range(30)))
+    assert len(written.dead()) == 30

@@ -30,13 +30,13 @@ def codes(source: str, schema: dict[str, Any] | None = SCHEMA) -> list[str]:
     "source",
     [
         "{{ data.name }} {{ data['name'] }} {{ data.order.id }}",
-        "{% for one in data['items'] %}{{ one.sku }}{% endfor %}",
+        "{% for item in data['items'] %}{{ item.sku }}{% endfor %}",
         "{{ data['items'][0].sku }}",
         "{{ data.open.whatever }} {{ data.either.a }} {{ data.map.key.z }} {{ data.anything.at.all }}",
         "{{ recipient.id }} {{ recipient.attributes.x.y }} {{ tenant.name }} {{ links.unsubscribe }} {{ actor.id }}",
         "{% set order = data.order %}{{ order.id }}",
         "{% with o = data.order %}{{ o.id }}{% endwith %}",
-        "{% for one in data['items'] %}{{ loop.index }}{% endfor %}{{ range(3)|join }}",
+        "{% for item in data['items'] %}{{ loop.index }}{% endfor %}{{ range(3)|join }}",
         "{% if data.name %}{% set x = data.name %}{% endif %}{{ x }}",
     ],
 )
@@ -50,7 +50,7 @@ def test_variables_that_exist(source):
         ("{{ data.nmae }}", "data.nmae"),
         ("{{ data['nmae'] }}", "data['nmae']"),
         ("\n\n{{ data.order.idd }}", "data.order.idd"),
-        ("{% for one in data['items'] %}{{ one.skuu }}{% endfor %}", "one.skuu"),
+        ("{% for item in data['items'] %}{{ item.skuu }}{% endfor %}", "item.skuu"),
         ("{{ data.name.first }}", "data.name.first"),
         ("{{ data.map.key.zz }}", "data.map.key.zz"),
         ("{{ recipient.name }}", "recipient.name"),
@@ -110,3 +110,53 @@ def test_syntax(source):
 )
 def test_parts(channel, parts, expected):
     assert [fault.code for fault in check_template(parts, channel, None)] == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "detail"),
+    [
+        (
+            "{% set names = data.items|join %}{% set text = names|replace('a', 'b') %}{{ text }}",
+            (
+                "Line 1: `names` was made with `|join`, so `|replace` cannot be used on it. "
+                "Print it where you need it, `{{ names }}`, or do both in one expression."
+            ),
+        ),
+        (
+            "{% set a = data.name ~ '!' %}\n{{ [a, a] }}",
+            (
+                "Line 2: `a` was made with `~`, so `[…]` cannot be used on it. "
+                "Print it where you need it, `{{ a }}`, or do both in one expression."
+            ),
+        ),
+        (
+            "{{ data.name * 2 }}",
+            "Line 1: Both sides of `*` must be numbers, whatever the data. Write `data.name|int` or `data.name|float`.",
+        ),
+        (
+            "{{ data.name.upper() }}",
+            (
+                "Line 1: `data.name.upper(…)` cannot be called; only `range(…)` and `loop.cycle(…)` can. "
+                "Values are changed by filters: `{{ data.name|upper }}`."
+            ),
+        ),
+        (
+            "{% include 'other' %}",
+            "Line 1: The tag `include` cannot be used. Templates have `for`, `if`, `set` and `with`.",
+        ),
+        (
+            "{{ data.order.idd }}",
+            "Line 1: Unknown variable `data.order.idd`. `data.order` has: id.",
+        ),
+        (
+            "{{ data.name.first }}",
+            "Line 1: Unknown variable `data.name.first`. `data.name` is a string and has no properties.",
+        ),
+        (
+            "{{ customer.name }}",
+            "Line 1: Unknown variable `customer`. Variables begin with recipient, actor, tenant, data, links.",
+        ),
+    ],
+)
+def test_a_fault_says_what_is_wrong_and_what_to_write_instead(source: str, detail: str) -> None:
+    assert detail in [fault.detail for fault in check_template({"body": source}, Channel.SMS, SCHEMA)]

@@ -1,5 +1,6 @@
 """What templates may do, and what stops those that do too much."""
 
+import re
 import time
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from tocsin.contracts.directory import Template
 from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
 from tocsin.contracts.vocabulary import Channel
+from tocsin.router import templates
 from tocsin.router.templates import Renderer, RenderFault, check_template
 from tocsin.router.templates.bounds import BRANCHES
 from tocsin.router.templates.metering import CPU_SECONDS, SECOND_CHANCE_SECONDS, Meter, metered
@@ -159,6 +161,10 @@ def test_what_does_too_much_is_stopped_soon(source):
         "{{ data.l|sort|length + data.l|sort|length + data.l|sort|length + data.l|sort|length }}",
         "{% if data.a %}" + "{% elif data.a %}" * (BRANCHES + 1) + "{% endif %}",
         "{% set x | upper %}a{% endset %}",
+        "{% set a = '' %}{% set b = '' %}{% with a = data.s ~ data.s, b = a ~ a %}{{ b }}{% endwith %}",
+        "{% if true %}{% set a = data.s ~ data.s %}{% endif %}{% if true %}{% set a = a ~ a %}{% endif %}{{ a }}",
+        "{% if data.a %}{% else %}{% set a = data.s ~ data.s %}{% endif %}{% set a = a ~ a %}{{ a }}",
+        "{% set a = data.s %}{% set b %}{% set a = a ~ a %}{% endset %}{% set a = a ~ a %}{{ a }}",
     ],
 )
 def test_what_could_grow_without_bound_is_refused_when_saved_and_again_when_rendered(source):
@@ -184,7 +190,7 @@ def test_a_list_of_5000_may_be_sorted():
 def test_what_cannot_be_sorted_is_named_as_written():
     for data in ({}, {"l": 5}):
         fault = render("{{ data.l|sort|join(',') }}", data=data)
-        assert fault == RenderFault("body", "Line 1: InvalidOperation at `sort`.")
+        assert fault == RenderFault("body", "Line 1: The value has the wrong type at `sort`.")
     assert render("x{{ data.l | sort|join(',') }}", data={"l": None}) == SmsContent(body="x")
 
 
@@ -281,3 +287,9 @@ def test_a_template_that_is_slow_itself_has_a_second_chance_once(monkeypatch):
     for _ in range(2):
         assert isinstance(renderer.render(template, {}), RenderFault)
     assert budgets == [CPU_SECONDS, SECOND_CHANCE_SECONDS, CPU_SECONDS]
+
+
+def test_the_table_of_bounds_names_tests_that_exist():
+    named = re.findall(r"`(test_\w+)`", templates.__doc__ or "")
+    assert len(named) > 5
+    assert [name for name in named if name not in globals()] == []

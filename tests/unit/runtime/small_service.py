@@ -1,6 +1,7 @@
 """A service for the subprocess tests: `python small_service.py`, its misbehaviour chosen by the environment."""
 
 import asyncio
+import json
 import os
 import sys
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from tocsin.runtime import Health, NeedsOperator, Service, ServiceSettings, main
+from tocsin.runtime import Health, OperatorError, Service, ServiceHalted, ServiceSettings, main
 
 
 class SmallSettings(ServiceSettings):
@@ -16,6 +17,21 @@ class SmallSettings(ServiceSettings):
 
     colour: str = Field(description="The colour of the small service")
     ending: str = Field(default="", description="How its component misbehaves")
+
+
+SENTENCE = "The topic has no start offsets: run `tocsin topics apply`."
+
+
+async def fail_together(*errors: Exception) -> None:
+    """Raise what a task group whose tasks failed with these raises."""
+
+    async def fail(error: Exception) -> None:
+        raise error
+
+    async with asyncio.TaskGroup() as outer, asyncio.TaskGroup() as inner:
+        outer.create_task(asyncio.Event().wait())
+        for error in errors:
+            inner.create_task(fail(error))
 
 
 class Part:
@@ -28,10 +44,18 @@ class Part:
         if self._ending == "never-opens":
             await asyncio.Event().wait()
         if self._ending == "refuses":
-            raise NeedsOperator("The topic has no start offsets: run `tocsin topics apply`.")
+            raise OperatorError(SENTENCE)
+        if self._ending == "halts-at-start":
+            raise ServiceHalted(SENTENCE)
 
     async def run(self, stop: asyncio.Event) -> None:
         match self._ending:
+            case "refuses-in-a-group":
+                await fail_together(OperatorError(SENTENCE))
+            case "refuses-beside-another-failure":
+                await fail_together(OperatorError(SENTENCE), ValueError("of its own accord"))
+            case "halts-in-a-group":
+                await fail_together(ServiceHalted(SENTENCE))
             case "raises":
                 raise ValueError("of its own accord")
             case "returns":
@@ -46,17 +70,48 @@ class Part:
             raise ValueError("while closing")
 
 
+class Other:
+    """Works until it is told to stop."""
+
+    name = "other"
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        sys.stderr.write('{"event": "other ended its work"}\n')
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class CountedHealth(Health):
+    """Also counts the turns of the watch over the event loop."""
+
+    turns = 0
+
+    def turned(self, late: float) -> None:
+        self.turns += 1
+        super().turned(late)
+
+
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answers 200 or 503 with the reasons of readiness; `/turns` with the turns of the event loop."""
     ready = 200 if HEALTH.is_ready else 503
-    await send({"type": "http.response.start", "status": ready, "headers": [(b"content-length", b"0")]})
-    await send({"type": "http.response.body", "body": b""})
+    body = json.dumps({"turns": HEALTH.turns} if scope["path"] == "/turns" else HEALTH.reasons()).encode()
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": ready, "headers": [length]})
+    await send({"type": "http.response.body", "body": body})
 
 
-HEALTH = Health(service="small")
+HEALTH = CountedHealth(service="small")
 
 
 def build(settings: SmallSettings) -> Service:
-    return Service(app=app, health=HEALTH, components=[Part(settings.ending)])
+    if settings.ending == "cannot-be-built":
+        raise OperatorError(SENTENCE)
+    return Service(app=app, health=HEALTH, components=[Other(), Part(settings.ending)])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from prometheus_client import REGISTRY
 
 from tocsin.runtime import Health
@@ -14,18 +15,18 @@ def test_ready_only_when_every_check_is() -> None:
     assert not health.is_ready
     kafka, directory = health.check("kafka"), health.check("directory")
     assert health.reasons() == {"kafka": "starting", "directory": "starting"}
-    kafka.ready()
+    kafka.set_ready()
     states = [health.is_ready]
-    directory.ready()
+    directory.set_ready()
     states.append(health.is_ready)
-    directory.unready("reading the directory, 12 records left")
+    directory.set_not_ready("reading the directory, 12 records left")
     assert health.reasons() == {"kafka": None, "directory": "reading the directory, 12 records left"}
     assert [*states, health.is_ready] == [False, True, False]
 
 
 def test_a_check_is_the_same_for_all_who_ask_and_is_a_metric() -> None:
     health = Health(service="health-metric-test")
-    health.check("kafka").ready()
+    health.check("kafka").set_ready()
     assert health.check("kafka").is_ready
     assert REGISTRY.get_sample_value("tocsin_ready", {"service": "health-metric-test", "check": "kafka"}) == 1
 
@@ -43,23 +44,22 @@ def test_alive_until_the_loop_has_been_silent_for_too_long() -> None:
     assert health.liveness().since == 15
 
 
-async def test_the_loop_is_watched_until_stop() -> None:
-    stop = asyncio.Event()
-    health = Turned(stop)
-    await watch_loop(health=health, stop=stop, period=0)
+async def test_the_loop_is_watched_until_it_is_cancelled() -> None:
+    health = Turned()
+    with pytest.raises(asyncio.CancelledError):
+        await watch_loop(health=health, period=0)
     assert len(health.seen) == 3
     assert all(late >= 0 for late in health.seen)
 
 
 class Turned(Health):
-    """Stops the watch after three turns."""
+    """Ends the watch after three turns."""
 
-    def __init__(self, stop: asyncio.Event) -> None:
+    def __init__(self) -> None:
         super().__init__(service="loop-test")
         self.seen: list[float] = []
-        self._stop = stop
 
     def turned(self, late: float) -> None:
         self.seen.append(late)
         if len(self.seen) == 3:
-            self._stop.set()
+            raise asyncio.CancelledError

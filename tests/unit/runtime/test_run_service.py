@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from tocsin.testing.until import until
+
 SCRIPT = Path(__file__).with_name("small_service.py")
+SENTENCE = "The topic has no start offsets: run `tocsin topics apply`."
 BOUND = 60.0
 """Seconds after which a process that does not get there counts as stuck; a loaded machine needs a few."""
 
@@ -27,6 +30,7 @@ class Process:
         self._child = subprocess.Popen(
             [sys.executable, SCRIPT],
             stderr=subprocess.PIPE,
+            bufsize=0,  # a line in a buffer of ours would not be seen by select
             env={"PATH": os.environ["PATH"], "HTTP_HOST": "127.0.0.1", "HTTP_PORT": "0", **environment},
         )
         assert self._child.stderr is not None
@@ -52,11 +56,20 @@ class Process:
 
     def ready(self) -> int:
         """The HTTP status its app answers with: 200 when ready, else 503."""
+        return self.get("/")[0]
+
+    def turns(self) -> int:
+        """How often the watch over the event loop has turned, which is what liveness is asked."""
+        return int(self.get("/turns")[1]["turns"])
+
+    def get(self, path: str) -> tuple[int, dict[str, Any]]:
+        """The HTTP status of this path, and its body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.until("listening")["port"], timeout=BOUND)
-        connection.request("GET", "/")
-        status = connection.getresponse().status
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body: dict[str, Any] = json.loads(answer.read())
         connection.close()
-        return status
+        return answer.status, body
 
     def close(self) -> None:
         if self._child.poll() is None:
@@ -94,7 +107,7 @@ def test_a_signal_ends_it_in_order_with_0(small: Process, number: signal.Signals
     events = [line["event"] for line in small.lines]
     assert events.index("told to stop") < events.index("part closed")
     closed = [line["component"] for line in small.lines if line["event"] == "closed"]
-    assert closed == ["http", "part"]
+    assert closed == ["http", "part", "other"]
 
 
 @pytest.mark.parametrize("small", ["never-opens"], indirect=True)
@@ -132,7 +145,6 @@ def test_what_does_not_finish_in_time_is_named_and_left() -> None:
     [
         ("raises", "failed"),
         ("returns", "ended early"),
-        ("refuses", "could not open"),
         ("close-fails", "failed while closing"),
     ],
     indirect=["small"],
@@ -146,12 +158,58 @@ def test_a_component_that_fails_ends_the_process_with_1(small: Process, event: s
     assert "part closed" in [line["event"] for line in small.lines]
 
 
-@pytest.mark.parametrize("small", ["refuses"], indirect=True)
-def test_what_a_person_must_do_is_said_without_a_traceback(small: Process) -> None:
-    line = small.until("could not open")
-    assert line["reason"] == "The topic has no start offsets: run `tocsin topics apply`."
-    assert "exception" not in line
-    assert small.exit_code() == 1
+@pytest.mark.parametrize("small", ["raises"], indirect=True)
+def test_the_unexpected_is_said_in_a_line_with_its_traceback(small: Process) -> None:
+    line = small.until("failed", component="part")
+    assert line["reason"] == "ValueError: of its own accord"
+    assert "Traceback" in line["exception"]
+
+
+@pytest.mark.parametrize(
+    ("small", "event"),
+    [
+        ("cannot-be-built", "could not start"),
+        ("refuses", "could not open"),
+        ("refuses-in-a-group", "failed"),
+    ],
+    indirect=["small"],
+)
+def test_what_a_person_must_do_is_one_sentence_without_a_traceback_and_3(small: Process, event: str) -> None:
+    line = small.until(event)
+    assert line["reason"] == SENTENCE
+    assert small.exit_code() == 3
+    assert not any("exception" in line for line in small.lines)
+
+
+@pytest.mark.parametrize("small", ["refuses-beside-another-failure"], indirect=True)
+def test_what_failed_beside_it_in_the_same_task_group_is_not_lost(small: Process) -> None:
+    assert small.exit_code() == 3
+    small.until("failed", component="part", reason=SENTENCE)
+    other = small.until("failed", component="part", reason="ValueError: of its own accord")
+    assert "Traceback" in other["exception"]
+
+
+@pytest.mark.parametrize("small", ["halts-at-start", "halts-in-a-group"], indirect=True)
+def test_a_service_that_halts_stays_and_says_why_until_it_is_told_to_stop(small: Process) -> None:
+    assert small.until("halted until it is told to stop")["reason"] == SENTENCE
+    status, reasons = small.get("/readyz")
+    assert (status, reasons["service"]) == (503, SENTENCE)
+    small.tell(signal.SIGTERM)
+    assert small.exit_code() == 3
+    assert not any("exception" in line for line in small.lines)
+    assert [line["component"] for line in small.lines if line["event"] == "closed"] == [
+        "http",
+        "part",
+        "other",
+    ]
+
+
+@pytest.mark.parametrize("small", ["halts-in-a-group"], indirect=True)
+async def test_a_service_that_halts_ends_the_work_of_all_and_stays_alive(small: Process) -> None:
+    small.until("halted until it is told to stop")
+    small.until("other ended its work")
+    before = small.turns()
+    await until(lambda: small.turns() > before)
 
 
 def test_a_taken_port_is_said_in_a_sentence() -> None:
@@ -161,7 +219,7 @@ def test_a_taken_port_is_said_in_a_sentence() -> None:
         process = Process(SMALL_COLOUR="red", HTTP_PORT=str(taken.getsockname()[1]))
         try:
             assert "HTTP_PORT" in process.until("could not start")["reason"]
-            assert process.exit_code() == 1
+            assert process.exit_code() == 3
         finally:
             process.close()
 

@@ -135,4 +135,4 @@ def test_a_setting_without_a_meaning_is_refused() -> None:
 def test_groups_can_be_given_directly() -> None:
     settings = BellSettings(broker=BrokerSettings(servers=["x:1"]))
     assert settings.broker.servers == ["x:1"]
-    assert settings.shutdown_timeout == 25.0
+    assert settings.shutdown_timeout == 45.0

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tocsin.runtime import Check, Health, wait_for
+from tocsin.runtime import Check, Health, retry_until_available
 
 
 class Broker:
@@ -33,7 +33,10 @@ async def test_waits_with_a_visible_reason_and_logs_when_it_changes(
     caplog.set_level("INFO")
     refusals = [ConnectionRefusedError("port 1"), ConnectionRefusedError("port 1"), TimeoutError()]
     broker = Broker(list(refusals), check)
-    assert await wait_for("Kafka", broker.connect, retry_on=(OSError,), check=check, first=0) == "connected"
+    assert (
+        await retry_until_available("Kafka", broker.connect, retry_on=(OSError,), check=check, first=0)
+        == "connected"
+    )
     assert broker.reasons == [
         "starting",
         "waiting for Kafka: ConnectionRefusedError: port 1",
@@ -47,14 +50,14 @@ async def test_waits_with_a_visible_reason_and_logs_when_it_changes(
 async def test_other_errors_pass_through_at_once(check: Check) -> None:
     broker = Broker([ValueError("no")], check)
     with pytest.raises(ValueError, match="no"):
-        await wait_for("Kafka", broker.connect, retry_on=(OSError,), check=check)
+        await retry_until_available("Kafka", broker.connect, retry_on=(OSError,), check=check)
     assert len(broker.reasons) == 1
 
 
 async def test_can_be_cancelled_while_it_pauses(check: Check) -> None:
     broker = Broker([OSError("away")] * 10, check)
     waiting = asyncio.create_task(
-        wait_for("Kafka", broker.connect, retry_on=(OSError,), check=check, first=3600)
+        retry_until_available("Kafka", broker.connect, retry_on=(OSError,), check=check, first=3600)
     )
     while not broker.reasons:  # noqa: ASYNC110 - the broker has no event to wait on
         await asyncio.sleep(0)

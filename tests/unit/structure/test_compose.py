@@ -14,6 +14,7 @@ from tocsin.catcher.settings import CatcherSettings
 from tocsin.dev.entry import OWNERS
 from tocsin.dev.services import Surroundings, services
 from tocsin.runtime import read_settings, settings_table
+from tocsin.runtime.bounds import CLOSING, SHUTDOWN
 from tocsin.specifications.settings_tables import settings_class
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +27,7 @@ VERSION = tomllib.loads((ROOT / "libs/common/pyproject.toml").read_text())["proj
 @pytest.fixture
 def local_stack(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     """Service → the variables the local stack sets for it."""
-    for row in (row for one in SERVICES for row in settings_table(settings_class(one))):
+    for row in (row for service in SERVICES for row in settings_table(settings_class(service))):
         monkeypatch.delenv(row.name, raising=False)
     around = Surroundings(
         kafka="k:1",
@@ -35,21 +36,23 @@ def local_stack(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
         providers=Path("p"),
         unsubscribe_secret="s",
     )
-    known = {one: {row.name for row in settings_table(settings_class(one))} for one in SERVICES}
-    return {one.name: one.env.keys() & known[one.name] for one in services(around)}
+    known = {service: {row.name for row in settings_table(settings_class(service))} for service in SERVICES}
+    return {service.name: service.env.keys() & known[service.name] for service in services(around)}
 
 
 def test_every_service_runs_and_is_built_once() -> None:
     assert set(SERVICES) <= COMPOSE["services"].keys()
-    built = [one["build"]["args"]["SERVICE"] for one in COMPOSE["services"].values() if "build" in one]
+    built = [
+        service["build"]["args"]["SERVICE"] for service in COMPOSE["services"].values() if "build" in service
+    ]
     assert sorted(built) == sorted([*SERVICES, "catcher"])
-    for name, one in COMPOSE["services"].items():
-        if one["image"].startswith("tocsin/"):
-            assert one["image"].endswith(f":{VERSION}"), name
-            assert ("build" in one) != (one.get("pull_policy") == "never"), name
-        if "build" in one:
-            assert one["image"] == f"tocsin/{one['build']['args']['SERVICE']}:{VERSION}"
-            assert (FILE.parent / one["build"]["context"] / one["build"]["dockerfile"]).is_file()
+    for name, service in COMPOSE["services"].items():
+        if service["image"].startswith("tocsin/"):
+            assert service["image"].endswith(f":{VERSION}"), name
+            assert ("build" in service) != (service.get("pull_policy") == "never"), name
+        if "build" in service:
+            assert service["image"] == f"tocsin/{service['build']['args']['SERVICE']}:{VERSION}"
+            assert (FILE.parent / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -69,6 +72,13 @@ def test_variables_are_the_local_stacks_and_make_sense(
     assert read_settings(settings)
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_the_time_to_end(service: str) -> None:
+    only = COMPOSE["services"][service]
+    shutdown = float(only["environment"].get("SHUTDOWN_TIMEOUT", SHUTDOWN))
+    assert float(only["stop_grace_period"].removesuffix("s")) > shutdown + CLOSING
+
+
 def test_the_catchers_variables_make_sense(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in COMPOSE["services"]["catcher"]["environment"].items():
         monkeypatch.setenv(name, value)
@@ -82,8 +92,8 @@ def test_the_catchers_variables_make_sense(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_whatever_is_waited_for_exists_and_says_when_it_is_there() -> None:
-    for one in COMPOSE["services"].values():
-        needed = one.get("depends_on", {})
+    for entry in COMPOSE["services"].values():
+        needed = entry.get("depends_on", {})
         for name, how in needed.items() if isinstance(needed, dict) else ():
             other = COMPOSE["services"][name]
             if how["condition"] == "service_healthy":
@@ -95,13 +105,13 @@ def test_whatever_is_waited_for_exists_and_says_when_it_is_there() -> None:
 def test_every_file_and_volume_it_names_exists() -> None:
     for name, config in COMPOSE["configs"].items():
         assert (FILE.parent / config["file"]).is_file(), name
-    for one in COMPOSE["services"].values():
-        assert {config["source"] for config in one.get("configs", ())} <= COMPOSE["configs"].keys()
-        assert {volume.split(":")[0] for volume in one.get("volumes", ())} <= COMPOSE["volumes"].keys()
+    for entry in COMPOSE["services"].values():
+        assert {config["source"] for config in entry.get("configs", ())} <= COMPOSE["configs"].keys()
+        assert {volume.split(":")[0] for volume in entry.get("volumes", ())} <= COMPOSE["volumes"].keys()
 
 
 def test_what_it_opens_is_open_on_this_machine_only() -> None:
-    opened = [port for one in COMPOSE["services"].values() for port in one.get("ports", ())]
+    opened = [port for entry in COMPOSE["services"].values() for port in entry.get("ports", ())]
     assert opened
     assert all(port.startswith("127.0.0.1:") for port in opened)
 
@@ -118,7 +128,9 @@ def test_the_broker_is_the_one_tests_run_on() -> None:
     assert COMPOSE["services"]["postgres"]["image"] == "postgres:18"
 
 
-@pytest.mark.parametrize(("prefix", "owner"), [one for one in OWNERS if not one[0].startswith("/callbacks")])
+@pytest.mark.parametrize(
+    ("prefix", "owner"), [entry for entry in OWNERS if not entry[0].startswith("/callbacks")]
+)
 def test_each_path_leads_to_the_service_that_owns_it(prefix: str, owner: str) -> None:
     text = (FILE.parent / "compose" / "entry.conf").read_text()
     rules = re.findall(r"^\s+~(\S+)\s+(\S+);$", text, re.MULTILINE)

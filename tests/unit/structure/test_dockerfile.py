@@ -31,7 +31,7 @@ def test_whatever_an_image_is_made_of_exists_and_reaches_the_build(image: str) -
     ignore = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().split()
     allowed = [line[1:] for line in ignore if line.startswith("!")]
     for path in [*copied(image), *parts(image)]:
-        assert any(path == one or path.startswith(f"{one}/") for one in allowed), path
+        assert any(path == folder or path.startswith(f"{folder}/") for folder in allowed), path
     for part in parts(image):
         assert (ROOT / part / "pyproject.toml").is_file()
         assert any(part == path or part.startswith(f"{path}/") for path in copied(image)), part

@@ -14,7 +14,7 @@ from tocsin.catcher.service_account import write_account
 from tocsin.dev.entry import OWNERS
 from tocsin.kafka import KafkaSettings
 from tocsin.runtime import read_settings, settings_table
-from tocsin.runtime.service import CLOSE_AT_LEAST
+from tocsin.runtime.bounds import CLOSING
 from tocsin.specifications.settings_tables import settings_class
 
 ROOT = Path(__file__).parents[3]
@@ -35,8 +35,8 @@ def of_kind(kind: str) -> list[dict[str, Any]]:
 
 
 def named(kind: str, name: str) -> dict[str, Any]:
-    (found,) = (document for document in of_kind(kind) if document["metadata"]["name"] == name)
-    return found
+    (only,) = (document for document in of_kind(kind) if document["metadata"]["name"] == name)
+    return only
 
 
 DEPLOYMENTS = of_kind("Deployment")
@@ -70,13 +70,13 @@ def image_of(workload: dict[str, Any]) -> str:
 
 def environment(workload: dict[str, Any]) -> dict[str, str]:
     """All variables of a container, by where Kubernetes takes them from."""
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for source in container(workload)["envFrom"]:
         if "configMapRef" in source:
-            found |= named("ConfigMap", source["configMapRef"]["name"])["data"]
+            variables |= named("ConfigMap", source["configMapRef"]["name"])["data"]
         else:
-            found |= named("Secret", source["secretRef"]["name"])["stringData"]
-    return found | {entry["name"]: entry["value"] for entry in container(workload).get("env", [])}
+            variables |= named("Secret", source["secretRef"]["name"])["stringData"]
+    return variables | {entry["name"]: entry["value"] for entry in container(workload).get("env", [])}
 
 
 def faults(document: dict[str, Any]) -> list[str]:
@@ -127,12 +127,14 @@ def test_what_points_at_a_deployment_finds_it(deployment: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("service", of_kind("Service"), ids=label)
 def test_a_service_selects_one_deployment_and_a_port_it_has(service: dict[str, Any]) -> None:
-    (found,) = (
+    (selected,) = (
         deployment
         for deployment in DEPLOYMENTS
         if service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
     )
-    assert service["spec"]["ports"][0]["targetPort"] in {port["name"] for port in container(found)["ports"]}
+    assert service["spec"]["ports"][0]["targetPort"] in {
+        port["name"] for port in container(selected)["ports"]
+    }
 
 
 @workloads
@@ -176,7 +178,7 @@ def test_updates_and_ends_lose_nothing(deployment: dict[str, Any]) -> None:
     before = (
         container(deployment).get("lifecycle", {}).get("preStop", {}).get("exec", {"command": ["sleep", "0"]})
     )
-    needed = float(before["command"][1]) + float(environment(deployment)["SHUTDOWN_TIMEOUT"]) + CLOSE_AT_LEAST
+    needed = float(before["command"][1]) + float(environment(deployment)["SHUTDOWN_TIMEOUT"]) + CLOSING
     assert pod(deployment)["terminationGracePeriodSeconds"] > needed
 
 

@@ -21,17 +21,17 @@ DEFINED = sorted(
 @pytest.fixture(scope="module")
 def used() -> set[str]:
     """Names taken from the module `metrics` by the services and what they share."""
-    found: set[str] = set()
+    names: set[str] = set()
     for path in [*ROOT.glob("libs/*/src/**/*.py"), *ROOT.glob("services/*/src/**/*.py")]:
         if path == FILE:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Attribute(value=ast.Name(id="metrics"), attr=name):
-                    found.add(name)
+                    names.add(name)
                 case _:
                     pass
-    return found
+    return names
 
 
 @pytest.mark.parametrize("name", DEFINED)

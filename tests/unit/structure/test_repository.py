@@ -30,7 +30,7 @@ def test_no_file_names_a_registrys_host(texts: dict[str, str]) -> None:
 
 
 def test_no_file_names_a_path_of_one_machine(texts: dict[str, str]) -> None:
-    assert [(name, found.group()) for name, text in texts.items() for found in MACHINE.finditer(text)] == []
+    assert [(name, match.group()) for name, text in texts.items() for match in MACHINE.finditer(text)] == []
 
 
 def test_every_adr_is_numbered_once() -> None:
@@ -49,4 +49,4 @@ def test_links_between_documents_lead_somewhere(texts: dict[str, str]) -> None:
     ]
     inside = [(name, target) for name, target in links if ":" not in target]
     assert inside
-    assert [one for one in inside if not (ROOT / one[0]).parent.joinpath(one[1]).exists()] == []
+    assert [link for link in inside if not (ROOT / link[0]).parent.joinpath(link[1]).exists()] == []

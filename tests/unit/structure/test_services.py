@@ -62,7 +62,7 @@ def test_it_starts_by_its_name_and_is_typed(service: str) -> None:
 
 def test_the_local_stack_starts_every_service() -> None:
     around = Surroundings(kafka="k:1", database="d", entry="e", providers=Path("p"), unsubscribe_secret="s")
-    assert sorted(one.name for one in services(around)) == SERVICES
+    assert sorted(service.name for service in services(around)) == SERVICES
 
 
 @every_service
@@ -82,11 +82,11 @@ async def test_the_application_every_service_begins_with_answers_for_its_health(
     async with httpx.AsyncClient(transport=transport, base_url="http://any") as client:
         assert (await client.get("/livez")).status_code == 200
         assert (await client.get("/metrics")).status_code == 200
-        check.unready("waiting for the broker")
+        check.set_not_ready("waiting for the broker")
         answer = await client.get("/readyz")
         assert answer.status_code == 503
         assert "waiting for the broker" in answer.text
-        check.ready()
+        check.set_ready()
         assert (await client.get("/readyz")).status_code == 200
 
 

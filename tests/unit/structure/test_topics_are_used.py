@@ -19,12 +19,12 @@ SHARED = dict.fromkeys(DISPATCHERS, "libs/common/src/tocsin/channel")
 
 def named_in(folder: Path) -> set[str]:
     """Families that code below `folder` asks a registry for: `topics.jobs(…)`, `self._topics.stops`, `Topics(…).directory`."""
-    found: set[str] = set()
+    names: set[str] = set()
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and node.attr in FAMILIES and _is_registry(node.value):
-                found.add(node.attr)
-    return found
+                names.add(node.attr)
+    return names
 
 
 def _is_registry(node: ast.expr) -> bool:

@@ -183,8 +183,8 @@ async def test_requests_are_counted_by_route_never_by_path(client: httpx.AsyncCl
 
 async def test_readyz_lists_each_check_with_its_reason(client: httpx.AsyncClient, health: Health) -> None:
     assert (await client.get("/readyz")).status_code == 503
-    health.check("kafka").ready()
-    health.check("directory").unready("reading")
+    health.check("kafka").set_ready()
+    health.check("directory").set_not_ready("reading")
     answer = await client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {
@@ -194,7 +194,7 @@ async def test_readyz_lists_each_check_with_its_reason(client: httpx.AsyncClient
             {"name": "directory", "ready": False, "reason": "reading"},
         ],
     }
-    health.check("directory").ready()
+    health.check("directory").set_ready()
     assert (await client.get("/readyz")).status_code == 200
 
 

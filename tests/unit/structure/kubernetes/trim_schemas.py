@@ -49,15 +49,15 @@ def main(definitions: Path, crds: Iterable[Path]) -> None:
 
 def needed(known: dict[str, Any], text: str) -> dict[str, Any]:
     """The definitions that `text` refers to, and those that these refer to."""
-    found: dict[str, Any] = {}
-    wanted = REFERENCE.findall(text)
-    while wanted:
-        name = wanted.pop()
-        if name not in found:
+    definitions: dict[str, Any] = {}
+    pending = REFERENCE.findall(text)
+    while pending:
+        name = pending.pop()
+        if name not in definitions:
             schema = json.dumps(bare(known[name]))
-            wanted += REFERENCE.findall(schema)
-            found[name] = json.loads(REFERENCE.sub(r'"$ref": "#/$defs/\1"', schema))
-    return dict(sorted(found.items()))
+            pending += REFERENCE.findall(schema)
+            definitions[name] = json.loads(REFERENCE.sub(r'"$ref": "#/$defs/\1"', schema))
+    return dict(sorted(definitions.items()))
 
 
 def bare(schema: Any) -> Any:

@@ -1,6 +1,5 @@
 """A dispatcher, put together: what every channel's service is made of."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +13,17 @@ from tocsin.channel.settings import DispatcherSettings
 from tocsin.channel.shard_delivery import ShardDelivery
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Offsets, Publisher, Replica, Slot, SlotGroup, timings_for
-from tocsin.runtime import Clock, Component, Health, Service, SystemClock
+from tocsin.kafka import (
+    ConsumerGroup,
+    Fenced,
+    FencedShard,
+    KafkaCluster,
+    Offsets,
+    Publisher,
+    Replica,
+    timeouts_for,
+)
+from tocsin.runtime import Clock, Component, FunctionComponent, Health, Service, SystemClock
 from tocsin.web import service_app
 
 
@@ -47,6 +55,7 @@ class Dispatcher:
         self._limits = {topic.name: topic.max_message_bytes for topic in self.topics.all()}
         self.publisher = Publisher(settings=settings.kafka, health=self.health, limits=self._limits)
         self.offsets = Offsets(settings=settings.kafka)
+        self._cluster = KafkaCluster(settings.kafka)
 
     def service(self) -> Service:
         """What `tocsin.runtime.main` runs."""
@@ -65,12 +74,12 @@ class Dispatcher:
             self.pool,
             Replica(settings=self.settings.kafka, topic=topic, apply=self.versions.apply, health=self.health),
             self.publisher,
-            _Connection("offsets", self.offsets),
+            FunctionComponent(name="offsets", open=self.offsets.open, close=self.offsets.close),
             *(self._group(lane) for lane in self.settings.lanes),
         ]
 
-    def _group(self, lane: Lane) -> SlotGroup:
-        settings, timings = self.settings, timings_for(lane)
+    def _group(self, lane: Lane) -> ConsumerGroup[FencedShard]:
+        settings, timeouts = self.settings, timeouts_for(lane)
         bytes_of_shard = settings.window_bytes // (len(settings.lanes) * settings.slots)
         context = LaneContext(
             channel=self.channel,
@@ -81,39 +90,21 @@ class Dispatcher:
             offsets=self.offsets,
             versions=self.versions,
             clock=self.clock,
-            call_timeout=timings.call,
+            call_timeout=timeouts.send_timeout,
             window_bytes=bytes_of_shard * 2 // 3,
         )
 
-        async def work(slot: Slot) -> None:
-            await ShardDelivery(context, slot).run()
+        async def work(shard: FencedShard) -> None:
+            await ShardDelivery(context, shard).run()
 
-        return SlotGroup(
-            settings=settings.kafka,
+        return ConsumerGroup(
+            cluster=self._cluster,
             group=context.group,
             topics=[context.jobs],
-            slots=settings.slots,
-            timings=timings,
+            ownership=Fenced(cluster=self._cluster, shards=settings.slots, limits=self._limits),
             work=work,
             health=self.health,
             clock=self.clock,
-            limits=self._limits,
+            timeouts=timeouts,
             buffer_bytes=bytes_of_shard // 3,
         )
-
-
-class _Connection:
-    """A client that only needs to be opened and closed, as a component."""
-
-    def __init__(self, name: str, client: Offsets) -> None:
-        self.name = name
-        self._client = client
-
-    async def open(self) -> None:
-        await self._client.open()
-
-    async def run(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-
-    async def close(self) -> None:
-        await self._client.close()

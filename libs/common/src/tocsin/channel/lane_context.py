@@ -1,12 +1,11 @@
 """What all shards of one lane share."""
 
 from tocsin.channel.attempts import Attempts
-from tocsin.channel.poison import PoisonGuard
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import NO_FAILPOINTS, Failpoints, Offsets, Publisher
+from tocsin.kafka import NO_FAILPOINTS, Failpoints, InvalidRecordLimit, Offsets, Publisher
 from tocsin.observability import metrics
 from tocsin.runtime import Clock
 
@@ -44,7 +43,7 @@ class LaneContext:
         self.attempts = Attempts(
             channel=channel, lane=lane, pool=pool, versions=versions, call_timeout=call_timeout, clock=clock
         )
-        self.invalid_records = PoisonGuard()
+        self.invalid_records = InvalidRecordLimit(group=self.group)
         self.publisher = publisher
         self.offsets = offsets
         self.clock = clock

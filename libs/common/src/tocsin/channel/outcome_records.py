@@ -6,7 +6,7 @@ from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.retry_policy import Finish
 from tocsin.contracts.codec import encode
-from tocsin.contracts.dead_letters import DeadLetter, kept
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.intents import DeliveryRef
 from tocsin.contracts.statuses import status_of
 from tocsin.contracts.topics import MIB
@@ -50,7 +50,7 @@ def dead_letter_of(context: LaneContext, record: Record, detail: str) -> Outgoin
     )
     return Outgoing(
         context.dead,
-        *kept(letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB),
+        *truncate_to_fit(letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB),
     )
 
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic_core import ErrorDetails
 
 from tocsin.channel.provider import Provider
-from tocsin.runtime import Clock
+from tocsin.runtime import Clock, OperatorError
 
 FileStates = dict[Path, tuple[int, int, int] | None]
 """Files that were read, each with its `file_state` just before."""
@@ -81,7 +81,7 @@ class ProviderKind(Generic[C]):
     create: Callable[[C, Clock], Provider]
 
 
-class ProvidersInvalid(Exception):
+class ProvidersInvalid(OperatorError):
     """The file of provider instances cannot be used; `faults` has a sentence for each reason. Mend the file."""
 
     def __init__(self, faults: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ class RecipientVersions:
         self._versions: dict[bytes, int] = {}
 
     def apply(self, record: Record) -> None:
-        """Take in one record; a tombstone ends the entry. Raises what the codec raises: a broken release wrote it."""
+        """Take in one record; a tombstone ends the entry. Raises what the codec raises (`Unreadable`)."""
         if record.key is None:
             return
         if record.value is None:

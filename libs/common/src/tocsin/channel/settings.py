@@ -4,20 +4,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import KafkaSettings
-from tocsin.runtime import Lanes, ServiceSettings
+from tocsin.runtime import LaneSettings
 
 
-class DispatcherSettings(ServiceSettings):
+class DispatcherSettings(LaneSettings):
     """Subclass it in a dispatcher, with the dispatcher's `env_prefix` (`DISPATCH_EMAIL_`)."""
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="Brokers and topics")
-    lanes: Lanes = Field(
-        default=list(Lane),
-        validation_alias="LANES",
-        description="Lanes this process serves, with commas between",
-    )
     providers_file: Path = Field(description="File that lists the provider instances, the default one first")
     slots: int = Field(
         default=4,

@@ -30,7 +30,7 @@ from tocsin.channel.shard_offsets import ShardOffsets
 from tocsin.contracts.codec import Unreadable, decode_job, fault_in
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.vocabulary import Reason, StatusName
-from tocsin.kafka import OwnershipLost, Position, Record, Slot, Stored, TopicPartition
+from tocsin.kafka import FencedShard, OwnershipLost, Position, Record, Stored, TopicPartition
 from tocsin.observability import bound, get_logger, metrics, record_span, recording
 
 log = get_logger(__name__)
@@ -44,15 +44,15 @@ NO_PROVIDER = Finish(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, r
 class ShardDelivery:
     """One shard under one assignment. Runners call `carry`; all else is a step of `run` or follows from `carry`."""
 
-    def __init__(self, context: LaneContext, slot: Slot) -> None:
+    def __init__(self, context: LaneContext, shard: FencedShard) -> None:
         self._context = context
-        self._slot = slot
+        self._shard = shard
         self._order: RecipientOrder[Delivery] = RecipientOrder()
         self._retries: dict[Delivery, asyncio.TimerHandle] = {}
         """What waits until its next attempt is due: the event loop's timers are the queue."""
         self._outcomes = OutcomeWriter(publisher=context.publisher, failpoints=context.failpoints)
         self._offsets = ShardOffsets(
-            slot=slot,
+            shard=shard,
             jobs=context.jobs,
             outcomes=context.status,
             group=context.group,
@@ -85,7 +85,7 @@ class ShardDelivery:
 
     async def _deliver(self) -> None:
         try:
-            revoked = self._start(self._slot.revoked.wait(), "wait for revocation")
+            revoked = self._start(self._shard.revoked.wait(), "wait for revocation")
             reading = self._start(self._read(), "read jobs")
             recording = self._start(self._outcomes.run(), "record outcomes")
             self._start(self._offsets.commit_regularly(), "commit")
@@ -131,7 +131,7 @@ class ShardDelivery:
     @property
     def _ending(self) -> bool:
         """Whether nothing may begin any more."""
-        return self._over or self._slot.revoked.is_set()
+        return self._over or self._shard.revoked.is_set()
 
     def _drop_what_waits(self) -> None:
         """Give up everything that is in no runner's hands."""
@@ -147,7 +147,7 @@ class ShardDelivery:
     async def _read(self) -> None:
         while True:
             await self._offsets.room()
-            batch = await self._slot.take(max_records=TAKE_AT_ONCE)
+            batch = await self._shard.take(max_records=TAKE_AT_ONCE)
             if batch is None:
                 return
             for record in batch.records:
@@ -160,7 +160,7 @@ class ShardDelivery:
         except Unreadable as error:
             self._bury(record, f"The record is no job of this release: {fault_in(error)}.")
             return
-        self._context.invalid_records.good()
+        self._context.invalid_records.saw(valid=1)
         key = recipient_key(job.tenant, job.recipient)
         delivery = Delivery(self, record, job, key, taken_at=self._context.clock.monotonic())
         if self._order.add(key, delivery):
@@ -169,7 +169,7 @@ class ShardDelivery:
     def _bury(self, record: Record, detail: str) -> None:
         """An unreadable job is a broken release's: set it aside, and stop when there are many."""
         context = self._context
-        context.invalid_records.bad(what=f"jobs on {record.topic}")
+        context.invalid_records.saw(invalid=1)
         metrics.dead_letters.labels(context.service, context.lane, Reason.RECORD_UNREADABLE).inc()
         log.error("job unreadable", origin=record.ref, reason=detail)
         letter = dead_letter_of(context, record, detail)
@@ -206,7 +206,9 @@ class ShardDelivery:
         self._under_way += 1
         try:
             with bound(delivery_id=job.delivery_id, notification_id=job.notification_id, tenant=job.tenant):
-                decision = await self._context.attempts.make(delivery, provider, lease_ok=self._slot.lease_ok)
+                decision = await self._context.attempts.make(
+                    delivery, provider, lease_ok=self._shard.lease_ok
+                )
             match decision:
                 case Finish():
                     self.route(self._end(delivery, decision))
@@ -269,7 +271,7 @@ class ShardDelivery:
         """The deferral and the intent to decide again, in one transaction of the shard with the offset behind the job."""
         ended_at = self._count_end(delivery, StatusName.DEFERRED)
         positions = self._offsets.position_after(delivery.record)
-        committed = self._slot.submit(reevaluation_of(self._context, delivery), positions)
+        committed = self._shard.submit(reevaluation_of(self._context, delivery), positions)
         self._under_way += 1
         committed.add_done_callback(partial(self._sent_back, delivery, positions, ended_at))
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from tocsin.channel.offset_tracker import OffsetTracker
 from tocsin.kafka import (
+    FencedShard,
     Offsets,
     Position,
     Record,
-    Slot,
     Stored,
     TopicPartition,
     read_back_metadata,
@@ -34,7 +34,7 @@ class ShardOffsets:
     def __init__(
         self,
         *,
-        slot: Slot,
+        shard: FencedShard,
         jobs: str,
         outcomes: str,
         group: str,
@@ -42,7 +42,7 @@ class ShardOffsets:
         offsets: Offsets,
         window_bytes: int,
     ) -> None:
-        self._slot = slot
+        self._shard = shard
         self._jobs = jobs
         self._outcomes = outcomes
         self._group = group
@@ -56,10 +56,10 @@ class ShardOffsets:
 
     async def begin(self) -> None:
         """Learn where logs end now, and commit at once: from here on the committed position is this owner's."""
-        places = list(self._slot.positions)
+        places = list(self._shard.positions)
         recorded = {place: TopicPartition(self._outcomes, place.partition) for place in places}
         ends = await self._offsets.ends([*places, *recorded.values()])
-        for place, position in self._slot.positions.items():
+        for place, position in self._shard.positions.items():
             self._trackers[place.partition] = OffsetTracker(
                 offset=position.offset,
                 outcome_position=read_back_position(position.metadata, group=self._group),
@@ -101,7 +101,7 @@ class ShardOffsets:
                 since_ends_were_asked = 0.0
                 await self._ask_for_outcome_ends()
             await self.commit()
-            self._slot.touch()  # a shard may hold records for long while its provider is slow
+            self._shard.touch()  # a shard may hold records for long while its provider is slow
 
     async def commit(self) -> None:
         """Commit what has changed since the last time."""
@@ -112,7 +112,7 @@ class ShardOffsets:
             if self._committed.get(number) != position:
                 changed[number] = position
         if changed:
-            await self._slot.commit(self._placed(changed))
+            await self._shard.commit(self._placed(changed))
             self._committed.update(changed)
 
     def position_after(self, record: Record) -> dict[TopicPartition, Position]:

@@ -1,1 +1,1 @@
-"""What crosses Kafka: records, identities, topics, limits. Imports nothing but pydantic and msgspec."""
+"""What crosses Kafka: records, identities, topics, limits. Imports nothing but msgspec."""

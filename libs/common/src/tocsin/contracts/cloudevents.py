@@ -66,14 +66,14 @@ def read_kafka(
     headers: Iterable[tuple[str, bytes]], value: bytes | None, *, default_tenant: str | None = None
 ) -> Event:
     """The event in a Kafka record, in either mode; raises `EventInvalid` with every fault found."""
-    found = {name.lower(): content for name, content in headers}
-    content_type = found.get("content-type", b"").decode(errors="replace")
+    by_name = {name.lower(): content for name, content in headers}
+    content_type = by_name.get("content-type", b"").decode(errors="replace")
     if content_type.startswith(STRUCTURED):
         return read_structured(
-            value or b"", default_tenant=default_tenant, traceparent=_text(found.get("traceparent"))
+            value or b"", default_tenant=default_tenant, traceparent=_text(by_name.get("traceparent"))
         )
-    attributes = {name[3:]: _text(content) for name, content in found.items() if name.startswith("ce_")}
-    attributes["traceparent"] = _trace(attributes.get("traceparent"), _text(found.get("traceparent")))
+    attributes = {name[3:]: _text(content) for name, content in by_name.items() if name.startswith("ce_")}
+    attributes["traceparent"] = _trace(attributes.get("traceparent"), _text(by_name.get("traceparent")))
     return _binary(attributes, content_type, value or b"", default_tenant=default_tenant)
 
 

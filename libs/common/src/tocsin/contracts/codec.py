@@ -25,7 +25,7 @@ decode_stop = msgspec.json.Decoder(StopRecord).decode
 Unreadable: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoders raise: the bytes are no JSON, no UTF-8, nested too deep, or not of the record's shape. For `except`."""
 
-_SAID: Final = re.compile(
+_SENTENCE: Final = re.compile(
     r"(?P<what>Expected `[^`]*`, got `[^`]*`|Object missing required field `\w+`)?.*?(?: - at `\$(?P<path>[\w.\[\]]*)`)?",
     re.DOTALL,
 ).fullmatch
@@ -39,7 +39,7 @@ def fault_in(error: Exception, *, at: str = "") -> str:
     """
     if not isinstance(error, msgspec.ValidationError):
         return f"{at or '/'}: is no JSON, or nests too deep"
-    said = _SAID(str(error))
-    path, what = (said["path"] or "", said["what"]) if said else ("", None)
+    sentence = _SENTENCE(str(error))
+    path, what = (sentence["path"] or "", sentence["what"]) if sentence else ("", None)
     pointer = path.replace("[", ".").replace("]", "").replace(".", "/")
     return f"{at + pointer or '/'}: {what or _FORM}"

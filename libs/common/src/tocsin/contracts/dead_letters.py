@@ -1,6 +1,6 @@
 """A dead letter: the raw record as it was, and why it could not be handled, in headers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -10,12 +10,12 @@ import msgspec
 PREFIX = "tocsin_dead_"
 
 _FRAME: Final = 128
-"""Bytes a record and its batch add at most to key, value and headers."""
+"""Bytes that a record and its batch add at most to key, value and headers."""
 _HEADER: Final = 16
-"""Bytes each header adds at most to its name and value."""
+"""Bytes that each header adds at most to its name and value."""
 _DETAIL_CHARS: Final = 1_000
 _NOTES: Final = 1_024
-"""Bytes that the notes on what was dropped take at most."""
+"""Bytes that the lengths and digests of left-out parts take at most."""
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -49,31 +49,44 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
         return [(PREFIX + name, str(value).encode()) for name, value in fields.items()]
 
 
-def read_dead_letter(headers: Iterable[tuple[str, bytes]]) -> DeadLetter:
-    """The dead letter a record's headers describe; raises `msgspec.ValidationError` when they describe none."""
-    found: Mapping[str, str] = {
-        name.removeprefix(PREFIX): value.decode(errors="replace")
-        for name, value in headers
-        if name.startswith(PREFIX)
-    }
-    return msgspec.convert(found, DeadLetter, strict=False)
+_FIRST: Final = PREFIX + DeadLetter.__struct_fields__[0]
+"""The name of a letter's first header. The field is required, so every letter has it."""
 
 
-class Kept(NamedTuple):
-    """What of a record its dead letter holds; `headers` are the record's, where kept, and the letter's."""
+def read_dead_letter(headers: Headers) -> tuple[DeadLetter, Headers]:
+    """The dead letter that a record's headers describe, and the headers of the record that died.
+
+    A producer may have written headers with a letter's names, and a record that was replayed may have died before. Those are the
+    record's own: its letter's headers stand after them, and begin with the letter's first field. Raises `msgspec.ValidationError`
+    when the headers describe no dead letter.
+    """
+    names = [name for name, _ in headers]
+    start = len(names) - names[::-1].index(_FIRST) - 1 if _FIRST in names else len(names)
+    fields: dict[str, str] = {}
+    own = list(headers[:start])
+    for name, value in headers[start:]:
+        if name.startswith(PREFIX):
+            fields[name.removeprefix(PREFIX)] = value.decode(errors="replace")
+        else:
+            own.append((name, value))
+    return msgspec.convert(fields, DeadLetter, strict=False), tuple(own)
+
+
+class TruncatedRecord(NamedTuple):
+    """What a dead letter's record is made of: the parts of the original that were kept; `headers` are followed by the letter's."""
 
     key: bytes | None
     value: bytes | None
     headers: Headers
 
 
-def kept(
+def truncate_to_fit(
     letter: DeadLetter, *, key: bytes | None, value: bytes | None, headers: Headers, largest: int
-) -> Kept:
-    """All of the record if it fits a topic that takes `largest` bytes; else without its largest part, or parts.
+) -> TruncatedRecord:
+    """The whole record if it fits a topic that takes `largest` bytes; otherwise the record without its largest part or parts.
 
-    Parts are the key, the value, and all headers. Of what goes, length and SHA-256 are noted on `letter`, whose detail is
-    cut to 1,000 characters.
+    Parts are the key, the value, and all headers together. The length and SHA-256 of each part that is left out are noted on
+    `letter`, whose detail is cut to 1,000 characters.
     """
     letter.detail = letter.detail[:_DETAIL_CHARS]
     room = largest - _FRAME - _NOTES - _size(letter.headers())
@@ -81,18 +94,21 @@ def kept(
     while sum(sizes.values()) > room and any(sizes.values()):
         part = max(sizes, key=sizes.__getitem__)
         sizes[part] = 0
+        # Only a part that has bytes can be the largest, so a key or value that is left out is not None.
         if part == "key":
-            letter.original_key_bytes, letter.original_key_sha256, key = *_noted(key), None
+            letter.original_key_bytes, letter.original_key_sha256 = _length_and_digest(key or b"")
+            key = None
         elif part == "value":
-            letter.original_bytes, letter.original_sha256, value = *_noted(value), None
+            letter.original_bytes, letter.original_sha256 = _length_and_digest(value or b"")
+            value = None
         else:
             _note_headers(letter, headers)
             headers = ()
-    return Kept(key, value, (*headers, *letter.headers()))
+    return TruncatedRecord(key, value, (*headers, *letter.headers()))
 
 
-def _noted(dropped: bytes | None) -> tuple[int, str]:
-    return len(dropped or b""), sha256(dropped or b"").hexdigest()
+def _length_and_digest(part: bytes) -> tuple[int, str]:
+    return len(part), sha256(part).hexdigest()
 
 
 def _size(headers: Iterable[tuple[str, bytes]]) -> int:
@@ -103,6 +119,7 @@ def _note_headers(letter: DeadLetter, headers: Headers) -> None:
     digest = sha256()
     for name, value in headers:
         for part in (name.encode(), value):
+            # The length comes before each part, so that no two lists of headers have the same digest.
             digest.update(len(part).to_bytes(4, "big"))
             digest.update(part)
             letter.original_headers_bytes += len(part)

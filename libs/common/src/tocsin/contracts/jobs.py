@@ -4,33 +4,11 @@ from datetime import datetime
 
 import msgspec
 
+from tocsin.contracts.channels import AnyContent, Content, EmailContent, PushContent, SmsContent
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.vocabulary import Channel, Lane
 
-
-class EmailContent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="email"):
-    """Rendered parts of a mail; at least one of `text` and `html` is set."""
-
-    subject: str
-    text: str | None = None
-    html: str | None = None
-
-
-class SmsContent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="sms"):
-    """The rendered text of an SMS."""
-
-    body: str
-
-
-class PushContent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="push"):
-    """The rendered push message. `data` reaches the app as strings, as FCM and APNs want it."""
-
-    title: str
-    body: str
-    data: dict[str, str] = {}
-
-
-Content = EmailContent | SmsContent | PushContent
+__all__ = ["Content", "EmailContent", "Job", "PushContent", "Sender", "SmsContent"]
 
 
 class Sender(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -59,7 +37,7 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     address_key: str
     address: str
     """Where it goes: a mail address, an E.164 number, a device token. Never logged, never in a status."""
-    content: Content
+    content: AnyContent
     sender: Sender | None = None
     unsubscribe_url: str | None = None
     providers: list[str] = []

@@ -29,6 +29,6 @@ class InlineRecipient(msgspec.Struct, kw_only=True, omit_defaults=True):
     attributes: dict[str, Any] | None = None
 
 
-def few_and_distinct(devices: Collection[str]) -> bool:
-    """Whether devices, by their ids, may be one recipient's: each is a delivery of its own, and its id names it."""
-    return len(devices) <= DEVICES_PER_RECIPIENT and len(set(devices)) == len(devices)
+def valid_devices(ids: Collection[str]) -> bool:
+    """Whether devices with these ids may be those of one recipient: not too many, and each id once, as it names a delivery."""
+    return len(ids) <= DEVICES_PER_RECIPIENT and len(set(ids)) == len(ids)

@@ -11,7 +11,7 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane, StatusName
 
 
-class Consideration(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+class RuleOutcome(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """One rule a decision looked at: what it saw and what followed. Never an address, never a body."""
 
     rule: str
@@ -22,7 +22,7 @@ class Consideration(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=Tru
 class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Every rule looked at, in order. At most 4 KiB encoded; `truncated` says that inputs were left out to fit."""
 
-    rules: list[Consideration]
+    rules: list[RuleOutcome]
     truncated: bool = False
 
 
@@ -102,7 +102,8 @@ def status_of(
             "address_key": about.address_key,
             "locale": about.locale,
             "template_version": about.template_version,
-        } | fields
+            **fields,
+        }
     if not isinstance(about, EventRef):
         fields["notification_id"] = about.notification_id
         fields["recipient"] = about.recipient

@@ -13,7 +13,7 @@ from tocsin.database.reach import AWAY, reach, reason
 from tocsin.database.settings import DatabaseSettings
 from tocsin.database.staleness import replace_stale
 from tocsin.observability import metrics
-from tocsin.runtime import Check, Clock, SystemClock, wait_for
+from tocsin.runtime import Check, Clock, SystemClock, every, retry_until_available
 
 PROBE_PERIOD = 5.0
 """Seconds between two looks at whether PostgreSQL still answers."""
@@ -69,19 +69,17 @@ class Database:
         metrics.database_connections.labels(service).set_function(pool.checkedout)
 
     async def open(self) -> None:
-        """Wait for PostgreSQL, then look at the migrations. Raises `NeedsOperator` for a refused login or a missing migration."""
-        await wait_for(self._settings.place, self._probe, retry_on=AWAY, check=self._check, describe=reason)
+        """Wait for PostgreSQL, then look at the migrations. Raises `OperatorError` for a refused login or a missing migration."""
+        await retry_until_available(
+            self._settings.place, self._probe, retry_on=AWAY, check=self._check, describe=reason
+        )
         if self._migrations is not None:
             await self._migrations.require(self.engine)
-        self._check.ready()
+        self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`: keep the readiness check true to whether PostgreSQL answers."""
-        while not stop.is_set():
-            try:
-                await asyncio.wait_for(stop.wait(), PROBE_PERIOD)
-            except TimeoutError:
-                await self._look()
+        await every(PROBE_PERIOD, self._look, stop=stop)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -98,9 +96,9 @@ class Database:
         try:
             await self._probe()
         except AWAY as error:
-            self._check.unready(f"{self._settings.place} does not answer: {reason(error)}")
+            self._check.set_not_ready(f"{self._settings.place} does not answer: {reason(error)}")
         else:
-            self._check.ready()
+            self._check.set_ready()
 
     async def _probe(self) -> None:
         await reach(self.engine, self._settings)

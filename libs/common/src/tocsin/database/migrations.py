@@ -22,12 +22,12 @@ from sqlalchemy.pool import NullPool
 
 from tocsin.database.reach import AWAY, reach, reason
 from tocsin.database.settings import DatabaseSettings
-from tocsin.runtime import NeedsOperator, load_settings, wait_for
+from tocsin.runtime import OperatorError, load_settings, retry_until_available
 
 VERSION_TABLE = "schema_version"
 
 
-class MigrationsMissing(NeedsOperator):
+class MigrationsMissing(OperatorError):
     """The schema is older than this release. Run the command the message names, then start again."""
 
 
@@ -107,7 +107,7 @@ class Migrations:
             missing = list(script.iterate_revisions("heads", current or "base"))
         except ResolutionError:  # the schema is at a revision of a later release
             return []
-        return [f"{one.revision} {one.doc}" for one in reversed(missing)]
+        return [f"{script.revision} {script.doc}" for script in reversed(missing)]
 
 
 def migrate(migrations: Migrations) -> int:
@@ -115,11 +115,11 @@ def migrate(migrations: Migrations) -> int:
     settings = load_settings(DatabaseSettings)
     try:
         applied = asyncio.run(_migrate(migrations, settings))
-    except NeedsOperator as error:
+    except OperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    for one in applied:
-        sys.stdout.write(f"applied {one}\n")
+    for migration in applied:
+        sys.stdout.write(f"applied {migration}\n")
     sys.stdout.write(f"Schema {migrations.schema} is up to date.\n")
     return 0
 
@@ -129,7 +129,9 @@ async def _migrate(migrations: Migrations, settings: DatabaseSettings) -> list[s
         settings.sqlalchemy_url, poolclass=NullPool, connect_args=settings.connect_arguments
     )
     try:
-        await wait_for(settings.place, lambda: reach(engine, settings), retry_on=AWAY, describe=reason)
+        await retry_until_available(
+            settings.place, lambda: reach(engine, settings), retry_on=AWAY, describe=reason
+        )
         return await migrations.upgrade(engine)
     finally:
         await engine.dispose()

@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.database.settings import DatabaseSettings
-from tocsin.runtime import NeedsOperator
+from tocsin.runtime import OperatorError
 
 AWAY: Final = (OSError, DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 """Errors of a database that is not up, is starting, or is out of reach for now: worth waiting for."""
@@ -19,14 +19,14 @@ _REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificat
 
 
 async def reach(engine: AsyncEngine, settings: DatabaseSettings) -> None:
-    """Return when PostgreSQL answers. Raises one of `AWAY`, or `NeedsOperator` when it refuses the login."""
+    """Return when PostgreSQL answers. Raises one of `AWAY`, or `OperatorError` when it refuses the login."""
     try:
         async with asyncio.timeout(settings.connect_timeout + settings.pool_timeout):
             async with engine.connect() as connection:
                 await connection.execute(text("SELECT 1"))
     except AWAY as error:
         if isinstance(_driver_error(error), _REFUSED):
-            raise NeedsOperator(
+            raise OperatorError(
                 f"{settings.place} refuses the login: correct user and password in DATABASE_URL."
             ) from error
         raise

@@ -1,11 +1,33 @@
 """Kafka, as Tocsin uses it: the only package that imports aiokafka.
 
-Writing: `Publisher` (plain, idempotent) and the transactions of a `Slot`. Reading: `ExactlyOnce` and
-`SlotGroup` (owned partitions), `Projection` (into a database), `Replica` and `read_to_end` (everybody reads). Topics: `Admin`.
+| room | what is in it |
+|---|---|
+| `consume` | the life of a consumer (`ConsumerGroup`), what makes it an owner (`Fenced`, `Plain`, `StoredPositions`), two workers (`ExactlyOnce`, `Projection`) |
+| `produce` | `Publisher` (plain, idempotent) and transactions |
+| `tables` | `Replica` and `read_to_end`: topics that everybody reads whole |
+| `topics` | `Admin`: topics, their settings, and the start offsets of groups |
+| `client` | the seams to aiokafka, and questions about offsets |
+| `lag` | what groups and producers show on /metrics |
 """
 
-from tocsin.kafka.admin import Admin
+from tocsin.kafka.client.offsets import (
+    Offsets,
+    Position,
+    read_back_metadata,
+    read_back_position,
+    wait_for_topics,
+)
+from tocsin.kafka.consume.cluster import Cluster, KafkaCluster
+from tocsin.kafka.consume.consumer_group import ConsumerGroup
+from tocsin.kafka.consume.exactly_once import ExactlyOnce, Part
+from tocsin.kafka.consume.invalid_records import InvalidRecordLimit
+from tocsin.kafka.consume.member import Fetching
+from tocsin.kafka.consume.ownership import Fenced, Plain, StoredPositions
+from tocsin.kafka.consume.projection import PartitionBatch, Projection, ProjectionStore
+from tocsin.kafka.consume.shard import Batch, FencedShard, Shard, StoredShard
 from tocsin.kafka.errors import (
+    ConsumptionStopped,
+    CopyUnreadable,
     DrainTooSlow,
     GroupAtWork,
     KafkaFault,
@@ -23,26 +45,18 @@ from tocsin.kafka.errors import (
     TopicFault,
     TransactionFailed,
 )
-from tocsin.kafka.exactly_once import ExactlyOnce, Part
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
-from tocsin.kafka.fetching import Fetching
-from tocsin.kafka.offsets import Offsets, Position, read_back_metadata, read_back_position
-from tocsin.kafka.packing import Limits
-from tocsin.kafka.partitioner import murmur2, partition_for
-from tocsin.kafka.projection import Projection
-from tocsin.kafka.projection_store import Chunk, ConsumptionStopped, ProjectionStore
-from tocsin.kafka.publisher import Publisher
-from tocsin.kafka.read_to_end import read_to_end
+from tocsin.kafka.produce.packing import Limits
+from tocsin.kafka.produce.partitioner import murmur2, partition_for
+from tocsin.kafka.produce.publisher import Publisher
+from tocsin.kafka.produce.transactional_producer import TransactionalProducer
 from tocsin.kafka.records import Headers, Outgoing, Record, Stored, TopicPartition
-from tocsin.kafka.replica import Replica
 from tocsin.kafka.settings import KafkaSettings
-from tocsin.kafka.slot import Batch, Slot
-from tocsin.kafka.slot_group import SlotGroup
-from tocsin.kafka.slots import slot_of, transactional_id
-from tocsin.kafka.timings import CRITICAL, OTHERS, GroupTimings, timings_for
-from tocsin.kafka.topic_plan import GroupSpec, Plan, StartOffset, TopicChange, TopicSpec
-from tocsin.kafka.transactions import TransactionalProducer
-from tocsin.kafka.waiting import wait_for_topics
+from tocsin.kafka.tables.log_reader import read_to_end
+from tocsin.kafka.tables.replica import Replica
+from tocsin.kafka.topics.admin import Admin
+from tocsin.kafka.topics.plan import GroupSpec, Plan, StartOffset, TopicChange, TopicSpec
+from tocsin.runtime.bounds import CRITICAL, OTHERS, GroupTimeouts, timeouts_for
 
 __all__ = [
     "CRITICAL",
@@ -50,16 +64,22 @@ __all__ = [
     "OTHERS",
     "Admin",
     "Batch",
-    "Chunk",
+    "Cluster",
+    "ConsumerGroup",
     "ConsumptionStopped",
+    "CopyUnreadable",
     "DrainTooSlow",
     "ExactlyOnce",
     "Failpoints",
+    "Fenced",
+    "FencedShard",
     "Fetching",
     "GroupAtWork",
     "GroupSpec",
-    "GroupTimings",
+    "GroupTimeouts",
     "Headers",
+    "InvalidRecordLimit",
+    "KafkaCluster",
     "KafkaFault",
     "KafkaSettings",
     "LeaseLost",
@@ -73,7 +93,9 @@ __all__ = [
     "Overloaded",
     "OwnershipLost",
     "Part",
+    "PartitionBatch",
     "PartitionsUnequal",
+    "Plain",
     "Plan",
     "PlanRefused",
     "Position",
@@ -84,10 +106,11 @@ __all__ = [
     "Record",
     "RecordTooLarge",
     "Replica",
-    "Slot",
-    "SlotGroup",
+    "Shard",
     "StartOffset",
     "Stored",
+    "StoredPositions",
+    "StoredShard",
     "TopicChange",
     "TopicFault",
     "TopicPartition",
@@ -99,8 +122,6 @@ __all__ = [
     "read_back_metadata",
     "read_back_position",
     "read_to_end",
-    "slot_of",
-    "timings_for",
-    "transactional_id",
+    "timeouts_for",
     "wait_for_topics",
 ]

@@ -4,19 +4,25 @@ KafkaFault
 ├── NotStored              repeat the publish: the record is not known to be stored
 ├── Overloaded             repeat later: nothing was sent
 ├── RecordTooLarge         give up on this record: nothing was sent
-├── TopicFault             stop and run ``tocsin topics apply``
+├── NotReadToEnd           try again, or stop: the end of a log was not reached in time
+├── GroupAtWork            stop the group's members, or wait until those that died are forgotten; then again
+├── TopicFault (*)         end the process: a person runs ``tocsin topics apply``
 │   ├── OffsetMissing
 │   └── PartitionsUnequal
-├── PlanRefused            stop: the topics differ in a way that no command may change
-├── GroupAtWork            stop the group's members, or wait until those that died are forgotten; then again
-├── NotReadToEnd           stop or try again: the end of a log was not reached in time
+├── PlanRefused (*)        stop: the topics differ in a way that no command may change
+├── ConsumptionStopped (*) stop reading, be unready with the sentence; the process stays
+│   └── CopyUnreadable
 ├── ProducerBroken         end the process: this producer can no longer keep its promise
-└── OwnershipLost          end the process: somebody else may own these partitions now
+└── OwnershipLost          close this lane's group whole (consumer, producers, work) and join anew
     ├── LeaseLost
     ├── TransactionFailed
     ├── DrainTooSlow
     └── NoProgress
+
+(*) also an OperatorError: the message is one sentence for an operator, and the log shows it without a traceback.
 """
+
+from tocsin.runtime.errors import OperatorError, ServiceHalted
 
 
 class KafkaFault(Exception):
@@ -48,7 +54,7 @@ class RecordTooLarge(KafkaFault):
         self.limit = limit
 
 
-class TopicFault(KafkaFault):
+class TopicFault(KafkaFault, OperatorError):
     """The topics, or the offsets of a group, are not as `tocsin topics apply` leaves them."""
 
 
@@ -60,8 +66,20 @@ class PartitionsUnequal(TopicFault):
     """Topics that must have the same number of partitions do not, or a topic has fewer than there are slots."""
 
 
-class PlanRefused(KafkaFault):
+class PlanRefused(KafkaFault, OperatorError):
     """An existing topic differs in its number of partitions, which is fixed at creation."""
+
+
+class ConsumptionStopped(KafkaFault, ServiceHalted):
+    """The records cannot be what they should be, and a restart would read them again: a release has to change.
+
+    Raised by the work on a group, it stops that group: it leaves, readiness fails with this sentence, the offsets stay
+    where they are, and other groups go on. Raised by any other component it stops the whole service the same way.
+    """
+
+
+class CopyUnreadable(ConsumptionStopped):
+    """A record of a topic that this process keeps a copy of cannot be read: everything decided from it would be wrong."""
 
 
 class NotReadToEnd(KafkaFault):
@@ -73,7 +91,10 @@ class ProducerBroken(KafkaFault):
 
 
 class OwnershipLost(KafkaFault):
-    """Fenced, expelled from the group, or known to it under another name. End the process without commit."""
+    """Fenced, expelled from the group, or known to it under another name: others may own these partitions now.
+
+    Commit nothing any more. The group of this lane is closed whole and joins anew.
+    """
 
 
 class LeaseLost(OwnershipLost):
@@ -81,7 +102,7 @@ class LeaseLost(OwnershipLost):
 
 
 class TransactionFailed(OwnershipLost):
-    """A transaction did not commit for certain. The next owner finds out; this process ends."""
+    """It is not certain that a transaction was committed. The next owner finds out; this one commits nothing more."""
 
 
 class DrainTooSlow(OwnershipLost):

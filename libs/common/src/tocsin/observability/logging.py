@@ -126,10 +126,10 @@ def configure_logging(
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in _QUIET:
-        theirs = logging.getLogger(name)
-        theirs.handlers.clear()
-        theirs.propagate = True
-        theirs.setLevel(max(logging.WARNING, logging.getLevelName(level)))
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+        library.setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.captureWarnings(capture=True)
 
 

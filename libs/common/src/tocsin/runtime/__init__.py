@@ -1,14 +1,15 @@
 """How a process starts, waits, tells its health, and ends."""
 
 from tocsin.runtime.clock import Clock, SystemClock
-from tocsin.runtime.component import Component, NeedsOperator
+from tocsin.runtime.component import Component, FunctionComponent, every
+from tocsin.runtime.errors import OperatorError, ServiceHalted, find_cause
 from tocsin.runtime.health import Check, Health, Liveness
 from tocsin.runtime.http import CannotListen, HttpSettings
-from tocsin.runtime.main import Service, ServiceSettings, main
+from tocsin.runtime.main import LaneSettings, Service, ServiceSettings, main
 from tocsin.runtime.service import run_service
 from tocsin.runtime.settings import CommaList, Lanes, SettingsInvalid, load_settings, read_settings
 from tocsin.runtime.settings_table import SettingRow, settings_markdown, settings_table, settings_text
-from tocsin.runtime.waiting import wait_for
+from tocsin.runtime.waiting import retry_until_available
 
 __all__ = [
     "CannotListen",
@@ -16,22 +17,27 @@ __all__ = [
     "Clock",
     "CommaList",
     "Component",
+    "FunctionComponent",
     "Health",
     "HttpSettings",
+    "LaneSettings",
     "Lanes",
     "Liveness",
-    "NeedsOperator",
+    "OperatorError",
     "Service",
+    "ServiceHalted",
     "ServiceSettings",
     "SettingRow",
     "SettingsInvalid",
     "SystemClock",
+    "every",
+    "find_cause",
     "load_settings",
     "main",
     "read_settings",
+    "retry_until_available",
     "run_service",
     "settings_markdown",
     "settings_table",
     "settings_text",
-    "wait_for",
 ]

@@ -18,12 +18,12 @@ class Check:
         self._gauge = metrics.ready.labels(service, name)
         self._gauge.set(0)
 
-    def ready(self) -> None:
+    def set_ready(self) -> None:
         """The condition holds."""
         self._reason = None
         self._gauge.set(1)
 
-    def unready(self, reason: str) -> None:
+    def set_not_ready(self, reason: str) -> None:
         """The condition does not hold; `reason` is for the operator: what is waited for, or what to do. No addresses."""
         self._reason = reason
         self._gauge.set(0)

@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tocsin.observability import get_logger
-from tocsin.runtime.component import NeedsOperator
+from tocsin.runtime.errors import OperatorError
 
 log = get_logger(__name__)
 
@@ -27,7 +27,7 @@ class HttpSettings(BaseSettings):
     )
 
 
-class CannotListen(NeedsOperator):
+class CannotListen(OperatorError):
     """The address is taken or not ours. Choose another `HTTP_PORT`, or end what holds it."""
 
 

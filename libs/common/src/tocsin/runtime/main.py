@@ -3,18 +3,23 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tocsin.observability import ObservabilitySettings, configure_logging, configure_tracing
+from tocsin.contracts.vocabulary import Lane
+from tocsin.observability import ObservabilitySettings, configure_logging, configure_tracing, get_logger
+from tocsin.runtime.bounds import SHUTDOWN, check_shutdown
 from tocsin.runtime.component import Component
+from tocsin.runtime.errors import ExitCode, OperatorError
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpSettings
 from tocsin.runtime.service import run_service
-from tocsin.runtime.settings import load_settings
+from tocsin.runtime.settings import Lanes, load_settings
 from tocsin.runtime.settings_table import settings_text
+
+log = get_logger(__name__)
 
 
 class ServiceSettings(BaseSettings):
@@ -27,11 +32,26 @@ class ServiceSettings(BaseSettings):
         default_factory=ObservabilitySettings, description="Logs and traces"
     )
     shutdown_timeout: float = Field(
-        default=25.0,
+        default=SHUTDOWN,
         gt=0,
         validation_alias="SHUTDOWN_TIMEOUT",
         description="Seconds to finish what is in flight after SIGTERM; keep it below Kubernetes' grace period",
     )
+
+
+class LaneSettings(ServiceSettings):
+    """What a service that consumes lanes has besides. Give `lanes` a description of its own in the subclass."""
+
+    lanes: Lanes = Field(
+        default=list(Lane),
+        validation_alias="LANES",
+        description="Lanes this process serves, with commas between",
+    )
+
+    @model_validator(mode="after")
+    def _a_shutdown_outlasts_a_rebalance(self) -> Self:
+        check_shutdown(self.shutdown_timeout, self.lanes)
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +76,8 @@ def main(
 ) -> int:
     """Run the service `name`; returns the exit code for `sys.exit`.
 
-    `--help` prints `summary` and the settings table. `build` wires the service from its settings, before the loop runs.
+    `--help` prints `summary` and the settings table. `build` wires the service from its settings, before the loop runs;
+    an OperatorError of its ends the process like one of a component.
     """
     given = sys.argv[1:] if arguments is None else arguments
     if given:
@@ -66,7 +87,11 @@ def main(
     configure_tracing(
         name, loaded.observability.otel_exporter_otlp_endpoint, loaded.observability.trace_sample_ratio
     )
-    service = build(loaded)
+    try:
+        service = build(loaded)
+    except OperatorError as error:
+        log.error("could not start", reason=str(error))  # noqa: TRY400 - the sentence is all there is to say
+        return ExitCode.OPERATOR_MUST_ACT
     return run_service(
         name=name,
         app=service.app,
@@ -82,7 +107,7 @@ def _answer(given: Sequence[str], *, name: str, settings: type[BaseSettings], su
         sys.stderr.write(
             f"tocsin {name} takes no arguments, only --help; it is configured by environment variables.\n"
         )
-        return 2
+        return ExitCode.SETTINGS_INVALID
     module = f"tocsin.{name.replace('-', '_')}"
     sys.stdout.write(
         f"Usage: python -m {module}\n\n{summary}\n\nEnvironment variables:\n\n{settings_text(settings)}"

@@ -5,9 +5,13 @@
 | how it ends | exit code |
 |---|---|
 | SIGTERM or SIGINT, everything finished within the bound | 0 |
-| a component's `open` or `run` failed, `run` returned early, HTTP ended, or the bound was exceeded | 1 |
+| anything unexpected: `open` or `run` failed, `run` returned early, HTTP ended, or the bound was exceeded | 1 |
 | settings that make no sense (see `load_settings`) | 2 |
+| a person must act (`OperatorError`): the log has one sentence, without a traceback | 3 |
 | a second signal | 128 + its number, at once |
+
+`ServiceHalted` does not end the process, for the next one would halt for the same reason: all runs end, the process stays
+unready with the sentence and answers HTTP until it is told to stop. Then its exit code is 3.
 """
 
 import asyncio
@@ -20,15 +24,17 @@ from typing import Any
 import uvloop
 
 from tocsin.observability import get_logger, shutdown_tracing
-from tocsin.runtime.component import Component, NeedsOperator
+from tocsin.runtime.bounds import CLOSING
+from tocsin.runtime.component import Component
+from tocsin.runtime.errors import ExitCode, OperatorError, ServiceHalted, find_cause, one_line
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer, HttpSettings
 from tocsin.runtime.loop_watch import watch_loop
 
 log = get_logger(__name__)
 
-CLOSE_AT_LEAST = 2.0
-"""Seconds for the closing even when the runs have used up the bound: leaving a group and closing sockets take that."""
+CLOSE_AT_LEAST = 1.0
+"""Seconds for each component's `close`, even when those before it have used up all of `CLOSING`."""
 
 
 def run_service(
@@ -42,7 +48,8 @@ def run_service(
 ) -> int:
     """Run a service until it is told to stop or a part of it ends; return the exit code. `app` is the ASGI app.
 
-    `shutdown_timeout`: seconds from the signal to the end of the last component's `run` and of the last request.
+    `shutdown_timeout`: seconds from the signal to the end of the last component's `run`; requests being answered, and each
+    `close`, may then take `CLOSING` more.
     """
     life = _Life(
         name=name,
@@ -75,28 +82,32 @@ class _Life:
         self._check = health.check("service")
         self._health = health
         self._bound = shutdown_timeout
+        self._told = asyncio.Event()
         self._stop = asyncio.Event()
         self._deadline = float("inf")
-        self._code = 0
+        self._halted: ServiceHalted | None = None
+        self._code = ExitCode.FINISHED
 
     async def live(self) -> int:
         self._listen_to_signals()
         try:
             serving = await self._server.start()
-        except NeedsOperator as error:
+        except OperatorError as error:
             self._fail("could not start", error, component="http")
             return self._code
-        watching = asyncio.create_task(watch_loop(health=self._health, stop=self._stop), name="loop watch")
+        watching = asyncio.create_task(watch_loop(health=self._health), name="loop watch")
         try:
             if await self._open():
                 await self._run(serving)
+            if self._halted:
+                await self._stay(serving, self._halted)
         finally:
             self._begin_to_stop()
             await self._end("http", self._server.finish())
             for component in reversed(self._begun):
                 await self._end(component.name, component.close())
             watching.cancel()
-        log.info("ended", exit_code=self._code)
+        log.info("ended", exit_code=int(self._code))
         return self._code
 
     async def _open(self) -> bool:
@@ -117,7 +128,7 @@ class _Life:
     async def _open_all(self) -> None:
         for component in self._components:
             self._begun.append(component)
-            self._check.unready(f"opening {component.name}")
+            self._check.set_not_ready(f"opening {component.name}")
             await component.open()
             log.info("opened", component=component.name)
 
@@ -126,7 +137,7 @@ class _Life:
             asyncio.create_task(component.run(self._stop), name=component.name)
             for component in self._components
         ]
-        self._check.ready()
+        self._check.set_ready()
         gc.collect()
         gc.freeze()  # what start-up made stays for ever; collections no longer look at it (tens of milliseconds saved)
         log.info("ready to work", components=[component.name for component in self._components])
@@ -138,6 +149,15 @@ class _Life:
                 self._note_early_end(task)
         self._begin_to_stop()
         await self._drain(runs)
+
+    async def _stay(self, serving: asyncio.Task[None], halted: ServiceHalted) -> None:
+        """Nothing works any more; answer HTTP, so that readiness says why, until told to stop."""
+        self._check.set_not_ready(str(halted))  # also where nothing had begun to run
+        log.error("halted until it is told to stop", reason=str(halted))
+        told = asyncio.create_task(self._told.wait(), name="told")
+        await asyncio.wait([serving, told], return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        self._deadline = asyncio.get_running_loop().time() + CLOSING
 
     def _note_early_end(self, task: asyncio.Task[None]) -> None:
         if not task.done():
@@ -166,10 +186,11 @@ class _Life:
         for task in pending:
             self._fail("did not finish in time", None, component=task.get_name())
             task.cancel()
+        self._deadline += CLOSING
         if pending:
             await asyncio.wait(pending, timeout=CLOSE_AT_LEAST)
         for task in runs:
-            if task.done() and not task.cancelled() and (error := task.exception()) and self._code == 0:
+            if task.done() and not task.cancelled() and (error := task.exception()) and not self._code:
                 self._fail("failed while stopping", error, component=task.get_name())
 
     async def _end(self, name: str, ending: Any) -> None:
@@ -183,11 +204,18 @@ class _Life:
             log.info("closed", component=name)
 
     def _fail(self, what: str, error: BaseException | None, *, component: str) -> None:
-        self._code = 1
-        if isinstance(error, NeedsOperator):
-            log.error(what, component=component, reason=str(error))
-        else:
-            log.error(what, component=component, exc_info=error)
+        """Say what failed: one sentence where a person must act, a traceback beside it for everything else."""
+        if operator := find_cause(error, OperatorError):
+            self._code = ExitCode.OPERATOR_MUST_ACT
+            self._halted = self._halted or find_cause(error, ServiceHalted)
+            log.error(what, component=component, reason=str(operator))
+            # what failed beside it in the same task group is not to be lost
+            error = error.split(OperatorError)[1] if isinstance(error, BaseExceptionGroup) else None
+            if error is None:
+                return
+        self._code = self._code or ExitCode.FAILED
+        reason = "it took too long" if error is None else one_line(error)
+        log.error(what, component=component, reason=reason, exc_info=error)
 
     def _remaining(self) -> float:
         return self._deadline - asyncio.get_running_loop().time()
@@ -195,7 +223,7 @@ class _Life:
     def _begin_to_stop(self) -> None:
         if self._deadline == float("inf"):
             self._deadline = asyncio.get_running_loop().time() + self._bound
-        self._check.unready("stopping")
+        self._check.set_not_ready(str(self._halted or "stopping"))
         self._stop.set()
 
     def _listen_to_signals(self) -> None:
@@ -204,8 +232,9 @@ class _Life:
             loop.add_signal_handler(number, self._on_signal, number)
 
     def _on_signal(self, number: signal.Signals) -> None:
-        if self._stop.is_set():
+        if self._told.is_set():
             log.warning("second signal, ending at once", signal=number.name)
             os._exit(128 + number)
         log.info("told to stop", signal=number.name, seconds=self._bound)
+        self._told.set()
         self._begin_to_stop()

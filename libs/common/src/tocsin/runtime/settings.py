@@ -22,6 +22,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsError
 
 from tocsin.contracts.vocabulary import Lane
+from tocsin.runtime.errors import ExitCode
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -148,4 +149,4 @@ def _what(fault: ErrorDetails) -> str:
 
 def _refuse(faults: list[str]) -> NoReturn:
     sys.stderr.write("".join(f"{fault}\n" for fault in faults))
-    sys.exit(2)
+    sys.exit(ExitCode.SETTINGS_INVALID)

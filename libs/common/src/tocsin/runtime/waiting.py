@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from tocsin.observability import get_logger
+from tocsin.runtime.errors import one_line
 from tocsin.runtime.health import Check
 
 log = get_logger(__name__)
@@ -13,12 +14,7 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 
-def _say(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-
-
-async def wait_for(
+async def retry_until_available(
     what: str,
     probe: Callable[[], Awaitable[T]],
     *,
@@ -26,7 +22,7 @@ async def wait_for(
     check: Check | None = None,
     first: float = 0.1,
     longest: float = 5.0,
-    describe: Callable[[Exception], str] = _say,
+    describe: Callable[[Exception], str] = one_line,
 ) -> T:
     """What `probe` returns, as soon as it does not raise one of `retry_on`; other errors pass through at once.
 
@@ -45,7 +41,7 @@ async def wait_for(
                 log.info("no longer waiting", dependency=what, attempts=attempts)
             return found
         if check is not None:
-            check.unready(reason)
+            check.set_not_ready(reason)
         if reason != said:
             log.warning("waiting", dependency=what, reason=reason, attempts=attempts)
             said = reason

@@ -1,4 +1,15 @@
-"""What tests of every part share: a clock that stands still, in-memory twins, suites that run over twin and original."""
+"""What tests of every part share.
+
+| module | what is in it |
+|---|---|
+| `clock` | `ManualClock`, which moves only when told to |
+| `until` | waiting for a condition |
+| `kafka` | a Kafka cluster in memory: transactions, consumer groups, a publisher, offsets |
+| `stage` | consumer groups of one test, on that cluster or on a broker |
+| `cluster_suite` | what both must show |
+| `http_world`, `provider_suite`, `jobs` | what every provider must do, servers to do it against, jobs to hand over |
+| `span_collector` | a collector of traces |
+"""
 
 from tocsin.testing.clock import ManualClock
 

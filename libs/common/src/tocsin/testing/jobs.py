@@ -5,32 +5,43 @@ from typing import Any
 
 import msgspec
 
+from tocsin.contracts.channels import CHANNELS, DEVICE, MAIL_ADDRESS, PHONE_NUMBER, Content, Part
 from tocsin.contracts.intents import Intent
-from tocsin.contracts.jobs import Content, EmailContent, Job, PushContent, Sender, SmsContent
+from tocsin.contracts.jobs import Job, Sender
 from tocsin.contracts.vocabulary import Channel, Lane
 
 _ADDRESS = {
-    Channel.EMAIL: "marked-address@example.org",
-    Channel.SMS: "+4915112345678",
-    Channel.PUSH: "marked-address-device-token",
-}
-_CONTENT: dict[Channel, Content] = {
-    Channel.EMAIL: EmailContent(subject="marked-body subject", text="marked-body", html="<p>marked-body</p>"),
-    Channel.SMS: SmsContent(body="marked-body"),
-    Channel.PUSH: PushContent(title="marked-body title", body="marked-body", data={"order": "4711"}),
+    MAIL_ADDRESS: "marked-address@example.org",
+    PHONE_NUMBER: "+4915112345678",
+    DEVICE: "marked-address-device-token",
 }
 _SENDER = {
-    Channel.EMAIL: Sender(address="shop@example.com", name="Shop", reply_to="help@example.com"),
-    Channel.SMS: Sender(address="+4915100000000"),
-    Channel.PUSH: None,
+    MAIL_ADDRESS: Sender(address="shop@example.com", name="Shop", reply_to="help@example.com"),
+    PHONE_NUMBER: Sender(address="+4915100000000"),
 }
 MARKERS = ("marked-address", "marked-body", "+4915112345678", "4915112345678")
 """What must never be found in a log, an answer or a metric."""
 
 
+def content_for(channel: Channel) -> Content:
+    """Content with every part that the channel's templates may have."""
+    spec = CHANNELS[channel]
+    texts = {part.name: _text(part) for part in spec.parts}
+    if spec.named_parts is not None:
+        texts[f"{spec.named_parts}.order"] = "4711"
+    return spec.content_of(texts)
+
+
+def _text(part: Part) -> str:
+    if part.html:
+        return "<p>marked-body</p>"
+    return f"marked-body {part.name}" if part.one_line else "marked-body"
+
+
 def job_for(channel: Channel, **fields: Any) -> Job:
     """A job of `channel`, expiring in an hour; `fields` replace its own."""
     now = datetime.now(UTC)
+    spec = CHANNELS[channel]
     intent = Intent(
         tenant="acme",
         notification_id="c1d3a1f0-2f6e-5a2b-9a67-0d7a3b1c2e4f",
@@ -56,9 +67,9 @@ def job_for(channel: Channel, **fields: Any) -> Job:
         lane=Lane.TRANSACTIONAL,
         step="send",
         address_key=str(channel),
-        address=_ADDRESS[channel],
-        content=_CONTENT[channel],
-        sender=_SENDER[channel],
+        address=_ADDRESS[spec.address],
+        content=content_for(channel),
+        sender=_SENDER.get(spec.address) if spec.has_sender else None,
         template_version=1,
         event_time=now,
         expires_at=now + timedelta(hours=1),

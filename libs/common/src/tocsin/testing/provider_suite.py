@@ -18,9 +18,8 @@ import pytest
 from prometheus_client import generate_latest
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Provider, Rejected, Throttled
-from tocsin.contracts.jobs import Content, EmailContent, SmsContent
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.testing.jobs import MARKERS, job_for
+from tocsin.testing.jobs import MARKERS, content_for, job_for
 
 
 class Behaviour(StrEnum):
@@ -77,8 +76,8 @@ class ProviderSuite:
             for record in caplog.records
             if not record.name.startswith(world.server_loggers)
         ]
-        said = "\n".join([repr(answer), *lines, generate_latest().decode()])
-        assert [marker for marker in MARKERS if marker in said] == []
+        everything_said = "\n".join([repr(answer), *lines, generate_latest().decode()])
+        assert [marker for marker in MARKERS if marker in everything_said] == []
         return answer
 
     async def test_it_hands_a_message_over(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -159,12 +158,8 @@ class ProviderSuite:
             assert isinstance(await provider.send(job_for(world.channel)), Accepted)
 
     async def test_content_of_another_channel_is_rejected(self, world: World) -> None:
-        foreign: Content = (
-            EmailContent(subject="x", text="x")
-            if world.channel is not Channel.EMAIL
-            else SmsContent(body="x")
-        )
+        other = next(channel for channel in Channel if channel is not world.channel)
         async with world.provider() as provider:
-            answer = await provider.send(job_for(world.channel, content=foreign))
+            answer = await provider.send(job_for(world.channel, content=content_for(other)))
         assert isinstance(answer, Rejected)
         assert answer == replace(answer, reason=Reason.CONTENT_REFUSED)

@@ -67,13 +67,15 @@ def _spans(body: bytes) -> list[ReceivedSpan]:
     return [
         ReceivedSpan(
             service=next(
-                one.value.string_value for one in each.resource.attributes if one.key == "service.name"
+                attribute.value.string_value
+                for attribute in each.resource.attributes
+                if attribute.key == "service.name"
             ),
             name=span.name,
             trace=span.trace_id.hex(),
             id=span.span_id.hex(),
             parent=span.parent_span_id.hex(),
-            attributes={one.key: one.value.string_value for one in span.attributes},
+            attributes={attribute.key: attribute.value.string_value for attribute in span.attributes},
         )
         for each in request.resource_spans
         for scope in each.scope_spans

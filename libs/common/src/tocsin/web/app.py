@@ -7,9 +7,10 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from tocsin.contracts.limits import HTTP_BODY_BYTES, JSON_DEPTH
 from tocsin.runtime import Health
 from tocsin.web.auth import KeyTable
-from tocsin.web.limits import MAX_BODY_BYTES, MAX_JSON_DEPTH, BodyLimits
+from tocsin.web.limits import BodyLimits
 from tocsin.web.openapi import describe_with_problems
 from tocsin.web.problem import answer_with_problems
 from tocsin.web.request_context import RequestContext
@@ -22,8 +23,8 @@ def service_app(
     summary: str = "",
     version: str = "1",
     keys: KeyTable | None = None,
-    max_body_bytes: int = MAX_BODY_BYTES,
-    max_json_depth: int = MAX_JSON_DEPTH,
+    max_body_bytes: int = HTTP_BODY_BYTES,
+    max_json_depth: int = JSON_DEPTH,
 ) -> FastAPI:
     """An application with `/livez`, `/readyz`, `/metrics`, request ids, limits, problems, and an honest OpenAPI document.
 

@@ -2,11 +2,9 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tocsin.contracts.limits import HTTP_BODY_BYTES, JSON_DEPTH
 from tocsin.web import codes
 from tocsin.web.problem import Problem
-
-MAX_BODY_BYTES = 1024 * 1024
-MAX_JSON_DEPTH = 64
 
 _ALIKE = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -30,7 +28,7 @@ class BodyLimits:
     """Refuses bodies larger than `max_bytes` (413) or JSON deeper than `max_depth` (422), then hands the body on whole."""
 
     def __init__(
-        self, app: ASGIApp, *, max_bytes: int = MAX_BODY_BYTES, max_depth: int = MAX_JSON_DEPTH
+        self, app: ASGIApp, *, max_bytes: int = HTTP_BODY_BYTES, max_depth: int = JSON_DEPTH
     ) -> None:
         self._app = app
         self._max_bytes = max_bytes

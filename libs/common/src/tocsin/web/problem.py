@@ -59,7 +59,8 @@ class Problem(Exception):
             "detail": self.detail,
             "code": self.code.name,
             "errors": [
-                {"pointer": one.pointer, "code": one.code, "detail": one.detail} for one in self.errors
+                {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail}
+                for fault in self.errors
             ],
             "request_id": current_request_id(),
             **self.extensions,
@@ -124,12 +125,14 @@ async def _http(_request: Request, error: Exception) -> Response:
 
 async def _validation(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette's handler type is wider than what it passes
-    found = error.errors()
-    if any(one["type"] == "json_invalid" for one in found):
+    errors = error.errors()
+    if any(fault["type"] == "json_invalid" for fault in errors):
         return Problem(
-            codes.INVALID_JSON, "The body cannot be read as JSON.", errors=_json_fault(found)
+            codes.INVALID_JSON, "The body cannot be read as JSON.", errors=_json_fault(errors)
         ).response()
-    faults = [Fault(pointer=pointer_of(one["loc"]), code=one["type"], detail=one["msg"]) for one in found]
+    faults = [
+        Fault(pointer=pointer_of(fault["loc"]), code=fault["type"], detail=fault["msg"]) for fault in errors
+    ]
     number = f"{len(faults)} faults" if len(faults) > 1 else "one fault"
     return Problem(codes.INVALID_REQUEST, f"The request has {number}; see errors.", errors=faults).response()
 
@@ -147,8 +150,8 @@ def json_pointer(path: Sequence[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _json_fault(found: Sequence[Any]) -> list[Fault]:
-    at = next(one["loc"][-1] for one in found if one["type"] == "json_invalid")
+def _json_fault(errors: Sequence[Any]) -> list[Fault]:
+    at = next(fault["loc"][-1] for fault in errors if fault["type"] == "json_invalid")
     return [Fault(pointer="", code="json_invalid", detail=f"Not JSON at byte {at}")]
 
 

@@ -51,12 +51,12 @@ class RequestContext:
         try:
             with (
                 bound(request_id=request_id),
-                span("http", traceparent, method=scope["method"]) as whole,
+                span("http", traceparent, method=scope["method"]) as request_span,
             ):
                 await self._answer(scope, receive, send_with_id, started=lambda: status > 0)
-                if whole.recorded:
-                    whole.set("route", _route(scope))
-                    whole.set("status", status)
+                if request_span.recorded:
+                    request_span.set("route", _route(scope))
+                    request_span.set("status", status)
         finally:
             end_request(token)
             self._in_flight.dec()

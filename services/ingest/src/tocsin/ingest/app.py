@@ -6,31 +6,31 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 
 from tocsin.contracts.topics import Topics
-from tocsin.ingest.describing import describe_bodies
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.events_api import event_routes
 from tocsin.ingest.hot_path import add_hot_routes
-from tocsin.ingest.intake import Intake
 from tocsin.ingest.notifications_api import notification_routes
+from tocsin.ingest.openapi import describe_bodies
+from tocsin.ingest.publishing import EventPublisher
+from tocsin.ingest.service import IngestService
 from tocsin.ingest.settings import IngestSettings
-from tocsin.ingest.storing import EventStore
 from tocsin.kafka import NotStored, Outgoing, Publisher, Replica, Stored
 from tocsin.runtime import Health, Service
 from tocsin.web import service_app
 
 
-def create_app(*, intake: Intake | None = None, health: Health | None = None) -> FastAPI:
-    """The HTTP surface. Without `intake` it describes itself and answers 503: enough for OpenAPI."""
-    way_in = intake or _closed()
+def create_app(*, service: IngestService | None = None, health: Health | None = None) -> FastAPI:
+    """The HTTP surface. Without `service` it describes itself, which is all that OpenAPI needs, and answers 503."""
+    service = service or _closed()
     app = service_app(
         name="ingest",
         health=health or Health(service="ingest"),
         summary="Takes events and requests for notifications in.",
-        keys=way_in.directory.keys,
-        max_body_bytes=way_in.limits.body_bytes,
-        max_json_depth=way_in.limits.json_depth,
+        keys=service.directory.keys,
+        max_body_bytes=service.limits.body_bytes,
+        max_json_depth=service.limits.json_depth,
     )
-    add_hot_routes(app, [notification_routes(way_in), event_routes(way_in)])
+    add_hot_routes(app, [notification_routes(service), event_routes(service)])
     describe_bodies(app)
     return app
 
@@ -47,10 +47,10 @@ def build(settings: IngestSettings) -> Service:
         limits={topic.name: topic.max_message_bytes for topic in topics.all() if topic.family == "events"},
     )
     replica = Replica(settings=settings.kafka, topic=topics.directory, apply=directory.apply, health=health)
-    intake = Intake(
+    service = IngestService(
         directory=directory,
-        store=EventStore(
-            publisher=publisher,
+        publisher=EventPublisher(
+            kafka=publisher,
             topics=topics,
             timeout=settings.publish_timeout,
             retry_after=settings.retry_after,
@@ -58,17 +58,17 @@ def build(settings: IngestSettings) -> Service:
         caught_up=replica.caught_up,
         limits=settings.limits,
     )
-    app = create_app(intake=intake, health=health)
+    app = create_app(service=service, health=health)
     return Service(app=app, health=health, components=(replica, publisher))
 
 
-def _closed() -> Intake:
-    store = EventStore(publisher=_Nowhere(), topics=Topics(), timeout=1, retry_after=2)
-    return Intake(directory=Directory(), store=store, caught_up=asyncio.Event())
+def _closed() -> IngestService:
+    publisher = EventPublisher(kafka=_Nowhere(), topics=Topics(), timeout=1, retry_after=2)
+    return IngestService(directory=Directory(), publisher=publisher, caught_up=asyncio.Event())
 
 
 class _Nowhere:
-    """Stands for Kafka where there is none."""
+    """Stands for Kafka in an app that only describes itself."""
 
-    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ARG002, ASYNC109 - as Publishes has it
+    async def publish(self, records: Sequence[Outgoing], *, timeout: float) -> list[Stored]:  # noqa: ARG002, ASYNC109 - as KafkaPublisher has it
         raise NotStored("There is no Kafka here.")

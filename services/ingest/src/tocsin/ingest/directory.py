@@ -2,19 +2,14 @@
 
 from typing import Final
 
-from tocsin.contracts.codec import Unreadable, decode_directory
+from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import ApiKey, DirectoryRecord, Workflow
-from tocsin.ingest.published_workflow import PublishedWorkflow
+from tocsin.ingest.compiled_workflow import CompiledWorkflow
 from tocsin.kafka import Record
 from tocsin.observability import metrics
-from tocsin.runtime import NeedsOperator
 from tocsin.web import KeyTable
 
 _KEY, _WORKFLOW = "api_key", "workflow"
-
-
-class DirectoryUnreadable(NeedsOperator):
-    """A record of `directory` is not of this release's shape: upgrade ingest, or run `tocsin directory republish`."""
 
 
 class Directory:
@@ -22,26 +17,26 @@ class Directory:
 
     def __init__(self, *, keys: KeyTable | None = None) -> None:
         self.keys: Final = keys or KeyTable()
-        self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
-        self._subscribers: dict[tuple[str, str], tuple[PublishedWorkflow, ...]] = {}
+        self._workflows: dict[tuple[str, str], CompiledWorkflow] = {}
+        self._subscribers: dict[tuple[str, str], tuple[CompiledWorkflow, ...]] = {}
 
-    def workflow(self, tenant: str, key: str) -> PublishedWorkflow | None:
+    def workflow(self, tenant: str, key: str) -> CompiledWorkflow | None:
         """The tenant's published workflow of this key."""
         return self._workflows.get((tenant, key))
 
-    def subscribers(self, tenant: str, event_type: str) -> tuple[PublishedWorkflow, ...]:
+    def subscribers(self, tenant: str, event_type: str) -> tuple[CompiledWorkflow, ...]:
         """The tenant's published workflows that this type of event triggers."""
         return self._subscribers.get((tenant, event_type), ())
 
     def apply(self, record: Record) -> None:
-        """Take one record; kinds that ingest does not need are passed over. Raises `DirectoryUnreadable`."""
+        """Take one record; kinds that ingest does not need are passed over. Raises what the codec raises (`Unreadable`)."""
         kind, tenant, name = _named(record)
         if kind not in (_KEY, _WORKFLOW):
             return
         if record.value is None:
             self._forget(kind, tenant, name)
         else:
-            self._remember(_read(record, record.value))
+            self._remember(decode_directory(record.value))
         metrics.directory_entities.labels("ingest", _KEY).set(len(self.keys))
         metrics.directory_entities.labels("ingest", _WORKFLOW).set(len(self._workflows))
 
@@ -51,12 +46,10 @@ class Directory:
                 self.keys.put(entity)
             case Workflow():
                 self._unsubscribe(entity.tenant, entity.key)
-                workflow = self._workflows[entity.tenant, entity.key] = PublishedWorkflow(entity)
+                workflow = self._workflows[entity.tenant, entity.key] = CompiledWorkflow(entity)
                 for event_type in set(workflow.event_types):
-                    place = (entity.tenant, event_type)
-                    self._subscribers[place] = (*self._subscribers.get(place, ()), workflow)
-            case _:
-                return
+                    others = self.subscribers(entity.tenant, event_type)
+                    self._subscribers[entity.tenant, event_type] = (*others, workflow)
 
     def _forget(self, kind: str, tenant: str, name: str) -> None:
         if kind == _KEY:
@@ -70,7 +63,9 @@ class Directory:
         if former is None:
             return
         for event_type in set(former.event_types):
-            left = tuple(one for one in self._subscribers[tenant, event_type] if one is not former)
+            left = tuple(
+                workflow for workflow in self._subscribers[tenant, event_type] if workflow is not former
+            )
             if left:
                 self._subscribers[tenant, event_type] = left
             else:
@@ -82,13 +77,3 @@ def _named(record: Record) -> tuple[str, str, str]:
     parts = (record.key or b"").decode(errors="replace").split("/", 2)
     kind, tenant, name = (*parts, "", "")[:3]
     return kind, tenant, name
-
-
-def _read(record: Record, value: bytes) -> DirectoryRecord:
-    try:
-        entity: DirectoryRecord = decode_directory(value)
-    except Unreadable as error:
-        raise DirectoryUnreadable(
-            f"The directory record at {record.ref} cannot be read: upgrade ingest, or run `tocsin directory republish`."
-        ) from error
-    return entity

@@ -11,22 +11,22 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tocsin.observability import metrics
 from tocsin.web import Problem
 
 
 def add_hot_routes(app: FastAPI, routers: Iterable[APIRouter]) -> None:
-    """Include the routers, whose endpoints take a Request and return a Response, and let their POSTs pass by."""
+    """Include the routers, and let their POSTs pass FastAPI by. Their endpoints take a Request and return a Response."""
     routes: dict[str, APIRoute] = {}
     for router in routers:
         app.include_router(router)
         routes |= {route.path: route for route in router.routes if isinstance(route, APIRoute)}
-    app.user_middleware.append(
-        Middleware(HotPath, routes=routes)
-    )  # at the end: inside of limits and request ids
+    # At the end of the list, so that limits and request ids are around it.
+    app.user_middleware.append(Middleware(HotPath, routes=routes))
 
 
 class HotPath:
-    """A POST to exactly one of `routes` goes straight to its endpoint; everything else goes on."""
+    """A POST to exactly one of `routes` goes straight to its endpoint; everything else goes on. Refusals are counted by code."""
 
     def __init__(self, app: ASGIApp, *, routes: dict[str, APIRoute]) -> None:
         self._app: Final = app
@@ -37,9 +37,10 @@ class HotPath:
         if route is None or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        scope["route"] = route  # what metrics and traces name the request by
+        scope["route"] = route  # metrics and traces name the request by it
         try:
             response: Response = await route.endpoint(Request(scope, receive))
         except Problem as problem:
+            metrics.ingest_refused.labels(problem.code.name).inc()
             response = problem.response()
         await response(scope, receive, send)

@@ -2,17 +2,14 @@
 
 from typing import Any, Final
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 
-from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event
-from tocsin.contracts.ids import INGEST_SOURCE
 from tocsin.contracts.limits import IDEMPOTENCY_KEY_CHARS
-from tocsin.ingest.answers import AcceptedBody, json_body
-from tocsin.ingest.event_ids import given_id, made_up_id
-from tocsin.ingest.intake import Intake, count_refusals
-from tocsin.ingest.trace import traceparent_for
-from tocsin.web import Caller, Problem
+from tocsin.ingest.openapi import json_body
+from tocsin.ingest.parsing import parse_notification
+from tocsin.ingest.responses import AcceptedBody, accepted_response
+from tocsin.ingest.service import IngestService
+from tocsin.ingest.validation import validate_request
 
 _OPENAPI: Final[dict[str, Any]] = {
     "security": [{"apiKey": ["send"]}],
@@ -29,7 +26,7 @@ _OPENAPI: Final[dict[str, Any]] = {
 }
 
 
-def notification_routes(intake: Intake) -> APIRouter:
+def notification_routes(service: IngestService) -> APIRouter:
     """The route."""
     router = APIRouter(tags=["sending"])
 
@@ -41,33 +38,10 @@ def notification_routes(intake: Intake) -> APIRouter:
         openapi_extra=_OPENAPI,
     )
     async def send_notification(request: Request) -> Response:
-        try:
-            caller = intake.caller(request.headers)
-            event = _event(intake, caller, request, await request.body())
-            return await intake.take(intake.admission.admit_request(event))
-        except Problem as problem:
-            count_refusals([problem])
-            raise
+        caller = service.authorize(request.headers)
+        event = parse_notification(request, await request.body(), caller=caller, clock=service.clock)
+        accepted = validate_request(event, directory=service.directory, limits=service.limits)
+        await service.publisher.publish([accepted])
+        return accepted_response(accepted)
 
     return router
-
-
-def _event(intake: Intake, caller: Caller, request: Request, body: bytes) -> Event:
-    key = _idempotency_key(request)
-    return Event(
-        tenant=caller.tenant,
-        source=INGEST_SOURCE,
-        id=made_up_id(intake.clock) if key is None else given_id(key),
-        type=NOTIFICATION_REQUESTED,
-        data=msgspec.Raw(body),
-        test=caller.test,
-        traceparent=traceparent_for(None),
-    )
-
-
-def _idempotency_key(request: Request) -> bytes | None:
-    """The header's own bytes: Starlette reads headers as Latin-1, keys are UTF-8."""
-    for name, value in request.scope["headers"]:
-        if name == b"idempotency-key":
-            return bytes(value)
-    return None

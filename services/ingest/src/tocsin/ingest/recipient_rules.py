@@ -5,7 +5,7 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from tocsin.contracts.ids import valid_recipient
-from tocsin.contracts.recipients import Device, InlineRecipient, few_and_distinct
+from tocsin.contracts.recipients import Device, InlineRecipient, valid_devices
 
 _EMAIL = re.compile(
     r'[^\s@<>()\[\]",:;\\\x00-\x1f\x7f]{1,64}@[^\s@<>()\[\]",:;\\\x00-\x1f\x7f]{1,255}'
@@ -63,7 +63,7 @@ def is_sound(recipient: str | InlineRecipient) -> bool:
 
 
 def _devices_are_sound(devices: list[Device]) -> bool:
-    return few_and_distinct([one.id for one in devices]) and all(
+    return valid_devices([one.id for one in devices]) and all(
         is_device_text(one.id) and is_device_text(one.token) and len(one.platform or "") <= PLATFORM_CHARS
         for one in devices
     )

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Discr
 
 from tocsin.contracts.ids import valid_recipient
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
-from tocsin.contracts.recipients import few_and_distinct
+from tocsin.contracts.recipients import valid_devices
 from tocsin.contracts.vocabulary import Lane
 from tocsin.ingest import recipient_rules as rules
 
@@ -43,7 +43,7 @@ class DeviceBody(_Body):
 
 
 def _of_different_ids(devices: list[DeviceBody]) -> list[DeviceBody]:
-    if len(devices) <= DEVICES_PER_RECIPIENT and not few_and_distinct([one.id for one in devices]):
+    if len(devices) <= DEVICES_PER_RECIPIENT and not valid_devices([one.id for one in devices]):
         raise ValueError(rules.DEVICES_RULE)
     return devices
 

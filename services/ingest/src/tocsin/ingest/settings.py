@@ -1,12 +1,24 @@
-"""What an operator says about ingest."""
+"""What an operator sets for ingest, and how much one request may bring."""
+
+from dataclasses import dataclass
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.contracts import limits
-from tocsin.ingest.intake_limits import IntakeLimits
 from tocsin.kafka import KafkaSettings
 from tocsin.runtime import ServiceSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLimits:
+    """How much one request may bring: the contract's limits, unless settings lower them."""
+
+    body_bytes: int = limits.HTTP_BODY_BYTES
+    recipients: int = limits.RECIPIENTS_PER_REQUEST
+    batch_events: int = limits.EVENTS_PER_BATCH
+    data_bytes: int = limits.EVENT_DATA_BYTES
+    json_depth: int = limits.JSON_DEPTH
 
 
 class IngestSettings(ServiceSettings):
@@ -53,9 +65,9 @@ class IngestSettings(ServiceSettings):
     )
 
     @property
-    def limits(self) -> IntakeLimits:
+    def limits(self) -> RequestLimits:
         """The limits, as the code asks for them."""
-        return IntakeLimits(
+        return RequestLimits(
             body_bytes=self.max_body_bytes,
             recipients=self.max_recipients,
             batch_events=self.max_batch_events,

@@ -4,33 +4,37 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database, DatabaseSettings, create_engine
-from tocsin.kafka import Fetching, Projection, Replica
-from tocsin.ledger.days import Days
+from tocsin.kafka import OTHERS, ConsumerGroup, Fetching, KafkaCluster, Projection, Replica, StoredPositions
+from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.key_feed import KeyFeed
 from tocsin.ledger.migrations import MIGRATIONS
-from tocsin.ledger.projecting import DEAD_LETTERS, STATUSES, ProjectedTable
-from tocsin.ledger.reading import Ledger
+from tocsin.ledger.projected_table import ProjectedTable
+from tocsin.ledger.reading import TimelineReader
 from tocsin.ledger.settings import LedgerSettings
+from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.ledger.timelines_api import timeline_routes
-from tocsin.runtime import Component, Health, Service, SystemClock
+from tocsin.runtime import Health, Service, SystemClock
 from tocsin.web import KeyTable, service_app
 
+PARTITION_BYTES = 262_144
+"""One answer of the broker holds so much of one partition, and gathers as much in all."""
 DEAD_LANE = "none"
 """Dead letters have no lane; metrics say so."""
 
 
 def create_app(
-    *, ledger: Ledger | None = None, keys: KeyTable | None = None, health: Health | None = None
+    *, reader: TimelineReader | None = None, keys: KeyTable | None = None, health: Health | None = None
 ) -> FastAPI:
-    """The HTTP surface. Without `ledger` it describes itself: enough for OpenAPI; nothing connects."""
+    """The HTTP surface. Without `reader` it describes itself: enough for OpenAPI; nothing connects."""
     app = service_app(
         name="ledger",
         health=health or Health(service="ledger"),
         summary="Answers for what happened to every message.",
         keys=keys,
     )
-    app.include_router(timeline_routes(ledger or _unconnected()))
+    app.include_router(timeline_routes(reader or _unconnected()))
     return app
 
 
@@ -41,42 +45,39 @@ def build(settings: LedgerSettings) -> Service:
     database = Database(
         settings=settings.database, service="ledger", check=health.check("database"), migrations=MIGRATIONS
     )
-    days = Days(database=database, clock=clock, retention_days=settings.retention_days)
+    days = DayPartitions(database=database, clock=clock, retention_days=settings.retention_days)
     replica = Replica(
         settings=settings.kafka, topic=topics.directory, apply=KeyFeed(keys=keys).apply, health=health
     )
-    components: list[Component] = [database, days, replica]
-    for group, own in _groups(topics, settings).items():
-        dead = group == topics.group("ledger", "dead")
-        lane, kind = (DEAD_LANE, DEAD_LETTERS) if dead else (group.rpartition(".")[2], STATUSES)
-        projection = Projection(
-            settings=settings.kafka,
-            group=group,
-            topics=own,
-            store=ProjectedTable(
-                database=database, days=days, group=group, lane=lane, kind=kind, clock=clock
-            ),
-            health=health,
-            clock=clock,
-            batch_records=settings.batch_records,
-            fetching=_fetching(settings.gather),
+    # A transaction costs the same for one row and for hundreds, so records may gather at the broker. Without a wait: at once.
+    least_bytes = PARTITION_BYTES if settings.gather else 1
+    fetching = Fetching(least_bytes=least_bytes, wait=settings.gather or 0.5, partition_bytes=PARTITION_BYTES)
+    topics_of = {group.name: group.topics for group in topics.groups()}
+    projected = [
+        (topics.group("ledger", lane), lane.value, STATUSES) for lane in Lane if lane in settings.lanes
+    ]
+    projected.append((topics.group("ledger", "dead"), DEAD_LANE, DEAD_LETTERS))
+    groups = []
+    for group, lane, table in projected:
+        store = ProjectedTable(database=database, days=days, group=group, lane=lane, table=table, clock=clock)
+        groups.append(
+            ConsumerGroup(
+                cluster=KafkaCluster(settings.kafka),
+                group=group,
+                topics=topics_of[group],
+                ownership=StoredPositions(store),
+                work=Projection(store, batch_records=settings.batch_records).work,
+                timeouts=OTHERS,
+                health=health,
+                clock=clock,
+                fetching=fetching,
+                buffer_records=settings.batch_records,
+            )
         )
-        components.append(projection)
-    app = create_app(ledger=Ledger(engine=database.engine), keys=keys, health=health)
-    return Service(app=app, health=health, components=components)
+    app = create_app(reader=TimelineReader(engine=database.engine), keys=keys, health=health)
+    return Service(app=app, health=health, components=[database, days, replica, *groups])
 
 
-def _fetching(gather: float) -> Fetching:
-    """A transaction costs the same for one row and for hundreds. Without a wait, at once."""
-    return Fetching(least_bytes=262_144, wait=gather) if gather else Fetching()
-
-
-def _groups(topics: Topics, settings: LedgerSettings) -> dict[str, tuple[str, ...]]:
-    """The ledger's groups and their topics, of the lanes this process serves; dead letters belong to all."""
-    wanted = {topics.group("ledger", "dead"), *(topics.group("ledger", lane) for lane in settings.lanes)}
-    return {one.name: one.topics for one in topics.groups() if one.service == "ledger" and one.name in wanted}
-
-
-def _unconnected() -> Ledger:
+def _unconnected() -> TimelineReader:
     nowhere = DatabaseSettings(url=SecretStr("postgresql://nowhere.invalid/none"))
-    return Ledger(engine=create_engine(nowhere, application="ledger"))
+    return TimelineReader(engine=create_engine(nowhere, application="ledger"))

@@ -1,16 +1,11 @@
 """The API keys that work, kept as the topic `directory` has them."""
 
-from tocsin.contracts.codec import Unreadable, decode_directory
+from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import ApiKey
 from tocsin.kafka import Record
-from tocsin.runtime import NeedsOperator
 from tocsin.web import KeyTable
 
 _KEYS = b"api_key/"
-
-
-class DirectoryUnreadable(NeedsOperator):
-    """A record of `directory` is not of this release's shape: upgrade the ledger, or run `tocsin directory republish`."""
 
 
 class KeyFeed:
@@ -20,17 +15,12 @@ class KeyFeed:
         self._keys = keys
 
     def apply(self, record: Record) -> None:
-        """Put the key in, or take it out. Raises `DirectoryUnreadable`."""
+        """Put the key in, or take it out. Raises what the codec raises (`Unreadable`)."""
         if record.key is None or not record.key.startswith(_KEYS):
             return
         if record.value is None:
             self._keys.remove(record.key.decode(errors="replace").split("/", 2)[-1])
             return
-        try:
-            entity = decode_directory(record.value)
-        except Unreadable as error:
-            raise DirectoryUnreadable(
-                f"The directory record at {record.ref} cannot be read: upgrade the ledger, or run `tocsin directory republish`."
-            ) from error
+        entity = decode_directory(record.value)
         if isinstance(entity, ApiKey):
             self._keys.put(entity)

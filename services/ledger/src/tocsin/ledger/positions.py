@@ -1,13 +1,13 @@
 """Where each group stands, beside the rows it made: moved only from where it was seen."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from tocsin.kafka import Chunk, OwnershipLost, TopicPartition
+from tocsin.kafka import OwnershipLost, PartitionBatch, TopicPartition
 
 _HELD = """
 SELECT p.topic, p.kafka_partition, p.next_offset FROM ledger.positions p
-JOIN unnest($2::text[], $3::int[]) AS wanted (topic, kafka_partition) USING (topic, kafka_partition)
+JOIN unnest($2::text[], $3::int[]) AS asked (topic, kafka_partition) USING (topic, kafka_partition)
 WHERE p.consumer_group = $1
 """
 # A rival waits on the row's lock, then sees the new offset: one of two wins.
@@ -26,7 +26,7 @@ ON CONFLICT DO NOTHING
 
 
 async def held_positions(
-    connection: Any, group: str, partitions: Sequence[TopicPartition]
+    connection: Any, group: str, partitions: Collection[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """The positions held for these partitions; absent where the group has stored nothing yet."""
     topics = [partition.topic for partition in partitions]
@@ -35,31 +35,37 @@ async def held_positions(
     return {TopicPartition(topic, number): offset for topic, number, offset in rows}
 
 
-async def move_positions(connection: Any, group: str, chunks: Sequence[Chunk]) -> None:
+async def move_positions(connection: Any, group: str, batches: Sequence[PartitionBatch]) -> None:
     """Move each position from the expected to the next, all in the connection's transaction. Raises OwnershipLost when one
     is not where it was expected: another process has the partition."""
-    known = [chunk for chunk in chunks if chunk.expected is not None]
-    new = [chunk for chunk in chunks if chunk.expected is None]
+    known = [batch for batch in batches if batch.expected is not None]
+    new = [batch for batch in batches if batch.expected is None]
     moved = 0
     if known:
-        expected = [chunk.expected for chunk in known]
-        moved += _count(await connection.execute(_MOVE, group, *_places(known), expected, _nexts(known)))
+        expected = [batch.expected for batch in known]
+        moved += rows_touched(
+            await connection.execute(
+                _MOVE, group, *_topics_and_numbers(known), expected, _next_offsets(known)
+            )
+        )
     if new:
-        moved += _count(await connection.execute(_BEGIN, group, *_places(new), _nexts(new)))
-    if moved != len(chunks):
+        moved += rows_touched(
+            await connection.execute(_BEGIN, group, *_topics_and_numbers(new), _next_offsets(new))
+        )
+    if moved != len(batches):
         raise OwnershipLost(
-            f"{len(chunks) - moved} of {len(chunks)} partitions of {group} were moved on by another process."
+            f"{len(batches) - moved} of {len(batches)} partitions of {group} were moved on by another process."
         )
 
 
-def _places(chunks: Sequence[Chunk]) -> tuple[list[str], list[int]]:
-    return [chunk.partition.topic for chunk in chunks], [chunk.partition.partition for chunk in chunks]
+def _topics_and_numbers(batches: Sequence[PartitionBatch]) -> tuple[list[str], list[int]]:
+    return [batch.partition.topic for batch in batches], [batch.partition.partition for batch in batches]
 
 
-def _nexts(chunks: Sequence[Chunk]) -> list[int]:
-    return [chunk.next for chunk in chunks]
+def _next_offsets(batches: Sequence[PartitionBatch]) -> list[int]:
+    return [batch.next for batch in batches]
 
 
-def _count(tag: str) -> int:
-    """Rows touched, from a command tag such as `UPDATE 3`."""
+def rows_touched(tag: str) -> int:
+    """How many rows a statement touched, from its command tag, such as `UPDATE 3`."""
     return int(tag.rsplit(" ", 1)[1])

@@ -1,4 +1,4 @@
-"""Questions to `ledger.statuses`. Every one of them names the tenant."""
+"""Reads `ledger.statuses` for timelines. Each query names the tenant."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,26 +6,26 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.contracts.vocabulary import StatusName
-from tocsin.ledger.happenings import Happening, first_of_each
-from tocsin.ledger.status_rows import COLUMNS
+from tocsin.ledger.history import NotificationHistory, StatusRow, deduplicated
+from tocsin.ledger.tables import STATUSES
 
 MOST_ROWS: Final = 5_000
-"""Rows of one notification that are read, oldest first; a push to a thousand devices makes two thousand."""
+"""Rows of one notification that are read, oldest first. A push to a thousand devices makes two thousand."""
 
-_SELECT: Final = ", ".join(f"s.{name}" for name in COLUMNS if name != "day")
+_SELECT: Final = ", ".join(f"s.{name}" for name in STATUSES.columns if name != "day")
 _OF_NOTIFICATIONS = text(
-    f"SELECT {_SELECT} FROM unnest(CAST(:ids AS uuid[])) AS wanted(id) CROSS JOIN LATERAL ("  # noqa: S608 - names from this package
-    "SELECT * FROM ledger.statuses WHERE notification_id = wanted.id AND tenant = :tenant "
+    f"SELECT {_SELECT} FROM unnest(CAST(:ids AS uuid[])) AS asked(id) CROSS JOIN LATERAL ("  # noqa: S608 - names from this package
+    "SELECT * FROM ledger.statuses WHERE notification_id = asked.id AND tenant = :tenant "
     "ORDER BY stored_at, kafka_partition, kafka_offset LIMIT :most) s"
 )
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list is asked for; None asks for nothing."""
+    """What a list must fit; None fits everything."""
 
     recipient: str | None = None
     workflow: str | None = None
@@ -35,110 +35,110 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
 
 
-class Found(msgspec.Struct, frozen=True):
-    """A row of a list: a notification, or a record about an event; `stored_at` and `status_id` are its place in it."""
-
-    happening: Happening
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """The sort key, as a cursor holds it."""
-        return self.happening.stored_at.isoformat(), self.happening.status_id
-
-
-class Story(msgspec.Struct, frozen=True):
-    """What is known of one notification, each status id once; `truncated`: more is stored than the first `MOST_ROWS`."""
-
-    happenings: list[Happening]
-    truncated: bool
-
-
-class Ledger:
-    """Reads for one database."""
+class TimelineReader:
+    """Reads from one database."""
 
     def __init__(self, *, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def notification(self, tenant: str, notification_id: UUID) -> Story | None:
-        """The story of one notification; None when nothing is known of it."""
-        return (await self.notifications(tenant, [notification_id])).get(str(notification_id))
+    async def history(self, tenant: str, notification_id: UUID) -> NotificationHistory | None:
+        """The history of one notification; None when nothing is known of it."""
+        return (await self.histories(tenant, [notification_id])).get(str(notification_id))
 
-    async def notifications(self, tenant: str, ids: Sequence[UUID]) -> dict[str, Story]:
-        """The stories of these notifications by id, without those of which nothing is known."""
-        if not ids:
+    async def histories(
+        self, tenant: str, notification_ids: Sequence[UUID]
+    ) -> dict[str, NotificationHistory]:
+        """The histories of these notifications by id, without those of which nothing is known."""
+        if not notification_ids:
             return {}
-        async with self._engine.connect() as connection:
-            values = {"ids": list(ids), "tenant": tenant, "most": MOST_ROWS + 1}
-            rows = await _rows(connection, _OF_NOTIFICATIONS, values)
-        found: dict[str, list[Happening]] = {}
-        for one in rows:
-            found.setdefault(str(one.notification_id), []).append(one)
+        values = {"ids": list(notification_ids), "tenant": tenant, "most": MOST_ROWS + 1}
+        rows_of: dict[str, list[StatusRow]] = {}
+        for row in await self._rows(_OF_NOTIFICATIONS, values):
+            rows_of.setdefault(str(row.notification_id), []).append(row)
         return {
-            notification: Story(first_of_each(happenings[:MOST_ROWS]), truncated=len(happenings) > MOST_ROWS)
-            for notification, happenings in found.items()
+            notification_id: NotificationHistory(
+                deduplicated(rows[:MOST_ROWS]), truncated=len(rows) > MOST_ROWS
+            )
+            for notification_id, rows in rows_of.items()
         }
 
-    async def list(
+    async def newest(
         self, tenant: str, filters: Filters, *, after: tuple[datetime, UUID] | None, limit: int
-    ) -> Sequence[Found]:
-        """Up to `limit` notifications (and event-level records, where `event` is asked for), newest first."""
-        where, values = _conditions(tenant, filters)
+    ) -> Sequence[StatusRow]:
+        """Up to `limit` notifications (and event-level records, where `event` is asked for), newest first: a row of each.
+
+        `after` is the `stored_at` and `status_id` of the last row of the page before.
+        """
+        conditions, values = _conditions(tenant, filters)
         if after is not None:
-            where.append("(s.stored_at, s.status_id) < (:after_at, :after_id)")
+            conditions.append("(s.stored_at, s.status_id) < (:after_at, :after_id)")
             values |= {"after_at": after[0], "after_id": after[1]}
         statement = text(
-            f"SELECT {_SELECT} FROM ledger.statuses s WHERE {' AND '.join(where)} "  # noqa: S608 - conditions from this file
+            f"SELECT {_SELECT} FROM ledger.statuses s WHERE {' AND '.join(conditions)} "  # noqa: S608 - conditions from this file
             "ORDER BY s.stored_at DESC, s.status_id DESC LIMIT :limit"
         )
+        return await self._rows(statement, values | {"limit": limit})
+
+    async def _rows(self, statement: TextClause, values: Mapping[str, Any]) -> list[StatusRow]:
         async with self._engine.connect() as connection:
-            return [Found(one) for one in await _rows(connection, statement, values | {"limit": limit})]
+            result = await connection.execute(statement, values)
+            return [status_row_of(row) for row in result.mappings()]
 
 
-async def _rows(connection: AsyncConnection, statement: Any, values: Mapping[str, Any]) -> list[Happening]:
-    result = await connection.execute(statement, values)
-    return [_happening(row._mapping) for row in result]
-
-
-def _happening(row: Mapping[Any, Any]) -> Happening:
-    values = {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
+def status_row_of(columns: Mapping[Any, Any]) -> StatusRow:
+    """From the columns of `ledger.statuses`, as the driver gives them."""
+    values = {name: str(value) if isinstance(value, UUID) else value for name, value in columns.items()}
     if values["decision"] is not None:
         values["decision"] = msgspec.json.decode(values["decision"])
-    return msgspec.convert(values, Happening)
-
-
-# A list holds, of each notification, the row that was stored first among those that fit: `accepted`, unless the list asks
-# for another status. That makes its order fixed and its pages free of repetitions. A record about an event as a whole has no
-# notification, so that this is true of every one of them.
-_FIRST = (
-    "NOT EXISTS (SELECT 1 FROM ledger.statuses f WHERE f.notification_id = s.notification_id AND f.tenant = s.tenant "
-    "AND f.status = s.status {same_channel} AND (f.stored_at, f.status_id) < (s.stored_at, s.status_id))"
-)
-_ON_CHANNEL = (
-    "EXISTS (SELECT 1 FROM ledger.statuses c WHERE c.notification_id = s.notification_id AND c.tenant = s.tenant "
-    "AND c.channel = :channel)"
-)
+    return msgspec.convert(values, StatusRow)
 
 
 def _conditions(tenant: str, filters: Filters) -> tuple[list[str], dict[str, Any]]:
-    where, values = ["s.tenant = :tenant"], dict[str, Any](tenant=tenant)
+    """The conditions on a row `s` of a list, and their parameters.
+
+    A list shows a notification by one of its rows: the first that was stored among those with the status that is asked for, which
+    is `accepted` unless the caller names another. So the order of the list is fixed and no page repeats a notification. Records
+    about an event as a whole belong to no notification; each of them is shown.
+    """
     status = filters.status or StatusName.ACCEPTED
-    on_row = filters.channel is not None and status is not StatusName.ACCEPTED
-    first = _FIRST.format(same_channel="AND f.channel = s.channel" if on_row else "")
+    # The status is written into the statement, because PostgreSQL uses an index made `WHERE status = …` only for a constant.
+    shown = f"s.status = '{status.value}'"
     if filters.event is not None and filters.status is None:
-        where.append(f"(s.status = 'accepted' OR s.notification_id IS NULL) AND {first}")
-    else:
-        where.append(f"s.status = '{status.value}' AND {first}")
-    for name in ("recipient", "workflow"):
-        if (value := getattr(filters, name)) is not None:
-            where.append(f"s.{name} = :{name}")
-            values[name] = value
-    if filters.event is not None:  # the index holds the hash; hashes of two ids may be equal
-        where.append("hashtextextended(s.event_id, 0) = hashtextextended(:event, 0) AND s.event_id = :event")
-        values["event"] = filters.event
+        shown = "(s.status = 'accepted' OR s.notification_id IS NULL)"
+    earlier = [
+        "f.notification_id = s.notification_id",
+        "f.tenant = s.tenant",
+        "f.status = s.status",
+        "(f.stored_at, f.status_id) < (s.stored_at, s.status_id)",
+    ]
+    conditions = ["s.tenant = :tenant", shown]
+    values: dict[str, Any] = {"tenant": tenant}
     if filters.channel is not None:
-        where.append("s.channel = :channel" if on_row else _ON_CHANNEL)
         values["channel"] = filters.channel
+        if status is StatusName.ACCEPTED:
+            # `accepted` is said before a channel is chosen: another row of the notification has the channel.
+            conditions.append(
+                "EXISTS (SELECT 1 FROM ledger.statuses c WHERE c.notification_id = s.notification_id "
+                "AND c.tenant = s.tenant AND c.channel = :channel)"
+            )
+        else:
+            conditions.append("s.channel = :channel")
+            earlier.append("f.channel = s.channel")
+    conditions.append(f"NOT EXISTS (SELECT 1 FROM ledger.statuses f WHERE {' AND '.join(earlier)})")  # noqa: S608 - conditions from this file
+    if filters.recipient is not None:
+        conditions.append("s.recipient = :recipient")
+        values["recipient"] = filters.recipient
+    if filters.workflow is not None:
+        conditions.append("s.workflow = :workflow")
+        values["workflow"] = filters.workflow
+    if filters.event is not None:
+        # The index holds the id's hash, and two ids may have the same hash.
+        conditions.append(
+            "hashtextextended(s.event_id, 0) = hashtextextended(:event, 0) AND s.event_id = :event"
+        )
+        values["event"] = filters.event
     if filters.since is not None:
-        where.append("s.day >= (:since AT TIME ZONE 'UTC')::date AND s.stored_at >= :since")
+        # The day keeps PostgreSQL from looking into older partitions.
+        conditions.append("s.day >= (:since AT TIME ZONE 'UTC')::date AND s.stored_at >= :since")
         values["since"] = filters.since
-    return where, values
+    return conditions, values

@@ -6,10 +6,10 @@ from pydantic_settings import SettingsConfigDict
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import DatabaseSettings
 from tocsin.kafka import KafkaSettings
-from tocsin.runtime import Lanes, ServiceSettings
+from tocsin.runtime import Lanes, LaneSettings
 
 
-class LedgerSettings(ServiceSettings):
+class LedgerSettings(LaneSettings):
     """Kafka to read, PostgreSQL to keep, and for how long."""
 
     model_config = SettingsConfigDict(env_prefix="LEDGER_", populate_by_name=True, frozen=True)

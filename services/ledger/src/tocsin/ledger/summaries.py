@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from tocsin.contracts.vocabulary import StatusName
-from tocsin.ledger.happenings import Happening
+from tocsin.contracts.vocabulary import Channel, StatusName
+from tocsin.ledger.history import StatusRow
 
 
 class State(StrEnum):
@@ -32,11 +32,11 @@ class State(StrEnum):
     """Only repetitions of it are known."""
 
 
-# What a delivery has come to is the strongest word said of it: the later a word stands here, the stronger. A receipt may
-# come before the record of sending, and a second owner may have failed where the first had sent.
+# A delivery has come to the strongest of its statuses: the later a status stands here, the stronger it is. The latest would be
+# wrong, because a receipt may come before the record of sending, and a second owner may have failed where the first had sent.
 _STRENGTH: Final = {
-    status: place
-    for place, status in enumerate(
+    status: strength
+    for strength, status in enumerate(
         (
             StatusName.ROUTED,
             StatusName.DEFERRED,
@@ -63,7 +63,7 @@ class DeliverySummary(msgspec.Struct, frozen=True, kw_only=True):
     """One delivery: one address of the notification, or one decision not to send."""
 
     delivery_id: str | None
-    channel: str | None
+    channel: Channel | None
     address_key: str | None
     provider: str | None
     state: State
@@ -77,7 +77,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one notification."""
 
     state: State
-    channels: dict[str, State]
+    channels: dict[Channel, State]
     deliveries: list[DeliverySummary]
     accepted_at: datetime | None
     finished_at: datetime | None
@@ -85,79 +85,75 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     reused_id: bool
 
 
-def summarise(happenings: Sequence[Happening]) -> Summary:
+def summarise(rows: Sequence[StatusRow]) -> Summary:
     """The summary of one notification's statuses, each status id once, in any order.
 
     Where its id was used again after the window (two `accepted` of different events), the state is that of the latest use.
     """
-    accepted = [one for one in happenings if one.status is StatusName.ACCEPTED]
-    latest = max(accepted, key=lambda one: (one.stored_at, one.kafka_offset), default=None)
-    duplicates = [one for one in happenings if one.status is StatusName.DUPLICATE]
+    accepted = [row for row in rows if row.status is StatusName.ACCEPTED]
+    duplicates = [row for row in rows if row.status is StatusName.DUPLICATE]
+    latest = max(accepted, key=_stored, default=None)
     current = [
-        one
-        for one in happenings
-        if one.status in _STRENGTH and (latest is None or one.origin == latest.origin)
+        row for row in rows if row.status in _STRENGTH and (latest is None or row.origin == latest.origin)
     ]
     deliveries = [_delivery(group) for group in _groups(current)]
-    state = _state([one.state for one in deliveries], otherwise=_undecided(accepted, duplicates))
-    open_ = state in (State.ACCEPTED, State.IN_PROGRESS)
+    undecided = State.DUPLICATE if duplicates and not accepted else State.ACCEPTED
+    state = _combined([delivery.state for delivery in deliveries], otherwise=undecided)
+    channels: dict[Channel, list[State]] = {}
+    for delivery in deliveries:
+        if delivery.channel is not None:
+            channels.setdefault(delivery.channel, []).append(delivery.state)
+    finished_at = max((row.at for row in current if row.final), default=None)
     return Summary(
         state=state,
-        channels=_by_channel(deliveries),
+        channels={
+            channel: _combined(states, otherwise=State.ACCEPTED) for channel, states in channels.items()
+        },
         deliveries=deliveries,
         accepted_at=latest.at if latest else None,
-        finished_at=None if open_ else max((one.at for one in current if one.final), default=None),
+        finished_at=None if state in (State.ACCEPTED, State.IN_PROGRESS) else finished_at,
         duplicates=len(duplicates),
-        reused_id=len({one.origin for one in accepted}) > 1,
+        reused_id=len({row.origin for row in accepted}) > 1,
     )
 
 
-def _groups(happenings: Iterable[Happening]) -> list[list[Happening]]:
-    """By what they are about: a delivery; else, for what was decided before there was one, the channel or the whole."""
-    groups: dict[tuple[str, str], list[Happening]] = {}
-    for one in sorted(happenings, key=lambda each: (each.stored_at, each.kafka_offset)):
-        groups.setdefault((one.delivery_id or "", one.channel or ""), []).append(one)
+def _groups(rows: Iterable[StatusRow]) -> list[list[StatusRow]]:
+    """By delivery. What was decided before there was one is grouped by its channel, or is about the notification itself."""
+    groups: dict[tuple[str, str], list[StatusRow]] = {}
+    for row in sorted(rows, key=_stored):
+        groups.setdefault((row.delivery_id or "", row.channel or ""), []).append(row)
     return list(groups.values())
 
 
-def _delivery(group: Sequence[Happening]) -> DeliverySummary:
-    strongest = max(group, key=lambda one: (_STRENGTH[one.status], one.at))
+def _delivery(group: Sequence[StatusRow]) -> DeliverySummary:
+    strongest = max(group, key=lambda row: (_STRENGTH[row.status], row.at))
+    strongest_first = (strongest, *group)
+    address_keys = (row.address_key for row in strongest_first if row.address_key is not None)
+    providers = (row.provider for row in strongest_first if row.provider is not None)
     return DeliverySummary(
         delivery_id=strongest.delivery_id,
         channel=strongest.channel,
-        address_key=_said(one.address_key for one in (strongest, *group)),
-        provider=_said(one.provider for one in (strongest, *group)),
+        address_key=next(address_keys, None),
+        provider=next(providers, None),
         state=_STATES.get(strongest.status) or State(strongest.status.value),
         reason=strongest.reason,
         rule=strongest.rule,
-        attempts=max((one.attempt or 0 for one in group), default=0),
+        attempts=max((row.attempt or 0 for row in group), default=0),
         at=strongest.at,
     )
 
 
-def _said(values: Iterable[str | None]) -> str | None:
-    return next((value for value in values if value is not None), None)
-
-
-def _by_channel(deliveries: Iterable[DeliverySummary]) -> dict[str, State]:
-    states: dict[str, list[State]] = {}
-    for one in deliveries:
-        if one.channel is not None:
-            states.setdefault(one.channel, []).append(one.state)
-    return {channel: _state(found, otherwise=State.ACCEPTED) for channel, found in states.items()}
-
-
-def _state(states: Sequence[State], *, otherwise: State) -> State:
-    """What several come to together. What was never to be sent takes nothing away from what was."""
+def _combined(states: Sequence[State], *, otherwise: State) -> State:
+    """What several states come to together. What was never to be sent takes nothing away from what was."""
     if State.IN_PROGRESS in states:
         return State.IN_PROGRESS
-    ended = {one for one in states if one is not State.SKIPPED}
+    ended = set(states) - {State.SKIPPED}
     if not ended:
         return State.SKIPPED if states else otherwise
     if State.SENT in ended:
         return State.SENT if len(ended) == 1 else State.PARTLY_SENT
-    return next(one for one in _WORST_FIRST if one in ended)
+    return next(state for state in _WORST_FIRST if state in ended)
 
 
-def _undecided(accepted: Sequence[Happening], duplicates: Sequence[Happening]) -> State:
-    return State.DUPLICATE if duplicates and not accepted else State.ACCEPTED
+def _stored(row: StatusRow) -> tuple[datetime, int]:
+    return row.stored_at, row.kafka_offset

@@ -1,4 +1,4 @@
-"""`/v1/timelines`: one notification's story, and lists of them."""
+"""`/v1/timelines`: the history of one notification, and lists of notifications."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,24 +9,25 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from tocsin.contracts.vocabulary import Channel, StatusName
-from tocsin.ledger.bodies import SummaryBody, TimelineBody, event_summary_of, summary_of, timeline_of
-from tocsin.ledger.reading import Filters, Found, Ledger
+from tocsin.ledger.history import StatusRow
+from tocsin.ledger.reading import Filters, TimelineReader
+from tocsin.ledger.responses import SummaryBody, TimelineBody, event_summary_of, summary_of, timeline_of
 from tocsin.web import Page, PagingQuery, Problem, Reader, codes
 
 _SOON: Final = {"retry-after": "1"}
 
 
-def timeline_routes(ledger: Ledger) -> APIRouter:
+def timeline_routes(reader: TimelineReader) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["timelines"])
 
     @router.get("/v1/timelines/{notification_id}", summary="What happened to one notification, and why")
     async def get_timeline(notification_id: str, caller: Reader) -> TimelineBody:
-        story = await ledger.notification(caller.tenant, _uuid(notification_id))
-        if story is None:
+        history = await reader.history(caller.tenant, _uuid(notification_id))
+        if history is None:
             detail = "Nothing is known of this id: it is too new, too old, or not yours."
             raise Problem(codes.NOT_YET_KNOWN, detail, headers=_SOON)
-        return timeline_of(story)
+        return timeline_of(history)
 
     @router.get("/v1/timelines", summary="Find notifications, newest first")
     async def list_timelines(
@@ -46,22 +47,20 @@ def timeline_routes(ledger: Ledger) -> APIRouter:
         filters = Filters(
             recipient=recipient, workflow=workflow, channel=channel, status=status, event=event, since=since
         )
-        found = await ledger.list(caller.tenant, filters, after=_after(paging.after), limit=paging.fetch)
-        shown, cursor = paging.page(found, key=lambda one: one.place)
-        bodies = await _bodies(ledger, caller.tenant, shown)
-        return Page(data=bodies, next_cursor=cursor, has_more=cursor is not None)
+        rows = await reader.newest(caller.tenant, filters, after=_after(paging.after), limit=paging.fetch)
+        shown, cursor = paging.page(rows, key=lambda row: (row.stored_at.isoformat(), row.status_id))
+        summaries = await _summaries(reader, caller.tenant, shown)
+        return Page(data=summaries, next_cursor=cursor, has_more=cursor is not None)
 
     return router
 
 
-async def _bodies(ledger: Ledger, tenant: str, shown: Sequence[Found]) -> list[SummaryBody]:
-    ids = [UUID(one.happening.notification_id) for one in shown if one.happening.notification_id is not None]
-    stories = await ledger.notifications(tenant, ids)
+async def _summaries(reader: TimelineReader, tenant: str, rows: Sequence[StatusRow]) -> list[SummaryBody]:
+    ids = [UUID(row.notification_id) for row in rows if row.notification_id is not None]
+    histories = await reader.histories(tenant, ids)
     return [
-        summary_of(stories[one.happening.notification_id])
-        if one.happening.notification_id is not None
-        else event_summary_of(one.happening)
-        for one in shown
+        event_summary_of(row) if row.notification_id is None else summary_of(histories[row.notification_id])
+        for row in rows
     ]
 
 
@@ -73,12 +72,11 @@ def _uuid(notification_id: str) -> UUID:
 
 
 def _after(after: list[Any] | None) -> tuple[datetime, UUID] | None:
-    """The place a cursor names; it is the caller's, so it is looked at."""
+    """The time and status id that a cursor holds. A caller may have changed it, so it is checked."""
     if after is None:
         return None
     try:
         at, status_id = after
-        place = datetime.fromisoformat(at).astimezone(UTC), UUID(status_id)
+        return datetime.fromisoformat(at).astimezone(UTC), UUID(status_id)
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise Problem(codes.INVALID_CURSOR, "Use `next_cursor` of the page before, as it is.") from error
-    return place

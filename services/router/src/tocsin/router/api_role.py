@@ -1,6 +1,7 @@
 """The `api` role, wired: its application and the components it needs."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -9,11 +10,11 @@ from tocsin.database import Database
 from tocsin.kafka import Replica
 from tocsin.router.api import create_app
 from tocsin.router.key_replica import KeyFeed
-from tocsin.router.optional_categories import UnsubscribePage
+from tocsin.router.optional_categories import require_unsubscribe_page
 from tocsin.router.relay import Relay
 from tocsin.router.settings import RouterSettings
 from tocsin.router.tokens import UnsubscribeTokens
-from tocsin.runtime import Clock, Component, Health
+from tocsin.runtime import Clock, Component, FunctionComponent, Health
 from tocsin.web import KeyTable
 
 
@@ -37,6 +38,9 @@ def api_role(
         health=health,
         name="api keys",
     )
-    page = UnsubscribePage(engine=database.engine, public_url=settings.public_url)
+    page = FunctionComponent(
+        name="unsubscribe page",
+        open=partial(require_unsubscribe_page, database.engine, public_url=settings.public_url),
+    )
     relay = Relay(engine=database.engine, settings=settings.kafka, health=health)
     return app, (page, relay, replica)

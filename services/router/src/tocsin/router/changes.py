@@ -23,12 +23,10 @@ async def raise_versions(db: AsyncConnection, tenant: str, recipients: Sequence[
     """Something was taken away from these recipients: what was decided before is decided again before it is sent."""
     if not recipients:
         return
-    ids = sorted(
-        set(recipients)
-    )  # sorted: two changes of the same recipients wait for each other, in one order
-    one = func.unnest(cast(ids, ARRAY(Text))).column_valued("recipient")
+    ids = sorted(set(recipients))  # in one order, so that two changes wait for each other and never deadlock
+    recipient = func.unnest(cast(ids, ARRAY(Text))).column_valued("recipient")
     raised = postgresql.insert(recipient_versions).from_select(
-        ["tenant", "recipient", "version"], select(literal(tenant), one, literal(1))
+        ["tenant", "recipient", "version"], select(literal(tenant), recipient, literal(1))
     )
     await db.execute(
         raised.on_conflict_do_update(
@@ -37,7 +35,8 @@ async def raise_versions(db: AsyncConnection, tenant: str, recipients: Sequence[
         )
     )
     await db.execute(
-        insert(outbox), [{"kind": "recipient_version", "tenant": tenant, "key": [one]} for one in ids]
+        insert(outbox),
+        [{"kind": "recipient_version", "tenant": tenant, "key": [recipient]} for recipient in ids],
     )
 
 

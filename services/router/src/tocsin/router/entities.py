@@ -116,8 +116,10 @@ _KINDS: dict[str, _Kind] = {
 }
 
 
-async def states(db: AsyncConnection, refs: Sequence[EntityRef], topics: Topics) -> list[Outgoing]:
-    """For each entity its record as it now stands, or its tombstone."""
+async def current_records(
+    db: AsyncConnection, refs: Sequence[EntityRef], topics: Topics
+) -> dict[EntityRef, Outgoing]:
+    """For each entity, in the order given, its record as it now stands, or its tombstone."""
     values: dict[EntityRef, bytes] = {}
     for kind in {ref.kind for ref in refs}:
         names = [(ref.tenant, *ref.key) for ref in refs if ref.kind == kind]
@@ -129,7 +131,7 @@ async def states(db: AsyncConnection, refs: Sequence[EntityRef], topics: Topics)
             }  # msgspec takes no subclass of str as a key
             record = msgspec.convert(fields, described.record)
             values[_ref_of(record)] = encode(record)
-    return [_outgoing(ref, values.get(ref), topics) for ref in refs]
+    return {ref: _outgoing(ref, values.get(ref), topics) for ref in refs}
 
 
 async def queue_all(db: AsyncConnection) -> None:

@@ -16,7 +16,7 @@ class KeyFeed:
         self._keys = keys
 
     def apply(self, record: Record) -> None:
-        """Put the key in, or take it out."""
+        """Put the key in, or take it out. Raises what the codec raises (`Unreadable`)."""
         if record.key is None or not record.key.startswith(_KEYS):
             return
         if record.value is None:

@@ -1,9 +1,10 @@
 """The relay: what changed in the database becomes the topics `directory` and `stops`.
 
 One router at a time holds the lock. In one REPEATABLE READ transaction it takes rows of the outbox, reads each entity they
-name as it now stands, publishes that state or a tombstone in a Kafka transaction, and deletes the rows. A change not yet
-visible leaves a row of its own; order plays no part, and publishing twice changes nothing. What takes rights away goes before
-all else: recipients' versions and API keys. An entity larger than its topic takes is set aside, so that it holds up no other.
+name as it now stands, publishes that state or a tombstone in a Kafka transaction, and deletes the rows. A change that is not
+yet visible has a row of its own, so the order of rows plays no part, and publishing twice changes nothing. Recipients' versions
+and API keys are published first, because they take rights away. An entity larger than its topic's limit is not published: a log
+line and a metric say so, and the other entities do not wait for it.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.database.reach import AWAY
 from tocsin.kafka import KafkaFault, KafkaSettings, Limits, Outgoing, TransactionalProducer, wait_for_topics
 from tocsin.observability import get_logger, metrics
-from tocsin.router.entities import EntityRef, states
+from tocsin.router.entities import EntityRef, current_records
 from tocsin.router.tables import URGENT, outbox
 from tocsin.runtime import Health
 
@@ -33,11 +34,10 @@ PORTION_BYTES: Final = 4 * 1024 * 1024
 """Of states in one Kafka transaction; the next portion follows at once."""
 
 _FIRST: Final = (text(URGENT), 200)
-"""Which rows, and how many at once: these are small."""
+"""Which rows of the outbox, and at most how many at once. The states of these are small."""
 _THEN: Final = (text(f"NOT ({URGENT})"), 50)
-"""These may have a mebibyte each."""
+"""The state of each of these may take a mebibyte."""
 
-# A router whose host is lost, or that stands frozen, must not keep the lock. The second bound is above that of a Kafka transaction.
 _SHORT_LIVED: Final = {
     "idle_session_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
@@ -46,6 +46,8 @@ _SHORT_LIVED: Final = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "6s",
 }
+"""PostgreSQL ends the session of a router that is frozen or whose host is lost, so that it does not keep the lock. The bound on
+an idle transaction is above that of a Kafka transaction, which runs inside it."""
 _TOUCH: Final = 1.0
 """Seconds within which a relay that does not publish yet shows PostgreSQL that it lives."""
 
@@ -71,7 +73,7 @@ class Relay:
     async def open(self) -> None:
         """Wait for Kafka and the two topics, with a visible reason."""
         await wait_for_topics(self._settings, [self._topics.directory, self._topics.stops], check=self._check)
-        self._check.ready()
+        self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish, or stand by, until `stop`."""
@@ -79,9 +81,7 @@ class Relay:
         try:
             while not stop.is_set():
                 try:
-                    async with self._elected() as connection:
-                        if connection is not None:
-                            await self._publish_until(stop, connection)
+                    await self._publish_if_elected(stop)
                 except _AWAY as error:
                     log.warning("relay interrupted", reason=type(error).__name__)
                 await _pause(stop, STANDBY)
@@ -92,68 +92,54 @@ class Relay:
     async def close(self) -> None:
         """Nothing is held beyond `run`."""
 
-    @contextlib.asynccontextmanager
-    async def _elected(self) -> AsyncIterator[AsyncConnection | None]:
-        """The connection that holds the lock, for as long as it lives; None while another router holds it."""
-        async with self._engine.connect() as plain:
-            connection = await plain.execution_options(isolation_level="REPEATABLE READ")
+    async def _publish_if_elected(self, stop: asyncio.Event) -> None:
+        """Return at once while another router holds the lock; else hold it and publish until `stop`."""
+        async with session(self._engine) as connection:
+            if not await hold_lock(connection):
+                return
+            producer = TransactionalProducer(
+                settings=self._settings,
+                transactional_id=self._topics.relay,
+                group=self._topics.relay,
+                limits=self._limits,
+            )
             try:
-                query = select(func.pg_try_advisory_lock(func.hashtextextended(LOCK, 0)))
-                held = bool((await connection.execute(query)).scalar())
-                if held:
-                    bounds = [func.set_config(name, value, False) for name, value in _SHORT_LIVED.items()]
-                    await connection.execute(select(*bounds))
-                await connection.commit()
-                yield connection if held else None
+                await _touching(connection, producer.open())
+                log.info("publishing the directory")
+                while not stop.is_set():
+                    urgent = await self._publish(connection, producer, *_FIRST)
+                    others = await self._publish(connection, producer, *_THEN)
+                    if urgent + others == 0:
+                        await _pause(stop, POLL)
             finally:
-                # Closed, not given back: the pool would keep the session, and with it the lock.
-                await connection.invalidate()
+                await producer.close()
 
-    async def _publish_until(self, stop: asyncio.Event, connection: AsyncConnection) -> None:
-        producer = TransactionalProducer(
-            settings=self._settings,
-            transactional_id=self._topics.relay,
-            group=self._topics.relay,
-            limits=self._limits,
-        )
-        try:
-            await _touching(connection, producer.open())
-            log.info("publishing the directory")
-            while not stop.is_set():
-                if not await self._publish(connection, producer):
-                    await _pause(stop, POLL)
-        finally:
-            await producer.close()
-
-    async def _publish(self, connection: AsyncConnection, producer: TransactionalProducer) -> int:
-        """Publish what the next rows of the outbox name; how many rows that were."""
-        urgent = await self._publish_some(connection, producer, *_FIRST)
-        return urgent + await self._publish_some(connection, producer, *_THEN)
-
-    async def _publish_some(
+    async def _publish(
         self, connection: AsyncConnection, producer: TransactionalProducer, which: TextClause, most: int
     ) -> int:
+        """Publish the entities that the oldest of these rows name, and delete the rows; how many rows those were."""
         async with connection.begin():
-            rows = (
-                await connection.execute(select(outbox).where(which).order_by(outbox.c.id).limit(most))
-            ).all()
-            if not rows:
+            query = select(outbox).where(which).order_by(outbox.c.id).limit(most)
+            changed = {
+                row.id: EntityRef(row.kind, row.tenant, tuple(row.key))
+                for row in await connection.execute(query)
+            }
+            if not changed:
                 return 0
-            named = {row.id: EntityRef(row.kind, row.tenant, tuple(row.key)) for row in rows}
-            refs = list(dict.fromkeys(named.values()))
-            found = dict(zip(refs, await states(connection, refs, self._topics), strict=True))
-            portion = _portion(found)
-            fitting = [one for ref, one in portion.items() if self._fits(ref, one)]
+            # Several rows may name one entity: it is read and published once, as it stands now.
+            records = await current_records(connection, list(dict.fromkeys(changed.values())), self._topics)
+            portion = _portion(records)
+            fitting = [record for ref, record in portion.items() if self._fits(ref, record)]
             if fitting:
                 await producer.run(fitting, {})
-            done = [number for number, ref in named.items() if ref in portion]
-            await connection.execute(delete(outbox).where(outbox.c.id.in_(done)))
-        return len(done)
+            published = [row_id for row_id, ref in changed.items() if ref in portion]
+            await connection.execute(delete(outbox).where(outbox.c.id.in_(published)))
+        return len(published)
 
-    def _fits(self, ref: EntityRef, state: Outgoing) -> bool:
-        """Whether its topic takes the state; what was published of the entity before stays if not."""
-        limit = self._limits.of(state.topic)
-        if state.size <= limit:
+    def _fits(self, ref: EntityRef, record: Outgoing) -> bool:
+        """Whether the record is within its topic's limit. If not, the entity's former record stays in the topic."""
+        limit = self._limits.of(record.topic)
+        if record.size <= limit:
             return True
         metrics.directory_set_aside.labels(self._service, ref.kind).inc()
         log.error(
@@ -161,7 +147,7 @@ class Relay:
             entity=ref.kind,
             tenant=ref.tenant,
             named="/".join(ref.key),
-            size=state.size,
+            size=record.size,
             limit=limit,
         )
         return False
@@ -181,20 +167,42 @@ class Relay:
             await asyncio.sleep(STANDBY)
 
 
-def _portion(found: Mapping[EntityRef, Outgoing]) -> dict[EntityRef, Outgoing]:
-    """The first of them, as many as go into one transaction; at least one."""
-    taken: dict[EntityRef, Outgoing] = {}
+@contextlib.asynccontextmanager
+async def session(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A session that ends with its use. The pool would keep it open, and with it the lock."""
+    async with engine.connect() as pooled:
+        connection = await pooled.execution_options(isolation_level="REPEATABLE READ")
+        try:
+            yield connection
+        finally:
+            await connection.invalidate()
+
+
+async def hold_lock(connection: AsyncConnection) -> bool:
+    """Whether the session holds the lock now, for as long as it lives; another router's session may hold it."""
+    attempt = select(func.pg_try_advisory_lock(func.hashtextextended(LOCK, 0)))
+    locked = bool((await connection.execute(attempt)).scalar())
+    if locked:
+        bounds = [func.set_config(name, value, False) for name, value in _SHORT_LIVED.items()]
+        await connection.execute(select(*bounds))
+    await connection.commit()
+    return locked
+
+
+def _portion(records: Mapping[EntityRef, Outgoing]) -> dict[EntityRef, Outgoing]:
+    """The first of the records, as many as go into one transaction; at least one."""
+    portion: dict[EntityRef, Outgoing] = {}
     size = 0
-    for ref, state in found.items():
-        size += state.size
-        if taken and size > PORTION_BYTES:
+    for ref, record in records.items():
+        size += record.size
+        if portion and size > PORTION_BYTES:
             break
-        taken[ref] = state
-    return taken
+        portion[ref] = record
+    return portion
 
 
 async def _touching(connection: AsyncConnection, opening: Coroutine[Any, Any, None]) -> None:
-    """Wait for it without letting the connection idle."""
+    """Wait for the producer to open, and show PostgreSQL meanwhile that the session is in use."""
     task = asyncio.create_task(opening)
     try:
         while not (await asyncio.wait([task], timeout=_TOUCH))[0]:

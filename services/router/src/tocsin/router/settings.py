@@ -10,20 +10,20 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.database import DatabaseSettings
 from tocsin.kafka import KafkaSettings
 from tocsin.router.tokens import UnsubscribeKey
-from tocsin.runtime import Lanes, ServiceSettings
+from tocsin.runtime import Lanes, LaneSettings
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
 SECRET_CHARS = 32
 
 
 def _split(value: Any) -> Any:
-    return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _usable(keys: list[SecretStr]) -> list[SecretStr]:
     ids = [key.get_secret_value().partition(":")[0] for key in keys]
     secrets = [key.get_secret_value().partition(":")[2] for key in keys]
-    if not all(_KEY_ID(one) for one in ids) or len(set(ids)) != len(ids):
+    if not all(_KEY_ID(key_id) for key_id in ids) or len(set(ids)) != len(ids):
         raise ValueError("write id:secret,id:secret, each id once, of letters, digits, - and _")
     if any(len(secret) < SECRET_CHARS for secret in secrets):
         raise ValueError(f"a secret has at least {SECRET_CHARS} characters")
@@ -41,7 +41,7 @@ def _without_slash(url: str | None) -> str | None:
 SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split), AfterValidator(_usable)]
 
 
-class RouterSettings(ServiceSettings):
+class RouterSettings(LaneSettings):
     """What both roles read."""
 
     model_config = SettingsConfigDict(env_prefix="ROUTER_", populate_by_name=True, frozen=True)

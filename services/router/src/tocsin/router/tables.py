@@ -26,6 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from tocsin.contracts.channels import ADDRESS_FIELDS
+
 SCHEMA = "directory"
 
 ANY = "*"
@@ -102,8 +104,7 @@ recipients = Table(
     metadata,
     _tenant(),
     Column("id", Text, primary_key=True),
-    Column("email", Text),
-    Column("phone", Text),  # E.164
+    *(Column(field, Text) for field in ADDRESS_FIELDS),
     Column("locale", Text),  # BCP 47
     Column("time_zone", Text),  # IANA
     _json("attributes"),

@@ -1,4 +1,4 @@
-"""`python -m tocsin.catcher`: run the catcher, or write the service account its FCM door trusts."""
+"""`python -m tocsin.catcher`: run the catcher, or write the service account its FCM endpoint trusts."""
 
 import argparse
 import asyncio

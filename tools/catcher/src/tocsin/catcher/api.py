@@ -27,8 +27,8 @@ def messages_api(mailbox: Mailbox) -> APIRouter:
         brief: bool = False,
     ) -> JSONResponse:
         """Newest first; `since` is RFC 3339; `brief` leaves out bodies of mails, headers and sources."""
-        found = mailbox.find(channel=channel, to=to, since=_instant(since), limit=limit)
-        return JSONResponse([message.brief() if brief else as_json(message) for message in found])
+        messages = mailbox.find(channel=channel, to=to, since=_instant(since), limit=limit)
+        return JSONResponse([message.brief() if brief else as_json(message) for message in messages])
 
     @routes.delete("")
     async def clear() -> Response:

@@ -14,9 +14,9 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from .api import messages_api, timelines_api
-from .doors import add_doors
-from .fcm import FcmDoor
-from .google_oauth import TokenDoor
+from .endpoints import add_provider_endpoints
+from .fcm import FcmEndpoint
+from .google_oauth import TokenEndpoint
 from .mailbox import Mailbox
 from .page_files import add_page
 from .service_account import replace_file
@@ -24,29 +24,29 @@ from .settings import CatcherSettings
 from .smtp import MailCatcher, open_smtp
 from .stream import stream_api
 from .timelines import EntryFinder, Timelines
-from .twilio import TwilioDoor
+from .twilio import TwilioEndpoint
 
 _SHUTDOWN_SECONDS = 3
 log = logging.getLogger("tocsin.catcher")
 
 
 def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.AsyncClient) -> FastAPI:
-    """The HTTP side: page, API, and the doors for Twilio- and FCM-shaped requests."""
+    """The HTTP side: page, API, and the endpoints for Twilio- and FCM-shaped requests."""
     app = FastAPI(title="Tocsin catcher", docs_url=None, redoc_url=None, openapi_url=None)
     entries = EntryFinder(
         url=settings.entry_url, api_key=_shown(settings.api_key), endpoints_file=settings.endpoints_file
     )
-    tokens = TokenDoor(account_file=settings.fcm_account_file, now=utc_now)
-    add_doors(
+    tokens = TokenEndpoint(account_file=settings.fcm_account_file, now=utc_now)
+    add_provider_endpoints(
         app,
-        twilio=TwilioDoor(
+        twilio=TwilioEndpoint(
             mailbox=mailbox,
             account_sid=settings.twilio_account_sid,
             auth_token=_shown(settings.twilio_auth_token),
             now=utc_now,
         ),
         tokens=tokens,
-        fcm=FcmDoor(mailbox=mailbox, tokens=tokens, project=settings.fcm_project, now=utc_now),
+        fcm=FcmEndpoint(mailbox=mailbox, tokens=tokens, project=settings.fcm_project, now=utc_now),
     )
     timelines = Timelines(entries=entries, client=client)
     app.include_router(messages_api(mailbox))

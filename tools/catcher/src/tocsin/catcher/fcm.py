@@ -1,4 +1,4 @@
-"""The FCM door: `POST /v1/projects/{project}/messages:send`, as Firebase documents it.
+"""The FCM endpoint: `POST /v1/projects/{project}/messages:send`, as Firebase documents it.
 
 Some registration tokens say how the device is: `unregistered-…`, `quota-exceeded-…`, `unavailable-…`, `internal-…`
 and `invalid-…` are answered with the error of that name; every other token reaches its device.
@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from .fcm_payload import Violation, violations
-from .google_oauth import TokenDoor
+from .google_oauth import TokenEndpoint
 from .mailbox import Mailbox
 from .messages import Push, uuid_or_none
 
@@ -87,11 +87,11 @@ _UNAUTHENTICATED = FcmRefusal(
 )
 
 
-class FcmDoor:
+class FcmEndpoint:
     """One project: the one given, or that of the account the access token was issued to."""
 
     def __init__(
-        self, *, mailbox: Mailbox, tokens: TokenDoor, project: str | None, now: Callable[[], datetime]
+        self, *, mailbox: Mailbox, tokens: TokenEndpoint, project: str | None, now: Callable[[], datetime]
     ) -> None:
         self._mailbox = mailbox
         self._tokens = tokens
@@ -105,9 +105,9 @@ class FcmDoor:
         refusal = self._unauthorized(project, headers.get("authorization", ""))
         if refusal is not None:
             return refusal
-        found = violations(payload)
-        if found:
-            return _invalid_argument(found)
+        faults = violations(payload)
+        if faults:
+            return _invalid_argument(faults)
         assert isinstance(payload, dict)  # noqa: S101 violations() has just said so; mypy cannot know
         message = payload["message"]
         for prefix, answer in _DEVICES.items():
@@ -163,7 +163,7 @@ class FcmDoor:
         )
 
 
-def _invalid_argument(found: list[Violation]) -> FcmRefusal:
-    fields = [{"field": violation.field, "description": violation.description} for violation in found]
+def _invalid_argument(faults: list[Violation]) -> FcmRefusal:
+    fields = [{"field": violation.field, "description": violation.description} for violation in faults]
     details = (_fcm_error("INVALID_ARGUMENT"), {"@type": _BAD_REQUEST, "fieldViolations": fields})
-    return FcmRefusal(400, "INVALID_ARGUMENT", found[0].description, details)
+    return FcmRefusal(400, "INVALID_ARGUMENT", faults[0].description, details)

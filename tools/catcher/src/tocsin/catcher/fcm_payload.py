@@ -27,15 +27,15 @@ def violations(payload: object) -> list[Violation]:
     message = payload.get("message")
     if not isinstance(message, dict):
         return [Violation("message", "Invalid value at 'message': a message is required.")]
-    found = _unknown(payload, {"message", "validate_only"}, at="")
-    found += _unknown(message, _MESSAGE_FIELDS, at="message")
-    found += _target(message) + _notification(message.get("notification")) + _data(message.get("data"))
+    faults = _unknown(payload, {"message", "validate_only"}, at="")
+    faults += _unknown(message, _MESSAGE_FIELDS, at="message")
+    faults += _target(message) + _notification(message.get("notification")) + _data(message.get("data"))
     shown = {field: message.get(field) for field in ("notification", "data")}
-    if not found and len(json.dumps(shown, ensure_ascii=False).encode()) > _LARGEST_MESSAGE:
-        found.append(
+    if not faults and len(json.dumps(shown, ensure_ascii=False).encode()) > _LARGEST_MESSAGE:
+        faults.append(
             Violation("message", f"Message is too big: at most {_LARGEST_MESSAGE} bytes are allowed.")
         )
-    return found
+    return faults
 
 
 def _unknown(value: dict[str, Any], known: set[str], *, at: str) -> list[Violation]:
@@ -65,11 +65,11 @@ def _notification(value: object) -> list[Violation]:
         return []
     if not isinstance(value, dict):
         return [Violation("message.notification", "Invalid value at 'message.notification'.")]
-    found = _unknown(value, _NOTIFICATION_FIELDS, at="message.notification")
-    found += [
+    faults = _unknown(value, _NOTIFICATION_FIELDS, at="message.notification")
+    faults += [
         _not_text(f"message.notification.{name}", text) for name, text in value.items() if not _is_text(text)
     ]
-    return found
+    return faults
 
 
 def _data(value: object) -> list[Violation]:
@@ -77,13 +77,13 @@ def _data(value: object) -> list[Violation]:
         return []
     if not isinstance(value, dict):
         return [Violation("message.data", "Invalid value at 'message.data'.")]
-    found = []
+    faults = []
     for position, (key, text) in enumerate(value.items()):
         if key in _RESERVED_KEYS or key.startswith(_RESERVED_PREFIXES):
-            found.append(Violation(f"message.data[{key}]", f"Invalid data payload key: {key}"))
+            faults.append(Violation(f"message.data[{key}]", f"Invalid data payload key: {key}"))
         if not _is_text(text):
-            found.append(_not_text(f"message.data[{position}].value", text))
-    return found
+            faults.append(_not_text(f"message.data[{position}].value", text))
+    return faults
 
 
 def _is_text(value: object) -> bool:

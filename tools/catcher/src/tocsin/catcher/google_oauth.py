@@ -41,7 +41,7 @@ class Grant:
     expires_at: datetime
 
 
-class TokenDoor:
+class TokenEndpoint:
     """Trusts one service account, whose file may appear or change while the catcher runs."""
 
     def __init__(self, *, account_file: Path | None, now: Callable[[], datetime]) -> None:

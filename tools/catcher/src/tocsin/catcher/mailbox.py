@@ -50,7 +50,7 @@ class Mailbox:
             self._bytes > self._keep_bytes and len(self._messages) > 1
         ):
             self._bytes -= self._messages.popleft().weight()
-        self._tell(Arrived(message))
+        self._notify(Arrived(message))
 
     def find(
         self,
@@ -61,14 +61,14 @@ class Mailbox:
         limit: int | None = None,
     ) -> list[Email | Sms | Push]:
         """Newest first; `to` is compared whole, without regard to case; `since` is inclusive."""
-        found = [
+        messages = [
             message
             for message in reversed(self._messages)
             if (channel is None or message.channel == channel)
             and (to is None or message.to.casefold() == to.casefold())
             and (since is None or message.received_at >= since)
         ]
-        return found[:limit]
+        return messages[:limit]
 
     def get(self, identity: UUID) -> Email | Sms | Push | None:
         """The message, if it is still kept."""
@@ -78,7 +78,7 @@ class Mailbox:
         """Forget everything and tell the followers."""
         self._messages.clear()
         self._bytes = 0
-        self._tell(Cleared())
+        self._notify(Cleared())
 
     def follow(self) -> asyncio.Queue[Event]:
         """Everything from now on, in order, ending with `Ended`. Give it back with `unfollow`."""
@@ -95,9 +95,9 @@ class Mailbox:
     def close(self) -> None:
         """End every follower, those to come too."""
         self._closed = True
-        self._tell(Ended())
+        self._notify(Ended())
 
-    def _tell(self, event: Event) -> None:
+    def _notify(self, event: Event) -> None:
         for queue in tuple(self._followers):
             if queue.full():  # a stuck browser must not hold memory: it reads the list again when it is back
                 self._followers.discard(queue)

@@ -13,19 +13,19 @@ class CatcherSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CATCHER_", frozen=True, env_ignore_empty=True)
 
-    http_host: str = Field("127.0.0.1", description="address the page and the HTTP doors listen on")
+    http_host: str = Field("127.0.0.1", description="address the page and the HTTP endpoints listen on")
     http_port: int = Field(0, ge=0, le=65535, description="their port; 0 takes a free one")
-    smtp_host: str = Field("127.0.0.1", description="address the SMTP door listens on")
+    smtp_host: str = Field("127.0.0.1", description="address the SMTP server listens on")
     smtp_port: int = Field(0, ge=0, le=65535, description="its port; 0 takes a free one")
     smtp_username: str | None = Field(None, description="when set, SMTP senders must log in with this name")
     smtp_password: SecretStr | None = Field(None, description="and with this password")
     ports_file: Path | None = Field(
         None, description="where the ports taken are written, as JSON, once listening"
     )
-    twilio_account_sid: str | None = Field(None, description="the one account the Twilio door knows")
+    twilio_account_sid: str | None = Field(None, description="the one account the Twilio endpoint knows")
     twilio_auth_token: SecretStr | None = Field(None, description="its auth token")
     fcm_account_file: Path | None = Field(
-        None, description="service account the FCM door trusts; may be written after the start"
+        None, description="service account the FCM endpoint trusts; may be written after the start"
     )
     fcm_project: str | None = Field(None, description="project pushes go to; the account's own when not set")
     entry_url: str | None = Field(None, description="where timelines are asked for")
@@ -42,9 +42,9 @@ class CatcherSettings(BaseSettings):
             ("twilio_account_sid", "twilio_auth_token"),
             ("entry_url", "api_key"),
         )
-        for one, other in pairs:
-            if (getattr(self, one) is None) != (getattr(self, other) is None):
-                raise ValueError(f"{_variable(one)} and {_variable(other)} must be set together")
+        for first, second in pairs:
+            if (getattr(self, first) is None) != (getattr(self, second) is None):
+                raise ValueError(f"{_variable(first)} and {_variable(second)} must be set together")
         return self
 
 

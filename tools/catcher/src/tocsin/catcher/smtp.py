@@ -1,4 +1,4 @@
-"""The SMTP door: takes what a mail provider would take, refuses what it would refuse."""
+"""The SMTP server: takes what a mail provider would take, refuses what it would refuse."""
 
 import asyncio
 import hmac

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 TWILIO_ACCOUNT = "AC" + "1" * 32
-TWILIO_TOKEN = "twilio-token"  # noqa: S105 the catcher's door on loopback, not a secret
+TWILIO_TOKEN = "twilio-token"  # noqa: S105 the catcher on loopback, not a secret
 _START_SECONDS = 30.0
 
 
@@ -57,7 +57,7 @@ class RunningCatcher:
         account: str = TWILIO_ACCOUNT,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Posts a form to the Twilio door; the answer may be a refusal."""
+        """Posts a form to the Twilio endpoint; the answer may be a refusal."""
         path = f"{self.url}/2010-04-01/Accounts/{account}/Messages.json"
         return httpx.post(path, data=form, auth=auth, headers=headers)
 

@@ -1,4 +1,4 @@
-"""The Twilio door: `POST /2010-04-01/Accounts/{sid}/Messages.json`, as Twilio documents it.
+"""The Twilio endpoint: `POST /2010-04-01/Accounts/{sid}/Messages.json`, as Twilio documents it.
 
 It refuses what the real API refuses, with its codes and its body, see `twilio_refusals`.
 """
@@ -20,7 +20,7 @@ from .twilio_refusals import Refusal, e164, refused
 _UNAUTHENTICATED = Refusal(401, 20003, "Authenticate")
 
 
-class TwilioDoor:
+class TwilioEndpoint:
     """One account; without one, everybody is refused."""
 
     def __init__(

@@ -38,11 +38,11 @@ def apply(
 ) -> None:
     """Create what is missing, set what differs, give every group its start. Never changes a partition count."""
     settings = load_settings(KafkaSettings)
-    wanted = apply_registry(
+    applying = apply_registry(
         settings, partitions=partitions, replication_factor=replication_factor, dry_run=dry_run
     )
     try:
-        plan = asyncio.run(wanted)
+        plan = asyncio.run(applying)
     except KafkaFault as fault:
         refuse(str(fault))
     if as_json:

@@ -15,7 +15,7 @@ from rich.console import Console
 from tocsin.dev.detached import running_entry, start_detached, stop_detached
 from tocsin.dev.errors import LocalStackError
 from tocsin.dev.foreground import run_until_cancelled
-from tocsin.dev.places import RUN
+from tocsin.dev.paths import RUN
 from tocsin.dev.progress import Steps
 from tocsin.dev.run_folder import RunFolder
 

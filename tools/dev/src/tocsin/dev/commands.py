@@ -33,6 +33,6 @@ async def run_command(arguments: Sequence[str], *, env: Mapping[str, str], log: 
     with log.open("ab") as file:
         file.write(f"$ python -m {' '.join(arguments)}\n".encode() + faults)
     if process.returncode != 0:
-        said = (faults or output).decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise StartFailed(f"`{' '.join(arguments)}` failed: {said[-1]} (log: {log})")
+        lines = (faults or output).decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise StartFailed(f"`{' '.join(arguments)}` failed: {lines[-1]} (log: {log})")
     return output.decode()

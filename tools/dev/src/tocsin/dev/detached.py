@@ -14,7 +14,7 @@ from tocsin.dev.errors import StartFailed
 from tocsin.dev.run_folder import RunFolder
 
 LOOK_EVERY = 0.1  # seconds
-STOP_WITHIN = 60.0  # seconds
+STOP_WITHIN = 90.0  # seconds
 
 
 def start_detached(folder: RunFolder, *, say: Callable[[str], None]) -> None:

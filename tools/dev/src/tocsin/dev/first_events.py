@@ -112,29 +112,30 @@ async def _wait_for(event: FirstEvent, *, api: Api, catcher: Api) -> Arrived | N
             while True:
                 messages = await _caught(event, catcher)
                 _, timeline = await api.call("GET", f"/v1/timelines/{event.notification}")
-                if {one["channel"] for one in messages} == CHANNELS and _in(timeline, "sent") == CHANNELS:
+                caught = {message["channel"] for message in messages}
+                if caught == _in(timeline, "sent") == CHANNELS:
                     return Arrived(event=event, messages=messages, timeline=timeline)
                 if _in(timeline, "skipped") or await _unmatched(event, api):
                     return None
                 await asyncio.sleep(0.1)
     except TimeoutError as exc:
-        caught = ", ".join(sorted(one["channel"] for one in messages)) or "nothing"
+        arrived = ", ".join(sorted(message["channel"] for message in messages)) or "nothing"
         raise StartFailed(
-            f"Of the event sent over {event.way}, {caught} arrived within {ARRIVE_WITHIN:.0f} s; "
+            f"Of the event sent over {event.way}, {arrived} arrived within {ARRIVE_WITHIN:.0f} s; "
             f"its timeline says sent for: {', '.join(sorted(_in(timeline, 'sent'))) or 'nothing'}"
         ) from exc
 
 
 async def _caught(event: FirstEvent, catcher: Api) -> list[dict[str, Any]]:
     messages = await catcher.do("GET", "/api/messages?brief=true")
-    return [one for one in messages if one["notification_id"] == event.notification]
+    return [message for message in messages if message["notification_id"] == event.notification]
 
 
 async def _unmatched(event: FirstEvent, api: Api) -> bool:
-    found = await api.do("GET", f"/v1/timelines?event={event.event_id}&status=event_unmatched")
-    return bool(found["data"])
+    unmatched = await api.do("GET", f"/v1/timelines?event={event.event_id}&status=event_unmatched")
+    return bool(unmatched["data"])
 
 
 def _in(timeline: dict[str, Any], status: str) -> set[str]:
     """The channels on which this has happened."""
-    return {one.get("channel") or "" for one in timeline.get("timeline", []) if one["status"] == status}
+    return {entry.get("channel") or "" for entry in timeline.get("timeline", []) if entry["status"] == status}

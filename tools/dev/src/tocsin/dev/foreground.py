@@ -8,11 +8,11 @@ from rich.console import Console
 from tocsin.dev.api import Api
 from tocsin.dev.first_events import Arrived, deliver, publish_over_http, publish_to_kafka
 from tocsin.dev.progress import Steps
+from tocsin.dev.report import report_addresses, report_caught, report_timeline
 from tocsin.dev.run_folder import RunFolder
 from tocsin.dev.sample import ENDPOINTS
 from tocsin.dev.seed import seed, wait_until_keys_work, wait_until_workflow_is_known
 from tocsin.dev.stack import Stack
-from tocsin.dev.tell import tell_addresses, tell_caught, tell_timeline
 
 
 async def run_until_cancelled(*, folder: RunFolder, console: Console) -> None:
@@ -24,9 +24,9 @@ async def run_until_cancelled(*, folder: RunFolder, console: Console) -> None:
         with steps.shown():
             await stack.up()
             arrived = await _first_events(stack, steps)
-        tell_caught(console, arrived)
-        tell_timeline(console, arrived[0])
-        tell_addresses(console, stack.addresses, folder=folder.path)
+        report_caught(console, arrived)
+        report_timeline(console, arrived[0])
+        report_addresses(console, stack.addresses, folder=folder.path)
         stack.publish_endpoints(ENDPOINTS)
         steps.say("\nReady. Ctrl-C ends it.")
         await asyncio.Event().wait()

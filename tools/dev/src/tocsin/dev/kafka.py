@@ -10,7 +10,7 @@ from typing import Self
 from tocsin.dev.errors import StartFailed
 from tocsin.dev.kafka_jars import jars, java
 from tocsin.dev.kafka_settings import LOG4J, Ports, Secured, server_properties
-from tocsin.dev.places import CACHE
+from tocsin.dev.paths import CACHE
 from tocsin.dev.processes import end, free_port, spawn, wait_for_port
 
 ATTEMPTS = 3  # a free port may be taken between finding and using it

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tocsin.dev.errors import LocalStackError, MissingTool
-from tocsin.dev.places import CACHE
+from tocsin.dev.paths import CACHE
 from tocsin.dev.processes import attached
 
 POM = Path(__file__).with_name("pom.xml")
@@ -22,12 +22,12 @@ OR_ELSE = "or name a running broker in KAFKA_BOOTSTRAP_SERVERS"
 def java() -> str:
     """Path of the Java program; raises MissingTool with what to install."""
     home = os.environ.get("JAVA_HOME")
-    found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
-    if found is None:
+    java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    if java is None:
         raise MissingTool(
             f"Apache Kafka needs Java 17 or newer: install it (Debian: apt install default-jre-headless), {OR_ELSE}."
         )
-    return found
+    return java
 
 
 def jars(*, cache: Path = CACHE) -> Path:

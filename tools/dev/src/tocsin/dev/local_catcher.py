@@ -1,4 +1,4 @@
-"""How the catcher is started in the local stack, and how the dispatchers are told of its doors."""
+"""How the catcher is started in the local stack, and how the dispatchers are told of its endpoints."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class LocalCatcher:
 
     @property
     def account_command(self) -> tuple[str, ...]:
-        """Writes the service account that its FCM door trusts and the push dispatcher signs with."""
+        """Writes the service account that its FCM endpoint trusts and the push dispatcher signs with."""
         return (
             "tocsin.catcher",
             "fcm-account",

@@ -1,35 +1,27 @@
-"""The dispatchers' provider instances in the local stack: all of them are the catcher's doors."""
+"""The dispatchers' provider instances in the local stack: all of them are the catcher's endpoints."""
 
 from pathlib import Path
 
 TWILIO_ACCOUNT = "AC" + "0" * 31 + "1"
-TWILIO_TOKEN = "local-stack-token"  # noqa: S105 -- opens the catcher's door on loopback, nothing else
+TWILIO_TOKEN = "local-stack-token"  # noqa: S105 -- the catcher on loopback, not a secret
 FCM_PROJECT = "tocsin-local"
 
 
 def write_providers(folder: Path, *, catcher: str, smtp_port: int, fcm_account: Path) -> None:
-    """Writes `email.toml`, `sms.toml` and `push.toml`, each with one instance named `catcher`."""
+    """Writes a file `<channel>.toml` for each channel, with one instance named `catcher`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "twilio-token").write_text(TWILIO_TOKEN)
-    email: dict[str, str | int] = {
-        "kind": "smtp",
-        "host": "127.0.0.1",
-        "port": smtp_port,
-        "tls": "none",
-        "helo": "localhost",
+    providers: dict[str, dict[str, str | int]] = {
+        "email": {"kind": "smtp", "host": "127.0.0.1", "port": smtp_port, "tls": "none", "helo": "localhost"},
+        "sms": {
+            "kind": "twilio",
+            "base_url": catcher,
+            "account_sid": TWILIO_ACCOUNT,
+            "auth_token_file": "twilio-token",
+        },
+        "push": {"kind": "fcm", "base_url": catcher, "service_account_file": str(fcm_account)},
     }
-    sms: dict[str, str | int] = {
-        "kind": "twilio",
-        "base_url": catcher,
-        "account_sid": TWILIO_ACCOUNT,
-        "auth_token_file": "twilio-token",
-    }
-    push: dict[str, str | int] = {
-        "kind": "fcm",
-        "base_url": catcher,
-        "service_account_file": str(fcm_account),
-    }
-    for channel, settings in (("email", email), ("sms", sms), ("push", push)):
+    for channel, settings in providers.items():
         (folder / f"{channel}.toml").write_text(_toml({"name": "catcher", **settings}))
 
 

@@ -52,7 +52,11 @@ class RunFolder:
         """Notes who we are and what we started, so that a later start recognises exactly these."""
         known = [_identity(pid) for pid in pids.values()]
         replace_file(
-            self._run, {"supervisor": _identity(os.getpid()), "started": [one for one in known if one]}
+            self._run,
+            {
+                "supervisor": _identity(os.getpid()),
+                "started": [identity for identity in known if identity],
+            },
         )
 
     def supervisor(self) -> psutil.Process | None:
@@ -60,7 +64,7 @@ class RunFolder:
         return _alive(self._read().get("supervisor"))
 
     def _end_leftovers(self) -> None:
-        left = [process for one in self._read().get("started", []) if (process := _alive(one))]
+        left = [process for identity in self._read().get("started", []) if (process := _alive(identity))]
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()

@@ -61,5 +61,5 @@ async def _until_answered(api: Api, method: str, path: str, body: object, *, unl
 
 def _codes(problem: dict[str, object]) -> set[object]:
     errors = problem.get("errors")
-    inner = [one.get("code") for one in errors] if isinstance(errors, list) else []
+    inner = [error.get("code") for error in errors] if isinstance(errors, list) else []
     return {problem.get("code"), *inner}

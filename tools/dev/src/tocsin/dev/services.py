@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.dev.processes import free_port
 
 PARTITIONS, SLOTS = 4, 2
-NAMES = ("router", "ledger", "dispatch-push", "dispatch-sms", "dispatch-email", "ingest")
+NAMES = ("router", "ledger", *(channel.dispatcher for channel in reversed(Channel)), "ingest")
 """In the order of their start: what takes longest first."""
 
 
@@ -55,7 +56,7 @@ def services(around: Surroundings) -> list[Service]:
             "ROUTER_UNSUBSCRIBE_KEYS": f"local:{around.unsubscribe_secret}",
         },
         "ingest": {},
-        **{f"dispatch-{channel}": _dispatcher(channel, around) for channel in ("email", "sms", "push")},
+        **{channel.dispatcher: _dispatcher(channel, around) for channel in Channel},
         "ledger": {},
     }
     return [_service(name, own[name], around) for name in NAMES]
@@ -66,16 +67,15 @@ def _service(name: str, env: Mapping[str, str], around: Surroundings) -> Service
     common = {
         "KAFKA_BOOTSTRAP_SERVERS": around.kafka,
         "DATABASE_URL": around.database,
-        "LANES": "critical,transactional,bulk",
+        "LANES": ",".join(Lane),
         "LOG_FORMAT": "text",
-        "SHUTDOWN_TIMEOUT": "8",
         "HTTP_HOST": "127.0.0.1",
         "HTTP_PORT": str(port),
     }
     return Service(name=name, env={**common, **env}, port=port)
 
 
-def _dispatcher(channel: str, around: Surroundings) -> dict[str, str]:
+def _dispatcher(channel: Channel, around: Surroundings) -> dict[str, str]:
     prefix = f"DISPATCH_{channel.upper()}_"
     return {
         f"{prefix}SLOTS": str(SLOTS),

@@ -17,7 +17,7 @@ from tocsin.dev.commands import run_command
 from tocsin.dev.entry import Entry
 from tocsin.dev.errors import StartFailed
 from tocsin.dev.local_catcher import LocalCatcher
-from tocsin.dev.processes import free_port, spawn
+from tocsin.dev.processes import end, free_port, spawn
 from tocsin.dev.progress import Steps
 from tocsin.dev.readiness import wait_until_ready
 from tocsin.dev.run_folder import RunFolder, replace_file
@@ -26,6 +26,7 @@ from tocsin.dev.servers import Servers
 from tocsin.dev.services import PARTITIONS, Service, Surroundings, services
 from tocsin.dev.supervisor import Program, Supervisor
 from tocsin.kafka import GroupAtWork, KafkaFault, KafkaSettings
+from tocsin.runtime.bounds import CLOSING, SHUTDOWN
 
 FORGOTTEN_WITHIN = 60.0
 """Seconds; a session lasts 6 to 45."""
@@ -58,7 +59,7 @@ class Stack:
             "entry": f"http://127.0.0.1:{self._entry_port}",
             "kafka": self._servers.kafka,
             "database": self._servers.database,
-            **{one.name: one.url for one in self._services},
+            **{service.name: service.url for service in self._services},
             "catcher": self._catcher.url,
             "catcher_smtp": self._catcher.smtp,
             **self._keys,
@@ -75,7 +76,7 @@ class Stack:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
-        await self._supervisor.stop_together({one.name for one in self._services})
+        await self._supervisor.stop_together({service.name for service in self._services})
         if self._entry is not None:
             await self._entry.close()
         await self._supervisor.stop()
@@ -107,17 +108,17 @@ class Stack:
 
     async def _start_services(self) -> None:
         self._services = services(self._surroundings())
-        addresses = {one.name: one.url for one in self._services}
+        addresses = {service.name: service.url for service in self._services}
         self._entry = Entry(port=self._entry_port, services=addresses)
         await self._entry.open()
-        for one in self._services:
-            self._supervisor.start(self._program(one.name, one.module, one.env))
+        for service in self._services:
+            self._supervisor.start(self._program(service.name, service.module, service.env))
         async with aiohttp.ClientSession() as client:
-            await _side_by_side(*(self._ready(one, client) for one in self._services))
+            await _side_by_side(*(self._ready(service, client) for service in self._services))
 
-    async def _ready(self, one: Service, client: aiohttp.ClientSession) -> None:
-        with self._steps.step(f"Starting {one.name}"):
-            await self._answers(one.name, f"{one.url}/readyz", client)
+    async def _ready(self, service: Service, client: aiohttp.ClientSession) -> None:
+        with self._steps.step(f"Starting {service.name}"):
+            await self._answers(service.name, f"{service.url}/readyz", client)
 
     async def _answers(self, name: str, url: str, client: aiohttp.ClientSession) -> None:
         hopeless = functools.partial(self._supervisor.hopeless, name)
@@ -129,7 +130,12 @@ class Stack:
     def _program(self, name: str, module: str, env: Mapping[str, str]) -> Program:
         log = self._folder.logs / f"{name}.log"
         log.unlink(missing_ok=True)
-        return Program(name=name, launch=functools.partial(_launch, module, env=env, log=log), log=log)
+        return Program(
+            name=name,
+            launch=functools.partial(_launch, module, env=env, log=log),
+            log=log,
+            stop=functools.partial(end, timeout=SHUTDOWN + CLOSING),
+        )
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(
@@ -142,9 +148,9 @@ class Stack:
 
     def _started(self) -> None:
         alive = {
-            one.name: (one.process.pid, one.log)
-            for one in self._supervisor.programs
-            if one.process is not None
+            program.name: (program.process.pid, program.log)
+            for program in self._supervisor.programs
+            if program.process is not None
         }
         self._folder.record({name: pid for name, (pid, _) in alive.items()})
         if "sample" in self.addresses:

@@ -52,7 +52,14 @@ class Supervisor:
 
     def hopeless(self, name: str) -> str | None:
         """Why waiting for the program makes no sense: it died young several times in a row. None while there is hope."""
-        dead = next((one for one in self.programs if one.name == name and one.deaths >= GIVE_UP_AFTER), None)
+        dead = next(
+            (
+                program
+                for program in self.programs
+                if program.name == name and program.deaths >= GIVE_UP_AFTER
+            ),
+            None,
+        )
         if dead is None:
             return None
         words = dead.log.read_text(errors="replace").split("\n") if dead.log.exists() else []

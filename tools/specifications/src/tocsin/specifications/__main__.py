@@ -12,13 +12,13 @@ def main() -> int:
     """Write what differs, or with `--check` name it and return 1."""
     given = _arguments()
     try:
-        wanted = readmes(given.services)
+        files = readmes(given.services)
     except MarkersMissing as missing:
         sys.stderr.write(f"{missing}\n")
         return 1
-    wanted |= {given.into / name: text for name, text in documents().items()}
-    stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
-    left_over = [path for path in given.into.rglob("*.json") if path not in wanted]
+    files |= {given.into / name: text for name, text in documents().items()}
+    stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
+    left_over = [path for path in given.into.rglob("*.json") if path not in files]
     if given.check:
         for path in [*stale, *left_over]:
             sys.stderr.write(f"{path} is stale: run `make contracts` and commit the result.\n")
@@ -27,8 +27,8 @@ def main() -> int:
         path.unlink()
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(wanted[path])
-    sys.stdout.write(f"{len(wanted)} documents, {len(stale)} written, {len(left_over)} removed.\n")
+        path.write_text(files[path])
+    sys.stdout.write(f"{len(files)} documents, {len(stale)} written, {len(left_over)} removed.\n")
     return 0
 
 

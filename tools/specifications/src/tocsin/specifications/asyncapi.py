@@ -95,7 +95,7 @@ def _messages() -> dict[str, Any]:
     headers = {
         f"ce_{name}": schema for name, schema in attributes.items() if name not in ("data", "datacontenttype")
     }
-    found: dict[str, Any] = {
+    messages: dict[str, Any] = {
         "cloudevent-binary": {
             "title": "CloudEvent, binary mode",
             "contentType": "application/json",
@@ -128,23 +128,23 @@ def _messages() -> dict[str, Any]:
         },
     }
     for name, title in TITLES.items():
-        found[name] = {
+        messages[name] = {
             "title": title,
             "contentType": "application/json",
             "payload": {"$ref": f"#/components/schemas/{name}"},
         }
-    return found
+    return messages
 
 
 def _schemas() -> dict[str, Any]:
     """Every record and every part of one, side by side, as references inside one document need them."""
-    found: dict[str, Any] = {CLOUDEVENT: cloudevent()}
+    schemas: dict[str, Any] = {CLOUDEVENT: cloudevent()}
     for name, record in RECORDS.items():
         schema = schema_of(record, reference="#/components/schemas/{model}")
         for part, definition in schema.pop("$defs", {}).items():
-            found[part] = _plain(definition)
-        found[name] = _plain(schema)
-    return found
+            schemas[part] = _plain(definition)
+        schemas[name] = _plain(schema)
+    return schemas
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from tocsin.specifications.schemas import schemas
 
 def documents() -> dict[str, str]:
     """Path → text, ready to write. The same code gives the same text."""
-    found: dict[str, Any] = {f"schemas/{name}.v1.json": schema for name, schema in schemas().items()}
-    found["asyncapi.json"] = asyncapi()
+    by_name: dict[str, Any] = {f"schemas/{name}.v1.json": schema for name, schema in schemas().items()}
+    by_name["asyncapi.json"] = asyncapi()
     services = service_openapi()
-    found |= {f"openapi/{service}.json": document for service, document in services.items()}
-    found["openapi.json"] = merged_openapi(services)
+    by_name |= {f"openapi/{service}.json": document for service, document in services.items()}
+    by_name["openapi.json"] = merged_openapi(services)
     return {
-        path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in found.items()
+        path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in by_name.items()
     }

@@ -9,9 +9,9 @@ from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.models import annotation_of
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.stops import StopRecord
+from tocsin.specifications.models import annotation_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: dict[str, Any] = {
@@ -28,12 +28,12 @@ CLOUDEVENT = "cloudevent"
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Name → schema, each complete in itself."""
-    found = {
+    by_name = {
         name: {"$schema": DIALECT, "$id": f"urn:tocsin:schema:{name}:v1"} | schema_of(record)
         for name, record in RECORDS.items()
     }
-    found[CLOUDEVENT] = {"$schema": DIALECT, "$id": f"urn:tocsin:schema:{CLOUDEVENT}:v1"} | cloudevent()
-    return found
+    by_name[CLOUDEVENT] = {"$schema": DIALECT, "$id": f"urn:tocsin:schema:{CLOUDEVENT}:v1"} | cloudevent()
+    return by_name
 
 
 def schema_of(record: Any, *, reference: str = "#/$defs/{model}") -> dict[str, Any]:

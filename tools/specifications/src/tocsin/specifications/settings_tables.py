@@ -24,14 +24,14 @@ def readmes(services: Path) -> dict[Path, str]:
 def settings_class(service: str) -> type[ServiceSettings]:
     """The settings of a service (`dispatch-email`): the one class of them that its module `settings` defines."""
     module = import_module(f"tocsin.{service.replace('-', '_')}.settings")
-    (found,) = (
+    (settings,) = (
         value
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, ServiceSettings)
         and value.__module__ == module.__name__
     )
-    return found
+    return settings
 
 
 def _with_table(folder: Path) -> str:

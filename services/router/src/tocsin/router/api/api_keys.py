@@ -119,18 +119,25 @@ async def rotate_api_key(
     old = await _require(db, caller.tenant, key_id)
     _refuse_more_than_own(caller, old["scopes"])
     if not store.works(old, now):
-        raise Problem(codes.CONFLICT, "This key has expired or was revoked; make a new one.")
+        raise Problem(
+            codes.CONFLICT, "This key has expired or was revoked. Create a new one with `POST /v1/api-keys`."
+        )
     if (other := await store.successor(db, caller.tenant, key_id, now)) is not None:
-        raise Problem(codes.CONFLICT, f"The key `{other}` replaces this one already.")
+        raise Problem(
+            codes.CONFLICT,
+            f"The key `{other}` was created to replace this one. Use it, or revoke it before you rotate again.",
+        )
     if old["replaces"] is not None:
         before = await store.load(db, caller.tenant, old["replaces"])
         if before is not None and store.works(before, now):
             raise Problem(
                 codes.CONFLICT,
-                f"The key `{before['id']}`, which this one replaces, still works: revoke it first.",
+                f"This key replaces the key `{before['id']}`, which still works. Revoke that one first.",
             )
-    wanted = NewApiKey(name=old["name"], mode=old["mode"], scopes=old["scopes"], expires_at=old["expires_at"])
-    created = await _create(db, caller.tenant, wanted, request, replaces=key_id)
+    replacement = NewApiKey(
+        name=old["name"], mode=old["mode"], scopes=old["scopes"], expires_at=old["expires_at"]
+    )
+    created = await _create(db, caller.tenant, replacement, request, replaces=key_id)
     await store.expire(db, caller.tenant, key_id, now + timedelta(seconds=body.overlap_seconds))
     log.info("API key rotated", tenant=caller.tenant, key=caller.key_id, rotated=key_id, created=created.id)
     return created
@@ -148,8 +155,14 @@ async def revoke_api_key(caller: Manager, db: Db, key_id: ApiKeyPath, request: R
 
 def _refuse_more_than_own(caller: Caller, scopes: list[Scope]) -> None:
     if "operate" in scopes and "operate" not in caller.scopes:
-        fault = Fault(pointer="/scopes", code="scope_missing", detail="Your key lacks `operate`")
-        raise Problem(codes.SCOPE_MISSING, "This needs a key with the scope `operate`.", errors=[fault])
+        fault = Fault(
+            pointer="/scopes", code="scope_missing", detail="Your key does not have the scope `operate`"
+        )
+        raise Problem(
+            codes.SCOPE_MISSING,
+            "Only a key with the scope `operate` may do this. Use such a key, or leave `operate` out.",
+            errors=[fault],
+        )
 
 
 async def _require(db: AsyncConnection, tenant: str, key_id: str) -> RowMapping:

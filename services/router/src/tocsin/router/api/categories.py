@@ -22,8 +22,8 @@ log = get_logger(__name__)
 router = APIRouter(tags=["Categories"])
 
 NO_PUBLIC_URL = (
-    "A category that recipients may switch off needs an unsubscribe page: "
-    "set PUBLIC_URL and ROUTER_UNSUBSCRIBE_KEYS and start the router again."
+    "Recipients can switch this category off, so its messages need an unsubscribe page, and this installation has none. "
+    "Set `default` to `required`, or ask your operator to set PUBLIC_URL and ROUTER_UNSUBSCRIBE_KEYS and to restart the router."
 )
 
 
@@ -85,7 +85,11 @@ async def save_category(
 ) -> Category:
     """Create the category, or make it what the body says. Sent twice, it changes nothing more."""
     if body.default != "required" and request.app.state.public_url is None:
-        fault = Fault(pointer="/default", code="public_url_missing", detail="Only `required` is possible")
+        fault = Fault(
+            pointer="/default",
+            code="public_url_missing",
+            detail="Only `required` is possible without an unsubscribe page",
+        )
         raise Problem(codes.INVALID_REQUEST, NO_PUBLIC_URL, errors=[fault])
     key = {"tenant": caller.tenant, "key": category}
     row, outcome = await put_row(db, categories, key=key, values=body.model_dump(), if_match=if_match)
@@ -110,7 +114,10 @@ async def delete_category(
         workflows.c.tenant == caller.tenant, workflows.c.category == category
     )
     if (first := (await db.execute(used.limit(1))).scalar()) is not None:
-        raise Problem(codes.CONFLICT, f"The workflow `{first}` is in this category.")
+        raise Problem(
+            codes.CONFLICT,
+            f"The workflow `{first}` uses this category. Give it another category, or delete it, first.",
+        )
     await db.execute(delete(categories).where(*here))
     await note_changed(db, "category", caller.tenant, category)
     log.info("category deleted", tenant=caller.tenant, key=caller.key_id, category=category)

@@ -24,8 +24,8 @@ async def list_devices(*, caller: Reader, db: Db, recipient: RecipientPath) -> D
     """All devices of a recipient, by id; at most 50."""
     if await store.load(db, caller.tenant, recipient) is None:
         raise not_found("recipient")
-    found = await store.load_devices(db, caller.tenant, [recipient])
-    return Devices(data=found.get(recipient, []))
+    by_recipient = await store.load_devices(db, caller.tenant, [recipient])
+    return Devices(data=by_recipient.get(recipient, []))
 
 
 @router.put(
@@ -44,13 +44,15 @@ async def save_device(
     """Add the device, or make it what the body says. Sent twice, it changes nothing more."""
     if await store.lock(db, caller.tenant, recipient) is None:
         raise not_found("recipient")
-    known = {
-        one.id: one for one in (await store.load_devices(db, caller.tenant, [recipient])).get(recipient, [])
-    }
+    by_recipient = await store.load_devices(db, caller.tenant, [recipient])
+    known = {known_device.id: known_device for known_device in by_recipient.get(recipient, [])}
     old = known.get(device)
     if old is None:
         if len(known) >= DEVICES_PER_RECIPIENT:
-            raise Problem(codes.CONFLICT, f"A recipient has at most {DEVICES_PER_RECIPIENT} devices.")
+            raise Problem(
+                codes.CONFLICT,
+                f"This recipient has {DEVICES_PER_RECIPIENT} devices, the most possible. Delete one first.",
+            )
         key = {"tenant": caller.tenant, "recipient": recipient, "id": device}
         added = insert(devices).values(**key, **body.model_dump())
         row = (await db.execute(added.returning(devices))).mappings().one()

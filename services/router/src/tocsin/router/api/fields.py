@@ -42,7 +42,8 @@ def email(value: str) -> str:
     usable = at and len(local) <= 64 and len(value) <= 254 and _LOCAL(local) and _DOMAIN(domain)
     if not usable:
         raise PydanticCustomError(
-            "email_invalid", "Not a mail address; write an international domain in its xn-- form"
+            "email_invalid",
+            "Not a mail address. Write `name@domain` in ASCII, an international domain in its xn-- form",
         )
     return value
 
@@ -55,7 +56,7 @@ def phone(value: str) -> str:
         number = None
     if number is None or not phonenumbers.is_possible_number(number):
         raise PydanticCustomError(
-            "phone_invalid", "Not a phone number with its country code, such as +493012345678"
+            "phone_invalid", "Not a phone number. Write it with its country code, such as +493012345678"
         )
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
@@ -66,14 +67,17 @@ def locale(value: str) -> str:
         return str(Locale.parse(value.replace("_", "-"), sep="-")).replace("_", "-")
     except (ValueError, UnknownLocaleError):
         raise PydanticCustomError(
-            "locale_unknown", "Not a language tag that is known, such as de or de-AT"
+            "locale_unknown", "Not a known language tag. Write a tag such as `de` or `de-AT`"
         ) from None
 
 
 def time_zone(value: str) -> str:
     """A zone of the IANA database."""
     if value not in _zones():
-        raise PydanticCustomError("time_zone_unknown", "Not a time zone that is known, such as Europe/Berlin")
+        raise PydanticCustomError(
+            "time_zone_unknown",
+            "Not a known time zone. Write a name of the IANA database, such as `Europe/Berlin`",
+        )
     return value
 
 
@@ -85,7 +89,10 @@ def _zones() -> frozenset[str]:
 def one_line(value: str) -> str:
     """Text without control characters: names, senders, keys of other systems."""
     if _CONTROL(value):
-        raise PydanticCustomError("control_character", "Control characters are not allowed")
+        raise PydanticCustomError(
+            "control_character",
+            "Control characters, such as line breaks and tabs, are not allowed here. Remove them",
+        )
     return value
 
 
@@ -101,20 +108,26 @@ def storable(value: Any) -> Any:
             case list() as items:
                 waiting += items
             case float() as number if not math.isfinite(number):
-                raise PydanticCustomError("number_invalid", "A number is larger than can be held")
+                raise PydanticCustomError(
+                    "number_invalid", "A number is infinite or too large. Send it as a string"
+                )
             case _:
                 pass
     return value
 
 
 def _check_text(text: str) -> None:
-    if "\x00" in text or (not text.isascii() and any("\ud800" <= one <= "\udfff" for one in text)):
-        raise PydanticCustomError("text_invalid", "A text holds a NUL or half a surrogate pair")
+    if "\x00" in text or (
+        not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+    ):
+        raise PydanticCustomError(
+            "text_invalid", "A text contains a NUL character or half a surrogate pair. Remove it"
+        )
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
     if stored_bytes(value) > ATTRIBUTES_BYTES:
-        raise PydanticCustomError("too_large", f"At most 32 KiB are taken{_DIGITS}")
+        raise PydanticCustomError("too_large", f"At most 32 KiB are possible. Send less{_DIGITS}")
     return value
 
 
@@ -141,7 +154,8 @@ def recipient_id(value: str) -> str:
     """1 to 256 bytes without control characters."""
     if not valid_recipient(value):
         raise PydanticCustomError(
-            "recipient_id_invalid", "1 to 256 bytes of UTF-8 without control characters"
+            "recipient_id_invalid",
+            "Not a recipient id. It has 1 to 256 bytes of UTF-8 and no control characters",
         )
     return value
 
@@ -153,34 +167,37 @@ def jmespath_expression(value: str) -> str:
     except JMESPathError as error:
         at = getattr(error, "lex_position", None)
         where = f" near character {at}" if at is not None else ""
-        raise PydanticCustomError("jmespath_invalid", f"Not a JMESPath expression{where}") from None
+        raise PydanticCustomError(
+            "jmespath_invalid",
+            f"Not a JMESPath expression{where}. Write one such as `data.order.customer_id`",
+        ) from None
     return value
 
 
 def data_schema(value: dict[str, Any]) -> dict[str, Any]:
     """A JSON Schema (draft 2020-12 unless it says otherwise) that stands alone."""
     if stored_bytes(value) > SCHEMA_BYTES:
-        raise PydanticCustomError("too_large", f"At most 1 MiB is taken{_DIGITS}")
+        raise PydanticCustomError("too_large", f"At most 1 MiB is possible. Shorten the schema{_DIGITS}")
     try:
         jsonschema_rs.validator_for(value, retriever=_refuse)
     except jsonschema_rs.ValidationError as error:
         path = json_pointer(error.instance_path)
         raise PydanticCustomError(
             "schema_invalid",
-            "Not a JSON Schema: {what}, at {path}",
+            "Not a JSON Schema, at {path}: {what}",
             {"what": error.message, "path": path or "its root"},
         ) from None
     return value
 
 
 def _refuse(_uri: str) -> Any:
-    raise ValueError("a schema of another place is not fetched")
+    raise ValueError("schemas are not fetched from other places: copy it under `$defs`")
 
 
 def distinct(values: list[Any]) -> list[Any]:
     """Each value once."""
     if len(set(values)) != len(values):
-        raise PydanticCustomError("repeated", "Each value may stand once")
+        raise PydanticCustomError("repeated", "A value is repeated. Write each value once")
     return values
 
 

@@ -52,8 +52,8 @@ async def successor(db: AsyncConnection, tenant: str, key_id: str, now: datetime
         api_keys.c.revoked_at.is_(None),
         or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now),
     )
-    found: str | None = (await db.execute(query.limit(1))).scalar()
-    return found
+    successor_id: str | None = (await db.execute(query.limit(1))).scalar()
+    return successor_id
 
 
 async def expire(db: AsyncConnection, tenant: str, key_id: str, at: datetime) -> None:

@@ -38,7 +38,7 @@ async def replace(db: AsyncConnection, tenant: str, recipient: str, old: Switche
     changed = {switch: enabled for switch, enabled in new.items() if old.get(switch) is not enabled}
     if gone:
         which = or_(
-            *(and_(*(getattr(preferences.c, n) == v for n, v in one._asdict().items())) for one in gone)
+            *(and_(*(getattr(preferences.c, n) == v for n, v in switch._asdict().items())) for switch in gone)
         )
         await db.execute(delete(preferences).where(*_of(tenant, recipient), which))
     if changed:

@@ -93,7 +93,7 @@ async def save_preferences(
     old = await store.load(db, caller.tenant, recipient)
     check_match(if_match, store.revision_of(old))
     await _refuse_faults(db, caller.tenant, body.preferences, old)
-    new = {one.switch: one.enabled for one in body.preferences}
+    new = {preference.switch: preference.enabled for preference in body.preferences}
     await store.replace(db, caller.tenant, recipient, old, new)
     log.info("preferences saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
     return await _answer(db, caller.tenant, new, response)
@@ -109,7 +109,7 @@ async def _answer(db: AsyncConnection, tenant: str, switches: Switches, response
         await db.execute(select(workflows).where(workflows.c.tenant == tenant).order_by(workflows.c.key))
     ).mappings()
     return Preferences(
-        stored=[_shown(one) for one in stored],
+        stored=[_shown(preference) for preference in stored],
         effective=list(_effective(stored, kinds.all(), flows.all())),
     )
 
@@ -122,7 +122,7 @@ def _effective(
         for channel in Channel:
             reached = [flow["key"] for flow in members if channel in flow["channels"]]
             for workflow in (None, *reached):
-                found = effective_preference(
+                effective = effective_preference(
                     stored,
                     channel=channel,
                     category=kind["key"],
@@ -133,19 +133,19 @@ def _effective(
                     channel=channel,
                     category=kind["key"],
                     workflow=workflow,
-                    enabled=found.enabled,
-                    rule=found.decided_by,
+                    enabled=effective.enabled,
+                    rule=effective.decided_by,
                 )
 
 
-def _shown(one: Preference) -> StoredPreference:
+def _shown(preference: Preference) -> StoredPreference:
     return StoredPreference.model_validate(
-        {name: value for name, value in one._asdict().items() if value != ANY}
+        {name: value for name, value in preference._asdict().items() if value != ANY}
     )
 
 
 async def _refuse_faults(
-    db: AsyncConnection, tenant: str, wanted: Sequence[StoredPreference], old: Switches
+    db: AsyncConnection, tenant: str, preferences: Sequence[StoredPreference], old: Switches
 ) -> None:
     """Raise the problem that names every switch that cannot be; those stored before may stay."""
     kinds = {
@@ -162,28 +162,51 @@ async def _refuse_faults(
     }
     faults: list[Fault] = []
     seen: set[Switch] = set()
-    for index, one in enumerate(wanted):
-        if one.switch in seen:
-            faults.append(_fault(index, "", "repeated", "This switch stands in the request already"))
-        seen.add(one.switch)
-        if old.get(one.switch) is not one.enabled:
-            faults += _faults(index, one, kinds, flows)
+    for index, preference in enumerate(preferences):
+        if preference.switch in seen:
+            faults.append(
+                _fault(
+                    index,
+                    "",
+                    "repeated",
+                    "The request has this channel, category and workflow twice. Remove one of the two",
+                )
+            )
+        seen.add(preference.switch)
+        if old.get(preference.switch) is not preference.enabled:
+            faults += _faults(index, preference, kinds, flows)
     if faults:
         only_required = all(fault.code == codes.CATEGORY_REQUIRED.name for fault in faults)
         code = codes.CATEGORY_REQUIRED if only_required else codes.INVALID_REQUEST
-        raise Problem(code, "See errors for each fault.", errors=faults)
+        raise Problem(
+            code,
+            "Some preferences cannot be saved; `errors` says which and why. Nothing was changed.",
+            errors=faults,
+        )
 
 
 def _faults(
-    index: int, one: StoredPreference, kinds: dict[str, str], flows: dict[str, str]
+    index: int, preference: StoredPreference, kinds: dict[str, str], flows: dict[str, str]
 ) -> Iterator[Fault]:
-    if one.category is not None and one.category not in kinds:
-        yield _fault(index, "/category", "unknown_category", "No category has this key")
-    if one.workflow is not None and one.workflow not in flows:
-        yield _fault(index, "/workflow", "unknown_workflow", "No workflow has this key")
-    category = one.category or flows.get(one.workflow or "")
-    if not one.enabled and category is not None and kinds.get(category) == "required":
-        detail = f"The category `{category}` is required and cannot be switched off"
+    if preference.category is not None and preference.category not in kinds:
+        yield _fault(
+            index,
+            "/category",
+            "unknown_category",
+            "No category has this key. Create it first, or correct the key",
+        )
+    if preference.workflow is not None and preference.workflow not in flows:
+        yield _fault(
+            index,
+            "/workflow",
+            "unknown_workflow",
+            "No workflow has this key. Create it first, or correct the key",
+        )
+    category = preference.category or flows.get(preference.workflow or "")
+    if not preference.enabled and category is not None and kinds.get(category) == "required":
+        detail = (
+            f"The category `{category}` is required, so it cannot be switched off. Leave this preference out"
+        )
         yield _fault(index, "/enabled", codes.CATEGORY_REQUIRED.name, detail)
 
 

@@ -4,12 +4,13 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
+from msgspec import structs
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tocsin.contracts.channels import ADDRESS_FIELDS
 from tocsin.contracts.directory import Template as TemplateRecord
-from tocsin.contracts.jobs import Content, EmailContent, PushContent, SmsContent
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.api import recipient_store, tenants
 from tocsin.router.api import template_store as store
@@ -28,7 +29,7 @@ from tocsin.router.api.rows import not_found
 from tocsin.router.api.template_store import TemplateName
 from tocsin.router.api.templates import Parts, refuse_faults
 from tocsin.router.api.transaction import Db
-from tocsin.router.policy import Facts, locale_candidates, person_of
+from tocsin.router.policy import StoredRecipient, locale_candidates, recipient_of
 from tocsin.router.templates import RenderFault, preview
 from tocsin.router.tokens import unsubscribe_url
 from tocsin.web import Fault, Problem, Reader, codes
@@ -91,8 +92,7 @@ async def preview_message(
     if flow is None or tenant is None:
         raise not_found("workflow")
     person = await _variables(db, caller.tenant, body.recipient)
-    wanted = body.locale or person.get("locale")
-    candidates = locale_candidates(wanted, tenant["default_locale"])
+    candidates = locale_candidates(body.locale or person.get("locale"), tenant["default_locale"])
     template, revision = await _template(db, caller.tenant, flow, body, candidates)
     public_url = request.app.state.public_url or str(request.base_url)
     context = {
@@ -106,9 +106,15 @@ async def preview_message(
     match await asyncio.to_thread(preview, template, context):
         case RenderFault(part, detail):
             fault = Fault(pointer=f"/parts/{part}" if part else "/parts", code="render_failed", detail=detail)
-            raise Problem(codes.RENDER_FAILED, "See errors for the variable.", errors=[fault])
+            raise Problem(
+                codes.RENDER_FAILED,
+                "The template cannot be rendered with this data; `errors` says what to change.",
+                errors=[fault],
+            )
         case content:
-            return Preview(channel=body.channel, locale=template.locale, revision=revision, **_parts(content))
+            return Preview(
+                channel=body.channel, locale=template.locale, revision=revision, **structs.asdict(content)
+            )
 
 
 async def _template(
@@ -127,19 +133,24 @@ async def _template(
         if body.revision is None and published not in {None, newest["revision"]}:
             newest = await store.load(db, name, published) or newest
         return _record(name, newest["revision"], newest["parts"]), newest["revision"]
-    raise Problem(codes.NOT_FOUND, f"There is no {body.channel} template in any of: {', '.join(candidates)}.")
+    raise Problem(
+        codes.NOT_FOUND,
+        f"This workflow has no {body.channel} template for {' or '.join(candidates)}. Save one, or send `parts`.",
+    )
 
 
 async def _variables(db: AsyncConnection, tenant: str, sample: SampleRecipient) -> dict[str, Any]:
     """What the template sees of a person, by the same rules as in a message."""
-    found = await recipient_store.load(db, tenant, sample.id)
-    stored = (
-        found[0].model_dump(include={"email", "phone", "locale", "time_zone", "attributes"}) if found else {}
-    )
+    match await recipient_store.load(db, tenant, sample.id):
+        case (known, _revision):
+            stored = known.model_dump(include={*ADDRESS_FIELDS, "locale", "time_zone", "attributes"})
+        case None:
+            stored = {}
     given = sample.model_dump(exclude={"id", "attributes"}, exclude_none=True)
     attributes = {**stored.get("attributes", {}), **sample.attributes}
-    person = person_of(sample.id, Facts(known=True, **{**stored, **given, "attributes": attributes}), None)
-    return person.variables() if person is not None else {}
+    person = StoredRecipient(known=True, **{**stored, **given, "attributes": attributes})
+    shown = recipient_of(sample.id, person, None)
+    return shown.variables() if shown is not None else {}
 
 
 def _record(name: TemplateName, revision: int, parts: dict[str, str]) -> TemplateRecord:
@@ -151,13 +162,3 @@ def _record(name: TemplateName, revision: int, parts: dict[str, str]) -> Templat
         revision=revision,
         parts=parts,
     )
-
-
-def _parts(content: Content) -> dict[str, Any]:
-    match content:
-        case EmailContent(subject=subject, text=text, html=html):
-            return {"subject": subject, "text": text, "html": html}
-        case SmsContent(body=body):
-            return {"body": body}
-        case PushContent(title=title, body=body, data=data):
-            return {"title": title, "body": body, "data": data}

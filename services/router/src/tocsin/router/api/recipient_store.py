@@ -8,14 +8,14 @@ from sqlalchemy import RowMapping, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tocsin.contracts.channels import ADDRESS_FIELDS
 from tocsin.router.api.recipient_models import Device, Recipient, RecipientWrite
 from tocsin.router.api.rows import Outcome, page_rows
 from tocsin.router.changes import raise_versions
 from tocsin.router.tables import devices, preferences, recipient_versions, recipients
 from tocsin.web import Paging
 
-_FIELDS = ("email", "phone", "locale", "time_zone", "attributes")
-_ADDRESSES = ("email", "phone")
+_FIELDS = (*ADDRESS_FIELDS, "locale", "time_zone", "attributes")
 
 _WITH_VERSION = select(recipients, func.coalesce(recipient_versions.c.version, 0).label("version")).outerjoin(
     recipient_versions,
@@ -30,14 +30,14 @@ async def load(db: AsyncConnection, tenant: str, recipient: str) -> tuple[Recipi
     row = (await db.execute(query)).mappings().first()
     if row is None:
         return None
-    return (await _dressed(db, tenant, [row]))[0], row["revision"]
+    return (await _with_devices(db, tenant, [row]))[0], row["revision"]
 
 
 async def load_page(db: AsyncConnection, tenant: str, paging: Paging) -> tuple[list[Recipient], str | None]:
     """A page of recipients by id, and the next one's cursor."""
     query = _WITH_VERSION.where(recipients.c.tenant == tenant)
     rows, after = await page_rows(db, query, order=[recipients.c.id], paging=paging)
-    return await _dressed(db, tenant, rows), after
+    return await _with_devices(db, tenant, rows), after
 
 
 async def lock(db: AsyncConnection, tenant: str, recipient: str) -> int | None:
@@ -47,16 +47,17 @@ async def lock(db: AsyncConnection, tenant: str, recipient: str) -> int | None:
     return revision
 
 
-async def save(db: AsyncConnection, tenant: str, wanted: Mapping[str, RecipientWrite]) -> dict[str, Outcome]:
-    """Make each recipient what is wanted; says what that took."""
+async def save(db: AsyncConnection, tenant: str, writes: Mapping[str, RecipientWrite]) -> dict[str, Outcome]:
+    """Make each recipient what its write says; the outcome of each, by id."""
     outcomes: dict[str, Outcome] = {}
-    missing = sorted(wanted)  # in one order, so that two requests wait for each other instead of deadlocking
+    missing = sorted(writes)  # in one order, so that two requests wait for each other instead of deadlocking
     while missing:
-        for made in await _insert(db, tenant, {one: wanted[one] for one in missing}):
+        for made in await _insert(db, tenant, {recipient: writes[recipient] for recipient in missing}):
             outcomes[made] = "created"
-        found = await _lock_all(db, tenant, [one for one in missing if one not in outcomes])
-        outcomes |= await _update(db, tenant, found, wanted)
-        missing = [one for one in missing if one not in outcomes]  # deleted between the two statements
+        rows = await _lock_all(db, tenant, [recipient for recipient in missing if recipient not in outcomes])
+        outcomes |= await _update(db, tenant, rows, writes)
+        # what is missing now was deleted between the two statements: try once more
+        missing = [recipient for recipient in missing if recipient not in outcomes]
     return outcomes
 
 
@@ -72,18 +73,18 @@ async def remove(db: AsyncConnection, tenant: str, recipient: str) -> None:
 async def load_devices(db: AsyncConnection, tenant: str, ids: Sequence[str]) -> dict[str, list[Device]]:
     """The devices of these recipients, by recipient, each list by device id."""
     query = select(devices).where(devices.c.tenant == tenant, devices.c.recipient.in_(ids))
-    found: dict[str, list[Device]] = defaultdict(list)
+    by_recipient: dict[str, list[Device]] = defaultdict(list)
     for row in (await db.execute(query.order_by(devices.c.id))).mappings():
-        found[row["recipient"]].append(Device.model_validate(row, from_attributes=False))
-    return found
+        by_recipient[row["recipient"]].append(Device.model_validate(row, from_attributes=False))
+    return by_recipient
 
 
-def _values(wanted: RecipientWrite) -> dict[str, Any]:
-    return {name: getattr(wanted, name) for name in _FIELDS}
+def _values(write: RecipientWrite) -> dict[str, Any]:
+    return {name: getattr(write, name) for name in _FIELDS}
 
 
-async def _insert(db: AsyncConnection, tenant: str, wanted: Mapping[str, RecipientWrite]) -> Sequence[str]:
-    rows = [{"tenant": tenant, "id": one, **_values(value)} for one, value in wanted.items()]
+async def _insert(db: AsyncConnection, tenant: str, writes: Mapping[str, RecipientWrite]) -> Sequence[str]:
+    rows = [{"tenant": tenant, "id": recipient, **_values(write)} for recipient, write in writes.items()]
     added = insert(recipients).values(rows).on_conflict_do_nothing().returning(recipients.c.id)
     made: Sequence[str] = (await db.execute(added)).scalars().all()
     return made
@@ -95,18 +96,18 @@ async def _lock_all(db: AsyncConnection, tenant: str, ids: Sequence[str]) -> Seq
 
 
 async def _update(
-    db: AsyncConnection, tenant: str, found: Sequence[RowMapping], wanted: Mapping[str, RecipientWrite]
+    db: AsyncConnection, tenant: str, rows: Sequence[RowMapping], writes: Mapping[str, RecipientWrite]
 ) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     changes, deprived = [], []
-    for row in found:
-        values = _values(wanted[row["id"]])
+    for row in rows:
+        values = _values(writes[row["id"]])
         if all(row[name] == value for name, value in values.items()):
             outcomes[row["id"]] = "unchanged"
             continue
         outcomes[row["id"]] = "updated"
         changes.append({"which": row["id"], **values})
-        if any(row[name] is not None and row[name] != values[name] for name in _ADDRESSES):
+        if any(row[name] is not None and row[name] != values[name] for name in ADDRESS_FIELDS):
             deprived.append(row["id"])
     if changes:
         where = (recipients.c.tenant == tenant) & (recipients.c.id == bindparam("which"))
@@ -117,6 +118,6 @@ async def _update(
     return outcomes
 
 
-async def _dressed(db: AsyncConnection, tenant: str, rows: Sequence[RowMapping]) -> list[Recipient]:
-    worn = await load_devices(db, tenant, [row["id"] for row in rows])
-    return [Recipient(**{**row, "devices": worn.get(row["id"], [])}) for row in rows]
+async def _with_devices(db: AsyncConnection, tenant: str, rows: Sequence[RowMapping]) -> list[Recipient]:
+    by_recipient = await load_devices(db, tenant, [row["id"] for row in rows])
+    return [Recipient(**{**row, "devices": by_recipient.get(row["id"], [])}) for row in rows]

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.observability import get_logger
 from tocsin.router.api import recipient_store as store
@@ -44,16 +45,16 @@ async def save_recipients(
     *, caller: Manager, db: Db, body: BulkRecipients, response: Response
 ) -> BulkAnswers:
     """Create or update up to 1,000 recipients; each has its own answer, in the order sent. Sent twice, it changes nothing more."""
-    answers, wanted = _sorted_out(body.recipients)
-    if wanted:
-        outcomes = await store.save(db, caller.tenant, {one.id: one for one in wanted.values()})
-        for index, one in wanted.items():
-            answers[index] = BulkAnswer(id=one.id, result=outcomes[one.id])
+    answers, valid = _sorted_out(body.recipients)
+    if valid:
+        outcomes = await store.save(db, caller.tenant, {write.id: write for write in valid.values()})
+        for index, write in valid.items():
+            answers[index] = BulkAnswer(id=write.id, result=outcomes[write.id])
     results = [answers[index] for index in range(len(body.recipients))]
-    refused = sum(1 for one in results if one.result == "refused")
+    refused = sum(1 for result in results if result.result == "refused")
     if refused:
-        response.status_code = 207 if wanted else 422
-    log.info("recipients saved", tenant=caller.tenant, key=caller.key_id, saved=len(wanted), refused=refused)
+        response.status_code = 207 if valid else 422
+    log.info("recipients saved", tenant=caller.tenant, key=caller.key_id, saved=len(valid), refused=refused)
     return BulkAnswers(results=results)
 
 
@@ -62,11 +63,9 @@ async def read_recipient(
     *, caller: Reader, db: Db, recipient: RecipientPath, response: Response
 ) -> Recipient:
     """One recipient."""
-    found = await store.load(db, caller.tenant, recipient)
-    if found is None:
-        raise not_found("recipient")
-    answer(response, revision=found[1])
-    return found[0]
+    stored, revision = await _require(db, caller.tenant, recipient)
+    answer(response, revision=revision)
+    return stored
 
 
 @router.put(
@@ -85,12 +84,10 @@ async def save_recipient(
     if if_match is not None:
         check_match(if_match, await store.lock(db, caller.tenant, recipient))
     outcome = (await store.save(db, caller.tenant, {recipient: body}))[recipient]
-    found = await store.load(db, caller.tenant, recipient)
-    if found is None:
-        raise not_found("recipient")
-    answer(response, revision=found[1], outcome=outcome)
+    stored, revision = await _require(db, caller.tenant, recipient)
+    answer(response, revision=revision, outcome=outcome)
     log.info("recipient saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient, outcome=outcome)
-    return found[0]
+    return stored
 
 
 @router.delete("/v1/recipients/{recipient}", status_code=204)
@@ -106,36 +103,45 @@ async def delete_recipient(
     log.info("recipient deleted", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
 
 
+async def _require(db: AsyncConnection, tenant: str, recipient: str) -> tuple[Recipient, int]:
+    loaded = await store.load(db, tenant, recipient)
+    if loaded is None:
+        raise not_found("recipient")
+    return loaded
+
+
 def _sorted_out(items: list[Any]) -> tuple[dict[int, BulkAnswer], dict[int, IdentifiedRecipient]]:
     """By index: the answers of those refused, and those that can be saved."""
     refused: dict[int, BulkAnswer] = {}
-    wanted: dict[int, IdentifiedRecipient] = {}
+    valid: dict[int, IdentifiedRecipient] = {}
     seen: set[str] = set()
     for index, item in enumerate(items):
         try:
-            one = IdentifiedRecipient.model_validate(item)
+            recipient = IdentifiedRecipient.model_validate(item)
         except ValidationError as error:
             refused[index] = BulkAnswer(id=_id_of(item), result="refused", errors=_faults(index, error))
             continue
-        if one.id in seen:
+        if recipient.id in seen:
             twice = ProblemError(
                 pointer=f"/recipients/{index}/id",
                 code="repeated",
-                detail="This id stands in the request already",
+                detail="The request has this id twice. Only the first was saved",
             )
-            refused[index] = BulkAnswer(id=one.id, result="refused", errors=[twice])
+            refused[index] = BulkAnswer(id=recipient.id, result="refused", errors=[twice])
             continue
-        seen.add(one.id)
-        wanted[index] = one
-    return refused, wanted
+        seen.add(recipient.id)
+        valid[index] = recipient
+    return refused, valid
 
 
 def _faults(index: int, error: ValidationError) -> list[ProblemError]:
     return [
         ProblemError(
-            pointer=json_pointer(["recipients", index, *one["loc"]]), code=one["type"], detail=one["msg"]
+            pointer=json_pointer(["recipients", index, *fault["loc"]]),
+            code=fault["type"],
+            detail=fault["msg"],
         )
-        for one in error.errors(include_url=False, include_input=False)
+        for fault in error.errors(include_url=False, include_input=False)
     ]
 
 

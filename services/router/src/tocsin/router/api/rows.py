@@ -21,7 +21,10 @@ def check_match(if_match: str | None, revision: int | str | None) -> None:
     if if_match is None:
         return
     if revision is None:
-        raise Problem(codes.PRECONDITION_FAILED, "There is nothing here any more, or not yet.")
+        raise Problem(
+            codes.PRECONDITION_FAILED,
+            "`If-Match` names a revision, and nothing exists under this address. Leave it out to create it.",
+        )
     require_match(if_match, revision)
 
 
@@ -72,7 +75,7 @@ def _after(order: Sequence[KeyedColumnElement[Any]], values: list[Any]) -> list[
         for value, column in zip(values, order, strict=True)
     )
     if not fits:
-        raise Problem(codes.INVALID_CURSOR, "Use `next_cursor` of the page before, as it is.")
+        raise Problem(codes.INVALID_CURSOR, "Send `next_cursor` of the page before, unchanged.")
     return values
 
 
@@ -100,4 +103,4 @@ def answer(response: Response, *, revision: int | str, outcome: Outcome | None =
 
 def not_found(what: str) -> Problem:
     """404 for what does not exist, or belongs to another tenant: a caller cannot tell the two apart."""
-    return Problem(codes.NOT_FOUND, f"No {what} has this name.")
+    return Problem(codes.NOT_FOUND, f"There is no {what} of this name.")

@@ -109,10 +109,12 @@ async def published_faults(
     """What of the workflow's published templates does not fit this data schema."""
     faults = []
     for row in await published(db, tenant, workflow):
-        found = await asyncio.to_thread(check_template, row["parts"], Channel(row["channel"]), data_schema)
-        for one in found:
-            where = f"template {row['channel']}/{row['locale']}, {one.pointer.removeprefix('/parts/')}"
-            faults.append(Fault(pointer="/data_schema", code=one.code, detail=f"{where}: {one.detail}"))
+        template_faults = await asyncio.to_thread(
+            check_template, row["parts"], Channel(row["channel"]), data_schema
+        )
+        for fault in template_faults:
+            where = f"template {row['channel']}/{row['locale']}, {fault.pointer.removeprefix('/parts/')}"
+            faults.append(Fault(pointer="/data_schema", code=fault.code, detail=f"{where}: {fault.detail}"))
     return faults
 
 

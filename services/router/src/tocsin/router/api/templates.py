@@ -214,10 +214,16 @@ async def refuse_faults(
     parts: dict[str, str], channel: Channel, data_schema: dict[str, object] | None
 ) -> None:
     """Raise the problem that names everything wrong with the parts; return when nothing is. Long ones take a second, in a thread."""
-    found = await asyncio.to_thread(check_template, parts, channel, data_schema)
-    if found:
-        faults = [Fault(pointer=one.pointer, code=one.code, detail=one.detail) for one in found]
-        raise Problem(codes.INVALID_TEMPLATE, "See errors for each fault.", errors=faults)
+    template_faults = await asyncio.to_thread(check_template, parts, channel, data_schema)
+    if template_faults:
+        faults = [
+            Fault(pointer=fault.pointer, code=fault.code, detail=fault.detail) for fault in template_faults
+        ]
+        raise Problem(
+            codes.INVALID_TEMPLATE,
+            "The template cannot be used; `errors` says what to change in which part.",
+            errors=faults,
+        )
 
 
 async def _answer(

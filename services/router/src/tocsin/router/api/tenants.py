@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, Field
@@ -39,9 +39,16 @@ _SMS_SENDER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-
 def _sms_sender(value: str) -> str:
     if not _SMS_SENDER(value):
         raise PydanticCustomError(
-            "sender_invalid", "An E.164 number, a short code, or up to 11 letters and digits"
+            "sender_invalid",
+            "Not a sender of SMS. Write an E.164 number, a short code, or up to 11 letters and digits",
         )
     return value
+
+
+if TYPE_CHECKING:
+    ChannelName = str
+else:
+    ChannelName = Literal[tuple(channel.value for channel in Channel)]
 
 
 class EmailSender(Body):
@@ -66,7 +73,7 @@ class Senders(Body):
 
 
 Providers = dict[
-    Literal["email", "sms", "push"],
+    ChannelName,
     Annotated[list[ProviderName], Field(max_length=10), AfterValidator(distinct)],
 ]
 
@@ -133,9 +140,11 @@ async def list_tenants(caller: Operator, db: Db, paging: PagingQuery) -> Page[Te
 async def create_tenant(caller: Operator, db: Db, body: NewTenant, response: Response) -> Tenant:
     """Create a tenant. Its first key is made with `POST /v1/tenants/{tenant}/api-keys`."""
     if await load(db, body.id) is not None:
-        fault = Fault(pointer="/id", code="already_exists", detail="A tenant has this id")
+        fault = Fault(pointer="/id", code="already_exists", detail="Another tenant has this id")
         raise Problem(
-            codes.ALREADY_EXISTS, "Choose another id, or change the one that exists.", errors=[fault]
+            codes.ALREADY_EXISTS,
+            "A tenant with this id exists. Choose another id, or change that tenant with `PUT /v1/tenants/{tenant}`.",
+            errors=[fault],
         )
     values = {name: value for name, value in body.columns().items() if name != "id"}
     row, _ = await put_row(db, tenants, key={"id": body.id}, values=values, if_match=None)

@@ -32,44 +32,48 @@ HEADERS = {
 @router.get("/u/{token}", response_class=HTMLResponse)
 async def show_unsubscribe_page(token: str, request: Request, db: Db) -> HTMLResponse:
     """A page with a button. Opening it changes nothing: mail scanners open every link."""
-    said = _tokens(request).verify(token)
-    if said is None:
+    unsubscription = _tokens(request).verify(token)
+    if unsubscription is None:
         return _refused(request, codes.INVALID_LINK.status)
-    names = await _names(db, said)
+    names = await _names(db, unsubscription)
     if names is None or names["default"] == "required":
         return _page(unsubscribe_page.required(names), 200)
-    return _page(unsubscribe_page.question(names, said.channel), 200)
+    return _page(unsubscribe_page.question(names, unsubscription.channel), 200)
 
 
 @router.post("/u/{token}", response_class=HTMLResponse)
 async def unsubscribe(token: str, request: Request, db: Db) -> HTMLResponse:
     """Switch the category off on the channel. Needs no cookie and no body; repeating it changes nothing more."""
-    said = _tokens(request).verify(token)
-    if said is None:
+    unsubscription = _tokens(request).verify(token)
+    if unsubscription is None:
         return _refused(request, codes.INVALID_LINK.status)
-    names = await _names(db, said)
+    names = await _names(db, unsubscription)
     if names is not None and names["default"] == "required":
         return _page(unsubscribe_page.required(names), codes.CATEGORY_REQUIRED.status)
     changed = names is not None and await preference_store.switch_off(
-        db, said.tenant, said.recipient, channel=said.channel, category=said.category
+        db,
+        unsubscription.tenant,
+        unsubscription.recipient,
+        channel=unsubscription.channel,
+        category=unsubscription.category,
     )
     log.info(
         "unsubscribed",
-        tenant=said.tenant,
-        recipient=said.recipient,
-        category=said.category,
-        channel=said.channel,
+        tenant=unsubscription.tenant,
+        recipient=unsubscription.recipient,
+        category=unsubscription.category,
+        channel=unsubscription.channel,
         changed=changed,
     )
-    return _page(unsubscribe_page.done(names, said.channel), 200)
+    return _page(unsubscribe_page.done(names, unsubscription.channel), 200)
 
 
-async def _names(db: AsyncConnection, said: Unsubscription) -> RowMapping | None:
+async def _names(db: AsyncConnection, unsubscription: Unsubscription) -> RowMapping | None:
     """What the page calls tenant and category; None when the tenant has no such category any more."""
     query = (
         select(tenants.c.name.label("tenant"), categories.c.name, categories.c.key, categories.c.default)
         .join(categories, categories.c.tenant == tenants.c.id)
-        .where(tenants.c.id == said.tenant, categories.c.key == said.category)
+        .where(tenants.c.id == unsubscription.tenant, categories.c.key == unsubscription.category)
     )
     return (await db.execute(query)).mappings().first()
 
@@ -82,7 +86,9 @@ def _tokens(request: Request) -> UnsubscribeTokens:
 def _refused(request: Request, status: int) -> HTMLResponse:
     """People get a page; programs get a problem."""
     if "text/html" not in request.headers.get("accept", ""):
-        raise Problem(codes.INVALID_LINK, "The link is incomplete, or too old.")
+        raise Problem(
+            codes.INVALID_LINK, "The link is incomplete, or too old. Use the link of a newer message."
+        )
     return _page(unsubscribe_page.invalid(), status)
 
 

@@ -6,6 +6,7 @@ from html import escape
 
 from sqlalchemy import RowMapping
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.vocabulary import Channel
 
 _STYLE = """
@@ -22,14 +23,12 @@ button:focus-visible { outline: 3px solid #f59e0b; outline-offset: 2px; }
 STYLE_HASH = "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 """The only style the page's security policy lets in."""
 
-_CHANNELS = {Channel.EMAIL: "email", Channel.SMS: "text message (SMS)", Channel.PUSH: "push notification"}
-
 
 def question(names: RowMapping, channel: Channel) -> str:
     """Asks once; the button posts to the same address."""
-    return _whole(
+    return _document(
         f"Unsubscribe from {_category(names)}?",
-        f"You will get no more of these messages{_from(names)} by {_CHANNELS[channel]}.",
+        f"You will get no more of these messages{_from(names)} by {CHANNELS[channel].label}.",
         '<form method="post"><button type="submit">Unsubscribe</button></form>',
     )
 
@@ -37,17 +36,17 @@ def question(names: RowMapping, channel: Channel) -> str:
 def done(names: RowMapping | None, channel: Channel) -> str:
     """Says that it is so from now on."""
     category = _category(names) if names is not None else "these messages"
-    return _whole(
+    return _document(
         "You are unsubscribed",
-        f"You will get no more of {category}{_from(names)} by {_CHANNELS[channel]}. You can close this page.",
+        f"You will get no more of {category}{_from(names)} by {CHANNELS[channel].label}. You can close this page.",
     )
 
 
 def required(names: RowMapping | None) -> str:
     """Says why there is no button."""
     if names is None:
-        return _whole("There is nothing to unsubscribe from", "These messages are no longer sent.")
-    return _whole(
+        return _document("There is nothing to unsubscribe from", "These messages are no longer sent.")
+    return _document(
         f"{_category(names)} cannot be switched off",
         f"These messages{_from(names)} are part of the service, so everybody who uses it gets them.",
     )
@@ -55,7 +54,7 @@ def required(names: RowMapping | None) -> str:
 
 def invalid() -> str:
     """Says what may have happened to the link."""
-    return _whole(
+    return _document(
         "This link does not work",
         "It is incomplete, or too old. Open the link in a newer message, or copy it again as a whole.",
     )
@@ -69,7 +68,7 @@ def _from(names: RowMapping | None) -> str:
     return f" from {escape(names['tenant'])}" if names is not None and names["tenant"] else ""
 
 
-def _whole(title: str, text: str, action: str = "") -> str:
+def _document(title: str, text: str, action: str = "") -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

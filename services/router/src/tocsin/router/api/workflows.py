@@ -102,7 +102,11 @@ async def save_workflow(
     key = {"tenant": caller.tenant, "key": workflow}
     row, outcome = await put_row(db, workflows, key=key, values=body.model_dump(), if_match=if_match)
     if faults := await published_faults(db, caller.tenant, workflow, body.data_schema):
-        raise Problem(codes.INVALID_REQUEST, "Published templates do not fit the data schema.", errors=faults)
+        raise Problem(
+            codes.INVALID_REQUEST,
+            "Published templates use data that this schema does not have; `errors` says which. Change the schema or the templates.",
+            errors=faults,
+        )
     if outcome != "unchanged":
         await note_changed(db, "workflow", caller.tenant, workflow)
     answer(response, revision=row["revision"], outcome=outcome)
@@ -131,5 +135,13 @@ async def _require_category(db: AsyncConnection, tenant: str, category: str) -> 
     """Return when the category exists, and stays until the transaction ends."""
     query = select(categories.c.key).where(categories.c.tenant == tenant, categories.c.key == category)
     if (await db.execute(query.with_for_update(read=True, key_share=True))).first() is None:
-        fault = Fault(pointer="/category", code="unknown_category", detail="No category has this key")
-        raise Problem(codes.UNKNOWN_CATEGORY, "Create the category first.", errors=[fault])
+        fault = Fault(
+            pointer="/category",
+            code="unknown_category",
+            detail="No category has this key. Create it first, or correct the key",
+        )
+        raise Problem(
+            codes.UNKNOWN_CATEGORY,
+            "This workflow names a category that does not exist. Create it with `PUT /v1/categories/{category}`.",
+            errors=[fault],
+        )

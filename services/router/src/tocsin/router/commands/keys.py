@@ -38,25 +38,25 @@ def create(  # noqa: PLR0917 - options have names
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make a key and print it, this one time: only its hash is stored."""
-    wanted = _scopes(scopes, admin)
+    granted = _scopes(scopes, admin)
     if mode not in get_args(Mode):
         refuse("--mode is live or test.")
     if not valid_tenant(tenant):
         refuse("--tenant has 1 to 63 characters of a-z, 0-9 and -.")
     key = new_key("test" if mode == "test" else "live")
-    asyncio.run(_store(key, tenant=tenant, name=name, scopes=wanted, create_tenant=create_tenant))
+    asyncio.run(_store(key, tenant=tenant, name=name, scopes=granted, create_tenant=create_tenant))
     if as_json:
-        shown = {"tenant": tenant, "id": key.id, "mode": mode, "name": name, "scopes": sorted(wanted)}
+        shown = {"tenant": tenant, "id": key.id, "mode": mode, "name": name, "scopes": sorted(granted)}
         typer.echo(json.dumps({**shown, "key": key.reveal()}))
     else:
         typer.echo(key.reveal())
-        typer.echo(f"For tenant {tenant}, with {', '.join(wanted)}. It is shown only now.", err=True)
+        typer.echo(f"For tenant {tenant}, with {', '.join(granted)}. It is shown only now.", err=True)
 
 
 def _scopes(given: list[str] | None, admin: bool) -> tuple[Scope, ...]:
     if admin:
         return ALL
-    named = {one.strip() for value in given or [] for one in value.split(",") if one.strip()}
+    named = {name.strip() for value in given or [] for name in value.split(",") if name.strip()}
     if not named:
         refuse(f"Name what the key may do, --scopes {','.join(ALL)}, or --admin for all of it.")
     if unknown := named - set(ALL):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.database import DatabaseSettings, create_engine
 from tocsin.router.migrations import MIGRATIONS
-from tocsin.runtime import NeedsOperator, load_settings
+from tocsin.runtime import OperatorError, load_settings
 
 
 @asynccontextmanager
@@ -21,7 +21,7 @@ async def database() -> AsyncIterator[AsyncEngine]:
     try:
         await MIGRATIONS.require(engine)
         yield engine
-    except NeedsOperator as error:
+    except OperatorError as error:
         refuse(str(error))
     except (OSError, TimeoutError, DBAPIError) as error:
         refuse(f"{settings.place} does not answer as it should: {type(error).__name__}.")

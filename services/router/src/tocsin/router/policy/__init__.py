@@ -1,27 +1,27 @@
-"""Who gets what, and why: pure functions over facts that were looked up before. No I/O, no clock of their own."""
+"""Who gets what, and why: pure functions over what was looked up before. No I/O, no clock of their own, no content.
 
-from tocsin.router.policy.deciding import Case, Ended, Send, Skip, Verdict, decide
-from tocsin.router.policy.expiry import expires_at
+Read `decide` first: a `DecisionInput` becomes `Deliver`, `Skip` or `Stop`, each with its `DecisionLog`.
+"""
+
+from tocsin.router.policy.decide import DecisionInput, DecisionOutcome, Deliver, Skip, Stop, decide
+from tocsin.router.policy.decision_log import DecisionLog
 from tocsin.router.policy.locales import locale_candidates
-from tocsin.router.policy.people import Facts, Person, person_of
-from tocsin.router.policy.preferences import ANY, Effective, Preference, effective_preference
-from tocsin.router.policy.trail import Trail
+from tocsin.router.policy.preferences import Preference, effective_preference
+from tocsin.router.policy.recipients import UNKNOWN, StoredRecipient, actor_of, recipient_of
 
 __all__ = [
-    "ANY",
-    "Case",
-    "Effective",
-    "Ended",
-    "Facts",
-    "Person",
+    "UNKNOWN",
+    "DecisionInput",
+    "DecisionLog",
+    "DecisionOutcome",
+    "Deliver",
     "Preference",
-    "Send",
     "Skip",
-    "Trail",
-    "Verdict",
+    "Stop",
+    "StoredRecipient",
+    "actor_of",
     "decide",
     "effective_preference",
-    "expires_at",
     "locale_candidates",
-    "person_of",
+    "recipient_of",
 ]

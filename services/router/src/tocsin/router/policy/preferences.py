@@ -24,7 +24,7 @@ class Preference(NamedTuple):
         return f"{self.channel}/{self.category}/{self.workflow}"
 
 
-class Effective(NamedTuple):
+class EffectivePreference(NamedTuple):
     """What holds, and what decided it: `required`, a preference's scope, or `default` (the category's)."""
 
     enabled: bool
@@ -34,9 +34,9 @@ class Effective(NamedTuple):
     """Why not; None when enabled."""
 
 
-_REQUIRED: Final = Effective(True, "required", Rule.CATEGORY, None)
-_ON: Final = Effective(True, "default", Rule.CATEGORY, None)
-_OFF: Final = Effective(False, "default", Rule.CATEGORY, Reason.CATEGORY_OFF)
+_REQUIRED: Final = EffectivePreference(True, "required", Rule.CATEGORY, None)
+_ON: Final = EffectivePreference(True, "default", Rule.CATEGORY, None)
+_OFF: Final = EffectivePreference(False, "default", Rule.CATEGORY, Reason.CATEGORY_OFF)
 
 
 def effective_preference(
@@ -46,7 +46,7 @@ def effective_preference(
     category: str,
     category_default: CategoryDefault,
     workflow: str,
-) -> Effective:
+) -> EffectivePreference:
     """What holds for this workflow of this category on this channel.
 
     A `required` category cannot be switched off. Else the most specific stored preference decides: one for the workflow
@@ -56,24 +56,24 @@ def effective_preference(
         return _REQUIRED
     best: Preference | None = None
     rank = -1
-    for one in stored:
-        its = _rank(one, channel, category, workflow)
-        if its > rank:
-            best, rank = one, its
+    for preference in stored:
+        own = _rank(preference, channel, category, workflow)
+        if own > rank:
+            best, rank = preference, own
     if best is None:
         return _ON if category_default == "on" else _OFF
-    return Effective(
+    return EffectivePreference(
         best.enabled, best.scope, Rule.PREFERENCE, None if best.enabled else Reason.PREFERENCE_OFF
     )
 
 
-def _rank(one: Preference, channel: str, category: str, workflow: str) -> int:
+def _rank(preference: Preference, channel: str, category: str, workflow: str) -> int:
     """How specific the preference is for this message; -1 when it is about something else."""
     rank = 0
     for named, asked, weight in (
-        (one.workflow, workflow, 4),
-        (one.category, category, 2),
-        (one.channel, channel, 1),
+        (preference.workflow, workflow, 4),
+        (preference.category, category, 2),
+        (preference.channel, channel, 1),
     ):
         if named == asked:
             rank += weight

@@ -1,8 +1,9 @@
 """What keeps one template small: its tags and filters, the size of an expression, and how far values may grow.
 
-The renderer counts what is printed and looks at the CPU's time before each tag and each turn of a loop. What happens between two looks is one
-expression; the rules here bound that: few operations each, and a value that was joined, added or gathered is never joined,
-added or gathered again, so that no chain of them doubles its way to a gigabyte.
+The renderer counts what is printed, and looks at the CPU's time before each tag and each turn of a loop. Between two looks one
+expression runs, and nothing can stop it. The rules here bound that expression: it has few operations, and a variable that was
+combined from others (`~`, `+`, `|join`, `|replace`, a list) is never combined again. Without that rule, thirty lines that each
+double a text would make a gigabyte.
 """
 
 from collections.abc import Iterator
@@ -11,17 +12,25 @@ from typing import Final, NamedTuple
 from jinja2 import nodes
 
 from tocsin.router.templates.language import FILTERS, STATEMENTS, TESTS
+from tocsin.router.templates.variables import written
 
 OPERATIONS: Final = 24
 """Operations (filters, comparisons, sums, list items) in one expression."""
 BRANCHES: Final = 24
 """`elif` after one `if`."""
 
-_GROWS: Final = (nodes.Concat, nodes.Add, nodes.List, nodes.Tuple, nodes.Dict)
-_GROWING_FILTERS: Final = frozenset({"join", "replace"})
+_COMBINING: Final[dict[type[nodes.Node], str]] = {
+    nodes.Concat: "~",
+    nodes.Add: "+",
+    nodes.List: "[…]",
+    nodes.Tuple: "(…)",
+    nodes.Dict: "{…}",
+}
+"""What makes one value of several, as it is written."""
+_COMBINING_FILTERS: Final = frozenset({"join", "replace"})
 _SORTING: Final = frozenset({"sort", "unique"})
 """On a long list these take milliseconds, where others take a tenth: at most two in one expression."""
-_NUMBERS_ONLY: Final = (nodes.Mul, nodes.Pow, nodes.Mod)
+_SORTING_WEIGHT: Final = OPERATIONS // 2 - 1
 _NUMBER_FILTERS: Final = frozenset({"int", "float", "round", "length", "count", "abs"})
 _EXPRESSIONS: Final = (
     nodes.Name,
@@ -66,113 +75,209 @@ class Breach(NamedTuple):
 
 def breaches(template: nodes.Template) -> list[Breach]:
     """Everything in the parsed template that the language does not have; empty when it may be rendered."""
-    found: list[Breach] = []
-    _statements(template.body, frozenset(), found)
-    return found
+    check = _LanguageCheck()
+    check.statements(template.body, {})
+    return check.breaches
 
 
-def _statements(body: list[nodes.Node], grown: frozenset[str], found: list[Breach]) -> frozenset[str]:
-    for node in body:
-        if not isinstance(node, STATEMENTS):
-            found.append(
-                Breach(
-                    node.lineno,
-                    f"The tag `{_tag(node)}` is not part of the language; it has for, if, set and with.",
+Combined = dict[str, str]
+"""The variables that were combined from others → with what, as it is written."""
+
+
+class _LanguageCheck:
+    """Goes through the template from top to bottom, and knows at each place which variables are combined values."""
+
+    def __init__(self) -> None:
+        self.breaches: list[Breach] = []
+
+    def _refuse(self, node: nodes.Node, detail: str) -> None:
+        self.breaches.append(Breach(node.lineno, detail))
+
+    def statements(self, body: list[nodes.Node], combined: Combined) -> Combined:
+        """Check the statements in order; which variables are combined values after the last."""
+        for node in body:
+            if isinstance(node, STATEMENTS):
+                combined = self._statement(node, combined)
+            else:
+                self._refuse(
+                    node,
+                    f"The tag `{_tag(node)}` cannot be used. Templates have `for`, `if`, `set` and `with`.",
                 )
+        return combined
+
+    def _statement(self, node: nodes.Node, combined: Combined) -> Combined:
+        match node:
+            case nodes.Output(nodes=expressions):
+                for expression in expressions:
+                    self._expression(expression, combined)
+            case nodes.If():
+                return self._branches(node, combined)
+            case nodes.For():
+                self._loop(node, combined)
+            case nodes.Assign(target=target, node=value):
+                self._expression(value, combined)
+                return self._bound(target, value, combined)
+            case nodes.AssignBlock(target=target, body=body):
+                if node.filter is not None:
+                    self._refuse(
+                        node,
+                        f"A `set` block cannot have a filter. Apply it where you print the variable: `{{{{ {written(target)}|… }}}}`.",
+                    )
+                # a `set` inside a `set` block is seen after it; what the block prints, the meter counts
+                return self._bound(target, None, self.statements(body, combined))
+            case nodes.With(targets=targets, values=values, body=body):
+                inner = combined  # minijinja lets a later value use an earlier target of the same tag
+                for target, value in zip(targets, values, strict=True):
+                    self._expression(value, inner)
+                    inner = self._bound(target, value, inner)
+                self.statements(body, inner)
+        return combined
+
+    def _branches(self, node: nodes.If, combined: Combined) -> Combined:
+        if len(node.elif_) > BRANCHES:
+            self._refuse(
+                node,
+                f"An `if` can have at most {BRANCHES} `elif`; this one has {len(node.elif_)}. "
+                "Put the others into a second `if` inside its `else`.",
             )
-            continue
-        grown = _statement(node, grown, found)
-    return grown
+        after = dict(combined)  # a `set` inside `if` is seen after it
+        for branch in (node, *node.elif_):
+            self._expression(branch.test, combined)
+            after |= self.statements(branch.body, combined)
+        return after | self.statements(node.else_, combined)
 
+    def _loop(self, node: nodes.For, combined: Combined) -> None:
+        if node.recursive:
+            self._refuse(node, "A loop cannot be `recursive`. Write a `for` inside the `for` for each level.")
+        self._expression(node.iter, combined)
+        inner = self._bound(node.target, node.iter, combined)
+        if node.test is not None:
+            self._expression(node.test, inner)
+        self.statements(node.body, inner)
+        self.statements(node.else_, combined)
 
-def _statement(node: nodes.Node, grown: frozenset[str], found: list[Breach]) -> frozenset[str]:
-    if isinstance(node, nodes.Output):
-        for expression in node.nodes:
-            _expression(expression, grown, found)
-    elif isinstance(node, nodes.If):
-        _branches(node, grown, found)
-    elif isinstance(node, nodes.For):
-        _loop(node, grown, found)
-    elif isinstance(node, nodes.Assign):
-        _expression(node.node, grown, found)
-        return _bind(node.target, _is_grown(node.node, grown), grown, found)
-    elif isinstance(node, nodes.AssignBlock):
-        if node.filter is not None:
-            found.append(
-                Breach(node.lineno, "A `set` block takes no filter; apply it where the variable is printed.")
+    def _bound(self, target: nodes.Node, value: nodes.Node | None, combined: Combined) -> Combined:
+        """Which variables are combined values once `target` has the value; None: what a `set` block prints."""
+        names = []
+        for node in (target, *_walk(target)):
+            if isinstance(node, nodes.NSRef):
+                self._refuse(
+                    node,
+                    f"`namespace` cannot be used. Set a plain variable instead: `{{% set {node.attr} = … %}}`.",
+                )
+            elif isinstance(node, nodes.Name):
+                names.append(node.name)
+        others = {name: operator for name, operator in combined.items() if name not in names}
+        operator = None if value is None else _combined_with(value, combined)
+        return others if operator is None else others | dict.fromkeys(names, operator)
+
+    def _expression(self, expression: nodes.Node, combined: Combined) -> None:
+        operations = 0
+        for node in (expression, *_walk(expression)):
+            if not isinstance(node, _EXPRESSIONS):
+                self._refuse(node, f"`{_tag(node)}` cannot be used in an expression.")
+                continue
+            operations += _weight(node)
+            self._node(node, combined)
+        if operations > OPERATIONS:
+            self._refuse(
+                expression,
+                f"This expression has {operations} operations; at most {OPERATIONS} are possible "
+                f"(`|sort` and `|unique` count as {_SORTING_WEIGHT} each). Split it with `{{% set … %}}`.",
             )
-        _statements(node.body, grown, found)
-        return _bind(node.target, False, grown, found)
-    elif isinstance(node, nodes.With):
-        inner = grown
-        for target, value in zip(node.targets, node.values, strict=True):
-            _expression(value, grown, found)
-            inner = _bind(target, _is_grown(value, grown), inner, found)
-        _statements(node.body, inner, found)
-    return grown
 
-
-def _branches(node: nodes.If, grown: frozenset[str], found: list[Breach]) -> None:
-    if len(node.elif_) > BRANCHES:
-        found.append(Breach(node.lineno, f"An `if` may have at most {BRANCHES} `elif`."))
-    for one in (node, *node.elif_):
-        _expression(one.test, grown, found)
-        _statements(one.body, grown, found)
-    _statements(node.else_, grown, found)
-
-
-def _loop(node: nodes.For, grown: frozenset[str], found: list[Breach]) -> None:
-    if node.recursive:
-        found.append(Breach(node.lineno, "A recursive loop is not part of the language."))
-    _expression(node.iter, grown, found)
-    inner = _bind(node.target, _is_grown(node.iter, grown), grown, found)
-    if node.test is not None:
-        _expression(node.test, inner, found)
-    _statements(node.body, inner, found)
-    _statements(node.else_, grown, found)
-
-
-def _bind(target: nodes.Node, is_grown: bool, grown: frozenset[str], found: list[Breach]) -> frozenset[str]:
-    names = set()
-    for name in [target, *_walk(target)]:
-        if isinstance(name, nodes.NSRef):
-            found.append(Breach(name.lineno, "`namespace` is not part of the language."))
-        elif isinstance(name, nodes.Name):
-            names.add(name.name)
-    return grown | names if is_grown else grown - names
-
-
-def _is_grown(expression: nodes.Node, grown: frozenset[str]) -> bool:
-    for node in (expression, *_walk(expression)):
-        if _grows(node) or (isinstance(node, nodes.Name) and node.name in grown):
-            return True
-    return False
-
-
-def _grows(node: nodes.Node) -> bool:
-    return isinstance(node, _GROWS) or (isinstance(node, nodes.Filter) and node.name in _GROWING_FILTERS)
-
-
-def _expression(expression: nodes.Node, grown: frozenset[str], found: list[Breach]) -> None:
-    operations = 0
-    for node in (expression, *_walk(expression)):
-        if not isinstance(node, _EXPRESSIONS):
-            found.append(Breach(node.lineno, f"`{_tag(node)}` is not part of the language."))
-            continue
-        operations += _weight(node)
-        _check(node, grown, found)
-    if operations > OPERATIONS:
-        found.append(
-            Breach(
-                expression.lineno,
-                f"An expression may have at most {OPERATIONS} operations; use `set` to split it.",
-            )
+    def _node(self, node: nodes.Node, combined: Combined) -> None:
+        match node:
+            case nodes.Filter():
+                self._filter(node)
+            case nodes.Test(name=name) if name not in TESTS:
+                self._refuse(node, f"The test `is {name}` cannot be used. {_tests()}")
+            case nodes.Call():
+                self._call(node)
+            case nodes.Mul() | nodes.Pow() | nodes.Mod():
+                self._numbers(node)
+        operator = _operator(node)
+        if operator is None:
+            return
+        variable = next(
+            (n.name for n in _walk(node) if isinstance(n, nodes.Name) and n.name in combined), None
         )
+        if variable is not None:
+            self._refuse(
+                node,
+                f"`{variable}` was made with `{combined[variable]}`, so `{operator}` cannot be used on it. "
+                f"Print it where you need it, `{{{{ {variable} }}}}`, or do both in one expression.",
+            )
+
+    def _numbers(self, node: nodes.BinExpr) -> None:
+        for side in (node.left, node.right):
+            if not _is_number(side):
+                value = written(side)
+                remedy = (
+                    "Write `|int` or `|float` after it"
+                    if "…" in value
+                    else f"Write `{value}|int` or `{value}|float`"
+                )
+                self._refuse(
+                    node, f"Both sides of `{node.operator}` must be numbers, whatever the data. {remedy}."
+                )
+                return
+
+    def _filter(self, node: nodes.Filter) -> None:
+        if node.name not in FILTERS:
+            self._refuse(
+                node, f"The filter `|{node.name}` cannot be used. Filters are {', '.join(sorted(FILTERS))}."
+            )
+        if node.name == "map" and (
+            node.args or not all(keyword.key in ("attribute", "default") for keyword in node.kwargs)
+        ):
+            self._refuse(
+                node,
+                "`|map` can only pick an attribute: `|map(attribute='name')`. To apply a filter to each item, use `for`.",
+            )
+        if node.dyn_args is not None or node.dyn_kwargs is not None:
+            self._refuse(
+                node, f"The arguments of `|{node.name}` cannot be unpacked with `*`. {_EACH_ARGUMENT}"
+            )
+
+    def _call(self, node: nodes.Call) -> None:
+        called = written(node.node)
+        if called not in ("range", "loop.cycle"):
+            self._refuse(
+                node,
+                f"`{called}(…)` cannot be called; only `range(…)` and `loop.cycle(…)` can. "
+                "Values are changed by filters: `{{ data.name|upper }}`.",
+            )
+        elif node.dyn_args is not None or node.dyn_kwargs is not None:
+            self._refuse(node, f"The arguments of `{called}` cannot be unpacked with `*`. {_EACH_ARGUMENT}")
+
+
+_EACH_ARGUMENT: Final = "Write each argument out."
+
+
+def _tests() -> str:
+    return f"Tests are {', '.join(sorted(name for name in TESTS if name.isalpha()))}."
+
+
+def _operator(node: nodes.Node) -> str | None:
+    """How the node combines several values into one, as it is written; None when it does not."""
+    if isinstance(node, nodes.Filter):
+        return f"|{node.name}" if node.name in _COMBINING_FILTERS else None
+    return _COMBINING.get(type(node))
+
+
+def _combined_with(expression: nodes.Node, combined: Combined) -> str | None:
+    """What combines the expression's value, itself or in a variable that stands in it; None when nothing does."""
+    for node in (expression, *_walk(expression)):
+        operator = combined.get(node.name) if isinstance(node, nodes.Name) else _operator(node)
+        if operator is not None:
+            return operator
+    return None
 
 
 def _weight(node: nodes.Node) -> int:
     if isinstance(node, nodes.Filter) and node.name in _SORTING:
-        return OPERATIONS // 2 - 1
+        return _SORTING_WEIGHT
     if isinstance(node, nodes.List | nodes.Tuple | nodes.Dict):
         return len(node.items)
     if isinstance(node, nodes.Concat):
@@ -180,53 +285,6 @@ def _weight(node: nodes.Node) -> int:
     return int(
         isinstance(node, nodes.Filter | nodes.Test | nodes.Operand | nodes.BinExpr | nodes.Call | nodes.Slice)
     )
-
-
-def _check(node: nodes.Node, grown: frozenset[str], found: list[Breach]) -> None:
-    if isinstance(node, nodes.Filter):
-        _check_filter(node, found)
-    elif isinstance(node, nodes.Test) and node.name not in TESTS:
-        found.append(Breach(node.lineno, f"The test `{node.name}` is not part of the language."))
-    elif isinstance(node, nodes.Call):
-        _check_call(node, found)
-    elif isinstance(node, _NUMBERS_ONLY) and not (_is_number(node.left) and _is_number(node.right)):
-        found.append(
-            Breach(
-                node.lineno,
-                f"Both sides of `{node.operator}` must be numbers for certain: write `|int` or `|float` after them.",
-            )
-        )
-    if _grows(node) and any(isinstance(name, nodes.Name) and name.name in grown for name in _walk(node)):
-        found.append(
-            Breach(
-                node.lineno,
-                "A variable that was joined, added or gathered once may not be so again; print it as it is.",
-            )
-        )
-
-
-def _check_filter(node: nodes.Filter, found: list[Breach]) -> None:
-    if node.name not in FILTERS:
-        found.append(Breach(node.lineno, f"The filter `{node.name}` is not part of the language."))
-    if node.name == "map" and (
-        node.args or not all(keyword.key in ("attribute", "default") for keyword in node.kwargs)
-    ):
-        found.append(Breach(node.lineno, "`map` takes `attribute=` (and `default=`), not a filter's name."))
-    if node.dyn_args is not None or node.dyn_kwargs is not None:
-        found.append(Breach(node.lineno, "Arguments are written out, not unpacked with `*`."))
-
-
-def _check_call(node: nodes.Call, found: list[Breach]) -> None:
-    called = node.node
-    is_range = isinstance(called, nodes.Name) and called.name == "range"
-    is_cycle = (
-        isinstance(called, nodes.Getattr)
-        and called.attr == "cycle"
-        and isinstance(called.node, nodes.Name)
-        and called.node.name == "loop"
-    )
-    if not (is_range or is_cycle) or node.dyn_args is not None or node.dyn_kwargs is not None:
-        found.append(Breach(node.lineno, "Only `range(…)` and `loop.cycle(…)` may be called."))
 
 
 def _is_number(node: nodes.Node) -> bool:
@@ -251,5 +309,15 @@ def _walk(node: nodes.Node) -> Iterator[nodes.Node]:
         yield from _walk(child)
 
 
+_TAGS: Final = {
+    "CallBlock": "call",
+    "FilterBlock": "filter",
+    "FromImport": "from",
+    "ScopedEvalContextModifier": "autoescape",
+}
+
+
 def _tag(node: nodes.Node) -> str:
-    return type(node).__name__.lower()
+    """The tag's name as authors write it."""
+    kind = type(node).__name__
+    return _TAGS.get(kind, kind.lower())

@@ -1,15 +1,18 @@
 """What is said about a template before it is saved."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import jinja2
 from jinja2 import nodes
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
-from tocsin.router.templates.language import PARTS, SOURCE_CHARS, TEMPLATE_CHARS, parser
+from tocsin.router.templates.language import SOURCE_CHARS, TEMPLATE_CHARS, parser
 from tocsin.router.templates.variables import unknown_variables
+
+TOO_DEEP: Final = "Tags or brackets are nested too deep: use fewer levels."
 
 
 class TemplateFault(NamedTuple):
@@ -31,7 +34,7 @@ def check_template(
     faults = list(_check_names(set(parts), channel))
     lengths = [len(source) for source in parts.values()]
     if sum(lengths) > TEMPLATE_CHARS and max(lengths) <= SOURCE_CHARS:
-        detail = f"All parts together may have at most {TEMPLATE_CHARS} characters."
+        detail = f"All parts together have {sum(lengths)} characters; at most {TEMPLATE_CHARS} are possible. Shorten them."
         return [*faults, TemplateFault("/parts", "template_too_long", detail)]
     for name, source in parts.items():
         faults.extend(_check_part(f"/parts/{_escaped(name)}", source, data_schema))
@@ -43,29 +46,38 @@ def parse(source: str) -> nodes.Template:
     try:
         return parser.parse(source)
     except RecursionError as error:
-        raise jinja2.TemplateSyntaxError("the nesting is too deep", 1) from error
+        raise jinja2.TemplateSyntaxError(TOO_DEEP.removesuffix("."), 1) from error
 
 
 def _check_names(names: set[str], channel: Channel) -> Iterator[TemplateFault]:
-    required, allowed = PARTS[channel]
-    for name in sorted(required - names):
-        yield TemplateFault("/parts", "part_missing", f"A template for {channel} needs the part `{name}`.")
-    if channel is Channel.EMAIL and not names & {"text", "html"}:
+    spec = CHANNELS[channel]
+    for part in spec.parts:
+        if part.required and part.name not in names:
+            yield TemplateFault(
+                "/parts", "part_missing", f"A template for {channel} needs the part `{part.name}`."
+            )
+    if spec.one_of and not names.intersection(spec.one_of):
+        either = " or ".join(f"`{name}`" for name in spec.one_of)
         yield TemplateFault(
-            "/parts", "part_missing", "A template for email needs `text` or `html`, best both."
+            "/parts", "part_missing", f"A template for {channel} needs {either}. Write both if you can."
         )
-    for name in sorted(names - allowed):
-        if channel is Channel.PUSH and name.startswith("data.") and name != "data.":
+    known = list(spec.part_names)
+    prefix = f"{spec.named_parts}." if spec.named_parts is not None else None
+    for name in sorted(names.difference(known)):
+        if prefix is not None and name.startswith(prefix) and name != prefix:
             continue
-        known = ", ".join(sorted(allowed)) + (", data.<name>" if channel is Channel.PUSH else "")
-        yield TemplateFault(
-            f"/parts/{_escaped(name)}", "part_unknown", f"A template for {channel} has the parts {known}."
-        )
+        listed = ", ".join(known + ([f"{prefix}<name>"] if prefix is not None else []))
+        detail = f"A template for {channel} has no part `{name}`. Its parts are: {listed}."
+        yield TemplateFault(f"/parts/{_escaped(name)}", "part_unknown", detail)
 
 
 def _check_part(pointer: str, source: str, data_schema: Mapping[str, Any] | None) -> Iterator[TemplateFault]:
     if len(source) > SOURCE_CHARS:
-        yield TemplateFault(pointer, "part_too_long", f"A part may have at most {SOURCE_CHARS} characters.")
+        yield TemplateFault(
+            pointer,
+            "part_too_long",
+            f"This part has {len(source)} characters; at most {SOURCE_CHARS} are possible. Shorten it.",
+        )
         return
     try:
         tree = parse(source)
@@ -73,17 +85,17 @@ def _check_part(pointer: str, source: str, data_schema: Mapping[str, Any] | None
         yield TemplateFault(pointer, "template_syntax", f"Line {error.lineno}: {error.message}.")
         return
     try:
-        found, missing = breaches(tree), unknown_variables(tree, data_schema)
+        forbidden, missing = breaches(tree), unknown_variables(tree, data_schema)
     except RecursionError:
-        yield TemplateFault(pointer, "template_forbidden", "The nesting is too deep.")
+        yield TemplateFault(pointer, "template_forbidden", TOO_DEEP)
         return
-    for breach in found:
+    for breach in forbidden:
         yield TemplateFault(pointer, "template_forbidden", f"Line {breach.line}: {breach.detail}")
     for unknown in missing:
         yield TemplateFault(
             pointer,
             "variable_unknown",
-            f"Line {unknown.line}: `{unknown.path}` does not exist; {unknown.why}.",
+            f"Line {unknown.line}: Unknown variable `{unknown.path}`. {unknown.instead}",
         )
 
 

@@ -28,7 +28,7 @@ def join(values: Iterable[Any], separator: str = "", attribute: str | None = Non
         text = _text(value if attribute is None else value[attribute])
         total += len(text) + len(separator)
         if total > LONGEST:
-            raise FilterRefused(f"`join` yields more than {LONGEST} characters")
+            raise FilterRefused(f"`|join` makes more than {LONGEST} characters; join fewer or shorter values")
         texts.append(text)
     return separator.join(texts)
 
@@ -37,14 +37,14 @@ def replace(text: str, old: str, new: str) -> str:
     """Every `old` in the text becomes `new`."""
     text, old, new = str(text), str(old), str(new)
     if len(text) + text.count(old) * max(len(new) - len(old), 0) > LONGEST:
-        raise FilterRefused(f"`replace` yields more than {LONGEST} characters")
+        raise FilterRefused(f"`|replace` makes more than {LONGEST} characters; use it on a shorter text")
     return text.replace(old, new)
 
 
 def few(values: Any) -> Any:
     """The values as they are, in front of `sort` and `unique` (`metering`)."""
     if isinstance(values, Sized) and len(values) > SORTED:
-        raise FilterRefused(f"`sort` and `unique` take at most {SORTED} items")
+        raise FilterRefused(f"`|sort` and `|unique` take at most {SORTED} items; send a shorter list")
     return values
 
 
@@ -57,7 +57,7 @@ def bounded_range(*bounds: int) -> list[int]:
     """As Python's `range`, at most 1,000 numbers."""
     numbers = range(*bounds)
     if len(numbers) > RANGE:
-        raise FilterRefused(f"`range` yields more than {RANGE} numbers")
+        raise FilterRefused(f"`range` makes {len(numbers)} numbers; at most {RANGE} are possible")
     return list(numbers)
 
 
@@ -70,7 +70,7 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, int | float):
         return str(value)
-    raise FilterRefused("a list or object is no text; use `tojson`")
+    raise FilterRefused("a list or object cannot be used as a text; write `|tojson` after it")
 
 
 FILTER_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {

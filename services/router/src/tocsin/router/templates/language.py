@@ -9,7 +9,7 @@ from typing import Any, Final
 import jinja2
 from jinja2 import nodes
 
-from tocsin.contracts.vocabulary import Channel
+from tocsin.contracts.channels import ADDRESS_FIELDS
 
 SOURCE_CHARS: Final = 64 * 1024
 """A part's source may not be longer."""
@@ -110,8 +110,7 @@ _PERSON: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
         "id": {"type": "string"},
-        "email": {"type": "string"},
-        "phone": {"type": "string"},
+        **{field: {"type": "string"} for field in ADDRESS_FIELDS},
         "locale": {"type": "string"},
         "time_zone": {"type": "string"},
         "attributes": _ATTRIBUTES,
@@ -128,12 +127,5 @@ ROOTS: Final[dict[str, dict[str, Any]]] = {
     "links": {"type": "object", "properties": {"unsubscribe": {"type": "string"}}},
 }
 """What a template may begin a variable with, and the shape of each; the workflow's data schema stands in for `data`."""
-
-PARTS: Final[dict[Channel, tuple[frozenset[str], frozenset[str]]]] = {
-    Channel.EMAIL: (frozenset({"subject"}), frozenset({"subject", "text", "html"})),
-    Channel.SMS: (frozenset({"body"}), frozenset({"body"})),
-    Channel.PUSH: (frozenset({"title", "body"}), frozenset({"title", "body"})),
-}
-"""Required and allowed parts by channel; a push template may have parts `data.<name>` as well."""
 
 parser: Final = jinja2.Environment(autoescape=False)  # noqa: S701 - only parses; minijinja renders, and escapes HTML

@@ -1,14 +1,15 @@
-"""Where a template is looked at while it renders: the source, with a call to the meter before each tag and in each turn of a loop.
+"""The meter that stops a template while it renders, and the rewriting of the source that calls the meter.
 
 minijinja's fuel counts instructions, not what they cost: text printed in a loop, or a filter over a long list, is one
-instruction. So the source is rewritten, token by token: `{{ tick(n) }}` charges `n` characters of fixed text and looks at the clock of the CPU;
-`|sort` and `|unique` become `|list|few|sort` and `|list|few|unique`, as the clock cannot be looked at within an expression.
-Everything printed passes the meter as well (minijinja's finalizer).
+instruction. So the source is rewritten, token by token. Before each tag and in each turn of a loop stands `{{ tick(n) }}`: it
+charges `n` characters of fixed text and looks at the clock of the CPU. `|sort` and `|unique` become `|list|few|sort` and
+`|list|few|unique`, because the clock cannot be looked at within an expression. Everything printed passes the meter as well
+(minijinja's finalizer).
 """
 
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tocsin.router.templates.language import parser
 
@@ -78,87 +79,104 @@ class Meter:
             return "true" if value else "false"
         if isinstance(value, int | float):
             return value
-        raise Exceeded("a list or object cannot be printed; loop over it, or use `join` or `tojson`")
+        raise Exceeded(
+            "a list or object cannot be printed; loop over it, or write `|join` or `|tojson` after it"
+        )
 
     def _spend(self, chars: int) -> None:
         self._spent += chars
         if self._spent > PRINTED_CHARS:
-            raise Exceeded(f"it prints more than {PRINTED_CHARS} characters in its loops and variables")
+            raise Exceeded(
+                f"it prints more than {PRINTED_CHARS} characters, counting loops and variables; print less, or loop over fewer items"
+            )
 
     def _look(self) -> None:
         if time.thread_time() > self._deadline:
-            raise TookTooLong(f"its notification takes more than {CPU_SECONDS * 1000:g} ms of a CPU")
+            raise TookTooLong(
+                f"the templates of one notification take more than {CPU_SECONDS * 1000:g} ms of a CPU; use shorter lists and fewer loops"
+            )
+
+
+class _Token(NamedTuple):
+    kind: str
+    """As Jinja2's lexer calls it: `data` is fixed text, `block_begin` is `{%`, `block_end` is `%}`."""
+    text: str
 
 
 def metered(source: str) -> str:
     """The same template with calls to the meter. `source` parses and keeps the language (`bounds`)."""
-    tokens = list(_with_few(source))
-    out: list[str] = []
-    loops: list[_Loop] = []
-    place = 0
-    while place < len(tokens):
-        kind, text = tokens[place]
-        if kind == "data" and loops:
-            loops[-1].chars += len(text)
-        if kind != "block_begin":
-            out.append(text)
-            place += 1
-            continue
-        end = _end(tokens, place)
-        _tag(tokens[place : end + 1], out, loops)
-        place = end + 1
-    return "".join(out)
+    rewriting = _Rewriting()
+    tag: list[_Token] = []
+    for token in _with_bounded_sorts(source):
+        if tag or token.kind == "block_begin":
+            tag.append(token)
+            if token.kind == "block_end":
+                rewriting.add_tag(tag)
+                tag = []
+        else:
+            rewriting.add(token)
+    return "".join(rewriting.output)
 
 
-def _with_few(source: str) -> Iterator[tuple[str, str]]:
-    """The tokens, with `list|few|` before what sorts; `list` refuses what is undefined, which `few` could not tell from null."""
+def _with_bounded_sorts(source: str) -> Iterator[_Token]:
+    """The tokens, with `list|few|` before what sorts. `list` refuses an undefined value, which `few` would see as null."""
     before = ""
     for _, kind, text in parser.lex(source):
         if before == "|" and kind == "name" and text in _SORTING:
-            yield from (("name", "list"), ("operator", "|"), ("name", "few"), ("operator", "|"))
+            for added in ("list", "|", "few", "|"):
+                yield _Token("operator" if added == "|" else "name", added)
         if kind != "whitespace":
             before = text if kind == "operator" else ""
-        yield kind, text
+        yield _Token(kind, text)
 
 
 class _Loop:
-    """A `for` whose end has not come: where in the output its tick stands, and how much fixed text it repeats."""
+    """A `for` whose `endfor` has not come: the index in the output where its tick will stand, and the fixed text it repeats."""
 
-    def __init__(self, at: int) -> None:
-        self.at = at
+    def __init__(self, index: int) -> None:
+        self.index = index
         self.chars = 0
 
 
-def _end(tokens: list[tuple[str, str]], start: int) -> int:
-    return next(place for place in range(start, len(tokens)) if tokens[place][0] == "block_end")
+class _Rewriting:
+    """Takes the template's tokens in order; `output` is the metered template so far."""
+
+    def __init__(self) -> None:
+        self.output: list[str] = []
+        self._loops: list[_Loop] = []
+
+    def add(self, token: _Token) -> None:
+        """Text, or a piece of an expression that is printed: it stays as it is."""
+        if token.kind == "data" and self._loops:
+            self._loops[-1].chars += len(token.text)
+        self.output.append(token.text)
+
+    def add_tag(self, tag: list[_Token]) -> None:
+        """A whole tag, `{%` to `%}`, with its tick before it. A turn of a loop has its tick at its beginning."""
+        name = next(token.text for token in tag if token.kind == "name")
+        if name == "endfor":
+            # how much text a turn prints is known only here: fill the place that the `for` left open
+            loop = self._loops.pop()
+            self.output[loop.index] = f"{{{{ tick({loop.chars}) }}}}"
+        if name in ("for", "if", "set", "with"):
+            self.output.append("{{ tick(0) }}")  # what `{%-` strips is gone from the tokens before it
+        self.output.extend(_with_metered_condition(tag) if name in ("for", "elif") else _texts(tag))
+        if name == "for":
+            self._loops.append(_Loop(index=len(self.output)))
+            self.output.append("")
 
 
-def _tag(tokens: list[tuple[str, str]], out: list[str], loops: list[_Loop]) -> None:
-    name = next(text for kind, text in tokens if kind == "name")
-    if name == "endfor":
-        ended = loops.pop()
-        out[ended.at] = f"{{{{ tick({ended.chars}) }}}}"
-    if name in ("for", "if", "set", "with"):
-        out.append("{{ tick(0) }}")  # what `{%-` strips is gone from the tokens before it
-    out.extend(_with_metered_condition(tokens) if name in ("for", "elif") else (text for _, text in tokens))
-    if name == "for":
-        out.append("")
-        loops.append(_Loop(len(out) - 1))
-
-
-def _with_metered_condition(tokens: list[tuple[str, str]]) -> list[str]:
-    """The tokens of a tag that no tick can stand before: `elif condition`, and `for` where it ends in `if condition`."""
+def _with_metered_condition(tag: list[_Token]) -> list[str]:
+    """The tag with `again(0)` in its condition: no tick can stand before an `elif`, nor before the `if` inside a `for`."""
     depth = 0
-    for place, (kind, text) in enumerate(tokens):
+    for index, (kind, text) in enumerate(tag):
         if kind == "operator":
             depth += (text in "([{") - (text in ")]}")
         elif kind == "name" and text in ("if", "elif") and depth == 0:
-            before, after = tokens[: place + 1], tokens[place + 1 : -1]
-            return [
-                *(part for _, part in before),
-                " again(0) and (",
-                *(part for _, part in after),
-                ")",
-                tokens[-1][1],
-            ]
-    return [text for _, text in tokens]
+            *condition, end = tag[index + 1 :]
+            return [*_texts(tag[: index + 1]), " again(0) and (", *_texts(condition), ")", end.text]
+    return _texts(tag)
+
+
+def _texts(tokens: list[_Token]) -> list[str]:
+    return [token.text for token in tokens]

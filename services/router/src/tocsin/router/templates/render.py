@@ -9,12 +9,12 @@ import jinja2
 import minijinja
 import msgspec
 
+from tocsin.contracts.channels import CHANNELS, Content
 from tocsin.contracts.directory import Template
-from tocsin.contracts.jobs import Content, EmailContent, PushContent, SmsContent
-from tocsin.contracts.limits import PUSH_CONTENT_BYTES, RENDERED_PART_BYTES
+from tocsin.contracts.limits import RENDERED_PART_BYTES
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
-from tocsin.router.templates.check import parse
+from tocsin.router.templates.check import TOO_DEEP, parse
 from tocsin.router.templates.filters import FILTER_FUNCTIONS, REMOVED_FILTERS, FilterRefused, bounded_range
 from tocsin.router.templates.metering import (
     CPU_SECONDS,
@@ -28,13 +28,25 @@ from tocsin.router.templates.metering import (
 FUEL: Final = 50_000
 """minijinja instructions a part may run: some thousand turns of a small loop."""
 
-_ONE_LINE: Final = frozenset({"subject", "title"})
-_HTML: Final = "html"
+_PARTS: Final = tuple(part for spec in CHANNELS.values() for part in spec.parts)
+_ONE_LINE: Final = frozenset(part.name for part in _PARTS if part.one_line)
+_HTML: Final = frozenset(part.name for part in _PARTS if part.html)
+# Filters that may take milliseconds: a part that has one looks at the clock at every print.
 _COSTLY: Final = re.compile(
     r"\|\s*(sort|unique|map|select|reject|tojson|join|replace|sum|max|min|list|reverse)"
 )
+# An error points into the metered source, and authors shall read their own. Where it points at the `list` that `metering` put
+# before `|sort`, the filter behind it is named; and a path such as `data.order.id` is read back to its beginning.
 _SORTS_AFTER: Final = re.compile(rb"\|few\|(\w+)")
 _PATH_BEFORE: Final = re.compile(rb"[\w.\[\]'\"]+\Z")
+
+
+_ENGINE_ERRORS: Final = {
+    "UndefinedError": "undefined variable",  # recorded statuses have these words
+    "InvalidOperation": "The value has the wrong type",
+    "BadSerialization": "The value cannot be turned into a text",
+}
+"""What minijinja's kinds of errors mean to authors; the others are said as they are."""
 
 
 class RenderFault(NamedTuple):
@@ -72,9 +84,9 @@ class Renderer:
         self._compiled: dict[tuple[str, str, str, str], _Compiled] = {}
         self._count = 0
         self._engine = _engine(self._meter)
-        self._turn = asyncio.Lock()
+        self._compiling = asyncio.Lock()
         self._slow: set[tuple[tuple[str, str, str, str], int]] = set()
-        """Revisions that did not come to an end within their second chance either: they get no other."""
+        """Revisions that took too long twice: they are not rendered a second time any more."""
 
     def ready(self, template: Template) -> bool:
         """Whether this revision is compiled."""
@@ -82,8 +94,8 @@ class Renderer:
         return known is not None and known.revision == template.revision
 
     async def prepare(self, template: Template) -> None:
-        """Compile it, in a thread: a long one takes a second. One at a time, so that the loop shares the interpreter with no more."""
-        async with self._turn:
+        """Compile it in a thread, because a long one takes a second. One is compiled at a time: the threads share the interpreter."""
+        async with self._compiling:
             if not self.ready(template):
                 self._install(template, await asyncio.to_thread(_prepared, template))
 
@@ -91,8 +103,11 @@ class Renderer:
         self, template: Template, context: Mapping[str, Any], *, seconds: float = CPU_SECONDS
     ) -> Content | RenderFault:
         """The content for the template's channel. `context` holds the roots; what is missing in it is undefined.
-        `seconds`: what is left to it of a CPU. What does not end within it is tried once more, on its own account, so that no
-        message is lost to a pause of the interpreter; a revision that fails that, too, has one chance only from then on."""
+
+        `seconds` of a CPU are left to it. A template that takes longer is rendered once more with time of its own, because
+        the interpreter may have paused and no message may be lost to that. A revision that takes too long then as well is
+        never rendered twice again.
+        """
         compiled = self._ready(template)
         if compiled.fault is not None:
             return compiled.fault
@@ -163,11 +178,18 @@ class Renderer:
             raise _Failed(RenderFault(part, _explained(error, compiled.sources[part]))) from error
         except (TypeError, ValueError, KeyError, OverflowError) as error:
             # raised in a filter of ours by a value it cannot take; its text may hold the value
-            raise _Failed(RenderFault(part, "A filter was given a value it cannot take.")) from error
+            raise _Failed(
+                RenderFault(
+                    part,
+                    "A filter cannot take the value it gets. Check its type before, such as `is number` or `is sequence`.",
+                )
+            ) from error
         if part in _ONE_LINE:
             text = " ".join(text.split())
         if len(text) * 4 > RENDERED_PART_BYTES and len(text.encode()) > RENDERED_PART_BYTES:
-            raise _Failed(RenderFault(part, f"It renders to more than {RENDERED_PART_BYTES} bytes."))
+            raise _Failed(
+                RenderFault(part, f"This part renders to more than {RENDERED_PART_BYTES} bytes; shorten it.")
+            )
         return text
 
 
@@ -197,7 +219,7 @@ def _engine(meter: Meter) -> minijinja.Environment:
 
 
 def _escape_html_only(name: str) -> bool:
-    return name.endswith(f"/{_HTML}")
+    return name.rpartition("/")[2] in _HTML
 
 
 def _prepared(template: Template) -> dict[str, str | RenderFault]:
@@ -208,13 +230,13 @@ def _prepared(template: Template) -> dict[str, str | RenderFault]:
 def _prepare(part: str, source: str) -> str | RenderFault:
     try:
         tree = parse(source)
-        found = breaches(tree)
+        forbidden = breaches(tree)
     except jinja2.TemplateSyntaxError as error:
         return RenderFault(part, f"Line {error.lineno}: {error.message}.")
     except RecursionError:
-        return RenderFault(part, "The nesting is too deep.")
-    if found:
-        return RenderFault(part, f"Line {found[0].line}: {found[0].detail}")
+        return RenderFault(part, TOO_DEEP)
+    if forbidden:
+        return RenderFault(part, f"Line {forbidden[0].line}: {forbidden[0].detail}")
     return metered(source)
 
 
@@ -222,12 +244,10 @@ def _explained(error: minijinja.TemplateError, source: bytes) -> str:
     """A sentence from the engine's error: kind, line and the expression as the template has it. Never a value."""
     line = f"Line {error.line}: " if error.line is not None else ""
     if error.kind == "OutOfFuel":
-        return f"The template was stopped: it runs more than {FUEL} instructions."
-    where = ""
-    if error.range is not None:
-        where = f" at `{_expression(source, *error.range)}`"
-    what = {"UndefinedError": "undefined variable"}.get(error.kind, error.kind)
-    return f"{line}{what}{where}."
+        return f"The template was stopped: it runs more than {FUEL} instructions; use shorter lists and fewer loops."
+    what = _expression(source, *error.range) if error.range is not None else ""
+    where = f" at `{what}`" if what else ""
+    return f"{line}{_ENGINE_ERRORS.get(error.kind, error.kind)}{where}."
 
 
 def _expression(source: bytes, start: int, end: int) -> str:
@@ -239,21 +259,19 @@ def _expression(source: bytes, start: int, end: int) -> str:
     return source[before.start() if before else start : end].decode(errors="replace")[:100]
 
 
-def _content(channel: Channel, parts: dict[str, str]) -> Content:
-    match channel:
-        case Channel.EMAIL:
-            return EmailContent(subject=parts["subject"], text=parts.get("text"), html=parts.get("html"))
-        case Channel.SMS:
-            body = parts["body"].strip()
-            if not body:
-                raise _Failed(RenderFault("body", "It renders to nothing."))
-            return SmsContent(body=body)
-        case Channel.PUSH:
-            data = {name[5:]: text for name, text in parts.items() if name.startswith("data.")}
-            if sum(len(text.encode()) for text in parts.values()) > PUSH_CONTENT_BYTES:
-                detail = f"All parts together render to more than {PUSH_CONTENT_BYTES} bytes; push services take 4 KiB."
-                raise _Failed(RenderFault("body", detail))
-            return PushContent(title=parts["title"], body=parts["body"], data=data)
+def _content(channel: Channel, texts: dict[str, str]) -> Content:
+    spec = CHANNELS[channel]
+    for name in spec.trimmed_parts:
+        texts[name] = texts[name].strip()
+        if not texts[name]:
+            raise _Failed(RenderFault(name, "This part renders to nothing; it must contain text."))
+    if (
+        spec.content_bytes is not None
+        and sum(len(text.encode()) for text in texts.values()) > spec.content_bytes
+    ):
+        detail = f"All parts together render to more than {spec.content_bytes} bytes; shorten them."
+        raise _Failed(RenderFault("body", detail))
+    return spec.content_of(texts)
 
 
 def preview(template: Template, context: Mapping[str, Any]) -> Content | RenderFault:

@@ -24,11 +24,11 @@ _BUILT_IN: Final = frozenset({"range", "loop"})
 
 
 class Unknown(NamedTuple):
-    """A variable that is not there: where, its path as written, and why it is thought so."""
+    """A variable that nothing fills: where, its path as written, and what there is instead."""
 
     line: int
     path: str
-    why: str
+    instead: str
 
 
 def unknown_variables(template: nodes.Template, data_schema: Schema | None) -> list[Unknown]:
@@ -39,12 +39,12 @@ def unknown_variables(template: nodes.Template, data_schema: Schema | None) -> l
     scope: dict[str, Schema] = dict(ROOTS)
     root: Schema = data_schema or _ANYTHING
     scope["data"] = root
-    found = _Search(root=root)
-    found.body(template.body, scope)
-    return found.unknown
+    check = _VariableCheck(root=root)
+    check.body(template.body, scope)
+    return check.unknown
 
 
-class _Search:
+class _VariableCheck:
     def __init__(self, *, root: Schema) -> None:
         self._root = root
         self.unknown: list[Unknown] = []
@@ -97,7 +97,7 @@ class _Search:
             return self._resolved(scope[node.name])
         if node.name not in _BUILT_IN:
             roots = ", ".join(ROOTS)
-            self.unknown.append(Unknown(node.lineno, node.name, f"variables begin with one of {roots}"))
+            self.unknown.append(Unknown(node.lineno, node.name, f"Variables begin with {roots}."))
         return _ANYTHING
 
     def _item(self, node: nodes.Getitem, scope: dict[str, Schema]) -> Schema:
@@ -109,7 +109,7 @@ class _Search:
         self._expression(node.arg, scope)
         return self._items(within) if isinstance(node.arg, nodes.Slice) is False else within
 
-    def _property(self, node: nodes.Node, name: str, within: Schema) -> Schema:
+    def _property(self, node: nodes.Getattr | nodes.Getitem, name: str, within: Schema) -> Schema:
         if any(keyword in within for keyword in _CANNOT_TELL):
             return _ANYTHING
         properties = within.get("properties")
@@ -119,11 +119,15 @@ class _Search:
         if isinstance(additional, dict):
             return self._resolved(additional)
         if additional is False or (additional is None and isinstance(properties, dict)):
-            declared = ", ".join(sorted(properties or ())[:10]) or "nothing"
-            self.unknown.append(Unknown(node.lineno, written(node), f"there it may be: {declared}"))
+            declared = sorted(properties or ())
+            listed = ", ".join(declared[:10]) + (", …" if len(declared) > 10 else "")
+            self._note(node, f"has: {listed}." if declared else "has no properties.")
         elif additional is None and within.get("type") in _SCALARS:
-            self.unknown.append(Unknown(node.lineno, written(node), f"its parent is a {within['type']}"))
+            self._note(node, f"is a {within['type']} and has no properties.")
         return _ANYTHING
+
+    def _note(self, node: nodes.Getattr | nodes.Getitem, what_there_is: str) -> None:
+        self.unknown.append(Unknown(node.lineno, written(node), f"`{written(node.node)}` {what_there_is}"))
 
     def _items(self, within: Schema) -> Schema:
         items = within.get("items")
@@ -145,13 +149,13 @@ class _Search:
     def _local(self, reference: Any) -> Any:
         if not isinstance(reference, str) or not reference.startswith("#/"):
             return _ANYTHING
-        found: Any = self._root
+        schema: Any = self._root
         for escaped in reference[2:].split("/"):
             step = escaped.replace("~1", "/").replace("~0", "~")
-            if not isinstance(found, Mapping) or step not in found:
+            if not isinstance(schema, Mapping) or step not in schema:
                 return _ANYTHING
-            found = found[step]
-        return found
+            schema = schema[step]
+        return schema
 
 
 def _bound(target: nodes.Node, schema: Schema) -> dict[str, Schema]:

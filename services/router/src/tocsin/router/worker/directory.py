@@ -9,23 +9,18 @@ import jmespath
 import jsonschema_rs
 from jmespath.exceptions import JMESPathError
 
-from tocsin.contracts.codec import Unreadable, decode_directory
+from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import ApiKey, Category, DirectoryRecord, Template, Tenant, Workflow
 from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import Record
 from tocsin.observability import get_logger, metrics
 from tocsin.router.templates import Renderer
-from tocsin.runtime import NeedsOperator
 
 log = get_logger(__name__)
 
 _TELLS_NAMES: Final = frozenset({"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"})
 """Faults whose text repeats the names of properties, which are the producer's words."""
-_NONE: Final[Mapping[str, Template]] = MappingProxyType({})
-
-
-class DirectoryUnreadable(NeedsOperator):
-    """A record of `directory` is not of this release's shape: upgrade the workers, or run `tocsin directory republish`."""
+_NO_TEMPLATES: Final[Mapping[Channel, Mapping[str, Template]]] = MappingProxyType({})
 
 
 class PublishedWorkflow:
@@ -60,10 +55,12 @@ class PublishedWorkflow:
         error = next(iter(self._validator.iter_errors(data)), None)
         if error is None:
             return None
-        path = (str(one) if type(one) is int or one in self._names else "*" for one in error.instance_path)
+        path = (
+            str(step) if type(step) is int or step in self._names else "*" for step in error.instance_path
+        )
         kind = type(error.kind).__name__
-        said = "The name of a property is not allowed" if kind in _TELLS_NAMES else error.message
-        return f"{'/'.join(('/data', *path))}: {said}."
+        message = "The name of a property is not allowed" if kind in _TELLS_NAMES else error.message
+        return f"{'/'.join(('/data', *path))}: {message}."
 
 
 def _names(schema: Any) -> Iterator[str]:
@@ -86,7 +83,7 @@ class PublishedDirectory:
         self._categories: dict[tuple[str, str], Category] = {}
         self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
         self._subscribers: dict[tuple[str, str], list[PublishedWorkflow]] = {}
-        self._templates: dict[tuple[str, str, Channel], dict[str, Template]] = {}
+        self._templates: dict[tuple[str, str], dict[Channel, dict[str, Template]]] = {}
 
     def tenant(self, tenant: str) -> Tenant | None:
         """The tenant; None when there is none."""
@@ -104,19 +101,19 @@ class PublishedDirectory:
         """The published workflows that this type of event triggers, by key."""
         return self._subscribers.get((tenant, event_type), [])
 
-    def templates(self, tenant: str, workflow: str, channel: Channel) -> Mapping[str, Template]:
-        """The published templates by locale."""
-        return self._templates.get((tenant, workflow, channel), _NONE)
+    def templates(self, tenant: str, workflow: str) -> Mapping[Channel, Mapping[str, Template]]:
+        """The workflow's published templates, by channel and locale."""
+        return self._templates.get((tenant, workflow), _NO_TEMPLATES)
 
     def apply(self, record: Record) -> None:
-        """Take one record: an entity as it now stands, or its end. Raises DirectoryUnreadable."""
+        """Take one record: an entity as it now stands, or its end. Raises what the codec raises (`Unreadable`)."""
         key = record.key or b""
         before = self._entities.pop(key, None)
         if before is not None:
             self._forget(before)
         if record.value is None:
             return
-        entity = _read(record, record.value)
+        entity: DirectoryRecord = decode_directory(record.value)
         if isinstance(entity, ApiKey):
             return
         self._entities[key] = entity
@@ -132,8 +129,8 @@ class PublishedDirectory:
             case Workflow():
                 self._publish(PublishedWorkflow(entity))
             case Template():
-                place = (entity.tenant, entity.workflow, entity.channel)
-                self._templates.setdefault(place, {})[entity.locale] = entity
+                by_channel = self._templates.setdefault((entity.tenant, entity.workflow), {})
+                by_channel.setdefault(entity.channel, {})[entity.locale] = entity
 
     def _publish(self, published: PublishedWorkflow) -> None:
         workflow = published.workflow
@@ -141,7 +138,7 @@ class PublishedDirectory:
         for event_type in set(workflow.event_types):
             subscribers = self._subscribers.setdefault((workflow.tenant, event_type), [])
             subscribers.append(published)
-            subscribers.sort(key=lambda one: one.workflow.key)
+            subscribers.sort(key=lambda subscriber: subscriber.workflow.key)
 
     def _forget(self, entity: DirectoryRecord) -> None:
         self._count(entity, -1)
@@ -154,7 +151,7 @@ class PublishedDirectory:
                 self._unpublish(entity)
             case Template():
                 self._renderer.forget(entity)
-                self._templates[entity.tenant, entity.workflow, entity.channel].pop(entity.locale, None)
+                self._templates[entity.tenant, entity.workflow][entity.channel].pop(entity.locale, None)
 
     def _unpublish(self, workflow: Workflow) -> None:
         former = self._workflows.pop((workflow.tenant, workflow.key))
@@ -165,13 +162,3 @@ class PublishedDirectory:
         kind = type(entity).__name__.lower()
         self._counts[kind] += change
         metrics.directory_entities.labels("router", kind).set(self._counts[kind])
-
-
-def _read(record: Record, value: bytes) -> DirectoryRecord:
-    try:
-        entity: DirectoryRecord = decode_directory(value)
-    except Unreadable as error:
-        raise DirectoryUnreadable(
-            f"The directory record at {record.ref} cannot be read: upgrade the workers, or run `tocsin directory republish`."
-        ) from error
-    return entity

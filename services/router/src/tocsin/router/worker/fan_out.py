@@ -4,61 +4,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.events import Event
 from tocsin.contracts.ids import event_key, notification_id, recipient_key
 from tocsin.contracts.intents import Continuation, Intent
-from tocsin.contracts.limits import FAN_OUT_BYTES, FAN_OUT_RECORDS
-from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Lane
+from tocsin.contracts.vocabulary import StatusName
 from tocsin.kafka import Outgoing
 from tocsin.observability import current_traceparent, span
-from tocsin.router.worker.audience import Recipient, digest, recipient_id
-from tocsin.router.worker.reading import Plan, Target
+from tocsin.router.worker.batch import BatchContext, event_ref
+from tocsin.router.worker.parse import EventPlan, FanOutRest, WorkflowMatch
+from tocsin.router.worker.recipients import RecipientRef, digest, recipient_id
 
 
-class Room:
-    """How many records may still follow from one batch beyond one for each of its records: shared by all its events."""
-
-    __slots__ = ("_bytes", "_records")
-
-    def __init__(self, *, records: int = FAN_OUT_RECORDS, size: int = FAN_OUT_BYTES) -> None:
-        self._records = records
-        self._bytes = size
-
-    @property
-    def left(self) -> bool:
-        """Whether another intent may follow."""
-        return self._records > 0 and self._bytes > 0
-
-    def takes(self, records: int) -> bool:
-        """Whether so many small records may follow, all of them."""
-        return self.left and records <= self._records
-
-    def take(self, size: int, *, records: int = 1) -> None:
-        """An intent of `size` bytes was written, or several records that have them together."""
-        self._records -= records
-        self._bytes -= size
-
-
-def intent_for(plan: Plan, target: Target, recipient: Recipient, *, origin: str, cause: str) -> Intent:
+def intent_for(
+    plan: EventPlan, match: WorkflowMatch, recipient: RecipientRef, *, origin: str, cause: str
+) -> Intent:
     """The intent of one recipient."""
-    event = plan.event
-    key = target.published.workflow.key
-    who = recipient_id(recipient)
+    event, workflow, who = plan.event, match.published.workflow.key, recipient_id(recipient)
     return Intent(
         tenant=event.tenant,
-        notification_id=notification_of(event, who, key),
+        notification_id=notification_id(
+            tenant=event.tenant, source=event.source, event_id=event.id, recipient=who, workflow=workflow
+        ),
         event_source=event.source,
         event_id=event.id,
         event_type=event.type,
         event_time=plan.event_time,
-        workflow=key,
+        workflow=workflow,
         recipient=who,
         inline=None if isinstance(recipient, str) else recipient,
-        actor=target.actor,
-        data=target.data,
-        lane=target.lane,
-        expires_at=target.expires_at,
+        actor=match.actor,
+        data=match.data,
+        lane=match.lane,
+        expires_at=match.expires_at,
         test=event.test,
         origin=origin,
         cause=cause,
@@ -66,57 +42,59 @@ def intent_for(plan: Plan, target: Target, recipient: Recipient, *, origin: str,
     )
 
 
+def begin_fan_out(plan: EventPlan, context: BatchContext, *, cause: str) -> Iterator[Outgoing]:
+    """`event_accepted`, then the intents for the recipients of each workflow."""
+    with _fan_out_span(plan, context):
+        about = event_ref(plan.event, origin=cause)
+        yield context.status_record(StatusName.EVENT_ACCEPTED, about, cause=cause, at=plan.event_time)
+        for match in plan.matches:
+            yield from _fan_out(plan, match, context, start=0, origin=cause, cause=cause)
+
+
+def continue_fan_out(rest: FanOutRest, context: BatchContext, *, cause: str) -> Iterator[Outgoing]:
+    """The intents for the recipients who have none yet."""
+    with _fan_out_span(rest.plan, context):
+        for match in rest.plan.matches:
+            yield from _fan_out(rest.plan, match, context, start=rest.cursor, origin=rest.origin, cause=cause)
+
+
 @contextmanager
-def fan_out_span(plan: Plan, lane: Lane) -> Iterator[None]:
-    """The span of the fan-out, under which all that follows from the event goes on. An event without a trace gets one here:
-    the same for all its notifications."""
-    recipients = sum(len(target.recipients) for target in plan.targets)
-    with span("fan_out", plan.event.traceparent, lane=lane.value, recipients=recipients):
+def _fan_out_span(plan: EventPlan, context: BatchContext) -> Iterator[None]:
+    """All that follows from the event goes on under this span. An event without a trace gets one here, the same for all its
+    notifications."""
+    recipients = sum(len(match.recipients) for match in plan.matches)
+    with span("fan_out", plan.event.traceparent, lane=context.lane.value, recipients=recipients):
         plan.event.traceparent = current_traceparent()
         yield
 
 
-def notification_of(event: Event, recipient: str, workflow: str) -> str:
-    """The notification's id."""
-    return notification_id(
-        tenant=event.tenant, source=event.source, event_id=event.id, recipient=recipient, workflow=workflow
-    )
-
-
-def fan_out(
-    plan: Plan, target: Target, *, start: int, room: Room, topics: Topics, origin: str, cause: str
+def _fan_out(
+    plan: EventPlan, match: WorkflowMatch, context: BatchContext, *, start: int, origin: str, cause: str
 ) -> Iterator[Outgoing]:
-    """Intents for the target's recipients from `start` on, while there is room, then a continuation for the rest.
-
-    A target with one recipient left is always written: its continuation would be as large.
-    """
-    topic = topics.intents(target.lane)
-    last = len(target.recipients) - 1
-    for place in range(start, len(target.recipients)):
-        if not room.left and not start == place == last:
-            yield _continuation(plan, target, place, topic=topic, origin=origin, cause=cause)
+    """Intents from the recipient at `start` on, while the batch's budget lasts; then a continuation for the others."""
+    event, budget = plan.event, context.fan_out
+    topic = context.topics.intents[match.lane]
+    end = len(match.recipients)
+    # If only one recipient is left to begin with, its intent is written even without a budget: a continuation in its
+    # place would be as large, and would have to be read again for this one recipient.
+    only_one = end - start == 1
+    for cursor in range(start, end):
+        if not budget.left and not only_one:
+            rest = Continuation(
+                event=event,
+                event_time=plan.event_time,
+                lane=match.lane,
+                workflow=match.published.workflow.key,
+                cursor=cursor,
+                revision=match.published.workflow.revision,
+                recipients_sha256=digest(match.recipients),
+                origin=origin,
+                cause=cause,
+                traceparent=event.traceparent,
+            )
+            yield Outgoing(topic, event_key(event.tenant, event.id), encode(rest))
             return
-        recipient = target.recipients[place]
-        intent = intent_for(plan, target, recipient, origin=origin, cause=cause)
+        intent = intent_for(plan, match, match.recipients[cursor], origin=origin, cause=cause)
         value = encode(intent)
-        room.take(len(value))
+        budget.charge(len(value))
         yield Outgoing(topic, recipient_key(intent.tenant, intent.recipient), value)
-
-
-def _continuation(
-    plan: Plan, target: Target, cursor: int, *, topic: str, origin: str, cause: str
-) -> Outgoing:
-    event = plan.event
-    rest = Continuation(
-        event=event,
-        event_time=plan.event_time,
-        lane=target.lane,
-        workflow=target.published.workflow.key,
-        cursor=cursor,
-        revision=target.published.workflow.revision,
-        recipients_sha256=digest(target.recipients),
-        origin=origin,
-        cause=cause,
-        traceparent=event.traceparent,
-    )
-    return Outgoing(topic, event_key(event.tenant, event.id), encode(rest))

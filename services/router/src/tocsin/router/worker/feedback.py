@@ -8,15 +8,16 @@ from typing import Final
 
 from sqlalchemy import delete
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import Unreadable, decode_status
 from tocsin.contracts.statuses import Status
-from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
+from tocsin.contracts.vocabulary import Lane, Reason, StatusName
 from tocsin.database import Database
-from tocsin.kafka import Fetching, Record, Slot
+from tocsin.kafka import Fetching, Record, Shard
 from tocsin.observability import get_logger, metrics
 from tocsin.router.changes import lock_recipient, raise_versions
 from tocsin.router.tables import devices
-from tocsin.router.worker.breathing import Breath
+from tocsin.router.worker.budgets import LoopSlice
 
 log = get_logger(__name__)
 
@@ -31,27 +32,27 @@ GATHER: Final = 1.0
 
 
 class Feedback:
-    """`work` is what `SlotGroup` runs for each slot of `status.<lane>`."""
+    """`work` is what a `ConsumerGroup` of `status.<lane>` runs."""
 
     def __init__(self, *, lane: Lane, database: Database) -> None:
         self._database = database
         self._removed = metrics.processed.labels("router", lane, "device_removed")
 
-    async def work(self, slot: Slot) -> None:
-        """Until the slot is revoked."""
+    async def work(self, shard: Shard) -> None:
+        """Until the shard is revoked."""
         while True:
-            await slot.gather(records=AT_ONCE, seconds=GATHER)
-            batch = await slot.take(max_records=AT_ONCE)
+            await shard.gather(records=AT_ONCE, seconds=GATHER)
+            batch = await shard.take(max_records=AT_ONCE)
             if batch is None:
                 return
-            breath = Breath()
+            loop = LoopSlice()
             for record in batch.records:
                 status = _device_gone(record)
                 if status is not None:
                     await self._remove(status)
-                if breath.due:
-                    await breath.take()
-            await slot.commit(batch.offsets)
+                if loop.due:
+                    await loop.let_go()
+            await shard.commit(batch.offsets)
 
     async def _remove(self, status: Status) -> None:
         """Remove the device, unless it was registered again since."""
@@ -91,7 +92,8 @@ def _device_gone(record: Record) -> Status | None:
     gone = (
         status.status is StatusName.FAILED
         and status.reason == Reason.DEVICE_GONE
-        and status.channel is Channel.PUSH
+        and status.channel is not None
+        and CHANNELS[status.channel].address.gone is Reason.DEVICE_GONE
         and not status.test
     )
     return status if gone else None

@@ -1,0 +1,253 @@
+"""The channels: everything that differs between two of them stands in one line of `CHANNELS`.
+
+Nothing else in `libs` and `services` may name a channel, except the channel's own folder and a short list with reasons in
+`tests/unit/structure/test_a_channel_is_one_folder.py`. To add a channel:
+
+1. Here: a word in `vocabulary.Channel`, a struct with its rendered content, a line in `CHANNELS`. Topics, groups, ACLs,
+   specifications, template parts, sandbox addresses and the local stack's services follow from them (`make contracts`).
+2. A folder `services/dispatch-<channel>`: `__main__`, `settings`, one file for each provider. Its name goes into the lists that
+   a test holds: `mypy_path`, `.importlinter`, `deploy/`, `requirements/`, the local stack's provider and sample.
+3. A test in `tests/integration/dispatch_<channel>` that runs `tocsin.testing.provider_suite` over each provider.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from tocsin.contracts.limits import PUSH_CONTENT_BYTES
+from tocsin.contracts.recipients import InlineRecipient
+from tocsin.contracts.vocabulary import Channel, Reason
+
+
+class Content(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """What a message says, rendered. On the wire `kind` is the channel's name."""
+
+
+class EmailContent(Content, kw_only=True, omit_defaults=True, tag="email"):
+    """Rendered parts of a mail; at least one of `text` and `html` is set."""
+
+    subject: str
+    text: str | None = None
+    html: str | None = None
+
+
+class SmsContent(Content, kw_only=True, omit_defaults=True, tag="sms"):
+    """The rendered text of an SMS."""
+
+    body: str
+
+
+class PushContent(Content, kw_only=True, omit_defaults=True, tag="push"):
+    """The rendered push message. `data` reaches the app as strings, as FCM and APNs want it."""
+
+    title: str
+    body: str
+    data: dict[str, str] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One part of a channel's templates. The content's field of the same name holds what it renders to."""
+
+    name: str
+    required: bool = True
+    one_line: bool = False
+    """Any run of white space becomes one space."""
+    html: bool = False
+    """Values are escaped for HTML."""
+    trimmed: bool = False
+    """White space around it is removed, and something must be left."""
+
+
+class SandboxBehaviour(Enum):
+    """What the sandbox does with a message to one of its special addresses."""
+
+    BOUNCE = "refuses the address for good"
+    GONE = "says that the address has unsubscribed or is no longer registered"
+    FAIL = "fails, however often it is tried"
+    THROTTLE = "asks to come back later, however often it is tried"
+    SILENT = "never says whether the message was sent"
+    DELAY = "takes the message after two seconds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressKind:
+    """What a channel sends to, and where a recipient holds it. Several channels may share one kind."""
+
+    field: str
+    """The recipient's field: `email`, `phone`, `devices`."""
+    many: bool = False
+    """True: the field is a list of devices; each is a delivery of its own, and its id is the address key.
+    False: the field holds one address, and the address key is the field's name."""
+    refused: Reason = Reason.RECIPIENT_REFUSED
+    """Why a delivery failed when the provider refuses the address for good."""
+    gone: Reason = Reason.RECIPIENT_REFUSED
+    """Why a delivery failed when the provider says that the address is no longer in use."""
+    untagged: Callable[[str], str] = str
+    """A sandbox address without the tag that lets many recipients have the same behaviour."""
+
+    @property
+    def key_without_address(self) -> str:
+        """The address key of a delivery to a recipient who has no address of this kind."""
+        return "" if self.many else self.field
+
+    def addresses(self, recipient: object) -> list[tuple[str, str]]:
+        """(address key, address) of every address of this kind that the recipient has."""
+        held = getattr(recipient, self.field)
+        if not held:
+            return []
+        return [(device.id, device.token) for device in held] if self.many else [(self.field, held)]
+
+    def narrowed(self, recipient: InlineRecipient | None, address_key: str) -> InlineRecipient | None:
+        """The inline recipient as one delivery needs it: of many devices given inline, only the one it goes to."""
+        if not self.many or recipient is None or getattr(recipient, self.field) is None:
+            return recipient
+        devices = [device for device in getattr(recipient, self.field) if device.id == address_key]
+        return msgspec.structs.replace(recipient, **{self.field: devices})
+
+
+def _untagged_mail(address: str) -> str:
+    """`Bounce+7@sandbox.tocsin.test` is `bounce@sandbox.tocsin.test`."""
+    local, _, domain = address.lower().rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
+
+
+def _untagged_device(token: str) -> str:
+    """`sandbox-delay-7` is `sandbox-delay`."""
+    return "-".join(token.split("-")[:2])
+
+
+MAIL_ADDRESS: Final = AddressKind(field="email", untagged=_untagged_mail)
+PHONE_NUMBER: Final = AddressKind(field="phone")
+"""E.164."""
+DEVICE: Final = AddressKind(
+    field="devices",
+    many=True,
+    refused=Reason.ADDRESS_INVALID,
+    gone=Reason.DEVICE_GONE,
+    untagged=_untagged_device,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelSpec:
+    """One channel. Its dispatcher's name follows from its own: `Channel.dispatcher`."""
+
+    channel: Channel
+    label: str
+    """What a person who gets messages calls it: "You get no more of these by …"."""
+    content: type[Content]
+    parts: tuple[Part, ...]
+    one_of: tuple[str, ...] = ()
+    """Parts of which a template has at least one."""
+    named_parts: str | None = None
+    """`data`: a template may have parts `data.<name>`; they become the content's field `data`."""
+    content_bytes: int | None = None
+    """All rendered parts together may have so many bytes. None: each part's own limit is enough."""
+    address: AddressKind
+    has_sender: bool
+    """Whether a tenant may set the identity that messages come from."""
+    has_unsubscribe_url: bool = False
+    """Whether a message carries the address at which one click ends the subscription."""
+    sandbox: Mapping[SandboxBehaviour, str]
+    """The addresses that misbehave on demand for test keys. Every other address is taken at once."""
+
+    # Every message goes through these, so that names are listed once.
+
+    @cached_property
+    def part_names(self) -> tuple[str, ...]:
+        """The names of all parts, in their order."""
+        return tuple(part.name for part in self.parts)
+
+    @cached_property
+    def trimmed_parts(self) -> tuple[str, ...]:
+        """The names of the parts that are trimmed."""
+        return tuple(part.name for part in self.parts if part.trimmed)
+
+    def content_of(self, texts: Mapping[str, str]) -> Content:
+        """The content with these rendered parts; a part that the channel does not have is ignored."""
+        fields: dict[str, Any] = {name: texts[name] for name in self.part_names if name in texts}
+        if self.named_parts is not None:
+            prefix = f"{self.named_parts}."
+            fields[self.named_parts] = {
+                name.removeprefix(prefix): text for name, text in texts.items() if name.startswith(prefix)
+            }
+        return self.content(**fields)
+
+
+_SPECS: Final = (
+    ChannelSpec(
+        channel=Channel.EMAIL,
+        label="email",
+        content=EmailContent,
+        parts=(
+            Part(name="subject", one_line=True),
+            Part(name="text", required=False),
+            Part(name="html", required=False, html=True),
+        ),
+        one_of=("text", "html"),
+        address=MAIL_ADDRESS,
+        has_sender=True,
+        has_unsubscribe_url=True,
+        sandbox={
+            SandboxBehaviour.BOUNCE: "bounce@sandbox.tocsin.test",
+            SandboxBehaviour.GONE: "gone@sandbox.tocsin.test",
+            SandboxBehaviour.FAIL: "fail@sandbox.tocsin.test",
+            SandboxBehaviour.THROTTLE: "throttle@sandbox.tocsin.test",
+            SandboxBehaviour.SILENT: "silent@sandbox.tocsin.test",
+            SandboxBehaviour.DELAY: "delay@sandbox.tocsin.test",
+        },
+    ),
+    ChannelSpec(
+        channel=Channel.SMS,
+        label="text message (SMS)",
+        content=SmsContent,
+        parts=(Part(name="body", trimmed=True),),
+        address=PHONE_NUMBER,
+        has_sender=True,
+        sandbox={
+            SandboxBehaviour.BOUNCE: "+15005550001",
+            SandboxBehaviour.GONE: "+15005550004",
+            SandboxBehaviour.FAIL: "+15005550002",
+            SandboxBehaviour.THROTTLE: "+15005550007",
+            SandboxBehaviour.SILENT: "+15005550008",
+            SandboxBehaviour.DELAY: "+15005550009",
+        },
+    ),
+    ChannelSpec(
+        channel=Channel.PUSH,
+        label="push notification",
+        content=PushContent,
+        parts=(Part(name="title", one_line=True), Part(name="body")),
+        named_parts="data",
+        content_bytes=PUSH_CONTENT_BYTES,
+        address=DEVICE,
+        has_sender=False,
+        sandbox={
+            SandboxBehaviour.BOUNCE: "sandbox-invalid",
+            SandboxBehaviour.GONE: "sandbox-unregistered",
+            SandboxBehaviour.FAIL: "sandbox-unavailable",
+            SandboxBehaviour.THROTTLE: "sandbox-throttled",
+            SandboxBehaviour.SILENT: "sandbox-silent",
+            SandboxBehaviour.DELAY: "sandbox-delay",
+        },
+    ),
+)
+
+CHANNELS: Final[Mapping[Channel, ChannelSpec]] = {spec.channel: spec for spec in _SPECS}
+"""Every channel, in the order of `Channel`."""
+
+ADDRESS_KINDS: Final = tuple(dict.fromkeys(spec.address for spec in _SPECS))
+"""Every kind of address that a recipient may have."""
+ADDRESS_FIELDS: Final = tuple(kind.field for kind in ADDRESS_KINDS if not kind.many)
+"""The fields of a recipient that hold one address each: `email`, `phone`."""
+
+if TYPE_CHECKING:
+    AnyContent = Content
+else:  # msgspec reads a tagged union only of structs it is told by name, and the table knows them all
+    AnyContent = reduce(or_, (spec.content for spec in _SPECS))

@@ -1,0 +1,192 @@
+"""Everything of aiokafka that is touched beyond its public names, in one place.
+
+Each function says why. ``tests/unit/kafka/test_seams.py`` fails when an upgrade of aiokafka moves one of them.
+"""
+
+import asyncio
+import copy
+import math
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.consumer import fetcher as aio_fetcher
+from aiokafka.errors import KafkaError, NoError, NotCoordinatorForGroupError, for_code
+from aiokafka.producer import sender as aio_sender
+from aiokafka.protocol.commit import OffsetFetchRequest
+
+from tocsin.kafka.client.header_names import LenientRecords
+from tocsin.kafka.records import TopicPartition
+
+# For every consumer of the process, and before there is one: a single record could stop any of them.
+aio_fetcher.MemoryRecords = LenientRecords
+
+# Wait while the former transaction's markers are written: 20 ms as shipped, most of a small transaction's time.
+MARKER_WAIT = 0.002
+# Wait when the broker still verifies a partition for the transaction: 100 ms as shipped.
+QUICK_RETRY = 0.005
+PATIENT_RETRY = 0.1
+
+
+def shorten_marker_wait() -> None:
+    """Let the next transaction begin 2 ms, not 20 ms, after the broker said it is still ending the last one."""
+    aio_sender.BACKOFF_OVERRIDE = MARKER_WAIT
+
+
+def set_retry_wait(producer: AIOKafkaProducer, seconds: float) -> None:
+    """How long a producer waits before it repeats a request. Its constructor's setting rules the reconnects as
+    well, which must stay patient."""
+    producer._sender._retry_backoff = seconds
+
+
+def keep_batches_for_ever(producer: AIOKafkaProducer) -> None:
+    """Never expire a batch: aiokafka gives it a sequence number and then drops it, and every later record of
+    that partition would be refused as out of sequence."""
+    producer._message_accumulator._batch_ttl = math.inf
+
+
+def sender_ended(producer: AIOKafkaProducer) -> bool:
+    """Whether the producer's background task is gone: nothing will be delivered any more."""
+    task = producer._sender.sender_task
+    return task is not None and task.done()
+
+
+async def high_watermarks(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """The ends of partitions as read_uncommitted sees them, asked through a read_committed consumer, whose own
+    `end_offsets` stops at the last stable offset."""
+    asking = copy.copy(consumer._fetcher)
+    asking._isolation_level = aio_fetcher.READ_UNCOMMITTED
+    wanted = [AioTopicPartition(*partition) for partition in partitions]
+    found = await asking.end_offsets(wanted, None) if wanted else {}
+    return {TopicPartition(*partition): offset for partition, offset in found.items()}
+
+
+async def committed_with_metadata(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, tuple[int, str]]:
+    """The group's committed offsets and their metadata, which `committed()` drops. Absent ones are left out.
+
+    Asked here rather than by `fetch_committed_offsets`, which overlooks what is said of the whole group: a coordinator
+    that still loads, just after a broker's start, answers with an error and no partitions, and that would read as a
+    group that never committed. Waits until there is an answer; KafkaError where waiting does not help.
+    """
+    coordinator = consumer._coordinator
+    by_topic: dict[str, list[int]] = {}
+    for topic, partition in partitions:
+        by_topic.setdefault(topic, []).append(partition)
+    while by_topic:
+        await coordinator.ensure_coordinator_known()
+        try:
+            request = OffsetFetchRequest(coordinator.group_id, list(by_topic.items()))
+            return _committed(await coordinator._send_req(request))
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            if isinstance(error, NotCoordinatorForGroupError):
+                coordinator.coordinator_dead()
+            await asyncio.sleep(PATIENT_RETRY)
+    return {}
+
+
+def _committed(answer: Any) -> dict[TopicPartition, tuple[int, str]]:
+    """Raises the KafkaError of the group or of any partition."""
+    found: dict[TopicPartition, tuple[int, str]] = {}
+    _raise_for(getattr(answer, "error_code", 0))  # the first versions of the answer have none
+    for topic, partitions in answer.topics:
+        for partition, offset, metadata, code in partitions:
+            _raise_for(code)
+            if offset >= 0:
+                found[TopicPartition(topic, partition)] = (offset, metadata)
+    return found
+
+
+def _raise_for(code: int) -> None:
+    error = for_code(code)
+    if error is not NoError:
+        raise error
+
+
+def position_now(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
+    """The next offset to be read of an assigned partition; `position()` is a coroutine that may wait."""
+    state = consumer._subscription.subscription.assignment.state_value(AioTopicPartition(*partition))
+    return int(state.position)
+
+
+async def wait_for_metadata(consumer: AIOKafkaConsumer, topic: str) -> int:
+    """How many partitions an existing topic has; `partitions_for_topic()` only looks at what is known already."""
+    return len(await consumer._client._wait_on_metadata(topic))
+
+
+def raise_errors(consumer: AIOKafkaConsumer) -> None:
+    """Raise what the group's background tasks met; `getmany` does it too, but is not always called."""
+    consumer._coordinator.check_errors()
+
+
+async def end_coordination(consumer: AIOKafkaConsumer) -> None:
+    """End the task that joins groups, wherever it waits; `stop()` would wait for a rebalance to end first."""
+    task: asyncio.Task[None] | None = getattr(consumer._coordinator, "_coordination_task", None)
+    if task is not None:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def stop_producer(producer: AIOKafkaProducer, *, seconds: float) -> bool:
+    """Deliver what was taken and disconnect; after ``seconds`` disconnect all the same. Whether it was in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await producer.stop()
+    except TimeoutError:
+        task = producer._sender.sender_task
+        if task is not None:
+            task.cancel()
+        await producer.client.close()
+        return False
+    return True
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> bool:
+    """Leave the group and disconnect; after ``seconds`` disconnect all the same. Whether it was in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await end_coordination(consumer)
+            await consumer.stop()
+    except TimeoutError:
+        if consumer._fetcher is not None:
+            await consumer._fetcher.close()
+        await consumer._client.close()
+        return False
+    return True
+
+
+class Membership:
+    """A consumer's standing in its group: who it is there, and its heartbeats."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._coordinator: Any = consumer._coordinator
+
+    @property
+    def member_id(self) -> str:
+        """The broker's name for this member; empty once it was expelled."""
+        return str(self._coordinator.member_id)
+
+    @property
+    def generation(self) -> int:
+        """The generation of the group this member joined; negative once it was expelled."""
+        return int(self._coordinator.generation)
+
+    def watch_heartbeats(self, wrap: Callable[[Callable[[], Awaitable[bool]]], Awaitable[bool]]) -> None:
+        """Let ``wrap(send)`` stand in for every heartbeat; it awaits ``send`` and returns its answer, which is
+        True for no error and for REBALANCE_IN_PROGRESS. Call it before the first subscription."""
+        send: Callable[[], Awaitable[bool]] = self._coordinator._do_heartbeat
+
+        async def heartbeat() -> bool:
+            return await wrap(send)
+
+        self._coordinator._do_heartbeat = heartbeat
+
+    async def beat(self) -> bool:
+        """One heartbeat now: aiokafka sends its first only after an interval."""
+        return bool(await self._coordinator._do_heartbeat())

@@ -1,0 +1,141 @@
+"""Offsets of groups and ends of logs, with the metadata that aiokafka's own `committed()` drops."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.errors import KafkaError
+
+from tocsin.kafka.client.aiokafka_internals import high_watermarks, wait_for_metadata
+from tocsin.kafka.errors import KafkaFault, OffsetMissing, TopicFault
+from tocsin.kafka.records import TopicPartition
+from tocsin.kafka.settings import KafkaSettings
+from tocsin.runtime.health import Check
+from tocsin.runtime.waiting import retry_until_available
+
+COMMAND = "tocsin topics apply"
+
+
+class Position(NamedTuple):
+    """A committed offset: the next record to handle, and what the owner wrote beside it."""
+
+    offset: int
+    metadata: str = ""
+
+
+class _ReadBack(msgspec.Struct, frozen=True):
+    read_back: int
+
+
+def read_back_metadata(position: int) -> str:
+    """The metadata of a dispatcher's commit: where to begin reading the outcome log back (JSON)."""
+    return msgspec.json.encode(_ReadBack(position)).decode()
+
+
+def read_back_position(metadata: str, *, group: str) -> int:
+    """The position in a commit's metadata; OffsetMissing, naming the command, when it holds none."""
+    try:
+        position = msgspec.json.decode(metadata, type=_ReadBack).read_back
+    except msgspec.MsgspecError:
+        position = -1
+    if position < 0:
+        msg = f"A committed offset of group {group} does not say where to read back from: run `{COMMAND}`."
+        raise OffsetMissing(msg)
+    return position
+
+
+def offset_missing(group: str, partitions: Iterable[TopicPartition]) -> OffsetMissing:
+    """The sentence for partitions without a usable offset."""
+    listed = ", ".join(f"{topic}/{number}" for topic, number in sorted(partitions))
+    return OffsetMissing(f"Group {group} has no usable offset for {listed}: run `{COMMAND}`.")
+
+
+def topic_missing(topics: Iterable[str]) -> TopicFault:
+    """The sentence for topics that do not exist."""
+    return TopicFault(f"There is no topic {', '.join(sorted(topics))}: run `{COMMAND}`.")
+
+
+async def connect_reader(settings: KafkaSettings) -> AIOKafkaConsumer:
+    """A connected client outside of any group: committed records only, no position of its own; whoever asked stops it.
+    KafkaFault when no broker answers."""
+    consumer = AIOKafkaConsumer(
+        **settings.client_options(),
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+    )
+    try:
+        await consumer.start()
+    except KafkaError as exc:
+        await consumer.stop()
+        raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
+    except asyncio.CancelledError:
+        await consumer.stop()
+        raise
+    return consumer
+
+
+class Offsets:
+    """A long-lived client for questions about logs. `open()` first, `close()` last; answers are fresh."""
+
+    def __init__(self, *, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def open(self) -> None:
+        """Connect; KafkaFault when no broker answers."""
+        self._consumer = await connect_reader(self._settings)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def topics(self) -> frozenset[str]:
+        """The topics that exist and may be seen; asking creates none."""
+        return frozenset(await self._open.topics())
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions the topic has; TopicFault when there is no such topic."""
+        if topic not in await self.topics():
+            raise topic_missing([topic])
+        return await wait_for_metadata(self._open, topic)
+
+    async def starts(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """The first offset still kept, of each."""
+        wanted = [AioTopicPartition(*partition) for partition in partitions]
+        found = await self._open.beginning_offsets(wanted) if wanted else {}
+        return {TopicPartition(*partition): offset for partition, offset in found.items()}
+
+    async def ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """The high watermark of each, also when transactions are open below it."""
+        return await high_watermarks(self._open, partitions)
+
+    @property
+    def _open(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise RuntimeError("Offsets is used before open()")
+        return self._consumer
+
+
+async def wait_for_topics(settings: KafkaSettings, topics: Iterable[str], *, check: Check) -> dict[str, int]:
+    """The number of partitions of each topic, as soon as a broker answers and all of them exist; ``check`` says meanwhile
+    what is waited for."""
+    names = list(topics)
+
+    async def look() -> dict[str, int]:
+        offsets = Offsets(settings=settings)
+        try:
+            await offsets.open()
+            missing = set(names) - await offsets.topics()
+            if missing:
+                raise topic_missing(missing)
+            return {topic: await offsets.partitions(topic) for topic in names}
+        finally:
+            await offsets.close()
+
+    return await retry_until_available("Kafka", look, retry_on=(KafkaFault,), check=check, describe=str)

@@ -1,0 +1,91 @@
+"""What consuming needs of a Kafka cluster. `KafkaCluster` is a real one; `tocsin.testing` has one in memory."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from tocsin.kafka.client.offsets import wait_for_topics
+from tocsin.kafka.consume.member import Assignor, Fetching, GroupMember, Lease, Member
+from tocsin.kafka.failpoints import Failpoints
+from tocsin.kafka.produce.packing import Limits
+from tocsin.kafka.produce.transactional_producer import TransactionalProducer, Transactions
+from tocsin.kafka.settings import KafkaSettings
+from tocsin.runtime.bounds import GroupTimeouts
+from tocsin.runtime.health import Check
+
+
+class Cluster(Protocol):
+    """Makes the clients that the engine of a consumer group works with; making one connects nothing."""
+
+    @property
+    def prefix(self) -> str:
+        """What the names of topics and groups begin with."""
+        ...
+
+    async def wait_for_topics(self, topics: Iterable[str], *, check: Check) -> dict[str, int]:
+        """The number of partitions of each topic, as soon as a broker answers and all of them exist; ``check`` says
+        meanwhile what is waited for."""
+        ...
+
+    def member(
+        self,
+        *,
+        group: str,
+        topics: Sequence[str],
+        timeouts: GroupTimeouts,
+        lease: Lease,
+        assignor: Assignor,
+        fetching: Fetching,
+    ) -> Member:
+        """A member of ``group`` that has not joined yet; its good heartbeats renew ``lease``."""
+        ...
+
+    def transactions(
+        self, *, transactional_id: str, group: str, limits: Limits, failpoints: Failpoints
+    ) -> Transactions:
+        """The transactions of one transactional id, not open yet."""
+        ...
+
+
+class KafkaCluster:
+    """The cluster that ``settings`` name."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+
+    @property
+    def prefix(self) -> str:
+        return self._settings.topic_prefix
+
+    async def wait_for_topics(self, topics: Iterable[str], *, check: Check) -> dict[str, int]:
+        return await wait_for_topics(self._settings, topics, check=check)
+
+    def member(
+        self,
+        *,
+        group: str,
+        topics: Sequence[str],
+        timeouts: GroupTimeouts,
+        lease: Lease,
+        assignor: Assignor,
+        fetching: Fetching,
+    ) -> Member:
+        return GroupMember(
+            settings=self._settings,
+            group=group,
+            topics=topics,
+            timeouts=timeouts,
+            lease=lease,
+            assignor=assignor,
+            fetching=fetching,
+        )
+
+    def transactions(
+        self, *, transactional_id: str, group: str, limits: Limits, failpoints: Failpoints
+    ) -> Transactions:
+        return TransactionalProducer(
+            settings=self._settings,
+            transactional_id=transactional_id,
+            group=group,
+            limits=limits,
+            failpoints=failpoints,
+        )

@@ -1,0 +1,450 @@
+"""The life of a consumer, read from top to bottom:
+
+    join ─▶ acquire ─▶ poll ─▶ work ─▶ drain ─▶ release ─▶ (acquire again | leave)
+                └──────── watch, fail ────────┘
+
+| how consumption ends | what follows |
+|---|---|
+| told to stop | what is in flight ends and commits, then the member leaves |
+| `OwnershipLost`: fenced, expelled, no lease, a drain or a shard too slow | everything of this membership is closed, and the group is joined anew after 1 to 30 s, at most three times an hour; then the process ends |
+| `ConsumptionStopped`: a broken release writes what cannot be read | the member leaves, readiness fails with the sentence, the process stays |
+| `OperatorError`: topics, offsets or settings are not as they must be | the process ends with the sentence that names the command |
+| anything else | the process ends; the offsets stay where they were |
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+from aiokafka.errors import KafkaError
+
+from tocsin.kafka.consume.cluster import Cluster
+from tocsin.kafka.consume.member import Fetching, Lease, Member, NoCommittedOffset, OffsetNotKept
+from tocsin.kafka.consume.ownership import Ownership
+from tocsin.kafka.consume.shard import Assignment, Shard
+from tocsin.kafka.errors import ConsumptionStopped, DrainTooSlow, NoProgress, OwnershipLost
+from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
+from tocsin.kafka.lag import GroupMetrics
+from tocsin.kafka.records import TopicPartition
+from tocsin.observability import get_logger
+from tocsin.runtime import OperatorError
+from tocsin.runtime.bounds import LEAVE, GroupTimeouts
+from tocsin.runtime.clock import Clock
+from tocsin.runtime.health import Health
+
+log = get_logger(__name__)
+
+S = TypeVar("S", bound=Shard)
+
+# One look at the log: short enough that no slice of work holds the event loop for long.
+POLL_SECONDS = 0.2
+POLL_RECORDS = 500
+HOUR = 3600.0
+# Four times as long after each loss of the last hour, so that two owners in doubt do not fence each other in a circle.
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+
+
+class ConsumerGroup(Generic[S]):
+    """A component: joins ``group``, acquires the shards it is given, and runs ``work(shard)`` for each.
+
+    ``work`` is one coroutine per shard and assignment. It takes batches until `Shard.take` returns None, ends what is in
+    flight and returns. ``ownership`` says what makes this process the owner of a shard. ``buffer_records`` and
+    ``buffer_bytes`` bound what a shard holds unread; reading for it pauses beyond them. ``rejoins`` is how often within an
+    hour a lost ownership is followed by joining anew, after a ``pause`` of so many seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        group: str,
+        topics: Sequence[str],
+        ownership: Ownership[S],
+        work: Callable[[S], Awaitable[None]],
+        timeouts: GroupTimeouts,
+        health: Health,
+        clock: Clock,
+        fetching: Fetching | None = None,
+        buffer_records: int = 5_000,
+        buffer_bytes: int = 16_777_216,
+        rejoins: int = 3,
+        pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
+        failpoints: Failpoints = NO_FAILPOINTS,
+    ) -> None:
+        self.name = f"group {group}"
+        self._cluster = cluster
+        self._group = group
+        self._topics = tuple(topics)
+        self._ownership = ownership
+        self._worker = work
+        self._timeouts = timeouts
+        self._clock = clock
+        self._fetching = fetching or Fetching()
+        self._buffer_records = buffer_records
+        self._buffer_bytes = buffer_bytes
+        self._rejoins = rejoins
+        self._pause = pause
+        self._failpoints = failpoints
+        self._check = health.check(f"kafka group {group}")
+        self._metrics = GroupMetrics(group=group, prefix=cluster.prefix, clock=clock)
+        self._losses: deque[float] = deque(maxlen=rejoins + 1)
+        self._assignments = 0
+        self._begin()
+
+    @property
+    def held(self) -> dict[int, S]:
+        """The shards held now and not being released, by number."""
+        return {number: shard for number, shard in self._shards.items() if not shard.revoked.is_set()}
+
+    async def open(self) -> None:
+        """Wait for the brokers and the topics, with a visible reason; check the topics' partition counts."""
+        counts = await self._cluster.wait_for_topics(self._topics, check=self._check)
+        self._ownership.check(self._group, counts)
+        self._check.set_not_ready("not assigned yet")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Be a member until ``stop``; then drain. What it raises ends the process: see the table above."""
+        while not stop.is_set():
+            try:
+                await self._live(stop)
+            except Exception as error:  # noqa: BLE001 - also what a worker raised; its ending is chosen in one place
+                await self._end(error, stop)
+
+    async def close(self) -> None:
+        """Close what a cancelled `run` had no time to close."""
+        await self._close()
+
+    # One membership, from joining to leaving
+
+    def _begin(self) -> None:
+        """All state of a membership, so that nothing of the former one lives on in the next."""
+        self._lease = Lease(clock=self._clock, seconds=self._timeouts.lease)
+        self._member: Member | None = None
+        self._member_id: str | None = None
+        self._shards: dict[int, S] = {}
+        self._owners: dict[TopicPartition, S] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._acquiring: asyncio.Task[None] | None = None
+        self._releasing = asyncio.Lock()
+        self._room = asyncio.Event()
+        self._polled = self._clock.monotonic()
+        self._failure: BaseException | None = None
+        self._over = asyncio.Event()
+        """Set by the first failure, and when the member is about to leave."""
+
+    async def _live(self, stop: asyncio.Event) -> None:
+        self._begin()
+        polling: asyncio.Task[None] | None = None
+        watching: asyncio.Task[None] | None = None
+        try:
+            await self._join()
+            polling = self._watched(self._poll(), name=f"poll {self._group}")
+            watching = self._watched(self._watch(), name=f"watch {self._group}")
+            await _first_of(stop.wait(), self._over.wait())
+            if self._failure is None:
+                await self._release()
+            self._over.set()
+            await asyncio.wait([polling], timeout=2 * POLL_SECONDS)  # a cancelled getmany confuses aiokafka
+        finally:
+            self._check.set_not_ready("stopped")
+            await _cancel(task for task in (polling, watching) if task is not None)
+            await self._close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _join(self) -> None:
+        self._member = self._cluster.member(
+            group=self._group,
+            topics=self._topics,
+            timeouts=self._timeouts,
+            lease=self._lease,
+            assignor=self._ownership.assignor,
+            fetching=self._fetching,
+        )
+        await self._member.join(self)
+
+    # Told by the member: `assigned`, `revoked`, `failed` (see `Listener`)
+
+    def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """The broker gave us these partitions, and reading them is paused: acquire them in a task of its own, because
+        the group waits for this callback and heartbeats have to go on."""
+        if self._over.is_set():
+            return
+        member = self._joined
+        if self._ownership.exclusive and self._member_id not in (None, member.member_id):
+            raise OwnershipLost(f"The group {self._group} knows this process under another name now.")
+        self._member_id = member.member_id
+        self._lease.begin(member.generation)
+        self._assignments += 1
+        self._metrics.assigned()
+        self._check.set_not_ready("acquiring its partitions")
+        self._acquiring = self._watched(self._acquire(partitions), name=f"acquire {self._group}")
+
+    async def _acquire(self, partitions: frozenset[TopicPartition]) -> None:
+        began, member = self._clock.monotonic(), self._joined
+        assignment = Assignment(
+            number=self._assignments,
+            group=self._group,
+            partitions=partitions,
+            member=member,
+            lease=self._lease,
+            clock=self._clock,
+            timeouts=self._timeouts,
+            buffer_records=self._buffer_records,
+            buffer_bytes=self._buffer_bytes,
+            room=self._room,
+            fail=self._fail,
+        )
+        beat = asyncio.create_task(member.beat())
+        try:
+            shards = await self._ownership.acquire(assignment)
+            await beat
+        finally:
+            await _cancel([beat])
+        for shard in shards:
+            member.seek({partition: position.offset for partition, position in shard.positions.items()})
+        self._shards = {shard.number: shard for shard in shards}
+        self._owners = {partition: shard for shard in shards for partition in shard.positions}
+        self._polled = self._clock.monotonic()
+        for shard in shards:
+            self._tasks[shard.number] = self._watched(
+                self._work(shard), name=f"shard {self._group}.{shard.number}"
+            )
+        member.resume(partitions)
+        self._room.set()
+        self._check.set_ready()
+        self._metrics.acquired(len(shards), self._clock.monotonic() - began)
+        log.info(
+            "acquired shards", group=self._group, shards=sorted(self._shards), assignment=assignment.number
+        )
+
+    async def _poll(self) -> None:
+        """Read for all shards by turns: every partition gets its share before any gets a second one."""
+        turn = 0
+        while not self._over.is_set():
+            self._polled = self._clock.monotonic()
+            partitions = sorted(filter(self._is_readable, self._owners))
+            turn = (turn + 1) % max(len(partitions), 1)
+            try:
+                if partitions:
+                    await self._read(partitions[turn:] + partitions[:turn])
+                else:
+                    self._joined.raise_errors()
+                    self._room.clear()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(POLL_SECONDS):
+                            await self._room.wait()
+            except NoCommittedOffset as error:
+                # aiokafka asked the group where to read before we told it; what it missed stands in our positions.
+                self._joined.seek(
+                    {
+                        partition: self._owners[partition].positions[partition].offset
+                        for partition in error.partitions
+                        if partition in self._owners
+                    }
+                )
+            except OffsetNotKept as error:
+                raise self._ownership.not_kept(self._group, error.offsets) from error
+            except KafkaError as error:
+                if self._ownership.refusal is not None:
+                    raise self._ownership.refusal from error
+                raise
+
+    async def _read(self, partitions: Sequence[TopicPartition]) -> None:
+        """One turn: wait for the first records, then look at the other partitions without waiting."""
+        first = await self._get(partitions, seconds=POLL_SECONDS)
+        if not first:
+            return
+        for partition in partitions:
+            if partition not in first and self._is_readable(partition):
+                await self._get([partition], seconds=0)
+                await asyncio.sleep(0)
+        for shard in self._shards.values():
+            shard.wake()
+
+    async def _get(
+        self, partitions: Sequence[TopicPartition], *, seconds: float
+    ) -> Collection[TopicPartition]:
+        """Records to their shards. No await lies between aiokafka's own look at the assignment and ours, so they
+        belong to the shards held now; what a shard being released drops is read again by its next owner."""
+        records = await self._joined.poll(partitions, max_records=POLL_RECORDS, seconds=seconds)
+        for partition, in_order in records.items():
+            if shard := self._owners.get(partition):
+                shard.put(in_order)
+                self._metrics.consumed(partition.topic, len(in_order))
+        return records.keys()
+
+    def _is_readable(self, partition: TopicPartition) -> bool:
+        shard = self._owners.get(partition)
+        return shard is not None and not shard.full and not shard.revoked.is_set()
+
+    async def _work(self, shard: S) -> None:
+        await self._worker(shard)
+        if not shard.revoked.is_set():
+            raise RuntimeError(f"The work on shard {shard.number} of {self._group} ended by itself.")
+
+    async def revoked(self) -> None:
+        """The group takes everything back; it goes on without us once this returns."""
+        await self._release()
+
+    async def _release(self) -> None:
+        """Stop taking, let what is in flight end and commit, drop what is buffered, let the shards go."""
+        async with self._releasing:
+            self._check.set_not_ready("rebalancing")
+            if self._acquiring is not None:
+                await _cancel([self._acquiring])
+            if self._ownership.exclusive and self._member_id not in (None, self._joined.member_id):
+                self._lease.end()
+                raise OwnershipLost(
+                    f"The group {self._group} expelled this process: it was silent for too long."
+                )
+            for shard in self._shards.values():
+                shard.revoke()
+            if self._shards:
+                await self._failpoints.reach("in_revoke")
+            await self._drain()
+            await self._let_go()
+
+    async def _drain(self) -> None:
+        """Wait for the workers, for as long as one provider call may take and a little more."""
+        if not self._tasks:
+            return
+        ended, late = await asyncio.wait(self._tasks.values(), timeout=self._timeouts.drain_timeout)
+        if late:
+            numbers = ", ".join(str(number) for number, task in sorted(self._tasks.items()) if task in late)
+            msg = f"What shards {numbers} of {self._group} held did not end within {self._timeouts.drain_timeout:g} s."
+            raise DrainTooSlow(msg)
+        for task in ended:
+            task.result()
+        self._tasks = {}
+
+    async def _let_go(self) -> None:
+        for shard in self._shards.values():
+            shard.end()
+        self._shards, self._owners = {}, {}
+        self._lease.end()
+        await self._ownership.release()
+        self._metrics.released()
+
+    # Watch, fail, close
+
+    async def _watch(self) -> None:
+        """A loop or a worker that stands still is not alive because heartbeats are."""
+        bound = self._timeouts.progress_timeout
+        while True:
+            await asyncio.sleep(min(1.0, bound / 4))
+            self._metrics.show(self._joined, self._shards)
+            if self._shards:
+                if self._lease.ok():
+                    self._check.set_ready()
+                else:
+                    self._check.set_not_ready("the group coordinator does not answer heartbeats")
+            now = self._clock.monotonic()
+            if self._shards and now - self._polled > bound:
+                raise NoProgress(f"Group {self._group} has read nothing for {bound:g} s.")
+            for shard in self._shards.values():
+                if shard.idle_since is not None and now - shard.idle_since > bound:
+                    raise NoProgress(f"Shard {shard.number} of {self._group} stood still for {bound:g} s.")
+
+    def failed(self, error: Exception) -> None:
+        """`assigned` or `revoked` raised."""
+        self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """The first failure is how this membership ends; nothing is taken, sent or committed after it."""
+        if self._over.is_set():
+            return
+        self._failure = error
+        self._lease.end()
+        self._over.set()
+
+    def _watched(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """A task whose failure ends the membership."""
+
+        def note(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._fail(error)
+
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(note)
+        return task
+
+    async def _close(self) -> None:
+        """Nothing outlives its owner: end the workers, drop what is held without committing it, leave the group."""
+        self._over.set()
+        if self._acquiring is not None:
+            await _cancel([self._acquiring])
+        for shard in self._shards.values():
+            shard.end()
+        await _cancel(self._tasks.values())
+        self._tasks = {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE):
+                await self._let_go()
+        member, self._member = self._member, None
+        if member is not None:
+            await member.leave()
+
+    @property
+    def _joined(self) -> Member:
+        if self._member is None:
+            raise RuntimeError(f"This process is no member of group {self._group}.")
+        return self._member
+
+    # How it ends
+
+    async def _end(self, error: Exception, stop: asyncio.Event) -> None:
+        """Wait for what follows, or raise what ends the process."""
+        causes = list(_leaves(error))
+        for cause in causes:
+            if isinstance(cause, ConsumptionStopped):
+                log.error("consumption stopped", group=self._group, reason=str(cause))
+                self._check.set_not_ready(str(cause))
+                await stop.wait()
+                return
+            if isinstance(cause, OperatorError):
+                raise cause
+        if not all(isinstance(cause, OwnershipLost) for cause in causes):
+            raise error
+        now, lost = self._clock.monotonic(), causes[0]
+        self._losses.append(now)
+        times = sum(now - moment < HOUR for moment in self._losses)
+        if times > self._rejoins:
+            raise lost
+        seconds = min(FIRST_PAUSE * 4 ** (times - 1), LONGEST_PAUSE) * random.uniform(0.75, 1.0)
+        log.warning(
+            "ownership lost, joining anew", group=self._group, seconds=round(seconds, 1), reason=str(lost)
+        )
+        self._check.set_not_ready(f"joins the group anew: {lost}")
+        await _first_of(stop.wait(), self._pause(seconds))
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors of a group of errors, which a worker's tasks may have raised together."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Until one of them is done."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _cancel(tasks)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """End tasks and wait until they have; what they raise has been noted already."""
+    waiting = list(tasks)
+    for task in waiting:
+        task.cancel()
+    if waiting:
+        await asyncio.wait(waiting)

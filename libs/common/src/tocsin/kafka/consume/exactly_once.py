@@ -1,0 +1,104 @@
+"""Read, decide, write: a worker in whose hands each record takes effect exactly once."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from tocsin.kafka.consume.shard import Batch, FencedShard
+from tocsin.kafka.records import Outgoing
+from tocsin.runtime.clock import Clock
+
+# What is processed and not committed yet may hold this much of a shard, beside its last batch.
+AHEAD_BYTES = 16_777_216
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What follows from the first ``records`` of a batch, at least one: `process` is asked about the rest once they
+    are committed."""
+
+    outgoing: Sequence[Outgoing]
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    records: int
+    size: int
+    done: asyncio.Future[None]
+
+
+class ExactlyOnce:
+    """``process(batch)`` returns the records to write; they and the batch's offsets commit together. It may return a
+    `Part` for the first records of the batch, when the whole would take long or write much.
+
+    Batches of one shard are processed one after the other, in order; a batch may be processed while those before it
+    commit, and shares a transaction with them where it can. What ``process`` raises ends the process, and the offsets
+    stay where they were. Every record it returns must fit its topic. ``gather`` is the least time in seconds between two
+    batches of a shard, unless a whole one waits; an idle shard's first batch never waits.
+    """
+
+    def __init__(
+        self,
+        process: Callable[[Batch], Awaitable[Sequence[Outgoing] | Part]],
+        *,
+        clock: Clock,
+        gather: float = 0.02,
+        max_records: int = 500,
+        max_bytes: int = 4_194_304,
+    ) -> None:
+        self._process = process
+        self._clock = clock
+        self._gather = gather
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+
+    async def work(self, shard: FencedShard) -> None:
+        """Process the shard's records until it is revoked; returns with everything processed committed."""
+        commits: deque[_Commit] = deque()
+        submitted = float("-inf")
+        while True:
+            # A transaction costs the same for one record and for hundreds, so a shard commits tens a second: unless a
+            # whole batch waits, let records arrive while the last transaction commits, and for as long as `gather` says.
+            await shard.gather(
+                records=self._max_records,
+                seconds=submitted + self._gather - self._clock.monotonic(),
+                committing=commits[-1].done if commits else None,
+            )
+            batch = await shard.take(max_records=self._max_records, max_bytes=self._max_bytes)
+            if batch is None:
+                break
+            remaining = batch.records
+            while remaining and not shard.revoked.is_set():
+                batch = replace(batch, records=remaining)
+                part = await self._part_of(batch)
+                processed, remaining = remaining[: part.records], remaining[part.records :]
+                submitted = self._clock.monotonic()
+                done = shard.submit(part.outgoing, replace(batch, records=processed).offsets)
+                size = sum(len(record.value or b"") for record in part.outgoing)
+                commits.append(_Commit(part.records, size, done))
+                await self._let_commit(commits, all_of_them=bool(remaining))
+        await self._let_commit(commits, all_of_them=True)
+
+    async def _part_of(self, batch: Batch) -> Part:
+        result = await self._process(batch)
+        if not isinstance(result, Part):
+            return Part(result, len(batch.records))
+        if not 0 < result.records <= len(batch.records):
+            msg = f"A part of a batch has 1 to {len(batch.records)} of its records, not {result.records}."
+            raise ValueError(msg)
+        return result
+
+    async def _let_commit(self, commits: deque[_Commit], *, all_of_them: bool) -> None:
+        """Bound what is processed and not committed; forget what is."""
+        records, size = sum(commit.records for commit in commits), sum(commit.size for commit in commits)
+        while commits and (
+            all_of_them or commits[0].done.done() or records > self._max_records or size > AHEAD_BYTES
+        ):
+            first = commits.popleft()
+            await first.done
+            records -= first.records
+            size -= first.size

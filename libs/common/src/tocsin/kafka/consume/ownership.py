@@ -1,0 +1,240 @@
+"""What makes a process the owner of the partitions it was given: three strategies, and what each costs.
+
+| strategy | who may write | positions stand | costs |
+|---|---|---|---|
+| `Fenced` | the newest owner of a shard, in transactions | in the group | a transactional producer a shard |
+| `Plain` | anyone who read the record: work is repeatable | in the group | nothing |
+| `StoredPositions` | who finds the position it expects | in a database, beside the rows | nothing |
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import KafkaError
+
+from tocsin.kafka.client.offsets import Position, offset_missing
+from tocsin.kafka.consume.assignor import ShardAssignor, equal_count, shard_of
+from tocsin.kafka.consume.cluster import Cluster
+from tocsin.kafka.consume.member import Assignor
+from tocsin.kafka.consume.shard import Assignment, FencedShard, Shard, StoredShard
+from tocsin.kafka.errors import ConsumptionStopped, OwnershipLost, PartitionsUnequal
+from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
+from tocsin.kafka.produce.packing import Limits
+from tocsin.kafka.produce.transaction_queue import TransactionQueue
+from tocsin.kafka.produce.transactional_producer import Transactions
+from tocsin.kafka.records import TopicPartition
+
+S_co = TypeVar("S_co", bound=Shard, covariant=True)
+
+
+class Ownership(Protocol[S_co]):
+    """How partitions become a worker's, and how they are let go."""
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether a member that was expelled and joined again has lost what it held. It has not, where whatever it still
+        does is either refused elsewhere or harmless."""
+        ...
+
+    @property
+    def assignor(self) -> Assignor:
+        """Which member gets which partitions."""
+        ...
+
+    @property
+    def refusal(self) -> PartitionsUnequal | None:
+        """Why this member, as the leader of the group, refused to assign partitions."""
+        ...
+
+    def check(self, group: str, counts: Mapping[str, int]) -> None:
+        """PartitionsUnequal when the topics' partition counts do not fit."""
+
+    async def acquire(self, assignment: Assignment) -> Sequence[S_co]:
+        """The shards of an assignment, with the positions to read from. OffsetMissing when there is nowhere to begin;
+        OwnershipLost when the former owner could not be fenced."""
+        ...
+
+    def not_kept(self, group: str, offsets: Mapping[TopicPartition, int]) -> Exception:
+        """How consumption ends when a position is no longer kept."""
+        ...
+
+    async def release(self) -> None:
+        """Let go of what `acquire` opened; what is under way ends first, or, when this is cancelled, is given up."""
+
+
+class Fenced:
+    """A shard is a fixed set of partition numbers of all topics of the group, and has one transactional id.
+
+    All topics have the same number of partitions, at least ``shards``. ``limits``: bytes that each topic takes.
+    """
+
+    exclusive = True
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        shards: int,
+        limits: Mapping[str, int] | None = None,
+        failpoints: Failpoints = NO_FAILPOINTS,
+    ) -> None:
+        self._cluster = cluster
+        self._shards = shards
+        self._limits = Limits(limits)
+        self._failpoints = failpoints
+        self._partition_count = 0
+        self._producers: dict[int, Transactions] = {}
+        self._queues: list[TransactionQueue] = []
+        self.assignor = ShardAssignor(shards=shards)
+
+    @property
+    def refusal(self) -> PartitionsUnequal | None:
+        return self.assignor.refusal
+
+    def check(self, group: str, counts: Mapping[str, int]) -> None:
+        self._partition_count = equal_count(counts)
+        if self._partition_count < self._shards:
+            msg = f"Group {group} counts {self._shards} shards, but its topics have {self._partition_count} partitions."
+            raise PartitionsUnequal(msg)
+
+    async def acquire(self, assignment: Assignment) -> list[FencedShard]:
+        partitions: dict[int, list[TopicPartition]] = defaultdict(list)
+        for partition in sorted(assignment.partitions):
+            partitions[shard_of(partition.partition, self._shards)].append(partition)
+        # The order is the promise: first the former owner is fenced, then it is asked where it stopped.
+        await self._fence(assignment, partitions)
+        positions = await _committed(assignment, assignment.partitions)
+        shards = []
+        for number, owned in partitions.items():
+            queue = TransactionQueue(
+                transactions=self._producers[number], limits=self._limits, failed=assignment.fail
+            )
+            self._queues.append(queue)
+            shard = FencedShard(
+                number=number,
+                positions={partition: positions[partition] for partition in owned},
+                assignment=assignment,
+                partition_count=self._partition_count,
+                queue=queue,
+            )
+            shards.append(shard)
+        return shards
+
+    async def _fence(self, assignment: Assignment, shards: Collection[int]) -> None:
+        group = assignment.group
+        for number in shards:
+            self._producers[number] = self._cluster.transactions(
+                transactional_id=f"{group}.{number}",
+                group=group,
+                limits=self._limits,
+                failpoints=self._failpoints,
+            )
+        try:
+            async with asyncio.timeout(assignment.timeouts.fence_timeout):
+                await self._failpoints.reach("before_fence")
+                await asyncio.gather(*(producer.open() for producer in self._producers.values()))
+                await self._failpoints.reach("after_fence")
+        except (KafkaError, TimeoutError) as exc:
+            raise OwnershipLost(
+                f"The former owners of the shards of {group} could not be fenced: {exc!r}."
+            ) from exc
+
+    def not_kept(self, group: str, offsets: Mapping[TopicPartition, int]) -> Exception:
+        return offset_missing(group, offsets)
+
+    async def release(self) -> None:
+        queues, self._queues = self._queues, []
+        producers, self._producers = self._producers, {}
+        reason = OwnershipLost("The shard was released.")
+        try:
+            await asyncio.gather(*(queue.close(reason) for queue in queues))
+        finally:  # also of transactions that took too long to be waited for
+            await asyncio.gather(*(producer.close() for producer in producers.values()))
+
+
+class Plain:
+    """One shard of everything this member was given; offsets are committed after the work, so that it may be done twice."""
+
+    exclusive = False
+    assignor: Assignor = RoundRobinPartitionAssignor
+    refusal = None
+
+    def check(self, group: str, counts: Mapping[str, int]) -> None:
+        """Any counts do."""
+
+    async def acquire(self, assignment: Assignment) -> list[Shard]:
+        if not assignment.partitions:
+            return []
+        positions = await _committed(assignment, assignment.partitions)
+        return [Shard(number=0, positions=positions, assignment=assignment)]
+
+    def not_kept(self, group: str, offsets: Mapping[TopicPartition, int]) -> Exception:
+        return offset_missing(group, offsets)
+
+    async def release(self) -> None:
+        """Nothing was opened."""
+
+
+class LoadsPositions(Protocol):
+    """What of a `ProjectionStore` is used here."""
+
+    async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The positions held for these partitions; a partition it has never seen is left out."""
+        ...
+
+
+class StoredPositions:
+    """One shard of everything this member was given. Reading begins where ``store`` says, and where it says nothing, at the
+    group's committed offset. Of two owners the store refuses the one that does not know its newest position."""
+
+    exclusive = False
+    assignor: Assignor = RoundRobinPartitionAssignor
+    refusal = None
+
+    def __init__(self, store: LoadsPositions) -> None:
+        self._store = store
+
+    def check(self, group: str, counts: Mapping[str, int]) -> None:
+        """Any counts do."""
+
+    async def acquire(self, assignment: Assignment) -> list[StoredShard]:
+        if not assignment.partitions:
+            return []
+        stored = await self._store.load_positions(sorted(assignment.partitions))
+        never_stored = [partition for partition in assignment.partitions if partition not in stored]
+        positions = {partition: Position(offset) for partition, offset in stored.items()}
+        positions |= await _committed(assignment, never_stored)
+        return [
+            StoredShard(
+                positions=positions,
+                stored={partition: stored.get(partition) for partition in assignment.partitions},
+                assignment=assignment,
+            )
+        ]
+
+    def not_kept(self, group: str, offsets: Mapping[TopicPartition, int]) -> Exception:
+        listed = ", ".join(
+            f"{topic}/{number} at {offset}" for (topic, number), offset in sorted(offsets.items())
+        )
+        return ConsumptionStopped(
+            f"Group {group} was away for longer than its topics are kept: there is no {listed} any more."
+        )
+
+    async def release(self) -> None:
+        """Nothing was opened."""
+
+
+async def _committed(
+    assignment: Assignment, partitions: Collection[TopicPartition]
+) -> dict[TopicPartition, Position]:
+    """The committed offset of each, or OffsetMissing, which names the command that writes start offsets."""
+    if not partitions:
+        return {}
+    committed = await assignment.member.committed(partitions)
+    missing = [partition for partition in partitions if partition not in committed]
+    if missing:
+        raise offset_missing(assignment.group, missing)
+    return committed

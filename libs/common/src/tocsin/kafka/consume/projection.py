@@ -1,0 +1,69 @@
+"""A table made of a log: rows and position live in one database transaction, so each record counts exactly once."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from tocsin.kafka.client.offsets import Position
+from tocsin.kafka.consume.shard import StoredShard
+from tocsin.kafka.records import Record, TopicPartition
+
+# Of the records of one call to the store; a shard's buffer holds less.
+MAX_BYTES = 67_108_864
+
+
+class PartitionBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Records of one partition, in offset order.
+
+    ``expected`` is the position the store must still hold for them to count; None when it held none as the
+    partition was acquired. ``next`` is the position to hold afterwards.
+    """
+
+    partition: TopicPartition
+    records: Sequence[Record]
+    expected: int | None
+    next: int
+
+
+class ProjectionStore(Protocol):
+    """What keeps rows and positions together."""
+
+    async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The positions held for these partitions; a partition it has never seen is left out."""
+        ...
+
+    async def apply(self, batches: Sequence[PartitionBatch]) -> None:
+        """Keep the rows and move the positions, in one transaction, or neither. Raises OwnershipLost when a
+        position is not the expected one: another process has the partition.
+        ConsumptionStopped keeps the process but reads no further. Whatever else it raises ends the process."""
+        ...
+
+
+class Projection:
+    """Hands what is read to ``store``, many partitions at a time, at most ``batch_records`` at once."""
+
+    def __init__(self, store: ProjectionStore, *, batch_records: int = 5_000) -> None:
+        self._store = store
+        self._batch_records = batch_records
+
+    async def work(self, shard: StoredShard) -> None:
+        """Apply the shard's records until it is revoked; the call under way then ends first."""
+        expected = dict(shard.stored)
+        while batch := await shard.take(max_records=self._batch_records, max_bytes=MAX_BYTES):
+            records: dict[tuple[str, int], list[Record]] = defaultdict(list)
+            for record in batch.records:
+                records[record.topic, record.partition].append(record)
+            batches = [
+                PartitionBatch(
+                    partition=(partition := TopicPartition(*place)),
+                    records=in_order,
+                    expected=expected[partition],
+                    next=in_order[-1].offset + 1,
+                )
+                for place, in_order in records.items()
+            ]
+            await self._store.apply(batches)
+            expected |= {applied.partition: applied.next for applied in batches}
+            shard.committed({applied.partition: Position(applied.next) for applied in batches})

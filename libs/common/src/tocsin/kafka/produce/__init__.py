@@ -1,0 +1,1 @@
+"""Writing: a plain idempotent publisher, and transactions."""

@@ -1,0 +1,125 @@
+"""Records packed into batches, one call to the producer for many of them."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from random import randrange
+from typing import Any, Protocol
+
+from tocsin.kafka.errors import RecordTooLarge
+from tocsin.kafka.produce.partitioner import partition_for
+from tocsin.kafka.records import BATCH_OVERHEAD, Outgoing, TopicPartition
+
+DEFAULT_LIMIT = 1_048_576
+# Larger batches gain nothing more, and a broker refuses a batch larger than its topic takes.
+BATCH_BYTES = 262_144
+
+
+class BatchBuilder(Protocol):
+    """aiokafka's builder: `append` answers None, and drops the record, when the batch is full."""
+
+    def append(
+        self, *, timestamp: int | None, key: bytes | None, value: bytes | None, headers: Sequence[Any]
+    ) -> Any: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Packed:
+    """One closed batch for one partition; ``indexes`` says which of the given records it holds, in order."""
+
+    partition: TopicPartition
+    builder: BatchBuilder
+    indexes: list[int] = field(default_factory=list)
+    size: int = BATCH_OVERHEAD
+
+
+class Limits:
+    """What topics take, in bytes of one record with its batch around it."""
+
+    def __init__(self, limits: Mapping[str, int] | None) -> None:
+        self._limits = dict(limits or {})
+
+    def of(self, topic: str) -> int:
+        """The largest record of the topic: 1 MiB where nothing is said."""
+        return self._limits.get(topic, DEFAULT_LIMIT)
+
+    def check(self, records: Iterable[Outgoing]) -> int:
+        """All bytes together; RecordTooLarge for the first record that its topic would refuse."""
+        total = 0
+        for record in records:
+            size = record.size
+            if size > self.of(record.topic):
+                raise RecordTooLarge(topic=record.topic, size=size, limit=self.of(record.topic))
+            total += size
+        return total
+
+
+def pack(
+    records: Sequence[tuple[int, int, Outgoing]],
+    *,
+    new_builder: Callable[[], BatchBuilder],
+    limits: Limits,
+) -> list[Packed]:
+    """Closed batches of (index, partition, record), in the order of the records per partition.
+
+    The first batch of every partition comes before the second of any, since a producer takes one batch of a
+    partition at a time. Every record is in exactly one batch.
+    """
+    open_batches: dict[TopicPartition, list[Packed]] = defaultdict(list)
+    for index, number, record in records:
+        partition = TopicPartition(record.topic, number)
+        batches = open_batches[partition]
+        most = min(BATCH_BYTES, limits.of(record.topic))
+        if not batches or batches[-1].size + record.size - BATCH_OVERHEAD > most:
+            batches.append(Packed(partition, new_builder()))
+        if not _append(batches[-1], index, record):
+            batches.append(Packed(partition, new_builder()))
+            if not _append(batches[-1], index, record):
+                raise RecordTooLarge(topic=record.topic, size=record.size, limit=most)
+    packed = [batch for turn in zip_longest(*open_batches.values()) for batch in turn if batch is not None]
+    for batch in packed:
+        batch.builder.close()
+    return packed
+
+
+def _append(batch: Packed, index: int, record: Outgoing) -> bool:
+    added = batch.builder.append(
+        timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
+    )
+    if added is None:
+        return False
+    batch.indexes.append(index)
+    batch.size += record.size - BATCH_OVERHEAD
+    return True
+
+
+class Partitions:
+    """Where records go. The number of partitions of a topic is fixed, so it is asked once."""
+
+    def __init__(self, ask: Callable[[str], Awaitable[set[int]]]) -> None:
+        self._ask = ask
+        self._counts: dict[str, int] = {}
+
+    async def place(self, records: Iterable[Outgoing]) -> list[tuple[int, int, Outgoing]]:
+        """(index, partition, record) for each."""
+        placed = []
+        for index, record in enumerate(records):
+            count = self._counts.get(record.topic) or await self._count(record.topic)
+            placed.append((index, _partition(record, count), record))
+        return placed
+
+    async def _count(self, topic: str) -> int:
+        count = self._counts[topic] = len(await self._ask(topic))
+        return count
+
+
+def _partition(record: Outgoing, count: int) -> int:
+    if record.partition is None:
+        return partition_for(record.key, count) if record.key is not None else randrange(count)
+    if not 0 <= record.partition < count:
+        msg = f"{record.topic} has {count} partitions; there is no partition {record.partition}."
+        raise ValueError(msg)
+    return record.partition

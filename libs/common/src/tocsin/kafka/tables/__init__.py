@@ -1,0 +1,1 @@
+"""Compacted topics as tables in memory: read to their end, then followed."""

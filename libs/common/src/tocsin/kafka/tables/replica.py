@@ -1,0 +1,111 @@
+"""A compacted topic, kept in memory: read to its end, then followed."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from tocsin.contracts.codec import Unreadable, fault_in
+from tocsin.kafka.errors import CopyUnreadable, KafkaFault
+from tocsin.kafka.lag import kind_and_lane
+from tocsin.kafka.records import Record
+from tocsin.kafka.settings import KafkaSettings
+from tocsin.kafka.tables.log_reader import LogReader, until_end
+from tocsin.observability import metrics
+from tocsin.runtime.health import Health
+from tocsin.runtime.waiting import retry_until_available
+
+POLL_SECONDS = 0.2
+
+
+class Replica:
+    """A component: calls ``apply(record)`` for every committed record of ``topic``, oldest first, for ever.
+
+    ``caught_up`` is set, and the health check turns ready, once the end as it was at the start is passed.
+    `open` returns only then. A record without value is a tombstone. While the broker is away the replica stays
+    as it is, and stays ready.
+
+    Where ``apply`` raises what a decoder raises (`Unreadable`), CopyUnreadable halts the service, unless a later
+    record of the same key can be read: `tocsin directory republish` mends a topic that way. Whatever else it raises
+    ends the process.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: KafkaSettings,
+        topic: str,
+        apply: Callable[[Record], None],
+        health: Health,
+        partitions: Sequence[int] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.name = name or f"replica {topic}"
+        self.caught_up = asyncio.Event()
+        self._settings = settings
+        self._topic = topic
+        self._partitions = partitions
+        self._apply = apply
+        self._check = health.check(f"kafka {self.name}")
+        kind, _ = kind_and_lane(topic, prefix=settings.topic_prefix)
+        self._applied = metrics.replica_records.labels(health.service, kind)
+        self._shown = metrics.replica_caught_up.labels(health.service, kind)
+        self._reader: LogReader | None = None
+        self._unreadable: dict[bytes | None, str] = {}
+
+    async def open(self) -> None:
+        """Read the topic to its end; waits for brokers and topic with a visible reason."""
+        self._reader = await retry_until_available(
+            "Kafka", self._connect, retry_on=(KafkaFault,), check=self._check, describe=str
+        )
+        self._check.set_not_ready(f"reading {self._topic} to its end")
+        async for records in until_end(self._reader, topic=self._topic):
+            self._take(records)
+            await asyncio.sleep(0)  # a long log must not hold the event loop
+        self._check_readable()
+        self.caught_up.set()
+        self._shown.set(1)
+        self._check.set_ready()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the topic until ``stop``."""
+        reader = self._reader
+        if reader is None:
+            raise RuntimeError(f"{self.name} is not open")
+        while not stop.is_set():
+            for records in await reader.read(seconds=POLL_SECONDS):
+                self._take(records)
+            self._check_readable()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self._shown.set(0)
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await reader.close()
+
+    async def _connect(self) -> LogReader:
+        reader = LogReader(settings=self._settings, topic=self._topic, partitions=self._partitions)
+        try:
+            await reader.open()
+        except asyncio.CancelledError:
+            await reader.close()
+            raise
+        return reader
+
+    def _take(self, records: list[Record]) -> None:
+        for record in records:
+            try:
+                self._apply(record)
+            except Unreadable as error:
+                self._unreadable[record.key] = f"{record.ref} cannot be read ({fault_in(error)})"
+            else:
+                self._unreadable.pop(record.key, None)
+        self._applied.inc(len(records))
+
+    def _check_readable(self) -> None:
+        """Raise CopyUnreadable when the newest record of any key could not be read."""
+        if not self._unreadable:
+            return
+        what = next(iter(self._unreadable.values()))
+        sentence = f"The record {what}: upgrade this service, or run `tocsin directory republish` and start it again."
+        self._check.set_not_ready(sentence)
+        raise CopyUnreadable(sentence)

@@ -1,0 +1,1 @@
+"""Topics, their settings, and the start offsets of groups: what `tocsin topics apply` plans and does."""

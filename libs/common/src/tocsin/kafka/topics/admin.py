@@ -1,0 +1,226 @@
+"""Topics, their settings, and the start offsets of groups: what `tocsin topics apply` does."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, for_code
+
+from tocsin.kafka.client.aiokafka_internals import committed_with_metadata
+from tocsin.kafka.client.offsets import Offsets, read_back_metadata
+from tocsin.kafka.errors import GroupAtWork, KafkaFault
+from tocsin.kafka.records import TopicPartition
+from tocsin.kafka.settings import KafkaSettings
+from tocsin.kafka.topics.plan import GroupSpec, Plan, StartOffset, TopicChange, TopicSpec, change_of
+
+# DescribeConfigs: the setting was made on the topic itself, rather than inherited from the broker.
+_SET_ON_TOPIC = 1
+VISIBLE_SECONDS = 20.0
+
+
+class Admin:
+    """`open()` first, `close()` last. Everything is idempotent."""
+
+    def __init__(self, *, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._offsets = Offsets(settings=settings)
+        self._client: AIOKafkaAdminClient | None = None
+
+    async def open(self) -> None:
+        """Connect; KafkaFault when no broker answers."""
+        await self._offsets.open()
+        client = AIOKafkaAdminClient(**self._settings.client_options())
+        self._client = client
+        await client.start()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+        await self._offsets.close()
+
+    async def plan(self, topics: Sequence[TopicSpec], groups: Sequence[GroupSpec] = ()) -> Plan:
+        """What `apply` would do. PlanRefused when a topic exists with another number of partitions.
+
+        A start offset is missing where a group has committed nothing; it will be the first offset kept. The
+        offsets of a topic that the plan creates begin at 0.
+        """
+        existing = await self._offsets.topics()
+        counts = {spec.name: await self._count(spec, existing) for spec in topics}
+        now = await self._settings_of([spec.name for spec in topics if spec.name in existing])
+        changes = tuple(
+            change_of(spec, partitions=counts[spec.name], settings=now.get(spec.name, {})) for spec in topics
+        )
+        starts = [start for group in groups for start in await self._missing(group, existing, topics)]
+        return Plan(changes=changes, starts=tuple(starts))
+
+    async def apply(self, plan: Plan) -> None:
+        """Do it: create topics, change settings, write missing start offsets. Returns once all can be seen."""
+        await self._create([change.spec for change in plan.changes if change.action == "create"])
+        for change in plan.changes:
+            if change.action == "configure":
+                await self._configure(change)
+        await self._until_seen([change.spec for change in plan.changes if change.action != "same"])
+        await self._write_starts(plan.starts)
+
+    async def delete_topics(self, names: Sequence[str]) -> None:
+        """Remove topics that exist; for tests and development."""
+        there = sorted(set(names) & await self._offsets.topics())
+        if there:
+            response = await self._open.delete_topics(there)
+            for name, code, *_ in response.topic_error_codes:
+                _raise_for(code, f"Topic {name} could not be deleted")
+
+    # Looking
+
+    async def _count(self, spec: TopicSpec, existing: frozenset[str]) -> int | None:
+        return await self._offsets.partitions(spec.name) if spec.name in existing else None
+
+    async def _settings_of(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """What is set on each topic itself."""
+        if not names:
+            return {}
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        found: dict[str, dict[str, str]] = {}
+        for response in await self._open.describe_configs(wanted):
+            for code, message, _, name, entries in response.resources:
+                _raise_for(code, f"The settings of {name} could not be read ({message})")
+                found[name] = {entry[0]: entry[1] for entry in entries if entry[3] == _SET_ON_TOPIC}
+        return found
+
+    async def _missing(
+        self, spec: GroupSpec, existing: frozenset[str], topics: Sequence[TopicSpec]
+    ) -> list[StartOffset]:
+        planned = {topic.name: topic.partitions for topic in topics}
+        wanted: list[TopicPartition] = []
+        for topic in spec.topics:
+            count = await self._offsets.partitions(topic) if topic in existing else planned[topic]
+            wanted += [TopicPartition(topic, number) for number in range(count)]
+        committed = await self._committed(spec.group, wanted)
+        missing = [
+            partition
+            for partition in wanted
+            if partition not in committed or (spec.read_back and not committed[partition][1])
+        ]
+        starts = await self._starts([partition for partition in missing if partition.topic in existing])
+        return [
+            StartOffset(
+                group=spec.group,
+                topic=partition.topic,
+                partition=partition.partition,
+                offset=committed[partition][0] if partition in committed else starts.get(partition, 0),
+                metadata=await self._read_back(spec, partition.partition, existing),
+            )
+            for partition in missing
+        ]
+
+    async def _read_back(self, spec: GroupSpec, number: int, existing: frozenset[str]) -> str:
+        """From the beginning: whatever stands there of this group's may have been sent already."""
+        if spec.read_back is None:
+            return ""
+        partition = TopicPartition(spec.read_back, number)
+        starts = await self._starts([partition]) if spec.read_back in existing else {}
+        return read_back_metadata(starts.get(partition, 0))
+
+    async def _starts(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return await self._offsets.starts(partitions)
+
+    async def _committed(
+        self, group: str, partitions: Sequence[TopicPartition]
+    ) -> Mapping[TopicPartition, tuple[int, str]]:
+        consumer = await self._member_of(group)
+        try:
+            return await committed_with_metadata(consumer, partitions)
+        finally:
+            await consumer.stop()
+
+    # Doing
+
+    async def _create(self, specs: Sequence[TopicSpec]) -> None:
+        if not specs:
+            return
+        wanted = [
+            NewTopic(
+                name=spec.name,
+                num_partitions=spec.partitions,
+                replication_factor=spec.replication_factor,
+                topic_configs=spec.settings,
+            )
+            for spec in specs
+        ]
+        response = await self._open.create_topics(wanted)
+        for name, code, message in response.topic_errors:
+            _raise_for(code, f"Topic {name} could not be created ({message})")
+
+    async def _until_seen(self, specs: Sequence[TopicSpec]) -> None:
+        """A broker answers before it has heard from the controller itself."""
+        wanted = {spec.name: spec.settings for spec in specs}
+        try:
+            async with asyncio.timeout(VISIBLE_SECONDS):
+                while not await self._seen(wanted):  # noqa: ASYNC110 - a broker tells nobody what it has heard
+                    await asyncio.sleep(0.05)
+        except TimeoutError as exc:
+            msg = f"What was done to {', '.join(sorted(wanted))} could not be seen within {VISIBLE_SECONDS:g} s."
+            raise KafkaFault(msg) from exc
+
+    async def _seen(self, wanted: Mapping[str, Mapping[str, str]]) -> bool:
+        if not wanted.keys() <= await self._offsets.topics():
+            return False
+        found = await self._settings_of(list(wanted))
+        return all(settings.items() <= found[name].items() for name, settings in wanted.items())
+
+    async def _configure(self, change: TopicChange) -> None:
+        """The request replaces all settings of a topic, so what others set on it is sent along."""
+        name = change.spec.name
+        now = await self._settings_of([name])
+        then = now.get(name, {}) | change.spec.settings
+        responses = await self._open.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, name, configs=then)]
+        )
+        for response in responses:
+            for code, message, *_ in response.resources:
+                _raise_for(code, f"The settings of {name} could not be changed ({message})")
+
+    async def _write_starts(self, starts: Sequence[StartOffset]) -> None:
+        for group in sorted({start.group for start in starts}):
+            offsets = {
+                AioTopicPartition(start.topic, start.partition): (start.offset, start.metadata)
+                for start in starts
+                if start.group == group
+            }
+            consumer = await self._member_of(group)
+            try:
+                consumer.assign(list(offsets))
+                await consumer.commit(offsets)
+            except KafkaError as exc:
+                msg = f"Group {group} is at work and takes no start offsets: stop its members first."
+                raise GroupAtWork(msg) from exc
+            finally:
+                await consumer.stop()
+
+    async def _member_of(self, group: str) -> AIOKafkaConsumer:
+        """A consumer that may look at and write the group's offsets without joining it."""
+        consumer = AIOKafkaConsumer(
+            **self._settings.client_options(),
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+        )
+        await consumer.start()
+        return consumer
+
+    @property
+    def _open(self) -> Any:
+        if self._client is None:
+            raise RuntimeError("Admin is used before open()")
+        return self._client
+
+
+def _raise_for(code: int, what: str) -> None:
+    if code:
+        raise KafkaFault(f"{what}: {for_code(code).__name__}.")

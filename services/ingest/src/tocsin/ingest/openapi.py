@@ -1,0 +1,64 @@
+"""What OpenAPI says of bodies that are read without FastAPI."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, Field
+
+from tocsin.ingest.request_model import NotificationBody
+
+_REF = "#/components/schemas/{model}"
+
+
+class CloudEventBody(BaseModel):
+    """A CloudEvent 1.0 in structured mode. Extension attributes may stand beside these."""
+
+    model_config = ConfigDict(extra="allow")
+
+    specversion: str = Field(pattern="^1\\.0$", examples=["1.0"])
+    id: str = Field(min_length=1, max_length=1024, description="With `source`, the identity of the event")
+    source: str = Field(min_length=1, max_length=1024, examples=["/shop/orders"])
+    type: str = Field(min_length=1, max_length=1024, examples=["com.shop.order.shipped"])
+    subject: str | None = Field(default=None, max_length=1024, description="Often the recipient's id")
+    time: datetime | None = None
+    datacontenttype: str | None = Field(default=None, examples=["application/json"])
+    data: Any = Field(
+        default=None, description="JSON; for `tocsin.notification.requested.v1` a NotificationBody"
+    )
+    traceparent: str | None = Field(default=None, description="W3C trace context of whoever made the event")
+
+
+def json_body(schema: str | dict[str, Any], media_type: str = "application/json") -> dict[str, Any]:
+    """An OpenAPI media type object; `schema` may be the name of a component."""
+    reference = {"$ref": f"#/components/schemas/{schema}"} if isinstance(schema, str) else schema
+    return {media_type: {"schema": reference}}
+
+
+def describe_bodies(app: FastAPI) -> None:
+    """Put the schemas that routes name by reference into the document, and the security scheme they ask for."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        first = app.openapi_schema is None
+        document = plain()
+        if first:
+            _add_schemas(document)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to change the document
+
+
+def _add_schemas(document: dict[str, Any]) -> None:
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for model in (NotificationBody, CloudEventBody):
+        schema = model.model_json_schema(ref_template=_REF)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    components.setdefault("securitySchemes", {})["apiKey"] = {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "tk_live_<id>_<secret>",
+        "description": "An API key. Keys `tk_test_…` run everything but deliver nothing.",
+    }

@@ -1,0 +1,94 @@
+"""Why a direct request cannot be taken: every fault there is. A request that can be taken does not come here."""
+
+from typing import Any, Final
+
+import msgspec
+from pydantic import TypeAdapter, ValidationError
+
+from tocsin.contracts.events import Event
+from tocsin.ingest.compiled_workflow import MAX_FAULTS
+from tocsin.ingest.directory import Directory
+from tocsin.ingest.request_model import BY_ID, INLINE, NotificationBody
+from tocsin.ingest.settings import RequestLimits
+from tocsin.web import Fault, Problem, codes, json_pointer
+
+_body = TypeAdapter(NotificationBody)
+_TAGS: Final = frozenset({BY_ID, INLINE})
+
+
+def explain(event: Event, *, directory: Directory, limits: RequestLimits, prefix: str) -> Problem:
+    """Every fault of the request, under the code that fits them all; pointers begin with `prefix`."""
+    raw = bytes(event.data)
+    try:
+        request = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        fault = Fault(pointer=prefix, code="json_invalid", detail=f"Not JSON: {error}.")
+        code = codes.INVALID_EVENT if prefix else codes.INVALID_JSON
+        return Problem(code, fault.detail, errors=[fault])
+    fields = request if isinstance(request, dict) else {}
+    shape = _shape_faults(raw, prefix)
+    too_many = _too_many(fields, limits, prefix)
+    unknown, data = _workflow_faults(fields, event.tenant, directory, prefix)
+    faults = [*shape, *too_many, *unknown, *data]
+    if not faults:
+        faults = [Fault(pointer=prefix, code="invalid", detail="A field has a form this API does not take.")]
+    match bool(shape), bool(too_many), bool(unknown), bool(data):
+        case False, True, False, False:
+            code = codes.TOO_MANY_ITEMS
+        case False, False, True, False:
+            code = codes.UNKNOWN_WORKFLOW
+        case False, False, False, True:
+            code = codes.INVALID_DATA
+        case _:
+            code = codes.INVALID_EVENT if prefix else codes.INVALID_REQUEST
+    detail = faults[0].detail if len(faults) == 1 else f"The request has {len(faults)} faults; see errors."
+    return Problem(code, detail, errors=faults)
+
+
+def _shape_faults(raw: bytes, prefix: str) -> list[Fault]:
+    try:
+        _body.validate_json(raw)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        return [
+            Fault(
+                pointer=prefix + json_pointer(_path(fault["loc"])),
+                code="invalid" if fault["type"] == "value_error" else fault["type"],
+                detail=fault["msg"].removeprefix("Value error, "),
+            )
+            for fault in faults[:MAX_FAULTS]
+        ]
+    return []
+
+
+def _path(loc: tuple[str | int, ...]) -> list[str | int]:
+    """Where the fault is, without the names pydantic puts in for the forms a recipient can have."""
+    return [
+        part
+        for position, part in enumerate(loc)
+        if not (part in _TAGS and position in (1, 2) and loc[0] in ("recipients", "actor"))
+    ]
+
+
+def _too_many(fields: dict[str, Any], limits: RequestLimits, prefix: str) -> list[Fault]:
+    recipients = fields.get("recipients")
+    if not isinstance(recipients, list) or len(recipients) <= limits.recipients:
+        return []
+    detail = f"At most {limits.recipients} recipients are taken in one request."
+    return [Fault(pointer=f"{prefix}/recipients", code="too_long", detail=detail)]
+
+
+def _workflow_faults(
+    fields: dict[str, Any], tenant: str, directory: Directory, prefix: str
+) -> tuple[list[Fault], list[Fault]]:
+    """What is wrong with the workflow's key, and what with the data the workflow needs."""
+    key, data = fields.get("workflow"), fields.get("data", {})
+    if not isinstance(key, str) or not key:
+        return [], []
+    workflow = directory.workflow(tenant, key)
+    if workflow is None:
+        detail = "No published workflow has this key."
+        return [Fault(pointer=f"{prefix}/workflow", code="workflow_unknown", detail=detail)], []
+    if not isinstance(data, dict):
+        return [], []
+    return [], workflow.faults(data, prefix=f"{prefix}/data")

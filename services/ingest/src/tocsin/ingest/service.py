@@ -1,0 +1,32 @@
+"""What both routes need: who may call, what is known of the tenants, and the way to Kafka."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from tocsin.ingest.directory import Directory
+from tocsin.ingest.publishing import EventPublisher
+from tocsin.ingest.settings import RequestLimits
+from tocsin.runtime import Clock, SystemClock
+from tocsin.web import Caller, Problem, codes
+
+_SOON: Final = {"retry-after": "2"}
+
+
+@dataclass(kw_only=True)
+class IngestService:
+    """Ingest in one process. `caught_up` is set once the directory has been read to its end."""
+
+    directory: Directory
+    publisher: EventPublisher
+    caught_up: asyncio.Event
+    limits: RequestLimits = field(default_factory=RequestLimits)
+    clock: Clock = field(default_factory=SystemClock)
+
+    def authorize(self, headers: Mapping[str, str]) -> Caller:
+        """The caller whose key came with the request: a key with the scope `send`. Raises 401, 403, and 503 while keys are not known yet."""
+        if not self.caught_up.is_set():
+            detail = "The directory is still being read; API keys and workflows are not known yet."
+            raise Problem(codes.NOT_READY, detail, headers=_SOON)
+        return self.directory.keys.authorize(headers.get("authorization"), "send")

@@ -1,0 +1,120 @@
+"""Whether an event can be taken, by the directory as it stands now; and where in Kafka it goes."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from tocsin.contracts.codec import decode_request
+from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
+from tocsin.contracts.ids import event_key, notification_id, recipient_key, valid_recipient
+from tocsin.contracts.vocabulary import Lane, fastest, slowest
+from tocsin.ingest.directory import Directory
+from tocsin.ingest.recipient_rules import is_sound
+from tocsin.ingest.request_faults import explain
+from tocsin.ingest.settings import RequestLimits
+from tocsin.web import Fault, Problem, codes
+
+_decode_json = msgspec.json.decode
+
+
+class NamedNotification(msgspec.Struct, frozen=True):
+    """One recipient that a request lists, and the id of the notification for that recipient."""
+
+    recipient: str
+    notification_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedEvent:
+    """An event that may be stored: in `lane`, under `key`. `notifications` is None where nobody is listed."""
+
+    event: Event
+    lane: Lane
+    key: bytes
+    notifications: list[NamedNotification] | None = None
+
+
+def validate_event(event: Event, *, directory: Directory, limits: RequestLimits) -> AcceptedEvent:
+    """An event that came as a CloudEvent. Raises `Problem` with pointers into the envelope."""
+    if event.type == NOTIFICATION_REQUESTED:
+        return validate_request(event, directory=directory, limits=limits, prefix="/data")
+    _check_size(event, "/data", limits)
+    try:
+        data = _decode_json(event.data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        fault = Fault(pointer="/data", code="json_invalid", detail=f"Not JSON: {error}.")
+        raise Problem(codes.INVALID_EVENT, "The data of the event is not JSON.", errors=[fault]) from error
+    subscribers = directory.subscribers(event.tenant, event.type)
+    if not subscribers:
+        return AcceptedEvent(event=event, lane=Lane.TRANSACTIONAL, key=event_key(event.tenant, event.id))
+    if not any(workflow.accepts(data) for workflow in subscribers):
+        # One workflow that can use the event would be enough. There is none, and here is why not.
+        faults = [fault for workflow in subscribers for fault in workflow.faults(data, prefix="/data")]
+        names = ", ".join(f"`{workflow.key}`" for workflow in subscribers)
+        detail = f"The data fits no workflow that subscribes to this type of event ({names})."
+        raise Problem(codes.INVALID_DATA, detail, errors=faults)
+    recipient = event.subject if all(workflow.reaches_subject for workflow in subscribers) else None
+    if recipient is not None and not valid_recipient(recipient):
+        recipient = None  # No recipient has such an id, so it cannot be the key. What becomes of the event is the router's to decide.
+    return AcceptedEvent(
+        event=event,
+        lane=fastest(*(workflow.lane for workflow in subscribers)),
+        key=_key(event, recipient),
+    )
+
+
+def validate_request(
+    event: Event, *, directory: Directory, limits: RequestLimits, prefix: str = ""
+) -> AcceptedEvent:
+    """A direct request. Raises `Problem` with every fault there is; pointers into the request begin with `prefix`."""
+    _check_size(event, prefix, limits)
+    try:
+        request = decode_request(bytes(event.data))
+        data = _decode_json(request.data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise explain(event, directory=directory, limits=limits, prefix=prefix) from None
+    workflow = directory.workflow(event.tenant, request.workflow)
+    if workflow is None or not _sound(request, data, limits) or not workflow.accepts(data):
+        raise explain(event, directory=directory, limits=limits, prefix=prefix)
+    notifications = []
+    for listed in request.recipients:
+        recipient = listed if isinstance(listed, str) else listed.id
+        identity = notification_id(
+            tenant=event.tenant,
+            source=event.source,
+            event_id=event.id,
+            recipient=recipient,
+            workflow=workflow.key,
+        )
+        notifications.append(NamedNotification(recipient, identity))
+    return AcceptedEvent(
+        event=event,
+        lane=slowest(workflow.lane, request.lane),
+        key=_key(event, notifications[0].recipient if len(notifications) == 1 else None),
+        notifications=notifications,
+    )
+
+
+def _sound(request: NotificationRequest, data: object, limits: RequestLimits) -> bool:
+    expires_at, actor = request.expires_at, request.actor
+    return (
+        type(data) is dict
+        and 1 <= len(request.recipients) <= limits.recipients
+        and all(map(is_sound, request.recipients))
+        and (actor is None or is_sound(actor))
+        and (expires_at is None or expires_at.tzinfo is not None)
+    )
+
+
+def _check_size(event: Event, pointer: str, limits: RequestLimits) -> None:
+    if len(bytes(event.data)) > limits.data_bytes:
+        detail = f"The data of an event may be at most {limits.data_bytes} bytes."
+        fault = Fault(pointer=pointer, code="too_large", detail=detail)
+        raise Problem(codes.DATA_TOO_LARGE, detail, errors=[fault])
+
+
+def _key(event: Event, only_recipient: str | None) -> bytes:
+    """An event for one recipient goes to the partition of that recipient, and is decided there at once."""
+    if only_recipient is not None:
+        return recipient_key(event.tenant, only_recipient)
+    return event_key(event.tenant, event.id)

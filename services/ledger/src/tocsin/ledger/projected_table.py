@@ -1,0 +1,135 @@
+"""Batches of records into a table: rows and positions in one PostgreSQL transaction."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from time import perf_counter
+from typing import Any, Final
+
+from tocsin.database import Database
+from tocsin.kafka import InvalidRecordLimit, PartitionBatch, Record, TopicPartition
+from tocsin.ledger.day_partitions import DayPartitions
+from tocsin.ledger.positions import held_positions, move_positions, rows_touched
+from tocsin.ledger.tables import STATUSES, InvalidRecord, Row, Table, stored_at
+from tocsin.observability import metrics, record_span, tracing_on
+from tocsin.runtime import Clock
+
+_SLICE: Final = 250
+"""Rows made before others get a turn on the event loop: about 2 ms."""
+
+_KEEP_INVALID = """
+INSERT INTO ledger.unreadable (kafka_topic, kafka_partition, kafka_offset, stored_at, reason, key, value)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+"""
+
+
+async def _go_on() -> None:
+    """What production does between rows and commit: nothing."""
+
+
+class ProjectedTable:
+    """`ProjectionStore` of one group: keeps its records as rows of `table`.
+
+    A record that is not what its topic says is kept in `ledger.unreadable`; too many of them stop consumption. `before_commit`
+    is where a test lets a process die.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        days: DayPartitions,
+        group: str,
+        lane: str,
+        table: Table,
+        clock: Clock,
+        before_commit: Callable[[], Awaitable[None]] = _go_on,
+    ) -> None:
+        self._database = database
+        self._days = days
+        self._group = group
+        self._table = table
+        self._lane = lane
+        self._before_commit = before_commit
+        self._limit = InvalidRecordLimit(group=group)
+        self._clock = clock
+        self._written = metrics.processed.labels("ledger", lane, "written")
+        self._repeated = metrics.processed.labels("ledger", lane, "repeated")
+        self._invalid = metrics.processed.labels("ledger", lane, "unreadable")
+        self._age = metrics.message_age_seconds.labels("ledger", lane)
+        self._seconds = metrics.stage_seconds.labels("ledger", lane, "store")
+        self._sizes = metrics.batch_records.labels("ledger", lane)
+
+    async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The positions that this group has stored."""
+        async with self._database.driver() as connection:
+            return await held_positions(connection, self._group, partitions)
+
+    async def apply(self, batches: Sequence[PartitionBatch]) -> None:
+        """Rows and positions, or neither. Raises OwnershipLost when another process has moved a position, and ConsumptionStopped
+        when too many records are invalid."""
+        began = perf_counter()
+        records = [record for batch in batches for record in batch.records]
+        rows, invalid = await self._rows(records)
+        self._limit.saw(valid=len(rows), invalid=len(invalid))
+        await self._days.ensure({row[0] for row in rows})
+        async with self._database.driver() as connection, connection.transaction():
+            # Positions first: of two owners, the one that loses waits here, before its work and not after it.
+            await move_positions(connection, self._group, batches)
+            written = await self._insert(connection, rows)
+            if invalid:
+                await connection.executemany(_KEEP_INVALID, invalid)
+            await self._before_commit()
+        seconds = perf_counter() - began
+        self._written.inc(written)
+        self._repeated.inc(len(rows) - written)
+        self._invalid.inc(len(invalid))
+        self._sizes.observe(len(rows))
+        self._seconds.observe(seconds)
+        if self._table is STATUSES and tracing_on():
+            self._record_spans(rows, seconds)
+        await self._observe_ages(records)
+
+    async def _rows(self, records: Iterable[Record]) -> tuple[list[Row], list[Row]]:
+        """The rows of the table, and those of `ledger.unreadable`."""
+        rows: list[Row] = []
+        invalid: list[Row] = []
+        for number, record in enumerate(records, start=1):
+            try:
+                rows.append(self._table.row_of(record))
+            except InvalidRecord as error:
+                place = (record.topic, record.partition, record.offset, stored_at(record))
+                invalid.append((*place, str(error), record.key, record.value))
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
+        return rows, invalid
+
+    async def _insert(self, connection: Any, rows: Sequence[Row]) -> int:
+        """How many rows were new. COPY takes no ON CONFLICT, so the rows pass through a temporary table."""
+        if not rows:
+            return 0
+        table, columns = self._table, ", ".join(self._table.columns)
+        await connection.execute(
+            # With defaults, because a later release's migration may have added a column that is not in our list.
+            f"CREATE TEMP TABLE IF NOT EXISTS incoming_{table.name} (LIKE ledger.{table.name} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
+        )
+        await connection.copy_records_to_table(
+            f"incoming_{table.name}", schema_name="pg_temp", records=rows, columns=table.columns
+        )
+        inserted = await connection.execute(
+            f"INSERT INTO ledger.{table.name} ({columns}) SELECT {columns} FROM pg_temp.incoming_{table.name} "  # noqa: S608 - names from this package
+            f"ON CONFLICT ({table.key}) DO NOTHING"
+        )
+        return rows_touched(inserted)
+
+    def _record_spans(self, rows: Iterable[Row], seconds: float) -> None:
+        traceparent = self._table.columns.index("traceparent")
+        status = self._table.columns.index("status")
+        for row in rows:
+            record_span("store", row[traceparent], seconds=seconds, lane=self._lane, status=str(row[status]))
+
+    async def _observe_ages(self, records: Iterable[Record]) -> None:
+        now = self._clock.time_ms()
+        for number, record in enumerate(records, start=1):
+            self._age.observe(max(0, now - record.timestamp_ms) / 1000)
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)

@@ -1,0 +1,172 @@
+"""What the ledger answers, as OpenAPI shows it."""
+
+from datetime import datetime
+from typing import Any, Final, Literal, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from tocsin.contracts.statuses import Status
+from tocsin.contracts.vocabulary import Channel, Lane, StatusName
+from tocsin.ledger.history import NotificationHistory, StatusRow, in_order
+from tocsin.ledger.reading import MOST_ROWS
+from tocsin.ledger.summaries import State, summarise
+
+
+class _ResponseBody(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ConsiderationBody(_ResponseBody):
+    """One rule a decision looked at."""
+
+    rule: str
+    outcome: str
+    input: Any = None
+
+
+class DecisionBody(_ResponseBody):
+    """Every rule looked at, in order."""
+
+    rules: list[ConsiderationBody]
+    truncated: bool = Field(default=False, description="Inputs were left out to fit 4 KiB")
+
+
+_IN_THE_SUMMARY: Final = frozenset(
+    {
+        "version", "tenant", "event_source", "event_id", "notification_id", "recipient", "workflow", "category", "test",
+    }
+)  # fmt: skip
+"""Fields of a status that a timeline does not repeat: the summary has them, or nobody needs them."""
+_TYPES: Final[dict[str, Any]] = get_type_hints(Status) | {"decision": DecisionBody | None}
+_DESCRIPTIONS: Final = {
+    "final": "Tocsin itself will do nothing more for what this is about",
+    "at": "When it happened",
+    "address_key": "Which address: `email`, `phone` or a device's id, never an address",
+    "decision": "On `routed` and `skipped`: why",
+    "origin": "The event's place: topic/partition/offset",
+    "cause": "The place of the record that led to this",
+}
+
+
+def _status_fields() -> dict[str, Any]:
+    """The fields of `Status` that a timeline shows, in their order, and `stored_at`. A new field of `Status` is shown."""
+    fields: dict[str, Any] = {}
+    for name in Status.__struct_fields__:
+        if name not in _IN_THE_SUMMARY:
+            fields[name] = (_TYPES[name], Field(description=_DESCRIPTIONS.get(name)))
+        if name == "at":
+            fields["stored_at"] = (datetime, Field(description="When the broker stored the record of it"))
+    return fields
+
+
+_StatusFields: Any = create_model("_StatusFields", __base__=_ResponseBody, **_status_fields())
+
+
+class StatusBody(_StatusFields):
+    """One thing that happened."""
+
+
+class DeliveryBody(_ResponseBody):
+    """One delivery, or one decision not to send."""
+
+    delivery_id: str | None
+    channel: Channel | None
+    address_key: str | None
+    provider: str | None
+    state: State
+    reason: str | None
+    rule: str | None
+    attempts: int
+    at: datetime = Field(description="When it came to this state")
+
+
+class SummaryBody(_ResponseBody):
+    """What became of one notification; or, where `kind` is `event`, a record about an event as a whole."""
+
+    kind: Literal["notification", "event"]
+    notification_id: str | None
+    event_id: str | None
+    event_source: str | None
+    recipient: str | None
+    workflow: str | None
+    category: str | None
+    lane: Lane
+    test: bool
+    state: State | StatusName
+    channels: dict[Channel, State] = {}
+    deliveries: list[DeliveryBody] = []
+    accepted_at: datetime | None = Field(description="When the broker stored the event")
+    finished_at: datetime | None = Field(
+        description="When the last of it ended; null while something is to come"
+    )
+    duplicates: int = Field(default=0, description="Repetitions of the event that sent nothing")
+    reused_id: bool = Field(
+        default=False, description="The id was used again after the window for duplicates"
+    )
+    truncated: bool = Field(
+        default=False,
+        description=f"More is stored than the {MOST_ROWS:,} oldest records, which are all that was looked at",
+    )
+    reason: str | None = None
+    detail: str | None = None
+
+
+class TimelineBody(_ResponseBody):
+    """One notification: what became of it, and everything that happened, in order."""
+
+    summary: SummaryBody
+    timeline: list[StatusBody]
+
+
+def timeline_of(history: NotificationHistory) -> TimelineBody:
+    """The timeline of one notification."""
+    return TimelineBody(
+        summary=summary_of(history),
+        timeline=[StatusBody.model_validate(row) for row in in_order(history.rows)],
+    )
+
+
+def summary_of(history: NotificationHistory) -> SummaryBody:
+    """The summary of one notification."""
+    rows = in_order(history.rows)
+    summary = summarise(rows)
+    first = next((row for row in rows if row.status is StatusName.ACCEPTED), rows[0])
+    return SummaryBody(
+        kind="notification",
+        notification_id=first.notification_id,
+        event_id=first.event_id,
+        event_source=first.event_source,
+        recipient=first.recipient,
+        workflow=first.workflow,
+        category=next((row.category for row in rows if row.category is not None), None),
+        lane=first.lane,
+        test=first.test,
+        state=summary.state,
+        channels=summary.channels,
+        deliveries=[DeliveryBody.model_validate(delivery) for delivery in summary.deliveries],
+        accepted_at=summary.accepted_at,
+        finished_at=summary.finished_at,
+        duplicates=summary.duplicates,
+        reused_id=summary.reused_id,
+        truncated=history.truncated,
+    )
+
+
+def event_summary_of(row: StatusRow) -> SummaryBody:
+    """A record about an event as a whole."""
+    return SummaryBody(
+        kind="event",
+        notification_id=None,
+        event_id=row.event_id,
+        event_source=row.event_source,
+        recipient=None,
+        workflow=row.workflow,
+        category=None,
+        lane=row.lane,
+        test=row.test,
+        state=row.status,
+        accepted_at=row.at if row.status is StatusName.EVENT_ACCEPTED else None,
+        finished_at=row.at if row.final else None,
+        reason=row.reason,
+        detail=row.detail,
+    )

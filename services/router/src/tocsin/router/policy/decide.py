@@ -1,0 +1,182 @@
+"""One decision: a notification for one recipient against the rules, in the order of `Rule`.
+
+`decide` is pure: it looks at its argument and at nothing else. It has no content, either: it says which template to render and
+renders none. So it also answers "what if" over recorded intents. The last two rules, `render` and `size`, are known only
+to those who render and write; they add them to the decision log.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.directory import Category, Template, Tenant, Workflow
+from tocsin.contracts.intents import DeliveryRef, Intent
+from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
+from tocsin.router.policy.decision_log import DecisionLog
+from tocsin.router.policy.locales import locale_candidates, wanted_locale
+from tocsin.router.policy.preferences import effective_preference
+from tocsin.router.policy.recipients import MessageRecipient, StoredRecipient, recipient_of
+
+STEP: Final = "1"
+"""A workflow has one step so far; the id of a delivery has room for more."""
+
+_WHOLE_CHANNEL: Final = {
+    channel: DeliveryRef(channel=channel, step=STEP, address_key=spec.address.key_without_address)
+    for channel, spec in CHANNELS.items()
+}
+"""How a channel is named before its addresses are known. A channel with several addresses has no address key yet."""
+
+
+class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
+    """Everything a decision may look at. `tenant`, `workflow` and `category` are None if the directory no longer has them."""
+
+    intent: Intent
+    claim: str
+    """What the duplicate rule saw: `claimed`, or `checked before` for a record of `intents`."""
+    now: datetime
+    stored: StoredRecipient
+    """What the directory stores of the recipient."""
+    stored_actor: StoredRecipient | None
+    """What it stores of the intent's actor, if the intent has one."""
+    tenant: Tenant | None
+    workflow: Workflow | None
+    category: Category | None
+    templates: Mapping[Channel, Mapping[str, Template]]
+    """The workflow's published templates, by channel and locale."""
+    data: Any = msgspec.UNSET
+    """The intent's data, if it was decoded before; `msgspec.UNSET` if not."""
+
+
+class Stop(NamedTuple):
+    """The notification as a whole ends here."""
+
+    status: StatusName
+    rule: Rule
+    reason: Reason | None
+    log: DecisionLog
+
+
+class Skip(NamedTuple):
+    """One channel, or one delivery that was decided again, on which nothing goes out."""
+
+    ref: DeliveryRef
+    rule: Rule
+    reason: Reason
+    log: DecisionLog
+    detail: str | None = None
+    template: Template | None = None
+
+
+class Deliver(NamedTuple):
+    """One channel on which the notification goes out: the same words to each address, if they render and their job fits."""
+
+    ref: DeliveryRef
+    addresses: list[tuple[str, str]]
+    """(address key, address), at least one."""
+    recipient: MessageRecipient
+    template: Template
+    category: Category
+    expires_at: datetime
+    log: DecisionLog
+
+
+DecisionOutcome = Deliver | Skip | Stop
+
+
+def decide(question: DecisionInput) -> list[DecisionOutcome]:
+    """One `Stop` and nothing else; or a `Deliver` or `Skip` for each of the workflow's channels, in their order, and only for
+    one channel where the intent names a delivery to decide again."""
+    intent, stored, category = question.intent, question.stored, question.category
+    expires_at = _expires_at(
+        asked=intent.expires_at,
+        event_time=intent.event_time,
+        category_ttl=category.ttl_seconds if category else None,
+        lane=intent.lane,
+    )
+    log = DecisionLog()
+    if question.now >= expires_at:
+        log = log.and_then(Rule.EXPIRY, "expired", {"expires_at": expires_at})
+        return [Stop(StatusName.EXPIRED, Rule.EXPIRY, None, log)]
+    log = log.and_then(Rule.EXPIRY, "alive", {"expires_at": expires_at})
+    log = log.and_then(Rule.DUPLICATE, question.claim)
+
+    recipient = recipient_of(intent.recipient, stored, intent.inline)
+    seen = {"known": stored.known, "inline": intent.inline is not None, "version": stored.version}
+    if recipient is None:
+        log = log.and_then(Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, seen)
+        return [Stop(StatusName.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, log)]
+    log = log.and_then(Rule.RECIPIENT, "found", seen)
+
+    if question.tenant is None or question.workflow is None:
+        # The workflow is what names the category: without it there is none to look at.
+        gone = Reason.TENANT_UNKNOWN if question.tenant is None else Reason.WORKFLOW_UNKNOWN
+        log = log.and_then(Rule.CATEGORY, gone, {"workflow": intent.workflow})
+        return [Stop(StatusName.SKIPPED, Rule.CATEGORY, gone, log)]
+
+    if intent.delivery is not None:
+        return [_decide_channel(question, intent.delivery, recipient, expires_at, log)]
+    return [
+        _decide_channel(question, _WHOLE_CHANNEL[channel], recipient, expires_at, log)
+        for channel in question.workflow.channels
+    ]
+
+
+def _decide_channel(
+    question: DecisionInput,
+    ref: DeliveryRef,
+    recipient: MessageRecipient,
+    expires_at: datetime,
+    log: DecisionLog,
+) -> Deliver | Skip:
+    category = question.category
+    if category is None:
+        key = question.workflow.category if question.workflow else ""
+        log = log.and_then(Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": key})
+        return Skip(ref, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, log)
+    preference = effective_preference(
+        question.stored.preferences,
+        channel=ref.channel,
+        category=category.key,
+        category_default=category.default,
+        workflow=question.intent.workflow,
+    )
+    log = log.and_then(Rule.CATEGORY, category.default, {"category": category.key})
+    if preference.rule is Rule.PREFERENCE:
+        switched = "on" if preference.enabled else "off"
+        log = log.and_then(Rule.PREFERENCE, switched, {"decided_by": preference.decided_by})
+    else:
+        log = log.and_then(Rule.PREFERENCE, "not asked" if category.default == "required" else "none")
+    if preference.reason is not None:
+        return Skip(ref, preference.rule, preference.reason, log)
+
+    addresses = CHANNELS[ref.channel].address.addresses(recipient)
+    if question.intent.delivery is not None:
+        addresses = [(key, address) for key, address in addresses if key == ref.address_key]
+    if not addresses:
+        log = log.and_then(Rule.ADDRESS, Reason.ADDRESS_MISSING, {"found": 0})
+        return Skip(ref, Rule.ADDRESS, Reason.ADDRESS_MISSING, log)
+    log = log.and_then(Rule.ADDRESS, "present", {"found": len(addresses)})
+
+    by_locale = question.templates.get(ref.channel, {})
+    locales = locale_candidates(recipient.locale, question.tenant.default_locale if question.tenant else "")
+    locale = next((locale for locale in locales if locale in by_locale), None)
+    if locale is None:
+        log = log.and_then(Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"tried": " ".join(locales)[:100]})
+        return Skip(ref, Rule.TEMPLATE, Reason.TEMPLATE_MISSING, log)
+    template = by_locale[locale]
+    seen = {"locale": locale, "revision": template.revision, "wanted": wanted_locale(recipient.locale)}
+    log = log.and_then(Rule.TEMPLATE, "found", seen)
+    return Deliver(ref, addresses, recipient, template, category, expires_at, log)
+
+
+def _expires_at(
+    *, asked: datetime | None, event_time: datetime, category_ttl: int | None, lane: Lane
+) -> datetime:
+    """When the message dies: as the producer asked, else after the category's time to live, else after the lane's."""
+    if asked is not None:
+        return asked
+    seconds = lane.default_ttl_seconds if category_ttl is None else category_ttl
+    return event_time + timedelta(seconds=seconds)

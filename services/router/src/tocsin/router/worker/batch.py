@@ -1,0 +1,115 @@
+"""What every step of the pipeline knows of the batch it works on."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Self
+
+from tocsin.contracts.codec import encode
+from tocsin.contracts.events import Event
+from tocsin.contracts.ids import event_key, recipient_key
+from tocsin.contracts.intents import Intent
+from tocsin.contracts.jobs import Job
+from tocsin.contracts.statuses import EventRef, status_of
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane, StatusName
+from tocsin.kafka import Outgoing
+from tocsin.observability import metrics
+from tocsin.router.worker.budgets import FanOutBudget, LoopSlice
+from tocsin.router.worker.directory import PublishedDirectory
+
+SERVICE: Final = "router"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneTopics:
+    """The topics that a router of one lane reads and writes, and how many bytes their records may take."""
+
+    events: str
+    intents: dict[Lane, str]
+    jobs: dict[Channel, str]
+    job_bytes: dict[Channel, int]
+    status: str
+    dead: str
+    dead_bytes: int
+
+    @classmethod
+    def of(cls, lane: Lane, topics: Topics) -> Self:
+        """The lane's, out of the registry."""
+        largest = {topic.name: topic.max_message_bytes for topic in topics.all()}
+        jobs = {channel: topics.jobs(channel, lane) for channel in Channel}
+        dead = topics.dead(SERVICE)
+        return cls(
+            events=topics.events(lane),
+            intents={other: topics.intents(other) for other in Lane},
+            jobs=jobs,
+            job_bytes={channel: largest[name] for channel, name in jobs.items()},
+            status=topics.status(lane),
+            dead=dead,
+            dead_bytes=largest[dead],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCounts:
+    """What was done in the batch. A labelled counter costs a microsecond, so they are told the sums, once a batch."""
+
+    processed: Counter[str] = field(default_factory=Counter)
+    claims: Counter[str] = field(default_factory=Counter)
+    decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By status and the rule that decided; by an empty rule where none held anything up."""
+
+    def publish(self, lane: Lane) -> None:
+        """Add them to the metrics."""
+        for outcome, times in self.processed.items():
+            metrics.processed.labels(SERVICE, lane, outcome).inc(times)
+        for outcome, times in self.claims.items():
+            metrics.claims.labels(lane, outcome).inc(times)
+        for (status, rule), times in self.decisions.items():
+            metrics.decisions.labels(lane, status, rule).inc(times)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchContext:
+    """One batch of one lane. The same for all its records; only the budgets and the counts change while it is worked on."""
+
+    lane: Lane
+    now: datetime
+    """When the batch was begun: expiry is judged by it, and the batch's statuses are of this moment."""
+    topics: LaneTopics
+    directory: PublishedDirectory
+    partition_count: int
+    """How many partitions each of the lanes' topics has."""
+    default_tenant: str | None
+    fan_out: FanOutBudget = field(default_factory=FanOutBudget)
+    loop: LoopSlice = field(default_factory=LoopSlice)
+    counts: BatchCounts = field(default_factory=BatchCounts)
+
+    def status_record(
+        self,
+        status: StatusName,
+        about: EventRef | Intent | Job,
+        *,
+        cause: str,
+        at: datetime | None = None,
+        **fields: Any,
+    ) -> Outgoing:
+        """A record of `status.<lane>`: what `status_of` builds, at the batch's own time unless `at` says another."""
+        record = status_of(status, about, lane=self.lane, cause=cause, at=at or self.now, **fields)
+        if isinstance(about, EventRef):
+            key = event_key(about.tenant, about.event_id)
+        else:
+            key = recipient_key(about.tenant, about.recipient)
+        return Outgoing(self.topics.status, key, encode(record))
+
+
+def event_ref(event: Event, *, origin: str) -> EventRef:
+    """What a status of the event as a whole says of it."""
+    return EventRef(
+        tenant=event.tenant,
+        event_id=event.id,
+        event_source=event.source,
+        test=event.test,
+        origin=origin,
+        traceparent=event.traceparent,
+    )

@@ -1,0 +1,80 @@
+"""How much of a batch is done at once: before the event loop is let go, before its records commit, and from one fan-out."""
+
+import asyncio
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Final
+
+from tocsin.contracts.limits import FAN_OUT_BYTES, FAN_OUT_RECORDS
+from tocsin.kafka import Outgoing
+from tocsin.runtime import Clock
+
+SLICE_SECONDS: Final = 0.003
+BATCH_SECONDS: Final = 1.0
+BATCH_BYTES: Final = 16 * 1024 * 1024
+
+
+class LoopSlice:
+    """Lanes share a process: none may hold the event loop for long. `if loop.due: await loop.let_go()` between two records."""
+
+    __slots__ = ("_since",)
+
+    def __init__(self) -> None:
+        self._since = perf_counter()
+
+    @property
+    def due(self) -> bool:
+        """Whether the slice has lasted long enough. Hot loops ask this first: to await each time would cost more."""
+        return perf_counter() - self._since > SLICE_SECONDS
+
+    async def let_go(self) -> None:
+        """Let others run; the next slice begins."""
+        await asyncio.sleep(0)
+        self._since = perf_counter()
+
+
+class BatchBudget:
+    """How much of a batch is decided before it commits: no transaction waits long, or grows with what templates render.
+
+    The time runs from the moment the budget is made.
+    """
+
+    __slots__ = ("_bytes", "_clock", "_until")
+
+    def __init__(self, *, clock: Clock, seconds: float = BATCH_SECONDS, size: int = BATCH_BYTES) -> None:
+        self._clock = clock
+        self._until = clock.monotonic() + seconds
+        self._bytes = size
+
+    @property
+    def left(self) -> bool:
+        """Whether another record of the batch may be dealt with."""
+        return self._bytes > 0 and self._clock.monotonic() < self._until
+
+    def charge(self, records: Iterable[Outgoing]) -> None:
+        """These records will be written."""
+        self._bytes -= sum(len(outgoing.value or b"") for outgoing in records)
+
+
+class FanOutBudget:
+    """How many records may follow from one batch beyond one for each of its records. All its events share it."""
+
+    __slots__ = ("_bytes", "_records")
+
+    def __init__(self, *, records: int = FAN_OUT_RECORDS, size: int = FAN_OUT_BYTES) -> None:
+        self._records = records
+        self._bytes = size
+
+    @property
+    def left(self) -> bool:
+        """Whether another intent may follow."""
+        return self._records > 0 and self._bytes > 0
+
+    def fits(self, records: int) -> bool:
+        """Whether so many small records may follow, all of them."""
+        return self.left and records <= self._records
+
+    def charge(self, size: int) -> None:
+        """A record of `size` bytes was written."""
+        self._records -= 1
+        self._bytes -= size

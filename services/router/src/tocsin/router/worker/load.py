@@ -1,0 +1,116 @@
+"""The third step: everything the batch's decisions look at. Recipients are read in one query, whatever their number."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from tocsin.contracts.channels import ADDRESS_FIELDS
+from tocsin.contracts.recipients import Device
+from tocsin.database import Database
+from tocsin.kafka import Record
+from tocsin.router.policy import UNKNOWN, DecisionInput, Preference, StoredRecipient
+from tocsin.router.worker.batch import BatchContext
+from tocsin.router.worker.dedupe import BatchItem
+from tocsin.router.worker.parse import PendingIntent
+from tocsin.router.worker.recipients import recipient_id
+
+RecipientKey = tuple[str, str]
+"""(tenant, recipient)."""
+StoredRecipients = Mapping[RecipientKey, StoredRecipient]
+
+
+class LoadsRecipients(Protocol):
+    """What of `RecipientLoader` is used here."""
+
+    async def load(self, recipients: Collection[RecipientKey]) -> StoredRecipients:
+        """What is stored of each, known or not, in one query."""
+        ...
+
+
+async def load(items: Iterable[tuple[Record, BatchItem]], loader: LoadsRecipients) -> StoredRecipients:
+    """What is stored of the recipients and actors of all intents to decide."""
+    asked: set[RecipientKey] = set()
+    for _, item in items:
+        if isinstance(item, PendingIntent):
+            intent = item.intent
+            asked.add((intent.tenant, intent.recipient))
+            if intent.actor is not None:
+                asked.add((intent.tenant, recipient_id(intent.actor)))
+    return await loader.load(asked)
+
+
+def decision_input(pending: PendingIntent, stored: StoredRecipients, context: BatchContext) -> DecisionInput:
+    """What the decision of this intent may look at: what was loaded, and the directory as it is now."""
+    intent, directory = pending.intent, context.directory
+    published = directory.workflow(intent.tenant, intent.workflow)
+    workflow = published.workflow if published else None
+    actor = intent.actor
+    return DecisionInput(
+        intent=intent,
+        claim=pending.claim,
+        now=context.now,
+        stored=stored.get((intent.tenant, intent.recipient), UNKNOWN),
+        stored_actor=stored.get((intent.tenant, recipient_id(actor)), UNKNOWN) if actor is not None else None,
+        tenant=directory.tenant(intent.tenant),
+        workflow=workflow,
+        category=directory.category(intent.tenant, workflow.category) if workflow else None,
+        templates=directory.templates(intent.tenant, intent.workflow),
+        data=pending.data,
+    )
+
+
+_QUERY: Final = """
+SELECT asked.tenant, asked.recipient, r.id IS NOT NULL AS known, r.email, r.phone, r.locale, r.time_zone,
+       r.attributes::text AS attributes, coalesce(v.version, 0) AS version,
+       CASE WHEN r.id IS NOT NULL THEN (
+           SELECT json_agg(json_build_array(d.id, d.token, d.platform) ORDER BY d.id)::text
+           FROM directory.devices d WHERE d.tenant = asked.tenant AND d.recipient = asked.recipient
+       ) END AS devices,
+       (
+           SELECT json_agg(json_build_array(p.channel, p.category, p.workflow, p.enabled))::text
+           FROM directory.preferences p WHERE p.tenant = asked.tenant AND p.recipient = asked.recipient
+       ) AS preferences
+FROM unnest($1::text[], $2::text[]) AS asked(tenant, recipient)
+LEFT JOIN directory.recipients r ON r.tenant = asked.tenant AND r.id = asked.recipient
+LEFT JOIN directory.recipient_versions v ON v.tenant = asked.tenant AND v.recipient = asked.recipient
+"""
+
+_object = msgspec.json.Decoder(dict[str, Any]).decode
+_devices = msgspec.json.Decoder(list[tuple[str, str, str | None]]).decode
+_preferences = msgspec.json.Decoder(tuple[Preference, ...]).decode
+
+
+class RecipientLoader:
+    """Reads in one statement, so that a recipient's version and what it stands for are of one moment."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def load(self, recipients: Collection[RecipientKey]) -> StoredRecipients:
+        """What is stored of each, known or not."""
+        if not recipients:
+            return {}
+        tenants = [tenant for tenant, _ in recipients]
+        ids = [recipient for _, recipient in recipients]
+        async with self._database.driver() as connection:
+            rows = await connection.fetch(_QUERY, tenants, ids)
+        return {(row["tenant"], row["recipient"]): _stored(row) for row in rows}
+
+
+def _stored(row: Any) -> StoredRecipient:
+    attributes, devices, preferences = row["attributes"], row["devices"], row["preferences"]
+    return StoredRecipient(
+        known=row["known"],
+        version=row["version"],
+        **{field: row[field] for field in ADDRESS_FIELDS},
+        locale=row["locale"],
+        time_zone=row["time_zone"],
+        attributes=_object(attributes) if attributes and attributes != "{}" else {},
+        devices=tuple(
+            Device(id=i, token=token, platform=platform) for i, token, platform in _devices(devices)
+        )
+        if devices
+        else (),
+        preferences=_preferences(preferences) if preferences else (),
+    )

@@ -1,0 +1,258 @@
+"""The first step: a record becomes what it asks for, by the workflows as they are published now; or the reason why not."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from tocsin.contracts.cloudevents import EventInvalid, read_kafka
+from tocsin.contracts.codec import Unreadable, decode_intent, decode_request, fault_in
+from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
+from tocsin.contracts.ids import valid_tenant
+from tocsin.contracts.intents import Continuation, Intent
+from tocsin.contracts.limits import JSON_DEPTH
+from tocsin.contracts.vocabulary import Lane, Reason, slowest
+from tocsin.kafka import Record
+from tocsin.router.worker.batch import BatchContext
+from tocsin.router.worker.directory import PublishedDirectory, PublishedWorkflow
+from tocsin.router.worker.recipients import (
+    RecipientRef,
+    RecipientsInvalid,
+    deduplicated,
+    digest,
+    is_sound,
+    resolve_recipients,
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_decode = msgspec.json.decode
+_TOO_DEEP: Final = f"JSON may nest {JSON_DEPTH} deep."
+
+
+class WorkflowMatch(NamedTuple):
+    """One workflow that an event triggers: for whom, with what data, on which lane."""
+
+    published: PublishedWorkflow
+    recipients: list[RecipientRef]
+    data: msgspec.Raw
+    decoded: Any
+    lane: Lane
+    actor: RecipientRef | None = None
+    expires_at: datetime | None = None
+
+
+class RejectedEvent(NamedTuple):
+    """Why an event cannot be taken, or why one of its workflows does not take it. No value of the event is repeated."""
+
+    reason: Reason
+    detail: str
+    tenant: str = ""
+    event_id: str = ""
+    workflow: str | None = None
+    event: Event | None = None
+    """The event, if the record was one."""
+
+
+class EventPlan(NamedTuple):
+    """A valid event: the workflows it triggers, and those that rejected it. If there are neither, nobody subscribes."""
+
+    event: Event
+    event_time: datetime
+    matches: list[WorkflowMatch]
+    rejections: list[RejectedEvent]
+
+
+class FanOutRest(NamedTuple):
+    """A fan-out that goes on: its event's plan, and the index of the first recipient who has no intent yet."""
+
+    plan: EventPlan
+    cursor: int
+    origin: str
+
+
+class PendingIntent(NamedTuple):
+    """An intent to decide."""
+
+    intent: Intent
+    claim: str
+    """What the duplicate rule saw, as the decision will say."""
+    data: Any = msgspec.UNSET
+    """The intent's data, if it was decoded before."""
+
+
+class UnreadableRecord(NamedTuple):
+    """A record of `intents` that cannot be read, although only Tocsin writes them."""
+
+    detail: str
+
+
+ParsedRecord = EventPlan | RejectedEvent | FanOutRest | PendingIntent | UnreadableRecord
+
+
+def parse(record: Record, context: BatchContext) -> ParsedRecord:
+    """What the record asks for. Nothing that a producer may write raises."""
+    if record.topic == context.topics.events:
+        return _parse_event(record, context)
+    try:
+        intent = decode_intent(record.value or b"")
+    except Unreadable as error:
+        return UnreadableRecord(f"The record is no intent of this release: {fault_in(error)}.")
+    if isinstance(intent, Intent):
+        return PendingIntent(intent, "checked before")
+    return _parse_continuation(intent, context.directory)
+
+
+def _parse_event(record: Record, context: BatchContext) -> EventPlan | RejectedEvent:
+    directory, lane = context.directory, context.lane
+    try:
+        event = read_kafka(record.headers, record.value, default_tenant=context.default_tenant)
+    except EventInvalid as invalid:
+        tenant, event_id = _identity(record, context.default_tenant)
+        return RejectedEvent(invalid.faults[0].reason, str(invalid)[:1000], tenant, event_id)
+    if directory.tenant(event.tenant) is None:
+        return RejectedEvent(Reason.TENANT_UNKNOWN, "/tenant: there is no such tenant.", event_id=event.id)
+    event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
+    if event.type == NOTIFICATION_REQUESTED:
+        match = _match_request(event, lane, directory)
+        if isinstance(match, RejectedEvent):
+            return match
+        return EventPlan(event, event_time, [match], [])
+    subscribers = directory.subscribers(event.tenant, event.type)
+    data = _decode_bounded(event.data) if subscribers else None
+    plan = EventPlan(event, event_time, [], [])
+    for published in subscribers:
+        match = _match_subscriber(event, data, published, lane)
+        if isinstance(match, WorkflowMatch):
+            plan.matches.append(match)
+        else:
+            plan.rejections.append(match)
+    return plan
+
+
+def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> FanOutRest | RejectedEvent:
+    """The one workflow of the fan-out, as it is published now, on the lane that the fan-out was given when it began."""
+    event = rest.event
+    if event.type == NOTIFICATION_REQUESTED:
+        match = _match_request(event, rest.lane, directory)
+    else:
+        published = directory.workflow(event.tenant, rest.workflow)
+        if published is None:
+            detail = "The workflow was withdrawn while its event was being fanned out."
+            return RejectedEvent(
+                Reason.WORKFLOW_UNKNOWN, detail, event.tenant, event.id, rest.workflow, event
+            )
+        match = _match_subscriber(event, _decode_bounded(event.data), published, rest.lane)
+    if isinstance(match, RejectedEvent):
+        return match
+    # The cursor counts in the list of recipients that the fan-out began with, and in no other.
+    if rest.recipients_sha256 not in (None, digest(match.recipients)):
+        detail = (
+            f"The workflow was changed while its event was being fanned out (revision {rest.revision} to "
+            f"{match.published.workflow.revision}), and finds other recipients now: the first {rest.cursor} of before have "
+            "their notifications, the others have none. Send the event to those again, under a new id."
+        )
+        return RejectedEvent(Reason.RECIPIENTS_INVALID, detail, event.tenant, event.id, rest.workflow, event)
+    plan = EventPlan(event, rest.event_time, [match._replace(lane=rest.lane)], [])
+    return FanOutRest(plan, rest.cursor, rest.origin)
+
+
+def _match_request(event: Event, lane: Lane, directory: PublishedDirectory) -> WorkflowMatch | RejectedEvent:
+    """The workflow that a direct request names."""
+
+    def rejected(reason: Reason, detail: str, workflow: str | None = None) -> RejectedEvent:
+        return RejectedEvent(reason, detail, event.tenant, event.id, workflow, event)
+
+    try:
+        request = decode_request(event.data)
+    except Unreadable as error:
+        return rejected(Reason.DATA_INVALID, f"{fault_in(error, at='/data')}.")
+    published = directory.workflow(event.tenant, request.workflow)
+    if published is None or not published.usable:
+        return rejected(Reason.WORKFLOW_UNKNOWN, "/data/workflow: no published workflow has this key.")
+    data = _decode_bounded(request.data)
+    fault = _request_fault(request, data) or published.fault(data)
+    if fault is not None:
+        return rejected(Reason.DATA_INVALID, f"/data{fault}", request.workflow)
+    try:
+        recipients = deduplicated(request.recipients)
+    except RecipientsInvalid as error:
+        return rejected(Reason.RECIPIENTS_INVALID, f"/data/recipients: {error}", request.workflow)
+    return WorkflowMatch(
+        published,
+        recipients,
+        request.data,
+        data,
+        slowest(lane, published.workflow.lane, request.lane),
+        request.actor,
+        request.expires_at,
+    )
+
+
+def _request_fault(request: NotificationRequest, data: Any) -> str | None:
+    """What of the request, beside its recipients, is not as the contract has it."""
+    if type(data) is not dict:
+        return f"/data: must be an object. {_TOO_DEEP}"
+    if request.expires_at is not None and request.expires_at.tzinfo is None:
+        return "/expires_at: must name its offset from UTC."
+    if request.actor is not None and not is_sound(request.actor):
+        return "/actor: an id has 1 to 256 bytes and no control characters."
+    return None
+
+
+def _match_subscriber(
+    event: Event, data: Any, published: PublishedWorkflow, lane: Lane
+) -> WorkflowMatch | RejectedEvent:
+    """A workflow that subscribes to the event's type."""
+
+    def rejected(reason: Reason, detail: str) -> RejectedEvent:
+        return RejectedEvent(reason, detail, event.tenant, event.id, published.workflow.key, event)
+
+    if not published.usable:
+        return rejected(Reason.WORKFLOW_UNKNOWN, "The workflow cannot be used; publish it again.")
+    if data is msgspec.UNSET:
+        return rejected(Reason.DATA_INVALID, f"/data: must be JSON. {_TOO_DEEP}")
+    fault = published.fault(data)
+    if fault is not None:
+        return rejected(Reason.DATA_INVALID, fault)
+    try:
+        recipients = resolve_recipients(event, data, published)
+    except RecipientsInvalid as error:
+        return rejected(Reason.RECIPIENTS_INVALID, str(error))
+    return WorkflowMatch(published, recipients, event.data, data, slowest(lane, published.workflow.lane))
+
+
+def _decode_bounded(raw: msgspec.Raw) -> Any:
+    """The JSON value; `msgspec.UNSET` where it is none, or nests deeper than the contract allows."""
+    try:
+        data = _decode(raw)
+    except Unreadable:
+        return msgspec.UNSET
+    text = bytes(raw)
+    if len(text) <= 2 * JSON_DEPTH:  # too short to nest deeper
+        return data
+    if text.count(b"{") + text.count(b"[") > JSON_DEPTH and _depth_exceeds(data, JSON_DEPTH):
+        return msgspec.UNSET
+    return data
+
+
+def _depth_exceeds(data: Any, depth: int) -> bool:
+    """Whether the value nests deeper, level by level: recursion would hit the interpreter's own bound."""
+    level = [data] if isinstance(data, dict | list) else []
+    for _ in range(depth):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _identity(record: Record, default_tenant: str | None) -> tuple[str, str]:
+    """Tenant and event id of a record that is no valid event, as far as its headers tell."""
+    headers = {name.lower(): value.decode(errors="replace") for name, value in record.headers}
+    tenant, event_id = headers.get("ce_tenant") or default_tenant or "", headers.get("ce_id", "")
+    sound = len(event_id) <= 1024 and event_id.isprintable()
+    return tenant if valid_tenant(tenant) else "", event_id if sound else ""

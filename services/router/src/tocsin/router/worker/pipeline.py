@@ -1,0 +1,159 @@
+"""One batch of a lane through the steps: parse, dedupe, load; then record by record: decide, render, write.
+
+What is returned commits in one transaction with the offsets of its records.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from time import perf_counter
+from typing import Final
+
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Lane
+from tocsin.kafka import NO_FAILPOINTS, Batch, Failpoints, InvalidRecordLimit, Outgoing, Part, Record
+from tocsin.observability import current_traceparent, metrics, record_span, recording, span, tracing_on
+from tocsin.router.policy import decide
+from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics
+from tocsin.router.worker.budgets import BatchBudget, LoopSlice
+from tocsin.router.worker.dedupe import CLAIMED, ClaimsIdentities, dedupe
+from tocsin.router.worker.directory import PublishedDirectory
+from tocsin.router.worker.load import LoadsRecipients, StoredRecipients, decision_input, load
+from tocsin.router.worker.parse import (
+    EventPlan,
+    FanOutRest,
+    ParsedRecord,
+    PendingIntent,
+    UnreadableRecord,
+    parse,
+)
+from tocsin.router.worker.render import DeliveryRenderer
+from tocsin.router.worker.write import write
+from tocsin.router.worker.write_events import write_event
+from tocsin.runtime import Clock
+
+
+class Router:
+    """`process` is what `ExactlyOnce` calls for one lane. Failpoint of its own: `after_claim`."""
+
+    def __init__(
+        self,
+        *,
+        lane: Lane,
+        topics: Topics,
+        directory: PublishedDirectory,
+        claims: ClaimsIdentities,
+        recipients: LoadsRecipients,
+        renderer: DeliveryRenderer,
+        clock: Clock,
+        default_tenant: str | None = None,
+        failpoints: Failpoints = NO_FAILPOINTS,
+    ) -> None:
+        self._lane: Final = lane
+        self._topics = LaneTopics.of(lane, topics)
+        self._directory = directory
+        self._claims = claims
+        self._recipients = recipients
+        self._renderer = renderer
+        self._invalid = InvalidRecordLimit(group=topics.group(SERVICE, lane))
+        self._clock = clock
+        self._default_tenant = default_tenant
+        self._failpoints = failpoints
+        self._stages = {
+            stage: metrics.stage_seconds.labels(SERVICE, lane, stage)
+            for stage in ("read", "claim", "look_up", "decide")
+        }
+        self._age = metrics.message_age_seconds.labels(SERVICE, lane)
+
+    async def process(self, batch: Batch) -> Part:
+        """What follows from the batch; or, when that takes long or is much, from its first records. They commit before the
+        others are processed. Raises when the database is away, or too many intents are invalid."""
+        context = BatchContext(
+            lane=self._lane,
+            now=self._clock.now(),
+            topics=self._topics,
+            directory=self._directory,
+            partition_count=batch.partition_count,
+            default_tenant=self._default_tenant,
+        )
+        began = perf_counter()
+        parsed: list[tuple[Record, ParsedRecord]] = []
+        for record in batch.records:
+            parsed.append((record, parse(record, context)))
+            if context.loop.due:
+                await context.loop.let_go()
+        traced = [trace for _, item in parsed if recording(trace := _trace_of(item))] if tracing_on() else []
+        began = self._stage_ended("read", began, traced)
+
+        items = await dedupe(parsed, self._claims, context)
+        await self._failpoints.reach("after_claim")
+        began = self._stage_ended("claim", began, traced)
+
+        stored = await load(items, self._recipients)
+        began = self._stage_ended("look_up", began, traced)
+
+        out: list[Outgoing] = []
+        done, budget = 0, BatchBudget(clock=self._clock)
+        for record, item in items:
+            if done and not budget.left:
+                break
+            if isinstance(item, PendingIntent):
+                written = await self._decided(record, item, stored, context)
+            else:
+                # A fan-out stands within a span. If this task is cancelled, the span ends here, in the task that began it.
+                with closing(write_event(record, item, context)) as records:
+                    written = await _collected(records, context.loop)
+            out += written
+            budget.charge(written)
+            done += 1
+        intents = sum(record.topic != self._topics.events for record, _ in items[:done])
+        invalid = sum(isinstance(item, UnreadableRecord) for _, item in items[:done])
+        self._invalid.saw(valid=intents - invalid, invalid=invalid)
+        self._stage_ended("decide", began)
+        context.counts.publish(self._lane)
+        return Part(out, records=done)
+
+    async def _decided(
+        self, record: Record, pending: PendingIntent, stored: StoredRecipients, context: BatchContext
+    ) -> list[Outgoing]:
+        """What follows from one intent: decide, render, write."""
+        intent, counts = pending.intent, context.counts
+        counts.processed["decided"] += 1
+        counts.claims["claimed"] += pending.claim == CLAIMED
+        self._age.observe(max(0.0, (context.now - intent.event_time).total_seconds()))
+        with span("decide", intent.traceparent, lane=context.lane.value):
+            intent.traceparent = current_traceparent()
+            question = decision_input(pending, stored, context)
+            outcomes = decide(question)
+            results = await self._renderer.render(question, outcomes, context.loop)
+            return await _collected(write(question, results, context, cause=record.ref), context.loop)
+
+    def _stage_ended(self, stage: str, began: float, traced: Iterable[str | None] = ()) -> float:
+        """A stage of the whole batch ended: its time into the metrics, and a span for each record that is `traced`."""
+        now = perf_counter()
+        self._stages[stage].observe(now - began)
+        for traceparent in traced:
+            record_span(stage, traceparent, seconds=now - began, lane=self._lane.value)
+        return now
+
+
+async def _collected(records: Iterator[Outgoing], loop: LoopSlice) -> list[Outgoing]:
+    """All of them. They are made one by one, so that the event loop is let go in between if they are many or large."""
+    collected = []
+    for outgoing in records:
+        collected.append(outgoing)
+        if loop.due:
+            await loop.let_go()
+    return collected
+
+
+def _trace_of(item: ParsedRecord) -> str | None:
+    """The traceparent that came with the record."""
+    match item:
+        case PendingIntent():
+            return item.intent.traceparent
+        case EventPlan():
+            return item.event.traceparent
+        case FanOutRest():
+            return item.plan.event.traceparent
+        case _:
+            return None

@@ -1,0 +1,119 @@
+"""The fifth step: what is to be delivered gets its words. Here, and only here, deciding an intent may take time.
+
+A template is compiled in a thread; rendering lets the event loop go between two templates; and all channels of a
+notification share one bound of CPU time.
+"""
+
+from collections.abc import Sequence
+from time import perf_counter, thread_time
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.intents import Intent
+from tocsin.contracts.jobs import Content
+from tocsin.contracts.vocabulary import Channel, Reason, Rule
+from tocsin.observability import current_traceparent, metrics, record_span, recording
+from tocsin.router.policy import (
+    UNKNOWN,
+    DecisionInput,
+    DecisionLog,
+    DecisionOutcome,
+    Deliver,
+    Skip,
+    Stop,
+    actor_of,
+)
+from tocsin.router.templates import Renderer, RenderFault
+from tocsin.router.templates.metering import CPU_SECONDS
+from tocsin.router.tokens import UnsubscribeTokens, Unsubscription, unsubscribe_url
+from tocsin.router.worker.budgets import LoopSlice
+
+_decode = msgspec.json.decode
+
+
+class Rendered(NamedTuple):
+    """A `Deliver` with its words."""
+
+    deliver: Deliver
+    content: Content
+    unsubscribe_url: str | None
+    log: DecisionLog
+
+
+class DeliveryRenderer:
+    """Renders what was decided. Without `public_url` messages have no unsubscribe links."""
+
+    def __init__(self, *, renderer: Renderer, public_url: str | None, tokens: UnsubscribeTokens) -> None:
+        self._renderer = renderer
+        self._public_url = public_url
+        self._tokens = tokens
+        self._seconds = {channel: metrics.render_seconds.labels(channel) for channel in Channel}
+
+    async def render(
+        self, question: DecisionInput, outcomes: Sequence[DecisionOutcome], loop: LoopSlice
+    ) -> list[Rendered | Skip | Stop]:
+        """The same outcomes, each `Deliver` rendered, or skipped if its template fails."""
+        results: list[Rendered | Skip | Stop] = []
+        variables: dict[str, Any] | None = None
+        cpu_left = CPU_SECONDS
+        for outcome in outcomes:
+            if not isinstance(outcome, Deliver):
+                results.append(outcome)
+                continue
+            if loop.due:
+                await loop.let_go()
+            template = outcome.template
+            if not self._renderer.ready(template):
+                await self._renderer.prepare(template)
+            if variables is None:
+                variables = _variables(question, outcome)
+            link = self._unsubscribe_url(question.intent, outcome)
+            variables["links"] = {"unsubscribe": link or ""}
+            cpu_began, began = thread_time(), perf_counter()
+            content = self._renderer.render(template, variables, seconds=cpu_left)
+            took = perf_counter() - began
+            cpu_left -= thread_time() - cpu_began
+            channel = outcome.ref.channel
+            self._seconds[channel].observe(took)
+            if recording(current_traceparent()):
+                record_span("render", current_traceparent(), seconds=took, channel=channel.value)
+            if isinstance(content, RenderFault):
+                log = outcome.log.and_then(Rule.RENDER, Reason.TEMPLATE_FAILED, {"part": content.part})
+                detail = f"{content.part}: {content.detail}"[:300]
+                results.append(Skip(outcome.ref, Rule.RENDER, Reason.TEMPLATE_FAILED, log, detail, template))
+            else:
+                log = outcome.log.and_then(Rule.RENDER, "rendered")
+                results.append(Rendered(outcome, content, link, log))
+        return results
+
+    def _unsubscribe_url(self, intent: Intent, deliver: Deliver) -> str | None:
+        """Where this recipient ends this category on this channel. None for what cannot be ended, and where nobody asks: on
+        some channels every job carries the link, on the others only a template may print it."""
+        channel, category = deliver.ref.channel, deliver.category
+        if self._public_url is None or category.default == "required":
+            return None
+        if not CHANNELS[channel].has_unsubscribe_url and not any(
+            "links" in source for source in deliver.template.parts.values()
+        ):
+            return None
+        what = Unsubscription(
+            tenant=intent.tenant, recipient=intent.recipient, category=category.key, channel=channel
+        )
+        return unsubscribe_url(self._public_url, self._tokens.sign(what))
+
+
+def _variables(question: DecisionInput, deliver: Deliver) -> dict[str, Any]:
+    """What the templates of all channels see, but for the links."""
+    intent, tenant = question.intent, question.tenant
+    variables: dict[str, Any] = {
+        "recipient": deliver.recipient.variables(),
+        "tenant": {"id": intent.tenant, "name": tenant.name, "attributes": tenant.attributes}
+        if tenant
+        else {},
+        "data": _decode(intent.data) if question.data is msgspec.UNSET else question.data,
+    }
+    if intent.actor is not None:
+        variables["actor"] = actor_of(intent.actor, question.stored_actor or UNKNOWN).variables()
+    return variables

@@ -1,0 +1,105 @@
+"""What follows from an event that is not decided at once: intents, statuses of the event as a whole, dead letters."""
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
+from tocsin.contracts.statuses import EventRef
+from tocsin.contracts.vocabulary import Reason, Rule, StatusName
+from tocsin.kafka import Outgoing, Record
+from tocsin.observability import get_logger, metrics
+from tocsin.router.policy import DecisionLog
+from tocsin.router.worker.batch import SERVICE, BatchContext, event_ref
+from tocsin.router.worker.dedupe import DuplicateEvent
+from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out, intent_for
+from tocsin.router.worker.parse import EventPlan, FanOutRest, RejectedEvent, UnreadableRecord
+
+log = get_logger(__name__)
+
+
+def write_event(
+    record: Record,
+    item: EventPlan | FanOutRest | DuplicateEvent | RejectedEvent | UnreadableRecord,
+    context: BatchContext,
+) -> Generator[Outgoing, None, None]:
+    """The records that follow from `record`, in their order."""
+    processed, claims = context.counts.processed, context.counts.claims
+    match item:
+        case EventPlan():
+            claims["claimed"] += bool(item.matches)
+            if item.rejections:
+                yield from _reject(record, item.rejections, context)
+            elif not item.matches:
+                processed["unmatched"] += 1
+                about = event_ref(item.event, origin=record.ref)
+                yield context.status_record(StatusName.EVENT_UNMATCHED, about, cause=record.ref)
+            if item.matches:
+                processed["fanned_out"] += 1
+                yield from begin_fan_out(item, context, cause=record.ref)
+        case FanOutRest():
+            processed["fanned_out"] += 1
+            yield from continue_fan_out(item, context, cause=record.ref)
+        case DuplicateEvent():
+            claims["duplicate"] += 1
+            processed["duplicate"] += 1
+            yield from _duplicate(record, item, context)
+        case RejectedEvent():
+            yield from _reject(record, [item], context)
+        case UnreadableRecord():
+            yield _dead_letter(record, Reason.RECORD_UNREADABLE, item.detail, "", context)
+
+
+def _duplicate(record: Record, item: DuplicateEvent, context: BatchContext) -> Iterator[Outgoing]:
+    """`duplicate` for each notification the event would have made; once for the event, where the budget is too small for all."""
+    plan, cause, budget = item.plan, record.ref, context.fan_out
+    decision_log = DecisionLog().and_then(Rule.DUPLICATE, "duplicate", {"belongs_to": item.owner})
+    fields: dict[str, Any] = {"rule": Rule.DUPLICATE, "decision": decision_log.decision()}
+    notifications = sum(len(match.recipients) for match in plan.matches)
+    # A batch may always be answered with one record for each of its own: only what goes beyond that is charged.
+    if notifications > 1 and not budget.fits(notifications):
+        about = event_ref(plan.event, origin=cause)
+        yield context.status_record(StatusName.DUPLICATE, about, cause=cause, **fields)
+        return
+    for match in plan.matches:
+        category = match.published.workflow.category
+        for recipient in match.recipients:
+            intent = intent_for(plan, match, recipient, origin=cause, cause=cause)
+            outgoing = context.status_record(
+                StatusName.DUPLICATE, intent, cause=cause, category=category, **fields
+            )
+            if notifications > 1:
+                budget.charge(len(outgoing.value or b""))
+            yield outgoing
+
+
+def _reject(record: Record, rejections: Sequence[RejectedEvent], context: BatchContext) -> Iterator[Outgoing]:
+    """One dead letter, and one status if the event says whose it is, however many workflows rejected it."""
+    context.counts.processed["refused"] += 1
+    first = rejections[0]
+    detail = " ".join(
+        f"{rejected.workflow}: {rejected.detail}" if rejected.workflow else rejected.detail
+        for rejected in rejections
+    )[:1000]
+    yield _dead_letter(record, first.reason, detail, first.tenant, context)
+    if first.tenant and first.event_id and context.directory.tenant(first.tenant) is not None:
+        if first.event is not None:
+            about = event_ref(first.event, origin=record.ref)
+        else:
+            about = EventRef(tenant=first.tenant, event_id=first.event_id, origin=record.ref)
+        yield context.status_record(
+            StatusName.EVENT_REFUSED, about, cause=record.ref, reason=first.reason, detail=detail, workflow=first.workflow
+        )  # fmt: skip
+
+
+def _dead_letter(record: Record, reason: Reason, detail: str, tenant: str, context: BatchContext) -> Outgoing:
+    """The record as it was, with the reason beside it. Of a part that does not fit the topic it has the length and SHA-256."""
+    metrics.dead_letters.labels(SERVICE, context.lane, reason).inc()
+    log.warning("dead letter", lane=context.lane.value, reason=reason.value, origin=record.ref, tenant=tenant)
+    letter = DeadLetter(
+        service=SERVICE, reason=reason, detail=detail, origin=record.ref, at=context.now, tenant=tenant
+    )
+    largest = context.topics.dead_bytes
+    return Outgoing(
+        context.topics.dead,
+        *truncate_to_fit(letter, key=record.key, value=record.value, headers=record.headers, largest=largest),
+    )

@@ -1,0 +1,156 @@
+"""How a dispatcher's process ends, or stays, where a person has to act."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.kafka import Admin, GroupSpec, KafkaSettings, Outgoing, Publisher, TopicSpec
+from tocsin.runtime import Health
+from tocsin.testing.until import until
+
+pytestmark = pytest.mark.kafka
+
+PROVIDERS = """
+[[providers]]
+name = "nobody"
+kind = "twilio"
+base_url = "http://127.0.0.1:9"
+account_sid = "AC00000000000000000000000000000001"
+auth_token_file = "token"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Topics of the critical lane, and how a dispatcher for it is started."""
+
+    kafka: KafkaSettings
+    folder: Path
+
+    @property
+    def topics(self) -> Topics:
+        return Topics(self.kafka.topic_prefix)
+
+    async def prepare(self, *, with_starts: bool) -> None:
+        specs = [
+            TopicSpec(name=topic.name, partitions=topic.partitions or 2)
+            for topic in self.topics.all()
+            if topic.lane in (None, Lane.CRITICAL)
+        ]
+        group = GroupSpec(
+            group=self.topics.group("dispatch-sms", Lane.CRITICAL),
+            topics=(self.topics.jobs(Channel.SMS, Lane.CRITICAL),),
+            read_back=self.topics.status(Lane.CRITICAL),
+        )
+        admin = Admin(settings=self.kafka)
+        await admin.open()
+        try:
+            await admin.apply(await admin.plan(specs, []))
+            if with_starts:
+                await admin.apply(await admin.plan(specs, [group]))
+        finally:
+            await admin.close()
+
+    async def publish(self, *values: bytes) -> None:
+        publisher = Publisher(settings=self.kafka, health=Health())
+        await publisher.open()
+        topic = self.topics.jobs(Channel.SMS, Lane.CRITICAL)
+        await publisher.publish([Outgoing(topic, b"acme/ada", value) for value in values], timeout=30)
+        await publisher.close()
+
+    @asynccontextmanager
+    async def dispatcher(self) -> AsyncIterator["Dispatcher"]:
+        (self.folder / "providers.toml").write_text(PROVIDERS)
+        (self.folder / "token").write_text("secret")
+        log = self.folder / "log"
+        with log.open("wb") as out:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tocsin.dispatch_sms",
+                env={
+                    **os.environ,
+                    "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+                    "KAFKA_TOPIC_PREFIX": self.kafka.topic_prefix,
+                    "DISPATCH_SMS_PROVIDERS_FILE": str(self.folder / "providers.toml"),
+                    "DISPATCH_SMS_SLOTS": "2",
+                    "LANES": "critical",
+                    "HTTP_HOST": "127.0.0.1",
+                    "HTTP_PORT": "0",
+                    "LOG_FORMAT": "json",
+                },
+                stderr=out,
+            )
+        try:
+            yield Dispatcher(process, log)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+@dataclass(frozen=True)
+class Dispatcher:
+    """A process and what it says."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.endswith("}")]
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines() if line["event"] == event]
+
+    async def address(self) -> str:
+        await until(lambda: bool(self.said("listening")), seconds=60)
+        return f"http://127.0.0.1:{self.said('listening')[0]['port']}"
+
+
+@pytest.fixture
+def site(kafka_server: str, topic_prefix: str, tmp_path: Path) -> Site:
+    return Site(
+        kafka=KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix), folder=tmp_path
+    )
+
+
+async def test_a_missing_start_offset_ends_it_with_the_command_and_no_traceback(site: Site) -> None:
+    await site.prepare(with_starts=False)
+    async with site.dispatcher() as dispatcher:
+        assert await asyncio.wait_for(dispatcher.process.wait(), 90) == 3
+    (line,) = dispatcher.said("failed")
+    assert line["reason"].startswith("Group ")
+    assert line["reason"].endswith(": run `tocsin topics apply`.")
+    assert not any("exception" in line for line in dispatcher.lines())
+
+
+async def test_many_jobs_that_cannot_be_read_leave_it_standing_with_the_reason(site: Site) -> None:
+    await site.prepare(with_starts=True)
+    await site.publish(*[b"no job"] * 20)
+    async with (
+        site.dispatcher() as dispatcher,
+        httpx.AsyncClient(base_url=await dispatcher.address()) as client,
+    ):
+
+        async def says_why() -> bool:
+            return "of the last" in (await client.get("/readyz")).text
+
+        await until(says_why, seconds=90)
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/livez")).status_code == 200
+        assert dispatcher.process.returncode is None
+        dispatcher.process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(dispatcher.process.wait(), 60)
+    assert not any("exception" in line for line in dispatcher.lines())

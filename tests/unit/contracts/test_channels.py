@@ -1,0 +1,60 @@
+"""The table of channels: where addresses stand, and how rendered parts become content."""
+
+import msgspec
+
+from tocsin.contracts.channels import (
+    ADDRESS_FIELDS,
+    CHANNELS,
+    DEVICE,
+    MAIL_ADDRESS,
+    PHONE_NUMBER,
+    EmailContent,
+    PushContent,
+)
+from tocsin.contracts.codec import decode_job, encode
+from tocsin.contracts.recipients import Device, InlineRecipient
+from tocsin.contracts.vocabulary import Channel
+from tocsin.testing.jobs import job_for
+
+PHONE, TABLET = Device(id="phone", token="token-1"), Device(id="tablet", token="token-2")
+ADA = InlineRecipient(id="ada", email="ada@example.org", devices=[PHONE, TABLET])
+
+
+def test_an_address_has_its_fields_name_as_key_and_a_device_its_id():
+    assert MAIL_ADDRESS.addresses(ADA) == [("email", "ada@example.org")]
+    assert PHONE_NUMBER.addresses(ADA) == []
+    assert DEVICE.addresses(ADA) == [("phone", "token-1"), ("tablet", "token-2")]
+    assert DEVICE.addresses(InlineRecipient(id="ada", devices=[])) == []
+
+
+def test_a_delivery_without_address_has_a_key_where_a_recipient_has_one_address():
+    assert [kind.key_without_address for kind in (MAIL_ADDRESS, PHONE_NUMBER, DEVICE)] == [
+        "email",
+        "phone",
+        "",
+    ]
+
+
+def test_a_delivery_to_a_device_needs_only_that_device():
+    assert DEVICE.narrowed(ADA, "tablet") == msgspec.structs.replace(ADA, devices=[TABLET])
+    assert DEVICE.narrowed(None, "tablet") is None
+    assert DEVICE.narrowed(InlineRecipient(id="ada"), "tablet") == InlineRecipient(id="ada")
+    assert MAIL_ADDRESS.narrowed(ADA, "email") is ADA
+
+
+def test_fields_with_one_address_are_known_by_name():
+    assert ADDRESS_FIELDS == ("email", "phone")
+
+
+def test_parts_become_content_and_unknown_parts_are_ignored():
+    email = CHANNELS[Channel.EMAIL].content_of({"subject": "s", "html": "<p>", "amp": "?"})
+    assert email == EmailContent(subject="s", html="<p>")
+    push = CHANNELS[Channel.PUSH].content_of({"title": "t", "body": "b", "data.order": "7"})
+    assert push == PushContent(title="t", body="b", data={"order": "7"})
+
+
+def test_jobs_of_every_channel_are_read_back_as_their_own_content():
+    for channel, spec in CHANNELS.items():
+        job = decode_job(encode(job_for(channel)))
+        assert type(job.content) is spec.content
+        assert msgspec.to_builtins(job.content)["kind"] == channel.value

@@ -1,0 +1,150 @@
+"""What we touch of aiokafka beyond its public names is still there, and still does what we believe."""
+
+import inspect
+import math
+from types import SimpleNamespace
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer import fetcher, group_coordinator
+from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.producer import message_accumulator, sender
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+
+from tocsin.kafka import TopicPartition
+from tocsin.kafka.client import aiokafka_internals, header_names
+
+
+def names(function) -> set[str]:
+    code = inspect.unwrap(function).__code__
+    return set(code.co_names) | set(code.co_varnames)
+
+
+def test_the_marker_wait_is_a_global_read_at_each_answer():
+    assert "BACKOFF_OVERRIDE" in names(sender.AddPartitionsToTxnHandler.handle_response)
+    assert sender.BACKOFF_OVERRIDE in (0.02, aiokafka_internals.MARKER_WAIT)
+    aiokafka_internals.shorten_marker_wait()
+    handler = sender.AddPartitionsToTxnHandler(SimpleNamespace(_retry_backoff=1, _txn_manager=None), set())
+    handler._sender._txn_manager = SimpleNamespace(txn_partitions=set())
+    concurrent = SimpleNamespace(errors=[("t", [(0, 51)])])
+    assert handler.handle_response(concurrent) == aiokafka_internals.MARKER_WAIT
+
+
+async def test_the_retry_wait_is_the_senders_and_read_per_request():
+    producer = AIOKafkaProducer(retry_backoff_ms=100, transactional_id="t")
+    assert producer._sender._retry_backoff == 0.1
+    aiokafka_internals.set_retry_wait(producer, aiokafka_internals.QUICK_RETRY)
+    assert sender.EndTxnHandler(producer._sender, 1)._default_backoff == aiokafka_internals.QUICK_RETRY
+    assert producer.client._retry_backoff == 0.1
+    await producer.stop()
+
+
+async def test_batches_of_a_producer_can_live_for_ever():
+    producer = AIOKafkaProducer(enable_idempotence=True)
+    assert producer._message_accumulator._batch_ttl == 40
+    aiokafka_internals.keep_batches_for_ever(producer)
+    batch = message_accumulator.MessageBatch(None, None, producer._message_accumulator._batch_ttl, 0)
+    assert math.isinf(batch._ttl)
+    assert not batch.expired()
+    assert not aiokafka_internals.sender_ended(producer)
+    await producer.stop()
+
+
+class LoadingCoordinator:
+    """Answers as a broker does just after its start: an error of the group, and no partitions."""
+
+    group_id = "g"
+
+    def __init__(self, *codes: int, last: int = 0) -> None:
+        self._codes = [*codes, last]
+        self.died = 0
+
+    async def ensure_coordinator_known(self) -> None:
+        """It is known."""
+
+    def coordinator_dead(self) -> None:
+        self.died += 1
+
+    async def _send_req(self, request) -> SimpleNamespace:
+        code = self._codes.pop(0)
+        assert request._partitions == [("t", [0, 1, 2])]
+        topics = [] if code else [("t", [(0, 7, "read", 0), (1, -1, "", 0), (2, 0, "", 0)])]
+        return SimpleNamespace(error_code=code, topics=topics)
+
+
+WANTED = [TopicPartition("t", number) for number in range(3)]
+
+
+async def test_a_group_that_still_loads_is_not_one_that_never_committed(monkeypatch):
+    monkeypatch.setattr(aiokafka_internals, "PATIENT_RETRY", 0)
+    coordinator = LoadingCoordinator(14, 14, 16)
+    found = await aiokafka_internals.committed_with_metadata(
+        SimpleNamespace(_coordinator=coordinator), WANTED
+    )
+    assert found == {WANTED[0]: (7, "read"), WANTED[2]: (0, "")}
+    assert coordinator.died == 1
+    assert (
+        await aiokafka_internals.committed_with_metadata(SimpleNamespace(_coordinator=coordinator), []) == {}
+    )
+
+
+async def test_a_group_that_may_not_be_read_is_told():
+    consumer = SimpleNamespace(_coordinator=LoadingCoordinator(last=30))
+    with pytest.raises(GroupAuthorizationFailedError):
+        await aiokafka_internals.committed_with_metadata(consumer, WANTED)
+
+
+def test_a_coordinator_has_what_we_wrap():
+    coordinator = group_coordinator.GroupCoordinator
+    assert "_do_heartbeat" in names(coordinator._heartbeat_routine)
+    for name in (
+        "_do_heartbeat",
+        "_send_req",
+        "check_errors",
+        "coordinator_dead",
+        "ensure_coordinator_known",
+    ):
+        assert callable(getattr(coordinator, name))
+    source = inspect.getsource(coordinator.__init__)
+    for name in ("self.generation", "self.member_id", "self._coordination_task"):
+        assert name in source
+    heartbeat = inspect.getsource(coordinator._do_heartbeat)
+    rebalancing = heartbeat[heartbeat.index("Errors.RebalanceInProgressError") :]
+    assert "return True" in rebalancing[: rebalancing.index("IllegalGenerationError")]
+
+
+def test_the_isolation_of_end_offsets_is_the_fetchers():
+    assert "_isolation_level" in names(fetcher.Fetcher._proc_offset_request)
+    assert fetcher.READ_UNCOMMITTED == 0
+
+
+def test_the_callbacks_come_after_the_assignment_and_swallow_exceptions():
+    """Why the group pauses first, and never returns from a callback that failed."""
+    joined = inspect.getsource(group_coordinator.GroupCoordinator._on_join_complete)
+    assert joined.index("assign_from_subscribed") < joined.index("on_partitions_assigned")
+    assert "except Exception" in joined
+    assert "log.exception" in joined
+
+
+def test_positions_can_be_read_without_waiting():
+    assert isinstance(inspect.getattr_static(TopicPartitionState, "position"), property)
+
+
+@pytest.mark.parametrize("name", ["_client", "_fetcher", "_coordinator", "_subscription"])
+async def test_a_consumer_has_the_parts_we_name(name):
+    consumer = AIOKafkaConsumer()
+    assert hasattr(consumer, name)
+    consumer._closed = True
+
+
+def test_the_fetcher_reads_records_through_ours():
+    """It looks the class up in its own module, and skips the records of a batch that it has had."""
+    assert aio_fetcher_reads("MemoryRecords")
+    assert fetcher.MemoryRecords is header_names.LenientRecords
+    assert "record.offset < self.next_fetch_offset" in inspect.getsource(fetcher.PartitionRecords)
+    assert "_maybe_uncompress" in names(_DefaultRecordBatchPy.__iter__)
+
+
+def aio_fetcher_reads(name: str) -> bool:
+    return name in names(fetcher.Fetcher._proc_fetch_request)

@@ -1,0 +1,5 @@
+from tocsin.testing.cluster_suite import ClusterSuite
+
+
+class TestMemoryCluster(ClusterSuite):
+    pass

@@ -1,0 +1,123 @@
+"""What was decided gets its words: once a channel, or a skip that names what is wrong with the template."""
+
+import itertools
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from tocsin.contracts.directory import Category, Template, Tenant
+from tocsin.contracts.intents import Intent
+from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
+from tocsin.contracts.recipients import Device
+from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
+from tocsin.router.policy import DecisionInput, DecisionLog, Skip, Stop, StoredRecipient, decide
+from tocsin.router.templates import Renderer
+from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
+from tocsin.router.worker.budgets import LoopSlice
+from tocsin.router.worker.render import DeliveryRenderer, Rendered
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def question(workflow, templates):
+    revisions = itertools.count(1)
+
+    def make(
+        *, data: bytes = b'{"name":"Ann"}', default: str = "on", **parts: dict[str, str]
+    ) -> DecisionInput:
+        by_channel: dict[Channel, dict[str, Template]] = {}
+        for template in templates():
+            own = parts.get(template.channel.value, template.parts)
+            by_channel[template.channel] = {
+                "en": msgspec.structs.replace(template, revision=next(revisions), parts=own)
+            }
+        intent = Intent(
+            tenant="acme", notification_id="n1", event_source="/s", event_id="e1", event_type="t", event_time=AT,
+            workflow="shipped", recipient="ann", actor="boss", data=msgspec.Raw(data), lane=Lane.BULK, origin="o", cause="c",
+        )  # fmt: skip
+        return DecisionInput(
+            intent=intent,
+            claim="claimed",
+            now=AT,
+            stored=StoredRecipient(
+                known=True, email="ann@example.test", phone="+491", devices=(Device(id="d1", token="t1"), Device(id="d2", token="t2"))
+            ),
+            stored_actor=StoredRecipient(known=True, attributes={"name": "Bo"}),
+            tenant=Tenant(tenant="acme", name="Acme"),
+            workflow=workflow(),
+            category=msgspec.convert({"kind": "category", "tenant": "acme", "key": "orders", "default": default}, Category),
+            templates=by_channel,
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def render():
+    tokens = UnsubscribeTokens([UnsubscribeKey("k1", "s" * 32)])
+    renderer = DeliveryRenderer(renderer=Renderer(), public_url="https://n.example.test", tokens=tokens)
+
+    async def rendered(question: DecisionInput) -> list[Rendered | Skip | Stop]:
+        return await renderer.render(question, decide(question), LoopSlice())
+
+    return rendered
+
+
+def last_rule(log: DecisionLog) -> tuple[str, str]:
+    looked_at = log.decision().rules[-1]
+    return looked_at.rule, looked_at.outcome
+
+
+async def test_each_channel_is_rendered_once_for_all_its_addresses(question, render):
+    email, sms, push = await render(question())
+    assert (email.content.subject, sms.content, push.content) == (
+        "Hi Ann",
+        SmsContent(body="Sms Ann"),
+        PushContent(title="Push", body="Push Ann"),
+    )
+    assert isinstance(email.content, EmailContent)
+    assert [key for key, _ in push.deliver.addresses] == ["d1", "d2"]
+    assert {last_rule(result.log) for result in (email, sms, push)} == {("render", "rendered")}
+
+
+async def test_a_template_that_fails_skips_its_channel_once_and_no_other(question, render):
+    email, sms, push = await render(question(push={"title": "t", "body": "{{ data.nme }}"}))
+    assert isinstance(email, Rendered)
+    assert isinstance(sms, Rendered)
+    assert isinstance(push, Skip)
+    assert (push.rule, push.reason, push.ref.address_key) == (Rule.RENDER, Reason.TEMPLATE_FAILED, "")
+    assert push.detail is not None
+    assert push.detail.startswith("body: Line 1: undefined variable at `data.nme`")
+    assert push.template is not None
+    assert last_rule(push.log) == ("render", "template_failed")
+    assert push.log.decision().rules[-1].input == {"part": "body"}
+
+
+async def test_what_is_not_delivered_is_passed_on_as_it_is(question, render):
+    nobody = msgspec.structs.replace(question(), stored=StoredRecipient())
+    (stop,) = await render(nobody)
+    assert (stop.status, stop.rule) == (StatusName.SKIPPED, Rule.RECIPIENT)
+    off = msgspec.structs.replace(question(), category=Category(tenant="acme", key="orders", default="off"))
+    assert [result.reason for result in await render(off)] == [Reason.CATEGORY_OFF] * 3
+
+
+async def test_a_link_is_made_for_mail_and_for_who_prints_it(question, render):
+    email, sms, push = await render(question(sms={"body": "{{ links.unsubscribe }}"}))
+    assert email.unsubscribe_url.startswith("https://n.example.test/u/")
+    assert email.content.text == email.unsubscribe_url
+    assert sms.content.body == sms.unsubscribe_url != email.unsubscribe_url
+    assert push.unsubscribe_url is None
+    email, sms, _ = await render(
+        question(default="required", sms={"body": "to end: {{ links.unsubscribe }}"})
+    )
+    assert (email.unsubscribe_url, sms.unsubscribe_url, sms.content.body) == (None, None, "to end:")
+
+
+async def test_an_actor_and_data_that_was_decoded_before(question, render):
+    asked = question(sms={"body": "{{ actor.attributes.name }}: {{ data.name }}"})
+    _, sms, _ = await render(asked)
+    assert sms.content.body == "Bo: Ann"
+    _, sms, _ = await render(msgspec.structs.replace(asked, data={"name": "Zoe"}))
+    assert sms.content.body == "Bo: Zoe"

@@ -1,0 +1,74 @@
+"""The provider-shaped routes: they read requests and shape answers; what is refused is decided elsewhere."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+
+from .fcm import FcmEndpoint, FcmRefusal
+from .google_oauth import OAuthRefusal, TokenEndpoint
+from .twilio import TwilioEndpoint
+from .twilio_refusals import Refusal
+
+_LARGEST_BODY = 1024 * 1024  # far above what the real APIs take
+
+
+def add_provider_endpoints(
+    app: FastAPI, *, twilio: TwilioEndpoint, tokens: TokenEndpoint, fcm: FcmEndpoint
+) -> None:
+    """Adds Twilio's, Google's and FCM's routes under the paths the real APIs have."""
+
+    @app.post("/2010-04-01/Accounts/{account_sid}/Messages.json")
+    async def create_message(account_sid: str, request: Request) -> JSONResponse:
+        answer = twilio.create_message(
+            account_sid=account_sid, form=await _form(request), headers=request.headers
+        )
+        if isinstance(answer, Refusal):
+            challenge = {"WWW-Authenticate": 'Basic realm="Twilio API"'} if answer.status == 401 else None
+            return JSONResponse(answer.body(), answer.status, headers=challenge)
+        return JSONResponse(answer, 201)
+
+    @app.post("/token")
+    async def token(request: Request) -> JSONResponse:
+        answer = tokens.exchange(await _form(request))
+        if isinstance(answer, OAuthRefusal):
+            return JSONResponse(answer.body(), answer.status)
+        return JSONResponse(answer)
+
+    @app.post("/v1/projects/{project}/messages:send")
+    async def send(project: str, request: Request) -> JSONResponse:
+        answer = fcm.send(project=project, payload=await _json(request), headers=request.headers)
+        if isinstance(answer, FcmRefusal):
+            after = {"Retry-After": str(answer.retry_after)} if answer.retry_after else None
+            return JSONResponse(answer.body(), answer.http_status, headers=after)
+        return JSONResponse(answer)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a form-encoded body; of a field given twice, the last. Any other content type has none."""
+    body = await _read(request)
+    if (
+        request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        != "application/x-www-form-urlencoded"
+    ):
+        return {}
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+async def _json(request: Request) -> Any:
+    """The value; None when the body is not JSON, which no endpoint accepts."""
+    try:
+        return json.loads(await _read(request))
+    except (ValueError, RecursionError):
+        return None
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST_BODY:
+            raise HTTPException(413, "The body is too large.")
+    return bytes(body)
