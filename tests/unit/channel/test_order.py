@@ -16,14 +16,6 @@ def test_one_recipient_waits_for_its_own_and_for_no_other():
     assert order.add("ada", "ada 3")
 
 
-def test_what_was_dropped_does_not_follow_when_the_running_one_ends():
-    order: RecipientOrder[str] = RecipientOrder()
-    order.add("ada", "ada 1")
-    order.add("ada", "ada 2")
-    order.drop()
-    assert order.done("ada") is None
-
-
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans())))
 def test_each_key_s_items_go_on_in_order_and_never_two_at_once(steps):
     order: RecipientOrder[int] = RecipientOrder()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected
+from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected, Throttled
 from tocsin.contracts.codec import decode_intent, decode_status, encode
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.stops import RecipientVersion
@@ -17,9 +17,9 @@ from tocsin.kafka import (
     LeaseLost,
     Limits,
     NotStored,
-    Outgoing,
     OwnershipLost,
     Position,
+    ProducerRecord,
     TopicPartition,
     read_back_metadata,
 )
@@ -76,7 +76,7 @@ async def test_what_a_former_owner_may_have_sent_keeps_the_place_where_its_outco
     bench.provider().let_go.clear()
     context = bench.context()
     bench.cluster.create(context.jobs, context.status, partitions=1)
-    bench.cluster.logs.append((0, Outgoing(context.status, None, b"earlier")) for _ in range(5))
+    bench.cluster.logs.append((0, ProducerRecord(context.status, None, b"earlier")) for _ in range(5))
     bench.cluster.start(context.group, context.jobs, metadata=read_back_metadata(3))
     shard, _ = bench.start(context)
     shard.put(bench.job(1))
@@ -397,6 +397,45 @@ async def test_what_waits_for_its_retry_begins_anew_at_the_next_owner(bench: "La
     bench.start()
     await until(lambda: len(bench.statuses) == 1)
     assert (provider.got, bench.statuses[0].attempt) == (["1", "1"], 1)
+
+
+async def test_what_a_revoked_shard_held_of_its_lane_is_free_at_once(bench: "LaneBench"):
+    """A retry that waits counts in the lane's limit: other shards have its place before the drain has ended."""
+    await bench.open(max_in_flight=2)
+    provider = bench.provider()
+    provider.answers["1"] = [Throttled(retry_after=2)]
+    shard, work = bench.start()
+    shard.put(bench.job(1))
+    await until(lambda: provider.got == ["1"] and not provider.inside)
+    provider.let_go.clear()
+    shard.put(bench.job(2))
+    await until(lambda: provider.got == ["1", "2"])
+
+    def lane_is_full() -> bool:
+        return bench.pool.lane_limits[bench.lane].reached
+
+    assert lane_is_full()
+    await shard.revoke()
+    for _ in range(20):  # turns of the loop, and no time: the retry itself is due in two seconds
+        await asyncio.sleep(0)
+    assert not lane_is_full()
+    assert not work.done()
+    provider.let_go.set()
+    await work
+
+
+async def test_nothing_ends_behind_a_call_that_was_under_way_at_the_revocation(bench: "LaneBench"):
+    await bench.open()
+    provider = bench.provider()
+    provider.let_go.clear()
+    shard, work = bench.start()
+    shard.put(bench.job(1, recipient="ada"), bench.job(2, recipient="ada", providers=["nowhere"]))
+    await until(lambda: provider.got == ["1"])
+    await shard.revoke()
+    provider.let_go.set()
+    await work
+    assert [status.delivery_id for status in bench.statuses] == ["d1"]
+    assert shard.committed[TopicPartition(JOBS, 0)].offset == 1
 
 
 async def test_a_call_that_wants_a_retry_after_the_revocation_is_dropped(bench: "LaneBench"):

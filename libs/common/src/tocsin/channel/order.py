@@ -33,7 +33,3 @@ class RecipientOrder(Generic[T]):
             return behind.popleft()
         del self._behind[key]
         return None
-
-    def drop(self) -> None:
-        """Forget all that waits."""
-        self._behind = dict.fromkeys(self._behind)

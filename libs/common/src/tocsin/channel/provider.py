@@ -1,4 +1,4 @@
-"""What a provider is to the delivery loop."""
+"""What a provider is to a dispatcher."""
 
 from typing import Protocol
 

@@ -21,8 +21,8 @@ RESERVED_SHARE = 4
 class LaneLimit:
     """How many deliveries of a lane may be begun and not yet recorded: at the limit no runner begins another.
 
-    This is backpressure, not a second limit on calls: it is reached where outcomes are stored more slowly than calls end.
-    `has_room` is called when a delivery may begin again.
+    Calls are limited by an instance's places. This is backpressure: it is reached where outcomes are stored more slowly than
+    calls end, or where very many wait for a retry. `has_room` is called when a delivery may begin again.
     """
 
     def __init__(self, limit: int, *, has_room: Callable[[], None]) -> None:
@@ -110,7 +110,10 @@ class ProviderInstance:
         self.wake()
 
     def wake(self) -> None:
-        """Have one more runner look for work, if there is any that may begin. It wakes the next before it begins."""
+        """Have one more runner look for work, if there is any that may begin; before it begins, it wakes the next.
+
+        So many deliveries that come at once wake no more runners than find work.
+        """
         if self._one_is_coming or self._retired or self._next_queue() is None:
             return
         if self._idle:

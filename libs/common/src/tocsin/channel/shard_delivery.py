@@ -18,32 +18,19 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from tocsin.channel.attempts import NOBODY_KNOWS, Reevaluate
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.order import RecipientOrder
+from tocsin.channel.outcome_records import dead_letter_of, outcome_of, reevaluation_of
 from tocsin.channel.outcome_writer import OutcomeWriter, PendingOutcome
 from tocsin.channel.provider import Provider
 from tocsin.channel.retry_policy import Finish, Retry, uncertain
 from tocsin.channel.shard_offsets import ShardOffsets
-from tocsin.contracts.codec import Unreadable, decode_job, describe_error, encode
-from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
+from tocsin.contracts.codec import Unreadable, decode_job, describe_error
 from tocsin.contracts.ids import recipient_key
-from tocsin.contracts.intents import DeliveryRef
-from tocsin.contracts.statuses import status_of
-from tocsin.contracts.topics import MIB
 from tocsin.contracts.vocabulary import Reason, StatusName
-from tocsin.kafka import (
-    ConsumerRecord,
-    FencedShard,
-    OwnershipLost,
-    Position,
-    ProducerRecord,
-    RecordMetadata,
-    TopicPartition,
-)
+from tocsin.kafka import ConsumerRecord, FencedShard, OwnershipLost, Position, RecordMetadata, TopicPartition
 from tocsin.observability import bound, get_logger, metrics, record_span, recording
 
 log = get_logger(__name__)
@@ -52,11 +39,10 @@ TAKE_AT_ONCE = 200
 """Records: few enough that decoding them holds the event loop for under 5 ms."""
 
 NO_PROVIDER = Finish(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
-REEVALUATED = Finish(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryable=True)
 
 
 class ShardDelivery:
-    """One shard under one assignment. Runners call `carry`."""
+    """One shard under one assignment. Runners call `carry`; all else is a step of `run` or follows from `carry`."""
 
     def __init__(self, context: LaneContext, shard: FencedShard) -> None:
         self._context = context
@@ -80,6 +66,7 @@ class ShardDelivery:
         self._under_way = 0
         """Calls and transactions: what a revoked shard waits for."""
         self._over = False
+        """Whether `run` has ended or is about to: nothing that comes later has any effect."""
         self._error: BaseException | None = None
         self._changed = asyncio.Event()
         """Set when what `_until` waits for may have come about."""
@@ -141,9 +128,13 @@ class ShardDelivery:
         if self._error is not None:
             raise self._error
 
+    @property
+    def _ending(self) -> bool:
+        """Whether nothing may begin any more."""
+        return self._over or self._shard.revoked.is_set()
+
     def _drop_what_waits(self) -> None:
         """Give up everything that is in no runner's hands."""
-        self._order.drop()
         for timer in self._retries.values():
             timer.cancel()
         waiting = [*self._retries, *self._context.pool.drop(self)]
@@ -179,28 +170,19 @@ class ShardDelivery:
         """An unreadable job is a broken release's: set it aside, and stop when there are many."""
         context = self._context
         context.invalid_records.saw(invalid=1)
-        letter = DeadLetter(
-            service=context.service,
-            reason=Reason.RECORD_UNREADABLE,
-            detail=detail,
-            origin=record.ref,
-            at=context.clock.now(),
-        )
-        outgoing = ProducerRecord(
-            context.dead,
-            *truncate_to_fit(
-                letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB
-            ),
-        )
         metrics.dead_letters.labels(context.service, context.lane, Reason.RECORD_UNREADABLE).inc()
         log.error("job unreadable", origin=record.ref, reason=detail)
-        self._outcomes.add(PendingOutcome(outgoing, lambda _: self._offsets.finish(record)))
+        letter = dead_letter_of(context, record, detail)
+        self._outcomes.add(PendingOutcome(letter, lambda _: self._offsets.finish(record)))
 
     # Delivering
 
     def route(self, delivery: Delivery | None) -> None:
         """Put it into the queue of its provider. Without a provider it ends at once, and the next of its recipient's follows."""
         while delivery is not None:
+            if self._ending:
+                self._free_place(delivery)
+                return
             instance = self._context.pool.choose(delivery.job, delivery.tries)
             if instance is not None:
                 delivery.routed_at = self._context.clock.monotonic()
@@ -212,7 +194,7 @@ class ShardDelivery:
 
     async def carry(self, delivery: Delivery, provider: Provider) -> None:
         """One attempt, and what follows from it."""
-        if self._shard.revoked.is_set():  # a moment ago, and `run` has not dropped it yet
+        if self._ending:  # since a moment ago, and `run` has not dropped it yet
             self._free_place(delivery)
             return
         if not delivery.holds_place:
@@ -250,7 +232,7 @@ class ShardDelivery:
     def _leave(self) -> None:
         """A call or a transaction has ended."""
         self._under_way -= 1
-        if self._shard.revoked.is_set():
+        if self._ending:
             self._changed.set()
 
     def _free_place(self, delivery: Delivery) -> None:
@@ -263,7 +245,7 @@ class ShardDelivery:
 
     def _retry(self, delivery: Delivery, retry: Retry) -> None:
         """Wait until the next attempt is due: in its recipient's turn, but in no runner's hands."""
-        if self._shard.revoked.is_set():
+        if self._ending:
             self._free_place(delivery)
             return
         delay = retry.due - self._context.clock.monotonic()
@@ -275,13 +257,9 @@ class ShardDelivery:
 
     def _end(self, delivery: Delivery, finish: Finish) -> Delivery | None:
         """Have the outcome stored. Returns the recipient's next."""
-        ended_at = self._context.clock.monotonic()
-        self._context.stage_seconds["send"].observe(
-            ended_at - delivery.begun_at
-        )  # each call has a span of its own
-        provider = delivery.tries[-1].provider if delivery.tries else None
-        status = self._status(delivery, finish, provider=provider, attempt=len(delivery.tries))
-        self._outcomes.add(PendingOutcome(status, partial(self._recorded, delivery, ended_at)))
+        ended_at = self._count_end(delivery, finish.status)
+        outcome = outcome_of(self._context, delivery, finish)
+        self._outcomes.add(PendingOutcome(outcome, partial(self._recorded, delivery, ended_at)))
         return self._order.done(delivery.key)
 
     def _recorded(self, delivery: Delivery, ended_at: float, outcome: RecordMetadata) -> None:
@@ -291,20 +269,9 @@ class ShardDelivery:
 
     def _send_back(self, delivery: Delivery) -> None:
         """The deferral and the intent to decide again, in one transaction of the shard with the offset behind the job."""
-        job, record, ended_at = delivery.job, delivery.record, self._context.clock.monotonic()
-        self._context.stage_seconds["send"].observe(ended_at - delivery.begun_at)
-        intent = msgspec.structs.replace(
-            job.intent,
-            delivery=DeliveryRef(channel=job.channel, step=job.step, address_key=job.address_key),
-            cause=record.ref,
-            traceparent=job.traceparent,
-        )
-        outgoing = [
-            ProducerRecord(self._context.intents, delivery.key, encode(intent)),
-            self._status(delivery, REEVALUATED, provider=None, attempt=0),
-        ]
-        positions = self._offsets.position_after(record)
-        committed = self._shard.submit(outgoing, positions)
+        ended_at = self._count_end(delivery, StatusName.DEFERRED)
+        positions = self._offsets.position_after(delivery.record)
+        committed = self._shard.submit(reevaluation_of(self._context, delivery), positions)
         self._under_way += 1
         committed.add_done_callback(partial(self._sent_back, delivery, positions, ended_at))
 
@@ -326,28 +293,12 @@ class ShardDelivery:
             self.route(self._order.done(delivery.key))
         self._leave()
 
-    def _status(
-        self, delivery: Delivery, finish: Finish, *, provider: str | None, attempt: int
-    ) -> ProducerRecord:
-        """On the job's own partition number, so that it is found when the outcome log is read back."""
-        context, job, record = self._context, delivery.job, delivery.record
-        metrics.processed.labels(context.service, context.lane, finish.status).inc()
-        status = status_of(
-            finish.status,
-            job,
-            lane=job.lane,
-            cause=record.ref,
-            at=context.clock.now(),
-            provider=provider,
-            provider_message_id=finish.message_id,
-            provider_code=finish.code,
-            attempt=attempt,
-            reason=finish.reason,
-            detail=finish.detail,
-            retryable=finish.retryable,
-            segments=finish.segments,
-        )
-        return ProducerRecord(context.status, record.key, encode(status), partition=record.partition)
+    def _count_end(self, delivery: Delivery, status: StatusName) -> float:
+        """The delivery ends now: returns when that is. Its calls have spans of their own, so the stage has none."""
+        context, now = self._context, self._context.clock.monotonic()
+        metrics.processed.labels(context.service, context.lane, status).inc()
+        context.stage_seconds["send"].observe(now - delivery.begun_at)
+        return now
 
     def _took(self, stage: str, delivery: Delivery, seconds: float) -> None:
         """The seconds of a stage: a number for each, a span for those of sampled events."""

@@ -1,0 +1,77 @@
+"""The records that tell what became of a job."""
+
+import msgspec
+
+from tocsin.channel.delivery import Delivery
+from tocsin.channel.lane_context import LaneContext
+from tocsin.channel.retry_policy import Finish
+from tocsin.contracts.codec import encode
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
+from tocsin.contracts.intents import DeliveryRef
+from tocsin.contracts.statuses import status_of
+from tocsin.contracts.topics import MIB
+from tocsin.contracts.vocabulary import Reason, StatusName
+from tocsin.kafka import ConsumerRecord, ProducerRecord
+
+_REEVALUATED = Finish(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryable=True)
+
+
+def outcome_of(context: LaneContext, delivery: Delivery, finish: Finish) -> ProducerRecord:
+    """The status with which the delivery ends."""
+    tries = delivery.tries
+    return _status(
+        context, delivery, finish, provider=tries[-1].provider if tries else None, attempt=len(tries)
+    )
+
+
+def reevaluation_of(context: LaneContext, delivery: Delivery) -> list[ProducerRecord]:
+    """The intent that has this one delivery decided again, under the recipient's version of today, and its deferral."""
+    job = delivery.job
+    intent = msgspec.structs.replace(
+        job.intent,
+        delivery=DeliveryRef(channel=job.channel, step=job.step, address_key=job.address_key),
+        cause=delivery.record.ref,
+        traceparent=job.traceparent,
+    )
+    return [
+        ProducerRecord(context.intents, delivery.key, encode(intent)),
+        _status(context, delivery, _REEVALUATED, provider=None, attempt=0),
+    ]
+
+
+def dead_letter_of(context: LaneContext, record: ConsumerRecord, detail: str) -> ProducerRecord:
+    """The letter about a record that is no job."""
+    letter = DeadLetter(
+        service=context.service,
+        reason=Reason.RECORD_UNREADABLE,
+        detail=detail,
+        origin=record.ref,
+        at=context.clock.now(),
+    )
+    return ProducerRecord(
+        context.dead,
+        *truncate_to_fit(letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB),
+    )
+
+
+def _status(
+    context: LaneContext, delivery: Delivery, finish: Finish, *, provider: str | None, attempt: int
+) -> ProducerRecord:
+    """On the job's own partition number, so that it is found when the outcome log is read back."""
+    job, record = delivery.job, delivery.record
+    status = status_of(
+        finish.status,
+        job,
+        lane=job.lane,
+        cause=record.ref,
+        at=context.clock.now(),
+        provider=provider,
+        provider_message_id=finish.message_id,
+        provider_code=finish.code,
+        attempt=attempt,
+        reason=finish.reason,
+        detail=finish.detail,
+        retryable=finish.retryable,
+        segments=finish.segments,
+    )
+    return ProducerRecord(context.status, record.key, encode(status), partition=record.partition)
