@@ -233,15 +233,10 @@ class ConsumerGroup(Generic[S]):
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(POLL_SECONDS):
                             await self._room.wait()
-            except NoCommittedOffset as error:
-                # aiokafka asked the group where to read before we told it; what it missed stands in our positions.
-                self._joined.seek(
-                    {
-                        partition: self._owners[partition].positions[partition].offset
-                        for partition in error.partitions
-                        if partition in self._owners
-                    }
-                )
+            except NoCommittedOffset:
+                # aiokafka asked the group where to read before `_acquire` told it, and says so late. Reading goes on from
+                # the position it was told.
+                continue
             except OffsetNotKept as error:
                 raise self._ownership.not_kept(self._group, error.offsets) from error
             except KafkaError as error:
