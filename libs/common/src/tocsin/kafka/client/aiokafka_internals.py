@@ -1,6 +1,6 @@
 """Everything of aiokafka that is touched beyond its public names, in one place.
 
-Each function says why. ``tests/unit/kafka/test_seams.py`` fails when an upgrade of aiokafka moves one of them.
+Each function says why. ``tests/unit/kafka/test_aiokafka_internals.py`` fails when an upgrade of aiokafka moves one of them.
 """
 
 import asyncio
