@@ -366,6 +366,21 @@ async def test_a_revoked_shard_ends_its_calls_under_way_and_begins_no_other(benc
     assert shard.committed[TopicPartition(JOBS, 0)].offset == 3
 
 
+async def test_a_call_that_ends_in_the_moment_of_the_revocation_is_followed_by_none(bench: "LaneBench"):
+    bench.configure("first", places=4)
+    await bench.open()
+    provider = bench.provider()
+    provider.let_go.clear()
+    member, _ = bench.start()
+    member.put(*(bench.job(number) for number in range(100)))
+    await until(lambda: len(provider.got) == 3)
+    (shard,) = member.group.held.values()
+    shard.revoked.set()
+    provider.let_go.set()
+    await until(lambda: member.committed[TopicPartition(JOBS, 0)].offset == 3)
+    assert provider.got == ["0", "1", "2"]
+
+
 async def test_what_a_revoked_shard_left_its_next_owner_sends_and_nothing_twice(bench: "LaneBench"):
     bench.configure("first", places=4)
     await bench.open()
