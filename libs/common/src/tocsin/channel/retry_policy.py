@@ -60,7 +60,9 @@ def decide(tries: Sequence[Try], *, now: float) -> RetryDecision:  # noqa: PLR09
             return Finish(status=StatusName.SENT, message_id=message_id, code=code, segments=segments)
         case Rejected(reason=reason, code=code, detail=detail):
             return Finish(status=StatusName.FAILED, reason=reason, code=code, detail=detail, retryable=False)
-        case NotSent(retry_after=wish) | Throttled(retry_after=wish) if _may_retry(attempt, wish):
+        case NotSent(retry_after=wish) | Throttled(retry_after=wish) if attempt < ATTEMPTS and (
+            wish is None or wish <= LONGEST_DELAY
+        ):
             return _retry(attempt, wish, now)
         case Ambiguous() if attempt < ATTEMPTS:
             return _retry(attempt, None, now)
@@ -77,10 +79,6 @@ def decide(tries: Sequence[Try], *, now: float) -> RetryDecision:  # noqa: PLR09
             )
         case Ambiguous(reason=reason, code=code, detail=detail):
             return Finish(status=StatusName.UNKNOWN, reason=reason, code=code, detail=detail)
-
-
-def _may_retry(attempt: int, wish: float | None) -> bool:
-    return attempt < ATTEMPTS and (wish is None or wish <= LONGEST_DELAY)
 
 
 def _retry(attempt: int, wish: float | None, now: float) -> Retry:

@@ -99,7 +99,9 @@ class ShardOffsets:
             since_ends_were_asked += COMMIT_EVERY
             if since_ends_were_asked >= IDLE_COMMIT_EVERY:
                 since_ends_were_asked = 0.0
-                await self._ask_for_outcome_ends()
+                outcomes = [TopicPartition(self._outcomes, number) for number in self._trackers]
+                for place, end in (await self._offsets.ends(outcomes)).items():
+                    self._trackers[place.partition].outcome_end(end)
             await self.commit()
             self._shard.touch()  # a shard may hold records for long while its provider is slow
 
@@ -142,11 +144,6 @@ class ShardOffsets:
         return sum(tracker.size for tracker in trackers) >= self._window_bytes or any(
             tracker.in_flight_span >= PARTITION_WINDOW for tracker in trackers
         )
-
-    async def _ask_for_outcome_ends(self) -> None:
-        ends = await self._offsets.ends([TopicPartition(self._outcomes, number) for number in self._trackers])
-        for place, end in ends.items():
-            self._trackers[place.partition].outcome_end(end)
 
     def _placed(self, positions: Mapping[int, Position]) -> dict[TopicPartition, Position]:
         return {TopicPartition(self._jobs, number): position for number, position in positions.items()}

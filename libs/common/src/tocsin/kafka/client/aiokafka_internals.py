@@ -59,9 +59,9 @@ async def high_watermarks(
     `end_offsets` stops at the last stable offset."""
     asking = copy.copy(consumer._fetcher)
     asking._isolation_level = aio_fetcher.READ_UNCOMMITTED
-    wanted = [AioTopicPartition(*partition) for partition in partitions]
-    found = await asking.end_offsets(wanted, None) if wanted else {}
-    return {TopicPartition(*partition): offset for partition, offset in found.items()}
+    places = [AioTopicPartition(*partition) for partition in partitions]
+    ends = await asking.end_offsets(places, None) if places else {}
+    return {TopicPartition(*place): offset for place, offset in ends.items()}
 
 
 async def committed_with_metadata(
@@ -93,14 +93,14 @@ async def committed_with_metadata(
 
 def _committed(answer: Any) -> dict[TopicPartition, tuple[int, str]]:
     """Raises the KafkaError of the group or of any partition."""
-    found: dict[TopicPartition, tuple[int, str]] = {}
+    committed: dict[TopicPartition, tuple[int, str]] = {}
     _raise_for(getattr(answer, "error_code", 0))  # the first versions of the answer have none
     for topic, partitions in answer.topics:
         for partition, offset, metadata, code in partitions:
             _raise_for(code)
             if offset >= 0:
-                found[TopicPartition(topic, partition)] = (offset, metadata)
-    return found
+                committed[TopicPartition(topic, partition)] = (offset, metadata)
+    return committed
 
 
 def _raise_for(code: int) -> None:

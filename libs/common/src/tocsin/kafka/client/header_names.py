@@ -68,8 +68,8 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # final by wo
 
 class _LenientBytes(bytearray):
     def __getitem__(self, key: Any) -> Any:
-        found = super().__getitem__(key)
-        return _LenientBytes(found) if isinstance(key, slice) else found
+        part = super().__getitem__(key)
+        return _LenientBytes(part) if isinstance(key, slice) else part
 
     def decode(self, encoding: str = "utf-8", errors: str = "replace") -> str:  # noqa: ARG002 - the caller asks for strict
         return super().decode(encoding, "replace")

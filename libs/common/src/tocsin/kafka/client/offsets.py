@@ -107,9 +107,9 @@ class Offsets:
 
     async def starts(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The first offset still kept, of each."""
-        wanted = [AioTopicPartition(*partition) for partition in partitions]
-        found = await self._open.beginning_offsets(wanted) if wanted else {}
-        return {TopicPartition(*partition): offset for partition, offset in found.items()}
+        places = [AioTopicPartition(*partition) for partition in partitions]
+        starts = await self._open.beginning_offsets(places) if places else {}
+        return {TopicPartition(*place): offset for place, offset in starts.items()}
 
     async def ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The high watermark of each, also when transactions are open below it."""

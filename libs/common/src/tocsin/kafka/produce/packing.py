@@ -107,13 +107,11 @@ class Partitions:
         """(index, partition, record) for each."""
         placed = []
         for index, record in enumerate(records):
-            count = self._counts.get(record.topic) or await self._count(record.topic)
+            count = self._counts.get(record.topic)
+            if count is None:
+                count = self._counts[record.topic] = len(await self._ask(record.topic))
             placed.append((index, _partition(record, count), record))
         return placed
-
-    async def _count(self, topic: str) -> int:
-        count = self._counts[topic] = len(await self._ask(topic))
-        return count
 
 
 def _partition(record: ProducerRecord, count: int) -> int:

@@ -31,7 +31,7 @@ class LogReader:
     ) -> None:
         self._settings = settings
         self._topic = topic
-        self._wanted = partitions
+        self._numbers = partitions
         self._start = dict(start) if start is not None else None
         self._partitions: list[TopicPartition] = []
         self._consumer: AIOKafkaConsumer | None = None
@@ -42,7 +42,7 @@ class LogReader:
         if self._topic not in await consumer.topics():
             await self.close()
             raise topic_missing([self._topic])
-        numbers = self._wanted
+        numbers = self._numbers
         if numbers is None:
             numbers = range(await wait_for_metadata(consumer, self._topic))
         self._partitions = [TopicPartition(self._topic, number) for number in numbers]
@@ -77,23 +77,25 @@ class LogReader:
 
         OffsetMissing when a given start is no longer kept."""
         try:
-            found = await self._open.getmany(timeout_ms=round(seconds * 1000), max_records=READ_RECORDS)
+            by_partition = await self._open.getmany(
+                timeout_ms=round(seconds * 1000), max_records=READ_RECORDS
+            )
         except OffsetOutOfRangeError as exc:
-            await self._lost([TopicPartition(*partition) for partition in exc.args[0]], exc)
+            partitions = [TopicPartition(*partition) for partition in exc.args[0]]
+            if self._start is not None:
+                raise _not_kept(partitions) from exc
+            await self._take_position(
+                partitions
+            )  # the log's beginning moved on between our look and our read
             return []
-        return [[from_consumer(record) for record in records] for records in found.values()]
-
-    async def _lost(self, partitions: list[TopicPartition], exc: OffsetOutOfRangeError) -> None:
-        if self._start is not None:
-            raise _not_kept(partitions) from exc
-        await self._take_position(partitions)  # the log's beginning moved on between our look and our read
+        return [[from_consumer(record) for record in records] for records in by_partition.values()]
 
     async def _take_position(self, partitions: list[TopicPartition]) -> None:
-        theirs = [AioTopicPartition(*partition) for partition in partitions]
-        starts = await self._open.beginning_offsets(theirs) if theirs else {}
-        for partition in theirs:
-            wanted = self._start.get(partition.partition) if self._start is not None else None
-            self._open.seek(partition, starts[partition] if wanted is None else wanted)
+        places = [AioTopicPartition(*partition) for partition in partitions]
+        beginnings = await self._open.beginning_offsets(places) if places else {}
+        for place in places:
+            start = self._start.get(place.partition) if self._start is not None else None
+            self._open.seek(place, beginnings[place] if start is None else start)
 
     @property
     def _open(self) -> AIOKafkaConsumer:

@@ -1,7 +1,7 @@
 """Topics, their settings, and the start offsets of groups: what `tocsin topics apply` does."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -51,7 +51,10 @@ class Admin:
         offsets of a topic that the plan creates begin at 0.
         """
         existing = await self._offsets.topics()
-        counts = {spec.name: await self._count(spec, existing) for spec in topics}
+        counts = {
+            spec.name: await self._offsets.partitions(spec.name) if spec.name in existing else None
+            for spec in topics
+        }
         now = await self._settings_of([spec.name for spec in topics if spec.name in existing])
         changes = tuple(
             change_of(spec, partitions=counts[spec.name], settings=now.get(spec.name, {})) for spec in topics
@@ -78,36 +81,35 @@ class Admin:
 
     # Looking
 
-    async def _count(self, spec: TopicSpec, existing: frozenset[str]) -> int | None:
-        return await self._offsets.partitions(spec.name) if spec.name in existing else None
-
     async def _settings_of(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """What is set on each topic itself."""
         if not names:
             return {}
-        wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-        found: dict[str, dict[str, str]] = {}
-        for response in await self._open.describe_configs(wanted):
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        settings: dict[str, dict[str, str]] = {}
+        for response in await self._open.describe_configs(resources):
             for code, message, _, name, entries in response.resources:
                 _raise_for(code, f"The settings of {name} could not be read ({message})")
-                found[name] = {entry[0]: entry[1] for entry in entries if entry[3] == _SET_ON_TOPIC}
-        return found
+                settings[name] = {entry[0]: entry[1] for entry in entries if entry[3] == _SET_ON_TOPIC}
+        return settings
 
     async def _missing(
         self, spec: GroupSpec, existing: frozenset[str], topics: Sequence[TopicSpec]
     ) -> list[StartOffset]:
         planned = {topic.name: topic.partitions for topic in topics}
-        wanted: list[TopicPartition] = []
+        partitions: list[TopicPartition] = []
         for topic in spec.topics:
             count = await self._offsets.partitions(topic) if topic in existing else planned[topic]
-            wanted += [TopicPartition(topic, number) for number in range(count)]
-        committed = await self._committed(spec.group, wanted)
+            partitions += [TopicPartition(topic, number) for number in range(count)]
+        committed = await self._committed(spec.group, partitions)
         missing = [
             partition
-            for partition in wanted
+            for partition in partitions
             if partition not in committed or (spec.read_back and not committed[partition][1])
         ]
-        starts = await self._starts([partition for partition in missing if partition.topic in existing])
+        starts = await self._offsets.starts(
+            [partition for partition in missing if partition.topic in existing]
+        )
         return [
             StartOffset(
                 group=spec.group,
@@ -124,11 +126,8 @@ class Admin:
         if spec.read_back is None:
             return ""
         partition = TopicPartition(spec.read_back, number)
-        starts = await self._starts([partition]) if spec.read_back in existing else {}
+        starts = await self._offsets.starts([partition]) if spec.read_back in existing else {}
         return read_back_metadata(starts.get(partition, 0))
-
-    async def _starts(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        return await self._offsets.starts(partitions)
 
     async def _committed(
         self, group: str, partitions: Sequence[TopicPartition]
@@ -144,7 +143,7 @@ class Admin:
     async def _create(self, specs: Sequence[TopicSpec]) -> None:
         if not specs:
             return
-        wanted = [
+        topics = [
             NewTopic(
                 name=spec.name,
                 num_partitions=spec.partitions,
@@ -153,26 +152,27 @@ class Admin:
             )
             for spec in specs
         ]
-        response = await self._open.create_topics(wanted)
+        response = await self._open.create_topics(topics)
         for name, code, message in response.topic_errors:
             _raise_for(code, f"Topic {name} could not be created ({message})")
 
     async def _until_seen(self, specs: Sequence[TopicSpec]) -> None:
         """A broker answers before it has heard from the controller itself."""
-        wanted = {spec.name: spec.settings for spec in specs}
+        expected = {spec.name: spec.settings for spec in specs}
+
+        async def seen() -> bool:
+            if not expected.keys() <= await self._offsets.topics():
+                return False
+            now = await self._settings_of(list(expected))
+            return all(settings.items() <= now[name].items() for name, settings in expected.items())
+
         try:
             async with asyncio.timeout(VISIBLE_SECONDS):
-                while not await self._seen(wanted):  # noqa: ASYNC110 - a broker tells nobody what it has heard
+                while not await seen():  # noqa: ASYNC110 - a broker tells nobody what it has heard
                     await asyncio.sleep(0.05)
         except TimeoutError as exc:
-            msg = f"What was done to {', '.join(sorted(wanted))} could not be seen within {VISIBLE_SECONDS:g} s."
+            msg = f"What was done to {', '.join(sorted(expected))} could not be seen within {VISIBLE_SECONDS:g} s."
             raise KafkaFault(msg) from exc
-
-    async def _seen(self, wanted: Mapping[str, Mapping[str, str]]) -> bool:
-        if not wanted.keys() <= await self._offsets.topics():
-            return False
-        found = await self._settings_of(list(wanted))
-        return all(settings.items() <= found[name].items() for name, settings in wanted.items())
 
     async def _configure(self, change: TopicChange) -> None:
         """The request replaces all settings of a topic, so what others set on it is sent along."""

@@ -88,10 +88,10 @@ class Plan:
 def change_of(spec: TopicSpec, *, partitions: int | None, settings: Mapping[str, str]) -> TopicChange:
     """What has to happen to a topic that has ``partitions`` (None: does not exist) and ``settings`` now."""
     if partitions is None:
-        wanted: dict[str, tuple[str | None, str]] = {
+        settings_to_make: dict[str, tuple[str | None, str]] = {
             name: (None, then) for name, then in spec.settings.items()
         }
-        return TopicChange(spec=spec, action="create", settings=wanted)
+        return TopicChange(spec=spec, action="create", settings=settings_to_make)
     if partitions != spec.partitions:
         msg = (
             f"{spec.name} has {partitions} partitions and should have {spec.partitions}: the number is fixed at "
