@@ -29,8 +29,8 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
     Batch,
+    CommittedOffset,
     ConsumerRecord,
-    Position,
     ProducerRecord,
     RecordMetadata,
     TopicPartition,
@@ -52,12 +52,12 @@ class _Surroundings:
         self.name = base["provider"]
         self.clock = ManualClock(datetime.fromisoformat(case["at"]))
         self.records = [record_of(kept, ConsumerRecord) for kept in case["records"]]
-        self.batches = [Batch(shard=0, assignment=1, records=self.records)]
+        self.batches = [Batch(records=self.records)]
         self.script = list(case.get("answers", ()))
         self.lease = not case.get("lease_lost", False)
         first = self.records[0]
         place = TopicPartition(first.topic, first.partition)
-        self.positions = {place: Position(first.offset, base["read_back"])}
+        self.positions = {place: CommittedOffset(first.offset, base["read_back"])}
         self.committed = dict(self.positions)
         self.revoked = asyncio.Event()
         self.end = base["end_of_outcomes"]
@@ -82,7 +82,7 @@ class _Surroundings:
         return [RecordMetadata(one.topic, one.partition or 0, first + n, 0) for n, one in enumerate(records)]
 
     def submit(
-        self, records: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+        self, records: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]
     ) -> asyncio.Future[None]:
         self.written.append({"transaction": written(records), "offsets": self.positions_of(offsets)})
         self.committed.update(offsets)
@@ -91,7 +91,7 @@ class _Surroundings:
         committed.set_result(None)
         return committed
 
-    async def commit(self, offsets: Mapping[TopicPartition, Position]) -> None:
+    async def commit(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
         self.committed.update(offsets)
 
     async def open(self) -> None: ...
@@ -124,7 +124,7 @@ class _Surroundings:
             self.revoked.set()
 
     @staticmethod
-    def positions_of(offsets: Mapping[TopicPartition, Position]) -> list[Any]:
+    def positions_of(offsets: Mapping[TopicPartition, CommittedOffset]) -> list[Any]:
         return [[*place, *position] for place, position in sorted(offsets.items())]
 
 

@@ -58,9 +58,7 @@ async def run(case: Any, base: Any) -> Any:
             }
         rest, parts = [record_of(kept, ConsumerRecord) for kept in step.get("records", ())], []
         while rest:
-            part = await router.process(
-                Batch(shard=0, assignment=1, records=rest, partition_count=base["partitions"])
-            )
+            part = await router.process(Batch(records=rest, partition_count=base["partitions"]))
             parts.append({"records": part.records, "written": written(part.outgoing)})
             rest = rest[part.records :]
         transactions.append(parts)

@@ -13,12 +13,12 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from tocsin.contracts.codec import decode_stop
 from tocsin.kafka import (
     ConsumerRecord,
-    CopyUnreadable,
     NotReadToEnd,
     OffsetMissing,
     Offsets,
     ProducerRecord,
     Replica,
+    ReplicaUnreadable,
     TopicFault,
     TopicPartition,
     read_to_end,
@@ -198,13 +198,13 @@ async def test_a_record_that_cannot_be_read_halts_the_service_with_a_sentence(st
     sentence = rf"The record {topic}/0/0 cannot be read .*: upgrade this service, or run `tocsin directory republish`"
     if at_start:
         await stage.publish(ProducerRecord(topic, b"k", b"{}"))
-        with pytest.raises(CopyUnreadable, match=sentence):
+        with pytest.raises(ReplicaUnreadable, match=sentence):
             await replica.open()
         assert not replica.caught_up.is_set()
     else:
         await replica.open()
         await stage.publish(ProducerRecord(topic, b"k", b"{}"))
-        with pytest.raises(CopyUnreadable, match=sentence):
+        with pytest.raises(ReplicaUnreadable, match=sentence):
             await replica.run(asyncio.Event())
     await replica.close()
 

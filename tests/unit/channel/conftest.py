@@ -21,11 +21,11 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
     OTHERS,
+    CommittedOffset,
     ConsumerGroup,
     Fenced,
     FencedShard,
     Offsets,
-    Position,
     ProducerRecord,
     Publisher,
     TopicPartition,
@@ -118,14 +118,14 @@ class Held:
         shards = self.group.held.values()
         return bool(shards) and all(
             shard.first_unread(place) is None
-            and (ends := shard._held.member.log_ends(place)) is not None
+            and (ends := shard._assignment.member.log_ends(place)) is not None
             and ends.position == ends.end
             for shard in shards
             for place in shard.positions
         )
 
     @property
-    def committed(self) -> dict[TopicPartition, Position]:
+    def committed(self) -> dict[TopicPartition, CommittedOffset]:
         return self.coordinator.committed
 
     async def revoke(self) -> None:

@@ -13,12 +13,12 @@ from tocsin.contracts.intents import Intent
 from tocsin.contracts.stops import RecipientVersion
 from tocsin.contracts.vocabulary import Lane, Reason
 from tocsin.kafka import (
+    CommittedOffset,
     ConsumerRecord,
     LeaseLost,
     Limits,
     NotStored,
     OwnershipLost,
-    Position,
     ProducerRecord,
     TopicPartition,
     read_back_metadata,
@@ -51,7 +51,7 @@ async def test_jobs_are_sent_in_each_recipients_order_and_recorded_on_their_own_
         assert bodies == list(range(recipient, 60, 6))
     for record in bench.cluster.read("t.status.transactional"):
         assert decode_status(record.value or b"").cause.split("/")[1] == str(record.partition)
-    ends = Position(30, read_back_metadata(30))
+    ends = CommittedOffset(30, read_back_metadata(30))
     assert shard.committed == {TopicPartition(JOBS, 0): ends, TopicPartition(JOBS, 1): ends}
 
 
@@ -64,11 +64,11 @@ async def test_a_commit_says_where_outcomes_are_read_back_from(bench: "LaneBench
     bench.provider().let_go.clear()
     shard.put(bench.job(1))
     await until(lambda: bench.provider().got == ["0", "1"])
-    await until(lambda: shard.committed[TopicPartition(JOBS, 0)] == Position(1, read_back_metadata(1)))
+    await until(lambda: shard.committed[TopicPartition(JOBS, 0)] == CommittedOffset(1, read_back_metadata(1)))
     await shard.revoke()
     bench.provider().let_go.set()
     await work
-    assert shard.committed[TopicPartition(JOBS, 0)] == Position(2, read_back_metadata(2))
+    assert shard.committed[TopicPartition(JOBS, 0)] == CommittedOffset(2, read_back_metadata(2))
 
 
 async def test_what_a_former_owner_may_have_sent_keeps_the_place_where_its_outcomes_begin(bench: "LaneBench"):
@@ -81,7 +81,7 @@ async def test_what_a_former_owner_may_have_sent_keeps_the_place_where_its_outco
     shard, _ = bench.start(context)
     shard.put(bench.job(1))
     await until(lambda: bench.provider().got == ["1"])
-    await until(lambda: shard.committed[TopicPartition(JOBS, 0)] == Position(0, read_back_metadata(3)))
+    await until(lambda: shard.committed[TopicPartition(JOBS, 0)] == CommittedOffset(0, read_back_metadata(3)))
 
 
 async def test_an_expired_job_is_not_sent(bench: "LaneBench"):

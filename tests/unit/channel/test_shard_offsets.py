@@ -6,10 +6,10 @@ from typing import cast
 
 from tocsin.channel.shard_offsets import PARTITION_WINDOW, ShardOffsets
 from tocsin.kafka import (
+    CommittedOffset,
     ConsumerRecord,
     FencedShard,
     Offsets,
-    Position,
     RecordMetadata,
     TopicPartition,
     read_back_metadata,
@@ -22,10 +22,10 @@ class Group:
     """The shard as its group has it, and where logs end: jobs and outcomes at 0."""
 
     def __init__(self) -> None:
-        self.positions = {JOBS: Position(0, read_back_metadata(0))}
-        self.committed: dict[TopicPartition, Position] = {}
+        self.positions = {JOBS: CommittedOffset(0, read_back_metadata(0))}
+        self.committed: dict[TopicPartition, CommittedOffset] = {}
 
-    async def commit(self, positions: Mapping[TopicPartition, Position]) -> None:
+    async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         self.committed.update(positions)
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
@@ -56,7 +56,7 @@ async def test_an_outcome_moves_the_place_where_later_outcomes_begin() -> None:
     offsets.take(record(0))
     offsets.finish(record(0), RecordMetadata("status", 0, 41, 0))
     await offsets.commit()
-    assert group.committed == {JOBS: Position(1, read_back_metadata(42))}
+    assert group.committed == {JOBS: CommittedOffset(1, read_back_metadata(42))}
 
 
 async def test_after_a_transaction_that_committed_an_older_position_the_newer_one_is_committed_again() -> (
@@ -67,7 +67,7 @@ async def test_after_a_transaction_that_committed_an_older_position_the_newer_on
     for number in range(3):
         offsets.take(record(number))
     positions = offsets.position_after(record(2))
-    assert positions == {JOBS: Position(0, read_back_metadata(0))}
+    assert positions == {JOBS: CommittedOffset(0, read_back_metadata(0))}
     offsets.finish(record(0))
     offsets.finish(record(1))
     await offsets.commit()
@@ -78,7 +78,7 @@ async def test_after_a_transaction_that_committed_an_older_position_the_newer_on
     offsets.finish(record(3))
     await offsets.commit()
     assert group.committed[JOBS].offset == 4
-    positions = {JOBS: Position(1, read_back_metadata(0))}
+    positions = {JOBS: CommittedOffset(1, read_back_metadata(0))}
     offsets.take(record(4))
     offsets.take(record(5))
     await group.commit(positions)

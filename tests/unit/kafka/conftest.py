@@ -8,10 +8,10 @@ import pytest
 
 from tocsin.kafka import (
     OTHERS,
+    CommittedOffset,
     ConsumerRecord,
     FencedShard,
     Limits,
-    Position,
     ProducerRecord,
     RecordMetadata,
     TopicPartition,
@@ -83,7 +83,7 @@ def new_shard(clock: ManualClock, committing: Committing, room: asyncio.Event) -
         )
         return FencedShard(
             number=0,
-            positions={partition: Position(offset) for partition, offset in positions.items()},
+            positions={partition: CommittedOffset(offset) for partition, offset in positions.items()},
             assignment=assignment,
             partition_count=4,
             queue=queue,

@@ -9,11 +9,13 @@ import pytest
 from tests.unit.kafka.conftest import MemoryStage
 
 from tocsin.kafka import (
+    ConsumerGroup,
     ConsumerRecord,
     ConsumptionStopped,
     DrainTooSlow,
     FencedShard,
     GroupTimeouts,
+    KafkaFault,
     LeaseLost,
     NoProgress,
     OffsetMissing,
@@ -104,6 +106,38 @@ async def test_ownership_lost_closes_everything_and_joins_anew(prepared: MemoryS
     await running.leave()
     assert len(pauses.seconds) == 1
     assert await prepared.copied(numbers(40))
+
+
+async def test_a_broker_that_is_away_is_waited_for_when_the_group_is_joined_anew(
+    prepared: MemoryStage, pauses: Pauses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    join, away = MemoryMember.join, [KafkaFault("No Kafka broker answers.")]
+
+    async def joining(member: MemoryMember, listener: Any) -> None:
+        if pauses.seconds and away:
+            raise away.pop()
+        await join(member, listener)
+
+    monkeypatch.setattr(MemoryMember, "join", joining)
+    running = await prepared.fenced(once(LeaseLost("too late")), rejoins=1, sleep=pauses).start()
+    await until(lambda: not away and len(running.component.held) == 2)
+    await running.leave()
+
+
+async def test_told_to_stop_while_the_broker_is_away_it_ends(
+    prepared: MemoryStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def away(*_: object) -> None:
+        asked.set()
+        raise KafkaFault("No Kafka broker answers.")
+
+    monkeypatch.setattr(MemoryMember, "join", away)
+    health = Health(service="test")
+    running = await prepared.fenced(take_all, health=health).start()
+    await until(lambda: "No Kafka broker answers" in str(health.reasons()))
+    await running.leave()
 
 
 async def test_an_expelled_owner_joins_anew_under_another_name(prepared: MemoryStage, pauses: Pauses) -> None:
@@ -259,6 +293,71 @@ async def test_work_that_does_not_end_in_time_ends_the_membership(
         await running.leave()
 
 
+async def test_told_to_stop_during_a_drain_that_is_too_slow_it_does_not_drain_again(
+    prepared: MemoryStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drains: list[int] = []
+    drain = ConsumerGroup._drain
+
+    async def counted(group: ConsumerGroup[Any]) -> None:
+        if group._tasks:
+            drains.append(1)
+        await drain(group)
+
+    monkeypatch.setattr(ConsumerGroup, "_drain", counted)
+    running = await prepared.fenced(stubborn, timeouts=HASTY).start()
+    await until(lambda: len(running.component.held) == 2)
+    other = await prepared.fenced(take_all).start()
+    await until(lambda: drains == [1])
+    with pytest.raises(DrainTooSlow):
+        await running.leave()
+    assert drains == [1]
+    await other.leave()
+
+
+async def test_it_is_not_ready_while_it_drains(prepared: MemoryStage) -> None:
+    prepared.clock = ManualClock()  # for the watchdog time stands still
+    health, ending = Health(service="test"), asyncio.Event()
+
+    async def slow(shard: Shard) -> None:
+        await shard.revoked.wait()
+        await ending.wait()
+
+    running = await prepared.fenced(slow, health=health, timeouts=IMPATIENT).start()
+    await until(lambda: health.is_ready and len(running.component.held) == 2)
+    other = await prepared.fenced(take_all).start()
+    await until(lambda: not running.component.held)
+    for _ in range(5):  # the watch looks every 10 ms
+        await asyncio.sleep(0.01)
+        assert "rebalancing" in str(health.reasons())
+    ending.set()
+    await until(lambda: health.is_ready)
+    await running.leave()
+    await other.leave()
+
+
+async def test_work_that_outlives_its_cancellation_is_said(
+    prepared: MemoryStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_group, "LEAVE", 0.05)
+    ending = asyncio.Event()
+
+    async def immortal(shard: Shard) -> None:
+        while not ending.is_set():
+            try:
+                await ending.wait()
+            except asyncio.CancelledError:
+                continue
+
+    running = await prepared.fenced(immortal, timeouts=HASTY).start()
+    await until(lambda: len(running.component.held) == 2)
+    with pytest.raises(
+        RuntimeError, match=r"shards \[0, 1\] of tocsin\.copier goes on although it was cancelled"
+    ):
+        await running.leave()
+    ending.set()
+
+
 async def test_a_release_that_is_too_slow_holds_up_no_other_member(prepared: MemoryStage) -> None:
     running = await prepared.fenced(stubborn, timeouts=HASTY).start()
     await until(lambda: len(running.component.held) == 2)
@@ -280,7 +379,7 @@ async def test_reading_that_stands_still_ends_the_membership(
     running = await prepared.projection(MemoryTable(), timeouts=IMPATIENT).start()
     await until(lambda: running.partitions == 4)
     clock.advance(1)
-    with pytest.raises(NoProgress, match=r"Group tocsin\.table has read nothing for 0\.04 s"):
+    with pytest.raises(NoProgress, match=r"The poll loop of tocsin\.table has not turned for 0\.04 s"):
         await running.ended()
 
 

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from prometheus_client import REGISTRY
 
-from tocsin.kafka import ConsumerRecord, FencedShard, Position, TopicPartition
+from tocsin.kafka import CommittedOffset, ConsumerRecord, FencedShard, TopicPartition
 from tocsin.kafka.consume.group_metrics import GroupMetrics
 from tocsin.kafka.consume.member import Member
 from tocsin.kafka.lag import LogEnds
@@ -82,10 +82,10 @@ async def test_the_oldest_counts_from_reading_to_commit(shard, log, clock, look)
     assert look() == {"behind": 2, "age": HOUR, "stuck": 0}
     await shard.take(max_records=1)
     assert look()["age"] == HOUR
-    await shard.commit({P: Position(1)})
+    await shard.commit({P: CommittedOffset(1)})
     assert look() == {"behind": 1, "age": 10, "stuck": 0}
     await shard.take()
-    await shard.commit({P: Position(2)})
+    await shard.commit({P: CommittedOffset(2)})
     assert look() == {"behind": 0, "age": 0, "stuck": 0}
 
 
@@ -93,7 +93,7 @@ async def test_a_fresh_record_after_an_idle_hour_is_fresh(shard, log, clock, loo
     log.append(1)
     read(shard, log, timestamp_ms=clock.time_ms())
     await shard.take()
-    await shard.commit({P: Position(1)})
+    await shard.commit({P: CommittedOffset(1)})
     assert look() == {"behind": 0, "age": 0, "stuck": 0}
     clock.advance(HOUR)
     assert look()["age"] == 0
@@ -105,7 +105,7 @@ async def test_a_fresh_record_after_an_idle_hour_is_fresh(shard, log, clock, loo
     assert look() == {"behind": 1, "age": 0.5, "stuck": 0}
     await shard.take()
     assert look()["age"] == 0.5
-    await shard.commit({P: Position(2)})
+    await shard.commit({P: CommittedOffset(2)})
     assert look() == {"behind": 0, "age": 0, "stuck": 0}
 
 
@@ -117,7 +117,7 @@ async def test_a_backlog_found_at_the_start_has_its_age(shard, log, clock, look)
     read(shard, log, timestamp_ms=ms_ago(clock, HOUR), records=50)
     await shard.take()
     assert look() == {"behind": 1_000_000, "age": HOUR, "stuck": 0}
-    await shard.commit({P: Position(50)})
+    await shard.commit({P: CommittedOffset(50)})
     assert look() == {"behind": 999_950, "age": HOUR, "stuck": 0}, "the next one came after those"
 
 
@@ -133,7 +133,7 @@ async def test_markers_at_the_end_are_no_records(shard, log, clock, look):
     log.append(1)
     read(shard, log, timestamp_ms=clock.time_ms())
     await shard.take()
-    await shard.commit({P: Position(1)})
+    await shard.commit({P: CommittedOffset(1)})
     log.append(1)  # the marker of the transaction that wrote it
     log.position = 2
     assert look() == {"behind": 0, "age": 0, "stuck": 0}

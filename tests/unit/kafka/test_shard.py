@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tocsin.kafka import ConsumerRecord, FencedShard, OwnershipLost, Position, TopicPartition
+from tocsin.kafka import CommittedOffset, ConsumerRecord, FencedShard, OwnershipLost, TopicPartition
 from tocsin.kafka.lag import LogEnds
 
 P = TopicPartition("in", 0)
@@ -23,7 +23,7 @@ async def test_hands_out_in_order_with_the_assignment_and_the_offsets_to_commit(
     batch = await shard.take(max_records=2)
     assert (batch.shard, batch.assignment, batch.partition_count) == (0, 7, 4)
     assert [record.offset for record in batch.records] == [10, 11]
-    assert batch.offsets == {P: Position(12)}
+    assert batch.offsets == {P: CommittedOffset(12)}
 
 
 async def test_a_batch_is_bounded_by_bytes_but_never_empty(shard):
@@ -63,22 +63,22 @@ async def test_when_revoked_nothing_is_handed_out_any_more(shard):
 
 async def test_until_its_end_a_revoked_slot_may_commit_and_then_no_more(shard, committing):
     shard.revoke()
-    await shard.commit({P: Position(11)})
-    await shard.transaction([], {P: Position(12)})
+    await shard.commit({P: CommittedOffset(11)})
+    await shard.transaction([], {P: CommittedOffset(12)})
     shard.end()
     assert not shard.lease_ok()
     with pytest.raises(OwnershipLost, match="assignment 7, which is over"):
         await shard.transaction([])
     with pytest.raises(OwnershipLost):
-        await shard.commit({P: Position(13)})
-    assert committing.offsets == [{P: Position(11)}, {P: Position(12)}]
+        await shard.commit({P: CommittedOffset(13)})
+    assert committing.offsets == [{P: CommittedOffset(11)}, {P: CommittedOffset(12)}]
 
 
 async def test_its_lag_knows_what_is_in_hand_and_since_when(shard):
     shard.put(records(10, 11, 12))
     await shard.take(max_records=2)
     assert shard.lag[P].behind(unread=None, ends=LogEnds(position=13, stable=14, end=14)) == (4, 1010)
-    await shard.commit({P: Position(12)})
+    await shard.commit({P: CommittedOffset(12)})
     assert shard.lag[P].behind(unread=None, ends=LogEnds(position=14, stable=14, end=14)) == (0, None)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from tocsin.kafka import (
+    CommittedOffset,
     OwnershipLost,
-    Position,
     ProducerRecord,
     RecordTooLarge,
     TopicPartition,
@@ -23,7 +23,7 @@ class Transactions:
     def __init__(self) -> None:
         self.gate = asyncio.Event()
         self.gate.set()
-        self.ran: list[tuple[list[bytes | None], dict[TopicPartition, Position]]] = []
+        self.ran: list[tuple[list[bytes | None], dict[TopicPartition, CommittedOffset]]] = []
         self.error: Exception | None = None
 
     async def open(self) -> None: ...
@@ -31,7 +31,7 @@ class Transactions:
     async def close(self) -> None: ...
 
     async def run(
-        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]
     ) -> None:
         self.ran.append(([record.value for record in outgoing], dict(offsets)))
         await self.gate.wait()
@@ -60,14 +60,14 @@ def record(value: bytes) -> ProducerRecord:
 
 async def test_what_comes_while_one_commits_shares_the_next_in_order(queue, transactions):
     transactions.gate.clear()
-    futures = [queue.submit([record(b"0")], {P: Position(1)})]
+    futures = [queue.submit([record(b"0")], {P: CommittedOffset(1)})]
     await asyncio.sleep(0)
-    futures += [queue.submit([record(b"%d" % n)], {P: Position(n + 1)}) for n in range(1, 4)]
+    futures += [queue.submit([record(b"%d" % n)], {P: CommittedOffset(n + 1)}) for n in range(1, 4)]
     transactions.gate.set()
     await asyncio.gather(*futures)
     assert transactions.ran == [
-        ([b"0"], {P: Position(1)}),
-        ([b"1", b"2", b"3"], {P: Position(4)}),
+        ([b"0"], {P: CommittedOffset(1)}),
+        ([b"1", b"2", b"3"], {P: CommittedOffset(4)}),
     ]
 
 

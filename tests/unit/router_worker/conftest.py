@@ -170,9 +170,7 @@ class Worker:
         """What follows from the records, part by part."""
         rest, out = list(records), list[ProducerRecord]()
         while rest:
-            part = await self.router.process(
-                Batch(shard=0, assignment=1, records=rest, partition_count=PARTITIONS)
-            )
+            part = await self.router.process(Batch(records=rest, partition_count=PARTITIONS))
             out += part.outgoing
             rest = rest[part.records :]
         return Written(out, self.topics)

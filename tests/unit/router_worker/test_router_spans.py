@@ -70,7 +70,7 @@ async def test_a_fan_out_lets_the_loop_go_and_its_span_ends_with_a_batch_that_is
     request = worker.event(
         type=NOTIFICATION_REQUESTED, subject=None, key=b"any", data=msgspec.Raw(encode(body)), traceparent=SAMPLED
     )  # fmt: skip
-    batch = Batch(shard=0, assignment=1, records=[request], partition_count=4)
+    batch = Batch(records=[request], partition_count=4)
     processing = asyncio.create_task(worker.router.process(batch))
     for _ in range(100):
         await asyncio.sleep(0)

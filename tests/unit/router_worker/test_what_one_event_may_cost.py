@@ -78,7 +78,7 @@ class SlowClock(ManualClock):
 
 
 def batch(*records: ConsumerRecord) -> Batch:
-    return Batch(shard=0, assignment=1, records=list(records), partition_count=4)
+    return Batch(records=list(records), partition_count=4)
 
 
 async def test_what_takes_long_is_written_in_parts(make_worker):

@@ -30,7 +30,14 @@ from tocsin.channel.shard_offsets import ShardOffsets
 from tocsin.contracts.codec import Unreadable, decode_job, describe_error
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.vocabulary import Reason, StatusName
-from tocsin.kafka import ConsumerRecord, FencedShard, OwnershipLost, Position, RecordMetadata, TopicPartition
+from tocsin.kafka import (
+    CommittedOffset,
+    ConsumerRecord,
+    FencedShard,
+    OwnershipLost,
+    RecordMetadata,
+    TopicPartition,
+)
 from tocsin.observability import bound, get_logger, metrics, record_span, recording
 
 log = get_logger(__name__)
@@ -278,7 +285,7 @@ class ShardDelivery:
     def _sent_back(
         self,
         delivery: Delivery,
-        positions: Mapping[TopicPartition, Position],
+        positions: Mapping[TopicPartition, CommittedOffset],
         ended_at: float,
         committed: "asyncio.Future[None]",
     ) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from tocsin.channel.offset_tracker import OffsetTracker
 from tocsin.kafka import (
+    CommittedOffset,
     ConsumerRecord,
     FencedShard,
     Offsets,
-    Position,
     RecordMetadata,
     TopicPartition,
     read_back_metadata,
@@ -49,7 +49,7 @@ class ShardOffsets:
         self._offsets = offsets
         self._window_bytes = window_bytes
         self._trackers: dict[int, OffsetTracker] = {}
-        self._committed: dict[int, Position] = {}
+        self._committed: dict[int, CommittedOffset] = {}
         self._something_finished = asyncio.Event()
         self._in_flight = metrics.in_flight.labels(*labels)
         self._in_flight_bytes = metrics.in_flight_bytes.labels(*labels)
@@ -107,23 +107,25 @@ class ShardOffsets:
 
     async def commit(self) -> None:
         """Commit what has changed since the last time."""
-        changed: dict[int, Position] = {}
+        changed: dict[int, CommittedOffset] = {}
         for number, tracker in self._trackers.items():
             now = tracker.commit_point
-            position = Position(now.offset, read_back_metadata(now.outcome_position))
+            position = CommittedOffset(now.offset, read_back_metadata(now.outcome_position))
             if self._committed.get(number) != position:
                 changed[number] = position
         if changed:
             await self._shard.commit(self._placed(changed))
             self._committed.update(changed)
 
-    def position_after(self, record: ConsumerRecord) -> dict[TopicPartition, Position]:
+    def position_after(self, record: ConsumerRecord) -> dict[TopicPartition, CommittedOffset]:
         """What a transaction commits that also ends this record; call `finish_with` once the transaction stands."""
         after = self._trackers[record.partition].commit_point_after(record.offset)
-        position = Position(after.offset, read_back_metadata(after.outcome_position))
+        position = CommittedOffset(after.offset, read_back_metadata(after.outcome_position))
         return self._placed({record.partition: position})
 
-    def finish_with(self, record: ConsumerRecord, positions: Mapping[TopicPartition, Position]) -> None:
+    def finish_with(
+        self, record: ConsumerRecord, positions: Mapping[TopicPartition, CommittedOffset]
+    ) -> None:
         """The transaction that ended the record and committed these positions stands.
 
         They may lie before what was committed meanwhile: the next commit then goes forward again.
@@ -145,5 +147,5 @@ class ShardOffsets:
             tracker.in_flight_span >= PARTITION_WINDOW for tracker in trackers
         )
 
-    def _placed(self, positions: Mapping[int, Position]) -> dict[TopicPartition, Position]:
+    def _placed(self, positions: Mapping[int, CommittedOffset]) -> dict[TopicPartition, CommittedOffset]:
         return {TopicPartition(self._jobs, number): position for number, position in positions.items()}

@@ -11,8 +11,8 @@
 """
 
 from tocsin.kafka.client.offsets import (
+    CommittedOffset,
     Offsets,
-    Position,
     read_back_metadata,
     read_back_position,
     wait_for_topics,
@@ -27,7 +27,6 @@ from tocsin.kafka.consume.projection import PartitionBatch, Projection, Projecti
 from tocsin.kafka.consume.shard import Batch, FencedShard, Shard, StoredShard
 from tocsin.kafka.errors import (
     ConsumptionStopped,
-    CopyUnreadable,
     DrainTooSlow,
     GroupAtWork,
     KafkaFault,
@@ -42,6 +41,7 @@ from tocsin.kafka.errors import (
     PlanRefused,
     ProducerBroken,
     RecordTooLarge,
+    ReplicaUnreadable,
     TopicFault,
     TransactionFailed,
 )
@@ -65,10 +65,10 @@ __all__ = [
     "Admin",
     "Batch",
     "Cluster",
+    "CommittedOffset",
     "ConsumerGroup",
     "ConsumerRecord",
     "ConsumptionStopped",
-    "CopyUnreadable",
     "DrainTooSlow",
     "ExactlyOnce",
     "Failpoints",
@@ -98,7 +98,6 @@ __all__ = [
     "Plain",
     "Plan",
     "PlanRefused",
-    "Position",
     "ProducerBroken",
     "ProducerRecord",
     "Projection",
@@ -107,6 +106,7 @@ __all__ = [
     "RecordMetadata",
     "RecordTooLarge",
     "Replica",
+    "ReplicaUnreadable",
     "Shard",
     "StartOffset",
     "StoredPositions",

@@ -11,7 +11,7 @@ KafkaFault
 │   └── PartitionsUnequal
 ├── PlanRefused (*)        stop: the topics differ in a way that no command may change
 ├── ConsumptionStopped (*) stop reading, be unready with the sentence; the process stays
-│   └── CopyUnreadable
+│   └── ReplicaUnreadable
 ├── ProducerBroken         end the process: this producer can no longer keep its promise
 └── OwnershipLost          close this lane's group whole (consumer, producers, work) and join anew
     ├── LeaseLost
@@ -78,7 +78,7 @@ class ConsumptionStopped(KafkaFault, ServiceHalted):
     """
 
 
-class CopyUnreadable(ConsumptionStopped):
+class ReplicaUnreadable(ConsumptionStopped):
     """A record of a topic that this process keeps a copy of cannot be read: everything decided from it would be wrong."""
 
 
@@ -91,7 +91,7 @@ class ProducerBroken(KafkaFault):
 
 
 class OwnershipLost(KafkaFault):
-    """Fenced, expelled from the group, or known to it under another name: others may own these partitions now.
+    """Fenced, expelled from the group, or given a new member id by it: others may own these partitions now.
 
     Commit nothing any more. The group of this lane is closed whole and joins anew.
     """

@@ -63,8 +63,8 @@ class PartitionLag:
         self._in_hand: deque[tuple[ConsumerRecord, ConsumerRecord]] = deque()
         """The first and the last record of each batch that was taken and is not committed yet."""
         self._nothing_older_ms: int | None = None
-        """Of records that the broker only announced nobody knows the time yet. They came after the latest record that was
-        dealt with, and after the last look that saw nothing waiting."""
+        """Records between our position and the stable offset are not fetched yet, so their time is unknown. They are younger
+        than this: than the newest record dealt with, and than the last look at which nothing waited."""
         self._first_look_ms: int | None = None
         """Before any record was dealt with, all that is known is since when we see that some wait."""
 
@@ -72,7 +72,7 @@ class PartitionLag:
         """A worker has taken the records from ``first`` to ``last``."""
         self._in_hand.append((first, last))
 
-    def committed(self, offset: int) -> None:
+    def note_committed(self, offset: int) -> None:
         """Everything below ``offset`` is dealt with."""
         self._committed = offset
         while self._in_hand and self._in_hand[0][1].offset < offset:

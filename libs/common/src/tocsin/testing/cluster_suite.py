@@ -15,11 +15,11 @@ from functools import partial
 import pytest
 
 from tocsin.kafka import (
+    CommittedOffset,
     FencedShard,
     OffsetMissing,
     OwnershipLost,
     PartitionsUnequal,
-    Position,
     ProducerRecord,
     RecordTooLarge,
     Shard,
@@ -95,7 +95,7 @@ class ClusterSuite:
         await first.open()
         record = ProducerRecord(stage.topic("out"), b"k", b"first")
         writing = asyncio.create_task(
-            first.run([record], {TopicPartition(stage.topic("out"), 0): Position(9)})
+            first.run([record], {TopicPartition(stage.topic("out"), 0): CommittedOffset(9)})
         )
         await hold.reached.wait()
         await second.open()
@@ -249,7 +249,7 @@ class ClusterSuite:
 
     async def test_offsets_and_their_metadata_reach_the_next_owner(self, stage: Stage) -> None:
         await stage.topics("in", groups=["copier"])
-        place, positions = TopicPartition(stage.topic("in"), 1), list[Position]()
+        place, positions = TopicPartition(stage.topic("in"), 1), list[CommittedOffset]()
         await stage.publish(*(ProducerRecord(place.topic, b"k", b"v", partition=1) for _ in range(4)))
 
         async def work(shard: FencedShard) -> None:
@@ -258,16 +258,20 @@ class ClusterSuite:
                 assert batch.records[0].offset == position.offset
                 positions.append(position)
                 if position.offset == 0:
-                    await shard.commit({place: Position(2, "committed")})
+                    await shard.commit({place: CommittedOffset(2, "committed")})
                 if position.offset == 2:
-                    await shard.transaction([], {place: Position(3, "in a transaction")})
+                    await shard.transaction([], {place: CommittedOffset(3, "in a transaction")})
             await shard.revoked.wait()
 
         for count in (1, 2, 3):
             running = await stage.fenced(work).start()
             await until(partial(_has, positions, count))
             await running.leave()
-        assert positions == [Position(0), Position(2, "committed"), Position(3, "in a transaction")]
+        assert positions == [
+            CommittedOffset(0),
+            CommittedOffset(2, "committed"),
+            CommittedOffset(3, "in a transaction"),
+        ]
 
     async def test_what_was_not_committed_is_read_again(self, stage: Stage) -> None:
         await stage.topics("in", groups=["plain"], partitions=1)
@@ -279,7 +283,7 @@ class ClusterSuite:
             assert batch is not None
             taken.append([record.value for record in batch.records])
             if len(taken) == 1:
-                await shard.commit({place: Position(3) for place in batch.offsets})
+                await shard.commit({place: CommittedOffset(3) for place in batch.offsets})
             await shard.revoked.wait()
 
         for count in (1, 2):
@@ -325,7 +329,7 @@ class ClusterSuite:
         committed: list[int] = []
 
         async def commit_nonsense(shard: FencedShard) -> None:
-            await shard.commit({partition: Position(4711) for partition in shard.positions})
+            await shard.commit({partition: CommittedOffset(4711) for partition in shard.positions})
             committed.append(shard.number)
             await shard.revoked.wait()
 

@@ -161,7 +161,7 @@ async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> bool:
     return True
 
 
-class Membership:
+class GroupStanding:
     """A consumer's standing in its group: who it is there, and its heartbeats."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:

@@ -19,7 +19,7 @@ from tocsin.runtime.waiting import retry_until_available
 COMMAND = "tocsin topics apply"
 
 
-class Position(NamedTuple):
+class CommittedOffset(NamedTuple):
     """A committed offset: the next record to handle, and what the owner wrote beside it."""
 
     offset: int

@@ -14,7 +14,7 @@ from tocsin.runtime.health import Check
 
 
 class Cluster(Protocol):
-    """Makes the clients that the engine of a consumer group works with; making one connects nothing."""
+    """Makes the clients that a `ConsumerGroup` works with; making one connects nothing."""
 
     @property
     def prefix(self) -> str:

@@ -3,10 +3,17 @@
     join ─▶ acquire ─▶ poll ─▶ work ─▶ drain ─▶ release ─▶ (acquire again | leave)
                 └──────── watch, fail ────────┘
 
+This is one process's part in a group; Kafka's group is all its members. A membership lasts from joining to leaving, and has one
+assignment after the other. Three words for letting go:
+
+* *revoke*: a worker is asked to finish its shard; it takes nothing more, ends what is in flight and commits;
+* *end*: the shard may not act any more, whatever still refers to it;
+* *release*: what acquiring opened is closed, and the group may give the partitions to another member.
+
 | how consumption ends | what follows |
 |---|---|
 | told to stop | what is in flight ends and commits, then the member leaves |
-| `OwnershipLost`: fenced, expelled, no lease, a drain or a shard too slow | everything of this membership is closed, and the group is joined anew after 1 to 30 s, at most three times an hour; then the process ends |
+| `OwnershipLost`: fenced, expelled, no lease, a drain or a shard too slow | everything of this membership is closed, and the group is joined anew after about 1, 4 and 16 s; the fourth time within an hour the process ends |
 | `ConsumptionStopped`: a broken release writes what cannot be read | the member leaves, readiness fails with the sentence, the process stays |
 | `OperatorError`: topics, offsets or settings are not as they must be | the process ends with the sentence that names the command |
 | anything else | the process ends; the offsets stay where they were |
@@ -15,6 +22,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from aiokafka.errors import KafkaError
@@ -25,7 +33,7 @@ from tocsin.kafka.consume.member import Fetching, Lease, Member, NoCommittedOffs
 from tocsin.kafka.consume.ownership import Ownership
 from tocsin.kafka.consume.rejoins import Rejoins
 from tocsin.kafka.consume.shard import Assignment, Shard
-from tocsin.kafka.errors import ConsumptionStopped, DrainTooSlow, NoProgress, OwnershipLost
+from tocsin.kafka.errors import ConsumptionStopped, DrainTooSlow, KafkaFault, NoProgress, OwnershipLost
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.records import TopicPartition
 from tocsin.observability import get_logger
@@ -34,23 +42,24 @@ from tocsin.runtime.bounds import LEAVE, GroupTimeouts
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.health import Health
 from tocsin.runtime.tasks import end_all, first_of
+from tocsin.runtime.waiting import retry_until_available
 
 log = get_logger(__name__)
 
 S = TypeVar("S", bound=Shard)
 
-# One look at the log: short enough that no slice of work holds the event loop for long.
 POLL_SECONDS = 0.2
+# Of one read: so few that turning them into records holds the event loop for about a millisecond.
 POLL_RECORDS = 500
 
 
 class ConsumerGroup(Generic[S]):
-    """A component: joins ``group``, acquires the shards it is given, and runs ``work(shard)`` for each.
+    """A component, and the `Listener` of its member: joins ``group``, acquires the shards it is given, and runs ``work(shard)`` for each.
 
     ``work`` is one coroutine per shard and assignment. It takes batches until `Shard.take` returns None, ends what is in
     flight and returns. ``ownership`` says what makes this process the owner of a shard. ``buffer_records`` and
     ``buffer_bytes`` bound what a shard holds unread; reading for it pauses beyond them. ``rejoins`` is how often within an
-    hour a lost ownership is followed by joining anew, after a ``pause`` of so many seconds.
+    hour a lost ownership is followed by joining anew; ``sleep`` is how the pause before it passes.
     """
 
     def __init__(
@@ -116,7 +125,8 @@ class ConsumerGroup(Generic[S]):
     # One membership, from joining to leaving
 
     def _begin(self) -> None:
-        """All state of a membership, so that nothing of the former one lives on in the next."""
+        """All state of a membership, so that nothing of the former one lives on in the next. What stays is the ownership
+        strategy; it has released what it opened, and its assignor remembers which shards were held, to ask for them again."""
         self._lease = Lease(clock=self._clock, seconds=self._timeouts.lease)
         self._member: Member | None = None
         self._member_id: str | None = None
@@ -128,30 +138,12 @@ class ConsumerGroup(Generic[S]):
         self._room = asyncio.Event()
         self._polled = self._clock.monotonic()
         self._failure: BaseException | None = None
+        self._leaving = False
         self._over = asyncio.Event()
         """Set by the first failure, and when the member is about to leave."""
 
     async def _live(self, stop: asyncio.Event) -> None:
         self._begin()
-        polling: asyncio.Task[None] | None = None
-        watching: asyncio.Task[None] | None = None
-        try:
-            await self._join()
-            polling = self._watched(self._poll(), name=f"poll {self._group}")
-            watching = self._watched(self._watch(), name=f"watch {self._group}")
-            await first_of(stop.wait(), self._over.wait())
-            if self._failure is None:
-                await self._release()
-            self._over.set()
-            await asyncio.wait([polling], timeout=2 * POLL_SECONDS)  # a cancelled getmany confuses aiokafka
-        finally:
-            self._check.set_not_ready("stopped")
-            await end_all(task for task in (polling, watching) if task is not None)
-            await self._close()
-        if self._failure is not None:
-            raise self._failure
-
-    async def _join(self) -> None:
         self._member = self._cluster.member(
             group=self._group,
             topics=self._topics,
@@ -160,18 +152,43 @@ class ConsumerGroup(Generic[S]):
             assignor=self._ownership.assignor,
             fetching=self._fetching,
         )
-        await self._member.join(self)
+        polling = self._watched(self._join_and_poll(self._member), name=f"poll {self._group}")
+        watching = self._watched(self._watch(), name=f"watch {self._group}")
+        try:
+            await first_of(stop.wait(), self._over.wait())
+            self._leaving = True
+            if self._failure is None:
+                await self._release()
+            self._over.set()
+            # It ends by itself at its next turn: a getmany that is cancelled leaves aiokafka in doubt. Only one that waits
+            # for a rebalance to end is cancelled, for that may take long.
+            await asyncio.wait([polling], timeout=2 * POLL_SECONDS)
+        finally:
+            self._check.set_not_ready("stopped")
+            await end_all([polling, watching])
+            await self._close()
+        if self._failure is not None:
+            raise self._failure
 
-    # Told by the member: `assigned`, `revoked`, `failed` (see `Listener`)
+    async def _join_and_poll(self, member: Member) -> None:
+        """A broker that does not answer is waited for, with a visible reason: it may be away when a group is joined anew."""
+        await retry_until_available(
+            "Kafka", partial(member.join, self), retry_on=(KafkaFault,), check=self._check, describe=str
+        )
+        await self._poll()
+
+    # What the member tells its listener: `assigned`, `revoked` and, further below, `failed`
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """The broker gave us these partitions, and reading them is paused: acquire them in a task of its own, because
         the group waits for this callback and heartbeats have to go on."""
-        if self._over.is_set():
+        if self._leaving or self._over.is_set():
             return
         member = self._joined
         if self._ownership.exclusive and self._member_id not in (None, member.member_id):
-            raise OwnershipLost(f"The group {self._group} knows this process under another name now.")
+            raise OwnershipLost(
+                f"The group {self._group} gave this process a new member id: others may have had its shards."
+            )
         self._member_id = member.member_id
         self._lease.begin(member.generation)
         self._assignments += 1
@@ -218,7 +235,8 @@ class ConsumerGroup(Generic[S]):
         )
 
     async def _poll(self) -> None:
-        """Read for all shards by turns: every partition gets its share before any gets a second one."""
+        """Read for all shards by turns: every partition gets its share before any gets a second one. During a rebalance
+        a read waits until the next assignment."""
         turn = 0
         while not self._over.is_set():
             self._polled = self._clock.monotonic()
@@ -255,13 +273,15 @@ class ConsumerGroup(Generic[S]):
                 await asyncio.sleep(0)
         for shard in self._shards.values():
             shard.wake()
-        await asyncio.sleep(0)  # records that were fetched already are read without any other pause
+        await asyncio.sleep(
+            0
+        )  # what aiokafka has fetched already is read without an await that lets workers run
 
     async def _get(
         self, partitions: Sequence[TopicPartition], *, seconds: float
     ) -> Collection[TopicPartition]:
         """Records to their shards. No await lies between aiokafka's own look at the assignment and ours, so they
-        belong to the shards held now; what a shard being released drops is read again by its next owner."""
+        belong to the shards held now. A shard that is being released drops them; its next owner reads them again."""
         records = await self._joined.poll(partitions, max_records=POLL_RECORDS, seconds=seconds)
         for partition, in_order in records.items():
             if shard := self._owners.get(partition):
@@ -285,13 +305,15 @@ class ConsumerGroup(Generic[S]):
     async def _release(self) -> None:
         """Stop taking, let what is in flight end and commit, drop what is buffered, let the shards go."""
         async with self._releasing:
+            if self._failure is not None:
+                return  # another release of this membership has failed; `_close` does the rest
             self._check.set_not_ready("rebalancing")
             if self._acquiring is not None:
                 await end_all([self._acquiring])
             if self._ownership.exclusive and self._member_id not in (None, self._joined.member_id):
                 self._lease.end()
                 raise OwnershipLost(
-                    f"The group {self._group} expelled this process: it was silent for too long."
+                    f"The group {self._group} expelled this process: it was silent for too long, or missed a rebalance."
                 )
             for shard in self._shards.values():
                 shard.revoke()
@@ -316,7 +338,7 @@ class ConsumerGroup(Generic[S]):
     async def _let_go(self) -> None:
         for shard in self._shards.values():
             shard.end()
-        self._shards, self._owners = {}, {}
+        self._shards, self._owners, self._member_id = {}, {}, None
         self._lease.end()
         await self._ownership.release()
         self._metrics.released()
@@ -324,29 +346,31 @@ class ConsumerGroup(Generic[S]):
     # Watch, fail, close
 
     async def _watch(self) -> None:
-        """A loop or a worker that stands still is not alive because heartbeats are."""
+        """Heartbeats go on when the poll loop or a worker hangs, so this task looks at their progress itself."""
         bound = self._timeouts.progress_timeout
         while True:
             await asyncio.sleep(min(1.0, bound / 4))
             self._metrics.show(self._joined, self._shards)
-            if self._shards:
+            if self.held:
                 if self._lease.ok():
                     self._check.set_ready()
                 else:
                     self._check.set_not_ready("the group coordinator does not answer heartbeats")
             now = self._clock.monotonic()
             if self._shards and now - self._polled > bound:
-                raise NoProgress(f"Group {self._group} has read nothing for {bound:g} s.")
+                raise NoProgress(f"The poll loop of {self._group} has not turned for {bound:g} s.")
             for shard in self._shards.values():
                 if shard.idle_since is not None and now - shard.idle_since > bound:
                     raise NoProgress(f"Shard {shard.number} of {self._group} stood still for {bound:g} s.")
 
     def failed(self, error: BaseException) -> None:
-        """The first failure is how this membership ends; nothing is taken, sent or committed after it."""
+        """The first failure is how this membership ends; no shard takes, sends or commits after it."""
         if self._over.is_set():
             return
         self._failure = error
         self._lease.end()
+        for shard in self._shards.values():
+            shard.end()
         self._over.set()
 
     def _watched(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
@@ -367,14 +391,20 @@ class ConsumerGroup(Generic[S]):
             await end_all([self._acquiring])
         for shard in self._shards.values():
             shard.end()
-        await end_all(self._tasks.values())
-        self._tasks = {}
+        tasks, self._tasks = self._tasks, {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE):
+                await end_all(tasks.values())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE):
                 await self._let_go()
         member, self._member = self._member, None
         if member is not None:
             await member.leave()
+        if stuck := sorted(number for number, task in tasks.items() if not task.done()):
+            raise RuntimeError(
+                f"The work on shards {stuck} of {self._group} goes on although it was cancelled."
+            )
 
     @property
     def _joined(self) -> Member:
@@ -397,7 +427,7 @@ class ConsumerGroup(Generic[S]):
                 raise cause
         if not all(isinstance(cause, OwnershipLost) for cause in causes):
             raise error
-        pause = self._rejoins.pause()
+        pause = self._rejoins.note_loss()
         if pause is None or stop.is_set():
             raise causes[0]
         reason = str(causes[0])

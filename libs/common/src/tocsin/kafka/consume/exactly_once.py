@@ -11,7 +11,7 @@ from tocsin.kafka.consume.shard import Batch, FencedShard
 from tocsin.kafka.records import ProducerRecord
 from tocsin.runtime.clock import Clock
 
-# What is processed and not committed yet may hold this much of a shard, beside its last batch.
+# Bytes of outgoing values of one shard that may wait for their commit; those of the newest batch come on top.
 AHEAD_BYTES = 16_777_216
 
 

@@ -40,6 +40,7 @@ class GroupMetrics:
     def released(self) -> None:
         """Nothing is held any more, so nothing is shown."""
         metrics.shards_held.labels(*self._labels).set(0)
+        metrics.paused_partitions.labels(*self._labels).set(0)
         self._show_only([])
 
     def show(self, member: Member, shards: Mapping[int, Shard]) -> None:

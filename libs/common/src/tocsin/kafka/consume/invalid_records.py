@@ -1,6 +1,7 @@
 """How many records that cannot be read are too many, on topics that only Tocsin writes.
 
-One such record is set aside, and the next is read. Many mean that a broken release writes them, or reads them: consumption
+The workers count them here (the router's pipeline, the dispatchers' shard delivery, the ledger's projected table);
+`ConsumerGroup` only carries out the ConsumptionStopped. One such record is set aside, and the next is read. Many mean that a broken release writes them, or reads them: consumption
 stops before everything is set aside.
 """
 
@@ -16,7 +17,8 @@ STRETCH: Final = 100
 LEAST: Final = 10
 """Fewer never stop anything: they are what one fault leaves behind, not a release that goes on making them."""
 PERCENT: Final = 5
-"""More than so many of 100. A broken release makes most records unreadable, and one of twenty instances that run it 5 %."""
+"""More than so many of 100 stop it. A broken release makes most of its records unreadable; one bad instance among twenty
+makes 5 % of all, which does not stop the others, and two do."""
 
 
 class InvalidRecordLimit:

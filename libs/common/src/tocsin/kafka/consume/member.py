@@ -12,13 +12,13 @@ from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from tocsin.kafka.client.aiokafka_internals import (
-    Membership,
+    GroupStanding,
     committed_with_metadata,
     position_now,
     raise_errors,
     stop_consumer,
 )
-from tocsin.kafka.client.offsets import Position
+from tocsin.kafka.client.offsets import CommittedOffset
 from tocsin.kafka.errors import KafkaFault, OwnershipLost
 from tocsin.kafka.lag import LogEnds
 from tocsin.kafka.records import ConsumerRecord, TopicPartition, from_consumer
@@ -37,9 +37,10 @@ Assignor: TypeAlias = AbstractPartitionAssignor | type[AbstractPartitionAssignor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fetching:
-    """How much the broker lets gather before it answers a fetch: it answers once there are ``least_bytes``, and after
-    ``wait`` seconds at the latest. One answer holds at most ``partition_bytes`` of one partition, and ``least_bytes``
-    counts no further than that: a single busy partition would otherwise always wait.
+    """When the broker answers a fetch: once it has ``least_bytes`` (fetch.min.bytes), and after ``wait`` seconds at the
+    latest (fetch.max.wait.ms). An answer holds at most ``partition_bytes`` of one partition (max.partition.fetch.bytes).
+
+    ``least_bytes`` is cut to ``partition_bytes``: one busy partition alone could otherwise never fill an answer.
     """
 
     least_bytes: int = 1
@@ -77,7 +78,7 @@ class Listener(Protocol):
 
 
 class Member(Protocol):
-    """What the engine needs of a member. `GroupMember` is one on a real broker, `tocsin.testing` has one in memory."""
+    """What `ConsumerGroup` needs of a member. `GroupMember` is one on a real broker, `tocsin.testing` has one in memory."""
 
     @property
     def member_id(self) -> str:
@@ -90,7 +91,7 @@ class Member(Protocol):
         ...
 
     async def join(self, listener: Listener) -> None:
-        """Begin membership; assignments come by themselves."""
+        """Begin membership; assignments come by themselves. KafkaFault when no broker answers: it may be called again."""
 
     async def leave(self) -> None:
         """Leave the group and disconnect, within a bound."""
@@ -111,11 +112,13 @@ class Member(Protocol):
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         """End the pause in which an assignment begins."""
 
-    async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
+    async def committed(
+        self, partitions: Collection[TopicPartition]
+    ) -> dict[TopicPartition, CommittedOffset]:
         """What the group has committed; partitions without an offset are left out."""
         ...
 
-    async def commit(self, positions: Mapping[TopicPartition, Position]) -> None:
+    async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit in this generation of the group; OwnershipLost when the group refuses or does not answer."""
 
     async def beat(self) -> None:
@@ -127,7 +130,7 @@ class Member(Protocol):
 
 
 class Lease:
-    """How long this process may still act: now - the sending of the last good heartbeat of this generation < ``seconds``.
+    """How long this process may still call providers: now - the sending of the last good heartbeat of this generation < ``seconds``.
 
     The sending counts, not the answer: the broker's own clock starts no earlier. Before the first good heartbeat of a
     generation there is no lease. The clock runs on while a process is frozen.
@@ -190,7 +193,7 @@ class GroupMember:
         self._assignor = assignor
         self._fetching = fetching
         self._consumer: AIOKafkaConsumer | None = None
-        self._membership: Membership | None = None
+        self._membership: GroupStanding | None = None
 
     async def join(self, listener: Listener) -> None:
         timeouts, fetching = self._timeouts, self._fetching
@@ -201,6 +204,7 @@ class GroupMember:
             session_timeout_ms=round(timeouts.session_timeout * 1000),
             heartbeat_interval_ms=round(timeouts.heartbeat_interval * 1000),
             rebalance_timeout_ms=round(timeouts.rebalance_timeout * 1000),
+            # The broker answers a JoinGroup only when all members have joined, or after the rebalance timeout.
             request_timeout_ms=round((timeouts.rebalance_timeout + 15) * 1000),
             max_poll_interval_ms=NEVER_MS,
             max_partition_fetch_bytes=fetching.partition_bytes,
@@ -211,8 +215,12 @@ class GroupMember:
             isolation_level="read_committed",
         )
         self._consumer = consumer
-        await consumer.start()
-        membership = self._membership = Membership(consumer)
+        try:
+            await consumer.start()
+        except KafkaError as exc:
+            await consumer.stop()
+            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
+        membership = self._membership = GroupStanding(consumer)
         membership.watch_heartbeats(lambda send: self._lease.beat(send, lambda: membership.generation))
         consumer.subscribe(self._topics, listener=_RebalanceListener(consumer, listener))
 
@@ -258,11 +266,13 @@ class GroupMember:
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         self._joined[0].resume(*_to_aiokafka(partitions))
 
-    async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
+    async def committed(
+        self, partitions: Collection[TopicPartition]
+    ) -> dict[TopicPartition, CommittedOffset]:
         offsets = await committed_with_metadata(self._joined[0], partitions)
-        return {partition: Position(*position) for partition, position in offsets.items()}
+        return {partition: CommittedOffset(*position) for partition, position in offsets.items()}
 
-    async def commit(self, positions: Mapping[TopicPartition, Position]) -> None:
+    async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         offsets = {
             AioTopicPartition(*partition): tuple(position) for partition, position in positions.items()
         }
@@ -286,7 +296,7 @@ class GroupMember:
         )
 
     @property
-    def _joined(self) -> tuple[AIOKafkaConsumer, Membership]:
+    def _joined(self) -> tuple[AIOKafkaConsumer, GroupStanding]:
         if self._consumer is None or self._membership is None:
             raise RuntimeError(f"This process is no member of group {self._group}")
         return self._consumer, self._membership

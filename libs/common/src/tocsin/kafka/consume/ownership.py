@@ -13,9 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import KafkaError
 
-from tocsin.kafka.client.offsets import Position, offset_missing
+from tocsin.kafka.client.offsets import CommittedOffset, offset_missing
 from tocsin.kafka.consume.assignor import ShardAssignor, equal_count, shard_of
 from tocsin.kafka.consume.cluster import Cluster
 from tocsin.kafka.consume.member import Assignor
@@ -35,8 +34,8 @@ class Ownership(Protocol[S_co]):
 
     @property
     def exclusive(self) -> bool:
-        """Whether a member that was expelled and joined again has lost what it held. It has not, where whatever it still
-        does is either refused elsewhere or harmless."""
+        """True: a member that was expelled must give up its shards at once (OwnershipLost). False: it may finish its work,
+        because a second owner does no harm."""
         ...
 
     @property
@@ -135,9 +134,15 @@ class Fenced:
         try:
             async with asyncio.timeout(assignment.timeouts.fence_timeout):
                 await self._failpoints.reach("before_fence")
-                await asyncio.gather(*(producer.open() for producer in self._producers.values()))
+                # All of them are waited for: one that went on by itself could fence an owner that came after us.
+                results = await asyncio.gather(
+                    *(producer.open() for producer in self._producers.values()), return_exceptions=True
+                )
+                for result in results:
+                    if isinstance(result, BaseException):
+                        raise result
                 await self._failpoints.reach("after_fence")
-        except (KafkaError, TimeoutError) as exc:
+        except TimeoutError as exc:
             raise OwnershipLost(
                 f"The former owners of the shards of {group} could not be fenced: {exc!r}."
             ) from exc
@@ -205,7 +210,7 @@ class StoredPositions:
             return []
         stored = await self._store.load_positions(sorted(assignment.partitions))
         never_stored = [partition for partition in assignment.partitions if partition not in stored]
-        positions = {partition: Position(offset) for partition, offset in stored.items()}
+        positions = {partition: CommittedOffset(offset) for partition, offset in stored.items()}
         positions |= await _committed(assignment, never_stored)
         return [
             StoredShard(
@@ -229,7 +234,7 @@ class StoredPositions:
 
 async def _committed(
     assignment: Assignment, partitions: Collection[TopicPartition]
-) -> dict[TopicPartition, Position]:
+) -> dict[TopicPartition, CommittedOffset]:
     """The committed offset of each, or OffsetMissing, which names the command that writes start offsets."""
     if not partitions:
         return {}

@@ -6,12 +6,9 @@ from typing import Protocol
 
 import msgspec
 
-from tocsin.kafka.client.offsets import Position
+from tocsin.kafka.client.offsets import CommittedOffset
 from tocsin.kafka.consume.shard import StoredShard
 from tocsin.kafka.records import ConsumerRecord, TopicPartition
-
-# Of the records of one call to the store; a shard's buffer holds less.
-MAX_BYTES = 67_108_864
 
 
 class PartitionBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +48,7 @@ class Projection:
     async def work(self, shard: StoredShard) -> None:
         """Apply the shard's records until it is revoked; the call under way then ends first."""
         expected = dict(shard.stored)
-        while batch := await shard.take(max_records=self._batch_records, max_bytes=MAX_BYTES):
+        while batch := await shard.take(max_records=self._batch_records, max_bytes=None):
             records: dict[tuple[str, int], list[ConsumerRecord]] = defaultdict(list)
             for record in batch.records:
                 records[record.topic, record.partition].append(record)
@@ -66,4 +63,4 @@ class Projection:
             ]
             await self._store.apply(batches)
             expected |= {applied.partition: applied.next for applied in batches}
-            shard.committed({applied.partition: Position(applied.next) for applied in batches})
+            shard.note_committed({applied.partition: CommittedOffset(applied.next) for applied in batches})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tocsin.kafka.client.offsets import Position
+from tocsin.kafka.client.offsets import CommittedOffset
 from tocsin.kafka.consume.member import Lease, Member
 from tocsin.kafka.errors import OwnershipLost
 from tocsin.kafka.lag import PartitionLag
@@ -24,16 +24,14 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     ``partition_count`` is how many partitions each topic of the group has; 0 where topics may differ.
     """
 
-    shard: int
-    assignment: int
     records: list[ConsumerRecord]
     partition_count: int = 0
 
     @property
-    def offsets(self) -> dict[TopicPartition, Position]:
+    def offsets(self) -> dict[TopicPartition, CommittedOffset]:
         """What to commit once all these records are dealt with: the next offset of each partition."""
         return {
-            TopicPartition(record.topic, record.partition): Position(record.offset + 1)
+            TopicPartition(record.topic, record.partition): CommittedOffset(record.offset + 1)
             for record in self.records
         }
 
@@ -42,8 +40,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 class Assignment:
     """The partitions a member was given, and what it may do with them until they are revoked.
 
-    ``number`` counts the assignments of a process. A shard holds at most ``buffer_records`` and about ``buffer_bytes``
-    that its worker has not taken yet; ``room`` is set when a full shard can take more. ``fail`` ends the membership.
+    ``number`` counts the assignments of a process. A shard holds about ``buffer_records`` and about ``buffer_bytes`` that
+    its worker has not taken yet; ``room`` is set when a full shard can take more. ``fail`` ends this process's membership
+    in the group.
     """
 
     number: int
@@ -70,20 +69,19 @@ class Shard:
         self,
         *,
         number: int,
-        positions: Mapping[TopicPartition, Position],
+        positions: Mapping[TopicPartition, CommittedOffset],
         assignment: Assignment,
         partition_count: int = 0,
     ) -> None:
         self.number = number
         self.positions = positions
-        self.assignment = assignment.number
         self.partition_count = partition_count
         self.revoked = asyncio.Event()
         self.lag = {
             partition: PartitionLag(committed=position.offset, clock=assignment.clock)
             for partition, position in positions.items()
         }
-        self._held = assignment
+        self._assignment = assignment
         self._clock = assignment.clock
         self._buffer: deque[ConsumerRecord] = deque()
         self._bytes = 0
@@ -94,7 +92,7 @@ class Shard:
 
     # What a worker uses
 
-    async def take(self, *, max_records: int = 500, max_bytes: int = 4_194_304) -> Batch | None:
+    async def take(self, *, max_records: int = 500, max_bytes: int | None = 4_194_304) -> Batch | None:
         """The next records, at least one; None once the shard is revoked. Whatever a worker does before its
         first `take` (reading an outcome log back, say) happens before any record is handed out."""
         self._waiting = True
@@ -107,13 +105,7 @@ class Shard:
             self.touch()
         if self.revoked.is_set():
             return None
-        records = self._take(max_records, max_bytes)
-        return Batch(
-            shard=self.number,
-            assignment=self.assignment,
-            records=records,
-            partition_count=self.partition_count,
-        )
+        return Batch(records=self._take(max_records, max_bytes), partition_count=self.partition_count)
 
     async def gather(
         self, *, records: int, seconds: float, committing: asyncio.Future[None] | None = None
@@ -132,28 +124,28 @@ class Shard:
                 async with asyncio.timeout(left if left > 0 else None):
                     await self._arrived.wait()
 
-    async def commit(self, offsets: Mapping[TopicPartition, Position]) -> None:
+    async def commit(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit offsets with their metadata outside of transactions, in this generation of the group.
         OwnershipLost when the group refuses."""
         self.check_held()
-        await self._held.member.commit(offsets)
-        self.committed(offsets)
+        await self._assignment.member.commit(offsets)
+        self.note_committed(offsets)
 
     def lease_ok(self) -> bool:
-        """Whether this process may still act for the shard: now - the sending of the last good heartbeat of
-        this generation < session timeout - 2 s, and the assignment is still this one. Look at it
-        immediately before each provider call; when it is False, drop everything held and leave."""
-        return not self._ended and self._held.lease.ok()
+        """Whether this process may still call a provider for the shard: now - the sending of the last good heartbeat of
+        this generation < session timeout - 2 s, and the assignment is still this one. Look at it immediately before
+        each provider call. Transactions and commits need no look: the broker refuses those of a former owner."""
+        return not self._ended and self._assignment.lease.ok()
 
     def touch(self) -> None:
         """Tell the watchdog that the worker is at work; for workers that hold records without taking or
         committing for long, because a provider is away, say."""
         self._touched = self._clock.monotonic()
 
-    def committed(self, offsets: Mapping[TopicPartition, Position]) -> None:
-        """These offsets are committed, wherever the positions of this group stand."""
+    def note_committed(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
+        """These offsets are committed, wherever this group keeps them."""
         for partition, position in offsets.items():
-            self.lag[partition].committed(position.offset)
+            self.lag[partition].note_committed(position.offset)
         self.touch()
 
     def check_held(self) -> None:
@@ -162,12 +154,20 @@ class Shard:
             msg = f"Shard {self.number} was held in assignment {self.assignment}, which is over."
             raise OwnershipLost(msg)
 
-    # What the engine uses
+    # What `ConsumerGroup` uses
+
+    @property
+    def assignment(self) -> int:
+        """The number of the assignment that this shard belongs to."""
+        return self._assignment.number
 
     @property
     def full(self) -> bool:
         """Whether reading for this shard pauses until the worker takes more."""
-        return len(self._buffer) >= self._held.buffer_records or self._bytes >= self._held.buffer_bytes
+        return (
+            len(self._buffer) >= self._assignment.buffer_records
+            or self._bytes >= self._assignment.buffer_bytes
+        )
 
     @property
     def idle_since(self) -> float | None:
@@ -188,8 +188,8 @@ class Shard:
         self._bytes += sum(record.size for record in records)
 
     def wake(self) -> None:
-        """Let the worker look at what was put. The engine reads a share of every partition before it wakes the worker,
-        so that a batch is not made of the first partition alone."""
+        """Let the worker look at what was put. `ConsumerGroup` reads from every partition before it wakes the worker, so
+        that a batch is not made of the first partition alone."""
         self._arrived.set()
 
     def revoke(self) -> None:
@@ -204,9 +204,9 @@ class Shard:
         self.revoke()
         self._ended = True
 
-    def _take(self, max_records: int, max_bytes: int) -> list[ConsumerRecord]:
+    def _take(self, max_records: int, max_bytes: int | None) -> list[ConsumerRecord]:
         was_full = self.full
-        if len(self._buffer) <= max_records and self._bytes <= max_bytes:
+        if len(self._buffer) <= max_records and (max_bytes is None or self._bytes <= max_bytes):
             records = list(self._buffer)
             self._buffer.clear()
             self._bytes = 0
@@ -214,12 +214,12 @@ class Shard:
             records, size = [], 0
             while self._buffer and len(records) < max_records:
                 size += self._buffer[0].size
-                if records and size > max_bytes:
+                if records and max_bytes is not None and size > max_bytes:
                     break
                 records.append(self._buffer.popleft())
                 self._bytes -= records[-1].size
         if was_full and not self.full:
-            self._held.room.set()
+            self._assignment.room.set()
         self._note_taken(records)
         return records
 
@@ -244,7 +244,7 @@ class FencedShard(Shard):
         self,
         *,
         number: int,
-        positions: Mapping[TopicPartition, Position],
+        positions: Mapping[TopicPartition, CommittedOffset],
         assignment: Assignment,
         partition_count: int,
         queue: TransactionQueue,
@@ -255,18 +255,22 @@ class FencedShard(Shard):
         self._queue = queue
 
     async def transaction(
-        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position] | None = None
+        self,
+        outgoing: Sequence[ProducerRecord],
+        offsets: Mapping[TopicPartition, CommittedOffset] | None = None,
     ) -> None:
         """Write all of it, and the offsets, or none of it. Returns once committed.
 
         Calls that come while another commits share the next transaction, in the order of the calls.
-        RecordTooLarge is raised before anything is produced; any other error is OwnershipLost, and the
-        group ends without commit.
+        RecordTooLarge is raised before anything is produced; a transaction that failed is OwnershipLost, and nothing
+        of this assignment is committed after it.
         """
         await self.submit(outgoing, offsets)
 
     def submit(
-        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position] | None = None
+        self,
+        outgoing: Sequence[ProducerRecord],
+        offsets: Mapping[TopicPartition, CommittedOffset] | None = None,
     ) -> asyncio.Future[None]:
         """`transaction` without waiting: the future is done once it is committed."""
         self.check_held()
@@ -275,7 +279,7 @@ class FencedShard(Shard):
 
         def note(future: asyncio.Future[None]) -> None:
             if not future.cancelled() and future.exception() is None:
-                self.committed(carried)
+                self.note_committed(carried)
 
         done.add_done_callback(note)
         return done
@@ -290,7 +294,7 @@ class StoredShard(Shard):
     def __init__(
         self,
         *,
-        positions: Mapping[TopicPartition, Position],
+        positions: Mapping[TopicPartition, CommittedOffset],
         stored: Mapping[TopicPartition, int | None],
         assignment: Assignment,
     ) -> None:

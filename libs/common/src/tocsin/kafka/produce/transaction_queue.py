@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tocsin.kafka.client.offsets import Position
+from tocsin.kafka.client.offsets import CommittedOffset
 from tocsin.kafka.errors import OwnershipLost
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.transactional_producer import Transactions
@@ -19,7 +19,7 @@ MOST_BYTES = 8_388_608
 @dataclass(slots=True, eq=False)
 class _Request:
     outgoing: Sequence[ProducerRecord]
-    offsets: Mapping[TopicPartition, Position]
+    offsets: Mapping[TopicPartition, CommittedOffset]
     size: int
     done: asyncio.Future[None]
 
@@ -41,7 +41,7 @@ class TransactionQueue:
         self._failure: Exception | None = None
 
     def submit(
-        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]
     ) -> asyncio.Future[None]:
         """A future that is done when all of it is committed. RecordTooLarge and OwnershipLost at once."""
         if self._failure is not None:
@@ -89,7 +89,7 @@ class TransactionQueue:
 
     async def _commit(self, requests: list[_Request]) -> None:
         outgoing = [record for request in requests for record in request.outgoing]
-        offsets: dict[TopicPartition, Position] = {}
+        offsets: dict[TopicPartition, CommittedOffset] = {}
         for request in requests:
             offsets.update(request.offsets)
         try:

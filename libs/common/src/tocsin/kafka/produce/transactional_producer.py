@@ -16,7 +16,7 @@ from tocsin.kafka.client.aiokafka_internals import (
     shorten_marker_wait,
     stop_producer,
 )
-from tocsin.kafka.client.offsets import Position
+from tocsin.kafka.client.offsets import CommittedOffset
 from tocsin.kafka.errors import RecordTooLarge, TransactionFailed
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.lag import ProducedRecords, service_and_lane
@@ -37,7 +37,7 @@ class Transactions(Protocol):
         """Fence whoever used the id before, and end their transaction."""
 
     async def run(
-        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]
     ) -> None:
         """All of it, or an error; after an error nothing more is run."""
 
@@ -103,7 +103,7 @@ class TransactionalProducer:
             await stop_producer(producer, seconds=CLOSE_TRANSACTIONS)
 
     async def run(
-        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]
     ) -> None:
         """One transaction. RecordTooLarge before anything is produced; TransactionFailed for whatever else."""
         self._limits.check(outgoing)
@@ -124,7 +124,7 @@ class TransactionalProducer:
         self._committed.inc()
 
     async def _run(
-        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]
     ) -> None:
         producer, partitions = self._producer, self._partitions
         if producer is None or partitions is None:

@@ -1,5 +1,5 @@
-"""Reading partitions of a log outside of any group; `read_to_end` is the primitive under the directory, stops, outcome
-logs and timers."""
+"""Reading partitions of a log outside of any group; `read_to_end` is the primitive under what everybody reads
+whole: the directory and the recipients' versions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence

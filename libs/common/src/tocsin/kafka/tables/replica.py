@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from tocsin.contracts.codec import Unreadable, describe_error
-from tocsin.kafka.errors import CopyUnreadable, KafkaFault
+from tocsin.kafka.errors import KafkaFault, ReplicaUnreadable
 from tocsin.kafka.lag import kind_and_lane
 from tocsin.kafka.records import ConsumerRecord
 from tocsin.kafka.settings import KafkaSettings
@@ -23,7 +23,7 @@ class Replica:
     `open` returns only then. A record without value is a tombstone. While the broker is away the replica stays
     as it is, and stays ready.
 
-    Where ``apply`` raises what a decoder raises (`Unreadable`), CopyUnreadable halts the service, unless a later
+    Where ``apply`` raises what a decoder raises (`Unreadable`), ReplicaUnreadable halts the service, unless a later
     record of the same key can be read: `tocsin directory republish` mends a topic that way. Whatever else it raises
     ends the process.
     """
@@ -102,10 +102,10 @@ class Replica:
         self._applied.inc(len(records))
 
     def _check_readable(self) -> None:
-        """Raise CopyUnreadable when the newest record of any key could not be read."""
+        """Raise ReplicaUnreadable when the newest record of any key could not be read."""
         if not self._unreadable:
             return
         what = next(iter(self._unreadable.values()))
         sentence = f"The record {what}: upgrade this service, or run `tocsin directory republish` and start it again."
         self._check.set_not_ready(sentence)
-        raise CopyUnreadable(sentence)
+        raise ReplicaUnreadable(sentence)

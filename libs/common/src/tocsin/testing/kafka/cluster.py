@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from tocsin.kafka import (
     NO_FAILPOINTS,
     Cluster,
+    CommittedOffset,
     ConsumerRecord,
     Failpoints,
     Fetching,
     GroupTimeouts,
     Limits,
     NotStored,
-    Position,
     ProducerRecord,
     RecordMetadata,
     TopicPartition,
@@ -54,7 +54,9 @@ class MemoryCluster(Cluster):
         """Commit the first offset of every partition for the group, as `tocsin topics apply` does."""
         for topic in topics:
             for number in range(len(self.logs.of(topic))):
-                self.group(group).committed.setdefault(TopicPartition(topic, number), Position(0, metadata))
+                self.group(group).committed.setdefault(
+                    TopicPartition(topic, number), CommittedOffset(0, metadata)
+                )
 
     def read(self, topic: str) -> list[ConsumerRecord]:
         """Every committed record of the topic, by partition and offset."""
@@ -116,7 +118,7 @@ class MemoryTransactions(Transactions):
         self._logs.end_transaction(self._id, commit=False)
 
     async def run(
-        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, Position]
+        self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]
     ) -> None:
         self._limits.check(outgoing)
         placed = await self._logs.place(outgoing)

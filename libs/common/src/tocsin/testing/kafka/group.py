@@ -5,7 +5,7 @@ import contextlib
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 
-from tocsin.kafka import ConsumerRecord, GroupTimeouts, OwnershipLost, Position, TopicPartition
+from tocsin.kafka import CommittedOffset, ConsumerRecord, GroupTimeouts, OwnershipLost, TopicPartition
 from tocsin.kafka.consume.member import (
     Assignor,
     Lease,
@@ -23,7 +23,7 @@ class MemoryGroup:
 
     def __init__(self, name: str, logs: Logs) -> None:
         self.name = name
-        self.committed: dict[TopicPartition, Position] = {}
+        self.committed: dict[TopicPartition, CommittedOffset] = {}
         self.generation = 0
         self.members: dict[str, MemoryMember] = {}
         """By member id; the first is the leader."""
@@ -182,12 +182,14 @@ class MemoryMember(Member):
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         self._paused.difference_update(partitions)
 
-    async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
+    async def committed(
+        self, partitions: Collection[TopicPartition]
+    ) -> dict[TopicPartition, CommittedOffset]:
         await asyncio.sleep(0)  # a call over the network lets others run
         committed = self._group.committed
         return {place: committed[place] for place in partitions if place in committed}
 
-    async def commit(self, positions: Mapping[TopicPartition, Position]) -> None:
+    async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         await asyncio.sleep(0)
         if not self._is_known or self.generation != self._group.generation:
             raise OwnershipLost(
