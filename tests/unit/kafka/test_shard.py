@@ -21,7 +21,7 @@ def records(*offsets: int, size: int = 1) -> list[ConsumerRecord]:
 async def test_hands_out_in_order_with_the_assignment_and_the_offsets_to_commit(shard):
     shard.put(records(10, 11, 12))
     batch = await shard.take(max_records=2)
-    assert (batch.shard, batch.assignment, batch.partition_count) == (0, 7, 4)
+    assert (shard.number, shard.assignment, batch.partition_count) == (0, 7, 4)
     assert [record.offset for record in batch.records] == [10, 11]
     assert batch.offsets == {P: CommittedOffset(12)}
 

@@ -6,7 +6,7 @@
 | `drain_timeout`: what a lane's group has begun, when its partitions are taken away | 9 | 33 | `send_timeout`: it ends, and its outcome is written |
 | `rebalance_timeout`: the broker waits for members to give partitions back | 12 | 40 | `drain_timeout`: whoever is later is expelled |
 | `SHUTDOWN_TIMEOUT`: from SIGTERM to the end of the last `run` | 45 | 45 | `rebalance_timeout`: a shutdown drains too |
-| `CLOSING`: components are closed after that | 15 | 15 | `LEAVE` + `CLOSE_PUBLISHER` |
+| `CLOSING`: components are closed after that | 15 | 15 | (as long as `LEAVE` + `CLOSE_PUBLISHER`) |
 | Kubernetes' and Compose's grace period, then SIGKILL | 75 | 75 | `preStop` + `SHUTDOWN_TIMEOUT` + `CLOSING` |
 | `progress_timeout`: a loop that stands still for so long is given up | 60 | 60 | `rebalance_timeout` |
 | `heartbeat_interval`: a member tells the broker that it lives | 0.5 | 0.5 | |
@@ -14,7 +14,7 @@
 | `session_timeout`: the broker gives the partitions of a silent member away | 6 | 6 | `lease`, by the `lease_margin` of 2 |
 | `TRANSACTION`: a dead owner's open transaction holds readers | 10 | 10 | |
 | `fence_timeout`: a new owner waits until that transaction has ended | 20 | 20 | `TRANSACTION` |
-| `COMMIT`: the group takes an offset | 8 | 8 | (shorter than `drain_timeout`) |
+| `COMMIT`: the group takes an offset; shorter than the drain | 8 | 8 | |
 
 The first four are checked at start: those of a group when it is made, the shutdown with the settings (`check_shutdown`).
 Tests hold the others, and the manifests.

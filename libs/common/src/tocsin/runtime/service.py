@@ -86,6 +86,8 @@ class _Life:
         self._stop = asyncio.Event()
         self._deadline = float("inf")
         self._halted: ServiceHalted | None = None
+        self._failed: set[str] = set()
+        """Components of which it was said that they failed."""
         self._code = ExitCode.FINISHED
 
     async def live(self) -> int:
@@ -190,8 +192,14 @@ class _Life:
         if pending:
             await asyncio.wait(pending, timeout=CLOSE_AT_LEAST)
         for task in runs:
-            if task.done() and not task.cancelled() and (error := task.exception()) and not self._code:
-                self._fail("failed while stopping", error, component=task.get_name())
+            name = task.get_name()
+            if (
+                task.done()
+                and not task.cancelled()
+                and name not in self._failed
+                and (error := task.exception())
+            ):
+                self._fail("failed while stopping", error, component=name)
 
     async def _end(self, name: str, ending: Any) -> None:
         try:
@@ -205,6 +213,7 @@ class _Life:
 
     def _fail(self, what: str, error: BaseException | None, *, component: str) -> None:
         """Say what failed: one sentence where a person must act, a traceback beside it for everything else."""
+        self._failed.add(component)
         if operator := find_cause(error, OperatorError):
             self._code = ExitCode.OPERATOR_MUST_ACT
             self._halted = self._halted or find_cause(error, ServiceHalted)

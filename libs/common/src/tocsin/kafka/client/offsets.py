@@ -135,6 +135,8 @@ async def wait_for_topics(settings: KafkaSettings, topics: Iterable[str], *, che
             if missing:
                 raise topic_missing(missing)
             return {topic: await offsets.partitions(topic) for topic in names}
+        except KafkaError as exc:
+            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
         finally:
             await offsets.close()
 

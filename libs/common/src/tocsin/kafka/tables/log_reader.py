@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from tocsin.kafka.client.aiokafka_internals import high_watermarks, position_now, wait_for_metadata
 from tocsin.kafka.client.offsets import connect_reader, topic_missing
-from tocsin.kafka.errors import NotReadToEnd, OffsetMissing
+from tocsin.kafka.errors import KafkaFault, NotReadToEnd, OffsetMissing
 from tocsin.kafka.records import ConsumerRecord, TopicPartition, from_consumer
 from tocsin.kafka.settings import KafkaSettings
 
@@ -39,15 +39,21 @@ class LogReader:
     async def open(self) -> None:
         """Connect and take position. KafkaFault when no broker answers, TopicFault when there is no such topic."""
         consumer = self._consumer = await connect_reader(self._settings)
-        if self._topic not in await consumer.topics():
+        try:
+            if self._topic not in await consumer.topics():
+                raise topic_missing([self._topic])
+            numbers = self._numbers
+            if numbers is None:
+                numbers = range(await wait_for_metadata(consumer, self._topic))
+            self._partitions = [TopicPartition(self._topic, number) for number in numbers]
+            consumer.assign([AioTopicPartition(*partition) for partition in self._partitions])
+            await self._take_position(self._partitions)
+        except KafkaFault:
             await self.close()
-            raise topic_missing([self._topic])
-        numbers = self._numbers
-        if numbers is None:
-            numbers = range(await wait_for_metadata(consumer, self._topic))
-        self._partitions = [TopicPartition(self._topic, number) for number in numbers]
-        consumer.assign([AioTopicPartition(*partition) for partition in self._partitions])
-        await self._take_position(self._partitions)
+            raise
+        except KafkaError as exc:
+            await self.close()
+            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
 
     async def close(self) -> None:
         """Disconnect."""
