@@ -162,8 +162,8 @@ async def test_an_answer_that_has_begun_cannot_become_a_problem(caplog: pytest.L
         raise AssertionError("the body is not read")
 
     with pytest.raises(ValueError, match="midway"):
-        await RequestContext(breaks, service="broken")(
-            {"type": "http", "method": "GET", "headers": []}, receive, send
+        await RequestContext(breaks, service="broken", health=Health(service="broken"))(
+            {"type": "http", "method": "GET", "path": "/v1/things", "headers": []}, receive, send
         )
     assert [message["type"] for message in sent] == ["http.response.start"]
     assert [record.message for record in caplog.records] == ["request failed"]
@@ -248,3 +248,19 @@ def test_codes_are_named_as_their_constants() -> None:
     constants = {key: value for key, value in vars(codes).items() if isinstance(value, codes.ProblemCode)}
     assert {key: value.name for key, value in constants.items()} == {name.upper(): name for name in CODES}
     assert all(re.fullmatch(r"[a-z_]+", name) for name in CODES)
+
+
+async def test_a_halted_service_answers_its_probes_alone() -> None:
+    """What it holds is not kept up to date any more: a key that was revoked since would still open the door."""
+    health = Health(service="halted")
+    app = service_app(name="halted", health=health)
+    app.add_api_route("/v1/things", lambda: {"works": True})
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://halted") as client:
+        assert (await client.get("/v1/things")).json() == {"works": True}
+        health.halted = "Record directory/0/7 cannot be read: upgrade this service."
+        answer = await client.get("/v1/things")
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+        assert answer.json()["detail"] == health.halted
+        assert (await client.get("/livez")).status_code == 200
+        assert (await client.get("/metrics")).status_code == 200

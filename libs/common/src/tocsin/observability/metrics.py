@@ -33,6 +33,7 @@ paused_partitions = Gauge("tocsin_paused_partitions", "Partitions assigned and n
 shards_held = Gauge("tocsin_shards_held", "Shards owned by this process", ["service", "lane"])
 rebalances = Counter("tocsin_rebalances", "Assignments received", ["service", "lane"])
 shard_acquire_seconds = Histogram("tocsin_shard_acquire_seconds", "Seconds from assignment to reading", ["service", "lane"], buckets=_SECONDS)
+rejoins = Counter("tocsin_rejoins", "Times a group was joined anew after this process lost its shards", ["service", "lane"])
 fenced = Counter("tocsin_fenced", "Times a newer owner fenced this process", ["service", "lane"])
 lease_lost = Counter("tocsin_lease_lost", "Times held work was dropped because the lease had run out", ["service", "lane"])
 in_flight = Gauge("tocsin_in_flight", "Messages taken and not finished", ["service", "lane"])

@@ -61,6 +61,9 @@ class Health:
         self._checks: dict[str, Check] = {}
         self._turned_at: float | None = None
         self._late = 0.0
+        self.halted: str | None = None
+        """Why this service must not work any more, though its process stays; set once, by the runtime. What it holds in
+        memory is not kept up to date from then on, so it answers nothing but its probes."""
 
     def check(self, name: str) -> Check:
         """The check of this name; the same one each time it is asked for."""

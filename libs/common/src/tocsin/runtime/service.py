@@ -217,6 +217,7 @@ class _Life:
         if operator := find_cause(error, OperatorError):
             self._code = ExitCode.OPERATOR_MUST_ACT
             self._halted = self._halted or find_cause(error, ServiceHalted)
+            self._health.halted = str(self._halted) if self._halted else None
             log.error(what, component=component, reason=str(operator))
             # what failed beside it in the same task group is not to be lost
             error = error.split(OperatorError)[1] if isinstance(error, BaseExceptionGroup) else None

@@ -181,7 +181,7 @@ class Stage(ABC):
         self, work: Callable[[Shard], Awaitable[None]], *, group: str = "plain", **more: Any
     ) -> Running:
         """A group that commits by itself."""
-        return self.group(work, ownership=Plain(), group=group, topics=["in"], **more)
+        return self.group(work, ownership=Plain(shards=2), group=group, topics=["in"], **more)
 
     def transactions(self, *, failpoints: Failpoints = NO_FAILPOINTS) -> Transactions:
         """An owner of one transactional id, which is always the same."""

@@ -41,7 +41,7 @@ def service_app(
     )
     app.state.keys = keys if keys is not None else KeyTable()
     app.add_middleware(BodyLimits, max_bytes=max_body_bytes, max_depth=max_json_depth)
-    app.add_middleware(RequestContext, service=name)
+    app.add_middleware(RequestContext, service=name, health=health)
     answer_with_problems(app)
     describe_with_problems(app)
     _add_health(app, health)

@@ -7,20 +7,24 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.observability import bound, get_logger, metrics, span
+from tocsin.runtime import Health
 from tocsin.web import codes
 from tocsin.web.problem import Problem
 from tocsin.web.request_id import begin_request, end_request
 
 log = get_logger(__name__)
 
+PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+"""What a halted service still answers."""
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 
 class RequestContext:
     """The outermost middleware of a service."""
 
-    def __init__(self, app: ASGIApp, *, service: str) -> None:
+    def __init__(self, app: ASGIApp, *, service: str, health: Health) -> None:
         self._app = app
+        self._health = health
         self._service = service
         self._in_flight = metrics.http_in_flight.labels(service)
         self._seconds: dict[tuple[str, str], Any] = {}
@@ -65,6 +69,9 @@ class RequestContext:
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, *, started: Callable[[], bool]
     ) -> None:
+        if self._health.halted is not None and scope["path"] not in PROBES:
+            await Problem(codes.NOT_READY, self._health.halted).response()(scope, receive, send)
+            return
         try:
             await self._app(scope, receive, send)
         except Exception:

@@ -1,12 +1,15 @@
 """What an operator says about the ledger."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import DatabaseSettings
 from tocsin.kafka import KafkaSettings
 from tocsin.runtime import Lanes, LaneSettings
+from tocsin.runtime.bounds import check_shutdown
 
 
 class LedgerSettings(LaneSettings):
@@ -31,3 +34,9 @@ class LedgerSettings(LaneSettings):
         le=5,
         description="Seconds for which records may gather, to be written together; timelines lag behind as much",
     )
+
+    @model_validator(mode="after")
+    def _a_shutdown_outlasts_a_rebalance_of_any_group(self) -> Self:
+        """Dead letters are read whatever the lanes, and all groups of the ledger have the patient bounds."""
+        check_shutdown(self.shutdown_timeout, [Lane.BULK])
+        return self

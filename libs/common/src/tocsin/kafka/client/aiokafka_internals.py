@@ -154,6 +154,10 @@ async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> bool:
             await end_coordination(consumer)
             await consumer.stop()
     except TimeoutError:
+        if consumer._coordinator is not None:
+            for task in (consumer._coordinator._heartbeat_task, consumer._coordinator._commit_refresh_task):
+                if task is not None:
+                    task.cancel()  # it would connect again, and the group would keep a member that reads nothing
         if consumer._fetcher is not None:
             await consumer._fetcher.close()
         await consumer._client.close()

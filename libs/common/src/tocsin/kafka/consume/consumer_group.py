@@ -267,12 +267,14 @@ class ConsumerGroup(Generic[S]):
         first = await self._get(partitions, seconds=POLL_SECONDS)
         if not first:
             return
-        for partition in partitions:
-            if partition not in first and self._is_readable(partition):
-                await self._get([partition], seconds=0)
-                await asyncio.sleep(0)
-        for shard in self._shards.values():
-            shard.wake()
+        try:
+            for partition in partitions:
+                if partition not in first and self._is_readable(partition):
+                    await self._get([partition], seconds=0)
+                    await asyncio.sleep(0)
+        finally:
+            for shard in self._shards.values():
+                shard.wake()
         await asyncio.sleep(
             0
         )  # what aiokafka has fetched already is read without an await that lets workers run
@@ -340,8 +342,8 @@ class ConsumerGroup(Generic[S]):
             shard.end()
         self._shards, self._owners, self._member_id = {}, {}, None
         self._lease.end()
-        await self._ownership.release()
         self._metrics.released()
+        await self._ownership.release()
 
     # Watch, fail, close
 
@@ -395,9 +397,12 @@ class ConsumerGroup(Generic[S]):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE):
                 await end_all(tasks.values())
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(LEAVE):
                 await self._let_go()
+        except (KafkaError, TimeoutError) as error:
+            # What is still open there is ended by the next owner. Why this membership is over is said elsewhere.
+            log.warning("closed without an answer", group=self._group, reason=repr(error))
         member, self._member = self._member, None
         if member is not None:
             await member.leave()
@@ -431,6 +436,7 @@ class ConsumerGroup(Generic[S]):
         if pause is None or stop.is_set():
             raise causes[0]
         reason = str(causes[0])
+        self._metrics.rejoins()
         log.warning("ownership lost, joining anew", group=self._group, seconds=round(pause, 1), reason=reason)
         self._check.set_not_ready(f"joins the group anew: {reason}")
         await first_of(stop.wait(), self._sleep(pause))

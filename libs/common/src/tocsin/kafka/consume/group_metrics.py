@@ -32,6 +32,10 @@ class GroupMetrics:
         """The broker gave out the partitions anew."""
         metrics.rebalances.labels(*self._labels).inc()
 
+    def rejoins(self) -> None:
+        """Ownership was lost; the group is joined anew."""
+        metrics.rejoins.labels(*self._labels).inc()
+
     def acquired(self, shards: int, seconds: float) -> None:
         """So many shards are held now; ``seconds`` from the assignment to reading."""
         metrics.shards_held.labels(*self._labels).set(shards)

@@ -226,8 +226,13 @@ class GroupMember:
 
     async def leave(self) -> None:
         consumer, self._consumer = self._consumer, None
-        if consumer is not None and not await stop_consumer(consumer, seconds=LEAVE):
-            log.warning("left the group without an answer", group=self._group)
+        if consumer is None:
+            return
+        try:
+            if not await stop_consumer(consumer, seconds=LEAVE):
+                log.warning("left the group without an answer", group=self._group)
+        except KafkaError as error:
+            log.warning("left the group with an error", group=self._group, reason=repr(error))
 
     @property
     def member_id(self) -> str:

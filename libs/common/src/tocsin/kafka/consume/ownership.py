@@ -161,11 +161,20 @@ class Fenced:
 
 
 class Plain:
-    """One shard of everything this member was given; offsets are committed after the work, so that it may be done twice."""
+    """One shard of everything this member was given; offsets are committed after the work, so that it may be done twice.
+
+    Partitions are given out by ``shards``, as in `Fenced`. All members of a group must use the same assignor, and members of
+    the release before use this one: with another, a rolling update could not finish.
+    """
 
     exclusive = False
-    assignor: Assignor = RoundRobinPartitionAssignor
-    refusal = None
+
+    def __init__(self, *, shards: int) -> None:
+        self.assignor = ShardAssignor(shards=shards)
+
+    @property
+    def refusal(self) -> PartitionsUnequal | None:
+        return self.assignor.refusal
 
     def check(self, group: str, counts: Mapping[str, int]) -> None:
         """Any counts do."""

@@ -48,10 +48,15 @@ class Projection:
     async def work(self, shard: StoredShard) -> None:
         """Apply the shard's records until it is revoked; the call under way then ends first."""
         expected = dict(shard.stored)
+        due = {partition: committed.offset for partition, committed in shard.positions.items()}
         while batch := await shard.take(max_records=self._batch_records, max_bytes=None):
             records: dict[tuple[str, int], list[ConsumerRecord]] = defaultdict(list)
             for record in batch.records:
                 records[record.topic, record.partition].append(record)
+            for place, in_order in records.items():
+                if in_order[0].offset < due[TopicPartition(*place)]:
+                    msg = f"{in_order[0].ref} was read where {due[TopicPartition(*place)]} was due."
+                    raise RuntimeError(msg)
             batches = [
                 PartitionBatch(
                     partition=(partition := TopicPartition(*place)),
@@ -62,5 +67,6 @@ class Projection:
                 for place, in_order in records.items()
             ]
             await self._store.apply(batches)
+            due |= {applied.partition: applied.next for applied in batches}
             expected |= {applied.partition: applied.next for applied in batches}
             shard.note_committed({applied.partition: CommittedOffset(applied.next) for applied in batches})

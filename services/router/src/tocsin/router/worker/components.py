@@ -95,7 +95,7 @@ def worker_components(
             cluster=cluster,
             group=topics.group("router-feedback", lane),
             topics=(topics.status(lane),),
-            ownership=Plain(),
+            ownership=Plain(shards=settings.shards),
             work=Feedback(lane=lane, database=database).work,
             timeouts=timeouts or timeouts_for(lane),
             health=health,
