@@ -114,8 +114,13 @@ class ShardOffsets:
             if self._committed.get(number) != position:
                 changed[number] = position
         if changed:
-            await self._shard.commit(self._placed(changed))
+            # Noted before it is done, so that a transaction that ends meanwhile can have it forgotten.
             self._committed.update(changed)
+            try:
+                await self._shard.commit(self._placed(changed))
+            except BaseException:
+                self._committed.clear()  # nobody knows whether the broker has it
+                raise
 
     def position_after(self, record: ConsumerRecord) -> dict[TopicPartition, Position]:
         """What a transaction commits that also ends this record; call `finish_with` once the transaction stands."""
@@ -126,9 +131,11 @@ class ShardOffsets:
     def finish_with(self, record: ConsumerRecord, positions: Mapping[TopicPartition, Position]) -> None:
         """The transaction that ended the record and committed these positions stands.
 
-        They may lie before what was committed meanwhile: the next commit then goes forward again.
+        Of these positions and what was committed meanwhile, the broker keeps what it appended later, and nobody tells us
+        which. So both are forgotten, and the next commit is made even if nothing has changed since the last one.
         """
-        self._committed.update({place.partition: position for place, position in positions.items()})
+        for place in positions:
+            self._committed.pop(place.partition, None)
         self.finish(record)
 
     def release(self) -> None:
