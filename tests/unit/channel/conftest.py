@@ -1,7 +1,7 @@
 """A dispatcher's lanes on a cluster in memory, with scripted providers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -156,7 +156,9 @@ class LaneBench:
         entry = '[[providers]]\nname = "{}"\nkind = "scripted"\nmax_in_flight = {}\nnote = "{}"\n'
         path.write_text("".join(entry.format(name, places, note) for name in names))
 
-    async def open(self, *, max_in_flight: int = 128, clock: Clock | None = None) -> None:
+    async def open(
+        self, *, max_in_flight: int = 128, clock: Clock | None = None, lanes: Sequence[Lane] = tuple(Lane)
+    ) -> None:
         """Make the pool from the file as `configure` left it."""
         self.clock = clock or SystemClock()
         self.publisher, self.offsets = MemoryPublisher(self.cluster), MemoryOffsets(self.cluster)
@@ -165,7 +167,7 @@ class LaneBench:
             channel=Channel.SMS,
             path=self.folder / "providers.toml",
             kinds={"scripted": kind},
-            lanes=list(Lane),
+            lanes=lanes,
             max_in_flight=max_in_flight,
             clock=self.clock,
         )

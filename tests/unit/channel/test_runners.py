@@ -28,6 +28,15 @@ async def test_no_more_calls_at_once_than_places_and_one_in_four_for_the_critica
     assert len(runners) == 8
 
 
+async def test_without_the_critical_lane_the_others_have_every_place(bench: "LaneBench"):
+    bench.configure("first", places=8)
+    await bench.open(lanes=[Lane.BULK])
+    bench.provider().let_go.clear()
+    shard, _ = bench.start(bench.context(Lane.BULK))
+    shard.put(*(bench.job(number) for number in range(50)))
+    await until(lambda: bench.provider().inside == 8)
+
+
 async def test_of_those_that_wait_critical_goes_first_and_the_others_take_turns(bench: "LaneBench"):
     bench.configure("first", places=1)
     await bench.open()

@@ -15,7 +15,7 @@ from tocsin.channel.provider import Provider
 from tocsin.contracts.vocabulary import Lane
 
 RESERVED_SHARE = 4
-"""One in so many of an instance's places is kept for the critical lane."""
+"""One in so many of an instance's places is kept for the critical lane, if this process serves it."""
 
 
 class LaneLimit:
@@ -91,7 +91,8 @@ class ProviderInstance:
         self.name = provider.name
         self._provider = provider
         self._places = places
-        self._limiter = PriorityLimiter(places=places, reserved=places // RESERVED_SHARE)
+        reserved = places // RESERVED_SHARE if Lane.CRITICAL in lanes else 0
+        self._limiter = PriorityLimiter(places=places, reserved=reserved)
         self._queues = {lane: _Queue(limit) for lane, limit in lanes.items()}
         self._critical = self._queues.get(Lane.CRITICAL)
         self._others = deque(queue for lane, queue in self._queues.items() if lane is not Lane.CRITICAL)
