@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client import Histogram
 
 from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected, Throttled
 from tocsin.contracts.codec import decode_intent, decode_status, encode
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
 
 JOBS = "t.jobs.sms.transactional"
 UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
+
+
+class Broken(Histogram):
+    """A metric that fails."""
+
+    def __init__(self) -> None:
+        """Registered nowhere."""
+
+    def observe(self, *_: Any) -> None:
+        raise RuntimeError("The metric is out of order.")
 
 
 def raise_version(bench: "LaneBench", recipient: str, version: int) -> None:
@@ -311,6 +322,28 @@ async def test_no_more_begin_than_may_be_unrecorded(bench: "LaneBench"):
 
 
 # How it ends
+
+
+async def test_what_fails_before_a_call_ends_the_work_with_its_error(bench: "LaneBench"):
+    await bench.open()
+    context = bench.context()
+    context.age_seconds = Broken()
+    shard, work = bench.start(context)
+    shard.put(bench.job(1))
+    with pytest.raises(RuntimeError, match="out of order"):
+        await work
+    assert bench.provider().got == []
+
+
+async def test_what_fails_after_a_transaction_ends_the_work_with_its_error(bench: "LaneBench"):
+    await bench.open()
+    raise_version(bench, "ada", 5)
+    context = bench.context()
+    context.stage_seconds = context.stage_seconds | {"record": Broken()}
+    shard, work = bench.start(context)
+    shard.put(bench.job(1, recipient="ada", recipient_version=4))
+    with pytest.raises(RuntimeError, match="out of order"):
+        await work
 
 
 async def test_without_a_lease_nothing_is_sent_and_the_work_ends(bench: "LaneBench"):

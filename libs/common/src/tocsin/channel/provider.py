@@ -17,7 +17,11 @@ class Provider(Protocol):
         """Prepare; need not connect."""
 
     async def send(self, job: Job) -> Answer:
-        """Hand one job over, within the provider's own call timeout."""
+        """Hand one job over, within the provider's own call timeout.
+
+        A call that is cancelled must end with CancelledError, never with an answer: only so does the dispatcher know
+        whether the call ended by itself.
+        """
         ...
 
     async def close(self) -> None:

@@ -197,14 +197,14 @@ class ShardDelivery:
         if self._ending:  # since a moment ago, and `run` has not dropped it yet
             self._free_place(delivery)
             return
-        if not delivery.holds_place:
-            delivery.holds_place = True
-            self._begun += 1
-            self._context.limit.begin()
-            self._begin(delivery)
         job = delivery.job
         self._under_way += 1
         try:
+            if not delivery.holds_place:
+                delivery.holds_place = True
+                self._begun += 1
+                self._context.limit.begin()
+                self._begin(delivery)
             with bound(delivery_id=job.delivery_id, notification_id=job.notification_id, tenant=job.tenant):
                 decision = await self._context.attempts.make(
                     delivery, provider, lease_ok=self._shard.lease_ok
@@ -282,16 +282,20 @@ class ShardDelivery:
         ended_at: float,
         committed: "asyncio.Future[None]",
     ) -> None:
-        if committed.cancelled():
-            self._fail(OwnershipLost("A transaction was given up before it was committed."))
-        elif error := committed.exception():
+        try:
+            if committed.cancelled():
+                self._fail(OwnershipLost("A transaction was given up before it was committed."))
+            elif error := committed.exception():
+                self._fail(error)
+            elif not self._over:
+                self._offsets.finish_with(delivery.record, positions)
+                self._free_place(delivery)
+                self._took("record", delivery, self._context.clock.monotonic() - ended_at)
+                self.route(self._order.done(delivery.key))
+        except Exception as error:  # noqa: BLE001 - raised by `run`: this is a callback, whose errors nobody sees
             self._fail(error)
-        elif not self._over:
-            self._offsets.finish_with(delivery.record, positions)
-            self._free_place(delivery)
-            self._took("record", delivery, self._context.clock.monotonic() - ended_at)
-            self.route(self._order.done(delivery.key))
-        self._leave()
+        finally:
+            self._leave()
 
     def _count_end(self, delivery: Delivery, status: StatusName) -> float:
         """The delivery ends now: returns when that is. Its calls have spans of their own, so the stage has none."""
