@@ -157,7 +157,7 @@ class LaneBench:
         path.write_text("".join(entry.format(name, places, note) for name in names))
 
     async def open(
-        self, *, max_in_flight: int = 128, clock: Clock | None = None, lanes: Sequence[Lane] = tuple(Lane)
+        self, *, max_unrecorded: int = 128, clock: Clock | None = None, lanes: Sequence[Lane] = tuple(Lane)
     ) -> None:
         """Make the pool from the file as `configure` left it."""
         self.clock = clock or SystemClock()
@@ -168,7 +168,7 @@ class LaneBench:
             path=self.folder / "providers.toml",
             kinds={"scripted": kind},
             lanes=lanes,
-            max_in_flight=max_in_flight,
+            max_unrecorded=max_unrecorded,
             clock=self.clock,
         )
         await self.pool.open()
@@ -180,7 +180,7 @@ class LaneBench:
     def provider(self, name: str = "first") -> ScriptedProvider:
         return next(provider for provider in reversed(self.made) if provider.name == name)
 
-    def context(self, lane: Lane | None = None, *, call_timeout: float = 20.0) -> LaneContext:
+    def context(self, lane: Lane | None = None, *, send_timeout: float = 20.0) -> LaneContext:
         return LaneContext(
             channel=Channel.SMS,
             lane=lane or self.lane,
@@ -190,7 +190,7 @@ class LaneBench:
             offsets=cast("Offsets", self.offsets),
             versions=self.versions,
             clock=self.clock,
-            call_timeout=call_timeout,
+            send_timeout=send_timeout,
             window_bytes=64 * 1024 * 1024,
         )
 

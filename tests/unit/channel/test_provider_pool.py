@@ -78,7 +78,7 @@ def pool(path: Path) -> ProviderPool:
         path=path,
         kinds=KINDS,
         lanes=list(Lane),
-        max_in_flight=8,
+        max_unrecorded=8,
         poll_seconds=0.01,
     )
 

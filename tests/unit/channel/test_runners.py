@@ -103,7 +103,7 @@ async def test_test_jobs_go_to_the_sandbox(bench: "LaneBench"):
 
 async def test_a_slow_provider_does_not_hold_up_another(bench: "LaneBench"):
     bench.configure("first", "second", places=1)
-    await bench.open(max_in_flight=10)
+    await bench.open(max_unrecorded=10)
     bench.provider("first").let_go.clear()
     shard, _ = bench.start()
     shard.put(*(bench.job(number) for number in range(100)))

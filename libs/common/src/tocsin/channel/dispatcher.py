@@ -49,7 +49,7 @@ class Dispatcher:
             path=settings.providers_file,
             kinds=kinds,
             lanes=settings.lanes,
-            max_in_flight=settings.max_in_flight,
+            max_unrecorded=settings.max_in_flight,
             clock=self.clock,
         )
         self._limits = {topic.name: topic.max_message_bytes for topic in self.topics.all()}
@@ -90,7 +90,7 @@ class Dispatcher:
             offsets=self.offsets,
             versions=self.versions,
             clock=self.clock,
-            call_timeout=timeouts.send_timeout,
+            send_timeout=timeouts.send_timeout,
             window_bytes=bytes_of_shard * 2 // 3,
         )
 

@@ -1,6 +1,6 @@
 """What follows from a provider's answer: the delivery's end, or another attempt in a moment.
 
-Attempts are made again within the process, `ATTEMPTS` in all and within a second or two. What is still not sent then ends
+Attempts are made again within the process, `ATTEMPTS` in all, with at most 2 s between two attempts. What is still not sent then ends
 as `failed(retries_exhausted)`, what is still uncertain as `unknown`.
 """
 
@@ -14,7 +14,7 @@ from tocsin.contracts.vocabulary import Reason, StatusName
 ATTEMPTS = 3
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 2.0
-"""Seconds. A provider that asks for longer is not waited for: the attempts are used up sooner."""
+"""Seconds. A provider that asks for longer is not waited for: the delivery ends at once, as `failed` or `unknown`."""
 
 
 class Try(NamedTuple):
@@ -52,8 +52,11 @@ def uncertain(tries: Sequence[Try]) -> bool:
     return any(isinstance(attempt.answer, Ambiguous) for attempt in tries)
 
 
-def decide(tries: Sequence[Try], *, now: float) -> RetryDecision:  # noqa: PLR0911 - one for each end
-    """What follows from the last of `tries`, in view of those before it; `now` in seconds, on any clock."""
+def after_answer(tries: Sequence[Try], *, now: float) -> RetryDecision:  # noqa: PLR0911 - one for each end
+    """What follows from the last of `tries`, in view of those before it; `now` in seconds, on any clock.
+
+    A refusal ends the delivery as `failed` even after an ambiguous answer: the provider itself says what it will never take.
+    """
     answer, attempt = tries[-1].answer, len(tries)
     match answer:
         case Accepted(message_id=message_id, code=code, segments=segments):
