@@ -46,8 +46,6 @@ ANSWERS: dict[str, type[Answer]] = {
 class _Surroundings:
     """Shard, publisher, offsets and provider of one case; each outcome that is written ends one of its records."""
 
-    kind = "scripted"
-
     def __init__(self, case: Any, base: Any) -> None:
         self.name = base["provider"]
         self.clock = ManualClock(datetime.fromisoformat(case["at"]))

@@ -49,8 +49,6 @@ class ScriptedConfig(InstanceConfig):
 class ScriptedProvider:
     """Remembers what it got, answers as it is told, and holds every call while `let_go` is not set."""
 
-    kind = "scripted"
-
     def __init__(self, config: ScriptedConfig, clock: Clock) -> None:
         self.config, self.name = config, config.name
         self.answers: dict[str, list[Answer | Exception]] = {}

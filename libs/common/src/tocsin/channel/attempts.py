@@ -9,7 +9,7 @@ from tocsin.channel.delivery import Delivery
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
-from tocsin.channel.retry_policy import Finish, Retry, Try, after_answer, uncertain
+from tocsin.channel.retry_policy import Finish, Retry, Try, after_answer, end_without_call
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.kafka import LeaseLost
@@ -22,9 +22,6 @@ log = get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Recheck:
     """Something was taken away from the recipient since the decision: the router has to check it again."""
-
-
-UNKNOWN_END = Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
 
 
 class Attempts:
@@ -64,7 +61,7 @@ class Attempts:
             metrics.lease_lost.labels(self._channel.dispatcher, self._lane).inc()
             raise LeaseLost("The lease ran out before a provider call.")
         if (without_call := self._guard(job)) is not None:
-            return UNKNOWN_END if uncertain(delivery.tries) else without_call
+            return end_without_call(delivery.tries, without_call)
         answer = await self._call(job, provider)
         delivery.tries.append(Try(provider.name, answer))
         now = self._clock.monotonic()

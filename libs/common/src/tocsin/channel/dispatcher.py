@@ -80,6 +80,7 @@ class Dispatcher:
 
     def _group(self, lane: Lane) -> ConsumerGroup[FencedShard]:
         settings, timeouts = self.settings, timeouts_for(lane)
+        # Of a shard's bytes two thirds are for jobs that were taken, and one for records fetched and not taken yet.
         bytes_of_shard = settings.window_bytes // (len(settings.lanes) * settings.shards)
         context = LaneContext(
             channel=self.channel,

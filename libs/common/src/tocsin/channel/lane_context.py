@@ -38,6 +38,7 @@ class LaneContext:
         self.status = topics.status(lane)
         self.intents = topics.intents(lane)
         self.dead = topics.dead(self.service)
+        self.dead_bytes = next(topic.max_message_bytes for topic in topics.all() if topic.name == self.dead)
         self.pool = pool
         self.limit = pool.lane_limits[lane]
         self.attempts = Attempts(

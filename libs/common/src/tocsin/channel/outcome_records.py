@@ -9,7 +9,6 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.intents import DeliveryRef
 from tocsin.contracts.statuses import status_of
-from tocsin.contracts.topics import MIB
 from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.kafka import ConsumerRecord, ProducerRecord
 
@@ -48,9 +47,10 @@ def dead_letter_of(context: LaneContext, record: ConsumerRecord, detail: str) ->
         origin=record.ref,
         at=context.clock.now(),
     )
+    largest = context.dead_bytes
     return ProducerRecord(
         context.dead,
-        *truncate_to_fit(letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB),
+        *truncate_to_fit(letter, key=record.key, value=record.value, headers=record.headers, largest=largest),
     )
 
 

@@ -11,7 +11,6 @@ class Provider(Protocol):
 
     name: str
     """The instance's name, unique in its dispatcher: a metric label and a status field."""
-    kind: str
 
     async def open(self) -> None:
         """Prepare; need not connect."""

@@ -7,44 +7,16 @@ task. Runners belong to the process: all lanes and shards share them.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from tocsin.channel.delivery import Carrier, Delivery
+from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.priority_limiter import PriorityLimiter
 from tocsin.channel.provider import Provider
 from tocsin.contracts.vocabulary import Lane
 
 RESERVED_ONE_IN = 4
 """One of so many of an instance's places is kept for the critical lane, if this process serves it."""
-
-
-class LaneLimit:
-    """How many deliveries of a lane may be begun and not yet recorded: at the limit no runner begins another.
-
-    Calls are limited by an instance's places. This is backpressure: it is reached where outcomes are stored more slowly than
-    calls end, or where very many wait for a retry. `on_room` is called when a delivery may begin again.
-    """
-
-    def __init__(self, limit: int, *, on_room: Callable[[], None]) -> None:
-        self._limit = limit
-        self._on_room = on_room
-        self._begun = 0
-
-    @property
-    def reached(self) -> bool:
-        """Whether no delivery may begin."""
-        return self._begun >= self._limit
-
-    def begin(self) -> None:
-        """A delivery has begun."""
-        self._begun += 1
-
-    def end(self) -> None:
-        """A delivery that had begun is recorded, or given up."""
-        was_reached = self.reached
-        self._begun -= 1
-        if was_reached:
-            self._on_room()
 
 
 class _Queue:
@@ -195,15 +167,14 @@ class ProviderInstance:
         return queue.take()
 
     def _next_queue(self) -> _Queue | None:
+        """The queue whose first delivery may begin now."""
         critical = self._critical if self._critical and self._critical.ready else None
         other = self._waiting_other()
-        match self._limiter.critical_next(critical=critical is not None, others=other is not None):
-            case True:
-                return critical
-            case False:
-                return other
-            case None:
-                return None
+        if critical and self._limiter.critical_may_begin(others_wait=other is not None):
+            return critical
+        if other and self._limiter.other_may_begin(critical_waits=critical is not None):
+            return other
+        return None
 
     def _waiting_other(self) -> _Queue | None:
         return next((queue for queue in self._others if queue.ready), None)

@@ -14,6 +14,7 @@ from prometheus_client import Counter, Histogram
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.channel.delivery import Carrier, Delivery
+from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.provider_config import (
     FileStates,
     InstanceConfig,
@@ -22,7 +23,7 @@ from tocsin.channel.provider_config import (
     file_state,
     read_providers,
 )
-from tocsin.channel.provider_instance import LaneLimit, ProviderInstance
+from tocsin.channel.provider_instance import ProviderInstance
 from tocsin.channel.retry_policy import Try, uncertain
 from tocsin.channel.sandbox import Sandbox
 from tocsin.contracts.jobs import Job
@@ -72,11 +73,6 @@ class ProviderPool:
         self._seconds: dict[tuple[Lane, str], Histogram] = {}
 
     # Choosing
-
-    @property
-    def instances(self) -> list[ProviderInstance]:
-        """Those in use, in the file's order: the first is the default."""
-        return list(self._instances.values())
 
     def choose(self, job: Job, tried: Sequence[Try] = ()) -> ProviderInstance | None:
         """Where the job goes: test jobs to the sandbox, others to the first provider they name that exists here, without

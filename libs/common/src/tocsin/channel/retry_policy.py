@@ -6,10 +6,12 @@ as `failed(retries_exhausted)`, what is still uncertain as `unknown`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.contracts.vocabulary import Reason, StatusName
+
+T = TypeVar("T")
 
 ATTEMPTS = 3
 FIRST_DELAY = 0.2
@@ -46,10 +48,18 @@ class Retry:
 
 RetryDecision = Finish | Retry
 
+UNKNOWN_END = Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
+"""How a delivery ends that no further call is made for, but that an earlier one may have sent."""
+
 
 def uncertain(tries: Sequence[Try]) -> bool:
     """Whether one of these calls may have sent the message although its provider did not say so."""
     return any(isinstance(attempt.answer, Ambiguous) for attempt in tries)
+
+
+def end_without_call(tries: Sequence[Try], end: T) -> T | Finish:
+    """`end`, which makes another call unnecessary; or `UNKNOWN_END` if it would claim too much after these tries."""
+    return UNKNOWN_END if uncertain(tries) else end
 
 
 def after_answer(tries: Sequence[Try], *, now: float) -> RetryDecision:  # noqa: PLR0911 - one for each end

@@ -20,14 +20,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from tocsin.channel.attempts import UNKNOWN_END, Recheck
+from tocsin.channel.attempts import Recheck
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.order import RecipientOrder
 from tocsin.channel.outcome_records import dead_letter_of, outcome_of, recheck_of
 from tocsin.channel.outcome_writer import OutcomeWriter, PendingRecord
 from tocsin.channel.provider import Provider
-from tocsin.channel.retry_policy import Finish, Retry, uncertain
+from tocsin.channel.retry_policy import Finish, Retry, end_without_call
 from tocsin.channel.shard_offsets import ShardOffsets
 from tocsin.contracts.codec import Unreadable, decode_job, describe_error
 from tocsin.contracts.ids import recipient_key
@@ -53,7 +53,7 @@ class ShardDelivery:
     def __init__(self, context: LaneContext, shard: FencedShard) -> None:
         self._context = context
         self._shard = shard
-        self._order: RecipientOrder[Delivery] = RecipientOrder()
+        self._order = RecipientOrder()
         self._retries: dict[Delivery, asyncio.TimerHandle] = {}
         """What waits until its next attempt is due: the event loop's timers are the queue."""
         self._outcomes = OutcomeWriter(publisher=context.publisher, failpoints=context.failpoints)
@@ -172,7 +172,7 @@ class ShardDelivery:
         self._context.invalid_records.saw(valid=1)
         key = recipient_key(job.tenant, job.recipient)
         delivery = Delivery(self, record, job, key, taken_at=self._context.clock.monotonic())
-        if self._order.add(key, delivery):
+        if self._order.add(delivery):
             self.enqueue(delivery)
 
     def _bury(self, record: ConsumerRecord, detail: str) -> None:
@@ -199,9 +199,7 @@ class ShardDelivery:
                 return
             if not delivery.tries:
                 self._observe_begin(delivery)
-            delivery = self._store_outcome(
-                delivery, UNKNOWN_END if uncertain(delivery.tries) else NO_PROVIDER
-            )
+            delivery = self._store_outcome(delivery, end_without_call(delivery.tries, NO_PROVIDER))
 
     async def carry(self, delivery: Delivery, provider: Provider) -> None:
         """One attempt, and what follows from it."""
@@ -274,7 +272,7 @@ class ShardDelivery:
         ended_at = self._observe_end(delivery, finish.status)
         outcome = outcome_of(self._context, delivery, finish)
         self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, ended_at)))
-        return self._order.done(delivery.key)
+        return self._order.done(delivery)
 
     def _outcome_stored(self, delivery: Delivery, ended_at: float, outcome: RecordMetadata) -> None:
         self._offsets.finish(delivery.record, outcome)
@@ -309,7 +307,7 @@ class ShardDelivery:
                 self._offsets.finish_with(delivery.record, positions)
                 self._leave_lane_limit(delivery)
                 self._observe_stage("record", delivery, self._context.clock.monotonic() - ended_at)
-                self.enqueue(self._order.done(delivery.key))
+                self.enqueue(self._order.done(delivery))
         except Exception as error:  # noqa: BLE001 - raised by `run`: this is a callback, whose errors nobody sees
             self._fail(error)
         finally:
