@@ -46,8 +46,6 @@ ANSWERS: dict[str, type[Answer]] = {
 class _Surroundings:
     """Shard, publisher, offsets and provider of one case; each outcome that is written ends one of its records."""
 
-    kind = "scripted"
-
     def __init__(self, case: Any, base: Any) -> None:
         self.name = base["provider"]
         self.clock = ManualClock(datetime.fromisoformat(case["at"]))
@@ -144,13 +142,13 @@ async def run(case: Any, base: Any) -> Any:
         file.flush()
         kind = ProviderKind(config=InstanceConfig, create=lambda _config, _clock: parts)
         pool = ProviderPool(
-            channel=channel, path=Path(file.name), kinds={"scripted": kind}, lanes=list(Lane), max_in_flight=1,
+            channel=channel, path=Path(file.name), kinds={"scripted": kind}, lanes=list(Lane), max_unrecorded=1,
             clock=around.clock,
         )  # fmt: skip
     await pool.open()
     context = LaneContext(
         channel=channel, lane=lane, topics=topics, pool=pool, publisher=parts, offsets=parts, versions=versions,
-        clock=around.clock, call_timeout=timeouts_for(lane).send_timeout, window_bytes=1_000_000,
+        clock=around.clock, send_timeout=timeouts_for(lane).send_timeout, window_bytes=1_000_000,
     )  # fmt: skip
     died = False
     try:

@@ -195,7 +195,7 @@ class Bench:
             path=self.providers_file,
             kinds={"phone": ProviderKind(config=InstanceConfig, create=lambda _config, _clock: provider)},
             lanes=[LANE],
-            max_in_flight=64,
+            max_unrecorded=64,
         )
         context = LaneContext(
             channel=CHANNEL,
@@ -206,7 +206,7 @@ class Bench:
             offsets=self.offsets,
             versions=self.stops,
             clock=SystemClock(),
-            call_timeout=timeouts.send_timeout,
+            send_timeout=timeouts.send_timeout,
             window_bytes=64 * 1024 * 1024,
             failpoints=failpoints,
         )

@@ -1,7 +1,7 @@
 """A dispatcher's lanes on a cluster in memory, with scripted providers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -48,8 +48,6 @@ class ScriptedConfig(InstanceConfig):
 
 class ScriptedProvider:
     """Remembers what it got, answers as it is told, and holds every call while `let_go` is not set."""
-
-    kind = "scripted"
 
     def __init__(self, config: ScriptedConfig, clock: Clock) -> None:
         self.config, self.name = config, config.name
@@ -156,7 +154,9 @@ class LaneBench:
         entry = '[[providers]]\nname = "{}"\nkind = "scripted"\nmax_in_flight = {}\nnote = "{}"\n'
         path.write_text("".join(entry.format(name, places, note) for name in names))
 
-    async def open(self, *, max_in_flight: int = 128, clock: Clock | None = None) -> None:
+    async def open(
+        self, *, max_unrecorded: int = 128, clock: Clock | None = None, lanes: Sequence[Lane] = tuple(Lane)
+    ) -> None:
         """Make the pool from the file as `configure` left it."""
         self.clock = clock or SystemClock()
         self.publisher, self.offsets = MemoryPublisher(self.cluster), MemoryOffsets(self.cluster)
@@ -165,8 +165,8 @@ class LaneBench:
             channel=Channel.SMS,
             path=self.folder / "providers.toml",
             kinds={"scripted": kind},
-            lanes=list(Lane),
-            max_in_flight=max_in_flight,
+            lanes=lanes,
+            max_unrecorded=max_unrecorded,
             clock=self.clock,
         )
         await self.pool.open()
@@ -178,7 +178,7 @@ class LaneBench:
     def provider(self, name: str = "first") -> ScriptedProvider:
         return next(provider for provider in reversed(self.made) if provider.name == name)
 
-    def context(self, lane: Lane | None = None, *, call_timeout: float = 20.0) -> LaneContext:
+    def context(self, lane: Lane | None = None, *, send_timeout: float = 20.0) -> LaneContext:
         return LaneContext(
             channel=Channel.SMS,
             lane=lane or self.lane,
@@ -188,7 +188,7 @@ class LaneBench:
             offsets=cast("Offsets", self.offsets),
             versions=self.versions,
             clock=self.clock,
-            call_timeout=call_timeout,
+            send_timeout=send_timeout,
             window_bytes=64 * 1024 * 1024,
         )
 

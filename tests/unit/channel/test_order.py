@@ -1,44 +1,54 @@
 """Those of one recipient go one after the other, in the order in which they came; the others side by side."""
 
+from typing import Any, cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin.channel.delivery import Delivery
 from tocsin.channel.order import RecipientOrder
 
 
+def delivery(recipient: bytes) -> Delivery:
+    nothing = cast("Any", None)
+    return Delivery(nothing, nothing, nothing, recipient, taken_at=0.0)
+
+
 def test_one_recipient_waits_for_its_own_and_for_no_other():
-    order: RecipientOrder[str] = RecipientOrder()
-    assert order.add("ada", "ada 1")
-    assert not order.add("ada", "ada 2")
-    assert order.add("bob", "bob 1")
-    assert order.done("ada") == "ada 2"
-    assert order.done("ada") is None
-    assert order.add("ada", "ada 3")
+    order = RecipientOrder()
+    ada, next_of_ada, bob = delivery(b"ada"), delivery(b"ada"), delivery(b"bob")
+    assert order.add(ada)
+    assert not order.add(next_of_ada)
+    assert order.add(bob)
+    assert order.done(ada) is next_of_ada
+    assert order.done(next_of_ada) is None
+    assert order.add(delivery(b"ada"))
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans())))
-def test_each_key_s_items_go_on_in_order_and_never_two_at_once(steps):
-    order: RecipientOrder[int] = RecipientOrder()
-    running: dict[str, int] = {}
-    begun: list[tuple[str, int]] = []
+@given(st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.booleans())))
+def test_each_recipients_deliveries_go_on_in_order_and_never_two_at_once(steps):
+    order = RecipientOrder()
+    running: dict[bytes, Delivery] = {}
+    added: list[Delivery] = []
+    begun: list[Delivery] = []
 
-    def begin(key: str, item: int) -> None:
-        assert key not in running
-        running[key] = item
-        begun.append((key, item))
+    def begin(new: Delivery) -> None:
+        assert new.key not in running
+        running[new.key] = new
+        begun.append(new)
 
-    def end(key: str) -> None:
-        del running[key]
-        if (behind := order.done(key)) is not None:
-            begin(key, behind)
+    def end(key: bytes) -> None:
+        behind = order.done(running.pop(key))
+        if behind is not None:
+            begin(behind)
 
-    for number, (key, end_one) in enumerate(steps):
-        if order.add(key, number):
-            begin(key, number)
+    for key, end_one in steps:
+        added.append(delivery(key))
+        if order.add(added[-1]):
+            begin(added[-1])
         if end_one and running:
             end(next(iter(running)))
     while running:
         end(next(iter(running)))
-    for key in "abc":
-        items = [item for other, item in begun if other == key]
-        assert items == [number for number, (other, _) in enumerate(steps) if other == key]
+    for key in (b"a", b"b", b"c"):
+        assert [item for item in begun if item.key == key] == [item for item in added if item.key == key]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
-from tocsin.channel.retry_policy import Finish, Retry, Try, decide
+from tocsin.channel.retry_policy import Finish, Retry, Try, after_answer
 from tocsin.contracts.vocabulary import Reason, StatusName
 
 UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
@@ -45,7 +45,7 @@ def tries(answers: Sequence[Answer]) -> list[Try]:
 def test_ends(
     answers: Sequence[Answer], status: StatusName, reason: Reason | None, retryable: bool | None
 ) -> None:
-    finish = decide(tries(answers), now=NOW)
+    finish = after_answer(tries(answers), now=NOW)
     assert isinstance(finish, Finish)
     assert (finish.status, finish.reason, finish.retryable) == (status, reason, retryable)
 
@@ -63,14 +63,16 @@ def test_ends(
     ],
 )
 def test_another_attempt(answers: Sequence[Answer], delay: float) -> None:
-    retry = decide(tries(answers), now=NOW)
+    retry = after_answer(tries(answers), now=NOW)
     assert isinstance(retry, Retry)
     assert retry.due == pytest.approx(NOW + delay)
 
 
 def test_what_the_provider_said_is_kept() -> None:
-    accepted = decide(tries([Accepted(message_id="m", code="250", segments=2)]), now=NOW)
+    accepted = after_answer(tries([Accepted(message_id="m", code="250", segments=2)]), now=NOW)
     assert accepted == Finish(status=StatusName.SENT, message_id="m", code="250", segments=2)
-    exhausted = decide(tries([UNREACHABLE, UNREACHABLE, Throttled(code="429", detail="Slow down.")]), now=NOW)
+    exhausted = after_answer(
+        tries([UNREACHABLE, UNREACHABLE, Throttled(code="429", detail="Slow down.")]), now=NOW
+    )
     assert isinstance(exhausted, Finish)
     assert (exhausted.code, exhausted.detail) == ("429", "Slow down.")

@@ -28,6 +28,15 @@ async def test_no_more_calls_at_once_than_places_and_one_in_four_for_the_critica
     assert len(runners) == 8
 
 
+async def test_without_the_critical_lane_the_others_have_every_place(bench: "LaneBench"):
+    bench.configure("first", places=8)
+    await bench.open(lanes=[Lane.BULK])
+    bench.provider().let_go.clear()
+    shard, _ = bench.start(bench.context(Lane.BULK))
+    shard.put(*(bench.job(number) for number in range(50)))
+    await until(lambda: bench.provider().inside == 8)
+
+
 async def test_of_those_that_wait_critical_goes_first_and_the_others_take_turns(bench: "LaneBench"):
     bench.configure("first", places=1)
     await bench.open()
@@ -94,7 +103,7 @@ async def test_test_jobs_go_to_the_sandbox(bench: "LaneBench"):
 
 async def test_a_slow_provider_does_not_hold_up_another(bench: "LaneBench"):
     bench.configure("first", "second", places=1)
-    await bench.open(max_in_flight=10)
+    await bench.open(max_unrecorded=10)
     bench.provider("first").let_go.clear()
     shard, _ = bench.start()
     shard.put(*(bench.job(number) for number in range(100)))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client import Histogram
 
 from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected, Throttled
 from tocsin.contracts.codec import decode_intent, decode_status, encode
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
 
 JOBS = "t.jobs.sms.transactional"
 UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
+
+
+class Broken(Histogram):
+    """A metric that fails."""
+
+    def __init__(self) -> None:
+        """Registered nowhere."""
+
+    def observe(self, *_: Any) -> None:
+        raise RuntimeError("The metric is out of order.")
 
 
 def raise_version(bench: "LaneBench", recipient: str, version: int) -> None:
@@ -192,7 +203,7 @@ async def test_answers_become_statuses(bench: "LaneBench"):
 async def test_a_call_without_an_answer_in_time_is_ambiguous(bench: "LaneBench"):
     await bench.open()
     bench.provider().let_go.clear()
-    shard, _ = bench.start(bench.context(call_timeout=0.01))
+    shard, _ = bench.start(bench.context(send_timeout=0.01))
     shard.put(bench.job(1))
     await until(lambda: len(bench.statuses) == 1)
     (status,) = bench.statuses
@@ -297,7 +308,7 @@ async def test_outcomes_are_stored_however_often_the_broker_refuses(bench: "Lane
 
 
 async def test_no_more_begin_than_may_be_unrecorded(bench: "LaneBench"):
-    await bench.open(max_in_flight=10)
+    await bench.open(max_unrecorded=10)
     bench.publisher.flowing.clear()
     shards, _ = bench.start(partitions=2)
     critical, _ = bench.start(bench.context(Lane.CRITICAL))
@@ -311,6 +322,28 @@ async def test_no_more_begin_than_may_be_unrecorded(bench: "LaneBench"):
 
 
 # How it ends
+
+
+async def test_what_fails_before_a_call_ends_the_work_with_its_error(bench: "LaneBench"):
+    await bench.open()
+    context = bench.context()
+    context.age_seconds = Broken()
+    shard, work = bench.start(context)
+    shard.put(bench.job(1))
+    with pytest.raises(RuntimeError, match="out of order"):
+        await work
+    assert bench.provider().got == []
+
+
+async def test_what_fails_after_a_transaction_ends_the_work_with_its_error(bench: "LaneBench"):
+    await bench.open()
+    raise_version(bench, "ada", 5)
+    context = bench.context()
+    context.stage_seconds = context.stage_seconds | {"record": Broken()}
+    shard, work = bench.start(context)
+    shard.put(bench.job(1, recipient="ada", recipient_version=4))
+    with pytest.raises(RuntimeError, match="out of order"):
+        await work
 
 
 async def test_without_a_lease_nothing_is_sent_and_the_work_ends(bench: "LaneBench"):
@@ -330,7 +363,7 @@ async def test_without_a_lease_nothing_is_sent_and_the_work_ends(bench: "LaneBen
 
 async def test_a_lost_shard_harms_no_other(bench: "LaneBench"):
     """The runners are the process's: the lane of the lost shard has its places back, and other lanes go on."""
-    await bench.open(max_in_flight=4)
+    await bench.open(max_unrecorded=4)
     bench.provider().let_go.clear()
     lost, lost_work = bench.start(partitions=2)
     lost.put(*(bench.job(number) for number in range(4)))
@@ -416,7 +449,7 @@ async def test_what_waits_for_its_retry_begins_anew_at_the_next_owner(bench: "La
 
 async def test_what_a_revoked_shard_held_of_its_lane_is_free_at_once(bench: "LaneBench"):
     """A retry that waits counts in the lane's limit: other shards have its place before the drain has ended."""
-    await bench.open(max_in_flight=2)
+    await bench.open(max_unrecorded=2)
     provider = bench.provider()
     provider.answers["1"] = [Throttled(retry_after=2)]
     shard, work = bench.start()
@@ -485,7 +518,7 @@ async def test_a_drain_that_is_cancelled_ends_its_calls_and_writes_nothing_more(
 
 
 async def test_a_cancelled_work_frees_its_lane(bench: "LaneBench"):
-    await bench.open(max_in_flight=2)
+    await bench.open(max_unrecorded=2)
     bench.publisher.flowing.clear()
     shard, work = bench.start()
     shard.put(*(bench.job(number) for number in range(5)))

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+import pytest
+
 from tocsin.channel.shard_offsets import PARTITION_WINDOW, ShardOffsets
 from tocsin.kafka import (
     CommittedOffset,
@@ -14,6 +16,7 @@ from tocsin.kafka import (
     TopicPartition,
     read_back_metadata,
 )
+from tocsin.testing.until import until
 
 JOBS = TopicPartition("jobs", 0)
 
@@ -24,9 +27,13 @@ class Group:
     def __init__(self) -> None:
         self.positions = {JOBS: CommittedOffset(0, read_back_metadata(0))}
         self.committed: dict[TopicPartition, CommittedOffset] = {}
+        self.flowing = asyncio.Event()
+        """While it is not set, a commit reaches the broker and is not answered."""
+        self.flowing.set()
 
     async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         self.committed.update(positions)
+        await self.flowing.wait()
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, 0)
@@ -59,9 +66,11 @@ async def test_an_outcome_moves_the_place_where_later_outcomes_begin() -> None:
     assert group.committed == {JOBS: CommittedOffset(1, read_back_metadata(42))}
 
 
-async def test_after_a_transaction_that_committed_an_older_position_the_newer_one_is_committed_again() -> (
-    None
-):
+@pytest.mark.parametrize("kept", ["the transaction's", "the plain commit's"])
+async def test_after_a_transaction_the_position_is_committed_anew_whichever_the_broker_has_kept(
+    kept: str,
+) -> None:
+    """Offsets of a transaction and a plain commit that overlap: the broker keeps what it appended later."""
     group = Group()
     offsets = await begun(group)
     for number in range(3):
@@ -72,19 +81,64 @@ async def test_after_a_transaction_that_committed_an_older_position_the_newer_on
     offsets.finish(record(1))
     await offsets.commit()
     assert group.committed[JOBS].offset == 2
-    offsets.take(record(3))
-    await group.commit(positions)  # the transaction stands only now
+    if kept == "the transaction's":
+        group.committed.update(positions)
     offsets.finish_with(record(2), positions)
-    offsets.finish(record(3))
     await offsets.commit()
-    assert group.committed[JOBS].offset == 4
-    positions = {JOBS: CommittedOffset(1, read_back_metadata(0))}
-    offsets.take(record(4))
-    offsets.take(record(5))
-    await group.commit(positions)
-    offsets.finish_with(record(5), positions)
+    assert group.committed[JOBS].offset == 3
+
+
+@pytest.mark.parametrize("kept", ["the transaction's", "the plain commit's"])
+async def test_the_last_transaction_of_a_shard_leaves_no_position_behind(kept: str) -> None:
+    """Its position is the final one, and the commit overlapped: nothing changes after it, and yet it is committed."""
+    group = Group()
+    offsets = await begun(group)
+    for number in range(3):
+        offsets.take(record(number))
+    offsets.finish(record(0))
+    offsets.finish(record(1))
+    positions = offsets.position_after(record(2))
+    assert positions == {JOBS: CommittedOffset(3, read_back_metadata(0))}
     await offsets.commit()
-    assert group.committed[JOBS].offset == 4
+    if kept == "the transaction's":
+        group.committed.update(positions)
+    offsets.finish_with(record(2), positions)
+    await offsets.commit()
+    assert group.committed == positions
+
+
+async def test_a_transaction_that_ends_during_a_commit_has_it_made_again() -> None:
+    group = Group()
+    offsets = await begun(group)
+    for number in range(3):
+        offsets.take(record(number))
+    older = offsets.position_after(record(2))
+    offsets.finish(record(0))
+    group.flowing.clear()
+    committing = asyncio.create_task(offsets.commit())
+    await until(lambda: group.committed[JOBS].offset == 1)
+    group.committed.update(older)
+    offsets.finish_with(record(2), older)
+    group.flowing.set()
+    await committing
+    await offsets.commit()
+    assert group.committed[JOBS].offset == 1
+
+
+async def test_a_commit_that_was_cancelled_is_made_again() -> None:
+    group = Group()
+    offsets = await begun(group)
+    offsets.take(record(0))
+    offsets.finish(record(0))
+    group.flowing.clear()
+    committing = asyncio.create_task(offsets.commit())
+    await until(lambda: group.committed[JOBS].offset == 1)
+    committing.cancel()
+    await asyncio.wait([committing])
+    group.committed.clear()
+    group.flowing.set()
+    await offsets.commit()
+    assert group.committed[JOBS].offset == 1
 
 
 async def test_reading_goes_on_once_there_is_room() -> None:

@@ -9,7 +9,7 @@ from tocsin.channel.delivery import Delivery
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
-from tocsin.channel.retry_policy import Finish, Retry, Try, decide, uncertain
+from tocsin.channel.retry_policy import Finish, Retry, Try, after_answer, end_without_call
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.kafka import LeaseLost
@@ -20,15 +20,12 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reevaluate:
-    """Something was taken away from the recipient since the decision: the router has to decide again."""
-
-
-NOBODY_KNOWS = Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
+class Recheck:
+    """Something was taken away from the recipient since the decision: the router has to check it again."""
 
 
 class Attempts:
-    """The attempts of one lane. `call_timeout` in seconds bounds each whole provider call."""
+    """The attempts of one lane. `send_timeout` in seconds bounds each whole provider call, however long the provider's own timeout is."""
 
     def __init__(
         self,
@@ -37,20 +34,20 @@ class Attempts:
         lane: Lane,
         pool: ProviderPool,
         versions: RecipientVersions,
-        call_timeout: float,
+        send_timeout: float,
         clock: Clock,
     ) -> None:
         self._channel = channel
         self._lane = lane
         self._pool = pool
         self._versions = versions
-        self._call_timeout = call_timeout
-        self._too_late = Ambiguous(detail=f"No answer within {call_timeout:g} s.")
+        self._send_timeout = send_timeout
+        self._too_late = Ambiguous(detail=f"No answer within {send_timeout:g} s.")
         self._clock = clock
 
-    async def make(
+    async def attempt(
         self, delivery: Delivery, provider: Provider, *, lease_ok: Callable[[], bool]
-    ) -> Finish | Retry | Reevaluate:
+    ) -> Finish | Retry | Recheck:
         """Hand the job over once, unless something forbids it; the call is noted in the delivery's tries.
 
         After a call whose answer was ambiguous nothing ends as if it had not been sent: what makes another call unnecessary
@@ -58,28 +55,28 @@ class Attempts:
         """
         job = delivery.job
         if recording(job.traceparent):
-            waited = self._clock.monotonic() - delivery.routed_at
+            waited = self._clock.monotonic() - delivery.enqueued_at
             record_span("wait_for_provider", job.traceparent, seconds=waited, provider=provider.name)
         if not lease_ok():
             metrics.lease_lost.labels(self._channel.dispatcher, self._lane).inc()
             raise LeaseLost("The lease ran out before a provider call.")
-        if instead := self._instead(job):
-            return NOBODY_KNOWS if uncertain(delivery.tries) else instead
+        if (without_call := self._guard(job)) is not None:
+            return end_without_call(delivery.tries, without_call)
         answer = await self._call(job, provider)
         delivery.tries.append(Try(provider.name, answer))
         now = self._clock.monotonic()
-        decision = decide(delivery.tries, now=now)
-        if isinstance(decision, Retry):
+        next_step = after_answer(delivery.tries, now=now)
+        if isinstance(next_step, Retry):
             metrics.send_retries.labels(self._channel, self._lane, provider.name).inc()
-            log.info("will try again", attempt=len(delivery.tries), seconds=round(decision.due - now, 3))
-        return decision
+            log.info("will try again", attempt=len(delivery.tries), seconds=round(next_step.due - now, 3))
+        return next_step
 
-    def _instead(self, job: Job) -> Finish | Reevaluate | None:
-        """What becomes of the job without a call."""
+    def _guard(self, job: Job) -> Finish | Recheck | None:
+        """What becomes of the job without a call; None: the call may be made."""
         if job.expires_at <= self._clock.now():
             return Finish(status=StatusName.EXPIRED)
         if self._versions.is_stale(job):
-            return Reevaluate()
+            return Recheck()
         return None
 
     async def _call(self, job: Job, provider: Provider) -> Answer:
@@ -93,7 +90,7 @@ class Attempts:
         return answer
 
     async def _bounded(self, job: Job, provider: Provider) -> Answer:
-        deadline = _Deadline(self._call_timeout)
+        deadline = _Deadline(self._send_timeout)
         try:
             return await provider.send(job)
         except asyncio.CancelledError:

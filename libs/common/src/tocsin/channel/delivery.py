@@ -10,9 +10,9 @@ from tocsin.kafka import ConsumerRecord
 
 
 class Carrier(Protocol):
-    """Whose deliveries these are: a shard, as the providers' queues and runners know it."""
+    """Whose deliveries these are: a ShardDelivery, as the providers' queues and runners know it."""
 
-    def route(self, delivery: "Delivery") -> None:
+    def enqueue(self, delivery: "Delivery") -> None:
         """Choose a provider and put the delivery into its queue."""
         ...
 
@@ -25,17 +25,17 @@ class Carrier(Protocol):
 class Delivery:
     """A job that was read and has no outcome yet. It waits in one queue or is in one runner's hands, never both."""
 
-    shard: Carrier
+    carrier: Carrier
     record: ConsumerRecord
     job: Job
     key: bytes
     """The recipient's: their deliveries go one after the other."""
     taken_at: float
     """When it was read. All times are monotonic seconds."""
-    routed_at: float = 0.0
+    enqueued_at: float = 0.0
     """When it came into its provider's queue, the last time."""
     begun_at: float = 0.0
     """When a runner first had it."""
-    holds_place: bool = False
-    """Whether it counts as begun in its lane: from its first runner until its outcome is recorded."""
+    counts_in_lane_limit: bool = False
+    """True from its first runner until its outcome is recorded, or until it is given up."""
     tries: list[Try] = field(default_factory=list)

@@ -49,7 +49,7 @@ class Dispatcher:
             path=settings.providers_file,
             kinds=kinds,
             lanes=settings.lanes,
-            max_in_flight=settings.max_in_flight,
+            max_unrecorded=settings.max_in_flight,
             clock=self.clock,
         )
         self._limits = {topic.name: topic.max_message_bytes for topic in self.topics.all()}
@@ -80,6 +80,7 @@ class Dispatcher:
 
     def _group(self, lane: Lane) -> ConsumerGroup[FencedShard]:
         settings, timeouts = self.settings, timeouts_for(lane)
+        # Of a shard's bytes two thirds are for jobs that were taken, and one for records fetched and not taken yet.
         bytes_of_shard = settings.window_bytes // (len(settings.lanes) * settings.shards)
         context = LaneContext(
             channel=self.channel,
@@ -90,7 +91,7 @@ class Dispatcher:
             offsets=self.offsets,
             versions=self.versions,
             clock=self.clock,
-            call_timeout=timeouts.send_timeout,
+            send_timeout=timeouts.send_timeout,
             window_bytes=bytes_of_shard * 2 // 3,
         )
 

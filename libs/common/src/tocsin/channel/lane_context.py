@@ -13,7 +13,7 @@ from tocsin.runtime import Clock
 class LaneContext:
     """The names of one lane of one channel, and what a ShardDelivery works with. Nothing here changes while it works.
 
-    `call_timeout` in seconds bounds a provider call, `window_bytes` the jobs that one shard holds.
+    `send_timeout` in seconds bounds a provider call (see Attempts), `window_bytes` the jobs that one shard holds.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class LaneContext:
         offsets: Offsets,
         versions: RecipientVersions,
         clock: Clock,
-        call_timeout: float,
+        send_timeout: float,
         window_bytes: int,
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
@@ -38,10 +38,11 @@ class LaneContext:
         self.status = topics.status(lane)
         self.intents = topics.intents(lane)
         self.dead = topics.dead(self.service)
+        self.dead_bytes = next(topic.max_message_bytes for topic in topics.all() if topic.name == self.dead)
         self.pool = pool
         self.limit = pool.lane_limits[lane]
         self.attempts = Attempts(
-            channel=channel, lane=lane, pool=pool, versions=versions, call_timeout=call_timeout, clock=clock
+            channel=channel, lane=lane, pool=pool, versions=versions, send_timeout=send_timeout, clock=clock
         )
         self.invalid_records = InvalidRecordLimit(group=self.group)
         self.publisher = publisher

@@ -1,5 +1,7 @@
 """Which jobs of one partition are unfinished, and so how far its offset may be committed.
 
+Nobody reads the outcome log back yet. The outcome position is committed already, so that a later release can.
+
 An offset is committed below the lowest unfinished job. Beside it stands the outcome position: where on the partition
 of `status` an owner must begin to read to find every outcome of the jobs from that offset on.
 """
@@ -22,10 +24,11 @@ class CommitPoint:
 
 
 class OffsetTracker:
-    """The jobs of one partition between the committed offset and the newest taken.
+    """The jobs of one partition from the committed offset to the newest taken.
 
-    `offset` and `outcome_position` are as committed; `outcome_end` is an offset that the `status` partition is known to
-    have reached; jobs below `replayed_below` may have been taken by a former owner, so they keep `outcome_position`.
+    `offset` and `outcome_position` are what the former owner committed. `outcome_end` is an offset that the `status`
+    partition has reached: outcomes of jobs that nobody has taken before stand there or behind it. The former owner may have
+    taken jobs below `replayed_below`, so their outcomes may stand anywhere from `outcome_position` on.
     """
 
     def __init__(self, *, offset: int, outcome_position: int, outcome_end: int, replayed_below: int) -> None:

@@ -1,35 +1,33 @@
 """Jobs of one recipient go one after the other; those of different recipients side by side."""
 
 from collections import deque
-from collections.abc import Hashable
-from typing import Generic, TypeVar
 
-T = TypeVar("T")
+from tocsin.channel.delivery import Delivery
 
 
-class RecipientOrder(Generic[T]):
-    """Lets one item of each key go on; those added meanwhile follow one by one, in the order in which they came."""
+class RecipientOrder:
+    """Lets one delivery of each recipient go on; those added meanwhile follow one by one, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._behind: dict[
-            Hashable, deque[T] | None
-        ] = {}  # None: nothing waits behind, which is nearly always so
+        self._behind: dict[bytes, deque[Delivery] | None] = {}
+        """What waits behind a recipient's delivery; None where nothing does, which is nearly always so."""
 
-    def add(self, key: Hashable, item: T) -> bool:
-        """Whether the item may go on at once; else it waits behind those of its key."""
+    def add(self, delivery: Delivery) -> bool:
+        """Whether the delivery may go on at once; else it waits behind those of its recipient."""
+        key = delivery.key
         if key not in self._behind:
             self._behind[key] = None
             return True
         behind = self._behind[key]
         if behind is None:
             behind = self._behind[key] = deque()
-        behind.append(item)
+        behind.append(delivery)
         return False
 
-    def done(self, key: Hashable) -> T | None:
-        """The item of this key that went on has ended: returns the one that may go on now, if one waits."""
-        behind = self._behind[key]
+    def done(self, delivery: Delivery) -> Delivery | None:
+        """The delivery has ended: returns the one of its recipient that may go on now, if one waits."""
+        behind = self._behind[delivery.key]
         if behind:
             return behind.popleft()
-        del self._behind[key]
+        del self._behind[delivery.key]
         return None

@@ -9,11 +9,10 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.intents import DeliveryRef
 from tocsin.contracts.statuses import status_of
-from tocsin.contracts.topics import MIB
 from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.kafka import ConsumerRecord, ProducerRecord
 
-_REEVALUATED = Finish(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryable=True)
+_RECHECK = Finish(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryable=True)
 
 
 def outcome_of(context: LaneContext, delivery: Delivery, finish: Finish) -> ProducerRecord:
@@ -24,8 +23,8 @@ def outcome_of(context: LaneContext, delivery: Delivery, finish: Finish) -> Prod
     )
 
 
-def reevaluation_of(context: LaneContext, delivery: Delivery) -> list[ProducerRecord]:
-    """The intent that has this one delivery decided again, under the recipient's version of today, and its deferral."""
+def recheck_of(context: LaneContext, delivery: Delivery) -> list[ProducerRecord]:
+    """The intent to check this one delivery again, under the recipient's version of today, and its deferral."""
     job = delivery.job
     intent = msgspec.structs.replace(
         job.intent,
@@ -35,7 +34,7 @@ def reevaluation_of(context: LaneContext, delivery: Delivery) -> list[ProducerRe
     )
     return [
         ProducerRecord(context.intents, delivery.key, encode(intent)),
-        _status(context, delivery, _REEVALUATED, provider=None, attempt=0),
+        _status(context, delivery, _RECHECK, provider=None, attempt=0),
     ]
 
 
@@ -48,9 +47,10 @@ def dead_letter_of(context: LaneContext, record: ConsumerRecord, detail: str) ->
         origin=record.ref,
         at=context.clock.now(),
     )
+    largest = context.dead_bytes
     return ProducerRecord(
         context.dead,
-        *truncate_to_fit(letter, key=record.key, value=record.value, headers=record.headers, largest=4 * MIB),
+        *truncate_to_fit(letter, key=record.key, value=record.value, headers=record.headers, largest=largest),
     )
 
 

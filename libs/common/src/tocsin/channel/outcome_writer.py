@@ -17,26 +17,26 @@ TRY_AGAIN_AFTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class PendingOutcome:
-    """A record to store, and what to do once it is."""
+class PendingRecord:
+    """A record to store, an outcome or a dead letter, and what to do once it is."""
 
-    outgoing: ProducerRecord
+    record: ProducerRecord
     stored: Callable[[RecordMetadata], None]
 
 
 class OutcomeWriter:
-    """The outcomes of one shard under one assignment: taken with `add`, stored while `run` runs."""
+    """The outcomes and dead letters of one shard under one assignment: taken with `add`, stored while `run` runs."""
 
     def __init__(self, *, publisher: Publisher, failpoints: Failpoints) -> None:
         self._publisher = publisher
         self._failpoints = failpoints
-        self._pending: list[PendingOutcome] = []
+        self._pending: list[PendingRecord] = []
         self._something_new = asyncio.Event()
         self._closed = False
 
-    def add(self, outcome: PendingOutcome) -> None:
+    def add(self, pending: PendingRecord) -> None:
         """Store this one, too."""
-        self._pending.append(outcome)
+        self._pending.append(pending)
         self._something_new.set()
 
     def close(self) -> None:
@@ -51,13 +51,13 @@ class OutcomeWriter:
                 self._something_new.clear()
                 await self._something_new.wait()
                 continue
-            outcomes, self._pending = self._pending, []
+            batch, self._pending = self._pending, []
             await self._failpoints.reach("before_outcome")
-            places = await self._store([outcome.outgoing for outcome in outcomes])
+            stored = await self._store([pending.record for pending in batch])
             await self._failpoints.reach("after_outcome")
-            for outcome, place in zip(outcomes, places, strict=True):
-                outcome.stored(place)
-            if len(outcomes) >= SEVERAL and not self._closed:
+            for pending, metadata in zip(batch, stored, strict=True):
+                pending.stored(metadata)
+            if len(batch) >= SEVERAL and not self._closed:
                 await asyncio.sleep(GATHER)
 
     async def _store(self, records: Sequence[ProducerRecord]) -> list[RecordMetadata]:

@@ -20,19 +20,23 @@ class PriorityLimiter:
         self._passed_over = 0
         """How many critical calls in a row began while another lane waited."""
 
-    def critical_next(self, *, critical: bool, others: bool) -> bool | None:
-        """Whether the next call is critical, when `critical` and `others` say who waits; None: nobody may begin now."""
-        if critical and self._taken < self._places:
-            return not (others and self._passed_over == FAIR - 1)
-        if others and self._taken < self._open_to_all:
-            return False
-        return None
+    def critical_may_begin(self, *, others_wait: bool) -> bool:
+        """Whether a critical call that waits may begin now."""
+        return self._taken < self._places and not (others_wait and self._others_turn)
+
+    def other_may_begin(self, *, critical_waits: bool) -> bool:
+        """Whether a call of another lane that waits may begin now. Ask only when no critical call may begin."""
+        return self._taken < (self._places if critical_waits and self._others_turn else self._open_to_all)
 
     def acquire(self, *, critical: bool, others_wait: bool) -> None:
-        """A call begins, as `critical_next` said; `others_wait`: another lane waited, too."""
+        """A call begins; `others_wait`: another lane waited, too."""
         self._taken += 1
         self._passed_over = self._passed_over + 1 if critical and others_wait else 0
 
     def release(self) -> None:
         """A call has ended."""
         self._taken -= 1
+
+    @property
+    def _others_turn(self) -> bool:
+        return self._passed_over == FAIR - 1

@@ -11,13 +11,16 @@ class Provider(Protocol):
 
     name: str
     """The instance's name, unique in its dispatcher: a metric label and a status field."""
-    kind: str
 
     async def open(self) -> None:
         """Prepare; need not connect."""
 
     async def send(self, job: Job) -> Answer:
-        """Hand one job over, within the provider's own call timeout."""
+        """Hand one job over, within the provider's own call timeout.
+
+        A call that is cancelled must end with CancelledError, never with an answer: only so does the dispatcher know
+        whether the call ended by itself.
+        """
         ...
 
     async def close(self) -> None:

@@ -7,44 +7,16 @@ task. Runners belong to the process: all lanes and shards share them.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from tocsin.channel.delivery import Carrier, Delivery
+from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.priority_limiter import PriorityLimiter
 from tocsin.channel.provider import Provider
 from tocsin.contracts.vocabulary import Lane
 
-RESERVED_SHARE = 4
-"""One in so many of an instance's places is kept for the critical lane."""
-
-
-class LaneLimit:
-    """How many deliveries of a lane may be begun and not yet recorded: at the limit no runner begins another.
-
-    Calls are limited by an instance's places. This is backpressure: it is reached where outcomes are stored more slowly than
-    calls end, or where very many wait for a retry. `has_room` is called when a delivery may begin again.
-    """
-
-    def __init__(self, limit: int, *, has_room: Callable[[], None]) -> None:
-        self._limit = limit
-        self._has_room = has_room
-        self._begun = 0
-
-    @property
-    def reached(self) -> bool:
-        """Whether no delivery may begin."""
-        return self._begun >= self._limit
-
-    def begin(self) -> None:
-        """A delivery has begun."""
-        self._begun += 1
-
-    def end(self) -> None:
-        """A delivery that had begun is recorded, or given up."""
-        was_reached = self.reached
-        self._begun -= 1
-        if was_reached:
-            self._has_room()
+RESERVED_ONE_IN = 4
+"""One of so many of an instance's places is kept for the critical lane, if this process serves it."""
 
 
 class _Queue:
@@ -60,19 +32,19 @@ class _Queue:
         return bool(self._begun) or (bool(self._new) and not self._limit.reached)
 
     def put(self, delivery: Delivery) -> None:
-        (self._begun if delivery.holds_place else self._new).append(delivery)
+        (self._begun if delivery.counts_in_lane_limit else self._new).append(delivery)
 
     def take(self) -> Delivery:
         return self._begun.popleft() if self._begun else self._new.popleft()
 
-    def drop(self, shard: Carrier | None) -> list[Delivery]:
-        """Take out what belongs to the shard; without one, everything."""
+    def drop(self, carrier: Carrier | None) -> list[Delivery]:
+        """Take out what belongs to the carrier; without one, everything."""
         waiting = [*self._begun, *self._new]
         self._begun.clear()
         self._new.clear()
         dropped = []
         for delivery in waiting:
-            if shard is None or delivery.shard is shard:
+            if carrier is None or delivery.carrier is carrier:
                 dropped.append(delivery)
             else:
                 self.put(delivery)
@@ -80,6 +52,8 @@ class _Queue:
 
 
 class _Runner:
+    """A runner's task, and the delivery in its hands."""
+
     task: "asyncio.Task[None]"
     delivery: Delivery | None = None
 
@@ -91,13 +65,14 @@ class ProviderInstance:
         self.name = provider.name
         self._provider = provider
         self._places = places
-        self._limiter = PriorityLimiter(places=places, reserved=places // RESERVED_SHARE)
+        reserved = places // RESERVED_ONE_IN if Lane.CRITICAL in lanes else 0
+        self._limiter = PriorityLimiter(places=places, reserved=reserved)
         self._queues = {lane: _Queue(limit) for lane, limit in lanes.items()}
         self._critical = self._queues.get(Lane.CRITICAL)
         self._others = deque(queue for lane, queue in self._queues.items() if lane is not Lane.CRITICAL)
         self._runners: set[_Runner] = set()
         self._idle: list[asyncio.Future[None]] = []
-        self._one_is_coming = False
+        self._runner_woken = False
         self._retired = False
 
     async def open(self) -> None:
@@ -110,29 +85,29 @@ class ProviderInstance:
         self.wake()
 
     def wake(self) -> None:
-        """Have one more runner look for work, if there is any that may begin; before it begins, it wakes the next.
+        """Have one more runner look for work, if there is any that may begin. Before it begins, it wakes the next.
 
-        So many deliveries that come at once wake no more runners than find work.
+        So when many deliveries come at once, no more runners are woken than there is work for.
         """
-        if self._one_is_coming or self._retired or self._next_queue() is None:
+        if self._runner_woken or self._retired or self._next_queue() is None:
             return
         if self._idle:
-            self._one_is_coming = True
+            self._runner_woken = True
             self._idle.pop().set_result(None)
         elif len(self._runners) < self._places:
-            self._one_is_coming = True
+            self._runner_woken = True
             runner = _Runner()
             runner.task = asyncio.create_task(self._run(runner), name=f"runner of {self.name}")
             self._runners.add(runner)
 
-    def drop(self, shard: Carrier) -> list[Delivery]:
-        """Take out of the queues what belongs to the shard."""
-        return [delivery for queue in self._queues.values() for delivery in queue.drop(shard)]
+    def drop(self, carrier: Carrier) -> list[Delivery]:
+        """Take out of the queues what belongs to the carrier."""
+        return [delivery for queue in self._queues.values() for delivery in queue.drop(carrier)]
 
-    def cancel(self, shard: Carrier) -> list["asyncio.Task[None]"]:
-        """Cancel the calls under way for the shard; the tasks returned end soon. Other runners take their places."""
+    def cancel(self, carrier: Carrier) -> list["asyncio.Task[None]"]:
+        """Cancel the calls under way for the carrier; the tasks returned end soon. Other runners take their places."""
         tasks = [
-            runner.task for runner in self._runners if runner.delivery and runner.delivery.shard is shard
+            runner.task for runner in self._runners if runner.delivery and runner.delivery.carrier is carrier
         ]
         for task in tasks:
             task.cancel()
@@ -156,7 +131,7 @@ class ProviderInstance:
     # Runners
 
     async def _run(self, runner: _Runner) -> None:
-        self._one_is_coming = False
+        self._runner_woken = False
         try:
             while not self._retired:
                 delivery = self._take()
@@ -166,7 +141,7 @@ class ProviderInstance:
                 self.wake()
                 runner.delivery = delivery
                 try:
-                    await delivery.shard.carry(delivery, self._provider)
+                    await delivery.carrier.carry(delivery, self._provider)
                 finally:
                     runner.delivery = None
                     self._limiter.release()
@@ -178,7 +153,7 @@ class ProviderInstance:
         turn = asyncio.get_running_loop().create_future()
         self._idle.append(turn)
         await turn
-        self._one_is_coming = False
+        self._runner_woken = False
 
     def _take(self) -> Delivery | None:
         queue = self._next_queue()
@@ -192,15 +167,14 @@ class ProviderInstance:
         return queue.take()
 
     def _next_queue(self) -> _Queue | None:
+        """The queue whose first delivery may begin now."""
         critical = self._critical if self._critical and self._critical.ready else None
         other = self._waiting_other()
-        match self._limiter.critical_next(critical=critical is not None, others=other is not None):
-            case True:
-                return critical
-            case False:
-                return other
-            case None:
-                return None
+        if critical and self._limiter.critical_may_begin(others_wait=other is not None):
+            return critical
+        if other and self._limiter.other_may_begin(critical_waits=critical is not None):
+            return other
+        return None
 
     def _waiting_other(self) -> _Queue | None:
         return next((queue for queue in self._others if queue.ready), None)

@@ -14,6 +14,7 @@ from prometheus_client import Counter, Histogram
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.channel.delivery import Carrier, Delivery
+from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.provider_config import (
     FileStates,
     InstanceConfig,
@@ -22,7 +23,7 @@ from tocsin.channel.provider_config import (
     file_state,
     read_providers,
 )
-from tocsin.channel.provider_instance import LaneLimit, ProviderInstance
+from tocsin.channel.provider_instance import ProviderInstance
 from tocsin.channel.retry_policy import Try, uncertain
 from tocsin.channel.sandbox import Sandbox
 from tocsin.contracts.jobs import Job
@@ -38,7 +39,7 @@ SANDBOX_PLACES = 1_000
 class ProviderPool:
     """A `tocsin.runtime.Component`. Reads the file when it is made: raises ProvidersInvalid.
 
-    `max_in_flight` is the limit of each of `lanes` (see LaneLimit).
+    `max_unrecorded` is the limit of each of `lanes` (see LaneLimit).
     """
 
     name = "providers"
@@ -50,7 +51,7 @@ class ProviderPool:
         path: Path,
         kinds: Mapping[str, ProviderKind[Any]],
         lanes: Sequence[Lane],
-        max_in_flight: int,
+        max_unrecorded: int,
         clock: Clock | None = None,
         poll_seconds: float = 5.0,
     ) -> None:
@@ -59,7 +60,7 @@ class ProviderPool:
         self._kinds = kinds
         self._clock = clock or SystemClock()
         self._poll_seconds = poll_seconds
-        self.lane_limits = {lane: LaneLimit(max_in_flight, has_room=self._wake) for lane in lanes}
+        self.lane_limits = {lane: LaneLimit(max_unrecorded, on_room=self._wake) for lane in lanes}
         self._file_states: FileStates = {}
         self._configs = {config.name: config for config in read_providers(path, kinds, self._file_states)}
         self._instances: dict[str, ProviderInstance] = {}
@@ -72,11 +73,6 @@ class ProviderPool:
         self._seconds: dict[tuple[Lane, str], Histogram] = {}
 
     # Choosing
-
-    @property
-    def instances(self) -> list[ProviderInstance]:
-        """Those in use, in the file's order: the first is the default."""
-        return list(self._instances.values())
 
     def choose(self, job: Job, tried: Sequence[Try] = ()) -> ProviderInstance | None:
         """Where the job goes: test jobs to the sandbox, others to the first provider they name that exists here, without
@@ -93,7 +89,10 @@ class ProviderPool:
         return chosen
 
     def report(self, provider: str, lane: Lane, answer: Answer, *, seconds: float) -> None:
-        """A call to the instance named `provider` took so long and was answered so."""
+        """A call to the instance named `provider` took so long and was answered so.
+
+        Nothing but metrics follows from it yet. It stands here because whoever chooses instances is to learn how they do.
+        """
         kind = type(answer)
         sends, took = self._sends.get((lane, provider, kind)), self._seconds.get((lane, provider))
         if sends is None or took is None:
@@ -103,15 +102,15 @@ class ProviderPool:
         sends.inc()
         took.observe(seconds)
 
-    # What a shard takes back
+    # What a carrier takes back
 
-    def drop(self, shard: Carrier) -> list[Delivery]:
-        """Take the shard's deliveries out of all queues."""
-        return [delivery for instance in self._all for delivery in instance.drop(shard)]
+    def drop(self, carrier: Carrier) -> list[Delivery]:
+        """Take the carrier's deliveries out of all queues."""
+        return [delivery for instance in self._all for delivery in instance.drop(carrier)]
 
-    async def cancel(self, shard: Carrier) -> None:
-        """Cancel the shard's calls under way, and wait until they have ended."""
-        calls = [call for instance in [*self._all, *self._retired] for call in instance.cancel(shard)]
+    async def cancel(self, carrier: Carrier) -> None:
+        """Cancel the carrier's calls under way, and wait until they have ended."""
+        calls = [call for instance in [*self._all, *self._retired] for call in instance.cancel(carrier)]
         if calls:
             await asyncio.wait(calls)
 
@@ -180,7 +179,7 @@ class ProviderPool:
         self._retired[instance] = asyncio.create_task(instance.close())
         self._retired[instance].add_done_callback(lambda _: self._retired.pop(instance, None))
         for delivery in waiting:
-            delivery.shard.route(delivery)
+            delivery.carrier.enqueue(delivery)
 
 
 _NAMES = {

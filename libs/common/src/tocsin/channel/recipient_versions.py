@@ -25,6 +25,3 @@ class RecipientVersions:
         """Whether something was taken away from the recipient after the job was decided."""
         newest = self._versions.get(recipient_key(job.tenant, job.recipient))
         return newest is not None and newest > job.recipient_version
-
-    def __len__(self) -> int:
-        return len(self._versions)

@@ -1,20 +1,22 @@
 """What follows from a provider's answer: the delivery's end, or another attempt in a moment.
 
-Attempts are made again within the process, `ATTEMPTS` in all and within a second or two. What is still not sent then ends
+Attempts are made again within the process, `ATTEMPTS` in all, with at most 2 s between two attempts. What is still not sent then ends
 as `failed(retries_exhausted)`, what is still uncertain as `unknown`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.contracts.vocabulary import Reason, StatusName
 
+T = TypeVar("T")
+
 ATTEMPTS = 3
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 2.0
-"""Seconds. A provider that asks for longer is not waited for: the attempts are used up sooner."""
+"""Seconds. A provider that asks for longer is not waited for: the delivery ends at once, as `failed` or `unknown`."""
 
 
 class Try(NamedTuple):
@@ -46,14 +48,25 @@ class Retry:
 
 RetryDecision = Finish | Retry
 
+UNKNOWN_END = Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
+"""How a delivery ends that no further call is made for, but that an earlier one may have sent."""
+
 
 def uncertain(tries: Sequence[Try]) -> bool:
     """Whether one of these calls may have sent the message although its provider did not say so."""
     return any(isinstance(attempt.answer, Ambiguous) for attempt in tries)
 
 
-def decide(tries: Sequence[Try], *, now: float) -> RetryDecision:  # noqa: PLR0911 - one for each end
-    """What follows from the last of `tries`, in view of those before it; `now` in seconds, on any clock."""
+def end_without_call(tries: Sequence[Try], end: T) -> T | Finish:
+    """`end`, which makes another call unnecessary; or `UNKNOWN_END` if it would claim too much after these tries."""
+    return UNKNOWN_END if uncertain(tries) else end
+
+
+def after_answer(tries: Sequence[Try], *, now: float) -> RetryDecision:  # noqa: PLR0911 - one for each end
+    """What follows from the last of `tries`, in view of those before it; `now` in seconds, on any clock.
+
+    A refusal ends the delivery as `failed` even after an ambiguous answer: the provider itself says what it will never take.
+    """
     answer, attempt = tries[-1].answer, len(tries)
     match answer:
         case Accepted(message_id=message_id, code=code, segments=segments):

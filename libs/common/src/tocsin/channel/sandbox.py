@@ -7,7 +7,6 @@ Each channel's line in `tocsin.contracts.channels` lists its special addresses, 
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.contracts.channels import CHANNELS, SandboxBehaviour
@@ -21,8 +20,6 @@ class Sandbox:
     """The provider of jobs with `test`. A second send has the same message id as the first, and sends as little."""
 
     name = "sandbox"
-    kind = "sandbox"
-    idempotency: Literal["native", "collapse", "none"] = "native"
 
     def __init__(
         self, *, channel: Channel, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

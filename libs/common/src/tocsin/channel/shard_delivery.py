@@ -4,9 +4,11 @@
                                         ▲                                │
                                         └────────── retry, when due ◀────┘            ─▶ offset below the lowest unfinished
 
+Nobody reads the outcome log back yet. The position from which to read it is committed already, so that a later release can.
+
 Killed at any await, it loses nothing: an offset is committed only after the outcomes below it are stored. What was begun
-and not recorded is begun again by the next owner, and, until outcomes are read back on assignment, so is what was recorded
-above a job that had not ended.
+and not recorded is begun again by the next owner; so is, for the same reason, what was recorded above a job that had not
+ended.
 
 When the shard is revoked, what waits is dropped at once and begins anew at the next owner, in its recipient's queue as in a
 provider's, and also between two attempts, whatever the first one's answer was: the next owner does not learn that it was
@@ -18,14 +20,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from tocsin.channel.attempts import NOBODY_KNOWS, Reevaluate
+from tocsin.channel.attempts import Recheck
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.order import RecipientOrder
-from tocsin.channel.outcome_records import dead_letter_of, outcome_of, reevaluation_of
-from tocsin.channel.outcome_writer import OutcomeWriter, PendingOutcome
+from tocsin.channel.outcome_records import dead_letter_of, outcome_of, recheck_of
+from tocsin.channel.outcome_writer import OutcomeWriter, PendingRecord
 from tocsin.channel.provider import Provider
-from tocsin.channel.retry_policy import Finish, Retry, uncertain
+from tocsin.channel.retry_policy import Finish, Retry, end_without_call
 from tocsin.channel.shard_offsets import ShardOffsets
 from tocsin.contracts.codec import Unreadable, decode_job, describe_error
 from tocsin.contracts.ids import recipient_key
@@ -49,12 +51,16 @@ NO_PROVIDER = Finish(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, r
 
 
 class ShardDelivery:
-    """One shard under one assignment. Runners call `carry`; all else is a step of `run` or follows from `carry`."""
+    """One shard under one assignment.
+
+    Runners call `carry`, and a pool that replaces a provider instance calls `enqueue` for what waited there. All else is a
+    step of `run`, or follows from these two.
+    """
 
     def __init__(self, context: LaneContext, shard: FencedShard) -> None:
         self._context = context
         self._shard = shard
-        self._order: RecipientOrder[Delivery] = RecipientOrder()
+        self._order = RecipientOrder()
         self._retries: dict[Delivery, asyncio.TimerHandle] = {}
         """What waits until its next attempt is due: the event loop's timers are the queue."""
         self._outcomes = OutcomeWriter(publisher=context.publisher, failpoints=context.failpoints)
@@ -94,14 +100,14 @@ class ShardDelivery:
         try:
             revoked = self._start(self._shard.revoked.wait(), "wait for revocation")
             reading = self._start(self._read(), "read jobs")
-            recording = self._start(self._outcomes.run(), "record outcomes")
+            writing_outcomes = self._start(self._outcomes.run(), "record outcomes")
             self._start(self._offsets.commit_regularly(), "commit")
             await self._until(revoked.done)
             reading.cancel()
             self._drop_what_waits()
             await self._until(lambda: not self._under_way)
             self._outcomes.close()
-            await self._until(recording.done)
+            await self._until(writing_outcomes.done)
         finally:
             self._over = True
             for task in self._tasks:
@@ -141,13 +147,16 @@ class ShardDelivery:
         return self._over or self._shard.revoked.is_set()
 
     def _drop_what_waits(self) -> None:
-        """Give up everything that is in no runner's hands."""
+        """Take this shard's deliveries out of the providers' queues and stop its retries.
+
+        What waits behind another delivery of its recipient is simply forgotten.
+        """
         for timer in self._retries.values():
             timer.cancel()
         waiting = [*self._retries, *self._context.pool.drop(self)]
         self._retries.clear()
         for delivery in waiting:
-            self._free_place(delivery)
+            self._leave_lane_limit(delivery)
 
     # Reading
 
@@ -170,8 +179,8 @@ class ShardDelivery:
         self._context.invalid_records.saw(valid=1)
         key = recipient_key(job.tenant, job.recipient)
         delivery = Delivery(self, record, job, key, taken_at=self._context.clock.monotonic())
-        if self._order.add(key, delivery):
-            self.route(delivery)
+        if self._order.add(delivery):
+            self.enqueue(delivery)
 
     def _bury(self, record: ConsumerRecord, detail: str) -> None:
         """An unreadable job is a broken release's: set it aside, and stop when there are many."""
@@ -180,71 +189,71 @@ class ShardDelivery:
         metrics.dead_letters.labels(context.service, context.lane, Reason.RECORD_UNREADABLE).inc()
         log.error("job unreadable", origin=record.ref, reason=detail)
         letter = dead_letter_of(context, record, detail)
-        self._outcomes.add(PendingOutcome(letter, lambda _: self._offsets.finish(record)))
+        self._outcomes.add(PendingRecord(letter, lambda _: self._offsets.finish(record)))
 
     # Delivering
 
-    def route(self, delivery: Delivery | None) -> None:
+    def enqueue(self, delivery: Delivery | None) -> None:
         """Put it into the queue of its provider. Without a provider it ends at once, and the next of its recipient's follows."""
         while delivery is not None:
             if self._ending:
-                self._free_place(delivery)
+                self._leave_lane_limit(delivery)
                 return
             instance = self._context.pool.choose(delivery.job, delivery.tries)
             if instance is not None:
-                delivery.routed_at = self._context.clock.monotonic()
+                delivery.enqueued_at = self._context.clock.monotonic()
                 instance.put(self._context.lane, delivery)
                 return
             if not delivery.tries:
-                self._begin(delivery)
-            delivery = self._end(delivery, NOBODY_KNOWS if uncertain(delivery.tries) else NO_PROVIDER)
+                self._observe_begin(delivery)
+            delivery = self._store_outcome(delivery, end_without_call(delivery.tries, NO_PROVIDER))
 
     async def carry(self, delivery: Delivery, provider: Provider) -> None:
         """One attempt, and what follows from it."""
         if self._ending:  # since a moment ago, and `run` has not dropped it yet
-            self._free_place(delivery)
+            self._leave_lane_limit(delivery)
             return
-        if not delivery.holds_place:
-            delivery.holds_place = True
-            self._begun += 1
-            self._context.limit.begin()
-            self._begin(delivery)
         job = delivery.job
         self._under_way += 1
         try:
+            if not delivery.counts_in_lane_limit:
+                delivery.counts_in_lane_limit = True
+                self._begun += 1
+                self._context.limit.begin()
+                self._observe_begin(delivery)
             with bound(delivery_id=job.delivery_id, notification_id=job.notification_id, tenant=job.tenant):
-                decision = await self._context.attempts.make(
+                next_step = await self._context.attempts.attempt(
                     delivery, provider, lease_ok=self._shard.lease_ok
                 )
-            match decision:
+            match next_step:
                 case Finish():
-                    self.route(self._end(delivery, decision))
+                    self.enqueue(self._store_outcome(delivery, next_step))
                 case Retry():
-                    self._retry(delivery, decision)
-                case Reevaluate():
-                    self._send_back(delivery)
+                    self._retry(delivery, next_step)
+                case Recheck():
+                    self._recheck(delivery)
         except Exception as error:  # noqa: BLE001 - raised by `run`: the runner is not this shard's alone
             self._fail(error)
         finally:
-            self._leave()
+            self._under_way_ended()
 
-    def _begin(self, delivery: Delivery) -> None:
+    def _observe_begin(self, delivery: Delivery) -> None:
         clock = self._context.clock
         delivery.begun_at = clock.monotonic()
         self._context.age_seconds.observe(
             max(0.0, clock.time_ms() / 1000 - delivery.job.event_time.timestamp())
         )
-        self._took("wait", delivery, delivery.begun_at - delivery.taken_at)
+        self._observe_stage("wait", delivery, delivery.begun_at - delivery.taken_at)
 
-    def _leave(self) -> None:
-        """A call or a transaction has ended."""
+    def _under_way_ended(self) -> None:
+        """A call or a transaction has ended: `run` may wait for the last one."""
         self._under_way -= 1
         if self._ending:
             self._changed.set()
 
-    def _free_place(self, delivery: Delivery) -> None:
-        if delivery.holds_place:
-            delivery.holds_place = False
+    def _leave_lane_limit(self, delivery: Delivery) -> None:
+        if delivery.counts_in_lane_limit:
+            delivery.counts_in_lane_limit = False
             self._begun -= 1
             self._context.limit.end()
 
@@ -253,61 +262,72 @@ class ShardDelivery:
     def _retry(self, delivery: Delivery, retry: Retry) -> None:
         """Wait until the next attempt is due: in its recipient's turn, but in no runner's hands."""
         if self._ending:
-            self._free_place(delivery)
+            self._leave_lane_limit(delivery)
             return
         delay = retry.due - self._context.clock.monotonic()
         self._retries[delivery] = asyncio.get_running_loop().call_later(delay, self._due, delivery)
 
     def _due(self, delivery: Delivery) -> None:
         del self._retries[delivery]
-        self.route(delivery)
+        self.enqueue(delivery)
 
-    def _end(self, delivery: Delivery, finish: Finish) -> Delivery | None:
-        """Have the outcome stored. Returns the recipient's next."""
-        ended_at = self._count_end(delivery, finish.status)
+    def _store_outcome(self, delivery: Delivery, finish: Finish) -> Delivery | None:
+        """Have the outcome stored. Returns the recipient's next delivery.
+
+        That one need not wait until this outcome is stored: its own comes later into the same writer, which keeps the order.
+        """
+        ended_at = self._observe_end(delivery, finish.status)
         outcome = outcome_of(self._context, delivery, finish)
-        self._outcomes.add(PendingOutcome(outcome, partial(self._recorded, delivery, ended_at)))
-        return self._order.done(delivery.key)
+        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, ended_at)))
+        return self._order.done(delivery)
 
-    def _recorded(self, delivery: Delivery, ended_at: float, outcome: RecordMetadata) -> None:
+    def _outcome_stored(self, delivery: Delivery, ended_at: float, outcome: RecordMetadata) -> None:
         self._offsets.finish(delivery.record, outcome)
-        self._free_place(delivery)
-        self._took("record", delivery, self._context.clock.monotonic() - ended_at)
+        self._leave_lane_limit(delivery)
+        self._observe_stage("record", delivery, self._context.clock.monotonic() - ended_at)
 
-    def _send_back(self, delivery: Delivery) -> None:
-        """The deferral and the intent to decide again, in one transaction of the shard with the offset behind the job."""
-        ended_at = self._count_end(delivery, StatusName.DEFERRED)
+    def _recheck(self, delivery: Delivery) -> None:
+        """The deferral and the intent to check again, in one transaction of the shard with the offset behind the job.
+
+        The recipient's next delivery waits for the transaction: it is written by another producer than outcomes, so the next
+        outcome could stand before this deferral.
+        """
+        ended_at = self._observe_end(delivery, StatusName.DEFERRED)
         positions = self._offsets.position_after(delivery.record)
-        committed = self._shard.submit(reevaluation_of(self._context, delivery), positions)
+        committed = self._shard.submit(recheck_of(self._context, delivery), positions)
         self._under_way += 1
-        committed.add_done_callback(partial(self._sent_back, delivery, positions, ended_at))
+        committed.add_done_callback(partial(self._recheck_committed, delivery, positions, ended_at))
 
-    def _sent_back(
+    def _recheck_committed(
         self,
         delivery: Delivery,
         positions: Mapping[TopicPartition, CommittedOffset],
         ended_at: float,
         committed: "asyncio.Future[None]",
     ) -> None:
-        if committed.cancelled():
-            self._fail(OwnershipLost("A transaction was given up before it was committed."))
-        elif error := committed.exception():
+        try:
+            if committed.cancelled():
+                self._fail(OwnershipLost("A transaction was given up before it was committed."))
+            elif error := committed.exception():
+                self._fail(error)
+            elif not self._over:
+                self._offsets.finish_with(delivery.record, positions)
+                self._leave_lane_limit(delivery)
+                self._observe_stage("record", delivery, self._context.clock.monotonic() - ended_at)
+                self.enqueue(self._order.done(delivery))
+        except Exception as error:  # noqa: BLE001 - raised by `run`: this is a callback, whose errors nobody sees
             self._fail(error)
-        elif not self._over:
-            self._offsets.finish_with(delivery.record, positions)
-            self._free_place(delivery)
-            self._took("record", delivery, self._context.clock.monotonic() - ended_at)
-            self.route(self._order.done(delivery.key))
-        self._leave()
+        finally:
+            self._under_way_ended()
 
-    def _count_end(self, delivery: Delivery, status: StatusName) -> float:
-        """The delivery ends now: returns when that is. Its calls have spans of their own, so the stage has none."""
+    def _observe_end(self, delivery: Delivery, status: StatusName) -> float:
+        """Measure that the delivery ends now; returns when that is. Its calls have spans of their own, so the stage has none."""
         context, now = self._context, self._context.clock.monotonic()
         metrics.processed.labels(context.service, context.lane, status).inc()
         context.stage_seconds["send"].observe(now - delivery.begun_at)
         return now
 
-    def _took(self, stage: str, delivery: Delivery, seconds: float) -> None:
+    def _observe_stage(self, stage: str, delivery: Delivery, seconds: float) -> None:
         """The seconds of a stage: a number for each, a span for those of sampled events."""
         job = delivery.job
         self._context.stage_seconds[stage].observe(seconds)

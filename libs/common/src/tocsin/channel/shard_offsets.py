@@ -1,4 +1,7 @@
-"""How far the jobs of one shard have come: what is held, what is finished, and what may be committed."""
+"""How far the jobs of one shard have come: what is held, what is finished, and what may be committed.
+
+Nobody reads the outcome log back yet. Its position is committed already, so that a later release can.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,7 +20,7 @@ from tocsin.kafka import (
 from tocsin.observability import metrics
 
 COMMIT_EVERY = 0.5
-"""Seconds between commits: what a former owner finished and did not commit is sent again until outcomes are read back."""
+"""Seconds between commits: what a former owner finished and did not commit is sent again."""
 IDLE_COMMIT_EVERY = 20.0
 """Seconds after which a partition without work commits the end of its outcome log anew (promised: 30)."""
 PARTITION_WINDOW = 5_000
@@ -55,16 +58,19 @@ class ShardOffsets:
         self._in_flight_bytes = metrics.in_flight_bytes.labels(*labels)
 
     async def begin(self) -> None:
-        """Learn where logs end now, and commit at once: from here on the committed position is this owner's."""
-        places = list(self._shard.positions)
-        recorded = {place: TopicPartition(self._outcomes, place.partition) for place in places}
-        ends = await self._offsets.ends([*places, *recorded.values()])
-        for place, position in self._shard.positions.items():
-            self._trackers[place.partition] = OffsetTracker(
+        """Learn where logs end now, and commit at once.
+
+        That commit shows, before the first call, that the group takes commits of this owner.
+        """
+        positions = self._shard.positions
+        outcome_partitions = {jobs: TopicPartition(self._outcomes, jobs.partition) for jobs in positions}
+        ends = await self._offsets.ends([*positions, *outcome_partitions.values()])
+        for jobs, position in positions.items():
+            self._trackers[jobs.partition] = OffsetTracker(
                 offset=position.offset,
                 outcome_position=read_back_position(position.metadata, group=self._group),
-                outcome_end=ends[recorded[place]],
-                replayed_below=min(ends[place], position.offset + PARTITION_WINDOW),
+                outcome_end=ends[outcome_partitions[jobs]],
+                replayed_below=min(ends[jobs], position.offset + PARTITION_WINDOW),
             )
         await self.commit()
 
@@ -100,8 +106,8 @@ class ShardOffsets:
             if since_ends_were_asked >= IDLE_COMMIT_EVERY:
                 since_ends_were_asked = 0.0
                 outcomes = [TopicPartition(self._outcomes, number) for number in self._trackers]
-                for place, end in (await self._offsets.ends(outcomes)).items():
-                    self._trackers[place.partition].outcome_end(end)
+                for outcome_partition, end in (await self._offsets.ends(outcomes)).items():
+                    self._trackers[outcome_partition.partition].outcome_end(end)
             await self.commit()
             self._shard.touch()  # a shard may hold records for long while its provider is slow
 
@@ -109,28 +115,35 @@ class ShardOffsets:
         """Commit what has changed since the last time."""
         changed: dict[int, CommittedOffset] = {}
         for number, tracker in self._trackers.items():
-            now = tracker.commit_point
-            position = CommittedOffset(now.offset, read_back_metadata(now.outcome_position))
+            point = tracker.commit_point
+            position = CommittedOffset(point.offset, read_back_metadata(point.outcome_position))
             if self._committed.get(number) != position:
                 changed[number] = position
         if changed:
-            await self._shard.commit(self._placed(changed))
+            # Noted before it is done, so that a transaction that ends meanwhile can have it forgotten.
             self._committed.update(changed)
+            try:
+                await self._shard.commit(self._by_partition(changed))
+            except BaseException:
+                self._committed.clear()  # nobody knows whether the broker has it
+                raise
 
     def position_after(self, record: ConsumerRecord) -> dict[TopicPartition, CommittedOffset]:
         """What a transaction commits that also ends this record; call `finish_with` once the transaction stands."""
-        after = self._trackers[record.partition].commit_point_after(record.offset)
-        position = CommittedOffset(after.offset, read_back_metadata(after.outcome_position))
-        return self._placed({record.partition: position})
+        point = self._trackers[record.partition].commit_point_after(record.offset)
+        position = CommittedOffset(point.offset, read_back_metadata(point.outcome_position))
+        return self._by_partition({record.partition: position})
 
     def finish_with(
         self, record: ConsumerRecord, positions: Mapping[TopicPartition, CommittedOffset]
     ) -> None:
         """The transaction that ended the record and committed these positions stands.
 
-        They may lie before what was committed meanwhile: the next commit then goes forward again.
+        Of these positions and what was committed meanwhile, the broker keeps what it appended later, and nobody tells us
+        which. So both are forgotten, and the next commit is made even if nothing has changed since the last one.
         """
-        self._committed.update({place.partition: position for place, position in positions.items()})
+        for partition in positions:
+            self._committed.pop(partition.partition, None)
         self.finish(record)
 
     def release(self) -> None:
@@ -147,5 +160,7 @@ class ShardOffsets:
             tracker.in_flight_span >= PARTITION_WINDOW for tracker in trackers
         )
 
-    def _placed(self, positions: Mapping[int, CommittedOffset]) -> dict[TopicPartition, CommittedOffset]:
+    def _by_partition(
+        self, positions: Mapping[int, CommittedOffset]
+    ) -> dict[TopicPartition, CommittedOffset]:
         return {TopicPartition(self._jobs, number): position for number, position in positions.items()}

@@ -76,8 +76,6 @@ class SmtpConfig(InstanceConfig):
 class SmtpProvider:
     """One account at one mail server. Mail has no idempotency: a second send arrives twice, with the same Message-ID."""
 
-    kind = "smtp"
-
     def __init__(self, config: SmtpConfig, clock: Clock) -> None:
         self.name = config.name
         self._config = config

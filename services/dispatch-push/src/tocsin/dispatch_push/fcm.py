@@ -94,8 +94,6 @@ class FcmProvider:
     offline, and would drop other messages. Apps find `tocsin_notification` and `tocsin_delivery` in the data.
     """
 
-    kind = "fcm"
-
     def __init__(self, config: FcmConfig, clock: Clock) -> None:
         self.name = config.name
         self._config = config

@@ -68,8 +68,6 @@ _read = msgspec.json.Decoder(_Resource).decode
 class TwilioProvider:
     """One Twilio account. The Messages API knows no idempotency key: a second send arrives twice."""
 
-    kind = "twilio"
-
     def __init__(self, config: TwilioConfig, clock: Clock) -> None:
         self.name = config.name
         self._config = config
