@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.kafka import murmur2, partition_for
+from tocsin.kafka.produce.partitioner import murmur2, partition_for
 
 # org.apache.kafka.common.utils.UtilsTest.testMurmur2 of the Java client, there as signed integers.
 JAVA = {

@@ -24,7 +24,7 @@ from tocsin.kafka.consume.invalid_records import InvalidRecordLimit
 from tocsin.kafka.consume.member import Fetching
 from tocsin.kafka.consume.ownership import Fenced, Plain, StoredPositions
 from tocsin.kafka.consume.projection import PartitionBatch, Projection, ProjectionStore
-from tocsin.kafka.consume.shard import Batch, FencedShard, Shard, StoredShard
+from tocsin.kafka.consume.shard import Batch, FencedShard, Shard
 from tocsin.kafka.errors import (
     ConsumptionStopped,
     DrainTooSlow,
@@ -47,7 +47,7 @@ from tocsin.kafka.errors import (
 )
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.produce.packing import Limits
-from tocsin.kafka.produce.partitioner import murmur2, partition_for
+from tocsin.kafka.produce.partitioner import partition_for
 from tocsin.kafka.produce.publisher import Publisher
 from tocsin.kafka.produce.transactional_producer import TransactionalProducer
 from tocsin.kafka.records import ConsumerRecord, Headers, ProducerRecord, RecordMetadata, TopicPartition
@@ -55,7 +55,7 @@ from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.tables.log_reader import read_to_end
 from tocsin.kafka.tables.replica import Replica
 from tocsin.kafka.topics.admin import Admin
-from tocsin.kafka.topics.plan import GroupSpec, Plan, StartOffset, TopicChange, TopicSpec
+from tocsin.kafka.topics.plan import GroupSpec, Plan, TopicSpec
 from tocsin.runtime.bounds import CRITICAL, OTHERS, GroupTimeouts, timeouts_for
 
 __all__ = [
@@ -108,16 +108,12 @@ __all__ = [
     "Replica",
     "ReplicaUnreadable",
     "Shard",
-    "StartOffset",
     "StoredPositions",
-    "StoredShard",
-    "TopicChange",
     "TopicFault",
     "TopicPartition",
     "TopicSpec",
     "TransactionFailed",
     "TransactionalProducer",
-    "murmur2",
     "partition_for",
     "read_back_metadata",
     "read_back_position",

@@ -1,7 +1,7 @@
 """What happened and how it went: metrics, structured logs, traces. None of them ever holds an address, a body or a key."""
 
 from tocsin.observability import metrics
-from tocsin.observability.logging import Logger, bound, configure_logging, get_logger
+from tocsin.observability.logging import bound, configure_logging, get_logger
 from tocsin.observability.redaction import MASK, redact
 from tocsin.observability.settings import ObservabilitySettings
 from tocsin.observability.tracing import (
@@ -17,7 +17,6 @@ from tocsin.observability.tracing import (
 
 __all__ = [
     "MASK",
-    "Logger",
     "ObservabilitySettings",
     "bound",
     "configure_logging",

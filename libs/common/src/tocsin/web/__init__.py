@@ -9,7 +9,6 @@ from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
 from tocsin.web.limits import deeper_than
 from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_cursor
 from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
-from tocsin.web.request_id import current_request_id
 
 __all__ = [
     "CODES",
@@ -30,7 +29,6 @@ __all__ = [
     "Reader",
     "Sender",
     "codes",
-    "current_request_id",
     "decode_cursor",
     "deeper_than",
     "encode_cursor",
