@@ -32,13 +32,13 @@ down: .venv/.installed ## End what `make up` started
 test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm leaves out what needs those programs
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest $(PYTEST_ARGS)
 
-check: .venv/.installed ## Format, lint, types, import rules, generated files, unit tests
+check: .venv/.installed ## Format, lint, types, import rules, generated files, unit tests, recordings
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy $(SOURCES) tests bench
 	.venv/bin/lint-imports
 	$(PYTHON) -m tocsin.specifications --check
-	$(PYTHON) -m pytest -q tests/unit
+	$(PYTHON) -m pytest -q tests/unit tests/recordings
 
 bench-quick: .venv/.installed ## Measure the whole path and each stage (two minutes)
 	@$(PYTHON) bench/quick.py
