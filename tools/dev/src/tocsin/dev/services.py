@@ -7,7 +7,7 @@ from pathlib import Path
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.dev.processes import free_port
 
-PARTITIONS, SLOTS = 4, 2
+PARTITIONS, SHARDS = 4, 2
 NAMES = ("router", "ledger", *(channel.dispatcher for channel in reversed(Channel)), "ingest")
 """In the order of their start: what takes longest first."""
 
@@ -52,7 +52,7 @@ def services(around: Surroundings) -> list[LocalService]:
     own: dict[str, dict[str, str]] = {
         "router": {
             "PUBLIC_URL": around.entry,
-            "ROUTER_SHARDS": str(SLOTS),
+            "ROUTER_SHARDS": str(SHARDS),
             "ROUTER_UNSUBSCRIBE_KEYS": f"local:{around.unsubscribe_secret}",
         },
         "ingest": {},
@@ -78,6 +78,6 @@ def _service(name: str, env: Mapping[str, str], around: Surroundings) -> LocalSe
 def _dispatcher(channel: Channel, around: Surroundings) -> dict[str, str]:
     prefix = f"DISPATCH_{channel.upper()}_"
     return {
-        f"{prefix}SLOTS": str(SLOTS),
+        f"{prefix}SHARDS": str(SHARDS),
         f"{prefix}PROVIDERS_FILE": str(around.providers / f"{channel}.toml"),
     }
