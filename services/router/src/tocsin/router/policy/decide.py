@@ -14,7 +14,7 @@ import msgspec
 from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
-from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
+from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule, StatusName
 from tocsin.router.policy.decision_log import DecisionLog
 from tocsin.router.policy.locales import locale_candidates, wanted_locale
 from tocsin.router.policy.preferences import effective_preference
@@ -34,8 +34,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     """Everything a decision may look at. `tenant`, `workflow` and `category` are None if the directory no longer has them."""
 
     intent: Intent
-    claim: str
-    """What the duplicate rule saw: `claimed`, or `checked before` for a record of `intents`."""
+    claim: ClaimOutcome
+    """What the duplicate rule saw."""
     now: datetime
     stored: StoredRecipient
     """What the directory stores of the recipient."""
@@ -46,7 +46,7 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     category: CategoryRecord | None
     templates: Mapping[Channel, Mapping[str, TemplateRecord]]
     """The workflow's published templates, by channel and locale."""
-    data: Any = msgspec.UNSET
+    decoded_data: Any = msgspec.UNSET
     """The intent's data, if it was decoded before; `msgspec.UNSET` if not."""
 
 

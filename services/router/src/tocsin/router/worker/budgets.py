@@ -15,7 +15,7 @@ BATCH_BYTES: Final = 16 * 1024 * 1024
 
 
 class LoopSlice:
-    """Lanes share a process: none may hold the event loop for long. `if loop.due: await loop.let_go()` between two records."""
+    """Lanes share a process: none may hold the event loop for long. `if loop_slice.due: await loop_slice.let_go()` between two records."""
 
     __slots__ = ("_since",)
 

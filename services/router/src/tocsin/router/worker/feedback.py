@@ -45,13 +45,13 @@ class Feedback:
             batch = await shard.take(max_records=AT_ONCE)
             if batch is None:
                 return
-            loop = LoopSlice()
+            loop_slice = LoopSlice()
             for record in batch.records:
                 status = _device_gone(record)
                 if status is not None:
                     await self._remove(status)
-                if loop.due:
-                    await loop.let_go()
+                if loop_slice.due:
+                    await loop_slice.let_go()
             await shard.commit(batch.offsets)
 
     async def _remove(self, status: Status) -> None:
