@@ -29,7 +29,7 @@ from tocsin.channel.outcome_writer import OutcomeWriter, PendingRecord
 from tocsin.channel.provider import Provider
 from tocsin.channel.retry_policy import Finish, Retry, end_without_call
 from tocsin.channel.shard_offsets import ShardOffsets
-from tocsin.contracts.codec import Unreadable, decode_job, describe_error
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_job, describe_error
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.kafka import ConsumerRecord, FencedShard, OwnershipLost, Position, RecordMetadata, TopicPartition
@@ -166,7 +166,7 @@ class ShardDelivery:
         self._offsets.take(record)
         try:
             job = decode_job(record.value or b"")
-        except Unreadable as error:
+        except UNREADABLE_ERRORS as error:
             self._bury(record, f"The record is no job of this release: {describe_error(error)}.")
             return
         self._context.invalid_records.saw(valid=1)

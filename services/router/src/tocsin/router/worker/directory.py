@@ -113,7 +113,7 @@ class PublishedDirectory:
         return self._templates.get((tenant, workflow), _NO_TEMPLATES)
 
     def apply(self, record: ConsumerRecord) -> None:
-        """Take one record: an entity as it now stands, or its end. Raises what the codec raises (`Unreadable`)."""
+        """Take one record: an entity as it now stands, or its end. Raises what the codec raises (`UNREADABLE_ERRORS`)."""
         key = record.key or b""
         before = self._entities.pop(key, None)
         if before is not None:

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import delete
 
 from tocsin.contracts.channels import CHANNELS
-from tocsin.contracts.codec import Unreadable, decode_status
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import Lane, Reason, StatusName
 from tocsin.database import Database
@@ -87,7 +87,7 @@ def _device_gone(record: ConsumerRecord) -> Status | None:
         return None
     try:
         status: Status = decode_status(record.value)
-    except Unreadable:
+    except UNREADABLE_ERRORS:
         return None
     gone = (
         status.status is StatusName.FAILED

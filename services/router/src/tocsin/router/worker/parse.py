@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka
-from tocsin.contracts.codec import Unreadable, decode_intent, decode_request, describe_error
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_intent, decode_request, describe_error
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent
@@ -95,7 +95,7 @@ def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
         return _parse_event(record, context)
     try:
         intent = decode_intent(record.value or b"")
-    except Unreadable as error:
+    except UNREADABLE_ERRORS as error:
         return UnreadableRecord(f"The record is no intent of this release: {describe_error(error)}.")
     if isinstance(intent, Intent):
         return PendingIntent(intent, ClaimOutcome.CHECKED_BEFORE)
@@ -162,7 +162,7 @@ def _match_request(event: Event, lane: Lane, directory: PublishedDirectory) -> W
 
     try:
         request = decode_request(event.data)
-    except Unreadable as error:
+    except UNREADABLE_ERRORS as error:
         return refused(Reason.DATA_INVALID, f"{describe_error(error, at='/data')}.")
     published = directory.workflow(event.tenant, request.workflow)
     if published is None or not published.usable:
@@ -225,7 +225,7 @@ def _decode_bounded(raw: msgspec.Raw) -> Any:
     """The JSON value; `msgspec.UNSET` where it is none, or nests deeper than the contract allows."""
     try:
         value = _decode(raw)
-    except Unreadable:
+    except UNREADABLE_ERRORS:
         return msgspec.UNSET
     text = bytes(raw)
     if len(text) <= 2 * JSON_DEPTH:  # too short to nest deeper
