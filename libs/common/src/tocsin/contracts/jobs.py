@@ -51,5 +51,7 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     intent: Intent
     """What it was decided from, so that it can be decided again."""
     origin: str
+    """The record of the event: `topic/partition/offset`."""
     cause: str
+    """The record that this one follows from: `topic/partition/offset`."""
     traceparent: str | None = None

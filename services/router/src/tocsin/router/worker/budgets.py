@@ -57,7 +57,10 @@ class BatchBudget:
 
 
 class FanOutBudget:
-    """How many records may follow from one batch beyond one for each of its records. All its events share it."""
+    """What all fan-outs of one batch may add to it, beyond one record for each that was read.
+
+    The rest of each fan-out goes on as a continuation.
+    """
 
     __slots__ = ("_bytes", "_records")
 

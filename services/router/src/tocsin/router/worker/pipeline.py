@@ -66,6 +66,8 @@ class Router:
         self._clock = clock
         self._default_tenant = default_tenant
         self._failpoints = failpoints
+        # As the metrics' labels name the steps: `read` is parse, `claim` dedupe, `look_up` load; `decide` is decide, render
+        # and write of all records.
         self._stages = {
             stage: metrics.stage_seconds.labels(SERVICE, lane, stage)
             for stage in ("read", "claim", "look_up", "decide")
@@ -89,7 +91,12 @@ class Router:
             parsed.append((record, parse(record, context)))
             if context.loop_slice.due:
                 await context.loop_slice.let_go()
-        traced = [trace for _, item in parsed if recording(trace := _trace_of(item))] if tracing_on() else []
+        traced: list[str | None] = []
+        if tracing_on():
+            for _, item in parsed:
+                traceparent = _trace_of(item)
+                if recording(traceparent):
+                    traced.append(traceparent)
         began = self._stage_ended("read", began, traced)
 
         items = await dedupe(parsed, self._claims, context)
@@ -145,7 +152,7 @@ class Router:
 
 
 async def _collected(records: Iterator[ProducerRecord], loop_slice: LoopSlice) -> list[ProducerRecord]:
-    """All of them. They are made one by one, so that the event loop is let go in between if they are many or large."""
+    """The records in a list. Making them may take long, so other tasks may run between two of them."""
     collected = []
     for outgoing in records:
         collected.append(outgoing)
