@@ -280,7 +280,7 @@ class ShardDelivery:
         self._observe_stage("record", delivery, self._context.clock.monotonic() - ended_at)
 
     def _recheck(self, delivery: Delivery) -> None:
-        """The deferral and the intent to check again, in one transaction of the shard with the offset behind the job.
+        """The deferral and the intent to recheck it, in one transaction of the shard with the offset behind the job.
 
         The recipient's next delivery waits for the transaction: it is written by another producer than outcomes, so the next
         outcome could stand before this deferral.

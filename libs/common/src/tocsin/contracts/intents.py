@@ -18,7 +18,7 @@ class DeliveryRef(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="notification"):
-    """One notification for one recipient, or, where `delivery` is set, that one delivery of it, decided again."""
+    """One notification for one recipient; or, where `delivery` is set, the recheck of that one delivery of it."""
 
     version: int = 1
     tenant: str

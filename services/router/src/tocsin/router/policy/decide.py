@@ -60,7 +60,7 @@ class Stop(NamedTuple):
 
 
 class Skip(NamedTuple):
-    """One channel, or one delivery that was decided again, on which nothing goes out."""
+    """One channel, or one delivery that is rechecked, on which nothing goes out."""
 
     ref: DeliveryRef
     rule: Rule
@@ -88,7 +88,7 @@ DecisionOutcome = Deliver | Skip | Stop
 
 def decide(question: DecisionInput) -> list[DecisionOutcome]:
     """One `Stop` and nothing else; or a `Deliver` or `Skip` for each of the workflow's channels, in their order, and only for
-    one channel where the intent names a delivery to decide again."""
+    one channel where the intent is a recheck of one delivery."""
     intent, stored, category = question.intent, question.stored, question.category
     expires_at = _expires_at(
         asked=intent.expires_at,
