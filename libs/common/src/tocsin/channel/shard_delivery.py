@@ -188,18 +188,21 @@ class ShardDelivery:
 
     def enqueue(self, delivery: Delivery | None) -> None:
         """Put it into the queue of its provider. Without a provider it ends at once, and the next of its recipient's follows."""
-        while delivery is not None:
-            if self._ending:
-                self._leave_lane_limit(delivery)
-                return
-            instance = self._context.pool.choose(delivery.job, delivery.tries)
-            if instance is not None:
-                delivery.enqueued_at = self._context.clock.monotonic()
-                instance.put(self._context.lane, delivery)
-                return
-            if not delivery.tries:
-                self._observe_begin(delivery)
-            delivery = self._store_outcome(delivery, end_without_call(delivery.tries, NO_PROVIDER))
+        try:
+            while delivery is not None:
+                if self._ending:
+                    self._leave_lane_limit(delivery)
+                    return
+                instance = self._context.pool.choose(delivery.job, delivery.tries)
+                if instance is not None:
+                    delivery.enqueued_at = self._context.clock.monotonic()
+                    instance.put(self._context.lane, delivery)
+                    return
+                if not delivery.tries:
+                    self._observe_begin(delivery)
+                delivery = self._store_outcome(delivery, end_without_call(delivery.tries, NO_PROVIDER))
+        except Exception as error:  # noqa: BLE001 - raised by `run`: who calls may be a timer, or a pool that reloads
+            self._fail(error)
 
     async def carry(self, delivery: Delivery, provider: Provider) -> None:
         """One attempt, and what follows from it."""
