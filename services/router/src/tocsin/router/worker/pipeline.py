@@ -93,10 +93,8 @@ class Router:
                 await context.loop_slice.let_go()
         traced: list[str | None] = []
         if tracing_on():
-            for _, item in parsed:
-                traceparent = _trace_of(item)
-                if recording(traceparent):
-                    traced.append(traceparent)
+            traceparents = [_trace_of(item) for _, item in parsed]
+            traced = [traceparent for traceparent in traceparents if recording(traceparent)]
         began = self._stage_ended("read", began, traced)
 
         items = await dedupe(parsed, self._claims, context)
