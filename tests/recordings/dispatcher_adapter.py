@@ -54,8 +54,8 @@ class _Surroundings:
         self.script = list(case.get("answers", ()))
         self.lease = not case.get("lease_lost", False)
         first = self.records[0]
-        place = TopicPartition(first.topic, first.partition)
-        self.positions = {place: CommittedOffset(first.offset, base["read_back"])}
+        jobs = TopicPartition(first.topic, first.partition)
+        self.positions = {jobs: CommittedOffset(first.offset, base["read_back"])}
         self.committed = dict(self.positions)
         self.revoked = asyncio.Event()
         self.end = base["end_of_outcomes"]

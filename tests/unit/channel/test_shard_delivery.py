@@ -335,6 +335,25 @@ async def test_what_fails_before_a_call_ends_the_work_with_its_error(bench: "Lan
     assert bench.provider().got == []
 
 
+async def test_what_fails_for_one_shard_while_the_pool_reloads_ends_that_shards_work(bench: "LaneBench"):
+    bench.configure("first", places=1)
+    await bench.open()
+    bench.provider().let_go.clear()
+    shard, work = bench.start()
+    shard.put(bench.job(1))
+    await until(lambda: bench.provider().got == ["1"])
+    context = bench.context(Lane.BULK)
+    context.age_seconds = Broken()
+    waiting, waiting_work = bench.start(context)
+    waiting.put(bench.job(2, providers=["first"]))
+    await until(waiting.took_all)
+    bench.configure("second")
+    await bench.pool.reload()
+    with pytest.raises(RuntimeError, match="out of order"):
+        await waiting_work
+    assert not work.done()
+
+
 async def test_what_fails_after_a_transaction_ends_the_work_with_its_error(bench: "LaneBench"):
     await bench.open()
     raise_version(bench, "ada", 5)

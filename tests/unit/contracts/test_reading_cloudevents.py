@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from tocsin.contracts.cloudevents import EventInvalid, read_http_binary, read_kafka, read_structured
-from tocsin.contracts.codec import Unreadable, decode_job, decode_request, describe_error
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_job, decode_request, describe_error
 from tocsin.contracts.vocabulary import Reason
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -99,14 +99,14 @@ def test_a_refusal_repeats_nothing_that_was_typed(read) -> None:
     ],
 )  # fmt: skip
 def test_a_fault_is_told_by_place_and_form(raw: str, said: str) -> None:
-    with pytest.raises(Unreadable) as error:
+    with pytest.raises(UNREADABLE_ERRORS) as error:
         decode_request(raw.encode())
     assert describe_error(error.value, at="/data") == said
 
 
 def test_a_decoder_s_fault_is_one_of_the_unreadable() -> None:
     for raw in (DEEP, b'{"job_id":"\xff"}', b"\xff", b"{}", b""):
-        with pytest.raises(Unreadable) as error:
+        with pytest.raises(UNREADABLE_ERRORS) as error:
             decode_job(raw)
         assert describe_error(error.value).startswith("/: ")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tocsin.contracts.codec import Unreadable, encode
+from tocsin.contracts.codec import UNREADABLE_ERRORS, encode
 from tocsin.contracts.directory import ApiKeyRecord
 from tocsin.kafka import ConsumerRecord
 
@@ -39,7 +39,7 @@ def test_keys_are_passed_over(worker):
 
 
 def test_a_record_of_another_shape_is_not_passed_over(worker):
-    with pytest.raises(Unreadable):
+    with pytest.raises(UNREADABLE_ERRORS):
         worker.directory.apply(ConsumerRecord("directory", 0, 3, 0, b"x/acme/y", b'{"kind":"x"}'))
 
 

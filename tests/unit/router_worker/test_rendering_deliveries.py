@@ -10,7 +10,7 @@ from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRec
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
 from tocsin.contracts.recipients import Device
-from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
+from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule, StatusName
 from tocsin.router.policy import DecisionInput, DecisionLog, Skip, Stop, StoredRecipient, decide
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
@@ -39,7 +39,7 @@ def question(workflow, templates):
         )  # fmt: skip
         return DecisionInput(
             intent=intent,
-            claim="claimed",
+            claim=ClaimOutcome.CLAIMED,
             now=AT,
             stored=StoredRecipient(
                 known=True, email="ann@example.test", phone="+491", devices=(Device(id="d1", token="t1"), Device(id="d2", token="t2"))
@@ -121,5 +121,5 @@ async def test_an_actor_and_data_that_was_decoded_before(question, render):
     asked = question(sms={"body": "{{ actor.attributes.name }}: {{ data.name }}"})
     _, sms, _ = await render(asked)
     assert sms.content.body == "Bo: Ann"
-    _, sms, _ = await render(msgspec.structs.replace(asked, data={"name": "Zoe"}))
+    _, sms, _ = await render(msgspec.structs.replace(asked, decoded_data={"name": "Zoe"}))
     assert sms.content.body == "Bo: Zoe"

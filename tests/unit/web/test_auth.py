@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.contracts.codec import Unreadable, encode
+from tocsin.contracts.codec import UNREADABLE_ERRORS, encode
 from tocsin.contracts.directory import ApiKeyRecord
 from tocsin.kafka import ConsumerRecord
 from tocsin.runtime import Health
@@ -153,5 +153,5 @@ def test_keys_come_and_go_with_the_directory() -> None:
     assert len(keys) == 1
     keys.apply(ConsumerRecord("d", 0, 2, 0, key.record_key, None))
     assert len(keys) == 0
-    with pytest.raises(Unreadable):
+    with pytest.raises(UNREADABLE_ERRORS):
         keys.apply(ConsumerRecord("d", 0, 3, 0, key.record_key, b"{}"))

@@ -21,11 +21,14 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """Something was taken away from the recipient since the decision: the router has to check it again."""
+    """Something was taken away from the recipient since the decision: the router has to recheck the delivery."""
 
 
 class Attempts:
-    """The attempts of one lane. `send_timeout` in seconds bounds each whole provider call, however long the provider's own timeout is."""
+    """The attempts of one lane.
+
+    `send_timeout` in seconds bounds each whole provider call, however long the provider's own timeout is.
+    """
 
     def __init__(
         self,
@@ -50,8 +53,9 @@ class Attempts:
     ) -> Finish | Retry | Recheck:
         """Hand the job over once, unless something forbids it; the call is noted in the delivery's tries.
 
-        After a call whose answer was ambiguous nothing ends as if it had not been sent: what makes another call unnecessary
-        then ends as `unknown`. LeaseLost when this process may not act any more.
+        After a call whose answer was ambiguous, what makes another call unnecessary ends as `unknown`, for the message may
+        have been sent. Only if the provider rejects it at a later call does it end as `failed` all the same. LeaseLost when
+        this process may not act any more.
         """
         job = delivery.job
         if recording(job.traceparent):

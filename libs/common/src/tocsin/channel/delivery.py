@@ -13,7 +13,7 @@ class Carrier(Protocol):
     """Whose deliveries these are: a ShardDelivery, as the providers' queues and runners know it."""
 
     def enqueue(self, delivery: "Delivery") -> None:
-        """Choose a provider and put the delivery into its queue."""
+        """Choose a provider and put the delivery into its queue. Raises nothing."""
         ...
 
     async def carry(self, delivery: "Delivery", provider: Provider) -> None:

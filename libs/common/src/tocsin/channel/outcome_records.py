@@ -24,7 +24,7 @@ def outcome_of(context: LaneContext, delivery: Delivery, finish: Finish) -> Prod
 
 
 def recheck_of(context: LaneContext, delivery: Delivery) -> list[ProducerRecord]:
-    """The intent to check this one delivery again, under the recipient's version of today, and its deferral."""
+    """The intent to recheck this one delivery, under the recipient's version of today, and its deferral."""
     job = delivery.job
     intent = msgspec.structs.replace(
         job.intent,

@@ -13,7 +13,7 @@ class RecipientVersions:
         self._versions: dict[bytes, int] = {}
 
     def apply(self, record: ConsumerRecord) -> None:
-        """Take in one record; a tombstone ends the entry. Raises what the codec raises (`Unreadable`)."""
+        """Take in one record; a tombstone ends the entry. Raises what the codec raises (`UNREADABLE_ERRORS`)."""
         if record.key is None:
             return
         if record.value is None:

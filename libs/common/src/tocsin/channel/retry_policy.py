@@ -65,7 +65,7 @@ def end_without_call(tries: Sequence[Try], end: T) -> T | Finish:
 def after_answer(tries: Sequence[Try], *, now: float) -> RetryDecision:  # noqa: PLR0911 - one for each end
     """What follows from the last of `tries`, in view of those before it; `now` in seconds, on any clock.
 
-    A refusal ends the delivery as `failed` even after an ambiguous answer: the provider itself says what it will never take.
+    `Rejected` ends the delivery as `failed` even after an ambiguous answer.
     """
     answer, attempt = tries[-1].answer, len(tries)
     match answer:

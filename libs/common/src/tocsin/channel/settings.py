@@ -16,12 +16,12 @@ class DispatcherSettings(LaneSettings):
     shards: int = Field(
         default=4,
         ge=1,
-        description="Shards of a lane: at most so many instances can share it. The same number in all of them; to change it, stop the lane",
+        description="Shards of a lane: at most so many processes can share it. The same number in all of them; to change it, stop the lane",
     )
     max_in_flight: int = Field(
         default=128,
         ge=1,
-        description="Deliveries of a lane begun and not yet recorded",
+        description="Deliveries of each lane begun and not yet recorded; a provider's own `max_in_flight` bounds its calls",
     )
     window_bytes: int = Field(
         default=64 * 1024 * 1024,

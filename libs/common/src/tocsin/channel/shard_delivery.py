@@ -29,7 +29,7 @@ from tocsin.channel.outcome_writer import OutcomeWriter, PendingRecord
 from tocsin.channel.provider import Provider
 from tocsin.channel.retry_policy import Finish, Retry, end_without_call
 from tocsin.channel.shard_offsets import ShardOffsets
-from tocsin.contracts.codec import Unreadable, decode_job, describe_error
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_job, describe_error
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.kafka import (
@@ -173,7 +173,7 @@ class ShardDelivery:
         self._offsets.take(record)
         try:
             job = decode_job(record.value or b"")
-        except Unreadable as error:
+        except UNREADABLE_ERRORS as error:
             self._bury(record, f"The record is no job of this release: {describe_error(error)}.")
             return
         self._context.invalid_records.saw(valid=1)
@@ -195,18 +195,21 @@ class ShardDelivery:
 
     def enqueue(self, delivery: Delivery | None) -> None:
         """Put it into the queue of its provider. Without a provider it ends at once, and the next of its recipient's follows."""
-        while delivery is not None:
-            if self._ending:
-                self._leave_lane_limit(delivery)
-                return
-            instance = self._context.pool.choose(delivery.job, delivery.tries)
-            if instance is not None:
-                delivery.enqueued_at = self._context.clock.monotonic()
-                instance.put(self._context.lane, delivery)
-                return
-            if not delivery.tries:
-                self._observe_begin(delivery)
-            delivery = self._store_outcome(delivery, end_without_call(delivery.tries, NO_PROVIDER))
+        try:
+            while delivery is not None:
+                if self._ending:
+                    self._leave_lane_limit(delivery)
+                    return
+                instance = self._context.pool.choose(delivery.job, delivery.tries)
+                if instance is not None:
+                    delivery.enqueued_at = self._context.clock.monotonic()
+                    instance.put(self._context.lane, delivery)
+                    return
+                if not delivery.tries:
+                    self._observe_begin(delivery)
+                delivery = self._store_outcome(delivery, end_without_call(delivery.tries, NO_PROVIDER))
+        except Exception as error:  # noqa: BLE001 - raised by `run`: who calls may be a timer, or a pool that reloads
+            self._fail(error)
 
     async def carry(self, delivery: Delivery, provider: Provider) -> None:
         """One attempt, and what follows from it."""
@@ -287,7 +290,7 @@ class ShardDelivery:
         self._observe_stage("record", delivery, self._context.clock.monotonic() - ended_at)
 
     def _recheck(self, delivery: Delivery) -> None:
-        """The deferral and the intent to check again, in one transaction of the shard with the offset behind the job.
+        """The deferral and the intent to recheck it, in one transaction of the shard with the offset behind the job.
 
         The recipient's next delivery waits for the transaction: it is written by another producer than outcomes, so the next
         outcome could stand before this deferral.

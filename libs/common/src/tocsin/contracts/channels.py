@@ -1,9 +1,9 @@
-"""The channels: everything that differs between two of them stands in one line of `CHANNELS`.
+"""The channels: everything that differs between two of them stands in one entry of `CHANNELS`.
 
 Nothing else in `libs` and `services` may name a channel, except the channel's own folder and a short list with reasons in
 `tests/unit/structure/test_a_channel_is_one_folder.py`. To add a channel:
 
-1. Here: a word in `vocabulary.Channel`, a struct with its rendered content, a line in `CHANNELS`. Topics, groups, ACLs,
+1. Here: a word in `vocabulary.Channel`, a struct with its rendered content, an entry in `CHANNELS`. Topics, groups, ACLs,
    specifications, template parts, sandbox addresses and the local stack's services follow from them (`make contracts`).
 2. A folder `services/dispatch-<channel>`: `__main__`, `settings`, one file for each provider. Its name goes into the lists that
    a test holds: `mypy_path`, `.importlinter`, `deploy/`, `requirements/`, the local stack's provider and sample.

@@ -22,8 +22,8 @@ decode_status = msgspec.json.Decoder(Status).decode
 decode_directory = msgspec.json.Decoder(DirectoryRecord).decode
 decode_stop = msgspec.json.Decoder(StopRecord).decode
 
-Unreadable: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoders raise: the bytes are no JSON, no UTF-8, nested too deep, or not of the record's shape. For `except`."""
+UNREADABLE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""The errors that decoders raise: the bytes are no JSON, no UTF-8, nested too deep, or not of the record's shape. For `except`."""
 
 _SENTENCE: Final = re.compile(
     r"(?P<what>Expected `[^`]*`, got `[^`]*`|Object missing required field `\w+`)?.*?(?: - at `\$(?P<path>[\w.\[\]]*)`)?",
@@ -35,7 +35,7 @@ _FORM: Final = "has a form or a value that is not taken"
 def describe_error(error: Exception, *, at: str = "") -> str:
     """What is wrong with a record, for statuses and logs: a JSON pointer below `at` and words of ours, no value of the record's.
 
-    `error` is one of `Unreadable`; msgspec's own text repeats values (`Invalid enum value '…'`).
+    `error` is one of `UNREADABLE_ERRORS`; msgspec's own text repeats values (`Invalid enum value '…'`).
     """
     if not isinstance(error, msgspec.ValidationError):
         return f"{at or '/'}: is no JSON, or nests too deep"

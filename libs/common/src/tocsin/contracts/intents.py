@@ -18,7 +18,7 @@ class DeliveryRef(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="notification"):
-    """One notification for one recipient, or, where `delivery` is set, that one delivery of it, decided again."""
+    """One notification for one recipient; or, where `delivery` is set, the recheck of that one delivery of it."""
 
     version: int = 1
     tenant: str
@@ -39,7 +39,9 @@ class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     test: bool = False
     delivery: DeliveryRef | None = None
     origin: str
+    """The record of the event: `topic/partition/offset`."""
     cause: str
+    """The record that this one follows from: `topic/partition/offset`."""
     traceparent: str | None = None
 
 
@@ -58,7 +60,9 @@ class Continuation(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="
     recipients_sha256: str | None = None
     """Of all their ids in this order, hex: `cursor` counts in no other list. Each id is followed by a NUL. None: not compared."""
     origin: str
+    """The record of the event: `topic/partition/offset`."""
     cause: str
+    """The record that this one follows from: `topic/partition/offset`."""
     traceparent: str | None = None
 
 

@@ -28,7 +28,7 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     tenant: str
     recipient: str
     recipient_version: int
-    """The recipient's version when this was decided: under a smaller one than `stops` knows, it is decided again."""
+    """The recipient's version when this was decided: under a smaller one than `stops` knows, it goes back for a recheck."""
     workflow: str
     category: str
     channel: Channel
@@ -49,7 +49,9 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     event_time: datetime
     expires_at: datetime
     intent: Intent
-    """What it was decided from, so that it can be decided again."""
+    """What it was decided from, so that it can be rechecked."""
     origin: str
+    """The record of the event: `topic/partition/offset`."""
     cause: str
+    """The record that this one follows from: `topic/partition/offset`."""
     traceparent: str | None = None

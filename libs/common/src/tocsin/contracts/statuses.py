@@ -63,7 +63,9 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     template_version: int | None = None
     decision: Decision | None = None
     origin: str
+    """The record of the event: `topic/partition/offset`."""
     cause: str
+    """The record that this one follows from: `topic/partition/offset`."""
     traceparent: str | None = None
 
     @property

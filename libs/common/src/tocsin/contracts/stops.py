@@ -6,7 +6,7 @@ import msgspec
 class RecipientVersion(
     msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="recipient_version"
 ):
-    """Raised by each change that takes something away from a recipient: a job decided under less is decided again."""
+    """Raised by each change that takes something away from a recipient: a job decided under less is rechecked."""
 
     version: int = 1
     """The schema's version."""

@@ -11,17 +11,12 @@ class Lane(StrEnum):
     BULK = "bulk"
 
     @property
-    def speed(self) -> int:
-        """0 for the fastest lane; a larger number is a slower lane."""
-        return _SPEED[self]
-
-    @property
     def default_ttl_seconds(self) -> int:
         """How long a message lives when neither the producer nor its category says so: 10 min, 24 h, 72 h."""
         return _TTL_SECONDS[self]
 
 
-_SPEED = {lane: place for place, lane in enumerate(Lane)}
+_SPEED = {lane: index for index, lane in enumerate(Lane)}
 _TTL_SECONDS = {Lane.CRITICAL: 600, Lane.TRANSACTIONAL: 24 * 3600, Lane.BULK: 72 * 3600}
 
 
@@ -79,7 +74,10 @@ _NOT_FINAL = {
 
 
 class Rule(StrEnum):
-    """The rules a decision looks at, in this order. `skipped` names the one that decided."""
+    """The rules a decision looks at, in this order. `skipped` names the one that decided.
+
+    Duplicates are found before anything is decided: of those, `duplicate` is the only rule that was looked at.
+    """
 
     EXPIRY = "expiry"
     DUPLICATE = "duplicate"
@@ -90,6 +88,15 @@ class Rule(StrEnum):
     TEMPLATE = "template"
     RENDER = "render"
     SIZE = "size"
+
+
+class ClaimOutcome(StrEnum):
+    """What the rule `duplicate` says of an event that is none."""
+
+    CLAIMED = "claimed"
+    """Its identity was claimed by this record."""
+    CHECKED_BEFORE = "checked before"
+    """A record of `intents`: its event was checked when the intent was written."""
 
 
 class Reason(StrEnum):

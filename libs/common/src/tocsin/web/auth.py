@@ -52,7 +52,7 @@ class KeyTable:
 
     def apply(self, record: KeyedRecord) -> None:
         """Take one record of `directory`, oldest first; everything but API keys is ignored. Raises what the codec raises
-        (`Unreadable`)."""
+        (`UNREADABLE_ERRORS`)."""
         if record.key is None or not record.key.startswith(_API_KEYS):
             return
         if record.value is None:

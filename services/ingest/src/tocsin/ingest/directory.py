@@ -29,7 +29,7 @@ class Directory:
         return self._subscribers.get((tenant, event_type), ())
 
     def apply(self, record: ConsumerRecord) -> None:
-        """Take one record; kinds that ingest does not need are passed over. Raises what the codec raises (`Unreadable`)."""
+        """Take one record; kinds that ingest does not need are passed over. Raises what the codec raises (`UNREADABLE_ERRORS`)."""
         kind, tenant, name = _named(record)
         if kind not in (_KEY, _WORKFLOW):
             return

@@ -20,7 +20,7 @@ async def note_changed(db: AsyncConnection, kind: EntityKind, tenant: str, *key:
 
 
 async def raise_versions(db: AsyncConnection, tenant: str, recipients: Sequence[str]) -> None:
-    """Something was taken away from these recipients: what was decided before is decided again before it is sent."""
+    """Something was taken away from these recipients: what was decided before is rechecked before it is sent."""
     if not recipients:
         return
     ids = sorted(set(recipients))  # in one order, so that two changes wait for each other and never deadlock

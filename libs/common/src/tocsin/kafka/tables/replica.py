@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from tocsin.contracts.codec import Unreadable, describe_error
+from tocsin.contracts.codec import UNREADABLE_ERRORS, describe_error
 from tocsin.kafka.errors import KafkaFault, ReplicaUnreadable
 from tocsin.kafka.lag import kind_and_lane
 from tocsin.kafka.records import ConsumerRecord
@@ -23,7 +23,7 @@ class Replica:
     `open` returns only then. A record without value is a tombstone. While the broker is away the replica stays
     as it is, and stays ready.
 
-    Where ``apply`` raises what a decoder raises (`Unreadable`), ReplicaUnreadable halts the service, unless a later
+    Where ``apply`` raises what a decoder raises (`UNREADABLE_ERRORS`), ReplicaUnreadable halts the service, unless a later
     record of the same key can be read: `tocsin directory republish` mends a topic that way. Whatever else it raises
     ends the process.
     """
@@ -95,7 +95,7 @@ class Replica:
         for record in records:
             try:
                 self._apply(record)
-            except Unreadable as error:
+            except UNREADABLE_ERRORS as error:
                 self._unreadable[record.key] = f"{record.ref} cannot be read ({describe_error(error)})"
             else:
                 self._unreadable.pop(record.key, None)

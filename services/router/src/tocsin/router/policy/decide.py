@@ -14,7 +14,7 @@ import msgspec
 from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
-from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
+from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule, StatusName
 from tocsin.router.policy.decision_log import DecisionLog
 from tocsin.router.policy.locales import locale_candidates, wanted_locale
 from tocsin.router.policy.preferences import effective_preference
@@ -34,8 +34,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     """Everything a decision may look at. `tenant`, `workflow` and `category` are None if the directory no longer has them."""
 
     intent: Intent
-    claim: str
-    """What the duplicate rule saw: `claimed`, or `checked before` for a record of `intents`."""
+    claim: ClaimOutcome
+    """What the duplicate rule saw."""
     now: datetime
     stored: StoredRecipient
     """What the directory stores of the recipient."""
@@ -46,7 +46,7 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     category: CategoryRecord | None
     templates: Mapping[Channel, Mapping[str, TemplateRecord]]
     """The workflow's published templates, by channel and locale."""
-    data: Any = msgspec.UNSET
+    decoded_data: Any = msgspec.UNSET
     """The intent's data, if it was decoded before; `msgspec.UNSET` if not."""
 
 
@@ -60,7 +60,7 @@ class Stop(NamedTuple):
 
 
 class Skip(NamedTuple):
-    """One channel, or one delivery that was decided again, on which nothing goes out."""
+    """One channel, or one delivery that is rechecked, on which nothing goes out."""
 
     ref: DeliveryRef
     rule: Rule
@@ -88,7 +88,7 @@ DecisionOutcome = Deliver | Skip | Stop
 
 def decide(question: DecisionInput) -> list[DecisionOutcome]:
     """One `Stop` and nothing else; or a `Deliver` or `Skip` for each of the workflow's channels, in their order, and only for
-    one channel where the intent names a delivery to decide again."""
+    one channel where the intent is a recheck of one delivery."""
     intent, stored, category = question.intent, question.stored, question.category
     expires_at = _expires_at(
         asked=intent.expires_at,
@@ -110,17 +110,21 @@ def decide(question: DecisionInput) -> list[DecisionOutcome]:
         return [Stop(StatusName.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, log)]
     log = log.and_then(Rule.RECIPIENT, "found", seen)
 
-    if question.tenant is None or question.workflow is None:
+    tenant, workflow = question.tenant, question.workflow
+    if tenant is None or workflow is None:
         # The workflow is what names the category: without it there is none to look at.
-        gone = Reason.TENANT_UNKNOWN if question.tenant is None else Reason.WORKFLOW_UNKNOWN
+        gone = Reason.TENANT_UNKNOWN if tenant is None else Reason.WORKFLOW_UNKNOWN
         log = log.and_then(Rule.CATEGORY, gone, {"workflow": intent.workflow})
         return [Stop(StatusName.SKIPPED, Rule.CATEGORY, gone, log)]
 
-    if intent.delivery is not None:
-        return [_decide_channel(question, intent.delivery, recipient, expires_at, log)]
+    refs = (
+        [intent.delivery]
+        if intent.delivery is not None
+        else [_WHOLE_CHANNEL[channel] for channel in workflow.channels]
+    )
     return [
-        _decide_channel(question, _WHOLE_CHANNEL[channel], recipient, expires_at, log)
-        for channel in question.workflow.channels
+        _decide_channel(question, ref, recipient, expires_at, log, tenant=tenant, workflow=workflow)
+        for ref in refs
     ]
 
 
@@ -130,11 +134,13 @@ def _decide_channel(
     recipient: MessageRecipient,
     expires_at: datetime,
     log: DecisionLog,
+    *,
+    tenant: TenantRecord,
+    workflow: WorkflowRecord,
 ) -> Deliver | Skip:
     category = question.category
     if category is None:
-        key = question.workflow.category if question.workflow else ""
-        log = log.and_then(Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": key})
+        log = log.and_then(Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": workflow.category})
         return Skip(ref, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, log)
     preference = effective_preference(
         question.stored.preferences,
@@ -161,7 +167,7 @@ def _decide_channel(
     log = log.and_then(Rule.ADDRESS, "present", {"found": len(addresses)})
 
     by_locale = question.templates.get(ref.channel, {})
-    locales = locale_candidates(recipient.locale, question.tenant.default_locale if question.tenant else "")
+    locales = locale_candidates(recipient.locale, tenant.default_locale)
     locale = next((locale for locale in locales if locale in by_locale), None)
     if locale is None:
         log = log.and_then(Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"tried": " ".join(locales)[:100]})

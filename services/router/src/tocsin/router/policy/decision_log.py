@@ -15,7 +15,10 @@ _ALWAYS_FITS: Final = 100
 
 class DecisionLog:
     """A list that only grows. `and_then` makes a new log and leaves this one as it is, so that each channel goes on from
-    what was looked at before all of them."""
+    what was looked at before all of them.
+
+    `measure`: a text in it may make the record larger than 4 KiB, so `decision()` must look.
+    """
 
     __slots__ = ("_measure", "_rules")
 

@@ -82,7 +82,7 @@ class BatchContext:
     """How many partitions each of the lanes' topics has."""
     default_tenant: str | None
     fan_out: FanOutBudget = field(default_factory=FanOutBudget)
-    loop: LoopSlice = field(default_factory=LoopSlice)
+    loop_slice: LoopSlice = field(default_factory=LoopSlice)
     counts: BatchCounts = field(default_factory=BatchCounts)
 
     def status_record(

@@ -15,7 +15,7 @@ BATCH_BYTES: Final = 16 * 1024 * 1024
 
 
 class LoopSlice:
-    """Lanes share a process: none may hold the event loop for long. `if loop.due: await loop.let_go()` between two records."""
+    """Lanes share a process: none may hold the event loop for long. `if loop_slice.due: await loop_slice.let_go()` between two records."""
 
     __slots__ = ("_since",)
 
@@ -57,7 +57,10 @@ class BatchBudget:
 
 
 class FanOutBudget:
-    """How many records may follow from one batch beyond one for each of its records. All its events share it."""
+    """What all fan-outs of one batch may add to it, beyond one record for each that was read.
+
+    The rest of each fan-out goes on as a continuation.
+    """
 
     __slots__ = ("_bytes", "_records")
 

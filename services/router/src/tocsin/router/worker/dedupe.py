@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from tocsin.contracts.ids import claim_key, recipient_key
+from tocsin.contracts.vocabulary import ClaimOutcome
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, partition_for
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.fan_out import intent_for
 from tocsin.router.worker.parse import EventPlan, ParsedRecord, PendingIntent
 from tocsin.router.worker.recipients import recipient_id
-
-CLAIMED: Final = "claimed"
 
 
 class DuplicateEvent(NamedTuple):
@@ -59,7 +58,7 @@ async def dedupe(
         elif _at_once(record, item, context):
             match, cause = item.matches[0], record.ref
             intent = intent_for(item, match, match.recipients[0], origin=cause, cause=cause)
-            items.append((record, PendingIntent(intent, CLAIMED, match.decoded)))
+            items.append((record, PendingIntent(intent, ClaimOutcome.CLAIMED, match.decoded_data)))
         else:
             items.append((record, item))
     return items
@@ -67,7 +66,7 @@ async def dedupe(
 
 def _at_once(record: ConsumerRecord, plan: EventPlan, context: BatchContext) -> bool:
     """One recipient, in its own partition already, on this lane, by the only workflow that the event triggers."""
-    if len(plan.matches) != 1 or plan.rejections:
+    if len(plan.matches) != 1 or plan.refusals:
         return False
     match = plan.matches[0]
     if len(match.recipients) != 1 or match.lane is not context.lane:

@@ -55,11 +55,11 @@ class PublishedWorkflow:
                 revision=workflow.revision,
             )
 
-    def fault(self, data: Any) -> str | None:
-        """Why the data does not fit: the place, as far as the schema has names for it, and no value. None when it does."""
-        if self._validator is None or self._validator.is_valid(data):
+    def fault(self, decoded_data: Any) -> str | None:
+        """Why the data does not fit: where, as far as the schema has names for it, and no value. None when it does."""
+        if self._validator is None or self._validator.is_valid(decoded_data):
             return None
-        error = next(iter(self._validator.iter_errors(data)), None)
+        error = next(iter(self._validator.iter_errors(decoded_data)), None)
         if error is None:
             return None
         path = (
@@ -113,7 +113,7 @@ class PublishedDirectory:
         return self._templates.get((tenant, workflow), _NO_TEMPLATES)
 
     def apply(self, record: ConsumerRecord) -> None:
-        """Take one record: an entity as it now stands, or its end. Raises what the codec raises (`Unreadable`)."""
+        """Take one record: an entity as it now stands, or its end. Raises what the codec raises (`UNREADABLE_ERRORS`)."""
         key = record.key or b""
         before = self._entities.pop(key, None)
         if before is not None:

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import delete
 
 from tocsin.contracts.channels import CHANNELS
-from tocsin.contracts.codec import Unreadable, decode_status
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import Lane, Reason, StatusName
 from tocsin.database import Database
@@ -45,13 +45,13 @@ class Feedback:
             batch = await shard.take(max_records=AT_ONCE)
             if batch is None:
                 return
-            loop = LoopSlice()
+            loop_slice = LoopSlice()
             for record in batch.records:
                 status = _device_gone(record)
                 if status is not None:
                     await self._remove(status)
-                if loop.due:
-                    await loop.let_go()
+                if loop_slice.due:
+                    await loop_slice.let_go()
             await shard.commit(batch.offsets)
 
     async def _remove(self, status: Status) -> None:
@@ -87,7 +87,7 @@ def _device_gone(record: ConsumerRecord) -> Status | None:
         return None
     try:
         status: Status = decode_status(record.value)
-    except Unreadable:
+    except UNREADABLE_ERRORS:
         return None
     gone = (
         status.status is StatusName.FAILED

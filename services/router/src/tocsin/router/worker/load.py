@@ -58,7 +58,7 @@ def decision_input(pending: PendingIntent, stored: StoredRecipients, context: Ba
         workflow=workflow,
         category=directory.category(intent.tenant, workflow.category) if workflow else None,
         templates=directory.templates(intent.tenant, intent.workflow),
-        data=pending.data,
+        decoded_data=pending.decoded_data,
     )
 
 

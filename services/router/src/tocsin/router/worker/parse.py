@@ -6,12 +6,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka
-from tocsin.contracts.codec import Unreadable, decode_intent, decode_request, describe_error
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_intent, decode_request, describe_error
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.limits import JSON_DEPTH
-from tocsin.contracts.vocabulary import Lane, Reason, slowest
+from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Reason, slowest
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.directory import PublishedDirectory, PublishedWorkflow
@@ -35,13 +35,13 @@ class WorkflowMatch(NamedTuple):
     published: PublishedWorkflow
     recipients: list[RecipientRef]
     data: msgspec.Raw
-    decoded: Any
+    decoded_data: Any
     lane: Lane
     actor: RecipientRef | None = None
     expires_at: datetime | None = None
 
 
-class RejectedEvent(NamedTuple):
+class RefusedEvent(NamedTuple):
     """Why an event cannot be taken, or why one of its workflows does not take it. No value of the event is repeated."""
 
     reason: Reason
@@ -54,12 +54,12 @@ class RejectedEvent(NamedTuple):
 
 
 class EventPlan(NamedTuple):
-    """A valid event: the workflows it triggers, and those that rejected it. If there are neither, nobody subscribes."""
+    """A valid event: the workflows it triggers, and those that refused it. If there are neither, nobody subscribes."""
 
     event: Event
     event_time: datetime
     matches: list[WorkflowMatch]
-    rejections: list[RejectedEvent]
+    refusals: list[RefusedEvent]
 
 
 class FanOutRest(NamedTuple):
@@ -74,9 +74,9 @@ class PendingIntent(NamedTuple):
     """An intent to decide."""
 
     intent: Intent
-    claim: str
+    claim: ClaimOutcome
     """What the duplicate rule saw, as the decision will say."""
-    data: Any = msgspec.UNSET
+    decoded_data: Any = msgspec.UNSET
     """The intent's data, if it was decoded before."""
 
 
@@ -86,7 +86,7 @@ class UnreadableRecord(NamedTuple):
     detail: str
 
 
-ParsedRecord = EventPlan | RejectedEvent | FanOutRest | PendingIntent | UnreadableRecord
+ParsedRecord = EventPlan | RefusedEvent | FanOutRest | PendingIntent | UnreadableRecord
 
 
 def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
@@ -95,41 +95,41 @@ def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
         return _parse_event(record, context)
     try:
         intent = decode_intent(record.value or b"")
-    except Unreadable as error:
+    except UNREADABLE_ERRORS as error:
         return UnreadableRecord(f"The record is no intent of this release: {describe_error(error)}.")
     if isinstance(intent, Intent):
-        return PendingIntent(intent, "checked before")
+        return PendingIntent(intent, ClaimOutcome.CHECKED_BEFORE)
     return _parse_continuation(intent, context.directory)
 
 
-def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | RejectedEvent:
+def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | RefusedEvent:
     directory, lane = context.directory, context.lane
     try:
         event = read_kafka(record.headers, record.value, default_tenant=context.default_tenant)
     except EventInvalid as invalid:
         tenant, event_id = _identity(record, context.default_tenant)
-        return RejectedEvent(invalid.faults[0].reason, str(invalid)[:1000], tenant, event_id)
+        return RefusedEvent(invalid.faults[0].reason, str(invalid)[:1000], tenant, event_id)
     if directory.tenant(event.tenant) is None:
-        return RejectedEvent(Reason.TENANT_UNKNOWN, "/tenant: there is no such tenant.", event_id=event.id)
+        return RefusedEvent(Reason.TENANT_UNKNOWN, "/tenant: there is no such tenant.", event_id=event.id)
     event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
     if event.type == NOTIFICATION_REQUESTED:
         match = _match_request(event, lane, directory)
-        if isinstance(match, RejectedEvent):
+        if isinstance(match, RefusedEvent):
             return match
         return EventPlan(event, event_time, [match], [])
     subscribers = directory.subscribers(event.tenant, event.type)
-    data = _decode_bounded(event.data) if subscribers else None
+    decoded_data = _decode_bounded(event.data) if subscribers else None
     plan = EventPlan(event, event_time, [], [])
     for published in subscribers:
-        match = _match_subscriber(event, data, published, lane)
+        match = _match_subscriber(event, decoded_data, published, lane)
         if isinstance(match, WorkflowMatch):
             plan.matches.append(match)
         else:
-            plan.rejections.append(match)
+            plan.refusals.append(match)
     return plan
 
 
-def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> FanOutRest | RejectedEvent:
+def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> FanOutRest | RefusedEvent:
     """The one workflow of the fan-out, as it is published now, on the lane that the fan-out was given when it began."""
     event = rest.event
     if event.type == NOTIFICATION_REQUESTED:
@@ -138,11 +138,9 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
         published = directory.workflow(event.tenant, rest.workflow)
         if published is None:
             detail = "The workflow was withdrawn while its event was being fanned out."
-            return RejectedEvent(
-                Reason.WORKFLOW_UNKNOWN, detail, event.tenant, event.id, rest.workflow, event
-            )
+            return RefusedEvent(Reason.WORKFLOW_UNKNOWN, detail, event.tenant, event.id, rest.workflow, event)
         match = _match_subscriber(event, _decode_bounded(event.data), published, rest.lane)
-    if isinstance(match, RejectedEvent):
+    if isinstance(match, RefusedEvent):
         return match
     # The cursor counts in the list of recipients that the fan-out began with, and in no other.
     if rest.recipients_sha256 not in (None, digest(match.recipients)):
@@ -151,46 +149,46 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
             f"{match.published.workflow.revision}), and finds other recipients now: the first {rest.cursor} of before have "
             "their notifications, the others have none. Send the event to those again, under a new id."
         )
-        return RejectedEvent(Reason.RECIPIENTS_INVALID, detail, event.tenant, event.id, rest.workflow, event)
+        return RefusedEvent(Reason.RECIPIENTS_INVALID, detail, event.tenant, event.id, rest.workflow, event)
     plan = EventPlan(event, rest.event_time, [match._replace(lane=rest.lane)], [])
     return FanOutRest(plan, rest.cursor, rest.origin)
 
 
-def _match_request(event: Event, lane: Lane, directory: PublishedDirectory) -> WorkflowMatch | RejectedEvent:
+def _match_request(event: Event, lane: Lane, directory: PublishedDirectory) -> WorkflowMatch | RefusedEvent:
     """The workflow that a direct request names."""
 
-    def rejected(reason: Reason, detail: str, workflow: str | None = None) -> RejectedEvent:
-        return RejectedEvent(reason, detail, event.tenant, event.id, workflow, event)
+    def refused(reason: Reason, detail: str, workflow: str | None = None) -> RefusedEvent:
+        return RefusedEvent(reason, detail, event.tenant, event.id, workflow, event)
 
     try:
         request = decode_request(event.data)
-    except Unreadable as error:
-        return rejected(Reason.DATA_INVALID, f"{describe_error(error, at='/data')}.")
+    except UNREADABLE_ERRORS as error:
+        return refused(Reason.DATA_INVALID, f"{describe_error(error, at='/data')}.")
     published = directory.workflow(event.tenant, request.workflow)
     if published is None or not published.usable:
-        return rejected(Reason.WORKFLOW_UNKNOWN, "/data/workflow: no published workflow has this key.")
-    data = _decode_bounded(request.data)
-    fault = _request_fault(request, data) or published.fault(data)
+        return refused(Reason.WORKFLOW_UNKNOWN, "/data/workflow: no published workflow has this key.")
+    decoded_data = _decode_bounded(request.data)
+    fault = _request_fault(request, decoded_data) or published.fault(decoded_data)
     if fault is not None:
-        return rejected(Reason.DATA_INVALID, f"/data{fault}", request.workflow)
+        return refused(Reason.DATA_INVALID, f"/data{fault}", request.workflow)
     try:
         recipients = deduplicated(request.recipients)
     except RecipientsInvalid as error:
-        return rejected(Reason.RECIPIENTS_INVALID, f"/data/recipients: {error}", request.workflow)
+        return refused(Reason.RECIPIENTS_INVALID, f"/data/recipients: {error}", request.workflow)
     return WorkflowMatch(
         published,
         recipients,
         request.data,
-        data,
+        decoded_data,
         slowest(lane, published.workflow.lane, request.lane),
         request.actor,
         request.expires_at,
     )
 
 
-def _request_fault(request: NotificationRequest, data: Any) -> str | None:
+def _request_fault(request: NotificationRequest, decoded_data: Any) -> str | None:
     """What of the request, beside its recipients, is not as the contract has it."""
-    if type(data) is not dict:
+    if type(decoded_data) is not dict:
         return f"/data: must be an object. {_TOO_DEEP}"
     if request.expires_at is not None and request.expires_at.tzinfo is None:
         return "/expires_at: must name its offset from UTC."
@@ -200,44 +198,46 @@ def _request_fault(request: NotificationRequest, data: Any) -> str | None:
 
 
 def _match_subscriber(
-    event: Event, data: Any, published: PublishedWorkflow, lane: Lane
-) -> WorkflowMatch | RejectedEvent:
+    event: Event, decoded_data: Any, published: PublishedWorkflow, lane: Lane
+) -> WorkflowMatch | RefusedEvent:
     """A workflow that subscribes to the event's type."""
 
-    def rejected(reason: Reason, detail: str) -> RejectedEvent:
-        return RejectedEvent(reason, detail, event.tenant, event.id, published.workflow.key, event)
+    def refused(reason: Reason, detail: str) -> RefusedEvent:
+        return RefusedEvent(reason, detail, event.tenant, event.id, published.workflow.key, event)
 
     if not published.usable:
-        return rejected(Reason.WORKFLOW_UNKNOWN, "The workflow cannot be used; publish it again.")
-    if data is msgspec.UNSET:
-        return rejected(Reason.DATA_INVALID, f"/data: must be JSON. {_TOO_DEEP}")
-    fault = published.fault(data)
+        return refused(Reason.WORKFLOW_UNKNOWN, "The workflow cannot be used; publish it again.")
+    if decoded_data is msgspec.UNSET:
+        return refused(Reason.DATA_INVALID, f"/data: must be JSON. {_TOO_DEEP}")
+    fault = published.fault(decoded_data)
     if fault is not None:
-        return rejected(Reason.DATA_INVALID, fault)
+        return refused(Reason.DATA_INVALID, fault)
     try:
-        recipients = resolve_recipients(event, data, published)
+        recipients = resolve_recipients(event, decoded_data, published)
     except RecipientsInvalid as error:
-        return rejected(Reason.RECIPIENTS_INVALID, str(error))
-    return WorkflowMatch(published, recipients, event.data, data, slowest(lane, published.workflow.lane))
+        return refused(Reason.RECIPIENTS_INVALID, str(error))
+    return WorkflowMatch(
+        published, recipients, event.data, decoded_data, slowest(lane, published.workflow.lane)
+    )
 
 
 def _decode_bounded(raw: msgspec.Raw) -> Any:
     """The JSON value; `msgspec.UNSET` where it is none, or nests deeper than the contract allows."""
     try:
-        data = _decode(raw)
-    except Unreadable:
+        value = _decode(raw)
+    except UNREADABLE_ERRORS:
         return msgspec.UNSET
     text = bytes(raw)
     if len(text) <= 2 * JSON_DEPTH:  # too short to nest deeper
-        return data
-    if text.count(b"{") + text.count(b"[") > JSON_DEPTH and _depth_exceeds(data, JSON_DEPTH):
+        return value
+    if text.count(b"{") + text.count(b"[") > JSON_DEPTH and _depth_exceeds(value, JSON_DEPTH):
         return msgspec.UNSET
-    return data
+    return value
 
 
-def _depth_exceeds(data: Any, depth: int) -> bool:
+def _depth_exceeds(value: Any, depth: int) -> bool:
     """Whether the value nests deeper, level by level: recursion would hit the interpreter's own bound."""
-    level = [data] if isinstance(data, dict | list) else []
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(depth):
         level = [
             inner

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Final
 
 from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Lane
+from tocsin.contracts.vocabulary import ClaimOutcome, Lane
 from tocsin.kafka import (
     NO_FAILPOINTS,
     Batch,
@@ -23,7 +23,7 @@ from tocsin.observability import current_traceparent, metrics, record_span, reco
 from tocsin.router.policy import decide
 from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics
 from tocsin.router.worker.budgets import BatchBudget, LoopSlice
-from tocsin.router.worker.dedupe import CLAIMED, ClaimsIdentities, dedupe
+from tocsin.router.worker.dedupe import ClaimsIdentities, dedupe
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.load import LoadsRecipients, StoredRecipients, decision_input, load
 from tocsin.router.worker.parse import (
@@ -66,6 +66,8 @@ class Router:
         self._clock = clock
         self._default_tenant = default_tenant
         self._failpoints = failpoints
+        # As the metrics' labels name the steps: `read` is parse, `claim` dedupe, `look_up` load; `decide` is decide, render
+        # and write of all records.
         self._stages = {
             stage: metrics.stage_seconds.labels(SERVICE, lane, stage)
             for stage in ("read", "claim", "look_up", "decide")
@@ -87,9 +89,12 @@ class Router:
         parsed: list[tuple[ConsumerRecord, ParsedRecord]] = []
         for record in batch.records:
             parsed.append((record, parse(record, context)))
-            if context.loop.due:
-                await context.loop.let_go()
-        traced = [trace for _, item in parsed if recording(trace := _trace_of(item))] if tracing_on() else []
+            if context.loop_slice.due:
+                await context.loop_slice.let_go()
+        traced: list[str | None] = []
+        if tracing_on():
+            traceparents = [_trace_of(item) for _, item in parsed]
+            traced = [traceparent for traceparent in traceparents if recording(traceparent)]
         began = self._stage_ended("read", began, traced)
 
         items = await dedupe(parsed, self._claims, context)
@@ -109,7 +114,7 @@ class Router:
             else:
                 # A fan-out stands within a span. If this task is cancelled, the span ends here, in the task that began it.
                 with closing(write_event(record, item, context)) as records:
-                    written = await _collected(records, context.loop)
+                    written = await _collected(records, context.loop_slice)
             out += written
             budget.charge(written)
             done += 1
@@ -126,14 +131,14 @@ class Router:
         """What follows from one intent: decide, render, write."""
         intent, counts = pending.intent, context.counts
         counts.processed["decided"] += 1
-        counts.claims["claimed"] += pending.claim == CLAIMED
+        counts.claims["claimed"] += pending.claim is ClaimOutcome.CLAIMED
         self._age.observe(max(0.0, (context.now - intent.event_time).total_seconds()))
         with span("decide", intent.traceparent, lane=context.lane.value):
             intent.traceparent = current_traceparent()
             question = decision_input(pending, stored, context)
             outcomes = decide(question)
-            results = await self._renderer.render(question, outcomes, context.loop)
-            return await _collected(write(question, results, context, cause=record.ref), context.loop)
+            results = await self._renderer.render(question, outcomes, context.loop_slice)
+            return await _collected(write(question, results, context, cause=record.ref), context.loop_slice)
 
     def _stage_ended(self, stage: str, began: float, traced: Iterable[str | None] = ()) -> float:
         """A stage of the whole batch ended: its time into the metrics, and a span for each record that is `traced`."""
@@ -144,13 +149,13 @@ class Router:
         return now
 
 
-async def _collected(records: Iterator[ProducerRecord], loop: LoopSlice) -> list[ProducerRecord]:
-    """All of them. They are made one by one, so that the event loop is let go in between if they are many or large."""
+async def _collected(records: Iterator[ProducerRecord], loop_slice: LoopSlice) -> list[ProducerRecord]:
+    """The records in a list. Making them may take long, so other tasks may run between two of them."""
     collected = []
     for outgoing in records:
         collected.append(outgoing)
-        if loop.due:
-            await loop.let_go()
+        if loop_slice.due:
+            await loop_slice.let_go()
     return collected
 
 

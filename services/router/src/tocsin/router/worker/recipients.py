@@ -36,10 +36,10 @@ def digest(recipients: Iterable[RecipientRef]) -> str:
 def deduplicated(recipients: Iterable[RecipientRef]) -> list[RecipientRef]:
     """The recipients in the order given, the first of each id. Raises RecipientsInvalid."""
     by_id: dict[str, RecipientRef] = {}
-    for place, recipient in enumerate(recipients):
+    for index, recipient in enumerate(recipients):
         if not is_sound(recipient):
             raise RecipientsInvalid(
-                f"Recipient {place} is not sound: an id has 1 to 256 bytes and no control characters, "
+                f"Recipient {index} is not sound: an id has 1 to 256 bytes and no control characters, "
                 f"and of devices there are at most {DEVICES_PER_RECIPIENT}, each once."
             )
         by_id.setdefault(recipient_id(recipient), recipient)
@@ -48,7 +48,7 @@ def deduplicated(recipients: Iterable[RecipientRef]) -> list[RecipientRef]:
     return list(by_id.values())
 
 
-def resolve_recipients(event: Event, data: Any, published: PublishedWorkflow) -> list[RecipientRef]:
+def resolve_recipients(event: Event, decoded_data: Any, published: PublishedWorkflow) -> list[RecipientRef]:
     """The recipients of a business event: its subject, or what the workflow's expression yields. Raises RecipientsInvalid."""
     if published.expression is None:
         if not event.subject:
@@ -58,7 +58,7 @@ def resolve_recipients(event: Event, data: Any, published: PublishedWorkflow) ->
                 "The event's subject is no recipient id: 1 to 256 bytes, no control characters."
             )
         return [event.subject]
-    view = {"subject": event.subject, "data": data, "source": event.source, "type": event.type}
+    view = {"subject": event.subject, "data": decoded_data, "source": event.source, "type": event.type}
     try:
         named = published.expression.search(view)
     except (JMESPathError, TypeError, ValueError, AttributeError, RecursionError) as error:

@@ -52,7 +52,7 @@ class DeliveryRenderer:
         self._seconds = {channel: metrics.render_seconds.labels(channel) for channel in Channel}
 
     async def render(
-        self, question: DecisionInput, outcomes: Sequence[DecisionOutcome], loop: LoopSlice
+        self, question: DecisionInput, outcomes: Sequence[DecisionOutcome], loop_slice: LoopSlice
     ) -> list[Rendered | Skip | Stop]:
         """The same outcomes, each `Deliver` rendered, or skipped if its template fails."""
         results: list[Rendered | Skip | Stop] = []
@@ -62,8 +62,8 @@ class DeliveryRenderer:
             if not isinstance(outcome, Deliver):
                 results.append(outcome)
                 continue
-            if loop.due:
-                await loop.let_go()
+            if loop_slice.due:
+                await loop_slice.let_go()
             template = outcome.template
             if not self._renderer.ready(template):
                 await self._renderer.prepare(template)
@@ -112,7 +112,7 @@ def _variables(question: DecisionInput, deliver: Deliver) -> dict[str, Any]:
         "tenant": {"id": intent.tenant, "name": tenant.name, "attributes": tenant.attributes}
         if tenant
         else {},
-        "data": _decode(intent.data) if question.data is msgspec.UNSET else question.data,
+        "data": _decode(intent.data) if question.decoded_data is msgspec.UNSET else question.decoded_data,
     }
     if intent.actor is not None:
         variables["actor"] = actor_of(intent.actor, question.stored_actor or UNKNOWN).variables()

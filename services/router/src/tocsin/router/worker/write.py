@@ -26,7 +26,7 @@ _MARGIN: Final = 1024
 def write(
     question: DecisionInput, results: Sequence[Rendered | Skip | Stop], context: BatchContext, *, cause: str
 ) -> Iterator[ProducerRecord]:
-    """The records that follow from the record `cause`, in their order: `accepted`, unless one delivery was decided again; then
+    """The records that follow from the record `cause`, in their order: `accepted`, unless the intent is a recheck; then
     for each delivery its job and what became of it."""
     intent = question.intent
     category = question.category.key if question.category else None

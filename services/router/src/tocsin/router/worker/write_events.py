@@ -12,14 +12,14 @@ from tocsin.router.policy import DecisionLog
 from tocsin.router.worker.batch import SERVICE, BatchContext, event_ref
 from tocsin.router.worker.dedupe import DuplicateEvent
 from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out, intent_for
-from tocsin.router.worker.parse import EventPlan, FanOutRest, RejectedEvent, UnreadableRecord
+from tocsin.router.worker.parse import EventPlan, FanOutRest, RefusedEvent, UnreadableRecord
 
 log = get_logger(__name__)
 
 
 def write_event(
     record: ConsumerRecord,
-    item: EventPlan | FanOutRest | DuplicateEvent | RejectedEvent | UnreadableRecord,
+    item: EventPlan | FanOutRest | DuplicateEvent | RefusedEvent | UnreadableRecord,
     context: BatchContext,
 ) -> Generator[ProducerRecord, None, None]:
     """The records that follow from `record`, in their order."""
@@ -27,8 +27,8 @@ def write_event(
     match item:
         case EventPlan():
             claims["claimed"] += bool(item.matches)
-            if item.rejections:
-                yield from _reject(record, item.rejections, context)
+            if item.refusals:
+                yield from _refuse(record, item.refusals, context)
             elif not item.matches:
                 processed["unmatched"] += 1
                 about = event_ref(item.event, origin=record.ref)
@@ -43,8 +43,8 @@ def write_event(
             claims["duplicate"] += 1
             processed["duplicate"] += 1
             yield from _duplicate(record, item, context)
-        case RejectedEvent():
-            yield from _reject(record, [item], context)
+        case RefusedEvent():
+            yield from _refuse(record, [item], context)
         case UnreadableRecord():
             yield _dead_letter(record, Reason.RECORD_UNREADABLE, item.detail, "", context)
 
@@ -74,15 +74,15 @@ def _duplicate(
             yield outgoing
 
 
-def _reject(
-    record: ConsumerRecord, rejections: Sequence[RejectedEvent], context: BatchContext
+def _refuse(
+    record: ConsumerRecord, refusals: Sequence[RefusedEvent], context: BatchContext
 ) -> Iterator[ProducerRecord]:
-    """One dead letter, and one status if the event says whose it is, however many workflows rejected it."""
+    """One dead letter, and one status if the event says whose it is, however many workflows refused it."""
     context.counts.processed["refused"] += 1
-    first = rejections[0]
+    first = refusals[0]
     detail = " ".join(
-        f"{rejected.workflow}: {rejected.detail}" if rejected.workflow else rejected.detail
-        for rejected in rejections
+        f"{refusal.workflow}: {refusal.detail}" if refusal.workflow else refusal.detail
+        for refusal in refusals
     )[:1000]
     yield _dead_letter(record, first.reason, detail, first.tenant, context)
     if first.tenant and first.event_id and context.directory.tenant(first.tenant) is not None:
