@@ -3,6 +3,11 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+from tests.unit.channel.conftest import ScriptedProvider
+
+from tocsin.channel import Accepted, Answer
+from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Lane
 from tocsin.testing.until import until
 
@@ -74,6 +79,53 @@ async def test_what_waits_goes_to_a_replaced_instance_and_its_calls_end_with_the
     assert (sorted(map(int, new.got)), old.got, old.closed) == (list(range(2, 10)), ["0", "1"], False)
     old.let_go.set()
     await until(lambda: len(bench.statuses) == 10 and old.closed)
+
+
+async def test_a_replaced_instance_shares_its_places_with_the_new_one(bench: "LaneBench"):
+    bench.configure("first", places=2, note="old")
+    await bench.open()
+    old = bench.provider()
+    old.let_go.clear()
+    shard, _ = bench.start()
+    shard.put(*(bench.job(number) for number in range(6)))
+    await until(lambda: old.got == ["0", "1"])
+    bench.configure("first", places=2, note="newer")
+    await bench.pool.reload()
+    new = bench.provider()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert new.got == []
+    old.let_go.set()
+    await until(lambda: len(bench.statuses) == 6 and old.closed)
+    assert sorted(new.got) == ["2", "3", "4", "5"]
+
+
+async def test_a_provider_that_answers_a_cancelled_call_holds_up_nobody(
+    bench: "LaneBench", monkeypatch: pytest.MonkeyPatch
+):
+    send = ScriptedProvider.send
+
+    async def stubborn(provider: ScriptedProvider, job: Job) -> Answer:
+        try:
+            return await send(provider, job)
+        except asyncio.CancelledError:
+            return Accepted()
+
+    monkeypatch.setattr(ScriptedProvider, "send", stubborn)
+    bench.configure("first", places=1)
+    await bench.open(max_unrecorded=2)
+    provider = bench.provider()
+    provider.let_go.clear()
+    shard, work = bench.start()
+    shard.put(*(bench.job(number) for number in range(3)))
+    await until(lambda: provider.got == ["0"])
+    work.cancel()
+    await asyncio.wait([work], timeout=10)
+    assert work.done()
+    assert not bench.pool.lane_limits[bench.lane].reached
+    provider.let_go.set()
+    bench.start()
+    await until(lambda: len(bench.statuses) == 3)
 
 
 async def test_an_instance_that_is_gone_leaves_its_jobs_to_the_next_they_name(bench: "LaneBench"):

@@ -56,17 +56,32 @@ class _Runner:
 
     task: "asyncio.Task[None]"
     delivery: Delivery | None = None
+    given_up = False
+    """Its call was cancelled: it ends, also where the provider made an answer of the cancellation."""
 
 
 class ProviderInstance:
-    """A provider, the queues before it and its runners. `lanes` are the limits of the lanes that this process serves."""
+    """A provider, the queues before it and its runners. `lanes` are the limits of the lanes that this process serves.
 
-    def __init__(self, provider: Provider, *, places: int, lanes: Mapping[Lane, LaneLimit]) -> None:
+    With the same number of places, an instance shares those of its `predecessor`, whose calls may still be under way.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        places: int,
+        lanes: Mapping[Lane, LaneLimit],
+        predecessor: "ProviderInstance | None" = None,
+    ) -> None:
         self.name = provider.name
         self._provider = provider
         self._places = places
         reserved = places // RESERVED_ONE_IN if Lane.CRITICAL in lanes else 0
         self._limiter = PriorityLimiter(places=places, reserved=reserved)
+        if predecessor is not None and predecessor._places == places:
+            self._limiter = predecessor._limiter
+        self._successor: ProviderInstance | None = None
         self._queues = {lane: _Queue(limit) for lane, limit in lanes.items()}
         self._critical = self._queues.get(Lane.CRITICAL)
         self._others = deque(queue for lane, queue in self._queues.items() if lane is not Lane.CRITICAL)
@@ -106,16 +121,19 @@ class ProviderInstance:
 
     def cancel(self, carrier: Carrier) -> list["asyncio.Task[None]"]:
         """Cancel the calls under way for the carrier; the tasks returned end soon. Other runners take their places."""
-        tasks = [
-            runner.task for runner in self._runners if runner.delivery and runner.delivery.carrier is carrier
+        runners = [
+            runner for runner in self._runners if runner.delivery and runner.delivery.carrier is carrier
         ]
-        for task in tasks:
-            task.cancel()
-        return tasks
+        for runner in runners:
+            runner.given_up = True
+            runner.task.cancel()
+        return [runner.task for runner in runners]
 
-    def retire(self) -> list[Delivery]:
-        """Begin nothing more. Returns what waited; calls under way go on until `close` has waited for them."""
+    def retire(self, successor: "ProviderInstance | None" = None) -> list[Delivery]:
+        """Begin nothing more. Returns what waited; calls under way go on until `close` has waited for them, and the
+        `successor` is woken as their places become free."""
         self._retired = True
+        self._successor = successor or self._successor
         for idle in self._idle:
             idle.set_result(None)
         self._idle.clear()
@@ -133,7 +151,7 @@ class ProviderInstance:
     async def _run(self, runner: _Runner) -> None:
         self._runner_woken = False
         try:
-            while not self._retired:
+            while not self._retired and not runner.given_up:
                 delivery = self._take()
                 if delivery is None:
                     await self._until_woken()
@@ -145,6 +163,8 @@ class ProviderInstance:
                 finally:
                     runner.delivery = None
                     self._limiter.release()
+                    if self._successor is not None:
+                        self._successor.wake()
         finally:
             self._runners.discard(runner)
             self.wake()

@@ -162,20 +162,22 @@ class ProviderPool:
         former, former_configs = self._instances, self._configs
         instances: dict[str, ProviderInstance] = {}
         for name, config in configs.items():
-            kept = former.get(name)
-            if kept is not None and former_configs[name] == config:
-                instances[name] = kept
+            predecessor = former.get(name)
+            if predecessor is not None and former_configs[name] == config:
+                instances[name] = predecessor
                 continue
             provider = self._kinds[config.kind].create(config, self._clock)
-            instances[name] = ProviderInstance(provider, places=config.max_in_flight, lanes=self.lane_limits)
+            instances[name] = ProviderInstance(
+                provider, places=config.max_in_flight, lanes=self.lane_limits, predecessor=predecessor
+            )
             await instances[name].open()
         self._instances, self._configs = instances, dict(configs)
         for name, instance in former.items():
             if instances.get(name) is not instance:
-                self._replace(instance)
+                self._replace(instance, instances.get(name))
 
-    def _replace(self, instance: ProviderInstance) -> None:
-        waiting = instance.retire()
+    def _replace(self, instance: ProviderInstance, successor: ProviderInstance | None) -> None:
+        waiting = instance.retire(successor)
         self._retired[instance] = asyncio.create_task(instance.close())
         self._retired[instance].add_done_callback(lambda _: self._retired.pop(instance, None))
         for delivery in waiting:

@@ -113,10 +113,13 @@ class ShardDelivery:
             for task in self._tasks:
                 task.cancel()
             self._drop_what_waits()
-            await self._context.pool.cancel(self)
-            await asyncio.wait(self._tasks)
-            for _ in range(self._begun):
-                self._context.limit.end()
+            try:
+                await self._context.pool.cancel(self)
+                await asyncio.wait(self._tasks)
+            finally:  # also where this is cancelled once more: the limit is the lane's, and outlives this shard
+                begun, self._begun = self._begun, 0
+                for _ in range(begun):
+                    self._context.limit.end()
 
     def _start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         task = asyncio.create_task(work, name=name)
@@ -255,7 +258,9 @@ class ShardDelivery:
             self._changed.set()
 
     def _leave_lane_limit(self, delivery: Delivery) -> None:
-        if delivery.counts_in_lane_limit:
+        if (
+            delivery.counts_in_lane_limit and self._begun
+        ):  # none is left once `_deliver` has let all of them go
             delivery.counts_in_lane_limit = False
             self._begun -= 1
             self._context.limit.end()
