@@ -442,9 +442,9 @@ async def test_a_second_member_while_the_provider_is_slow_doubles_nothing_and_ki
     )
     slow = Phone(seconds=2.5)
     await bench.put(*(job(number, recipient=f"r{number}") for number in range(48)))
-    async with bench.dispatcher(slow, places=8, timeouts=timeouts) as first:
+    async with bench.dispatcher(slow, places=6, timeouts=timeouts) as first:
         await until(lambda: len(slow.got) == 6)
-        async with bench.dispatcher(slow, places=8, timeouts=timeouts) as second:
+        async with bench.dispatcher(slow, places=6, timeouts=timeouts) as second:
             await bench.until_statuses(48)
             assert not first.done()
             assert not second.done()
