@@ -25,6 +25,8 @@ def start_detached(folder: RunFolder, *, say: Callable[[str], None]) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
     log = folder.path / "stack.log"
     folder.endpoints.unlink(missing_ok=True)
+    log.touch(mode=0o600)
+    log.chmod(0o600)  # it shows the keys of the local stack
     with log.open("wb") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "tocsin.dev", "run", "--folder", str(folder.path)],

@@ -28,7 +28,7 @@ async def run_until_cancelled(*, folder: RunFolder, console: Console) -> None:
         report_timeline(console, arrived[0])
         report_addresses(console, stack.addresses, folder=folder.path)
         stack.publish_endpoints(ENDPOINTS)
-        steps.say("\nReady. Ctrl-C ends it.")
+        steps.say("\nReady. Ctrl-C ends it; `make down`, if it runs in the background.")
         await asyncio.Event().wait()
     finally:
         await stack.down()
