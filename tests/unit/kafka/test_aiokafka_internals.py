@@ -1,5 +1,6 @@
 """What we touch of aiokafka beyond its public names is still there, and still does what we believe."""
 
+import asyncio
 import inspect
 import math
 from types import SimpleNamespace
@@ -148,3 +149,28 @@ def test_the_fetcher_reads_records_through_ours():
 
 def aio_fetcher_reads(name: str) -> bool:
     return name in names(fetcher.Fetcher._proc_fetch_request)
+
+
+async def test_a_producer_that_does_not_stop_is_disconnected_also_when_its_owner_was_cancelled(monkeypatch):
+    producer, disconnected, in_time = AIOKafkaProducer(), asyncio.Event(), []
+
+    async def disconnect() -> None:
+        disconnected.set()
+
+    monkeypatch.setattr(producer, "stop", asyncio.Event().wait)
+    monkeypatch.setattr(producer.client, "close", disconnect)
+
+    async def owner() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            in_time.append(await aiokafka_internals.stop_producer(producer, seconds=0.01))
+
+    task = asyncio.create_task(owner())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert in_time == [False]
+    assert disconnected.is_set()
+    monkeypatch.undo()
+    await producer.stop()

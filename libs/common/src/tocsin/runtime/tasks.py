@@ -1,4 +1,9 @@
-"""Two things one does with tasks: wait for the first of several, and end some and wait until they have ended."""
+"""Two things one does with tasks: wait for the first of several, and end some and wait until they have ended.
+
+What closes something often runs in a task that was cancelled. There a limit is `asyncio.wait_for` or a `seconds` of these
+functions: before Python 3.11.3, `asyncio.timeout` raises CancelledError in such a task and not TimeoutError
+(https://github.com/python/cpython/issues/102780), so what follows it would not be closed.
+"""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -14,10 +19,13 @@ async def first_of(*waits: Coroutine[Any, Any, Any], seconds: float | None = Non
         await end_all(tasks)
 
 
-async def end_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they have ended. What they raise is left for whoever looks at them."""
+async def end_all(tasks: Iterable[asyncio.Task[Any]], *, seconds: float | None = None) -> None:
+    """Cancel tasks and wait until they have ended or, where `seconds` are given, so many have passed.
+
+    What they raise is left for whoever looks at them.
+    """
     ending = list(tasks)
     for task in ending:
         task.cancel()
     if ending:
-        await asyncio.wait(ending)
+        await asyncio.wait(ending, timeout=seconds)

@@ -127,9 +127,8 @@ class SmtpConnection:
         """Take leave as SMTP wants it, then close."""
         if self._wire is not None:
             try:
-                async with asyncio.timeout(1.0):
-                    self._wire.write(b"QUIT\r\n")
-                    await self._wire.reply()
+                self._wire.write(b"QUIT\r\n")
+                await asyncio.wait_for(self._wire.reply(), 1.0)
             except (WireLost, TimeoutError):
                 pass  # it left first, or does not care
         self.close()

@@ -136,8 +136,7 @@ async def end_coordination(consumer: AIOKafkaConsumer) -> None:
 async def stop_producer(producer: AIOKafkaProducer, *, seconds: float) -> bool:
     """Deliver what was taken and disconnect; after ``seconds`` disconnect all the same. Whether it was in time."""
     try:
-        async with asyncio.timeout(seconds):
-            await producer.stop()
+        await asyncio.wait_for(producer.stop(), seconds)
     except TimeoutError:
         task = producer._sender.sender_task
         if task is not None:
@@ -149,10 +148,13 @@ async def stop_producer(producer: AIOKafkaProducer, *, seconds: float) -> bool:
 
 async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> bool:
     """Leave the group and disconnect; after ``seconds`` disconnect all the same. Whether it was in time."""
+
+    async def stop() -> None:
+        await end_coordination(consumer)
+        await consumer.stop()
+
     try:
-        async with asyncio.timeout(seconds):
-            await end_coordination(consumer)
-            await consumer.stop()
+        await asyncio.wait_for(stop(), seconds)
     except TimeoutError:
         if consumer._coordinator is not None:
             for task in (consumer._coordinator._heartbeat_task, consumer._coordinator._commit_refresh_task):

@@ -394,12 +394,9 @@ class ConsumerGroup(Generic[S]):
         for shard in self._shards.values():
             shard.end()
         tasks, self._tasks = self._tasks, {}
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LEAVE):
-                await end_all(tasks.values())
+        await end_all(tasks.values(), seconds=LEAVE)
         try:
-            async with asyncio.timeout(LEAVE):
-                await self._let_go()
+            await asyncio.wait_for(self._let_go(), LEAVE)
         except (KafkaError, TimeoutError) as error:
             # What is still open there is ended by the next owner. Why this membership is over is said elsewhere.
             log.warning("closed without an answer", group=self._group, reason=repr(error))
