@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 
+from environment import Environment
 from http_load import Order, Result, event_id, recipient_of
 from tenant import DATA, RECIPIENTS, notification, workflow_of
 from tocsin.contracts.vocabulary import Lane
 from tocsin.dev import StartFailed
 from tocsin.dev.processes import attached
-from town import Town
 
 CONNECTIONS = 64
 OPEN_LOOP_CONNECTIONS = 256
@@ -27,7 +27,7 @@ class Loaded(msgspec.Struct, kw_only=True):
 
 
 async def closed_loop(
-    town: Town,
+    environment: Environment,
     prefix: str,
     *,
     lane: Lane,
@@ -38,7 +38,7 @@ async def closed_loop(
 ) -> Loaded:
     """`count` requests as fast as they are answered; with `sink_port` as fast as their mails reach the sink."""
     return await _load(
-        town,
+        environment,
         prefix,
         lane,
         count=count,
@@ -49,16 +49,18 @@ async def closed_loop(
     )
 
 
-async def open_loop(town: Town, prefix: str, *, lane: Lane, rate: float, seconds: float) -> Loaded:
+async def open_loop(
+    environment: Environment, prefix: str, *, lane: Lane, rate: float, seconds: float
+) -> Loaded:
     """Requests at planned times, whatever becomes of those before."""
     count = int(rate * seconds)
     return await _load(
-        town, prefix, lane, count=count, seconds=seconds, connections=OPEN_LOOP_CONNECTIONS, rate=rate
+        environment, prefix, lane, count=count, seconds=seconds, connections=OPEN_LOOP_CONNECTIONS, rate=rate
     )
 
 
 async def _load(
-    town: Town,
+    environment: Environment,
     prefix: str,
     lane: Lane,
     *,
@@ -70,8 +72,8 @@ async def _load(
     window: int = 0,
 ) -> Loaded:
     order = Order(
-        port=town.port("ingest"),
-        key=town.key,
+        port=environment.port("ingest"),
+        key=environment.key,
         workflow=workflow_of(lane),
         prefix=prefix,
         recipients=RECIPIENTS,
@@ -83,7 +85,7 @@ async def _load(
         sink_port=sink_port,
         window=window,
     )
-    result = await _run(order, town.folder)
+    result = await _run(order, environment.folder)
     numbers = range(len(result.statuses))
     ids = [notification(event_id(order, number), recipient_of(order, number), lane) for number in numbers]
     wrong = Counter(status for status in result.statuses if status != 202)

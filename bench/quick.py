@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import tenant
+from environment import Environment
 from machine import this_machine
 from report import Report
 from rows import Rows
@@ -25,7 +26,6 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.dev import LocalStackError
 from tocsin.dev.api import Api
 from tocsin.dev.paths import CACHE
-from town import Town
 from whole_path import SERVICES, WholePath
 
 PUBLISH_SECONDS = 30.0
@@ -38,33 +38,33 @@ async def measure(folder: Path) -> Report:
     say("starting Kafka and PostgreSQL")
     async with (
         Sink(folder / "sink.log") as sink,
-        Town(folder, smtp_port=sink.smtp_port) as town,
-        Rows(town.database) as rows,
+        Environment(folder, smtp_port=sink.smtp_port) as environment,
+        Rows(environment.database) as rows,
     ):
         report = Report(machine=this_machine(await rows.version()))
         say("making the tenant")
-        town.launch("router", "api")
-        await town.ready("router")
-        async with Api(url=town.url("router"), key=town.key) as api:
+        environment.launch("router", "api")
+        await environment.ready("router")
+        async with Api(url=environment.url("router"), key=environment.key) as api:
             await tenant.settle(api)
             await rows.until_published(seconds=PUBLISH_SECONDS)
-        await town.stop("router")
+        await environment.stop("router")
 
         async def take(what: str, job: Callable[[], Awaitable[Measured]]) -> None:
             say(what)
             found = await job()
             report.figures += found.figures
-            report.faults += [*found.faults, *town.fallen()]
+            report.faults += [*found.faults, *environment.fallen()]
 
-        alone = Stages(town=town, sink=sink, rows=rows)
+        alone = Stages(environment=environment, sink=sink, rows=rows)
         await take("ingest alone", alone.ingest)
         await take("router alone", alone.router)
         await take("router alone, fan-out", alone.fan_out)
         await take("dispatch-email alone", alone.dispatch)
         await take("ledger alone", alone.ledger)
         say("starting all services")
-        async with town.running(*SERVICES):
-            whole = WholePath(town=town, sink=sink, rows=rows)
+        async with environment.running(*SERVICES):
+            whole = WholePath(environment=environment, sink=sink, rows=rows)
             await take("whole path", whole.throughput)
             await take("latency at 100/s", lambda: whole.latency(Lane.CRITICAL, 100, goal_ms=25))
             await take("latency at 1,000/s", lambda: whole.latency(Lane.TRANSACTIONAL, 1_000))

@@ -8,20 +8,20 @@ import msgspec
 import loading
 import logs
 import tenant
+from environment import Environment
 from figures import Figure, Stretch, difference, progress_stretch, stretch, throughput
 from processor_time import Meter
 from rows import Rows
 from sink import Sink
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from town import Town
 
 PATIENCE = 25.0  # seconds without progress, start of the process included, after which a stage is given up
 REQUESTS, REQUEST_SECONDS = 12_000, 6.0
 WARM_REQUESTS = 1_000
 DIRECT_EVENTS = 10_000
 FAN_OUT_EVENTS = 10
-STORIES = ("accepted", "routed", "sent")
+STATUSES_OF_A_MESSAGE = ("accepted", "routed", "sent")
 """The statuses of every message here, each once."""
 
 
@@ -35,29 +35,37 @@ class Measured(msgspec.Struct, kw_only=True):
 class Stages:
     """In this order: ingest, router, fan_out, dispatch, ledger."""
 
-    def __init__(self, *, town: Town, sink: Sink, rows: Rows) -> None:
-        self._town = town
+    def __init__(self, *, environment: Environment, sink: Sink, rows: Rows) -> None:
+        self._environment = environment
         self._sink = sink
         self._rows = rows
-        self._topics = Topics(town.kafka.topic_prefix)
+        self._topics = Topics(environment.kafka.topic_prefix)
         self._began = time.time()
         self._direct: list[str] = []
         self._fanned: list[str] = []
 
     async def ingest(self) -> Measured:
         """HTTP request to acknowledged event."""
-        async with self._town.running("ingest"):
+        async with self._environment.running("ingest"):
             warm = await loading.closed_loop(
-                self._town, "warm-", lane=Lane.TRANSACTIONAL, count=WARM_REQUESTS, seconds=REQUEST_SECONDS
+                self._environment,
+                "warm-",
+                lane=Lane.TRANSACTIONAL,
+                count=WARM_REQUESTS,
+                seconds=REQUEST_SECONDS,
             )
-            with Meter(self._town.pids) as meter:
+            with Meter(self._environment.pids) as meter:
                 loaded = await loading.closed_loop(
-                    self._town, "ingest-", lane=Lane.TRANSACTIONAL, count=REQUESTS, seconds=REQUEST_SECONDS
+                    self._environment,
+                    "ingest-",
+                    lane=Lane.TRANSACTIONAL,
+                    count=REQUESTS,
+                    seconds=REQUEST_SECONDS,
                 )
         seen = loaded.result
         over = Stretch(min(seen.planned), max(seen.answered), len(seen.answered))
         self._direct = warm.ids + loaded.ids
-        stored = await logs.read(self._town.kafka, self._topics.events(Lane.TRANSACTIONAL))
+        stored = await logs.read(self._environment.kafka, self._topics.events(Lane.TRANSACTIONAL))
         sent = [f"warm-{number}" for number in range(len(warm.ids))]
         sent += [f"ingest-{number}" for number in range(len(loaded.ids))]
         faults = difference("events stored", sent, (logs.header(record, "ce_id") for record in stored))
@@ -72,7 +80,7 @@ class Stages:
         events = {f"direct-{number}": person for number, person in enumerate(people)}
         lane = Lane.TRANSACTIONAL
         await logs.write(
-            self._town.kafka,
+            self._environment.kafka,
             [tenant.record(event, [who], lane=lane, topics=self._topics) for event, who in events.items()],
         )
         self._direct += [tenant.notification(event, who, lane) for event, who in events.items()]
@@ -82,7 +90,7 @@ class Stages:
         """Events with a thousand recipients each to intents, and those to jobs."""
         lane, events = Lane.BULK, [f"fan-out-{number}" for number in range(FAN_OUT_EVENTS)]
         await logs.write(
-            self._town.kafka,
+            self._environment.kafka,
             [tenant.record(event, tenant.RECIPIENTS, lane=lane, topics=self._topics) for event in events],
         )
         self._fanned = [
@@ -93,12 +101,12 @@ class Stages:
     async def dispatch(self) -> Measured:
         """Jobs to mails handed over and recorded."""
         wanted = self._direct + self._fanned
-        self._town.launch("dispatch-email", LANES=f"{Lane.TRANSACTIONAL},{Lane.BULK}")
-        with Meter(self._town.pids | {"sink": self._sink.pid}) as meter:
-            await self._town.ready("dispatch-email")
+        self._environment.launch("dispatch-email", LANES=f"{Lane.TRANSACTIONAL},{Lane.BULK}")
+        with Meter(self._environment.pids | {"sink": self._sink.pid}) as meter:
+            await self._environment.ready("dispatch-email")
             await self._sink.wait_for(len(wanted), patience=PATIENCE)
             await asyncio.sleep(logs.QUIET)
-        await self._town.stop("dispatch-email")
+        await self._environment.stop("dispatch-email")
         caught = await self._sink.take()
         over = stretch(caught.times)
         figure = throughput(
@@ -112,13 +120,15 @@ class Stages:
 
     async def ledger(self) -> Measured:
         """Statuses to rows."""
-        wanted = [f"{one} {status}" for one in self._direct + self._fanned for status in STORIES]
-        self._town.launch("ledger")
-        with Meter(self._town.pids) as meter:
+        wanted = [
+            f"{one} {status}" for one in self._direct + self._fanned for status in STATUSES_OF_A_MESSAGE
+        ]
+        self._environment.launch("ledger")
+        with Meter(self._environment.pids) as meter:
             watching = asyncio.create_task(self._rows.progress(0, wanted=len(wanted), patience=PATIENCE))
-            await self._town.ready("ledger")
+            await self._environment.ready("ledger")
             marks = await watching
-        await self._town.stop("ledger")
+        await self._environment.stop("ledger")
         rows = await self._rows.count()
         share = rows / max(1, marks[-1][1])  # transaction markers take offsets and become no rows
         over = progress_stretch([(moment, round(done * share)) for moment, done in marks])
@@ -130,12 +140,12 @@ class Stages:
         self, name: str, lane: Lane, wanted: list[str], *, unit: str, goal: float | None = None
     ) -> Measured:
         topic = self._topics.jobs(Channel.EMAIL, lane)
-        self._town.launch("router", "worker", LANES=lane)
-        with Meter(self._town.pids) as meter:
-            await self._town.ready("router")
-            await logs.wait_quiet(self._town.kafka, topic, least=len(wanted), patience=PATIENCE)
-        await self._town.stop("router")
-        jobs = await logs.read(self._town.kafka, topic)
+        self._environment.launch("router", "worker", LANES=lane)
+        with Meter(self._environment.pids) as meter:
+            await self._environment.ready("router")
+            await logs.wait_quiet(self._environment.kafka, topic, least=len(wanted), patience=PATIENCE)
+        await self._environment.stop("router")
+        jobs = await logs.read(self._environment.kafka, topic)
         over = stretch(job.timestamp_ms / 1000 for job in jobs)
         figure = throughput(name, over, meter, unit=unit, goal=goal)
         return Measured(

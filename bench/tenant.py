@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 
+from environment import TENANT
 from tocsin.contracts.cloudevents import write_kafka
 from tocsin.contracts.codec import encode
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
@@ -12,7 +13,6 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.dev.api import Api
 from tocsin.kafka import ProducerRecord
-from town import TENANT
 
 KEY_SECONDS = 30.0
 RECIPIENTS = [f"user-{number:04}" for number in range(1000)]

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import loading
+from environment import Environment
 from figures import Figure, Stretch, difference, percentile, throughput
 from hops import Hops
 from loading import Loaded
@@ -11,9 +12,8 @@ from processor_time import Meter, pss_mb
 from rows import Rows
 from sink import Sink
 from smtp_sink import Caught
-from stages import STORIES, Measured
+from stages import STATUSES_OF_A_MESSAGE, Measured
 from tocsin.contracts.vocabulary import Lane
-from town import Town
 
 SERVICES = ("ingest", "router", "dispatch-email", "ledger")
 WINDOW = 2_000
@@ -31,15 +31,15 @@ MEMORY_EVERY = 1.0  # seconds
 class WholePath:
     """With all services running."""
 
-    def __init__(self, *, town: Town, sink: Sink, rows: Rows) -> None:
-        self._town = town
+    def __init__(self, *, environment: Environment, sink: Sink, rows: Rows) -> None:
+        self._environment = environment
         self._sink = sink
         self._rows = rows
 
     async def throughput(self) -> Measured:
         """A closed loop over the whole path, and the memory of each service meanwhile."""
         _, _, _, faults = await self._closed("warm-whole-", WARM_MESSAGES)
-        with Meter(self._town.pids | {"sink": self._sink.pid}) as meter:
+        with Meter(self._environment.pids | {"sink": self._sink.pid}) as meter:
             memory = asyncio.create_task(self._memory())
             over, handed_over, load_cpu, more = await self._closed("whole-", MESSAGES)
             memory.cancel()
@@ -52,12 +52,12 @@ class WholePath:
     async def latency(self, lane: Lane, rate: float, *, goal_ms: float | None = None) -> Measured:
         """From the planned moment of the request to the mail's last byte at the sink."""
         began, before = time.time(), await self._rows.position()
-        hops = Hops(self._town.kafka, lane)
+        hops = Hops(self._environment.kafka, lane)
         await hops.begin()
         prefix = f"{lane}-{rate:.0f}-"
-        with Meter(self._town.pids | {"sink": self._sink.pid}) as meter:
+        with Meter(self._environment.pids | {"sink": self._sink.pid}) as meter:
             loaded = await loading.open_loop(
-                self._town, prefix, lane=lane, rate=rate, seconds=LATENCY_SECONDS
+                self._environment, prefix, lane=lane, rate=rate, seconds=LATENCY_SECONDS
             )
             caught, _, faults = await self._ended(prefix, loaded, began, before)
         measured_from = min(loaded.result.planned) + SETTLING_SECONDS
@@ -81,7 +81,7 @@ class WholePath:
         """First request to last row, the last hand-off's moment, the load's processor seconds, and faults."""
         began, before = time.time(), await self._rows.position()
         loaded = await loading.closed_loop(
-            self._town,
+            self._environment,
             prefix,
             lane=Lane.TRANSACTIONAL,
             count=count,
@@ -97,7 +97,7 @@ class WholePath:
         self, prefix: str, loaded: Loaded, began: float, before: int
     ) -> tuple[Caught, float, list[str]]:
         """Once every mail is caught and every row written: the mails, the last row's moment, and whatever is missing or too many."""
-        wanted = [f"{one} {status}" for one in loaded.ids for status in STORIES]
+        wanted = [f"{one} {status}" for one in loaded.ids for status in STATUSES_OF_A_MESSAGE]
         marks = await self._rows.progress(before, wanted=len(wanted), patience=PATIENCE)
         await self._sink.wait_for(len(loaded.ids), patience=PATIENCE)
         caught = await self._sink.take()
@@ -110,7 +110,7 @@ class WholePath:
         largest = dict.fromkeys(SERVICES, 0.0)
         while True:
             for name in SERVICES:
-                largest[name] = max(largest[name], pss_mb(self._town.pids[name]))
+                largest[name] = max(largest[name], pss_mb(self._environment.pids[name]))
             self._weights = [
                 Figure(name=f"memory of {name}", value=size, unit="MB", goal=MEMORY_GOAL_MB, better="less")
                 for name, size in largest.items()

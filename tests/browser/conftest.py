@@ -36,8 +36,8 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def desk(browser: Browser, catcher: RunningCatcher) -> Page:
-    """The page at the width of a desk, live."""
+async def desktop(browser: Browser, catcher: RunningCatcher) -> Page:
+    """The page at the width of a desktop, live."""
     return await opened(browser, catcher, DESK)
 
 

@@ -1,4 +1,4 @@
-"""The catcher's page as a person meets it: in a real browser, at desk and at phone width."""
+"""The catcher's page as a person meets it: in a real browser, at desktop and at phone width."""
 
 import asyncio
 import threading
@@ -76,56 +76,56 @@ async def no_sideways_scroll(page: Page) -> bool:
 
 
 async def test_a_newcomer_sees_how_to_begin_and_then_the_first_mail(
-    desk: Page, catcher: RunningCatcher
+    desktop: Page, catcher: RunningCatcher
 ) -> None:
-    await expect(desk.get_by_role("heading", name="Nothing caught yet")).to_be_visible()
-    await expect(desk.locator("#empty pre")).to_contain_text("/v1/notifications")
-    await expect(desk.get_by_role("button", name="Clear")).to_be_disabled()
+    await expect(desktop.get_by_role("heading", name="Nothing caught yet")).to_be_visible()
+    await expect(desktop.locator("#empty pre")).to_contain_text("/v1/notifications")
+    await expect(desktop.get_by_role("button", name="Clear")).to_be_disabled()
 
     mail(catcher, subject="Your order is on its way")
 
-    await expect(desk.get_by_role("heading", name="Your order is on its way")).to_be_visible()
-    await expect(desk.locator("#rows li")).to_have_count(1)
-    await expect(desk.locator("#empty")).to_be_hidden()
+    await expect(desktop.get_by_role("heading", name="Your order is on its way")).to_be_visible()
+    await expect(desktop.locator("#rows li")).to_have_count(1)
+    await expect(desktop.locator("#empty")).to_be_hidden()
 
 
-async def test_a_mail_can_do_nothing(desk: Page, catcher: RunningCatcher, stranger: Stranger) -> None:
+async def test_a_mail_can_do_nothing(desktop: Page, catcher: RunningCatcher, stranger: Stranger) -> None:
     mail(catcher, html=HOSTILE.replace("STRANGER", stranger.url))
 
-    frame = desk.frame_locator("#view > iframe")
-    await expect(desk.locator("#view > iframe")).to_have_attribute(
+    frame = desktop.frame_locator("#view > iframe")
+    await expect(desktop.locator("#view > iframe")).to_have_attribute(
         "sandbox", "allow-popups allow-popups-to-escape-sandbox"
     )
     await expect(frame.locator("#said")).to_have_text("Hello")
     await frame.get_by_role("button", name="Send").click()
     await expect(frame.locator("#said")).to_have_text("Hello")
-    assert await desk.title() == "Tocsin catcher (1)"
+    assert await desktop.title() == "Tocsin catcher (1)"
     assert stranger.asked == []
 
 
 async def test_a_link_in_a_mail_opens_in_a_window_of_its_own(
-    desk: Page, catcher: RunningCatcher, stranger: Stranger
+    desktop: Page, catcher: RunningCatcher, stranger: Stranger
 ) -> None:
     mail(catcher, html=f'<a href="{stranger.url}/parcel">Follow the parcel</a>')
-    async with desk.expect_popup():
-        await desk.frame_locator("#view > iframe").get_by_text("Follow the parcel").click()
+    async with desktop.expect_popup():
+        await desktop.frame_locator("#view > iframe").get_by_text("Follow the parcel").click()
     assert await asyncio.to_thread(stranger.visited.wait, 10)
     assert stranger.asked[0] == "/parcel"
 
 
-async def test_what_was_caught_is_text_wherever_it_stands(desk: Page, catcher: RunningCatcher) -> None:
+async def test_what_was_caught_is_text_wherever_it_stands(desktop: Page, catcher: RunningCatcher) -> None:
     mail(catcher, subject=TAGS)
     sms(catcher, TAGS)
-    await expect(desk.locator("#rows li")).to_have_count(2)
+    await expect(desktop.locator("#rows li")).to_have_count(2)
     for row in range(2):
-        await desk.locator("#rows a").nth(row).click()
-        await expect(desk.locator("#rows a").nth(row)).to_have_attribute("aria-current", "true")
-        await expect(desk.locator("#reader")).to_contain_text("<b>bold</b>")
-    assert await desk.locator("#rows b, #reader b").count() == 0
-    assert await desk.title() == "Tocsin catcher (2)"
+        await desktop.locator("#rows a").nth(row).click()
+        await expect(desktop.locator("#rows a").nth(row)).to_have_attribute("aria-current", "true")
+        await expect(desktop.locator("#reader")).to_contain_text("<b>bold</b>")
+    assert await desktop.locator("#rows b, #reader b").count() == 0
+    assert await desktop.title() == "Tocsin catcher (2)"
 
 
-async def test_a_mail_has_text_headers_source_and_a_timeline(desk: Page, catcher: RunningCatcher) -> None:
+async def test_a_mail_has_text_headers_source_and_a_timeline(desktop: Page, catcher: RunningCatcher) -> None:
     mail(catcher, html="<p>Hello</p>")
     for tab, words in [
         ("Text", "The text of the mail."),
@@ -133,59 +133,59 @@ async def test_a_mail_has_text_headers_source_and_a_timeline(desk: Page, catcher
         ("Source", "multipart/alternative"),
         ("Timeline", "no notification id"),
     ]:
-        await desk.get_by_role("tab", name=tab).click()
-        await expect(desk.get_by_role("tabpanel")).to_contain_text(words)
+        await desktop.get_by_role("tab", name=tab).click()
+        await expect(desktop.get_by_role("tabpanel")).to_contain_text(words)
 
 
-async def test_sms_are_bubbles_with_segments_and_grow_live(desk: Page, catcher: RunningCatcher) -> None:
+async def test_sms_are_bubbles_with_segments_and_grow_live(desktop: Page, catcher: RunningCatcher) -> None:
     sms(catcher, "x" * 200)
-    await expect(desk.locator(".bubble")).to_have_count(1)
-    await expect(desk.locator(".bill")).to_contain_text("2 segments · GSM-7 · 200 of 306 units")
-    await expect(desk.locator(".pip")).to_have_count(2)
+    await expect(desktop.locator(".bubble")).to_have_count(1)
+    await expect(desktop.locator(".bill")).to_contain_text("2 segments · GSM-7 · 200 of 306 units")
+    await expect(desktop.locator(".pip")).to_have_count(2)
     sms(catcher, "Grüße 📦")
-    await expect(desk.locator(".bubble")).to_have_count(2)
-    await expect(desk.locator(".bill").last).to_contain_text("1 segment · UCS-2")
+    await expect(desktop.locator(".bubble")).to_have_count(2)
+    await expect(desktop.locator(".bill").last).to_contain_text("1 segment · UCS-2")
 
 
-async def test_filters_by_channel_and_recipient(desk: Page, catcher: RunningCatcher) -> None:
+async def test_filters_by_channel_and_recipient(desktop: Page, catcher: RunningCatcher) -> None:
     mail(catcher, to="ada@example.com")
     mail(catcher, to="grete@example.de")
     sms(catcher, "Hello")
-    rows = desk.locator("#rows li")
+    rows = desktop.locator("#rows li")
     await expect(rows).to_have_count(3)
-    await desk.get_by_role("button", name="Email").click()
+    await desktop.get_by_role("button", name="Email").click()
     await expect(rows).to_have_count(2)
-    await desk.get_by_label("Filter by recipient").fill("GRETE")
+    await desktop.get_by_label("Filter by recipient").fill("GRETE")
     await expect(rows).to_have_count(1)
-    await desk.get_by_role("button", name="SMS").click()
-    await expect(desk.get_by_text("No message matches this filter.")).to_be_visible()
+    await desktop.get_by_role("button", name="SMS").click()
+    await expect(desktop.get_by_text("No message matches this filter.")).to_be_visible()
 
 
-async def test_clear_empties_every_open_page(desk: Page, phone: Page, catcher: RunningCatcher) -> None:
+async def test_clear_empties_every_open_page(desktop: Page, phone: Page, catcher: RunningCatcher) -> None:
     mail(catcher)
     await expect(phone.locator("#rows li")).to_have_count(1)
-    await desk.get_by_role("button", name="Clear").click()
-    for page in (desk, phone):
+    await desktop.get_by_role("button", name="Clear").click()
+    for page in (desktop, phone):
         await expect(page.get_by_role("heading", name="Nothing caught yet")).to_be_visible()
 
 
-async def test_the_keyboard_is_enough(desk: Page, catcher: RunningCatcher) -> None:
+async def test_the_keyboard_is_enough(desktop: Page, catcher: RunningCatcher) -> None:
     mail(catcher, subject="first")
     mail(catcher, subject="second")
-    await expect(desk.locator("#rows li")).to_have_count(2)
-    await desk.keyboard.press("/")
-    await desk.keyboard.type("ada")
-    await desk.keyboard.press("Escape")
-    await desk.keyboard.press("ArrowDown")
-    await desk.keyboard.press("Enter")
-    await expect(desk.locator("#rows a[aria-current]")).to_contain_text("first")
-    await expect(desk.locator("#reader h1")).to_have_text("first")
-    await desk.keyboard.press("k")
-    await expect(desk.locator("#reader h1")).to_have_text("second")
-    await desk.keyboard.press("t")
-    await expect(desk.get_by_role("tab", name="Timeline")).to_be_focused()
-    await desk.keyboard.press("ArrowLeft")
-    await expect(desk.get_by_role("tab", name="Source")).to_have_attribute("aria-selected", "true")
+    await expect(desktop.locator("#rows li")).to_have_count(2)
+    await desktop.keyboard.press("/")
+    await desktop.keyboard.type("ada")
+    await desktop.keyboard.press("Escape")
+    await desktop.keyboard.press("ArrowDown")
+    await desktop.keyboard.press("Enter")
+    await expect(desktop.locator("#rows a[aria-current]")).to_contain_text("first")
+    await expect(desktop.locator("#reader h1")).to_have_text("first")
+    await desktop.keyboard.press("k")
+    await expect(desktop.locator("#reader h1")).to_have_text("second")
+    await desktop.keyboard.press("t")
+    await expect(desktop.get_by_role("tab", name="Timeline")).to_be_focused()
+    await desktop.keyboard.press("ArrowLeft")
+    await expect(desktop.get_by_role("tab", name="Source")).to_have_attribute("aria-selected", "true")
 
 
 async def test_a_phone_shows_one_thing_at_a_time_and_never_scrolls_sideways(
@@ -216,11 +216,11 @@ async def test_a_phone_shows_one_thing_at_a_time_and_never_scrolls_sideways(
         await expect(phone.locator("#reader")).to_be_hidden()
 
 
-async def test_a_page_that_lost_the_catcher_says_so(desk: Page, catcher: RunningCatcher) -> None:
-    await desk.route("**/api/stream", lambda route: route.abort())
-    await desk.reload()
-    await expect(desk.locator("#live")).to_have_text("Reconnecting")
-    await desk.unroute("**/api/stream")
+async def test_a_page_that_lost_the_catcher_says_so(desktop: Page, catcher: RunningCatcher) -> None:
+    await desktop.route("**/api/stream", lambda route: route.abort())
+    await desktop.reload()
+    await expect(desktop.locator("#live")).to_have_text("Reconnecting")
+    await desktop.unroute("**/api/stream")
     mail(catcher, subject="while away")
-    await expect(desk.locator("#rows li")).to_have_count(1)
-    await expect(desk.locator("#live")).to_have_text("Live")
+    await expect(desktop.locator("#rows li")).to_have_count(1)
+    await expect(desktop.locator("#live")).to_have_text("Live")

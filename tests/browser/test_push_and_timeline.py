@@ -122,7 +122,7 @@ def push(catcher: RunningCatcher, message: dict[str, Any]) -> None:
     ).raise_for_status()
 
 
-async def test_a_push_is_a_card_with_its_data_and_device(desk: Page, catcher: RunningCatcher) -> None:
+async def test_a_push_is_a_card_with_its_data_and_device(desktop: Page, catcher: RunningCatcher) -> None:
     push(
         catcher,
         {
@@ -131,24 +131,24 @@ async def test_a_push_is_a_card_with_its_data_and_device(desk: Page, catcher: Ru
             "data": {"order": "A-77"},
         },
     )
-    card = desk.locator("article.card")
+    card = desktop.locator("article.card")
     await expect(card.get_by_role("heading", name="On its way")).to_be_visible()
     await expect(card).to_contain_text("<i>Your order</i> left")
     await expect(card).to_contain_text(PROJECT)
-    facts = desk.get_by_role("tabpanel")
+    facts = desktop.get_by_role("tabpanel")
     for words in ("order", "A-77", "Token", "device-of-ada", f"projects/{PROJECT}/messages/"):
         await expect(facts).to_contain_text(words)
-    await desk.get_by_role("button", name="Push").click()
-    await expect(desk.locator("#rows li")).to_have_count(1)
+    await desktop.get_by_role("button", name="Push").click()
+    await expect(desktop.locator("#rows li")).to_have_count(1)
 
 
 async def test_the_timeline_is_drawn_and_goes_on_by_itself(
-    desk: Page, catcher: RunningCatcher, stack: Stack
+    desktop: Page, catcher: RunningCatcher, stack: Stack
 ) -> None:
     mail_of_the_notification(catcher)
-    await desk.get_by_role("tab", name="Timeline").click()
-    steps = desk.locator("ol.story > li")
-    await expect(desk.get_by_role("tabpanel").locator(".note")).to_be_visible()
+    await desktop.get_by_role("tab", name="Timeline").click()
+    steps = desktop.locator("ol.timeline > li")
+    await expect(desktop.get_by_role("tabpanel").locator(".note")).to_be_visible()
     await expect(steps).to_have_count(0)
 
     stack.timeline = BEGUN
@@ -165,6 +165,6 @@ async def test_the_timeline_is_drawn_and_goes_on_by_itself(
     await steps.nth(1).get_by_text("Why: 2 rules looked at").click()
     await expect(steps.nth(1).locator("tbody tr")).to_have_count(2)
     await expect(steps.nth(1)).to_contain_text("<b>found</b>")
-    assert await desk.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert await desktop.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert set(stack.asked) == {f"/v1/timelines/{NOTIFICATION}"}
-    assert KEY not in await desk.content()
+    assert KEY not in await desktop.content()

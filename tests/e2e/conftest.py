@@ -104,14 +104,14 @@ class Tocsin:
         return await self.statuses(notification)
 
     async def assert_three_messages(self, notification: str) -> None:
-        """One on each channel, and the whole story of each in the timeline."""
+        """One on each channel, and every status of each in the timeline."""
         statuses = await self.until_final(notification)
         assert sorted(one["channel"] for one in await self.caught(notification)) == sorted(CHANNELS)
-        story = [s["status"] for s in statuses]
-        assert story.count("accepted") == 1
+        names = [s["status"] for s in statuses]
+        assert names.count("accepted") == 1
         assert {s["channel"] for s in statuses if s["status"] == "routed"} == CHANNELS
         assert {s["channel"] for s in statuses if s["status"] == "sent"} == CHANNELS
-        assert len(story) == 7, story
+        assert len(names) == 7, names
 
 
 @pytest.fixture

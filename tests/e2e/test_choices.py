@@ -44,16 +44,16 @@ async def test_the_same_event_five_times_at_once_is_one_notification_and_four_du
     named = await asyncio.gather(*(send(tocsin, person, key=key) for _ in range(5)))
     assert len(set(named)) == 1
 
-    async def story() -> list[str]:
+    async def names() -> list[str]:
         return [s["status"] for s in await tocsin.statuses(named[0])]
 
     async def told() -> bool:
-        found = await story()
+        found = await names()
         return found.count("duplicate") >= 4 and found.count("sent") >= 3
 
     await until(told, seconds=60, every=0.1)
-    assert (await story()).count("accepted") == 1
-    assert (await story()).count("duplicate") == 4
+    assert (await names()).count("accepted") == 1
+    assert (await names()).count("duplicate") == 4
     assert len(await tocsin.caught(named[0])) == 3
 
 

@@ -73,8 +73,8 @@ async def test_kill_in_mid_load(tocsin, workflow, victim):
     assert set(sent) <= set(caught)
     if victim != "dispatch-email":  # whose promise is: at most those in flight
         assert {caught[one] for one in sent} == {1}, "doubled"
-    stories = [s for one in sent[:: COUNT // 10] for s in await tocsin.statuses(one)]
-    assert Counter(s["status"] for s in stories)["accepted"] == len(sent[:: COUNT // 10])
+    statuses = [s for one in sent[:: COUNT // 10] for s in await tocsin.statuses(one)]
+    assert Counter(s["status"] for s in statuses)["accepted"] == len(sent[:: COUNT // 10])
     assert tocsin.endpoints()["processes"][victim]["pid"] != pid
 
 

@@ -64,7 +64,7 @@ class Ingest:
         return await asyncio.wait_for(self.process.wait(), 60)
 
 
-class Town:
+class Environment:
     """A broker's topics under one prefix, what stands in the directory, and an ingest beside it."""
 
     def __init__(self, settings: KafkaSettings, logs: Path) -> None:
@@ -153,14 +153,16 @@ def _lines(log: Path) -> Sequence[dict[str, Any]]:
 
 
 @pytest.fixture
-def town_of(topic_prefix: str, tmp_path: Path) -> Callable[[str], Town]:
-    """A town at a broker of the test's own."""
-    return lambda servers: Town(KafkaSettings(bootstrap_servers=servers, topic_prefix=topic_prefix), tmp_path)
+def environment_of(topic_prefix: str, tmp_path: Path) -> Callable[[str], Environment]:
+    """An environment at a broker of the test's own."""
+    return lambda servers: Environment(
+        KafkaSettings(bootstrap_servers=servers, topic_prefix=topic_prefix), tmp_path
+    )
 
 
 @pytest.fixture
-def town(kafka_server: str, town_of: Callable[[str], Town]) -> Town:
-    return town_of(kafka_server)
+def environment(kafka_server: str, environment_of: Callable[[str], Environment]) -> Environment:
+    return environment_of(kafka_server)
 
 
 @pytest.fixture(name="until")

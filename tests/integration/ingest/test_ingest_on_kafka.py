@@ -14,19 +14,21 @@ from tocsin.dev import KafkaServer
 from tocsin.kafka import partition_for
 
 if TYPE_CHECKING:
-    from tests.integration.ingest.conftest import Town
+    from tests.integration.ingest.conftest import Environment
 
 pytestmark = pytest.mark.kafka
 
 HELLO: dict[str, Any] = {"workflow": "hello", "recipients": ["ann"], "data": {}}
 
 
-async def test_accepted_events_stand_in_the_recipients_partition(town: "Town", until: Any) -> None:
-    await town.create_topics()
-    await town.add_workflow()
-    await town.add_workflow("urgent", Lane.CRITICAL)
-    key = (await town.add_key("send")).reveal()
-    async with town.ingest() as ingest:
+async def test_accepted_events_stand_in_the_recipients_partition(
+    environment: "Environment", until: Any
+) -> None:
+    await environment.create_topics()
+    await environment.add_workflow()
+    await environment.add_workflow("urgent", Lane.CRITICAL)
+    key = (await environment.add_key("send")).reveal()
+    async with environment.ingest() as ingest:
         await until(ingest.ready)
         people = [f"person-{number}" for number in range(20)]
         answers = await asyncio.gather(
@@ -40,49 +42,49 @@ async def test_accepted_events_stand_in_the_recipients_partition(town: "Town", u
         urgent = await ingest.post("/v1/notifications", HELLO | {"workflow": "urgent"}, key=key)
         assert {answer.status_code for answer in (*answers, urgent)} == {202}
         assert await ingest.end() == 0
-    records = await town.events()
+    records = await environment.events()
     assert {read_kafka(record.headers, record.value).id for record in records} == set(people)
     for record in records:
         recipient = read_kafka(record.headers, record.value).id
         assert record.key == recipient_key("acme", recipient)
         assert record.partition == partition_for(recipient_key("acme", recipient), 3)
-    assert len(await town.events(Lane.CRITICAL)) == 1
+    assert len(await environment.events(Lane.CRITICAL)) == 1
 
 
-async def test_ready_only_once_the_directory_is_read(town: "Town", until: Any) -> None:
-    async with town.ingest() as ingest:
+async def test_ready_only_once_the_directory_is_read(environment: "Environment", until: Any) -> None:
+    async with environment.ingest() as ingest:
         assert not await ingest.ready()
         answer = await ingest.post("/v1/notifications", HELLO, key="tk_live_a_" + "b" * 40)
         assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
-        await town.create_topics()
+        await environment.create_topics()
         await until(ingest.ready)
 
 
-async def test_a_revoked_key_stops_within_five_seconds(town: "Town", until: Any) -> None:
-    await town.create_topics()
-    await town.add_workflow()
-    key = await town.add_key("send")
+async def test_a_revoked_key_stops_within_five_seconds(environment: "Environment", until: Any) -> None:
+    await environment.create_topics()
+    await environment.add_workflow()
+    key = await environment.add_key("send")
 
     async def refused() -> bool:
         return (await ingest.post("/v1/notifications", HELLO, key=key.reveal())).status_code == 401
 
-    async with town.ingest() as ingest:
+    async with environment.ingest() as ingest:
         await until(ingest.ready)
         assert not await refused()
-        await town.revoke(key)
+        await environment.revoke(key)
         await until(refused, seconds=5)
 
 
 async def test_a_broker_that_stops_and_comes_back(
-    town_of: "Callable[[str], Town]", tmp_path: Path, until: Any
+    environment_of: "Callable[[str], Environment]", tmp_path: Path, until: Any
 ) -> None:
     with KafkaServer(tmp_path / "kafka") as broker:
-        town = town_of(broker.bootstrap_servers)
-        await town.create_topics()
-        await town.add_workflow()
-        key = (await town.add_key("send")).reveal()
+        environment = environment_of(broker.bootstrap_servers)
+        await environment.create_topics()
+        await environment.add_workflow()
+        key = (await environment.add_key("send")).reveal()
         bounds = {"INGEST_PUBLISH_TIMEOUT": "1", "INGEST_BUFFER_BYTES": str(2 * 1024 * 1024)}
-        async with town.ingest(**bounds) as ingest:
+        async with environment.ingest(**bounds) as ingest:
             await until(ingest.ready)
 
             async def send(name: str, size: int = 0) -> Any:
@@ -111,5 +113,5 @@ async def test_a_broker_that_stops_and_comes_back(
             await until(taken)
             assert (await send("after")).status_code == 202
             assert await ingest.end() == 0
-        ids = [read_kafka(record.headers, record.value).id for record in await town.events()]
+        ids = [read_kafka(record.headers, record.value).id for record in await environment.events()]
         assert {"before", "during", "after"} <= set(ids)

@@ -26,7 +26,7 @@ from tocsin.testing import ManualClock
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-class Books:
+class LedgerDatabase:
     """One database with the ledger's schema."""
 
     def __init__(self, database: Database, clock: ManualClock) -> None:
@@ -52,11 +52,11 @@ class Books:
 
 
 @pytest.fixture
-async def books(database_url: str) -> AsyncIterator[Books]:
+async def ledger_database(database_url: str) -> AsyncIterator[LedgerDatabase]:
     settings = DatabaseSettings(url=SecretStr(database_url))
     database = Database(settings=settings, service="ledger", check=Health(service="ledger").check("database"))
     await MIGRATIONS.upgrade(database.engine)
-    yield Books(database, ManualClock(START))
+    yield LedgerDatabase(database, ManualClock(START))
     await database.close()
 
 
@@ -85,7 +85,7 @@ class Log:
         )
 
 
-def story(
+def statuses_of(
     recipient: str, *channels: str, tenant: str = "acme", event: str = "e1", **fields: Any
 ) -> list[Status]:
     """Accepted, then routed and sent on each channel."""
@@ -125,9 +125,9 @@ def story(
     return parts
 
 
-@pytest.fixture(name="story")
-def story_fixture() -> Callable[..., list[Status]]:
-    return story
+@pytest.fixture(name="statuses_of")
+def statuses_of_fixture() -> Callable[..., list[Status]]:
+    return statuses_of
 
 
 @pytest.fixture(name="log")

@@ -61,10 +61,12 @@ class Running:
 class Scene:
     """Topics, groups, a key, and a database; and statuses that are published to be found again."""
 
-    def __init__(self, settings: KafkaSettings, books: Any, database_url: str, folder: Path) -> None:
+    def __init__(
+        self, settings: KafkaSettings, ledger_database: Any, database_url: str, folder: Path
+    ) -> None:
         self.settings = settings
         self.topics = Topics(settings.topic_prefix)
-        self.books = books
+        self.ledger_database = ledger_database
         self.published: set[str] = set()
         self.key: KeyParts = new_key("live")
         self._environment = os.environ | {
@@ -121,9 +123,11 @@ class Scene:
     async def close(self) -> None:
         await self._publisher.close()
 
-    async def publish(self, story: Any, numbers: range, *, lane: Lane = Lane.BULK) -> None:
+    async def publish(self, statuses_of: Any, numbers: range, *, lane: Lane = Lane.BULK) -> None:
         statuses = [
-            status for number in numbers for status in story(f"person-{number}", "email", "sms", lane=lane)
+            status
+            for number in numbers
+            for status in statuses_of(f"person-{number}", "email", "sms", lane=lane)
         ]
         self.published |= {status.status_id for status in statuses}
         topic = self.topics.status(lane)
@@ -147,7 +151,9 @@ class Scene:
         await self._publisher.publish([record], timeout=20)
 
     async def stored(self) -> list[str]:
-        return [str(row[0]) for row in await self.books.rows("SELECT status_id FROM ledger.statuses")]
+        return [
+            str(row[0]) for row in await self.ledger_database.rows("SELECT status_id FROM ledger.statuses")
+        ]
 
     async def complete(self) -> bool:
         return set(await self.stored()) >= self.published
@@ -201,23 +207,23 @@ def _lines(log: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 async def scene(
-    kafka_server: str, topic_prefix: str, books: Any, database_url: str, tmp_path: Path
+    kafka_server: str, topic_prefix: str, ledger_database: Any, database_url: str, tmp_path: Path
 ) -> AsyncIterator[Scene]:
     settings = KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix)
-    scene = Scene(settings, books, database_url, tmp_path)
+    scene = Scene(settings, ledger_database, database_url, tmp_path)
     await scene.open()
     yield scene
     await scene.close()
 
 
-async def test_it_keeps_what_happens_and_answers_for_it(scene: Scene, story: Any) -> None:
+async def test_it_keeps_what_happens_and_answers_for_it(scene: Scene, statuses_of: Any) -> None:
     async with scene.ledger() as ledger:
         await until(ledger.ready)
         for place, lane in enumerate(Lane):
-            await scene.publish(story, range(place * 10, place * 10 + 10), lane=lane)
+            await scene.publish(statuses_of, range(place * 10, place * 10 + 10), lane=lane)
         await scene.bury(1)
         await scene.exactly_once()
-        (accepted,) = story("person-3")
+        (accepted,) = statuses_of("person-3")
         body = (await ledger.client.get(f"/v1/timelines/{accepted.notification_id}")).json()
         assert [each["status"] for each in body["timeline"]] == [
             "accepted",
@@ -232,7 +238,7 @@ async def test_it_keeps_what_happens_and_answers_for_it(scene: Scene, story: Any
         assert 'tocsin_message_age_seconds_count{lane="bulk",service="ledger"} 50.0' in metrics
 
         async def buried() -> bool:
-            return len(await scene.books.rows("SELECT 1 FROM ledger.dead_letters")) == 1
+            return len(await scene.ledger_database.rows("SELECT 1 FROM ledger.dead_letters")) == 1
 
         async def lag_is_shown() -> bool:
             shown = (await ledger.client.get("/metrics")).text
@@ -244,47 +250,49 @@ async def test_it_keeps_what_happens_and_answers_for_it(scene: Scene, story: Any
 
 
 @pytest.mark.parametrize("die_at", [1, 4])
-async def test_killed_after_the_rows_and_before_the_commit(scene: Scene, story: Any, die_at: int) -> None:
-    await scene.publish(story, range(150))
+async def test_killed_after_the_rows_and_before_the_commit(
+    scene: Scene, statuses_of: Any, die_at: int
+) -> None:
+    await scene.publish(statuses_of, range(150))
     async with scene.ledger(str(DYING), DIE_AT=str(die_at), LANES="bulk") as dying:
         assert await dying.ended() == -signal.SIGKILL
     assert not await scene.complete()
     async with scene.ledger(LANES="bulk") as ledger:
-        await scene.publish(story, range(150, 200))
+        await scene.publish(statuses_of, range(150, 200))
         await scene.exactly_once()
         assert await ledger.stop() == 0
 
 
-async def test_two_share_the_partitions_and_one_is_killed(scene: Scene, story: Any) -> None:
+async def test_two_share_the_partitions_and_one_is_killed(scene: Scene, statuses_of: Any) -> None:
     async with scene.ledger(LANES="bulk") as first, scene.ledger(LANES="bulk") as second:
         await until(first.ready)
         await until(second.ready)
         for start in range(0, 200, 20):
-            await scene.publish(story, range(start, start + 20))
+            await scene.publish(statuses_of, range(start, start + 20))
         await scene.exactly_once()
-        await scene.publish(story, range(200, 400))
+        await scene.publish(statuses_of, range(200, 400))
         first.process.kill()
-        await scene.publish(story, range(400, 500))
+        await scene.publish(statuses_of, range(400, 500))
         await scene.exactly_once()
         assert await second.stop() == 0
 
 
-async def test_one_that_was_frozen_loses_nothing_and_doubles_nothing(scene: Scene, story: Any) -> None:
+async def test_one_that_was_frozen_loses_nothing_and_doubles_nothing(scene: Scene, statuses_of: Any) -> None:
     async with scene.ledger(LANES="bulk") as first:
         await until(first.ready)
-        await scene.publish(story, range(100))
+        await scene.publish(statuses_of, range(100))
         first.process.send_signal(signal.SIGSTOP)
         async with scene.ledger(LANES="bulk") as second:
-            await scene.publish(story, range(100, 200))
+            await scene.publish(statuses_of, range(100, 200))
             await scene.exactly_once()
             first.process.send_signal(signal.SIGCONT)
-            await scene.publish(story, range(200, 300))
+            await scene.publish(statuses_of, range(200, 300))
             await scene.exactly_once()
             assert await second.stop() == 0
 
 
 async def test_without_migrations_the_command_is_named(scene: Scene, tmp_path: Path) -> None:
-    async with scene.books.database.driver() as connection:
+    async with scene.ledger_database.database.driver() as connection:
         await connection.execute("DROP SCHEMA ledger CASCADE")
     async with scene.ledger() as ledger:
         assert await ledger.ended() == ExitCode.OPERATOR_MUST_ACT

@@ -20,182 +20,209 @@ COUNT = "SELECT count(*) FROM ledger.statuses"
 POSITION = "SELECT next_offset FROM ledger.positions"
 
 
-async def test_rows_and_position_are_stored_together(books: Any, story: Any, log: Any) -> None:
-    table, first, second = books.table(), log(0), log(1)
-    records = [first.status(status) for status in story("ann", "email", "sms")]
-    others = [second.status(status) for status in story("bob", "email")]
+async def test_rows_and_position_are_stored_together(
+    ledger_database: Any, statuses_of: Any, log: Any
+) -> None:
+    table, first, second = ledger_database.table(), log(0), log(1)
+    records = [first.status(status) for status in statuses_of("ann", "email", "sms")]
+    others = [second.status(status) for status in statuses_of("bob", "email")]
     assert await table.load_positions([first.partition, second.partition]) == {}
     await table.apply([first.batch(*records, expected=None), second.batch(*others, expected=None)])
-    assert await books.rows(COUNT) == [(8,)]
+    assert await ledger_database.rows(COUNT) == [(8,)]
     assert await table.load_positions([first.partition, second.partition]) == {
         first.partition: 5,
         second.partition: 3,
     }
 
 
-async def test_a_replay_makes_the_same_rows(books: Any, story: Any, log: Any) -> None:
-    table, partition = books.table(), log()
-    records = [partition.status(status) for status in story("ann", "email")]
+async def test_a_replay_makes_the_same_rows(ledger_database: Any, statuses_of: Any, log: Any) -> None:
+    table, partition = ledger_database.table(), log()
+    records = [partition.status(status) for status in statuses_of("ann", "email")]
     await table.apply([partition.batch(*records, expected=None)])
-    before = await books.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset")
-    await books.rows("SELECT 1")
-    async with books.database.driver() as connection:
+    before = await ledger_database.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset")
+    await ledger_database.rows("SELECT 1")
+    async with ledger_database.database.driver() as connection:
         await connection.execute("UPDATE ledger.positions SET next_offset = 0")
     await table.apply([partition.batch(*records, expected=0)])
-    assert await books.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset") == before
+    assert await ledger_database.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset") == before
 
 
-async def test_of_two_owners_one_stores(books: Any, story: Any, log: Any) -> None:
+async def test_of_two_owners_one_stores(ledger_database: Any, statuses_of: Any, log: Any) -> None:
     partition = log()
-    first = [partition.status(status) for status in story("ann", "email")]
-    await books.table().apply([partition.batch(*first, expected=None)])
-    second = [partition.status(status) for status in story("bob", "email")]
+    first = [partition.status(status) for status in statuses_of("ann", "email")]
+    await ledger_database.table().apply([partition.batch(*first, expected=None)])
+    second = [partition.status(status) for status in statuses_of("bob", "email")]
     batch = partition.batch(*second, expected=3)
     ends = await asyncio.gather(
-        books.table().apply([batch]), books.table().apply([batch]), return_exceptions=True
+        ledger_database.table().apply([batch]), ledger_database.table().apply([batch]), return_exceptions=True
     )
     assert sorted(type(end).__name__ for end in ends) == ["NoneType", "OwnershipLost"]
-    assert await books.rows(COUNT) == [(6,)]
-    assert await books.rows(POSITION) == [(6,)]
+    assert await ledger_database.rows(COUNT) == [(6,)]
+    assert await ledger_database.rows(POSITION) == [(6,)]
 
 
-async def test_a_first_batch_is_raced_for_as_well(books: Any, story: Any, log: Any) -> None:
+async def test_a_first_batch_is_raced_for_as_well(ledger_database: Any, statuses_of: Any, log: Any) -> None:
     partition = log()
-    batch = partition.batch(*(partition.status(status) for status in story("ann")), expected=None)
+    batch = partition.batch(*(partition.status(status) for status in statuses_of("ann")), expected=None)
     ends = await asyncio.gather(
-        books.table().apply([batch]), books.table().apply([batch]), return_exceptions=True
+        ledger_database.table().apply([batch]), ledger_database.table().apply([batch]), return_exceptions=True
     )
     assert sorted(type(end).__name__ for end in ends) == ["NoneType", "OwnershipLost"]
 
 
-async def test_a_loser_in_one_partition_stores_nothing_in_any(books: Any, story: Any, log: Any) -> None:
+async def test_a_loser_in_one_partition_stores_nothing_in_any(
+    ledger_database: Any, statuses_of: Any, log: Any
+) -> None:
     first, second = log(0), log(1)
-    mine = [first.status(status) for status in story("ann")]
-    others = [second.status(status) for status in story("bob")]
-    await books.table().apply([second.batch(*others, expected=None)])
+    mine = [first.status(status) for status in statuses_of("ann")]
+    others = [second.status(status) for status in statuses_of("bob")]
+    await ledger_database.table().apply([second.batch(*others, expected=None)])
     with pytest.raises(OwnershipLost):
-        await books.table().apply([first.batch(*mine, expected=None), second.batch(*others, expected=0)])
-    assert await books.rows(COUNT) == [(1,)]
-    assert await books.table().load_positions([first.partition]) == {}
+        await ledger_database.table().apply(
+            [first.batch(*mine, expected=None), second.batch(*others, expected=0)]
+        )
+    assert await ledger_database.rows(COUNT) == [(1,)]
+    assert await ledger_database.table().load_positions([first.partition]) == {}
 
 
-async def test_what_fails_before_the_commit_leaves_nothing(books: Any, story: Any, log: Any) -> None:
+async def test_what_fails_before_the_commit_leaves_nothing(
+    ledger_database: Any, statuses_of: Any, log: Any
+) -> None:
     async def fail() -> None:
         raise RuntimeError("the power went")
 
     partition = log()
-    batch = partition.batch(*(partition.status(status) for status in story("ann", "email")), expected=None)
+    batch = partition.batch(
+        *(partition.status(status) for status in statuses_of("ann", "email")), expected=None
+    )
     with pytest.raises(RuntimeError):
-        await books.table(before_commit=fail).apply([batch])
-    assert await books.rows(COUNT) == [(0,)]
-    assert await books.rows(POSITION) == []
-    await books.table().apply([batch])
-    assert await books.rows(COUNT) == [(3,)]
+        await ledger_database.table(before_commit=fail).apply([batch])
+    assert await ledger_database.rows(COUNT) == [(0,)]
+    assert await ledger_database.rows(POSITION) == []
+    await ledger_database.table().apply([batch])
+    assert await ledger_database.rows(COUNT) == [(3,)]
 
 
-async def test_records_lie_in_the_day_of_the_brokers_clock(books: Any, story: Any, log: Any) -> None:
+async def test_records_lie_in_the_day_of_the_brokers_clock(
+    ledger_database: Any, statuses_of: Any, log: Any
+) -> None:
     partition = log()
-    statuses = story("ann", "email")
-    days = [books.clock.now() + timedelta(days=days) for days in (-40, -1, 5)]
+    statuses = statuses_of("ann", "email")
+    days = [ledger_database.clock.now() + timedelta(days=days) for days in (-40, -1, 5)]
     records = [partition.status(status, at=at) for status, at in zip(statuses, days, strict=True)]
-    await books.table().apply([partition.batch(*records, expected=None)])
-    rows = await books.rows("SELECT day, tableoid::regclass::text FROM ledger.statuses ORDER BY day")
+    await ledger_database.table().apply([partition.batch(*records, expected=None)])
+    rows = await ledger_database.rows(
+        "SELECT day, tableoid::regclass::text FROM ledger.statuses ORDER BY day"
+    )
     assert rows == [(at.date(), f"ledger.statuses_{at:%Y%m%d}") for at in days]
 
 
-async def test_days_are_made_ahead_and_dropped_when_old(books: Any, story: Any, log: Any) -> None:
-    await books.days.open()
+async def test_days_are_made_ahead_and_dropped_when_old(
+    ledger_database: Any, statuses_of: Any, log: Any
+) -> None:
+    await ledger_database.days.open()
     partition = log()
-    old, kept = books.clock.now() - timedelta(days=31), books.clock.now() - timedelta(days=30)
+    old, kept = (
+        ledger_database.clock.now() - timedelta(days=31),
+        ledger_database.clock.now() - timedelta(days=30),
+    )
     records = [
         partition.status(status, at=at)
-        for status, at in zip(story("ann", "email"), (old, kept), strict=False)
+        for status, at in zip(statuses_of("ann", "email"), (old, kept), strict=False)
     ]
-    await books.table().apply([partition.batch(*records, expected=None)])
-    assert await books.days.drop_old() == [f"dead_letters_{old:%Y%m%d}", f"statuses_{old:%Y%m%d}"]
-    assert await books.rows("SELECT day FROM ledger.statuses") == [(kept.date(),)]
+    await ledger_database.table().apply([partition.batch(*records, expected=None)])
+    assert await ledger_database.days.drop_old() == [f"dead_letters_{old:%Y%m%d}", f"statuses_{old:%Y%m%d}"]
+    assert await ledger_database.rows("SELECT day FROM ledger.statuses") == [(kept.date(),)]
     names = {
-        row[0] for row in await books.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'ledger'")
+        row[0]
+        for row in await ledger_database.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'ledger'")
     }
     assert {f"statuses_{date(2026, 3, day):%Y%m%d}" for day in (1, 2, 3)} <= names
 
 
-async def test_days_may_be_made_by_all_at_once(books: Any) -> None:
-    await asyncio.gather(*(type(books)(books.database, books.clock).days.open() for _ in range(6)))
+async def test_days_may_be_made_by_all_at_once(ledger_database: Any) -> None:
+    await asyncio.gather(
+        *(
+            type(ledger_database)(ledger_database.database, ledger_database.clock).days.open()
+            for _ in range(6)
+        )
+    )
 
 
-async def test_what_is_no_status_is_kept_apart(books: Any, story: Any, log: Any) -> None:
+async def test_what_is_no_status_is_kept_apart(ledger_database: Any, statuses_of: Any, log: Any) -> None:
     partition = log()
-    records = [partition.status(story("ann")[0]), partition.record(b"\xff\x00"), partition.record(None)]
-    await books.table().apply([partition.batch(*records, expected=None)])
-    assert await books.rows(COUNT) == [(1,)]
-    rows = await books.rows("SELECT kafka_offset, value, reason FROM ledger.unreadable ORDER BY 1")
+    records = [partition.status(statuses_of("ann")[0]), partition.record(b"\xff\x00"), partition.record(None)]
+    await ledger_database.table().apply([partition.batch(*records, expected=None)])
+    assert await ledger_database.rows(COUNT) == [(1,)]
+    rows = await ledger_database.rows("SELECT kafka_offset, value, reason FROM ledger.unreadable ORDER BY 1")
     assert [row[:2] for row in rows] == [(1, b"\xff\x00"), (2, None)]
-    assert await books.table().load_positions([partition.partition]) == {partition.partition: 3}
+    assert await ledger_database.table().load_positions([partition.partition]) == {partition.partition: 3}
 
 
-async def test_too_much_that_is_no_status_stops(books: Any, log: Any) -> None:
+async def test_too_much_that_is_no_status_stops(ledger_database: Any, log: Any) -> None:
     partition = log()
     with pytest.raises(ConsumptionStopped):
-        await books.table().apply(
+        await ledger_database.table().apply(
             [partition.batch(*(partition.record(b"x") for _ in range(20)), expected=None)]
         )
-    assert await books.table().load_positions([partition.partition]) == {}
+    assert await ledger_database.table().load_positions([partition.partition]) == {}
 
 
-async def test_dead_letters_are_kept_whole(books: Any, log: Any) -> None:
+async def test_dead_letters_are_kept_whole(ledger_database: Any, log: Any) -> None:
     dead = log(topic="dead.router")
     letter = DeadLetter(
         service="router",
         reason="data_invalid",
         detail="d",
         origin="e/0/7",
-        at=books.clock.now(),
+        at=ledger_database.clock.now(),
         tenant="acme",
     )
     record = dead.record(b"\x00{", headers=tuple(letter.headers()))
-    await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
-    rows = await books.rows("SELECT origin, tenant, reason, key, value FROM ledger.dead_letters")
+    await ledger_database.table("ledger.dead").apply([dead.batch(record, expected=None)])
+    rows = await ledger_database.rows("SELECT origin, tenant, reason, key, value FROM ledger.dead_letters")
     assert rows == [("e/0/7", "acme", "data_invalid", b"k", b"\x00{")]
 
 
-async def test_what_a_dead_letter_left_out_outlives_its_topic(books: Any, log: Any) -> None:
+async def test_what_a_dead_letter_left_out_outlives_its_topic(ledger_database: Any, log: Any) -> None:
     dead = log(topic="dead.router")
     letter = DeadLetter(
-        service="router", reason="data_too_large", detail="d", origin="e/0/8", at=books.clock.now()
+        service="router", reason="data_too_large", detail="d", origin="e/0/8", at=ledger_database.clock.now()
     )
     key, headers = b"k" * 5_000, (("ce_id", b"h" * 6_000),)
     rest = truncate_to_fit(letter, key=key, value=b"{}", headers=headers, largest=4_000)
     record = dead.record(rest.value, key=rest.key, headers=rest.headers)
-    await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
+    await ledger_database.table("ledger.dead").apply([dead.batch(record, expected=None)])
     names = ", ".join(DeadLetter.__struct_fields__)
-    assert await books.rows(f"SELECT {names} FROM ledger.dead_letters") == [msgspec.structs.astuple(letter)]
+    assert await ledger_database.rows(f"SELECT {names} FROM ledger.dead_letters") == [
+        msgspec.structs.astuple(letter)
+    ]
     assert (letter.original_key_bytes, letter.original_headers_bytes) == (5_000, 6_005)
 
 
-async def test_a_release_that_does_not_know_the_new_columns_goes_on(books: Any, log: Any) -> None:
+async def test_a_release_that_does_not_know_the_new_columns_goes_on(ledger_database: Any, log: Any) -> None:
     """Migrations run before the processes of the release before are replaced."""
-    async with books.database.driver() as connection:
+    async with ledger_database.database.driver() as connection:
         await connection.execute("ALTER TABLE ledger.dead_letters ADD COLUMN later text NOT NULL DEFAULT ''")
     dead = log(topic="dead.router")
     letter = DeadLetter(
-        service="router", reason="data_invalid", detail="d", origin="e/0/9", at=books.clock.now()
+        service="router", reason="data_invalid", detail="d", origin="e/0/9", at=ledger_database.clock.now()
     )
     record = dead.record(b"{", headers=tuple(letter.headers()))
-    await books.table("ledger.dead").apply([dead.batch(record, expected=None)])
-    assert await books.rows("SELECT origin, later FROM ledger.dead_letters") == [("e/0/9", "")]
+    await ledger_database.table("ledger.dead").apply([dead.batch(record, expected=None)])
+    assert await ledger_database.rows("SELECT origin, later FROM ledger.dead_letters") == [("e/0/9", "")]
 
 
 @pytest.mark.parametrize("table", [STATUSES, DEAD_LETTERS], ids=lambda table: table.name)
-async def test_the_migrated_tables_have_a_column_for_each_field(books: Any, table: Table) -> None:
-    migrated = await books.rows(
+async def test_the_migrated_tables_have_a_column_for_each_field(ledger_database: Any, table: Table) -> None:
+    migrated = await ledger_database.rows(
         f"SELECT column_name FROM information_schema.columns WHERE table_schema = 'ledger' AND table_name = '{table.name}'"
     )
     assert {name for (name,) in migrated} == set(table.columns)
 
 
-async def test_the_columns_have_the_types_of_the_fields(books: Any) -> None:
-    migrated = await books.rows(
+async def test_the_columns_have_the_types_of_the_fields(ledger_database: Any) -> None:
+    migrated = await ledger_database.rows(
         "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
         "WHERE table_schema = 'ledger' AND table_name = 'statuses'"
     )

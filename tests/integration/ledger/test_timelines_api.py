@@ -21,23 +21,25 @@ pytestmark = pytest.mark.postgres
 class Asking:
     """A caller for each tenant, and a log to fill."""
 
-    def __init__(self, client: httpx.AsyncClient, keys: dict[str, str], books: Any, log: Any) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, keys: dict[str, str], ledger_database: Any, log: Any
+    ) -> None:
         self._client = client
         self._keys = keys
-        self._books = books
+        self._ledger_database = ledger_database
         self._log = log
         self._next: int | None = None
 
     async def happens(self, *statuses: Status, days: float = 0) -> None:
-        at = self._books.clock.now() + timedelta(days=days)
+        at = self._ledger_database.clock.now() + timedelta(days=days)
         records = [
             self._log.status(status, at=at + timedelta(milliseconds=number))
             for number, status in enumerate(statuses)
         ]
         batch = self._log.batch(*records, expected=self._next)
-        await self._books.table().apply([batch])
+        await self._ledger_database.table().apply([batch])
         self._next = batch.next
-        self._books.clock.advance(1)
+        self._ledger_database.clock.advance(1)
 
     async def get(self, path: str, *, key: str = "acme", **query: Any) -> httpx.Response:
         return await self._client.get(
@@ -51,20 +53,20 @@ class Asking:
 
 
 @pytest.fixture
-async def asking(books: Any, log: Any) -> AsyncIterator[Asking]:
+async def asking(ledger_database: Any, log: Any) -> AsyncIterator[Asking]:
     table, keys = KeyTable(), {}
     callers: list[tuple[str, Scope]] = [("acme", "read"), ("other", "read"), ("sender", "send")]
     for tenant, scope in callers:
         key = new_key("live")
         keys[tenant] = key.reveal()
         table.put(ApiKeyRecord(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=[scope]))
-    app = create_app(reader=books.reader, keys=table)
+    app = create_app(reader=ledger_database.reader, keys=table)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
-        yield Asking(client, keys, books, log())
+        yield Asking(client, keys, ledger_database, log())
 
 
-async def test_a_timeline_tells_everything_in_order(asking: Asking, story: Any) -> None:
-    statuses = story("ann", "email", "sms")
+async def test_a_timeline_tells_everything_in_order(asking: Asking, statuses_of: Any) -> None:
+    statuses = statuses_of("ann", "email", "sms")
     await asking.happens(*reversed(statuses))
     body = (await asking.get(f"/v1/timelines/{statuses[0].notification_id}")).json()
     assert [status["status"] for status in body["timeline"]] == [
@@ -84,16 +86,16 @@ async def test_a_timeline_tells_everything_in_order(asking: Asking, story: Any) 
     assert summary["finished_at"] is not None
 
 
-async def test_an_id_without_rows_may_come_yet(asking: Asking, story: Any) -> None:
-    path = f"/v1/timelines/{story('ann')[0].notification_id}"
+async def test_an_id_without_rows_may_come_yet(asking: Asking, statuses_of: Any) -> None:
+    path = f"/v1/timelines/{statuses_of('ann')[0].notification_id}"
     answer = await asking.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_yet_known")
     assert int(answer.headers["retry-after"]) >= 1
     assert (await asking.get("/v1/timelines/no-uuid")).json()["code"] == "not_found"
 
 
-async def test_nobody_reads_another_tenants_timelines(asking: Asking, story: Any) -> None:
-    statuses = story("ann", "email")
+async def test_nobody_reads_another_tenants_timelines(asking: Asking, statuses_of: Any) -> None:
+    statuses = statuses_of("ann", "email")
     await asking.happens(*statuses)
     path = f"/v1/timelines/{statuses[0].notification_id}"
     assert (await asking.get(path, key="other")).json()["code"] == "not_yet_known"
@@ -101,9 +103,9 @@ async def test_nobody_reads_another_tenants_timelines(asking: Asking, story: Any
     assert (await asking.get(path, key="sender")).status_code == 403
 
 
-async def test_lists_are_newest_first_and_paged(asking: Asking, story: Any) -> None:
+async def test_lists_are_newest_first_and_paged(asking: Asking, statuses_of: Any) -> None:
     for number in range(7):
-        await asking.happens(*story(f"person-{number}", "email"), days=number / 3)
+        await asking.happens(*statuses_of(f"person-{number}", "email"), days=number / 3)
     seen: list[str] = []
     cursor: dict[str, str] = {}
     while True:
@@ -122,14 +124,14 @@ async def test_cursors_nobody_gave_out(asking: Asking, cursor: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
 
 
-async def test_filters(asking: Asking, story: Any) -> None:
-    failed = story("bob", "sms", workflow="alarm", event="e2")
+async def test_filters(asking: Asking, statuses_of: Any) -> None:
+    failed = statuses_of("bob", "sms", workflow="alarm", event="e2")
     failed[-1] = status_of(
         StatusName.FAILED, EventRef(tenant="acme", event_id="e2", origin="events/0/2"), cause="jobs/0/2",
         at=failed[-1].at, lane=Lane.BULK, notification_id=failed[0].notification_id, recipient="bob", workflow="alarm",
         channel="sms", delivery_id=failed[-1].delivery_id, reason="address_invalid",
     )  # fmt: skip
-    await asking.happens(*story("ann", "email"))
+    await asking.happens(*statuses_of("ann", "email"))
     await asking.happens(*failed, days=1)
 
     async def recipients(**query: Any) -> list[str]:
@@ -152,8 +154,10 @@ async def test_filters(asking: Asking, story: Any) -> None:
     assert (await asking.get("/v1/timelines", limit=201)).status_code == 422
 
 
-async def test_a_notification_stands_once_in_a_list_however_often_it_fits(asking: Asking, story: Any) -> None:
-    statuses = story("ann", "email", "sms")
+async def test_a_notification_stands_once_in_a_list_however_often_it_fits(
+    asking: Asking, statuses_of: Any
+) -> None:
+    statuses = statuses_of("ann", "email", "sms")
     await asking.happens(*statuses)
     await asking.happens(*statuses, days=1)
     assert len(await asking.list(status="sent")) == 1
@@ -163,12 +167,12 @@ async def test_a_notification_stands_once_in_a_list_however_often_it_fits(asking
     assert len(body["timeline"]) == len(statuses)
 
 
-async def test_records_about_an_event_are_found_by_its_id(asking: Asking, story: Any) -> None:
+async def test_records_about_an_event_are_found_by_its_id(asking: Asking, statuses_of: Any) -> None:
     refused = status_of(
         StatusName.EVENT_REFUSED, EventRef(tenant="acme", event_id="e9", event_source="s", origin="events/0/3"),
-        cause="events/0/3", at=asking._books.clock.now(), lane=Lane.BULK, reason="workflow_unknown", detail="No such.",
+        cause="events/0/3", at=asking._ledger_database.clock.now(), lane=Lane.BULK, reason="workflow_unknown", detail="No such.",
     )  # fmt: skip
-    await asking.happens(refused, *story("ann", "email", event="e9"))
+    await asking.happens(refused, *statuses_of("ann", "email", event="e9"))
     summaries = await asking.list(event="e9")
     assert [(summary["kind"], summary["state"]) for summary in summaries] == [
         ("notification", "sent"),
@@ -185,14 +189,14 @@ async def test_records_about_an_event_are_found_by_its_id(asking: Asking, story:
 
 
 async def test_repetitions_told_once_for_the_whole_event_are_found_by_its_id(
-    asking: Asking, story: Any
+    asking: Asking, statuses_of: Any
 ) -> None:
     """As the router writes it when an event for very many recipients comes again."""
     repeated = status_of(
         StatusName.DUPLICATE, EventRef(tenant="acme", event_id="e9", event_source="s", origin="events/0/4"),
-        cause="events/0/4", at=asking._books.clock.now(), lane=Lane.BULK, rule="duplicate",
+        cause="events/0/4", at=asking._ledger_database.clock.now(), lane=Lane.BULK, rule="duplicate",
     )  # fmt: skip
-    await asking.happens(*story("ann", "email", event="e9"), repeated)
+    await asking.happens(*statuses_of("ann", "email", event="e9"), repeated)
     kinds = [(summary["kind"], summary["state"]) for summary in await asking.list(event="e9")]
     assert kinds == [("event", "duplicate"), ("notification", "sent")]
     assert [summary["kind"] for summary in await asking.list(event="e9", status="duplicate")] == ["event"]
@@ -201,9 +205,9 @@ async def test_repetitions_told_once_for_the_whole_event_are_found_by_its_id(
 
 
 async def test_a_story_that_is_too_long_says_so(
-    asking: Asking, story: Any, monkeypatch: pytest.MonkeyPatch
+    asking: Asking, statuses_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    long, short = story("ann", "email", "sms"), story("bob", "email")
+    long, short = statuses_of("ann", "email", "sms"), statuses_of("bob", "email")
     await asking.happens(*long, *short)
     monkeypatch.setattr(reading, "MOST_ROWS", len(short))
     body = (await asking.get(f"/v1/timelines/{long[0].notification_id}")).json()
@@ -220,8 +224,8 @@ async def test_a_story_that_is_too_long_says_so(
     assert body["summary"]["truncated"] is False
 
 
-async def test_an_id_used_again_is_marked(asking: Asking, story: Any) -> None:
-    first = story("ann", "email")
+async def test_an_id_used_again_is_marked(asking: Asking, statuses_of: Any) -> None:
+    first = statuses_of("ann", "email")
     again = [
         status_of(
             status.status, EventRef(tenant="acme", event_id="e2", origin="events/0/88"), cause="events/0/88",
@@ -236,10 +240,10 @@ async def test_an_id_used_again_is_marked(asking: Asking, story: Any) -> None:
     assert (summary["reused_id"], summary["state"]) == (True, "in_progress")
 
 
-async def test_lists_use_their_indexes(asking: Asking, books: Any, story: Any) -> None:
+async def test_lists_use_their_indexes(asking: Asking, ledger_database: Any, statuses_of: Any) -> None:
     """Rare statuses are looked up, not searched for among all that went well."""
-    await asking.happens(*story("ann", "email"))
-    async with books.database.driver() as connection:
+    await asking.happens(*statuses_of("ann", "email"))
+    async with ledger_database.database.driver() as connection:
         await connection.execute("SET enable_seqscan = off")
         for condition in (
             "tenant = 'acme' AND status = 'failed' ORDER BY stored_at DESC",
@@ -254,10 +258,10 @@ async def test_lists_use_their_indexes(asking: Asking, books: Any, story: Any) -
 
 
 async def test_an_event_with_the_longest_of_ids_is_stored_and_found(
-    asking: Asking, story: Any, random_text: str
+    asking: Asking, statuses_of: Any, random_text: str
 ) -> None:
     """An index entry takes 2,704 bytes, and text that cannot be compressed is larger."""
-    first, *rest = story("ann", "email")
+    first, *rest = statuses_of("ann", "email")
     strange = [msgspec.structs.replace(status, event_id=random_text) for status in (first, *rest)]
     await asking.happens(*strange)
     (summary,) = (await asking.get("/v1/timelines", event=random_text)).json()["data"]

@@ -33,7 +33,7 @@ TABLE: list[tuple[list[tuple[Any, ...]], str, dict[str, str], float | None]] = [
 ]  # fmt: skip
 
 
-def story(happened: Happened, parts: list[tuple[Any, ...]]) -> list[StatusRow]:
+def rows_of(happened: Happened, parts: list[tuple[Any, ...]]) -> list[StatusRow]:
     return [
         happened(status, at, to=rest[0] if rest else None, offset=number)
         for number, (status, at, *rest) in enumerate(parts)
@@ -48,7 +48,7 @@ def test_states(
     channels: dict[str, str],
     finished: float | None,
 ) -> None:
-    rows = story(happened, parts)
+    rows = rows_of(happened, parts)
     for order in permutations(rows):
         summary = summarise(order)
         assert (summary.state, summary.channels) == (state, channels)

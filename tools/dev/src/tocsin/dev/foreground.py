@@ -1,4 +1,4 @@
-"""The whole story in the foreground: start, first events, what was caught, addresses; then stay."""
+"""The foreground of `make dev`: starts all, sends first events, shows what was caught and the addresses, then stays."""
 
 import asyncio
 import functools

@@ -1,1 +1,1 @@
-"""The seams to aiokafka: what is touched beyond its public names, questions about offsets, unreadable header names."""
+"""What is used of aiokafka beyond its public names, questions about offsets, unreadable header names."""

@@ -11,7 +11,7 @@ const ENDS = new Set([...LOOKS.good, ...LOOKS.bad, ...LOOKS.none]);
 const AGAIN_MS = 1000;
 const TRIES = 30;
 
-/** Draws, and asks again while the story is not over. Returns what ends the asking. */
+/** Draws, and asks again until every status is final. Returns what ends the asking. */
 export function drawTimeline(pane, message) {
   let stopped = false;
   let timer = 0;
@@ -21,7 +21,7 @@ export function drawTimeline(pane, message) {
     const body = answer ? await answer.json().catch(() => ({})) : { detail: "The catcher does not answer." };
     if (stopped) return;
     const statuses = answer?.ok ? told(body) : [];
-    if (answer?.ok) pane.replaceChildren(story(statuses, message));
+    if (answer?.ok) pane.replaceChildren(statusList(statuses, message));
     else pane.replaceChildren(el("p", { class: "note" }, body.detail ?? "The timeline could not be read."));
     const open = answer?.ok ? !over(statuses) : answer?.status === 404;
     if (open && tries > 0) timer = setTimeout(() => ask(tries - 1), AGAIN_MS);
@@ -46,10 +46,10 @@ function over(statuses) {
   return open.size > 0 && [...open.values()].every(Boolean);
 }
 
-function story(statuses, message) {
+function statusList(statuses, message) {
   if (!statuses.length) return el("p", { class: "note" }, "The stack tells nothing of it.");
   const start = Date.parse(statuses[0].at);
-  return el("ol", { class: "story" }, statuses.map((status) => step(status, start, message)));
+  return el("ol", { class: "timeline" }, statuses.map((status) => step(status, start, message)));
 }
 
 function step(status, start, message) {

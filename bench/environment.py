@@ -31,7 +31,7 @@ helo = "localhost"
 """
 
 
-class Town:
+class Environment:
     """Ready when entered; everything in it ends when it is left. All files lie in `folder`.
 
     Services run as in the local stack (`tocsin.dev.services`), except that they log JSON, as in production.
