@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -323,11 +324,12 @@ async def test_it_is_not_ready_while_it_drains(prepared: MemoryStage) -> None:
         await shard.revoked.wait()
         await ending.wait()
 
-    running = await prepared.fenced(slow, health=health, timeouts=IMPATIENT).start()
+    every_turn = replace(IMPATIENT, progress_timeout=1e-9)  # the watch looks in every turn of the event loop
+    running = await prepared.fenced(slow, health=health, timeouts=every_turn).start()
     await until(lambda: health.is_ready and len(running.component.held) == 2)
     other = await prepared.fenced(take_all).start()
     await until(lambda: not running.component.held)
-    for _ in range(5):  # the watch looks every 10 ms
+    for _ in range(5):
         await asyncio.sleep(0.01)
         assert "rebalancing" in str(health.reasons())
     ending.set()

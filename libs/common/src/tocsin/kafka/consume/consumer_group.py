@@ -309,9 +309,10 @@ class ConsumerGroup(Generic[S]):
         async with self._releasing:
             if self._failure is not None:
                 return  # another release of this membership has failed; `_close` does the rest
-            self._check.set_not_ready("rebalancing")
             if self._acquiring is not None:
                 await end_all([self._acquiring])
+            # From here to `revoke` is no await: `_watch` must not see shards held in between and say ready again.
+            self._check.set_not_ready("rebalancing")
             if self._ownership.exclusive and self._member_id not in (None, self._joined.member_id):
                 self._lease.end()
                 raise OwnershipLost(
