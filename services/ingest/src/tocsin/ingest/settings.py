@@ -33,7 +33,11 @@ class IngestSettings(ServiceSettings):
         le=60,
         description="Seconds Kafka has to acknowledge an event before the answer is 503",
     )
-    retry_after: int = Field(default=2, ge=1, description="Seconds a 503 asks its caller to wait")
+    retry_after: int = Field(
+        default=2,
+        ge=1,
+        description="Seconds a caller is asked to wait when Kafka has not stored the event (503)",
+    )
     buffer_bytes: int = Field(
         default=64 * 1024 * 1024,
         ge=2 * 1024 * 1024,

@@ -18,7 +18,10 @@ OWNERS: tuple[tuple[str, str], ...] = (
     ("/v1", "router"),
     ("/u", "router"),
 )
-"""Path prefix -> service; the first that fits decides. In Kubernetes the Gateway's manifest says the same."""
+"""Path prefix -> service; the first that fits decides. The Gateway's manifest has the same, without `/callbacks`.
+
+No service answers yet under `/callbacks`, `/v1/cancellations`, `/v1/dead-letters` and `/v1/redrives`.
+"""
 
 _HOP_BY_HOP = frozenset(
     (
