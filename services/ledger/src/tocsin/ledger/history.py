@@ -32,7 +32,7 @@ class NotificationHistory(msgspec.Struct, frozen=True):
 def deduplicated(rows: Iterable[StatusRow]) -> list[StatusRow]:
     """Each status id once, in the row that was stored first. A status that was written again after midnight has two rows."""
     first: dict[str, StatusRow] = {}
-    for row in sorted(rows, key=_stored):
+    for row in sorted(rows, key=storing_order):
         first.setdefault(row.status_id, row)
     return list(first.values())
 
@@ -46,10 +46,11 @@ def in_order(rows: Sequence[StatusRow]) -> list[StatusRow]:
 
     def sort_key(row: StatusRow) -> tuple[datetime, bool, datetime, int, int]:
         at = max(row.at, accepted_at.get(row.origin, row.at))
-        return (at, row.status is not StatusName.ACCEPTED, *_stored(row))
+        return (at, row.status is not StatusName.ACCEPTED, *storing_order(row))
 
     return sorted(rows, key=sort_key)
 
 
-def _stored(row: StatusRow) -> tuple[datetime, int, int]:
+def storing_order(row: StatusRow) -> tuple[datetime, int, int]:
+    """Sorts rows as the broker stored them."""
     return row.stored_at, row.kafka_partition, row.kafka_offset

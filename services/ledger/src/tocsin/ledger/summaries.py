@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from tocsin.contracts.vocabulary import Channel, StatusName
-from tocsin.ledger.history import StatusRow
+from tocsin.ledger.history import StatusRow, storing_order
 
 
 class State(StrEnum):
@@ -92,7 +92,7 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
     """
     accepted = [row for row in rows if row.status is StatusName.ACCEPTED]
     duplicates = [row for row in rows if row.status is StatusName.DUPLICATE]
-    latest = max(accepted, key=_stored, default=None)
+    latest = max(accepted, key=storing_order, default=None)
     current = [
         row for row in rows if row.status in _STRENGTH and (latest is None or row.origin == latest.origin)
     ]
@@ -120,7 +120,7 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
 def _groups(rows: Iterable[StatusRow]) -> list[list[StatusRow]]:
     """By delivery. What was decided before there was one is grouped by its channel, or is about the notification itself."""
     groups: dict[tuple[str, str], list[StatusRow]] = {}
-    for row in sorted(rows, key=_stored):
+    for row in sorted(rows, key=storing_order):
         groups.setdefault((row.delivery_id or "", row.channel or ""), []).append(row)
     return list(groups.values())
 
@@ -153,7 +153,3 @@ def _combined(states: Sequence[State], *, otherwise: State) -> State:
     if State.SENT in ended:
         return State.SENT if len(ended) == 1 else State.PARTLY_SENT
     return next(state for state in _WORST_FIRST if state in ended)
-
-
-def _stored(row: StatusRow) -> tuple[datetime, int]:
-    return row.stored_at, row.kafka_offset
