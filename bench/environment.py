@@ -16,7 +16,7 @@ from tocsin.dev import KafkaServer, PostgresServer, StartFailed, create_database
 from tocsin.dev.commands import run_command
 from tocsin.dev.processes import end, spawn
 from tocsin.dev.readiness import wait_until_ready
-from tocsin.dev.services import PARTITIONS, LocalService, Surroundings, services
+from tocsin.dev.services import PARTITIONS, LocalService, StackSettings, services
 from tocsin.kafka import KafkaSettings
 
 TENANT = "bench"
@@ -43,7 +43,7 @@ class Environment:
         self._kafka = KafkaServer(folder / "kafka")
         self._postgres = PostgresServer(folder / "postgres")
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._fallen: dict[str, str] = {}
+        self._ended: dict[str, str] = {}
         self._services: dict[str, LocalService] = {}
         self.key = ""
 
@@ -98,7 +98,7 @@ class Environment:
 
     async def stop(self, *names: str) -> None:
         """End services side by side, in good order."""
-        self._note_fallen()
+        self._note_ended()
         await asyncio.gather(*(asyncio.to_thread(end, self._running.pop(name)) for name in names))
 
     @contextlib.asynccontextmanager
@@ -112,16 +112,16 @@ class Environment:
         finally:
             await self.stop(*names)
 
-    def fallen(self) -> list[str]:
+    def ended(self) -> list[str]:
         """Services that have ended by themselves since the last time this was asked."""
-        self._note_fallen()
-        told, self._fallen = list(self._fallen.values()), {}
-        return told
+        self._note_ended()
+        ended, self._ended = list(self._ended.values()), {}
+        return ended
 
-    def _note_fallen(self) -> None:
+    def _note_ended(self) -> None:
         for name, process in self._running.items():
             if process.poll() is not None:
-                self._fallen[name] = (
+                self._ended[name] = (
                     f"{name} ended by itself, exit code {process.returncode}; log {self.log_of(name)}"
                 )
 
@@ -139,7 +139,7 @@ class Environment:
             asyncio.to_thread(self._kafka.wait_ready), asyncio.to_thread(self._postgres.wait_ready)
         )
         await asyncio.to_thread(create_database, self._postgres.url, "tocsin")
-        self._services = {one.name: one for one in services(self._look_around())}
+        self._services = {one.name: one for one in services(self._stack_settings())}
         sizes = ("--partitions", str(PARTITIONS), "--replication-factor", "1")
         await asyncio.gather(
             self._command("tocsin.cli", "topics", "apply", *sizes),
@@ -151,12 +151,12 @@ class Environment:
         )
         self.key = printed.split()[0]
 
-    def _look_around(self) -> Surroundings:
+    def _stack_settings(self) -> StackSettings:
         providers = self.folder / "providers"
         providers.mkdir()
         for channel in ("email", "sms", "push"):
             (providers / f"{channel}.toml").write_text(PROVIDERS.format(port=self._smtp_port))
-        return Surroundings(
+        return StackSettings(
             kafka=self._kafka.bootstrap_servers,
             database=self.database,
             entry="https://notify.bench.example",
@@ -169,8 +169,8 @@ class Environment:
 
     async def _ready(self, name: str, client: aiohttp.ClientSession) -> None:
         def hopeless() -> str | None:
-            fallen = self._running[name].poll() is not None
-            return f"it ended; its log is {self.log_of(name)}" if fallen else None
+            ended = self._running[name].poll() is not None
+            return f"it ended; its log is {self.log_of(name)}" if ended else None
 
         await wait_until_ready(name, f"{self.url(name)}/readyz", client=client, say=print, hopeless=hopeless)
 

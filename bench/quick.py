@@ -54,7 +54,7 @@ async def measure(folder: Path) -> Report:
             say(what)
             found = await job()
             report.figures += found.figures
-            report.faults += [*found.faults, *environment.fallen()]
+            report.faults += [*found.faults, *environment.ended()]
 
         alone = Stages(environment=environment, sink=sink, rows=rows)
         await take("ingest alone", alone.ingest)

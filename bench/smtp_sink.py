@@ -81,7 +81,7 @@ class Session(asyncio.Protocol):
 
 
 async def serve(smtp_port: int, control_port: int) -> None:
-    """Both doors, until cancelled."""
+    """Both ports, until cancelled."""
     caught = Caught()
 
     async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -95,9 +95,9 @@ async def serve(smtp_port: int, control_port: int) -> None:
         writer.close()
 
     loop = asyncio.get_running_loop()
-    smtp = await loop.create_server(lambda: Session(caught), "127.0.0.1", smtp_port, backlog=512)
-    door = await asyncio.start_server(control, "127.0.0.1", control_port)
-    async with smtp, door:
+    smtp_server = await loop.create_server(lambda: Session(caught), "127.0.0.1", smtp_port, backlog=512)
+    control_server = await asyncio.start_server(control, "127.0.0.1", control_port)
+    async with smtp_server, control_server:
         await asyncio.Event().wait()
 
 

@@ -18,7 +18,7 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def desktop(browser: Browser, catcher: RunningCatcher) -> Page:
     """The page at the width of a desktop, live."""
-    return await opened(browser, catcher, DESK)
+    return await opened(browser, catcher, DESKTOP)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ class Stack:
 def stack() -> Iterator[Stack]:
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = told.answer(self.path, self.headers.get("authorization", ""))
+            status, body = running.answer(self.path, self.headers.get("authorization", ""))
             text = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -73,10 +73,10 @@ def stack() -> Iterator[Stack]:
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    told = Stack(f"http://127.0.0.1:{server.server_port}")
+    running = Stack(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield told
+    yield running
     server.shutdown()
     thread.join()
     server.server_close()

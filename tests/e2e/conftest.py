@@ -31,7 +31,7 @@ class Person:
 class Tocsin:
     """The stack from outside: its entry with a key of each kind, and the catcher."""
 
-    told: dict[str, Any]
+    stack: dict[str, Any]
     api: httpx.AsyncClient
     admin: httpx.AsyncClient
     catcher: httpx.AsyncClient
@@ -39,11 +39,11 @@ class Tocsin:
 
     @property
     def sample(self) -> dict[str, Any]:
-        return dict(self.told["sample"])
+        return dict(self.stack["sample"])
 
     def endpoints(self) -> dict[str, Any]:
         """What stands in endpoints.json now: processes change when they are started again."""
-        log = Path(next(iter(self.told["processes"].values()))["log"])
+        log = Path(next(iter(self.stack["processes"].values()))["log"])
         content: dict[str, Any] = json.loads((log.parents[1] / "endpoints.json").read_text())
         return content
 
@@ -126,7 +126,7 @@ async def tocsin(local_stack: dict[str, Any]) -> AsyncIterator[Tocsin]:
         client(local_stack["admin_key"]) as admin,
         httpx.AsyncClient(base_url=catcher, timeout=30) as caught,
     ):
-        yield Tocsin(told=local_stack, api=api, admin=admin, catcher=caught)
+        yield Tocsin(stack=local_stack, api=api, admin=admin, catcher=caught)
 
 
 @pytest.fixture

@@ -47,11 +47,11 @@ async def test_the_same_event_five_times_at_once_is_one_notification_and_four_du
     async def names() -> list[str]:
         return [s["status"] for s in await tocsin.statuses(named[0])]
 
-    async def told() -> bool:
+    async def complete() -> bool:
         found = await names()
         return found.count("duplicate") >= 4 and found.count("sent") >= 3
 
-    await until(told, seconds=60, every=0.1)
+    await until(complete, seconds=60, every=0.1)
     assert (await names()).count("accepted") == 1
     assert (await names()).count("duplicate") == 4
     assert len(await tocsin.caught(named[0])) == 3
@@ -74,8 +74,8 @@ async def test_one_click_unsubscribe_from_the_caught_mail(tocsin):
     assert answer.is_success, answer.text
     second = await send(tocsin, person)
     statuses = await tocsin.until_final(second)
-    told = {s["channel"]: (s["status"], s.get("rule")) for s in statuses if s["final"]}
-    assert told == {"email": ("skipped", "preference"), "sms": ("sent", None), "push": ("sent", None)}
+    final = {s["channel"]: (s["status"], s.get("rule")) for s in statuses if s["final"]}
+    assert final == {"email": ("skipped", "preference"), "sms": ("sent", None), "push": ("sent", None)}
 
 
 async def test_a_test_key_runs_everything_and_reaches_nobody(tocsin):
@@ -103,7 +103,7 @@ async def test_a_test_key_runs_everything_and_reaches_nobody(tocsin):
 
 async def test_an_invalid_event_on_kafka_is_set_aside_with_its_reason_and_the_next_goes_on(tocsin, event):
     person = await tocsin.person()
-    producer = Producer({"bootstrap.servers": tocsin.told["kafka"]})
+    producer = Producer({"bootstrap.servers": tocsin.stack["kafka"]})
     kind: dict[str, Any] = {"content-type": "application/cloudevents+json"}
     broken = event | {"id": str(uuid.uuid4()), "subject": person.id, "data": {"order": 5}}
     good = event | {"subject": person.id}

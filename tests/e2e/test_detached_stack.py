@@ -85,15 +85,15 @@ def ordinary() -> Iterator[Detached]:
 
 def test_up_again_and_down(detached: Detached) -> None:
     said = detached.run("up")
-    told = detached.endpoints
+    endpoints = detached.endpoints
     assert "Ready." in said
-    assert told["api_key"] in said
-    assert SERVICES | {"kafka", "postgres", "catcher"} == told["processes"].keys()
+    assert endpoints["api_key"] in said
+    assert SERVICES | {"kafka", "postgres", "catcher"} == endpoints["processes"].keys()
     family = detached.family()
-    assert {one["pid"] for one in told["processes"].values()} <= {one.pid for one in family}
+    assert {one["pid"] for one in endpoints["processes"].values()} <= {one.pid for one in family}
 
-    assert detached.run("up") == f"The local stack already runs: {told['entry']}\n"
-    assert detached.endpoints == told
+    assert detached.run("up") == f"The local stack already runs: {endpoints['entry']}\n"
+    assert detached.endpoints == endpoints
 
     assert detached.run("down") == "The local stack has ended.\n"
     assert not [one for one in family if one.is_running()]

@@ -69,17 +69,17 @@ def test_up_a_death_killed_up_again_and_down(tmp_path: Path, start: Start) -> No
     folder.parent.mkdir()
     stack = start(folder)
     until((folder / "endpoints.json").exists, stack, folder)
-    told = endpoints(folder)
-    assert told.keys() == NAMES
-    assert told["processes"].keys() == PROCESSES
+    first = endpoints(folder)
+    assert first.keys() == NAMES
+    assert first["processes"].keys() == PROCESSES
     assert all(
-        psutil.pid_exists(one["pid"]) and Path(one["log"]).exists() for one in told["processes"].values()
+        psutil.pid_exists(one["pid"]) and Path(one["log"]).exists() for one in first["processes"].values()
     )
     assert (folder / "endpoints.json").stat().st_mode & 0o777 == 0o600
     words = (folder.parent / "words.log").read_text()
     assert words.count("event over HTTP  ") == words.count("event over Kafka  ") == 3
 
-    ledger = told["processes"]["ledger"]["pid"]
+    ledger = first["processes"]["ledger"]["pid"]
     os.kill(ledger, signal.SIGKILL)
     until(lambda: endpoints(folder)["processes"]["ledger"]["pid"] != ledger, stack, folder)
     assert "ledger ended (signal 9) and is started again" in (folder.parent / "words.log").read_text()
@@ -92,11 +92,11 @@ def test_up_a_death_killed_up_again_and_down(tmp_path: Path, start: Start) -> No
 
     stack = start(folder)
     until(
-        lambda: (folder / "endpoints.json").exists() and endpoints(folder)["entry"] != told["entry"],
+        lambda: (folder / "endpoints.json").exists() and endpoints(folder)["entry"] != first["entry"],
         stack,
         folder,
     )
-    assert endpoints(folder)["api_key"] == told["api_key"]
+    assert endpoints(folder)["api_key"] == first["api_key"]
     ended = family(stack)
     end(stack, first=signal.SIGINT, timeout=60)
     assert stack.returncode == 0

@@ -31,10 +31,10 @@ async def test_addresses_bodies_and_keys_stay_where_they_belong(tocsin, span_col
         "/v1/notifications", json=body, headers={"authorization": "Bearer tk_live_x_wrongsecret"}
     )
 
-    told = await logs(tocsin) | await metrics(tocsin) | await status(tocsin)
-    told["the spans"] = b"".join(span_collector.bodies).decode(errors="replace")
+    texts = await logs(tocsin) | await metrics(tocsin) | await status(tocsin)
+    texts["the spans"] = b"".join(span_collector.bodies).decode(errors="replace")
     secrets = [BODY, person.email, person.phone, person.token, "Secret-Name", "wrongsecret"]
-    for name, text in told.items():
+    for name, text in texts.items():
         for secret in [*secrets, *keys(tocsin)]:
             assert secret not in text, f"{secret!r} stands in {name}"
 
@@ -60,7 +60,7 @@ async def test_no_secret_ever_crosses_kafka(tocsin):
 
 
 async def logs(tocsin) -> dict[str, str]:
-    paths = {name: Path(one["log"]) for name, one in tocsin.told["processes"].items() if name in SERVICES}
+    paths = {name: Path(one["log"]) for name, one in tocsin.stack["processes"].items() if name in SERVICES}
     return {f"{name}'s log": await asyncio.to_thread(path.read_text) for name, path in paths.items()}
 
 
@@ -84,7 +84,7 @@ async def status(tocsin) -> dict[str, str]:
 
 async def raw_bytes(tocsin, topic: str) -> bytes:
     """Every key, value and header of the topic."""
-    settings = KafkaSettings(bootstrap_servers=tocsin.told["kafka"])
+    settings = KafkaSettings(bootstrap_servers=tocsin.stack["kafka"])
     found = []
     async for batch in read_to_end(settings=settings, topic=topic, deadline=30):
         for record in batch:
@@ -94,11 +94,11 @@ async def raw_bytes(tocsin, topic: str) -> bytes:
 
 def keys(tocsin) -> list[str]:
     """The secret halves of the API keys."""
-    return [tocsin.told[name].rsplit("_", 1)[-1] for name in ("api_key", "admin_key")]
+    return [tocsin.stack[name].rsplit("_", 1)[-1] for name in ("api_key", "admin_key")]
 
 
 def provider_secrets(tocsin) -> list[str]:
     """What opens the providers' endpoints: Twilio's token, and lines from within FCM's private key."""
-    log = Path(next(iter(tocsin.told["processes"].values()))["log"])
+    log = Path(next(iter(tocsin.stack["processes"].values()))["log"])
     account = json.loads((log.parents[1] / "fcm-account.json").read_text())
     return [TWILIO_TOKEN, *account["private_key"].splitlines()[1:-1]]

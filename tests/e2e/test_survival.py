@@ -68,7 +68,7 @@ async def test_kill_in_mid_load(tocsin, workflow, victim):
                 os.kill(pid, signal.SIGKILL)
 
     await load()
-    assert await told_sent(tocsin, sent) == set(sent), "lost"
+    assert await sent_notifications(tocsin, sent) == set(sent), "lost"
     caught = Counter(one["notification_id"] for one in (await tocsin.catcher.get("/api/messages")).json())
     assert set(sent) <= set(caught)
     if victim != "dispatch-email":  # whose promise is: at most those in flight
@@ -78,7 +78,7 @@ async def test_kill_in_mid_load(tocsin, workflow, victim):
     assert tocsin.endpoints()["processes"][victim]["pid"] != pid
 
 
-async def told_sent(tocsin, wanted: list[str]) -> set[str]:
+async def sent_notifications(tocsin, wanted: list[str]) -> set[str]:
     """Those of the wanted notifications for which the ledger says sent, once it says so for all, or after two minutes."""
     missing = set(wanted)
 
@@ -95,7 +95,7 @@ async def told_sent(tocsin, wanted: list[str]) -> set[str]:
 
 async def test_statuses_of_a_re_run_have_the_ids_of_the_first(tocsin):
     """After all that killing: readers of the topic who drop ids they have see each thing once."""
-    settings = KafkaSettings(bootstrap_servers=tocsin.told["kafka"])
+    settings = KafkaSettings(bootstrap_servers=tocsin.stack["kafka"])
     found: list[Any] = []
     batches = read_to_end(settings=settings, topic=Topics().status(Lane.TRANSACTIONAL), deadline=30)
     async for batch in batches:

@@ -55,7 +55,7 @@ async def test_an_event_from_kafka_is_one_trace_from_its_header_to_the_ledger(to
             "data": DATA,
         },
     }
-    producer = Producer({"bootstrap.servers": tocsin.told["kafka"]})
+    producer = Producer({"bootstrap.servers": tocsin.stack["kafka"]})
     headers: dict[str, str | bytes | None] = {
         "content-type": "application/cloudevents+json",
         "traceparent": f"00-{trace}-{above}-01",
@@ -65,8 +65,8 @@ async def test_an_event_from_kafka_is_one_trace_from_its_header_to_the_ledger(to
     assert await asyncio.to_thread(producer.flush, 30) == 0
     for person in people:
         named = tocsin.notification(event_id=event["id"], source=event["source"], recipient=person.id)
-        told = await tocsin.until_final(named)
-        assert {one["traceparent"][3:35] for one in told} == {trace}
+        statuses = await tocsin.until_final(named)
+        assert {one["traceparent"][3:35] for one in statuses} == {trace}
     assert await traces_of_statuses(tocsin, event["id"]) == {trace}
 
     spans = await until_all(span_collector, trace, STAGES)
@@ -84,8 +84,8 @@ async def test_a_request_over_http_goes_on_with_the_caller_s_trace(tocsin, span_
     headers = {"traceparent": f"00-{trace}-{above}-01"}
     answer = await tocsin.api.post("/v1/notifications", json=body, headers=headers)
     named = answer.json()["notifications"][0]["notification_id"]
-    told = await tocsin.until_final(named)
-    assert {one["traceparent"][3:35] for one in told} == {trace}
+    statuses = await tocsin.until_final(named)
+    assert {one["traceparent"][3:35] for one in statuses} == {trace}
     stages = (STAGES - {("router", "fan_out")}) | {("ingest", "http"), ("ingest", "publish")}
     spans = await until_all(span_collector, trace, stages)
     assert parents(spans, "http") == {above}
@@ -94,10 +94,10 @@ async def test_a_request_over_http_goes_on_with_the_caller_s_trace(tocsin, span_
 
 async def traces_of_statuses(tocsin, event_id: str) -> set[str]:
     """The traces of every status of the event, those of the event as a whole among them."""
-    settings = KafkaSettings(bootstrap_servers=tocsin.told["kafka"])
+    settings = KafkaSettings(bootstrap_servers=tocsin.stack["kafka"])
     batches = read_to_end(settings=settings, topic=Topics().status(Lane.TRANSACTIONAL), deadline=30)
-    told = [decode_status(record.value or b"") async for batch in batches for record in batch]
-    return {(one.traceparent or "")[3:35] for one in told if one.event_id == event_id}
+    statuses = [decode_status(record.value or b"") async for batch in batches for record in batch]
+    return {(one.traceparent or "")[3:35] for one in statuses if one.event_id == event_id}
 
 
 async def until_all(collector: SpanCollector, trace: str, stages: set[tuple[str, str]]) -> list[ReceivedSpan]:
@@ -125,7 +125,7 @@ def nowhere(collector: SpanCollector, tocsin: Any, *more: str) -> None:
     secrets = [BODY, "Secret-Name", *more]
     for person in tocsin.people:
         secrets += [person.email, person.phone, person.token]
-    secrets += [tocsin.told[name].rsplit("_", 1)[-1] for name in ("api_key", "admin_key")]
+    secrets += [tocsin.stack[name].rsplit("_", 1)[-1] for name in ("api_key", "admin_key")]
     exported = b"".join(collector.bodies)
     for secret in secrets:
         assert secret.encode() not in exported, f"{secret!r} stands in a span"

@@ -53,7 +53,7 @@ async def test_confluent_kafka_with_its_own_partitioner_and_key(tocsin, event, p
     person = await tocsin.person()
     event |= {"subject": person.id}
     producer = Producer(
-        {"bootstrap.servers": tocsin.told["kafka"], "partitioner": partitioner, "linger.ms": 0}
+        {"bootstrap.servers": tocsin.stack["kafka"], "partitioner": partitioner, "linger.ms": 0}
     )
     headers, value = kafka_form(event, mode)
     producer.produce(TOPIC, key=f"order {uuid.uuid4()}", value=value, headers=headers)
@@ -72,7 +72,7 @@ async def test_a_java_program_on_kafka_clients(tocsin, event, mode):
         "-cp",
         f"{jars()}/*",
         str(FOREIGN / "SendEvent.java"),
-        tocsin.told["kafka"],
+        tocsin.stack["kafka"],
         TOPIC,
         value.decode(),
         *(f"{name}={content}" for name, content in headers.items()),
@@ -90,7 +90,7 @@ async def test_kcat(tocsin, event, mode, tmp_path):
     file.write_bytes(value)
     options = [word for name, content in headers.items() for word in ("-H", f"{name}={content}")]
     await run(
-        shutil.which("kcat") or "kcat", "-P", "-b", tocsin.told["kafka"], "-t", TOPIC, *options, str(file)
+        shutil.which("kcat") or "kcat", "-P", "-b", tocsin.stack["kafka"], "-t", TOPIC, *options, str(file)
     )
     await tocsin.assert_three_messages(named(tocsin, event, person.id))
 
@@ -111,14 +111,14 @@ async def test_a_direct_request_straight_to_kafka_for_several_recipients_some_in
         "tenant": tocsin.sample["tenant"],
         "data": {"workflow": tocsin.sample["workflow"], "recipients": [stored.id, inline], "data": DATA()},
     }
-    producer = Producer({"bootstrap.servers": tocsin.told["kafka"]})
+    producer = Producer({"bootstrap.servers": tocsin.stack["kafka"]})
     headers, value = kafka_form(event, "structured")
     producer.produce(TOPIC, value=value, headers=headers)
     assert await asyncio.to_thread(producer.flush, 30) == 0
     await tocsin.assert_three_messages(named(tocsin, event, stored.id))
     statuses = await tocsin.until_final(named(tocsin, event, inline["id"]))
-    told = {s["channel"]: (s["status"], s.get("reason")) for s in statuses if s["final"]}
-    assert told == {
+    final = {s["channel"]: (s["status"], s.get("reason")) for s in statuses if s["final"]}
+    assert final == {
         "email": ("sent", None),
         "sms": ("skipped", "address_missing"),
         "push": ("skipped", "address_missing"),

@@ -58,7 +58,7 @@ class Running:
         return await self.ended()
 
 
-class Scene:
+class LedgerEnvironment:
     """Topics, groups, a key, and a database; and statuses that are published to be found again."""
 
     def __init__(
@@ -139,7 +139,7 @@ class Scene:
             timeout=20,
         )
 
-    async def bury(self, number: int) -> None:
+    async def publish_dead_letter(self, number: int) -> None:
         letter = DeadLetter(
             service="router",
             reason="data_invalid",
@@ -206,23 +206,25 @@ def _lines(log: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-async def scene(
+async def environment(
     kafka_server: str, topic_prefix: str, ledger_database: Any, database_url: str, tmp_path: Path
-) -> AsyncIterator[Scene]:
+) -> AsyncIterator[LedgerEnvironment]:
     settings = KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix)
-    scene = Scene(settings, ledger_database, database_url, tmp_path)
-    await scene.open()
-    yield scene
-    await scene.close()
+    environment = LedgerEnvironment(settings, ledger_database, database_url, tmp_path)
+    await environment.open()
+    yield environment
+    await environment.close()
 
 
-async def test_it_keeps_what_happens_and_answers_for_it(scene: Scene, statuses_of: Any) -> None:
-    async with scene.ledger() as ledger:
+async def test_it_keeps_what_happens_and_answers_for_it(
+    environment: LedgerEnvironment, statuses_of: Any
+) -> None:
+    async with environment.ledger() as ledger:
         await until(ledger.ready)
         for place, lane in enumerate(Lane):
-            await scene.publish(statuses_of, range(place * 10, place * 10 + 10), lane=lane)
-        await scene.bury(1)
-        await scene.exactly_once()
+            await environment.publish(statuses_of, range(place * 10, place * 10 + 10), lane=lane)
+        await environment.publish_dead_letter(1)
+        await environment.exactly_once()
         (accepted,) = statuses_of("person-3")
         body = (await ledger.client.get(f"/v1/timelines/{accepted.notification_id}")).json()
         assert [each["status"] for each in body["timeline"]] == [
@@ -237,63 +239,69 @@ async def test_it_keeps_what_happens_and_answers_for_it(scene: Scene, statuses_o
         assert written in metrics
         assert 'tocsin_message_age_seconds_count{lane="bulk",service="ledger"} 50.0' in metrics
 
-        async def buried() -> bool:
-            return len(await scene.ledger_database.rows("SELECT 1 FROM ledger.dead_letters")) == 1
+        async def dead_letter_is_stored() -> bool:
+            return len(await environment.ledger_database.rows("SELECT 1 FROM ledger.dead_letters")) == 1
 
         async def lag_is_shown() -> bool:
             shown = (await ledger.client.get("/metrics")).text
             return 'tocsin_lag_messages{kind="status",lane="bulk"' in shown
 
-        await until(buried)
+        await until(dead_letter_is_stored)
         await until(lag_is_shown)
         assert await ledger.stop() == 0
 
 
 @pytest.mark.parametrize("die_at", [1, 4])
 async def test_killed_after_the_rows_and_before_the_commit(
-    scene: Scene, statuses_of: Any, die_at: int
+    environment: LedgerEnvironment, statuses_of: Any, die_at: int
 ) -> None:
-    await scene.publish(statuses_of, range(150))
-    async with scene.ledger(str(DYING), DIE_AT=str(die_at), LANES="bulk") as dying:
+    await environment.publish(statuses_of, range(150))
+    async with environment.ledger(str(DYING), DIE_AT=str(die_at), LANES="bulk") as dying:
         assert await dying.ended() == -signal.SIGKILL
-    assert not await scene.complete()
-    async with scene.ledger(LANES="bulk") as ledger:
-        await scene.publish(statuses_of, range(150, 200))
-        await scene.exactly_once()
+    assert not await environment.complete()
+    async with environment.ledger(LANES="bulk") as ledger:
+        await environment.publish(statuses_of, range(150, 200))
+        await environment.exactly_once()
         assert await ledger.stop() == 0
 
 
-async def test_two_share_the_partitions_and_one_is_killed(scene: Scene, statuses_of: Any) -> None:
-    async with scene.ledger(LANES="bulk") as first, scene.ledger(LANES="bulk") as second:
+async def test_two_share_the_partitions_and_one_is_killed(
+    environment: LedgerEnvironment, statuses_of: Any
+) -> None:
+    async with environment.ledger(LANES="bulk") as first, environment.ledger(LANES="bulk") as second:
         await until(first.ready)
         await until(second.ready)
         for start in range(0, 200, 20):
-            await scene.publish(statuses_of, range(start, start + 20))
-        await scene.exactly_once()
-        await scene.publish(statuses_of, range(200, 400))
+            await environment.publish(statuses_of, range(start, start + 20))
+        await environment.exactly_once()
+        await environment.publish(statuses_of, range(200, 400))
         first.process.kill()
-        await scene.publish(statuses_of, range(400, 500))
-        await scene.exactly_once()
+        await environment.publish(statuses_of, range(400, 500))
+        await environment.exactly_once()
         assert await second.stop() == 0
 
 
-async def test_one_that_was_frozen_loses_nothing_and_doubles_nothing(scene: Scene, statuses_of: Any) -> None:
-    async with scene.ledger(LANES="bulk") as first:
+async def test_one_that_was_frozen_loses_nothing_and_doubles_nothing(
+    environment: LedgerEnvironment, statuses_of: Any
+) -> None:
+    async with environment.ledger(LANES="bulk") as first:
         await until(first.ready)
-        await scene.publish(statuses_of, range(100))
+        await environment.publish(statuses_of, range(100))
         first.process.send_signal(signal.SIGSTOP)
-        async with scene.ledger(LANES="bulk") as second:
-            await scene.publish(statuses_of, range(100, 200))
-            await scene.exactly_once()
+        async with environment.ledger(LANES="bulk") as second:
+            await environment.publish(statuses_of, range(100, 200))
+            await environment.exactly_once()
             first.process.send_signal(signal.SIGCONT)
-            await scene.publish(statuses_of, range(200, 300))
-            await scene.exactly_once()
+            await environment.publish(statuses_of, range(200, 300))
+            await environment.exactly_once()
             assert await second.stop() == 0
 
 
-async def test_without_migrations_the_command_is_named(scene: Scene, tmp_path: Path) -> None:
-    async with scene.ledger_database.database.driver() as connection:
+async def test_without_migrations_the_command_is_named(
+    environment: LedgerEnvironment, tmp_path: Path
+) -> None:
+    async with environment.ledger_database.database.driver() as connection:
         await connection.execute("DROP SCHEMA ledger CASCADE")
-    async with scene.ledger() as ledger:
+    async with environment.ledger() as ledger:
         assert await ledger.ended() == ExitCode.OPERATOR_MUST_ACT
         assert "python -m tocsin.ledger migrate" in str(_lines(ledger.log))

@@ -18,8 +18,8 @@ from tocsin.web import KeyTable, new_key
 pytestmark = pytest.mark.postgres
 
 
-class Asking:
-    """A caller for each tenant, and a log to fill."""
+class TimelinesClient:
+    """Asks for timelines with the key of a tenant, and stores statuses to ask for."""
 
     def __init__(
         self, client: httpx.AsyncClient, keys: dict[str, str], ledger_database: Any, log: Any
@@ -30,7 +30,7 @@ class Asking:
         self._log = log
         self._next: int | None = None
 
-    async def happens(self, *statuses: Status, days: float = 0) -> None:
+    async def store(self, *statuses: Status, days: float = 0) -> None:
         at = self._ledger_database.clock.now() + timedelta(days=days)
         records = [
             self._log.status(status, at=at + timedelta(milliseconds=number))
@@ -53,7 +53,7 @@ class Asking:
 
 
 @pytest.fixture
-async def asking(ledger_database: Any, log: Any) -> AsyncIterator[Asking]:
+async def timelines(ledger_database: Any, log: Any) -> AsyncIterator[TimelinesClient]:
     table, keys = KeyTable(), {}
     callers: list[tuple[str, Scope]] = [("acme", "read"), ("other", "read"), ("sender", "send")]
     for tenant, scope in callers:
@@ -62,13 +62,13 @@ async def asking(ledger_database: Any, log: Any) -> AsyncIterator[Asking]:
         table.put(ApiKeyRecord(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=[scope]))
     app = create_app(reader=ledger_database.reader, keys=table)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
-        yield Asking(client, keys, ledger_database, log())
+        yield TimelinesClient(client, keys, ledger_database, log())
 
 
-async def test_a_timeline_tells_everything_in_order(asking: Asking, statuses_of: Any) -> None:
+async def test_a_timeline_tells_everything_in_order(timelines: TimelinesClient, statuses_of: Any) -> None:
     statuses = statuses_of("ann", "email", "sms")
-    await asking.happens(*reversed(statuses))
-    body = (await asking.get(f"/v1/timelines/{statuses[0].notification_id}")).json()
+    await timelines.store(*reversed(statuses))
+    body = (await timelines.get(f"/v1/timelines/{statuses[0].notification_id}")).json()
     assert [status["status"] for status in body["timeline"]] == [
         "accepted",
         "routed",
@@ -86,30 +86,30 @@ async def test_a_timeline_tells_everything_in_order(asking: Asking, statuses_of:
     assert summary["finished_at"] is not None
 
 
-async def test_an_id_without_rows_may_come_yet(asking: Asking, statuses_of: Any) -> None:
+async def test_an_id_without_rows_may_come_yet(timelines: TimelinesClient, statuses_of: Any) -> None:
     path = f"/v1/timelines/{statuses_of('ann')[0].notification_id}"
-    answer = await asking.get(path)
+    answer = await timelines.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_yet_known")
     assert int(answer.headers["retry-after"]) >= 1
-    assert (await asking.get("/v1/timelines/no-uuid")).json()["code"] == "not_found"
+    assert (await timelines.get("/v1/timelines/no-uuid")).json()["code"] == "not_found"
 
 
-async def test_nobody_reads_another_tenants_timelines(asking: Asking, statuses_of: Any) -> None:
+async def test_nobody_reads_another_tenants_timelines(timelines: TimelinesClient, statuses_of: Any) -> None:
     statuses = statuses_of("ann", "email")
-    await asking.happens(*statuses)
+    await timelines.store(*statuses)
     path = f"/v1/timelines/{statuses[0].notification_id}"
-    assert (await asking.get(path, key="other")).json()["code"] == "not_yet_known"
-    assert (await asking.get("/v1/timelines", key="other")).json()["data"] == []
-    assert (await asking.get(path, key="sender")).status_code == 403
+    assert (await timelines.get(path, key="other")).json()["code"] == "not_yet_known"
+    assert (await timelines.get("/v1/timelines", key="other")).json()["data"] == []
+    assert (await timelines.get(path, key="sender")).status_code == 403
 
 
-async def test_lists_are_newest_first_and_paged(asking: Asking, statuses_of: Any) -> None:
+async def test_lists_are_newest_first_and_paged(timelines: TimelinesClient, statuses_of: Any) -> None:
     for number in range(7):
-        await asking.happens(*statuses_of(f"person-{number}", "email"), days=number / 3)
+        await timelines.store(*statuses_of(f"person-{number}", "email"), days=number / 3)
     seen: list[str] = []
     cursor: dict[str, str] = {}
     while True:
-        page = (await asking.get("/v1/timelines", limit=3, **cursor)).json()
+        page = (await timelines.get("/v1/timelines", limit=3, **cursor)).json()
         seen += [summary["recipient"] for summary in page["data"]]
         if not page["has_more"]:
             assert page["next_cursor"] is None
@@ -119,23 +119,23 @@ async def test_lists_are_newest_first_and_paged(asking: Asking, statuses_of: Any
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "WyJhIiwiYiJd", "WzEsMl0"])
-async def test_cursors_nobody_gave_out(asking: Asking, cursor: str) -> None:
-    answer = await asking.get("/v1/timelines", cursor=cursor)
+async def test_cursors_nobody_gave_out(timelines: TimelinesClient, cursor: str) -> None:
+    answer = await timelines.get("/v1/timelines", cursor=cursor)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
 
 
-async def test_filters(asking: Asking, statuses_of: Any) -> None:
+async def test_filters(timelines: TimelinesClient, statuses_of: Any) -> None:
     failed = statuses_of("bob", "sms", workflow="alarm", event="e2")
     failed[-1] = status_of(
         StatusName.FAILED, EventRef(tenant="acme", event_id="e2", origin="events/0/2"), cause="jobs/0/2",
         at=failed[-1].at, lane=Lane.BULK, notification_id=failed[0].notification_id, recipient="bob", workflow="alarm",
         channel="sms", delivery_id=failed[-1].delivery_id, reason="address_invalid",
     )  # fmt: skip
-    await asking.happens(*statuses_of("ann", "email"))
-    await asking.happens(*failed, days=1)
+    await timelines.store(*statuses_of("ann", "email"))
+    await timelines.store(*failed, days=1)
 
     async def recipients(**query: Any) -> list[str]:
-        return [summary["recipient"] for summary in await asking.list(**query)]
+        return [summary["recipient"] for summary in await timelines.list(**query)]
 
     assert await recipients() == ["bob", "ann"]
     assert await recipients(recipient="ann") == ["ann"]
@@ -149,31 +149,33 @@ async def test_filters(asking: Asking, statuses_of: Any) -> None:
     assert await recipients(event="e2") == ["bob"]
     assert await recipients(since="2026-03-02T00:00:00Z") == ["bob"]
     assert await recipients(since="2026-03-02T00:00:00Z", recipient="ann") == []
-    assert (await asking.get("/v1/timelines", status="beamed")).status_code == 422
-    assert (await asking.get("/v1/timelines", since="2026-03-02T00:00:00")).status_code == 422
-    assert (await asking.get("/v1/timelines", limit=201)).status_code == 422
+    assert (await timelines.get("/v1/timelines", status="beamed")).status_code == 422
+    assert (await timelines.get("/v1/timelines", since="2026-03-02T00:00:00")).status_code == 422
+    assert (await timelines.get("/v1/timelines", limit=201)).status_code == 422
 
 
 async def test_a_notification_stands_once_in_a_list_however_often_it_fits(
-    asking: Asking, statuses_of: Any
+    timelines: TimelinesClient, statuses_of: Any
 ) -> None:
     statuses = statuses_of("ann", "email", "sms")
-    await asking.happens(*statuses)
-    await asking.happens(*statuses, days=1)
-    assert len(await asking.list(status="sent")) == 1
-    assert len(await asking.list(status="sent", channel="sms")) == 1
-    assert len(await asking.list()) == 1
-    body = (await asking.get(f"/v1/timelines/{statuses[0].notification_id}")).json()
+    await timelines.store(*statuses)
+    await timelines.store(*statuses, days=1)
+    assert len(await timelines.list(status="sent")) == 1
+    assert len(await timelines.list(status="sent", channel="sms")) == 1
+    assert len(await timelines.list()) == 1
+    body = (await timelines.get(f"/v1/timelines/{statuses[0].notification_id}")).json()
     assert len(body["timeline"]) == len(statuses)
 
 
-async def test_records_about_an_event_are_found_by_its_id(asking: Asking, statuses_of: Any) -> None:
+async def test_records_about_an_event_are_found_by_its_id(
+    timelines: TimelinesClient, statuses_of: Any
+) -> None:
     refused = status_of(
         StatusName.EVENT_REFUSED, EventRef(tenant="acme", event_id="e9", event_source="s", origin="events/0/3"),
-        cause="events/0/3", at=asking._ledger_database.clock.now(), lane=Lane.BULK, reason="workflow_unknown", detail="No such.",
+        cause="events/0/3", at=timelines._ledger_database.clock.now(), lane=Lane.BULK, reason="workflow_unknown", detail="No such.",
     )  # fmt: skip
-    await asking.happens(refused, *statuses_of("ann", "email", event="e9"))
-    summaries = await asking.list(event="e9")
+    await timelines.store(refused, *statuses_of("ann", "email", event="e9"))
+    summaries = await timelines.list(event="e9")
     assert [(summary["kind"], summary["state"]) for summary in summaries] == [
         ("notification", "sent"),
         ("event", "event_refused"),
@@ -183,48 +185,50 @@ async def test_records_about_an_event_are_found_by_its_id(asking: Asking, status
         "No such.",
         "e9",
     )
-    assert [summary["kind"] for summary in await asking.list()] == ["notification"]
-    assert [summary["kind"] for summary in await asking.list(status="event_refused")] == ["event"]
-    assert [summary["kind"] for summary in await asking.list(event="e9", status="event_refused")] == ["event"]
+    assert [summary["kind"] for summary in await timelines.list()] == ["notification"]
+    assert [summary["kind"] for summary in await timelines.list(status="event_refused")] == ["event"]
+    assert [summary["kind"] for summary in await timelines.list(event="e9", status="event_refused")] == [
+        "event"
+    ]
 
 
 async def test_repetitions_told_once_for_the_whole_event_are_found_by_its_id(
-    asking: Asking, statuses_of: Any
+    timelines: TimelinesClient, statuses_of: Any
 ) -> None:
     """As the router writes it when an event for very many recipients comes again."""
     repeated = status_of(
         StatusName.DUPLICATE, EventRef(tenant="acme", event_id="e9", event_source="s", origin="events/0/4"),
-        cause="events/0/4", at=asking._ledger_database.clock.now(), lane=Lane.BULK, rule="duplicate",
+        cause="events/0/4", at=timelines._ledger_database.clock.now(), lane=Lane.BULK, rule="duplicate",
     )  # fmt: skip
-    await asking.happens(*statuses_of("ann", "email", event="e9"), repeated)
-    kinds = [(summary["kind"], summary["state"]) for summary in await asking.list(event="e9")]
+    await timelines.store(*statuses_of("ann", "email", event="e9"), repeated)
+    kinds = [(summary["kind"], summary["state"]) for summary in await timelines.list(event="e9")]
     assert kinds == [("event", "duplicate"), ("notification", "sent")]
-    assert [summary["kind"] for summary in await asking.list(event="e9", status="duplicate")] == ["event"]
-    assert await asking.list(event="e8") == []
-    assert [summary["kind"] for summary in await asking.list()] == ["notification"]
+    assert [summary["kind"] for summary in await timelines.list(event="e9", status="duplicate")] == ["event"]
+    assert await timelines.list(event="e8") == []
+    assert [summary["kind"] for summary in await timelines.list()] == ["notification"]
 
 
 async def test_a_story_that_is_too_long_says_so(
-    asking: Asking, statuses_of: Any, monkeypatch: pytest.MonkeyPatch
+    timelines: TimelinesClient, statuses_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long, short = statuses_of("ann", "email", "sms"), statuses_of("bob", "email")
-    await asking.happens(*long, *short)
+    await timelines.store(*long, *short)
     monkeypatch.setattr(reading, "MOST_ROWS", len(short))
-    body = (await asking.get(f"/v1/timelines/{long[0].notification_id}")).json()
+    body = (await timelines.get(f"/v1/timelines/{long[0].notification_id}")).json()
     assert body["summary"]["truncated"] is True
     assert [status["status_id"] for status in body["timeline"]] == [
         status.status_id for status in long[: len(short)]
     ]
-    assert {summary["recipient"]: summary["truncated"] for summary in await asking.list()} == {
+    assert {summary["recipient"]: summary["truncated"] for summary in await timelines.list()} == {
         "ann": True,
         "bob": False,
     }
     monkeypatch.setattr(reading, "MOST_ROWS", len(long))
-    body = (await asking.get(f"/v1/timelines/{long[0].notification_id}")).json()
+    body = (await timelines.get(f"/v1/timelines/{long[0].notification_id}")).json()
     assert body["summary"]["truncated"] is False
 
 
-async def test_an_id_used_again_is_marked(asking: Asking, statuses_of: Any) -> None:
+async def test_an_id_used_again_is_marked(timelines: TimelinesClient, statuses_of: Any) -> None:
     first = statuses_of("ann", "email")
     again = [
         status_of(
@@ -234,15 +238,17 @@ async def test_an_id_used_again_is_marked(asking: Asking, statuses_of: Any) -> N
         )
         for status in first[:2]
     ]  # fmt: skip
-    await asking.happens(*first)
-    await asking.happens(*again, days=2)
-    summary = (await asking.get(f"/v1/timelines/{first[0].notification_id}")).json()["summary"]
+    await timelines.store(*first)
+    await timelines.store(*again, days=2)
+    summary = (await timelines.get(f"/v1/timelines/{first[0].notification_id}")).json()["summary"]
     assert (summary["reused_id"], summary["state"]) == (True, "in_progress")
 
 
-async def test_lists_use_their_indexes(asking: Asking, ledger_database: Any, statuses_of: Any) -> None:
+async def test_lists_use_their_indexes(
+    timelines: TimelinesClient, ledger_database: Any, statuses_of: Any
+) -> None:
     """Rare statuses are looked up, not searched for among all that went well."""
-    await asking.happens(*statuses_of("ann", "email"))
+    await timelines.store(*statuses_of("ann", "email"))
     async with ledger_database.database.driver() as connection:
         await connection.execute("SET enable_seqscan = off")
         for condition in (
@@ -258,15 +264,15 @@ async def test_lists_use_their_indexes(asking: Asking, ledger_database: Any, sta
 
 
 async def test_an_event_with_the_longest_of_ids_is_stored_and_found(
-    asking: Asking, statuses_of: Any, random_text: str
+    timelines: TimelinesClient, statuses_of: Any, random_text: str
 ) -> None:
     """An index entry takes 2,704 bytes, and text that cannot be compressed is larger."""
     first, *rest = statuses_of("ann", "email")
     strange = [msgspec.structs.replace(status, event_id=random_text) for status in (first, *rest)]
-    await asking.happens(*strange)
-    (summary,) = (await asking.get("/v1/timelines", event=random_text)).json()["data"]
+    await timelines.store(*strange)
+    (summary,) = (await timelines.get("/v1/timelines", event=random_text)).json()["data"]
     assert (summary["event_id"], summary["notification_id"]) == (random_text, first.notification_id)
-    assert (await asking.get("/v1/timelines", event=random_text[:-1])).json()["data"] == []
+    assert (await timelines.get("/v1/timelines", event=random_text[:-1])).json()["data"] == []
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import yaml
 from tocsin.catcher.service_account import write_account
 from tocsin.catcher.settings import CatcherSettings
 from tocsin.dev.entry import OWNERS
-from tocsin.dev.services import Surroundings, services
+from tocsin.dev.services import StackSettings, services
 from tocsin.runtime import read_settings, settings_table
 from tocsin.runtime.bounds import CLOSING, SHUTDOWN
 from tocsin.specifications.settings_tables import settings_class
@@ -29,7 +29,7 @@ def local_stack(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     """Service → the variables the local stack sets for it."""
     for row in (row for service in SERVICES for row in settings_table(settings_class(service))):
         monkeypatch.delenv(row.name, raising=False)
-    around = Surroundings(
+    stack = StackSettings(
         kafka="k:1",
         database="postgresql://d/t",
         entry="http://e",
@@ -37,7 +37,7 @@ def local_stack(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
         unsubscribe_secret="s",
     )
     known = {service: {row.name for row in settings_table(settings_class(service))} for service in SERVICES}
-    return {service.name: service.env.keys() & known[service.name] for service in services(around)}
+    return {service.name: service.env.keys() & known[service.name] for service in services(stack)}
 
 
 def test_every_service_runs_and_is_built_once() -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tocsin.dev.services import Surroundings, services
+from tocsin.dev.services import StackSettings, services
 from tocsin.runtime import Health
 from tocsin.specifications.settings_tables import readmes
 from tocsin.web import service_app
@@ -61,8 +61,8 @@ def test_it_starts_by_its_name_and_is_typed(service: str) -> None:
 
 
 def test_the_local_stack_starts_every_service() -> None:
-    around = Surroundings(kafka="k:1", database="d", entry="e", providers=Path("p"), unsubscribe_secret="s")
-    assert sorted(service.name for service in services(around)) == SERVICES
+    stack = StackSettings(kafka="k:1", database="d", entry="e", providers=Path("p"), unsubscribe_secret="s")
+    assert sorted(service.name for service in services(stack)) == SERVICES
 
 
 @every_service

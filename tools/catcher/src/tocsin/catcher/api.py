@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from .browser_policy import MAIL_POLICY, mail_document
 from .mailbox import Mailbox
 from .messages import Channel, Email, Push, Sms, as_json
-from .timelines import EntryFinder, NotYet, Timelines, Told, Untold
+from .timelines import EntryFinder, NoTimeline, NotYet, Timeline, Timelines
 
 
 def messages_api(mailbox: Mailbox) -> APIRouter:
@@ -59,12 +59,12 @@ def timelines_api(mailbox: Mailbox, *, timelines: Timelines, entries: EntryFinde
     async def timeline(identity: UUID) -> JSONResponse:
         """200 with the timeline as the stack tells it, 404 while it is not known, 503 with a reason."""
         match await timelines.of(_kept(mailbox, identity).notification_id):
-            case Told(body):
+            case Timeline(body):
                 return JSONResponse(body)
             case NotYet(after):
                 words = {"detail": "Nothing is known of it yet."}
                 return JSONResponse(words, 404, headers={"Retry-After": str(after)})
-            case Untold(reason):
+            case NoTimeline(reason):
                 return JSONResponse({"detail": reason}, 503)
 
     @routes.get("/setup")

@@ -19,7 +19,7 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True)
-class Told:
+class Timeline:
     """The timeline, as the stack answered."""
 
     timeline: dict[str, Any]
@@ -33,8 +33,8 @@ class NotYet:
 
 
 @dataclass(frozen=True)
-class Untold:
-    """It cannot be asked, or does not answer; the reason is for a person."""
+class NoTimeline:
+    """The stack cannot be asked, or does not answer; the reason is for a person."""
 
     reason: str
 
@@ -75,31 +75,33 @@ class Timelines:
         self._entries = entries
         self._client = client
 
-    async def of(self, notification_id: UUID | None) -> Told | NotYet | Untold:
+    async def of(self, notification_id: UUID | None) -> Timeline | NotYet | NoTimeline:
         """The notification's timeline."""
         entry = self._entries.find()
         if notification_id is None:
-            return Untold("This message carries no notification id, so its timeline cannot be found.")
+            return NoTimeline("This message carries no notification id, so its timeline cannot be found.")
         if entry is None:
-            return Untold("The catcher does not know the stack: set CATCHER_ENTRY_URL and CATCHER_API_KEY.")
+            return NoTimeline(
+                "The catcher does not know the stack: set CATCHER_ENTRY_URL and CATCHER_API_KEY."
+            )
         try:
             answer = await self._client.get(
                 f"{entry.url}/v1/timelines/{notification_id}",
                 headers={"Authorization": f"Bearer {entry.api_key}"},
             )
         except httpx.HTTPError as error:
-            return Untold(f"The stack did not answer ({type(error).__name__}).")
+            return NoTimeline(f"The stack did not answer ({type(error).__name__}).")
         return _understood(answer)
 
 
-def _understood(answer: httpx.Response) -> Told | NotYet | Untold:
+def _understood(answer: httpx.Response) -> Timeline | NotYet | NoTimeline:
     if answer.status_code == httpx.codes.NOT_FOUND:
         after = answer.headers.get("Retry-After", "1")
         return NotYet(int(after) if after.isdecimal() else 1)
     if answer.status_code != httpx.codes.OK:
-        return Untold(f"The stack answered {answer.status_code} to the question for this timeline.")
+        return NoTimeline(f"The stack answered {answer.status_code} to the question for this timeline.")
     try:
         body = answer.json()
     except ValueError:
-        return Untold("The stack's answer is not JSON.")
-    return Told(body) if isinstance(body, dict) else Untold("The stack's answer is not a timeline.")
+        return NoTimeline("The stack's answer is not JSON.")
+    return Timeline(body) if isinstance(body, dict) else NoTimeline("The stack's answer is not a timeline.")

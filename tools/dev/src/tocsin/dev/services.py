@@ -37,8 +37,8 @@ class LocalService:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What services need to know of the rest of the stack. `providers` is a folder with one file a channel."""
+class StackSettings:
+    """What the services' settings are made of. `providers` is a folder with one file for each channel."""
 
     kafka: str
     database: str
@@ -47,26 +47,26 @@ class Surroundings:
     unsubscribe_secret: str
 
 
-def services(around: Surroundings) -> list[LocalService]:
+def services(stack: StackSettings) -> list[LocalService]:
     """All services, in the order of their start."""
     own: dict[str, dict[str, str]] = {
         "router": {
-            "PUBLIC_URL": around.entry,
+            "PUBLIC_URL": stack.entry,
             "ROUTER_SHARDS": str(SHARDS),
-            "ROUTER_UNSUBSCRIBE_KEYS": f"local:{around.unsubscribe_secret}",
+            "ROUTER_UNSUBSCRIBE_KEYS": f"local:{stack.unsubscribe_secret}",
         },
         "ingest": {},
-        **{channel.dispatcher: _dispatcher(channel, around) for channel in Channel},
+        **{channel.dispatcher: _dispatcher(channel, stack) for channel in Channel},
         "ledger": {},
     }
-    return [_service(name, own[name], around) for name in NAMES]
+    return [_service(name, own[name], stack) for name in NAMES]
 
 
-def _service(name: str, env: Mapping[str, str], around: Surroundings) -> LocalService:
+def _service(name: str, env: Mapping[str, str], stack: StackSettings) -> LocalService:
     port = free_port()
     common = {
-        "KAFKA_BOOTSTRAP_SERVERS": around.kafka,
-        "DATABASE_URL": around.database,
+        "KAFKA_BOOTSTRAP_SERVERS": stack.kafka,
+        "DATABASE_URL": stack.database,
         "LANES": ",".join(Lane),
         "LOG_FORMAT": "text",
         "HTTP_HOST": "127.0.0.1",
@@ -75,9 +75,9 @@ def _service(name: str, env: Mapping[str, str], around: Surroundings) -> LocalSe
     return LocalService(name=name, env={**common, **env}, port=port)
 
 
-def _dispatcher(channel: Channel, around: Surroundings) -> dict[str, str]:
+def _dispatcher(channel: Channel, stack: StackSettings) -> dict[str, str]:
     prefix = f"DISPATCH_{channel.upper()}_"
     return {
         f"{prefix}SHARDS": str(SHARDS),
-        f"{prefix}PROVIDERS_FILE": str(around.providers / f"{channel}.toml"),
+        f"{prefix}PROVIDERS_FILE": str(stack.providers / f"{channel}.toml"),
     }

@@ -23,7 +23,7 @@ from tocsin.dev.readiness import wait_until_ready
 from tocsin.dev.run_folder import RunFolder, replace_file
 from tocsin.dev.secrets_file import tables_and_keys, unsubscribe_secret
 from tocsin.dev.servers import Servers
-from tocsin.dev.services import PARTITIONS, LocalService, Surroundings, services
+from tocsin.dev.services import PARTITIONS, LocalService, StackSettings, services
 from tocsin.dev.supervisor import Program, Supervisor
 from tocsin.kafka import GroupAtWork, KafkaFault, KafkaSettings
 from tocsin.runtime.bounds import CLOSING, SHUTDOWN
@@ -107,7 +107,7 @@ class Stack:
                 )
 
     async def _start_services(self) -> None:
-        self._services = services(self._surroundings())
+        self._services = services(self._settings())
         addresses = {service.name: service.url for service in self._services}
         self._entry = Entry(port=self._entry_port, services=addresses)
         await self._entry.open()
@@ -137,8 +137,8 @@ class Stack:
             stop=functools.partial(end, timeout=SHUTDOWN + CLOSING),
         )
 
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(
+    def _settings(self) -> StackSettings:
+        return StackSettings(
             kafka=self._servers.kafka,
             database=self._servers.database,
             entry=f"http://127.0.0.1:{self._entry_port}",

@@ -72,7 +72,7 @@ class Supervisor:
             await asyncio.sleep(LOOK_EVERY)
             for program in self.programs:
                 if program.process is not None and not program.alive:
-                    self._mourn(program)
+                    self._plan_restart(program)
                 if program.process is None and time.monotonic() >= program.started:
                     self._launch(program)
 
@@ -100,7 +100,7 @@ class Supervisor:
         program.started = time.monotonic()
         self._changed()
 
-    def _mourn(self, program: Program) -> None:
+    def _plan_restart(self, program: Program) -> None:
         assert program.process is not None  # noqa: S101 -- the caller has looked
         lived = time.monotonic() - program.started
         program.deaths = program.deaths + 1 if lived < YOUNG else 0
