@@ -28,8 +28,8 @@ from tocsin.dev.supervisor import Program, Supervisor
 from tocsin.kafka import GroupAtWork, KafkaFault, KafkaSettings
 from tocsin.runtime.bounds import CLOSING, SHUTDOWN
 
-FORGOTTEN_WITHIN = 60.0
-"""Seconds; a session lasts 6 to 45."""
+OLD_SESSIONS_END_WITHIN = 60.0
+"""Seconds; the session of a killed process lasts 6 to 45."""
 
 
 class Stack:
@@ -86,7 +86,7 @@ class Stack:
         with self._steps.step("Creating topics"):
             settings = KafkaSettings(bootstrap_servers=self._servers.kafka)
             try:
-                await _topics_once_the_dead_are_forgotten(settings)
+                await _create_topics_once_old_sessions_end(settings)
             except KafkaFault as exc:
                 raise StartFailed(f"Topics could not be created: {exc}") from exc
 
@@ -172,9 +172,9 @@ async def _side_by_side(*jobs: Coroutine[Any, Any, object]) -> None:
         raise failures.exceptions[0] from None
 
 
-async def _topics_once_the_dead_are_forgotten(settings: KafkaSettings) -> None:
+async def _create_topics_once_old_sessions_end(settings: KafkaSettings) -> None:
     """The broker of a stack that was killed still counts its services as members, until their sessions end."""
-    deadline = asyncio.get_running_loop().time() + FORGOTTEN_WITHIN
+    deadline = asyncio.get_running_loop().time() + OLD_SESSIONS_END_WITHIN
     while True:
         try:
             await apply_registry(settings, partitions=PARTITIONS, replication_factor=1)
