@@ -117,7 +117,7 @@ class SmtpProvider:
         try:
             return self._composed(job, job.content, job.sender, recipient)
         except NoMailbox as refusal:
-            return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"SenderIdentity identity: {refusal}.")
+            return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"Sender identity: {refusal}.")
         except NoMail as refusal:
             return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"{refusal}.")
 
