@@ -1,272 +1,30 @@
 """The delivery of shards on a real broker: order, outcomes, offsets, rechecks, handing over, and death at the worst moments."""
 
 import asyncio
-import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
+from tests.integration.channel.conftest import CHANNEL, LANE, PARTITIONS, TIGHT, Bench, Phone, job
 
-from tocsin.channel import Accepted, Ambiguous, Answer, InstanceConfig, NotSent, ProviderKind, Rejected
-from tocsin.channel.lane_context import LaneContext
-from tocsin.channel.provider_pool import ProviderPool
-from tocsin.channel.recipient_versions import RecipientVersions
-from tocsin.channel.shard_delivery import ShardDelivery
-from tocsin.contracts import ids
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected
 from tocsin.contracts.codec import decode_intent, decode_status, encode
 from tocsin.contracts.intents import Intent
-from tocsin.contracts.jobs import Job, SmsContent
-from tocsin.contracts.statuses import Status
+from tocsin.contracts.jobs import Job
 from tocsin.contracts.stops import RecipientVersion
-from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Channel, Lane, Reason
+from tocsin.contracts.vocabulary import Reason
 from tocsin.kafka import (
-    NO_FAILPOINTS,
-    Admin,
     ConsumerGroup,
     ConsumerRecord,
-    Failpoints,
     Fenced,
     FencedShard,
-    GroupSpec,
     GroupTimeouts,
-    KafkaCluster,
-    KafkaSettings,
-    Offsets,
     ProducerRecord,
-    Publisher,
-    TopicSpec,
     read_back_position,
-    read_to_end,
 )
 from tocsin.runtime import Health, SystemClock
 from tocsin.testing.until import until
 
 pytestmark = pytest.mark.kafka
-
-TIGHT = GroupTimeouts(
-    send_timeout=2,
-    drain_timeout=3,
-    rebalance_timeout=6,
-    session_timeout=3,
-    heartbeat_interval=0.2,
-    lease_margin=1,
-    progress_timeout=20,
-)
-LANE = Lane.TRANSACTIONAL
-CHANNEL = Channel.SMS
-PARTITIONS = 4
-
-
-def job(number: int, *, recipient: str, expires_in: float = 600, version: int = 0) -> Job:
-    now = datetime.now(UTC)
-    notification = ids.notification_id(
-        tenant="acme", source="/t", event_id=str(number), recipient=recipient, workflow="w"
-    )
-    origin = f"events/0/{number}"
-    return Job(
-        delivery_id=ids.delivery_id(
-            notification=notification, channel=CHANNEL, step="1", address_key="phone"
-        ),
-        notification_id=notification,
-        tenant="acme",
-        recipient=recipient,
-        recipient_version=version,
-        workflow="w",
-        category="c",
-        channel=CHANNEL,
-        lane=LANE,
-        step="1",
-        address_key="phone",
-        address="+4915112345678",
-        content=SmsContent(body=str(number)),
-        template_version=1,
-        event_time=now,
-        expires_at=now + timedelta(seconds=expires_in),
-        intent=Intent(
-            tenant="acme",
-            notification_id=notification,
-            event_source="/t",
-            event_id=str(number),
-            event_type="t",
-            event_time=now,
-            workflow="w",
-            recipient=recipient,
-            lane=LANE,
-            origin=origin,
-            cause=origin,
-        ),
-        origin=origin,
-        cause=origin,
-    )
-
-
-@dataclass
-class Phone:
-    """A provider that remembers what it got, answers as it is told, and waits where it is told."""
-
-    name: str = "phone"
-    kind: str = "phone"
-    answers: dict[str, list[Answer | Exception]] = field(default_factory=dict)
-    got: list[str] = field(default_factory=list)
-    inside: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    open_gate: asyncio.Event = field(default_factory=asyncio.Event)
-    holds: bool = False
-    seconds: float = 0
-
-    async def open(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    async def send(self, job: Job) -> Answer:
-        assert isinstance(job.content, SmsContent)
-        self.inside[job.recipient] += 1
-        assert self.inside[job.recipient] == 1, "two at once for one recipient"
-        self.got.append(job.content.body)
-        if self.holds:
-            await self.open_gate.wait()
-        await asyncio.sleep(self.seconds)
-        self.inside[job.recipient] -= 1
-        planned = self.answers.get(job.content.body)
-        answer = planned.pop(0) if planned else Accepted(message_id=f"m{job.content.body}")
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-class Bench:
-    """The topics, and dispatchers that come and go."""
-
-    def __init__(self, settings: KafkaSettings, folder: Path) -> None:
-        self.settings = settings
-        self.cluster = KafkaCluster(settings)
-        self.providers_file = folder / "providers.toml"
-        self.topics = Topics(settings.topic_prefix)
-        self.jobs = self.topics.jobs(CHANNEL, LANE)
-        self.status = self.topics.status(LANE)
-        self.intents = self.topics.intents(LANE)
-        self.dead = self.topics.dead(CHANNEL.dispatcher)
-        self.publisher = Publisher(settings=settings, health=Health(service="test"))
-        self.offsets = Offsets(settings=settings)
-        self.stops = RecipientVersions()
-
-    async def open(self) -> None:
-        admin = Admin(settings=self.settings)
-        await admin.open()
-        specs = [TopicSpec(name=n, partitions=PARTITIONS) for n in (self.jobs, self.status, self.intents)]
-        specs.append(TopicSpec(name=self.dead, partitions=1))
-        await admin.apply(await admin.plan(specs, []))
-        group = GroupSpec(
-            group=self.topics.group(CHANNEL.dispatcher, LANE), topics=(self.jobs,), read_back=self.status
-        )
-        await admin.apply(await admin.plan(specs, [group]))
-        await admin.close()
-        await self.publisher.open()
-        await self.offsets.open()
-
-    async def close(self) -> None:
-        await self.offsets.close()
-        await self.publisher.close()
-
-    async def put(self, *jobs: Job) -> None:
-        records = [
-            ProducerRecord(self.jobs, ids.recipient_key(j.tenant, j.recipient), encode(j)) for j in jobs
-        ]
-        await self.publisher.publish(records, timeout=20)
-
-    @contextlib.asynccontextmanager
-    async def dispatcher(
-        self,
-        provider: Phone,
-        *,
-        failpoints: Failpoints = NO_FAILPOINTS,
-        places: int = 50,
-        timeouts: GroupTimeouts = TIGHT,
-    ) -> AsyncIterator[asyncio.Task[None]]:
-        """A dispatcher while the block lasts; told to stop, and waited for, after it."""
-        self.providers_file.write_text(
-            f'[[providers]]\nname = "phone"\nkind = "phone"\nmax_in_flight = {places}'
-        )
-        pool = ProviderPool(
-            channel=CHANNEL,
-            path=self.providers_file,
-            kinds={"phone": ProviderKind(config=InstanceConfig, create=lambda _config, _clock: provider)},
-            lanes=[LANE],
-            max_unrecorded=64,
-        )
-        context = LaneContext(
-            channel=CHANNEL,
-            lane=LANE,
-            topics=self.topics,
-            pool=pool,
-            publisher=self.publisher,
-            offsets=self.offsets,
-            versions=self.stops,
-            clock=SystemClock(),
-            send_timeout=timeouts.send_timeout,
-            window_bytes=64 * 1024 * 1024,
-            failpoints=failpoints,
-        )
-
-        async def work(shard: FencedShard) -> None:
-            await ShardDelivery(context, shard).run()
-
-        group = ConsumerGroup(
-            cluster=self.cluster,
-            group=context.group,
-            topics=[self.jobs],
-            ownership=Fenced(cluster=self.cluster, shards=2),
-            timeouts=timeouts,
-            rejoins=0,
-            work=work,
-            health=Health(service="test"),
-            clock=SystemClock(),
-        )
-        await pool.open()
-        await group.open()
-        stop = asyncio.Event()
-        running = asyncio.create_task(group.run(stop))
-        try:
-            yield running
-        finally:
-            stop.set()
-            await asyncio.wait([running])
-            await group.close()
-            await pool.close()
-        if not running.cancelled() and (error := running.exception()):
-            raise error
-
-    async def read(self, topic: str) -> list[ConsumerRecord]:
-        return [
-            r async for batch in read_to_end(settings=self.settings, topic=topic, deadline=30) for r in batch
-        ]
-
-    async def statuses(self) -> list[Status]:
-        return [decode_status(record.value or b"") for record in await self.read(self.status)]
-
-    async def until_statuses(self, count: int) -> list[Status]:
-        """The statuses once at least `count` different ones stand."""
-        found: list[Status] = []
-
-        async def enough() -> bool:
-            found[:] = await self.statuses()
-            return len({status.status_id for status in found}) >= count
-
-        await until(enough)
-        return found
-
-
-@pytest.fixture
-async def bench(kafka_server: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    bench = Bench(KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix), tmp_path)
-    await bench.open()
-    try:
-        yield bench
-    finally:
-        await bench.close()
 
 
 async def test_every_job_is_sent_once_in_order_and_recorded_beside_it(bench: Bench):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Provider, Rejected
-from tocsin.contracts.jobs import EmailContent
+from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_email.smtp import SmtpConfig, SmtpProvider
 from tocsin.runtime import SystemClock
@@ -343,6 +343,13 @@ async def test_jobs_that_make_no_mail_are_rejected_without_a_connection(
     assert isinstance(answer, Rejected)
     assert answer.reason is reason
     assert world.connections == 0
+
+
+async def test_a_sender_identity_without_a_mail_address_is_named_in_the_detail(world: ScriptedServer) -> None:
+    async with world.provider() as provider:
+        answer = await provider.send(job_for(Channel.EMAIL, sender=SenderIdentity(address="shop")))
+    detail = "Sender identity: the address is not of the form local@domain."
+    assert answer == Rejected(reason=Reason.CONTENT_REFUSED, detail=detail)
 
 
 async def test_bounces_go_where_the_instance_says(world: ScriptedServer) -> None:

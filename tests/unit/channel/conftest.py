@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from tocsin.channel import Accepted, Answer, InstanceConfig, ProviderKind
+from tocsin.channel import Accepted, Answer, InstanceConfig, NotSent, ProviderKind
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -17,12 +17,14 @@ from tocsin.contracts.codec import decode_status, encode
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import Job, SmsContent
 from tocsin.contracts.statuses import Status
+from tocsin.contracts.stops import RecipientVersion
 from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import Channel, Lane, Reason
 from tocsin.kafka import (
     OTHERS,
     CommittedOffset,
     ConsumerGroup,
+    ConsumerRecord,
     Fenced,
     FencedShard,
     Offsets,
@@ -38,10 +40,12 @@ from tocsin.testing.kafka import MemoryCluster, MemoryOffsets, MemoryPublisher
 from tocsin.testing.until import until
 
 TOPICS = Topics("t.")
+JOBS = TOPICS.jobs(Channel.SMS, Lane.TRANSACTIONAL)
+UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
 
 
 class ScriptedConfig(InstanceConfig):
-    """`answers` are made by the test."""
+    """A `note` makes one configuration differ from another."""
 
     note: str = ""
 
@@ -225,6 +229,13 @@ class LaneBench:
         for provider in self.made:
             provider.let_go.set()
         await self.pool.close()
+
+    def raise_version(self, recipient: str, version: int) -> None:
+        """Something is taken away from the recipient."""
+        stop = RecipientVersion(tenant="acme", recipient=recipient, recipient_version=version)
+        self.versions.apply(
+            ConsumerRecord("t.stops", 0, 0, 0, recipient_key("acme", recipient), encode(stop))
+        )
 
     @staticmethod
     def job(number: int, *, recipient: str | None = None, **fields: Any) -> Job:

@@ -17,20 +17,21 @@ async def test_a_deadline_that_passes_is_no_cancellation_of_the_task() -> None:
     await asyncio.sleep(0)
 
 
-async def test_a_deadline_does_not_hide_that_the_task_was_cancelled_too() -> None:
-    async def call() -> bool:
-        deadline = _Deadline(0.0)
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            return deadline.end()
-        return True
+@pytest.mark.parametrize("deadline_first", [True, False])
+async def test_a_deadline_does_not_hide_that_the_task_was_cancelled_too(deadline_first: bool) -> None:
+    """Both in the same turn of the loop, before the task notices either."""
 
-    task = asyncio.create_task(call())
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
-    assert task.cancelled() or task.result() is False
+    async def call() -> bool:
+        deadline = _Deadline(60)
+        cancelling = [deadline._pass, asyncio.current_task().cancel]  # type: ignore[union-attr]
+        for cancel in cancelling if deadline_first else reversed(cancelling):
+            asyncio.get_running_loop().call_soon(cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        assert deadline._passed
+        return deadline.end()
+
+    assert await asyncio.create_task(call()) is False
 
 
 async def test_a_deadline_that_has_ended_cancels_nothing() -> None:

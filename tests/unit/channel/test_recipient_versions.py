@@ -4,10 +4,11 @@ import pytest
 
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.codec import encode
+from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.stops import RecipientVersion
-from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import ConsumerRecord
-from tocsin.testing.jobs import job_for
+
+ADA = recipient_key("acme", "ada")
 
 
 def record(recipient: str, version: int | None) -> ConsumerRecord:
@@ -21,14 +22,14 @@ def test_a_job_decided_under_a_smaller_version_is_stale(decided_under: int, stal
     versions = RecipientVersions()
     versions.apply(record("ada", 3))
     versions.apply(record("ada", 5))
-    assert versions.is_stale(job_for(Channel.EMAIL, recipient_version=decided_under)) is stale
+    assert versions.is_stale(ADA, version=decided_under) is stale
 
 
 def test_another_recipients_version_and_a_withdrawn_one_do_not_count() -> None:
     versions = RecipientVersions()
     versions.apply(record("bob", 9))
-    assert not versions.is_stale(job_for(Channel.EMAIL, recipient_version=1))
+    assert not versions.is_stale(ADA, version=1)
     versions.apply(record("ada", 9))
-    assert versions.is_stale(job_for(Channel.EMAIL, recipient_version=1))
+    assert versions.is_stale(ADA, version=1)
     versions.apply(record("ada", None))
-    assert not versions.is_stale(job_for(Channel.EMAIL, recipient_version=1))
+    assert not versions.is_stale(ADA, version=1)

@@ -63,17 +63,23 @@ async def test_of_those_that_wait_critical_goes_first_and_the_others_take_turns(
     assert others in ("12" * 12, "21" * 12)
 
 
-async def test_what_waits_goes_to_a_replaced_instance_and_its_calls_end_with_the_former(bench: "LaneBench"):
+async def replace(bench: "LaneBench", *, jobs: int, places: int) -> tuple[ScriptedProvider, ScriptedProvider]:
+    """An instance of two places that is replaced while both are taken and the other jobs wait; the former and the new one."""
     bench.configure("first", places=2, note="old")
     await bench.open()
     old = bench.provider()
     old.let_go.clear()
     shard, _ = bench.start()
-    shard.put(*(bench.job(number) for number in range(10)))
+    shard.put(*(bench.job(number) for number in range(jobs)))
     await until(lambda: old.got == ["0", "1"])
-    bench.configure("first", places=3, note="newer")
+    await until(shard.took_all)
+    bench.configure("first", places=places, note="newer")
     await bench.pool.reload()
-    new = bench.provider()
+    return old, bench.provider()
+
+
+async def test_what_waits_goes_to_a_replaced_instance_and_its_calls_end_with_the_former(bench: "LaneBench"):
+    old, new = await replace(bench, jobs=10, places=3)
     assert new is not old
     await until(lambda: len(bench.statuses) == 8)
     assert (sorted(map(int, new.got)), old.got, old.closed) == (list(range(2, 10)), ["0", "1"], False)
@@ -82,22 +88,25 @@ async def test_what_waits_goes_to_a_replaced_instance_and_its_calls_end_with_the
 
 
 async def test_a_replaced_instance_shares_its_places_with_the_new_one(bench: "LaneBench"):
-    bench.configure("first", places=2, note="old")
-    await bench.open()
-    old = bench.provider()
-    old.let_go.clear()
-    shard, _ = bench.start()
-    shard.put(*(bench.job(number) for number in range(6)))
-    await until(lambda: old.got == ["0", "1"])
-    bench.configure("first", places=2, note="newer")
-    await bench.pool.reload()
-    new = bench.provider()
+    old, new = await replace(bench, jobs=6, places=2)
     for _ in range(20):
         await asyncio.sleep(0)
     assert new.got == []
     old.let_go.set()
     await until(lambda: len(bench.statuses) == 6 and old.closed)
     assert sorted(new.got) == ["2", "3", "4", "5"]
+
+
+async def test_the_newest_instance_begins_once_a_call_of_one_replaced_long_ago_has_ended(bench: "LaneBench"):
+    oldest, between = await replace(bench, jobs=6, places=2)
+    bench.configure("first", places=2, note="newest")
+    await bench.pool.reload()
+    newest = bench.provider()
+    await until(lambda: between.closed)
+    assert newest.got == []
+    oldest.let_go.set()
+    await until(lambda: len(bench.statuses) == 6)
+    assert sorted(newest.got) == ["2", "3", "4", "5"]
 
 
 async def test_a_provider_that_answers_a_cancelled_call_holds_up_nobody(

@@ -1,22 +1,17 @@
-"""One shard: order, outcomes, offsets, retries, what a revoked shard leaves, and that nothing outlives it."""
+"""One shard at work: order, outcomes, offsets and retries."""
 
-import asyncio
-import contextlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_client import Histogram
+from tests.unit.channel.conftest import JOBS, UNREACHABLE
 
-from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected, Throttled
-from tocsin.contracts.codec import decode_intent, decode_status, encode
+from tocsin.channel import Accepted, Ambiguous, Rejected
+from tocsin.contracts.codec import decode_intent, decode_status
 from tocsin.contracts.intents import Intent
-from tocsin.contracts.stops import RecipientVersion
 from tocsin.contracts.vocabulary import Lane, Reason
 from tocsin.kafka import (
     CommittedOffset,
-    ConsumerRecord,
-    LeaseLost,
     Limits,
     NotStored,
     OwnershipLost,
@@ -29,24 +24,6 @@ from tocsin.testing.until import until
 
 if TYPE_CHECKING:
     from tests.unit.channel.conftest import LaneBench
-
-JOBS = "t.jobs.sms.transactional"
-UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
-
-
-class Broken(Histogram):
-    """A metric that fails."""
-
-    def __init__(self) -> None:
-        """Registered nowhere."""
-
-    def observe(self, *_: Any) -> None:
-        raise RuntimeError("The metric is out of order.")
-
-
-def raise_version(bench: "LaneBench", recipient: str, version: int) -> None:
-    stop = RecipientVersion(tenant="acme", recipient=recipient, recipient_version=version)
-    bench.versions.apply(ConsumerRecord("t.stops", 0, 0, 0, f"acme/{recipient}".encode(), encode(stop)))
 
 
 async def test_jobs_are_sent_in_each_recipients_order_and_recorded_on_their_own_partition(bench: "LaneBench"):
@@ -127,7 +104,7 @@ async def test_expiry_is_looked_at_again_before_each_attempt(bench: "LaneBench")
 
 async def test_a_job_decided_under_a_smaller_version_goes_back_with_its_offset(bench: "LaneBench"):
     await bench.open()
-    raise_version(bench, "ada", 5)
+    bench.raise_version("ada", 5)
     shard, work = bench.start()
     old = bench.job(1, recipient="ada", recipient_version=4)
     shard.put(old, bench.job(2, recipient="ada", recipient_version=5))
@@ -161,7 +138,7 @@ async def test_a_job_decided_under_a_smaller_version_goes_back_with_its_offset(b
 
 async def test_a_refused_transaction_ends_the_work_with_its_error(bench: "LaneBench"):
     await bench.open()
-    raise_version(bench, "ada", 5)
+    bench.raise_version("ada", 5)
     shard, work = bench.start()
     await until(lambda: bool(shard.group.held))
     newer = bench.cluster.transactions(
@@ -244,7 +221,7 @@ async def test_after_an_ambiguous_answer_nothing_ends_as_if_it_had_not_been_sent
     shard, _ = bench.start()
     shard.put(bench.job(1, recipient="ada", recipient_version=4))
     await until(lambda: bench.provider().got == ["1"])
-    raise_version(bench, "ada", 5)
+    bench.raise_version("ada", 5)
     bench.provider().let_go.set()
     await until(lambda: len(bench.statuses) == 1)
     assert [(s.status, s.reason, s.provider, s.attempt) for s in bench.statuses] == [
@@ -319,232 +296,3 @@ async def test_no_more_begin_than_may_be_unrecorded(bench: "LaneBench"):
     await until(lambda: bench.provider().got[10:] == ["100"])  # its lane has a limit of its own
     bench.publisher.flowing.set()
     await until(lambda: len(bench.statuses) == 101)
-
-
-# How it ends
-
-
-async def test_what_fails_before_a_call_ends_the_work_with_its_error(bench: "LaneBench"):
-    await bench.open()
-    context = bench.context()
-    context.age_seconds = Broken()
-    shard, work = bench.start(context)
-    shard.put(bench.job(1))
-    with pytest.raises(RuntimeError, match="out of order"):
-        await work
-    assert bench.provider().got == []
-
-
-async def test_what_fails_for_one_shard_while_the_pool_reloads_ends_that_shards_work(bench: "LaneBench"):
-    bench.configure("first", places=1)
-    await bench.open()
-    bench.provider().let_go.clear()
-    shard, work = bench.start()
-    shard.put(bench.job(1))
-    await until(lambda: bench.provider().got == ["1"])
-    context = bench.context(Lane.BULK)
-    context.age_seconds = Broken()
-    waiting, waiting_work = bench.start(context)
-    waiting.put(bench.job(2, providers=["first"]))
-    await until(waiting.took_all)
-    bench.configure("second")
-    await bench.pool.reload()
-    with pytest.raises(RuntimeError, match="out of order"):
-        await waiting_work
-    assert not work.done()
-
-
-async def test_what_fails_after_a_transaction_ends_the_work_with_its_error(bench: "LaneBench"):
-    await bench.open()
-    raise_version(bench, "ada", 5)
-    context = bench.context()
-    context.stage_seconds = context.stage_seconds | {"record": Broken()}
-    shard, work = bench.start(context)
-    shard.put(bench.job(1, recipient="ada", recipient_version=4))
-    with pytest.raises(RuntimeError, match="out of order"):
-        await work
-
-
-async def test_without_a_lease_nothing_is_sent_and_the_work_ends(bench: "LaneBench"):
-    await bench.open()
-    shard, work = bench.start()
-    await until(lambda: bool(shard.group.held))
-    shard.group._lease.end()
-    shard.put(bench.job(1), bench.job(2))
-    with pytest.raises(LeaseLost):
-        await work
-    assert (bench.provider().got, bench.statuses, shard.committed[TopicPartition(JOBS, 0)].offset) == (
-        [],
-        [],
-        0,
-    )
-
-
-async def test_a_lost_shard_harms_no_other(bench: "LaneBench"):
-    """The runners are the process's: the lane of the lost shard has its places back, and other lanes go on."""
-    await bench.open(max_unrecorded=4)
-    bench.provider().let_go.clear()
-    lost, lost_work = bench.start(partitions=2)
-    lost.put(*(bench.job(number) for number in range(4)))
-    await until(lambda: len(bench.provider().got) == 4)
-    other, other_work = bench.start(bench.context(Lane.BULK))
-    other.put(*(bench.job(number) for number in range(10, 14)))
-    await until(lambda: len(bench.provider().got) == 8)
-    lost.coordinator.expel(next(iter(lost.coordinator.members.values())))
-    lost.put(bench.job(99, providers=["nowhere"]), partition=1)  # something to commit
-    with pytest.raises(OwnershipLost, match=r"expelled|refused a commit"):
-        await lost_work
-    assert sorted(bench.provider().cancelled) == ["0", "1", "2", "3"]
-    bench.start(partitions=2)
-    bench.provider().let_go.set()
-    await until(lambda: len({status.delivery_id for status in bench.statuses}) == 9)
-    assert sorted(bench.provider().got[8:]) == ["0", "1", "2", "3"]
-    assert not other_work.done()
-
-
-async def test_a_revoked_shard_ends_its_calls_under_way_and_begins_no_other(bench: "LaneBench"):
-    bench.configure("first", places=4)
-    await bench.open()
-    provider = bench.provider()
-    provider.let_go.clear()
-    shard, work = bench.start()
-    shard.put(*(bench.job(number) for number in range(100)))
-    await until(lambda: len(provider.got) == 3)  # the fourth place is the critical lane's
-    await shard.revoke()
-    provider.let_go.set()
-    await work
-    assert provider.got == ["0", "1", "2"]
-    assert [status.delivery_id for status in bench.statuses] == ["d0", "d1", "d2"]
-    assert shard.committed[TopicPartition(JOBS, 0)].offset == 3
-
-
-async def test_a_call_that_ends_in_the_moment_of_the_revocation_is_followed_by_none(bench: "LaneBench"):
-    bench.configure("first", places=4)
-    await bench.open()
-    provider = bench.provider()
-    provider.let_go.clear()
-    member, _ = bench.start()
-    member.put(*(bench.job(number) for number in range(100)))
-    await until(lambda: len(provider.got) == 3)
-    (shard,) = member.group.held.values()
-    shard.revoked.set()
-    provider.let_go.set()
-    await until(lambda: member.committed[TopicPartition(JOBS, 0)].offset == 3)
-    assert provider.got == ["0", "1", "2"]
-
-
-async def test_what_a_revoked_shard_left_its_next_owner_sends_and_nothing_twice(bench: "LaneBench"):
-    bench.configure("first", places=4)
-    await bench.open()
-    provider = bench.provider()
-    provider.let_go.clear()
-    shard, work = bench.start()
-    shard.put(*(bench.job(number) for number in range(100)))
-    await until(lambda: len(provider.got) == 3)
-    await shard.revoke()
-    provider.let_go.set()
-    await work
-    bench.start()
-    await until(lambda: len(bench.statuses) == 100)
-    assert sorted(map(int, provider.got)) == list(range(100))
-
-
-@pytest.mark.parametrize("answer", [UNREACHABLE, Ambiguous()])
-async def test_what_waits_for_its_retry_begins_anew_at_the_next_owner(bench: "LaneBench", answer: Any):
-    """Also after an ambiguous answer: the next owner does not learn of it."""
-    await bench.open()
-    provider = bench.provider()
-    provider.answers["1"] = [answer]
-    shard, work = bench.start()
-    shard.put(bench.job(1))
-    await until(lambda: provider.got == ["1"] and not provider.inside)
-    await shard.revoke()
-    await work
-    assert (bench.statuses, shard.committed[TopicPartition(JOBS, 0)].offset) == ([], 0)
-    bench.start()
-    await until(lambda: len(bench.statuses) == 1)
-    assert (provider.got, bench.statuses[0].attempt) == (["1", "1"], 1)
-
-
-async def test_what_a_revoked_shard_held_of_its_lane_is_free_at_once(bench: "LaneBench"):
-    """A retry that waits counts in the lane's limit: other shards have its place before the drain has ended."""
-    await bench.open(max_unrecorded=2)
-    provider = bench.provider()
-    provider.answers["1"] = [Throttled(retry_after=2)]
-    shard, work = bench.start()
-    shard.put(bench.job(1))
-    await until(lambda: provider.got == ["1"] and not provider.inside)
-    provider.let_go.clear()
-    shard.put(bench.job(2))
-    await until(lambda: provider.got == ["1", "2"])
-
-    def lane_is_full() -> bool:
-        return bench.pool.lane_limits[bench.lane].reached
-
-    assert lane_is_full()
-    await shard.revoke()
-    for _ in range(20):  # turns of the loop, and no time: the retry itself is due in two seconds
-        await asyncio.sleep(0)
-    assert not lane_is_full()
-    assert not work.done()
-    provider.let_go.set()
-    await work
-
-
-async def test_nothing_ends_behind_a_call_that_was_under_way_at_the_revocation(bench: "LaneBench"):
-    await bench.open()
-    provider = bench.provider()
-    provider.let_go.clear()
-    shard, work = bench.start()
-    shard.put(bench.job(1, recipient="ada"), bench.job(2, recipient="ada", providers=["nowhere"]))
-    await until(lambda: provider.got == ["1"])
-    await shard.revoke()
-    provider.let_go.set()
-    await work
-    assert [status.delivery_id for status in bench.statuses] == ["d1"]
-    assert shard.committed[TopicPartition(JOBS, 0)].offset == 1
-
-
-async def test_a_call_that_wants_a_retry_after_the_revocation_is_dropped(bench: "LaneBench"):
-    await bench.open()
-    provider = bench.provider()
-    provider.answers["1"] = [UNREACHABLE]
-    provider.let_go.clear()
-    shard, work = bench.start()
-    shard.put(bench.job(1))
-    await until(lambda: provider.got == ["1"])
-    await shard.revoke()
-    provider.let_go.set()
-    await work
-    assert (provider.got, bench.statuses) == (["1"], [])
-
-
-async def test_a_drain_that_is_cancelled_ends_its_calls_and_writes_nothing_more(bench: "LaneBench"):
-    await bench.open()
-    provider = bench.provider()
-    provider.let_go.clear()
-    shard, work = bench.start()
-    shard.put(bench.job(1), bench.job(2))
-    await until(lambda: len(provider.got) == 2)
-    await shard.revoke()
-    work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
-    assert sorted(provider.cancelled) == ["1", "2"]
-    provider.let_go.set()
-    await bench.pool.close()
-    assert bench.statuses == []
-
-
-async def test_a_cancelled_work_frees_its_lane(bench: "LaneBench"):
-    await bench.open(max_unrecorded=2)
-    bench.publisher.flowing.clear()
-    shard, work = bench.start()
-    shard.put(*(bench.job(number) for number in range(5)))
-    await until(lambda: len(bench.provider().got) == 2)
-    work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
-    bench.publisher.flowing.set()
-    bench.start()
-    await until(lambda: len(bench.statuses) == 5)

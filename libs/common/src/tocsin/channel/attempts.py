@@ -64,7 +64,7 @@ class Attempts:
         if not lease_ok():
             metrics.lease_lost.labels(self._channel.dispatcher, self._lane).inc()
             raise LeaseLost("The lease ran out before a provider call.")
-        if (without_call := self._guard(job)) is not None:
+        if (without_call := self._guard(delivery)) is not None:
             return end_without_call(delivery.tries, without_call)
         answer = await self._call(job, provider)
         delivery.tries.append(Try(provider.name, answer))
@@ -75,11 +75,12 @@ class Attempts:
             log.info("will try again", attempt=len(delivery.tries), seconds=round(next_step.due - now, 3))
         return next_step
 
-    def _guard(self, job: Job) -> Finish | Recheck | None:
+    def _guard(self, delivery: Delivery) -> Finish | Recheck | None:
         """What becomes of the job without a call; None: the call may be made."""
+        job = delivery.job
         if job.expires_at <= self._clock.now():
             return Finish(status=StatusName.EXPIRED)
-        if self._versions.is_stale(job):
+        if self._versions.is_stale(delivery.key, version=job.recipient_version):
             return Recheck()
         return None
 

@@ -23,7 +23,8 @@ class Carrier(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """A job that was read and has no outcome yet. It waits in one queue or is in one runner's hands, never both."""
+    """A job that was read and has no outcome yet. It waits in one place (behind its recipient's, in a provider's
+    queue, for its retry or for its transaction) or is in one runner's hands, never both."""
 
     carrier: Carrier
     record: ConsumerRecord
@@ -35,7 +36,7 @@ class Delivery:
     enqueued_at: float = 0.0
     """When it came into its provider's queue, the last time."""
     begun_at: float = 0.0
-    """When a runner first had it."""
+    """When a runner first had it, or when it ended because no provider is there for it."""
     counts_in_lane_limit: bool = False
     """True from its first runner until its outcome is recorded, or until it is given up."""
     tries: list[Try] = field(default_factory=list)

@@ -36,11 +36,10 @@ class Dispatcher:
         channel: Channel,
         settings: DispatcherSettings,
         kinds: Mapping[str, ProviderKind[Any]],
-        clock: Clock | None = None,
     ) -> None:
         self.channel = channel
         self.settings = settings
-        self.clock = clock or SystemClock()
+        self.clock: Clock = SystemClock()
         self.health = Health(service=channel.dispatcher)
         self.topics = Topics(settings.kafka.topic_prefix)
         self.versions = RecipientVersions()

@@ -11,7 +11,7 @@ from tocsin.runtime import Clock
 
 
 class LaneContext:
-    """The names of one lane of one channel, and what a ShardDelivery works with. Nothing here changes while it works.
+    """The names of one lane of one channel, and what a ShardDelivery works with. No attribute is set anew while it works.
 
     `send_timeout` in seconds bounds a provider call (see Attempts), `window_bytes` the jobs that one shard holds.
     """

@@ -100,11 +100,16 @@ class ProviderInstance:
         self.wake()
 
     def wake(self) -> None:
-        """Have one more runner look for work, if there is any that may begin. Before it begins, it wakes the next.
+        """Have one more runner look for work, if there is any that may begin. Before that runner begins it, it wakes the next.
 
-        So when many deliveries come at once, no more runners are woken than there is work for.
+        So when many deliveries come at once, no more runners are woken than there is work for. A retired instance wakes its
+        successor: a call of its own has ended, and they may share places.
         """
-        if self._runner_woken or self._retired or self._next_queue() is None:
+        if self._retired:
+            if self._successor is not None:
+                self._successor.wake()
+            return
+        if self._runner_woken or self._next_queue() is None:
             return
         if self._idle:
             self._runner_woken = True
@@ -130,8 +135,8 @@ class ProviderInstance:
         return [runner.task for runner in runners]
 
     def retire(self, successor: "ProviderInstance | None" = None) -> list[Delivery]:
-        """Begin nothing more. Returns what waited; calls under way go on until `close` has waited for them, and the
-        `successor` is woken as their places become free."""
+        """Begin nothing more. Returns what waited. Calls under way go on, `close` waits for them, and as each ends the
+        `successor` is woken; where that has been replaced, too, the one that works now."""
         self._retired = True
         self._successor = successor or self._successor
         for idle in self._idle:
@@ -163,8 +168,6 @@ class ProviderInstance:
                 finally:
                     runner.delivery = None
                     self._limiter.release()
-                    if self._successor is not None:
-                        self._successor.wake()
         finally:
             self._runners.discard(runner)
             self.wake()

@@ -1,8 +1,8 @@
 """The provider instances of one dispatcher: which of them a job goes to, and how they change while the process runs.
 
-A change of the providers file, or of a file it names, takes effect within `poll_seconds`: what waits goes to the new
-instances, calls under way end with what they began with. A file that has become invalid is reported, and the former
-configuration stays.
+A change of the providers file, or of a secret's file that it names, takes effect within `poll_seconds`: what waits goes to
+the new instances, calls under way end with what they began with. A file that has become invalid is reported, and the former
+configuration stays. Other files that it names, such as certificates, are read when an instance is made.
 """
 
 import asyncio

@@ -1,8 +1,6 @@
 """The `stops` topic in memory: the newest version of every recipient who has had something taken away."""
 
 from tocsin.contracts.codec import decode_stop
-from tocsin.contracts.ids import recipient_key
-from tocsin.contracts.jobs import Job
 from tocsin.kafka import ConsumerRecord
 
 
@@ -21,7 +19,7 @@ class RecipientVersions:
             return
         self._versions[record.key] = decode_stop(record.value).recipient_version
 
-    def is_stale(self, job: Job) -> bool:
-        """Whether something was taken away from the recipient after the job was decided."""
-        newest = self._versions.get(recipient_key(job.tenant, job.recipient))
-        return newest is not None and newest > job.recipient_version
+    def is_stale(self, recipient: bytes, *, version: int) -> bool:
+        """Whether something was taken away after `version` from the recipient who has this key (see `recipient_key`)."""
+        newest = self._versions.get(recipient)
+        return newest is not None and newest > version

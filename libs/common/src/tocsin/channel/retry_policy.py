@@ -46,8 +46,6 @@ class Retry:
     due: float
 
 
-RetryDecision = Finish | Retry
-
 UNKNOWN_END = Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
 """How a delivery ends that no further call is made for, but that an earlier one may have sent."""
 
@@ -62,7 +60,7 @@ def end_without_call(tries: Sequence[Try], end: T) -> T | Finish:
     return UNKNOWN_END if uncertain(tries) else end
 
 
-def after_answer(tries: Sequence[Try], *, now: float) -> RetryDecision:  # noqa: PLR0911 - one for each end
+def after_answer(tries: Sequence[Try], *, now: float) -> Finish | Retry:  # noqa: PLR0911 - one for each end
     """What follows from the last of `tries`, in view of those before it; `now` in seconds, on any clock.
 
     `Rejected` ends the delivery as `failed` even after an ambiguous answer.

@@ -12,7 +12,8 @@ ended.
 
 When the shard is revoked, what waits is dropped at once and begins anew at the next owner, in its recipient's queue as in a
 provider's, and also between two attempts, whatever the first one's answer was: the next owner does not learn that it was
-ambiguous. Only calls under way are waited for; so giving a shard back takes no longer than one call.
+ambiguous. Waited for are only calls and transactions under way, and until their outcomes are stored and committed; so
+giving a shard back takes little longer than one call.
 """
 
 import asyncio
@@ -258,12 +259,11 @@ class ShardDelivery:
             self._changed.set()
 
     def _leave_lane_limit(self, delivery: Delivery) -> None:
-        if (
-            delivery.counts_in_lane_limit and self._begun
-        ):  # none is left once `_deliver` has let all of them go
-            delivery.counts_in_lane_limit = False
-            self._begun -= 1
-            self._context.limit.end()
+        if not delivery.counts_in_lane_limit or not self._begun:
+            return  # it never counted, or `_deliver` has let all of them go
+        delivery.counts_in_lane_limit = False
+        self._begun -= 1
+        self._context.limit.end()
 
     # What follows from an attempt
 
@@ -283,6 +283,7 @@ class ShardDelivery:
         """Have the outcome stored. Returns the recipient's next delivery.
 
         That one need not wait until this outcome is stored: its own comes later into the same writer, which keeps the order.
+        Only a deferral, which the shard's transaction writes, may be stored before it.
         """
         ended_at = self._observe_end(delivery, finish.status)
         outcome = outcome_of(self._context, delivery, finish)

@@ -34,7 +34,7 @@ class SmtpConfig(InstanceConfig):
     tls: Tls = "starttls"
     """`starttls` (587), `implicit` (465) or `none` (25); never less than what is asked for."""
     ca_file: Path | None = None
-    """Certificates to trust instead of the system's."""
+    """Certificates to trust instead of the system's; read when the instance is made."""
     username: str | None = None
     password_file: SecretFile | None = None
     helo: str = Field(default_factory=lambda: socket.gethostname() or "localhost", pattern=r"^[!-~]+$")
@@ -117,7 +117,7 @@ class SmtpProvider:
         try:
             return self._composed(job, job.content, job.sender, recipient)
         except NoMailbox as refusal:
-            return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"SenderIdentity identity: {refusal}.")
+            return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"Sender identity: {refusal}.")
         except NoMail as refusal:
             return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"{refusal}.")
 
