@@ -10,13 +10,17 @@ import pytest
 from tests.unit.kafka.conftest import MemoryStage
 
 from tocsin.kafka import (
+    OTHERS,
     ConsumerGroup,
     ConsumerRecord,
     ConsumptionStopped,
     DrainTooSlow,
+    Fenced,
     FencedShard,
     GroupTimeouts,
+    KafkaCluster,
     KafkaFault,
+    KafkaSettings,
     LeaseLost,
     NoProgress,
     OffsetMissing,
@@ -25,7 +29,7 @@ from tocsin.kafka import (
     TopicPartition,
 )
 from tocsin.kafka.consume import consumer_group
-from tocsin.runtime import Health
+from tocsin.runtime import Health, SystemClock
 from tocsin.testing import ManualClock
 from tocsin.testing.kafka.cluster import MemoryTransactions
 from tocsin.testing.kafka.group import MemoryGroup, MemoryMember
@@ -128,10 +132,7 @@ async def test_a_broker_that_is_away_is_waited_for_when_the_group_is_joined_anew
 async def test_told_to_stop_while_the_broker_is_away_it_ends(
     prepared: MemoryStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = asyncio.Event()
-
     async def away(*_: object) -> None:
-        asked.set()
         raise KafkaFault("No Kafka broker answers.")
 
     monkeypatch.setattr(MemoryMember, "join", away)
@@ -139,6 +140,41 @@ async def test_told_to_stop_while_the_broker_is_away_it_ends(
     running = await prepared.fenced(take_all, health=health).start()
     await until(lambda: "No Kafka broker answers" in str(health.reasons()))
     await running.leave()
+
+
+async def test_told_to_stop_before_it_ever_joined_it_ends(unused_tcp_port: int) -> None:
+    health = Health(service="test")
+    cluster = KafkaCluster(KafkaSettings(bootstrap_servers=f"127.0.0.1:{unused_tcp_port}"))
+    group: ConsumerGroup[FencedShard] = ConsumerGroup(
+        cluster=cluster,
+        group="tocsin.copier",
+        topics=["tocsin.in"],
+        ownership=Fenced(cluster=cluster, shards=2),
+        work=take_all,
+        timeouts=OTHERS,
+        health=health,
+        clock=SystemClock(),
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(group.run(stop))
+    await until(lambda: "No Kafka broker answers" in str(health.reasons()))
+    stop.set()
+    await running
+
+
+async def test_told_to_stop_it_ends_with_what_failed_first(prepared: MemoryStage) -> None:
+    """One worker fails while all end. That another one is late comes after it."""
+
+    async def work(shard: FencedShard) -> None:
+        await shard.revoked.wait()
+        if shard.number == 0:
+            raise LookupError("a defect")
+        await stubborn(shard)
+
+    running = await prepared.fenced(work, timeouts=HASTY).start()
+    await until(lambda: len(running.component.held) == 2)
+    with pytest.raises(LookupError, match="a defect"):
+        await running.leave()
 
 
 async def test_an_expelled_owner_joins_anew_under_another_name(prepared: MemoryStage, pauses: Pauses) -> None:

@@ -158,7 +158,7 @@ class ConsumerGroup(Generic[S]):
             await first_of(stop.wait(), self._over.wait())
             self._leaving = True
             if self._failure is None:
-                await self._release()
+                await self._last_release()
             self._over.set()
             # It ends by itself at its next turn: a getmany that is cancelled leaves aiokafka in doubt. Only one that waits
             # for a rebalance to end is cancelled, for that may take long.
@@ -185,10 +185,6 @@ class ConsumerGroup(Generic[S]):
         if self._leaving or self._over.is_set():
             return
         member = self._joined
-        if self._ownership.exclusive and self._member_id not in (None, member.member_id):
-            raise OwnershipLost(
-                f"The group {self._group} gave this process a new member id: others may have had its shards."
-            )
         self._member_id = member.member_id
         self._lease.begin(member.generation)
         self._assignments += 1
@@ -304,6 +300,14 @@ class ConsumerGroup(Generic[S]):
         """The group takes everything back; it goes on without us once this returns."""
         await self._release()
 
+    async def _last_release(self) -> None:
+        """Release before leaving. A worker that fails meanwhile makes others fail or be late, so the membership ends with
+        the first failure and not with what this raises."""
+        try:
+            await self._release()
+        except Exception as error:  # noqa: BLE001 - the membership ends with it
+            self.failed(error)
+
     async def _release(self) -> None:
         """Stop taking, let what is in flight end and commit, drop what is buffered, let the shards go."""
         async with self._releasing:
@@ -313,7 +317,7 @@ class ConsumerGroup(Generic[S]):
                 await end_all([self._acquiring])
             # From here to `revoke` is no await: `_watch` must not see shards held in between and say ready again.
             self._check.set_not_ready("rebalancing")
-            if self._ownership.exclusive and self._member_id not in (None, self._joined.member_id):
+            if self._ownership.exclusive and self._is_expelled():
                 self._lease.end()
                 raise OwnershipLost(
                     f"The group {self._group} expelled this process: it was silent for too long, or missed a rebalance."
@@ -324,6 +328,10 @@ class ConsumerGroup(Generic[S]):
                 await self._failpoints.reach("in_revoke")
             await self._drain()
             await self._let_go()
+
+    def _is_expelled(self) -> bool:
+        """Whether the group knows this member no more by the id under which it gave out the partitions."""
+        return self._member_id is not None and self._member_id != self._joined.member_id
 
     async def _drain(self) -> None:
         """Wait for the workers, for as long as one provider call may take and a little more."""

@@ -82,7 +82,7 @@ class Member(Protocol):
 
     @property
     def member_id(self) -> str:
-        """The group's name for this member; another one after it was expelled, or none."""
+        """The group's name for this member, once it has joined; another one after it was expelled, or none."""
         ...
 
     @property
