@@ -29,7 +29,7 @@ from aiokafka.errors import KafkaError
 
 from tocsin.kafka.consume.cluster import Cluster
 from tocsin.kafka.consume.group_metrics import GroupMetrics
-from tocsin.kafka.consume.member import Fetching, Lease, Member, NoCommittedOffset, OffsetNotKept
+from tocsin.kafka.consume.member import Fetching, Lease, Member, MemberSpec, NoCommittedOffset, OffsetNotKept
 from tocsin.kafka.consume.ownership import Ownership
 from tocsin.kafka.consume.rejoins import Rejoins
 from tocsin.kafka.consume.shard import Assignment, Shard
@@ -144,7 +144,7 @@ class ConsumerGroup(Generic[S]):
 
     async def _live(self, stop: asyncio.Event) -> None:
         self._begin()
-        self._member = self._cluster.member(
+        spec = MemberSpec(
             group=self._group,
             topics=self._topics,
             timeouts=self._timeouts,
@@ -152,6 +152,7 @@ class ConsumerGroup(Generic[S]):
             assignor=self._ownership.assignor,
             fetching=self._fetching,
         )
+        self._member = self._cluster.member(spec)
         polling = self._watched(self._join_and_poll(self._member), name=f"poll {self._group}")
         watching = self._watched(self._watch(), name=f"watch {self._group}")
         try:

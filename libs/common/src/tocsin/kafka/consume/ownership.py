@@ -18,6 +18,7 @@ from tocsin.kafka.client.offsets import CommittedOffset, offset_missing
 from tocsin.kafka.consume.assignor import ShardAssignor, equal_count, shard_of
 from tocsin.kafka.consume.cluster import Cluster
 from tocsin.kafka.consume.member import Assignor
+from tocsin.kafka.consume.projection import ProjectionStore
 from tocsin.kafka.consume.shard import Assignment, FencedShard, Shard, StoredShard
 from tocsin.kafka.errors import ConsumptionStopped, OwnershipLost, PartitionsUnequal
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
@@ -192,14 +193,6 @@ class Plain:
         """Nothing was opened."""
 
 
-class LoadsPositions(Protocol):
-    """What of a `ProjectionStore` is used here."""
-
-    async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The positions held for these partitions; a partition it has never seen is left out."""
-        ...
-
-
 class StoredPositions:
     """One shard of everything this member was given. Reading begins where ``store`` says, and where it says nothing, at the
     group's committed offset. Of two owners the store refuses the one that does not know its newest position."""
@@ -208,7 +201,7 @@ class StoredPositions:
     assignor: Assignor = RoundRobinPartitionAssignor
     refusal = None
 
-    def __init__(self, store: LoadsPositions) -> None:
+    def __init__(self, store: ProjectionStore) -> None:
         self._store = store
 
     def check(self, group: str, counts: Mapping[str, int]) -> None:
