@@ -18,6 +18,7 @@ from tocsin.kafka.client.aiokafka_internals import (
     raise_errors,
     stop_consumer,
 )
+from tocsin.kafka.client.connecting import start_client
 from tocsin.kafka.client.offsets import CommittedOffset
 from tocsin.kafka.errors import KafkaFault, OwnershipLost
 from tocsin.kafka.lag import LogEnds
@@ -214,11 +215,7 @@ class GroupMember:
             isolation_level="read_committed",
         )
         self._consumer = consumer
-        try:
-            await consumer.start()
-        except KafkaError as exc:
-            await consumer.stop()
-            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
+        await start_client(consumer)
         membership = self._membership = GroupStanding(consumer)
         membership.watch_heartbeats(lambda send: spec.lease.beat(send, lambda: membership.generation))
         consumer.subscribe(list(spec.topics), listener=_RebalanceListener(consumer, listener))

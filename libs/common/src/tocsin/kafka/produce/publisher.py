@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from tocsin.kafka.client.aiokafka_internals import keep_batches_for_ever, sender_ended, stop_producer
+from tocsin.kafka.client.connecting import start_client
 from tocsin.kafka.errors import KafkaFault, NotStored, Overloaded, ProducerBroken
 from tocsin.kafka.lag import ProducedRecords
 from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
@@ -145,14 +146,7 @@ class Publisher:
             request_timeout_ms=round(REQUEST_SECONDS * 1000),
         )
         keep_batches_for_ever(producer)
-        try:
-            await producer.start()
-        except KafkaError as exc:
-            await producer.stop()
-            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
-        except asyncio.CancelledError:
-            await producer.stop()
-            raise
+        await start_client(producer)
         return producer
 
     async def _send(
