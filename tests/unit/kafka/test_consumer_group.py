@@ -24,6 +24,8 @@ from tocsin.kafka import (
     LeaseLost,
     NoProgress,
     OffsetMissing,
+    PartitionsUnequal,
+    Plain,
     ProducerRecord,
     Shard,
     TopicPartition,
@@ -475,15 +477,29 @@ async def test_fences_before_it_asks_for_positions_and_only_then_reads(
     assert happened[:6] == ["before_fence", "open", "open", "after_fence", "committed", "poll"]
 
 
-async def test_while_it_acquires_it_has_a_lease_and_reads_nothing(
-    prepared: MemoryStage, monkeypatch: pytest.MonkeyPatch
+async def test_topics_with_different_numbers_of_partitions_are_refused_before_it_joins(
+    prepared: MemoryStage,
 ) -> None:
+    prepared.cluster.create(prepared.topic("narrow"), partitions=2)
+    for ownership in (Fenced(cluster=prepared.cluster, shards=2), Plain(shards=2)):
+        group = prepared.group(take_all, ownership=ownership, group="plain", topics=["in", "narrow"])
+        with pytest.raises(PartitionsUnequal, match=r"tocsin\.in: 4, tocsin\.narrow: 2"):
+            await group.start()
+
+
+async def test_while_it_acquires_it_has_a_lease_and_reads_nothing(prepared: MemoryStage) -> None:
     hold = HoldAt("before_fence")
     await prepared.publish_values(numbers(20))
     running = await prepared.copier(failpoints=hold).start()
     await hold.reached.wait()
     await until(running.component._lease.ok)
     assert not running.component.held
+    assert running.component._member is not None
+    for number in range(4):
+        ends = running.component._member.log_ends(TopicPartition(prepared.topic("in"), number))
+        assert ends is not None
+        assert ends.position == 0
+        assert ends.end > 0
     hold.open.set()
     await until(lambda: prepared.copied(numbers(20)))
     await running.leave()

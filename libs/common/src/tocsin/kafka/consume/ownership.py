@@ -164,7 +164,7 @@ class Fenced:
 class Plain:
     """One shard of everything this member was given; offsets are committed after the work, so that it may be done twice.
 
-    Partitions are given out by ``shards``, as in `Fenced`. All members of a group must use the same assignor, and members of
+    Partitions are given out by ``shards``, as in `Fenced`, so all topics have the same number of partitions. All members of a group must use the same assignor, and members of
     the release before use this one: with another, a rolling update could not finish.
     """
 
@@ -177,8 +177,8 @@ class Plain:
     def refusal(self) -> PartitionsUnequal | None:
         return self.assignor.refusal
 
-    def check(self, group: str, counts: Mapping[str, int]) -> None:
-        """Any counts do."""
+    def check(self, group: str, counts: Mapping[str, int]) -> None:  # noqa: ARG002 - the sentence names the topics
+        equal_count(counts)
 
     async def acquire(self, assignment: Assignment) -> list[Shard]:
         if not assignment.partitions:
