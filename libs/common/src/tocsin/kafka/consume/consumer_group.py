@@ -118,10 +118,6 @@ class ConsumerGroup(Generic[S]):
             except Exception as error:  # noqa: BLE001 - also what a worker raised; its ending is chosen in one place
                 await self._end(error, stop)
 
-    async def close(self) -> None:
-        """Close what a cancelled `run` had no time to close."""
-        await self._close()
-
     # One membership, from joining to leaving
 
     def _begin(self) -> None:
@@ -140,7 +136,7 @@ class ConsumerGroup(Generic[S]):
         self._failure: BaseException | None = None
         self._leaving = False
         self._over = asyncio.Event()
-        """Set by the first failure, and when the member is about to leave."""
+        """Set by the first failure, when the member is about to leave, and when the run is cancelled."""
 
     async def _live(self, stop: asyncio.Event) -> None:
         self._begin()
@@ -165,9 +161,10 @@ class ConsumerGroup(Generic[S]):
             # for a rebalance to end is cancelled, for that may take long.
             await asyncio.wait([polling], timeout=2 * POLL_SECONDS)
         finally:
+            self._over.set()
             self._check.set_not_ready("stopped")
             await end_all([polling, watching])
-            await self._close()
+            await self.close()
         if self._failure is not None:
             raise self._failure
 
@@ -214,6 +211,8 @@ class ConsumerGroup(Generic[S]):
             await beat
         finally:
             await end_all([beat])
+        if self._over.is_set():
+            return  # the membership ended meanwhile, and `close` releases what was acquired
         for shard in shards:
             member.seek({partition: position.offset for partition, position in shard.positions.items()})
         self._shards = {shard.number: shard for shard in shards}
@@ -272,9 +271,8 @@ class ConsumerGroup(Generic[S]):
         finally:
             for shard in self._shards.values():
                 shard.wake()
-        await asyncio.sleep(
-            0
-        )  # what aiokafka has fetched already is read without an await that lets workers run
+        # What aiokafka has fetched already is read without an await that lets workers run.
+        await asyncio.sleep(0)
 
     async def _get(
         self, partitions: Sequence[TopicPartition], *, seconds: float
@@ -313,7 +311,7 @@ class ConsumerGroup(Generic[S]):
         """Stop taking, let what is in flight end and commit, drop what is buffered, let the shards go."""
         async with self._releasing:
             if self._failure is not None:
-                return  # another release of this membership has failed; `_close` does the rest
+                return  # another release of this membership has failed; `close` does the rest
             if self._acquiring is not None:
                 await end_all([self._acquiring])
             # From here to `revoke` is no await: `_watch` must not see shards held in between and say ready again.
@@ -396,9 +394,9 @@ class ConsumerGroup(Generic[S]):
         task.add_done_callback(note)
         return task
 
-    async def _close(self) -> None:
-        """Nothing outlives its owner: end the workers, drop what is held without committing it, leave the group."""
-        self._over.set()
+    async def close(self) -> None:
+        """Nothing outlives its owner: end the workers, drop what is held without committing it, leave the group. Every
+        membership ends with it; called once more, it closes what a cancelled `run` had no time to close."""
         if self._acquiring is not None:
             await end_all([self._acquiring])
         for shard in self._shards.values():

@@ -66,7 +66,7 @@ class Publisher:
         self._held = 0
         self._producer: AIOKafkaProducer | None = None
         self._partitions: Partitions | None = None
-        self._broken: asyncio.Event = asyncio.Event()
+        self._broken = asyncio.Event()
         self._fault: BaseException | None = None
 
     async def open(self) -> None:
@@ -86,7 +86,8 @@ class Publisher:
                 self._broken.set()
             if self._broken.is_set():
                 self._check.set_not_ready("the producer is broken")
-                msg = f"The {self.name} can send no more: {self._fault!r}."
+                why = "its sender has ended" if self._fault is None else repr(self._fault)
+                msg = f"The {self.name} can send no more: {why}."
                 raise ProducerBroken(msg) from self._fault
 
     async def close(self) -> None:
