@@ -10,22 +10,28 @@ import pytest
 from tests.unit.kafka.conftest import MemoryStage
 
 from tocsin.kafka import (
+    OTHERS,
     ConsumerGroup,
     ConsumerRecord,
     ConsumptionStopped,
     DrainTooSlow,
+    Fenced,
     FencedShard,
     GroupTimeouts,
+    KafkaCluster,
     KafkaFault,
+    KafkaSettings,
     LeaseLost,
     NoProgress,
     OffsetMissing,
+    PartitionsUnequal,
+    Plain,
     ProducerRecord,
     Shard,
     TopicPartition,
 )
 from tocsin.kafka.consume import consumer_group
-from tocsin.runtime import Health
+from tocsin.runtime import Health, SystemClock
 from tocsin.testing import ManualClock
 from tocsin.testing.kafka.cluster import MemoryTransactions
 from tocsin.testing.kafka.group import MemoryGroup, MemoryMember
@@ -128,10 +134,7 @@ async def test_a_broker_that_is_away_is_waited_for_when_the_group_is_joined_anew
 async def test_told_to_stop_while_the_broker_is_away_it_ends(
     prepared: MemoryStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = asyncio.Event()
-
     async def away(*_: object) -> None:
-        asked.set()
         raise KafkaFault("No Kafka broker answers.")
 
     monkeypatch.setattr(MemoryMember, "join", away)
@@ -139,6 +142,41 @@ async def test_told_to_stop_while_the_broker_is_away_it_ends(
     running = await prepared.fenced(take_all, health=health).start()
     await until(lambda: "No Kafka broker answers" in str(health.reasons()))
     await running.leave()
+
+
+async def test_told_to_stop_before_it_ever_joined_it_ends(unused_tcp_port: int) -> None:
+    health = Health(service="test")
+    cluster = KafkaCluster(KafkaSettings(bootstrap_servers=f"127.0.0.1:{unused_tcp_port}"))
+    group: ConsumerGroup[FencedShard] = ConsumerGroup(
+        cluster=cluster,
+        group="tocsin.copier",
+        topics=["tocsin.in"],
+        ownership=Fenced(cluster=cluster, shards=2),
+        work=take_all,
+        timeouts=OTHERS,
+        health=health,
+        clock=SystemClock(),
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(group.run(stop))
+    await until(lambda: "No Kafka broker answers" in str(health.reasons()))
+    stop.set()
+    await running
+
+
+async def test_told_to_stop_it_ends_with_what_failed_first(prepared: MemoryStage) -> None:
+    """One worker fails while all end. That another one is late comes after it."""
+
+    async def work(shard: FencedShard) -> None:
+        await shard.revoked.wait()
+        if shard.number == 0:
+            raise LookupError("a defect")
+        await stubborn(shard)
+
+    running = await prepared.fenced(work, timeouts=HASTY).start()
+    await until(lambda: len(running.component.held) == 2)
+    with pytest.raises(LookupError, match="a defect"):
+        await running.leave()
 
 
 async def test_an_expelled_owner_joins_anew_under_another_name(prepared: MemoryStage, pauses: Pauses) -> None:
@@ -439,15 +477,29 @@ async def test_fences_before_it_asks_for_positions_and_only_then_reads(
     assert happened[:6] == ["before_fence", "open", "open", "after_fence", "committed", "poll"]
 
 
-async def test_while_it_acquires_it_has_a_lease_and_reads_nothing(
-    prepared: MemoryStage, monkeypatch: pytest.MonkeyPatch
+async def test_topics_with_different_numbers_of_partitions_are_refused_before_it_joins(
+    prepared: MemoryStage,
 ) -> None:
+    prepared.cluster.create(prepared.topic("narrow"), partitions=2)
+    for ownership in (Fenced(cluster=prepared.cluster, shards=2), Plain(shards=2)):
+        group = prepared.group(take_all, ownership=ownership, group="plain", topics=["in", "narrow"])
+        with pytest.raises(PartitionsUnequal, match=r"tocsin\.in: 4, tocsin\.narrow: 2"):
+            await group.start()
+
+
+async def test_while_it_acquires_it_has_a_lease_and_reads_nothing(prepared: MemoryStage) -> None:
     hold = HoldAt("before_fence")
     await prepared.publish_values(numbers(20))
     running = await prepared.copier(failpoints=hold).start()
     await hold.reached.wait()
     await until(running.component._lease.ok)
     assert not running.component.held
+    assert running.component._member is not None
+    for number in range(4):
+        ends = running.component._member.log_ends(TopicPartition(prepared.topic("in"), number))
+        assert ends is not None
+        assert ends.position == 0
+        assert ends.end > 0
     hold.open.set()
     await until(lambda: prepared.copied(numbers(20)))
     await running.leave()

@@ -6,7 +6,7 @@ import pytest
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from tocsin.kafka import OTHERS, Fetching, KafkaSettings
-from tocsin.kafka.consume.member import GroupMember, Lease, Listener
+from tocsin.kafka.consume.member import GroupMember, Lease, Listener, MemberSpec
 from tocsin.testing import ManualClock
 
 
@@ -27,8 +27,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def member(fetching: Fetching) -> GroupMember:
-    return GroupMember(
-        settings=KafkaSettings(bootstrap_servers="nowhere.invalid:9092"),
+    spec = MemberSpec(
         group="tocsin.ledger.bulk",
         topics=["tocsin.status.bulk"],
         timeouts=OTHERS,
@@ -36,6 +35,7 @@ def member(fetching: Fetching) -> GroupMember:
         assignor=RoundRobinPartitionAssignor,
         fetching=fetching,
     )
+    return GroupMember(spec, settings=KafkaSettings(bootstrap_servers="nowhere.invalid:9092"))
 
 
 @pytest.mark.parametrize(

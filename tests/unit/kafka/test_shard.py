@@ -61,7 +61,7 @@ async def test_when_revoked_nothing_is_handed_out_any_more(shard):
     assert await shard.take() is None
 
 
-async def test_until_its_end_a_revoked_slot_may_commit_and_then_no_more(shard, committing):
+async def test_until_its_end_a_revoked_shard_may_commit_and_then_no_more(shard, committing):
     shard.revoke()
     await shard.commit({P: CommittedOffset(11)})
     await shard.transaction([], {P: CommittedOffset(12)})

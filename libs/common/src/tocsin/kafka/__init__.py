@@ -6,7 +6,7 @@
 | `produce` | `Publisher` (plain, idempotent) and transactions |
 | `tables` | `Replica` and `read_to_end`: topics that everybody reads whole |
 | `topics` | `Admin`: topics, their settings, and the start offsets of groups |
-| `client` | what is used of aiokafka beyond its public names, and questions about offsets |
+| `client` | connecting, what is used of aiokafka beyond its public names, and questions about offsets |
 | `lag` | what groups and producers show on /metrics |
 """
 

@@ -91,7 +91,7 @@ class ProducerBroken(KafkaFault):
 
 
 class OwnershipLost(KafkaFault):
-    """Fenced, expelled from the group, or given a new member id by it: others may own these partitions now.
+    """Fenced, or expelled from the group: others may own these partitions now.
 
     Commit nothing any more. The group of this lane is closed whole and joins anew.
     """

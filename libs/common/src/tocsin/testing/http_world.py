@@ -1,6 +1,7 @@
 """An HTTP server for tests of providers: reads requests whole, then answers, or misbehaves, as it is told."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from tocsin.testing.provider_suite import Behaviour
@@ -9,7 +10,7 @@ Response = tuple[int, dict[str, str], bytes]
 """Status, headers, body."""
 
 
-class HttpWorld:
+class HttpWorld(ABC):
     """Subclass it: `respond` checks a request as the API's documentation has it, and answers; `scripts` are its refusals.
 
     Counts what was `taken` in `respond`'s hands; `scripted`, when set, answers instead of `respond`.
@@ -33,9 +34,9 @@ class HttpWorld:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
+    @abstractmethod
     def respond(self, first: str, head: dict[str, str], body: bytes) -> Response:
         """Answer one request: its first line, its headers by lower-case name, its body."""
-        raise NotImplementedError
 
     def beside(self, _first: str, _head: dict[str, str], _body: bytes) -> Response | None:
         """Answer requests beside the point (for a token), whatever the behaviour; None: it is to the point."""

@@ -1,6 +1,5 @@
 """Offsets of groups and ends of logs, with the metadata that aiokafka's own `committed()` drops."""
 
-import asyncio
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.errors import KafkaError
 
 from tocsin.kafka.client.aiokafka_internals import high_watermarks, wait_for_metadata
+from tocsin.kafka.client.connecting import no_broker_answers, start_client
 from tocsin.kafka.errors import KafkaFault, OffsetMissing, TopicFault
 from tocsin.kafka.records import TopicPartition
 from tocsin.kafka.settings import KafkaSettings
@@ -67,14 +67,7 @@ async def connect_reader(settings: KafkaSettings) -> AIOKafkaConsumer:
         auto_offset_reset="none",
         isolation_level="read_committed",
     )
-    try:
-        await consumer.start()
-    except KafkaError as exc:
-        await consumer.stop()
-        raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
-    except asyncio.CancelledError:
-        await consumer.stop()
-        raise
+    await start_client(consumer)
     return consumer
 
 
@@ -136,7 +129,7 @@ async def wait_for_topics(settings: KafkaSettings, topics: Iterable[str], *, che
                 raise topic_missing(missing)
             return {topic: await offsets.partitions(topic) for topic in names}
         except KafkaError as exc:
-            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
+            raise no_broker_answers(exc) from exc
         finally:
             await offsets.close()
 

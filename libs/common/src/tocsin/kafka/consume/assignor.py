@@ -39,9 +39,8 @@ def share_shards(shards: int, held: Mapping[str, Iterable[int]]) -> dict[str, li
 class ShardClaim(msgspec.Struct, frozen=True):
     """What each member tells the leader: how many shards it counts, and which it held last."""
 
-    shards: int = msgspec.field(
-        name="slots"
-    )  # what members tell each other keeps its name: all would have to change at once
+    # What members tell each other keeps its name: all would have to change at once.
+    shards: int = msgspec.field(name="slots")
     held: list[int] = []
 
 

@@ -1,15 +1,14 @@
 """What consuming needs of a Kafka cluster. `KafkaCluster` is a real one; `tocsin.testing` has one in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 from tocsin.kafka.client.offsets import wait_for_topics
-from tocsin.kafka.consume.member import Assignor, Fetching, GroupMember, Lease, Member
+from tocsin.kafka.consume.member import GroupMember, Member, MemberSpec
 from tocsin.kafka.failpoints import Failpoints
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.transactional_producer import TransactionalProducer, Transactions
 from tocsin.kafka.settings import KafkaSettings
-from tocsin.runtime.bounds import GroupTimeouts
 from tocsin.runtime.health import Check
 
 
@@ -26,17 +25,8 @@ class Cluster(Protocol):
         meanwhile what is waited for."""
         ...
 
-    def member(
-        self,
-        *,
-        group: str,
-        topics: Sequence[str],
-        timeouts: GroupTimeouts,
-        lease: Lease,
-        assignor: Assignor,
-        fetching: Fetching,
-    ) -> Member:
-        """A member of ``group`` that has not joined yet; its good heartbeats renew ``lease``."""
+    def member(self, spec: MemberSpec) -> Member:
+        """A member that has not joined yet."""
         ...
 
     def transactions(
@@ -59,25 +49,8 @@ class KafkaCluster:
     async def wait_for_topics(self, topics: Iterable[str], *, check: Check) -> dict[str, int]:
         return await wait_for_topics(self._settings, topics, check=check)
 
-    def member(
-        self,
-        *,
-        group: str,
-        topics: Sequence[str],
-        timeouts: GroupTimeouts,
-        lease: Lease,
-        assignor: Assignor,
-        fetching: Fetching,
-    ) -> Member:
-        return GroupMember(
-            settings=self._settings,
-            group=group,
-            topics=topics,
-            timeouts=timeouts,
-            lease=lease,
-            assignor=assignor,
-            fetching=fetching,
-        )
+    def member(self, spec: MemberSpec) -> Member:
+        return GroupMember(spec, settings=self._settings)
 
     def transactions(
         self, *, transactional_id: str, group: str, limits: Limits, failpoints: Failpoints

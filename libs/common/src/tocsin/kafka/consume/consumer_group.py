@@ -29,7 +29,7 @@ from aiokafka.errors import KafkaError
 
 from tocsin.kafka.consume.cluster import Cluster
 from tocsin.kafka.consume.group_metrics import GroupMetrics
-from tocsin.kafka.consume.member import Fetching, Lease, Member, NoCommittedOffset, OffsetNotKept
+from tocsin.kafka.consume.member import Fetching, Lease, Member, MemberSpec, NoCommittedOffset, OffsetNotKept
 from tocsin.kafka.consume.ownership import Ownership
 from tocsin.kafka.consume.rejoins import Rejoins
 from tocsin.kafka.consume.shard import Assignment, Shard
@@ -118,10 +118,6 @@ class ConsumerGroup(Generic[S]):
             except Exception as error:  # noqa: BLE001 - also what a worker raised; its ending is chosen in one place
                 await self._end(error, stop)
 
-    async def close(self) -> None:
-        """Close what a cancelled `run` had no time to close."""
-        await self._close()
-
     # One membership, from joining to leaving
 
     def _begin(self) -> None:
@@ -140,11 +136,11 @@ class ConsumerGroup(Generic[S]):
         self._failure: BaseException | None = None
         self._leaving = False
         self._over = asyncio.Event()
-        """Set by the first failure, and when the member is about to leave."""
+        """Set by the first failure, when the member is about to leave, and when the run is cancelled."""
 
     async def _live(self, stop: asyncio.Event) -> None:
         self._begin()
-        self._member = self._cluster.member(
+        spec = MemberSpec(
             group=self._group,
             topics=self._topics,
             timeouts=self._timeouts,
@@ -152,21 +148,23 @@ class ConsumerGroup(Generic[S]):
             assignor=self._ownership.assignor,
             fetching=self._fetching,
         )
+        self._member = self._cluster.member(spec)
         polling = self._watched(self._join_and_poll(self._member), name=f"poll {self._group}")
         watching = self._watched(self._watch(), name=f"watch {self._group}")
         try:
             await first_of(stop.wait(), self._over.wait())
             self._leaving = True
             if self._failure is None:
-                await self._release()
+                await self._last_release()
             self._over.set()
             # It ends by itself at its next turn: a getmany that is cancelled leaves aiokafka in doubt. Only one that waits
             # for a rebalance to end is cancelled, for that may take long.
             await asyncio.wait([polling], timeout=2 * POLL_SECONDS)
         finally:
+            self._over.set()
             self._check.set_not_ready("stopped")
             await end_all([polling, watching])
-            await self._close()
+            await self.close()
         if self._failure is not None:
             raise self._failure
 
@@ -185,10 +183,6 @@ class ConsumerGroup(Generic[S]):
         if self._leaving or self._over.is_set():
             return
         member = self._joined
-        if self._ownership.exclusive and self._member_id not in (None, member.member_id):
-            raise OwnershipLost(
-                f"The group {self._group} gave this process a new member id: others may have had its shards."
-            )
         self._member_id = member.member_id
         self._lease.begin(member.generation)
         self._assignments += 1
@@ -217,6 +211,8 @@ class ConsumerGroup(Generic[S]):
             await beat
         finally:
             await end_all([beat])
+        if self._over.is_set():
+            return  # the membership ended meanwhile, and `close` releases what was acquired
         for shard in shards:
             member.seek({partition: position.offset for partition, position in shard.positions.items()})
         self._shards = {shard.number: shard for shard in shards}
@@ -275,9 +271,8 @@ class ConsumerGroup(Generic[S]):
         finally:
             for shard in self._shards.values():
                 shard.wake()
-        await asyncio.sleep(
-            0
-        )  # what aiokafka has fetched already is read without an await that lets workers run
+        # What aiokafka has fetched already is read without an await that lets workers run.
+        await asyncio.sleep(0)
 
     async def _get(
         self, partitions: Sequence[TopicPartition], *, seconds: float
@@ -304,16 +299,24 @@ class ConsumerGroup(Generic[S]):
         """The group takes everything back; it goes on without us once this returns."""
         await self._release()
 
+    async def _last_release(self) -> None:
+        """Release before leaving. A worker that fails meanwhile makes others fail or be late, so the membership ends with
+        the first failure and not with what this raises."""
+        try:
+            await self._release()
+        except Exception as error:  # noqa: BLE001 - the membership ends with it
+            self.failed(error)
+
     async def _release(self) -> None:
         """Stop taking, let what is in flight end and commit, drop what is buffered, let the shards go."""
         async with self._releasing:
             if self._failure is not None:
-                return  # another release of this membership has failed; `_close` does the rest
+                return  # another release of this membership has failed; `close` does the rest
             if self._acquiring is not None:
                 await end_all([self._acquiring])
             # From here to `revoke` is no await: `_watch` must not see shards held in between and say ready again.
             self._check.set_not_ready("rebalancing")
-            if self._ownership.exclusive and self._member_id not in (None, self._joined.member_id):
+            if self._ownership.exclusive and self._is_expelled():
                 self._lease.end()
                 raise OwnershipLost(
                     f"The group {self._group} expelled this process: it was silent for too long, or missed a rebalance."
@@ -324,6 +327,10 @@ class ConsumerGroup(Generic[S]):
                 await self._failpoints.reach("in_revoke")
             await self._drain()
             await self._let_go()
+
+    def _is_expelled(self) -> bool:
+        """Whether the group knows this member no more by the id under which it gave out the partitions."""
+        return self._member_id is not None and self._member_id != self._joined.member_id
 
     async def _drain(self) -> None:
         """Wait for the workers, for as long as one provider call may take and a little more."""
@@ -387,9 +394,9 @@ class ConsumerGroup(Generic[S]):
         task.add_done_callback(note)
         return task
 
-    async def _close(self) -> None:
-        """Nothing outlives its owner: end the workers, drop what is held without committing it, leave the group."""
-        self._over.set()
+    async def close(self) -> None:
+        """Nothing outlives its owner: end the workers, drop what is held without committing it, leave the group. Every
+        membership ends with it; called once more, it closes what a cancelled `run` had no time to close."""
         if self._acquiring is not None:
             await end_all([self._acquiring])
         for shard in self._shards.values():

@@ -1,8 +1,8 @@
 """How many records that cannot be read are too many, on topics that only Tocsin writes.
 
 The workers count them here (the router's pipeline, the dispatchers' shard delivery, the ledger's projected table);
-`ConsumerGroup` only carries out the ConsumptionStopped. One such record is set aside, and the next is read. Many mean that a broken release writes them, or reads them: consumption
-stops before everything is set aside.
+`ConsumerGroup` only carries out the ConsumptionStopped. One such record is set aside, and the next is read. Many mean that a
+broken release writes them, or reads them: consumption stops before everything is set aside.
 """
 
 from collections import deque

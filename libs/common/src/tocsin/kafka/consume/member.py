@@ -18,6 +18,7 @@ from tocsin.kafka.client.aiokafka_internals import (
     raise_errors,
     stop_consumer,
 )
+from tocsin.kafka.client.connecting import start_client
 from tocsin.kafka.client.offsets import CommittedOffset
 from tocsin.kafka.errors import KafkaFault, OwnershipLost
 from tocsin.kafka.lag import LogEnds
@@ -46,6 +47,61 @@ class Fetching:
     least_bytes: int = 1
     wait: float = 0.5
     partition_bytes: int = 1_048_576
+
+
+class Lease:
+    """How long this process may still call providers: now - the sending of the last good heartbeat of this generation < ``seconds``.
+
+    The sending counts, not the answer: the broker's own clock starts no earlier. Before the first good heartbeat of a
+    generation there is no lease. The clock runs on while a process is frozen.
+    """
+
+    def __init__(self, *, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._generation: int | None = None
+        self._sent: float | None = None
+
+    def begin(self, generation: int) -> None:
+        """An assignment of this generation is active; heartbeats of former ones count no more."""
+        self._generation = generation
+        self._sent = None
+
+    def end(self) -> None:
+        """The assignment is over, or this member was expelled."""
+        self._generation = None
+        self._sent = None
+
+    async def beat(self, send: Callable[[], Awaitable[bool]], generation: Callable[[], int]) -> bool:
+        """Send a heartbeat and note it when it is good: no error or REBALANCE_IN_PROGRESS, in this generation."""
+        sent, before = self._clock.monotonic(), generation()
+        good = await send()
+        if good and before == self._generation == generation():
+            self._sent = sent
+        return good
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last good heartbeat was sent; None before the first."""
+        return None if self._sent is None else self._clock.monotonic() - self._sent
+
+    def ok(self) -> bool:
+        """Whether this process may still act."""
+        age = self.age
+        return age is not None and age < self._seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemberSpec:
+    """What a member joins a group with. Its good heartbeats renew ``lease``; ``assignor`` (an object or a class) says who
+    gets what when this member is the leader."""
+
+    group: str
+    topics: Sequence[str]
+    timeouts: GroupTimeouts
+    lease: Lease
+    assignor: Assignor
+    fetching: Fetching
 
 
 class NoCommittedOffset(KafkaFault):
@@ -82,7 +138,7 @@ class Member(Protocol):
 
     @property
     def member_id(self) -> str:
-        """The group's name for this member; another one after it was expelled, or none."""
+        """The group's name for this member, once it has joined; another one after it was expelled, or none."""
         ...
 
     @property
@@ -129,78 +185,22 @@ class Member(Protocol):
         ...
 
 
-class Lease:
-    """How long this process may still call providers: now - the sending of the last good heartbeat of this generation < ``seconds``.
-
-    The sending counts, not the answer: the broker's own clock starts no earlier. Before the first good heartbeat of a
-    generation there is no lease. The clock runs on while a process is frozen.
-    """
-
-    def __init__(self, *, clock: Clock, seconds: float) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._generation: int | None = None
-        self._sent: float | None = None
-
-    def begin(self, generation: int) -> None:
-        """An assignment of this generation is active; heartbeats of former ones count no more."""
-        self._generation = generation
-        self._sent = None
-
-    def end(self) -> None:
-        """The assignment is over, or this member was expelled."""
-        self._generation = None
-        self._sent = None
-
-    async def beat(self, send: Callable[[], Awaitable[bool]], generation: Callable[[], int]) -> bool:
-        """Send a heartbeat and note it when it is good: no error or REBALANCE_IN_PROGRESS, in this generation."""
-        sent, before = self._clock.monotonic(), generation()
-        good = await send()
-        if good and before == self._generation == generation():
-            self._sent = sent
-        return good
-
-    @property
-    def age(self) -> float | None:
-        """Seconds since the last good heartbeat was sent; None before the first."""
-        return None if self._sent is None else self._clock.monotonic() - self._sent
-
-    def ok(self) -> bool:
-        """Whether this process may still act."""
-        age = self.age
-        return age is not None and age < self._seconds
-
-
 class GroupMember:
-    """A member on a real broker, with dynamic membership; ``assignor`` (an object or a class) says who gets what."""
+    """A member on a real broker, with dynamic membership."""
 
-    def __init__(
-        self,
-        *,
-        settings: KafkaSettings,
-        group: str,
-        topics: Sequence[str],
-        timeouts: GroupTimeouts,
-        lease: Lease,
-        assignor: Assignor,
-        fetching: Fetching,
-    ) -> None:
+    def __init__(self, spec: MemberSpec, *, settings: KafkaSettings) -> None:
+        self._spec = spec
         self._settings = settings
-        self._group = group
-        self._topics = list(topics)
-        self._timeouts = timeouts
-        self._lease = lease
-        self._assignor = assignor
-        self._fetching = fetching
         self._consumer: AIOKafkaConsumer | None = None
         self._membership: GroupStanding | None = None
 
     async def join(self, listener: Listener) -> None:
-        timeouts, fetching = self._timeouts, self._fetching
+        spec = self._spec
+        timeouts, fetching = spec.timeouts, spec.fetching
         consumer = AIOKafkaConsumer(
             **self._settings.client_options(),
-            group_id=self._group,
-            partition_assignment_strategy=(self._assignor,),
+            group_id=spec.group,
+            partition_assignment_strategy=(spec.assignor,),
             session_timeout_ms=round(timeouts.session_timeout * 1000),
             heartbeat_interval_ms=round(timeouts.heartbeat_interval * 1000),
             rebalance_timeout_ms=round(timeouts.rebalance_timeout * 1000),
@@ -215,14 +215,10 @@ class GroupMember:
             isolation_level="read_committed",
         )
         self._consumer = consumer
-        try:
-            await consumer.start()
-        except KafkaError as exc:
-            await consumer.stop()
-            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
+        await start_client(consumer)
         membership = self._membership = GroupStanding(consumer)
-        membership.watch_heartbeats(lambda send: self._lease.beat(send, lambda: membership.generation))
-        consumer.subscribe(self._topics, listener=_RebalanceListener(consumer, listener))
+        membership.watch_heartbeats(lambda send: spec.lease.beat(send, lambda: membership.generation))
+        consumer.subscribe(list(spec.topics), listener=_RebalanceListener(consumer, listener))
 
     async def leave(self) -> None:
         consumer, self._consumer = self._consumer, None
@@ -230,9 +226,9 @@ class GroupMember:
             return
         try:
             if not await stop_consumer(consumer, seconds=LEAVE):
-                log.warning("left the group without an answer", group=self._group)
+                log.warning("left the group without an answer", group=self._spec.group)
         except KafkaError as error:
-            log.warning("left the group with an error", group=self._group, reason=repr(error))
+            log.warning("left the group with an error", group=self._spec.group, reason=repr(error))
 
     @property
     def member_id(self) -> str:
@@ -285,7 +281,9 @@ class GroupMember:
             async with asyncio.timeout(COMMIT):
                 await self._joined[0].commit(offsets)
         except (KafkaError, TimeoutError) as exc:
-            raise OwnershipLost(f"The group {self._group} refused a commit of offsets: {exc!r}.") from exc
+            raise OwnershipLost(
+                f"The group {self._spec.group} refused a commit of offsets: {exc!r}."
+            ) from exc
 
     async def beat(self) -> None:
         await self._joined[1].beat()
@@ -303,7 +301,7 @@ class GroupMember:
     @property
     def _joined(self) -> tuple[AIOKafkaConsumer, GroupStanding]:
         if self._consumer is None or self._membership is None:
-            raise RuntimeError(f"This process is no member of group {self._group}")
+            raise RuntimeError(f"This process is no member of group {self._spec.group}")
         return self._consumer, self._membership
 
 

@@ -18,6 +18,7 @@ from tocsin.kafka.client.offsets import CommittedOffset, offset_missing
 from tocsin.kafka.consume.assignor import ShardAssignor, equal_count, shard_of
 from tocsin.kafka.consume.cluster import Cluster
 from tocsin.kafka.consume.member import Assignor
+from tocsin.kafka.consume.projection import ProjectionStore
 from tocsin.kafka.consume.shard import Assignment, FencedShard, Shard, StoredShard
 from tocsin.kafka.errors import ConsumptionStopped, OwnershipLost, PartitionsUnequal
 from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
@@ -163,7 +164,7 @@ class Fenced:
 class Plain:
     """One shard of everything this member was given; offsets are committed after the work, so that it may be done twice.
 
-    Partitions are given out by ``shards``, as in `Fenced`. All members of a group must use the same assignor, and members of
+    Partitions are given out by ``shards``, as in `Fenced`, so all topics have the same number of partitions. All members of a group must use the same assignor, and members of
     the release before use this one: with another, a rolling update could not finish.
     """
 
@@ -176,8 +177,8 @@ class Plain:
     def refusal(self) -> PartitionsUnequal | None:
         return self.assignor.refusal
 
-    def check(self, group: str, counts: Mapping[str, int]) -> None:
-        """Any counts do."""
+    def check(self, group: str, counts: Mapping[str, int]) -> None:  # noqa: ARG002 - the sentence names the topics
+        equal_count(counts)
 
     async def acquire(self, assignment: Assignment) -> list[Shard]:
         if not assignment.partitions:
@@ -192,14 +193,6 @@ class Plain:
         """Nothing was opened."""
 
 
-class LoadsPositions(Protocol):
-    """What of a `ProjectionStore` is used here."""
-
-    async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The positions held for these partitions; a partition it has never seen is left out."""
-        ...
-
-
 class StoredPositions:
     """One shard of everything this member was given. Reading begins where ``store`` says, and where it says nothing, at the
     group's committed offset. Of two owners the store refuses the one that does not know its newest position."""
@@ -208,7 +201,7 @@ class StoredPositions:
     assignor: Assignor = RoundRobinPartitionAssignor
     refusal = None
 
-    def __init__(self, store: LoadsPositions) -> None:
+    def __init__(self, store: ProjectionStore) -> None:
         self._store = store
 
     def check(self, group: str, counts: Mapping[str, int]) -> None:

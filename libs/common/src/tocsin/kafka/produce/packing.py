@@ -73,12 +73,14 @@ def pack(
         partition = TopicPartition(record.topic, number)
         batches = open_batches[partition]
         most = min(BATCH_BYTES, limits.of(record.topic))
-        if not batches or batches[-1].size + record.size - BATCH_OVERHEAD > most:
+        added = record.size - BATCH_OVERHEAD
+        if not batches or batches[-1].size + added > most:
             batches.append(Packed(partition, new_builder()))
         if not _append(batches[-1], index, record):
             batches.append(Packed(partition, new_builder()))
             if not _append(batches[-1], index, record):
                 raise RecordTooLarge(topic=record.topic, size=record.size, limit=most)
+        batches[-1].size += added
     packed = [batch for turn in zip_longest(*open_batches.values()) for batch in turn if batch is not None]
     for batch in packed:
         batch.builder.close()
@@ -92,7 +94,6 @@ def _append(batch: Packed, index: int, record: ProducerRecord) -> bool:
     if added is None:
         return False
     batch.indexes.append(index)
-    batch.size += record.size - BATCH_OVERHEAD
     return True
 
 

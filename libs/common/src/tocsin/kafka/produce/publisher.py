@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from tocsin.kafka.client.aiokafka_internals import keep_batches_for_ever, sender_ended, stop_producer
+from tocsin.kafka.client.connecting import start_client
 from tocsin.kafka.errors import KafkaFault, NotStored, Overloaded, ProducerBroken
 from tocsin.kafka.lag import ProducedRecords
 from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
@@ -65,7 +66,7 @@ class Publisher:
         self._held = 0
         self._producer: AIOKafkaProducer | None = None
         self._partitions: Partitions | None = None
-        self._broken: asyncio.Event = asyncio.Event()
+        self._broken = asyncio.Event()
         self._fault: BaseException | None = None
 
     async def open(self) -> None:
@@ -85,7 +86,8 @@ class Publisher:
                 self._broken.set()
             if self._broken.is_set():
                 self._check.set_not_ready("the producer is broken")
-                msg = f"The {self.name} can send no more: {self._fault!r}."
+                why = "its sender has ended" if self._fault is None else repr(self._fault)
+                msg = f"The {self.name} can send no more: {why}."
                 raise ProducerBroken(msg) from self._fault
 
     async def close(self) -> None:
@@ -145,14 +147,7 @@ class Publisher:
             request_timeout_ms=round(REQUEST_SECONDS * 1000),
         )
         keep_batches_for_ever(producer)
-        try:
-            await producer.start()
-        except KafkaError as exc:
-            await producer.stop()
-            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
-        except asyncio.CancelledError:
-            await producer.stop()
-            raise
+        await start_client(producer)
         return producer
 
     async def _send(

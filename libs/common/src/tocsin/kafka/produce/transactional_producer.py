@@ -87,7 +87,7 @@ class TransactionalProducer:
         )
         self._producer = producer
         self._partitions = Partitions(producer.partitions_for)
-        self._be_quick()
+        self._be_quick(producer)
         try:
             await producer.start()
         except KafkaError as exc:
@@ -130,7 +130,7 @@ class TransactionalProducer:
         if producer is None or partitions is None:
             msg = f"The producer of {self._id} is not open."
             raise TransactionFailed(msg)
-        self._be_quick()
+        self._be_quick(producer)
         placed = await partitions.place(outgoing)
         batches = pack(placed, new_builder=producer.create_batch, limits=self._limits)
         await producer.begin_transaction()
@@ -159,11 +159,8 @@ class TransactionalProducer:
         metrics.transactions.labels(*self._labels, "failed").inc()
         return TransactionFailed(what)
 
-    def _be_quick(self) -> None:
+    def _be_quick(self, producer: AIOKafkaProducer) -> None:
         """Repeat at once what the broker is not ready for yet; after a while, as patiently as aiokafka does."""
-        producer = self._producer
-        if producer is None:
-            return
         if self._patience is not None:
             self._patience.cancel()
         set_retry_wait(producer, QUICK_RETRY)

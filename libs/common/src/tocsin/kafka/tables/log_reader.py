@@ -9,8 +9,9 @@ from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from tocsin.kafka.client.aiokafka_internals import high_watermarks, position_now, wait_for_metadata
+from tocsin.kafka.client.connecting import no_broker_answers
 from tocsin.kafka.client.offsets import connect_reader, topic_missing
-from tocsin.kafka.errors import KafkaFault, NotReadToEnd, OffsetMissing
+from tocsin.kafka.errors import NotReadToEnd, OffsetMissing
 from tocsin.kafka.records import ConsumerRecord, TopicPartition, from_consumer
 from tocsin.kafka.settings import KafkaSettings
 
@@ -37,23 +38,16 @@ class LogReader:
         self._consumer: AIOKafkaConsumer | None = None
 
     async def open(self) -> None:
-        """Connect and take position. KafkaFault when no broker answers, TopicFault when there is no such topic."""
+        """Connect and take position. KafkaFault when no broker answers, TopicFault when there is no such topic; after any
+        error, and when cancelled, it is closed."""
         consumer = self._consumer = await connect_reader(self._settings)
         try:
-            if self._topic not in await consumer.topics():
-                raise topic_missing([self._topic])
-            numbers = self._numbers
-            if numbers is None:
-                numbers = range(await wait_for_metadata(consumer, self._topic))
-            self._partitions = [TopicPartition(self._topic, number) for number in numbers]
-            consumer.assign([AioTopicPartition(*partition) for partition in self._partitions])
-            await self._take_position(self._partitions)
-        except KafkaFault:
+            await self._take_partitions(consumer)
+        except BaseException as error:
             await self.close()
+            if isinstance(error, KafkaError):
+                raise no_broker_answers(error) from error
             raise
-        except KafkaError as exc:
-            await self.close()
-            raise KafkaFault(f"No Kafka broker answers: {exc}.") from exc
 
     async def close(self) -> None:
         """Disconnect."""
@@ -90,11 +84,20 @@ class LogReader:
             partitions = [TopicPartition(*partition) for partition in exc.args[0]]
             if self._start is not None:
                 raise _not_kept(partitions) from exc
-            await self._take_position(
-                partitions
-            )  # the log's beginning moved on between our look and our read
+            # The log's beginning moved on between our look and our read.
+            await self._take_position(partitions)
             return []
         return [[from_consumer(record) for record in records] for records in by_partition.values()]
+
+    async def _take_partitions(self, consumer: AIOKafkaConsumer) -> None:
+        if self._topic not in await consumer.topics():
+            raise topic_missing([self._topic])
+        numbers = self._numbers
+        if numbers is None:
+            numbers = range(await wait_for_metadata(consumer, self._topic))
+        self._partitions = [TopicPartition(self._topic, number) for number in numbers]
+        consumer.assign([AioTopicPartition(*partition) for partition in self._partitions])
+        await self._take_position(self._partitions)
 
     async def _take_position(self, partitions: list[TopicPartition]) -> None:
         places = [AioTopicPartition(*partition) for partition in partitions]

@@ -84,11 +84,7 @@ class Replica:
 
     async def _connect(self) -> LogReader:
         reader = LogReader(settings=self._settings, topic=self._topic, partitions=self._partitions)
-        try:
-            await reader.open()
-        except asyncio.CancelledError:
-            await reader.close()
-            raise
+        await reader.open()
         return reader
 
     def _take(self, records: list[ConsumerRecord]) -> None:

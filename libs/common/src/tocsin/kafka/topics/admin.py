@@ -11,6 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from tocsin.kafka.client.aiokafka_internals import committed_with_metadata
+from tocsin.kafka.client.connecting import no_broker_answers, start_client
 from tocsin.kafka.client.offsets import Offsets, read_back_metadata
 from tocsin.kafka.errors import GroupAtWork, KafkaFault
 from tocsin.kafka.records import TopicPartition
@@ -35,7 +36,11 @@ class Admin:
         await self._offsets.open()
         client = AIOKafkaAdminClient(**self._settings.client_options())
         self._client = client
-        await client.start()
+        try:
+            await client.start()
+        except KafkaError as exc:
+            await self.close()
+            raise no_broker_answers(exc) from exc
 
     async def close(self) -> None:
         """Disconnect."""
@@ -211,7 +216,7 @@ class Admin:
             enable_auto_commit=False,
             auto_offset_reset="none",
         )
-        await consumer.start()
+        await start_client(consumer)
         return consumer
 
     @property

@@ -6,8 +6,8 @@
 | `group` | consumer groups: members, generations, assignments, committed offsets |
 | `cluster` | `MemoryCluster`, and the clients it makes: transactions, `MemoryPublisher`, `MemoryOffsets` |
 
-`ClusterSuite` (`tocsin.testing.cluster_suite`) holds it and the real broker to the same behaviour. What it has not: time. No
-session, no request and no transaction ever times out, and nothing is deleted; a test says `MemoryGroup.expel` instead.
+`ClusterSuite` (`tocsin.testing.cluster_suite`) holds it and the real broker to the same behaviour. No session
+and no transaction ever times out here, and nothing is deleted; a test says `MemoryGroup.expel` instead.
 """
 
 from tocsin.testing.kafka.cluster import MemoryCluster, MemoryOffsets, MemoryPublisher

@@ -10,8 +10,6 @@ from tocsin.kafka import (
     CommittedOffset,
     ConsumerRecord,
     Failpoints,
-    Fetching,
-    GroupTimeouts,
     Limits,
     NotStored,
     ProducerRecord,
@@ -20,7 +18,7 @@ from tocsin.kafka import (
     TransactionFailed,
 )
 from tocsin.kafka.client.offsets import topic_missing
-from tocsin.kafka.consume.member import Assignor, Lease
+from tocsin.kafka.consume.member import MemberSpec
 from tocsin.kafka.produce.transactional_producer import Transactions
 from tocsin.runtime import Check, Clock, SystemClock
 from tocsin.testing.kafka.group import MemoryGroup, MemoryMember
@@ -69,19 +67,8 @@ class MemoryCluster(Cluster):
             await self.logs.changed()
         return {name: len(self.logs.of(name)) for name in names}
 
-    def member(
-        self,
-        *,
-        group: str,
-        topics: Sequence[str],
-        timeouts: GroupTimeouts,
-        lease: Lease,
-        assignor: Assignor,
-        fetching: Fetching,  # noqa: ARG002 - records do not gather here
-    ) -> MemoryMember:
-        return MemoryMember(
-            self.group(group), self.logs, topics=topics, timeouts=timeouts, lease=lease, assignor=assignor
-        )
+    def member(self, spec: MemberSpec) -> MemoryMember:
+        return MemoryMember(spec, group=self.group(spec.group), logs=self.logs)
 
     def transactions(
         self, *, transactional_id: str, group: str, limits: Limits, failpoints: Failpoints = NO_FAILPOINTS

@@ -5,12 +5,11 @@ import contextlib
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 
-from tocsin.kafka import CommittedOffset, ConsumerRecord, GroupTimeouts, OwnershipLost, TopicPartition
+from tocsin.kafka import CommittedOffset, ConsumerRecord, OwnershipLost, TopicPartition
 from tocsin.kafka.consume.member import (
-    Assignor,
-    Lease,
     Listener,
     Member,
+    MemberSpec,
     NoCommittedOffset,
     OffsetNotKept,
 )
@@ -58,16 +57,17 @@ class MemoryGroup:
         leader = next(iter(self.members.values()))
         try:
             metadata = {
-                name: member.assignor.metadata(member.topics) for name, member in self.members.items()
+                name: member.spec.assignor.metadata(member.spec.topics)
+                for name, member in self.members.items()
             }
-            assignments = leader.assignor.assign(self._logs, metadata)
+            assignments = leader.spec.assignor.assign(self._logs, metadata)
         except Exception as error:  # noqa: BLE001 - the leader raises it from its next poll
             leader.error = error
             return
         self.generation += 1
         joining, self._joining = self._joining, {}
         for member_id, member in self.members.items():
-            member.assignor.on_assignment(assignments[member_id])
+            member.spec.assignor.on_assignment(assignments[member_id])
             given = assignments[member_id].assignment
             partitions = frozenset(
                 TopicPartition(topic, number) for topic, numbers in given for number in numbers
@@ -78,30 +78,19 @@ class MemoryGroup:
 
 
 class MemoryMember(Member):
-    """`tocsin.kafka`'s `Member`, of a `MemoryGroup`. Heartbeats are sent by the machine's clock; ``lease`` counts by its own."""
+    """`tocsin.kafka`'s `Member`, of a `MemoryGroup`. Heartbeats are sent by the machine's clock; the lease counts by its own.
+    Records are not waited for as `Fetching` says."""
 
     member_id = ""
     generation = -1
 
-    def __init__(
-        self,
-        group: MemoryGroup,
-        logs: Logs,
-        *,
-        topics: Sequence[str],
-        timeouts: GroupTimeouts,
-        lease: Lease,
-        assignor: Assignor,
-    ) -> None:
-        self.topics = list(topics)
-        self.assignor = assignor
+    def __init__(self, spec: MemberSpec, *, group: MemoryGroup, logs: Logs) -> None:
+        self.spec = spec
         self.called = asyncio.Event()
         """Set when the group wants the member to join again."""
         self.error: Exception | None = None
         self._group = group
         self._logs = logs
-        self._timeouts = timeouts
-        self._lease = lease
         self._positions: dict[TopicPartition, int] = {}
         self._nowhere: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
@@ -198,7 +187,7 @@ class MemoryMember(Member):
         self._group.committed |= positions
 
     async def beat(self) -> None:
-        await self._lease.beat(self._heartbeat, lambda: self.generation)
+        await self.spec.lease.beat(self._heartbeat, lambda: self.generation)
 
     async def _heartbeat(self) -> bool:
         """One that was expelled hears of it, and has to join under another id."""
@@ -215,7 +204,7 @@ class MemoryMember(Member):
     async def _send_heartbeats(self) -> None:
         while True:
             await self.beat()
-            await asyncio.sleep(self._timeouts.heartbeat_interval)
+            await asyncio.sleep(self.spec.timeouts.heartbeat_interval)
 
     def log_ends(self, partition: TopicPartition) -> LogEnds | None:
         if partition not in self._positions:
