@@ -31,16 +31,22 @@ async def test_an_audience_is_fanned_out_in_chunks(worker):
     assert rounds == 3
 
 
-async def test_chunks_are_bounded_in_bytes_and_shared_by_a_batch(worker):
+async def test_chunks_are_bounded_in_bytes(worker):
     name = "x" * 200_000
-    records = [worker.request(*(f"r{n}" for n in range(40)), data={"name": name}) for _ in range(1)]
-    written = await worker.route(*records)
+    written = await worker.route(worker.request(*(f"r{n}" for n in range(40)), data={"name": name}))
     size = sum(len(one.value) for one in written.of(worker.topics.intents(Lane.TRANSACTIONAL)))
     assert size < 4 * 1024 * 1024 + 2 * len(name) + 10_000
     assert isinstance(written.intents()[-1], Continuation)
-    many = [worker.event(id=f"m{n}", partition=0, key=b"x", type="com.shop.shipped") for n in range(3)]
-    wide = [worker.request(*(f"w{m}-{n}" for n in range(600))) for m in range(1)]
-    assert len((await worker.route(*many, *wide)).intents()) <= 1003
+
+
+async def test_the_events_of_a_batch_share_one_budget(worker):
+    wide = [worker.request(*(f"w{m}-{n}" for n in range(600)), event_id=f"w{m}") for m in range(3)]
+    one = worker.request("r1", event_id="r1", partition=0)
+    *intents, second, third, last = (await worker.route(*wide, one)).intents()
+    assert {type(intent) for intent in intents} == {Intent}
+    assert len(intents) == 1000
+    assert [(rest.event.id, rest.cursor) for rest in (second, third)] == [("w1", 400), ("w2", 0)]
+    assert last.recipient == "r1"  # only one: it is written without a budget
 
 
 @pytest.mark.parametrize(

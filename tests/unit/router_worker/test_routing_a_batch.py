@@ -83,7 +83,8 @@ async def test_a_slower_lane_gets_the_intents(worker, workflow):
 async def test_a_producer_may_ask_for_a_slower_lane_but_not_a_faster(worker):
     slower = await worker.route(worker.request("ann", lane="bulk"))
     assert len(slower.intents(Lane.BULK)) == 1
-    faster = await worker.route(worker.request("ann", "bob", lane="critical"))
+    faster = await worker.route(worker.request("ann", "bob", event_id="e2", lane="critical"))
+    assert [intent.lane for intent in faster.intents()] == [Lane.TRANSACTIONAL] * 2
     assert faster.intents(Lane.CRITICAL) == []
 
 
