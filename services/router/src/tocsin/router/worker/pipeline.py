@@ -95,10 +95,7 @@ class Router:
             parsed.append((record, parse(record, context)))
             if context.loop_slice.due:
                 await context.loop_slice.let_go()
-        traced: list[str | None] = []
-        if tracing_on():
-            traceparents = [_trace_of(item) for _, item in parsed]
-            traced = [traceparent for traceparent in traceparents if recording(traceparent)]
+        traced = _sampled_traces(item for _, item in parsed)
         began = self._stage_ended("read", began, traced)
 
         items = await dedupe(parsed, self._claims, context)
@@ -161,6 +158,13 @@ async def _collected(records: Iterator[ProducerRecord], loop_slice: LoopSlice) -
         if loop_slice.due:
             await loop_slice.let_go()
     return collected
+
+
+def _sampled_traces(items: Iterable[ParsedRecord]) -> list[str | None]:
+    """The traceparents under which spans are recorded here; of next to all batches, none."""
+    if not tracing_on():
+        return []
+    return [traceparent for item in items if recording(traceparent := _trace_of(item))]
 
 
 def _trace_of(item: ParsedRecord) -> str | None:
