@@ -20,11 +20,11 @@ from tocsin.contracts.directory import ApiKeyRecord, Scope
 from tocsin.contracts.topics import Topics
 from tocsin.database import DatabaseSettings, create_engine
 from tocsin.dev import create_database, drop_database
-from tocsin.kafka import Admin, KafkaSettings, Replica, TopicSpec, read_to_end
+from tocsin.kafka import Admin, KafkaSettings, TopicSpec, read_to_end
 from tocsin.router.api import create_app
 from tocsin.router.relay import Relay
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
-from tocsin.runtime import Health
+from tocsin.runtime import Component, Health
 from tocsin.testing import ManualClock
 from tocsin.testing.until import until
 from tocsin.web import KeyTable, new_key
@@ -175,7 +175,7 @@ def relay(engine: AsyncEngine, kafka: KafkaSettings) -> Relay:
 
 
 @asynccontextmanager
-async def running(component: Relay | Replica) -> AsyncIterator[None]:
+async def running(component: Component) -> AsyncIterator[None]:
     """The component's life, as a service would live it."""
     stop = asyncio.Event()
     await component.open()

@@ -1,5 +1,7 @@
 """Whichever router publishes and whatever fails meanwhile: no change is lost, and none waits unseen."""
 
+from functools import partial
+
 import httpx
 import pytest
 from prometheus_client import REGISTRY
@@ -9,8 +11,8 @@ from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import TenantRecord
 from tocsin.contracts.topics import Topics
 from tocsin.kafka import KafkaSettings, Limits, TransactionalProducer
-from tocsin.router.relay import Relay, hold_lock, session
-from tocsin.runtime import Health
+from tocsin.router.relay import Relay, hold_lock, session, watch_outbox
+from tocsin.runtime import FunctionComponent, Health
 from tocsin.testing.until import until
 
 from .conftest import Directory, published, running, state
@@ -99,10 +101,11 @@ async def test_how_long_changes_wait_is_told_by_a_router_that_cannot_publish(
     async def nothing() -> bool:
         return waiting("age_seconds") == waiting("rows") == 0
 
+    watch = FunctionComponent(name="outbox watch", run=partial(watch_outbox, engine, "router"))
     async with session(engine) as other:
         assert await hold_lock(other)
-        async with other.begin(), running(relay):
+        async with other.begin(), running(relay), running(watch):
             await other.exec_driver_sql("SELECT 1")
             await until(an_hour)
-    async with running(relay):
+    async with running(relay), running(watch):
         await until(nothing)
