@@ -1,10 +1,12 @@
-"""A migrated directory on a real PostgreSQL, its API through httpx, and callers with keys."""
+"""A migrated directory on a real PostgreSQL, its API through httpx, callers with keys, and the relay that publishes it."""
 
+import asyncio
 import os
 import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +17,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.contracts.directory import ApiKeyRecord, Scope
+from tocsin.contracts.topics import Topics
 from tocsin.database import DatabaseSettings, create_engine
 from tocsin.dev import create_database, drop_database
+from tocsin.kafka import Admin, KafkaSettings, TopicSpec, read_to_end
 from tocsin.router.api import create_app
+from tocsin.router.relay import Relay
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
+from tocsin.runtime import Component, Health
 from tocsin.testing import ManualClock
+from tocsin.testing.until import until
 from tocsin.web import KeyTable, new_key
 
 ALL: tuple[Scope, ...] = ("send", "read", "manage", "operate")
@@ -137,3 +144,91 @@ async def acme(caller: Caller) -> httpx.AsyncClient:
 async def other(caller: Caller) -> httpx.AsyncClient:
     """A key of another tenant with every scope."""
     return await caller("other")
+
+
+@pytest.fixture
+async def kafka(kafka_server: str, topic_prefix: str) -> KafkaSettings:
+    """A broker that has the two topics under a prefix of their own."""
+    settings = KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix)
+    topics = Topics(topic_prefix)
+    admin = Admin(settings=settings)
+    await admin.open()
+    try:
+        specs = [
+            TopicSpec(name=name, partitions=1, cleanup="compact", max_message_bytes=2**21)
+            for name in (topics.directory, topics.stops)
+        ]
+        await admin.apply(await admin.plan(specs))
+    finally:
+        await admin.close()
+    return settings
+
+
+@pytest.fixture
+def topics(kafka: KafkaSettings) -> Topics:
+    return Topics(kafka.topic_prefix)
+
+
+@pytest.fixture
+def relay(engine: AsyncEngine, kafka: KafkaSettings) -> Relay:
+    return Relay(engine=engine, settings=kafka, health=Health(service="router"))
+
+
+@asynccontextmanager
+async def running(component: Component) -> AsyncIterator[None]:
+    """The component's life, as a service would live it."""
+    stop = asyncio.Event()
+    await component.open()
+    task = asyncio.create_task(component.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+        await component.close()
+
+
+async def published(directory: Directory) -> None:
+    """Wait until nothing is left to publish."""
+
+    async def empty() -> bool:
+        return await directory.rows("SELECT 1 FROM directory.outbox LIMIT 1") == []
+
+    await until(empty)
+
+
+async def state(kafka: KafkaSettings, topic: str) -> dict[str, bytes]:
+    """What compaction leaves: the last value of each key, without tombstones."""
+    held: dict[str, bytes] = {}
+    async for records in read_to_end(settings=kafka, topic=topic, deadline=30):
+        for record in records:
+            assert record.key is not None
+            if record.value is None:
+                held.pop(record.key.decode(), None)
+            else:
+                held[record.key.decode()] = record.value
+    return held
+
+
+FLOW: dict[str, Any] = {
+    "category": "orders",
+    "channels": ["email", "sms"],
+    "lane": "critical",
+    "event_types": ["com.shop.order.shipped"],
+    "recipients": "data.customer",
+    "data_schema": {"type": "object"},
+}
+
+
+async def fill(client: httpx.AsyncClient) -> str:
+    """One of each, and a recipient who lost an address; returns a key's id."""
+    await client.put("/v1/tenant", json={"name": "Acme", "senders": {"email": {"address": "a@example.com"}}})
+    await client.put("/v1/categories/orders", json={"name": "Orders", "ttl_seconds": 60})
+    await client.put("/v1/workflows/shipped", json=FLOW)
+    parts = {"parts": {"body": "Hallo"}, "publish": True}
+    await client.put("/v1/workflows/shipped/templates/sms/de", json=parts)
+    await client.put("/v1/workflows/shipped/templates/sms/en", json={"parts": {"body": "Not published"}})
+    await client.put("/v1/recipients/a%2Fb", json={"email": "a@example.com"})
+    await client.put("/v1/recipients/a%2Fb", json={})
+    made = await client.post("/v1/api-keys", json={"scopes": ["send"], "mode": "test", "name": "shop"})
+    return str(made.json()["id"])

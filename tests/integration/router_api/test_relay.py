@@ -1,9 +1,6 @@
-"""The relay on a real broker: the topics become what the database holds, whoever publishes and whatever fails meanwhile."""
+"""The relay on a real broker: the topics become what the database holds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx
 import pytest
@@ -23,121 +20,17 @@ from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.stops import RecipientVersion
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import (
-    Admin,
-    KafkaSettings,
-    Limits,
-    ProducerRecord,
-    Replica,
-    TopicSpec,
-    TransactionalProducer,
-    read_to_end,
-)
+from tocsin.kafka import KafkaSettings, Limits, ProducerRecord, Replica, TransactionalProducer, read_to_end
 from tocsin.router.changes import note_changed
 from tocsin.router.commands import directory as directory_command
-from tocsin.router.relay import Relay, hold_lock, session
+from tocsin.router.relay import Relay
 from tocsin.runtime import Health
+from tocsin.testing.until import until
 from tocsin.web import KeyTable, Problem
 
-from .conftest import Directory
+from .conftest import FLOW, Directory, fill, published, running, state
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
-
-
-@pytest.fixture
-async def kafka(kafka_server: str, topic_prefix: str) -> KafkaSettings:
-    """A broker that has the two topics under a prefix of their own."""
-    settings = KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix)
-    topics = Topics(topic_prefix)
-    admin = Admin(settings=settings)
-    await admin.open()
-    try:
-        specs = [
-            TopicSpec(name=name, partitions=1, cleanup="compact", max_message_bytes=2**21)
-            for name in (topics.directory, topics.stops)
-        ]
-        await admin.apply(await admin.plan(specs))
-    finally:
-        await admin.close()
-    return settings
-
-
-@pytest.fixture
-def topics(kafka: KafkaSettings) -> Topics:
-    return Topics(kafka.topic_prefix)
-
-
-@asynccontextmanager
-async def running(component: Relay | Replica) -> AsyncIterator[None]:
-    """The component's life, as a service would live it."""
-    stop = asyncio.Event()
-    await component.open()
-    task = asyncio.create_task(component.run(stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
-        await component.close()
-
-
-@pytest.fixture
-def relay(engine: AsyncEngine, kafka: KafkaSettings) -> Relay:
-    return Relay(engine=engine, settings=kafka, health=Health(service="router"))
-
-
-async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(0.05)
-
-
-async def published(directory: Directory) -> None:
-    """Wait until nothing is left to publish."""
-
-    async def empty() -> bool:
-        return await directory.rows("SELECT 1 FROM directory.outbox LIMIT 1") == []
-
-    await until(empty)
-
-
-async def state(kafka: KafkaSettings, topic: str) -> dict[str, bytes]:
-    """What compaction leaves: the last value of each key, without tombstones."""
-    held: dict[str, bytes] = {}
-    async for records in read_to_end(settings=kafka, topic=topic, deadline=30):
-        for record in records:
-            assert record.key is not None
-            if record.value is None:
-                held.pop(record.key.decode(), None)
-            else:
-                held[record.key.decode()] = record.value
-    return held
-
-
-FLOW: dict[str, Any] = {
-    "category": "orders",
-    "channels": ["email", "sms"],
-    "lane": "critical",
-    "event_types": ["com.shop.order.shipped"],
-    "recipients": "data.customer",
-    "data_schema": {"type": "object"},
-}
-
-
-async def fill(client: httpx.AsyncClient) -> str:
-    """One of each, and a recipient who lost an address; returns a key's id."""
-    await client.put("/v1/tenant", json={"name": "Acme", "senders": {"email": {"address": "a@example.com"}}})
-    await client.put("/v1/categories/orders", json={"name": "Orders", "ttl_seconds": 60})
-    await client.put("/v1/workflows/shipped", json=FLOW)
-    parts = {"parts": {"body": "Hallo"}, "publish": True}
-    await client.put("/v1/workflows/shipped/templates/sms/de", json=parts)
-    await client.put("/v1/workflows/shipped/templates/sms/en", json={"parts": {"body": "Not published"}})
-    await client.put("/v1/recipients/a%2Fb", json={"email": "a@example.com"})
-    await client.put("/v1/recipients/a%2Fb", json={})
-    made = await client.post("/v1/api-keys", json={"scopes": ["send"], "mode": "test", "name": "shop"})
-    return str(made.json()["id"])
 
 
 async def test_every_kind_of_entity_is_published_as_it_stands(
@@ -242,37 +135,6 @@ async def test_a_change_that_becomes_visible_late_is_published_late(
     assert set(await state(kafka, topics.directory)) == {"tenant/quick", "tenant/slow"}
 
 
-async def test_another_router_takes_over_when_the_first_ends(
-    acme: httpx.AsyncClient, engine: AsyncEngine, directory: Directory, kafka: KafkaSettings, topics: Topics
-) -> None:
-    first, second = (Relay(engine=engine, settings=kafka, health=Health(service="router")) for _ in range(2))
-    async with running(second):
-        async with running(first):
-            await acme.put("/v1/tenant", json={"name": "one"})
-            await published(directory)
-        await acme.put("/v1/tenant", json={"name": "two"})
-        await published(directory)
-    (tenant,) = (await state(kafka, topics.directory)).values()
-    assert decode_directory(tenant) == TenantRecord(tenant="acme", name="two")
-
-
-async def test_a_fenced_relay_publishes_again_and_loses_nothing(
-    acme: httpx.AsyncClient, directory: Directory, relay: Relay, kafka: KafkaSettings, topics: Topics
-) -> None:
-    async with running(relay):
-        await acme.put("/v1/tenant", json={"name": "one"})
-        await published(directory)
-        usurper = TransactionalProducer(
-            settings=kafka, transactional_id=Topics(kafka.topic_prefix).relay, group="test", limits=Limits({})
-        )
-        await usurper.open()
-        await usurper.close()
-        await acme.put("/v1/tenant", json={"name": "two"})
-        await published(directory)
-    (tenant,) = (await state(kafka, topics.directory)).values()
-    assert decode_directory(tenant) == TenantRecord(tenant="acme", name="two")
-
-
 async def test_republish_makes_the_topics_equal_the_database(
     *,
     acme: httpx.AsyncClient,
@@ -322,23 +184,6 @@ async def _spoil(kafka: KafkaSettings, topics: Topics) -> None:
         )
     finally:
         await spoiling.close()
-
-
-async def test_a_lost_connection_loses_no_change(
-    acme: httpx.AsyncClient, directory: Directory, relay: Relay, kafka: KafkaSettings, topics: Topics
-) -> None:
-    async with running(relay):
-        await acme.put("/v1/tenant", json={"name": "one"})
-        await published(directory)
-        ended = await directory.rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = "
-            "(SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
-        assert ended == [(True,)]
-        await acme.put("/v1/tenant", json={"name": "two"})
-        await published(directory)
-    (tenant,) = (await state(kafka, topics.directory)).values()
-    assert decode_directory(tenant) == TenantRecord(tenant="acme", name="two")
 
 
 async def test_what_is_too_large_holds_up_nothing(
@@ -399,45 +244,3 @@ async def test_what_takes_rights_away_is_published_before_what_was_changed_earli
     ]
     assert order[0] == b"api_key"
     assert order[1:] == [b"tenant", b"category", b"workflow", b"template"]
-
-
-async def test_a_relay_that_stands_still_does_not_keep_the_lock(
-    *,
-    acme: httpx.AsyncClient,
-    engine: AsyncEngine,
-    directory: Directory,
-    relay: Relay,
-    kafka: KafkaSettings,
-    topics: Topics,
-) -> None:
-    async with session(engine) as frozen:  # as when its process is stopped, or its host lost, from here on
-        assert await hold_lock(frozen)
-        await acme.put("/v1/tenant", json={"name": "one"})
-        async with running(relay):
-            await published(directory)
-    (tenant,) = (await state(kafka, topics.directory)).values()
-    assert decode_directory(tenant) == TenantRecord(tenant="acme", name="one")
-
-
-async def test_how_long_changes_wait_is_told_by_a_router_that_cannot_publish(
-    acme: httpx.AsyncClient, engine: AsyncEngine, directory: Directory, relay: Relay, kafka: KafkaSettings
-) -> None:
-    await acme.put("/v1/tenant", json={"name": "one"})
-    await directory.rows("UPDATE directory.outbox SET at = now() - interval '1 hour'")
-
-    def waiting(of: str) -> float:
-        return REGISTRY.get_sample_value(f"tocsin_directory_outbox_{of}", {"service": "router"}) or 0.0
-
-    async def an_hour() -> bool:
-        return waiting("age_seconds") >= 3600 and waiting("rows") == 1
-
-    async def nothing() -> bool:
-        return waiting("age_seconds") == waiting("rows") == 0
-
-    async with session(engine) as other:
-        assert await hold_lock(other)
-        async with other.begin(), running(relay):
-            await other.exec_driver_sql("SELECT 1")
-            await until(an_hour)
-    async with running(relay):
-        await until(nothing)

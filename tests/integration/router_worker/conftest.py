@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -39,9 +40,10 @@ from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.settings import RouterSettings
 from tocsin.router.worker import worker_components
 from tocsin.runtime import Component, Health
+from tocsin.testing.until import until
 
-TIMEOUTS = GroupTimeouts(send_timeout=2, drain_timeout=5, rebalance_timeout=10, heartbeat_interval=0.3)
 # Shorter than a real lane's, so that tests do not wait for what they do not test; long enough for a busy machine.
+TIMEOUTS = GroupTimeouts(send_timeout=2, drain_timeout=5, rebalance_timeout=10, heartbeat_interval=0.3)
 PARTITIONS = 4
 PEOPLE = [f"p{number}" for number in range(20)]
 PARTS = {
@@ -49,15 +51,6 @@ PARTS = {
     Channel.SMS: {"body": "Sms {{ data.name }}"},
     Channel.PUSH: {"title": "Push", "body": "Push {{ data.name }}"},
 }
-
-
-async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 90) -> None:
-    """Wait until the condition holds; fail after `seconds`."""
-    async with asyncio.timeout(seconds):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -254,4 +247,5 @@ async def site(make_site: Callable[..., Awaitable[Site]]) -> Site:
 
 @pytest.fixture(name="until")
 def until_fixture() -> Callable[..., Awaitable[None]]:
-    return until
+    """`tocsin.testing.until`, with the time that workers need on a busy machine."""
+    return partial(until, seconds=90, every=0.05)

@@ -158,12 +158,14 @@ class Worker:
         key = key or recipient_key(event.tenant, event.subject or "")
         return self.record(self.topics.events(self.lane), key, value, headers, partition=partition)
 
-    def request(self, *recipients: Any, partition: int | None = None, **fields: Any) -> ConsumerRecord:
+    def request(
+        self, *recipients: Any, event_id: str = "e1", partition: int | None = None, **fields: Any
+    ) -> ConsumerRecord:
         """A direct request; `fields` are further fields of its data."""
         body = {"workflow": "shipped", "recipients": recipients, "data": {"name": "Ann"}} | fields
         return self.event(
-            type=NOTIFICATION_REQUESTED, subject=None, data=msgspec.Raw(encode(body)), partition=partition,
-            key=b"any",
+            id=event_id, type=NOTIFICATION_REQUESTED, subject=None, data=msgspec.Raw(encode(body)),
+            partition=partition, key=b"any",
         )  # fmt: skip
 
     async def route(self, *records: ConsumerRecord) -> Written:

@@ -12,6 +12,7 @@ from tocsin.contracts.vocabulary import Channel
 from tocsin.router import templates
 from tocsin.router.templates import Renderer, RenderFault, check_template
 from tocsin.router.templates.bounds import BRANCHES
+from tocsin.router.templates.language import FILTERS, TESTS
 from tocsin.router.templates.metering import CPU_SECONDS, SECOND_CHANCE_SECONDS, Meter, metered
 
 BIG = "x" * 250_000
@@ -45,6 +46,7 @@ def render_parts(channel: Channel, parts: dict[str, str], **context):
         ("{{ data.p|float * data.q|int }}", {"p": "2.5", "q": 3}, "7.5"),
         ("{% set n = data.a ~ ' ' ~ data.b %}{{ n|upper }}", {"a": "x", "b": "y"}, "X Y"),
         ("{% for k in data.d %}{{ k }}={{ data.d[k] }};{% endfor %}", {"d": {"a": 1, "b": 2}}, "a=1;b=2;"),
+        ("{% for k, v in data.d|items %}{{ k }}={{ v }};{% endfor %}", {"d": {"b": 1, "a": None}}, "b=1;a=;"),
         ("{% for i in range(3) %}{{ loop.index }}{{ loop.cycle('a', 'b') }}{% endfor %}", {}, "1a2b3a"),
         ("{% with a = 1 %}{{ a }}{% endwith %}{% raw %}{{ a }}{% endraw %}{# no #}", {}, "1{{ a }}"),
         ("a\n{%- if true %} b {%- endif +%}\nc", {}, "a b\nc"),
@@ -53,6 +55,18 @@ def render_parts(channel: Channel, parts: dict[str, str], **context):
 )
 def test_the_language(source, data, text):
     assert render(source, data=data) == SmsContent(body=text.strip())
+
+
+@pytest.mark.parametrize(
+    ("names", "source"),
+    [
+        (FILTERS, "{{{{ data.x|{} }}}}"),
+        ([name for name in TESTS if name.isalpha()], "{{% if data.x is {} %}}a{{% endif %}}"),
+    ],
+)
+def test_the_renderer_knows_every_name_that_is_allowed_when_a_template_is_saved(names, source):
+    for name in names:
+        assert "Unknown" not in str(render(source.format(name), data={"x": "5"})), name
 
 
 def test_html_is_escaped_in_html_only():

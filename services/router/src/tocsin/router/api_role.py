@@ -10,7 +10,7 @@ from tocsin.database import Database
 from tocsin.kafka import Replica
 from tocsin.router.api import create_app
 from tocsin.router.optional_categories import require_unsubscribe_page
-from tocsin.router.relay import Relay
+from tocsin.router.relay import Relay, watch_outbox
 from tocsin.router.settings import RouterSettings
 from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.runtime import Clock, Component, FunctionComponent, Health
@@ -42,4 +42,5 @@ def api_role(
         open=partial(require_unsubscribe_page, database.engine, public_url=settings.public_url),
     )
     relay = Relay(engine=database.engine, settings=settings.kafka, health=health)
-    return app, (page, relay, replica)
+    watch = FunctionComponent(name="outbox watch", run=partial(watch_outbox, database.engine, health.service))
+    return app, (page, relay, watch, replica)

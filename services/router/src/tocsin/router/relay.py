@@ -28,7 +28,8 @@ from tocsin.kafka import (
 from tocsin.observability import get_logger, metrics
 from tocsin.router.entities import EntityRef, current_records
 from tocsin.router.tables import URGENT, outbox
-from tocsin.runtime import Health
+from tocsin.runtime import Health, every
+from tocsin.runtime.tasks import end_all
 
 log = get_logger(__name__)
 
@@ -84,17 +85,12 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish, or stand by, until `stop`."""
-        watching = asyncio.create_task(self._watch())
-        try:
-            while not stop.is_set():
-                try:
-                    await self._publish_if_elected(stop)
-                except _AWAY as error:
-                    log.warning("relay interrupted", reason=type(error).__name__)
-                await _pause(stop, STANDBY)
-        finally:
-            watching.cancel()
-            await asyncio.wait([watching])
+        while not stop.is_set():
+            try:
+                await self._publish_if_elected(stop)
+            except _AWAY as error:
+                log.warning("relay interrupted", reason=type(error).__name__)
+            await _pause(stop, STANDBY)
 
     async def close(self) -> None:
         """Nothing is held beyond `run`."""
@@ -159,19 +155,20 @@ class Relay:
         )
         return False
 
-    async def _watch(self) -> None:
-        """Every router tells how much waits, and for how long: the one that publishes may be the one that is stuck."""
-        rows, age = (
-            metric.labels(self._service)
-            for metric in (metrics.directory_outbox, metrics.directory_outbox_age)
-        )
-        while True:
-            with contextlib.suppress(*_AWAY):  # the database has a check of its own
-                async with self._engine.connect() as connection:
-                    count, seconds = (await connection.execute(_WAITING)).one()
-                rows.set(count)
-                age.set(float(seconds))
-            await asyncio.sleep(STANDBY)
+
+async def watch_outbox(engine: AsyncEngine, service: str, stop: asyncio.Event) -> None:
+    """Tell until `stop` how much waits, and for how long. Every router does: the one that publishes may be the one that is stuck."""
+    rows = metrics.directory_outbox.labels(service)
+    age = metrics.directory_outbox_age.labels(service)
+
+    async def look() -> None:
+        with contextlib.suppress(*AWAY):  # the database has a check of its own
+            async with engine.connect() as connection:
+                count, seconds = (await connection.execute(_WAITING)).one()
+            rows.set(count)
+            age.set(float(seconds))
+
+    await every(STANDBY, look, stop=stop)
 
 
 @contextlib.asynccontextmanager
@@ -217,9 +214,7 @@ async def _touching(connection: AsyncConnection, opening: Coroutine[Any, Any, No
                 await connection.execute(select(1))
         task.result()
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task])
+        await end_all([task])
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

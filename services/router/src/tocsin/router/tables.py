@@ -27,11 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
+from tocsin.router.policy import ANY
 
 SCHEMA = "directory"
-
-ANY = "*"
-"""In `preferences`: this row says nothing of the channel, the category or the workflow."""
 
 CLAIM_PARTITIONS = 8
 

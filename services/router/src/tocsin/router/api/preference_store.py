@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.changes import lock_recipient, raise_versions
-from tocsin.router.tables import ANY, preferences, workflows
+from tocsin.router.policy import ANY
+from tocsin.router.tables import preferences, workflows
 
 
 class Switch(NamedTuple):

@@ -17,8 +17,8 @@ from tocsin.router.api.preference_store import Switch, Switches
 from tocsin.router.api.rows import answer, check_match
 from tocsin.router.api.transaction import Db
 from tocsin.router.changes import lock_recipient
-from tocsin.router.policy import Preference, effective_preference
-from tocsin.router.tables import ANY, categories, workflows
+from tocsin.router.policy import ANY, Preference, effective_preference
+from tocsin.router.tables import categories, workflows
 from tocsin.web import Fault, IfMatch, Manager, Problem, Reader, codes
 
 log = get_logger(__name__)

@@ -6,10 +6,11 @@ Read `decide` first: a `DecisionInput` becomes `Deliver`, `Skip` or `Stop`, each
 from tocsin.router.policy.decide import DecisionInput, DecisionOutcome, Deliver, Skip, Stop, decide
 from tocsin.router.policy.decision_log import DecisionLog
 from tocsin.router.policy.locales import locale_candidates
-from tocsin.router.policy.preferences import Preference, effective_preference
+from tocsin.router.policy.preferences import ANY, Preference, effective_preference
 from tocsin.router.policy.recipients import UNKNOWN, StoredRecipient, actor_of, recipient_of
 
 __all__ = [
+    "ANY",
     "UNKNOWN",
     "DecisionInput",
     "DecisionLog",

@@ -10,8 +10,7 @@ SORTED: Final = 5_000
 """Items that `sort` and `unique` take: within one expression nothing can stop them."""
 
 REMOVED_FILTERS: Final = (
-    "attr", "batch", "chain", "dictsort", "format", "groupby", "indent", "items", "lines", "pprint", "slice",
-    "split", "zip",
+    "attr", "batch", "chain", "dictsort", "format", "groupby", "indent", "lines", "pprint", "slice", "split", "zip",
 )  # fmt: skip
 """What minijinja has and the language (`language.FILTERS`) has not."""
 

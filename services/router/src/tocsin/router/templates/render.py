@@ -33,7 +33,7 @@ _ONE_LINE: Final = frozenset(part.name for part in _PARTS if part.one_line)
 _HTML: Final = frozenset(part.name for part in _PARTS if part.html)
 # Filters that may take milliseconds: a part that has one looks at the clock at every print.
 _COSTLY: Final = re.compile(
-    r"\|\s*(sort|unique|map|select|reject|tojson|join|replace|sum|max|min|list|reverse)"
+    r"\|\s*(sort|unique|map|select|reject|tojson|join|replace|sum|max|min|list|items|reverse)"
 )
 # An error points into the metered source, and authors shall read their own. Where it points at the `list` that `metering` put
 # before `|sort`, the filter behind it is named; and a path such as `data.order.id` is read back to its beginning.

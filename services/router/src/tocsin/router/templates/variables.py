@@ -107,7 +107,7 @@ class _VariableCheck:
                 return self._property(node, node.arg.value, within)
             return self._items(within)
         self._expression(node.arg, scope)
-        return self._items(within) if isinstance(node.arg, nodes.Slice) is False else within
+        return within if isinstance(node.arg, nodes.Slice) else self._items(within)
 
     def _property(self, node: nodes.Getattr | nodes.Getitem, name: str, within: Schema) -> Schema:
         if any(keyword in within for keyword in _CANNOT_TELL):

@@ -9,8 +9,9 @@
     render          what is delivered gets its words
     write           jobs and statuses (of what is no intent: `write_events`, and `fan_out` from events to intents)
 
-`batch` holds what all steps know, `budgets` how much is done at once, `directory` what the router publishes. `feedback` is a
-consumer of its own: what deliveries teach the directory.
+No step imports a later one (`.importlinter`). `intents` makes an intent of an event's plan, for whichever step needs one. `batch`
+holds what all steps know, `budgets` how much is done at once, `directory` what the router publishes. `feedback` is a consumer of
+its own: what deliveries teach the directory.
 """
 
 from tocsin.router.worker.components import worker_components

@@ -11,7 +11,7 @@ from tocsin.contracts.vocabulary import ClaimOutcome
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, partition_for
 from tocsin.router.worker.batch import BatchContext
-from tocsin.router.worker.fan_out import intent_for
+from tocsin.router.worker.intents import intent_for
 from tocsin.router.worker.parse import EventPlan, ParsedRecord, PendingIntent
 from tocsin.router.worker.recipients import recipient_id
 

@@ -4,42 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.ids import event_key, notification_id, recipient_key
-from tocsin.contracts.intents import Continuation, Intent
+from tocsin.contracts.ids import event_key, recipient_key
+from tocsin.contracts.intents import Continuation
 from tocsin.contracts.vocabulary import StatusName
 from tocsin.kafka import ProducerRecord
 from tocsin.observability import current_traceparent, span
 from tocsin.router.worker.batch import BatchContext, event_ref
+from tocsin.router.worker.intents import intent_for
 from tocsin.router.worker.parse import EventPlan, FanOutRest, WorkflowMatch
-from tocsin.router.worker.recipients import RecipientRef, digest, recipient_id
-
-
-def intent_for(
-    plan: EventPlan, match: WorkflowMatch, recipient: RecipientRef, *, origin: str, cause: str
-) -> Intent:
-    """The intent of one recipient."""
-    event, workflow, who = plan.event, match.published.workflow.key, recipient_id(recipient)
-    return Intent(
-        tenant=event.tenant,
-        notification_id=notification_id(
-            tenant=event.tenant, source=event.source, event_id=event.id, recipient=who, workflow=workflow
-        ),
-        event_source=event.source,
-        event_id=event.id,
-        event_type=event.type,
-        event_time=plan.event_time,
-        workflow=workflow,
-        recipient=who,
-        inline=None if isinstance(recipient, str) else recipient,
-        actor=match.actor,
-        data=match.data,
-        lane=match.lane,
-        expires_at=match.expires_at,
-        test=event.test,
-        origin=origin,
-        cause=cause,
-        traceparent=event.traceparent,
-    )
+from tocsin.router.worker.recipients import digest
 
 
 def begin_fan_out(plan: EventPlan, context: BatchContext, *, cause: str) -> Iterator[ProducerRecord]:

@@ -30,7 +30,7 @@ def recipient_id(recipient: RecipientRef) -> str:
 
 def digest(recipients: Iterable[RecipientRef]) -> str:
     """SHA-256 of their ids in this order, each followed by a NUL, which no id contains; hex."""
-    return sha256("".join(f"{recipient_id(recipient)}\0" for recipient in recipients).encode()).hexdigest()
+    return sha256("\0".join([*map(recipient_id, recipients), ""]).encode()).hexdigest()
 
 
 def deduplicated(recipients: Iterable[RecipientRef]) -> list[RecipientRef]:

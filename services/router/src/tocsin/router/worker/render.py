@@ -1,6 +1,6 @@
-"""The fifth step: what is to be delivered gets its words. Here, and only here, deciding an intent may take time.
+"""The fifth step: what is to be delivered gets its words. Of the steps that an intent goes through alone, only this one waits.
 
-A template is compiled in a thread; rendering lets the event loop go between two templates; and all channels of a
+It waits for a template that is compiled in a thread, and lets the event loop go between two templates. All channels of a
 notification share one bound of CPU time.
 """
 

@@ -11,7 +11,8 @@ from tocsin.observability import get_logger, metrics
 from tocsin.router.policy import DecisionLog
 from tocsin.router.worker.batch import SERVICE, BatchContext, event_ref
 from tocsin.router.worker.dedupe import DuplicateEvent
-from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out, intent_for
+from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out
+from tocsin.router.worker.intents import intent_for
 from tocsin.router.worker.parse import EventPlan, FanOutRest, RefusedEvent, UnreadableRecord
 
 log = get_logger(__name__)

@@ -1,0 +1,34 @@
+"""One recipient of one workflow that an event triggers, as an intent: decided at once, fanned out, or told as a duplicate."""
+
+from tocsin.contracts.ids import notification_id
+from tocsin.contracts.intents import Intent
+from tocsin.router.worker.parse import EventPlan, WorkflowMatch
+from tocsin.router.worker.recipients import RecipientRef, recipient_id
+
+
+def intent_for(
+    plan: EventPlan, match: WorkflowMatch, recipient: RecipientRef, *, origin: str, cause: str
+) -> Intent:
+    """The intent of one recipient."""
+    event, workflow, who = plan.event, match.published.workflow.key, recipient_id(recipient)
+    return Intent(
+        tenant=event.tenant,
+        notification_id=notification_id(
+            tenant=event.tenant, source=event.source, event_id=event.id, recipient=who, workflow=workflow
+        ),
+        event_source=event.source,
+        event_id=event.id,
+        event_type=event.type,
+        event_time=plan.event_time,
+        workflow=workflow,
+        recipient=who,
+        inline=None if isinstance(recipient, str) else recipient,
+        actor=match.actor,
+        data=match.data,
+        lane=match.lane,
+        expires_at=match.expires_at,
+        test=event.test,
+        origin=origin,
+        cause=cause,
+        traceparent=event.traceparent,
+    )

@@ -1,0 +1,126 @@
+"""What is refused or cannot be read becomes a dead letter and a status. Of events no number stops the lane."""
+
+import msgspec
+import pytest
+
+from tocsin.contracts.vocabulary import Lane, Reason, StatusName
+from tocsin.kafka import ConsumptionStopped
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"data": msgspec.Raw(b'{"name":4711}')}, Reason.DATA_INVALID),
+        ({"subject": None, "key": b"x"}, Reason.RECIPIENTS_INVALID),
+        ({"data": msgspec.Raw(b"[" * 70 + b"]" * 70)}, Reason.DATA_INVALID),
+    ],
+)
+async def test_a_business_event_that_is_refused(worker, changes, reason):
+    written = await worker.route(worker.event(**changes))
+    (status,) = written.statuses()
+    assert (status.status, status.reason, status.workflow) == (StatusName.EVENT_REFUSED, reason, "shipped")
+    (dead,) = written.dead()
+    assert (dead["tocsin_dead_reason"], dead["tocsin_dead_tenant"]) == (reason, "acme")
+    assert "4711" not in str(dead) + str(status)
+
+
+@pytest.mark.parametrize(
+    ("recipients", "fields", "reason"),
+    [
+        (["ann"], {"workflow": "nope"}, Reason.WORKFLOW_UNKNOWN),
+        (["ann"], {"data": {"name": 1}}, Reason.DATA_INVALID),
+        (["ann"], {"data": [1]}, Reason.DATA_INVALID),
+        (["ann"], {"expires_at": "2026-01-01T00:00:00"}, Reason.DATA_INVALID),
+        (["ann"], {"lane": "warp"}, Reason.DATA_INVALID),
+        (["ann"], {"actor": ""}, Reason.DATA_INVALID),
+        ([], {}, Reason.RECIPIENTS_INVALID),
+        (["a\nb"], {}, Reason.RECIPIENTS_INVALID),
+        ([{"id": "ann", "email": "a\r\nBcc: b"}], {}, Reason.RECIPIENTS_INVALID),
+        ([{"email": "a@example.test"}], {}, Reason.DATA_INVALID),
+    ],
+)
+async def test_a_direct_request_that_is_refused(worker, recipients, fields, reason):
+    written = await worker.route(worker.request(*recipients, **fields))
+    (status,) = written.statuses()
+    assert (status.status, status.reason) == (StatusName.EVENT_REFUSED, reason)
+    assert len(written.dead()) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "value", "reason"),
+    [
+        ([], b"hello", Reason.NOT_A_CLOUDEVENT),
+        ([], None, Reason.NOT_A_CLOUDEVENT),
+        ([("content-type", b"application/cloudevents+json")], b"{", Reason.NOT_A_CLOUDEVENT),
+        (
+            [("content-type", b"application/cloudevents+json")],
+            b'{"data":' + b"[" * 100_000,
+            Reason.DATA_INVALID,
+        ),
+        (
+            [("content-type", b"application/cloudevents+json")],
+            b'{"specversion":"1.0","id":"a","source":"s","type":"t"}',
+            Reason.TENANT_MISSING,
+        ),
+        (
+            [("content-type", b"application/cloudevents+json")],
+            b'{"specversion":"1.0","id":"a","source":"s","type":"t","tenant":"nobody"}',
+            Reason.TENANT_UNKNOWN,
+        ),
+        (
+            [("ce_specversion", b"1.0"), ("ce_id", b"a"), ("ce_tenant", b"acme")],
+            b"\xff\xfe",
+            Reason.DATA_INVALID,
+        ),
+        (
+            [
+                ("ce_specversion", b"1.0"),
+                ("ce_id", b"a"),
+                ("ce_tenant", b"acme"),
+                ("ce_source", b"s"),
+                ("ce_type", b"t"),
+            ],
+            b"[" * 100_000,
+            Reason.DATA_INVALID,
+        ),
+    ],
+)
+async def test_whatever_lies_on_events_never_stops_the_lane(worker, headers, value, reason):
+    poison = worker.record(worker.topics.events(Lane.TRANSACTIONAL), b"k", value, headers)
+    written = await worker.route(poison, worker.event())
+    (dead,) = written.dead()
+    assert dead["tocsin_dead_reason"] == reason
+    assert written.of(worker.topics.dead("router"))[0].value == value
+    assert "routed" in written.names()
+
+
+async def test_one_workflow_that_refuses_takes_nothing_from_the_other(worker, workflow, templates):
+    strict = {"type": "object", "required": ["more"]}
+    worker.publish(workflow(key="strict", data_schema=strict), *templates("strict"))
+    written = await worker.route(worker.event())
+    assert sorted(written.names()) == ["event_accepted", "event_refused"]
+    assert [intent.workflow for intent in written.intents()] == ["shipped"]
+
+
+async def test_a_refused_event_claims_nothing(worker):
+    await worker.route(worker.event(data=msgspec.Raw(b'{"name":1}')))
+    assert worker.claims.rows == {}
+    assert (await worker.route(worker.event())).names()[0] == "accepted"
+
+
+async def test_a_few_invalid_records_are_set_aside_and_many_stop_the_lane(worker):
+    topic = worker.topics.intents(Lane.TRANSACTIONAL)
+
+    def invalid(count: int):
+        return [worker.record(topic, b"k", b'{"kind":"other"}') for _ in range(count)]
+
+    written = await worker.route(*invalid(9))
+    assert [one["tocsin_dead_reason"] for one in written.dead()] == [Reason.RECORD_UNREADABLE] * 9
+    with pytest.raises(ConsumptionStopped, match=r"10 of the last 10 .* group tocsin.router.transactional"):
+        await worker.route(*invalid(1))
+
+
+async def test_events_never_stop_the_lane(worker):
+    topic = worker.topics.events(Lane.TRANSACTIONAL)
+    written = await worker.route(*(worker.record(topic, b"k", b"[") for _ in range(30)))
+    assert len(written.dead()) == 30
