@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, notification_id, status_id
-from tocsin.contracts.intents import Intent
+from tocsin.contracts.intents import Intent, IntentPrivate
 from tocsin.contracts.statuses import (
     ChannelDecision,
     EventRef,
@@ -111,7 +111,7 @@ def statuses_of(
     )
     intent = Intent(
         tenant=tenant, notification_id=notification, event_source="s", event_id=event, event_type="t", event_time=at,
-        workflow=workflow, recipient=recipient, lane=lane, origin=origin, cause=origin,
+        workflow=workflow, recipient=recipient, lane=lane, private=IntentPrivate(), origin=origin, cause=origin,
     )  # fmt: skip
     rules = [RuleOutcome(rule="preference", outcome="passes", input={"email": True})]
     decided, sent = list[ChannelDecision](), list[StatusRecord]()

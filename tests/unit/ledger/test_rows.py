@@ -9,7 +9,7 @@ import pytest
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
-from tocsin.contracts.intents import Intent
+from tocsin.contracts.intents import Intent, IntentPrivate
 from tocsin.contracts.statuses import (
     ChannelDecision,
     Decision,
@@ -73,7 +73,7 @@ def test_a_status_becomes_a_row_of_its_day() -> None:
 def decision(*targets: Target, outcome: Outcome = Outcome.DECIDED, **fields: Any) -> Decision:
     intent = Intent(
         tenant="acme", notification_id=NOTIFICATION, event_source="s", event_id="e1", event_type="t", event_time=AT,
-        workflow="w", recipient="ann", lane=Lane.BULK, origin="e/0/1", cause="e/0/1",
+        workflow="w", recipient="ann", lane=Lane.BULK, private=IntentPrivate(), origin="e/0/1", cause="e/0/1",
     )  # fmt: skip
     rules = [RuleOutcome(rule="expiry", outcome="passes", input=5)]
     channel = ChannelDecision(

@@ -72,7 +72,7 @@ def test_recorded_intents_decided_anew(intent, circumstances, expected):
     }
     verdict = decide(DecisionInput(**(fields | circumstances)))
     decided = [
-        f"{outcome.ref.channel}:{len(outcome.addresses)}"
+        f"{outcome.ref.channel}:{len(outcome.destinations)}"
         if isinstance(outcome, Deliver)
         else outcome.rule.value
         for outcome in verdict.channels

@@ -136,8 +136,8 @@ def _conditions(tenant: str, filters: Filters) -> tuple[list[str], dict[str, Any
         if status is StatusName.ACCEPTED:
             # A notification is accepted before a channel is chosen: any row of it may have the channel.
             conditions.append(
-                "EXISTS (SELECT 1 FROM ledger.statuses c WHERE c.notification_id = s.notification_id "
-                f"AND c.tenant = s.tenant AND {_ON_CHANNEL.format(row='c')})"  # noqa: S608 - constants of this file
+                "EXISTS (SELECT 1 FROM ledger.statuses c WHERE c.notification_id = s.notification_id "  # noqa: S608 - constants of this file
+                f"AND c.tenant = s.tenant AND {_ON_CHANNEL.format(row='c')})"
             )
         else:
             conditions.append(_ON_CHANNEL.format(row="s"))

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.channels import CHANNELS, Destination
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
@@ -69,8 +69,8 @@ class Deliver(NamedTuple):
     """One channel on which the notification goes out: the same words to each address, if they render and their job fits."""
 
     ref: DeliveryRef
-    addresses: list[tuple[str, str]]
-    """(address key, address), at least one."""
+    destinations: list[Destination]
+    """At least one."""
     recipient: MessageRecipient
     template: TemplateRecord
     category: CategoryRecord
@@ -110,8 +110,8 @@ def decide(question: DecisionInput) -> Verdict:
         looked_at(Rule.DUPLICATE, question.claim),
     ]
 
-    recipient = recipient_of(intent.recipient, stored, intent.inline)
-    seen = {"known": stored.known, "inline": intent.inline is not None, "version": stored.version}
+    recipient = recipient_of(intent.recipient, stored, intent.private.inline)
+    seen = {"known": stored.known, "inline": intent.private.inline is not None, "version": stored.version}
     if recipient is None:
         return _ended(rules, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, seen)
     rules.append(looked_at(Rule.RECIPIENT, "found", seen))
@@ -179,12 +179,12 @@ def _decide_channel(
         return withhold(preference.rule, preference.reason, {"decided_by": preference.decided_by})
     rules.append(_preference_rule(preference, category))
 
-    addresses = spec.address.addresses(recipient)
+    destinations = spec.address.destinations(recipient)
     if question.intent.delivery is not None:
-        addresses = [(key, address) for key, address in addresses if key == ref.address_key]
-    if not addresses:
+        destinations = [each for each in destinations if each.address_key == ref.address_key]
+    if not destinations:
         return withhold(Rule.ADDRESS, Reason.ADDRESS_MISSING)
-    rules.append(looked_at(Rule.ADDRESS, "present", {"found": len(addresses)}))
+    rules.append(looked_at(Rule.ADDRESS, "present", {"found": len(destinations)}))
 
     if spec.has_sender:
         own = ref.channel in tenant.senders
@@ -200,7 +200,7 @@ def _decide_channel(
     template = by_locale[locale]
     seen = {"locale": locale, "revision": template.revision, "wanted": wanted_locale(recipient.locale)}
     rules.append(looked_at(Rule.TEMPLATE, "found", seen))
-    return Deliver(ref, addresses, recipient, template, category, expires_at, rules)
+    return Deliver(ref, destinations, recipient, template, category, expires_at, rules)
 
 
 def _preference_rule(preference: PreferenceOutcome, category: CategoryRecord) -> RuleOutcome:
@@ -212,7 +212,12 @@ def _preference_rule(preference: PreferenceOutcome, category: CategoryRecord) ->
 
 def _targets_fit(channels: Iterable[ChannelOutcome]) -> bool:
     """Whether the targets fit into the decision, which is the only place that tells of them all."""
-    keys = [key for channel in channels if isinstance(channel, Deliver) for key, _ in channel.addresses]
+    keys = [
+        each.address_key
+        for channel in channels
+        if isinstance(channel, Deliver)
+        for each in channel.destinations
+    ]
     if len(keys) <= _TARGETS_THAT_FIT:
         return True
     return len(keys) * _TARGET_BYTES + len(encode(keys)) <= DECISION_TARGETS_BYTES

@@ -8,11 +8,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.channels import CHANNELS, Destination
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, recipient_key
 from tocsin.contracts.intents import DeliveryRef, Intent
-from tocsin.contracts.jobs import Job
+from tocsin.contracts.jobs import Job, JobPrivate
 from tocsin.contracts.statuses import ChannelDecision, Target
 from tocsin.contracts.vocabulary import Again, Outcome, Reason, Rule, StatusName
 from tocsin.kafka import ProducerRecord
@@ -102,18 +102,18 @@ def _write_jobs(
     topic, fits = context.topics.jobs[channel], context.topics.job_bytes[channel] - _MARGIN
     targets: list[Target] = []
     largest = 0
-    for address_key, address in deliver.addresses:
-        job = _job(question, rendered, address_key, address, context, cause=cause)
+    for destination in deliver.destinations:
+        job = _job(question, rendered, destination, context, cause=cause)
         outgoing = ProducerRecord(topic, recipient_key(job.tenant, job.recipient), encode(job))
         largest = max(largest, outgoing.size)
         if outgoing.size > fits:
             context.count(StatusName.FAILED, Rule.SIZE)
             targets.append(
-                Target(job.delivery_id, address_key, None, StatusName.FAILED, Rule.SIZE, Reason.TOO_LARGE)
+                Target(job.delivery_id, job.address_key, None, StatusName.FAILED, Rule.SIZE, Reason.TOO_LARGE)
             )
         else:
             context.count(StatusName.ROUTED, None)
-            targets.append(Target(job.delivery_id, address_key, None, StatusName.ROUTED, None, None))
+            targets.append(Target(job.delivery_id, job.address_key, None, StatusName.ROUTED, None, None))
             yield outgoing
     detail = None
     if largest > fits:
@@ -135,18 +135,19 @@ def _write_jobs(
 def _job(
     question: DecisionInput,
     rendered: Rendered,
-    address_key: str,
-    address: str,
+    destination: Destination,
     context: BatchContext,
     *,
     cause: str,
 ) -> Job:
     """The delivery to one address."""
+    address_key, address, target = destination
     intent, tenant, deliver = question.intent, question.tenant, rendered.deliver
     spec, step = CHANNELS[deliver.ref.channel], deliver.ref.step
     channel = spec.channel
     # Of devices given inline a job carries only the one it is for: all of them in each job would be their number squared.
-    inline = spec.address.narrowed(intent.inline, address_key)
+    private = intent.private
+    inline = spec.address.narrowed(private.inline, address_key)
     return Job(
         delivery_id=delivery_id(
             notification=intent.notification_id, channel=channel, step=step, address_key=address_key
@@ -161,17 +162,22 @@ def _job(
         lane=context.lane,
         step=step,
         address_key=address_key,
-        address=address,
-        content=rendered.content,
+        target=target,
+        private=JobPrivate(
+            address=address,
+            content=rendered.content,
+            unsubscribe_url=rendered.unsubscribe_url if spec.has_unsubscribe_url else None,
+        ),
         sender=tenant.senders.get(channel) if tenant else None,
-        unsubscribe_url=rendered.unsubscribe_url if spec.has_unsubscribe_url else None,
         providers=tenant.providers.get(channel, []) if tenant else [],
         locale=deliver.template.locale,
         template_version=deliver.template.revision,
         test=intent.test,
         event_time=intent.event_time,
         expires_at=deliver.expires_at,
-        intent=intent if inline is intent.inline else replace(intent, inline=inline),
+        intent=intent
+        if inline is private.inline
+        else replace(intent, private=replace(private, inline=inline)),
         origin=intent.origin,
         cause=cause,
         traceparent=intent.traceparent,
