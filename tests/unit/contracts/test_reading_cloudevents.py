@@ -21,7 +21,7 @@ def binary(value: bytes = b"{}", **more: str):
     return read_kafka([(name, text.encode()) for name, text in attributes.items()], value)
 
 
-def http(body: bytes = b"{}", **more: str):
+def http(body: bytes = b"{}", /, **more: str):
     """`more`: values as they lie on the wire, in UTF-8, read as ASGI servers read them."""
     headers = {f"ce-{name}": text for name, text in KNOWN.items()} | {
         name.replace("_", "-"): text.encode().decode("latin-1") for name, text in more.items()
