@@ -20,6 +20,7 @@ from tocsin.kafka import (
     timeouts_for,
 )
 from tocsin.observability import get_logger
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.settings import RouterSettings
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeTokens
@@ -64,6 +65,7 @@ def worker_components(
         public_url=settings.public_url,
         tokens=UnsubscribeTokens(settings.signing_keys),
     )
+    hashes = AddressHashes(settings.address_keys)
     components: list[Component] = [
         Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health),
         FunctionComponent(name="claim sweeper", run=partial(_sweep_claims, claims)),
@@ -77,6 +79,7 @@ def worker_components(
             recipients=recipients,
             renderer=rendering,
             clock=clock,
+            hashes=hashes,
             default_tenant=settings.default_tenant,
             failpoints=failpoints,
         )
@@ -96,7 +99,7 @@ def worker_components(
             group=topics.group("router-feedback", lane),
             topics=(topics.status(lane),),
             ownership=Plain(shards=settings.shards),
-            work=Feedback(lane=lane, database=database).work,
+            work=Feedback(lane=lane, database=database, hashes=hashes).work,
             timeouts=timeouts or timeouts_for(lane),
             health=health,
             clock=clock,

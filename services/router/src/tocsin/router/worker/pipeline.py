@@ -21,6 +21,7 @@ from tocsin.kafka import (
     ProducerRecord,
 )
 from tocsin.observability import current_traceparent, metrics, record_span, recording, span, tracing_on
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import decide
 from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics
 from tocsin.router.worker.budgets import BatchBudget, LoopSlice
@@ -57,6 +58,7 @@ class Router:
         recipients: LoadsRecipients,
         renderer: DeliveryRenderer,
         clock: Clock,
+        hashes: AddressHashes,
         default_tenant: str | None = None,
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
@@ -68,6 +70,7 @@ class Router:
         self._renderer = renderer
         self._invalid = InvalidRecordLimit(group=topics.group(SERVICE, lane))
         self._clock = clock
+        self._hashes = hashes
         self._default_tenant = default_tenant
         self._failpoints = failpoints
         # As the metrics' labels name the steps: `read` is parse, `claim` dedupe, `look_up` load; `decide` is decide, render
@@ -88,6 +91,7 @@ class Router:
             directory=self._directory,
             partition_count=batch.partition_count,
             default_tenant=self._default_tenant,
+            hashes=self._hashes,
         )
         began = perf_counter()
         parsed: list[tuple[ConsumerRecord, ParsedRecord]] = []

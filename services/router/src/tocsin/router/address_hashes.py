@@ -1,0 +1,39 @@
+"""Which address a message went to, without the address: `<key id>.<16 characters>`.
+
+The 16 characters are base64url of the first 12 bytes of the HMAC-SHA256, under a key of the installation, of the address as it
+is sent to (UTF-8). A job carries the hash, and each status of its delivery repeats it: so what is learnt from a provider
+concerns the address that was sent to, and not the one that the recipient has by now.
+"""
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from typing import Final
+
+from tocsin.router.secret_keys import SecretKey
+
+_BYTES: Final = 12
+"""Too few to find an address by, enough that no two addresses of an installation share them; 16 characters without padding."""
+
+
+class AddressHashes:
+    """Hashes under the first key and recognises what each has hashed: put a new key in front, take the old one out a month later."""
+
+    def __init__(self, keys: Sequence[SecretKey]) -> None:
+        self._prefix = f"{keys[0].id}."
+        self._signing = keys[0].secret.encode()
+        self._secrets = {key.id: key.secret.encode() for key in keys}
+
+    def of(self, address: str) -> str:
+        """The hash of the address, under the first key."""
+        return self._prefix + _hashed(self._signing, address)
+
+    def is_of(self, address_hash: str, address: str) -> bool:
+        """Whether one of the keys has made this hash of this address."""
+        key_id, _, hashed = address_hash.partition(".")
+        secret = self._secrets.get(key_id)
+        return secret is not None and _hashed(secret, address) == hashed
+
+
+def _hashed(secret: bytes, address: str) -> str:
+    return urlsafe_b64encode(hmac.digest(secret, address.encode(), "sha256")[:_BYTES]).decode()
