@@ -14,9 +14,11 @@ OLD, NEW = SecretKey("old", "o" * 32), SecretKey("new", "n" * 32)
 ADDRESS = "ada@bücher.example"
 
 
-def test_it_is_the_head_of_an_hmac_with_the_keys_id_in_front():
-    whole = hmac.new(b"n" * 32, ADDRESS.encode(), hashlib.sha256).digest()
-    assert AddressHashes([NEW, OLD]).of(ADDRESS) == f"new.{base64.urlsafe_b64encode(whole[:12]).decode()}"
+@pytest.mark.parametrize("secret", ["n" * 32, "n" * 64, "n" * 65, "ü" * 32])
+def test_it_is_the_head_of_an_hmac_with_the_keys_id_in_front(secret: str):
+    whole = hmac.new(secret.encode(), ADDRESS.encode(), hashlib.sha256).digest()
+    made = AddressHashes([SecretKey("new", secret), OLD]).of(ADDRESS)
+    assert made == f"new.{base64.urlsafe_b64encode(whole[:12]).decode()}"
 
 
 @pytest.mark.parametrize("address", ["a@b.example", "+4915112345678", "t" * 4096, "zoë@x.example"])
