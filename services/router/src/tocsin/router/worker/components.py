@@ -10,6 +10,7 @@ from tocsin.database.reach import AWAY
 from tocsin.kafka import (
     NO_FAILPOINTS,
     ConsumerGroup,
+    CopyAge,
     ExactlyOnce,
     Failpoints,
     Fenced,
@@ -64,8 +65,11 @@ def worker_components(
         public_url=settings.public_url,
         tokens=UnsubscribeTokens(settings.signing_keys),
     )
+    replica = Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health)
+    age = CopyAge(settings=kafka, copy=replica, clock=clock)
     components: list[Component] = [
-        Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health),
+        replica,
+        age,
         FunctionComponent(name="claim sweeper", run=partial(_sweep_claims, claims)),
     ]
     for lane in settings.lanes:
@@ -78,6 +82,7 @@ def worker_components(
             renderer=rendering,
             clock=clock,
             default_tenant=settings.default_tenant,
+            catch_up=age.catch_up,
             failpoints=failpoints,
         )
         deciding = ConsumerGroup(

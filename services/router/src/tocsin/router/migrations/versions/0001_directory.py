@@ -36,17 +36,19 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("key", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("turn", sa.SmallInteger(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         schema=SCHEMA,
     )
-    op.create_index(
-        "ix_outbox_urgent",
-        "outbox",
-        ["id"],
-        unique=False,
-        schema=SCHEMA,
-        postgresql_where=sa.text("kind IN ('api_key', 'recipient_version')"),
+    op.create_index("ix_outbox_turn_id", "outbox", ["turn", "id"], unique=False, schema=SCHEMA)
+    op.execute(
+        f"CREATE FUNCTION {SCHEMA}.wake_relay() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_notify('tocsin_outbox', ''); RETURN NULL; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER wake_relay AFTER INSERT ON {SCHEMA}.outbox "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {SCHEMA}.wake_relay()"
     )
     op.create_table(
         "tenants",
