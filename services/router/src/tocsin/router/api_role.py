@@ -10,6 +10,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.database import Database, create_engine
 from tocsin.kafka import Replica
 from tocsin.router.api import create_app
+from tocsin.router.forgetting import forget_old_versions
 from tocsin.router.in_force import ChangesInForce
 from tocsin.router.optional_categories import require_unsubscribe_page
 from tocsin.router.relay import Relay, watch_outbox
@@ -55,4 +56,7 @@ def api_role(
     connections = FunctionComponent(name="connections of the relay", close=apart.dispose)
     relay = Relay(engine=apart, settings=settings.kafka, health=health)
     watch = FunctionComponent(name="outbox watch", run=partial(watch_outbox, apart, health.service))
-    return app, (page, connections, relay, changes, watch, replica)
+    forgetting = FunctionComponent(
+        name="forgetting of versions", run=partial(forget_old_versions, database.engine, clock)
+    )
+    return app, (page, connections, relay, changes, watch, forgetting, replica)

@@ -45,7 +45,7 @@ async def raise_versions(
     await db.execute(
         raised.on_conflict_do_update(
             index_elements=["tenant", "recipient"],
-            set_={"version": recipient_versions.c.version + 1, "raised_at": func.now()},
+            set_={"version": recipient_versions.c.version + 1, "raised_at": func.now(), "on_stops": True},
         )
     )
     rows = [{"kind": "recipient_version", "tenant": tenant, "key": [recipient]} for recipient in ids]

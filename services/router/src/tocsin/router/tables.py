@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
+from tocsin.contracts.vocabulary import DeviceKind
 from tocsin.router.policy import ANY
 
 SCHEMA = "directory"
@@ -121,6 +122,9 @@ recipient_versions = Table(
     Column("recipient", Text, primary_key=True),
     Column("version", BigInteger, nullable=False),
     Column("raised_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # Whether topic `stops` has the version, or is to get it; false once it was forgotten there (`tocsin.router.forgetting`).
+    Column("on_stops", Boolean, nullable=False, server_default=text("true")),
+    Index("ix_recipient_versions_raised_at", "raised_at", postgresql_where=text("on_stops")),
 )
 
 devices = Table(
@@ -130,7 +134,8 @@ devices = Table(
     Column("recipient", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     Column("token", Text, nullable=False),
-    Column("platform", Text),
+    Column("kind", Text, nullable=False, server_default=text(f"'{DeviceKind.FCM}'")),
+    Column("app", Text),
     _created_at(),
     _updated_at(),
     ForeignKeyConstraint(["tenant", "recipient"], ["recipients.tenant", "recipients.id"], ondelete="CASCADE"),
@@ -225,6 +230,7 @@ claims = Table(
     metadata,
     Column("key", LargeBinary, primary_key=True),  # `contracts.ids.claim_key`, 16 bytes
     Column("record", Text, nullable=False),  # the claiming record: topic/partition/offset
+    Column("data_hash", BigInteger, nullable=False),  # 8 bytes of SHA-256 over the event's data
     Column("claimed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("ix_claims_claimed_at", "claimed_at"),
     postgresql_partition_by="HASH (key)",

@@ -19,6 +19,7 @@ def upgrade() -> None:
         "claims",
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("data_hash", sa.BigInteger(), nullable=False),
         sa.Column("claimed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_claims")),
         schema=SCHEMA,
@@ -119,11 +120,20 @@ def upgrade() -> None:
         sa.Column("recipient", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("raised_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("on_stops", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.ForeignKeyConstraint(
             ["tenant"], ["directory.tenants.id"], name=op.f("fk_recipient_versions_tenants")
         ),
         sa.PrimaryKeyConstraint("tenant", "recipient", name=op.f("pk_recipient_versions")),
         schema=SCHEMA,
+    )
+    op.create_index(
+        "ix_recipient_versions_raised_at",
+        "recipient_versions",
+        ["raised_at"],
+        unique=False,
+        schema=SCHEMA,
+        postgresql_where=sa.text("on_stops"),
     )
     op.create_table(
         "recipients",
@@ -147,7 +157,8 @@ def upgrade() -> None:
         sa.Column("recipient", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("token", sa.Text(), nullable=False),
-        sa.Column("platform", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), server_default=sa.text("'fcm'"), nullable=False),
+        sa.Column("app", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
