@@ -275,6 +275,22 @@ async def test_a_change_that_is_rolled_back_is_not_waited_for(
     assert changes._by_row == {}
 
 
+async def test_who_gives_up_waiting_leaves_nothing_behind(
+    acme: httpx.AsyncClient, changes: ChangesInForce, patience: Callable[[float], None]
+) -> None:
+    patience(3600)
+    saving = asyncio.create_task(acme.put("/v1/categories/orders", json={}))
+
+    async def waits() -> bool:
+        return any(change.committed for change in changes._by_row.values())
+
+    await until(waits)
+    saving.cancel()
+    await asyncio.wait([saving])
+    assert changes._by_row == {}
+    assert (await acme.get("/v1/categories/orders")).status_code == 200
+
+
 async def test_the_relay_publishes_while_requests_hold_every_connection_of_the_api(
     engine: AsyncEngine, database_url: str, kafka: KafkaSettings, directory: Directory
 ) -> None:
