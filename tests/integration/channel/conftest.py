@@ -136,7 +136,7 @@ class Bench:
         self.publisher = Publisher(settings=settings, health=Health(service="test"))
         self.offsets = Offsets(settings=settings)
         self.stops = RecipientVersions()
-        self.copy = CopyWatch(age=Young(), health=Health(service="test"))
+        self.copy = CopyWatch(age=Young(), health=Health(service="test"), clock=SystemClock())
 
     async def open(self) -> None:
         admin = Admin(settings=self.settings)

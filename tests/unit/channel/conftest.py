@@ -178,7 +178,7 @@ class LaneBench:
     ) -> None:
         """Make the pool from the file as `configure` left it."""
         self.clock = clock or SystemClock()
-        self.copy = CopyWatch(age=self.age, health=self.health)
+        self.copy = CopyWatch(age=self.age, health=self.health, clock=SystemClock())
         self.publisher, self.offsets = MemoryPublisher(self.cluster), MemoryOffsets(self.cluster)
         kind = ProviderKind(config=ScriptedConfig, create=self._create)
         self.pool = ProviderPool(

@@ -9,7 +9,7 @@ import asyncio
 from typing import Final, Protocol
 
 from tocsin.observability import get_logger, metrics
-from tocsin.runtime import Health, every
+from tocsin.runtime import Clock, Health, every
 
 log = get_logger(__name__)
 
@@ -35,8 +35,11 @@ class Age(Protocol):
 class CopyWatch:
     """`run` looks once a second; `fresh` is of the moment it is asked."""
 
-    def __init__(self, *, age: Age, health: Health) -> None:
+    def __init__(self, *, age: Age, health: Health, clock: Clock) -> None:
         self._age = age
+        self._clock = clock
+        self._fresh_until = float("-inf")
+        """A copy grows old no faster than time passes, so what is known once holds until then: a clock is all that a hand-off asks."""
         self._check = health.check("copy of stops")
         self._shown = metrics.copy_age_seconds.labels(health.service, "stops")
         self._turned = asyncio.Event()
@@ -45,7 +48,12 @@ class CopyWatch:
     @property
     def fresh(self) -> bool:
         """Whether optional messages may be handed over."""
-        return self._age.seconds() < MAX_AGE
+        return self._clock.monotonic() < self._fresh_until or self._measure() < MAX_AGE
+
+    def _measure(self) -> float:
+        age = self._age.seconds()
+        self._fresh_until = self._clock.monotonic() + MAX_AGE - age
+        return age
 
     async def until_fresh(self) -> None:
         """Return when they may be."""
@@ -61,7 +69,8 @@ class CopyWatch:
     async def look(self) -> None:
         """Ask once, and tell what follows; a log line only where it changes."""
         await self._age.ask()
-        age, fresh = self._age.seconds(), self.fresh
+        age = self._measure()
+        fresh = age < MAX_AGE
         self._shown.set(age)
         if fresh:
             self._check.set_ready()

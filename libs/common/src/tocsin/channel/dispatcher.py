@@ -55,7 +55,7 @@ class Dispatcher:
             health=self.health,
         )
         self.stops_age = CopyAge(settings=settings.kafka, copy=self.stops, clock=self.clock)
-        self.copy = CopyWatch(age=self.stops_age, health=self.health)
+        self.copy = CopyWatch(age=self.stops_age, health=self.health, clock=self.clock)
         self.pool = ProviderPool(
             channel=channel,
             path=settings.providers_file,
