@@ -61,7 +61,9 @@ def event_routes(service: IngestService) -> APIRouter:
         if media_type_of(request.headers) == BATCH:
             return await _take_batch(service, caller, body)
         event = parse_event(request.headers, body, caller=caller)
-        accepted = validate_event(event, directory=service.directory, limits=service.limits)
+        accepted = validate_event(
+            event, directory=service.directory, limits=service.limits, clock=service.clock
+        )
         await service.publisher.publish([accepted])
         return accepted_response(accepted)
 
@@ -76,7 +78,9 @@ async def _take_batch(service: IngestService, caller: Caller, body: bytes) -> Re
     for number, envelope in enumerate(split_batch(body, most=service.limits.batch_events), start=1):
         try:
             event = parse_structured(envelope, caller=caller)
-            validated = validate_event(event, directory=service.directory, limits=service.limits)
+            validated = validate_event(
+                event, directory=service.directory, limits=service.limits, clock=service.clock
+            )
         except Problem as problem:
             refused.append(problem)
             items.append(BatchItemAnswer(problem.code.status, readable_id(envelope), problem=problem.body()))

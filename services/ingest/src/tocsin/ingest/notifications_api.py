@@ -40,7 +40,9 @@ def notification_routes(service: IngestService) -> APIRouter:
     async def send_notification(request: Request) -> Response:
         caller = service.authorize(request.headers)
         event = parse_notification(request, await request.body(), caller=caller, clock=service.clock)
-        accepted = validate_request(event, directory=service.directory, limits=service.limits)
+        accepted = validate_request(
+            event, directory=service.directory, limits=service.limits, clock=service.clock
+        )
         await service.publisher.publish([accepted])
         return accepted_response(accepted)
 
