@@ -150,10 +150,10 @@ async def test_refused_at_once_with_a_pointer_per_fault(
 async def test_a_message_lives_at_most_six_days(way_in: "WayIn", days: float, taken: bool) -> None:
     """What has expired already is taken, and ends as `expired`."""
     expires_at = (datetime.now(UTC) + timedelta(days=days)).isoformat()
-    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": NOTIFICATION_REQUESTED}
-    event["data"] = GOOD | {"expires_at": expires_at}
+    request = GOOD | {"expires_at": expires_at}
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": NOTIFICATION_REQUESTED, "data": request}
     answers = [
-        (await way_in.post("/v1/notifications", GOOD | {"expires_at": expires_at}), ""),
+        (await way_in.post("/v1/notifications", request), ""),
         (await way_in.post("/v1/events", event, content_type="application/cloudevents+json"), "/data"),
     ]
     for answer, prefix in answers:
