@@ -4,6 +4,8 @@
                                         ▲                                │
                                         └────────── retry, when due ◀────┘            ─▶ offset below the lowest unfinished
 
+While the copy of `stops` is too old (see `copy_watch`), optional messages leave this way and wait in a list; they begin it anew later.
+
 Nobody reads the outcome log back yet. The position from which to read it is committed already, so that a later release can.
 
 Killed at any await, it loses nothing: an offset is committed only after the outcomes below it are stored. What was begun
