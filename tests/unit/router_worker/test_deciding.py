@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
-from tocsin.contracts.intents import DeliveryRef, Intent
+from tocsin.contracts.intents import DeliveryRef, Intent, IntentPrivate
 from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.limits import DECISION_BYTES
 from tocsin.contracts.recipients import Device, InlineRecipient
@@ -72,12 +72,12 @@ def intent(**changes: Any) -> Intent:
         "event_time": EVENT_TIME,
         "workflow": "shipped",
         "recipient": "ann",
-        "data": msgspec.Raw(b'{"name":"Ann"}'),
         "lane": Lane.TRANSACTIONAL,
         "origin": "events/0/1",
         "cause": "events/0/1",
     }
-    return Intent(**(fields | changes))
+    private = IntentPrivate(data=msgspec.Raw(b'{"name":"Ann"}'), inline=changes.pop("inline", None))
+    return Intent(private=private, **(fields | changes))
 
 
 def question(**changes: Any) -> DecisionInput:
@@ -106,7 +106,7 @@ def deliveries(outcomes: list[DecisionOutcome]) -> list[tuple[Any, ...]]:
         assert not isinstance(outcome, Stop)
         channel = outcome.ref.channel
         if isinstance(outcome, Deliver):
-            told += [(channel, key, "deliver") for key, _ in outcome.addresses]
+            told += [(channel, each.address_key, "deliver") for each in outcome.destinations]
         else:
             told.append((channel, outcome.ref.address_key, (outcome.rule, outcome.reason)))
     return told
@@ -114,7 +114,7 @@ def deliveries(outcomes: list[DecisionOutcome]) -> list[tuple[Any, ...]]:
 
 def addresses(outcomes: list[DecisionOutcome]) -> list[str]:
     return [
-        address for outcome in outcomes if isinstance(outcome, Deliver) for _, address in outcome.addresses
+        each.address for outcome in outcomes if isinstance(outcome, Deliver) for each in outcome.destinations
     ]
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord
-from tocsin.contracts.intents import Intent
+from tocsin.contracts.intents import Intent, IntentPrivate
 from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule, StatusName
@@ -35,7 +35,7 @@ def question(workflow, templates):
             }
         intent = Intent(
             tenant="acme", notification_id="n1", event_source="/s", event_id="e1", event_type="t", event_time=AT,
-            workflow="shipped", recipient="ann", actor="boss", data=msgspec.Raw(data), lane=Lane.BULK, origin="o", cause="c",
+            workflow="shipped", recipient="ann", private=IntentPrivate(actor="boss", data=msgspec.Raw(data)), lane=Lane.BULK, origin="o", cause="c",
         )  # fmt: skip
         return DecisionInput(
             intent=intent,
@@ -78,7 +78,7 @@ async def test_each_channel_is_rendered_once_for_all_its_addresses(question, ren
         PushContent(title="Push", body="Push Ann"),
     )
     assert isinstance(email.content, EmailContent)
-    assert [key for key, _ in push.deliver.addresses] == ["d1", "d2"]
+    assert [each.address_key for each in push.deliver.destinations] == ["d1", "d2"]
     assert {last_rule(result.log) for result in (email, sms, push)} == {("render", "rendered")}
 
 

@@ -43,6 +43,15 @@ class Channel(StrEnum):
         return f"dispatch-{self.value}"
 
 
+class DeviceKind(StrEnum):
+    """The push services whose tokens are known. An open word: a record may carry another one, and readers carry it along."""
+
+    FCM = "fcm"
+    """Firebase Cloud Messaging; also the token that its library gives an app on iOS or in a browser."""
+    APNS = "apns"
+    WEBPUSH = "webpush"
+
+
 class StatusName(StrEnum):
     """The one vocabulary from acceptance to the last click. A name enters when a service writes it."""
 
@@ -100,7 +109,7 @@ class ClaimOutcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a status is what it is: the reason codes of `skipped`, `deferred`, `failed`, `event_refused` and dead letters."""
+    """Why a status is what it is: the reason codes of `duplicate`, `skipped`, `deferred`, `failed`, `event_refused` and dead letters."""
 
     # refused events and dead letters
     NOT_A_CLOUDEVENT = "not_a_cloudevent"
@@ -114,6 +123,7 @@ class Reason(StrEnum):
     RECIPIENTS_INVALID = "recipients_invalid"
     RECORD_UNREADABLE = "record_unreadable"
     # not sent, by decision
+    OTHER_DATA = "other_data"
     RECIPIENT_UNKNOWN = "recipient_unknown"
     CATEGORY_UNKNOWN = "category_unknown"
     CATEGORY_OFF = "category_off"
@@ -126,6 +136,7 @@ class Reason(StrEnum):
     RECHECK = "recheck"
     RETRIES_EXHAUSTED = "retries_exhausted"
     PROVIDER_UNKNOWN = "provider_unknown"
+    TARGET_UNSERVED = "target_unserved"
     ADDRESS_INVALID = "address_invalid"
     DEVICE_GONE = "device_gone"
     CONTENT_REFUSED = "content_refused"

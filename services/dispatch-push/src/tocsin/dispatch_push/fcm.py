@@ -16,11 +16,11 @@ from tocsin.channel import (
     Accepted,
     Ambiguous,
     Answer,
-    InstanceConfig,
     NotSent,
     ProviderKind,
     Rejected,
     SecretFile,
+    TargetedConfig,
     Throttled,
     http_client,
     no_answer,
@@ -28,7 +28,7 @@ from tocsin.channel import (
 )
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job, PushContent
-from tocsin.contracts.vocabulary import Reason
+from tocsin.contracts.vocabulary import DeviceKind, Reason
 from tocsin.dispatch_push.fcm_errors import answer_of, read
 from tocsin.dispatch_push.google_token import GoogleToken, ServiceAccount
 from tocsin.runtime import Clock
@@ -61,7 +61,7 @@ def _is_key_file(secret: SecretStr) -> SecretStr:
     return secret
 
 
-class FcmConfig(InstanceConfig):
+class FcmConfig(TargetedConfig):
     """`[[providers]]` with `kind = "fcm"`."""
 
     kind: Literal["fcm"]
@@ -110,13 +110,13 @@ class FcmProvider:
 
     async def send(self, job: Job) -> Answer:
         """Send to one device, within `call_timeout` seconds, a new access token included."""
-        if not isinstance(job.content, PushContent):
+        if not isinstance(job.private.content, PushContent):
             return Rejected(reason=Reason.CONTENT_REFUSED, detail="The job's content is no push message.")
-        if not _TOKEN.fullmatch(job.address):
+        if not _TOKEN.fullmatch(job.private.address):
             return Rejected(
                 reason=Reason.ADDRESS_INVALID, detail="The device token holds characters that none has."
             )
-        body = encode({"message": self._message(job, job.content)})
+        body = encode({"message": self._message(job, job.private.content)})
         until = asyncio.get_running_loop().time() + self._config.call_timeout
         token = await self._access_token(until)
         if not isinstance(token, str):
@@ -174,7 +174,7 @@ class FcmProvider:
             "tocsin_delivery": job.delivery_id,
         }
         return {
-            "token": job.address,
+            "token": job.private.address,
             "notification": {"title": content.title, "body": content.body},
             "data": data,
             "android": {"ttl": f"{left}s", "notification": {"tag": job.delivery_id}},
@@ -201,4 +201,4 @@ def _token_refused(response: httpx.Response) -> bool:
     return response.status_code == 401 and not read(401, response.content).fcm
 
 
-FCM = ProviderKind(config=FcmConfig, create=FcmProvider)
+FCM = ProviderKind(config=FcmConfig, create=FcmProvider, targets=frozenset({DeviceKind.FCM}))

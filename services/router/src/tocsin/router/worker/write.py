@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.channels import CHANNELS, Destination
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, recipient_key
 from tocsin.contracts.intents import DeliveryRef, Intent
-from tocsin.contracts.jobs import Job
+from tocsin.contracts.jobs import Job, JobPrivate
 from tocsin.contracts.vocabulary import Reason, Rule, StatusName
 from tocsin.kafka import ProducerRecord
 from tocsin.router.policy import DecisionInput, Skip, Stop
@@ -50,8 +50,8 @@ def write(
                     decision=log.decision(), **_delivery_fields(intent, ref),
                 )  # fmt: skip
             case Rendered():
-                for address_key, address in result.deliver.addresses:
-                    job = _job(question, result, address_key, address, context, cause=cause)
+                for destination in result.deliver.destinations:
+                    job = _job(question, result, destination, context, cause=cause)
                     yield from _write_job(job, result, context, cause=cause)
 
 
@@ -80,18 +80,19 @@ def _write_job(
 def _job(
     question: DecisionInput,
     rendered: Rendered,
-    address_key: str,
-    address: str,
+    destination: Destination,
     context: BatchContext,
     *,
     cause: str,
 ) -> Job:
     """The delivery to one address."""
+    address_key, address, target = destination
     intent, tenant, deliver = question.intent, question.tenant, rendered.deliver
     channel, step = deliver.ref.channel, deliver.ref.step
     spec = CHANNELS[channel]
     # Of devices given inline a job carries only the one it is for: all of them in each job would be their number squared.
-    inline = spec.address.narrowed(intent.inline, address_key)
+    private = intent.private
+    inline = spec.address.narrowed(private.inline, address_key)
     return Job(
         delivery_id=delivery_id(
             notification=intent.notification_id, channel=channel, step=step, address_key=address_key
@@ -106,17 +107,22 @@ def _job(
         lane=context.lane,
         step=step,
         address_key=address_key,
-        address=address,
-        content=rendered.content,
+        target=target,
+        private=JobPrivate(
+            address=address,
+            content=rendered.content,
+            unsubscribe_url=rendered.unsubscribe_url if spec.has_unsubscribe_url else None,
+        ),
         sender=tenant.senders.get(channel) if tenant else None,
-        unsubscribe_url=rendered.unsubscribe_url if spec.has_unsubscribe_url else None,
         providers=tenant.providers.get(channel, []) if tenant else [],
         locale=deliver.template.locale,
         template_version=deliver.template.revision,
         test=intent.test,
         event_time=intent.event_time,
         expires_at=deliver.expires_at,
-        intent=intent if inline is intent.inline else replace(intent, inline=inline),
+        intent=intent
+        if inline is private.inline
+        else replace(intent, private=replace(private, inline=inline)),
         origin=intent.origin,
         cause=cause,
         traceparent=intent.traceparent,
