@@ -103,10 +103,10 @@ def text_of(message: EmailMessage, kind: str) -> str:
 
 
 def display_name(raw: bytes) -> str:
-    """The sender's name. Where it takes several encoded words, RFC 2047 joins them without a space; the parser of
-    addresses in Python 3.11 puts one between, that of plain headers does not."""
+    """The sender's name. RFC 2047 joins encoded words without a space; the parser of addresses in Python 3.11 puts one between,
+    and takes a no-break space behind a space away. That of plain headers does neither."""
     field = str(BytesParser(policy=policy.compat32).parsebytes(raw)["From"])
-    if field.count("=?utf-8?b?") > 1:
+    if "=?utf-8?b?" in field:
         return str(make_header(decode_header(field[: field.rindex("<")].rstrip())))
     return str(parsed(raw)["From"].addresses[0].display_name)
 
