@@ -243,6 +243,8 @@ def test_what_cannot_be_rendered_is_refused_when_saved(source, detail):
         ("{{ data.rows|selectattr('price', 'gt', 1.5)|map(attribute='name')|join }}{{ data.l|select('odd')|join }}", "a31"),
         ("{{ data.rows|map(attribute='x', default='-')|join }}{{ data.rows|rejectattr('x')|list|length }}", "--2"),
         ("{{ data.texts|join(', ', attribute='0') if false else 'a'|trim('a') }}", ""),
+        ("{{ data.items|default('-') }}{{ data.l.count is defined }}{{ data.o['keys'] is defined }}", "-falsefalse"),
+        ("{{ data.get.a|default('-') if data.get is defined else '+' }}{{ data.values|d('-') ~ data.copy|d }}", "+-"),
         ("{{ data.o|tojson(indent=1) }}", '{\n "b": 1,\n "a": "x"\n}'),
         ("{{ data.l[1:] | join }}{{ (data.l|sort)[-1] }}{{ (data.o|items)[0][1] }}{{ 'abc'[::-1] }}", "1231cba"),
         ("{{ +data.n }}{{ -data.n }}{{ 2 ** 3 ** 2 }}{{ (1, 2)|length }}{{ ()|length }}", "7-764 20".replace(" ", "")),

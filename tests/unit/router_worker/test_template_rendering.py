@@ -180,6 +180,50 @@ def test_what_could_grow_without_bound_is_refused_when_saved_and_again_when_rend
     assert isinstance(render(source, data={"s": BIG, "n": 10**9, "l": [1], "a": 0}), RenderFault)
 
 
+DEEP: list[object] = []
+for _ in range(20_000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("{{ data.x|trim(data.x) }}", BIG),
+        ("{{ data.x|title }}", BIG),
+        ("{{ data.x|urlencode }}", BIG),
+        ("{{ {'a': data.x}|urlencode }}", BIG),
+        ("{{ data.x|list|length }}", BIG),
+        ("{{ data.x|map(attribute='a')|list|length }}", [{}] * 20_000),
+        ("{{ data.x|select('in', data.x)|list|length }}", list(range(5_000))),
+        ("{{ data.x|select('in', [data.x])|list|length }}", list(range(5_000))),
+        ("{{ data.x|tojson|tojson|tojson|tojson|tojson }}", '"' * 50_000),
+        ("{{ data.x|tojson }}", DEEP),
+        ("{{ data.x ~ data.x ~ data.x ~ data.x ~ data.x }}", BIG),
+    ],
+)
+def test_a_filter_refuses_what_would_take_long(source, value):
+    assert check_template({"body": source}, Channel.SMS, None) == []
+    began = time.thread_time()
+    fault = render(source, data={"x": value})
+    assert isinstance(fault, RenderFault)
+    assert time.thread_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "text"),
+    [
+        ("[{{ data.x|select('odd')|join }}]", ["%999999999d"] * 100, "[]"),
+        ("[{{ data.x|reject('even')|list|length }}]", ["%999999999d"] * 100, "[100]"),
+        ("{{ data.x|unique|list|length }}", [number * (2**61 - 1) for number in range(5_000)], "5000"),
+        ("{{ data.x|sort|first }}{{ data.x|max }}", [None, *(str(number) for number in range(4_000))], "999"),
+    ],
+)
+def test_values_chosen_to_be_slow_are_not(source, value, text):
+    began = time.thread_time()
+    assert render(source, data={"x": value}) == SmsContent(body=text)
+    assert time.thread_time() - began < 1
+
+
 @pytest.mark.parametrize("source", ["{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "{% if x %}" * 3000])
 def test_deep_nesting_is_refused(source):
     faults = check_template({"body": source}, Channel.SMS, None)

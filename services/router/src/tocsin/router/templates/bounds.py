@@ -30,8 +30,13 @@ _COMBINING: Final[dict[type[nodes.Node], str]] = {
 """What makes one value of several, as it is written."""
 _COMBINING_FILTERS: Final = frozenset({"join", "replace"})
 _SORTING: Final = frozenset({"sort", "unique"})
-"""On a long list these take milliseconds, where others take a tenth: at most two in one expression."""
-_SORTING_WEIGHT: Final = OPERATIONS // 2 - 1
+"""On a long list these take some milliseconds: at most two in one expression."""
+_LOOPING: Final = frozenset(
+    {"map", "reject", "rejectattr", "select", "selectattr", "sum", "max", "min", "title", "tojson"}
+)
+"""On a long list or text these take milliseconds: at most six in one expression."""
+_LOOPING_WEIGHT: Final = OPERATIONS // 6
+_SORTING_WEIGHT: Final = OPERATIONS // 2 - 3
 _EXPRESSIONS: Final = (
     nodes.Name,
     nodes.Const,
@@ -193,7 +198,7 @@ class _LanguageCheck:
             self._refuse(
                 expression,
                 f"This expression has {operations} operations; at most {OPERATIONS} are possible "
-                f"(`|sort` and `|unique` count as {_SORTING_WEIGHT} each). Split it with `{{% set … %}}`.",
+                f"(`|sort` and `|unique` count as {_SORTING_WEIGHT} each, other filters that go through lists as {_LOOPING_WEIGHT}). Split it with `{{% set … %}}`.",
             )
 
     def _node(self, node: nodes.Node, combined: Combined) -> None:
@@ -232,6 +237,8 @@ def _combined_with(expression: nodes.Node, combined: Combined) -> str | None:
 def _weight(node: nodes.Node) -> int:
     if isinstance(node, nodes.Filter) and node.name in _SORTING:
         return _SORTING_WEIGHT
+    if isinstance(node, nodes.Filter) and node.name in _LOOPING:
+        return _LOOPING_WEIGHT
     if isinstance(node, nodes.List | nodes.Tuple | nodes.Dict):
         return len(node.items)
     if isinstance(node, nodes.Concat):

@@ -46,6 +46,8 @@ _COMPARES: Final = {
 }
 
 _Write = Callable[[nodes.Node], None]
+_METHODS: Final = frozenset({*dir(dict), *dir(list)})
+"""Names that the engine finds on an object or list that has no such member: `data.items` would be a method of Python's."""
 
 
 class Span(NamedTuple):
@@ -335,13 +337,8 @@ class _Writer:
             key = nodes.Const(node.attr, lineno=node.lineno) if isinstance(node, nodes.Getattr) else node.arg
             self._write("(")
             start = self._bytes
-            if defined:
-                self._filtered(node.node, "__item", [key])
-            else:
-                self._expression(node.node)
-                self._write("[")
-                self._defined(key)
-                self._write("]")
+            self._filtered(node.node, "__item" if defined else "__place", [key])
+            self._write("" if defined else "|first")
             self._mark(start, written(node))
             self._write(")")
 
@@ -366,10 +363,10 @@ def _is_path(node: nodes.Node) -> bool:
     match node:
         case nodes.Name():
             return True
-        case nodes.Getattr(node=inner):
-            return _is_path(inner)
+        case nodes.Getattr(node=inner, attr=name) | nodes.Getitem(node=inner, arg=nodes.Const(value=name)):
+            return _is_path(inner) and name not in _METHODS
         case nodes.Getitem(node=inner, arg=arg):
-            return _is_path(inner) and (isinstance(arg, nodes.Const) or _is_path(arg))
+            return _is_path(inner) and _is_path(arg)
     return False
 
 

@@ -13,6 +13,7 @@ Filters = dict[str, Callable[..., Any]]
 _EVERYWHERE: Final[Filters] = {
     "__item": list_filters.item_of,
     "__only": list_filters.only,
+    "__place": list_filters.place_of,
     "__part": list_filters.part_of,
     "__plus": text_filters.plus,
     "abs": number_filters.absolute,

@@ -11,6 +11,8 @@ from tocsin.router.templates.number_filters import divisible_by
 from tocsin.router.templates.texts import WrongValue
 
 Passes = Callable[[Any], bool]
+AMONG: Final = 100
+"""Characters or items of what `in` looks in, for each item of a list."""
 MISSING: Final = object()
 """Stands for an attribute that an item does not have. It passes no test but `undefined`."""
 
@@ -23,9 +25,11 @@ def item_test(name: str | None, argument: Any) -> Passes:
         return lambda value: value is MISSING
     if name == "defined":
         return lambda value: value is not MISSING
+    if name == "in":
+        return _among(argument)
     test = _WITH_ARGUMENT.get(name)
     if test is None:
-        plain = cast("Callable[..., Any]", JINJA_TESTS[name])
+        plain = _PLAIN.get(name) or cast("Callable[..., Any]", JINJA_TESTS[name])
         return lambda value: value is not MISSING and _asked(plain, value)
     return lambda value: value is not MISSING and _asked(test, value, argument)
 
@@ -37,10 +41,36 @@ def _asked(test: Callable[..., Any], *values: Any) -> bool:
         raise WrongValue("A test gets a value of a kind that it does not take.") from error
 
 
-def _among(value: Any, container: Any) -> bool:
-    return value in container
+def _among(container: Any) -> Passes:
+    """Whether the value is in the container. Each item is looked for in all of it, so the container is bounded."""
+    if not isinstance(container, list | tuple | dict | str) or len(container) > AMONG:
+        raise WrongValue(
+            f"The test `in` takes a text, an object or a list of at most {AMONG} characters or items."
+        )
+    if isinstance(container, list | tuple) and any(
+        isinstance(item, list | tuple | dict) for item in container
+    ):
+        raise WrongValue("The test `in` takes a list of texts, numbers, booleans and null.")
+    return lambda value: value is not MISSING and _asked(operator.contains, container, value)
 
 
+def _odd(value: Any) -> bool:
+    return isinstance(value, int | float) and value % 2 == 1  # `%` would format a text
+
+
+def _even(value: Any) -> bool:
+    return isinstance(value, int | float) and value % 2 == 0
+
+
+def _lower(value: Any) -> bool:
+    return isinstance(value, str) and value.islower()
+
+
+def _upper(value: Any) -> bool:
+    return isinstance(value, str) and value.isupper()
+
+
+_PLAIN: Final = {"odd": _odd, "even": _even, "lower": _lower, "upper": _upper}
 _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -48,8 +78,7 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
-    "in": _among,
 }
-_WITH_ARGUMENT: Final = {name: _OPERATORS[sign] for name, sign in COMPARISONS.items()} | {
-    "divisibleby": divisible_by
-}
+_WITH_ARGUMENT: Final = {
+    name: _OPERATORS[sign] for name, sign in COMPARISONS.items() if sign in _OPERATORS
+} | {"divisibleby": divisible_by}

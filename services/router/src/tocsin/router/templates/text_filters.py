@@ -24,9 +24,23 @@ from tocsin.router.templates.texts import (
     whole,
 )
 
+LONGEST_TITLE: Final = 10_000
+"""Characters that `title` takes."""
+LONGEST_IN_URL: Final = 8_192
+"""Characters that `urlencode` takes of one value."""
+TRIMMED: Final = 100
+"""Different characters that `trim` may look for."""
 _WORDS: Final = re.compile(r"([-\s({\[<]+)")
 _JSON_IN_HTML: Final = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("'", "\\u0027"))
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _short(value: Any, limit: int, name: str) -> str:
+    """The value's text, for what goes through it one character at a time."""
+    text = text_of(value)
+    if len(text) > limit:
+        raise WrongValue(f"`|{name}` takes at most {limit} characters. Use it on a shorter text.")
+    return text
 
 
 def upper(value: Any) -> str:
@@ -43,13 +57,17 @@ def capitalize(value: Any) -> str:
 
 def title(value: Any) -> str:
     """Each word with a capital first and small letters after it."""
-    words = _WORDS.split(text_of(value))
+    words = _WORDS.split(_short(value, LONGEST_TITLE, "title"))
     return as_safe_as(value, "".join(str.upper(word[:1]) + str.lower(word[1:]) for word in words))
 
 
 def trim(value: Any, chars: Any = None) -> str:
     """Without white space, or the given characters, at both ends."""
-    return as_safe_as(value, str.strip(text_of(value), None if chars is None else text_of(chars)))
+    if chars is not None:
+        chars = text_of(chars)
+        if len(chars) > TRIMMED:
+            raise WrongValue(f"`chars` of `|trim` can be at most {TRIMMED} characters.")
+    return as_safe_as(value, str.strip(text_of(value), chars))
 
 
 def string(value: Any) -> str:
@@ -151,7 +169,7 @@ def tojson(value: Any, indent: Any = None) -> Markup:
     )
     try:
         text = encoder.encode(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise WrongValue("`|tojson` takes what can be written as JSON.") from error
     if len(text) > LONGEST:
         raise WrongValue(f"`|tojson` makes more than {LONGEST} characters. Use it on a smaller value.")
@@ -167,12 +185,19 @@ def _spaces(indent: Any) -> int:
 def urlencode(value: Any) -> str:
     """A text for a place in a URL; an object, or a list of pairs, as a query."""
     if isinstance(value, dict):
-        pairs = list(value.items())
-    elif isinstance(value, list | tuple):
-        pairs = [_pair(item) for item in value]
-    else:
-        return quote(text_of(value).encode("utf-8", "replace"), safe="/")
-    return "&".join(f"{_in_query(name)}={_in_query(text)}" for name, text in pairs)
+        return _query(list(value.items()))
+    if isinstance(value, list | tuple):
+        return _query([_pair(item) for item in value[: LONGEST_IN_URL + 1]])
+    return quote(_short(value, LONGEST_IN_URL, "urlencode").encode("utf-8", "replace"), safe="/")
+
+
+def _query(pairs: list[tuple[Any, Any]]) -> str:
+    texts = [(text_of(name), text_of(value)) for name, value in pairs]
+    if sum(len(name) + len(value) + 1 for name, value in texts) > LONGEST_IN_URL:
+        raise WrongValue(
+            f"`|urlencode` takes at most {LONGEST_IN_URL} characters. Use it on a smaller value."
+        )
+    return "&".join(f"{_in_query(name)}={_in_query(value)}" for name, value in texts)
 
 
 def _pair(item: Any) -> tuple[Any, Any]:
@@ -181,5 +206,5 @@ def _pair(item: Any) -> tuple[Any, Any]:
     raise WrongValue("`|urlencode` takes a text, an object, or a list of pairs.")
 
 
-def _in_query(value: Any) -> str:
-    return quote(text_of(value).encode("utf-8", "replace"), safe="").replace("%20", "+")
+def _in_query(text: str) -> str:
+    return quote(text.encode("utf-8", "replace"), safe="").replace("%20", "+")
