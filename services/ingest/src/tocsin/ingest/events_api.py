@@ -63,7 +63,9 @@ def event_routes(service: IngestService) -> APIRouter:
         if media_type_of(request.headers) == BATCH:
             return await _take_batch(service, caller, body)
         event = parse_event(request.headers, body, caller=caller)
-        validate = partial(validate_event, event, directory=service.directory, limits=service.limits)
+        validate = partial(
+            validate_event, event, directory=service.directory, limits=service.limits, clock=service.clock
+        )
         accepted = await SecondLook(service)(validate)
         await service.publisher.publish([accepted])
         return accepted_response(accepted)
@@ -80,7 +82,9 @@ async def _take_batch(service: IngestService, caller: Caller, body: bytes) -> Re
     for number, envelope in enumerate(split_batch(body, most=service.limits.batch_events), start=1):
         try:
             event = parse_structured(envelope, caller=caller)
-            validate = partial(validate_event, event, directory=service.directory, limits=service.limits)
+            validate = partial(
+                validate_event, event, directory=service.directory, limits=service.limits, clock=service.clock
+            )
             validated = await second_look(validate)
         except Problem as problem:
             refused.append(problem)

@@ -42,7 +42,9 @@ def notification_routes(service: IngestService) -> APIRouter:
     async def send_notification(request: Request) -> Response:
         caller = await service.authorize(request.headers)
         event = parse_notification(request, await request.body(), caller=caller, clock=service.clock)
-        validate = partial(validate_request, event, directory=service.directory, limits=service.limits)
+        validate = partial(
+            validate_request, event, directory=service.directory, limits=service.limits, clock=service.clock
+        )
         accepted = await SecondLook(service)(validate)
         await service.publisher.publish([accepted])
         return accepted_response(accepted)

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
+from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.contracts.vocabulary import DeviceKind
 from tocsin.router.policy import ANY
 
@@ -153,7 +154,7 @@ categories = Table(
     _created_at(),
     _updated_at(),
     CheckConstraint("\"default\" IN ('required', 'on', 'off')", name="default"),
-    CheckConstraint("ttl_seconds > 0", name="ttl"),
+    CheckConstraint(f"ttl_seconds BETWEEN 1 AND {MESSAGE_LIFE_SECONDS}", name="ttl"),
 )
 
 preferences = Table(

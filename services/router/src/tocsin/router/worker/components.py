@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel
 from tocsin.database import Database
 from tocsin.database.reach import AWAY
 from tocsin.kafka import (
@@ -89,6 +90,7 @@ def worker_components(
             cluster=cluster,
             group=topics.group("router", lane),
             topics=(topics.events(lane), topics.intents(lane)),
+            written=(topics.status(lane), *(topics.jobs(channel, lane) for channel in Channel)),
             ownership=Fenced(cluster=cluster, shards=settings.shards, limits=limits, failpoints=failpoints),
             work=ExactlyOnce(router.process, clock=clock).work,
             timeouts=timeouts or timeouts_for(lane),

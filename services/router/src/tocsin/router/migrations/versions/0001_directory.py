@@ -94,7 +94,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("\"default\" IN ('required', 'on', 'off')", name=op.f("ck_categories_default")),
-        sa.CheckConstraint("ttl_seconds > 0", name=op.f("ck_categories_ttl")),
+        sa.CheckConstraint("ttl_seconds BETWEEN 1 AND 518400", name=op.f("ck_categories_ttl")),
         sa.ForeignKeyConstraint(["tenant"], ["directory.tenants.id"], name=op.f("fk_categories_tenants")),
         sa.PrimaryKeyConstraint("tenant", "key", name=op.f("pk_categories")),
         schema=SCHEMA,
