@@ -22,7 +22,7 @@ from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Batch, ConsumerRecord, ProducerRecord, partition_for
+from tocsin.kafka import Batch, CatchUp, ConsumerRecord, ProducerRecord, always_current, partition_for
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import StoredRecipient
 from tocsin.router.secret_keys import SecretKey
@@ -103,6 +103,7 @@ class Worker:
     claims: Claims = field(default_factory=Claims)
     recipients: Recipients = field(default_factory=Recipients)
     default_tenant: str | None = None
+    catch_up: CatchUp = always_current
 
     def __post_init__(self) -> None:
         self.topics = Topics()
@@ -121,6 +122,7 @@ class Worker:
             clock=self.clock,
             hashes=AddressHashes([SecretKey("h1", "h" * 32)]),
             default_tenant=self.default_tenant,
+            catch_up=self.catch_up,
         )
         self._offsets: dict[tuple[str, int], int] = {}
 

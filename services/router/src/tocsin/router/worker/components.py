@@ -5,11 +5,13 @@ from functools import partial
 from typing import Final
 
 from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel
 from tocsin.database import Database
 from tocsin.database.reach import AWAY
 from tocsin.kafka import (
     NO_FAILPOINTS,
     ConsumerGroup,
+    CopyAge,
     ExactlyOnce,
     Failpoints,
     Fenced,
@@ -66,8 +68,11 @@ def worker_components(
         tokens=UnsubscribeTokens(settings.signing_keys),
     )
     hashes = AddressHashes(settings.address_keys)
+    replica = Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health)
+    age = CopyAge(settings=kafka, copy=replica, clock=clock)
     components: list[Component] = [
-        Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health),
+        replica,
+        age,
         FunctionComponent(name="claim sweeper", run=partial(_sweep_claims, claims)),
     ]
     for lane in settings.lanes:
@@ -81,12 +86,14 @@ def worker_components(
             clock=clock,
             hashes=hashes,
             default_tenant=settings.default_tenant,
+            catch_up=age.catch_up,
             failpoints=failpoints,
         )
         deciding = ConsumerGroup(
             cluster=cluster,
             group=topics.group("router", lane),
             topics=(topics.events(lane), topics.intents(lane)),
+            written=(topics.status(lane), *(topics.jobs(channel, lane) for channel in Channel)),
             ownership=Fenced(cluster=cluster, shards=settings.shards, limits=limits, failpoints=failpoints),
             work=ExactlyOnce(router.process, clock=clock).work,
             timeouts=timeouts or timeouts_for(lane),

@@ -121,6 +121,8 @@ def _job(
         test=intent.test,
         event_time=intent.event_time,
         expires_at=deliver.expires_at,
+        required=deliver.category.default == "required",
+        delivery_class=deliver.category.delivery_class,
         intent=intent
         if inline is private.inline
         else replace(intent, private=replace(private, inline=inline)),
