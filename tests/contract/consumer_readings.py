@@ -93,7 +93,11 @@ def feedback(value: bytes) -> Any:
 
         async def commit(self, _: Any) -> None: ...
 
-    asyncio.run(Recording(lane=Lane.BULK, database=cast("Any", None)).work(cast("Any", OneBatch())))
+    asyncio.run(
+        Recording(lane=Lane.BULK, database=cast("Any", None), hashes=cast("Any", None)).work(
+            cast("Any", OneBatch())
+        )
+    )
     return removed
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord
@@ -51,7 +52,7 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
     assert [one.outcome for one in (email.rules[2], sms.rules[2])] == ["tenant's", "provider's"]
     assert [one.rule for one in push.rules] == ["preference", "address", "template", "render", "size"]
     (job,) = written.jobs(Channel.EMAIL)
-    assert email.targets == [Target(job.delivery_id, "email", None, "routed", None, None)]
+    assert email.targets == [Target(job.delivery_id, "email", job.address_hash, "routed", None, None)]
     assert (email.locale, email.template_version) == (job.locale, job.template_version)
     assert {field for field in Rule if field not in {one.rule for one in decision.rules + email.rules}} == {
         Rule.CHANNEL
@@ -60,12 +61,22 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
 
 async def test_a_mail_that_can_be_ended_carries_its_link(worker):
     (job,) = (await worker.route(worker.event())).jobs(Channel.EMAIL)
+    assert job.address_hash == worker.router._hashes.of(job.private.address)
     assert job.private.unsubscribe_url.startswith("https://notify.example.test/u/")
     assert job.private.content.text == job.private.unsubscribe_url
     worker.publish(CategoryRecord(tenant="acme", key="orders", default="required"))
     (job,) = (await worker.route(worker.event(id="e2"))).jobs(Channel.EMAIL)
     assert job.private.unsubscribe_url is None
     assert job.private.content.text == ""
+
+
+@pytest.mark.parametrize("default", ["on", "required"])
+@pytest.mark.parametrize("delivery_class", ["at_least_once", "at_most_once"])
+async def test_a_job_says_what_its_category_asks_of_the_dispatcher(worker, default, delivery_class):
+    category = CategoryRecord(tenant="acme", key="orders", default=default, delivery_class=delivery_class)
+    worker.publish(category)
+    (job,) = (await worker.route(worker.event())).jobs(Channel.EMAIL)
+    assert (job.required, job.delivery_class) == (default == "required", delivery_class)
 
 
 async def test_a_rerun_writes_the_same_ids(worker):
