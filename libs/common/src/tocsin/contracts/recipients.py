@@ -29,6 +29,16 @@ class InlineRecipient(msgspec.Struct, kw_only=True, omit_defaults=True):
     attributes: dict[str, Any] | None = None
 
 
+class GivenDevice(Device, kw_only=True, omit_defaults=True, frozen=True, forbid_unknown_fields=True):
+    """A device as a producer writes it: a field that nobody knows is a fault."""
+
+
+class GivenRecipient(InlineRecipient, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An inline recipient as a producer writes it: a field that nobody knows is a fault. Records of Tocsin's own may get new ones."""
+
+    devices: list[GivenDevice] | None = None  # type: ignore[assignment]  # read only, where a list of the narrower is one of the wider
+
+
 def valid_devices(ids: Collection[str]) -> bool:
     """Whether devices with these ids may be those of one recipient: not too many, and each id once, as it names a delivery."""
     return len(ids) <= DEVICES_PER_RECIPIENT and len(set(ids)) == len(ids)

@@ -9,6 +9,7 @@ from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
 from tocsin.web.limits import deeper_than
 from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_cursor
 from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
+from tocsin.web.values import RequestBody, judged
 
 __all__ = [
     "CODES",
@@ -27,6 +28,7 @@ __all__ = [
     "ProblemCode",
     "ProblemDetails",
     "Reader",
+    "RequestBody",
     "Sender",
     "codes",
     "decode_cursor",
@@ -34,6 +36,7 @@ __all__ = [
     "encode_cursor",
     "etag_of",
     "json_pointer",
+    "judged",
     "new_key",
     "parse_key",
     "require",

@@ -8,18 +8,18 @@ from pydantic import BaseModel, Field, SkipValidation
 from tocsin.contracts.limits import RECIPIENTS_PER_REQUEST
 from tocsin.router.api.fields import (
     Attributes,
-    Body,
+    DeviceToken,
     Email,
-    Line,
     LocaleTag,
     Phone,
     RecipientId,
     TimeZone,
 )
+from tocsin.web import RequestBody
 from tocsin.web.problem import ProblemError
 
 
-class RecipientWrite(Body):
+class RecipientWrite(RequestBody):
     """A recipient whole: what is left out is taken away. Devices and preferences have addresses of their own."""
 
     email: Email | None = None
@@ -35,7 +35,7 @@ class IdentifiedRecipient(RecipientWrite):
     id: RecipientId
 
 
-class BulkRecipients(Body):
+class BulkRecipients(RequestBody):
     """Up to 1,000 recipients. Each is looked at alone: the faults of one do not keep out the others."""
 
     recipients: Annotated[
@@ -59,12 +59,10 @@ class BulkAnswers(BaseModel):
     results: list[BulkAnswer]
 
 
-class DeviceWrite(Body):
+class DeviceWrite(RequestBody):
     """An installation of an app that takes push messages."""
 
-    token: Annotated[
-        Line, Field(min_length=1, max_length=4096, description="What the push service knows it by")
-    ]
+    token: DeviceToken
     platform: Literal["android", "ios", "web"] | None = None
 
 

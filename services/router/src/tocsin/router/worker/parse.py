@@ -6,7 +6,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka
-from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_intent, decode_request, describe_error
+from tocsin.contracts.codec import (
+    UNREADABLE_ERRORS,
+    decode_intent,
+    decode_request,
+    describe_error,
+    unknown_field,
+)
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent
@@ -20,7 +26,7 @@ from tocsin.router.worker.recipients import (
     RecipientsInvalid,
     deduplicated,
     digest,
-    is_sound,
+    judge,
     resolve_recipients,
 )
 
@@ -119,9 +125,10 @@ def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | R
         return EventPlan(event, event_time, [match], [])
     subscribers = directory.subscribers(event.tenant, event.type)
     decoded_data = _decode_bounded(event.data) if subscribers else None
+    address_like = directory.address_like_ids(event.tenant)
     plan = EventPlan(event, event_time, [], [])
     for published in subscribers:
-        match = _match_subscriber(event, decoded_data, published, lane)
+        match = _match_subscriber(event, decoded_data, published, lane, address_like=address_like)
         if isinstance(match, WorkflowMatch):
             plan.matches.append(match)
         else:
@@ -139,7 +146,9 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
         if published is None:
             detail = "The workflow was withdrawn while its event was being fanned out."
             return RefusedEvent(Reason.WORKFLOW_UNKNOWN, detail, event.tenant, event.id, rest.workflow, event)
-        match = _match_subscriber(event, _decode_bounded(event.data), published, rest.lane)
+        address_like = directory.address_like_ids(event.tenant)
+        decoded_data = _decode_bounded(event.data)
+        match = _match_subscriber(event, decoded_data, published, rest.lane, address_like=address_like)
     if isinstance(match, RefusedEvent):
         return match
     # The cursor counts in the list of recipients that the fan-out began with, and in no other.
@@ -163,6 +172,9 @@ def _match_request(event: Event, lane: Lane, directory: PublishedDirectory) -> W
     try:
         request = decode_request(event.data)
     except UNREADABLE_ERRORS as error:
+        unknown = unknown_field(error, at="/data")
+        if unknown is not None:
+            return refused(Reason.FIELD_UNKNOWN, unknown)
         return refused(Reason.DATA_INVALID, f"{describe_error(error, at='/data')}.")
     published = directory.workflow(event.tenant, request.workflow)
     if published is None or not published.usable:
@@ -171,10 +183,13 @@ def _match_request(event: Event, lane: Lane, directory: PublishedDirectory) -> W
     fault = _request_fault(request, decoded_data) or published.fault(decoded_data)
     if fault is not None:
         return refused(Reason.DATA_INVALID, f"/data{fault}", request.workflow)
+    address_like = directory.address_like_ids(event.tenant)
     try:
-        recipients = deduplicated(request.recipients)
+        recipients = deduplicated(request.recipients, address_like=address_like, pointer="/data/recipients")
+        if request.actor is not None:
+            judge(request.actor, address_like=address_like, pointer="/data/actor")
     except RecipientsInvalid as error:
-        return refused(Reason.RECIPIENTS_INVALID, f"/data/recipients: {error}", request.workflow)
+        return refused(error.reason, str(error), request.workflow)
     return WorkflowMatch(
         published,
         recipients,
@@ -192,13 +207,11 @@ def _request_fault(request: NotificationRequest, decoded_data: Any) -> str | Non
         return f"/data: must be an object. {_TOO_DEEP}"
     if request.expires_at is not None and request.expires_at.tzinfo is None:
         return "/expires_at: must name its offset from UTC."
-    if request.actor is not None and not is_sound(request.actor):
-        return "/actor: an id has 1 to 256 bytes and no control characters."
     return None
 
 
 def _match_subscriber(
-    event: Event, decoded_data: Any, published: PublishedWorkflow, lane: Lane
+    event: Event, decoded_data: Any, published: PublishedWorkflow, lane: Lane, *, address_like: bool
 ) -> WorkflowMatch | RefusedEvent:
     """A workflow that subscribes to the event's type."""
 
@@ -213,9 +226,9 @@ def _match_subscriber(
     if fault is not None:
         return refused(Reason.DATA_INVALID, fault)
     try:
-        recipients = resolve_recipients(event, decoded_data, published)
+        recipients = resolve_recipients(event, decoded_data, published, address_like=address_like)
     except RecipientsInvalid as error:
-        return refused(Reason.RECIPIENTS_INVALID, str(error))
+        return refused(error.reason, str(error))
     return WorkflowMatch(
         published, recipients, event.data, decoded_data, slowest(lane, published.workflow.lane)
     )
