@@ -10,7 +10,7 @@ from tests.value_cases import DEVICE_TOKENS, EMAILS, LOCALES, PHONES, RECIPIENT_
 from tocsin.contracts.recipients import Device, InlineRecipient
 from tocsin.contracts.values import ValueRefused, mail_address, phone_number
 from tocsin.contracts.values.device import device_id, device_token
-from tocsin.contracts.values.identifier import recipient_id
+from tocsin.contracts.values.identifier import judged_in_full, recipient_id
 from tocsin.contracts.values.locale import locale
 from tocsin.contracts.values.recipient import judge_recipient
 from tocsin.contracts.values.text import line, text
@@ -99,6 +99,14 @@ def test_the_short_cut_for_phone_numbers_is_what_the_library_says(value: str) ->
     assert answer(phone_number.phone_number, value) == answer(phone_number.judged_by_library, value)
 
 
+@given(st.text("aZ0._:/-+@", max_size=6) | st.text(max_size=6), st.booleans())
+@example("a" * 256, False)
+@example("a" * 257, False)
+def test_the_short_cut_for_ids_is_what_the_rules_say(value: str, address_like: bool) -> None:
+    short = answer(lambda id_: recipient_id(id_, address_like=address_like), value)
+    assert short == answer(lambda id_: judged_in_full(id_, address_like=address_like), value)
+
+
 @given(st.text(max_size=40))
 def test_a_mail_address_can_begin_no_line_and_no_other_address(value: str) -> None:
     given = answer(mail_address.mail_address, f"a@{value}")
@@ -139,6 +147,8 @@ def test_a_recipient_has_its_values_in_canonical_form() -> None:
         (InlineRecipient(id="u", email="a"), "email_invalid", "/email"),
         (InlineRecipient(id="u", email="a@b.example", phone="1"), "phone_invalid", "/phone"),
         (InlineRecipient(id="u", devices=[Device(id="a", token="")]), "device_invalid", "/devices/0/token"),
+        (InlineRecipient(id="u", devices=[Device(id="a", token="t", kind="FCM")]), "device_invalid", "/devices/0/kind"),
+        (InlineRecipient(id="u", devices=[Device(id="a", token="t", app="a\n")]), "device_invalid", "/devices/0/app"),
         (InlineRecipient(id="u", devices=[Device(id="..", token="t")]), "device_invalid", "/devices/0/id"),
         (InlineRecipient(id="u", devices=[Device(id="a", token="t")] * 2), "device_invalid", "/devices"),
         ("ada@example.com", "recipient_is_address", ""),

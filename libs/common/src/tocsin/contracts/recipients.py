@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
+from tocsin.contracts.vocabulary import DeviceKind
 
 
 class Device(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -13,7 +14,10 @@ class Device(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
 
     id: str
     token: str
-    platform: str | None = None
+    kind: str = DeviceKind.FCM.value
+    """Which push service knows the token: `fcm`, `apns`, `webpush`, or a word that only newer releases know."""
+    app: str | None = None
+    """Which of the tenant's apps this is, in the tenant's own words."""
 
 
 class InlineRecipient(msgspec.Struct, kw_only=True, omit_defaults=True):

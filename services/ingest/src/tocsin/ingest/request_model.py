@@ -8,19 +8,18 @@ from pydantic_core import PydanticCustomError
 
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
 from tocsin.contracts.recipients import valid_devices
-from tocsin.contracts.values.device import device_id, device_token
+from tocsin.contracts.values.device import device_app, device_id, device_kind, device_token
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.locale import locale
 from tocsin.contracts.values.mail_address import mail_address
 from tocsin.contracts.values.phone_number import phone_number
 from tocsin.contracts.values.recipient import DEVICES_RULE
 from tocsin.contracts.values.time_zone import time_zone
-from tocsin.contracts.vocabulary import Lane, Reason
+from tocsin.contracts.vocabulary import DeviceKind, Lane, Reason
 from tocsin.web import RequestBody, judged
 
 BY_ID: Final = "by id"
 INLINE: Final = "inline"
-PLATFORM_CHARS: Final = 64
 
 # Whether an id may look like an address is the tenant's to say: `request_faults` asks.
 RecipientId = Annotated[str, judged(partial(recipient_id, address_like=True)), Field(examples=["user-17"])]
@@ -42,8 +41,12 @@ class DeviceBody(_Body):
         description="Names the device; it goes into ids and timelines"
     )
     token: Annotated[str, judged(device_token)] = Field(description="What the push service knows it by")
-    platform: str | None = Field(
-        default=None, description="`ios`, `android`, `web`", max_length=PLATFORM_CHARS
+    kind: Annotated[str, judged(device_kind)] = Field(
+        default=DeviceKind.FCM.value,
+        description="Which push service knows the token: `fcm`, `apns`, `webpush`, or what a provider of your own serves",
+    )
+    app: Annotated[str, judged(device_app)] | None = Field(
+        default=None, description="Which of your apps this is, in your own words"
     )
 
 

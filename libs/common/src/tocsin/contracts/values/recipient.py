@@ -4,7 +4,7 @@ from typing import Final
 
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
 from tocsin.contracts.recipients import InlineRecipient, valid_devices
-from tocsin.contracts.values.device import device_id, device_token
+from tocsin.contracts.values.device import judge_device
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.locale import locale
 from tocsin.contracts.values.mail_address import mail_address
@@ -14,12 +14,6 @@ from tocsin.contracts.values.time_zone import time_zone
 from tocsin.contracts.vocabulary import Reason
 
 DEVICES_RULE: Final = f"At most {DEVICES_PER_RECIPIENT} devices are possible, each id once"
-_JUDGES: Final = (
-    ("email", mail_address),
-    ("phone", phone_number),
-    ("locale", locale),
-    ("time_zone", time_zone),
-)
 
 
 def judge_recipient(recipient: str | InlineRecipient, *, address_like: bool) -> None:
@@ -33,16 +27,21 @@ def judge_recipient(recipient: str | InlineRecipient, *, address_like: bool) -> 
     pointer = "/id"
     try:
         recipient_id(recipient.id, address_like=address_like)
-        for field, judge in _JUDGES:
-            value = getattr(recipient, field)
-            if value is not None:
-                pointer = f"/{field}"
-                setattr(recipient, field, judge(value))
+        if recipient.email is not None:
+            pointer = "/email"
+            recipient.email = mail_address(recipient.email)
+        if recipient.phone is not None:
+            pointer = "/phone"
+            recipient.phone = phone_number(recipient.phone)
+        if recipient.locale is not None:
+            pointer = "/locale"
+            recipient.locale = locale(recipient.locale)
+        if recipient.time_zone is not None:
+            pointer = "/time_zone"
+            time_zone(recipient.time_zone)
         for index, device in enumerate(recipient.devices or ()):
-            pointer = f"/devices/{index}/id"
-            device_id(device.id)
-            pointer = f"/devices/{index}/token"
-            device_token(device.token)
+            pointer = f"/devices/{index}"
+            judge_device(device)
     except ValueRefused as refused:
         raise refused.below(pointer) from None
     if recipient.devices and not valid_devices([device.id for device in recipient.devices]):

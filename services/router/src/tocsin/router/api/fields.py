@@ -133,6 +133,8 @@ DeviceToken = Annotated[
     judged(device.device_token),
     Field(min_length=1, max_length=device.LONGEST_TOKEN, description="What the push service knows it by"),
 ]
+DeviceKindWord = Annotated[str, judged(device.device_kind), Field(max_length=32, examples=["fcm"])]
+DeviceApp = Annotated[str, judged(device.device_app), Field(max_length=device.LONGEST_APP)]
 Line = Annotated[str, judged(line), Field(max_length=200)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
 Attributes = Annotated[
