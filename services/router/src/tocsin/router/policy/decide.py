@@ -16,7 +16,7 @@ from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRec
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule, StatusName
 from tocsin.router.policy.decision_log import DecisionLog
-from tocsin.router.policy.locales import locale_candidates, wanted_locale
+from tocsin.router.policy.locales import locale_candidates
 from tocsin.router.policy.preferences import effective_preference
 from tocsin.router.policy.recipients import MessageRecipient, StoredRecipient, recipient_of
 
@@ -173,7 +173,7 @@ def _decide_channel(
         log = log.and_then(Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"tried": " ".join(locales)[:100]})
         return Skip(ref, Rule.TEMPLATE, Reason.TEMPLATE_MISSING, log)
     template = by_locale[locale]
-    seen = {"locale": locale, "revision": template.revision, "wanted": wanted_locale(recipient.locale)}
+    seen = {"locale": locale, "revision": template.revision, "wanted": recipient.locale or ""}
     log = log.and_then(Rule.TEMPLATE, "found", seen)
     return Deliver(ref, destinations, recipient, template, category, expires_at, log)
 
