@@ -109,7 +109,7 @@ class ClaimOutcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a status is what it is: the reason codes of `skipped`, `deferred`, `failed`, `event_refused` and dead letters."""
+    """Why a status is what it is: the reason codes of `duplicate`, `skipped`, `deferred`, `failed`, `event_refused` and dead letters."""
 
     # refused events and dead letters
     NOT_A_CLOUDEVENT = "not_a_cloudevent"
@@ -131,6 +131,7 @@ class Reason(StrEnum):
     DEVICE_INVALID = "device_invalid"
     RECORD_UNREADABLE = "record_unreadable"
     # not sent, by decision
+    OTHER_DATA = "other_data"
     RECIPIENT_UNKNOWN = "recipient_unknown"
     CATEGORY_UNKNOWN = "category_unknown"
     CATEGORY_OFF = "category_off"

@@ -1,7 +1,7 @@
 """What follows from an event that is not decided at once: intents, statuses of the event as a whole, dead letters."""
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import EventRef
@@ -16,6 +16,10 @@ from tocsin.router.worker.intents import intent_for
 from tocsin.router.worker.parse import EventPlan, FanOutRest, RefusedEvent, UnreadableRecord
 
 log = get_logger(__name__)
+
+_OTHER_DATA: Final = (
+    "The same id came before with other data, and the first counts. Other data need another id."
+)
 
 
 def write_event(
@@ -57,6 +61,8 @@ def _duplicate(
     plan, cause, budget = item.plan, record.ref, context.fan_out
     decision_log = DecisionLog().and_then(Rule.DUPLICATE, "duplicate", {"belongs_to": item.owner})
     fields: dict[str, Any] = {"rule": Rule.DUPLICATE, "decision": decision_log.decision()}
+    if item.other_data:
+        fields |= {"reason": Reason.OTHER_DATA, "detail": _OTHER_DATA}
     notifications = sum(len(match.recipients) for match in plan.matches)
     # A batch may always be answered with one record for each of its own: only what goes beyond that is charged.
     if notifications > 1 and not budget.fits(notifications):
