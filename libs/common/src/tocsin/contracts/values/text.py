@@ -7,8 +7,8 @@ from tocsin.contracts.values.refusal import ValueRefused
 
 _UNHOLDABLE: Final = re.compile("[\x00\ud800-\udfff]").search
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]").search
-_TEXT_RULE: Final = "The text contains a NUL character or half a surrogate pair. Remove it"
-_LINE_RULE: Final = "Control characters, such as line breaks and tabs, are not allowed here. Remove them"
+TEXT_RULE: Final = "The text contains a NUL character or half a surrogate pair. Remove it"
+LINE_RULE: Final = "Control characters, such as line breaks and tabs, are not allowed here. Remove them"
 
 
 def is_text(value: str) -> bool:
@@ -24,7 +24,7 @@ def is_line(value: str) -> bool:
 def text(value: str) -> str:
     """A text of any number of lines. Raises ValueRefused."""
     if not is_text(value):
-        raise ValueRefused("text_invalid", _TEXT_RULE)
+        raise ValueRefused("text_invalid", TEXT_RULE)
     return value
 
 
@@ -32,5 +32,5 @@ def line(value: str) -> str:
     """A text on one line: names, senders, keys of other systems. Raises ValueRefused."""
     text(value)
     if not is_line(value):
-        raise ValueRefused("control_character", _LINE_RULE)
+        raise ValueRefused("control_character", LINE_RULE)
     return value

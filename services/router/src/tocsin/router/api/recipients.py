@@ -23,7 +23,18 @@ from tocsin.router.api.recipient_models import (
 from tocsin.router.api.rows import answer, check_match, not_found, page_of
 from tocsin.router.api.tenants import address_like_ids
 from tocsin.router.api.transaction import Db
-from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, codes, json_pointer
+from tocsin.web import (
+    Fault,
+    IfMatch,
+    Manager,
+    Page,
+    PagingQuery,
+    Problem,
+    Reader,
+    codes,
+    json_pointer,
+    judges_texts,
+)
 from tocsin.web.problem import ProblemError
 
 log = get_logger(__name__)
@@ -44,6 +55,7 @@ async def list_recipients(*, caller: Reader, db: Db, paging: PagingQuery) -> Pag
         422: {"model": BulkAnswers, "description": "All were refused; or a problem"},
     },
 )
+@judges_texts
 async def save_recipients(
     *, caller: Manager, db: Db, body: BulkRecipients, response: Response
 ) -> BulkAnswers:
