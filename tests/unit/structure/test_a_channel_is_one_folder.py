@@ -27,7 +27,6 @@ CONTENTS = {spec.content.__name__ for spec in CHANNELS.values()}
 MAY_NAME_CHANNELS = {
     "libs/common/src/tocsin/contracts/channels.py": "the table itself",
     "libs/common/src/tocsin/contracts/vocabulary.py": "the enumeration that the table describes",
-    "libs/common/src/tocsin/contracts/values/recipient.py": "which judge is asked for which field of a recipient",
     "libs/common/src/tocsin/contracts/jobs.py": "hands the content types on to the dispatchers, whose folders read jobs",
     "services/router/src/tocsin/router/migrations/versions/0001_directory.py": "a migration is never changed: the columns of addresses",
 }
