@@ -1,24 +1,34 @@
 """Why a direct request cannot be taken: every fault there is. A request that can be taken does not come here."""
 
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from tocsin.contracts.events import Event
+from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.contracts.values.identifier import ADDRESS_RULE, is_address_like
 from tocsin.contracts.vocabulary import Reason
 from tocsin.ingest.compiled_workflow import MAX_FAULTS
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.request_model import BY_ID, INLINE, NotificationBody
 from tocsin.ingest.settings import RequestLimits
+from tocsin.runtime import Clock
 from tocsin.web import Fault, Problem, codes, json_pointer
 
 _body = TypeAdapter(NotificationBody)
 _TAGS: Final = frozenset({BY_ID, INLINE})
 
 
-def explain(event: Event, *, directory: Directory, limits: RequestLimits, prefix: str) -> Problem:
+def latest_expiry(clock: Clock) -> datetime:
+    """When a message whose event is stored now expires at the latest."""
+    return clock.now() + timedelta(seconds=MESSAGE_LIFE_SECONDS)
+
+
+def explain(
+    event: Event, *, directory: Directory, limits: RequestLimits, clock: Clock, prefix: str
+) -> Problem:
     """Every fault of the request, under the code that fits them all; pointers begin with `prefix`."""
     raw = bytes(event.data)
     try:
@@ -29,7 +39,11 @@ def explain(event: Event, *, directory: Directory, limits: RequestLimits, prefix
         return Problem(code, fault.detail, errors=[fault])
     fields = request if isinstance(request, dict) else {}
     address_like = directory.address_like_ids(event.tenant)
-    shape = [*_shape_faults(raw, prefix), *([] if address_like else _address_faults(fields, prefix))]
+    shape = [
+        *_shape_faults(raw, prefix),
+        *([] if address_like else _address_faults(fields, prefix)),
+        *_life_faults(fields, latest_expiry(clock), prefix),
+    ]
     too_many = _too_many(fields, limits, prefix)
     unknown, data = _workflow_faults(fields, event.tenant, directory, prefix)
     faults = [*shape, *too_many, *unknown, *data]
@@ -80,6 +94,18 @@ def _address_faults(fields: dict[str, Any], prefix: str) -> list[Fault]:
             where = f"{prefix}{pointer}/id" if isinstance(ref, dict) else prefix + pointer
             faults.append(Fault(pointer=where, code=Reason.RECIPIENT_IS_ADDRESS, detail=ADDRESS_RULE))
     return faults[:MAX_FAULTS]
+
+
+def _life_faults(fields: dict[str, Any], latest: datetime, prefix: str) -> list[Fault]:
+    try:
+        expires_at = msgspec.convert(fields.get("expires_at"), datetime | None)
+    except msgspec.ValidationError:
+        return []  # a fault of its form
+    if expires_at is None or expires_at.tzinfo is None or expires_at <= latest:
+        return []
+    days = MESSAGE_LIFE_SECONDS // 86_400
+    detail = f"A message lives at most {days} days. Choose an earlier time, or send the event later."
+    return [Fault(pointer=f"{prefix}/expires_at", code=Reason.LIVES_TOO_LONG, detail=detail)]
 
 
 def _path(loc: tuple[str | int, ...]) -> list[str | int]:

@@ -12,8 +12,9 @@ from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.recipient import judge_recipient
 from tocsin.contracts.vocabulary import Lane, fastest, slowest
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.request_faults import explain
+from tocsin.ingest.request_faults import explain, latest_expiry
 from tocsin.ingest.settings import RequestLimits
+from tocsin.runtime import Clock
 from tocsin.web import Fault, Problem, codes
 
 _decode_json = msgspec.json.decode
@@ -36,10 +37,12 @@ class AcceptedEvent:
     notifications: list[NamedNotification] | None = None
 
 
-def validate_event(event: Event, *, directory: Directory, limits: RequestLimits) -> AcceptedEvent:
+def validate_event(
+    event: Event, *, directory: Directory, limits: RequestLimits, clock: Clock
+) -> AcceptedEvent:
     """An event that came as a CloudEvent. Raises `Problem` with pointers into the envelope."""
     if event.type == NOTIFICATION_REQUESTED:
-        return validate_request(event, directory=directory, limits=limits, prefix="/data")
+        return validate_request(event, directory=directory, limits=limits, clock=clock, prefix="/data")
     _check_size(event, "/data", limits)
     try:
         data = _decode_json(event.data)
@@ -66,7 +69,7 @@ def validate_event(event: Event, *, directory: Directory, limits: RequestLimits)
 
 
 def validate_request(
-    event: Event, *, directory: Directory, limits: RequestLimits, prefix: str = ""
+    event: Event, *, directory: Directory, limits: RequestLimits, clock: Clock, prefix: str = ""
 ) -> AcceptedEvent:
     """A direct request. Raises `Problem` with every fault there is; pointers into the request begin with `prefix`."""
     _check_size(event, prefix, limits)
@@ -74,12 +77,12 @@ def validate_request(
         request = decode_request(bytes(event.data))
         data = _decode_json(request.data)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise explain(event, directory=directory, limits=limits, prefix=prefix) from None
+        raise explain(event, directory=directory, limits=limits, clock=clock, prefix=prefix) from None
     workflow = directory.workflow(event.tenant, request.workflow)
     address_like = directory.address_like_ids(event.tenant)
-    sound = _sound(request, data, limits, address_like=address_like)
+    sound = _sound(request, data, limits, clock, address_like=address_like)
     if workflow is None or not sound or not workflow.accepts(data):
-        raise explain(event, directory=directory, limits=limits, prefix=prefix)
+        raise explain(event, directory=directory, limits=limits, clock=clock, prefix=prefix)
     notifications = []
     for listed in request.recipients:
         recipient = listed if isinstance(listed, str) else listed.id
@@ -99,7 +102,9 @@ def validate_request(
     )
 
 
-def _sound(request: NotificationRequest, data: object, limits: RequestLimits, *, address_like: bool) -> bool:
+def _sound(
+    request: NotificationRequest, data: object, limits: RequestLimits, clock: Clock, *, address_like: bool
+) -> bool:
     try:
         for recipient in request.recipients:
             judge_recipient(recipient, address_like=address_like)
@@ -107,10 +112,11 @@ def _sound(request: NotificationRequest, data: object, limits: RequestLimits, *,
             judge_recipient(request.actor, address_like=address_like)
     except ValueRefused:
         return False
+    expires_at = request.expires_at
     return (
         type(data) is dict
         and 1 <= len(request.recipients) <= limits.recipients
-        and (request.expires_at is None or request.expires_at.tzinfo is not None)
+        and (expires_at is None or (expires_at.tzinfo is not None and expires_at <= latest_expiry(clock)))
     )
 
 

@@ -63,7 +63,8 @@ async def save_recipients(
     address_like = await address_like_ids(db, caller.tenant)
     answers, valid = _sorted_out(body.recipients, address_like=address_like)
     if valid:
-        outcomes = await store.save(db, caller.tenant, {write.id: write for write in valid.values()})
+        writes = {write.id: write for write in valid.values()}
+        outcomes = await store.save(db, caller.tenant, writes, imported=True)
         for index, write in valid.items():
             answers[index] = BulkAnswer(id=write.id, result=outcomes[write.id])
     results = [answers[index] for index in range(len(body.recipients))]

@@ -107,6 +107,11 @@ class TenantWrite(RequestBody):
         description="Take recipients' ids that look like addresses: with `@`, or with a leading `+`. Ids appear in timelines and logs",
     )
 
+    shared_devices: bool = Field(
+        default=False,
+        description="A push token may stand with several recipients. If false, registering it for one takes it from the others",
+    )
+
     def columns(self) -> dict[str, Any]:
         """As the table holds it."""
         return self.model_dump(exclude={"senders"}) | {"senders": self.senders.model_dump(exclude_none=True)}
@@ -128,6 +133,7 @@ class Tenant(BaseModel):
     senders: Senders
     providers: dict[Channel, list[str]]
     address_like_ids: bool
+    shared_devices: bool
     created_at: datetime
     updated_at: datetime
 
