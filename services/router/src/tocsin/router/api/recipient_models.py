@@ -56,7 +56,7 @@ class BulkAnswer(BaseModel):
 class BulkAnswers(BaseModel):
     """One answer for each recipient."""
 
-    results: list[BulkAnswer]
+    items: list[BulkAnswer]
 
 
 class DeviceWrite(Body):
