@@ -106,7 +106,7 @@ def deliveries(outcomes: list[DecisionOutcome]) -> list[tuple[Any, ...]]:
         assert not isinstance(outcome, Stop)
         channel = outcome.ref.channel
         if isinstance(outcome, Deliver):
-            told += [(channel, key, "deliver") for key, _ in outcome.addresses]
+            told += [(channel, each.address_key, "deliver") for each in outcome.destinations]
         else:
             told.append((channel, outcome.ref.address_key, (outcome.rule, outcome.reason)))
     return told
@@ -114,7 +114,7 @@ def deliveries(outcomes: list[DecisionOutcome]) -> list[tuple[Any, ...]]:
 
 def addresses(outcomes: list[DecisionOutcome]) -> list[str]:
     return [
-        address for outcome in outcomes if isinstance(outcome, Deliver) for _, address in outcome.addresses
+        each.address for outcome in outcomes if isinstance(outcome, Deliver) for each in outcome.destinations
     ]
 
 

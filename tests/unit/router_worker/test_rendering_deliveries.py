@@ -78,7 +78,7 @@ async def test_each_channel_is_rendered_once_for_all_its_addresses(question, ren
         PushContent(title="Push", body="Push Ann"),
     )
     assert isinstance(email.content, EmailContent)
-    assert [key for key, _ in push.deliver.addresses] == ["d1", "d2"]
+    assert [each.address_key for each in push.deliver.destinations] == ["d1", "d2"]
     assert {last_rule(result.log) for result in (email, sms, push)} == {("render", "rendered")}
 
 

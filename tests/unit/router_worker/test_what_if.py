@@ -71,7 +71,7 @@ def test_recorded_intents_decided_anew(intent, circumstances, expected):
         "templates": {channel: {TENANT.default_locale: TEMPLATE} for channel in Channel},
     }
     assert [
-        f"{outcome.ref.channel}:{len(outcome.addresses)}"
+        f"{outcome.ref.channel}:{len(outcome.destinations)}"
         if isinstance(outcome, Deliver)
         else outcome.rule.value
         for outcome in decide(DecisionInput(**(fields | circumstances)))

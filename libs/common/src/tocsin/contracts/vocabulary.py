@@ -43,6 +43,15 @@ class Channel(StrEnum):
         return f"dispatch-{self.value}"
 
 
+class DeviceKind(StrEnum):
+    """The push services whose tokens are known. An open word: a record may carry another one, and readers carry it along."""
+
+    FCM = "fcm"
+    """Firebase Cloud Messaging; also the token that its library gives an app on iOS or in a browser."""
+    APNS = "apns"
+    WEBPUSH = "webpush"
+
+
 class StatusName(StrEnum):
     """The one vocabulary from acceptance to the last click. A name enters when a service writes it."""
 
@@ -127,6 +136,7 @@ class Reason(StrEnum):
     RECHECK = "recheck"
     RETRIES_EXHAUSTED = "retries_exhausted"
     PROVIDER_UNKNOWN = "provider_unknown"
+    TARGET_UNSERVED = "target_unserved"
     ADDRESS_INVALID = "address_invalid"
     DEVICE_GONE = "device_gone"
     CONTENT_REFUSED = "content_refused"

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.channels import CHANNELS, Destination
 from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule, StatusName
@@ -74,8 +74,8 @@ class Deliver(NamedTuple):
     """One channel on which the notification goes out: the same words to each address, if they render and their job fits."""
 
     ref: DeliveryRef
-    addresses: list[tuple[str, str]]
-    """(address key, address), at least one."""
+    destinations: list[Destination]
+    """At least one."""
     recipient: MessageRecipient
     template: TemplateRecord
     category: CategoryRecord
@@ -158,13 +158,13 @@ def _decide_channel(
     if preference.reason is not None:
         return Skip(ref, preference.rule, preference.reason, log)
 
-    addresses = CHANNELS[ref.channel].address.addresses(recipient)
+    destinations = CHANNELS[ref.channel].address.destinations(recipient)
     if question.intent.delivery is not None:
-        addresses = [(key, address) for key, address in addresses if key == ref.address_key]
-    if not addresses:
+        destinations = [each for each in destinations if each.address_key == ref.address_key]
+    if not destinations:
         log = log.and_then(Rule.ADDRESS, Reason.ADDRESS_MISSING, {"found": 0})
         return Skip(ref, Rule.ADDRESS, Reason.ADDRESS_MISSING, log)
-    log = log.and_then(Rule.ADDRESS, "present", {"found": len(addresses)})
+    log = log.and_then(Rule.ADDRESS, "present", {"found": len(destinations)})
 
     by_locale = question.templates.get(ref.channel, {})
     locales = locale_candidates(recipient.locale, tenant.default_locale)
@@ -175,7 +175,7 @@ def _decide_channel(
     template = by_locale[locale]
     seen = {"locale": locale, "revision": template.revision, "wanted": wanted_locale(recipient.locale)}
     log = log.and_then(Rule.TEMPLATE, "found", seen)
-    return Deliver(ref, addresses, recipient, template, category, expires_at, log)
+    return Deliver(ref, destinations, recipient, template, category, expires_at, log)
 
 
 def _expires_at(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.channels import CHANNELS, Destination
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, recipient_key
 from tocsin.contracts.intents import DeliveryRef, Intent
@@ -50,8 +50,8 @@ def write(
                     decision=log.decision(), **_delivery_fields(intent, ref),
                 )  # fmt: skip
             case Rendered():
-                for address_key, address in result.deliver.addresses:
-                    job = _job(question, result, address_key, address, context, cause=cause)
+                for destination in result.deliver.destinations:
+                    job = _job(question, result, destination, context, cause=cause)
                     yield from _write_job(job, result, context, cause=cause)
 
 
@@ -80,13 +80,13 @@ def _write_job(
 def _job(
     question: DecisionInput,
     rendered: Rendered,
-    address_key: str,
-    address: str,
+    destination: Destination,
     context: BatchContext,
     *,
     cause: str,
 ) -> Job:
     """The delivery to one address."""
+    address_key, address, target = destination
     intent, tenant, deliver = question.intent, question.tenant, rendered.deliver
     channel, step = deliver.ref.channel, deliver.ref.step
     spec = CHANNELS[channel]
@@ -107,6 +107,7 @@ def _job(
         lane=context.lane,
         step=step,
         address_key=address_key,
+        target=target,
         private=JobPrivate(
             address=address,
             content=rendered.content,
