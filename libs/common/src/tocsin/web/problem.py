@@ -91,7 +91,11 @@ class ProblemError(BaseModel):
 class ProblemDetails(BaseModel):
     """An RFC 9457 problem document; problems of some codes have further members, named on the code's page."""
 
-    type: str = Field(description="The page that explains this problem", examples=[codes.NOT_FOUND.type])
+    type: str = Field(
+        description="The page that explains this problem",
+        examples=[codes.NOT_FOUND.type],
+        json_schema_extra={"format": "uri"},
+    )
     title: str = Field(description="The kind of problem, for people", examples=[codes.NOT_FOUND.title])
     status: int = Field(description="The HTTP status", examples=[404])
     detail: str = Field(description="What happened this time", examples=["No recipient has this id."])

@@ -45,7 +45,7 @@ _OPENAPI: Final[dict[str, Any]] = {
 
 def event_routes(service: IngestService) -> APIRouter:
     """The route."""
-    router = APIRouter(tags=["sending"])
+    router = APIRouter(tags=["Sending"])
 
     @router.post(
         "/v1/events",
@@ -55,7 +55,7 @@ def event_routes(service: IngestService) -> APIRouter:
         summary="Take one CloudEvent or a batch",
         openapi_extra=_OPENAPI,
     )
-    async def take_events(request: Request) -> Response:
+    async def send_events(request: Request) -> Response:
         caller = service.authorize(request.headers)
         body = await request.body()
         if media_type_of(request.headers) == BATCH:
