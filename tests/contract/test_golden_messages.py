@@ -16,7 +16,6 @@ from tocsin.contracts.events import Event, NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import Status
-from tocsin.contracts.stops import StopRecord
 from tocsin.specifications.models import annotation_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -28,7 +27,6 @@ RECORDS = {
     "job": Job,
     "status": Status,
     "directory": DirectoryRecord,
-    "stop": StopRecord,
 }
 MESSAGES = sorted(GOLDEN.glob("v*/*.json"))
 
