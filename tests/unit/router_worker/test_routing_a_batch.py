@@ -42,6 +42,7 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
 
 async def test_a_mail_that_can_be_ended_carries_its_link(worker):
     (job,) = (await worker.route(worker.event())).jobs(Channel.EMAIL)
+    assert job.address_hash == worker.router._hashes.of(job.private.address)
     assert job.private.unsubscribe_url.startswith("https://notify.example.test/u/")
     assert job.private.content.text == job.private.unsubscribe_url
     worker.publish(CategoryRecord(tenant="acme", key="orders", default="required"))

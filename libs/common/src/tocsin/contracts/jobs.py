@@ -60,6 +60,8 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     target: str | None = None
     """Which kind of provider knows the address, as a device's `kind`: `fcm`, `apns`, `webpush`, or a word that only newer
     releases know. None on channels with one kind, such as email."""
+    address_hash: str
+    """Which address it is, without the address: `<key id>.<16 characters of base64url>`. Every status repeats it."""
     private: JobPrivate
     required: bool = False
     """Whether its category is required: it goes out even while nobody can know what was taken away from the recipient just now."""

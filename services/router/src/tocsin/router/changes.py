@@ -15,6 +15,7 @@ from tocsin.router.tables import Turn, outbox, recipient_versions
 EntityKind = Literal["api_key", "tenant", "category", "workflow", "template", "recipient_version"]
 
 LOCK_RECIPIENT = "tocsin.directory.recipient/"
+LOCK_TOKEN = "tocsin.directory.token/"  # noqa: S105 - what names a lock
 
 _NOTED: Final = "tocsin_noted_rows"
 
@@ -63,6 +64,13 @@ async def _note(db: AsyncConnection, rows: list[dict[str, Any]], *, imported: bo
 
 async def lock_recipient(db: AsyncConnection, tenant: str, recipient: str) -> None:
     """Until the transaction ends, no other change of this recipient's preferences; the recipient need not exist."""
-    await db.execute(
-        select(func.pg_advisory_xact_lock(func.hashtextextended(f"{LOCK_RECIPIENT}{tenant}/{recipient}", 0)))
-    )
+    await _lock(db, f"{LOCK_RECIPIENT}{tenant}/{recipient}")
+
+
+async def lock_token(db: AsyncConnection, tenant: str, token: str) -> None:
+    """Until the transaction ends, nobody else registers this push token. Take it before any lock of a recipient."""
+    await _lock(db, f"{LOCK_TOKEN}{tenant}/{token}")
+
+
+async def _lock(db: AsyncConnection, name: str) -> None:
+    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))

@@ -81,6 +81,7 @@ tenants = Table(
     _json("attributes"),
     _json("senders"),  # channel -> {address, name, reply_to}
     _json("providers"),  # channel -> [provider instance, ...] in order
+    Column("shared_devices", Boolean, nullable=False, server_default=text("false")),
     _revision(),
     _created_at(),
     _updated_at(),
@@ -140,6 +141,9 @@ devices = Table(
     _created_at(),
     _updated_at(),
     ForeignKeyConstraint(["tenant", "recipient"], ["recipients.tenant", "recipients.id"], ondelete="CASCADE"),
+    Index(
+        "ix_devices_token", "token", postgresql_using="hash"
+    ),  # a token may be longer than a B-tree's entry
 )
 
 categories = Table(

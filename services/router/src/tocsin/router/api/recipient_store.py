@@ -1,7 +1,7 @@
 """Recipients in PostgreSQL. Every statement names the tenant; whatever takes an address away raises the version."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, bindparam, delete, func, select, update
@@ -45,6 +45,11 @@ async def lock(db: AsyncConnection, tenant: str, recipient: str) -> int | None:
     query = select(recipients.c.revision).where(recipients.c.tenant == tenant, recipients.c.id == recipient)
     revision: int | None = (await db.execute(query.with_for_update())).scalar()
     return revision
+
+
+async def lock_all(db: AsyncConnection, tenant: str, ids: Iterable[str]) -> set[str]:
+    """Those of these recipients that exist; nobody changes them until the transaction ends."""
+    return {row["id"] for row in await _lock_all(db, tenant, list(ids))}
 
 
 async def save(

@@ -22,6 +22,7 @@ from tocsin.kafka import (
     timeouts_for,
 )
 from tocsin.observability import get_logger
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.settings import RouterSettings
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeTokens
@@ -66,6 +67,7 @@ def worker_components(
         public_url=settings.public_url,
         tokens=UnsubscribeTokens(settings.signing_keys),
     )
+    hashes = AddressHashes(settings.address_keys)
     replica = Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health)
     age = CopyAge(settings=kafka, copy=replica, clock=clock)
     components: list[Component] = [
@@ -82,6 +84,7 @@ def worker_components(
             recipients=recipients,
             renderer=rendering,
             clock=clock,
+            hashes=hashes,
             default_tenant=settings.default_tenant,
             catch_up=age.catch_up,
             failpoints=failpoints,
@@ -103,7 +106,7 @@ def worker_components(
             group=topics.group("router-feedback", lane),
             topics=(topics.status(lane),),
             ownership=Plain(shards=settings.shards),
-            work=Feedback(lane=lane, database=database).work,
+            work=Feedback(lane=lane, database=database, hashes=hashes).work,
             timeouts=timeouts or timeouts_for(lane),
             health=health,
             clock=clock,

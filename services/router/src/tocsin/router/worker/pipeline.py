@@ -24,6 +24,7 @@ from tocsin.kafka import (
     always_current,
 )
 from tocsin.observability import current_traceparent, metrics, record_span, recording, span, tracing_on
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import decide
 from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics
 from tocsin.router.worker.budgets import BatchBudget, LoopSlice
@@ -64,6 +65,7 @@ class Router:
         recipients: LoadsRecipients,
         renderer: DeliveryRenderer,
         clock: Clock,
+        hashes: AddressHashes,
         default_tenant: str | None = None,
         catch_up: CatchUp = always_current,
         failpoints: Failpoints = NO_FAILPOINTS,
@@ -76,6 +78,7 @@ class Router:
         self._renderer = renderer
         self._invalid = InvalidRecordLimit(group=topics.group(SERVICE, lane))
         self._clock = clock
+        self._hashes = hashes
         self._default_tenant = default_tenant
         self._catch_up = catch_up
         self._failpoints = failpoints
@@ -98,6 +101,7 @@ class Router:
             directory=self._directory,
             partition_count=batch.partition_count,
             default_tenant=self._default_tenant,
+            hashes=self._hashes,
         )
         items = await self._identified(batch, context)
         await self._failpoints.reach("after_claim")

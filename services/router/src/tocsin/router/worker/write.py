@@ -108,6 +108,7 @@ def _job(
         step=step,
         address_key=address_key,
         target=target,
+        address_hash=context.hashes.of(address),
         private=JobPrivate(
             address=address,
             content=rendered.content,
