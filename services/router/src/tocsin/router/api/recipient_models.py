@@ -59,7 +59,7 @@ class BulkAnswer(BaseModel):
 class BulkAnswers(BaseModel):
     """One answer for each recipient."""
 
-    results: list[BulkAnswer]
+    items: list[BulkAnswer]
 
 
 class DeviceWrite(RequestBody):

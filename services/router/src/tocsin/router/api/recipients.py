@@ -50,10 +50,7 @@ async def list_recipients(*, caller: Reader, db: Db, paging: PagingQuery) -> Pag
 
 @router.post(
     "/v1/recipients/bulk",
-    responses={
-        207: {"model": BulkAnswers, "description": "Some were refused"},
-        422: {"model": BulkAnswers, "description": "All were refused; or a problem"},
-    },
+    responses={207: {"model": BulkAnswers, "description": "Some were refused"}},
 )
 @judges_texts
 async def save_recipients(
@@ -67,12 +64,17 @@ async def save_recipients(
         outcomes = await store.save(db, caller.tenant, writes, imported=True)
         for index, write in valid.items():
             answers[index] = BulkAnswer(id=write.id, result=outcomes[write.id])
-    results = [answers[index] for index in range(len(body.recipients))]
-    refused = sum(1 for result in results if result.result == "refused")
+    items = [answers[index] for index in range(len(body.recipients))]
+    refused = len(items) - len(valid)
     if refused:
-        response.status_code = 207 if valid else 422
+        response.status_code = 207
     log.info("recipients saved", tenant=caller.tenant, key=caller.key_id, saved=len(valid), refused=refused)
-    return BulkAnswers(results=results)
+    if not valid:
+        detail = "No recipient was saved; each one's reason stands in items."
+        raise Problem(
+            codes.BATCH_REFUSED, detail, extensions={"items": [item.model_dump() for item in items]}
+        )
+    return BulkAnswers(items=items)
 
 
 @router.get("/v1/recipients/{recipient}")
