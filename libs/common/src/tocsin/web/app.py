@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from tocsin.contracts.limits import HTTP_BODY_BYTES, JSON_DEPTH
 from tocsin.runtime import Health
 from tocsin.web.auth import KeyTable
+from tocsin.web.head import HeadAsGet
 from tocsin.web.limits import BodyLimits
 from tocsin.web.openapi import describe_with_problems
 from tocsin.web.problem import answer_with_problems
@@ -41,6 +42,7 @@ def service_app(
     )
     app.state.keys = keys if keys is not None else KeyTable()
     app.add_middleware(BodyLimits, max_bytes=max_body_bytes, max_depth=max_json_depth)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, service=name, health=health)
     answer_with_problems(app)
     describe_with_problems(app)

@@ -1,12 +1,13 @@
 """`POST /v1/events`: CloudEvents 1.0 in structured, binary and batch mode."""
 
 import asyncio
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
 from tocsin.contracts.cloudevents import BATCH, STRUCTURED
-from tocsin.ingest.openapi import json_body
+from tocsin.ingest.openapi import attribute_headers, json_body
 from tocsin.ingest.parsing import (
     MODES,
     media_type_of,
@@ -22,6 +23,7 @@ from tocsin.ingest.responses import (
     accepted_response,
     batch_response,
 )
+from tocsin.ingest.second_look import SecondLook
 from tocsin.ingest.service import IngestService
 from tocsin.ingest.validation import AcceptedEvent, validate_event
 from tocsin.observability import metrics
@@ -31,6 +33,7 @@ _SLICE: Final = 50
 """Events of a batch validated before others get a turn: well under 5 ms."""
 _OPENAPI: Final[dict[str, Any]] = {
     "security": [{"apiKey": ["send"]}],
+    "parameters": attribute_headers(),
     "requestBody": {
         "required": True,
         "description": f"A CloudEvent. {MODES}",
@@ -45,7 +48,7 @@ _OPENAPI: Final[dict[str, Any]] = {
 
 def event_routes(service: IngestService) -> APIRouter:
     """The route."""
-    router = APIRouter(tags=["sending"])
+    router = APIRouter(tags=["Sending"])
 
     @router.post(
         "/v1/events",
@@ -55,13 +58,16 @@ def event_routes(service: IngestService) -> APIRouter:
         summary="Take one CloudEvent or a batch",
         openapi_extra=_OPENAPI,
     )
-    async def take_events(request: Request) -> Response:
-        caller = service.authorize(request.headers)
+    async def send_events(request: Request) -> Response:
+        caller = await service.authorize(request.headers)
         body = await request.body()
         if media_type_of(request.headers) == BATCH:
             return await _take_batch(service, caller, body)
         event = parse_event(request.headers, body, caller=caller)
-        accepted = validate_event(event, directory=service.directory, limits=service.limits)
+        validate = partial(
+            validate_event, event, directory=service.directory, limits=service.limits, clock=service.clock
+        )
+        accepted = await SecondLook(service)(validate)
         await service.publisher.publish([accepted])
         return accepted_response(accepted)
 
@@ -73,10 +79,14 @@ async def _take_batch(service: IngestService, caller: Caller, body: bytes) -> Re
     accepted: list[AcceptedEvent] = []
     refused: list[Problem] = []
     items: list[BatchItemAnswer] = []
+    second_look = SecondLook(service)
     for number, envelope in enumerate(split_batch(body, most=service.limits.batch_events), start=1):
         try:
             event = parse_structured(envelope, caller=caller)
-            validated = validate_event(event, directory=service.directory, limits=service.limits)
+            validate = partial(
+                validate_event, event, directory=service.directory, limits=service.limits, clock=service.clock
+            )
+            validated = await second_look(validate)
         except Problem as problem:
             refused.append(problem)
             items.append(BatchItemAnswer(problem.code.status, readable_id(envelope), problem=problem.body()))

@@ -42,6 +42,7 @@ _DESCRIPTIONS: Final = {
     "final": "Tocsin itself will do nothing more for what this is about",
     "at": "When it happened",
     "address_key": "Which address: `email`, `phone` or a device's id, never an address",
+    "address_hash": "Which address it went to, without the address: the same for the same address",
     "decision": "On `routed` and `skipped`: why",
     "origin": "The event's place: topic/partition/offset",
     "cause": "The place of the record that led to this",

@@ -11,6 +11,7 @@ from tocsin.router.api.fields import (
     Attributes,
     Body,
     DeviceKindWord,
+    DeviceToken,
     Email,
     Line,
     LocaleTag,
@@ -58,15 +59,13 @@ class BulkAnswer(BaseModel):
 class BulkAnswers(BaseModel):
     """One answer for each recipient."""
 
-    results: list[BulkAnswer]
+    items: list[BulkAnswer]
 
 
 class DeviceWrite(Body):
     """An installation of an app that takes push messages."""
 
-    token: Annotated[
-        Line, Field(min_length=1, max_length=4096, description="What the push service knows it by")
-    ]
+    token: DeviceToken
     kind: DeviceKindWord = Field(
         default=DeviceKind.FCM.value,
         description="Which push service knows the token: `fcm` (also the token that Firebase's library gives an app on iOS "

@@ -20,7 +20,7 @@ from tocsin.router.api.recipient_models import (
 )
 from tocsin.router.api.rows import answer, check_match, not_found, page_of
 from tocsin.router.api.transaction import Db
-from tocsin.web import IfMatch, Manager, Page, PagingQuery, Reader, json_pointer
+from tocsin.web import IfMatch, Manager, Page, PagingQuery, Problem, Reader, codes, json_pointer
 from tocsin.web.problem import ProblemError
 
 log = get_logger(__name__)
@@ -36,10 +36,7 @@ async def list_recipients(*, caller: Reader, db: Db, paging: PagingQuery) -> Pag
 
 @router.post(
     "/v1/recipients/bulk",
-    responses={
-        207: {"model": BulkAnswers, "description": "Some were refused"},
-        422: {"model": BulkAnswers, "description": "All were refused; or a problem"},
-    },
+    responses={207: {"model": BulkAnswers, "description": "Some were refused"}},
 )
 async def save_recipients(
     *, caller: Manager, db: Db, body: BulkRecipients, response: Response
@@ -47,15 +44,21 @@ async def save_recipients(
     """Create or update up to 1,000 recipients; each has its own answer, in the order sent. Sent twice, it changes nothing more."""
     answers, valid = _sorted_out(body.recipients)
     if valid:
-        outcomes = await store.save(db, caller.tenant, {write.id: write for write in valid.values()})
+        writes = {write.id: write for write in valid.values()}
+        outcomes = await store.save(db, caller.tenant, writes, imported=True)
         for index, write in valid.items():
             answers[index] = BulkAnswer(id=write.id, result=outcomes[write.id])
-    results = [answers[index] for index in range(len(body.recipients))]
-    refused = sum(1 for result in results if result.result == "refused")
+    items = [answers[index] for index in range(len(body.recipients))]
+    refused = len(items) - len(valid)
     if refused:
-        response.status_code = 207 if valid else 422
+        response.status_code = 207
     log.info("recipients saved", tenant=caller.tenant, key=caller.key_id, saved=len(valid), refused=refused)
-    return BulkAnswers(results=results)
+    if not valid:
+        detail = "No recipient was saved; each one's reason stands in items."
+        raise Problem(
+            codes.BATCH_REFUSED, detail, extensions={"items": [item.model_dump() for item in items]}
+        )
+    return BulkAnswers(items=items)
 
 
 @router.get("/v1/recipients/{recipient}")

@@ -108,6 +108,7 @@ def _job(
         step=step,
         address_key=address_key,
         target=target,
+        address_hash=context.hashes.of(address),
         private=JobPrivate(
             address=address,
             content=rendered.content,
@@ -120,6 +121,8 @@ def _job(
         test=intent.test,
         event_time=intent.event_time,
         expires_at=deliver.expires_at,
+        required=deliver.category.default == "required",
+        delivery_class=deliver.category.delivery_class,
         intent=intent
         if inline is private.inline
         else replace(intent, private=replace(private, inline=inline)),
