@@ -270,7 +270,6 @@ def test_one_delivery_decided_again(ref, expected):
     ("locale", "default", "published", "found"),
     [
         ("de-AT", "en", ["de-AT", "de", "en"], "de-AT"),
-        ("de_AT", "en", ["de-AT", "de", "en"], "de-AT"),
         ("de-AT", "en", ["de", "en"], "de"),
         ("de-AT", "en", ["en", "fr"], "en"),
         (None, "fr", ["en", "fr"], "fr"),
