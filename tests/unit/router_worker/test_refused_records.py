@@ -34,10 +34,12 @@ async def test_a_business_event_that_is_refused(worker, changes, reason):
         (["ann"], {"data": [1]}, Reason.DATA_INVALID),
         (["ann"], {"expires_at": "2026-01-01T00:00:00"}, Reason.DATA_INVALID),
         (["ann"], {"lane": "warp"}, Reason.DATA_INVALID),
-        (["ann"], {"actor": ""}, Reason.DATA_INVALID),
+        (["ann"], {"actor": ""}, Reason.RECIPIENT_ID_INVALID),
         ([], {}, Reason.RECIPIENTS_INVALID),
-        (["a\nb"], {}, Reason.RECIPIENTS_INVALID),
-        ([{"id": "ann", "email": "a\r\nBcc: b"}], {}, Reason.RECIPIENTS_INVALID),
+        (["a\nb"], {}, Reason.RECIPIENT_ID_INVALID),
+        (["ann", "a@example.test"], {}, Reason.RECIPIENT_IS_ADDRESS),
+        ([{"id": "ann", "emial": "a@example.test"}], {}, Reason.FIELD_UNKNOWN),
+        ([{"id": "ann", "email": "a\r\nBcc: b"}], {}, Reason.EMAIL_INVALID),
         ([{"email": "a@example.test"}], {}, Reason.DATA_INVALID),
     ],
 )
@@ -121,7 +123,7 @@ async def test_one_workflow_that_refuses_takes_nothing_from_the_other(worker, wo
 async def test_a_refused_event_claims_nothing(worker):
     await worker.route(worker.event(data=msgspec.Raw(b'{"name":1}')))
     assert worker.claims.rows == {}
-    assert (await worker.route(worker.event())).names()[0] == "accepted"
+    assert (await worker.route(worker.event())).names() == ["routed"] * 3
 
 
 async def test_a_few_invalid_records_are_set_aside_and_many_stop_the_lane(worker):

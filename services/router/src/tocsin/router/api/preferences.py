@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router.api import preference_store as store
-from tocsin.router.api.fields import Body, Key
+from tocsin.router.api.fields import Key
 from tocsin.router.api.parameters import RecipientPath
 from tocsin.router.api.preference_store import Switch, Switches
 from tocsin.router.api.rows import answer, check_match
@@ -19,14 +19,14 @@ from tocsin.router.api.transaction import Db
 from tocsin.router.changes import lock_recipient
 from tocsin.router.policy import ANY, Preference, effective_preference
 from tocsin.router.tables import categories, workflows
-from tocsin.web import Fault, IfMatch, Manager, Problem, Reader, codes
+from tocsin.web import Fault, IfMatch, Manager, Problem, Reader, RequestBody, codes
 
 log = get_logger(__name__)
 
 router = APIRouter(tags=["Preferences"])
 
 
-class StoredPreference(Body):
+class StoredPreference(RequestBody):
     """One switch. What it does not name it holds for whatever it is; the most specific switch decides."""
 
     channel: Channel | None = None
@@ -40,7 +40,7 @@ class StoredPreference(Body):
         return Switch(self.channel or ANY, self.category or ANY, self.workflow or ANY)
 
 
-class PreferencesWrite(Body):
+class PreferencesWrite(RequestBody):
     """All switches of a recipient: one that is left out is taken back, and says nothing any more."""
 
     preferences: Annotated[list[StoredPreference], Field(max_length=1000)]
