@@ -15,7 +15,7 @@ from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import Event, NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.statuses import Status
+from tocsin.contracts.statuses import StatusRecord
 from tocsin.specifications.models import annotation_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -25,7 +25,8 @@ RECORDS = {
     "intent": IntentRecord,
     "continuation": IntentRecord,
     "job": Job,
-    "status": Status,
+    "status": StatusRecord,
+    "decision": StatusRecord,
     "directory": DirectoryRecord,
 }
 MESSAGES = sorted(GOLDEN.glob("v*/*.json"))

@@ -19,7 +19,7 @@ def structured(member: bytes) -> Sent:
 
 
 def reasons(written):
-    return [one.reason for one in written.statuses() if one.status == "duplicate"]
+    return [one.reason for one in written.decisions() if one.outcome == "duplicate"]
 
 
 async def test_a_repeat_with_other_data_says_so_and_the_first_counts(worker):
@@ -54,3 +54,11 @@ async def test_data_are_compared_as_bytes_whatever_the_mode(
     topic = worker.topics.events(Lane.TRANSACTIONAL)
     records = [worker.record(topic, b"acme/ann", value, headers) for headers, value in (first, second)]
     assert reasons(await worker.route(*records)) == [reason]
+
+
+async def test_of_very_many_it_is_said_once(worker):
+    people = [f"r{number}" for number in range(1001)]
+    await worker.route(worker.request(*people))
+    (status,) = (await worker.route(worker.request(*people, data={"name": "Zoe"}))).statuses()
+    assert (status.status, status.reason) == ("event_duplicate", "other_data")
+    assert "other data" in status.detail

@@ -176,6 +176,8 @@ class ChannelSpec:
     address: AddressKind
     has_sender: bool
     """Whether a tenant may set the identity that messages come from."""
+    needs_sender: bool = False
+    """Whether nothing can be sent without that identity. False: a provider instance may have one of its own."""
     has_unsubscribe_url: bool = False
     """Whether a message carries the address at which one click ends the subscription."""
     sandbox: Mapping[SandboxBehaviour, str]
@@ -224,6 +226,7 @@ _SPECS: Final = (
         one_of=("text", "html"),
         address=MAIL_ADDRESS,
         has_sender=True,
+        needs_sender=True,
         has_unsubscribe_url=True,
         sandbox={
             SandboxBehaviour.BOUNCE: "bounce@sandbox.tocsin.test",
@@ -280,8 +283,8 @@ _SPECS: Final = (
     ),
 )
 
-CHANNELS: Final[Mapping[Channel, ChannelSpec]] = {spec.channel: spec for spec in _SPECS}
-"""Every channel, in the order of `Channel`."""
+CHANNELS: Final[Mapping[str, ChannelSpec]] = {spec.channel: spec for spec in _SPECS}
+"""Every channel, in the order of `Channel`. A word that is none of them is a channel of a newer release."""
 
 ADDRESS_KINDS: Final = tuple(dict.fromkeys(spec.address for spec in _SPECS))
 """Every kind of address that a recipient may have."""

@@ -13,7 +13,7 @@ from tocsin.contracts.events import NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.recipients import GivenDevice, GivenRecipient
-from tocsin.contracts.statuses import Status
+from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.values.nearest import did_you_mean
 
 encode = msgspec.json.Encoder().encode
@@ -22,7 +22,7 @@ encode = msgspec.json.Encoder().encode
 decode_request = msgspec.json.Decoder(NotificationRequest).decode
 decode_intent = msgspec.json.Decoder(IntentRecord).decode
 decode_job = msgspec.json.Decoder(Job).decode
-decode_status = msgspec.json.Decoder(Status).decode
+decode_status = msgspec.json.Decoder(StatusRecord).decode
 decode_directory = msgspec.json.Decoder(DirectoryRecord).decode
 
 UNREADABLE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from tocsin.contracts.jobs import DeliveryClass, SenderIdentity
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import ChannelWord, Lane
 
 Scope = Literal["send", "read", "manage", "operate"]
 CategoryDefault = Literal["required", "on", "off"]
@@ -43,8 +43,8 @@ class TenantRecord(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
     name: str = ""
     default_locale: str = "en"
     attributes: dict[str, Any] = {}
-    senders: dict[Channel, SenderIdentity] = {}
-    providers: dict[Channel, list[str]] = {}
+    senders: dict[ChannelWord, SenderIdentity] = {}
+    providers: dict[ChannelWord, list[str]] = {}
     address_like_ids: bool = False
     """Whether recipients' ids may have `@` or begin with `+`."""
 
@@ -77,7 +77,7 @@ class WorkflowRecord(_Entity, kw_only=True, omit_defaults=True, tag="workflow"):
     """JMESPath over the event (`{subject, data, source, type}`); None: the event's `subject` names the recipient."""
     category: str
     lane: Lane
-    channels: list[Channel]
+    channels: list[ChannelWord]
     data_schema: dict[str, Any] | None = None
 
     @property
@@ -89,7 +89,7 @@ class TemplateRecord(_Entity, kw_only=True, omit_defaults=True, tag="template"):
     """The published version of one template. `parts`: `subject`, `text`, `html` · `body` · `title`, `body`, `data.<name>`."""
 
     workflow: str
-    channel: Channel
+    channel: ChannelWord
     locale: str
     revision: int
     parts: dict[str, str]

@@ -1,6 +1,14 @@
-"""The words every service shares: lanes, channels, statuses, and the reasons that go with them."""
+"""The words every service shares: lanes, channels, statuses, and the reasons that go with them.
 
+Writers take a word from its enum. In published records it is an open string (`StatusWord` and the others below): new words come,
+and a reader that meets one it does not know keeps it as it is.
+"""
+
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import Annotated
+
+import msgspec
 
 
 class Lane(StrEnum):
@@ -53,11 +61,16 @@ class DeviceKind(StrEnum):
 
 
 class StatusName(StrEnum):
-    """The one vocabulary from acceptance to the last click. A name enters when a service writes it."""
+    """The one vocabulary from acceptance to the last click, as timelines show it. A name enters when a service writes it.
+
+    `accepted`, `routed`, `skipped` and `duplicate` have no record of their own: a decision says them of its notification and
+    of its targets.
+    """
 
     EVENT_ACCEPTED = "event_accepted"
     EVENT_UNMATCHED = "event_unmatched"
     EVENT_REFUSED = "event_refused"
+    EVENT_DUPLICATE = "event_duplicate"
     ACCEPTED = "accepted"
     ROUTED = "routed"
     SKIPPED = "skipped"
@@ -82,8 +95,26 @@ _NOT_FINAL = {
 }
 
 
+class Outcome(StrEnum):
+    """What a decision says of its notification as a whole."""
+
+    DECIDED = "decided"
+    """Each target says what became of it."""
+    DUPLICATE = "duplicate"
+    EXPIRED = "expired"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Again(StrEnum):
+    """Why a notification was decided once more. The first decision has none of these."""
+
+    RECHECK = "recheck"
+    """A dispatcher sent one delivery back, because the recipient has changed since it was decided."""
+
+
 class Rule(StrEnum):
-    """The rules a decision looks at, in this order. `skipped` names the one that decided.
+    """The rules a decision looks at, in this order. What is not sent names the one that decided.
 
     Duplicates are found before anything is decided: of those, `duplicate` is the only rule that was looked at.
     """
@@ -92,8 +123,11 @@ class Rule(StrEnum):
     DUPLICATE = "duplicate"
     RECIPIENT = "recipient"
     CATEGORY = "category"
+    CHANNEL = "channel"
+    """Recorded only where it decides."""
     PREFERENCE = "preference"
     ADDRESS = "address"
+    SENDER = "sender"
     TEMPLATE = "template"
     RENDER = "render"
     SIZE = "size"
@@ -136,8 +170,10 @@ class Reason(StrEnum):
     RECIPIENT_UNKNOWN = "recipient_unknown"
     CATEGORY_UNKNOWN = "category_unknown"
     CATEGORY_OFF = "category_off"
+    CHANNEL_UNKNOWN = "channel_unknown"
     PREFERENCE_OFF = "preference_off"
     ADDRESS_MISSING = "address_missing"
+    SENDER_MISSING = "sender_missing"
     TEMPLATE_MISSING = "template_missing"
     TEMPLATE_FAILED = "template_failed"
     TOO_LARGE = "too_large"
@@ -154,3 +190,22 @@ class Reason(StrEnum):
     UNREACHABLE = "unreachable"
     PROVIDER_ERROR = "provider_error"
     NO_ANSWER = "no_answer"
+
+
+def _known(words: Iterable[StrEnum]) -> msgspec.Meta:
+    """Tells schemas the words known today, as a list that closes nothing."""
+    return msgspec.Meta(extra_json_schema={"x-known-values": [word.value for word in words]})
+
+
+_SAID_BY_DECISIONS = (StatusName.ACCEPTED, StatusName.ROUTED, StatusName.SKIPPED, StatusName.DUPLICATE)
+
+ChannelWord = Annotated[str, _known(Channel)]
+"""The name of a channel in a published record."""
+StatusWord = Annotated[str, _known(status for status in StatusName if status not in _SAID_BY_DECISIONS)]
+OutcomeWord = Annotated[str, _known(Outcome)]
+TargetWord = Annotated[
+    str, _known((StatusName.ROUTED, StatusName.SKIPPED, StatusName.FAILED, StatusName.EXPIRED))
+]
+AgainWord = Annotated[str, _known(Again)]
+RuleWord = Annotated[str, _known(Rule)]
+ReasonWord = Annotated[str, _known(Reason)]

@@ -9,7 +9,7 @@ from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.statuses import Status
+from tocsin.contracts.statuses import StatusRecord
 from tocsin.specifications.models import annotation_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -17,7 +17,7 @@ RECORDS: dict[str, Any] = {
     "notification-request": NotificationRequest,
     "intent": IntentRecord,
     "job": Job,
-    "status": Status,
+    "status": StatusRecord,
     "directory": DirectoryRecord,
     "dead-letter": DeadLetter,
 }

@@ -12,7 +12,6 @@ import msgspec
 from tocsin.contracts.channels import CHANNELS, Content
 from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.limits import RENDERED_PART_BYTES
-from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
 from tocsin.router.templates.check import TOO_DEEP, parse
 from tocsin.router.templates.compiling import Program, compiled
@@ -269,7 +268,7 @@ def _explained(error: minijinja.TemplateError, program: Program) -> str:
     return f"{line}{_ENGINE_ERRORS.get(error.kind, error.kind)}{where}."
 
 
-def _content(channel: Channel, texts: dict[str, str]) -> Content:
+def _content(channel: str, texts: dict[str, str]) -> Content:
     spec = CHANNELS[channel]
     for name in spec.trimmed_parts:
         texts[name] = texts[name].strip()

@@ -18,7 +18,6 @@ from tocsin.contracts.directory import (
     TenantRecord,
     WorkflowRecord,
 )
-from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import ConsumerRecord
 from tocsin.observability import get_logger, metrics
 from tocsin.router.templates import Renderer
@@ -27,7 +26,7 @@ log = get_logger(__name__)
 
 _TELLS_NAMES: Final = frozenset({"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"})
 """Faults whose text repeats the names of properties, which are the producer's words."""
-_NO_TEMPLATES: Final[Mapping[Channel, Mapping[str, TemplateRecord]]] = MappingProxyType({})
+_NO_TEMPLATES: Final[Mapping[str, Mapping[str, TemplateRecord]]] = MappingProxyType({})
 
 
 class PublishedWorkflow:
@@ -92,7 +91,7 @@ class PublishedDirectory:
         self._categories: dict[tuple[str, str], CategoryRecord] = {}
         self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
         self._subscribers: dict[tuple[str, str], list[PublishedWorkflow]] = {}
-        self._templates: dict[tuple[str, str], dict[Channel, dict[str, TemplateRecord]]] = {}
+        self._templates: dict[tuple[str, str], dict[str, dict[str, TemplateRecord]]] = {}
 
     def tenant(self, tenant: str) -> TenantRecord | None:
         """The tenant; None when there is none."""
@@ -115,7 +114,7 @@ class PublishedDirectory:
         """The published workflows that this type of event triggers, by key."""
         return self._subscribers.get((tenant, event_type), [])
 
-    def templates(self, tenant: str, workflow: str) -> Mapping[Channel, Mapping[str, TemplateRecord]]:
+    def templates(self, tenant: str, workflow: str) -> Mapping[str, Mapping[str, TemplateRecord]]:
         """The workflow's published templates, by channel and locale."""
         return self._templates.get((tenant, workflow), _NO_TEMPLATES)
 
