@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
@@ -82,6 +82,13 @@ RecipientBody = Annotated[
 ]
 
 
+def _text(value: object) -> object:
+    """Times are texts. A model that explains its unknown fields is given Python's values, of which strict ones would have to be times."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("datetime_type", "Input should be a text with a date, a time and an offset")
+    return value
+
+
 class NotificationBody(_Body):
     """Send one workflow's message to these recipients."""
 
@@ -98,6 +105,6 @@ class NotificationBody(_Body):
     lane: Annotated[Lane, Field(strict=False)] | None = Field(
         default=None, description="A slower lane than the workflow's; a faster one changes nothing"
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text)] | None = Field(
         default=None, description="When it is no longer worth sending; with a time zone; at most 6 days ahead"
     )
