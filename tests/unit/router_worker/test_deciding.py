@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
+from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.limits import DECISION_BYTES
@@ -18,6 +18,7 @@ from tocsin.router.policy import (
     DecisionOutcome,
     Deliver,
     Preference,
+    Skip,
     Stop,
     StoredRecipient,
     decide,
@@ -49,9 +50,11 @@ TENANT = TenantRecord(
     providers={Channel.SMS: ["twilio-a"]},
 )
 CATEGORY = CategoryRecord(tenant="acme", key="orders")
+ON_ALL = Step(name="1", channels=tuple(Channel))
+ON_SMS = Step(name="1", channels=(Channel.SMS,))
 WORKFLOW = WorkflowRecord(
     tenant="acme", key="shipped", revision=1, event_types=["com.shop.shipped"], category="orders",
-    lane=Lane.TRANSACTIONAL, channels=list(Channel),
+    lane=Lane.TRANSACTIONAL, steps=[ON_ALL],
 )  # fmt: skip
 
 
@@ -90,7 +93,7 @@ def question(**changes: Any) -> DecisionInput:
         "tenant": TENANT,
         "workflow": WORKFLOW,
         "category": CATEGORY,
-        "templates": {channel: {"en": template(channel)} for channel in Channel},
+        "templates": {(channel, "default"): {"en": template(channel)} for channel in Channel},
     }
     return DecisionInput(**(fields | changes))
 
@@ -188,11 +191,11 @@ def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
             (Rule.ADDRESS, Reason.ADDRESS_MISSING),
         ),
         ({"templates": {}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
-        ({"templates": {Channel.SMS: {}}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
+        ({"templates": {(Channel.SMS, "default"): {}}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
     ],
 )
 def test_a_channel_that_gets_nothing(changes, expected):
-    workflow = msgspec.structs.replace(WORKFLOW, channels=[Channel.SMS])
+    workflow = msgspec.structs.replace(WORKFLOW, steps=[ON_SMS])
     outcomes = decide(question(**({"workflow": workflow} | changes)))
     assert deliveries(outcomes) == [(Channel.SMS, "phone", expected)]
     assert rules(only(outcomes).log)[-1][0] in (expected[0], Rule.PREFERENCE)
@@ -226,6 +229,56 @@ def test_one_delivery_decided_again(ref, expected):
 
 
 @pytest.mark.parametrize(
+    ("steps", "ref", "outcome"),
+    [
+        ([ON_ALL], DeliveryRef(channel=Channel.SMS, step="gone", address_key="phone"), "step_gone"),
+        ([ON_SMS], DeliveryRef(channel=Channel.PUSH, step="1", address_key="d1"), "step_gone"),
+        ([ON_SMS], DeliveryRef(channel=Channel.SMS, step="1", address_key="phone"), "found"),
+        (
+            [ON_SMS, Step(name="again", channels=(Channel.PUSH,))],
+            DeliveryRef(channel=Channel.PUSH, step="again", address_key="d1"),
+            "found",
+        ),
+    ],
+)
+def test_a_delivery_decided_again_finds_its_step_by_name(steps, ref, outcome):
+    workflow = msgspec.structs.replace(WORKFLOW, steps=steps)
+    decided = only(decide(question(workflow=workflow, intent=intent(delivery=ref))))
+    assert ("step", outcome) in rules(decided.log)
+    if isinstance(decided, Deliver):
+        assert (decided.ref, outcome) == (ref, "found")
+    else:
+        assert isinstance(decided, Skip)
+        assert (decided.ref, decided.rule, decided.reason) == (ref, Rule.STEP, Reason.STEP_GONE)
+
+
+def test_steps_are_walked_in_order_and_each_has_its_template():
+    steps = [Step(name="b", channels=(Channel.PUSH, Channel.SMS), template="short"), ON_SMS]
+    short = msgspec.structs.replace(template(Channel.SMS), name="short")
+    outcomes = decide(
+        question(
+            workflow=msgspec.structs.replace(WORKFLOW, steps=steps),
+            templates={
+                (Channel.SMS, "default"): {"en": template(Channel.SMS)},
+                (Channel.SMS, "short"): {"en": short},
+            },
+        )
+    )
+    assert [
+        (outcome.ref.step, outcome.ref.channel) for outcome in outcomes if not isinstance(outcome, Stop)
+    ] == [
+        ("b", Channel.PUSH),
+        ("b", Channel.SMS),
+        ("1", Channel.SMS),
+    ]
+    assert [
+        outcome.template.name if outcome.template else None
+        for outcome in outcomes
+        if not isinstance(outcome, Stop)
+    ] == [None, "short", "default"]
+
+
+@pytest.mark.parametrize(
     ("locale", "default", "published", "found"),
     [
         ("de-AT", "en", ["de-AT", "de", "en"], "de-AT"),
@@ -242,8 +295,8 @@ def test_the_language_of_the_template(locale, default, published, found):
             question(
                 stored=msgspec.structs.replace(STORED, locale=locale),
                 tenant=msgspec.structs.replace(TENANT, default_locale=default),
-                workflow=msgspec.structs.replace(WORKFLOW, channels=[Channel.SMS]),
-                templates={Channel.SMS: {tag: template(Channel.SMS, tag) for tag in published}},
+                workflow=msgspec.structs.replace(WORKFLOW, steps=[ON_SMS]),
+                templates={(Channel.SMS, "default"): {tag: template(Channel.SMS, tag) for tag in published}},
             )
         )
     )

@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import CategoryRecord
+from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord
 from tocsin.contracts.ids import delivery_id, notification_id, recipient_key, status_id
 from tocsin.contracts.intents import DeliveryRef
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
@@ -36,7 +36,40 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
     assert accepted.at == accepted.at.replace(microsecond=0)
     assert (accepted.notification_id, accepted.delivery_id, accepted.final) == (NOTIFICATION, None, False)
     assert routed.status_id == status_id(subject=routed.delivery_id, status="routed", cause=record.ref)
-    assert [one.rule for one in routed.decision.rules] == [rule.value for rule in Rule]
+    assert [one.rule for one in routed.decision.rules] == [
+        rule.value for rule in Rule if rule is not Rule.STEP
+    ]
+
+
+async def test_the_same_channel_in_two_steps_is_two_deliveries_in_two_wordings(worker, workflow):
+    worker.publish(
+        workflow(
+            revision=2,
+            steps=[
+                Step(name="1", channels=(Channel.SMS,)),
+                Step(name="once-more", channels=(Channel.SMS, Channel.EMAIL), template="short"),
+            ],
+        ),
+        TemplateRecord(
+            tenant="acme", workflow="shipped", channel=Channel.SMS, name="short", locale="en", revision=1,
+            parts={"body": "Short"},
+        ),
+    )  # fmt: skip
+    written = await worker.route(worker.event())
+    assert [
+        (job.step, job.template, job.template_version, job.content.body) for job in written.jobs(Channel.SMS)
+    ] == [("1", "default", 3, "Sms Ann"), ("once-more", "short", 1, "Short")]
+    assert [job.delivery_id for job in written.jobs(Channel.SMS)] == [
+        delivery_id(notification=NOTIFICATION, channel="sms", step=step, address_key="phone")
+        for step in ("1", "once-more")
+    ]
+    assert [
+        (one.status, one.step, one.channel, one.template, one.reason) for one in written.statuses()[1:]
+    ] == [
+        ("routed", "1", "sms", "default", None),
+        ("routed", "once-more", "sms", "short", None),
+        ("skipped", "once-more", "email", None, Reason.TEMPLATE_MISSING),
+    ]
 
 
 async def test_a_mail_that_can_be_ended_carries_its_link(worker):
@@ -89,7 +122,7 @@ async def test_a_producer_may_ask_for_a_slower_lane_but_not_a_faster(worker):
 
 
 async def test_two_workflows_are_fanned_out(worker, workflow, templates):
-    worker.publish(workflow(key="also", channels=[Channel.SMS]), *templates("also"))
+    worker.publish(workflow(key="also", steps=[Step(name="1", channels=(Channel.SMS,))]), *templates("also"))
     written = await worker.route(worker.event())
     assert [intent.workflow for intent in written.intents()] == ["also", "shipped"]
     assert len({intent.notification_id for intent in written.intents()}) == 2
@@ -192,7 +225,7 @@ async def test_one_oversized_job_harms_no_other(worker, workflow):
     big = {"name": "\x00" * 40_000, "more": "\x00" * 1}
     # a body of control characters takes six bytes each in JSON: what fits as text need not fit as a job
     text = {"subject": "s", "text": "{{ data.name }}" * 12, "html": "{{ data.name }}" * 12}
-    template = worker.directory.templates("acme", "shipped")[Channel.EMAIL]["en"]
+    template = worker.directory.templates("acme", "shipped")[Channel.EMAIL, "default"]["en"]
     worker.publish(msgspec.structs.replace(template, parts=text, revision=4))
     records = [
         worker.event(id=f"e{n}", data=msgspec.Raw(encode(big if n == 250 else {"name": "Ann"})))
@@ -215,7 +248,7 @@ async def test_a_template_that_fails_is_skipped_and_says_which_variable(worker):
 
 
 async def test_actors_are_looked_up_too(worker):
-    template = worker.directory.templates("acme", "shipped")[Channel.SMS]["en"]
+    template = worker.directory.templates("acme", "shipped")[Channel.SMS, "default"]["en"]
     worker.publish(
         msgspec.structs.replace(template, parts={"body": "{{ actor.attributes.name }}"}, revision=4)
     )

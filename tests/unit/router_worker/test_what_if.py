@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
+from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.vocabulary import Channel
@@ -28,7 +28,8 @@ CATEGORY = msgspec.structs.replace(
     msgspec.json.decode(recorded("directory_category"), type=CategoryRecord), default="on"
 )
 WORKFLOW = msgspec.structs.replace(
-    msgspec.json.decode(recorded("directory_workflow"), type=WorkflowRecord), channels=list(Channel)
+    msgspec.json.decode(recorded("directory_workflow"), type=WorkflowRecord),
+    steps=[Step(name="1", channels=tuple(Channel))],
 )
 TEMPLATE = msgspec.json.decode(recorded("directory_template"), type=TemplateRecord)
 STORED = StoredRecipient(
@@ -68,7 +69,7 @@ def test_recorded_intents_decided_anew(intent, circumstances, expected):
         "tenant": TENANT,
         "workflow": WORKFLOW,
         "category": CATEGORY,
-        "templates": {channel: {TENANT.default_locale: TEMPLATE} for channel in Channel},
+        "templates": {(channel, "default"): {TENANT.default_locale: TEMPLATE} for channel in Channel},
     }
     assert [
         f"{outcome.ref.channel}:{len(outcome.addresses)}"

@@ -60,6 +60,8 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     """SMS only: how many GSM-7 or UCS-2 segments the body takes."""
     test: bool = False
     locale: str | None = None
+    template: str | None = None
+    """The name of the template that it was or would have been written with."""
     template_version: int | None = None
     decision: Decision | None = None
     origin: str
@@ -103,6 +105,7 @@ def status_of(
             "step": about.step,
             "address_key": about.address_key,
             "locale": about.locale,
+            "template": about.template,
             "template_version": about.template_version,
             **fields,
         }

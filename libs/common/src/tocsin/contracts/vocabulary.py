@@ -1,6 +1,12 @@
 """The words every service shares: lanes, channels, statuses, and the reasons that go with them."""
 
 from enum import StrEnum
+from typing import Final
+
+DEFAULT_TEMPLATE: Final = "default"
+"""The name of a template whose author gave it none."""
+ONLY_STEP: Final = "1"
+"""The name of the one step of a workflow that is written as a list of channels. It stands in ids: it never changes."""
 
 
 class Lane(StrEnum):
@@ -82,6 +88,8 @@ class Rule(StrEnum):
     EXPIRY = "expiry"
     DUPLICATE = "duplicate"
     RECIPIENT = "recipient"
+    STEP = "step"
+    """Only where one delivery is decided again: whether the workflow still has its step, with its channel."""
     CATEGORY = "category"
     PREFERENCE = "preference"
     ADDRESS = "address"
@@ -115,6 +123,7 @@ class Reason(StrEnum):
     RECORD_UNREADABLE = "record_unreadable"
     # not sent, by decision
     RECIPIENT_UNKNOWN = "recipient_unknown"
+    STEP_GONE = "step_gone"
     CATEGORY_UNKNOWN = "category_unknown"
     CATEGORY_OFF = "category_off"
     PREFERENCE_OFF = "preference_off"

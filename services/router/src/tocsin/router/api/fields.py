@@ -214,6 +214,8 @@ Attributes = Annotated[
 ]
 RecipientId = Annotated[str, AfterValidator(recipient_id), Field(max_length=256, examples=["user-42"])]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}$", examples=["order-shipped"])]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["reminder"])]
+"""What a workflow calls its steps and templates: short, and usable in a path and in an expression."""
 TenantId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$", examples=["acme"])]
 ProviderName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["ses-eu"])]
 Expression = Annotated[

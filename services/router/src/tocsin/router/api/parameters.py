@@ -6,7 +6,7 @@ from fastapi import Path
 from pydantic import AfterValidator, BeforeValidator
 
 from tocsin.contracts.vocabulary import Channel
-from tocsin.router.api.fields import Key, LocaleTag, TenantId, one_line, recipient_id
+from tocsin.router.api.fields import Key, LocaleTag, Name, TenantId, one_line, recipient_id
 from tocsin.router.api.slashes import with_slashes
 
 RecipientPath = Annotated[
@@ -24,6 +24,9 @@ DevicePath = Annotated[
 CategoryPath = Annotated[Key, Path(description="The category's key")]
 WorkflowPath = Annotated[Key, Path(description="The workflow's key")]
 ChannelPath = Annotated[Channel, Path(description="The channel")]
+TemplatePath = Annotated[
+    Name, Path(description="The template's name; `default` unless its author gave it another")
+]
 LocalePath = Annotated[LocaleTag, Path(description="The language, such as de or de-AT")]
 RevisionPath = Annotated[int, Path(ge=1, le=2**31 - 1, description="The revision")]
 ApiKeyPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9]{1,64}$", description="The key's id: its middle part")]

@@ -15,6 +15,7 @@ from tocsin.router.api.fields import Body, Key
 from tocsin.router.api.parameters import RecipientPath
 from tocsin.router.api.preference_store import Switch, Switches
 from tocsin.router.api.rows import answer, check_match
+from tocsin.router.api.steps import channels_of
 from tocsin.router.api.transaction import Db
 from tocsin.router.changes import lock_recipient
 from tocsin.router.policy import ANY, Preference, effective_preference
@@ -120,7 +121,7 @@ def _effective(
     for kind in kinds:
         members = [flow for flow in flows if flow["category"] == kind["key"]]
         for channel in Channel:
-            reached = [flow["key"] for flow in members if channel in flow["channels"]]
+            reached = [flow["key"] for flow in members if channel in channels_of(flow["steps"])]
             for workflow in (None, *reached):
                 effective = effective_preference(
                     stored,

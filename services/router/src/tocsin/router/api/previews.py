@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
 from tocsin.contracts.directory import TemplateRecord
-from tocsin.contracts.vocabulary import Channel
+from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel
 from tocsin.router.api import recipient_store, tenants
 from tocsin.router.api import template_store as store
 from tocsin.router.api.fields import (
@@ -20,13 +20,14 @@ from tocsin.router.api.fields import (
     Email,
     JsonObject,
     LocaleTag,
+    Name,
     Phone,
     RecipientId,
     TimeZone,
 )
 from tocsin.router.api.parameters import WorkflowPath
 from tocsin.router.api.rows import not_found
-from tocsin.router.api.template_store import TemplateName
+from tocsin.router.api.template_store import TemplateRef
 from tocsin.router.api.templates import Parts, refuse_faults
 from tocsin.router.api.transaction import Db
 from tocsin.router.policy import StoredRecipient, locale_candidates, recipient_of
@@ -56,6 +57,7 @@ class PreviewRequest(Body):
     """What to render, and for whom."""
 
     channel: Channel
+    template: Name = Field(default=DEFAULT_TEMPLATE, description="The template's name")
     locale: LocaleTag | None = Field(
         default=None, description="The language; the recipient's if absent, then the tenant's"
     )
@@ -121,21 +123,22 @@ async def _template(
     db: AsyncConnection, tenant: str, flow: RowMapping, body: PreviewRequest, candidates: tuple[str, ...]
 ) -> tuple[TemplateRecord, int | None]:
     """The template to render and its revision; the first language of `candidates` that has one."""
-    names = [TemplateName(tenant, flow["key"], body.channel, locale) for locale in candidates]
+    refs = [TemplateRef(tenant, flow["key"], body.channel, body.template, locale) for locale in candidates]
     if body.parts is not None:
         await refuse_faults(body.parts, body.channel, flow["data_schema"])
-        return _record(names[0], 0, body.parts), None
-    for name in names:
-        newest = await store.load(db, name, body.revision)
+        return _record(refs[0], 0, body.parts), None
+    for ref in refs:
+        newest = await store.load(db, ref, body.revision)
         if newest is None:
             continue
         published = newest["published_revision"]
         if body.revision is None and published not in {None, newest["revision"]}:
-            newest = await store.load(db, name, published) or newest
-        return _record(name, newest["revision"], newest["parts"]), newest["revision"]
+            newest = await store.load(db, ref, published) or newest
+        return _record(ref, newest["revision"], newest["parts"]), newest["revision"]
     raise Problem(
         codes.NOT_FOUND,
-        f"This workflow has no {body.channel} template for {' or '.join(candidates)}. Save one, or send `parts`.",
+        f"This workflow has no {body.channel} template `{body.template}` for {' or '.join(candidates)}. "
+        "Save one, or send `parts`.",
     )
 
 
@@ -153,12 +156,13 @@ async def _variables(db: AsyncConnection, tenant: str, sample: SampleRecipient) 
     return shown.variables() if shown is not None else {}
 
 
-def _record(name: TemplateName, revision: int, parts: dict[str, str]) -> TemplateRecord:
+def _record(ref: TemplateRef, revision: int, parts: dict[str, str]) -> TemplateRecord:
     return TemplateRecord(
-        tenant=name.tenant,
-        workflow=name.workflow,
-        channel=Channel(name.channel),
-        locale=name.locale,
+        tenant=ref.tenant,
+        workflow=ref.workflow,
+        channel=Channel(ref.channel),
+        name=ref.name,
+        locale=ref.locale,
         revision=revision,
         parts=parts,
     )

@@ -7,27 +7,19 @@ to those who render and write; they add them to the decision log.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
 from tocsin.contracts.channels import CHANNELS
-from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
+from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule, StatusName
 from tocsin.router.policy.decision_log import DecisionLog
 from tocsin.router.policy.locales import locale_candidates, wanted_locale
 from tocsin.router.policy.preferences import effective_preference
 from tocsin.router.policy.recipients import MessageRecipient, StoredRecipient, recipient_of
-
-STEP: Final = "1"
-"""A workflow has one step so far; the id of a delivery has room for more."""
-
-_WHOLE_CHANNEL: Final = {
-    channel: DeliveryRef(channel=channel, step=STEP, address_key=spec.address.key_without_address)
-    for channel, spec in CHANNELS.items()
-}
-"""How a channel is named before its addresses are known. A channel with several addresses has no address key yet."""
 
 
 class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
@@ -44,8 +36,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     tenant: TenantRecord | None
     workflow: WorkflowRecord | None
     category: CategoryRecord | None
-    templates: Mapping[Channel, Mapping[str, TemplateRecord]]
-    """The workflow's published templates, by channel and locale."""
+    templates: Mapping[tuple[Channel, str], Mapping[str, TemplateRecord]]
+    """The workflow's published templates, by channel and name, then by locale."""
     decoded_data: Any = msgspec.UNSET
     """The intent's data, if it was decoded before; `msgspec.UNSET` if not."""
 
@@ -87,8 +79,8 @@ DecisionOutcome = Deliver | Skip | Stop
 
 
 def decide(question: DecisionInput) -> list[DecisionOutcome]:
-    """One `Stop` and nothing else; or a `Deliver` or `Skip` for each of the workflow's channels, in their order, and only for
-    one channel where the intent is a recheck of one delivery."""
+    """One `Stop` and nothing else; or a `Deliver` or `Skip` for each channel of each of the workflow's steps, in their order, and
+    only for one channel of one step where the intent is a recheck of one delivery."""
     intent, stored, category = question.intent, question.stored, question.category
     expires_at = _expires_at(
         asked=intent.expires_at,
@@ -117,15 +109,66 @@ def decide(question: DecisionInput) -> list[DecisionOutcome]:
         log = log.and_then(Rule.CATEGORY, gone, {"workflow": intent.workflow})
         return [Stop(StatusName.SKIPPED, Rule.CATEGORY, gone, log)]
 
-    refs = (
-        [intent.delivery]
-        if intent.delivery is not None
-        else [_WHOLE_CHANNEL[channel] for channel in workflow.channels]
-    )
+    if intent.delivery is not None:
+        return [
+            _decide_again(
+                question, intent.delivery, recipient, expires_at, log, tenant=tenant, workflow=workflow
+            )
+        ]
     return [
-        _decide_channel(question, ref, recipient, expires_at, log, tenant=tenant, workflow=workflow)
-        for ref in refs
+        _decide_channel(
+            question,
+            ref,
+            recipient,
+            expires_at,
+            log,
+            template_name=step.template,
+            tenant=tenant,
+            workflow=workflow,
+        )
+        for step in workflow.steps
+        for ref in _whole_channels(step)
     ]
+
+
+@lru_cache(maxsize=4096)
+def _whole_channels(step: Step) -> tuple[DeliveryRef, ...]:
+    """How the channels of a step are named before their addresses are known. A channel with several addresses has no address
+    key yet."""
+    return tuple(
+        DeliveryRef(
+            channel=channel, step=step.name, address_key=CHANNELS[channel].address.key_without_address
+        )
+        for channel in step.channels
+    )
+
+
+def _decide_again(
+    question: DecisionInput,
+    ref: DeliveryRef,
+    recipient: MessageRecipient,
+    expires_at: datetime,
+    log: DecisionLog,
+    *,
+    tenant: TenantRecord,
+    workflow: WorkflowRecord,
+) -> Deliver | Skip:
+    """One delivery, by what its step says in the workflow as it is published now."""
+    step = next((step for step in workflow.steps if step.name == ref.step), None)
+    if step is None or ref.channel not in step.channels:
+        log = log.and_then(Rule.STEP, Reason.STEP_GONE, {"step": ref.step, "revision": workflow.revision})
+        return Skip(ref, Rule.STEP, Reason.STEP_GONE, log)
+    log = log.and_then(Rule.STEP, "found", {"step": ref.step})
+    return _decide_channel(
+        question,
+        ref,
+        recipient,
+        expires_at,
+        log,
+        template_name=step.template,
+        tenant=tenant,
+        workflow=workflow,
+    )
 
 
 def _decide_channel(
@@ -135,6 +178,7 @@ def _decide_channel(
     expires_at: datetime,
     log: DecisionLog,
     *,
+    template_name: str,
     tenant: TenantRecord,
     workflow: WorkflowRecord,
 ) -> Deliver | Skip:
@@ -166,14 +210,21 @@ def _decide_channel(
         return Skip(ref, Rule.ADDRESS, Reason.ADDRESS_MISSING, log)
     log = log.and_then(Rule.ADDRESS, "present", {"found": len(addresses)})
 
-    by_locale = question.templates.get(ref.channel, {})
+    by_locale = question.templates.get((ref.channel, template_name), {})
     locales = locale_candidates(recipient.locale, tenant.default_locale)
     locale = next((locale for locale in locales if locale in by_locale), None)
     if locale is None:
-        log = log.and_then(Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"tried": " ".join(locales)[:100]})
+        log = log.and_then(
+            Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"name": template_name, "tried": " ".join(locales)[:100]}
+        )
         return Skip(ref, Rule.TEMPLATE, Reason.TEMPLATE_MISSING, log)
     template = by_locale[locale]
-    seen = {"locale": locale, "revision": template.revision, "wanted": wanted_locale(recipient.locale)}
+    seen = {
+        "name": template_name,
+        "locale": locale,
+        "revision": template.revision,
+        "wanted": wanted_locale(recipient.locale),
+    }
     log = log.and_then(Rule.TEMPLATE, "found", seen)
     return Deliver(ref, addresses, recipient, template, category, expires_at, log)
 

@@ -10,7 +10,7 @@ from tocsin.contracts.statuses import Decision, RuleOutcome
 from tocsin.contracts.vocabulary import Rule
 
 _ALWAYS_FITS: Final = 100
-"""A record with every rule in it fits as long as each of its texts, at most three to a rule, is ASCII of this length."""
+"""A record with every rule in it fits as long as each of its texts, at most three to a rule and four to one, is ASCII of this length."""
 
 
 class DecisionLog:

@@ -46,7 +46,8 @@ def write(
                 _count(context, StatusName.SKIPPED, rule)
                 yield context.status_record(
                     StatusName.SKIPPED, intent, cause=cause, category=category, rule=rule, reason=reason, detail=detail,
-                    locale=template.locale if template else None, template_version=template.revision if template else None,
+                    locale=template.locale if template else None, template=template.name if template else None,
+                    template_version=template.revision if template else None,
                     decision=log.decision(), **_delivery_fields(intent, ref),
                 )  # fmt: skip
             case Rendered():
@@ -112,6 +113,7 @@ def _job(
         unsubscribe_url=rendered.unsubscribe_url if spec.has_unsubscribe_url else None,
         providers=tenant.providers.get(channel, []) if tenant else [],
         locale=deliver.template.locale,
+        template=deliver.template.name,
         template_version=deliver.template.revision,
         test=intent.test,
         event_time=intent.event_time,

@@ -41,6 +41,7 @@ CREATE TABLE statuses (
     segments integer,
     test boolean NOT NULL,
     locale text,
+    template text,
     template_version integer,
     decision text,
     origin text NOT NULL,
