@@ -105,7 +105,7 @@ class _Surroundings:
             case "hangs":
                 await asyncio.Event().wait()
             case "raises":
-                raise ValueError(job.address)
+                raise ValueError(job.private.address)
             case "revoked":
                 self.revoked.set()
                 return NotSent(**fields)

@@ -92,16 +92,16 @@ class Phone:
     async def close(self) -> None: ...
 
     async def send(self, job: Job) -> Answer:
-        assert isinstance(job.content, SmsContent)
+        assert isinstance(job.private.content, SmsContent)
         self.inside[job.recipient] += 1
         assert self.inside[job.recipient] == 1, "two at once for one recipient"
-        self.got.append(job.content.body)
+        self.got.append(job.private.content.body)
         if self.holds:
             await self.open_gate.wait()
         await asyncio.sleep(self.seconds)
         self.inside[job.recipient] -= 1
-        planned = self.answers.get(job.content.body)
-        answer = planned.pop(0) if planned else Accepted(message_id=f"m{job.content.body}")
+        planned = self.answers.get(job.private.content.body)
+        answer = planned.pop(0) if planned else Accepted(message_id=f"m{job.private.content.body}")
         if isinstance(answer, Exception):
             raise answer
         return answer

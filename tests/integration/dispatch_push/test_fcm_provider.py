@@ -160,7 +160,7 @@ async def test_the_message_is_what_the_job_says(world: FcmServer) -> None:
         assert await provider.send(job) == Accepted(message_id="projects/shop-project/messages/1")
     assert world.messages == [
         {
-            "token": job.address,
+            "token": job.private.address,
             "notification": {"title": "marked-body title", "body": "marked-body"},
             "data": {
                 "order": "4711",

@@ -69,8 +69,8 @@ class ScriptedProvider:
 
     async def send(self, job: Job) -> Answer:
         assert not self.closed
-        assert isinstance(job.content, SmsContent)
-        body = job.content.body
+        assert isinstance(job.private.content, SmsContent)
+        body = job.private.content.body
         self.got.append(body)
         self.inside += 1
         self.most_inside = max(self.most_inside, self.inside)

@@ -56,5 +56,5 @@ def test_parts_become_content_and_unknown_parts_are_ignored():
 def test_jobs_of_every_channel_are_read_back_as_their_own_content():
     for channel, spec in CHANNELS.items():
         job = decode_job(encode(job_for(channel)))
-        assert type(job.content) is spec.content
-        assert msgspec.to_builtins(job.content)["kind"] == channel.value
+        assert type(job.private.content) is spec.content
+        assert msgspec.to_builtins(job.private.content)["kind"] == channel.value

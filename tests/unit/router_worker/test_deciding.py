@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord, WorkflowRecord
-from tocsin.contracts.intents import DeliveryRef, Intent
+from tocsin.contracts.intents import DeliveryRef, Intent, IntentPrivate
 from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.limits import DECISION_BYTES
 from tocsin.contracts.recipients import Device, InlineRecipient
@@ -75,12 +75,12 @@ def intent(**changes: Any) -> Intent:
         "event_time": EVENT_TIME,
         "workflow": "shipped",
         "recipient": "ann",
-        "data": msgspec.Raw(b'{"name":"Ann"}'),
         "lane": Lane.TRANSACTIONAL,
         "origin": "events/0/1",
         "cause": "events/0/1",
     }
-    return Intent(**(fields | changes))
+    private = IntentPrivate(data=msgspec.Raw(b'{"name":"Ann"}'), inline=changes.pop("inline", None))
+    return Intent(private=private, **(fields | changes))
 
 
 def question(**changes: Any) -> DecisionInput:

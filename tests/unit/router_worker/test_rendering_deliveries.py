@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord
-from tocsin.contracts.intents import Intent
+from tocsin.contracts.intents import Intent, IntentPrivate
 from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule, StatusName
@@ -35,7 +35,7 @@ def question(workflow, templates):
             }
         intent = Intent(
             tenant="acme", notification_id="n1", event_source="/s", event_id="e1", event_type="t", event_time=AT,
-            workflow="shipped", recipient="ann", actor="boss", data=msgspec.Raw(data), lane=Lane.BULK, origin="o", cause="c",
+            workflow="shipped", recipient="ann", private=IntentPrivate(actor="boss", data=msgspec.Raw(data)), lane=Lane.BULK, origin="o", cause="c",
         )  # fmt: skip
         return DecisionInput(
             intent=intent,

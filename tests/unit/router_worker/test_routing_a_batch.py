@@ -74,12 +74,12 @@ async def test_the_same_channel_in_two_steps_is_two_deliveries_in_two_wordings(w
 
 async def test_a_mail_that_can_be_ended_carries_its_link(worker):
     (job,) = (await worker.route(worker.event())).jobs(Channel.EMAIL)
-    assert job.unsubscribe_url.startswith("https://notify.example.test/u/")
-    assert job.content.text == job.unsubscribe_url
+    assert job.private.unsubscribe_url.startswith("https://notify.example.test/u/")
+    assert job.private.content.text == job.private.unsubscribe_url
     worker.publish(CategoryRecord(tenant="acme", key="orders", default="required"))
     (job,) = (await worker.route(worker.event(id="e2"))).jobs(Channel.EMAIL)
-    assert job.unsubscribe_url is None
-    assert job.content.text == ""
+    assert job.private.unsubscribe_url is None
+    assert job.private.content.text == ""
 
 
 async def test_a_rerun_writes_the_same_ids(worker):
@@ -257,7 +257,7 @@ async def test_actors_are_looked_up_too(worker):
     written = await worker.route(worker.request("ann", actor="boss", partition=other))
     (read,) = worker.as_read(written.of(worker.topics.intents(Lane.TRANSACTIONAL)))
     (job,) = (await worker.route(read)).jobs(Channel.SMS)
-    assert job.content.body == "Bo"
+    assert job.private.content.body == "Bo"
 
 
 async def test_a_test_event_stays_one(worker):

@@ -47,15 +47,15 @@ async def test_a_push_job_carries_its_own_device_only(worker):
     given = {"id": "ann", "devices": devices(*range(50))}
     jobs = (await worker.route(worker.request(given, partition=where))).jobs(Channel.PUSH)
     assert len(jobs) == 50
-    assert [[device.id for device in job.intent.inline.devices] for job in jobs] == [
+    assert [[device.id for device in job.intent.private.inline.devices] for job in jobs] == [
         [job.address_key] for job in jobs
     ]
-    assert (jobs[7].intent.inline.devices[0].token, jobs[7].address) == ("t7", "t7")
+    assert (jobs[7].intent.private.inline.devices[0].token, jobs[7].private.address) == ("t7", "t7")
     again = worker.record(
         worker.topics.intents(Lane.TRANSACTIONAL), b"k", encode(sent_back(jobs[7])), partition=where
     )
     (job,) = (await worker.route(again)).jobs(Channel.PUSH)
-    assert (job.delivery_id, job.address) == (jobs[7].delivery_id, "t7")
+    assert (job.delivery_id, job.private.address) == (jobs[7].delivery_id, "t7")
 
 
 async def test_repeats_of_large_audiences_share_the_room_of_a_batch(worker):

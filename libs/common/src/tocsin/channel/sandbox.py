@@ -38,7 +38,7 @@ class Sandbox:
 
     async def send(self, job: Job) -> Answer:
         """What the job's address asks for."""
-        match self.behaviour(job.address):
+        match self.behaviour(job.private.address):
             case SandboxBehaviour.BOUNCE:
                 detail = "The sandbox bounces this recipient."
                 return Rejected(reason=self._kind_of_address.refused, code="sandbox_bounce", detail=detail)

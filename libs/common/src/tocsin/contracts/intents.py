@@ -17,6 +17,14 @@ class DeliveryRef(msgspec.Struct, kw_only=True, frozen=True):
     address_key: str
 
 
+class IntentPrivate(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What of an intent identifies a person. Nothing outside it does, so that it can be sealed as a whole."""
+
+    inline: InlineRecipient | None = None
+    actor: str | InlineRecipient | None = None
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
 class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="notification"):
     """One notification for one recipient; or, where `delivery` is set, the recheck of that one delivery of it."""
 
@@ -30,9 +38,7 @@ class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     """When the broker stored the event (log append), UTC."""
     workflow: str
     recipient: str
-    inline: InlineRecipient | None = None
-    actor: str | InlineRecipient | None = None
-    data: msgspec.Raw = msgspec.Raw(b"{}")
+    private: IntentPrivate
     lane: Lane
     expires_at: datetime | None = None
     """As the producer asked; None leaves it to the category's or the lane's time to live."""

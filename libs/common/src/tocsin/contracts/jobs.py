@@ -8,7 +8,7 @@ from tocsin.contracts.channels import AnyContent, Content, EmailContent, PushCon
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
 
-__all__ = ["Content", "EmailContent", "Job", "PushContent", "SenderIdentity", "SmsContent"]
+__all__ = ["Content", "EmailContent", "Job", "JobPrivate", "PushContent", "SenderIdentity", "SmsContent"]
 
 
 class SenderIdentity(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -17,6 +17,15 @@ class SenderIdentity(msgspec.Struct, kw_only=True, omit_defaults=True):
     address: str
     name: str | None = None
     reply_to: str | None = None
+
+
+class JobPrivate(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What of a job identifies a person, beside its intent's own. Never logged, never in a status."""
+
+    address: str
+    """Where it goes: a mail address, an E.164 number, a device token."""
+    content: AnyContent
+    unsubscribe_url: str | None = None
 
 
 class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -35,11 +44,8 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     lane: Lane
     step: str
     address_key: str
-    address: str
-    """Where it goes: a mail address, an E.164 number, a device token. Never logged, never in a status."""
-    content: AnyContent
+    private: JobPrivate
     sender: SenderIdentity | None = None
-    unsubscribe_url: str | None = None
     providers: list[str] = []
     """Provider instances in order of preference; empty: the dispatcher's default."""
     locale: str | None = None

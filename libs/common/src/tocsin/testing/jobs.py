@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from tocsin.contracts.channels import CHANNELS, DEVICE, MAIL_ADDRESS, PHONE_NUMBER, Content, TemplatePart
-from tocsin.contracts.intents import Intent
-from tocsin.contracts.jobs import Job, SenderIdentity
+from tocsin.contracts.intents import Intent, IntentPrivate
+from tocsin.contracts.jobs import Job, JobPrivate, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Lane
 
 _ADDRESS = {
@@ -39,7 +39,7 @@ def _text(part: TemplatePart) -> str:
 
 
 def job_for(channel: Channel, **fields: Any) -> Job:
-    """A job of `channel`, expiring in an hour; `fields` replace its own."""
+    """A job of `channel`, expiring in an hour; `fields` replace its own, those of `private` by their own names."""
     now = datetime.now(UTC)
     spec = CHANNELS[channel]
     intent = Intent(
@@ -51,6 +51,7 @@ def job_for(channel: Channel, **fields: Any) -> Job:
         event_time=now,
         workflow="order-shipped",
         recipient="ada",
+        private=IntentPrivate(),
         lane=Lane.TRANSACTIONAL,
         origin="tocsin.events.transactional/0/1",
         cause="tocsin.events.transactional/0/1",
@@ -67,8 +68,7 @@ def job_for(channel: Channel, **fields: Any) -> Job:
         lane=Lane.TRANSACTIONAL,
         step="send",
         address_key=str(channel),
-        address=_ADDRESS[spec.address],
-        content=content_for(channel),
+        private=JobPrivate(address=_ADDRESS[spec.address], content=content_for(channel)),
         sender=_SENDER.get(spec.address) if spec.has_sender else None,
         template_version=1,
         event_time=now,
@@ -77,4 +77,5 @@ def job_for(channel: Channel, **fields: Any) -> Job:
         origin=intent.origin,
         cause="tocsin.intents.transactional/0/1",
     )
-    return msgspec.structs.replace(job, **fields)
+    private = {name: fields.pop(name) for name in JobPrivate.__struct_fields__ if name in fields}
+    return msgspec.structs.replace(job, private=msgspec.structs.replace(job.private, **private), **fields)

@@ -104,18 +104,18 @@ class SmtpProvider:
         self._open_connections.dec(len(idle))
 
     def _envelope(self, job: Job) -> Envelope | Rejected:
-        if not isinstance(job.content, EmailContent):
+        if not isinstance(job.private.content, EmailContent):
             return Rejected(reason=Reason.CONTENT_REFUSED, detail="The job's content is no mail.")
         if job.sender is None:
             return Rejected(
                 reason=Reason.ADDRESS_MISSING, detail="The tenant has no sender identity for mail."
             )
         try:
-            recipient = mailbox(job.address)
+            recipient = mailbox(job.private.address)
         except NoMailbox as refusal:
             return Rejected(reason=Reason.ADDRESS_INVALID, detail=f"Recipient: {refusal}.")
         try:
-            return self._composed(job, job.content, job.sender, recipient)
+            return self._composed(job, job.private.content, job.sender, recipient)
         except NoMailbox as refusal:
             return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"Sender identity: {refusal}.")
         except NoMail as refusal:
@@ -131,7 +131,7 @@ class SmtpProvider:
             to=recipient,
             delivery_id=job.delivery_id,
             notification_id=job.notification_id,
-            unsubscribe_url=job.unsubscribe_url,
+            unsubscribe_url=job.private.unsubscribe_url,
             now=self._clock.time_ms() / 1000,
         )
         return Envelope(

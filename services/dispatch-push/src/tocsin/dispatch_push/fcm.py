@@ -110,13 +110,13 @@ class FcmProvider:
 
     async def send(self, job: Job) -> Answer:
         """Send to one device, within `call_timeout` seconds, a new access token included."""
-        if not isinstance(job.content, PushContent):
+        if not isinstance(job.private.content, PushContent):
             return Rejected(reason=Reason.CONTENT_REFUSED, detail="The job's content is no push message.")
-        if not _TOKEN.fullmatch(job.address):
+        if not _TOKEN.fullmatch(job.private.address):
             return Rejected(
                 reason=Reason.ADDRESS_INVALID, detail="The device token holds characters that none has."
             )
-        body = encode({"message": self._message(job, job.content)})
+        body = encode({"message": self._message(job, job.private.content)})
         until = asyncio.get_running_loop().time() + self._config.call_timeout
         token = await self._access_token(until)
         if not isinstance(token, str):
@@ -174,7 +174,7 @@ class FcmProvider:
             "tocsin_delivery": job.delivery_id,
         }
         return {
-            "token": job.address,
+            "token": job.private.address,
             "notification": {"title": content.title, "body": content.body},
             "data": data,
             "android": {"ttl": f"{left}s", "notification": {"tag": job.delivery_id}},

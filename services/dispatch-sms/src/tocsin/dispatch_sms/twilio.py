@@ -103,9 +103,9 @@ class TwilioProvider:
             await self._client.aclose()
 
     def _form(self, job: Job) -> dict[str, str] | Rejected:
-        if not isinstance(job.content, SmsContent):
+        if not isinstance(job.private.content, SmsContent):
             return Rejected(reason=Reason.CONTENT_REFUSED, detail="The job's content is no SMS.")
-        if not _E164.fullmatch(job.address):
+        if not _E164.fullmatch(job.private.address):
             return Rejected(
                 reason=Reason.ADDRESS_INVALID, detail="The number is not in the form +<digits> (E.164)."
             )
@@ -115,10 +115,10 @@ class TwilioProvider:
             return Rejected(reason=Reason.ADDRESS_MISSING, detail=detail)
         left = int(job.expires_at.timestamp() - self._clock.time_ms() / 1000)
         form = {
-            "To": job.address,
+            "To": job.private.address,
             "From": source,
             "MessagingServiceSid": self._config.messaging_service_sid,
-            "Body": job.content.body,
+            "Body": job.private.content.body,
             # Twilio's own queue must not send it late either.
             "ValidityPeriod": str(min(max(left, 1), _LONGEST_VALIDITY)),
             "StatusCallback": self._config.status_callback,

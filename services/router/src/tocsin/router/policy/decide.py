@@ -95,8 +95,8 @@ def decide(question: DecisionInput) -> list[DecisionOutcome]:
     log = log.and_then(Rule.EXPIRY, "alive", {"expires_at": expires_at})
     log = log.and_then(Rule.DUPLICATE, question.claim)
 
-    recipient = recipient_of(intent.recipient, stored, intent.inline)
-    seen = {"known": stored.known, "inline": intent.inline is not None, "version": stored.version}
+    recipient = recipient_of(intent.recipient, stored, intent.private.inline)
+    seen = {"known": stored.known, "inline": intent.private.inline is not None, "version": stored.version}
     if recipient is None:
         log = log.and_then(Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, seen)
         return [Stop(StatusName.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, log)]

@@ -1,7 +1,7 @@
 """One recipient of one workflow that an event triggers, as an intent: decided at once, fanned out, or told as a duplicate."""
 
 from tocsin.contracts.ids import notification_id
-from tocsin.contracts.intents import Intent
+from tocsin.contracts.intents import Intent, IntentPrivate
 from tocsin.router.worker.parse import EventPlan, WorkflowMatch
 from tocsin.router.worker.recipients import RecipientRef, recipient_id
 
@@ -22,9 +22,9 @@ def intent_for(
         event_time=plan.event_time,
         workflow=workflow,
         recipient=who,
-        inline=None if isinstance(recipient, str) else recipient,
-        actor=match.actor,
-        data=match.data,
+        private=IntentPrivate(
+            inline=None if isinstance(recipient, str) else recipient, actor=match.actor, data=match.data
+        ),
         lane=match.lane,
         expires_at=match.expires_at,
         test=event.test,

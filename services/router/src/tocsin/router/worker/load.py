@@ -37,8 +37,8 @@ async def load(
         if isinstance(item, PendingIntent):
             intent = item.intent
             asked.add((intent.tenant, intent.recipient))
-            if intent.actor is not None:
-                asked.add((intent.tenant, recipient_id(intent.actor)))
+            if intent.private.actor is not None:
+                asked.add((intent.tenant, recipient_id(intent.private.actor)))
     return await loader.load(asked)
 
 
@@ -47,7 +47,7 @@ def decision_input(pending: PendingIntent, stored: StoredRecipients, context: Ba
     intent, directory = pending.intent, context.directory
     published = directory.workflow(intent.tenant, intent.workflow)
     workflow = published.workflow if published else None
-    actor = intent.actor
+    actor = intent.private.actor
     return DecisionInput(
         intent=intent,
         claim=pending.claim,

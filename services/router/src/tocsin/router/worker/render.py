@@ -112,8 +112,10 @@ def _variables(question: DecisionInput, deliver: Deliver) -> dict[str, Any]:
         "tenant": {"id": intent.tenant, "name": tenant.name, "attributes": tenant.attributes}
         if tenant
         else {},
-        "data": _decode(intent.data) if question.decoded_data is msgspec.UNSET else question.decoded_data,
+        "data": _decode(intent.private.data)
+        if question.decoded_data is msgspec.UNSET
+        else question.decoded_data,
     }
-    if intent.actor is not None:
-        variables["actor"] = actor_of(intent.actor, question.stored_actor or UNKNOWN).variables()
+    if intent.private.actor is not None:
+        variables["actor"] = actor_of(intent.private.actor, question.stored_actor or UNKNOWN).variables()
     return variables

@@ -12,7 +12,7 @@ from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, recipient_key
 from tocsin.contracts.intents import DeliveryRef, Intent
-from tocsin.contracts.jobs import Job
+from tocsin.contracts.jobs import Job, JobPrivate
 from tocsin.contracts.vocabulary import Reason, Rule, StatusName
 from tocsin.kafka import ProducerRecord
 from tocsin.router.policy import DecisionInput, Skip, Stop
@@ -92,7 +92,8 @@ def _job(
     channel, step = deliver.ref.channel, deliver.ref.step
     spec = CHANNELS[channel]
     # Of devices given inline a job carries only the one it is for: all of them in each job would be their number squared.
-    inline = spec.address.narrowed(intent.inline, address_key)
+    private = intent.private
+    inline = spec.address.narrowed(private.inline, address_key)
     return Job(
         delivery_id=delivery_id(
             notification=intent.notification_id, channel=channel, step=step, address_key=address_key
@@ -107,10 +108,12 @@ def _job(
         lane=context.lane,
         step=step,
         address_key=address_key,
-        address=address,
-        content=rendered.content,
+        private=JobPrivate(
+            address=address,
+            content=rendered.content,
+            unsubscribe_url=rendered.unsubscribe_url if spec.has_unsubscribe_url else None,
+        ),
         sender=tenant.senders.get(channel) if tenant else None,
-        unsubscribe_url=rendered.unsubscribe_url if spec.has_unsubscribe_url else None,
         providers=tenant.providers.get(channel, []) if tenant else [],
         locale=deliver.template.locale,
         template=deliver.template.name,
@@ -118,7 +121,9 @@ def _job(
         test=intent.test,
         event_time=intent.event_time,
         expires_at=deliver.expires_at,
-        intent=intent if inline is intent.inline else replace(intent, inline=inline),
+        intent=intent
+        if inline is private.inline
+        else replace(intent, private=replace(private, inline=inline)),
         origin=intent.origin,
         cause=cause,
         traceparent=intent.traceparent,
