@@ -79,7 +79,14 @@ async def test_the_same_id_at_once_in_two_partitions_and_two_lanes_is_one_notifi
 
 async def test_what_is_switched_off_is_skipped_with_the_rule(site, until):
     async with site.database.engine.begin() as db:
-        off = {"tenant": "acme", "recipient": "p0", "channel": "sms", "category": "orders", "enabled": False}
+        off = {
+            "tenant": "acme",
+            "recipient": "p0",
+            "channel": "sms",
+            "category": "orders",
+            "enabled": False,
+            "source": "one_click",
+        }
         await db.execute(insert(tables.preferences), [off])
         await db.execute(
             insert(tables.recipient_versions), [{"tenant": "acme", "recipient": "p0", "version": 5}]
@@ -94,7 +101,9 @@ async def test_what_is_switched_off_is_skipped_with_the_rule(site, until):
     await worker.leave()
     skipped = {one.reason: one for one in await site.statuses() if one.status == "skipped"}
     assert skipped.keys() == {Reason.PREFERENCE_OFF, Reason.RECIPIENT_UNKNOWN}
-    assert skipped[Reason.PREFERENCE_OFF].decision.rules[-1].input == {"decided_by": "sms/orders/*"}
+    seen = skipped[Reason.PREFERENCE_OFF].decision.rules[-1].input
+    assert (seen["decided_by"], seen["source"]) == ("sms/orders/*", "one_click")
+    assert datetime.fromisoformat(seen["changed_at"]).utcoffset() == timedelta()
     assert await site.jobs(Channel.SMS) == []
     assert (await site.jobs(Channel.EMAIL))[0].recipient_version == 5
 

@@ -26,6 +26,7 @@ from tocsin.router.policy import (
 
 EVENT_TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOW = EVENT_TIME + timedelta(seconds=1)
+CHANGED_AT = EVENT_TIME - timedelta(days=9)
 PARTS = {
     Channel.EMAIL: {
         "subject": "Hi {{ data.name }}",
@@ -177,7 +178,7 @@ def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
         (
             {
                 "stored": msgspec.structs.replace(
-                    STORED, preferences=(Preference("sms", "orders", "*", False),)
+                    STORED, preferences=(Preference("sms", "orders", "*", False, "api", CHANGED_AT),)
                 )
             },
             (Rule.PREFERENCE, Reason.PREFERENCE_OFF),
@@ -201,9 +202,18 @@ def test_a_channel_that_gets_nothing(changes, expected):
     assert rules(only(outcomes).log)[-1][0] in (expected[0], Rule.PREFERENCE)
 
 
+def test_what_a_preference_decided_is_told_with_who_set_it_and_when():
+    off = Preference("sms", "*", "*", False, "one_click", CHANGED_AT)
+    stored = msgspec.structs.replace(STORED, preferences=(off,))
+    workflow = msgspec.structs.replace(WORKFLOW, steps=[ON_SMS])
+    skipped = only(decide(question(stored=stored, workflow=workflow)))
+    (seen,) = [one.input for one in skipped.log.decision().rules if one.rule is Rule.PREFERENCE]
+    assert seen == {"decided_by": "sms/*/*", "source": "one_click", "changed_at": CHANGED_AT}
+
+
 def test_one_channel_that_fails_takes_nothing_from_the_others():
     stored = msgspec.structs.replace(
-        STORED, email=None, devices=(), preferences=(Preference("sms", "*", "*", True),)
+        STORED, email=None, devices=(), preferences=(Preference("sms", "*", "*", True, "api", CHANGED_AT),)
     )
     assert deliveries(decide(question(stored=stored))) == [
         (Channel.EMAIL, "email", (Rule.ADDRESS, Reason.ADDRESS_MISSING)),
@@ -344,7 +354,9 @@ def test_what_is_given_inline_overrides_the_directory():
 
 
 def test_an_inline_recipient_need_not_be_known_but_preferences_hold():
-    stored = StoredRecipient(version=3, preferences=(Preference("email", "*", "*", False),))
+    stored = StoredRecipient(
+        version=3, preferences=(Preference("email", "*", "*", False, "api", CHANGED_AT),)
+    )
     inline = InlineRecipient(id="bob", email="bob@example.test", phone="+491")
     outcomes = decide(question(stored=stored, intent=intent(recipient="bob", inline=inline)))
     assert deliveries(outcomes)[:2] == [

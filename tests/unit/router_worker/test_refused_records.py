@@ -33,6 +33,7 @@ async def test_a_business_event_that_is_refused(worker, changes, reason):
         (["ann"], {"expires_at": "2026-01-01T00:00:00"}, Reason.DATA_INVALID),
         (["ann"], {"lane": "warp"}, Reason.DATA_INVALID),
         (["ann"], {"actor": ""}, Reason.DATA_INVALID),
+        (["ann"], {"link": "javascript:alert(1)"}, Reason.DATA_INVALID),
         ([], {}, Reason.RECIPIENTS_INVALID),
         (["a\nb"], {}, Reason.RECIPIENTS_INVALID),
         ([{"id": "ann", "email": "a\r\nBcc: b"}], {}, Reason.RECIPIENTS_INVALID),

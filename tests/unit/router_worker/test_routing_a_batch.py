@@ -1,6 +1,6 @@
 """What a batch of one lane writes: jobs, statuses, intents."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -12,6 +12,7 @@ from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
 from tocsin.kafka import partition_for
 from tocsin.router.policy import Preference, StoredRecipient
 
+CHANGED_AT = datetime(2025, 12, 1, tzinfo=UTC)
 NOTIFICATION = notification_id(
     tenant="acme", source="/shop", event_id="e1", recipient="ann", workflow="shipped"
 )
@@ -181,7 +182,7 @@ async def test_an_event_nobody_subscribes_to(worker):
 async def test_what_is_switched_off_is_skipped_with_the_rule(worker):
     stored = worker.recipients.stored["acme", "ann"]
     worker.recipients.stored["acme", "ann"] = msgspec.structs.replace(
-        stored, preferences=(Preference("sms", "orders", "*", False),)
+        stored, preferences=(Preference("sms", "orders", "*", False, "api", CHANGED_AT),)
     )
     written = await worker.route(worker.event())
     assert written.jobs(Channel.SMS) == []
@@ -245,6 +246,19 @@ async def test_a_template_that_fails_is_skipped_and_says_which_variable(worker):
     skipped = [one for one in written.statuses() if one.status == "skipped"]
     assert {one.reason for one in skipped} == {Reason.TEMPLATE_FAILED}
     assert all("`data.name`" in one.detail for one in skipped)
+
+
+async def test_templates_see_the_link_of_a_request_and_jobs_carry_it(worker):
+    template = worker.directory.templates("acme", "shipped")[Channel.SMS, "default"]["en"]
+    parts = {"body": "{{ link }}{% if link is defined %}!{% endif %}"}
+    worker.publish(msgspec.structs.replace(template, parts=parts, revision=4))
+    link = "https://shop.example/orders/1?a=1&b=2"
+    (job,) = (await worker.route(worker.request("ann", link=link))).jobs(Channel.SMS)
+    assert (job.private.content.body, job.intent.private.link) == (f"{link}!", link)
+    without = await worker.route(worker.request("ann", event_id="e2"))
+    (failed,) = [one for one in without.statuses() if one.reason == Reason.TEMPLATE_FAILED]
+    assert "link" in failed.detail
+    assert b'"link"' not in encode(without.jobs(Channel.EMAIL)[0])
 
 
 async def test_actors_are_looked_up_too(worker):

@@ -3,7 +3,7 @@
 No Kafka, no database, no renderer and no event loop: the policy cannot even import them (.importlinter).
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tocsin.contracts.recipients import Device
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.policy import DecisionInput, Deliver, Preference, StoredRecipient, decide
 
+CHANGED_AT = datetime(2025, 12, 1, tzinfo=UTC)
 GOLDEN = Path(__file__).parents[2] / "contract" / "golden" / "v1"
 
 
@@ -38,7 +39,9 @@ STORED = StoredRecipient(
     phone="+4915112345678",
     devices=(Device(id="d1", token="t1"), Device(id="d2", token="t2")),
 )
-SMS_OFF = msgspec.structs.replace(STORED, preferences=(Preference("sms", "*", "*", False),))
+SMS_OFF = msgspec.structs.replace(
+    STORED, preferences=(Preference("sms", "*", "*", False, "api", CHANGED_AT),)
+)
 
 
 @pytest.mark.parametrize(

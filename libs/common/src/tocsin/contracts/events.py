@@ -32,5 +32,8 @@ class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     recipients: list[str | InlineRecipient]
     data: msgspec.Raw = msgspec.Raw(b"{}")
     actor: str | InlineRecipient | None = None
+    """Who caused it."""
+    link: str | None = None
+    """Where a reader goes from the message. `contracts.links` says what it may be."""
     lane: Lane | None = None
     expires_at: datetime | None = None

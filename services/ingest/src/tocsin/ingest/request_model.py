@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from tocsin.contracts.ids import valid_recipient
-from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
+from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, LINK_CHARS, RECIPIENTS_PER_REQUEST
+from tocsin.contracts.links import LINK_RULE, valid_link
 from tocsin.contracts.recipients import valid_devices
 from tocsin.contracts.vocabulary import Lane
 from tocsin.ingest import recipient_rules as rules
@@ -25,6 +26,11 @@ def _obeys(predicate: Callable[[str], bool], rule: str) -> AfterValidator:
 
 
 RecipientId = Annotated[str, _obeys(valid_recipient, rules.RECIPIENT_RULE), Field(examples=["user-17"])]
+_Link = Annotated[
+    str,
+    _obeys(valid_link, LINK_RULE),
+    Field(json_schema_extra={"maxLength": LINK_CHARS, "format": "uri"}),
+]
 _DeviceText = Annotated[str, _obeys(rules.is_device_text, rules.DEVICE_RULE)]
 
 
@@ -94,7 +100,15 @@ class NotificationBody(_Body):
     data: dict[str, Any] = Field(
         default={}, description="For the workflow's templates; must fit its data schema"
     )
-    actor: RecipientBody | None = Field(default=None, description="Who caused it; for templates: `actor`")
+    actor: RecipientBody | None = Field(
+        default=None, description="Who caused it. Templates: `actor`; the timeline shows the id"
+    )
+    link: _Link | None = Field(
+        default=None,
+        description="Where a reader goes from the message. Templates: `link`; push messages carry it to the app; the timeline shows "
+        "it, so write no secret into it",
+        examples=["https://shop.example/orders/A-1042"],
+    )
     lane: Annotated[Lane, Field(strict=False)] | None = Field(
         default=None, description="A slower lane than the workflow's; a faster one changes nothing"
     )

@@ -7,6 +7,7 @@ import msgspec
 from tocsin.contracts.codec import decode_request
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
 from tocsin.contracts.ids import event_key, notification_id, recipient_key, valid_recipient
+from tocsin.contracts.links import valid_link
 from tocsin.contracts.vocabulary import Lane, fastest, slowest
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.recipient_rules import is_sound
@@ -102,6 +103,7 @@ def _sound(request: NotificationRequest, data: object, limits: RequestLimits) ->
         and 1 <= len(request.recipients) <= limits.recipients
         and all(map(is_sound, request.recipients))
         and (actor is None or is_sound(actor))
+        and (request.link is None or valid_link(request.link))
         and (expires_at is None or expires_at.tzinfo is not None)
     )
 

@@ -157,7 +157,8 @@ preferences = Table(
     Column("category", Text, primary_key=True, server_default=text(f"'{ANY}'")),
     Column("workflow", Text, primary_key=True, server_default=text(f"'{ANY}'")),
     Column("enabled", Boolean, nullable=False),  # no row: says nothing
-    _updated_at(),
+    Column("source", Text, nullable=False),  # who switched it last: `api`, `unsubscribe_page`, …
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
 workflows = Table(

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from tocsin.contracts.ids import valid_recipient
+from tocsin.contracts.links import LINK_RULE, valid_link
 from tocsin.web import json_pointer
 
 ATTRIBUTES_BYTES = 32 * 1024
@@ -150,6 +151,13 @@ def stored_bytes(value: Any) -> int:
     return size
 
 
+def link(value: str) -> str:
+    """A link that a notification may have."""
+    if not valid_link(value):
+        raise PydanticCustomError("link_invalid", LINK_RULE.removesuffix("."))
+    return value
+
+
 def recipient_id(value: str) -> str:
     """1 to 256 bytes without control characters."""
     if not valid_recipient(value):
@@ -214,6 +222,7 @@ Attributes = Annotated[
 ]
 RecipientId = Annotated[str, AfterValidator(recipient_id), Field(max_length=256, examples=["user-42"])]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}$", examples=["order-shipped"])]
+Link = Annotated[str, AfterValidator(link), Field(examples=["https://shop.example/orders/A-1042"])]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["reminder"])]
 """What a workflow calls its steps and templates: short, and usable in a path and in an expression."""
 TenantId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$", examples=["acme"])]

@@ -19,6 +19,7 @@ from tocsin.router.api.fields import (
     Body,
     Email,
     JsonObject,
+    Link,
     LocaleTag,
     Name,
     Phone,
@@ -68,6 +69,7 @@ class PreviewRequest(Body):
     data: JsonObject = Field(default_factory=dict, description="The event's data")
     recipient: SampleRecipient = SampleRecipient()
     actor: SampleRecipient | None = None
+    link: Link | None = Field(default=None, description="Where a reader goes from the message")
 
 
 class Preview(BaseModel):
@@ -97,12 +99,14 @@ async def preview_message(
     candidates = locale_candidates(body.locale or person.get("locale"), tenant["default_locale"])
     template, revision = await _template(db, caller.tenant, flow, body, candidates)
     public_url = request.app.state.public_url or str(request.base_url)
-    context = {
+    context: dict[str, Any] = {
         "recipient": person,
         "tenant": {"id": caller.tenant, "name": tenant["name"], "attributes": tenant["attributes"]},
         "data": body.data,
         "links": {"unsubscribe": unsubscribe_url(public_url, SAMPLE_LINK)},
     }
+    if body.link is not None:
+        context["link"] = body.link
     if body.actor is not None:
         context["actor"] = await _variables(db, caller.tenant, body.actor)
     match await asyncio.to_thread(preview, template, context):

@@ -194,9 +194,10 @@ def _decide_channel(
         workflow=question.intent.workflow,
     )
     log = log.and_then(Rule.CATEGORY, category.default, {"category": category.key})
-    if preference.rule is Rule.PREFERENCE:
-        switched = "on" if preference.enabled else "off"
-        log = log.and_then(Rule.PREFERENCE, switched, {"decided_by": preference.decided_by})
+    switch = preference.preference
+    if switch is not None:
+        seen = {"decided_by": switch.scope, "source": switch.source, "changed_at": switch.changed_at}
+        log = log.and_then(Rule.PREFERENCE, "on" if switch.enabled else "off", seen)
     else:
         log = log.and_then(Rule.PREFERENCE, "not asked" if category.default == "required" else "none")
     if preference.reason is not None:

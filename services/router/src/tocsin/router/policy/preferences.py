@@ -1,6 +1,7 @@
 """Whether a recipient wants a message: stored preferences against the category, the most specific first."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from tocsin.contracts.directory import CategoryDefault
@@ -17,6 +18,9 @@ class Preference(NamedTuple):
     category: str
     workflow: str
     enabled: bool
+    source: str
+    """Who switched it last: `api`, `unsubscribe_page`, `one_click`, or what the caller named."""
+    changed_at: datetime
 
     @property
     def scope(self) -> str:
@@ -32,6 +36,8 @@ class PreferenceOutcome(NamedTuple):
     rule: Rule
     reason: Reason | None
     """Why not; None when enabled."""
+    preference: Preference | None = None
+    """The stored preference that decided; None when none did."""
 
 
 _REQUIRED: Final = PreferenceOutcome(True, "required", Rule.CATEGORY, None)
@@ -63,7 +69,7 @@ def effective_preference(
     if best is None:
         return _ON if category_default == "on" else _OFF
     return PreferenceOutcome(
-        best.enabled, best.scope, Rule.PREFERENCE, None if best.enabled else Reason.PREFERENCE_OFF
+        best.enabled, best.scope, Rule.PREFERENCE, None if best.enabled else Reason.PREFERENCE_OFF, best
     )
 
 

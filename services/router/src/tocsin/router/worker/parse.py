@@ -11,6 +11,7 @@ from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationR
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.limits import JSON_DEPTH
+from tocsin.contracts.links import LINK_RULE, valid_link
 from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Reason, slowest
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.worker.batch import BatchContext
@@ -38,6 +39,7 @@ class WorkflowMatch(NamedTuple):
     decoded_data: Any
     lane: Lane
     actor: RecipientRef | None = None
+    link: str | None = None
     expires_at: datetime | None = None
 
 
@@ -182,6 +184,7 @@ def _match_request(event: Event, lane: Lane, directory: PublishedDirectory) -> W
         decoded_data,
         slowest(lane, published.workflow.lane, request.lane),
         request.actor,
+        request.link,
         request.expires_at,
     )
 
@@ -194,6 +197,8 @@ def _request_fault(request: NotificationRequest, decoded_data: Any) -> str | Non
         return "/expires_at: must name its offset from UTC."
     if request.actor is not None and not is_sound(request.actor):
         return "/actor: an id has 1 to 256 bytes and no control characters."
+    if request.link is not None and not valid_link(request.link):
+        return f"/link: {LINK_RULE}"
     return None
 
 

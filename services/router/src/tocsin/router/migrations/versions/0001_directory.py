@@ -104,7 +104,8 @@ def upgrade() -> None:
         sa.Column("category", sa.Text(), server_default=sa.text("'*'"), nullable=False),
         sa.Column("workflow", sa.Text(), server_default=sa.text("'*'"), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["tenant"], ["directory.tenants.id"], name=op.f("fk_preferences_tenants")),
         sa.PrimaryKeyConstraint(
             "tenant", "recipient", "channel", "category", "workflow", name=op.f("pk_preferences")
