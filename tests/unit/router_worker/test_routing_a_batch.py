@@ -58,7 +58,8 @@ async def test_the_same_channel_in_two_steps_is_two_deliveries_in_two_wordings(w
     )  # fmt: skip
     written = await worker.route(worker.event())
     assert [
-        (job.step, job.template, job.template_version, job.content.body) for job in written.jobs(Channel.SMS)
+        (job.step, job.template, job.template_version, job.private.content.body)
+        for job in written.jobs(Channel.SMS)
     ] == [("1", "default", 3, "Sms Ann"), ("once-more", "short", 1, "Short")]
     assert [job.delivery_id for job in written.jobs(Channel.SMS)] == [
         delivery_id(notification=NOTIFICATION, channel="sms", step=step, address_key="phone")
