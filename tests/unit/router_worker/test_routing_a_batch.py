@@ -189,7 +189,11 @@ async def test_what_is_switched_off_is_skipped_with_the_rule(worker):
     assert written.jobs(Channel.SMS) == []
     (skipped,) = [one for one in written.statuses() if one.status == "skipped"]
     assert (skipped.rule, skipped.reason, skipped.channel) == ("preference", "preference_off", Channel.SMS)
-    assert skipped.decision.rules[-1].input == {"decided_by": "sms/orders/*"}
+    assert skipped.decision.rules[-1].input == {
+        "decided_by": "sms/orders/*",
+        "source": "api",
+        "changed_at": "2025-12-01T00:00:00Z",
+    }
 
 
 async def test_a_person_nobody_knows(worker):
