@@ -21,7 +21,7 @@ REQUESTS, REQUEST_SECONDS = 12_000, 6.0
 WARM_REQUESTS = 1_000
 DIRECT_EVENTS = 10_000
 FAN_OUT_EVENTS = 10
-STATUSES_OF_A_MESSAGE = ("accepted", "routed", "sent")
+STATUSES_OF_A_MESSAGE = ("decided", "sent")
 """The statuses of every message here, each once."""
 
 

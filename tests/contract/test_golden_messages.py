@@ -15,7 +15,7 @@ from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import Event, NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.statuses import Status
+from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.stops import StopRecord
 from tocsin.specifications.models import annotation_of
 
@@ -26,7 +26,8 @@ RECORDS = {
     "intent": IntentRecord,
     "continuation": IntentRecord,
     "job": Job,
-    "status": Status,
+    "status": StatusRecord,
+    "decision": StatusRecord,
     "directory": DirectoryRecord,
     "stop": StopRecord,
 }

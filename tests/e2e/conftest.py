@@ -65,7 +65,7 @@ class Tocsin:
         }
         answer = await self.admin.put(f"/v1/recipients/{name}", json=body)
         assert answer.is_success, answer.text
-        device = {"token": person.token, "platform": "android"}
+        device = {"token": person.token}
         answer = await self.admin.put(f"/v1/recipients/{name}/devices/{name}-phone", json=device)
         assert answer.is_success, answer.text
         self.people.append(person)

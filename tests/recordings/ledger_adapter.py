@@ -9,11 +9,10 @@ from uuid import UUID
 import httpx
 from tests.recordings.recording import headers_of, record_of, shortened, to_bytes, to_json
 
-from tocsin.contracts.vocabulary import StatusName
 from tocsin.kafka import ConsumerRecord
 from tocsin.ledger import create_app
-from tocsin.ledger.history import NotificationHistory, StatusRow, deduplicated
-from tocsin.ledger.reading import status_row_of
+from tocsin.ledger.history import DecisionRow, NotificationHistory, StatusRow, deduplicated, told
+from tocsin.ledger.reading import stored_row_of
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, InvalidRecord
 from tocsin.web import KeyTable
 
@@ -30,7 +29,7 @@ class _Table:
             for name, value in row.items()
             if name != "day"
         }
-        self.rows.setdefault((str(row["day"]), str(row["status_id"])), status_row_of(values))
+        self.rows.setdefault((str(row["day"]), str(row["status_id"])), stored_row_of(values))
 
     async def history(self, tenant: str, notification: UUID) -> NotificationHistory | None:
         return (await self.histories(tenant, [notification])).get(str(notification))
@@ -42,14 +41,20 @@ class _Table:
             if row.tenant == tenant and row.notification_id in wanted:
                 rows_of.setdefault(str(row.notification_id), []).append(row)
         return {
-            key: NotificationHistory(deduplicated(rows), truncated=False) for key, rows in rows_of.items()
+            key: NotificationHistory(
+                deduplicated(
+                    one for row in rows for one in (told(row) if isinstance(row, DecisionRow) else [row])
+                ),
+                truncated=False,
+            )
+            for key, rows in rows_of.items()
         }
 
     async def newest(self, tenant: str, _: Any, *, after: Any, limit: int) -> Sequence[StatusRow]:
         """The first row of each notification and rows about events, newest first; filters are PostgreSQL's business."""
         first: dict[str, StatusRow] = {}
         for row in sorted(self.rows.values(), key=lambda row: (row.stored_at, row.status_id)):
-            if row.tenant == tenant and (row.status is StatusName.ACCEPTED or row.notification_id is None):
+            if row.tenant == tenant and (isinstance(row, DecisionRow) or row.notification_id is None):
                 first.setdefault(row.notification_id or row.status_id, row)
         ordered = sorted(first.values(), key=lambda row: (row.stored_at, row.status_id), reverse=True)
         return ordered[:limit]
@@ -71,13 +76,14 @@ async def run(case: Any, base: Any) -> Any:
         dead = ".dead." in record.topic
         target = DEAD_LETTERS if dead else STATUSES
         try:
-            row = dict(zip(target.columns, target.row_of(record), strict=True))
+            made = [dict(zip(target.columns, row, strict=True)) for row in target.rows_of(record)]
         except InvalidRecord as error:
             rows.append({"unreadable": str(error)})
             continue
-        rows.append({name: _kept(value) for name, value in row.items() if value is not None})
-        if not dead:
-            table.keep(row)
+        for row in made:
+            rows.append({name: _kept(value) for name, value in row.items() if value is not None})
+            if not dead:
+                table.keep(row)
     for entity in base["directory"]:
         keys.apply(ConsumerRecord("directory", 0, 0, 0, to_bytes(entity["key"]), to_bytes(entity["value"])))
     app, answers = create_app(reader=cast("Any", table), keys=keys), []

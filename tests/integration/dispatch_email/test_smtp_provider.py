@@ -330,7 +330,7 @@ async def test_a_mail_beyond_the_servers_size_is_rejected_unsent(world: Scripted
     [
         ({"address": "ada@example.org\r\nRCPT TO:<eve@example.org>"}, Reason.ADDRESS_INVALID),
         ({"address": "ada"}, Reason.ADDRESS_INVALID),
-        ({"sender": None}, Reason.ADDRESS_MISSING),
+        ({"sender": None}, Reason.SENDER_MISSING),
         ({"content": EmailContent(subject="empty")}, Reason.CONTENT_REFUSED),
         ({"unsubscribe_url": "https://example.com/>\r\nBcc: eve@example.org"}, Reason.CONTENT_REFUSED),
     ],

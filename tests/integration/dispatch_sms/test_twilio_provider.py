@@ -171,7 +171,7 @@ async def test_without_any_sender_it_is_rejected_unsent(world: TwilioServer) -> 
     async with world.provider() as provider:
         answer = await provider.send(job_for(Channel.SMS, sender=None))
     assert isinstance(answer, Rejected)
-    assert answer.reason is Reason.ADDRESS_MISSING
+    assert answer.reason is Reason.SENDER_MISSING
     assert world.forms == []
 
 

@@ -5,14 +5,24 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.ids import delivery_id, notification_id
-from tocsin.contracts.statuses import Decision, EventRef, RuleOutcome, Status, status_of
-from tocsin.contracts.vocabulary import Lane, StatusName
+from tocsin.contracts.ids import delivery_id, notification_id, status_id
+from tocsin.contracts.intents import Intent, IntentPrivate
+from tocsin.contracts.statuses import (
+    ChannelDecision,
+    EventRef,
+    RuleOutcome,
+    StatusRecord,
+    Target,
+    decision_of,
+    status_of,
+)
+from tocsin.contracts.vocabulary import Lane, Outcome, StatusName
 from tocsin.database import Database, DatabaseSettings
 from tocsin.kafka import ConsumerRecord, PartitionBatch, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
@@ -76,7 +86,7 @@ class Log:
             topic=topic, partition=number, offset=offset, timestamp_ms=round(when.timestamp() * 1000), **given
         )
 
-    def status(self, status: Status, *, at: datetime | None = None) -> ConsumerRecord:
+    def status(self, status: StatusRecord, *, at: datetime | None = None) -> ConsumerRecord:
         return self.record(encode(status), at=at)
 
     def batch(self, *records: ConsumerRecord, expected: int | None) -> PartitionBatch:
@@ -86,47 +96,49 @@ class Log:
 
 
 def statuses_of(
-    recipient: str, *channels: str, tenant: str = "acme", event: str = "e1", **fields: Any
-) -> list[Status]:
-    """Accepted, then routed and sent on each channel."""
-    workflow = fields.pop("workflow", "hello")
+    recipient: str,
+    *channels: str,
+    tenant: str = "acme",
+    event: str = "e1",
+    origin: str = "events/0/1",
+    **fields: Any,
+) -> list[StatusRecord]:
+    """A decision that routes to each channel, then `sent` on each."""
+    workflow, lane = fields.pop("workflow", "hello"), fields.pop("lane", Lane.BULK)
+    at, cause = fields.pop("at", START), fields.pop("cause", origin)
     notification = notification_id(
         tenant=tenant, source="s", event_id=event, recipient=recipient, workflow=workflow
     )
-    about = EventRef(tenant=tenant, event_id=event, event_source="s", origin="events/0/1")
-    common: dict[str, Any] = {
-        "lane": Lane.BULK, "notification_id": notification, "recipient": recipient, "workflow": workflow,
-    } | fields  # fmt: skip
-    decision = Decision(rules=[RuleOutcome(rule="preference", outcome="passes", input={"email": True})])
-    parts = [status_of(StatusName.ACCEPTED, about, cause="events/0/1", at=START, **common)]
+    intent = Intent(
+        tenant=tenant, notification_id=notification, event_source="s", event_id=event, event_type="t", event_time=at,
+        workflow=workflow, recipient=recipient, lane=lane, private=IntentPrivate(), origin=origin, cause=origin,
+    )  # fmt: skip
+    rules = [RuleOutcome(rule="preference", outcome="passes", input={"email": True})]
+    decided, sent = list[ChannelDecision](), list[StatusRecord]()
     for channel in channels:
-        delivery = delivery_id(notification=notification, channel=channel, step="", address_key=channel)
-        own = common | {"delivery_id": delivery, "channel": channel, "address_key": channel}
-        parts.append(
-            status_of(
-                StatusName.ROUTED,
-                about,
-                cause="events/0/1",
-                at=START + timedelta(seconds=1),
-                decision=decision,
-                **own,
+        delivery = delivery_id(notification=notification, channel=channel, step="1", address_key=channel)
+        target = Target(delivery, channel, None, "routed", None, None)
+        decided.append(ChannelDecision(step="1", channel=channel, rules=rules, targets=[target]))
+        about = EventRef(tenant=tenant, event_id=event, event_source="s", origin=origin)
+        status = status_of(
+            StatusName.SENT, about, lane=lane, cause=f"jobs/0/{channel}", at=at + timedelta(seconds=2), provider="smtp",
+            notification_id=notification, recipient=recipient, workflow=workflow, delivery_id=delivery, channel=channel,
+            address_key=channel,
+        )  # fmt: skip
+        sent.append(
+            msgspec.structs.replace(
+                status, status_id=status_id(subject=delivery, status="sent", cause=status.cause)
             )
         )
-        parts.append(
-            status_of(
-                StatusName.SENT,
-                about,
-                cause="jobs/0/1",
-                at=START + timedelta(seconds=2),
-                provider="smtp",
-                **own,
-            )
-        )
-    return parts
+    decision = decision_of(
+        intent, Outcome.DECIDED, lane=lane, cause=cause, at=at + timedelta(seconds=1),
+        rules=[RuleOutcome(rule="expiry", outcome="alive")], **({"channels": decided} | fields),
+    )  # fmt: skip
+    return [decision, *sent]
 
 
 @pytest.fixture(name="statuses_of")
-def statuses_of_fixture() -> Callable[..., list[Status]]:
+def statuses_of_fixture() -> Callable[..., list[StatusRecord]]:
     return statuses_of
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tocsin.contracts.directory import ApiKeyRecord, Scope
-from tocsin.contracts.statuses import EventRef, Status, status_of
+from tocsin.contracts.statuses import EventRef, RuleOutcome, StatusRecord, Target, status_of
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.ledger import create_app, reading
 from tocsin.web import KeyTable, new_key
@@ -30,7 +30,7 @@ class TimelinesClient:
         self._log = log
         self._next: int | None = None
 
-    async def store(self, *statuses: Status, days: float = 0) -> None:
+    async def store(self, *statuses: StatusRecord, days: float = 0) -> None:
         at = self._ledger_database.clock.now() + timedelta(days=days)
         records = [
             self._log.status(status, at=at + timedelta(milliseconds=number))
@@ -76,14 +76,41 @@ async def test_a_timeline_tells_everything_in_order(timelines: TimelinesClient, 
         "sent",
         "sent",
     ]
-    assert body["timeline"][1]["decision"]["rules"] == [
-        {"rule": "preference", "outcome": "passes", "input": {"email": True}}
+    accepted, routed = body["timeline"][:2]
+    assert (accepted["at"], routed["at"]) == ("2026-03-01T12:00:00Z", "2026-03-01T12:00:01Z")
+    assert (accepted["decision"], accepted["final"], routed["final"]) == (None, False, False)
+    assert routed["decision"]["rules"] == [
+        {"rule": "expiry", "outcome": "alive", "input": None},
+        {"rule": "preference", "outcome": "passes", "input": {"email": True}},
     ]
     summary = body["summary"]
     assert (summary["recipient"], summary["workflow"], summary["state"]) == ("ann", "hello", "sent")
     assert summary["channels"] == {"email": "sent", "sms": "sent"}
     assert len(summary["deliveries"]) == 2
     assert summary["finished_at"] is not None
+
+
+async def test_a_timeline_tells_the_link_who_caused_it_and_the_wording(
+    timelines: TimelinesClient, statuses_of: Any
+) -> None:
+    decision, *sent = statuses_of("ann", "email")
+    (channel,) = decision.channels
+    decision = msgspec.structs.replace(
+        decision,
+        actor="boss",
+        link="https://shop.example/orders/1?a=1",
+        channels=[msgspec.structs.replace(channel, template="short", template_version=2)],
+    )
+    await timelines.store(decision, *sent)
+    body = (await timelines.get(f"/v1/timelines/{decision.notification_id}")).json()
+    assert (body["summary"]["actor"], body["summary"]["link"]) == (
+        "boss",
+        "https://shop.example/orders/1?a=1",
+    )
+    routed = body["timeline"][1]
+    assert (routed["status"], routed["template"], routed["template_version"]) == ("routed", "short", 2)
+    (listed,) = (await timelines.get("/v1/timelines")).json()["data"]
+    assert listed == body["summary"]
 
 
 async def test_an_id_without_rows_may_come_yet(timelines: TimelinesClient, statuses_of: Any) -> None:
@@ -164,7 +191,7 @@ async def test_a_notification_stands_once_in_a_list_however_often_it_fits(
     assert len(await timelines.list(status="sent", channel="sms")) == 1
     assert len(await timelines.list()) == 1
     body = (await timelines.get(f"/v1/timelines/{statuses[0].notification_id}")).json()
-    assert len(body["timeline"]) == len(statuses)
+    assert [each["status"] for each in body["timeline"]] == ["accepted", "routed", "routed", "sent", "sent"]
 
 
 async def test_records_about_an_event_are_found_by_its_id(
@@ -197,13 +224,15 @@ async def test_repetitions_told_once_for_the_whole_event_are_found_by_its_id(
 ) -> None:
     """As the router writes it when an event for very many recipients comes again."""
     repeated = status_of(
-        StatusName.DUPLICATE, EventRef(tenant="acme", event_id="e9", event_source="s", origin="events/0/4"),
+        StatusName.EVENT_DUPLICATE, EventRef(tenant="acme", event_id="e9", event_source="s", origin="events/0/4"),
         cause="events/0/4", at=timelines._ledger_database.clock.now(), lane=Lane.BULK, rule="duplicate",
     )  # fmt: skip
     await timelines.store(*statuses_of("ann", "email", event="e9"), repeated)
     kinds = [(summary["kind"], summary["state"]) for summary in await timelines.list(event="e9")]
-    assert kinds == [("event", "duplicate"), ("notification", "sent")]
-    assert [summary["kind"] for summary in await timelines.list(event="e9", status="duplicate")] == ["event"]
+    assert kinds == [("event", "event_duplicate"), ("notification", "sent")]
+    assert [summary["kind"] for summary in await timelines.list(event="e9", status="event_duplicate")] == [
+        "event"
+    ]
     assert await timelines.list(event="e8") == []
     assert [summary["kind"] for summary in await timelines.list()] == ["notification"]
 
@@ -216,9 +245,7 @@ async def test_a_story_that_is_too_long_says_so(
     monkeypatch.setattr(reading, "MOST_ROWS", len(short))
     body = (await timelines.get(f"/v1/timelines/{long[0].notification_id}")).json()
     assert body["summary"]["truncated"] is True
-    assert [status["status_id"] for status in body["timeline"]] == [
-        status.status_id for status in long[: len(short)]
-    ]
+    assert [status["status"] for status in body["timeline"]] == ["accepted", "routed", "routed", "sent"]
     assert {summary["recipient"]: summary["truncated"] for summary in await timelines.list()} == {
         "ann": True,
         "bob": False,
@@ -230,14 +257,7 @@ async def test_a_story_that_is_too_long_says_so(
 
 async def test_an_id_used_again_is_marked(timelines: TimelinesClient, statuses_of: Any) -> None:
     first = statuses_of("ann", "email")
-    again = [
-        status_of(
-            status.status, EventRef(tenant="acme", event_id="e2", origin="events/0/88"), cause="events/0/88",
-            at=status.at + timedelta(days=2), lane=Lane.BULK, notification_id=status.notification_id,
-            delivery_id=status.delivery_id, channel=status.channel, recipient="ann", workflow="hello",
-        )
-        for status in first[:2]
-    ]  # fmt: skip
+    again = statuses_of("ann", "email", origin="events/0/88")[:1]
     await timelines.store(*first)
     await timelines.store(*again, days=2)
     summary = (await timelines.get(f"/v1/timelines/{first[0].notification_id}")).json()["summary"]
@@ -248,14 +268,15 @@ async def test_lists_use_their_indexes(
     timelines: TimelinesClient, ledger_database: Any, statuses_of: Any
 ) -> None:
     """Rare statuses are looked up, not searched for among all that went well."""
+    accepted = "kind = 'decision' AND again IS NULL AND status <> 'duplicate'"
     await timelines.store(*statuses_of("ann", "email"))
     async with ledger_database.database.driver() as connection:
         await connection.execute("SET enable_seqscan = off")
         for condition in (
             "tenant = 'acme' AND status = 'failed' ORDER BY stored_at DESC",
-            "tenant = 'acme' AND status = 'accepted' ORDER BY stored_at DESC",
-            "tenant = 'acme' AND (status = 'accepted' OR notification_id IS NULL) AND hashtextextended(event_id, 0) = 7",
-            "tenant = 'acme' AND status = 'accepted' AND hashtextextended(event_id, 0) = 7",
+            f"tenant = 'acme' AND {accepted} ORDER BY stored_at DESC",
+            f"tenant = 'acme' AND (({accepted}) OR notification_id IS NULL) AND hashtextextended(event_id, 0) = 7",
+            f"tenant = 'acme' AND {accepted} AND hashtextextended(event_id, 0) = 7",
         ):
             plan = await connection.fetch(f"EXPLAIN SELECT 1 FROM ledger.statuses WHERE {condition}")
             text = "\n".join(row[0] for row in plan)
@@ -279,3 +300,110 @@ async def test_an_event_with_the_longest_of_ids_is_stored_and_found(
 def random_text() -> str:
     chosen = random.Random(7)
     return "".join(chr(chosen.randrange(0x4E00, 0x9FA5)) for _ in range(1024))
+
+
+def decided(statuses_of: Any, outcome: str, **fields: Any) -> StatusRecord:
+    """A decision of its own, with other words."""
+    (decision,) = statuses_of("ann", **fields)
+    rules = [RuleOutcome(rule=outcome, outcome=outcome)]
+    changed: StatusRecord = msgspec.structs.replace(decision, outcome=outcome, rule=outcome, rules=rules)
+    return changed
+
+
+@pytest.mark.parametrize("outcome", ["skipped", "failed", "expired"])
+async def test_a_notification_that_ended_as_a_whole(
+    timelines: TimelinesClient, statuses_of: Any, outcome: str
+) -> None:
+    decision = decided(statuses_of, outcome)
+    await timelines.store(decision)
+    body = (await timelines.get(f"/v1/timelines/{decision.notification_id}")).json()
+    assert [each["status"] for each in body["timeline"]] == ["accepted", outcome]
+    assert body["timeline"][1]["decision"]["rules"][0]["rule"] == outcome
+    assert body["summary"]["state"] == outcome
+    assert [summary["state"] for summary in await timelines.list(status=outcome)] == [outcome]
+    assert [summary["state"] for summary in await timelines.list(status="accepted")] == [outcome]
+    assert await timelines.list(status="routed") == []
+
+
+async def test_a_duplicate_is_no_acceptance(timelines: TimelinesClient, statuses_of: Any) -> None:
+    await timelines.store(decided(statuses_of, "duplicate"))
+    assert await timelines.list() == []
+    (summary,) = await timelines.list(status="duplicate")
+    assert (summary["state"], summary["duplicates"], summary["accepted_at"]) == ("duplicate", 1, None)
+    await timelines.store(*statuses_of("ann", "email", origin="events/0/7"))
+    (summary,) = await timelines.list()
+    assert (summary["state"], summary["duplicates"], summary["reused_id"]) == ("sent", 1, False)
+
+
+async def test_what_was_not_routed_is_found_and_told(timelines: TimelinesClient, statuses_of: Any) -> None:
+    decision, *sent = statuses_of("ann", "email", "sms", "push")
+    for channel, outcome, reason in ((1, "skipped", "preference_off"), (2, "failed", "template_missing")):
+        (target,) = decision.channels[channel].targets
+        decision.channels[channel].targets = [
+            Target(target.delivery_id, None, None, outcome, "a_rule", reason)
+        ]
+    await timelines.store(decision, sent[0])
+    body = (await timelines.get(f"/v1/timelines/{decision.notification_id}")).json()
+    told = [(each["channel"], each["status"], each["reason"], each["final"]) for each in body["timeline"]]
+    assert told == [
+        (None, "accepted", None, False),
+        ("email", "routed", None, False),
+        ("sms", "skipped", "preference_off", True),
+        ("push", "failed", "template_missing", True),
+        ("email", "sent", None, True),
+    ]
+    assert body["summary"]["state"] == "partly_sent"
+    assert body["summary"]["channels"] == {"email": "sent", "sms": "skipped", "push": "failed"}
+
+    async def found(**query: Any) -> bool:
+        return [summary["recipient"] for summary in await timelines.list(**query)] == ["ann"]
+
+    assert await found(status="skipped")
+    assert await found(status="failed", channel="push")
+    assert not await found(status="failed", channel="sms")
+    assert await found(status="routed", channel="email")
+    assert not await found(status="routed", channel="sms")
+    assert await found(channel="email")
+    assert await found(channel="sms")
+
+
+async def test_a_delivery_decided_again_is_spoken_of_alone(
+    timelines: TimelinesClient, statuses_of: Any
+) -> None:
+    (decision, _) = statuses_of("ann", "email")
+    (again, _) = statuses_of("ann", "email", origin="events/0/1", again="recheck", cause="intents/0/1")
+    (target,) = again.channels[0].targets
+    again.channels[0].targets = [Target(target.delivery_id, "email", None, "expired", "expiry", None)]
+    again.outcome = "expired"
+    await timelines.store(decision, again)
+    body = (await timelines.get(f"/v1/timelines/{decision.notification_id}")).json()
+    assert [each["status"] for each in body["timeline"]] == ["accepted", "routed", "expired"]
+    assert [delivery["state"] for delivery in body["summary"]["deliveries"]] == ["expired"]
+
+
+async def test_words_of_a_newer_release_are_kept_and_shown(
+    timelines: TimelinesClient, statuses_of: Any
+) -> None:
+    decision, sent = statuses_of("ann", "pigeon")
+    decision.channels[0].rules = [RuleOutcome(rule="moon", outcome="full")]
+    (target,) = decision.channels[0].targets
+    decision.channels[0].targets.append(
+        Target(target.delivery_id[:-1] + "0", "p2", None, "lost", "moon", "wind")
+    )
+    seen = msgspec.structs.replace(
+        sent, status="seen", reason="looked", status_id=decision.status_id[:-1] + "1"
+    )
+    later = decided(statuses_of, "digested", origin="events/0/8")
+    await timelines.store(decision, sent, seen, later)
+    body = (await timelines.get(f"/v1/timelines/{decision.notification_id}")).json()
+    told = [(each["status"], each["channel"], each["reason"]) for each in body["timeline"]]
+    assert set(told) == {
+        ("accepted", None, None),
+        ("routed", "pigeon", None),
+        ("lost", "pigeon", "wind"),
+        ("sent", "pigeon", None),
+        ("seen", "pigeon", "looked"),
+        ("digested", None, None),
+    }
+    assert body["timeline"][2]["decision"]["rules"][1]["rule"] == "moon"
+    assert (await timelines.list())[0]["recipient"] == "ann"

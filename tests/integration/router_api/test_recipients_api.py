@@ -183,11 +183,11 @@ async def test_devices_come_and_go(acme: httpx.AsyncClient, directory: Directory
     path = "/v1/recipients/ada/devices/phone%2F1"
     assert (await acme.put(path, json={"token": "t1"})).status_code == 404
     await acme.put("/v1/recipients/ada", json=ADA)
-    made = await acme.put(path, json={"token": "t1", "platform": "ios"})
+    made = await acme.put(path, json={"token": "t1", "kind": "apns"})
     assert (made.status_code, made.json()["id"]) == (201, "phone/1")
-    assert (await acme.put(path, json={"token": "t1", "platform": "ios"})).status_code == 200
+    assert (await acme.put(path, json={"token": "t1", "kind": "apns"})).status_code == 200
     assert await directory.version("ada") == 0
-    await acme.put(path, json={"token": "t2", "platform": "ios"})
+    await acme.put(path, json={"token": "t2", "kind": "apns"})
     assert await directory.version("ada") == 1
     assert [one["token"] for one in (await acme.get("/v1/recipients/ada")).json()["devices"]] == ["t2"]
     assert (await acme.get(path)).json()["token"] == "t2"

@@ -278,6 +278,15 @@ async def test_a_preview_of_words_that_are_not_saved(shop: httpx.AsyncClient) ->
     assert "<b>&lt;1&gt;</b>" in shown["html"]
     assert unescape(shown["html"]) == "<b><1></b> https://notify.example.com/u/preview"
     assert (shown["revision"], shown["locale"]) == (None, "en")
+    linked = body | {"parts": {**MAIL, "html": '<a href="{{ link }}">{{ data.order.id }}</a>'}}
+    without = await shop.post("/v1/workflows/shipped/preview", json=linked)
+    assert (without.status_code, without.json()["errors"][0]["pointer"]) == (422, "/parts/html")
+    shown = await shop.post(
+        "/v1/workflows/shipped/preview", json=linked | {"link": "https://a.example/b?c=1"}
+    )
+    assert unescape(shown.json()["html"]) == '<a href="https://a.example/b?c=1"><1></a>'
+    refused = await shop.post("/v1/workflows/shipped/preview", json=linked | {"link": "javascript:alert(1)"})
+    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [("/link", "link_invalid")]
     undefined = await shop.post("/v1/workflows/shipped/preview", json={**body, "data": {}})
     assert (undefined.status_code, undefined.json()["code"]) == (422, "render_failed")
     nothing = await shop.post("/v1/workflows/shipped/preview", json={"channel": "push"})

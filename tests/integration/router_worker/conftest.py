@@ -22,6 +22,8 @@ from tocsin.contracts.directory import (
 )
 from tocsin.contracts.events import Event
 from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.jobs import SenderIdentity
+from tocsin.contracts.statuses import Decision, Target
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.database import Database, DatabaseSettings
@@ -116,7 +118,7 @@ class Site:
         await self.publisher.open()
         await self._fill_tables()
         await self.publish_entities(
-            TenantRecord(tenant="acme", name="Acme"),
+            TenantRecord(tenant="acme", name="Acme", senders={"email": SenderIdentity(address="shop@example.test")}),
             CategoryRecord(tenant="acme", key="orders"),
             WorkflowRecord(
                 tenant="acme", key="shipped", revision=1, event_types=["com.shop.shipped"], category="orders",
@@ -180,6 +182,18 @@ class Site:
 
     async def statuses(self, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
         return [decode_status(one.value or b"") for one in await self.read(self.topics.status(lane))]
+
+    async def decisions(self, lane: Lane = Lane.TRANSACTIONAL) -> list[Decision]:
+        return [record for record in await self.statuses(lane) if isinstance(record, Decision)]
+
+    async def targets(self, lane: Lane = Lane.TRANSACTIONAL) -> list[Target]:
+        """What was decided of each delivery."""
+        return [
+            target
+            for decision in await self.decisions(lane)
+            for channel in decision.channels
+            for target in channel.targets
+        ]
 
     async def jobs(self, channel: Channel, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
         return [decode_job(one.value or b"") for one in await self.read(self.topics.jobs(channel, lane))]

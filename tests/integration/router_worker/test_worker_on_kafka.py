@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.ids import recipient_key
-from tocsin.contracts.statuses import status_of
+from tocsin.contracts.statuses import Decision, status_of
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.kafka import ProducerRecord, partition_for
 from tocsin.router import tables
@@ -26,18 +26,20 @@ async def test_one_event_becomes_three_jobs_with_their_story(site, until):
     (ref,) = await site.publish(site.event("e1"))
 
     async def decided() -> bool:
-        return len(await site.statuses()) == 4
+        return len(await site.statuses()) == 1
 
     await until(decided)
     await worker.leave()
-    statuses = await site.statuses()
-    assert [one.status.value for one in statuses] == ["accepted", "routed", "routed", "routed"]
-    assert {one.cause for one in statuses} == {ref}
+    (decision,) = await site.decisions()
+    assert [target.outcome for target in await site.targets()] == ["routed"] * 3
+    assert decision.cause == ref
     jobs = {channel: (await site.jobs(channel))[0] for channel in Channel}
     assert jobs[Channel.EMAIL].address == "p0@example.test"
     assert jobs[Channel.SMS].content.body == "Sms Ann"
     assert jobs[Channel.PUSH].address == "p0-t"
-    assert {job.delivery_id for job in jobs.values()} == {one.delivery_id for one in statuses[1:]}
+    assert {job.delivery_id for job in jobs.values()} == {
+        target.delivery_id for target in await site.targets()
+    }
 
 
 async def test_an_event_with_another_key_takes_the_long_way_to_the_same_end(site, until):
@@ -45,12 +47,13 @@ async def test_an_event_with_another_key_takes_the_long_way_to_the_same_end(site
     await site.publish(site.event("e1", partition=other_partition("p0")))
 
     async def decided() -> bool:
-        return len(await site.statuses()) == 5
+        return len(await site.statuses()) == 2
 
     await until(decided)
     await worker.leave()
-    names = Counter([one.status.value for one in await site.statuses()])
-    assert names == {"event_accepted": 1, "accepted": 1, "routed": 3}
+    accepted, decision = await site.statuses()
+    assert (accepted.status, decision.outcome) == ("event_accepted", "decided")
+    assert [target.outcome for target in await site.targets()] == ["routed"] * 3
 
 
 async def test_the_same_id_at_once_in_two_partitions_and_two_lanes_is_one_notification(make_site, until):
@@ -62,18 +65,16 @@ async def test_the_same_id_at_once_in_two_partitions_and_two_lanes_is_one_notifi
     await site.publish(own, other, bulk, own, bulk)
 
     async def decided() -> bool:
-        names = await all_names()
-        return names["duplicate"] == 4 and names["routed"] == 3
+        return Counter(one.outcome for one in await decisions()) == {"duplicate": 4, "decided": 1}
 
-    async def all_names() -> Counter[str]:
-        return Counter([one.status.value for lane in lanes for one in await site.statuses(lane)])
+    async def decisions() -> list[Decision]:
+        return [one for lane in lanes for one in await site.decisions(lane)]
 
     await until(decided)
     await first.leave()
     await second.leave()
-    statuses = [one for lane in lanes for one in await site.statuses(lane)]
-    assert len({one.notification_id for one in statuses if one.notification_id}) == 1
-    assert len({one.status_id for one in statuses if one.status == "duplicate"}) == 4
+    assert len({one.notification_id for one in await decisions()}) == 1
+    assert len({one.status_id for one in await decisions()}) == 5
     assert sum([len(await site.jobs(channel, lane)) for lane in lanes for channel in Channel]) == 3
 
 
@@ -95,13 +96,15 @@ async def test_what_is_switched_off_is_skipped_with_the_rule(site, until):
     await site.publish(site.event("e1"), site.event("e2", person="nobody"))
 
     async def decided() -> bool:
-        return len(await site.statuses()) == 6
+        return len(await site.statuses()) == 2
 
     await until(decided)
     await worker.leave()
-    skipped = {one.reason: one for one in await site.statuses() if one.status == "skipped"}
-    assert skipped.keys() == {Reason.PREFERENCE_OFF, Reason.RECIPIENT_UNKNOWN}
-    seen = skipped[Reason.PREFERENCE_OFF].decision.rules[-1].input
+    decisions = {one.event_id: one for one in await site.decisions()}
+    assert (decisions["e2"].outcome, decisions["e2"].reason) == ("skipped", Reason.RECIPIENT_UNKNOWN)
+    (sms,) = [channel for channel in decisions["e1"].channels if channel.channel == Channel.SMS]
+    assert [target.reason for target in sms.targets] == [Reason.PREFERENCE_OFF]
+    seen = sms.rules[-1].input
     assert (seen["decided_by"], seen["source"]) == ("sms/orders/*", "one_click")
     assert datetime.fromisoformat(seen["changed_at"]).utcoffset() == timedelta()
     assert await site.jobs(Channel.SMS) == []
@@ -122,12 +125,11 @@ async def test_one_oversized_job_among_500_harms_no_other(site, until):
     )
 
     async def decided() -> bool:
-        return len(await site.statuses()) == 2000
+        return len(await site.statuses()) == 500
 
     await until(decided)
     await worker.leave()
-    names = Counter([one.status.value for one in await site.statuses()])
-    assert names == {"accepted": 500, "routed": 1499, "failed": 1}
+    assert Counter(target.outcome for target in await site.targets()) == {"routed": 1499, "failed": 1}
     assert len({job.delivery_id for job in await site.jobs(Channel.EMAIL)}) == 499
     assert len({job.delivery_id for job in await site.jobs(Channel.SMS)}) == 500
 
@@ -149,7 +151,7 @@ async def test_poison_is_set_aside_and_the_next_event_goes_on(site, until):
     await site.publish(ProducerRecord(topic, key, b"\xff not an event"), site.event("e1"))
 
     async def decided() -> bool:
-        return len(await site.statuses()) == 4
+        return len(await site.statuses()) == 1
 
     await until(decided)
     await worker.leave()

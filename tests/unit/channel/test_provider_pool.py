@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import Field
@@ -16,6 +18,7 @@ from tocsin.channel import (
     ProviderKind,
     ProvidersInvalid,
     SecretFile,
+    TargetedConfig,
 )
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.retry_policy import Try
@@ -29,6 +32,10 @@ class PigeonConfig(InstanceConfig):
     loft: str
     birds: int = Field(default=1, ge=1)
     ring_file: SecretFile | None = None
+
+
+class CarrierConfig(PigeonConfig, TargetedConfig):
+    """A pigeon that knows more than one kind of address."""
 
 
 class Pigeon:
@@ -72,11 +79,11 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def pool(path: Path) -> ProviderPool:
+def pool(path: Path, kinds: Mapping[str, ProviderKind[Any]] = KINDS) -> ProviderPool:
     return ProviderPool(
         channel=Channel.EMAIL,
         path=path,
-        kinds=KINDS,
+        kinds=kinds,
         lanes=list(Lane),
         max_unrecorded=8,
         poll_seconds=0.01,
@@ -114,6 +121,52 @@ async def test_what_is_chosen(
     instance = providers.choose(job_for(Channel.EMAIL, providers=named, test=test), tried)
     assert (None if instance is None else instance.name) == chosen
     await providers.close()
+
+
+FLOCK = """
+[[providers]]
+name = "both"
+kind = "carrier"
+loft = "north"
+
+[[providers]]
+name = "one"
+kind = "carrier"
+loft = "south"
+targets = ["apns"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "named", "chosen"),
+    [
+        ("fcm", [], "both"),
+        ("apns", [], "both"),
+        ("apns", ["one", "both"], "one"),
+        ("fcm", ["one", "both"], "both"),
+        ("fcm", ["one"], Reason.TARGET_UNSERVED),
+        ("smoke", [], Reason.TARGET_UNSERVED),
+        ("fcm", ["elsewhere"], Reason.PROVIDER_UNKNOWN),
+    ],
+)
+async def test_the_target_chooses_before_the_order_does(
+    tmp_path: Path, target: str, named: list[str], chosen: str
+) -> None:
+    kinds = {"carrier": ProviderKind(config=CarrierConfig, create=Pigeon, targets=frozenset({"fcm", "apns"}))}
+    providers = pool(write(tmp_path / "providers.toml", FLOCK), kinds=kinds)
+    await providers.open()
+    job = job_for(Channel.PUSH, target=target, providers=named)
+    instance = providers.choose(job)
+    assert (providers.why_nobody(job).reason if instance is None else instance.name) == chosen
+    assert providers.choose(job_for(Channel.PUSH, target=target, test=True)) is providers._sandbox
+    await providers.close()
+
+
+def test_an_instance_may_not_promise_what_its_kind_cannot_serve(tmp_path: Path) -> None:
+    kinds = {"carrier": ProviderKind(config=CarrierConfig, create=Pigeon, targets=frozenset({"fcm"}))}
+    sentence = r"provider one: `targets` may name only what this kind serves: fcm\.$"
+    with pytest.raises(ProvidersInvalid, match=sentence):
+        pool(write(tmp_path / "providers.toml", FLOCK), kinds=kinds)
 
 
 @pytest.mark.parametrize(

@@ -161,8 +161,12 @@ async def test_answers_become_statuses(bench: "LaneBench"):
         "5": [RuntimeError("+4915112345678 is closed"), Accepted()],
     }
     shard, _ = bench.start()
-    shard.put(*(bench.job(number) for number in range(1, 6)), bench.job(6, providers=["nowhere"]))
-    await until(lambda: len(bench.statuses) == 6)
+    shard.put(
+        *(bench.job(number) for number in range(1, 6)),
+        bench.job(6, providers=["nowhere"]),
+        bench.job(7, target="apns"),
+    )
+    await until(lambda: len(bench.statuses) == 7)
     told = {
         int((s.delivery_id or "")[1:]): (s.status, s.reason, s.provider_code, s.attempt, s.provider)
         for s in bench.statuses
@@ -174,6 +178,7 @@ async def test_answers_become_statuses(bench: "LaneBench"):
         4: ("unknown", "no_answer", None, 3, "first"),
         5: ("sent", None, None, 2, "first"),
         6: ("failed", "provider_unknown", None, 0, None),
+        7: ("failed", "target_unserved", None, 0, None),
     }
 
 

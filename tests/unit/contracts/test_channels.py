@@ -16,15 +16,15 @@ from tocsin.contracts.recipients import Device, InlineRecipient
 from tocsin.contracts.vocabulary import Channel
 from tocsin.testing.jobs import job_for
 
-PHONE, TABLET = Device(id="phone", token="token-1"), Device(id="tablet", token="token-2")
+PHONE, TABLET = Device(id="phone", token="token-1"), Device(id="tablet", token="token-2", kind="apns")
 ADA = InlineRecipient(id="ada", email="ada@example.org", devices=[PHONE, TABLET])
 
 
 def test_an_address_has_its_fields_name_as_key_and_a_device_its_id():
-    assert MAIL_ADDRESS.addresses(ADA) == [("email", "ada@example.org")]
-    assert PHONE_NUMBER.addresses(ADA) == []
-    assert DEVICE.addresses(ADA) == [("phone", "token-1"), ("tablet", "token-2")]
-    assert DEVICE.addresses(InlineRecipient(id="ada", devices=[])) == []
+    assert MAIL_ADDRESS.destinations(ADA) == [("email", "ada@example.org", None)]
+    assert PHONE_NUMBER.destinations(ADA) == []
+    assert DEVICE.destinations(ADA) == [("phone", "token-1", "fcm"), ("tablet", "token-2", "apns")]
+    assert DEVICE.destinations(InlineRecipient(id="ada", devices=[])) == []
 
 
 def test_a_delivery_without_address_has_a_key_where_a_recipient_has_one_address():
@@ -54,7 +54,7 @@ def test_parts_become_content_and_unknown_parts_are_ignored():
 
 
 def test_jobs_of_every_channel_are_read_back_as_their_own_content():
-    for channel, spec in CHANNELS.items():
+    for channel, spec in ((spec.channel, spec) for spec in CHANNELS.values()):
         job = decode_job(encode(job_for(channel)))
         assert type(job.private.content) is spec.content
         assert msgspec.to_builtins(job.private.content)["kind"] == channel.value

@@ -1,14 +1,23 @@
-"""One builder of statuses: what it takes from an event, a notification and a delivery, and how it names them."""
+"""One builder of statuses and one of decisions: what they take from what they are about, and how they name it."""
 
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
-from tocsin.contracts.codec import encode
+from tocsin.contracts.codec import decode_status, encode
 from tocsin.contracts.ids import status_id
-from tocsin.contracts.statuses import EventRef, Status, status_of
-from tocsin.contracts.vocabulary import Channel, Lane, StatusName
+from tocsin.contracts.statuses import (
+    Decision,
+    EventRef,
+    RuleOutcome,
+    Status,
+    Target,
+    decision_of,
+    status_of,
+    target_status_id,
+)
+from tocsin.contracts.vocabulary import Channel, Lane, Outcome, StatusName
 from tocsin.testing.jobs import job_for
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,7 +34,7 @@ def test_a_status_of_an_event():
     assert (
         encode(status)
         == (
-            f'{{"status_id":"{status_id(subject="e1", status="event_refused", cause="c/0/1")}",'
+            f'{{"kind":"status","status_id":"{status_id(subject="e1", status="event_refused", cause="c/0/1")}",'
             '"status":"event_refused","final":true,"at":"2026-01-01T00:00:00Z","tenant":"acme","event_source":"/shop",'
             '"event_id":"e1","lane":"bulk","reason":"data_invalid","test":true,"origin":"o/0/1","cause":"c/0/1",'
             f'"traceparent":"{TRACE}"}}'
@@ -39,20 +48,36 @@ def test_a_record_that_is_no_valid_event_may_name_one_all_the_same():
     assert (status.event_source, status.test, status.traceparent) == (None, False, None)
 
 
-def test_a_status_of_a_notification_and_of_one_delivery_of_it():
-    intent = job_for(Channel.SMS).intent
-    whole = status_of(StatusName.ACCEPTED, intent, lane=Lane.CRITICAL, cause="c/0/1", at=AT)
-    assert whole == Status(
-        status_id=status_id(subject=intent.notification_id, status="accepted", cause="c/0/1"),
-        status=StatusName.ACCEPTED, final=False, at=AT, tenant="acme", event_source="tests", event_id="event-1",
-        notification_id=intent.notification_id, recipient="ada", workflow="order-shipped", lane=Lane.CRITICAL,
-        origin=intent.origin, cause="c/0/1",
-    )  # fmt: skip
-    delivery = status_of(
-        StatusName.SKIPPED, intent, lane=Lane.CRITICAL, cause="c/0/1", at=AT, delivery_id="d-1"
+def test_a_decision_about_a_notification():
+    intent = msgspec.structs.replace(job_for(Channel.SMS).intent, test=True, traceparent=TRACE)
+    rules = [RuleOutcome(rule="expiry", outcome="alive")]
+    whole = decision_of(
+        intent, Outcome.SKIPPED, lane=Lane.CRITICAL, cause="c/0/1", at=AT, rules=rules, again="recheck"
     )
-    assert delivery.status_id == status_id(subject="d-1", status="skipped", cause="c/0/1")
-    assert (delivery.final, delivery.notification_id) == (True, intent.notification_id)
+    assert whole == Decision(
+        status_id=status_id(subject=intent.notification_id, status="decision", cause="c/0/1"),
+        outcome="skipped", again="recheck", at=AT, event_time=intent.event_time, tenant="acme", event_source="tests",
+        event_id="event-1", notification_id=intent.notification_id, recipient="ada", workflow="order-shipped",
+        lane=Lane.CRITICAL, test=True, rules=rules, origin=intent.origin, cause="c/0/1", traceparent=TRACE,
+    )  # fmt: skip
+
+
+def test_a_target_is_an_array_and_may_grow():
+    target = Target("d-1", "email", None, "skipped", "preference", "preference_off")
+    written = b'["d-1","email",null,"skipped","preference","preference_off"]'
+    assert encode(target) == written
+    assert msgspec.json.decode(written[:-1] + b',"later"]', type=Target) == target
+    assert target_status_id(target, cause="c/0/1") == status_id(
+        subject="d-1", status="skipped", cause="c/0/1"
+    )
+
+
+@pytest.mark.parametrize("field", ["status", "reason", "rule", "channel"])
+def test_words_of_a_status_are_open(field):
+    status = status_of(StatusName.SENT, job_for(Channel.SMS), lane=Lane.BULK, cause="c/0/1", at=AT)
+    newer = encode(msgspec.structs.replace(status, **{field: "of_a_newer_release"}))
+    assert getattr(decode_status(newer), field) == "of_a_newer_release"
+    assert encode(decode_status(newer)) == newer
 
 
 @pytest.mark.parametrize("channel", list(Channel))

@@ -62,10 +62,10 @@ def status() -> StatusWithOneMore:
 def test_a_field_of_a_status_gets_into_its_row_and_out_again() -> None:
     tables = import_module("tocsin.ledger.tables")
     record = ConsumerRecord("status.bulk", 0, 7, 1_772_366_400_000, b"acme/ann", encode(status()))
-    row = dict(zip(tables.STATUSES.columns, tables.STATUSES.row_of(record), strict=True))
+    row = dict(zip(tables.STATUSES.columns, tables.STATUSES.rows_of(record)[0], strict=True))
     assert row["opened_by"] == "ann"
     reading = import_module("tocsin.ledger.reading")
-    assert reading.status_row_of(row).opened_by == "ann"
+    assert reading.stored_row_of(row).opened_by == "ann"
 
 
 def test_a_field_of_a_status_is_shown() -> None:
@@ -85,6 +85,8 @@ def test_a_field_of_a_dead_letter_gets_into_its_row() -> None:
     )
     record = ConsumerRecord("dead.router", 0, 7, 1_772_366_400_000, b"k", b"raw", tuple(letter.headers()))
     assert (
-        dict(zip(tables.DEAD_LETTERS.columns, tables.DEAD_LETTERS.row_of(record), strict=True))["schema_id"]
+        dict(zip(tables.DEAD_LETTERS.columns, tables.DEAD_LETTERS.rows_of(record)[0], strict=True))[
+            "schema_id"
+        ]
         == 17
     )

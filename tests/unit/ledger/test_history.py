@@ -9,7 +9,7 @@ Happened = Callable[..., StatusRow]
 
 
 def words(rows: list[StatusRow]) -> list[str]:
-    return [row.status.value for row in rows]
+    return [row.status for row in rows]
 
 
 def test_what_was_recorded_late_stands_where_it_happened(happened: Happened) -> None:

@@ -9,10 +9,22 @@ import pytest
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
-from tocsin.contracts.statuses import Decision, EventRef, RuleOutcome, Status, status_of
-from tocsin.contracts.vocabulary import Lane, StatusName
+from tocsin.contracts.intents import Intent, IntentPrivate
+from tocsin.contracts.statuses import (
+    ChannelDecision,
+    Decision,
+    EventRef,
+    RuleOutcome,
+    Status,
+    Target,
+    decision_of,
+    status_of,
+    target_status_id,
+)
+from tocsin.contracts.vocabulary import Lane, Outcome, StatusName
 from tocsin.kafka import ConsumerRecord
 from tocsin.ledger import tables
+from tocsin.ledger.history import DecisionDetail
 
 AT = datetime(2026, 3, 1, 23, 59, 59, 999000, tzinfo=UTC)
 NOTIFICATION = "5a0f4f4e-0000-5000-8000-000000000001"
@@ -20,7 +32,7 @@ NOTIFICATION = "5a0f4f4e-0000-5000-8000-000000000001"
 
 def status(**fields: Any) -> Status:
     return status_of(
-        StatusName.ROUTED,
+        StatusName.SENT,
         EventRef(tenant="acme", event_id="e1", origin="e/0/1"),
         cause="c/0/1",
         at=AT,
@@ -36,7 +48,14 @@ def record(value: bytes | None, **fields: Any) -> ConsumerRecord:
 
 
 def kept(value: bytes) -> dict[str, Any]:
-    return dict(zip(tables.STATUSES.columns, tables.STATUSES.row_of(record(value)), strict=True))
+    (row,) = stored(value)
+    return row
+
+
+def stored(value: bytes) -> list[dict[str, Any]]:
+    return [
+        dict(zip(tables.STATUSES.columns, row, strict=True)) for row in tables.STATUSES.rows_of(record(value))
+    ]
 
 
 def test_every_field_of_a_status_has_its_column() -> None:
@@ -44,17 +63,69 @@ def test_every_field_of_a_status_has_its_column() -> None:
 
 
 def test_a_status_becomes_a_row_of_its_day() -> None:
-    decision = Decision(rules=[RuleOutcome(rule="expiry", outcome="passes", input=5)])
-    row = kept(encode(status(recipient="ann", decision=decision, attempt=2)))
+    row = kept(encode(status(recipient="ann", attempt=2)))
     assert (row["day"], row["stored_at"], row["at"]) == (date(2026, 3, 1), AT, AT)
-    assert (row["kafka_partition"], row["kafka_offset"], row["lane"], row["status"]) == (
-        3,
-        9,
-        "bulk",
-        "routed",
-    )
+    assert (row["kafka_partition"], row["kafka_offset"], row["lane"]) == (3, 9, "bulk")
+    assert (row["kind"], row["status"], row["decision"]) == ("status", "sent", None)
     assert (str(row["notification_id"]), row["recipient"], row["attempt"]) == (NOTIFICATION, "ann", 2)
-    assert row["decision"] == '{"rules":[{"rule":"expiry","outcome":"passes","input":5}]}'
+
+
+def decision(*targets: Target, outcome: Outcome = Outcome.DECIDED, **fields: Any) -> Decision:
+    intent = Intent(
+        tenant="acme", notification_id=NOTIFICATION, event_source="s", event_id="e1", event_type="t", event_time=AT,
+        workflow="w", recipient="ann", lane=Lane.BULK, private=IntentPrivate(), origin="e/0/1", cause="e/0/1",
+    )  # fmt: skip
+    rules = [RuleOutcome(rule="expiry", outcome="passes", input=5)]
+    channel = ChannelDecision(
+        step="1", channel="push", rules=rules, detail="no\x00nul", targets=list(targets)
+    )
+    return decision_of(
+        intent, outcome, lane=Lane.BULK, cause="e/0/1", at=AT, rules=rules, channels=[channel], **fields
+    )
+
+
+def target(number: int, outcome: str, reason: str | None = None) -> Target:
+    delivery = f"5a0f4f4e-0000-5000-8000-00000000001{number}"
+    return Target(delivery, f"d{number}", None, outcome, "a_rule" if reason else None, reason)
+
+
+def test_a_decision_is_a_row_and_one_for_each_target_that_gets_nothing() -> None:
+    targets = (
+        target(1, "routed"),
+        target(2, "failed", "too_large"),
+        target(3, "routed"),
+        target(4, "lost", "wind"),
+    )
+    failed, lost, whole = stored(encode(decision(*targets)))
+    assert (whole["kind"], whole["status"], whole["final"], whole["routed"]) == (
+        "decision",
+        "decided",
+        False,
+        ["push"],
+    )
+    assert (whole["event_time"], whole["again"], whole["delivery_id"]) == (AT, None, None)
+    told = msgspec.json.decode(whole["decision"], type=DecisionDetail)
+    assert told.rules == [RuleOutcome(rule="expiry", outcome="passes", input=5)]
+    assert told.channels[0].targets == list(targets)
+    assert [(row["kind"], row["status"], row["reason"], row["final"]) for row in (failed, lost)] == [
+        ("target", "failed", "too_large", True),
+        ("target", "lost", "wind", False),
+    ]
+    assert (str(failed["delivery_id"]), failed["address_key"]) == (targets[1].delivery_id, "d2")
+    assert (failed["channel"], failed["step"], failed["recipient"]) == ("push", "1", "ann")
+    assert failed["detail"] == "nonul"
+    assert str(failed["status_id"]) == target_status_id(targets[1], cause="e/0/1")
+
+
+def test_a_decision_that_routes_nothing() -> None:
+    *_, row = stored(encode(decision(outcome=Outcome.EXPIRED, rule="expiry", again="recheck")))
+    assert (row["status"], row["rule"], row["again"], row["final"], row["routed"]) == (
+        "expired",
+        "expiry",
+        "recheck",
+        True,
+        None,
+    )
 
 
 def test_what_postgresql_cannot_hold_is_left_out() -> None:
@@ -70,7 +141,11 @@ def test_what_postgresql_cannot_hold_is_left_out() -> None:
         b"\xff",
         b"[1]",
         encode(status()).replace(NOTIFICATION.encode(), b"not-a-uuid"),
-        encode(status()).replace(b"routed", b"beamed"),
+        encode(status()).replace(b'"kind":"status"', b'"kind":"song"'),
+        encode(decision(target(1, "failed"))).replace(b"00000000001", b"0000000000x"),
+        encode(decision()).replace(
+            b'"event_time":"2026-03-01T23:59:59.999000Z"', b'"event_time":"2026-03-01T23:59:59"'
+        ),
         encode(status()).replace(b"999000Z", b"999000"),
         encode(status(detail="x")).replace(b'"x"', b'"\xff"'),
         b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
@@ -78,7 +153,7 @@ def test_what_postgresql_cannot_hold_is_left_out() -> None:
 )
 def test_what_is_no_status(value: bytes | None) -> None:
     with pytest.raises(tables.InvalidRecord):
-        tables.STATUSES.row_of(record(value))
+        tables.STATUSES.rows_of(record(value))
 
 
 def test_a_dead_letter_keeps_its_record() -> None:
@@ -89,7 +164,7 @@ def test_a_dead_letter_keeps_its_record() -> None:
     row = dict(
         zip(
             tables.DEAD_LETTERS.columns,
-            tables.DEAD_LETTERS.row_of(record(b"\x00raw", headers=headers)),
+            tables.DEAD_LETTERS.rows_of(record(b"\x00raw", headers=headers))[0],
             strict=True,
         )
     )
@@ -113,7 +188,7 @@ def test_what_a_producer_wrote_is_not_taken_for_the_letter() -> None:
     row = dict(
         zip(
             tables.DEAD_LETTERS.columns,
-            tables.DEAD_LETTERS.row_of(record(b"{", headers=(*own, *letter.headers()))),
+            tables.DEAD_LETTERS.rows_of(record(b"{", headers=(*own, *letter.headers())))[0],
             strict=True,
         )
     )
@@ -128,7 +203,7 @@ def test_what_a_dead_letter_had_to_leave_out_stands_in_its_row() -> None:
     row = dict(
         zip(
             tables.DEAD_LETTERS.columns,
-            tables.DEAD_LETTERS.row_of(record(rest.value, key=rest.key, headers=rest.headers)),
+            tables.DEAD_LETTERS.rows_of(record(rest.value, key=rest.key, headers=rest.headers))[0],
             strict=True,
         )
     )
@@ -142,4 +217,4 @@ def test_what_a_dead_letter_had_to_leave_out_stands_in_its_row() -> None:
 
 def test_what_is_no_dead_letter() -> None:
     with pytest.raises(tables.InvalidRecord):
-        tables.DEAD_LETTERS.row_of(record(b"raw"))
+        tables.DEAD_LETTERS.rows_of(record(b"raw"))

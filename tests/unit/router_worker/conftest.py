@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -20,7 +20,9 @@ from tocsin.contracts.directory import (
 )
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event
 from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.recipients import Device
+from tocsin.contracts.statuses import ChannelDecision, Decision, Target
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import Batch, ConsumerRecord, ProducerRecord, partition_for
@@ -62,6 +64,14 @@ class Recipients:
         return {key: self.stored.get(key, StoredRecipient()) for key in recipients}
 
 
+class DecidedTarget(NamedTuple):
+    """One delivery, and the decision that tells of it."""
+
+    target: Target
+    channel: ChannelDecision
+    decision: Decision
+
+
 @dataclass
 class Written:
     """What a batch wrote, read back."""
@@ -79,10 +89,33 @@ class Written:
         return [decode_intent(record.value or b"") for record in self.of(self.topics.intents(lane))]
 
     def statuses(self, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
+        """Every record of `status`: decisions, and statuses of events."""
         return [decode_status(record.value or b"") for record in self.of(self.topics.status(lane))]
 
+    def decisions(self) -> list[Decision]:
+        return [record for record in self.statuses() if isinstance(record, Decision)]
+
+    def targets(self, outcome: str | None = None) -> list["DecidedTarget"]:
+        """What was decided of each delivery, in order; only of those that came to `outcome`, where it is given."""
+        decided = [
+            DecidedTarget(target, channel, decision)
+            for decision in self.decisions()
+            for channel in decision.channels
+            for target in channel.targets
+        ]
+        return [one for one in decided if outcome in (None, one.target.outcome)]
+
     def names(self, lane: Lane = Lane.TRANSACTIONAL) -> list[str]:
-        return [status.status.value for status in self.statuses(lane)]
+        """Of each status its name; of each decision its outcome, or, where it is `decided`, those of its targets."""
+        names = []
+        for record in self.statuses(lane):
+            if not isinstance(record, Decision):
+                names.append(record.status)
+            elif record.outcome != "decided":
+                names.append(record.outcome)
+            else:
+                names += [target.outcome for channel in record.channels for target in channel.targets]
+        return names
 
     def dead(self) -> list[dict[str, str]]:
         return [
@@ -228,7 +261,11 @@ def make_worker() -> Callable[..., Worker]:
     def make(**changes: Any) -> Worker:
         worker = Worker(**changes)
         worker.publish(
-            TenantRecord(tenant="acme", name="Acme"),
+            TenantRecord(
+                tenant="acme",
+                name="Acme",
+                senders={Channel.EMAIL: SenderIdentity(address="shop@example.test")},
+            ),
             CategoryRecord(tenant="acme", key="orders"),
             workflow(),
             *templates(),

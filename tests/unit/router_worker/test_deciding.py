@@ -1,5 +1,6 @@
 """Each rule of a decision: what it sees, what follows, and what the record says of it."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,19 +10,21 @@ import pytest
 from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent, IntentPrivate
 from tocsin.contracts.jobs import SenderIdentity
-from tocsin.contracts.limits import DECISION_BYTES
+from tocsin.contracts.limits import DECISION_RULES_BYTES
 from tocsin.contracts.recipients import Device, InlineRecipient
-from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
+from tocsin.contracts.statuses import ChannelDecision, Decision, RuleOutcome, Target, decision_of
+from tocsin.contracts.vocabulary import Channel, Lane, Outcome, Reason, Rule
 from tocsin.router.policy import (
+    ChannelOutcome,
     DecisionInput,
-    DecisionLog,
-    DecisionOutcome,
     Deliver,
     Preference,
-    Skip,
-    Stop,
     StoredRecipient,
+    Verdict,
     decide,
+    encode_fitting,
+    looked_at,
+    status_for,
 )
 
 EVENT_TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -99,82 +102,119 @@ def question(**changes: Any) -> DecisionInput:
     return DecisionInput(**(fields | changes))
 
 
-def rules(log: DecisionLog) -> list[tuple[str, str]]:
-    return [(looked_at.rule, looked_at.outcome) for looked_at in log.decision().rules]
+def rules(looked_at: Iterable[RuleOutcome]) -> list[tuple[str, str]]:
+    return [(rule.rule, rule.outcome) for rule in looked_at]
 
 
-def deliveries(outcomes: list[DecisionOutcome]) -> list[tuple[Any, ...]]:
-    """Of each delivery its channel, its address key, and `deliver` or what skipped it."""
+def deliveries(verdict: Verdict) -> list[tuple[Any, ...]]:
+    """Of each delivery its channel, its address key, and `deliver` or what withheld it."""
     told: list[tuple[Any, ...]] = []
-    for outcome in outcomes:
-        assert not isinstance(outcome, Stop)
+    assert verdict.outcome is Outcome.DECIDED
+    for outcome in verdict.channels:
         channel = outcome.ref.channel
         if isinstance(outcome, Deliver):
-            told += [(channel, key, "deliver") for key, _ in outcome.addresses]
+            told += [(channel, each.address_key, "deliver") for each in outcome.destinations]
         else:
             told.append((channel, outcome.ref.address_key, (outcome.rule, outcome.reason)))
     return told
 
 
-def addresses(outcomes: list[DecisionOutcome]) -> list[str]:
+def addresses(verdict: Verdict) -> list[str]:
     return [
-        address for outcome in outcomes if isinstance(outcome, Deliver) for _, address in outcome.addresses
+        each.address
+        for outcome in verdict.channels
+        if isinstance(outcome, Deliver)
+        for each in outcome.destinations
     ]
 
 
-def only(outcomes: list[DecisionOutcome]) -> DecisionOutcome:
-    (outcome,) = outcomes
+def only(verdict: Verdict) -> ChannelOutcome:
+    (outcome,) = verdict.channels
     return outcome
 
 
 def test_everything_in_order_delivers_to_each_address():
-    outcomes = decide(question())
-    assert deliveries(outcomes) == [
+    verdict = decide(question())
+    assert deliveries(verdict) == [
         (Channel.EMAIL, "email", "deliver"),
         (Channel.SMS, "phone", "deliver"),
         (Channel.PUSH, "d1", "deliver"),
         (Channel.PUSH, "d2", "deliver"),
     ]
-    assert addresses(outcomes) == ["ann@example.test", "+4915112345678", "t1", "t2"]
-    for outcome in outcomes:
-        assert rules(outcome.log) == [
-            ("expiry", "alive"),
-            ("duplicate", "claimed"),
-            ("recipient", "found"),
-            ("category", "on"),
-            ("preference", "none"),
-            ("address", "present"),
-            ("template", "found"),
-        ]
+    assert addresses(verdict) == ["ann@example.test", "+4915112345678", "t1", "t2"]
+    assert rules(verdict.rules) == [
+        ("expiry", "alive"),
+        ("duplicate", "claimed"),
+        ("recipient", None),
+        ("category", "on"),
+    ]
+    email, sms, push = (rules(outcome.rules) for outcome in verdict.channels)
+    first, last = [("preference", "none"), ("address", "present")], [("template", "found")]
+    assert email == [*first, ("sender", "tenant's"), *last]
+    assert sms == [*first, ("sender", "provider's"), *last]
+    assert push == first + last
 
 
 @pytest.mark.parametrize(
-    ("changes", "status", "rule", "reason"),
+    ("changes", "outcome", "rule", "reason"),
     [
-        ({"now": EVENT_TIME + timedelta(hours=24)}, StatusName.EXPIRED, Rule.EXPIRY, None),
-        ({"intent": intent(expires_at=NOW)}, StatusName.EXPIRED, Rule.EXPIRY, None),
-        ({"stored": StoredRecipient()}, StatusName.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN),
+        ({"now": EVENT_TIME + timedelta(hours=24)}, Outcome.EXPIRED, Rule.EXPIRY, None),
+        ({"intent": intent(expires_at=NOW)}, Outcome.EXPIRED, Rule.EXPIRY, None),
+        ({"stored": StoredRecipient()}, Outcome.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN),
         (
             {"stored": StoredRecipient(), "intent": intent(inline=InlineRecipient(id="ann", locale="de"))},
-            StatusName.SKIPPED,
+            Outcome.SKIPPED,
             Rule.RECIPIENT,
             Reason.RECIPIENT_UNKNOWN,
         ),
-        ({"workflow": None, "category": None}, StatusName.SKIPPED, Rule.CATEGORY, Reason.WORKFLOW_UNKNOWN),
-        ({"tenant": None}, StatusName.SKIPPED, Rule.CATEGORY, Reason.TENANT_UNKNOWN),
+        ({"workflow": None, "category": None}, Outcome.FAILED, Rule.CATEGORY, Reason.WORKFLOW_UNKNOWN),
+        ({"tenant": None}, Outcome.FAILED, Rule.CATEGORY, Reason.TENANT_UNKNOWN),
+        ({"category": None}, Outcome.FAILED, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN),
     ],
 )
-def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
-    stop = only(decide(question(**changes)))
-    assert isinstance(stop, Stop)
-    assert (stop.status, stop.rule, stop.reason) == (status, rule, reason)
-    assert rules(stop.log)[-1][0] == rule
+def test_a_notification_that_ends_as_a_whole(changes, outcome, rule, reason):
+    verdict = decide(question(**changes))
+    assert (verdict.outcome, verdict.rule, verdict.reason) == (outcome, rule, reason)
+    assert rules(verdict.rules)[-1][0] == rule
+    assert not verdict.channels
+
+
+@pytest.mark.parametrize(
+    ("senders", "expected"),
+    [
+        ({}, [(Rule.SENDER, Reason.SENDER_MISSING), "deliver", "deliver", "deliver"]),
+        ({"email": SenderIdentity(address="a@example.test")}, ["deliver"] * 4),
+        (
+            {"sms": SenderIdentity(address="Acme")},
+            [(Rule.SENDER, Reason.SENDER_MISSING), "deliver", "deliver", "deliver"],
+        ),
+    ],
+)
+def test_mail_needs_a_sender_identity_and_a_text_may_come_from_the_providers(senders, expected):
+    verdict = decide(question(tenant=msgspec.structs.replace(TENANT, senders=senders)))
+    assert [what for _, _, what in deliveries(verdict)] == expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reasons"),
+    [
+        ("skipped", "recipient_unknown category_off preference_off address_missing"),
+        (
+            "failed",
+            (
+                "tenant_unknown workflow_unknown category_unknown channel_unknown sender_missing template_missing "
+                "template_failed too_large"
+            ),
+        ),
+    ],
+)
+def test_what_the_owner_has_to_mend_is_failed_and_what_somebody_wants_is_skipped(outcome, reasons):
+    assert {status_for(Reason(reason)) for reason in reasons.split()} == {outcome}
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"category": None}, (Rule.CATEGORY, Reason.CATEGORY_UNKNOWN)),
         (
             {
                 "stored": msgspec.structs.replace(
@@ -197,9 +237,9 @@ def test_a_notification_that_ends_as_a_whole(changes, status, rule, reason):
 )
 def test_a_channel_that_gets_nothing(changes, expected):
     workflow = msgspec.structs.replace(WORKFLOW, steps=[ON_SMS])
-    outcomes = decide(question(**({"workflow": workflow} | changes)))
-    assert deliveries(outcomes) == [(Channel.SMS, "phone", expected)]
-    assert rules(only(outcomes).log)[-1][0] in (expected[0], Rule.PREFERENCE)
+    verdict = decide(question(**({"workflow": workflow} | changes)))
+    assert deliveries(verdict) == [(Channel.SMS, "phone", expected)]
+    assert rules(only(verdict).rules)[-1] == expected
 
 
 def test_what_a_preference_decided_is_told_with_who_set_it_and_when():
@@ -207,8 +247,11 @@ def test_what_a_preference_decided_is_told_with_who_set_it_and_when():
     stored = msgspec.structs.replace(STORED, preferences=(off,))
     workflow = msgspec.structs.replace(WORKFLOW, steps=[ON_SMS])
     skipped = only(decide(question(stored=stored, workflow=workflow)))
-    (seen,) = [one.input for one in skipped.log.decision().rules if one.rule is Rule.PREFERENCE]
-    assert seen == {"decided_by": "sms/*/*", "source": "one_click", "changed_at": CHANGED_AT}
+    assert skipped.rules[-1].input == {
+        "decided_by": "sms/*/*",
+        "source": "one_click",
+        "changed_at": CHANGED_AT,
+    }
 
 
 def test_one_channel_that_fails_takes_nothing_from_the_others():
@@ -234,38 +277,46 @@ def test_one_channel_that_fails_takes_nothing_from_the_others():
     ],
 )
 def test_one_delivery_decided_again(ref, expected):
-    outcomes = decide(question(intent=intent(delivery=ref)))
-    assert deliveries(outcomes) == [(ref.channel, ref.address_key, expected)]
+    verdict = decide(question(intent=intent(delivery=ref)))
+    assert deliveries(verdict) == [(ref.channel, ref.address_key, expected)]
 
 
 @pytest.mark.parametrize(
     ("steps", "ref", "outcome"),
     [
-        ([ON_ALL], DeliveryRef(channel=Channel.SMS, step="gone", address_key="phone"), "step_gone"),
-        ([ON_SMS], DeliveryRef(channel=Channel.PUSH, step="1", address_key="d1"), "step_gone"),
-        ([ON_SMS], DeliveryRef(channel=Channel.SMS, step="1", address_key="phone"), "found"),
+        (
+            [ON_ALL],
+            DeliveryRef(channel=Channel.SMS, step="gone", address_key="phone"),
+            (Rule.STEP, Reason.STEP_GONE),
+        ),
+        (
+            [ON_SMS],
+            DeliveryRef(channel=Channel.PUSH, step="1", address_key="d1"),
+            (Rule.STEP, Reason.STEP_GONE),
+        ),
+        ([ON_SMS], DeliveryRef(channel=Channel.SMS, step="1", address_key="phone"), None),
         (
             [ON_SMS, Step(name="again", channels=(Channel.PUSH,))],
             DeliveryRef(channel=Channel.PUSH, step="again", address_key="d1"),
-            "found",
+            None,
         ),
     ],
 )
 def test_a_delivery_decided_again_finds_its_step_by_name(steps, ref, outcome):
     workflow = msgspec.structs.replace(WORKFLOW, steps=steps)
     decided = only(decide(question(workflow=workflow, intent=intent(delivery=ref))))
-    assert ("step", outcome) in rules(decided.log)
+    assert decided.ref == ref
     if isinstance(decided, Deliver):
-        assert (decided.ref, outcome) == (ref, "found")
+        assert outcome is None
     else:
-        assert isinstance(decided, Skip)
-        assert (decided.ref, decided.rule, decided.reason) == (ref, Rule.STEP, Reason.STEP_GONE)
+        assert (decided.rule, decided.reason) == outcome
+        assert decided.rules[-1].input == {"step": ref.step}
 
 
 def test_steps_are_walked_in_order_and_each_has_its_template():
     steps = [Step(name="b", channels=(Channel.PUSH, Channel.SMS), template="short"), ON_SMS]
     short = msgspec.structs.replace(template(Channel.SMS), name="short")
-    outcomes = decide(
+    verdict = decide(
         question(
             workflow=msgspec.structs.replace(WORKFLOW, steps=steps),
             templates={
@@ -274,18 +325,16 @@ def test_steps_are_walked_in_order_and_each_has_its_template():
             },
         )
     )
-    assert [
-        (outcome.ref.step, outcome.ref.channel) for outcome in outcomes if not isinstance(outcome, Stop)
-    ] == [
+    assert [(outcome.ref.step, outcome.ref.channel) for outcome in verdict.channels] == [
         ("b", Channel.PUSH),
         ("b", Channel.SMS),
         ("1", Channel.SMS),
     ]
-    assert [
-        outcome.template.name if outcome.template else None
-        for outcome in outcomes
-        if not isinstance(outcome, Stop)
-    ] == [None, "short", "default"]
+    assert [outcome.template.name if outcome.template else None for outcome in verdict.channels] == [
+        None,
+        "short",
+        "default",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -326,13 +375,13 @@ def test_the_language_of_the_template(locale, default, published, found):
 )
 def test_when_a_message_dies(asked, ttl, lane, seconds):
     expires = None if asked is None else EVENT_TIME + timedelta(seconds=asked)
-    outcomes = decide(
+    verdict = decide(
         question(
             intent=intent(expires_at=expires, lane=lane),
             category=msgspec.structs.replace(CATEGORY, ttl_seconds=ttl),
         )
     )
-    assert [outcome.expires_at for outcome in outcomes if isinstance(outcome, Deliver)] == [
+    assert [outcome.expires_at for outcome in verdict.channels if isinstance(outcome, Deliver)] == [
         EVENT_TIME + timedelta(seconds=seconds)
     ] * 3
 
@@ -341,14 +390,14 @@ def test_what_is_given_inline_overrides_the_directory():
     inline = InlineRecipient(
         id="ann", email="other@example.test", devices=[Device(id="x", token="tx")], attributes={"a": 2}
     )
-    outcomes = decide(
+    verdict = decide(
         question(
             intent=intent(inline=inline),
             stored=msgspec.structs.replace(STORED, attributes={"a": 1, "b": 1}),
         )
     )
-    assert addresses(outcomes) == ["other@example.test", "+4915112345678", "tx"]
-    for outcome in outcomes:
+    assert addresses(verdict) == ["other@example.test", "+4915112345678", "tx"]
+    for outcome in verdict.channels:
         assert isinstance(outcome, Deliver)
         assert outcome.recipient.variables()["attributes"] == {"a": 2, "b": 1}
 
@@ -358,22 +407,45 @@ def test_an_inline_recipient_need_not_be_known_but_preferences_hold():
         version=3, preferences=(Preference("email", "*", "*", False, "api", CHANGED_AT),)
     )
     inline = InlineRecipient(id="bob", email="bob@example.test", phone="+491")
-    outcomes = decide(question(stored=stored, intent=intent(recipient="bob", inline=inline)))
-    assert deliveries(outcomes)[:2] == [
+    verdict = decide(question(stored=stored, intent=intent(recipient="bob", inline=inline)))
+    assert deliveries(verdict)[:2] == [
         (Channel.EMAIL, "email", (Rule.PREFERENCE, Reason.PREFERENCE_OFF)),
         (Channel.SMS, "phone", "deliver"),
     ]
 
 
-def test_the_record_never_holds_an_address_and_always_fits():
-    log = DecisionLog()
-    for rule in Rule:
-        log = log.and_then(rule, "looked at", {"locale": "ü" * 900})
-    decision = log.decision()
-    assert decision.truncated
-    assert len(msgspec.json.encode(decision)) <= DECISION_BYTES
-    assert [looked_at.rule for looked_at in decision.rules] == [rule.value for rule in Rule]
-    for outcome in decide(question()):
-        text = msgspec.json.encode(outcome.log.decision())
-        assert len(text) <= DECISION_BYTES
-        assert not any(secret in text for secret in (b"ann@", b"+49151", b'"t1"'))
+def decision(*, channels: int, words: int) -> Decision:
+    """A decision with every rule for itself and for each of its channels, each with an input of so many letters."""
+    looked = [looked_at(rule, "looked at", {"locale": "ü" * words}) for rule in Rule]
+    target = Target("d", "email", None, "routed", None, None)
+    fields = [
+        ChannelDecision(step="1", channel=f"c{number}", rules=list(looked), targets=[target] * 50)
+        for number in range(channels)
+    ]
+    return decision_of(
+        intent(), Outcome.DECIDED, lane=Lane.BULK, cause="t/0/1", at=NOW, rules=looked, channels=fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("channels", "words", "rules_left"),
+    [
+        (1, 1, ["inputs", "inputs"]),
+        (1, 900, ["bare", "bare"]),
+        (5, 30, ["bare", *["bare"] * 5]),
+        (20, 1, ["bare", *["none"] * 20]),
+    ],
+)
+def test_rules_are_cut_to_4_kib_and_targets_never(channels, words, rules_left):
+    written = msgspec.json.decode(encode_fitting(decision(channels=channels, words=words)), type=Decision)
+    kept = [written.rules, *(channel.rules for channel in written.channels)]
+    assert sum(len(msgspec.json.encode(rules)) for rules in kept) <= DECISION_RULES_BYTES
+    assert ["none" if not rules else "inputs" if rules[0].input else "bare" for rules in kept] == rules_left
+    assert written.truncated == ("inputs" not in rules_left)
+    assert all(len(channel.targets) == 50 for channel in written.channels)
+
+
+def test_no_rule_holds_an_address():
+    verdict = decide(question())
+    text = msgspec.json.encode([verdict.rules, [outcome.rules for outcome in verdict.channels]])
+    assert not any(secret in text for secret in (b"ann@", b"+49151", b'"t1"'))

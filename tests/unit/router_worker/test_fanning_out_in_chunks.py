@@ -99,7 +99,11 @@ async def test_a_duplicate_of_very_many_is_one_status(worker):
     await worker.route(worker.request(*people))
     written = await worker.route(worker.request(*people))
     (status,) = written.statuses()
-    assert (status.status, status.notification_id, status.event_id) == (StatusName.DUPLICATE, None, "e1")
+    assert (status.status, status.notification_id, status.event_id) == (
+        StatusName.EVENT_DUPLICATE,
+        None,
+        "e1",
+    )
 
 
 @pytest.mark.parametrize(

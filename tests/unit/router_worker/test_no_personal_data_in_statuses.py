@@ -28,7 +28,7 @@ async def test_no_address_or_body_in_any_status(worker):
     )
     for one in (written, refused):
         _none_of(SECRETS, one, worker)
-    assert set(refused.names()) == {"event_refused", "accepted", "routed", "duplicate", "event_unmatched"}
+    assert set(refused.names()) == {"event_refused", "routed", "duplicate", "event_unmatched"}
 
 
 async def test_nothing_of_what_a_producer_says_of_people_in_any_status(worker):

@@ -1,4 +1,4 @@
-"""What was decided gets its words: once a channel, or a skip that names what is wrong with the template."""
+"""What was decided gets its words: once a channel, or is withheld with what is wrong in the template."""
 
 import itertools
 from datetime import UTC, datetime
@@ -8,10 +8,11 @@ import pytest
 
 from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord
 from tocsin.contracts.intents import Intent, IntentPrivate
-from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
+from tocsin.contracts.jobs import EmailContent, PushContent, SenderIdentity, SmsContent
 from tocsin.contracts.recipients import Device
-from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule, StatusName
-from tocsin.router.policy import DecisionInput, DecisionLog, Skip, Stop, StoredRecipient, decide
+from tocsin.contracts.statuses import RuleOutcome
+from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule
+from tocsin.router.policy import DecisionInput, StoredRecipient, Withhold, decide
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
 from tocsin.router.worker.budgets import LoopSlice
@@ -27,7 +28,7 @@ def question(workflow, templates):
     def make(
         *, data: bytes = b'{"name":"Ann"}', default: str = "on", **parts: dict[str, str]
     ) -> DecisionInput:
-        published: dict[tuple[Channel, str], dict[str, TemplateRecord]] = {}
+        published: dict[tuple[str, str], dict[str, TemplateRecord]] = {}
         for template in templates():
             own = parts.get(template.channel.value, template.parts)
             published[template.channel, template.name] = {
@@ -45,7 +46,7 @@ def question(workflow, templates):
                 known=True, email="ann@example.test", phone="+491", devices=(Device(id="d1", token="t1"), Device(id="d2", token="t2"))
             ),
             stored_actor=StoredRecipient(known=True, attributes={"name": "Bo"}),
-            tenant=TenantRecord(tenant="acme", name="Acme"),
+            tenant=TenantRecord(tenant="acme", name="Acme", senders={Channel.EMAIL: SenderIdentity(address="a@b.test")}),
             workflow=workflow(),
             category=msgspec.convert({"kind": "category", "tenant": "acme", "key": "orders", "default": default}, CategoryRecord),
             templates=published,
@@ -59,15 +60,14 @@ def render():
     tokens = UnsubscribeTokens([UnsubscribeKey("k1", "s" * 32)])
     renderer = DeliveryRenderer(renderer=Renderer(), public_url="https://n.example.test", tokens=tokens)
 
-    async def rendered(question: DecisionInput) -> list[Rendered | Skip | Stop]:
-        return await renderer.render(question, decide(question), LoopSlice())
+    async def rendered(question: DecisionInput) -> list[Rendered | Withhold]:
+        return await renderer.render(question, decide(question).channels, LoopSlice())
 
     return rendered
 
 
-def last_rule(log: DecisionLog) -> tuple[str, str]:
-    looked_at = log.decision().rules[-1]
-    return looked_at.rule, looked_at.outcome
+def last_rule(rules: list[RuleOutcome]) -> tuple[str, str]:
+    return rules[-1].rule, rules[-1].outcome
 
 
 async def test_each_channel_is_rendered_once_for_all_its_addresses(question, render):
@@ -78,27 +78,26 @@ async def test_each_channel_is_rendered_once_for_all_its_addresses(question, ren
         PushContent(title="Push", body="Push Ann"),
     )
     assert isinstance(email.content, EmailContent)
-    assert [key for key, _ in push.deliver.addresses] == ["d1", "d2"]
-    assert {last_rule(result.log) for result in (email, sms, push)} == {("render", "rendered")}
+    assert [each.address_key for each in push.deliver.destinations] == ["d1", "d2"]
+    assert {last_rule(result.deliver.rules) for result in (email, sms, push)} == {("render", "rendered")}
 
 
-async def test_a_template_that_fails_skips_its_channel_once_and_no_other(question, render):
+async def test_a_template_that_fails_withholds_its_channel_once_and_no_other(question, render):
     email, sms, push = await render(question(push={"title": "t", "body": "{{ data.nme }}"}))
     assert isinstance(email, Rendered)
     assert isinstance(sms, Rendered)
-    assert isinstance(push, Skip)
+    assert isinstance(push, Withhold)
     assert (push.rule, push.reason, push.ref.address_key) == (Rule.RENDER, Reason.TEMPLATE_FAILED, "")
     assert push.detail is not None
     assert push.detail.startswith("body: Line 1: undefined variable at `data.nme`")
     assert push.template is not None
-    assert last_rule(push.log) == ("render", "template_failed")
-    assert push.log.decision().rules[-1].input == {"part": "body"}
+    assert last_rule(push.rules) == ("render", "template_failed")
+    assert push.rules[-1].input == {"part": "body"}
 
 
 async def test_what_is_not_delivered_is_passed_on_as_it_is(question, render):
     nobody = msgspec.structs.replace(question(), stored=StoredRecipient())
-    (stop,) = await render(nobody)
-    assert (stop.status, stop.rule) == (StatusName.SKIPPED, Rule.RECIPIENT)
+    assert await render(nobody) == []
     off = msgspec.structs.replace(
         question(), category=CategoryRecord(tenant="acme", key="orders", default="off")
     )

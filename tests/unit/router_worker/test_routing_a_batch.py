@@ -8,6 +8,8 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord
 from tocsin.contracts.ids import delivery_id, notification_id, recipient_key, status_id
 from tocsin.contracts.intents import DeliveryRef
+from tocsin.contracts.recipients import Device
+from tocsin.contracts.statuses import Target
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
 from tocsin.kafka import partition_for
 from tocsin.router.policy import Preference, StoredRecipient
@@ -21,7 +23,7 @@ NOTIFICATION = notification_id(
 async def test_one_event_for_one_person_is_decided_at_once(worker):
     record = worker.event()
     written = await worker.route(record)
-    assert written.names() == ["accepted", "routed", "routed", "routed"]
+    assert written.names() == ["routed", "routed", "routed"]
     assert written.intents() == []
     for channel, key in ((Channel.EMAIL, "email"), (Channel.SMS, "phone"), (Channel.PUSH, "d1")):
         (job,) = written.jobs(channel)
@@ -33,13 +35,29 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
         assert job.template_version == 3
         assert job.expires_at == job.event_time + timedelta(hours=24)
     assert all(one.key == recipient_key("acme", "ann") for one in written.records)
-    accepted, routed = written.statuses()[:2]
-    assert accepted.at == accepted.at.replace(microsecond=0)
-    assert (accepted.notification_id, accepted.delivery_id, accepted.final) == (NOTIFICATION, None, False)
-    assert routed.status_id == status_id(subject=routed.delivery_id, status="routed", cause=record.ref)
-    assert [one.rule for one in routed.decision.rules] == [
-        rule.value for rule in Rule if rule is not Rule.STEP
+    (decision,) = written.statuses()
+    assert decision.event_time == decision.event_time.replace(microsecond=0)
+    assert (decision.notification_id, decision.outcome, decision.again) == (NOTIFICATION, "decided", None)
+    assert decision.status_id == status_id(subject=NOTIFICATION, status="decision", cause=record.ref)
+    assert [one.rule for one in decision.rules] == ["expiry", "duplicate", "recipient", "category"]
+    email, sms, push = decision.channels
+    assert [one.rule for one in email.rules] == [
+        "preference",
+        "address",
+        "sender",
+        "template",
+        "render",
+        "size",
     ]
+    assert [one.outcome for one in (email.rules[2], sms.rules[2])] == ["tenant's", "provider's"]
+    assert [one.rule for one in push.rules] == ["preference", "address", "template", "render", "size"]
+    (job,) = written.jobs(Channel.EMAIL)
+    assert email.targets == [Target(job.delivery_id, "email", None, "routed", None, None)]
+    assert (email.locale, email.template_version) == (job.locale, job.template_version)
+    assert {field for field in Rule if field not in {one.rule for one in decision.rules + email.rules}} == {
+        Rule.STEP,
+        Rule.CHANNEL,
+    }
 
 
 async def test_the_same_channel_in_two_steps_is_two_deliveries_in_two_wordings(worker, workflow):
@@ -65,12 +83,21 @@ async def test_the_same_channel_in_two_steps_is_two_deliveries_in_two_wordings(w
         delivery_id(notification=NOTIFICATION, channel="sms", step=step, address_key="phone")
         for step in ("1", "once-more")
     ]
+    (decision,) = written.statuses()
     assert [
-        (one.status, one.step, one.channel, one.template, one.reason) for one in written.statuses()[1:]
+        (
+            one.step,
+            one.channel,
+            one.template,
+            one.template_version,
+            one.targets[0].outcome,
+            one.targets[0].reason,
+        )
+        for one in decision.channels
     ] == [
-        ("routed", "1", "sms", "default", None),
-        ("routed", "once-more", "sms", "short", None),
-        ("skipped", "once-more", "email", None, Reason.TEMPLATE_MISSING),
+        ("1", "sms", "default", 3, "routed", None),
+        ("once-more", "sms", "short", 1, "routed", None),
+        ("once-more", "email", None, None, "failed", Reason.TEMPLATE_MISSING),
     ]
 
 
@@ -102,7 +129,7 @@ async def test_an_event_in_another_partition_is_fanned_out_and_then_decided(work
     assert outgoing.key == recipient_key("acme", "ann")
     (read,) = worker.as_read([outgoing])
     decided = await worker.route(read)
-    assert decided.names() == ["accepted", "routed", "routed", "routed"]
+    assert decided.names() == ["routed", "routed", "routed"]
     (job,) = decided.jobs(Channel.SMS)
     assert (job.origin, job.cause, job.notification_id) == (record.ref, read.ref, NOTIFICATION)
 
@@ -140,13 +167,13 @@ async def test_the_same_id_is_a_duplicate_wherever_it_lies(worker):
     ]
     written = await worker.route(*records[:3])
     later = await worker.route(*records[3:])
-    assert written.names() == ["accepted", "routed", "routed", "routed", "duplicate", "duplicate"]
+    assert written.names() == ["routed", "routed", "routed", "duplicate", "duplicate"]
     assert later.names() == ["duplicate", "duplicate"]
-    duplicates = [one for one in written.statuses() + later.statuses() if one.status == "duplicate"]
+    duplicates = [one for one in written.decisions() + later.decisions() if one.outcome == "duplicate"]
     assert {one.notification_id for one in duplicates} == {NOTIFICATION}
     assert len({one.status_id for one in duplicates}) == 4
     assert {one.cause for one in duplicates} == {record.ref for record in records[1:]}
-    rule = duplicates[0].decision.rules[0]
+    (rule,) = duplicates[0].rules
     assert (rule.rule, rule.outcome, rule.input) == ("duplicate", "duplicate", {"belongs_to": records[0].ref})
 
 
@@ -170,7 +197,7 @@ async def test_the_default_tenant_stands_in(make_worker):
     headers = [("content-type", b"application/cloudevents+json")]
     key = recipient_key("acme", "ann")
     written = await worker.route(worker.record(worker.topics.events(Lane.TRANSACTIONAL), key, value, headers))
-    assert written.names()[0] == "accepted"
+    assert written.names() == ["routed"] * 3
 
 
 async def test_an_event_nobody_subscribes_to(worker):
@@ -187,9 +214,10 @@ async def test_what_is_switched_off_is_skipped_with_the_rule(worker):
     )
     written = await worker.route(worker.event())
     assert written.jobs(Channel.SMS) == []
-    (skipped,) = [one for one in written.statuses() if one.status == "skipped"]
-    assert (skipped.rule, skipped.reason, skipped.channel) == ("preference", "preference_off", Channel.SMS)
-    assert skipped.decision.rules[-1].input == {
+    (skipped,) = written.targets("skipped")
+    assert (skipped.target.rule, skipped.target.reason) == ("preference", "preference_off")
+    assert skipped.channel.channel == Channel.SMS
+    assert skipped.channel.rules[-1].input == {
         "decided_by": "sms/orders/*",
         "source": "api",
         "changed_at": "2025-12-01T00:00:00Z",
@@ -198,15 +226,15 @@ async def test_what_is_switched_off_is_skipped_with_the_rule(worker):
 
 async def test_a_person_nobody_knows(worker):
     written = await worker.route(worker.event(subject="bob"))
-    assert written.names() == ["accepted", "skipped"]
-    assert written.statuses()[1].reason == Reason.RECIPIENT_UNKNOWN
-    assert written.statuses()[1].delivery_id is None
+    (decision,) = written.decisions()
+    assert (decision.outcome, decision.rule) == ("skipped", "recipient")
+    assert (decision.reason, decision.again, decision.channels) == (Reason.RECIPIENT_UNKNOWN, None, [])
 
 
 async def test_an_expired_event(worker):
     record = worker.event()
     worker.clock.advance(hours=25)
-    assert (await worker.route(record)).names() == ["accepted", "expired"]
+    assert (await worker.route(record)).names() == ["expired"]
 
 
 async def test_a_recheck_decides_one_delivery_and_accepts_nothing_again(worker):
@@ -216,14 +244,20 @@ async def test_a_recheck_decides_one_delivery_and_accepts_nothing_again(worker):
     again = worker.record(worker.topics.intents(Lane.TRANSACTIONAL), key, encode(job.intent))
     written = await worker.route(again)
     assert written.names() == ["routed"]
+    assert [one.again for one in written.decisions()] == ["recheck"]
     assert [one.delivery_id for one in written.jobs(Channel.PUSH)] == [job.delivery_id]
     worker.recipients.stored["acme", "ann"] = StoredRecipient(known=True, version=8)
     written = await worker.route(again)
-    (status,) = written.statuses()
-    assert (status.status, status.delivery_id) == (StatusName.SKIPPED, job.delivery_id)
+    ((target, _, decision),) = written.targets()
+    assert (target.outcome, target.delivery_id) == ("skipped", job.delivery_id)
+    assert (decision.outcome, decision.again) == ("decided", "recheck")
     worker.recipients.stored.clear()
-    (status,) = (await worker.route(again)).statuses()
-    assert (status.reason, status.delivery_id) == (Reason.RECIPIENT_UNKNOWN, job.delivery_id)
+    ((target, _, decision),) = (await worker.route(again)).targets()
+    assert target == Target(job.delivery_id, "d1", None, "skipped", "recipient", Reason.RECIPIENT_UNKNOWN)
+    assert (decision.outcome, decision.again) == ("skipped", "recheck")
+    worker.clock.advance(hours=25)
+    ((target, _, _),) = (await worker.route(again)).targets()
+    assert target == Target(job.delivery_id, "d1", None, "expired", "expiry", None)
 
 
 async def test_one_oversized_job_harms_no_other(worker, workflow):
@@ -240,17 +274,17 @@ async def test_one_oversized_job_harms_no_other(worker, workflow):
     written = await worker.route(*records)
     assert len(written.jobs(Channel.EMAIL)) == 499
     assert len(written.jobs(Channel.SMS)) == 500
-    (failed,) = [one for one in written.statuses() if one.status == "failed"]
-    assert (failed.rule, failed.reason, failed.channel) == ("size", "too_large", Channel.EMAIL)
-    assert failed.decision.rules[-1].rule == "size"
+    ((target, channel, _),) = written.targets("failed")
+    assert (target.rule, target.reason, channel.channel) == ("size", "too_large", Channel.EMAIL)
+    assert (channel.rules[-1].rule, channel.rules[-1].outcome) == ("size", "too_large")
+    assert "bytes" in channel.detail
     assert max(len(one.value) for one in written.records) < 2 * 1024 * 1024
 
 
-async def test_a_template_that_fails_is_skipped_and_says_which_variable(worker):
+async def test_a_template_that_fails_says_which_variable(worker):
     written = await worker.route(worker.event(data=msgspec.Raw(b"{}")))
-    skipped = [one for one in written.statuses() if one.status == "skipped"]
-    assert {one.reason for one in skipped} == {Reason.TEMPLATE_FAILED}
-    assert all("`data.name`" in one.detail for one in skipped)
+    assert {one.target.reason for one in written.targets("failed")} == {Reason.TEMPLATE_FAILED}
+    assert all("`data.name`" in one.channel.detail for one in written.targets())
 
 
 async def test_templates_see_the_link_of_a_request_and_jobs_carry_it(worker):
@@ -261,8 +295,8 @@ async def test_templates_see_the_link_of_a_request_and_jobs_carry_it(worker):
     (job,) = (await worker.route(worker.request("ann", link=link))).jobs(Channel.SMS)
     assert (job.private.content.body, job.intent.private.link) == (f"{link}!", link)
     without = await worker.route(worker.request("ann", event_id="e2"))
-    (failed,) = [one for one in without.statuses() if one.reason == Reason.TEMPLATE_FAILED]
-    assert "link" in failed.detail
+    (failed,) = without.targets("failed")
+    assert "`link`" in failed.channel.detail
     assert b'"link"' not in encode(without.jobs(Channel.EMAIL)[0])
 
 
@@ -283,3 +317,36 @@ async def test_a_test_event_stays_one(worker):
     written = await worker.route(worker.event(test=True))
     assert all(one.test for one in written.statuses())
     assert written.jobs(Channel.SMS)[0].test
+
+
+async def test_fifty_devices_are_one_decision(worker):
+    devices = tuple(Device(id=f"device-{number}", token=f"t{number}") for number in range(50))
+    stored = worker.recipients.stored["acme", "ann"]
+    worker.recipients.stored["acme", "ann"] = msgspec.structs.replace(stored, devices=devices)
+    written = await worker.route(worker.event())
+    assert len(written.jobs(Channel.PUSH)) == 50
+    (record,) = written.of(worker.topics.status(worker.lane))
+    assert written.names() == ["routed"] * 52
+    assert len(record.value) < 8 * 1024
+
+
+async def test_targets_that_fit_no_decision_fail_as_a_whole(worker):
+    """Nothing goes out of which nobody could read what became of it."""
+    names = ["🦊" * 500 + str(number) for number in range(50)]
+    inline = {"id": "bob", "devices": [{"id": name, "token": "t"} for name in names]}
+    intents = await worker.route(worker.request(inline))
+    written = await worker.route(*worker.as_read(intents.of(worker.topics.intents(worker.lane))))
+    assert written.jobs(Channel.PUSH) == []
+    (decision,) = written.decisions()
+    assert (decision.outcome, decision.rule, decision.reason) == ("failed", "size", "too_large")
+
+
+async def test_a_channel_of_a_newer_release_fails_and_takes_nothing_from_the_others(
+    worker, workflow, templates
+):
+    newer = msgspec.structs.replace(templates()[1], channel="pigeon")
+    worker.publish(workflow(steps=[Step(name="1", channels=("pigeon", Channel.SMS))]), newer)
+    written = await worker.route(worker.event())
+    assert len(written.jobs(Channel.SMS)) == 1
+    ((target, channel, _),) = written.targets("failed")
+    assert (channel.channel, target.rule, target.reason) == ("pigeon", "channel", "channel_unknown")

@@ -1,12 +1,13 @@
 """Every word a reader of statuses or an HTTP caller can meet is explained, and nothing else is."""
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
-from tocsin.contracts.vocabulary import Reason, Rule, StatusName
+from tocsin.contracts.vocabulary import Again, Outcome, Reason, Rule, StatusName
 from tocsin.web.codes import CODES
 
 ROOT = Path(__file__).parents[3]
@@ -24,9 +25,10 @@ def rows(section: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("section", "words"), [("Statuses", StatusName), ("Rules", Rule), ("Reasons", Reason)]
+    ("section", "words"),
+    [("Outcomes", [*Outcome, *Again]), ("Statuses", StatusName), ("Rules", Rule), ("Reasons", Reason)],
 )
-def test_every_word_of_a_status_has_its_line(section: str, words: type[StrEnum]) -> None:
+def test_every_word_of_a_status_has_its_line(section: str, words: Iterable[StrEnum]) -> None:
     assert [row[0] for row in rows(section)] == [str(word) for word in words]
 
 

@@ -9,6 +9,7 @@ from tocsin.channel.provider_config import (
     ProviderKind,
     ProvidersInvalid,
     SecretFile,
+    TargetedConfig,
     check_providers,
     usable_providers,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "ProvidersInvalid",
     "Rejected",
     "SecretFile",
+    "TargetedConfig",
     "Throttled",
     "check_providers",
     "http_client",

@@ -70,6 +70,13 @@ class InstanceConfig(BaseModel):
     """Seconds for one call, waiting for a connection included. The lane bounds it too: 8 s on the critical one."""
 
 
+class TargetedConfig(InstanceConfig):
+    """For kinds of a channel whose jobs name a target."""
+
+    targets: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Which of its kind's targets it serves, such as `fcm`. None: all of them."""
+
+
 C = TypeVar("C", bound=InstanceConfig)
 
 
@@ -79,6 +86,14 @@ class ProviderKind(Generic[C]):
 
     config: type[C]
     create: Callable[[C, Clock], Provider]
+    targets: frozenset[str] = frozenset()
+    """The targets of jobs that the adapter can serve. Empty where the channel's jobs name none."""
+
+    def served_by(self, config: InstanceConfig) -> frozenset[str]:
+        """The targets that an instance serves."""
+        if isinstance(config, TargetedConfig) and config.targets is not None:
+            return frozenset(config.targets)
+        return self.targets
 
 
 class ProvidersInvalid(OperatorError):
@@ -117,9 +132,11 @@ def read_providers(
             faults.append(f"{where}: `kind` must be one of {', '.join(sorted(kinds))}.")
             continue
         try:
-            configs.append(
-                kind.config.model_validate(entry, context={"folder": path.parent, "states": states})
-            )
+            config = kind.config.model_validate(entry, context={"folder": path.parent, "states": states})
+            configs.append(config)
+            if not kind.served_by(config) <= kind.targets:
+                possible = ", ".join(sorted(kind.targets))
+                faults.append(f"{where}: `targets` may name only what this kind serves: {possible}.")
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
             faults += [f"{where}: {_sentence(fault)}" for fault in details]

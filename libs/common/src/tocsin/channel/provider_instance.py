@@ -13,6 +13,7 @@ from tocsin.channel.delivery import Carrier, Delivery
 from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.priority_limiter import PriorityLimiter
 from tocsin.channel.provider import Provider
+from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Lane
 
 RESERVED_ONE_IN = 4
@@ -61,7 +62,8 @@ class _Runner:
 
 
 class ProviderInstance:
-    """A provider, the queues before it and its runners. `lanes` are the limits of the lanes that this process serves.
+    """A provider, the queues before it and its runners. `lanes` are the limits of the lanes that this process serves,
+    `targets` those that jobs name and the provider serves.
 
     With the same number of places, an instance shares those of its `predecessor`, whose calls may still be under way.
     """
@@ -72,9 +74,11 @@ class ProviderInstance:
         *,
         places: int,
         lanes: Mapping[Lane, LaneLimit],
+        targets: frozenset[str] = frozenset(),
         predecessor: "ProviderInstance | None" = None,
     ) -> None:
         self.name = provider.name
+        self._targets = targets
         self._provider = provider
         self._places = places
         reserved = places // RESERVED_ONE_IN if Lane.CRITICAL in lanes else 0
@@ -89,6 +93,10 @@ class ProviderInstance:
         self._idle: list[asyncio.Future[None]] = []
         self._runner_woken = False
         self._retired = False
+
+    def serves(self, job: Job) -> bool:
+        """Whether the provider knows addresses of the job's target."""
+        return job.target is None or job.target in self._targets
 
     async def open(self) -> None:
         """Prepare the provider."""

@@ -6,7 +6,7 @@ configuration stays. Other files that it names, such as certificates, are read w
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from tocsin.channel.provider_config import (
     read_providers,
 )
 from tocsin.channel.provider_instance import ProviderInstance
-from tocsin.channel.retry_policy import Try, uncertain
+from tocsin.channel.retry_policy import Finish, Try, uncertain
 from tocsin.channel.sandbox import Sandbox
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.observability import get_logger, metrics
 from tocsin.runtime import Clock, SystemClock
 
@@ -75,18 +75,34 @@ class ProviderPool:
     # Choosing
 
     def choose(self, job: Job, tried: Sequence[Try] = ()) -> ProviderInstance | None:
-        """Where the job goes: test jobs to the sandbox, others to the first provider they name that exists here, without
-        names to the default. Once an answer was ambiguous only the same provider may be asked again. None: to nobody."""
+        """Where the job goes: test jobs to the sandbox, others to the first provider that serves their target, of those they
+        name that exist here, or without names of all. Once an answer was ambiguous only the same provider may be asked
+        again. None: to nobody."""
+        chosen: ProviderInstance | None = None
         if job.test:
-            chosen: ProviderInstance | None = self._sandbox
-        elif job.providers:
-            names = (name for name in job.providers if name in self._instances)
-            chosen = self._instances.get(next(names, ""))
+            chosen = self._sandbox
         else:
-            chosen = next(iter(self._instances.values()), None)
+            for instance in self._named(job):
+                if instance.serves(job):
+                    chosen = instance
+                    break
         if chosen and uncertain(tried) and chosen.name != tried[-1].provider:
             return None
         return chosen
+
+    def _named(self, job: Job) -> Iterable[ProviderInstance]:
+        if not job.providers:
+            return self._instances.values()
+        return [self._instances[name] for name in job.providers if name in self._instances]
+
+    def why_nobody(self, job: Job) -> Finish:
+        """How a job ends for which `choose` knows no provider."""
+        if any(self._named(job)):
+            detail = "No provider instance of this dispatcher serves the device's kind."
+            return Finish(
+                status=StatusName.FAILED, reason=Reason.TARGET_UNSERVED, detail=detail, retryable=False
+            )
+        return Finish(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
 
     def report(self, provider: str, lane: Lane, answer: Answer, *, seconds: float) -> None:
         """A call to the instance named `provider` took so long and was answered so.
@@ -166,9 +182,13 @@ class ProviderPool:
             if predecessor is not None and former_configs[name] == config:
                 instances[name] = predecessor
                 continue
-            provider = self._kinds[config.kind].create(config, self._clock)
+            kind = self._kinds[config.kind]
             instances[name] = ProviderInstance(
-                provider, places=config.max_in_flight, lanes=self.lane_limits, predecessor=predecessor
+                kind.create(config, self._clock),
+                places=config.max_in_flight,
+                lanes=self.lane_limits,
+                targets=kind.served_by(config),
+                predecessor=predecessor,
             )
             await instances[name].open()
         self._instances, self._configs = instances, dict(configs)

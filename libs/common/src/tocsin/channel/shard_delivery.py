@@ -48,8 +48,6 @@ log = get_logger(__name__)
 TAKE_AT_ONCE = 200
 """Records: few enough that decoding them holds the event loop for under 5 ms."""
 
-NO_PROVIDER = Finish(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
-
 
 class ShardDelivery:
     """One shard under one assignment.
@@ -211,7 +209,8 @@ class ShardDelivery:
                     return
                 if not delivery.tries:
                     self._observe_begin(delivery)
-                delivery = self._store_outcome(delivery, end_without_call(delivery.tries, NO_PROVIDER))
+                nobody = self._context.pool.why_nobody(delivery.job)
+                delivery = self._store_outcome(delivery, end_without_call(delivery.tries, nobody))
         except Exception as error:  # noqa: BLE001 - raised by `run`: who calls may be a timer, or a pool that reloads
             self._fail(error)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -75,6 +75,15 @@ class SandboxBehaviour(Enum):
     DELAY = "takes the message after two seconds"
 
 
+class Destination(NamedTuple):
+    """Where one delivery goes."""
+
+    address_key: str
+    address: str
+    target: str | None
+    """Which kind of provider knows the address. None: every provider of the channel does."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AddressKind:
     """What a channel sends to, and where a recipient holds it. Several channels may share one kind."""
@@ -96,12 +105,14 @@ class AddressKind:
         """The address key of a delivery to a recipient who has no address of this kind."""
         return "" if self.many else self.field
 
-    def addresses(self, recipient: object) -> list[tuple[str, str]]:
-        """(address key, address) of every address of this kind that the recipient has."""
+    def destinations(self, recipient: object) -> list[Destination]:
+        """Every address of this kind that the recipient has."""
         held = getattr(recipient, self.field)
         if not held:
             return []
-        return [(device.id, device.token) for device in held] if self.many else [(self.field, held)]
+        if not self.many:
+            return [Destination(self.field, held, None)]
+        return [Destination(device.id, device.token, device.kind) for device in held]
 
     def narrowed(self, recipient: InlineRecipient | None, address_key: str) -> InlineRecipient | None:
         """The inline recipient as one delivery needs it: of many devices given inline, only the one it goes to."""
@@ -152,6 +163,8 @@ class ChannelSpec:
     address: AddressKind
     has_sender: bool
     """Whether a tenant may set the identity that messages come from."""
+    needs_sender: bool = False
+    """Whether nothing can be sent without that identity. False: a provider instance may have one of its own."""
     has_unsubscribe_url: bool = False
     """Whether a message carries the address at which one click ends the subscription."""
     sandbox: Mapping[SandboxBehaviour, str]
@@ -193,6 +206,7 @@ _SPECS: Final = (
         one_of=("text", "html"),
         address=MAIL_ADDRESS,
         has_sender=True,
+        needs_sender=True,
         has_unsubscribe_url=True,
         sandbox={
             SandboxBehaviour.BOUNCE: "bounce@sandbox.tocsin.test",
@@ -239,8 +253,8 @@ _SPECS: Final = (
     ),
 )
 
-CHANNELS: Final[Mapping[Channel, ChannelSpec]] = {spec.channel: spec for spec in _SPECS}
-"""Every channel, in the order of `Channel`."""
+CHANNELS: Final[Mapping[str, ChannelSpec]] = {spec.channel: spec for spec in _SPECS}
+"""Every channel, in the order of `Channel`. A word that is none of them is a channel of a newer release."""
 
 ADDRESS_KINDS: Final = tuple(dict.fromkeys(spec.address for spec in _SPECS))
 """Every kind of address that a recipient may have."""

@@ -9,7 +9,7 @@ from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.statuses import Status
+from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.stops import StopRecord
 
 encode = msgspec.json.Encoder().encode
@@ -18,7 +18,7 @@ encode = msgspec.json.Encoder().encode
 decode_request = msgspec.json.Decoder(NotificationRequest).decode
 decode_intent = msgspec.json.Decoder(IntentRecord).decode
 decode_job = msgspec.json.Decoder(Job).decode
-decode_status = msgspec.json.Decoder(Status).decode
+decode_status = msgspec.json.Decoder(StatusRecord).decode
 decode_directory = msgspec.json.Decoder(DirectoryRecord).decode
 decode_stop = msgspec.json.Decoder(StopRecord).decode
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from tocsin.contracts.jobs import SenderIdentity
-from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
+from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, ChannelWord, Lane
 
 Scope = Literal["send", "read", "manage", "operate"]
 CategoryDefault = Literal["required", "on", "off"]
@@ -43,8 +43,8 @@ class TenantRecord(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
     name: str = ""
     default_locale: str = "en"
     attributes: dict[str, Any] = {}
-    senders: dict[Channel, SenderIdentity] = {}
-    providers: dict[Channel, list[str]] = {}
+    senders: dict[ChannelWord, SenderIdentity] = {}
+    providers: dict[ChannelWord, list[str]] = {}
 
     @property
     def record_key(self) -> bytes:
@@ -71,7 +71,7 @@ class Step(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_fi
     """
 
     name: str
-    channels: tuple[Channel, ...]
+    channels: tuple[ChannelWord, ...]
     template: str = DEFAULT_TEMPLATE
 
 
@@ -97,7 +97,7 @@ class TemplateRecord(_Entity, kw_only=True, omit_defaults=True, tag="template"):
     """The published version of one template. `parts`: `subject`, `text`, `html` · `body` · `title`, `body`, `data.<name>`."""
 
     workflow: str
-    channel: Channel
+    channel: ChannelWord
     name: str = DEFAULT_TEMPLATE
     locale: str
     revision: int

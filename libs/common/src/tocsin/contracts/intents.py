@@ -6,13 +6,13 @@ import msgspec
 
 from tocsin.contracts.events import Event
 from tocsin.contracts.recipients import InlineRecipient
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import ChannelWord, Lane
 
 
 class DeliveryRef(msgspec.Struct, kw_only=True, frozen=True):
     """Names one delivery of a notification: `address_key` is `email`, `phone` or the device's id, never an address."""
 
-    channel: Channel
+    channel: ChannelWord
     step: str
     address_key: str
 

@@ -44,6 +44,9 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     lane: Lane
     step: str
     address_key: str
+    target: str | None = None
+    """Which kind of provider knows the address, as a device's `kind`: `fcm`, `apns`, `webpush`, or a word that only newer
+    releases know. None on channels with one kind, such as email."""
     private: JobPrivate
     sender: SenderIdentity | None = None
     providers: list[str] = []

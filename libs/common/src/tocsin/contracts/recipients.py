@@ -1,11 +1,15 @@
 """A recipient as messages carry one: by id, or inline with what the producer knows."""
 
+import re
 from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
+from tocsin.contracts.vocabulary import DeviceKind
+
+_DEVICE_KIND = re.compile(r"[a-z][a-z0-9_-]{0,31}").fullmatch
 
 
 class Device(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -13,7 +17,10 @@ class Device(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
 
     id: str
     token: str
-    platform: str | None = None
+    kind: str = DeviceKind.FCM.value
+    """Which push service knows the token: `fcm`, `apns`, `webpush`, or a word that only newer releases know."""
+    app: str | None = None
+    """Which of the tenant's apps this is, in the tenant's own words."""
 
 
 class InlineRecipient(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -27,6 +34,11 @@ class InlineRecipient(msgspec.Struct, kw_only=True, omit_defaults=True):
     locale: str | None = None
     time_zone: str | None = None
     attributes: dict[str, Any] | None = None
+
+
+def valid_device_kind(kind: str) -> bool:
+    """True for 1 to 32 characters of `a-z`, `0-9`, `_` and `-` that begin with a letter."""
+    return _DEVICE_KIND(kind) is not None
 
 
 def valid_devices(ids: Collection[str]) -> bool:

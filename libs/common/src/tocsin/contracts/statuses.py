@@ -1,4 +1,8 @@
-"""Everything that happened, as one public record: what the ledger projects and anyone may read."""
+"""Everything that happened, as public records: what the ledger projects and anyone may read.
+
+A `Decision` is what the router decided about one notification; a `Status` is what happened to an event, or to a delivery
+after it was decided. Words in them are open: a reader keeps those it does not know.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -8,33 +12,109 @@ import msgspec
 from tocsin.contracts.ids import status_id
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.vocabulary import Channel, Lane, StatusName
+from tocsin.contracts.vocabulary import (
+    AgainWord,
+    ChannelWord,
+    Lane,
+    Outcome,
+    OutcomeWord,
+    ReasonWord,
+    RuleWord,
+    StatusName,
+    StatusWord,
+    TargetWord,
+)
 
 
 class RuleOutcome(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """One rule a decision looked at: what it saw and what followed. Never an address, never a body."""
 
-    rule: str
+    rule: RuleWord
     outcome: str
     input: Any = None
 
 
-class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Every rule looked at, in order. At most 4 KiB encoded; `truncated` says that inputs were left out to fit."""
+class Target(msgspec.Struct, array_like=True, frozen=True):
+    """One delivery of a decision. On the wire an array, so that a push to many devices stays small."""
 
+    delivery_id: str
+    address_key: str | None
+    """`email`, `phone` or the device's id; null where a whole channel has no address, or none was looked for."""
+    address_hash: str | None
+    outcome: TargetWord
+    """`routed`, `skipped` or `failed`; in the recheck of one delivery also `expired`."""
+    rule: RuleWord | None
+    """The rule that decided; null for what was routed."""
+    reason: ReasonWord | None
+
+
+class ChannelDecision(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One channel of one step: the rules looked at for it, and what became of each of its targets."""
+
+    step: str
+    channel: ChannelWord
     rules: list[RuleOutcome]
-    truncated: bool = False
+    locale: str | None = None
+    template: str | None = None
+    """The name of the template that it was or would have been written with."""
+    template_version: int | None = None
+    detail: str | None = None
+    """One sentence for a person; no address, no body."""
+    targets: list[Target]
 
 
-class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One thing that happened to an event, a notification or a delivery. Keyed `tenant/recipient`, or `tenant/event`."""
+class Decision(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="decision"):
+    """What the router decided about one notification in one pass. Keyed `tenant/recipient`.
+
+    The rules take at most 4 KiB, those of the channels among them; `truncated` says that some were cut to fit. Targets are
+    never cut; they take at most 64 KiB.
+    """
 
     version: int = 1
     status_id: str
-    status: StatusName
+    outcome: OutcomeWord
+    rule: RuleWord | None = None
+    """The rule that ended the notification as a whole."""
+    reason: ReasonWord | None = None
+    again: AgainWord | None = None
+    """Absent in the first decision about a notification: with it the notification was accepted, unless it is a duplicate."""
+    at: datetime
+    """When it was decided, UTC."""
+    event_time: datetime
+    """When the broker stored the event (log append), UTC."""
+    tenant: str
+    event_source: str
+    event_id: str
+    notification_id: str
+    recipient: str
+    workflow: str
+    category: str | None = None
+    actor: str | None = None
+    """The id of who caused it."""
+    link: str | None = None
+    """Where a reader goes from the message. It is shown in timelines: producers write no secret into it."""
+    lane: Lane
+    test: bool = False
+    rules: list[RuleOutcome]
+    """The rules looked at for the notification as a whole, in order."""
+    truncated: bool = False
+    channels: list[ChannelDecision] = []
+    origin: str
+    """The record of the event: `topic/partition/offset`."""
+    cause: str
+    """The record that this one follows from: `topic/partition/offset`."""
+    traceparent: str | None = None
+
+
+class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="status"):
+    """One thing that happened to an event or a delivery. Keyed `tenant/recipient`, or `tenant/event`."""
+
+    version: int = 1
+    status_id: str
+    status: StatusWord
     final: bool
     at: datetime
-    """When it happened, UTC. For `accepted`: when the broker stored the event."""
+    """When it happened, UTC. For `event_accepted`: when the broker stored the event."""
     tenant: str
     event_source: str | None = None
     event_id: str | None = None
@@ -43,7 +123,7 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     recipient: str | None = None
     workflow: str | None = None
     category: str | None = None
-    channel: Channel | None = None
+    channel: ChannelWord | None = None
     step: str | None = None
     address_key: str | None = None
     lane: Lane
@@ -51,8 +131,8 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     provider_message_id: str | None = None
     provider_code: str | None = None
     attempt: int | None = None
-    rule: str | None = None
-    reason: str | None = None
+    rule: RuleWord | None = None
+    reason: ReasonWord | None = None
     detail: str | None = None
     """One sentence for a person; no address, no body."""
     retryable: bool | None = None
@@ -63,7 +143,6 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     template: str | None = None
     """The name of the template that it was or would have been written with."""
     template_version: int | None = None
-    decision: Decision | None = None
     origin: str
     """The record of the event: `topic/partition/offset`."""
     cause: str
@@ -74,6 +153,10 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     def subject(self) -> str:
         """The id this status is about: the delivery, else the notification, else the event."""
         return self.delivery_id or self.notification_id or self.event_id or ""
+
+
+StatusRecord = Decision | Status
+"""Every record of `status.<lane>`."""
 
 
 class EventRef(msgspec.Struct, kw_only=True, frozen=True):
@@ -87,19 +170,66 @@ class EventRef(msgspec.Struct, kw_only=True, frozen=True):
     traceparent: str | None = None
 
 
+def decision_of(
+    intent: Intent,
+    outcome: Outcome,
+    *,
+    lane: Lane,
+    cause: str,
+    at: datetime,
+    rules: list[RuleOutcome],
+    **fields: Any,
+) -> Decision:
+    """The decision about an intent. The only place that builds one.
+
+    The id is computed, and what the intent knows is filled in. `cause` is the record that was decided, `lane` that of the topic
+    it is written to; `fields` are further fields of `Decision`.
+    """
+    actor = intent.private.actor
+    return Decision(
+        status_id=status_id(subject=intent.notification_id, status="decision", cause=cause),
+        outcome=outcome,
+        at=at,
+        event_time=intent.event_time,
+        tenant=intent.tenant,
+        event_source=intent.event_source,
+        event_id=intent.event_id,
+        notification_id=intent.notification_id,
+        recipient=intent.recipient,
+        workflow=intent.workflow,
+        actor=actor if actor is None or isinstance(actor, str) else actor.id,
+        link=intent.private.link,
+        lane=lane,
+        test=intent.test,
+        rules=rules,
+        origin=intent.origin,
+        cause=cause,
+        traceparent=intent.traceparent,
+        **fields,
+    )
+
+
+def target_status_id(target: Target, *, cause: str) -> str:
+    """The id of what a decision says of one target; `cause` is the decision's."""
+    return status_id(subject=target.delivery_id, status=target.outcome, cause=cause)
+
+
 def status_of(
-    status: StatusName, about: EventRef | Intent | Job, *, lane: Lane, cause: str, at: datetime, **fields: Any
+    status: StatusName, about: EventRef | Job, *, lane: Lane, cause: str, at: datetime, **fields: Any
 ) -> Status:
-    """A status of an event, of a notification (its `Intent`) or of a delivery (its `Job`). The only place that builds one.
+    """A status of an event, or of a delivery (its `Job`). The only place that builds one.
 
     The id is computed, `final` follows from the name, and what `about` knows is filled in. `cause` is the record or receipt
-    that brought the status about, `lane` that of the topic it is written to. `fields` are further fields of `Status`: with
-    `delivery_id`, for example, the status of a notification becomes that of one delivery of it.
+    that brought the status about, `lane` that of the topic it is written to; `fields` are further fields of `Status`.
     """
-    event = about.intent if isinstance(about, Job) else about
+    event: EventRef | Intent
     if isinstance(about, Job):
+        event, subject = about.intent, about.delivery_id
         fields = {
             "delivery_id": about.delivery_id,
+            "notification_id": about.notification_id,
+            "recipient": about.recipient,
+            "workflow": about.workflow,
             "category": about.category,
             "channel": about.channel,
             "step": about.step,
@@ -109,11 +239,8 @@ def status_of(
             "template_version": about.template_version,
             **fields,
         }
-    if not isinstance(about, EventRef):
-        fields["notification_id"] = about.notification_id
-        fields["recipient"] = about.recipient
-        fields["workflow"] = about.workflow
-    subject = fields.get("delivery_id") or fields.get("notification_id") or event.event_id
+    else:
+        event, subject = about, about.event_id
     return Status(
         status_id=status_id(subject=subject, status=status, cause=cause),
         status=status,

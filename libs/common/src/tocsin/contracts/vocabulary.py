@@ -1,7 +1,14 @@
-"""The words every service shares: lanes, channels, statuses, and the reasons that go with them."""
+"""The words every service shares: lanes, channels, statuses, and the reasons that go with them.
 
+Writers take a word from its enum. In published records it is an open string (`StatusWord` and the others below): new words come,
+and a reader that meets one it does not know keeps it as it is.
+"""
+
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
 
 DEFAULT_TEMPLATE: Final = "default"
 """The name of a template whose author gave it none."""
@@ -49,12 +56,26 @@ class Channel(StrEnum):
         return f"dispatch-{self.value}"
 
 
+class DeviceKind(StrEnum):
+    """The push services whose tokens are known. An open word: a record may carry another one, and readers carry it along."""
+
+    FCM = "fcm"
+    """Firebase Cloud Messaging; also the token that its library gives an app on iOS or in a browser."""
+    APNS = "apns"
+    WEBPUSH = "webpush"
+
+
 class StatusName(StrEnum):
-    """The one vocabulary from acceptance to the last click. A name enters when a service writes it."""
+    """The one vocabulary from acceptance to the last click, as timelines show it. A name enters when a service writes it.
+
+    `accepted`, `routed`, `skipped` and `duplicate` have no record of their own: a decision says them of its notification and
+    of its targets.
+    """
 
     EVENT_ACCEPTED = "event_accepted"
     EVENT_UNMATCHED = "event_unmatched"
     EVENT_REFUSED = "event_refused"
+    EVENT_DUPLICATE = "event_duplicate"
     ACCEPTED = "accepted"
     ROUTED = "routed"
     SKIPPED = "skipped"
@@ -79,8 +100,26 @@ _NOT_FINAL = {
 }
 
 
+class Outcome(StrEnum):
+    """What a decision says of its notification as a whole."""
+
+    DECIDED = "decided"
+    """Each target says what became of it."""
+    DUPLICATE = "duplicate"
+    EXPIRED = "expired"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Again(StrEnum):
+    """Why a notification was decided once more. The first decision has none of these."""
+
+    RECHECK = "recheck"
+    """A dispatcher sent one delivery back, because the recipient has changed since it was decided."""
+
+
 class Rule(StrEnum):
-    """The rules a decision looks at, in this order. `skipped` names the one that decided.
+    """The rules a decision looks at, in this order. What is not sent names the one that decided.
 
     Duplicates are found before anything is decided: of those, `duplicate` is the only rule that was looked at.
     """
@@ -88,11 +127,14 @@ class Rule(StrEnum):
     EXPIRY = "expiry"
     DUPLICATE = "duplicate"
     RECIPIENT = "recipient"
-    STEP = "step"
-    """Only where one delivery is decided again: whether the workflow still has its step, with its channel."""
     CATEGORY = "category"
+    STEP = "step"
+    """Recorded only where it decides: one delivery is decided again, and its step is gone."""
+    CHANNEL = "channel"
+    """Recorded only where it decides."""
     PREFERENCE = "preference"
     ADDRESS = "address"
+    SENDER = "sender"
     TEMPLATE = "template"
     RENDER = "render"
     SIZE = "size"
@@ -126,8 +168,10 @@ class Reason(StrEnum):
     STEP_GONE = "step_gone"
     CATEGORY_UNKNOWN = "category_unknown"
     CATEGORY_OFF = "category_off"
+    CHANNEL_UNKNOWN = "channel_unknown"
     PREFERENCE_OFF = "preference_off"
     ADDRESS_MISSING = "address_missing"
+    SENDER_MISSING = "sender_missing"
     TEMPLATE_MISSING = "template_missing"
     TEMPLATE_FAILED = "template_failed"
     TOO_LARGE = "too_large"
@@ -135,6 +179,7 @@ class Reason(StrEnum):
     RECHECK = "recheck"
     RETRIES_EXHAUSTED = "retries_exhausted"
     PROVIDER_UNKNOWN = "provider_unknown"
+    TARGET_UNSERVED = "target_unserved"
     ADDRESS_INVALID = "address_invalid"
     DEVICE_GONE = "device_gone"
     CONTENT_REFUSED = "content_refused"
@@ -143,3 +188,22 @@ class Reason(StrEnum):
     UNREACHABLE = "unreachable"
     PROVIDER_ERROR = "provider_error"
     NO_ANSWER = "no_answer"
+
+
+def _known(words: Iterable[StrEnum]) -> msgspec.Meta:
+    """Tells schemas the words known today, as a list that closes nothing."""
+    return msgspec.Meta(extra_json_schema={"x-known-values": [word.value for word in words]})
+
+
+_SAID_BY_DECISIONS = (StatusName.ACCEPTED, StatusName.ROUTED, StatusName.SKIPPED, StatusName.DUPLICATE)
+
+ChannelWord = Annotated[str, _known(Channel)]
+"""The name of a channel in a published record."""
+StatusWord = Annotated[str, _known(status for status in StatusName if status not in _SAID_BY_DECISIONS)]
+OutcomeWord = Annotated[str, _known(Outcome)]
+TargetWord = Annotated[
+    str, _known((StatusName.ROUTED, StatusName.SKIPPED, StatusName.FAILED, StatusName.EXPIRED))
+]
+AgainWord = Annotated[str, _known(Again)]
+RuleWord = Annotated[str, _known(Rule)]
+ReasonWord = Annotated[str, _known(Reason)]

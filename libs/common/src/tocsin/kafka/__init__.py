@@ -4,7 +4,7 @@
 |---|---|
 | `consume` | the life of a consumer (`ConsumerGroup`), what makes it an owner (`Fenced`, `Plain`, `StoredPositions`), two workers (`ExactlyOnce`, `Projection`) |
 | `produce` | `Publisher` (plain, idempotent) and transactions |
-| `tables` | `Replica` and `read_to_end`: topics that everybody reads whole |
+| `tables` | `Replica` and `read_to_end`: topics that everybody reads whole; `CopyAge`: as of when a copy is |
 | `topics` | `Admin`: topics, their settings, and the start offsets of groups |
 | `client` | connecting, what is used of aiokafka beyond its public names, and questions about offsets |
 | `lag` | what groups and producers show on /metrics |
@@ -52,6 +52,7 @@ from tocsin.kafka.produce.publisher import Publisher
 from tocsin.kafka.produce.transactional_producer import TransactionalProducer
 from tocsin.kafka.records import ConsumerRecord, Headers, ProducerRecord, RecordMetadata, TopicPartition
 from tocsin.kafka.settings import KafkaSettings
+from tocsin.kafka.tables.copy_age import CopyAge
 from tocsin.kafka.tables.log_reader import read_to_end
 from tocsin.kafka.tables.replica import Replica
 from tocsin.kafka.topics.admin import Admin
@@ -69,6 +70,7 @@ __all__ = [
     "ConsumerGroup",
     "ConsumerRecord",
     "ConsumptionStopped",
+    "CopyAge",
     "DrainTooSlow",
     "ExactlyOnce",
     "Failpoints",

@@ -8,7 +8,7 @@ import msgspec
 from tocsin.contracts.channels import CHANNELS, DEVICE, MAIL_ADDRESS, PHONE_NUMBER, Content, TemplatePart
 from tocsin.contracts.intents import Intent, IntentPrivate
 from tocsin.contracts.jobs import Job, JobPrivate, SenderIdentity
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import Channel, DeviceKind, Lane
 
 _ADDRESS = {
     MAIL_ADDRESS: "marked-address@example.org",
@@ -68,6 +68,7 @@ def job_for(channel: Channel, **fields: Any) -> Job:
         lane=Lane.TRANSACTIONAL,
         step="send",
         address_key=str(channel),
+        target=DeviceKind.FCM.value if spec.address is DEVICE else None,
         private=JobPrivate(address=_ADDRESS[spec.address], content=content_for(channel)),
         sender=_SENDER.get(spec.address) if spec.has_sender else None,
         template_version=1,

@@ -108,7 +108,7 @@ class SmtpProvider:
             return Rejected(reason=Reason.CONTENT_REFUSED, detail="The job's content is no mail.")
         if job.sender is None:
             return Rejected(
-                reason=Reason.ADDRESS_MISSING, detail="The tenant has no sender identity for mail."
+                reason=Reason.SENDER_MISSING, detail="The tenant has no sender identity for mail."
             )
         try:
             recipient = mailbox(job.private.address)

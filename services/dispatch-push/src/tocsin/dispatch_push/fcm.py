@@ -16,11 +16,11 @@ from tocsin.channel import (
     Accepted,
     Ambiguous,
     Answer,
-    InstanceConfig,
     NotSent,
     ProviderKind,
     Rejected,
     SecretFile,
+    TargetedConfig,
     Throttled,
     http_client,
     no_answer,
@@ -28,7 +28,7 @@ from tocsin.channel import (
 )
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job, PushContent
-from tocsin.contracts.vocabulary import Reason
+from tocsin.contracts.vocabulary import DeviceKind, Reason
 from tocsin.dispatch_push.fcm_errors import answer_of, read
 from tocsin.dispatch_push.google_token import GoogleToken, ServiceAccount
 from tocsin.runtime import Clock
@@ -61,7 +61,7 @@ def _is_key_file(secret: SecretStr) -> SecretStr:
     return secret
 
 
-class FcmConfig(InstanceConfig):
+class FcmConfig(TargetedConfig):
     """`[[providers]]` with `kind = "fcm"`."""
 
     kind: Literal["fcm"]
@@ -213,4 +213,4 @@ def _token_refused(response: httpx.Response) -> bool:
     return response.status_code == 401 and not read(401, response.content).fcm
 
 
-FCM = ProviderKind(config=FcmConfig, create=FcmProvider)
+FCM = ProviderKind(config=FcmConfig, create=FcmProvider, targets=frozenset({DeviceKind.FCM}))

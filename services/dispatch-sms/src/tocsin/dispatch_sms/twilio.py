@@ -112,7 +112,7 @@ class TwilioProvider:
         source = job.sender.address if job.sender is not None else self._config.sender
         if source is None and self._config.messaging_service_sid is None:
             detail = "Neither the tenant nor the provider instance has a sender for SMS."
-            return Rejected(reason=Reason.ADDRESS_MISSING, detail=detail)
+            return Rejected(reason=Reason.SENDER_MISSING, detail=detail)
         left = int(job.expires_at.timestamp() - self._clock.time_ms() / 1000)
         form = {
             "To": job.private.address,

@@ -5,7 +5,7 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from tocsin.contracts.ids import valid_recipient
-from tocsin.contracts.recipients import Device, InlineRecipient, valid_devices
+from tocsin.contracts.recipients import Device, InlineRecipient, valid_device_kind, valid_devices
 
 _EMAIL = re.compile(
     r'[^\s@<>()\[\]",:;\\\x00-\x1f\x7f]{1,64}@[^\s@<>()\[\]",:;\\\x00-\x1f\x7f]{1,255}'
@@ -20,7 +20,9 @@ TIME_ZONE_RULE = "Must be an IANA time zone, such as `Europe/Berlin`."
 RECIPIENT_RULE = "Must be 1 to 256 bytes of UTF-8 without control characters."
 DEVICE_RULE = "Must be 1 to 4,096 printable characters."
 DEVICES_RULE = "Must be devices of different ids."
-PLATFORM_CHARS = 64
+APP_CHARS = 200
+KIND_RULE = "Must name a push service, such as `fcm`: up to 32 of `a-z`, `0-9`, `_` and `-`, a letter first."
+APP_RULE = f"Must be 1 to {APP_CHARS} printable characters."
 
 
 def is_email(text: str) -> bool:
@@ -48,6 +50,11 @@ def is_device_text(text: str) -> bool:
     return 1 <= len(text) <= 4096 and text.isprintable()
 
 
+def is_app(text: str) -> bool:
+    """True for what can be the name of an app."""
+    return 1 <= len(text) <= APP_CHARS and text.isprintable()
+
+
 def is_sound(recipient: str | InlineRecipient) -> bool:
     """Whether a recipient, by id or inline, obeys every rule."""
     if isinstance(recipient, str):
@@ -64,7 +71,10 @@ def is_sound(recipient: str | InlineRecipient) -> bool:
 
 def _devices_are_sound(devices: list[Device]) -> bool:
     return valid_devices([one.id for one in devices]) and all(
-        is_device_text(one.id) and is_device_text(one.token) and len(one.platform or "") <= PLATFORM_CHARS
+        is_device_text(one.id)
+        and is_device_text(one.token)
+        and valid_device_kind(one.kind)
+        and (one.app is None or is_app(one.app))
         for one in devices
     )
 

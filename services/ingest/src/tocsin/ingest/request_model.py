@@ -8,8 +8,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Discr
 from tocsin.contracts.ids import valid_recipient
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, LINK_CHARS, RECIPIENTS_PER_REQUEST
 from tocsin.contracts.links import LINK_RULE, valid_link
-from tocsin.contracts.recipients import valid_devices
-from tocsin.contracts.vocabulary import Lane
+from tocsin.contracts.recipients import valid_device_kind, valid_devices
+from tocsin.contracts.vocabulary import DeviceKind, Lane
 from tocsin.ingest import recipient_rules as rules
 
 BY_ID: Final = "by id"
@@ -43,8 +43,12 @@ class DeviceBody(_Body):
 
     id: _DeviceText = Field(description="Names the device; it goes into ids and timelines")
     token: _DeviceText = Field(description="What the push service knows it by")
-    platform: str | None = Field(
-        default=None, description="`ios`, `android`, `web`", max_length=rules.PLATFORM_CHARS
+    kind: Annotated[str, _obeys(valid_device_kind, rules.KIND_RULE)] = Field(
+        default=DeviceKind.FCM.value,
+        description="Which push service knows the token: `fcm`, `apns`, `webpush`, or what a provider of your own serves",
+    )
+    app: Annotated[str, _obeys(rules.is_app, rules.APP_RULE)] | None = Field(
+        default=None, description="Which of your apps this is, in your own words"
     )
 
 

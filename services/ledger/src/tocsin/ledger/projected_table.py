@@ -70,7 +70,7 @@ class ProjectedTable:
         began = perf_counter()
         records = [record for batch in batches for record in batch.records]
         rows, invalid = await self._rows(records)
-        self._limit.saw(valid=len(rows), invalid=len(invalid))
+        self._limit.saw(valid=len(records) - len(invalid), invalid=len(invalid))
         await self._days.ensure({row[0] for row in rows})
         async with self._database.driver() as connection, connection.transaction():
             # Positions first: of two owners, the one that loses waits here, before its work and not after it.
@@ -93,14 +93,16 @@ class ProjectedTable:
         """The rows of the table, and those of `ledger.unreadable`."""
         rows: list[Row] = []
         invalid: list[Row] = []
-        for number, record in enumerate(records, start=1):
+        pause = _SLICE
+        for record in records:
             try:
-                rows.append(self._table.row_of(record))
+                rows += self._table.rows_of(record)
             except InvalidRecord as error:
                 place = (record.topic, record.partition, record.offset, stored_at(record))
                 invalid.append((*place, str(error), record.key, record.value))
-            if number % _SLICE == 0:
+            if len(rows) + len(invalid) >= pause:
                 await asyncio.sleep(0)
+                pause += _SLICE
         return rows, invalid
 
     async def _insert(self, connection: Any, rows: Sequence[Row]) -> int:

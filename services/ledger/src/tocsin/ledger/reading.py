@@ -10,7 +10,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.contracts.vocabulary import StatusName
-from tocsin.ledger.history import NotificationHistory, StatusRow, deduplicated
+from tocsin.ledger.history import DecisionRow, NotificationHistory, StatusRow, deduplicated, told
 from tocsin.ledger.tables import STATUSES
 
 MOST_ROWS: Final = 5_000
@@ -19,7 +19,7 @@ MOST_ROWS: Final = 5_000
 _SELECT: Final = ", ".join(f"s.{name}" for name in STATUSES.columns if name != "day")
 _OF_NOTIFICATIONS = text(
     f"SELECT {_SELECT} FROM unnest(CAST(:ids AS uuid[])) AS asked(id) CROSS JOIN LATERAL ("  # noqa: S608 - names from this package
-    "SELECT * FROM ledger.statuses WHERE notification_id = asked.id AND tenant = :tenant "
+    "SELECT * FROM ledger.statuses WHERE notification_id = asked.id AND tenant = :tenant AND kind <> 'target' "
     "ORDER BY stored_at, kafka_partition, kafka_offset LIMIT :most) s"
 )
 
@@ -55,12 +55,7 @@ class TimelineReader:
         rows_of: dict[str, list[StatusRow]] = {}
         for row in await self._rows(_OF_NOTIFICATIONS, values):
             rows_of.setdefault(str(row.notification_id), []).append(row)
-        return {
-            notification_id: NotificationHistory(
-                deduplicated(rows[:MOST_ROWS]), truncated=len(rows) > MOST_ROWS
-            )
-            for notification_id, rows in rows_of.items()
-        }
+        return {notification_id: _history(rows) for notification_id, rows in rows_of.items()}
 
     async def newest(
         self, tenant: str, filters: Filters, *, after: tuple[datetime, UUID] | None, limit: int
@@ -82,33 +77,56 @@ class TimelineReader:
     async def _rows(self, statement: TextClause, values: Mapping[str, Any]) -> list[StatusRow]:
         async with self._engine.connect() as connection:
             result = await connection.execute(statement, values)
-            return [status_row_of(row) for row in result.mappings()]
+            return [stored_row_of(row) for row in result.mappings()]
 
 
-def status_row_of(columns: Mapping[Any, Any]) -> StatusRow:
+def _history(rows: Sequence[StatusRow]) -> NotificationHistory:
+    """From the rows as they were read, oldest first."""
+    happened: list[StatusRow] = []
+    for row in rows[:MOST_ROWS]:
+        happened += told(row) if isinstance(row, DecisionRow) else [row]
+    return NotificationHistory(deduplicated(happened), truncated=len(rows) > MOST_ROWS)
+
+
+def stored_row_of(columns: Mapping[Any, Any]) -> StatusRow:
     """From the columns of `ledger.statuses`, as the driver gives them."""
     values = {name: str(value) if isinstance(value, UUID) else value for name, value in columns.items()}
-    if values["decision"] is not None:
-        values["decision"] = msgspec.json.decode(values["decision"])
-    return msgspec.convert(values, StatusRow)
+    if values["kind"] != "decision":
+        return msgspec.convert(values, StatusRow)
+    values["decision"] = msgspec.json.decode(values["decision"])
+    return msgspec.convert(values, DecisionRow)
+
+
+_ON_CHANNEL: Final = "({row}.channel = :channel OR :channel = ANY({row}.routed))"
+
+
+def _says(status: StatusName, row: str) -> str:
+    """The condition that a row says this of its notification or event.
+
+    The words are written into the statement, because PostgreSQL uses an index made `WHERE status = …` only for constants.
+    """
+    if status is StatusName.ACCEPTED:
+        return f"{row}.kind = 'decision' AND {row}.again IS NULL AND {row}.status <> 'duplicate'"
+    if status is StatusName.ROUTED:
+        return f"{row}.kind = 'decision' AND {row}.routed IS NOT NULL"
+    return f"{row}.status = '{status.value}'"
 
 
 def _conditions(tenant: str, filters: Filters) -> tuple[list[str], dict[str, Any]]:
     """The conditions on a row `s` of a list, and their parameters.
 
-    A list shows a notification by one of its rows: the first that was stored among those with the status that is asked for, which
-    is `accepted` unless the caller names another. So the order of the list is fixed and no page repeats a notification. Records
-    about an event as a whole belong to no notification; each of them is shown.
+    A list shows a notification by one of its rows: the first that was stored among those that say what is asked for, which is
+    that it was accepted unless the caller names a status. So the order of the list is fixed and no page repeats a notification.
+    Records about an event as a whole belong to no notification; each of them is shown.
     """
     status = filters.status or StatusName.ACCEPTED
-    # The status is written into the statement, because PostgreSQL uses an index made `WHERE status = …` only for a constant.
-    shown = f"s.status = '{status.value}'"
+    shown = _says(status, "s")
     if filters.event is not None and filters.status is None:
-        shown = "(s.status = 'accepted' OR s.notification_id IS NULL)"
+        shown = f"(({shown}) OR s.notification_id IS NULL)"
     earlier = [
         "f.notification_id = s.notification_id",
         "f.tenant = s.tenant",
-        "f.status = s.status",
+        _says(status, "f"),
         "(f.stored_at, f.status_id) < (s.stored_at, s.status_id)",
     ]
     conditions = ["s.tenant = :tenant", shown]
@@ -116,14 +134,14 @@ def _conditions(tenant: str, filters: Filters) -> tuple[list[str], dict[str, Any
     if filters.channel is not None:
         values["channel"] = filters.channel
         if status is StatusName.ACCEPTED:
-            # `accepted` is said before a channel is chosen: another row of the notification has the channel.
+            # A notification is accepted before a channel is chosen: any row of it may have the channel.
             conditions.append(
-                "EXISTS (SELECT 1 FROM ledger.statuses c WHERE c.notification_id = s.notification_id "
-                "AND c.tenant = s.tenant AND c.channel = :channel)"
+                "EXISTS (SELECT 1 FROM ledger.statuses c WHERE c.notification_id = s.notification_id "  # noqa: S608 - constants of this file
+                f"AND c.tenant = s.tenant AND {_ON_CHANNEL.format(row='c')})"
             )
         else:
-            conditions.append("s.channel = :channel")
-            earlier.append("f.channel = s.channel")
+            conditions.append(_ON_CHANNEL.format(row="s"))
+            earlier.append(_ON_CHANNEL.format(row="f"))
     conditions.append(f"NOT EXISTS (SELECT 1 FROM ledger.statuses f WHERE {' AND '.join(earlier)})")  # noqa: S608 - conditions from this file
     if filters.recipient is not None:
         conditions.append("s.recipient = :recipient")

@@ -1,15 +1,27 @@
 """What the ledger answers, as OpenAPI shows it."""
 
 from datetime import datetime
-from typing import Any, Final, Literal, get_type_hints
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from tocsin.contracts.statuses import Status
-from tocsin.contracts.vocabulary import Channel, Lane, StatusName
+from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
 from tocsin.ledger.history import NotificationHistory, StatusRow, in_order
 from tocsin.ledger.reading import MOST_ROWS
 from tocsin.ledger.summaries import State, summarise
+
+
+def _open(words: type[StrEnum]) -> Any:
+    """A string with these values, and such as come later."""
+    return Annotated[str, Field(json_schema_extra={"x-known-values": [word.value for word in words]})]
+
+
+OpenStatus: Any = _open(StatusName)
+OpenChannel: Any = _open(Channel)
+OpenRule: Any = _open(Rule)
+OpenReason: Any = _open(Reason)
 
 
 class _ResponseBody(BaseModel):
@@ -19,7 +31,7 @@ class _ResponseBody(BaseModel):
 class ConsiderationBody(_ResponseBody):
     """One rule a decision looked at."""
 
-    rule: str
+    rule: OpenRule
     outcome: str
     input: Any = None
 
@@ -37,12 +49,18 @@ _IN_THE_SUMMARY: Final = frozenset(
     }
 )  # fmt: skip
 """Fields of a status that a timeline does not repeat: the summary has them, or nobody needs them."""
-_TYPES: Final[dict[str, Any]] = get_type_hints(Status) | {"decision": DecisionBody | None}
+_TYPES: Final[dict[str, Any]] = get_type_hints(Status) | {
+    "status": OpenStatus,
+    "channel": OpenChannel | None,
+    "rule": OpenRule | None,
+    "reason": OpenReason | None,
+}
 _DESCRIPTIONS: Final = {
     "final": "Tocsin itself will do nothing more for what this is about",
     "at": "When it happened",
     "address_key": "Which address: `email`, `phone` or a device's id, never an address",
-    "decision": "On `routed` and `skipped`: why",
+    "template": "The name of the template it was or would have been written with",
+    "decision": "Where the router decided it: why",
     "origin": "The event's place: topic/partition/offset",
     "cause": "The place of the record that led to this",
 }
@@ -56,6 +74,11 @@ def _status_fields() -> dict[str, Any]:
             fields[name] = (_TYPES[name], Field(description=_DESCRIPTIONS.get(name)))
         if name == "at":
             fields["stored_at"] = (datetime, Field(description="When the broker stored the record of it"))
+        if name == "template_version":
+            fields["decision"] = (
+                DecisionBody | None,
+                Field(default=None, description=_DESCRIPTIONS["decision"]),
+            )
     return fields
 
 
@@ -70,12 +93,12 @@ class DeliveryBody(_ResponseBody):
     """One delivery, or one decision not to send."""
 
     delivery_id: str | None
-    channel: Channel | None
+    channel: OpenChannel | None
     address_key: str | None
     provider: str | None
     state: State
-    reason: str | None
-    rule: str | None
+    reason: OpenReason | None
+    rule: OpenRule | None
     attempts: int
     at: datetime = Field(description="When it came to this state")
 
@@ -90,10 +113,12 @@ class SummaryBody(_ResponseBody):
     recipient: str | None
     workflow: str | None
     category: str | None
+    actor: str | None = Field(default=None, description="The id of who caused it, where the request says")
+    link: str | None = Field(default=None, description="Where a reader goes from the message")
     lane: Lane
     test: bool
-    state: State | StatusName
-    channels: dict[Channel, State] = {}
+    state: State | OpenStatus
+    channels: dict[str, State] = {}
     deliveries: list[DeliveryBody] = []
     accepted_at: datetime | None = Field(description="When the broker stored the event")
     finished_at: datetime | None = Field(
@@ -107,7 +132,7 @@ class SummaryBody(_ResponseBody):
         default=False,
         description=f"More is stored than the {MOST_ROWS:,} oldest records, which are all that was looked at",
     )
-    reason: str | None = None
+    reason: OpenReason | None = None
     detail: str | None = None
 
 
@@ -130,7 +155,7 @@ def summary_of(history: NotificationHistory) -> SummaryBody:
     """The summary of one notification."""
     rows = in_order(history.rows)
     summary = summarise(rows)
-    first = next((row for row in rows if row.status is StatusName.ACCEPTED), rows[0])
+    first = next((row for row in rows if row.status == StatusName.ACCEPTED), rows[0])
     return SummaryBody(
         kind="notification",
         notification_id=first.notification_id,
@@ -139,6 +164,8 @@ def summary_of(history: NotificationHistory) -> SummaryBody:
         recipient=first.recipient,
         workflow=first.workflow,
         category=next((row.category for row in rows if row.category is not None), None),
+        actor=first.actor,
+        link=first.link,
         lane=first.lane,
         test=first.test,
         state=summary.state,
@@ -165,7 +192,7 @@ def event_summary_of(row: StatusRow) -> SummaryBody:
         lane=row.lane,
         test=row.test,
         state=row.status,
-        accepted_at=row.at if row.status is StatusName.EVENT_ACCEPTED else None,
+        accepted_at=row.at if row.status == StatusName.EVENT_ACCEPTED else None,
         finished_at=row.at if row.final else None,
         reason=row.reason,
         detail=row.detail,

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from tocsin.contracts.vocabulary import Channel, StatusName
+from tocsin.contracts.vocabulary import StatusName
 from tocsin.ledger.history import StatusRow, storing_order
 
 
@@ -34,7 +34,7 @@ class State(StrEnum):
 
 # A delivery has come to the strongest of its statuses: the later a status stands here, the stronger it is. The latest would be
 # wrong, because a receipt may come before the record of sending, and a second owner may have failed where the first had sent.
-_STRENGTH: Final = {
+_STRENGTH: Final[dict[str, int]] = {
     status: strength
     for strength, status in enumerate(
         (
@@ -48,7 +48,7 @@ _STRENGTH: Final = {
         )
     )
 }
-_STATES: Final = {
+_STATES: Final[dict[str, State]] = {
     StatusName.ROUTED: State.IN_PROGRESS,
     StatusName.DEFERRED: State.IN_PROGRESS,
 }
@@ -63,7 +63,7 @@ class DeliverySummary(msgspec.Struct, frozen=True, kw_only=True):
     """One delivery: one address of the notification, or one decision not to send."""
 
     delivery_id: str | None
-    channel: Channel | None
+    channel: str | None
     address_key: str | None
     provider: str | None
     state: State
@@ -77,7 +77,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one notification."""
 
     state: State
-    channels: dict[Channel, State]
+    channels: dict[str, State]
     deliveries: list[DeliverySummary]
     accepted_at: datetime | None
     finished_at: datetime | None
@@ -90,8 +90,8 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
 
     Where its id was used again after the window (two `accepted` of different events), the state is that of the latest use.
     """
-    accepted = [row for row in rows if row.status is StatusName.ACCEPTED]
-    duplicates = [row for row in rows if row.status is StatusName.DUPLICATE]
+    accepted = [row for row in rows if row.status == StatusName.ACCEPTED]
+    duplicates = [row for row in rows if row.status == StatusName.DUPLICATE]
     latest = max(accepted, key=storing_order, default=None)
     current = [
         row for row in rows if row.status in _STRENGTH and (latest is None or row.origin == latest.origin)
@@ -99,7 +99,7 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
     deliveries = [_delivery(group) for group in _groups(current)]
     undecided = State.DUPLICATE if duplicates and not accepted else State.ACCEPTED
     state = _combined([delivery.state for delivery in deliveries], otherwise=undecided)
-    channels: dict[Channel, list[State]] = {}
+    channels: dict[str, list[State]] = {}
     for delivery in deliveries:
         if delivery.channel is not None:
             channels.setdefault(delivery.channel, []).append(delivery.state)
@@ -135,7 +135,7 @@ def _delivery(group: Sequence[StatusRow]) -> DeliverySummary:
         channel=strongest.channel,
         address_key=next(address_keys, None),
         provider=next(providers, None),
-        state=_STATES.get(strongest.status) or State(strongest.status.value),
+        state=_STATES.get(strongest.status) or State(strongest.status),
         reason=strongest.reason,
         rule=strongest.rule,
         attempts=max((row.attempt or 0 for row in group), default=0),

@@ -2,23 +2,27 @@
 
 The columns are the fields of the records' contracts. Whoever adds a field to `Status` or to `DeadLetter` adds a column of the
 same name in a migration; the row, its way back out and the answers follow by themselves.
+
+A status is one row. A decision is one row and one more for each target that was not routed; those tell lists what to find,
+and timelines are told from the decision (`history`).
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from asyncpg.pgproto.pgproto import UUID
 
+from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, read_dead_letter
-from tocsin.contracts.statuses import Status
+from tocsin.contracts.statuses import Decision, Status, Target, target_status_id
+from tocsin.contracts.vocabulary import StatusName
 from tocsin.kafka import ConsumerRecord
 
 Row = tuple[Any, ...]
-_StructT = TypeVar("_StructT", bound=msgspec.Struct)
 
 
 class InvalidRecord(Exception):
@@ -32,8 +36,8 @@ class Table:
     name: str
     columns: tuple[str, ...]
     """The first is `day`, which decides on the partition."""
-    row_of: Callable[[ConsumerRecord], Row]
-    """The record's row, `columns` in order; raises `InvalidRecord`."""
+    rows_of: Callable[[ConsumerRecord], Sequence[Row]]
+    """The record's rows, at least one, `columns` in order; raises `InvalidRecord`."""
     key: str
     """The columns that identify a row: the same record, read again, makes no second one."""
 
@@ -43,63 +47,149 @@ def stored_at(record: ConsumerRecord) -> datetime:
     return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
 
 
-# Statuses
+# Statuses and decisions
 
 
-class StatusWithRawDecision(Status, kw_only=True, omit_defaults=True):
-    """A status whose decision stays the JSON it came as: the ledger keeps it and does not read it."""
+class StoredDecision(Decision, kw_only=True, omit_defaults=True, tag="decision"):
+    """A decision whose rules and channels stay the JSON they came as: the ledger keeps most of it and does not read it."""
 
-    decision: msgspec.Raw = msgspec.Raw(b"")  # type: ignore[assignment]  # the same JSON, not decoded
+    rules: msgspec.Raw  # type: ignore[assignment]  # the same JSON, not decoded
+    channels: msgspec.Raw = msgspec.Raw(b"[]")  # type: ignore[assignment]
 
 
-# `_status_row` makes the values of these columns. All others hold a field of `Status` as it is: a new field whose type PostgreSQL
+class _Channel(msgspec.Struct):
+    """What is read of one channel of a decision."""
+
+    step: str
+    channel: str
+    targets: list[Target]
+    locale: str | None = None
+    template: str | None = None
+    template_version: int | None = None
+    detail: str | None = None
+
+
+# `_status_rows` makes the values of these columns. All others hold a field of `Status` as it is: a new field whose type PostgreSQL
 # does not take as it is (a struct, a list, an id that is a uuid) belongs here.
 _MADE_COLUMNS: Final = (
-    "day", "stored_at", "kafka_partition", "kafka_offset",
-    "status_id", "notification_id", "delivery_id", "decision",
+    "day", "stored_at", "kafka_partition", "kafka_offset", "kind",
+    "status_id", "notification_id", "delivery_id",
+    "again", "event_time", "routed", "decision",
 )  # fmt: skip
 _NOT_STORED: Final = ("version",)
 _COPIED_COLUMNS: Final = tuple(
     name for name in Status.__struct_fields__ if name not in (*_MADE_COLUMNS, *_NOT_STORED)
 )
-# Generated once, because `operator.attrgetter` takes three times as long, and this runs for each row.
-_copied_fields: Final[Callable[[Status], Row]] = eval(  # noqa: S307 - names of our own fields
-    f"lambda status: ({', '.join(f'status.{name}' for name in _COPIED_COLUMNS)},)"
-)
-_decode_status: Final = msgspec.json.Decoder(StatusWithRawDecision).decode
+ENDED: Final = frozenset({"duplicate", "expired", "skipped", "failed"})
+"""What a decision says of what it ended. Of a word that came later nobody knows."""
+_OF_A_DECISION: Final = {
+    name: f"decision.{name}" for name in _COPIED_COLUMNS if name in Decision.__struct_fields__
+} | {"status": "decision.outcome", "final": "decision.outcome in ENDED"}
+_OF_A_TARGET: Final = _OF_A_DECISION | {
+    "status": "target.outcome", "final": "target.outcome in ENDED", "channel": "channel.channel", "step": "channel.step",
+    "address_key": "target.address_key", "rule": "target.rule", "reason": "target.reason", "detail": "channel.detail",
+    "locale": "channel.locale", "template": "channel.template", "template_version": "channel.template_version",
+}  # fmt: skip
 
 
-def _status_row(record: ConsumerRecord) -> Row:
+def _compiled(arguments: str, values: Mapping[str, str]) -> Callable[..., Row]:
+    """What makes the values of `_COPIED_COLUMNS`. Generated once, because `operator.attrgetter` takes three times as long, and
+    this runs for each row."""
+    tuple_of = ", ".join(values.get(name, "None") for name in _COPIED_COLUMNS)
+    return eval(f"lambda {arguments}: ({tuple_of},)")  # type: ignore[no-any-return]  # noqa: S307 - names of our own fields
+
+
+_values_of_status: Final = _compiled("status", {name: f"status.{name}" for name in _COPIED_COLUMNS})
+_values_of_decision: Final = _compiled("decision", _OF_A_DECISION)
+_values_of_target: Final = _compiled("decision, channel, target", _OF_A_TARGET)
+_decode_record: Final = msgspec.json.Decoder(StoredDecision | Status).decode
+_decode_channels: Final = msgspec.json.Decoder(list[_Channel]).decode
+
+
+_NONE_OF_A_DECISION: Final = (None, None, None, None)
+
+
+def _status_rows(record: ConsumerRecord) -> Sequence[Row]:
     raw = record.value or b""
     try:
-        status = _decode_status(raw)
-        if b"\\u0000" in raw:
-            status = _without_nul(status)
+        status = _decode_record(raw)
         if status.at.tzinfo is None:
             raise InvalidRecord("Not a status: its time has no time zone.")
         when = stored_at(record)
-        notification, delivery = status.notification_id, status.delivery_id
-        decision = bytes(status.decision)
-        made = (
-            when.date(),
-            when,
-            record.partition,
-            record.offset,
-            UUID(status.status_id),
-            None if notification is None else UUID(notification),
-            None if delivery is None else UUID(delivery),
-            decision.decode() if decision and decision != b"null" else None,
-        )
-        return made + _copied_fields(status)
+        place = (when.date(), when, record.partition, record.offset)
+        match status:
+            case Status():
+                rows = [_status_row(place, status)]
+            case StoredDecision():
+                rows = _decision_rows(place, status)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         # No status, one that is nested too deep, one with an id that is no UUID, or one with text that is no UTF-8.
         raise InvalidRecord(f"Not a status: {type(error).__name__}.") from error
+    return [_without_nul(row) for row in rows] if b"\\u0000" in raw else rows
+
+
+def _status_row(place: Row, status: Status) -> Row:
+    notification, delivery = status.notification_id, status.delivery_id
+    made = (
+        *place,
+        "status",
+        UUID(status.status_id),
+        None if notification is None else UUID(notification),
+        None if delivery is None else UUID(delivery),
+    )
+    return made + _NONE_OF_A_DECISION + _values_of_status(status)
+
+
+def _decision_rows(place: Row, decision: StoredDecision) -> list[Row]:
+    """The decision, and each of its targets to which nothing goes out."""
+    if decision.event_time.tzinfo is None:
+        raise InvalidRecord("Not a decision: the time of its event has no time zone.")
+    notification = UUID(decision.notification_id)
+    rows, routed = list[Row](), list[str]()
+    for channel in _decode_channels(decision.channels):
+        for target in channel.targets:
+            if target.outcome != StatusName.ROUTED:
+                rows.append(_target_row(place, notification, decision, channel, target))
+            elif channel.channel not in routed:
+                routed.append(channel.channel)
+    made = (
+        *place,
+        "decision",
+        UUID(decision.status_id),
+        notification,
+        None,
+        decision.again,
+        decision.event_time,
+        routed or None,
+        _told(decision),
+    )
+    rows.append(made + _values_of_decision(decision))
+    return rows
+
+
+def _target_row(
+    place: Row, notification: UUID, decision: StoredDecision, channel: _Channel, target: Target
+) -> Row:
+    status = target_status_id(target, cause=decision.cause)
+    made = (*place, "target", UUID(status), notification, UUID(target.delivery_id))
+    return made + _NONE_OF_A_DECISION + _values_of_target(decision, channel, target)
+
+
+def _told(decision: StoredDecision) -> str:
+    """The rules and channels, and what else only the decision says, as JSON."""
+    more = b',"truncated":true' if decision.truncated else b""
+    if decision.actor is not None:
+        more += b',"actor":%b' % encode(decision.actor)
+    if decision.link is not None:
+        more += b',"link":%b' % encode(decision.link)
+    told = b'{"rules":%b,"channels":%b%b}' % (bytes(decision.rules), bytes(decision.channels), more)
+    return told.decode()
 
 
 STATUSES: Final = Table(
     name="statuses",
     columns=_MADE_COLUMNS + _COPIED_COLUMNS,
-    row_of=_status_row,
+    rows_of=_status_rows,
     key="day, status_id",
 )
 
@@ -107,15 +197,13 @@ STATUSES: Final = Table(
 # Dead letters
 
 
-def _dead_letter_row(record: ConsumerRecord) -> Row:
+def _dead_letter_rows(record: ConsumerRecord) -> Sequence[Row]:
     try:
         letter, own_headers = read_dead_letter(record.headers)
     except msgspec.ValidationError as error:
         raise InvalidRecord("Not a dead letter: its headers describe none.") from error
     if letter.at.tzinfo is None:
         raise InvalidRecord("Not a dead letter: its time has no time zone.")
-    if b"\x00" in b"".join([value for _, value in record.headers]):
-        letter = _without_nul(letter)
     when = stored_at(record)
     made = (
         when.date(),
@@ -129,7 +217,8 @@ def _dead_letter_row(record: ConsumerRecord) -> Row:
             [(name, base64.b64encode(value).decode()) for name, value in own_headers]
         ).decode(),
     )
-    return made + msgspec.structs.astuple(letter)
+    row = made + msgspec.structs.astuple(letter)
+    return [_without_nul(row) if b"\x00" in b"".join([value for _, value in record.headers]) else row]
 
 
 DEAD_LETTERS: Final = Table(
@@ -138,16 +227,11 @@ DEAD_LETTERS: Final = Table(
         "day", "stored_at", "kafka_topic", "kafka_partition", "kafka_offset", "key", "value", "headers",
         *DeadLetter.__struct_fields__,
     ),
-    row_of=_dead_letter_row,
+    rows_of=_dead_letter_rows,
     key="day, kafka_topic, kafka_partition, kafka_offset",
 )  # fmt: skip
 
 
-def _without_nul(struct: _StructT) -> _StructT:
+def _without_nul(row: Row) -> Row:
     """The same without NUL in its texts: PostgreSQL's text cannot hold it, and a provider's words may."""
-    changed = {
-        name: value.replace("\x00", "")
-        for name in struct.__struct_fields__
-        if type(value := getattr(struct, name)) is str and "\x00" in value
-    }
-    return msgspec.structs.replace(struct, **changed)
+    return tuple(value.replace("\x00", "") if isinstance(value, str) else value for value in row)

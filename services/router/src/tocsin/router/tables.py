@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
+from tocsin.contracts.vocabulary import DeviceKind
 from tocsin.router.policy import ANY
 
 SCHEMA = "directory"
@@ -127,7 +128,8 @@ devices = Table(
     Column("recipient", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     Column("token", Text, nullable=False),
-    Column("platform", Text),
+    Column("kind", Text, nullable=False, server_default=text(f"'{DeviceKind.FCM}'")),
+    Column("app", Text),
     _created_at(),
     _updated_at(),
     ForeignKeyConstraint(["tenant", "recipient"], ["recipients.tenant", "recipients.id"], ondelete="CASCADE"),

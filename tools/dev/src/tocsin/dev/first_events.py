@@ -115,7 +115,7 @@ async def _wait_for(event: FirstEvent, *, api: Api, catcher: Api) -> ArrivedMess
                 caught = {message["channel"] for message in messages}
                 if caught == _in(timeline, "sent") == CHANNELS:
                     return ArrivedMessage(event=event, messages=messages, timeline=timeline)
-                if _in(timeline, "skipped") or await _unmatched(event, api):
+                if _in(timeline, "failed") or await _unmatched(event, api):
                     return None
                 await asyncio.sleep(0.1)
     except TimeoutError as exc:

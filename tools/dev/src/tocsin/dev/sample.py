@@ -71,9 +71,9 @@ RECIPIENTS: dict[str, dict[str, Any]] = {
 }
 
 DEVICES: dict[str, dict[str, dict[str, Any]]] = {
-    "anna": {"annas-phone": {"token": "local-token-anna-0001", "platform": "android"}},
-    "bernd": {"bernds-telefon": {"token": "local-token-bernd-0001", "platform": "android"}},
-    "clara": {"claras-telefon": {"token": "local-token-clara-0001", "platform": "ios"}},
+    "anna": {"annas-phone": {"token": "local-token-anna-0001"}},
+    "bernd": {"bernds-telefon": {"token": "local-token-bernd-0001"}},
+    "clara": {"claras-telefon": {"token": "local-token-clara-0001"}},
 }
 """recipient -> device -> what the push service knows of it."""
 

@@ -17,7 +17,7 @@ MESSAGE_OF = {
 TITLES = {
     "intent": "An intent, or the rest of a fan-out",
     "job": "One rendered delivery",
-    "status": "One thing that happened",
+    "status": "A decision, or one thing that happened",
     "directory": "An entity's state",
     "stop": "What must not go out any more",
 }

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 
 class RecordModel(BaseModel):
@@ -55,16 +55,42 @@ def annotation_of(record: Any) -> Any:
 
 def _annotation(kind: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return model_of(kind)
+        return _array_of(kind) if kind.__struct_config__.array_like else model_of(kind)
     if kind is msgspec.Raw:
         return Any
     arguments = get_args(kind)
     if not arguments or get_origin(kind) is Literal:
         return kind
+    if get_origin(kind) is Annotated:
+        return _open_string(*arguments)
     mapped = tuple(_annotation(argument) for argument in arguments)
     if isinstance(kind, types.UnionType) or get_origin(kind) is Union:
         return _union(arguments, mapped)
     return get_origin(kind)[mapped if len(mapped) > 1 else mapped[0]]
+
+
+def _open_string(kind: Any, meta: msgspec.Meta) -> Any:
+    """A string whose known values the schema lists; any other is valid."""
+    return Annotated[kind, Field(json_schema_extra=meta.extra_json_schema)]
+
+
+def _array_of(struct: type[msgspec.Struct]) -> Any:
+    """A struct that is an array on the wire. Items that a later version appends are ignored."""
+    fields, descriptions = msgspec.structs.fields(struct), _descriptions(struct)
+    items = tuple(
+        Annotated[_annotation(field.type), Field(title=field.name, description=descriptions.get(field.name))]
+        for field in fields
+    )
+
+    def reads_on(schema: dict[str, Any]) -> None:
+        del schema["maxItems"]
+        schema |= {"title": struct.__name__, "description": struct.__doc__}
+
+    return Annotated[
+        tuple.__class_getitem__(items),
+        BeforeValidator(lambda values: values[: len(items)]),
+        Field(json_schema_extra=reads_on),
+    ]
 
 
 def _union(structs: tuple[Any, ...], mapped: tuple[Any, ...]) -> Any:

@@ -9,7 +9,7 @@ from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.statuses import Status
+from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.stops import StopRecord
 from tocsin.specifications.models import annotation_of
 
@@ -18,7 +18,7 @@ RECORDS: dict[str, Any] = {
     "notification-request": NotificationRequest,
     "intent": IntentRecord,
     "job": Job,
-    "status": Status,
+    "status": StatusRecord,
     "directory": DirectoryRecord,
     "stop": StopRecord,
     "dead-letter": DeadLetter,

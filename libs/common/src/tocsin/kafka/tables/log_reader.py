@@ -34,7 +34,7 @@ class LogReader:
         self._topic = topic
         self._numbers = partitions
         self._start = dict(start) if start is not None else None
-        self._partitions: list[TopicPartition] = []
+        self.partitions: Sequence[TopicPartition] = []
         self._consumer: AIOKafkaConsumer | None = None
 
     async def open(self) -> None:
@@ -57,7 +57,7 @@ class LogReader:
 
     async def ends(self) -> dict[TopicPartition, int]:
         """The high watermarks now, also above open transactions."""
-        return await high_watermarks(self._open, self._partitions)
+        return await high_watermarks(self._open, self.partitions)
 
     def check_start(self, ends: Mapping[TopicPartition, int]) -> None:
         """OffsetMissing when a given start lies beyond its end: the log is not the one it was taken from."""
@@ -95,11 +95,11 @@ class LogReader:
         numbers = self._numbers
         if numbers is None:
             numbers = range(await wait_for_metadata(consumer, self._topic))
-        self._partitions = [TopicPartition(self._topic, number) for number in numbers]
-        consumer.assign([AioTopicPartition(*partition) for partition in self._partitions])
-        await self._take_position(self._partitions)
+        self.partitions = [TopicPartition(self._topic, number) for number in numbers]
+        consumer.assign([AioTopicPartition(*partition) for partition in self.partitions])
+        await self._take_position(self.partitions)
 
-    async def _take_position(self, partitions: list[TopicPartition]) -> None:
+    async def _take_position(self, partitions: Sequence[TopicPartition]) -> None:
         places = [AioTopicPartition(*partition) for partition in partitions]
         beginnings = await self._open.beginning_offsets(places) if places else {}
         for place in places:

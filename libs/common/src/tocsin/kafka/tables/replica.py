@@ -1,12 +1,13 @@
 """A compacted topic, kept in memory: read to its end, then followed."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 
 from tocsin.contracts.codec import UNREADABLE_ERRORS, describe_error
 from tocsin.kafka.errors import KafkaFault, ReplicaUnreadable
 from tocsin.kafka.lag import kind_and_lane
-from tocsin.kafka.records import ConsumerRecord
+from tocsin.kafka.records import ConsumerRecord, TopicPartition
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.tables.log_reader import LogReader, until_end
 from tocsin.observability import metrics
@@ -14,6 +15,9 @@ from tocsin.runtime.health import Health
 from tocsin.runtime.waiting import retry_until_available
 
 POLL_SECONDS = 0.2
+LOOK_SECONDS = 0.02
+"""Between two looks at a position that is waited for: reading returns at once for records, and not for what is no record
+(the marker of an aborted transaction)."""
 
 
 class Replica:
@@ -50,6 +54,7 @@ class Replica:
         self._shown = metrics.replica_caught_up.labels(health.service, kind)
         self._reader: LogReader | None = None
         self._unreadable: dict[bytes | None, str] = {}
+        self._moved = asyncio.Event()
 
     async def open(self) -> None:
         """Read the topic to its end; waits for brokers and topic with a visible reason."""
@@ -73,7 +78,24 @@ class Replica:
         while not stop.is_set():
             for records in await reader.read(seconds=POLL_SECONDS):
                 self._take(records)
+            self._moved.set()
             self._check_readable()
+
+    @property
+    def partitions(self) -> Sequence[TopicPartition]:
+        """The partitions that it holds; none before `open`."""
+        return [] if self._reader is None else self._reader.partitions
+
+    def has_passed(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Whether everything that was committed below these offsets has been applied."""
+        return self.caught_up.is_set() and self._reader is not None and not self._reader.behind(ends)
+
+    async def passed(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Return once it `has_passed` these offsets. It must be running."""
+        while not self.has_passed(ends):
+            self._moved.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), LOOK_SECONDS)
 
     async def close(self) -> None:
         """Disconnect."""

@@ -57,13 +57,13 @@ async def save_device(
         added = insert(devices).values(**key, **body.model_dump())
         row = (await db.execute(added.returning(devices))).mappings().one()
         response.status_code = 201
-    elif (old.token, old.platform) == (body.token, body.platform):
+    elif (old.token, old.kind, old.app) == (body.token, body.kind, body.app):
         return old
     else:
         change = update(devices).where(*_is(caller.tenant, recipient, device))
         change = change.values(**body.model_dump(), updated_at=func.now())
         row = (await db.execute(change.returning(devices))).mappings().one()
-        if old.token != body.token:
+        if (old.token, old.kind) != (body.token, body.kind):
             await raise_versions(db, caller.tenant, [recipient])
     log.info("device saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
     return RegisteredDevice(**row)

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, SkipValidation
 
 from tocsin.contracts.limits import RECIPIENTS_PER_REQUEST
+from tocsin.contracts.vocabulary import DeviceKind
 from tocsin.router.api.fields import (
     Attributes,
     Body,
+    DeviceKindWord,
     Email,
     Line,
     LocaleTag,
@@ -65,7 +67,12 @@ class DeviceWrite(Body):
     token: Annotated[
         Line, Field(min_length=1, max_length=4096, description="What the push service knows it by")
     ]
-    platform: Literal["android", "ios", "web"] | None = None
+    kind: DeviceKindWord = Field(
+        default=DeviceKind.FCM.value,
+        description="Which push service knows the token: `fcm` (also the token that Firebase's library gives an app on iOS "
+        "or in a browser), `apns`, `webpush`, or what a provider of your own serves",
+    )
+    app: Line | None = Field(default=None, description="Which of your apps this is, in your own words")
 
 
 class RegisteredDevice(BaseModel):
@@ -73,7 +80,8 @@ class RegisteredDevice(BaseModel):
 
     id: str
     token: str
-    platform: str | None
+    kind: str
+    app: str | None
     created_at: datetime
     updated_at: datetime
 

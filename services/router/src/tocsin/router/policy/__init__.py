@@ -1,10 +1,18 @@
 """Who gets what, and why: pure functions over what was looked up before. No I/O, no clock of their own, no content.
 
-Read `decide` first: a `DecisionInput` becomes `Deliver`, `Skip` or `Stop`, each with its `DecisionLog`.
+Read `decide` first: a `DecisionInput` becomes a `Verdict`, which has a `Deliver` or a `Withhold` for each channel.
 """
 
-from tocsin.router.policy.decide import DecisionInput, DecisionOutcome, Deliver, Skip, Stop, decide
-from tocsin.router.policy.decision_log import DecisionLog
+from tocsin.router.policy.decide import (
+    ChannelOutcome,
+    DecisionInput,
+    Deliver,
+    Verdict,
+    Withhold,
+    decide,
+)
+from tocsin.router.policy.decision_log import encode_fitting, looked_at
+from tocsin.router.policy.faults import status_for
 from tocsin.router.policy.locales import locale_candidates
 from tocsin.router.policy.preferences import ANY, Preference, effective_preference
 from tocsin.router.policy.recipients import UNKNOWN, StoredRecipient, actor_of, recipient_of
@@ -12,17 +20,19 @@ from tocsin.router.policy.recipients import UNKNOWN, StoredRecipient, actor_of, 
 __all__ = [
     "ANY",
     "UNKNOWN",
+    "ChannelOutcome",
     "DecisionInput",
-    "DecisionLog",
-    "DecisionOutcome",
     "Deliver",
     "Preference",
-    "Skip",
-    "Stop",
     "StoredRecipient",
+    "Verdict",
+    "Withhold",
     "actor_of",
     "decide",
     "effective_preference",
+    "encode_fitting",
     "locale_candidates",
+    "looked_at",
     "recipient_of",
+    "status_for",
 ]

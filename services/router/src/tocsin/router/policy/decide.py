@@ -1,25 +1,34 @@
 """One decision: a notification for one recipient against the rules, in the order of `Rule`.
 
 `decide` is pure: it looks at its argument and at nothing else. It has no content, either: it says which template to render and
-renders none. So it also answers "what if" over recorded intents. The last two rules, `render` and `size`, are known only
-to those who render and write; they add them to the decision log.
+renders none. So it also answers "what if" over recorded intents. The last two rules of a channel, `render` and `size`, are
+known only to those who render and write; they add them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.channels import CHANNELS, Destination
+from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
-from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule, StatusName
-from tocsin.router.policy.decision_log import DecisionLog
+from tocsin.contracts.limits import DECISION_TARGETS_BYTES
+from tocsin.contracts.statuses import RuleOutcome
+from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Outcome, Reason, Rule
+from tocsin.router.policy.decision_log import looked_at
+from tocsin.router.policy.faults import status_for
 from tocsin.router.policy.locales import locale_candidates, wanted_locale
-from tocsin.router.policy.preferences import effective_preference
+from tocsin.router.policy.preferences import PreferenceOutcome, effective_preference
 from tocsin.router.policy.recipients import MessageRecipient, StoredRecipient, recipient_of
+
+_TARGETS_THAT_FIT: Final = 25
+"""So many targets always fit into a decision, whatever the names of their devices."""
+_TARGET_BYTES: Final = 160
+"""What a target takes beside its address key, at most."""
 
 
 class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
@@ -36,28 +45,19 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     tenant: TenantRecord | None
     workflow: WorkflowRecord | None
     category: CategoryRecord | None
-    templates: Mapping[tuple[Channel, str], Mapping[str, TemplateRecord]]
+    templates: Mapping[tuple[str, str], Mapping[str, TemplateRecord]]
     """The workflow's published templates, by channel and name, then by locale."""
     decoded_data: Any = msgspec.UNSET
     """The intent's data, if it was decoded before; `msgspec.UNSET` if not."""
 
 
-class Stop(NamedTuple):
-    """The notification as a whole ends here."""
-
-    status: StatusName
-    rule: Rule
-    reason: Reason | None
-    log: DecisionLog
-
-
-class Skip(NamedTuple):
+class Withhold(NamedTuple):
     """One channel, or one delivery that is rechecked, on which nothing goes out."""
 
     ref: DeliveryRef
     rule: Rule
     reason: Reason
-    log: DecisionLog
+    rules: list[RuleOutcome]
     detail: str | None = None
     template: TemplateRecord | None = None
 
@@ -66,21 +66,32 @@ class Deliver(NamedTuple):
     """One channel on which the notification goes out: the same words to each address, if they render and their job fits."""
 
     ref: DeliveryRef
-    addresses: list[tuple[str, str]]
-    """(address key, address), at least one."""
+    destinations: list[Destination]
+    """At least one."""
     recipient: MessageRecipient
     template: TemplateRecord
     category: CategoryRecord
     expires_at: datetime
-    log: DecisionLog
+    rules: list[RuleOutcome]
 
 
-DecisionOutcome = Deliver | Skip | Stop
+ChannelOutcome = Deliver | Withhold
 
 
-def decide(question: DecisionInput) -> list[DecisionOutcome]:
-    """One `Stop` and nothing else; or a `Deliver` or `Skip` for each channel of each of the workflow's steps, in their order, and
-    only for one channel of one step where the intent is a recheck of one delivery."""
+class Verdict(NamedTuple):
+    """What was decided about a notification: how it ended as a whole, or what becomes of each of its channels."""
+
+    outcome: Outcome
+    rules: list[RuleOutcome]
+    """Those looked at for the notification as a whole; each channel has its own beside."""
+    channels: Sequence[ChannelOutcome] = ()
+    """Those of each step, in the workflow's order; none unless the outcome is `decided`."""
+    rule: Rule | None = None
+    reason: Reason | None = None
+
+
+def decide(question: DecisionInput) -> Verdict:
+    """What becomes of the notification; only of one delivery of it, where the intent is the recheck of one."""
     intent, stored, category = question.intent, question.stored, question.category
     expires_at = _expires_at(
         asked=intent.expires_at,
@@ -88,87 +99,87 @@ def decide(question: DecisionInput) -> list[DecisionOutcome]:
         category_ttl=category.ttl_seconds if category else None,
         lane=intent.lane,
     )
-    log = DecisionLog()
     if question.now >= expires_at:
-        log = log.and_then(Rule.EXPIRY, "expired", {"expires_at": expires_at})
-        return [Stop(StatusName.EXPIRED, Rule.EXPIRY, None, log)]
-    log = log.and_then(Rule.EXPIRY, "alive", {"expires_at": expires_at})
-    log = log.and_then(Rule.DUPLICATE, question.claim)
+        expired = looked_at(Rule.EXPIRY, "expired", {"expires_at": expires_at})
+        return Verdict(Outcome.EXPIRED, [expired], rule=Rule.EXPIRY)
+    rules = [
+        looked_at(Rule.EXPIRY, "alive", {"expires_at": expires_at}),
+        looked_at(Rule.DUPLICATE, question.claim),
+    ]
 
     recipient = recipient_of(intent.recipient, stored, intent.private.inline)
     seen = {"known": stored.known, "inline": intent.private.inline is not None, "version": stored.version}
     if recipient is None:
-        log = log.and_then(Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, seen)
-        return [Stop(StatusName.SKIPPED, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, log)]
-    log = log.and_then(Rule.RECIPIENT, "found", seen)
+        return _ended(rules, Rule.RECIPIENT, Reason.RECIPIENT_UNKNOWN, seen)
+    rules.append(looked_at(Rule.RECIPIENT, "found", seen))
 
     tenant, workflow = question.tenant, question.workflow
     if tenant is None or workflow is None:
         # The workflow is what names the category: without it there is none to look at.
         gone = Reason.TENANT_UNKNOWN if tenant is None else Reason.WORKFLOW_UNKNOWN
-        log = log.and_then(Rule.CATEGORY, gone, {"workflow": intent.workflow})
-        return [Stop(StatusName.SKIPPED, Rule.CATEGORY, gone, log)]
+        return _ended(rules, Rule.CATEGORY, gone, {"workflow": intent.workflow})
+    if category is None:
+        return _ended(rules, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": workflow.category})
+    rules.append(looked_at(Rule.CATEGORY, category.default, {"category": category.key}))
 
-    if intent.delivery is not None:
-        return [
-            _decide_again(
-                question, intent.delivery, recipient, expires_at, log, tenant=tenant, workflow=workflow
-            )
-        ]
-    return [
+    channels: list[ChannelOutcome] = [
         _decide_channel(
-            question,
-            ref,
-            recipient,
-            expires_at,
-            log,
-            template_name=step.template,
-            tenant=tenant,
-            workflow=workflow,
+            question, ref, recipient, expires_at, template_name=name, tenant=tenant, category=category
         )
-        for step in workflow.steps
-        for ref in _whole_channels(step)
+        if name is not None
+        else _step_gone(ref)
+        for ref, name in _channels_to_decide(workflow, intent.delivery)
     ]
+    if not _targets_fit(channels):
+        return _ended(rules, Rule.SIZE, Reason.TOO_LARGE, {"targets": "more than 64 KiB"})
+    return Verdict(Outcome.DECIDED, rules, channels)
+
+
+def _ended(rules: list[RuleOutcome], rule: Rule, reason: Reason, seen: dict[str, Any]) -> Verdict:
+    """The notification as a whole ends by this rule."""
+    rules.append(looked_at(rule, reason, seen))
+    return Verdict(Outcome(status_for(reason)), rules, rule=rule, reason=reason)
+
+
+class _StepChannel(NamedTuple):
+    """One channel of one step."""
+
+    ref: DeliveryRef
+    template: str | None
+    """The name of its templates; None where the workflow as published has no such step any more, or not on this channel."""
+
+
+def _channels_to_decide(workflow: WorkflowRecord, delivery: DeliveryRef | None) -> list[_StepChannel]:
+    """Those of each step, in their order; only the one of `delivery`, if it is decided again."""
+    if delivery is None:
+        return [each for step in workflow.steps for each in _whole_channels(step)]
+    for step in workflow.steps:
+        if step.name == delivery.step and delivery.channel in step.channels:
+            return [_StepChannel(delivery, step.template)]
+    return [_StepChannel(delivery, None)]
 
 
 @lru_cache(maxsize=4096)
-def _whole_channels(step: Step) -> tuple[DeliveryRef, ...]:
+def _whole_channels(step: Step) -> tuple[_StepChannel, ...]:
     """How the channels of a step are named before their addresses are known. A channel with several addresses has no address
     key yet."""
+    specs = [(channel, CHANNELS.get(channel)) for channel in step.channels]
     return tuple(
-        DeliveryRef(
-            channel=channel, step=step.name, address_key=CHANNELS[channel].address.key_without_address
+        _StepChannel(
+            DeliveryRef(
+                channel=channel,
+                step=step.name,
+                address_key=spec.address.key_without_address if spec else "",
+            ),
+            step.template,
         )
-        for channel in step.channels
+        for channel, spec in specs
     )
 
 
-def _decide_again(
-    question: DecisionInput,
-    ref: DeliveryRef,
-    recipient: MessageRecipient,
-    expires_at: datetime,
-    log: DecisionLog,
-    *,
-    tenant: TenantRecord,
-    workflow: WorkflowRecord,
-) -> Deliver | Skip:
-    """One delivery, by what its step says in the workflow as it is published now."""
-    step = next((step for step in workflow.steps if step.name == ref.step), None)
-    if step is None or ref.channel not in step.channels:
-        log = log.and_then(Rule.STEP, Reason.STEP_GONE, {"step": ref.step, "revision": workflow.revision})
-        return Skip(ref, Rule.STEP, Reason.STEP_GONE, log)
-    log = log.and_then(Rule.STEP, "found", {"step": ref.step})
-    return _decide_channel(
-        question,
-        ref,
-        recipient,
-        expires_at,
-        log,
-        template_name=step.template,
-        tenant=tenant,
-        workflow=workflow,
-    )
+def _step_gone(ref: DeliveryRef) -> Withhold:
+    rules = [looked_at(Rule.STEP, Reason.STEP_GONE, {"step": ref.step})]
+    return Withhold(ref, Rule.STEP, Reason.STEP_GONE, rules)
 
 
 def _decide_channel(
@@ -176,16 +187,20 @@ def _decide_channel(
     ref: DeliveryRef,
     recipient: MessageRecipient,
     expires_at: datetime,
-    log: DecisionLog,
     *,
     template_name: str,
     tenant: TenantRecord,
-    workflow: WorkflowRecord,
-) -> Deliver | Skip:
-    category = question.category
-    if category is None:
-        log = log.and_then(Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": workflow.category})
-        return Skip(ref, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, log)
+    category: CategoryRecord,
+) -> ChannelOutcome:
+    rules: list[RuleOutcome] = []
+
+    def withhold(rule: Rule, reason: Reason, seen: dict[str, Any] | None = None) -> Withhold:
+        rules.append(looked_at(rule, reason, seen))
+        return Withhold(ref, rule, reason, rules)
+
+    spec = CHANNELS.get(ref.channel)
+    if spec is None:  # a newer release may have published it
+        return withhold(Rule.CHANNEL, Reason.CHANNEL_UNKNOWN)
     preference = effective_preference(
         question.stored.preferences,
         channel=ref.channel,
@@ -193,32 +208,30 @@ def _decide_channel(
         category_default=category.default,
         workflow=question.intent.workflow,
     )
-    log = log.and_then(Rule.CATEGORY, category.default, {"category": category.key})
-    switch = preference.preference
-    if switch is not None:
-        seen = {"decided_by": switch.scope, "source": switch.source, "changed_at": switch.changed_at}
-        log = log.and_then(Rule.PREFERENCE, "on" if switch.enabled else "off", seen)
-    else:
-        log = log.and_then(Rule.PREFERENCE, "not asked" if category.default == "required" else "none")
     if preference.reason is not None:
-        return Skip(ref, preference.rule, preference.reason, log)
+        return withhold(preference.rule, preference.reason, preference.seen)
+    rules.append(_preference_rule(preference, category))
 
-    addresses = CHANNELS[ref.channel].address.addresses(recipient)
+    destinations = spec.address.destinations(recipient)
     if question.intent.delivery is not None:
-        addresses = [(key, address) for key, address in addresses if key == ref.address_key]
-    if not addresses:
-        log = log.and_then(Rule.ADDRESS, Reason.ADDRESS_MISSING, {"found": 0})
-        return Skip(ref, Rule.ADDRESS, Reason.ADDRESS_MISSING, log)
-    log = log.and_then(Rule.ADDRESS, "present", {"found": len(addresses)})
+        destinations = [each for each in destinations if each.address_key == ref.address_key]
+    if not destinations:
+        return withhold(Rule.ADDRESS, Reason.ADDRESS_MISSING)
+    rules.append(looked_at(Rule.ADDRESS, "present", {"found": len(destinations)}))
+
+    if spec.has_sender:
+        own = ref.channel in tenant.senders
+        if not own and spec.needs_sender:
+            return withhold(Rule.SENDER, Reason.SENDER_MISSING)
+        rules.append(looked_at(Rule.SENDER, "tenant's" if own else "provider's"))
 
     by_locale = question.templates.get((ref.channel, template_name), {})
     locales = locale_candidates(recipient.locale, tenant.default_locale)
     locale = next((locale for locale in locales if locale in by_locale), None)
     if locale is None:
-        log = log.and_then(
+        return withhold(
             Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"name": template_name, "tried": " ".join(locales)[:100]}
         )
-        return Skip(ref, Rule.TEMPLATE, Reason.TEMPLATE_MISSING, log)
     template = by_locale[locale]
     seen = {
         "name": template_name,
@@ -226,8 +239,28 @@ def _decide_channel(
         "revision": template.revision,
         "wanted": wanted_locale(recipient.locale),
     }
-    log = log.and_then(Rule.TEMPLATE, "found", seen)
-    return Deliver(ref, addresses, recipient, template, category, expires_at, log)
+    rules.append(looked_at(Rule.TEMPLATE, "found", seen))
+    return Deliver(ref, destinations, recipient, template, category, expires_at, rules)
+
+
+def _preference_rule(preference: PreferenceOutcome, category: CategoryRecord) -> RuleOutcome:
+    """What the preferences said of a message that may go out."""
+    if preference.rule is Rule.PREFERENCE:
+        return looked_at(Rule.PREFERENCE, "on", preference.seen)
+    return looked_at(Rule.PREFERENCE, "not asked" if category.default == "required" else "none")
+
+
+def _targets_fit(channels: Iterable[ChannelOutcome]) -> bool:
+    """Whether the targets fit into the decision, which is the only place that tells of them all."""
+    keys = [
+        each.address_key
+        for channel in channels
+        if isinstance(channel, Deliver)
+        for each in channel.destinations
+    ]
+    if len(keys) <= _TARGETS_THAT_FIT:
+        return True
+    return len(keys) * _TARGET_BYTES + len(encode(keys)) <= DECISION_TARGETS_BYTES
 
 
 def _expires_at(

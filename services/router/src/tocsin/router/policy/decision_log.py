@@ -1,55 +1,53 @@
-"""The decision record while it is being made: every rule looked at, in order."""
+"""The rules of a decision: how one is written down, and how all of them fit into their 4 KiB."""
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from tocsin.contracts.limits import DECISION_BYTES
+from tocsin.contracts.limits import DECISION_RULES_BYTES
 from tocsin.contracts.statuses import Decision, RuleOutcome
 from tocsin.contracts.vocabulary import Rule
 
-_ALWAYS_FITS: Final = 100
-"""A record with every rule in it fits as long as each of its texts, at most three to a rule and four to one, is ASCII of this length."""
+_encode = msgspec.json.Encoder().encode
 
 
-class DecisionLog:
-    """A list that only grows. `and_then` makes a new log and leaves this one as it is, so that each channel goes on from
-    what was looked at before all of them.
-
-    `measure`: a text in it may make the record larger than 4 KiB, so `decision()` must look.
-    """
-
-    __slots__ = ("_measure", "_rules")
-
-    def __init__(self, rules: tuple[RuleOutcome, ...] = (), *, measure: bool = False) -> None:
-        self._rules = rules
-        self._measure = measure
-
-    def and_then(self, rule: Rule, outcome: str, seen: dict[str, Any] | None = None) -> "DecisionLog":
-        """This log and one rule more. `seen` are ids, counts, codes and times: no address, no body."""
-        measure = self._measure
-        if seen is None:
-            return DecisionLog((*self._rules, _without_input(rule, outcome)), measure=measure)
-        # Encoding each record only to measure it would cost more than making it. So it is measured only when one of
-        # its texts is long, or may take more bytes than characters.
-        for value in seen.values():
-            if type(value) is str and (len(value) > _ALWAYS_FITS or not value.isascii()):
-                measure = True
-        return DecisionLog(
-            (*self._rules, RuleOutcome(rule=rule, outcome=outcome, input=seen)), measure=measure
-        )
-
-    def decision(self) -> Decision:
-        """The record. If it would be larger than 4 KiB, it holds the rules without their inputs."""
-        decision = Decision(rules=list(self._rules))
-        if not self._measure or len(msgspec.json.encode(decision)) <= DECISION_BYTES:
-            return decision
-        bare = [RuleOutcome(rule=looked_at.rule, outcome=looked_at.outcome) for looked_at in self._rules]
-        return Decision(rules=bare, truncated=True)
+def looked_at(rule: Rule, outcome: str, seen: dict[str, Any] | None = None) -> RuleOutcome:
+    """One rule, and what followed from it. `seen` are ids, counts, codes and times: no address, no body."""
+    if seen is None:
+        return _without_input(rule, outcome)
+    return RuleOutcome(rule=rule, outcome=outcome, input=seen)
 
 
 @lru_cache(maxsize=256)
-def _without_input(rule: Rule, outcome: str) -> RuleOutcome:
-    """Made once: there are few of these, they cannot change, and half of a log consists of them."""
+def _without_input(rule: str, outcome: str) -> RuleOutcome:
+    """Made once: there are few of these, they cannot change, and half of a decision consists of them."""
     return RuleOutcome(rule=rule, outcome=outcome)
+
+
+def encode_fitting(decision: Decision) -> bytes:
+    """The record's bytes. Where its rules would take more than 4 KiB their inputs are cut, and if that is not enough, the
+    rules of the channels."""
+    encoded = _encode(decision)
+    # A small record has no room for rules that are too large, so that most are encoded once.
+    if len(encoded) <= DECISION_RULES_BYTES or _rules_fit(decision):
+        return encoded
+    decision.truncated = True
+    decision.rules = _bare(decision.rules)
+    for channel in decision.channels:
+        channel.rules = _bare(channel.rules)
+    if not _rules_fit(decision):
+        for channel in decision.channels:
+            channel.rules = []
+    return _encode(decision)
+
+
+def _rules_fit(decision: Decision) -> bool:
+    size = len(_encode(decision.rules))
+    for channel in decision.channels:
+        size += len(_encode(channel.rules))
+    return size <= DECISION_RULES_BYTES
+
+
+def _bare(rules: list[RuleOutcome]) -> list[RuleOutcome]:
+    return [_without_input(rule.rule, rule.outcome) for rule in rules]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tocsin.contracts.directory import CategoryDefault
 from tocsin.contracts.vocabulary import Reason, Rule
@@ -38,6 +38,14 @@ class PreferenceOutcome(NamedTuple):
     """Why not; None when enabled."""
     preference: Preference | None = None
     """The stored preference that decided; None when none did."""
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What a decision tells of it: what decided, and of a stored preference who set it, and when."""
+        if self.preference is None:
+            return {"decided_by": self.decided_by}
+        source, changed_at = self.preference.source, self.preference.changed_at
+        return {"decided_by": self.decided_by, "source": source, "changed_at": changed_at}
 
 
 _REQUIRED: Final = PreferenceOutcome(True, "required", Rule.CATEGORY, None)

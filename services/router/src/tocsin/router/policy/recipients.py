@@ -58,7 +58,7 @@ def recipient_of(
     """
     if inline is None:
         return _as_stored(recipient, stored) if stored.known else None
-    if not stored.known and not any(kind.addresses(inline) for kind in ADDRESS_KINDS):
+    if not stored.known and not any(kind.destinations(inline) for kind in ADDRESS_KINDS):
         return None
     return MessageRecipient(
         id=recipient,

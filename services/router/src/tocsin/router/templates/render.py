@@ -12,7 +12,6 @@ import msgspec
 from tocsin.contracts.channels import CHANNELS, Content
 from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.limits import RENDERED_PART_BYTES
-from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
 from tocsin.router.templates.check import TOO_DEEP, parse
 from tocsin.router.templates.filters import FILTER_FUNCTIONS, REMOVED_FILTERS, FilterRefused, bounded_range
@@ -263,7 +262,7 @@ def _expression(source: bytes, start: int, end: int) -> str:
     return source[before.start() if before else start : end].decode(errors="replace")[:100]
 
 
-def _content(channel: Channel, texts: dict[str, str]) -> Content:
+def _content(channel: str, texts: dict[str, str]) -> Content:
     spec = CHANNELS[channel]
     for name in spec.trimmed_parts:
         texts[name] = texts[name].strip()

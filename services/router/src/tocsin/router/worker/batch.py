@@ -9,12 +9,12 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.events import Event
 from tocsin.contracts.ids import event_key, recipient_key
 from tocsin.contracts.intents import Intent
-from tocsin.contracts.jobs import Job
-from tocsin.contracts.statuses import EventRef, status_of
+from tocsin.contracts.statuses import EventRef, RuleOutcome, decision_of, status_of
 from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Channel, Lane, StatusName
+from tocsin.contracts.vocabulary import Channel, Lane, Outcome, StatusName
 from tocsin.kafka import ProducerRecord
 from tocsin.observability import metrics
+from tocsin.router.policy import encode_fitting
 from tocsin.router.worker.budgets import FanOutBudget, LoopSlice
 from tocsin.router.worker.directory import PublishedDirectory
 
@@ -57,7 +57,7 @@ class BatchCounts:
     processed: Counter[str] = field(default_factory=Counter)
     claims: Counter[str] = field(default_factory=Counter)
     decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By status and the rule that decided; by an empty rule where none held anything up."""
+    """By outcome and the rule that decided; by an empty rule where none held anything up."""
 
     def publish(self, lane: Lane) -> None:
         """Add them to the metrics."""
@@ -85,22 +85,26 @@ class BatchContext:
     loop_slice: LoopSlice = field(default_factory=LoopSlice)
     counts: BatchCounts = field(default_factory=BatchCounts)
 
-    def status_record(
-        self,
-        status: StatusName,
-        about: EventRef | Intent | Job,
-        *,
-        cause: str,
-        at: datetime | None = None,
-        **fields: Any,
+    def count(self, outcome: str, rule: str | None) -> None:
+        """A delivery, or a notification as a whole, came to this by this rule."""
+        self.counts.decisions[outcome, rule or ""] += 1
+
+    def decision_record(
+        self, intent: Intent, outcome: Outcome, *, cause: str, rules: list[RuleOutcome], **fields: Any
     ) -> ProducerRecord:
-        """A record of `status.<lane>`: what `status_of` builds, at the batch's own time unless `at` says another."""
+        """A record of `status.<lane>`: what `decision_of` builds, at the batch's own time."""
+        decision = decision_of(
+            intent, outcome, lane=self.lane, cause=cause, at=self.now, rules=rules, **fields
+        )
+        key = recipient_key(intent.tenant, intent.recipient)
+        return ProducerRecord(self.topics.status, key, encode_fitting(decision))
+
+    def event_record(
+        self, status: StatusName, about: EventRef, *, cause: str, at: datetime | None = None, **fields: Any
+    ) -> ProducerRecord:
+        """A record of `status.<lane>` about an event as a whole, at the batch's own time unless `at` says another."""
         record = status_of(status, about, lane=self.lane, cause=cause, at=at or self.now, **fields)
-        if isinstance(about, EventRef):
-            key = event_key(about.tenant, about.event_id)
-        else:
-            key = recipient_key(about.tenant, about.recipient)
-        return ProducerRecord(self.topics.status, key, encode(record))
+        return ProducerRecord(self.topics.status, event_key(about.tenant, about.event_id), encode(record))
 
 
 def event_ref(event: Event, *, origin: str) -> EventRef:

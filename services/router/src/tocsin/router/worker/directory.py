@@ -18,7 +18,6 @@ from tocsin.contracts.directory import (
     TenantRecord,
     WorkflowRecord,
 )
-from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import ConsumerRecord
 from tocsin.observability import get_logger, metrics
 from tocsin.router.templates import Renderer
@@ -27,7 +26,7 @@ log = get_logger(__name__)
 
 _TELLS_NAMES: Final = frozenset({"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"})
 """Faults whose text repeats the names of properties, which are the producer's words."""
-NamedTemplates = Mapping[tuple[Channel, str], Mapping[str, TemplateRecord]]
+NamedTemplates = Mapping[tuple[str, str], Mapping[str, TemplateRecord]]
 """By channel and the template's name, then by locale."""
 _NO_TEMPLATES: Final[NamedTemplates] = MappingProxyType({})
 
@@ -92,7 +91,7 @@ class PublishedDirectory:
         self._categories: dict[tuple[str, str], CategoryRecord] = {}
         self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
         self._subscribers: dict[tuple[str, str], list[PublishedWorkflow]] = {}
-        self._templates: dict[tuple[str, str], dict[tuple[Channel, str], dict[str, TemplateRecord]]] = {}
+        self._templates: dict[tuple[str, str], dict[tuple[str, str], dict[str, TemplateRecord]]] = {}
 
     def tenant(self, tenant: str) -> TenantRecord | None:
         """The tenant; None when there is none."""

@@ -19,7 +19,7 @@ def begin_fan_out(plan: EventPlan, context: BatchContext, *, cause: str) -> Iter
     """`event_accepted`, then the intents for the recipients of each workflow."""
     with _fan_out_span(plan, context):
         about = event_ref(plan.event, origin=cause)
-        yield context.status_record(StatusName.EVENT_ACCEPTED, about, cause=cause, at=plan.event_time)
+        yield context.event_record(StatusName.EVENT_ACCEPTED, about, cause=cause, at=plan.event_time)
         for match in plan.matches:
             yield from _fan_out(plan, match, context, start=0, origin=cause, cause=cause)
 

@@ -86,14 +86,17 @@ def _device_gone(record: ConsumerRecord) -> Status | None:
     if record.value is None or _MARK not in record.value:
         return None
     try:
-        status: Status = decode_status(record.value)
+        status = decode_status(record.value)
     except UNREADABLE_ERRORS:
         return None
+    if not isinstance(status, Status):
+        return None
+    spec = CHANNELS.get(status.channel or "")
     gone = (
-        status.status is StatusName.FAILED
+        status.status == StatusName.FAILED
         and status.reason == Reason.DEVICE_GONE
-        and status.channel is not None
-        and CHANNELS[status.channel].address.gone is Reason.DEVICE_GONE
+        and spec is not None
+        and spec.address.gone is Reason.DEVICE_GONE
         and not status.test
     )
     return status if gone else None

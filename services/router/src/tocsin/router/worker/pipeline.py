@@ -137,9 +137,10 @@ class Router:
         with span("decide", intent.traceparent, lane=context.lane.value):
             intent.traceparent = current_traceparent()
             question = decision_input(pending, stored, context)
-            outcomes = decide(question)
-            results = await self._renderer.render(question, outcomes, context.loop_slice)
-            return await _collected(write(question, results, context, cause=record.ref), context.loop_slice)
+            verdict = decide(question)
+            channels = await self._renderer.render(question, verdict.channels, context.loop_slice)
+            written = write(question, verdict, channels, context, cause=record.ref)
+            return await _collected(written, context.loop_slice)
 
     def _stage_ended(self, stage: str, began: float, traced: Iterable[str | None] = ()) -> float:
         """A stage of the whole batch ended: its time into the metrics, and a span for each record that is `traced`."""

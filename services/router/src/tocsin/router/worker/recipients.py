@@ -10,7 +10,7 @@ from jmespath.exceptions import JMESPathError
 from tocsin.contracts.events import Event
 from tocsin.contracts.ids import valid_recipient
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
-from tocsin.contracts.recipients import InlineRecipient, valid_devices
+from tocsin.contracts.recipients import InlineRecipient, valid_device_kind, valid_devices
 from tocsin.router.worker.directory import PublishedWorkflow
 
 RecipientRef = str | InlineRecipient
@@ -75,9 +75,11 @@ def is_sound(recipient: RecipientRef) -> bool:
     devices = recipient.devices or []
     if not valid_devices([device.id for device in devices]):
         return False
+    if not all(valid_device_kind(device.kind) for device in devices):
+        return False
     texts = [recipient.email, recipient.phone, recipient.locale, recipient.time_zone]
     for device in devices:
-        texts += [device.id, device.token]
+        texts += [device.id, device.token, device.app]
     return valid_recipient(recipient.id) and all(
         text is None or (1 <= len(text) <= ADDRESS_CHARS and text.isprintable()) for text in texts
     )

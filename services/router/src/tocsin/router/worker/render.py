@@ -17,13 +17,12 @@ from tocsin.contracts.vocabulary import Channel, Reason, Rule
 from tocsin.observability import current_traceparent, metrics, record_span, recording
 from tocsin.router.policy import (
     UNKNOWN,
+    ChannelOutcome,
     DecisionInput,
-    DecisionLog,
-    DecisionOutcome,
     Deliver,
-    Skip,
-    Stop,
+    Withhold,
     actor_of,
+    looked_at,
 )
 from tocsin.router.templates import Renderer, RenderFault
 from tocsin.router.templates.metering import CPU_SECONDS
@@ -39,7 +38,6 @@ class Rendered(NamedTuple):
     deliver: Deliver
     content: Content
     unsubscribe_url: str | None
-    log: DecisionLog
 
 
 class DeliveryRenderer:
@@ -52,13 +50,13 @@ class DeliveryRenderer:
         self._seconds = {channel: metrics.render_seconds.labels(channel) for channel in Channel}
 
     async def render(
-        self, question: DecisionInput, outcomes: Sequence[DecisionOutcome], loop_slice: LoopSlice
-    ) -> list[Rendered | Skip | Stop]:
-        """The same outcomes, each `Deliver` rendered, or skipped if its template fails."""
-        results: list[Rendered | Skip | Stop] = []
+        self, question: DecisionInput, channels: Sequence[ChannelOutcome], loop_slice: LoopSlice
+    ) -> list[Rendered | Withhold]:
+        """The same channels, each `Deliver` rendered, or withheld if its template fails."""
+        results: list[Rendered | Withhold] = []
         variables: dict[str, Any] | None = None
         cpu_left = CPU_SECONDS
-        for outcome in outcomes:
+        for outcome in channels:
             if not isinstance(outcome, Deliver):
                 results.append(outcome)
                 continue
@@ -75,31 +73,32 @@ class DeliveryRenderer:
             content = self._renderer.render(template, variables, seconds=cpu_left)
             took = perf_counter() - began
             cpu_left -= thread_time() - cpu_began
-            channel = outcome.ref.channel
+            channel = CHANNELS[outcome.ref.channel].channel
             self._seconds[channel].observe(took)
             if recording(current_traceparent()):
                 record_span("render", current_traceparent(), seconds=took, channel=channel.value)
             if isinstance(content, RenderFault):
-                log = outcome.log.and_then(Rule.RENDER, Reason.TEMPLATE_FAILED, {"part": content.part})
+                failed, rules = Reason.TEMPLATE_FAILED, outcome.rules
+                rules.append(looked_at(Rule.RENDER, failed, {"part": content.part}))
                 detail = f"{content.part}: {content.detail}"[:300]
-                results.append(Skip(outcome.ref, Rule.RENDER, Reason.TEMPLATE_FAILED, log, detail, template))
+                results.append(Withhold(outcome.ref, Rule.RENDER, failed, rules, detail, template))
             else:
-                log = outcome.log.and_then(Rule.RENDER, "rendered")
-                results.append(Rendered(outcome, content, link, log))
+                outcome.rules.append(looked_at(Rule.RENDER, "rendered"))
+                results.append(Rendered(outcome, content, link))
         return results
 
     def _unsubscribe_url(self, intent: Intent, deliver: Deliver) -> str | None:
         """Where this recipient ends this category on this channel. None for what cannot be ended, and where nobody asks: on
         some channels every job carries the link, on the others only a template may print it."""
-        channel, category = deliver.ref.channel, deliver.category
+        spec, category = CHANNELS[deliver.ref.channel], deliver.category
         if self._public_url is None or category.default == "required":
             return None
-        if not CHANNELS[channel].has_unsubscribe_url and not any(
+        if not spec.has_unsubscribe_url and not any(
             "links" in source for source in deliver.template.parts.values()
         ):
             return None
         what = Unsubscription(
-            tenant=intent.tenant, recipient=intent.recipient, category=category.key, channel=channel
+            tenant=intent.tenant, recipient=intent.recipient, category=category.key, channel=spec.channel
         )
         return unsubscribe_url(self._public_url, self._tokens.sign(what))
 

@@ -1,21 +1,22 @@
-"""The last step of an intent: the jobs and statuses that follow from what was decided and rendered.
+"""The last step of an intent: the jobs that follow from what was decided and rendered, and the record of the decision.
 
-The size of a job is the last rule of a decision. Only here are the bytes known.
+The size of a job is the last rule of a channel. Only here are the bytes known.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Generator, Iterator, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
-from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.channels import CHANNELS, Destination
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import delivery_id, recipient_key
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.jobs import Job, JobPrivate
-from tocsin.contracts.vocabulary import Reason, Rule, StatusName
+from tocsin.contracts.statuses import ChannelDecision, Target
+from tocsin.contracts.vocabulary import Again, Outcome, Reason, Rule, StatusName
 from tocsin.kafka import ProducerRecord
-from tocsin.router.policy import DecisionInput, Skip, Stop
+from tocsin.router.policy import DecisionInput, Verdict, Withhold, looked_at, status_for
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.render import Rendered
 
@@ -24,73 +25,128 @@ _MARGIN: Final = 1024
 
 
 def write(
-    question: DecisionInput, results: Sequence[Rendered | Skip | Stop], context: BatchContext, *, cause: str
+    question: DecisionInput,
+    verdict: Verdict,
+    channels: Sequence[Rendered | Withhold],
+    context: BatchContext,
+    *,
+    cause: str,
 ) -> Iterator[ProducerRecord]:
-    """The records that follow from the record `cause`, in their order: `accepted`, unless the intent is a recheck; then
-    for each delivery its job and what became of it."""
+    """The records that follow from the record `cause`: the jobs, then the decision, which tells of each of them.
+
+    `channels` are the verdict's, rendered.
+    """
     intent = question.intent
-    category = question.category.key if question.category else None
-    if intent.delivery is None:
-        yield context.status_record(
-            StatusName.ACCEPTED, intent, cause=cause, at=intent.event_time, category=category
-        )
-    for result in results:
-        match result:
-            case Stop(status, rule, reason, log):
-                _count(context, status, rule)
-                yield context.status_record(
-                    status, intent, cause=cause, category=category, rule=rule, reason=reason, decision=log.decision(),
-                    **(_delivery_fields(intent, intent.delivery) if intent.delivery else {}),
-                )  # fmt: skip
-            case Skip(ref, rule, reason, log, detail, template):
-                _count(context, StatusName.SKIPPED, rule)
-                yield context.status_record(
-                    StatusName.SKIPPED, intent, cause=cause, category=category, rule=rule, reason=reason, detail=detail,
-                    locale=template.locale if template else None, template=template.name if template else None,
-                    template_version=template.revision if template else None,
-                    decision=log.decision(), **_delivery_fields(intent, ref),
-                )  # fmt: skip
-            case Rendered():
-                for address_key, address in result.deliver.addresses:
-                    job = _job(question, result, address_key, address, context, cause=cause)
-                    yield from _write_job(job, result, context, cause=cause)
-
-
-def _write_job(
-    job: Job, rendered: Rendered, context: BatchContext, *, cause: str
-) -> Iterator[ProducerRecord]:
-    """The job and `routed`; only `failed` if the job is too large for its topic."""
-    outgoing = ProducerRecord(
-        context.topics.jobs[job.channel], recipient_key(job.tenant, job.recipient), encode(job)
+    decided: list[ChannelDecision] = []
+    for channel in channels:
+        if isinstance(channel, Withhold):
+            decided.append(_withheld(intent, channel, context))
+        else:
+            decided.append((yield from _write_jobs(question, channel, context, cause=cause)))
+    if verdict.outcome is not Outcome.DECIDED:
+        context.count(verdict.outcome, verdict.rule)
+        decided += _ended(intent, verdict)
+    yield context.decision_record(
+        intent,
+        verdict.outcome,
+        cause=cause,
+        rules=verdict.rules,
+        category=question.category.key if question.category else None,
+        rule=verdict.rule,
+        reason=verdict.reason,
+        again=Again.RECHECK if intent.delivery else None,
+        channels=decided,
     )
-    size, largest = outgoing.size, context.topics.job_bytes[job.channel] - _MARGIN
-    if size > largest:
-        _count(context, StatusName.FAILED, Rule.SIZE)
-        log = rendered.log.and_then(Rule.SIZE, Reason.TOO_LARGE, {"bytes": size, "largest": largest})
-        yield context.status_record(
-            StatusName.FAILED, job, cause=cause, rule=Rule.SIZE, reason=Reason.TOO_LARGE,
-            detail=f"The job would take {size} bytes; {largest} fit.", retryable=False, decision=log.decision(),
-        )  # fmt: skip
-        return
-    _count(context, StatusName.ROUTED, None)
-    log = rendered.log.and_then(Rule.SIZE, "fits", {"bytes": size})
-    yield outgoing
-    yield context.status_record(StatusName.ROUTED, job, cause=cause, decision=log.decision())
+
+
+def _withheld(intent: Intent, withhold: Withhold, context: BatchContext) -> ChannelDecision:
+    """A channel on which nothing goes out has one target, whatever the number of its addresses."""
+    ref, rule, reason, rules, detail, template = withhold
+    outcome = status_for(reason)
+    context.count(outcome, rule)
+    return ChannelDecision(
+        step=ref.step,
+        channel=ref.channel,
+        rules=rules,
+        locale=template.locale if template else None,
+        template=template.name if template else None,
+        template_version=template.revision if template else None,
+        detail=detail,
+        targets=[_target(intent, ref, outcome, rule, reason)],
+    )
+
+
+def _ended(intent: Intent, verdict: Verdict) -> Iterator[ChannelDecision]:
+    """Where the notification as a whole ends while one delivery of it is rechecked, that delivery ends."""
+    if intent.delivery is not None:
+        ref = intent.delivery
+        target = _target(intent, ref, StatusName(verdict.outcome), verdict.rule, verdict.reason)
+        yield ChannelDecision(step=ref.step, channel=ref.channel, rules=[], targets=[target])
+
+
+def _target(
+    intent: Intent, ref: DeliveryRef, outcome: StatusName, rule: Rule | None, reason: Reason | None
+) -> Target:
+    """The one target of a channel on which nothing goes out."""
+    delivery = delivery_id(
+        notification=intent.notification_id, channel=ref.channel, step=ref.step, address_key=ref.address_key
+    )
+    return Target(delivery, ref.address_key or None, None, outcome, rule, reason)
+
+
+def _write_jobs(
+    question: DecisionInput, rendered: Rendered, context: BatchContext, *, cause: str
+) -> Generator[ProducerRecord, None, ChannelDecision]:
+    """A job for each address, unless it is too large for its topic."""
+    deliver = rendered.deliver
+    channel = CHANNELS[deliver.ref.channel].channel
+    topic, fits = context.topics.jobs[channel], context.topics.job_bytes[channel] - _MARGIN
+    targets: list[Target] = []
+    largest = 0
+    for destination in deliver.destinations:
+        job = _job(question, rendered, destination, context, cause=cause)
+        outgoing = ProducerRecord(topic, recipient_key(job.tenant, job.recipient), encode(job))
+        largest = max(largest, outgoing.size)
+        if outgoing.size > fits:
+            context.count(StatusName.FAILED, Rule.SIZE)
+            targets.append(
+                Target(job.delivery_id, job.address_key, None, StatusName.FAILED, Rule.SIZE, Reason.TOO_LARGE)
+            )
+        else:
+            context.count(StatusName.ROUTED, None)
+            targets.append(Target(job.delivery_id, job.address_key, None, StatusName.ROUTED, None, None))
+            yield outgoing
+    detail = None
+    if largest > fits:
+        detail = f"A job would take {largest} bytes; {fits} fit."
+        deliver.rules.append(looked_at(Rule.SIZE, Reason.TOO_LARGE, {"bytes": largest, "largest": fits}))
+    else:
+        deliver.rules.append(looked_at(Rule.SIZE, "fits", {"bytes": largest}))
+    return ChannelDecision(
+        step=deliver.ref.step,
+        channel=channel,
+        rules=deliver.rules,
+        locale=deliver.template.locale,
+        template=deliver.template.name,
+        template_version=deliver.template.revision,
+        detail=detail,
+        targets=targets,
+    )
 
 
 def _job(
     question: DecisionInput,
     rendered: Rendered,
-    address_key: str,
-    address: str,
+    destination: Destination,
     context: BatchContext,
     *,
     cause: str,
 ) -> Job:
     """The delivery to one address."""
+    address_key, address, target = destination
     intent, tenant, deliver = question.intent, question.tenant, rendered.deliver
-    channel, step = deliver.ref.channel, deliver.ref.step
-    spec = CHANNELS[channel]
+    spec, step = CHANNELS[deliver.ref.channel], deliver.ref.step
+    channel = spec.channel
     # Of devices given inline a job carries only the one it is for: all of them in each job would be their number squared.
     private = intent.private
     inline = spec.address.narrowed(private.inline, address_key)
@@ -108,6 +164,7 @@ def _job(
         lane=context.lane,
         step=step,
         address_key=address_key,
+        target=target,
         private=JobPrivate(
             address=address,
             content=rendered.content,
@@ -128,22 +185,3 @@ def _job(
         cause=cause,
         traceparent=intent.traceparent,
     )
-
-
-def _delivery_fields(intent: Intent, ref: DeliveryRef) -> dict[str, Any]:
-    """The fields of a status that name one delivery."""
-    return {
-        "delivery_id": delivery_id(
-            notification=intent.notification_id,
-            channel=ref.channel,
-            step=ref.step,
-            address_key=ref.address_key,
-        ),
-        "channel": ref.channel,
-        "step": ref.step,
-        "address_key": ref.address_key or None,
-    }
-
-
-def _count(context: BatchContext, status: StatusName, rule: Rule | None) -> None:
-    context.counts.decisions[status, rule or ""] += 1

@@ -1,14 +1,13 @@
 """What follows from an event that is not decided at once: intents, statuses of the event as a whole, dead letters."""
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any
 
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import EventRef
-from tocsin.contracts.vocabulary import Reason, Rule, StatusName
+from tocsin.contracts.vocabulary import Outcome, Reason, Rule, StatusName
 from tocsin.kafka import ConsumerRecord, ProducerRecord
 from tocsin.observability import get_logger, metrics
-from tocsin.router.policy import DecisionLog
+from tocsin.router.policy import looked_at
 from tocsin.router.worker.batch import SERVICE, BatchContext, event_ref
 from tocsin.router.worker.dedupe import DuplicateEvent
 from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out
@@ -33,7 +32,7 @@ def write_event(
             elif not item.matches:
                 processed["unmatched"] += 1
                 about = event_ref(item.event, origin=record.ref)
-                yield context.status_record(StatusName.EVENT_UNMATCHED, about, cause=record.ref)
+                yield context.event_record(StatusName.EVENT_UNMATCHED, about, cause=record.ref)
             if item.matches:
                 processed["fanned_out"] += 1
                 yield from begin_fan_out(item, context, cause=record.ref)
@@ -53,22 +52,24 @@ def write_event(
 def _duplicate(
     record: ConsumerRecord, item: DuplicateEvent, context: BatchContext
 ) -> Iterator[ProducerRecord]:
-    """`duplicate` for each notification the event would have made; once for the event, where the budget is too small for all."""
+    """A decision for each notification the event would have made; `event_duplicate` where the budget is too small for all."""
     plan, cause, budget = item.plan, record.ref, context.fan_out
-    decision_log = DecisionLog().and_then(Rule.DUPLICATE, "duplicate", {"belongs_to": item.owner})
-    fields: dict[str, Any] = {"rule": Rule.DUPLICATE, "decision": decision_log.decision()}
     notifications = sum(len(match.recipients) for match in plan.matches)
     # A batch may always be answered with one record for each of its own: only what goes beyond that is charged.
     if notifications > 1 and not budget.fits(notifications):
         about = event_ref(plan.event, origin=cause)
-        yield context.status_record(StatusName.DUPLICATE, about, cause=cause, **fields)
+        detail = f"Its identity belongs to {item.owner}."
+        yield context.event_record(
+            StatusName.EVENT_DUPLICATE, about, cause=cause, rule=Rule.DUPLICATE, detail=detail
+        )
         return
+    rules = [looked_at(Rule.DUPLICATE, Outcome.DUPLICATE, {"belongs_to": item.owner})]
     for match in plan.matches:
         category = match.published.workflow.category
         for recipient in match.recipients:
             intent = intent_for(plan, match, recipient, origin=cause, cause=cause)
-            outgoing = context.status_record(
-                StatusName.DUPLICATE, intent, cause=cause, category=category, **fields
+            outgoing = context.decision_record(
+                intent, Outcome.DUPLICATE, cause=cause, rules=rules, category=category, rule=Rule.DUPLICATE
             )
             if notifications > 1:
                 budget.charge(len(outgoing.value or b""))
@@ -91,7 +92,7 @@ def _refuse(
             about = event_ref(first.event, origin=record.ref)
         else:
             about = EventRef(tenant=first.tenant, event_id=first.event_id, origin=record.ref)
-        yield context.status_record(
+        yield context.event_record(
             StatusName.EVENT_REFUSED, about, cause=record.ref, reason=first.reason, detail=detail, workflow=first.workflow
         )  # fmt: skip
 

@@ -8,13 +8,22 @@ branch_labels = None
 depends_on = None
 
 # The day is that of the broker's clock, so that a replay puts a record where it was. Within a day a status id stands once.
+#
+# `kind` says what a row is. `status`: a status, its columns are the record's fields. `decision`: what the router decided about a
+# notification; `status` holds its outcome, `routed` the channels on which something goes out, `decision` the rules and targets.
+# `target`: one delivery that a decision did not send, so that lists find it; its notification's decision tells as much.
 STATUSES = """
 CREATE TABLE statuses (
     day date NOT NULL,
     stored_at timestamptz NOT NULL,
     kafka_partition integer NOT NULL,
     kafka_offset bigint NOT NULL,
+    kind text NOT NULL,
     status_id uuid NOT NULL,
+    again text,
+    event_time timestamptz,
+    routed text[],
+    decision text,
     status text NOT NULL,
     final boolean NOT NULL,
     at timestamptz NOT NULL,
@@ -43,7 +52,6 @@ CREATE TABLE statuses (
     locale text,
     template text,
     template_version integer,
-    decision text,
     origin text NOT NULL,
     cause text NOT NULL,
     traceparent text,
@@ -51,15 +59,18 @@ CREATE TABLE statuses (
 ) PARTITION BY RANGE (day)
 """
 
+# The first decision about a notification: with it the notification was accepted.
+ACCEPTED = "kind = 'decision' AND again IS NULL AND status <> 'duplicate'"
+
 # One timeline; then lists: everything of a tenant or a recipient, newest first; what an event became, and all that is said of
 # it as a whole; and what is rare enough to be looked for: a list of failures must not read all that went well. An event's id
 # is the producer's, and longer than an index entry may be: its hash is looked up.
 INDEXES = (
     "CREATE INDEX ON statuses (notification_id) WHERE notification_id IS NOT NULL",
-    "CREATE INDEX ON statuses (tenant, stored_at) WHERE status = 'accepted'",
-    "CREATE INDEX ON statuses (tenant, recipient, stored_at) WHERE status = 'accepted'",
-    "CREATE INDEX ON statuses (tenant, hashtextextended(event_id, 0)) WHERE status = 'accepted' OR notification_id IS NULL",
-    "CREATE INDEX ON statuses (tenant, status, stored_at) WHERE status NOT IN ('accepted', 'routed', 'sent', 'event_accepted')",
+    f"CREATE INDEX ON statuses (tenant, stored_at) WHERE {ACCEPTED}",
+    f"CREATE INDEX ON statuses (tenant, recipient, stored_at) WHERE {ACCEPTED}",
+    f"CREATE INDEX ON statuses (tenant, hashtextextended(event_id, 0)) WHERE ({ACCEPTED}) OR notification_id IS NULL",
+    "CREATE INDEX ON statuses (tenant, status, stored_at) WHERE status NOT IN ('decided', 'sent', 'event_accepted')",
 )
 
 # The place names the record: a replay of the same record is the same row.
