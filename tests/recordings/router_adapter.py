@@ -13,6 +13,7 @@ from tocsin.kafka import Batch, ConsumerRecord
 from tocsin.router.policy import StoredRecipient
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
+from tocsin.router.worker.dedupe import Claim
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.render import DeliveryRenderer
@@ -23,11 +24,11 @@ class _Database:
     """Claims and recipients in dictionaries."""
 
     def __init__(self) -> None:
-        self.owners: dict[bytes, str] = {}
+        self.owners: dict[bytes, Claim] = {}
         self.stored: dict[tuple[str, str], StoredRecipient] = {}
 
-    async def claim(self, asked: Iterable[tuple[bytes, str]]) -> Mapping[bytes, str]:
-        return {key: self.owners.setdefault(key, record) for key, record in asked}
+    async def claim(self, asked: Iterable[tuple[bytes, Claim]]) -> Mapping[bytes, Claim]:
+        return {key: self.owners.setdefault(key, claim) for key, claim in asked}
 
     async def load(
         self, recipients: Collection[tuple[str, str]]

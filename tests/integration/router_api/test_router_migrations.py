@@ -43,7 +43,7 @@ async def test_nothing_is_left_to_apply(engine: AsyncEngine) -> None:
 
 async def test_claims_are_spread_over_their_partitions(directory: Directory) -> None:
     await directory.rows(
-        "INSERT INTO directory.claims (key, record) SELECT decode(md5(n::text), 'hex'), 'e/0/1' FROM generate_series(1, 1000) n"
+        "INSERT INTO directory.claims (key, record, data_hash) SELECT decode(md5(n::text), 'hex'), 'e/0/1', n FROM generate_series(1, 1000) n"
     )
     used = await directory.rows("SELECT DISTINCT tableoid FROM directory.claims")
     assert len(used) == CLAIM_PARTITIONS

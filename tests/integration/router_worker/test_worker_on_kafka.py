@@ -34,9 +34,9 @@ async def test_one_event_becomes_three_jobs_with_their_story(site, until):
     assert [target.outcome for target in await site.targets()] == ["routed"] * 3
     assert decision.cause == ref
     jobs = {channel: (await site.jobs(channel))[0] for channel in Channel}
-    assert jobs[Channel.EMAIL].address == "p0@example.test"
-    assert jobs[Channel.SMS].content.body == "Sms Ann"
-    assert jobs[Channel.PUSH].address == "p0-t"
+    assert jobs[Channel.EMAIL].private.address == "p0@example.test"
+    assert jobs[Channel.SMS].private.content.body == "Sms Ann"
+    assert jobs[Channel.PUSH].private.address == "p0-t"
     assert {job.delivery_id for job in jobs.values()} == {
         target.delivery_id for target in await site.targets()
     }

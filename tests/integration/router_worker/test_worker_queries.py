@@ -13,7 +13,7 @@ from tocsin.database import Database, DatabaseSettings
 from tocsin.router import tables
 from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.policy import Preference, StoredRecipient
-from tocsin.router.worker.dedupe import Claims
+from tocsin.router.worker.dedupe import Claim, Claims
 from tocsin.router.worker.load import RecipientLoader
 from tocsin.runtime import Health
 
@@ -39,19 +39,18 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 async def test_a_key_belongs_to_the_first_record(database):
     claims = Claims(database=database, window=60)
-    assert await claims.claim([(KEYS[0], "a"), (KEYS[0], "b"), (KEYS[1], "c")]) == {
-        KEYS[0]: "a",
-        KEYS[1]: "c",
-    }
-    assert await claims.claim([(KEYS[0], "d"), (KEYS[2], "d")]) == {KEYS[0]: "a", KEYS[2]: "d"}
-    assert await claims.claim([(KEYS[0], "a")]) == {KEYS[0]: "a"}
+    a, b, c, d = Claim("a", 2**63 - 1), Claim("b", 1), Claim("c", -(2**63)), Claim("d", 0)
+    assert await claims.claim([(KEYS[0], a), (KEYS[0], b), (KEYS[1], c)]) == {KEYS[0]: a, KEYS[1]: c}
+    assert await claims.claim([(KEYS[0], d), (KEYS[2], d)]) == {KEYS[0]: a, KEYS[2]: d}
+    assert await claims.claim([(KEYS[0], a)]) == {KEYS[0]: a}
     assert await claims.claim([]) == {}
 
 
 async def test_after_the_window_it_may_be_claimed_again_and_is_deleted(database):
-    await Claims(database=database, window=60).claim((key, "old") for key in KEYS)
+    await Claims(database=database, window=60).claim((key, Claim("old", 1)) for key in KEYS)
     later = Claims(database=database, window=0)
-    assert set((await later.claim((key, "new") for key in KEYS[:10])).values()) == {"new"}
+    new = Claim("new", 2)
+    assert set((await later.claim((key, new) for key in KEYS[:10])).values()) == {new}
     assert await Claims(database=database, window=60).delete_expired(at_most=100) == 0
     assert await later.delete_expired(at_most=30) == 30
     assert await later.delete_expired(at_most=30) == 20
@@ -61,7 +60,7 @@ async def test_many_at_once_agree_on_one_owner(database):
     claims = Claims(database=database, window=60)
     answers = await asyncio.gather(
         *(
-            claims.claim([(key, f"r{number}") for key in KEYS[:: 1 if number % 2 else -1]])
+            claims.claim([(key, Claim(f"r{number}", number)) for key in KEYS[:: 1 if number % 2 else -1]])
             for number in range(8)
         )
     )
@@ -75,15 +74,16 @@ async def test_a_claim_that_had_to_wait_finds_whoever_was_first(database):
         transaction = connection.transaction()
         await transaction.start()
         await connection.execute(
-            "INSERT INTO directory.claims (key, record, claimed_at) VALUES ($1, 'first', now())", KEYS[1]
+            "INSERT INTO directory.claims (key, record, data_hash) VALUES ($1, 'first', 1)", KEYS[1]
         )
-        claiming = asyncio.create_task(claims.claim((key, "second") for key in KEYS[:3]))
+        claiming = asyncio.create_task(claims.claim((key, Claim("second", 2)) for key in KEYS[:3]))
         async with database.driver() as looking:
             waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
             while not await looking.fetchval(waiting):
                 assert not claiming.done()
         await transaction.commit()
-    assert await claiming == {KEYS[0]: "second", KEYS[1]: "first", KEYS[2]: "second"}
+    second = Claim("second", 2)
+    assert await claiming == {KEYS[0]: second, KEYS[1]: Claim("first", 1), KEYS[2]: second}
 
 
 async def test_facts_of_all_in_one_query(database):

@@ -1,5 +1,7 @@
 """What of a CloudEvent is taken as it came, what is dropped, and what is refused, in words of ours."""
 
+from base64 import b64encode
+
 import msgspec
 import pytest
 
@@ -17,6 +19,14 @@ DEEP = b"[" * 200_000 + b"]" * 200_000
 def binary(value: bytes = b"{}", **more: str):
     attributes = {f"ce_{name}": text for name, text in KNOWN.items()} | more
     return read_kafka([(name, text.encode()) for name, text in attributes.items()], value)
+
+
+def http(body: bytes = b"{}", /, **more: str):
+    """`more`: values as they lie on the wire, in UTF-8, read as ASGI servers read them."""
+    headers = {f"ce-{name}": text for name, text in KNOWN.items()} | {
+        name.replace("_", "-"): text.encode().decode("latin-1") for name, text in more.items()
+    }
+    return read_http_binary(headers, body)
 
 
 def structured(data: bytes = b"{}", **more: object):
@@ -119,3 +129,161 @@ def test_an_identity_is_measured_in_bytes(read) -> None:
     assert read(**{name: "\u4e00" * 341}).id == "\u4e00" * 341
     with pytest.raises(EventInvalid, match="/id: Must be a string of at most 1,024 bytes"):
         read(**{name: "\u4e00" * 342})
+
+
+@pytest.mark.parametrize(
+    ("value", "subject"),
+    [
+        ('"a b"', "a b"),
+        (r'"say \"hi\" \\ 1"', 'say "hi" \\ 1'),
+        ('"a%20b"', "a b"),  # quotes first, then percent-encoding, once
+        ('"%22a%22"', '"a"'),
+        ("%2522", "%22"),
+        ('""', None),
+        ('a "b" c', 'a "b" c'),
+        ('"a" b', '"a" b'),
+        ('"a', '"a'),
+        ("100%", "100%"),
+        ("%zz", "%zz"),
+        ("a+b", "a+b"),
+        ("Zo%C3%AB", "Zoë"),
+        ("Zoë", "Zoë"),
+        ("%F0%9F%8E%89", "🎉"),
+    ],
+)  # fmt: skip
+def test_a_header_over_http_is_unquoted_and_then_percent_decoded(value: str, subject: str | None) -> None:
+    assert http(ce_subject=value).subject == subject
+
+
+@pytest.mark.parametrize("value", ["bern%FF", "%C0%A0", "%ED%A0%80", '"%ff"', "a%0Ab", "%00"])
+@pytest.mark.parametrize("name", ["id", "source", "type", "subject", "tenant", "time", "specversion"])
+def test_what_is_no_text_is_no_attribute_over_http(name: str, value: str) -> None:
+    with pytest.raises(EventInvalid) as refused:
+        http(**{f"ce_{name}": value})
+    assert [fault.pointer for fault in refused.value.faults] == [f"/{name}"]
+    assert "\ufffd" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["id", "source", "type", "subject", "tenant", "time", "specversion"])
+def test_what_is_no_text_is_no_attribute_on_kafka(name: str) -> None:
+    headers = {f"ce_{attribute}": text.encode() for attribute, text in KNOWN.items()}
+    headers |= {f"ce_{name}": b"bern\xff", "traceparent": b"\xff"}
+    with pytest.raises(EventInvalid) as refused:
+        read_kafka(headers.items(), b"{}")
+    assert [fault.pointer for fault in refused.value.faults] == [f"/{name}"]
+
+
+def test_bytes_of_latin_1_are_no_text() -> None:
+    headers = {f"ce-{name}": text for name, text in KNOWN.items()} | {"ce-subject": "Zo\xeb"}
+    with pytest.raises(EventInvalid, match="/subject: "):
+        read_http_binary(headers, b"{}")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/cloudevents+json",
+        "Application/CloudEvents+JSON",
+        "application/cloudevents+json; charset=UTF-8",
+        "application/cloudevents+json;charset=utf-8",
+        " application/cloudevents+json ",
+    ],
+)
+def test_a_media_type_knows_no_case_and_has_parameters(content_type: str) -> None:
+    envelope = msgspec.json.encode(KNOWN | {"data": {"n": 1}})
+    event = read_kafka([("Content-Type", content_type.encode())], envelope)
+    assert bytes(event.data) == b'{"n":1}'
+
+
+@pytest.mark.parametrize("content_type", ["Application/JSON", "application/json; charset=utf-8", "TEXT/JSON", "application/vnd.shop+JSON", ""])  # fmt: skip
+def test_data_are_json_by_any_spelling_of_it(content_type: str) -> None:
+    assert bytes(http(b'{"n":1}', content_type=content_type).data) == b'{"n":1}'
+    assert bytes(binary(b'{"n":1}', **{"content-type": content_type}).data) == b'{"n":1}'
+    assert bytes(structured(b'{"n":1}', datacontenttype=content_type).data) == b'{"n":1}'
+
+
+@pytest.mark.parametrize("content_type", ["application/cloudevents-batch+json", "application/cloudevents+avro", "application/cloudevents"])  # fmt: skip
+def test_a_record_in_another_format_is_refused_by_its_type(content_type: str) -> None:
+    headers = [(f"ce_{name}", text.encode()) for name, text in KNOWN.items()]
+    with pytest.raises(EventInvalid, match="A record holds one event") as refused:
+        read_kafka([*headers, ("content-type", content_type.encode())], b"[]")
+    assert [fault.reason for fault in refused.value.faults] == [Reason.NOT_A_CLOUDEVENT]
+
+
+def enveloped(**members: object):
+    return read_structured(msgspec.json.encode(KNOWN | members))
+
+
+@pytest.mark.parametrize(
+    ("members", "data"),
+    [
+        ({"data_base64": "eyJuIjoxfQ=="}, b'{"n":1}'),
+        ({"data_base64": "eyJuIjoxfQ==", "datacontenttype": "application/json"}, b'{"n":1}'),
+        ({"data_base64": "eyJuIjoxfQ==", "datacontenttype": "Application/Shop+JSON; a=b"}, b'{"n":1}'),
+        ({"data_base64": "eyJuIjoxfQ==", "data": None}, b'{"n":1}'),
+        ({"data_base64": None, "data": {"n": 1}}, b'{"n":1}'),
+        ({"data_base64": None}, b"null"),
+        ({"data_base64": ""}, b"null"),
+        ({"data_base64": "IHsgIm4iOjF9Cg=="}, b' { "n":1}\n'),
+    ],
+)
+def test_data_in_base64_are_decoded(members: dict[str, object], data: bytes) -> None:
+    assert bytes(enveloped(**members).data) == data
+
+
+@pytest.mark.parametrize(
+    ("members", "pointer"),
+    [
+        ({"data_base64": "eyJuIjoxfQ"}, "/data_base64"),
+        ({"data_base64": "eyJ uIjoxfQ=="}, "/data_base64"),
+        ({"data_base64": "-_-_"}, "/data_base64"),
+        ({"data_base64": "é"}, "/data_base64"),
+        ({"data_base64": 5}, "/data_base64"),
+        ({"data_base64": {"n": 1}}, "/data_base64"),
+        ({"data_base64": "aGVsbG8="}, "/data_base64"),  # hello
+        ({"data_base64": "/w=="}, "/data_base64"),
+        ({"data_base64": "eyJuIjoxfQ==", "data": {"n": 1}}, "/data_base64"),
+        ({"data_base64": "iVBORw==", "datacontenttype": "image/png"}, "/datacontenttype"),
+        ({"data_base64": "eyJuIjoxfQ==", "datacontenttype": "text/plain"}, "/datacontenttype"),
+    ],
+)
+def test_base64_that_is_none_or_holds_no_json_is_refused(members: dict[str, object], pointer: str) -> None:
+    with pytest.raises(EventInvalid) as refused:
+        enveloped(**members)
+    assert [(fault.reason, fault.pointer) for fault in refused.value.faults] == [
+        (Reason.DATA_INVALID, pointer)
+    ]
+
+
+def test_base64_that_nests_too_deep_or_is_no_utf_8_itself_is_refused() -> None:
+    for encoded in (b64encode(DEEP), b"\xff"):
+        envelope = msgspec.json.encode(KNOWN)[:-1] + b',"data_base64":"' + encoded + b'"}'
+        with pytest.raises(EventInvalid, match="/data_base64"):
+            read_structured(envelope)
+
+
+@pytest.mark.parametrize("read", [binary, http, structured])
+@pytest.mark.parametrize(
+    ("time", "taken"),
+    [
+        ("2026-01-31T12:00:00Z", True),
+        ("2026-01-31t12:00:00z", True),
+        ("2026-01-31T12:00:00.123456789+05:30", True),
+        ("2026-01-31T12:00:00-00:00", True),
+        ("2026-01-31T12:00:00", False),
+        ("2026-01-31 12:00:00Z", False),
+        ("2026-01-31T12:00:00+0530", False),
+        ("2026-01-31T12:00Z", False),
+        ("2026-02-30T12:00:00Z", False),
+        ("2026-01-31", False),
+        ("\u0662026-01-31T12:00:00Z", False),
+        ("1769860800", False),
+    ],
+)
+def test_a_time_names_its_offset(read, time: str, taken: bool) -> None:
+    name = "time" if read is structured else "ce_time"
+    if taken:
+        assert read(**{name: time}).time.tzinfo is not None
+        return
+    with pytest.raises(EventInvalid, match="/time: Must be an RFC 3339 time with its offset"):
+        read(**{name: time})

@@ -224,3 +224,39 @@ async def test_a_batch_that_kafka_did_not_take_names_its_ids(way_in: "WayIn") ->
     assert answer.status_code == 503
     assert answer.json()["event_ids"] == ["e1", "e2"]
     assert answer.headers["retry-after"] == "3"
+
+
+async def test_data_in_base64_are_stored_as_they_are(way_in: "WayIn") -> None:
+    encoded = {name: value for name, value in SHIPPED.items() if name != "data"}
+    answer = await structured(way_in, encoded | {"data_base64": "eyJvcmRlciI6IkExIn0="})
+    assert answer.status_code == 202
+    assert way_in.stored.value == b'{"order":"A1"}'
+
+
+async def test_a_batch_is_taken_by_any_spelling_of_its_type(way_in: "WayIn") -> None:
+    encoded = {name: value for name, value in SHIPPED.items() if name != "data"}
+    answer = await way_in.post(
+        "/v1/events",
+        [SHIPPED, encoded | {"id": "e2", "data_base64": "eyJvcmRlciI6IkExIn0="}, encoded | {"id": "e3", "data_base64": "x"}],
+        content_type="Application/CloudEvents-Batch+JSON; charset=utf-8",
+    )  # fmt: skip
+    assert answer.status_code == 207
+    assert [item["status"] for item in answer.json()["items"]] == [202, 202, 422]
+    assert answer.json()["items"][2]["problem"]["errors"][0]["pointer"] == "/data_base64"
+
+
+BINARY = {"ce_specversion": "1.0", "ce_id": "e1", "ce_source": "/shop", "ce_type": "com.shop.shipped"}
+
+
+async def test_a_quoted_subject_is_the_recipient_without_its_quotes(way_in: "WayIn") -> None:
+    answer = await way_in.post("/v1/events", {"order": "A1"}, ce_subject='"ann %C3%AB"', **BINARY)
+    assert answer.status_code == 202
+    assert way_in.headers["ce_subject"] == "ann ë"
+
+
+@pytest.mark.parametrize("attribute", ["subject", "time"])
+async def test_a_header_that_is_no_text_is_refused_by_its_name(way_in: "WayIn", attribute: str) -> None:
+    answer = await way_in.post("/v1/events", {"order": "A1"}, **BINARY, **{f"ce_{attribute}": "bern%FF"})
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{attribute}"]
+    assert way_in.publisher.records == []

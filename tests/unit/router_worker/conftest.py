@@ -29,6 +29,7 @@ from tocsin.kafka import Batch, ConsumerRecord, ProducerRecord, partition_for
 from tocsin.router.policy import StoredRecipient
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
+from tocsin.router.worker.dedupe import Claim
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.render import DeliveryRenderer
@@ -43,10 +44,10 @@ class Claims:
     """The claims table, without a window."""
 
     def __init__(self) -> None:
-        self.rows: dict[bytes, str] = {}
+        self.rows: dict[bytes, Claim] = {}
 
-    async def claim(self, asked: Iterable[tuple[bytes, str]]) -> Mapping[bytes, str]:
-        return {key: self.rows.setdefault(key, record) for key, record in asked}
+    async def claim(self, asked: Iterable[tuple[bytes, Claim]]) -> Mapping[bytes, Claim]:
+        return {key: self.rows.setdefault(key, claim) for key, claim in asked}
 
 
 class Recipients:

@@ -125,3 +125,12 @@ async def test_events_never_stop_the_lane(worker):
     topic = worker.topics.events(Lane.TRANSACTIONAL)
     written = await worker.route(*(worker.record(topic, b"k", b"[") for _ in range(30)))
     assert len(written.dead()) == 30
+
+
+async def test_an_id_that_is_no_text_names_no_event(worker):
+    """Another text in its place would be an event that nobody sent."""
+    headers = [("ce_specversion", b"1.0"), ("ce_id", b"e\xff"), ("ce_tenant", b"acme"), ("ce_source", b"s"), ("ce_type", b"t")]  # fmt: skip
+    poison = worker.record(worker.topics.events(Lane.TRANSACTIONAL), b"k", b"{}", headers)
+    written = await worker.route(poison)
+    assert [dead["tocsin_dead_reason"] for dead in written.dead()] == ["attribute_invalid"]
+    assert written.statuses() == []

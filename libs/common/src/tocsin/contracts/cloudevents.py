@@ -5,10 +5,12 @@ Extension attributes of our own: `tenant` and `test` (`true`).
 What is said of a refused event repeats nothing a producer typed: it goes into statuses and logs.
 """
 
+import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -21,6 +23,10 @@ from tocsin.contracts.vocabulary import Reason
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 JSON = "application/json"
+_ANY_STRUCTURED = "application/cloudevents"
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"').fullmatch
+_ESCAPED = re.compile(r"\\(.)")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII).fullmatch
 _TRUE = frozenset({"true", "1"})
 _NULL = msgspec.Raw(b"null")
 _JSON_RULE = f"UTF-8, nested at most {JSON_DEPTH} deep"
@@ -68,19 +74,26 @@ def read_kafka(
     """The event in a Kafka record, in either mode; raises `EventInvalid` with every fault found."""
     by_name = {name.lower(): content for name, content in headers}
     content_type = by_name.get("content-type", b"").decode(errors="replace")
-    if content_type.startswith(STRUCTURED):
-        return read_structured(
-            value or b"", default_tenant=default_tenant, traceparent=_text(by_name.get("traceparent"))
-        )
-    attributes = {name[3:]: _text(content) for name, content in by_name.items() if name.startswith("ce_")}
-    attributes["traceparent"] = _trace(attributes.get("traceparent"), _text(by_name.get("traceparent")))
+    traceparent = text_of(by_name.get("traceparent", b""))
+    if (media := media_type(content_type)).startswith(_ANY_STRUCTURED):
+        if media != STRUCTURED:
+            detail = f"A record holds one event: send content-type {STRUCTURED}, or binary mode."
+            raise EventInvalid([EventFault(Reason.NOT_A_CLOUDEVENT, "", detail)])
+        return read_structured(value or b"", default_tenant=default_tenant, traceparent=traceparent)
+    attributes: dict[str, object] = {
+        name[3:]: text_of(content) for name, content in by_name.items() if name.startswith("ce_")
+    }
+    attributes["traceparent"] = _trace(attributes.get("traceparent"), traceparent)
     return _binary(attributes, content_type, value or b"", default_tenant=default_tenant)
 
 
 def read_http_binary(headers: Mapping[str, str], body: bytes, *, default_tenant: str | None = None) -> Event:
-    """The event in an HTTP request in binary mode (`ce-` headers, percent-decoded); raises `EventInvalid`."""
-    attributes: dict[str, str | None] = {
-        name.lower()[3:]: unquote(content)
+    """The event in an HTTP request in binary mode; raises `EventInvalid`. `headers` are read as Latin-1, as ASGI servers do.
+
+    Of a `ce-` header's value double quotes are taken away first, then it is percent-decoded once.
+    """
+    attributes: dict[str, object] = {
+        name.lower()[3:]: text_of(unquote_to_bytes(_unquoted(content).encode("latin-1")))
         for name, content in headers.items()
         if name.lower().startswith("ce-")
     }
@@ -88,9 +101,7 @@ def read_http_binary(headers: Mapping[str, str], body: bytes, *, default_tenant:
     return _binary(attributes, headers.get("content-type", ""), body, default_tenant=default_tenant)
 
 
-def read_structured(
-    body: bytes, *, default_tenant: str | None = None, traceparent: str | None = None
-) -> Event:
+def read_structured(body: bytes, *, default_tenant: str | None = None, traceparent: object = None) -> Event:
     """The event in one JSON envelope; raises `EventInvalid`. The envelope's own `traceparent` wins over the argument."""
     try:
         envelope = _decode_structured(body)
@@ -99,30 +110,45 @@ def read_structured(
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         detail = f"The body must be a JSON object ({_JSON_RULE})."
         raise EventInvalid([EventFault(Reason.NOT_A_CLOUDEVENT, "", detail)]) from error
-    if envelope.data_base64 is not msgspec.UNSET:
-        raise EventInvalid(
-            [
-                EventFault(
-                    Reason.DATA_INVALID, "/data_base64", "Send JSON in `data`; binary data is not taken."
-                )
-            ]
-        )
     attributes = {
         name: getattr(envelope, name) for name in _Structured.__struct_fields__ if not name.startswith("data")
     }
     attributes["traceparent"] = _trace(envelope.traceparent, traceparent)
-    data = _NULL if envelope.data is msgspec.UNSET else envelope.data
+    content_type = envelope.datacontenttype or JSON
+    if not isinstance(content_type, str):
+        content_type = ""
+    return _event(
+        attributes, content_type, _structured_data(envelope, content_type), default_tenant=default_tenant
+    )
+
+
+def _structured_data(envelope: _Structured, content_type: str) -> msgspec.Raw:
+    """What `data` holds, or what `data_base64` stands for: JSON in both."""
+    data, encoded = envelope.data, envelope.data_base64
+    if encoded is not msgspec.UNSET and encoded != _NULL:
+        if data is not msgspec.UNSET and data != _NULL:
+            raise _data_invalid("/data_base64", "Send either `data` or `data_base64`.")
+        return _decoded_base64(encoded, content_type)
+    if data is msgspec.UNSET:
+        return _NULL
     try:
         bytes(data).decode()  # it was skipped over, not read
     except UnicodeDecodeError as error:
         raise _data_invalid() from error
-    content_type = envelope.datacontenttype or JSON
-    return _event(
-        attributes,
-        content_type if isinstance(content_type, str) else "",
-        data,
-        default_tenant=default_tenant,
-    )
+    return data
+
+
+def _decoded_base64(encoded: msgspec.Raw, content_type: str) -> msgspec.Raw:
+    """The bytes. What is no JSON by its own content type is not looked at: it is refused for that."""
+    try:
+        body = b64decode(_decode_json(encoded, type=str), validate=True)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        raise _data_invalid("/data_base64", "Must be a string in base64 (RFC 4648).") from error
+    if not body:
+        return _NULL
+    if _is_json(content_type):
+        _require_json(body, "/data_base64")
+    return msgspec.Raw(body)
 
 
 def _binary(
@@ -136,17 +162,23 @@ def _binary(
         )
         raise EventInvalid([fault])
     if body:
-        try:
-            _decode_json(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _data_invalid() from error
+        _require_json(body, "/data")
     return _event(
         attributes, content_type or JSON, msgspec.Raw(body) if body else _NULL, default_tenant=default_tenant
     )
 
 
-def _data_invalid() -> EventInvalid:
-    return EventInvalid([EventFault(Reason.DATA_INVALID, "/data", f"The data must be JSON ({_JSON_RULE}).")])
+def _require_json(body: bytes, pointer: str) -> None:
+    try:
+        _decode_json(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _data_invalid(pointer) from error
+
+
+def _data_invalid(
+    pointer: str = "/data", detail: str = f"The data must be JSON ({_JSON_RULE})."
+) -> EventInvalid:
+    return EventInvalid([EventFault(Reason.DATA_INVALID, pointer, detail)])
 
 
 def _event(
@@ -202,8 +234,23 @@ def write_kafka(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
     return headers, bytes(event.data)
 
 
-def _text(content: bytes | None) -> str | None:
-    return None if content is None else content.decode(errors="replace")
+def media_type(content_type: str) -> str:
+    """The type without its parameters, in small letters: media types know no case."""
+    return content_type.split(";", 1)[0].strip().lower()
+
+
+def text_of(content: bytes) -> str | bytes:
+    """The text; or the bytes as they are where they are no UTF-8, for no attribute may be that."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content
+
+
+def _unquoted(value: str) -> str:
+    """The value of a header without its double quotes and their escapes (RFC 9110, 5.6.4); another value as it is."""
+    quoted = _QUOTED(value)
+    return value if quoted is None else _ESCAPED.sub(r"\1", quoted[1])
 
 
 def _trace(*given: object) -> str | None:
@@ -215,7 +262,7 @@ def _trace(*given: object) -> str | None:
 
 
 def _is_json(content_type: str) -> bool:
-    media = content_type.split(";", 1)[0].strip().lower()
+    media = media_type(content_type)
     return media == JSON or media.endswith("+json") or media == "text/json"
 
 
@@ -262,14 +309,13 @@ def _time(value: object, faults: list[EventFault]) -> datetime | None:
     if value is None:
         return None
     try:
-        return msgspec.convert(value, datetime)
+        if isinstance(value, str) and _RFC_3339(value):
+            return msgspec.convert(value, datetime)
     except msgspec.ValidationError:
-        faults.append(
-            EventFault(
-                Reason.ATTRIBUTE_INVALID, "/time", "Must be an RFC 3339 time, such as 2026-01-31T12:00:00Z."
-            )
-        )
-        return None
+        pass  # it has the form, and is no date
+    detail = "Must be an RFC 3339 time with its offset, such as 2026-01-31T12:00:00Z."
+    faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/time", detail))
+    return None
 
 
 def _flag(value: object) -> bool:

@@ -150,7 +150,7 @@ class ClaimOutcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a status is what it is: the reason codes of `skipped`, `deferred`, `failed`, `event_refused` and dead letters."""
+    """Why a status is what it is: the reason codes of `duplicate`, `skipped`, `deferred`, `failed`, `event_refused` and dead letters."""
 
     # refused events and dead letters
     NOT_A_CLOUDEVENT = "not_a_cloudevent"
@@ -164,6 +164,7 @@ class Reason(StrEnum):
     RECIPIENTS_INVALID = "recipients_invalid"
     RECORD_UNREADABLE = "record_unreadable"
     # not sent, by decision
+    OTHER_DATA = "other_data"
     RECIPIENT_UNKNOWN = "recipient_unknown"
     STEP_GONE = "step_gone"
     CATEGORY_UNKNOWN = "category_unknown"

@@ -26,6 +26,7 @@ class CloudEventBody(BaseModel):
     data: Any = Field(
         default=None, description="JSON; for `tocsin.notification.requested.v1` a NotificationBody"
     )
+    data_base64: str | None = Field(default=None, description="JSON in base64, in the place of `data`")
     traceparent: str | None = Field(default=None, description="W3C trace context of whoever made the event")
 
 

@@ -12,7 +12,14 @@ from typing import Final
 import msgspec
 from fastapi import Request
 
-from tocsin.contracts.cloudevents import BATCH, STRUCTURED, EventInvalid, read_http_binary, read_structured
+from tocsin.contracts.cloudevents import (
+    BATCH,
+    STRUCTURED,
+    EventInvalid,
+    media_type,
+    read_http_binary,
+    read_structured,
+)
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event
 from tocsin.contracts.ids import INGEST_SOURCE
 from tocsin.contracts.limits import IDEMPOTENCY_KEY_CHARS
@@ -46,12 +53,10 @@ def parse_notification(request: Request, body: bytes, *, caller: Caller, clock: 
 
 def parse_event(headers: Mapping[str, str], body: bytes, *, caller: Caller) -> Event:
     """The one event of a request in structured or binary mode."""
-    media_type = media_type_of(headers)
-    if media_type == STRUCTURED:
+    media = media_type_of(headers)
+    if media == STRUCTURED:
         return parse_structured(body, caller=caller)
-    if media_type.startswith("application/cloudevents") or not any(
-        name.startswith("ce-") for name in headers
-    ):
+    if media.startswith("application/cloudevents") or not any(name.startswith("ce-") for name in headers):
         raise Problem(codes.UNSUPPORTED_MEDIA_TYPE, MODES)
     try:
         event = read_http_binary(headers, body, default_tenant=caller.tenant)
@@ -97,7 +102,7 @@ def readable_id(envelope: bytes) -> str | None:
 
 def media_type_of(headers: Mapping[str, str]) -> str:
     """The content type without its parameters."""
-    return headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    return media_type(headers.get("content-type", ""))
 
 
 def new_event_id(clock: Clock) -> str:

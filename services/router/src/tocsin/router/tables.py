@@ -228,6 +228,7 @@ claims = Table(
     metadata,
     Column("key", LargeBinary, primary_key=True),  # `contracts.ids.claim_key`, 16 bytes
     Column("record", Text, nullable=False),  # the claiming record: topic/partition/offset
+    Column("data_hash", BigInteger, nullable=False),  # 8 bytes of SHA-256 over the event's data
     Column("claimed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("ix_claims_claimed_at", "claimed_at"),
     postgresql_partition_by="HASH (key)",

@@ -68,5 +68,11 @@ def cloudevent() -> dict[str, Any]:
             },
             "traceparent": {"type": "string", "description": "W3C trace context."},
             "data": {},
+            "data_base64": {
+                "type": "string",
+                "contentEncoding": "base64",
+                "contentMediaType": "application/json",
+                "description": "In the place of `data`.",
+            },
         },
     }

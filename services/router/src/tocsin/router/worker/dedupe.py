@@ -4,8 +4,10 @@ One statement, committed before the Kafka transaction begins: a record that died
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Final, NamedTuple, Protocol
 
+from tocsin.contracts.events import Event
 from tocsin.contracts.ids import claim_key, recipient_key
 from tocsin.contracts.vocabulary import ClaimOutcome
 from tocsin.database import Database
@@ -16,11 +18,21 @@ from tocsin.router.worker.parse import EventPlan, ParsedRecord, PendingIntent
 from tocsin.router.worker.recipients import recipient_id
 
 
+class Claim(NamedTuple):
+    """Who claims an identity, and with what data."""
+
+    record: str
+    data_hash: int
+    """8 bytes of SHA-256 over the bytes of the event's data, as PostgreSQL's bigint holds them."""
+
+
 class DuplicateEvent(NamedTuple):
     """An event whose identity belongs to another record."""
 
     plan: EventPlan
     owner: str
+    other_data: bool
+    """Whether the event's data differ from those of the record that the identity belongs to."""
 
 
 BatchItem = ParsedRecord | DuplicateEvent
@@ -30,8 +42,8 @@ BatchItem = ParsedRecord | DuplicateEvent
 class ClaimsIdentities(Protocol):
     """What of `Claims` is used here."""
 
-    async def claim(self, asked: Iterable[tuple[bytes, str]]) -> Mapping[bytes, str]:
-        """For each key the record it belongs to, committed."""
+    async def claim(self, asked: Iterable[tuple[bytes, Claim]]) -> Mapping[bytes, Claim]:
+        """For each key the claim that stands, committed."""
         ...
 
 
@@ -40,21 +52,20 @@ async def dedupe(
 ) -> list[tuple[ConsumerRecord, BatchItem]]:
     """Each event that triggers a workflow claims its identity. If the identity belongs to another record, the event is a
     duplicate; else it becomes its one intent where that may be decided at once."""
-    keys = [
-        claim_key(tenant=item.event.tenant, source=item.event.source, event_id=item.event.id)
-        if isinstance(item, EventPlan) and item.matches
-        else None
-        for _, item in parsed
+    asked = [
+        _claim_of(record, item.event) if isinstance(item, EventPlan) and item.matches else None
+        for record, item in parsed
     ]
-    owners = await claims.claim(
-        (key, record.ref) for key, (record, _) in zip(keys, parsed, strict=True) if key is not None
-    )
+    standing = await claims.claim(one for one in asked if one is not None)
     items: list[tuple[ConsumerRecord, BatchItem]] = []
-    for key, (record, item) in zip(keys, parsed, strict=True):
-        if key is None or not isinstance(item, EventPlan):
+    for (record, item), own in zip(parsed, asked, strict=True):
+        if own is None or not isinstance(item, EventPlan):
             items.append((record, item))
-        elif owners[key] != record.ref:
-            items.append((record, DuplicateEvent(item, owners[key])))
+            continue
+        key, claim = own
+        owner = standing[key]
+        if owner.record != claim.record:
+            items.append((record, DuplicateEvent(item, owner.record, owner.data_hash != claim.data_hash)))
         elif _at_once(record, item, context):
             match, cause = item.matches[0], record.ref
             intent = intent_for(item, match, match.recipients[0], origin=cause, cause=cause)
@@ -62,6 +73,12 @@ async def dedupe(
         else:
             items.append((record, item))
     return items
+
+
+def _claim_of(record: ConsumerRecord, event: Event) -> tuple[bytes, Claim]:
+    """The key of the event's identity, and what the record claims under it."""
+    key = claim_key(tenant=event.tenant, source=event.source, event_id=event.id)
+    return key, Claim(record.ref, int.from_bytes(sha256(event.data).digest()[:8], signed=True))
 
 
 def _at_once(record: ConsumerRecord, plan: EventPlan, context: BatchContext) -> bool:
@@ -78,12 +95,16 @@ def _at_once(record: ConsumerRecord, plan: EventPlan, context: BatchContext) -> 
 # A claim that stands is written again as it stands: only so does the statement return it, and return the one that another
 # transaction committed meanwhile, which no snapshot of this one holds.
 _CLAIM: Final = """
-INSERT INTO directory.claims AS standing (key, record, claimed_at)
-SELECT key, record, now() FROM unnest($1::bytea[], $2::text[]) AS asked(key, record) ORDER BY key
-ON CONFLICT (key) DO UPDATE SET
-    record = CASE WHEN standing.claimed_at < now() - make_interval(secs => $3) THEN excluded.record ELSE standing.record END,
-    claimed_at = CASE WHEN standing.claimed_at < now() - make_interval(secs => $3) THEN now() ELSE standing.claimed_at END
-RETURNING key, record
+INSERT INTO directory.claims AS standing (key, record, data_hash, claimed_at)
+SELECT key, record, data_hash, now()
+FROM unnest($1::bytea[], $2::text[], $3::bigint[]) AS asked(key, record, data_hash) ORDER BY key
+ON CONFLICT (key) DO UPDATE SET (record, data_hash, claimed_at) = (
+    SELECT CASE WHEN over THEN excluded.record ELSE standing.record END,
+        CASE WHEN over THEN excluded.data_hash ELSE standing.data_hash END,
+        CASE WHEN over THEN now() ELSE standing.claimed_at END
+    FROM (SELECT standing.claimed_at < now() - make_interval(secs => $4)) AS window_(over)
+)
+RETURNING key, record, data_hash
 """
 _EXPIRED: Final = """
 DELETE FROM directory.claims WHERE key IN (
@@ -100,18 +121,19 @@ class Claims:
         self._database = database
         self._window = window
 
-    async def claim(self, asked: Iterable[tuple[bytes, str]]) -> Mapping[bytes, str]:
-        """For each key the record it belongs to, committed. Of equal keys in `asked`, the first record asks."""
-        first: dict[bytes, str] = {}
-        for key, record in asked:
-            first.setdefault(key, record)
+    async def claim(self, asked: Iterable[tuple[bytes, Claim]]) -> Mapping[bytes, Claim]:
+        """For each key the claim that stands, committed. Of equal keys in `asked`, the first record asks."""
+        first: dict[bytes, Claim] = {}
+        for key, claim in asked:
+            first.setdefault(key, claim)
         if not first:
             return first
         # One order for all batches: two that claim the same keys cannot wait for each other.
         keys = sorted(first)
         async with self._database.driver() as connection:
-            rows = await connection.fetch(_CLAIM, keys, [first[key] for key in keys], self._window)
-        return {bytes(row["key"]): row["record"] for row in rows}
+            records, hashes = [first[key].record for key in keys], [first[key].data_hash for key in keys]
+            rows = await connection.fetch(_CLAIM, keys, records, hashes, self._window)
+        return {bytes(row["key"]): Claim(row["record"], row["data_hash"]) for row in rows}
 
     async def delete_expired(self, *, at_most: int) -> int:
         """Delete some rows whose window has passed; how many it were."""

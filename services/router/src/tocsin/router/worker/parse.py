@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.contracts.cloudevents import EventInvalid, read_kafka
+from tocsin.contracts.cloudevents import EventInvalid, read_kafka, text_of
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_intent, decode_request, describe_error
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
 from tocsin.contracts.ids import valid_tenant
@@ -257,7 +257,11 @@ def _depth_exceeds(value: Any, depth: int) -> bool:
 
 def _identity(record: ConsumerRecord, default_tenant: str | None) -> tuple[str, str]:
     """Tenant and event id of a record that is no valid event, as far as its headers tell."""
-    headers = {name.lower(): value.decode(errors="replace") for name, value in record.headers}
-    tenant, event_id = headers.get("ce_tenant") or default_tenant or "", headers.get("ce_id", "")
-    sound = len(event_id) <= 1024 and event_id.isprintable()
-    return tenant if valid_tenant(tenant) else "", event_id if sound else ""
+    headers = {name.lower(): value for name, value in record.headers}
+    tenant = text_of(headers.get("ce_tenant", b"")) or default_tenant
+    event_id = text_of(headers.get("ce_id", b""))
+    if not isinstance(tenant, str) or not valid_tenant(tenant):
+        tenant = ""
+    if not isinstance(event_id, str) or len(event_id) > 1024 or not event_id.isprintable():
+        event_id = ""
+    return tenant, event_id

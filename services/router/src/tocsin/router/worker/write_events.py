@@ -1,6 +1,7 @@
 """What follows from an event that is not decided at once: intents, statuses of the event as a whole, dead letters."""
 
 from collections.abc import Generator, Iterator, Sequence
+from typing import Final
 
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import EventRef
@@ -15,6 +16,10 @@ from tocsin.router.worker.intents import intent_for
 from tocsin.router.worker.parse import EventPlan, FanOutRest, RefusedEvent, UnreadableRecord
 
 log = get_logger(__name__)
+
+_OTHER_DATA: Final = (
+    "The same id came before with other data, and the first counts. Other data need another id."
+)
 
 
 def write_event(
@@ -54,13 +59,16 @@ def _duplicate(
 ) -> Iterator[ProducerRecord]:
     """A decision for each notification the event would have made; `event_duplicate` where the budget is too small for all."""
     plan, cause, budget = item.plan, record.ref, context.fan_out
+    reason = Reason.OTHER_DATA if item.other_data else None
     notifications = sum(len(match.recipients) for match in plan.matches)
     # A batch may always be answered with one record for each of its own: only what goes beyond that is charged.
     if notifications > 1 and not budget.fits(notifications):
         about = event_ref(plan.event, origin=cause)
         detail = f"Its identity belongs to {item.owner}."
+        if item.other_data:
+            detail += f" {_OTHER_DATA}"
         yield context.event_record(
-            StatusName.EVENT_DUPLICATE, about, cause=cause, rule=Rule.DUPLICATE, detail=detail
+            StatusName.EVENT_DUPLICATE, about, cause=cause, rule=Rule.DUPLICATE, reason=reason, detail=detail
         )
         return
     rules = [looked_at(Rule.DUPLICATE, Outcome.DUPLICATE, {"belongs_to": item.owner})]
@@ -69,7 +77,13 @@ def _duplicate(
         for recipient in match.recipients:
             intent = intent_for(plan, match, recipient, origin=cause, cause=cause)
             outgoing = context.decision_record(
-                intent, Outcome.DUPLICATE, cause=cause, rules=rules, category=category, rule=Rule.DUPLICATE
+                intent,
+                Outcome.DUPLICATE,
+                cause=cause,
+                rules=rules,
+                category=category,
+                rule=Rule.DUPLICATE,
+                reason=reason,
             )
             if notifications > 1:
                 budget.charge(len(outgoing.value or b""))

@@ -19,6 +19,7 @@ def upgrade() -> None:
         "claims",
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("data_hash", sa.BigInteger(), nullable=False),
         sa.Column("claimed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_claims")),
         schema=SCHEMA,
