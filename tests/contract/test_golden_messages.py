@@ -16,7 +16,6 @@ from tocsin.contracts.events import Event, NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
-from tocsin.contracts.stops import StopRecord
 from tocsin.specifications.models import annotation_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -29,7 +28,6 @@ RECORDS = {
     "status": StatusRecord,
     "decision": StatusRecord,
     "directory": DirectoryRecord,
-    "stop": StopRecord,
 }
 MESSAGES = sorted(GOLDEN.glob("v*/*.json"))
 

@@ -7,10 +7,10 @@ import pytest
 from tests.integration.channel.conftest import CHANNEL, LANE, PARTITIONS, TIGHT, Bench, Phone, job
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected
-from tocsin.contracts.codec import decode_intent, decode_status, encode
+from tocsin.contracts.codec import decode_intent, decode_status
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.stops import RecipientVersion
+from tocsin.contracts.stops import RecipientVersion, encode_stop
 from tocsin.contracts.vocabulary import Reason
 from tocsin.kafka import (
     ConsumerGroup,
@@ -96,8 +96,8 @@ async def test_answers_become_statuses(bench: Bench, caplog: pytest.LogCaptureFi
 
 
 async def test_a_job_decided_before_something_was_taken_away_goes_back_to_be_decided_again(bench: Bench):
-    stop = RecipientVersion(tenant="acme", recipient="ada", recipient_version=5)
-    bench.stops.apply(ConsumerRecord("stops", 0, 0, 0, b"acme/ada", encode(stop)))
+    stop = encode_stop(RecipientVersion(5, raised_at=0))
+    bench.stops.apply(ConsumerRecord("stops", 0, 0, 0, b"acme/ada", stop))
     old, new = job(1, recipient="ada", version=4), job(2, recipient="ada", version=5)
     await bench.put(old, new)
     phone = Phone()
@@ -120,11 +120,11 @@ async def test_a_job_decided_before_something_was_taken_away_goes_back_to_be_dec
 async def test_after_an_ambiguous_answer_nothing_ends_as_if_it_had_not_been_sent(bench: Bench):
     stopped = job(1, recipient="ada", version=4)
     await bench.put(stopped)
-    stop = RecipientVersion(tenant="acme", recipient="ada", recipient_version=5)
+    stop = encode_stop(RecipientVersion(5, raised_at=0))
 
     class Uncertain(Phone):
         async def send(self, job: Job) -> Answer:
-            bench.stops.apply(ConsumerRecord("stops", 0, 0, 0, b"acme/ada", encode(stop)))
+            bench.stops.apply(ConsumerRecord("stops", 0, 0, 0, b"acme/ada", stop))
             self.got.append("1")
             return Ambiguous()
 

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from tocsin.contracts.codec import decode_stop
+from tocsin.contracts.stops import decode_stop
 from tocsin.kafka import (
     ConsumerRecord,
     NotReadToEnd,

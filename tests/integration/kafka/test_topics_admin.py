@@ -4,6 +4,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
+from tocsin.cli.topics import spec_of
+from tocsin.contracts.topics import Topics
 from tocsin.kafka import Admin, GroupSpec, PlanRefused, ProducerRecord, TopicSpec
 
 pytestmark = pytest.mark.kafka
@@ -46,6 +48,28 @@ async def test_changes_settings_and_keeps_what_others_set(stage, admin):
     await admin.apply(plan)
     again = TopicSpec(name=spec.name, partitions=4, retention_ms=2000, delete_retention_ms=60_000)
     assert (await admin.plan([again])).empty
+
+
+async def test_the_registrys_topics_get_their_settings(stage, admin):
+    """As `tocsin topics apply` makes them: the two compacted ones close their segments after an hour, so that they are compacted."""
+    registry = Topics(stage.settings.topic_prefix)
+    specs = {topic.name: spec_of(topic, partitions=2, replication_factor=1) for topic in registry.all()}
+    try:
+        await admin.apply(await admin.plan(list(specs.values())))
+        assert (await admin.plan(list(specs.values()))).empty
+        settings = await admin._settings_of(list(specs))
+    finally:
+        await admin.delete_topics(list(specs))
+    assert {name for name, made in settings.items() if "segment.ms" in made} == {
+        registry.directory,
+        registry.stops,
+    }
+    for name in (registry.directory, registry.stops):
+        assert (settings[name]["segment.ms"], settings[name]["cleanup.policy"]) == ("3600000", "compact")
+    lanes = {
+        topic.name for topic in registry.all() if topic.family in ("events", "intents", "jobs", "status")
+    }
+    assert {specs[name].partitions for name in lanes} == {2}
 
 
 async def test_refuses_another_number_of_partitions(stage, admin):

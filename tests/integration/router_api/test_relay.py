@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
-from tocsin.contracts.codec import decode_directory, decode_stop, encode
+from tocsin.contracts.codec import decode_directory, encode
 from tocsin.contracts.directory import (
     ApiKeyRecord,
     CategoryRecord,
@@ -18,7 +18,7 @@ from tocsin.contracts.directory import (
     WorkflowRecord,
 )
 from tocsin.contracts.jobs import SenderIdentity
-from tocsin.contracts.stops import RecipientVersion
+from tocsin.contracts.stops import RecipientVersion, decode_stop, encode_stop
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import KafkaSettings, Limits, ProducerRecord, Replica, TransactionalProducer, read_to_end
@@ -71,9 +71,9 @@ async def test_every_kind_of_entity_is_published_as_it_stands(
         ),
     }
     stops = await state(kafka, topics.stops)
-    assert {key: decode_stop(value) for key, value in stops.items()} == {
-        "acme/a/b": RecipientVersion(tenant="acme", recipient="a/b", recipient_version=1)
-    }
+    assert {key: decode_stop(value).version for key, value in stops.items()} == {"acme/a/b": 1}
+    rows = await directory.rows("SELECT extract(epoch FROM raised_at) FROM directory.recipient_versions")
+    assert [decode_stop(value).raised_at for value in stops.values()] == [int(seconds) for (seconds,) in rows]
 
 
 async def test_what_ends_becomes_a_tombstone(
@@ -148,7 +148,7 @@ async def test_republish_makes_the_topics_equal_the_database(
     await fill(acme)
     async with running(relay):
         await published(directory)
-        before = [await state(kafka, topic) for topic in (topics.directory, topics.stops)]
+        before = await state(kafka, topics.directory)
         await _spoil(kafka, topics)
         ran = await asyncio.to_thread(
             CliRunner().invoke,
@@ -161,14 +161,22 @@ async def test_republish_makes_the_topics_equal_the_database(
             },
         )
         assert (ran.exit_code, ran.stderr) == (0, "")
-    assert [await state(kafka, topic) for topic in (topics.directory, topics.stops)] == before
+    assert await state(kafka, topics.directory) == before
+    stops = await state(kafka, topics.stops)
+    assert {key: decode_stop(value).version for key, value in stops.items()} == {
+        "acme/a/b": 99,
+        "acme/new": 4,
+    }
+    assert (await directory.version("a/b"), await directory.version("new")) == (99, 4)
 
 
 async def _spoil(kafka: KafkaSettings, topics: Topics) -> None:
-    """Topics as no release of ours leaves them: strangers, a loss, and a wrong version."""
+    """Topics as no release of ours leaves them: strangers, a loss, what cannot be read; and versions that the database lost."""
     stray = CategoryRecord(tenant="gone", key="stray")
-    wrong = RecipientVersion(tenant="acme", recipient="a/b", recipient_version=99)
-    stranger = RecipientVersion(tenant="gone", recipient="x/y", recipient_version=1)
+
+    def version(number: int) -> bytes:
+        return encode_stop(RecipientVersion(number, raised_at=1))
+
     spoiling = TransactionalProducer(
         settings=kafka, transactional_id="spoiler", group="test", limits=Limits({})
     )
@@ -178,8 +186,10 @@ async def _spoil(kafka: KafkaSettings, topics: Topics) -> None:
             [
                 ProducerRecord(topic=topics.directory, key=stray.record_key, value=encode(stray)),
                 ProducerRecord(topic=topics.directory, key=b"workflow/acme/shipped", value=None),
-                ProducerRecord(topic=topics.stops, key=b"acme/a/b", value=encode(wrong)),
-                ProducerRecord(topic=topics.stops, key=b"gone/x/y", value=encode(stranger)),
+                ProducerRecord(topic=topics.stops, key=b"acme/a/b", value=version(99)),
+                ProducerRecord(topic=topics.stops, key=b"acme/new", value=version(4)),
+                ProducerRecord(topic=topics.stops, key=b"gone/x/y", value=version(1)),
+                ProducerRecord(topic=topics.stops, key=b"gone/z", value=b"not a version"),
             ],
             {},
         )

@@ -17,7 +17,7 @@ from tocsin.contracts.codec import decode_status, encode
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import Job, SmsContent
 from tocsin.contracts.statuses import Status
-from tocsin.contracts.stops import RecipientVersion
+from tocsin.contracts.stops import RecipientVersion, encode_stop
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Reason
 from tocsin.kafka import (
@@ -232,10 +232,8 @@ class LaneBench:
 
     def raise_version(self, recipient: str, version: int) -> None:
         """Something is taken away from the recipient."""
-        stop = RecipientVersion(tenant="acme", recipient=recipient, recipient_version=version)
-        self.versions.apply(
-            ConsumerRecord("t.stops", 0, 0, 0, recipient_key("acme", recipient), encode(stop))
-        )
+        value = encode_stop(RecipientVersion(version, raised_at=0))
+        self.versions.apply(ConsumerRecord("t.stops", 0, 0, 0, recipient_key("acme", recipient), value))
 
     @staticmethod
     def job(number: int, *, recipient: str | None = None, **fields: Any) -> Job:

@@ -20,6 +20,7 @@ from tocsin.kafka import (
     read_back_metadata,
 )
 from tocsin.testing.clock import ManualClock
+from tocsin.testing.kafka import MemoryCluster
 from tocsin.testing.until import until
 
 if TYPE_CHECKING:
@@ -134,6 +135,26 @@ async def test_a_job_decided_under_a_smaller_version_goes_back_with_its_offset(b
     await shard.revoke()
     await work
     assert shard.committed[TopicPartition(JOBS, 0)].offset == 2
+
+
+@pytest.mark.parametrize(("days", "status"), [(6.9, "sent"), (7.1, "deferred")])
+async def test_a_job_older_than_a_week_goes_back_whatever_its_version(
+    bench: "LaneBench", days: float, status: str
+):
+    """`stops` may have forgotten why it must not go out."""
+    clock = ManualClock()
+    bench.cluster = MemoryCluster(prefix="t.", clock=clock)
+    await bench.open(clock=clock)
+    bench.provider().let_go.clear()
+    shard, _ = bench.start()
+    expires_at = clock.now() + timedelta(days=30)
+    shard.put(*(bench.job(number, recipient="ada", expires_at=expires_at) for number in (1, 2)))
+    await until(lambda: bench.provider().got == ["1"])
+    clock.advance(days=days)
+    bench.provider().let_go.set()
+    await until(lambda: len(bench.statuses) == 2)
+    assert [made.status for made in bench.statuses] == ["sent", status]
+    assert len(bench.cluster.read("t.intents.transactional")) == (status == "deferred")
 
 
 async def test_a_refused_transaction_ends_the_work_with_its_error(bench: "LaneBench"):

@@ -11,6 +11,7 @@ from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.channel.retry_policy import Finish, Retry, Try, after_answer, end_without_call
 from tocsin.contracts.jobs import Job
+from tocsin.contracts.stops import RECHECK_AFTER_MS
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.kafka import LeaseLost
 from tocsin.observability import get_logger, metrics, record_span, recording, span
@@ -21,7 +22,8 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """Something was taken away from the recipient since the decision: the router has to recheck the delivery."""
+    """Something was taken away from the recipient since the decision, or so much time has passed that nobody knows any more: the
+    router has to recheck the delivery."""
 
 
 class Attempts:
@@ -82,6 +84,8 @@ class Attempts:
             return Finish(status=StatusName.EXPIRED)
         if self._versions.is_stale(delivery.key, version=job.recipient_version):
             return Recheck()
+        if self._clock.time_ms() - delivery.record.timestamp_ms > RECHECK_AFTER_MS:
+            return Recheck()  # `stops` forgets a version a day after this
         return None
 
     async def _call(self, job: Job, provider: Provider) -> Answer:

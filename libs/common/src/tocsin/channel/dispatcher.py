@@ -1,6 +1,7 @@
 """A dispatcher, put together: what every channel's service is made of."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -23,6 +24,7 @@ from tocsin.kafka import (
     Replica,
     timeouts_for,
 )
+from tocsin.observability import metrics
 from tocsin.runtime import Clock, Component, FunctionComponent, Health, Service, SystemClock
 from tocsin.web import service_app
 
@@ -43,6 +45,7 @@ class Dispatcher:
         self.health = Health(service=channel.dispatcher)
         self.topics = Topics(settings.kafka.topic_prefix)
         self.versions = RecipientVersions()
+        metrics.recipient_versions.labels(channel.dispatcher).set_function(partial(len, self.versions))
         self.pool = ProviderPool(
             channel=channel,
             path=settings.providers_file,

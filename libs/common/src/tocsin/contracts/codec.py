@@ -1,4 +1,7 @@
-"""Bytes on the wire: JSON, written and read by msgspec. One encoder and one decoder per record, made once."""
+"""Bytes on the wire: JSON, written and read by msgspec. One encoder and one decoder per record, made once.
+
+Only the records of `stops` are binary: see `stops`.
+"""
 
 import re
 from typing import Final
@@ -10,7 +13,6 @@ from tocsin.contracts.events import NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
-from tocsin.contracts.stops import StopRecord
 
 encode = msgspec.json.Encoder().encode
 """Any record to its bytes."""
@@ -20,7 +22,6 @@ decode_intent = msgspec.json.Decoder(IntentRecord).decode
 decode_job = msgspec.json.Decoder(Job).decode
 decode_status = msgspec.json.Decoder(StatusRecord).decode
 decode_directory = msgspec.json.Decoder(DirectoryRecord).decode
-decode_stop = msgspec.json.Decoder(StopRecord).decode
 
 UNREADABLE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The errors that decoders raise: the bytes are no JSON, no UTF-8, nested too deep, or not of the record's shape. For `except`."""

@@ -12,11 +12,12 @@ from tocsin.contracts.events import Event
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import Status
-from tocsin.contracts.stops import StopRecord
+from tocsin.contracts.stops import RecipientVersion
 from tocsin.contracts.vocabulary import Channel, Lane
 
 MIB = 1024 * 1024
-DAY_MS = 24 * 3600 * 1000
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
 DEFAULT_PREFIX = "tocsin."
 DEFAULT_PARTITIONS = 12
 
@@ -41,6 +42,9 @@ class Topic:
     """None: compacted."""
     lane: Lane | None = None
     channel: Channel | None = None
+    segment_ms: int | None = None
+    """After this time the segment written to is closed. Only closed ones are compacted, and start-up reads what is not.
+    None: as the broker has it, a week."""
     public: bool = False
     partitions: int = 0
 
@@ -126,11 +130,11 @@ class Topics:
     def _shared(self) -> Iterator[Topic]:
         yield Topic(
             name=self.directory, family="directory", record=DirectoryRecord, key="kind/tenant/entity", partitions=1,
-            writers=("router",), readers=("ingest", "router", "ledger"), max_message_bytes=2 * MIB,
+            writers=("router",), readers=("ingest", "router", "ledger"), max_message_bytes=2 * MIB, segment_ms=HOUR_MS,
         )  # fmt: skip
         yield Topic(
-            name=self.stops, family="stops", record=StopRecord, key="tenant/recipient", partitions=1,
-            writers=("router",), readers=("router", *DISPATCHERS), max_message_bytes=64 * 1024,
+            name=self.stops, family="stops", record=RecipientVersion, key="tenant/recipient", partitions=1,
+            writers=("router",), readers=("router", *DISPATCHERS), max_message_bytes=64 * 1024, segment_ms=HOUR_MS,
         )  # fmt: skip
         for service in ("router", *DISPATCHERS):
             yield Topic(

@@ -47,6 +47,8 @@ replica_records = Counter("tocsin_replica_records", "Records applied to a replic
 directory_entities = Gauge("tocsin_directory_entities", "Entities held from the directory, by entity kind", ["service", "entity"])
 directory_outbox = Gauge("tocsin_directory_outbox_rows", "Changes not yet published to the directory topic", ["service"])
 directory_outbox_age = Gauge("tocsin_directory_outbox_age_seconds", "Age of the oldest change not yet published; 0 when none waits", ["service"])
+recipient_versions = Gauge("tocsin_recipient_versions", "Recipients' versions held from stops, 16 bytes each", ["service"])
+versions_forgotten = Counter("tocsin_recipient_versions_forgotten", "Records of stops whose end was queued, because no job decided before can still be sent")
 directory_set_aside = Counter("tocsin_directory_set_aside", "Entities not published because their topic does not take their size", ["service", "entity"])
 
 # Taking in

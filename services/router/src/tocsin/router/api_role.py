@@ -9,6 +9,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.database import Database
 from tocsin.kafka import Replica
 from tocsin.router.api import create_app
+from tocsin.router.forgetting import forget_old_versions
 from tocsin.router.optional_categories import require_unsubscribe_page
 from tocsin.router.relay import Relay, watch_outbox
 from tocsin.router.settings import RouterSettings
@@ -43,4 +44,7 @@ def api_role(
     )
     relay = Relay(engine=database.engine, settings=settings.kafka, health=health)
     watch = FunctionComponent(name="outbox watch", run=partial(watch_outbox, database.engine, health.service))
-    return app, (page, relay, watch, replica)
+    forgetting = FunctionComponent(
+        name="forgetting of versions", run=partial(forget_old_versions, database.engine, clock)
+    )
+    return app, (page, relay, watch, forgetting, replica)

@@ -31,7 +31,7 @@ async def raise_versions(db: AsyncConnection, tenant: str, recipients: Sequence[
     await db.execute(
         raised.on_conflict_do_update(
             index_elements=["tenant", "recipient"],
-            set_={"version": recipient_versions.c.version + 1, "raised_at": func.now()},
+            set_={"version": recipient_versions.c.version + 1, "raised_at": func.now(), "on_stops": True},
         )
     )
     await db.execute(

@@ -3,11 +3,26 @@
 One query a kind; an entity that is absent from the answer has no state and gets a tombstone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Select, Text, and_, insert, literal, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    Text,
+    and_,
+    cast,
+    extract,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +36,7 @@ from tocsin.contracts.directory import (
     WorkflowRecord,
 )
 from tocsin.contracts.ids import recipient_key
-from tocsin.contracts.stops import RecipientVersion
+from tocsin.contracts.stops import RecipientVersion, encode_stop
 from tocsin.contracts.topics import Topics
 from tocsin.kafka import ProducerRecord
 from tocsin.router import tables
@@ -37,12 +52,29 @@ class EntityRef(NamedTuple):
     key: tuple[str, ...]
 
 
+Fields = Mapping[str, Any]
+"""A row of a kind's query, by column."""
+
+
 class _Kind(NamedTuple):
-    record: type[DirectoryRecord] | type[RecipientVersion]
+    encode: Callable[[Fields], tuple[EntityRef, bytes]]
+    """Which entity a row is, and the value of its record."""
     query: Select[Any]
-    """Columns named as the record's fields, entities without state left out."""
+    """Entities without state are left out."""
     named_by: tuple[Any, ...]
     """The tenant first, then what names the entity within it."""
+
+
+def _entity(kind: type[DirectoryRecord], fields: Fields) -> tuple[EntityRef, bytes]:
+    """A record of `directory`, whose fields the columns are named after."""
+    record = msgspec.convert(fields, kind)
+    return ref_in_directory(record.record_key), encode(record)
+
+
+def _stop(fields: Fields) -> tuple[EntityRef, bytes]:
+    """A record of `stops`."""
+    stop = RecipientVersion(version=fields["version"], raised_at=int(fields["raised_at"]))
+    return EntityRef(RECIPIENT_VERSION, fields["tenant"], (fields["recipient"],)), encode_stop(stop)
 
 
 _published_template = select(
@@ -62,7 +94,7 @@ _published_template = select(
 
 _KINDS: dict[str, _Kind] = {
     "api_key": _Kind(
-        ApiKeyRecord,
+        partial(_entity, ApiKeyRecord),
         select(
             *(
                 tables.api_keys.c[n]
@@ -72,7 +104,7 @@ _KINDS: dict[str, _Kind] = {
         (tables.api_keys.c.tenant, tables.api_keys.c.id),
     ),
     "tenant": _Kind(
-        TenantRecord,
+        partial(_entity, TenantRecord),
         select(
             tables.tenants.c.id.label("tenant"),
             *(tables.tenants.c[n] for n in ("name", "default_locale", "attributes", "senders", "providers")),
@@ -80,12 +112,12 @@ _KINDS: dict[str, _Kind] = {
         (tables.tenants.c.id,),
     ),
     "category": _Kind(
-        CategoryRecord,
+        partial(_entity, CategoryRecord),
         select(*(tables.categories.c[n] for n in ("tenant", "key", "name", "default", "ttl_seconds"))),
         (tables.categories.c.tenant, tables.categories.c.key),
     ),
     "workflow": _Kind(
-        WorkflowRecord,
+        partial(_entity, WorkflowRecord),
         select(
             *(
                 tables.workflows.c[n]
@@ -105,7 +137,7 @@ _KINDS: dict[str, _Kind] = {
         (tables.workflows.c.tenant, tables.workflows.c.key),
     ),
     "template": _Kind(
-        TemplateRecord,
+        partial(_entity, TemplateRecord),
         _published_template,
         (
             tables.templates.c.tenant,
@@ -116,12 +148,13 @@ _KINDS: dict[str, _Kind] = {
         ),
     ),
     RECIPIENT_VERSION: _Kind(
-        RecipientVersion,
+        _stop,
         select(
             tables.recipient_versions.c.tenant,
             tables.recipient_versions.c.recipient,
-            tables.recipient_versions.c.version.label("recipient_version"),
-        ),
+            tables.recipient_versions.c.version,
+            func.floor(extract("epoch", tables.recipient_versions.c.raised_at)).label("raised_at"),
+        ).where(tables.recipient_versions.c.on_stops),
         (tables.recipient_versions.c.tenant, tables.recipient_versions.c.recipient),
     ),
 }
@@ -137,11 +170,9 @@ async def current_records(
         described = _KINDS[kind]
         query = described.query.where(tuple_(*described.named_by).in_(names))
         for row in (await db.execute(query)).mappings():
-            fields = {
-                str(name): value for name, value in row.items()
-            }  # msgspec takes no subclass of str as a key
-            record = msgspec.convert(fields, described.record)
-            values[_ref_of(record)] = encode(record)
+            # msgspec takes no subclass of str as a key
+            ref, value = described.encode({str(name): column for name, column in row.items()})
+            values[ref] = value
     return {ref: _outgoing(ref, values.get(ref), topics) for ref in refs}
 
 
@@ -161,6 +192,28 @@ async def queue(db: AsyncConnection, refs: Sequence[EntityRef]) -> None:
         await db.execute(insert(tables.outbox), rows)
 
 
+async def adopt_versions(db: AsyncConnection, versions: Mapping[EntityRef, int]) -> None:
+    """Raise the database's versions to these, where it has smaller ones or none; of tenants that it has."""
+    if not versions:
+        return
+    asked = select(
+        func.unnest(cast([ref.tenant for ref in versions], ARRAY(Text))).label("tenant"),
+        func.unnest(cast([ref.key[0] for ref in versions], ARRAY(Text))).label("recipient"),
+        func.unnest(cast(list(versions.values()), ARRAY(BigInteger))).label("version"),
+    ).subquery()
+    known = select(asked).where(asked.c.tenant.in_(select(tables.tenants.c.id)))
+    raised = postgresql.insert(tables.recipient_versions).from_select(
+        ["tenant", "recipient", "version"], known
+    )
+    await db.execute(
+        raised.on_conflict_do_update(
+            index_elements=["tenant", "recipient"],
+            set_={"version": raised.excluded.version, "raised_at": func.now(), "on_stops": True},
+            where=tables.recipient_versions.c.version < raised.excluded.version,
+        )
+    )
+
+
 def ref_in_directory(key: bytes) -> EntityRef:
     """The entity that a key of topic `directory` names."""
     kind, tenant, *rest = key.decode().split("/")
@@ -171,15 +224,6 @@ def ref_in_stops(key: bytes) -> EntityRef:
     """The entity that a key of topic `stops` names; a recipient's id may hold slashes, a tenant's may not."""
     tenant, _, recipient = key.decode().partition("/")
     return EntityRef(RECIPIENT_VERSION, tenant, (recipient,))
-
-
-def _ref_of(record: DirectoryRecord | RecipientVersion) -> EntityRef:
-    """What names the entity a record is about."""
-    match record:
-        case RecipientVersion(tenant=tenant, recipient=recipient):
-            return EntityRef(RECIPIENT_VERSION, tenant, (recipient,))
-        case _:
-            return ref_in_directory(record.record_key)
 
 
 def _outgoing(ref: EntityRef, value: bytes | None, topics: Topics) -> ProducerRecord:

@@ -119,6 +119,9 @@ recipient_versions = Table(
     Column("recipient", Text, primary_key=True),
     Column("version", BigInteger, nullable=False),
     Column("raised_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # Whether topic `stops` has the version, or is to get it; false once it was forgotten there (`tocsin.router.forgetting`).
+    Column("on_stops", Boolean, nullable=False, server_default=text("true")),
+    Index("ix_recipient_versions_raised_at", "raised_at", postgresql_where=text("on_stops")),
 )
 
 devices = Table(

@@ -61,6 +61,7 @@ def spec_of(topic: Topic, *, partitions: int, replication_factor: int) -> TopicS
         cleanup="compact" if topic.compacted else "delete",
         retention_ms=topic.retention_ms,
         delete_retention_ms=LONGEST_TTL_MS if topic.compacted else None,
+        segment_ms=topic.segment_ms,
         max_message_bytes=topic.max_message_bytes,
         uncompressed=PRODUCERS in topic.writers,
     )

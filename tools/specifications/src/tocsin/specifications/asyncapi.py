@@ -1,7 +1,9 @@
 """The AsyncAPI 3 document of every topic, from the registry of topics."""
 
+import inspect
 from typing import Any
 
+from tocsin.contracts import stops
 from tocsin.contracts.topics import ANYONE, DEFAULT_PARTITIONS, PRODUCERS, Topic, Topics
 from tocsin.specifications.schemas import CLOUDEVENT, RECORDS, cloudevent, schema_of
 
@@ -19,7 +21,6 @@ TITLES = {
     "job": "One rendered delivery",
     "status": "A decision, or one thing that happened",
     "directory": "An entity's state",
-    "stop": "What must not go out any more",
 }
 
 
@@ -126,6 +127,11 @@ def _messages() -> dict[str, Any]:
             },
             "payload": {},
         },
+    }
+    messages["stop"] = {
+        "title": "A recipient's version: what was decided under a smaller one is decided again",
+        "contentType": "application/octet-stream",
+        "payload": {"type": "string", "format": "binary", "description": inspect.getdoc(stops)},
     }
     for name, title in TITLES.items():
         messages[name] = {

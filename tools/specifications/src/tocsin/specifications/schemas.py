@@ -1,4 +1,4 @@
-"""A JSON Schema (2020-12) for every record that crosses Kafka."""
+"""A JSON Schema (2020-12) for every record that crosses Kafka as JSON."""
 
 from typing import Any
 
@@ -10,7 +10,6 @@ from tocsin.contracts.events import NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
-from tocsin.contracts.stops import StopRecord
 from tocsin.specifications.models import annotation_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,7 +19,6 @@ RECORDS: dict[str, Any] = {
     "job": Job,
     "status": StatusRecord,
     "directory": DirectoryRecord,
-    "stop": StopRecord,
     "dead-letter": DeadLetter,
 }
 CLOUDEVENT = "cloudevent"

@@ -22,6 +22,7 @@ class TopicSpec:
     cleanup: Literal["delete", "compact"] = "delete"
     retention_ms: int | None = None
     delete_retention_ms: int | None = None
+    segment_ms: int | None = None
     max_message_bytes: int = 1_048_576
     uncompressed: bool = False
 
@@ -37,6 +38,8 @@ class TopicSpec:
         }
         if self.delete_retention_ms is not None:
             settings["delete.retention.ms"] = str(self.delete_retention_ms)
+        if self.segment_ms is not None:
+            settings["segment.ms"] = str(self.segment_ms)
         if self.uncompressed:
             settings["compression.type"] = "uncompressed"
         return settings

@@ -1,17 +1,20 @@
 """`tocsin directory`: makes the topics `directory` and `stops` equal the database."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tocsin.contracts.codec import UNREADABLE_ERRORS
+from tocsin.contracts.stops import decode_stop
 from tocsin.contracts.topics import Topics
 from tocsin.kafka import KafkaFault, KafkaSettings, read_to_end
 from tocsin.router.commands.session import database, refuse
-from tocsin.router.entities import EntityRef, queue, queue_all, ref_in_directory, ref_in_stops
+from tocsin.router.entities import EntityRef, adopt_versions, queue, queue_all, ref_in_directory, ref_in_stops
 from tocsin.router.tables import outbox
 from tocsin.runtime import load_settings
 
@@ -34,6 +37,9 @@ def republish(
 ) -> None:
     """Publish every entity anew, and a tombstone for whatever the topics hold and the database does not.
 
+    A recipient's version never counts down. Where topic stops holds a greater one than the database, as after a restored backup, the
+    database takes it, else what is decided from now on would be stopped.
+
     The running router does the publishing; this command says what is to be published, and waits for it.
     """
     queued = asyncio.run(_republish(load_settings(KafkaSettings), wait))
@@ -44,11 +50,13 @@ async def _republish(settings: KafkaSettings, wait: float) -> int:
     topics = Topics(settings.topic_prefix)
     async with database() as engine:
         try:
-            published = await _keys(settings, topics.directory, ref_in_directory)
-            published |= await _keys(settings, topics.stops, ref_in_stops)
+            entities = await _state(settings, topics.directory)
+            stops = await _state(settings, topics.stops)
         except KafkaFault as fault:
             refuse(str(fault))
+        published = {*map(ref_in_directory, entities), *map(ref_in_stops, stops)}
         async with engine.begin() as db:
+            await adopt_versions(db, _versions(stops))
             await queue(db, sorted(published))
             await queue_all(db)
             last = (await db.execute(select(func.max(outbox.c.id)))).scalar() or 0
@@ -61,15 +69,27 @@ async def _republish(settings: KafkaSettings, wait: float) -> int:
     return queued
 
 
-async def _keys(settings: KafkaSettings, topic: str, ref_of: Callable[[bytes], EntityRef]) -> set[EntityRef]:
-    """The entities that have a state in the topic."""
-    held: set[EntityRef] = set()
+async def _state(settings: KafkaSettings, topic: str) -> dict[bytes, bytes]:
+    """The values that compaction leaves in the topic, by key."""
+    state: dict[bytes, bytes] = {}
     async for records in read_to_end(settings=settings, topic=topic, deadline=READ_SECONDS):
         for record in records:
-            if record.key is not None:
-                change = held.discard if record.value is None else held.add
-                change(ref_of(record.key))
-    return held
+            if record.key is None:
+                continue
+            if record.value is None:
+                state.pop(record.key, None)
+            else:
+                state[record.key] = record.value
+    return state
+
+
+def _versions(stops: Mapping[bytes, bytes]) -> dict[EntityRef, int]:
+    """The version of each recipient; what cannot be read is published anew, and adds nothing."""
+    versions: dict[EntityRef, int] = {}
+    for key, value in stops.items():
+        with contextlib.suppress(*UNREADABLE_ERRORS):
+            versions[ref_in_stops(key)] = decode_stop(value).version
+    return versions
 
 
 async def _until_published(engine: AsyncEngine, last: int, seconds: float) -> None:

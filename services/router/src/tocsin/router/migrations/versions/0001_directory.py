@@ -119,11 +119,20 @@ def upgrade() -> None:
         sa.Column("recipient", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("raised_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("on_stops", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.ForeignKeyConstraint(
             ["tenant"], ["directory.tenants.id"], name=op.f("fk_recipient_versions_tenants")
         ),
         sa.PrimaryKeyConstraint("tenant", "recipient", name=op.f("pk_recipient_versions")),
         schema=SCHEMA,
+    )
+    op.create_index(
+        "ix_recipient_versions_raised_at",
+        "recipient_versions",
+        ["raised_at"],
+        unique=False,
+        schema=SCHEMA,
+        postgresql_where=sa.text("on_stops"),
     )
     op.create_table(
         "recipients",
