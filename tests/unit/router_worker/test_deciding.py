@@ -145,7 +145,7 @@ def test_everything_in_order_delivers_to_each_address():
     assert rules(verdict.rules) == [
         ("expiry", "alive"),
         ("duplicate", "claimed"),
-        ("recipient", None),
+        ("recipient", "found"),
         ("category", "on"),
     ]
     email, sms, push = (rules(outcome.rules) for outcome in verdict.channels)
