@@ -14,7 +14,7 @@ import msgspec
 
 from tocsin.contracts.channels import CHANNELS, Destination
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord, WorkflowRecord
+from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.limits import DECISION_TARGETS_BYTES
 from tocsin.contracts.statuses import RuleOutcome
@@ -152,7 +152,11 @@ class _StepChannel(NamedTuple):
 def _channels_to_decide(workflow: WorkflowRecord, delivery: DeliveryRef | None) -> list[_StepChannel]:
     """Those of each step, in their order; only the one of `delivery`, if it is decided again."""
     if delivery is None:
-        return [each for step in workflow.steps for each in _whole_channels(step)]
+        return [
+            each
+            for step in workflow.steps
+            for each in _whole_channels(step.name, step.channels, step.template)
+        ]
     for step in workflow.steps:
         if step.name == delivery.step and delivery.channel in step.channels:
             return [_StepChannel(delivery, step.template)]
@@ -160,18 +164,18 @@ def _channels_to_decide(workflow: WorkflowRecord, delivery: DeliveryRef | None) 
 
 
 @lru_cache(maxsize=4096)
-def _whole_channels(step: Step) -> tuple[_StepChannel, ...]:
+def _whole_channels(step: str, channels: tuple[str, ...], template: str) -> tuple[_StepChannel, ...]:
     """How the channels of a step are named before their addresses are known. A channel with several addresses has no address
     key yet."""
-    specs = [(channel, CHANNELS.get(channel)) for channel in step.channels]
+    specs = [(channel, CHANNELS.get(channel)) for channel in channels]
     return tuple(
         _StepChannel(
             DeliveryRef(
                 channel=channel,
-                step=step.name,
+                step=step,
                 address_key=spec.address.key_without_address if spec else "",
             ),
-            step.template,
+            template,
         )
         for channel, spec in specs
     )
@@ -233,12 +237,7 @@ def _decide_channel(
             Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"name": template_name, "tried": " ".join(locales)[:100]}
         )
     template = by_locale[locale]
-    seen = {
-        "name": template_name,
-        "locale": locale,
-        "revision": template.revision,
-        "wanted": wanted_locale(recipient.locale),
-    }
+    seen = {"locale": locale, "revision": template.revision, "wanted": wanted_locale(recipient.locale)}
     rules.append(looked_at(Rule.TEMPLATE, "found", seen))
     return Deliver(ref, destinations, recipient, template, category, expires_at, rules)
 
