@@ -162,6 +162,7 @@ class Environment:
             entry="https://notify.bench.example",
             providers=providers,
             unsubscribe_secret=secrets.token_urlsafe(32),
+            hash_secret=secrets.token_urlsafe(32),
         )
 
     async def _command(self, *arguments: str) -> str:

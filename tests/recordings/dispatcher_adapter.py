@@ -20,6 +20,7 @@ from tocsin.channel import (
     Rejected,
     Throttled,
 )
+from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -36,6 +37,7 @@ from tocsin.kafka import (
     TopicPartition,
     timeouts_for,
 )
+from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 
 ANSWERS: dict[str, type[Answer]] = {
@@ -126,6 +128,16 @@ class _Surroundings:
         return [[*place, *position] for place, position in sorted(offsets.items())]
 
 
+class _Young:
+    """The age of a copy of `stops` that optional messages need not wait for."""
+
+    async def ask(self) -> bool:
+        return True
+
+    def seconds(self) -> float:
+        return 0.0
+
+
 async def run(case: Any, base: Any) -> Any:
     """What is written in its order, the calls made, the position committed last, and whether the process ended."""
     channel, lane, topics, around = (
@@ -148,6 +160,7 @@ async def run(case: Any, base: Any) -> Any:
     await pool.open()
     context = LaneContext(
         channel=channel, lane=lane, topics=topics, pool=pool, publisher=parts, offsets=parts, versions=versions,
+        copy=CopyWatch(age=_Young(), health=Health(service="recording"), clock=around.clock),
         clock=around.clock, send_timeout=timeouts_for(lane).send_timeout, window_bytes=1_000_000,
     )  # fmt: skip
     died = False

@@ -10,9 +10,11 @@ from tests.recordings.recording import record_of, to_bytes, written
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import Batch, ConsumerRecord
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import StoredRecipient
+from tocsin.router.secret_keys import SecretKey
 from tocsin.router.templates import Renderer
-from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
+from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.worker.dedupe import Claim
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.pipeline import Router
@@ -40,10 +42,10 @@ async def run(case: Any, base: Any) -> Any:
     """For each step what its batch wrote, transaction by transaction."""
     lane, topics, clock, renderer = Lane(case["lane"]), Topics(), ManualClock(), Renderer()
     database, directory = _Database(), PublishedDirectory(renderer=renderer)
-    tokens = UnsubscribeTokens([UnsubscribeKey(**base["unsubscribe_key"])])
+    tokens = UnsubscribeTokens([SecretKey(**base["unsubscribe_key"])])
     router = Router(
         lane=lane, topics=topics, directory=directory, claims=database, recipients=database,
-        clock=clock, default_tenant=case["default_tenant"],
+        clock=clock, hashes=AddressHashes([SecretKey("h1", "h" * 32)]), default_tenant=case["default_tenant"],
         renderer=DeliveryRenderer(renderer=renderer, public_url=base["public_url"], tokens=tokens),
     )  # fmt: skip
     transactions: list[list[Any]] = []

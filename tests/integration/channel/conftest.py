@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from tocsin.channel import Accepted, Answer, InstanceConfig, ProviderKind
+from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -58,7 +59,9 @@ CHANNEL = Channel.SMS
 PARTITIONS = 4
 
 
-def job(number: int, *, recipient: str, expires_in: float = 600, version: int = 0) -> Job:
+def job(
+    number: int, *, recipient: str, expires_in: float = 600, version: int = 0, required: bool = False
+) -> Job:
     """A job whose body is its number."""
     made = job_for(
         CHANNEL,
@@ -66,6 +69,7 @@ def job(number: int, *, recipient: str, expires_in: float = 600, version: int = 
         notification_id=f"n{number}",
         recipient=recipient,
         recipient_version=version,
+        required=required,
         content=SmsContent(body=str(number)),
         expires_at=datetime.now(UTC) + timedelta(seconds=expires_in),
     )
@@ -107,6 +111,16 @@ class Phone:
         return answer
 
 
+class Young:
+    """Of a copy of `stops` that needs no broker."""
+
+    async def ask(self) -> bool:
+        return True
+
+    def seconds(self) -> float:
+        return 0.0
+
+
 class Bench:
     """The topics, and dispatchers that come and go."""
 
@@ -122,6 +136,7 @@ class Bench:
         self.publisher = Publisher(settings=settings, health=Health(service="test"))
         self.offsets = Offsets(settings=settings)
         self.stops = RecipientVersions()
+        self.copy = CopyWatch(age=Young(), health=Health(service="test"), clock=SystemClock())
 
     async def open(self) -> None:
         admin = Admin(settings=self.settings)
@@ -175,6 +190,7 @@ class Bench:
             publisher=self.publisher,
             offsets=self.offsets,
             versions=self.stops,
+            copy=self.copy,
             clock=SystemClock(),
             send_timeout=timeouts.send_timeout,
             window_bytes=64 * 1024 * 1024,

@@ -196,12 +196,33 @@ async def test_the_link_reaches_the_app_and_is_opened_by_browsers(
     assert (message["data"]["tocsin_link"], message.get("webpush")) == (link, webpush)
 
 
-async def test_data_of_the_content_cannot_take_our_names(world: FcmServer) -> None:
-    content = PushContent(title="t", body="b", data={"tocsin_notification": "forged"})
-    job = job_for(Channel.PUSH, content=content)
+@pytest.mark.parametrize(
+    "name", ["tocsin_notification", "tocsin_delivery", "from", "google.x", "gcm.notification.y"]
+)
+async def test_names_that_are_not_the_tenants_end_before_the_call(world: FcmServer, name: str) -> None:
+    """No template can be saved with one of them; one that was saved before must not slip through either."""
+    content = PushContent(title="t", body="b", data={name: "forged"})
     async with world.provider() as provider:
-        await provider.send(job)
-    assert world.messages[0]["data"]["tocsin_notification"] == job.notification_id
+        answer = await provider.send(job_for(Channel.PUSH, content=content))
+    assert isinstance(answer, Rejected)
+    assert answer.reason is Reason.CONTENT_REFUSED
+    assert world.requests == 0
+
+
+@pytest.mark.parametrize(("letters", "too_large"), [(3_900, False), (3_960, True), (5_000, True)])
+@pytest.mark.parametrize("field", ["body", "data"])
+async def test_a_push_over_4_kib_is_too_large_before_the_call(
+    world: FcmServer, letters: int, too_large: bool, field: str
+) -> None:
+    text = "x" * letters
+    content = PushContent(
+        title="t", body=text if field == "body" else "", data={} if field == "body" else {"k": text}
+    )
+    async with world.provider() as provider:
+        answer = await provider.send(job_for(Channel.PUSH, content=content))
+    assert isinstance(answer, Rejected if too_large else Accepted)
+    assert getattr(answer, "reason", None) == (Reason.TOO_LARGE if too_large else None)
+    assert world.requests == (0 if too_large else 1)
 
 
 async def test_one_token_serves_many_until_shortly_before_its_end(world: FcmServer) -> None:

@@ -115,3 +115,23 @@ async def test_a_broker_that_stops_and_comes_back(
             assert await ingest.end() == 0
         ids = [read_kafka(record.headers, record.value).id for record in await environment.events()]
         assert {"before", "during", "after"} <= set(ids)
+
+
+async def test_what_was_published_before_a_request_is_known(environment: "Environment", until: Any) -> None:
+    """Workflows and keys, written to the directory and used at once."""
+    await environment.create_topics()
+    await environment.add_workflow()
+    key = (await environment.add_key("send")).reveal()
+    async with environment.ingest() as ingest:
+        await until(ingest.ready)
+        for number in range(15):
+            await environment.add_workflow(f"w{number}")
+            body = HELLO | {"workflow": f"w{number}"}
+            assert (await ingest.post("/v1/notifications", body, key=key)).status_code == 202
+        for _ in range(5):
+            new = (await environment.add_key("send")).reveal()
+            assert (await ingest.post("/v1/notifications", HELLO, key=new)).status_code == 202
+        answers = await asyncio.gather(
+            *(ingest.post("/v1/notifications", HELLO | {"workflow": "none"}, key=key) for _ in range(100))
+        )
+        assert {answer.json()["code"] for answer in answers} == {"unknown_workflow"}

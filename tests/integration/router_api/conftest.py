@@ -23,7 +23,8 @@ from tocsin.dev import create_database, drop_database
 from tocsin.kafka import Admin, KafkaSettings, TopicSpec, read_to_end
 from tocsin.router.api import create_app
 from tocsin.router.relay import Relay
-from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
+from tocsin.router.secret_keys import SecretKey
+from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.runtime import Component, Health
 from tocsin.testing import ManualClock
 from tocsin.testing.until import until
@@ -72,7 +73,7 @@ def keys(clock: ManualClock) -> KeyTable:
 
 @pytest.fixture
 def tokens() -> UnsubscribeTokens:
-    return UnsubscribeTokens([UnsubscribeKey("k1", "s" * 32)])
+    return UnsubscribeTokens([SecretKey("k1", "s" * 32)])
 
 
 @pytest.fixture

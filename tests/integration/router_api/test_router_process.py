@@ -94,6 +94,7 @@ def around(kafka_server: str, topic_prefix: str, database_url: str) -> Surroundi
             "KAFKA_BOOTSTRAP_SERVERS": kafka_server,
             "KAFKA_TOPIC_PREFIX": topic_prefix,
             "DATABASE_URL": database_url,
+            "ROUTER_HASH_KEYS": f"h1:{'h' * 32}",
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": "0",
             "LOG_FORMAT": "json",

@@ -53,6 +53,16 @@ async def test_a_category_comes_back_as_saved_and_is_published_once(
     assert await directory.changed() == [("category", "acme", "offers")]
 
 
+@pytest.mark.parametrize(("seconds", "status"), [(518_400, 201), (518_401, 422), (0, 422)])
+async def test_a_categorys_messages_live_at_most_six_days(
+    acme: httpx.AsyncClient, seconds: int, status: int
+) -> None:
+    answer = await acme.put("/v1/categories/offers", json={"ttl_seconds": seconds})
+    assert answer.status_code == status
+    if status == 422:
+        assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/ttl_seconds"]
+
+
 async def test_optional_categories_need_a_public_address(acme: httpx.AsyncClient, app: FastAPI) -> None:
     app.state.public_url = None
     refused = await acme.put("/v1/categories/offers", json={"default": "on"})

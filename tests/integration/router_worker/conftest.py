@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import insert
 
 from tocsin.contracts.cloudevents import write_kafka
@@ -146,6 +147,7 @@ class Site:
             kafka=self.kafka,
             database=DatabaseSettings(url=self.url),
             lanes=list(lanes) or [Lane.TRANSACTIONAL],
+            hash_keys=[SecretStr(f"h1:{'h' * 32}")],
             **settings,
         )
         components = worker_components(router, database=database, health=health, timeouts=TIMEOUTS)

@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 
+from pydantic import SecretStr
+
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database, DatabaseSettings
 from tocsin.kafka import GroupTimeouts, KafkaSettings
@@ -40,6 +42,7 @@ async def work(servers: str, prefix: str, url: str, place: str, what: str) -> No
         kafka=KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix),
         database=DatabaseSettings(url=url),
         lanes=[Lane.TRANSACTIONAL],
+        hash_keys=[SecretStr(f"h1:{'h' * 32}")],
     )
     health = Health(service="test")
     database = Database(

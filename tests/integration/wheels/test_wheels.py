@@ -88,6 +88,8 @@ def settings(installed: Installed, tmp_path: Path) -> dict[str, str]:
         "KAFKA_BOOTSTRAP_SERVERS": NOWHERE,
         "LOG_FORMAT": "json",
     }
+    if installed.name == "router":
+        given["ROUTER_HASH_KEYS"] = f"k:{'h' * 32}"
     if installed.name in {"router", "ledger"}:
         return given | {"DATABASE_URL": f"postgresql://nobody@{NOWHERE}/none"}
     if not installed.name.startswith("dispatch-"):

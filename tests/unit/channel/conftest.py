@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from tocsin.channel import Accepted, Answer, InstanceConfig, NotSent, ProviderKind
+from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -140,6 +141,19 @@ def _key(job: Job) -> bytes:
     return recipient_key(job.tenant, job.recipient)
 
 
+class ScriptedAge:
+    """Of the copy of `stops`: as many seconds as a test says."""
+
+    def __init__(self) -> None:
+        self.age = 0.0
+
+    async def ask(self) -> bool:
+        return True
+
+    def seconds(self) -> float:
+        return self.age
+
+
 @dataclass
 class LaneBench:
     """One lane with its pool; shards come and go. `provider(name)` is the newest of that name."""
@@ -148,6 +162,7 @@ class LaneBench:
     lane: Lane = Lane.TRANSACTIONAL
     cluster: MemoryCluster = field(default_factory=lambda: MemoryCluster(prefix="t."))
     versions: RecipientVersions = field(default_factory=RecipientVersions)
+    age: ScriptedAge = field(default_factory=ScriptedAge)
     made: list[ScriptedProvider] = field(default_factory=list)
     health: Health = field(default_factory=lambda: Health(service="test"))
     running: list[Held] = field(default_factory=list)
@@ -163,6 +178,7 @@ class LaneBench:
     ) -> None:
         """Make the pool from the file as `configure` left it."""
         self.clock = clock or SystemClock()
+        self.copy = CopyWatch(age=self.age, health=self.health, clock=SystemClock())
         self.publisher, self.offsets = MemoryPublisher(self.cluster), MemoryOffsets(self.cluster)
         kind = ProviderKind(config=ScriptedConfig, create=self._create)
         self.pool = ProviderPool(
@@ -191,6 +207,7 @@ class LaneBench:
             publisher=cast("Publisher", self.publisher),
             offsets=cast("Offsets", self.offsets),
             versions=self.versions,
+            copy=self.copy,
             clock=self.clock,
             send_timeout=send_timeout,
             window_bytes=64 * 1024 * 1024,
@@ -229,6 +246,11 @@ class LaneBench:
         for provider in self.made:
             provider.let_go.set()
         await self.pool.close()
+
+    async def copy_age(self, seconds: float) -> None:
+        """The copy of `stops` has this age from now on, and the watch has seen it."""
+        self.age.age = seconds
+        await self.copy.look()
 
     def raise_version(self, recipient: str, version: int) -> None:
         """Something is taken away from the recipient."""

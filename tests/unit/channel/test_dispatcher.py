@@ -29,6 +29,8 @@ def test_its_application_has_the_health_endpoints_and_its_parts_outlive_the_work
     assert [component.name for component in service.components] == [
         "providers",
         "replica tocsin.stops",
+        "age of replica tocsin.stops",
+        "watch over the copy of stops",
         "publisher",
         "offsets",
         "group tocsin.dispatch-sms.critical",

@@ -68,6 +68,23 @@ def test_another_attempt(answers: Sequence[Answer], delay: float) -> None:
     assert retry.due == pytest.approx(NOW + delay)
 
 
+@pytest.mark.parametrize(
+    ("answers", "ends"),
+    [
+        ([Ambiguous()], StatusName.UNKNOWN),
+        ([UNREACHABLE, Ambiguous()], StatusName.UNKNOWN),
+        ([UNREACHABLE], None),
+        ([Throttled()], None),
+        ([Accepted()], StatusName.SENT),
+    ],
+)
+def test_at_most_once_what_may_have_been_sent_is_not_sent_again(
+    answers: Sequence[Answer], ends: StatusName | None
+) -> None:
+    step = after_answer(tries(answers), now=NOW, delivery_class="at_most_once")
+    assert (step.status if isinstance(step, Finish) else None) == ends
+
+
 def test_what_the_provider_said_is_kept() -> None:
     accepted = after_answer(tries([Accepted(message_id="m", code="250", segments=2)]), now=NOW)
     assert accepted == Finish(status=StatusName.SENT, message_id="m", code="250", segments=2)

@@ -188,6 +188,7 @@ async def test_answers_become_statuses(bench: "LaneBench"):
         bench.job(7, target="apns"),
     )
     await until(lambda: len(bench.statuses) == 7)
+    assert {status.address_hash for status in bench.statuses} == {bench.job(1).address_hash}
     told = {
         int((s.delivery_id or "")[1:]): (s.status, s.reason, s.provider_code, s.attempt, s.provider)
         for s in bench.statuses

@@ -89,7 +89,7 @@ def test_a_status_of_a_delivery_says_all_that_its_job_says(channel):
     same = set(Status.__struct_fields__) & set(job.__struct_fields__) - {"attempt", "cause", "version"}
     assert {name: getattr(status, name) for name in same} == {name: getattr(job, name) for name in same}
     assert same == {
-        "address_key", "category", "channel", "delivery_id", "lane", "locale", "notification_id", "origin", "recipient",
-        "step", "template", "template_version", "tenant", "test", "traceparent", "workflow",
+        "address_hash", "address_key", "category", "channel", "delivery_id", "lane", "locale", "notification_id", "origin",
+        "recipient", "step", "template", "template_version", "tenant", "test", "traceparent", "workflow",
     }  # fmt: skip
     assert (status.provider, status.attempt) == ("p", 2)

@@ -37,6 +37,8 @@ WORDS = "The registration token is not a valid FCM registration token"
         (400, body(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", fields=("message.token",)), Rejected, Reason.ADDRESS_INVALID, "INVALID_ARGUMENT"),
         (400, body(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", fields=("message.data[0].value",)), Rejected, Reason.CONTENT_REFUSED, "INVALID_ARGUMENT"),
         (400, body(400, "INVALID_ARGUMENT", message="Request contains an invalid argument."), Rejected, Reason.CONTENT_REFUSED, "INVALID_ARGUMENT"),
+        (400, body(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", message="Android message is too big"), Rejected, Reason.TOO_LARGE, "INVALID_ARGUMENT"),
+        (400, body(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", message="Message is too big.", fields=("message",)), Rejected, Reason.TOO_LARGE, "INVALID_ARGUMENT"),
         (400, b"", Rejected, Reason.CONTENT_REFUSED, "HTTP 400"),
         (403, body(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), Rejected, Reason.RECIPIENT_REFUSED, "SENDER_ID_MISMATCH"),
         (403, body(403, "PERMISSION_DENIED"), NotSent, Reason.CREDENTIALS_REFUSED, "PERMISSION_DENIED"),

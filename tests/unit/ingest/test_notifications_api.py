@@ -1,12 +1,14 @@
 """`POST /v1/notifications`: what is taken, what is refused and why."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from tocsin.contracts.cloudevents import read_kafka
+from tocsin.contracts.events import NOTIFICATION_REQUESTED
 from tocsin.contracts.ids import INGEST_SOURCE, notification_id
 from tocsin.ingest.parsing import new_event_id
 from tocsin.kafka import NotStored, Overloaded, ProducerBroken
@@ -146,6 +148,24 @@ async def test_refused_at_once_with_a_pointer_per_fault(
     assert (answer.status_code, problem["code"], pointers(problem)) == (422, code, where)
     assert answer.headers["content-type"] == "application/problem+json"
     assert way_in.publisher.records == []
+
+
+@pytest.mark.parametrize(("days", "taken"), [(-1, True), (5.99, True), (6.01, False), (1_000_000, False)])
+async def test_a_message_lives_at_most_six_days(way_in: "WayIn", days: float, taken: bool) -> None:
+    """What has expired already is taken, and ends as `expired`."""
+    expires_at = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    request = GOOD | {"expires_at": expires_at}
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": NOTIFICATION_REQUESTED, "data": request}
+    answers = [
+        (await way_in.post("/v1/notifications", request), ""),
+        (await way_in.post("/v1/events", event, content_type="application/cloudevents+json"), "/data"),
+    ]
+    for answer, prefix in answers:
+        assert answer.status_code == (202 if taken else 422)
+        if not taken:
+            (fault,) = answer.json()["errors"]
+            assert (fault["pointer"], fault["code"]) == (f"{prefix}/expires_at", "lives_too_long")
+            assert "at most 6 days" in fault["detail"]
 
 
 async def test_faults_never_repeat_what_was_sent(way_in: "WayIn") -> None:

@@ -487,6 +487,15 @@ async def test_topics_with_different_numbers_of_partitions_are_refused_before_it
             await group.start()
 
 
+async def test_topics_that_the_work_writes_have_as_many_partitions_too(prepared: MemoryStage) -> None:
+    prepared.cluster.create(prepared.topic("narrow"), partitions=2)
+    written = [prepared.topic("narrow")]
+    for ownership in (Fenced(cluster=prepared.cluster, shards=2), Plain(shards=2)):
+        group = prepared.group(take_all, ownership=ownership, group="plain", topics=["in"], written=written)
+        with pytest.raises(PartitionsUnequal, match=r"tocsin\.in: 4, tocsin\.narrow: 2"):
+            await group.start()
+
+
 async def test_while_it_acquires_it_has_a_lease_and_reads_nothing(prepared: MemoryStage) -> None:
     hold = HoldAt("before_fence")
     await prepared.publish_values(numbers(20))

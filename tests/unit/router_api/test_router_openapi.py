@@ -50,3 +50,26 @@ def test_only_the_routers_own_prefixes_are_served() -> None:
     for path in DOCUMENT["paths"]:
         assert path.startswith(("/v1/", "/u/"))
         assert not path.startswith(foreign)
+
+
+def test_a_change_may_be_answered_as_not_in_force_yet() -> None:
+    """Imports, and what changes nothing, never are."""
+    document = create_app().openapi()
+    without = set()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            accepted = operation["responses"].get("202")
+            if accepted is None:
+                if method != "get":
+                    without.add(operation["operationId"])
+                continue
+            assert method != "get", path
+            schema = accepted["content"]["application/json"]["schema"]
+            shared = {"$ref": "#/components/schemas/NotInForce"}
+            if "204" in operation["responses"]:
+                assert schema == shared
+            else:
+                known = operation["responses"].get("200") or operation["responses"]["201"]
+                assert schema == {"allOf": [known["content"]["application/json"]["schema"], shared]}
+    assert without == {"save_recipients", "preview_message", "unsubscribe"}
+    assert document["components"]["schemas"]["NotInForce"]["properties"]["in_force"]["enum"] == [False]

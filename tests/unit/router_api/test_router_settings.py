@@ -9,6 +9,7 @@ from tocsin.runtime import SettingsInvalid, read_settings
 NEEDED = {
     "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
     "DATABASE_URL": "postgresql://user@127.0.0.1/tocsin",
+    "ROUTER_HASH_KEYS": f"h1:{'h' * 32}",
 }
 SECRET = "s" * 32
 
@@ -46,6 +47,10 @@ def test_little_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"ROUTER_UNSUBSCRIBE_KEYS": "k:short"}, "ROUTER_UNSUBSCRIBE_KEYS is not valid: a secret has"),
         ({"ROUTER_UNSUBSCRIBE_KEYS": SECRET}, "ROUTER_UNSUBSCRIBE_KEYS is not valid"),
         ({"ROUTER_UNSUBSCRIBE_KEYS": f"k:{SECRET},k:{SECRET}"}, "each id once"),
+        ({"ROUTER_HASH_KEYS": ""}, "ROUTER_HASH_KEYS is not valid: write one key, or two"),
+        ({"ROUTER_HASH_KEYS": f"a:{SECRET},b:{SECRET},c:{SECRET}"}, "write one key, or two"),
+        ({"ROUTER_HASH_KEYS": "k:short"}, "ROUTER_HASH_KEYS is not valid: a secret has"),
+        ({"ROUTER_HASH_KEYS": f"k.1:{SECRET}"}, "ROUTER_HASH_KEYS is not valid: write id:secret"),
         ({"LANES": "express"}, "LANES is not valid"),
     ],
 )

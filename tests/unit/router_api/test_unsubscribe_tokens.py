@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.contracts.vocabulary import Channel
-from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens, Unsubscription, unsubscribe_url
+from tocsin.router.secret_keys import SecretKey
+from tocsin.router.tokens import UnsubscribeTokens, Unsubscription, unsubscribe_url
 
-OLD, NEW = UnsubscribeKey("old", "o" * 32), UnsubscribeKey("new", "n" * 32)
+OLD, NEW = SecretKey("old", "o" * 32), SecretKey("new", "n" * 32)
 SAID = Unsubscription(tenant="acme", recipient="a/b?c", category="orders", channel=Channel.EMAIL)
 
 
@@ -50,7 +51,7 @@ def test_the_first_key_signs_and_every_key_is_accepted() -> None:
 
 
 def test_a_key_id_does_not_stand_for_another_secret() -> None:
-    forged = UnsubscribeTokens([UnsubscribeKey("new", "x" * 32)]).sign(SAID)
+    forged = UnsubscribeTokens([SecretKey("new", "x" * 32)]).sign(SAID)
     assert UnsubscribeTokens([NEW]).verify(forged) is None
 
 

@@ -25,10 +25,12 @@ from tocsin.contracts.recipients import Device
 from tocsin.contracts.statuses import ChannelDecision, Decision, Target
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Batch, ConsumerRecord, ProducerRecord, partition_for
+from tocsin.kafka import Batch, CatchUp, ConsumerRecord, ProducerRecord, always_current, partition_for
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import StoredRecipient
+from tocsin.router.secret_keys import SecretKey
 from tocsin.router.templates import Renderer
-from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
+from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.worker.dedupe import Claim
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.pipeline import Router
@@ -135,12 +137,13 @@ class Worker:
     claims: Claims = field(default_factory=Claims)
     recipients: Recipients = field(default_factory=Recipients)
     default_tenant: str | None = None
+    catch_up: CatchUp = always_current
 
     def __post_init__(self) -> None:
         self.topics = Topics()
         renderer = Renderer()
         self.directory = PublishedDirectory(renderer=renderer)
-        tokens = UnsubscribeTokens([UnsubscribeKey("k1", "s" * 32)])
+        tokens = UnsubscribeTokens([SecretKey("k1", "s" * 32)])
         self.router = Router(
             lane=self.lane,
             topics=self.topics,
@@ -151,7 +154,9 @@ class Worker:
                 renderer=renderer, public_url="https://notify.example.test", tokens=tokens
             ),
             clock=self.clock,
+            hashes=AddressHashes([SecretKey("h1", "h" * 32)]),
             default_tenant=self.default_tenant,
+            catch_up=self.catch_up,
         )
         self._offsets: dict[tuple[str, int], int] = {}
 

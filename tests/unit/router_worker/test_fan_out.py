@@ -51,6 +51,7 @@ def context(worker):
             directory=worker.directory,
             partition_count=4,
             default_tenant=None,
+            hashes=worker.router._hashes,
             fan_out=FanOutBudget(records=records, size=size),
         )
 

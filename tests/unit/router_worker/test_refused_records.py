@@ -1,5 +1,7 @@
 """What is refused or cannot be read becomes a dead letter and a status. Of events no number stops the lane."""
 
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 import pytest
 
@@ -45,6 +47,20 @@ async def test_a_direct_request_that_is_refused(worker, recipients, fields, reas
     (status,) = written.statuses()
     assert (status.status, status.reason) == (StatusName.EVENT_REFUSED, reason)
     assert len(written.dead()) == 1
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [(0, False), (299, False), (301, True)])
+async def test_a_message_that_would_live_longer_than_six_days_is_refused(worker, seconds, refused):
+    """A few minutes more are taken, for ingest judged by another clock."""
+    record = worker.request("ann")
+    stored = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+    expires_at = (stored + timedelta(days=6, seconds=seconds)).isoformat()
+    written = await worker.route(worker.request("ann", expires_at=expires_at))
+    assert [dead["tocsin_dead_reason"] for dead in written.dead()] == ["lives_too_long"] * refused
+    if refused:
+        (status,) = written.statuses()
+        assert (status.status, status.reason) == (StatusName.EVENT_REFUSED, Reason.LIVES_TOO_LONG)
+        assert "/data/expires_at: " in status.detail
 
 
 @pytest.mark.parametrize(

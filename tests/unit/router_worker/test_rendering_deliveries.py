@@ -13,8 +13,9 @@ from tocsin.contracts.recipients import Device
 from tocsin.contracts.statuses import RuleOutcome
 from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule
 from tocsin.router.policy import DecisionInput, StoredRecipient, Withhold, decide
+from tocsin.router.secret_keys import SecretKey
 from tocsin.router.templates import Renderer
-from tocsin.router.tokens import UnsubscribeKey, UnsubscribeTokens
+from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.worker.budgets import LoopSlice
 from tocsin.router.worker.render import DeliveryRenderer, Rendered
 
@@ -57,7 +58,7 @@ def question(workflow, templates):
 
 @pytest.fixture
 def render():
-    tokens = UnsubscribeTokens([UnsubscribeKey("k1", "s" * 32)])
+    tokens = UnsubscribeTokens([SecretKey("k1", "s" * 32)])
     renderer = DeliveryRenderer(renderer=Renderer(), public_url="https://n.example.test", tokens=tokens)
 
     async def rendered(question: DecisionInput) -> list[Rendered | Withhold]:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord
@@ -103,12 +104,22 @@ async def test_the_same_channel_in_two_steps_is_two_deliveries_in_two_wordings(w
 
 async def test_a_mail_that_can_be_ended_carries_its_link(worker):
     (job,) = (await worker.route(worker.event())).jobs(Channel.EMAIL)
+    assert job.address_hash == worker.router._hashes.of(job.private.address)
     assert job.private.unsubscribe_url.startswith("https://notify.example.test/u/")
     assert job.private.content.text == job.private.unsubscribe_url
     worker.publish(CategoryRecord(tenant="acme", key="orders", default="required"))
     (job,) = (await worker.route(worker.event(id="e2"))).jobs(Channel.EMAIL)
     assert job.private.unsubscribe_url is None
     assert job.private.content.text == ""
+
+
+@pytest.mark.parametrize("default", ["on", "required"])
+@pytest.mark.parametrize("delivery_class", ["at_least_once", "at_most_once"])
+async def test_a_job_says_what_its_category_asks_of_the_dispatcher(worker, default, delivery_class):
+    category = CategoryRecord(tenant="acme", key="orders", default=default, delivery_class=delivery_class)
+    worker.publish(category)
+    (job,) = (await worker.route(worker.event())).jobs(Channel.EMAIL)
+    assert (job.required, job.delivery_class) == (default == "required", delivery_class)
 
 
 async def test_a_rerun_writes_the_same_ids(worker):

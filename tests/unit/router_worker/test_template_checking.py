@@ -160,3 +160,27 @@ def test_parts(channel, parts, expected):
 )
 def test_a_fault_says_what_is_wrong_and_what_to_write_instead(source: str, detail: str) -> None:
     assert detail in [fault.detail for fault in check_template({"body": source}, Channel.SMS, SCHEMA)]
+
+
+@pytest.mark.parametrize(
+    ("name", "holder"),
+    [
+        ("from", "FCM"),
+        ("message_type", "FCM"),
+        ("collapse_key", "FCM"),
+        ("google.x", "FCM"),
+        ("gcm.notification.y", "FCM"),
+        ("tocsin_notification", "Tocsin"),
+        ("tocsin_", "Tocsin"),
+        ("from_whom", None),
+        ("google", None),
+        ("notification", None),
+        ("order/id", None),
+    ],
+)
+def test_names_of_push_data_that_are_not_free(name: str, holder: str | None) -> None:
+    faults = check_template({"title": "t", "body": "b", f"data.{name}": "x"}, Channel.PUSH, None)
+    assert [(fault.pointer, fault.code) for fault in faults] == (
+        [] if holder is None else [(f"/parts/data.{name}", "part_reserved")]
+    )
+    assert holder is None or faults[0].detail.startswith(f"{holder} keeps the name")

@@ -2,6 +2,7 @@
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.channel.dispatcher import Dispatcher
+from tocsin.channel.far_ends import FarEnds
 from tocsin.channel.http import http_client, no_answer, retry_after
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_config import (
@@ -21,6 +22,7 @@ __all__ = [
     "Answer",
     "Dispatcher",
     "DispatcherSettings",
+    "FarEnds",
     "InstanceConfig",
     "NotSent",
     "Provider",

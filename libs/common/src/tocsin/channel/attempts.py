@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tocsin.channel.answers import Ambiguous, Answer
+from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_pool import ProviderPool
@@ -26,6 +27,11 @@ class Recheck:
     router has to recheck the delivery."""
 
 
+@dataclass(frozen=True, slots=True)
+class AwaitCopy:
+    """Nobody can know now what was taken away from the recipient a moment ago: an optional message waits until somebody can."""
+
+
 class Attempts:
     """The attempts of one lane.
 
@@ -39,6 +45,7 @@ class Attempts:
         lane: Lane,
         pool: ProviderPool,
         versions: RecipientVersions,
+        copy: CopyWatch,
         send_timeout: float,
         clock: Clock,
     ) -> None:
@@ -46,13 +53,15 @@ class Attempts:
         self._lane = lane
         self._pool = pool
         self._versions = versions
+        self._copy = copy
+        self._on_stale_copy = metrics.sent_on_stale_copy.labels(channel.dispatcher, lane)
         self._send_timeout = send_timeout
         self._too_late = Ambiguous(detail=f"No answer within {send_timeout:g} s.")
         self._clock = clock
 
     async def attempt(
         self, delivery: Delivery, provider: Provider, *, lease_ok: Callable[[], bool]
-    ) -> Finish | Retry | Recheck:
+    ) -> Finish | Retry | Recheck | AwaitCopy:
         """Hand the job over once, unless something forbids it; the call is noted in the delivery's tries.
 
         After a call whose answer was ambiguous, what makes another call unnecessary ends as `unknown`, for the message may
@@ -68,10 +77,14 @@ class Attempts:
             raise LeaseLost("The lease ran out before a provider call.")
         if (without_call := self._guard(delivery)) is not None:
             return end_without_call(delivery.tries, without_call)
+        if not self._copy.fresh:
+            if not job.required:
+                return AwaitCopy()
+            self._on_stale_copy.inc()
         answer = await self._call(job, provider)
         delivery.tries.append(Try(provider.name, answer))
         now = self._clock.monotonic()
-        next_step = after_answer(delivery.tries, now=now)
+        next_step = after_answer(delivery.tries, now=now, delivery_class=job.delivery_class)
         if isinstance(next_step, Retry):
             metrics.send_retries.labels(self._channel, self._lane, provider.name).inc()
             log.info("will try again", attempt=len(delivery.tries), seconds=round(next_step.due - now, 3))

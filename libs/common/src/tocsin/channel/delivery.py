@@ -24,7 +24,7 @@ class Carrier(Protocol):
 @dataclass(slots=True, eq=False)
 class Delivery:
     """A job that was read and has no outcome yet. It waits in one place (behind its recipient's, in a provider's
-    queue, for its retry or for its transaction) or is in one runner's hands, never both."""
+    queue, for its retry, for its transaction or for a young copy of `stops`) or is in one runner's hands, never both."""
 
     carrier: Carrier
     record: ConsumerRecord
@@ -37,6 +37,8 @@ class Delivery:
     """When it came into its provider's queue, the last time."""
     begun_at: float = 0.0
     """When a runner first had it, or when it ended because no provider is there for it."""
+    far_end: str | None = None
+    """Where its provider's call goes, if the provider has many far ends."""
     counts_in_lane_limit: bool = False
     """True from its first runner until its outcome is recorded, or until it is given up."""
     tries: list[Try] = field(default_factory=list)

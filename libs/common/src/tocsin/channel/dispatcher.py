@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_config import ProviderKind
 from tocsin.channel.provider_pool import ProviderPool
@@ -16,6 +17,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
     ConsumerGroup,
+    CopyAge,
     Fenced,
     FencedShard,
     KafkaCluster,
@@ -46,6 +48,14 @@ class Dispatcher:
         self.topics = Topics(settings.kafka.topic_prefix)
         self.versions = RecipientVersions()
         metrics.recipient_versions.labels(channel.dispatcher).set_function(partial(len, self.versions))
+        self.stops = Replica(
+            settings=settings.kafka,
+            topic=self.topics.stops,
+            apply=self.versions.apply,
+            health=self.health,
+        )
+        self.stops_age = CopyAge(settings=settings.kafka, copy=self.stops, clock=self.clock)
+        self.copy = CopyWatch(age=self.stops_age, health=self.health, clock=self.clock)
         self.pool = ProviderPool(
             channel=channel,
             path=settings.providers_file,
@@ -71,10 +81,11 @@ class Dispatcher:
 
     def components(self) -> list[Component]:
         """Everything that runs. Closed in reverse: providers and publisher outlive the work of every shard."""
-        topic = self.topics.stops
         return [
             self.pool,
-            Replica(settings=self.settings.kafka, topic=topic, apply=self.versions.apply, health=self.health),
+            self.stops,
+            self.stops_age,
+            FunctionComponent(name="watch over the copy of stops", run=self.copy.run),
             self.publisher,
             FunctionComponent(name="offsets", open=self.offsets.open, close=self.offsets.close),
             *(self._group(lane) for lane in self.settings.lanes),
@@ -92,6 +103,7 @@ class Dispatcher:
             publisher=self.publisher,
             offsets=self.offsets,
             versions=self.versions,
+            copy=self.copy,
             clock=self.clock,
             send_timeout=timeouts.send_timeout,
             window_bytes=bytes_of_shard * 2 // 3,
@@ -104,6 +116,7 @@ class Dispatcher:
             cluster=self._cluster,
             group=context.group,
             topics=[context.jobs],
+            written=[context.status, context.intents],
             ownership=Fenced(cluster=self._cluster, shards=settings.shards, limits=self._limits),
             work=work,
             health=self.health,

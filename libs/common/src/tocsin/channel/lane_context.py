@@ -1,6 +1,7 @@
 """What all shards of one lane share."""
 
 from tocsin.channel.attempts import Attempts
+from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.topics import Topics
@@ -26,6 +27,7 @@ class LaneContext:
         publisher: Publisher,
         offsets: Offsets,
         versions: RecipientVersions,
+        copy: CopyWatch,
         clock: Clock,
         send_timeout: float,
         window_bytes: int,
@@ -41,8 +43,15 @@ class LaneContext:
         self.dead_bytes = next(topic.max_message_bytes for topic in topics.all() if topic.name == self.dead)
         self.pool = pool
         self.limit = pool.lane_limits[lane]
+        self.copy = copy
         self.attempts = Attempts(
-            channel=channel, lane=lane, pool=pool, versions=versions, send_timeout=send_timeout, clock=clock
+            channel=channel,
+            lane=lane,
+            pool=pool,
+            versions=versions,
+            copy=copy,
+            send_timeout=send_timeout,
+            clock=clock,
         )
         self.invalid_records = InvalidRecordLimit(group=self.group)
         self.publisher = publisher
@@ -50,6 +59,7 @@ class LaneContext:
         self.clock = clock
         self.window_bytes = window_bytes
         self.failpoints = failpoints
+        self.waiting_for_copy = metrics.waiting_for_copy.labels(self.service, lane)
         self.age_seconds = metrics.message_age_seconds.labels(self.service, lane)
         self.stage_seconds = {
             stage: metrics.stage_seconds.labels(self.service, lane, stage)

@@ -7,7 +7,10 @@ from tocsin.contracts.jobs import Job
 
 
 class Provider(Protocol):
-    """One configured account at one provider. `send` never raises for what the provider does: it answers."""
+    """One configured account at one provider. `send` never raises for what the provider does: it answers.
+
+    One whose calls go to many places, of which each can be dead alone, also has `far_end` (see `FarEnds`).
+    """
 
     name: str
     """The instance's name, unique in its dispatcher: a metric label and a status field."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from tocsin.channel.delivery import Carrier, Delivery
+from tocsin.channel.far_ends import FAR_END_ONE_IN, FarEndLine, FarEndPlaces, FarEnds
 from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.priority_limiter import PriorityLimiter
 from tocsin.channel.provider import Provider
@@ -23,10 +24,10 @@ RESERVED_ONE_IN = 4
 class _Queue:
     """What waits of one lane: deliveries that have begun come first and are not held back by the lane's limit."""
 
-    def __init__(self, limit: LaneLimit) -> None:
+    def __init__(self, limit: LaneLimit, far_ends: FarEndPlaces | None) -> None:
         self._limit = limit
-        self._begun: deque[Delivery] = deque()
-        self._new: deque[Delivery] = deque()
+        self._begun: deque[Delivery] | FarEndLine = deque() if far_ends is None else FarEndLine(far_ends)
+        self._new: deque[Delivery] | FarEndLine = deque() if far_ends is None else FarEndLine(far_ends)
 
     @property
     def ready(self) -> bool:
@@ -51,6 +52,11 @@ class _Queue:
                 self.put(delivery)
         return dropped
 
+    def leave(self, far_ends: FarEndPlaces | None) -> None:
+        """Hear no more of the far ends' places."""
+        if far_ends is not None:
+            far_ends.lines -= {self._begun, self._new}
+
 
 class _Runner:
     """A runner's task, and the delivery in its hands."""
@@ -65,7 +71,8 @@ class ProviderInstance:
     """A provider, the queues before it and its runners. `lanes` are the limits of the lanes that this process serves,
     `targets` those that jobs name and the provider serves.
 
-    With the same number of places, an instance shares those of its `predecessor`, whose calls may still be under way.
+    With the same number of places, an instance shares those of its `predecessor`, whose calls may still be under way. If the
+    provider has many far ends, each has a share of the places and no more.
     """
 
     def __init__(
@@ -83,10 +90,13 @@ class ProviderInstance:
         self._places = places
         reserved = places // RESERVED_ONE_IN if Lane.CRITICAL in lanes else 0
         self._limiter = PriorityLimiter(places=places, reserved=reserved)
+        self._far_end = provider.far_end if isinstance(provider, FarEnds) else None
+        self._far_ends = FarEndPlaces(places=max(1, places // FAR_END_ONE_IN)) if self._far_end else None
         if predecessor is not None and predecessor._places == places:
             self._limiter = predecessor._limiter
+            self._far_ends = self._far_ends and (predecessor._far_ends or self._far_ends)
         self._successor: ProviderInstance | None = None
-        self._queues = {lane: _Queue(limit) for lane, limit in lanes.items()}
+        self._queues = {lane: _Queue(limit, self._far_ends) for lane, limit in lanes.items()}
         self._critical = self._queues.get(Lane.CRITICAL)
         self._others = deque(queue for lane, queue in self._queues.items() if lane is not Lane.CRITICAL)
         self._runners: set[_Runner] = set()
@@ -104,6 +114,8 @@ class ProviderInstance:
 
     def put(self, lane: Lane, delivery: Delivery) -> None:
         """Let the delivery wait for a runner."""
+        if self._far_end is not None:
+            delivery.far_end = self._far_end(delivery.job)
         self._queues[lane].put(delivery)
         self.wake()
 
@@ -150,6 +162,8 @@ class ProviderInstance:
         for idle in self._idle:
             idle.set_result(None)
         self._idle.clear()
+        for queue in self._queues.values():
+            queue.leave(self._far_ends)
         return [delivery for queue in self._queues.values() for delivery in queue.drop(None)]
 
     async def close(self) -> None:
@@ -169,6 +183,9 @@ class ProviderInstance:
                 if delivery is None:
                     await self._until_woken()
                     continue
+                far_end = (
+                    delivery.far_end
+                )  # of this call: the delivery may be in another instance's queue when it ends
                 self.wake()
                 runner.delivery = delivery
                 try:
@@ -176,6 +193,8 @@ class ProviderInstance:
                 finally:
                     runner.delivery = None
                     self._limiter.release()
+                    if self._far_ends is not None:
+                        self._far_ends.end(far_end)
         finally:
             self._runners.discard(runner)
             self.wake()
@@ -195,7 +214,10 @@ class ProviderInstance:
         if not critical:  # the lanes beside the critical one take turns
             self._others.remove(queue)
             self._others.append(queue)
-        return queue.take()
+        delivery = queue.take()
+        if self._far_ends is not None:
+            self._far_ends.begin(delivery.far_end)
+        return delivery
 
     def _next_queue(self) -> _Queue | None:
         """The queue whose first delivery may begin now."""

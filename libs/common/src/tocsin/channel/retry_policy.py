@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.contracts.jobs import DeliveryClass
 from tocsin.contracts.vocabulary import Reason, StatusName
 
 T = TypeVar("T")
@@ -60,10 +61,12 @@ def end_without_call(tries: Sequence[Try], end: T) -> T | Finish:
     return UNKNOWN_END if uncertain(tries) else end
 
 
-def after_answer(tries: Sequence[Try], *, now: float) -> Finish | Retry:  # noqa: PLR0911 - one for each end
+def after_answer(  # noqa: PLR0911 - one for each end
+    tries: Sequence[Try], *, now: float, delivery_class: DeliveryClass = "at_least_once"
+) -> Finish | Retry:
     """What follows from the last of `tries`, in view of those before it; `now` in seconds, on any clock.
 
-    `Rejected` ends the delivery as `failed` even after an ambiguous answer.
+    `Rejected` ends the delivery as `failed` even after an ambiguous answer. For `at_most_once` an ambiguous answer ends it.
     """
     answer, attempt = tries[-1].answer, len(tries)
     match answer:
@@ -75,7 +78,7 @@ def after_answer(tries: Sequence[Try], *, now: float) -> Finish | Retry:  # noqa
             wish is None or wish <= LONGEST_DELAY
         ):
             return _retry(attempt, wish, now)
-        case Ambiguous() if attempt < ATTEMPTS:
+        case Ambiguous() if attempt < ATTEMPTS and delivery_class == "at_least_once":
             return _retry(attempt, None, now)
         case NotSent(code=code, detail=detail) | Throttled(code=code, detail=detail) if uncertain(tries):
             # This call sent nothing, but an earlier one may have: "failed" would claim too much.

@@ -4,6 +4,8 @@
                                         ▲                                │
                                         └────────── retry, when due ◀────┘            ─▶ offset below the lowest unfinished
 
+While the copy of `stops` is too old (see `copy_watch`), optional messages leave this way and wait in a list; they begin it anew later.
+
 Nobody reads the outcome log back yet. The position from which to read it is committed already, so that a later release can.
 
 Killed at any await, it loses nothing: an offset is committed only after the outcomes below it are stored. What was begun
@@ -21,7 +23,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from tocsin.channel.attempts import Recheck
+from tocsin.channel.attempts import AwaitCopy, Recheck
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.order import RecipientOrder
@@ -62,6 +64,9 @@ class ShardDelivery:
         self._order = RecipientOrder()
         self._retries: dict[Delivery, asyncio.TimerHandle] = {}
         """What waits until its next attempt is due: the event loop's timers are the queue."""
+        self._held: list[Delivery] = []
+        """Optional messages that wait for a young copy of `stops`: they hold no place, and no recipient's order."""
+        self._holding = asyncio.Event()
         self._outcomes = OutcomeWriter(publisher=context.publisher, failpoints=context.failpoints)
         self._offsets = ShardOffsets(
             shard=shard,
@@ -101,6 +106,7 @@ class ShardDelivery:
             reading = self._start(self._read(), "read jobs")
             writing_outcomes = self._start(self._outcomes.run(), "record outcomes")
             self._start(self._offsets.commit_regularly(), "commit")
+            self._start(self._let_go_on(), "wait for the copy of stops")
             await self._until(revoked.done)
             reading.cancel()
             self._drop_what_waits()
@@ -151,8 +157,10 @@ class ShardDelivery:
     def _drop_what_waits(self) -> None:
         """Take this shard's deliveries out of the providers' queues and stop its retries.
 
-        What waits behind another delivery of its recipient is simply forgotten.
+        What waits behind another delivery of its recipient, or for the copy of `stops`, is simply forgotten.
         """
+        self._context.waiting_for_copy.dec(len(self._held))
+        self._held.clear()
         for timer in self._retries.values():
             timer.cancel()
         waiting = [*self._retries, *self._context.pool.drop(self)]
@@ -202,6 +210,9 @@ class ShardDelivery:
                 if self._ending:
                     self._leave_lane_limit(delivery)
                     return
+                if not (delivery.job.required or self._context.copy.fresh):
+                    delivery = self._hold(delivery)
+                    continue
                 instance = self._context.pool.choose(delivery.job, delivery.tries)
                 if instance is not None:
                     delivery.enqueued_at = self._context.clock.monotonic()
@@ -226,7 +237,8 @@ class ShardDelivery:
                 delivery.counts_in_lane_limit = True
                 self._begun += 1
                 self._context.limit.begin()
-                self._observe_begin(delivery)
+                if not delivery.begun_at:
+                    self._observe_begin(delivery)
             with bound(delivery_id=job.delivery_id, notification_id=job.notification_id, tenant=job.tenant):
                 next_step = await self._context.attempts.attempt(
                     delivery, provider, lease_ok=self._shard.lease_ok
@@ -238,6 +250,8 @@ class ShardDelivery:
                     self._retry(delivery, next_step)
                 case Recheck():
                     self._recheck(delivery)
+                case AwaitCopy():
+                    self.enqueue(self._hold(delivery))
         except Exception as error:  # noqa: BLE001 - raised by `run`: the runner is not this shard's alone
             self._fail(error)
         finally:
@@ -277,6 +291,29 @@ class ShardDelivery:
     def _due(self, delivery: Delivery) -> None:
         del self._retries[delivery]
         self.enqueue(delivery)
+
+    def _hold(self, delivery: Delivery) -> Delivery | None:
+        """Let it wait until the copy of `stops` is young enough. Returns the recipient's next delivery, which need not."""
+        self._leave_lane_limit(delivery)
+        self._held.append(delivery)
+        self._context.waiting_for_copy.inc()
+        self._holding.set()
+        return self._order.done(delivery)
+
+    async def _let_go_on(self) -> None:
+        """Each time the copy is young again, hand on what waited for it, a portion at a time."""
+        while True:
+            await self._holding.wait()
+            await self._context.copy.until_fresh()
+            held, self._held = self._held, []
+            self._holding.clear()
+            self._context.waiting_for_copy.dec(len(held))
+            # All of them take their place in their recipient's order before any goes on: what is read meanwhile comes behind.
+            first = [delivery for delivery in held if self._order.add(delivery)]
+            for begin in range(0, len(first), TAKE_AT_ONCE):
+                for delivery in first[begin : begin + TAKE_AT_ONCE]:
+                    self.enqueue(delivery)
+                await asyncio.sleep(0)
 
     def _store_outcome(self, delivery: Delivery, finish: Finish) -> Delivery | None:
         """Have the outcome stored. Returns the recipient's next delivery.

@@ -64,6 +64,17 @@ class TemplatePart:
     """White space around it is removed, and something must be left."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReservedName:
+    """A name that named parts may not have, because the message would be refused or changed."""
+
+    name: str
+    begins: bool = False
+    """No name may begin with it."""
+    holder: str
+    """Whose name it is."""
+
+
 class SandboxBehaviour(Enum):
     """What the sandbox does with a message to one of its special addresses."""
 
@@ -158,6 +169,8 @@ class ChannelSpec:
     """Parts of which a template has at least one."""
     named_parts: str | None = None
     """`data`: a template may have parts `data.<name>`; they become the content's field `data`."""
+    reserved_names: tuple[ReservedName, ...] = ()
+    """What `<name>` in `data.<name>` may not be."""
     content_bytes: int | None = None
     """All rendered parts together may have so many bytes. None: each part's own limit is enough."""
     address: AddressKind
@@ -181,6 +194,13 @@ class ChannelSpec:
     def trimmed_parts(self) -> tuple[str, ...]:
         """The names of the parts that are trimmed."""
         return tuple(part.name for part in self.parts if part.trimmed)
+
+    def holder_of(self, name: str) -> str | None:
+        """Whose name the `<name>` of a named part is. None: it is free."""
+        for reserved in self.reserved_names:
+            if name.startswith(reserved.name) if reserved.begins else name == reserved.name:
+                return reserved.holder
+        return None
 
     def content_of(self, texts: Mapping[str, str]) -> Content:
         """The content with these rendered parts; a part that the channel does not have is ignored."""
@@ -239,6 +259,16 @@ _SPECS: Final = (
         content=PushContent,
         parts=(TemplatePart(name="title", one_line=True), TemplatePart(name="body")),
         named_parts="data",
+        # https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages: `from`, `message_type` and all that begins with
+        # `google.` or `gcm.notification.`; FCM refuses `collapse_key` and the rest of `gcm.`, too.
+        reserved_names=(
+            ReservedName(name="from", holder="FCM"),
+            ReservedName(name="message_type", holder="FCM"),
+            ReservedName(name="collapse_key", holder="FCM"),
+            ReservedName(name="google.", begins=True, holder="FCM"),
+            ReservedName(name="gcm.", begins=True, holder="FCM"),
+            ReservedName(name="tocsin_", begins=True, holder="Tocsin"),
+        ),
         content_bytes=PUSH_CONTENT_BYTES,
         address=DEVICE,
         has_sender=False,

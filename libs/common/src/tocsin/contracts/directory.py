@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tocsin.contracts.jobs import SenderIdentity
+from tocsin.contracts.jobs import DeliveryClass, SenderIdentity
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, ChannelWord, Lane
 
 Scope = Literal["send", "read", "manage", "operate"]
@@ -58,6 +58,7 @@ class CategoryRecord(_Entity, kw_only=True, omit_defaults=True, tag="category"):
     name: str = ""
     default: CategoryDefault = "on"
     ttl_seconds: int | None = None
+    delivery_class: DeliveryClass = "at_least_once"
 
     @property
     def record_key(self) -> bytes:

@@ -1,6 +1,7 @@
 """One rendered delivery to one address, ready to hand to a provider."""
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -8,7 +9,19 @@ from tocsin.contracts.channels import AnyContent, Content, EmailContent, PushCon
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
 
-__all__ = ["Content", "EmailContent", "Job", "JobPrivate", "PushContent", "SenderIdentity", "SmsContent"]
+__all__ = [
+    "Content",
+    "DeliveryClass",
+    "EmailContent",
+    "Job",
+    "JobPrivate",
+    "PushContent",
+    "SenderIdentity",
+    "SmsContent",
+]
+
+
+DeliveryClass = Literal["at_least_once", "at_most_once"]
 
 
 class SenderIdentity(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -47,7 +60,13 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     target: str | None = None
     """Which kind of provider knows the address, as a device's `kind`: `fcm`, `apns`, `webpush`, or a word that only newer
     releases know. None on channels with one kind, such as email."""
+    address_hash: str
+    """Which address it is, without the address: `<key id>.<16 characters of base64url>`. Every status repeats it."""
     private: JobPrivate
+    required: bool = False
+    """Whether its category is required: it goes out even while nobody can know what was taken away from the recipient just now."""
+    delivery_class: DeliveryClass = "at_least_once"
+    """`at_most_once`: what may have been sent is not sent again."""
     sender: SenderIdentity | None = None
     providers: list[str] = []
     """Provider instances in order of preference; empty: the dispatcher's default."""

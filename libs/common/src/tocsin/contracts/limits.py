@@ -6,6 +6,10 @@ RECIPIENTS_PER_REQUEST = 1_000
 DEVICES_PER_RECIPIENT = 50
 EVENTS_PER_BATCH = 1_000
 JSON_DEPTH = 64
+MESSAGE_LIFE_SECONDS = 6 * 24 * 3600
+"""A message expires at most so long after its event: no job or intent of it may outlive its topic, which keeps it for 7 days."""
+CLOCK_TOLERANCE_SECONDS = 300
+"""Ingest judges by its own clock and the router by the broker's: what ingest took, the router takes."""
 RENDERED_PART_BYTES = 512 * 1024
 PUSH_CONTENT_BYTES = 64 * 1024
 IDEMPOTENCY_KEY_CHARS = 255

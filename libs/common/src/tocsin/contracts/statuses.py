@@ -126,6 +126,8 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     channel: ChannelWord | None = None
     step: str | None = None
     address_key: str | None = None
+    address_hash: str | None = None
+    """Which address it went to, without the address: `<key id>.<16 characters of base64url>`, the same for the same address."""
     lane: Lane
     provider: str | None = None
     provider_message_id: str | None = None
@@ -234,6 +236,7 @@ def status_of(
             "channel": about.channel,
             "step": about.step,
             "address_key": about.address_key,
+            "address_hash": about.address_hash,
             "locale": about.locale,
             "template": about.template,
             "template_version": about.template_version,

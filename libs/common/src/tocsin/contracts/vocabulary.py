@@ -160,6 +160,7 @@ class Reason(StrEnum):
     TENANT_UNKNOWN = "tenant_unknown"
     DATA_INVALID = "data_invalid"
     DATA_TOO_LARGE = "data_too_large"
+    LIVES_TOO_LONG = "lives_too_long"
     WORKFLOW_UNKNOWN = "workflow_unknown"
     RECIPIENTS_INVALID = "recipients_invalid"
     RECORD_UNREADABLE = "record_unreadable"

@@ -52,7 +52,7 @@ from tocsin.kafka.produce.publisher import Publisher
 from tocsin.kafka.produce.transactional_producer import TransactionalProducer
 from tocsin.kafka.records import ConsumerRecord, Headers, ProducerRecord, RecordMetadata, TopicPartition
 from tocsin.kafka.settings import KafkaSettings
-from tocsin.kafka.tables.copy_age import CopyAge
+from tocsin.kafka.tables.copy_age import CatchUp, CopyAge, always_current
 from tocsin.kafka.tables.log_reader import read_to_end
 from tocsin.kafka.tables.replica import Replica
 from tocsin.kafka.topics.admin import Admin
@@ -65,6 +65,7 @@ __all__ = [
     "OTHERS",
     "Admin",
     "Batch",
+    "CatchUp",
     "Cluster",
     "CommittedOffset",
     "ConsumerGroup",
@@ -116,6 +117,7 @@ __all__ = [
     "TopicSpec",
     "TransactionFailed",
     "TransactionalProducer",
+    "always_current",
     "partition_for",
     "read_back_metadata",
     "read_back_position",

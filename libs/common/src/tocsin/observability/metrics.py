@@ -44,9 +44,11 @@ transactions = Counter("tocsin_transactions", "Kafka transactions, by outcome", 
 # Replicas of compacted topics
 replica_caught_up = Gauge("tocsin_replica_caught_up", "1 once the topic was read to its end and is being followed", ["service", "kind"])
 replica_records = Counter("tocsin_replica_records", "Records applied to a replica", ["service", "kind"])
+copy_age_seconds = Gauge("tocsin_copy_age_seconds", "Age of a copy that hand-offs rest on: it holds everything published until so many seconds ago", ["service", "kind"])
 directory_entities = Gauge("tocsin_directory_entities", "Entities held from the directory, by entity kind", ["service", "entity"])
 directory_outbox = Gauge("tocsin_directory_outbox_rows", "Changes not yet published to the directory topic", ["service"])
 directory_outbox_age = Gauge("tocsin_directory_outbox_age_seconds", "Age of the oldest change not yet published; 0 when none waits", ["service"])
+directory_late = Counter("tocsin_directory_late", "Times the copy of the directory did not reach the end it had at that moment within a second; what followed was decided by an older copy", ["service"])
 recipient_versions = Gauge("tocsin_recipient_versions", "Recipients' versions held from stops, 16 bytes each", ["service"])
 versions_forgotten = Counter("tocsin_recipient_versions_forgotten", "Records of stops whose end was queued, because no job decided before can still be sent")
 directory_set_aside = Counter("tocsin_directory_set_aside", "Entities not published because their topic does not take their size", ["service", "entity"])
@@ -64,6 +66,8 @@ claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane
 sends = Counter("tocsin_sends", "Calls to a provider, by answer", ["channel", "lane", "provider", "outcome"])
 send_seconds = Histogram("tocsin_send_seconds", "Seconds of one call to a provider", ["channel", "lane", "provider"], buckets=_SECONDS)
 send_retries = Counter("tocsin_send_retries", "Attempts made again in process", ["channel", "lane", "provider"])
+sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider for required messages while the copy of stops was too old for optional ones", ["service", "lane"])
+waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copy of stops is young enough", ["service", "lane"])
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
 
 # The process

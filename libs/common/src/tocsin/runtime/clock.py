@@ -4,6 +4,9 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+_RUNS_ON = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Linux's CLOCK_MONOTONIC stops while the machine is suspended; other systems have no second clock, or need none."""
+
 
 class Clock(Protocol):
     """Where time comes from."""
@@ -17,7 +20,8 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start, never going back; for durations."""
+        """Seconds from an arbitrary start, never going back; for durations. They go on while the process or the machine stands
+        still: leases and ages rest on it."""
         ...
 
 
@@ -36,4 +40,4 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Seconds from an arbitrary start, never going back."""
-        return time.monotonic()
+        return time.clock_gettime(_RUNS_ON)

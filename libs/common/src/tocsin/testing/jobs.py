@@ -69,6 +69,7 @@ def job_for(channel: Channel, **fields: Any) -> Job:
         step="send",
         address_key=str(channel),
         target=DeviceKind.FCM.value if spec.address is DEVICE else None,
+        address_hash="test.AAAAAAAAAAAAAAAA",
         private=JobPrivate(address=_ADDRESS[spec.address], content=content_for(channel)),
         sender=_SENDER.get(spec.address) if spec.has_sender else None,
         template_version=1,

@@ -92,6 +92,12 @@ class KeyTable:
             raise Problem(codes.SCOPE_MISSING, f"This needs a key with the scope `{scope}`.")
         return caller
 
+    def may_become_known(self, authorization: str | None) -> bool:
+        """Whether the header holds a key of the right form with an id that nobody has told of: perhaps it was made a moment ago."""
+        _, _, text = (authorization or "").partition(" ")
+        parts = parse_key(text.strip())
+        return parts is not None and parts.id not in self._keys
+
     def _expired(self, key: ApiKeyRecord) -> bool:
         return key.expires_at is not None and key.expires_at <= self._clock.now()
 

@@ -1,6 +1,7 @@
 """Header fields as bytes: RFC 5322 folding, RFC 2047 encoded words. No value can begin a line of its own.
 
-Runs of white space and control characters in texts (a template's line break in a subject) become one space.
+Runs of spaces, line breaks, tabs and control characters in texts (a template's line break in a subject) become one space.
+No-break spaces and other spaces of typesetting stay: they hold "10 000 €" together.
 Lines stay within 76 characters wherever a value can be folded.
 """
 
@@ -10,13 +11,13 @@ from base64 import b64encode
 _LINE = 76
 _WORD = b"=?utf-8?b?%b?="
 _WORD_FRAME = len(_WORD) - 2
-_GAPS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_GAPS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _QUOTED = re.compile(r'([\\"])')
 
 
 def one_line(text: str) -> str:
-    """The text with every run of white space and control characters as one space, none at the ends."""
+    """The text with every run of spaces, line breaks and control characters as one space, none at the ends."""
     return _GAPS.sub(" ", text).strip()
 
 

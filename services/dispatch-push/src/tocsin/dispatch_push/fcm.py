@@ -26,14 +26,18 @@ from tocsin.channel import (
     no_answer,
     retry_after,
 )
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job, PushContent
-from tocsin.contracts.vocabulary import DeviceKind, Reason
+from tocsin.contracts.vocabulary import Channel, DeviceKind, Reason
 from tocsin.dispatch_push.fcm_errors import answer_of, read
 from tocsin.dispatch_push.google_token import GoogleToken, ServiceAccount
 from tocsin.runtime import Clock
 
 _LONGEST_TTL = 2_419_200  # seconds: four weeks
+_PAYLOAD_BYTES = 4096
+"""What FCM takes of notification and data together."""
+_holder_of = CHANNELS[Channel.PUSH].holder_of
 _TOKEN = re.compile(r"[!-~]{1,4096}")
 _URL = r"^https?://\S*[^\s/]$"
 
@@ -111,13 +115,9 @@ class FcmProvider:
 
     async def send(self, job: Job) -> Answer:
         """Send to one device, within `call_timeout` seconds, a new access token included."""
-        if not isinstance(job.private.content, PushContent):
-            return Rejected(reason=Reason.CONTENT_REFUSED, detail="The job's content is no push message.")
-        if not _TOKEN.fullmatch(job.private.address):
-            return Rejected(
-                reason=Reason.ADDRESS_INVALID, detail="The device token holds characters that none has."
-            )
-        body = encode({"message": self._message(job, job.private.content)})
+        body = self._body(job)
+        if isinstance(body, Rejected):
+            return body
         until = asyncio.get_running_loop().time() + self._config.call_timeout
         token = await self._access_token(until)
         if not isinstance(token, str):
@@ -165,6 +165,26 @@ class FcmProvider:
         pause = retry_after(response, now=self._clock.now())
         return answer_of(read(response.status_code, response.content), retry_after=pause)
 
+    def _body(self, job: Job) -> bytes | Rejected:
+        """The request's body, unless FCM would refuse it for certain."""
+        content = job.private.content
+        if not isinstance(content, PushContent):
+            return Rejected(reason=Reason.CONTENT_REFUSED, detail="The job's content is no push message.")
+        if not _TOKEN.fullmatch(job.private.address):
+            detail = "The device token holds characters that none has."
+            return Rejected(reason=Reason.ADDRESS_INVALID, detail=detail)
+        if any(map(_holder_of, content.data)):
+            detail = "FCM or Tocsin keeps a name of this message's data for itself. Rename that part of the template."
+            return Rejected(reason=Reason.CONTENT_REFUSED, detail=detail)
+        message = self._message(job, content)
+        body = encode({"message": message})
+        if len(body) > _PAYLOAD_BYTES and (size := _payload_bytes(message)) > _PAYLOAD_BYTES:
+            detail = (
+                f"Title, body and data take {size} bytes; FCM takes {_PAYLOAD_BYTES}. Shorten the template."
+            )
+            return Rejected(reason=Reason.TOO_LARGE, detail=detail)
+        return body
+
     def _message(self, job: Job, content: PushContent) -> dict[str, Any]:
         """A message that its services' own queues do not deliver late either."""
         expires = int(job.expires_at.timestamp())
@@ -192,6 +212,10 @@ def _opened_by_browsers(link: str | None) -> dict[str, Any]:
     if link is None or not link.lower().startswith("https://"):
         return {}
     return {"webpush": {"fcm_options": {"link": link}}}
+
+
+def _payload_bytes(message: dict[str, Any]) -> int:
+    return len(encode({"notification": message["notification"], "data": message["data"]}))
 
 
 class _Sent(msgspec.Struct):

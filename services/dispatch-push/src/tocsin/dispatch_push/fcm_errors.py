@@ -35,6 +35,7 @@ class FcmError(msgspec.Struct, frozen=True):
     code: str | None = None
     fcm: bool = False
     """The code is FCM's own."""
+    too_big: bool = False
     about_token: bool = False
 
 
@@ -45,17 +46,20 @@ def read(http: int, body: bytes) -> FcmError:
     except msgspec.DecodeError:
         return FcmError(http)
     own = [detail.get("errorCode") for detail in error.details if detail.get("@type") == _FCM_ERROR]
-    fields = [
-        violation.get("field")
+    violations = [
+        violation
         for detail in error.details
         if detail.get("@type") == _BAD_REQUEST
         for violation in detail.get("fieldViolations", [])
         if isinstance(violation, dict)
     ]
+    fields = [violation.get("field") for violation in violations]
     code = own[0] if own and isinstance(own[0], str) else error.status or None
     # Without a field, FCM's documented answer to a bad token names it in words only.
     about_token = "message.token" in fields or (not fields and "registration token" in error.message)
-    return FcmError(http, code, fcm=bool(own), about_token=about_token)
+    said = [error.message, *(violation.get("description") for violation in violations)]
+    too_big = any(isinstance(text, str) and "too big" in text for text in said)
+    return FcmError(http, code, fcm=bool(own), too_big=too_big, about_token=about_token)
 
 
 _REJECTED = {
@@ -74,6 +78,8 @@ def answer_of(error: FcmError, *, retry_after: float | None) -> Answer:
     code = error.code or ""
     if code == "INVALID_ARGUMENT" and error.about_token:
         return Rejected(reason=Reason.ADDRESS_INVALID, code=code, detail="The device token is none of FCM's.")
+    if code == "INVALID_ARGUMENT" and error.too_big:
+        return Rejected(reason=Reason.TOO_LARGE, code=code, detail="FCM takes no message of this size.")
     if code in _REJECTED:
         reason, detail = _REJECTED[code]
         return Rejected(reason=reason, code=code, detail=detail)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from fastapi import FastAPI
 
@@ -14,9 +15,12 @@ from tocsin.ingest.openapi import describe_bodies
 from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.service import IngestService
 from tocsin.ingest.settings import IngestSettings
-from tocsin.kafka import NotStored, ProducerRecord, Publisher, RecordMetadata, Replica
+from tocsin.kafka import CopyAge, NotStored, ProducerRecord, Publisher, RecordMetadata, Replica
 from tocsin.runtime import Health, Service
 from tocsin.web import service_app
+
+ASK_SPACING: Final = 0.1
+"""Seconds between two requests for the end of the directory. Refused requests make them, so it bounds what strangers can cause."""
 
 
 def create_app(*, service: IngestService | None = None, health: Health | None = None) -> FastAPI:
@@ -47,6 +51,7 @@ def build(settings: IngestSettings) -> Service:
         limits={topic.name: topic.max_message_bytes for topic in topics.all() if topic.family == "events"},
     )
     replica = Replica(settings=settings.kafka, topic=topics.directory, apply=directory.apply, health=health)
+    age = CopyAge(settings=settings.kafka, copy=replica, spacing=ASK_SPACING)
     service = IngestService(
         directory=directory,
         publisher=EventPublisher(
@@ -57,9 +62,10 @@ def build(settings: IngestSettings) -> Service:
         ),
         caught_up=replica.caught_up,
         limits=settings.limits,
+        copy_catch_up=age.catch_up,
     )
     app = create_app(service=service, health=health)
-    return Service(app=app, health=health, components=(replica, publisher))
+    return Service(app=app, health=health, components=(replica, age, publisher))
 
 
 def _closed() -> IngestService:

@@ -1,6 +1,7 @@
 """`POST /v1/events`: CloudEvents 1.0 in structured, binary and batch mode."""
 
 import asyncio
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -22,6 +23,7 @@ from tocsin.ingest.responses import (
     accepted_response,
     batch_response,
 )
+from tocsin.ingest.second_look import SecondLook
 from tocsin.ingest.service import IngestService
 from tocsin.ingest.validation import AcceptedEvent, validate_event
 from tocsin.observability import metrics
@@ -56,12 +58,15 @@ def event_routes(service: IngestService) -> APIRouter:
         openapi_extra=_OPENAPI,
     )
     async def take_events(request: Request) -> Response:
-        caller = service.authorize(request.headers)
+        caller = await service.authorize(request.headers)
         body = await request.body()
         if media_type_of(request.headers) == BATCH:
             return await _take_batch(service, caller, body)
         event = parse_event(request.headers, body, caller=caller)
-        accepted = validate_event(event, directory=service.directory, limits=service.limits)
+        validate = partial(
+            validate_event, event, directory=service.directory, limits=service.limits, clock=service.clock
+        )
+        accepted = await SecondLook(service)(validate)
         await service.publisher.publish([accepted])
         return accepted_response(accepted)
 
@@ -73,10 +78,14 @@ async def _take_batch(service: IngestService, caller: Caller, body: bytes) -> Re
     accepted: list[AcceptedEvent] = []
     refused: list[Problem] = []
     items: list[BatchItemAnswer] = []
+    second_look = SecondLook(service)
     for number, envelope in enumerate(split_batch(body, most=service.limits.batch_events), start=1):
         try:
             event = parse_structured(envelope, caller=caller)
-            validated = validate_event(event, directory=service.directory, limits=service.limits)
+            validate = partial(
+                validate_event, event, directory=service.directory, limits=service.limits, clock=service.clock
+            )
+            validated = await second_look(validate)
         except Problem as problem:
             refused.append(problem)
             items.append(BatchItemAnswer(problem.code.status, readable_id(envelope), problem=problem.body()))

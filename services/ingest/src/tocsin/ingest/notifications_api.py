@@ -1,5 +1,6 @@
 """`POST /v1/notifications`: the direct request as plain JSON."""
 
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -8,6 +9,7 @@ from tocsin.contracts.limits import IDEMPOTENCY_KEY_CHARS
 from tocsin.ingest.openapi import json_body
 from tocsin.ingest.parsing import parse_notification
 from tocsin.ingest.responses import AcceptedBody, accepted_response
+from tocsin.ingest.second_look import SecondLook
 from tocsin.ingest.service import IngestService
 from tocsin.ingest.validation import validate_request
 
@@ -38,9 +40,12 @@ def notification_routes(service: IngestService) -> APIRouter:
         openapi_extra=_OPENAPI,
     )
     async def send_notification(request: Request) -> Response:
-        caller = service.authorize(request.headers)
+        caller = await service.authorize(request.headers)
         event = parse_notification(request, await request.body(), caller=caller, clock=service.clock)
-        accepted = validate_request(event, directory=service.directory, limits=service.limits)
+        validate = partial(
+            validate_request, event, directory=service.directory, limits=service.limits, clock=service.clock
+        )
+        accepted = await SecondLook(service)(validate)
         await service.publisher.publish([accepted])
         return accepted_response(accepted)
 

@@ -1,22 +1,33 @@
 """Why a direct request cannot be taken: every fault there is. A request that can be taken does not come here."""
 
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from tocsin.contracts.events import Event
+from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
+from tocsin.contracts.vocabulary import Reason
 from tocsin.ingest.compiled_workflow import MAX_FAULTS
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.request_model import BY_ID, INLINE, NotificationBody
 from tocsin.ingest.settings import RequestLimits
+from tocsin.runtime import Clock
 from tocsin.web import Fault, Problem, codes, json_pointer
 
 _body = TypeAdapter(NotificationBody)
 _TAGS: Final = frozenset({BY_ID, INLINE})
 
 
-def explain(event: Event, *, directory: Directory, limits: RequestLimits, prefix: str) -> Problem:
+def latest_expiry(clock: Clock) -> datetime:
+    """When a message whose event is stored now expires at the latest."""
+    return clock.now() + timedelta(seconds=MESSAGE_LIFE_SECONDS)
+
+
+def explain(
+    event: Event, *, directory: Directory, limits: RequestLimits, clock: Clock, prefix: str
+) -> Problem:
     """Every fault of the request, under the code that fits them all; pointers begin with `prefix`."""
     raw = bytes(event.data)
     try:
@@ -26,7 +37,7 @@ def explain(event: Event, *, directory: Directory, limits: RequestLimits, prefix
         code = codes.INVALID_EVENT if prefix else codes.INVALID_JSON
         return Problem(code, fault.detail, errors=[fault])
     fields = request if isinstance(request, dict) else {}
-    shape = _shape_faults(raw, prefix)
+    shape = [*_shape_faults(raw, prefix), *_life_faults(fields, latest_expiry(clock), prefix)]
     too_many = _too_many(fields, limits, prefix)
     unknown, data = _workflow_faults(fields, event.tenant, directory, prefix)
     faults = [*shape, *too_many, *unknown, *data]
@@ -59,6 +70,18 @@ def _shape_faults(raw: bytes, prefix: str) -> list[Fault]:
             for fault in faults[:MAX_FAULTS]
         ]
     return []
+
+
+def _life_faults(fields: dict[str, Any], latest: datetime, prefix: str) -> list[Fault]:
+    try:
+        expires_at = msgspec.convert(fields.get("expires_at"), datetime | None)
+    except msgspec.ValidationError:
+        return []  # a fault of its form
+    if expires_at is None or expires_at.tzinfo is None or expires_at <= latest:
+        return []
+    days = MESSAGE_LIFE_SECONDS // 86_400
+    detail = f"A message lives at most {days} days. Choose an earlier time, or send the event later."
+    return [Fault(pointer=f"{prefix}/expires_at", code=Reason.LIVES_TOO_LONG, detail=detail)]
 
 
 def _path(loc: tuple[str | int, ...]) -> list[str | int]:

@@ -117,5 +117,5 @@ class NotificationBody(_Body):
         default=None, description="A slower lane than the workflow's; a faster one changes nothing"
     )
     expires_at: AwareDatetime | None = Field(
-        default=None, description="When it is no longer worth sending; with a time zone"
+        default=None, description="When it is no longer worth sending; with a time zone; at most 6 days ahead"
     )

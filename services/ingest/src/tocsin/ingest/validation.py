@@ -11,8 +11,9 @@ from tocsin.contracts.links import valid_link
 from tocsin.contracts.vocabulary import Lane, fastest, slowest
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.recipient_rules import is_sound
-from tocsin.ingest.request_faults import explain
+from tocsin.ingest.request_faults import explain, latest_expiry
 from tocsin.ingest.settings import RequestLimits
+from tocsin.runtime import Clock
 from tocsin.web import Fault, Problem, codes
 
 _decode_json = msgspec.json.decode
@@ -35,10 +36,12 @@ class AcceptedEvent:
     notifications: list[NamedNotification] | None = None
 
 
-def validate_event(event: Event, *, directory: Directory, limits: RequestLimits) -> AcceptedEvent:
+def validate_event(
+    event: Event, *, directory: Directory, limits: RequestLimits, clock: Clock
+) -> AcceptedEvent:
     """An event that came as a CloudEvent. Raises `Problem` with pointers into the envelope."""
     if event.type == NOTIFICATION_REQUESTED:
-        return validate_request(event, directory=directory, limits=limits, prefix="/data")
+        return validate_request(event, directory=directory, limits=limits, clock=clock, prefix="/data")
     _check_size(event, "/data", limits)
     try:
         data = _decode_json(event.data)
@@ -65,7 +68,7 @@ def validate_event(event: Event, *, directory: Directory, limits: RequestLimits)
 
 
 def validate_request(
-    event: Event, *, directory: Directory, limits: RequestLimits, prefix: str = ""
+    event: Event, *, directory: Directory, limits: RequestLimits, clock: Clock, prefix: str = ""
 ) -> AcceptedEvent:
     """A direct request. Raises `Problem` with every fault there is; pointers into the request begin with `prefix`."""
     _check_size(event, prefix, limits)
@@ -73,10 +76,10 @@ def validate_request(
         request = decode_request(bytes(event.data))
         data = _decode_json(request.data)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise explain(event, directory=directory, limits=limits, prefix=prefix) from None
+        raise explain(event, directory=directory, limits=limits, clock=clock, prefix=prefix) from None
     workflow = directory.workflow(event.tenant, request.workflow)
-    if workflow is None or not _sound(request, data, limits) or not workflow.accepts(data):
-        raise explain(event, directory=directory, limits=limits, prefix=prefix)
+    if workflow is None or not _sound(request, data, limits, clock) or not workflow.accepts(data):
+        raise explain(event, directory=directory, limits=limits, clock=clock, prefix=prefix)
     notifications = []
     for listed in request.recipients:
         recipient = listed if isinstance(listed, str) else listed.id
@@ -96,7 +99,7 @@ def validate_request(
     )
 
 
-def _sound(request: NotificationRequest, data: object, limits: RequestLimits) -> bool:
+def _sound(request: NotificationRequest, data: object, limits: RequestLimits, clock: Clock) -> bool:
     expires_at, actor = request.expires_at, request.actor
     return (
         type(data) is dict
@@ -104,7 +107,7 @@ def _sound(request: NotificationRequest, data: object, limits: RequestLimits) ->
         and all(map(is_sound, request.recipients))
         and (actor is None or is_sound(actor))
         and (request.link is None or valid_link(request.link))
-        and (expires_at is None or expires_at.tzinfo is not None)
+        and (expires_at is None or (expires_at.tzinfo is not None and expires_at <= latest_expiry(clock)))
     )
 
 

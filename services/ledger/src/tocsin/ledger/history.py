@@ -105,6 +105,7 @@ def told(row: DecisionRow) -> Iterator[StatusRow]:
                 channel=channel.channel,
                 step=channel.step,
                 address_key=target.address_key,
+                address_hash=target.address_hash,
                 rule=target.rule,
                 reason=target.reason,
                 detail=channel.detail,

@@ -59,6 +59,7 @@ _DESCRIPTIONS: Final = {
     "final": "Tocsin itself will do nothing more for what this is about",
     "at": "When it happened",
     "address_key": "Which address: `email`, `phone` or a device's id, never an address",
+    "address_hash": "Which address it went to, without the address: the same for the same address",
     "template": "The name of the template it was or would have been written with",
     "decision": "Where the router decided it: why",
     "origin": "The event's place: topic/partition/offset",

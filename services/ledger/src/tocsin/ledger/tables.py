@@ -87,7 +87,7 @@ _OF_A_DECISION: Final = {
 } | {"status": "decision.outcome", "final": "decision.outcome in ENDED"}
 _OF_A_TARGET: Final = _OF_A_DECISION | {
     "status": "target.outcome", "final": "target.outcome in ENDED", "channel": "channel.channel", "step": "channel.step",
-    "address_key": "target.address_key", "rule": "target.rule", "reason": "target.reason", "detail": "channel.detail",
+    "address_key": "target.address_key", "address_hash": "target.address_hash", "rule": "target.rule", "reason": "target.reason", "detail": "channel.detail",
     "locale": "channel.locale", "template": "channel.template", "template_version": "channel.template_version",
 }  # fmt: skip
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from fastapi import FastAPI
 
 from tocsin.contracts.topics import Topics
-from tocsin.database import Database
+from tocsin.database import Database, create_engine
 from tocsin.kafka import Replica
 from tocsin.router.api import create_app
 from tocsin.router.forgetting import forget_old_versions
+from tocsin.router.in_force import ChangesInForce
 from tocsin.router.optional_categories import require_unsubscribe_page
 from tocsin.router.relay import Relay, watch_outbox
 from tocsin.router.settings import RouterSettings
@@ -17,12 +19,20 @@ from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.runtime import Clock, Component, FunctionComponent, Health
 from tocsin.web import KeyTable
 
+RELAY_CONNECTIONS: Final = 3
+"""One publishes, one listens for what was published, one looks at what waits. They are no part of the API's pool, so that
+requests cannot keep changes from being published."""
+
 
 def api_role(
     *, settings: RouterSettings, database: Database, health: Health, clock: Clock
 ) -> tuple[FastAPI, Sequence[Component]]:
     """The application, and its components in order; `database` is opened before them."""
     keys = KeyTable(clock=clock)
+    apart = create_engine(
+        settings.database.model_copy(update={"pool_size": RELAY_CONNECTIONS}), application="router relay"
+    )
+    changes = ChangesInForce(engine=apart)
     app = create_app(
         engine=database.engine,
         keys=keys,
@@ -30,6 +40,7 @@ def api_role(
         clock=clock,
         tokens=UnsubscribeTokens(settings.signing_keys),
         public_url=settings.public_url,
+        changes=changes,
     )
     replica = Replica(
         settings=settings.kafka,
@@ -42,9 +53,10 @@ def api_role(
         name="unsubscribe page",
         open=partial(require_unsubscribe_page, database.engine, public_url=settings.public_url),
     )
-    relay = Relay(engine=database.engine, settings=settings.kafka, health=health)
-    watch = FunctionComponent(name="outbox watch", run=partial(watch_outbox, database.engine, health.service))
+    connections = FunctionComponent(name="connections of the relay", close=apart.dispose)
+    relay = Relay(engine=apart, settings=settings.kafka, health=health)
+    watch = FunctionComponent(name="outbox watch", run=partial(watch_outbox, apart, health.service))
     forgetting = FunctionComponent(
         name="forgetting of versions", run=partial(forget_old_versions, database.engine, clock)
     )
-    return app, (page, relay, watch, forgetting, replica)
+    return app, (page, connections, relay, changes, watch, forgetting, replica)

@@ -1,25 +1,40 @@
-"""What every change of the directory leaves behind, in its own transaction: which entity it was, and a raised version."""
+"""What every change of the directory leaves behind, in its own transaction: which entity it was, and a raised version.
+
+An import may leave thousands of rows, so they are published after those of single changes, and nobody waits for them.
+"""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import ARRAY, Text, cast, func, insert, literal, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tocsin.router.tables import outbox, recipient_versions
+from tocsin.router.tables import Turn, outbox, recipient_versions
 
 EntityKind = Literal["api_key", "tenant", "category", "workflow", "template", "recipient_version"]
 
 LOCK_RECIPIENT = "tocsin.directory.recipient/"
+LOCK_TOKEN = "tocsin.directory.token/"  # noqa: S105 - what names a lock
+
+_NOTED: Final = "tocsin_noted_rows"
+
+
+async def noted_rows(db: AsyncConnection) -> list[int]:
+    """A list to which every row is added that a single change leaves in the outbox over this connection from now on."""
+    rows: list[int] = []
+    await db.execution_options(**{_NOTED: rows})
+    return rows
 
 
 async def note_changed(db: AsyncConnection, kind: EntityKind, tenant: str, *key: str) -> None:
     """The relay will publish this entity as it then stands; `key` is what names it within the tenant."""
-    await db.execute(insert(outbox).values(kind=kind, tenant=tenant, key=list(key)))
+    await _note(db, [{"kind": kind, "tenant": tenant, "key": list(key)}], imported=False)
 
 
-async def raise_versions(db: AsyncConnection, tenant: str, recipients: Sequence[str]) -> None:
+async def raise_versions(
+    db: AsyncConnection, tenant: str, recipients: Sequence[str], *, imported: bool = False
+) -> None:
     """Something was taken away from these recipients: what was decided before is rechecked before it is sent."""
     if not recipients:
         return
@@ -34,14 +49,28 @@ async def raise_versions(db: AsyncConnection, tenant: str, recipients: Sequence[
             set_={"version": recipient_versions.c.version + 1, "raised_at": func.now(), "on_stops": True},
         )
     )
-    await db.execute(
-        insert(outbox),
-        [{"kind": "recipient_version", "tenant": tenant, "key": [recipient]} for recipient in ids],
-    )
+    rows = [{"kind": "recipient_version", "tenant": tenant, "key": [recipient]} for recipient in ids]
+    await _note(db, rows, imported=imported)
+
+
+async def _note(db: AsyncConnection, rows: list[dict[str, Any]], *, imported: bool) -> None:
+    turn = {"turn": Turn.of(rows[0]["kind"], imported=imported)}
+    noted = await db.execute(insert(outbox).returning(outbox.c.id), [row | turn for row in rows])
+    options = db.sync_connection.get_execution_options() if db.sync_connection else {}
+    waited_for: list[int] | None = options.get(_NOTED)
+    if waited_for is not None and not imported:
+        waited_for += noted.scalars()
 
 
 async def lock_recipient(db: AsyncConnection, tenant: str, recipient: str) -> None:
     """Until the transaction ends, no other change of this recipient's preferences; the recipient need not exist."""
-    await db.execute(
-        select(func.pg_advisory_xact_lock(func.hashtextextended(f"{LOCK_RECIPIENT}{tenant}/{recipient}", 0)))
-    )
+    await _lock(db, f"{LOCK_RECIPIENT}{tenant}/{recipient}")
+
+
+async def lock_token(db: AsyncConnection, tenant: str, token: str) -> None:
+    """Until the transaction ends, nobody else registers this push token. Take it before any lock of a recipient."""
+    await _lock(db, f"{LOCK_TOKEN}{tenant}/{token}")
+
+
+async def _lock(db: AsyncConnection, name: str) -> None:
+    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))

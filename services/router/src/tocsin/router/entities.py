@@ -12,6 +12,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Select,
+    SmallInteger,
     Text,
     and_,
     cast,
@@ -181,14 +182,23 @@ async def queue_all(db: AsyncConnection) -> None:
     for kind, described in _KINDS.items():
         tenant, *key = described.named_by
         named: array[str] = array(key, type_=Text())
-        names = described.query.with_only_columns(literal(kind), tenant, named)
-        await db.execute(insert(tables.outbox).from_select(["kind", "tenant", "key"], names))
+        turn = literal(tables.Turn.of(kind, imported=True), SmallInteger())
+        names = described.query.with_only_columns(literal(kind), tenant, named, turn)
+        await db.execute(insert(tables.outbox).from_select(["kind", "tenant", "key", "turn"], names))
 
 
 async def queue(db: AsyncConnection, refs: Sequence[EntityRef]) -> None:
     """Put these entities into the outbox."""
     if refs:
-        rows = [{"kind": ref.kind, "tenant": ref.tenant, "key": list(ref.key)} for ref in refs]
+        rows = [
+            {
+                "kind": ref.kind,
+                "tenant": ref.tenant,
+                "key": list(ref.key),
+                "turn": tables.Turn.of(ref.kind, imported=True),
+            }
+            for ref in refs
+        ]
         await db.execute(insert(tables.outbox), rows)
 
 

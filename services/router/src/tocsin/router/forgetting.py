@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tocsin.contracts.stops import FORGET_AFTER_MS
 from tocsin.database.reach import AWAY
 from tocsin.observability import get_logger, metrics
-from tocsin.router.tables import URGENT
+from tocsin.router.tables import Turn
 from tocsin.runtime import Clock, every
 
 log = get_logger(__name__)
@@ -27,22 +27,24 @@ AT_ONCE: Final = 200
 PAUSE: Final = 0.5
 """Seconds between two such portions."""
 
-# A version that is raised at this moment is locked, and skipped; raised after this, it has a row in the outbox of its own, behind
-# this one, and the relay publishes it as it then stands.
+# A version that is raised at this moment is locked, and skipped; raised after this, it has a row in the outbox of its own, and the
+# relay publishes it as it then stands.
 _FORGET: Final = text(
     f"""
     WITH old AS (
         SELECT tenant, recipient FROM directory.recipient_versions
-        WHERE on_stops AND raised_at < :before AND NOT EXISTS (SELECT 1 FROM directory.outbox WHERE {URGENT})
+        WHERE on_stops AND raised_at < :before AND NOT EXISTS (
+            SELECT 1 FROM directory.outbox WHERE turn IN ({Turn.RIGHTS:d}, {Turn.IMPORTED_RIGHTS:d})
+        )
         ORDER BY raised_at LIMIT :at_most FOR UPDATE SKIP LOCKED
     ), forgotten AS (
         UPDATE directory.recipient_versions AS versions SET on_stops = false FROM old
         WHERE versions.tenant = old.tenant AND versions.recipient = old.recipient
         RETURNING versions.tenant, versions.recipient
     )
-    INSERT INTO directory.outbox (kind, tenant, key)
-    SELECT 'recipient_version', tenant, ARRAY[recipient] FROM forgotten
-    """  # noqa: S608 - the condition is the table's own constant
+    INSERT INTO directory.outbox (kind, tenant, key, turn)
+    SELECT 'recipient_version', tenant, ARRAY[recipient], {Turn.IMPORTED_RIGHTS:d} FROM forgotten
+    """  # noqa: S608 - the turns are the table's own constants
 )
 
 

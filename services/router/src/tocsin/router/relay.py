@@ -3,7 +3,8 @@
 One router at a time holds the lock. In one REPEATABLE READ transaction it takes rows of the outbox, reads each entity they
 name as it now stands, publishes that state or a tombstone in a Kafka transaction, and deletes the rows. A change that is not
 yet visible has a row of its own, so the order of rows plays no part, and publishing twice changes nothing. Recipients' versions
-and API keys are published first, because they take rights away. An entity larger than its topic's limit is not published: a log
+and API keys are published first, because they take rights away; imports wait for their turn after single changes. Each change
+wakes the relay when it commits, and the relay says which rows it has published (`tocsin.router.in_force`). An entity larger than its topic's limit is not published: a log
 line and a metric say so, and the other entities do not wait for it.
 """
 
@@ -12,7 +13,7 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, Final
 
-from sqlalchemy import TextClause, delete, func, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tocsin.contracts.topics import Topics
@@ -27,24 +28,23 @@ from tocsin.kafka import (
 )
 from tocsin.observability import get_logger, metrics
 from tocsin.router.entities import EntityRef, current_records
-from tocsin.router.tables import URGENT, outbox
+from tocsin.router.in_force import PUBLISHED, message
+from tocsin.router.tables import WAKE, Turn, outbox
 from tocsin.runtime import Health, every
-from tocsin.runtime.tasks import end_all
+from tocsin.runtime.tasks import end_all, first_of
 
 log = get_logger(__name__)
 
 LOCK: Final = "tocsin.router.relay"
-POLL: Final = 0.25
-"""Seconds between two looks into an empty outbox; a change is published within about twice that."""
+POLL: Final = 1.0
+"""Seconds between two looks into an empty outbox. A change wakes the relay, so they only show PostgreSQL that it lives."""
 STANDBY: Final = 1.0
 """Seconds between two attempts to become the one that publishes, and between two looks at how much waits."""
 PORTION_BYTES: Final = 4 * 1024 * 1024
 """Of states in one Kafka transaction; the next portion follows at once."""
 
-_FIRST: Final = (text(URGENT), 200)
-"""Which rows of the outbox, and at most how many at once. The states of these are small."""
-_THEN: Final = (text(f"NOT ({URGENT})"), 50)
-"""The state of each of these may take a mebibyte."""
+_AT_MOST: Final = {Turn.RIGHTS: 200, Turn.OTHERS: 50, Turn.IMPORTED_RIGHTS: 200, Turn.IMPORTED_OTHERS: 50}
+"""How many rows of the outbox are taken at once. The states of keys and versions are small; one of the others may take a mebibyte."""
 
 _SHORT_LIVED: Final = {
     "idle_session_timeout": "5s",
@@ -108,21 +108,20 @@ class Relay:
             )
             try:
                 await _touching(connection, producer.open())
+                woken = await _woken(connection)
                 log.info("publishing the directory")
                 while not stop.is_set():
-                    urgent = await self._publish(connection, producer, *_FIRST)
-                    others = await self._publish(connection, producer, *_THEN)
-                    if urgent + others == 0:
-                        await _pause(stop, POLL)
+                    woken.clear()
+                    rows = [await self._publish(connection, producer, turn) for turn in Turn]
+                    if not any(rows):
+                        await first_of(stop.wait(), woken.wait(), seconds=POLL)
             finally:
                 await producer.close()
 
-    async def _publish(
-        self, connection: AsyncConnection, producer: TransactionalProducer, which: TextClause, most: int
-    ) -> int:
-        """Publish the entities that the oldest of these rows name, and delete the rows; how many rows those were."""
+    async def _publish(self, connection: AsyncConnection, producer: TransactionalProducer, turn: Turn) -> int:
+        """Publish the entities that the oldest rows of this turn name, and delete the rows; how many rows those were."""
         async with connection.begin():
-            query = select(outbox).where(which).order_by(outbox.c.id).limit(most)
+            query = select(outbox).where(outbox.c.turn == turn).order_by(outbox.c.id).limit(_AT_MOST[turn])
             changed = {
                 row.id: EntityRef(row.kind, row.tenant, tuple(row.key))
                 for row in await connection.execute(query)
@@ -132,12 +131,13 @@ class Relay:
             # Several rows may name one entity: it is read and published once, as it stands now.
             records = await current_records(connection, list(dict.fromkeys(changed.values())), self._topics)
             portion = _portion(records)
-            fitting = [record for ref, record in portion.items() if self._fits(ref, record)]
+            fitting = {ref: record for ref, record in portion.items() if self._fits(ref, record)}
             if fitting:
-                await producer.run(fitting, {})
-            published = [row_id for row_id, ref in changed.items() if ref in portion]
-            await connection.execute(delete(outbox).where(outbox.c.id.in_(published)))
-        return len(published)
+                await producer.run(list(fitting.values()), {})
+            done = {row_id: ref in fitting for row_id, ref in changed.items() if ref in portion}
+            await connection.execute(delete(outbox).where(outbox.c.id.in_(done)))
+            await connection.execute(select(func.pg_notify(PUBLISHED, message(done))))
+        return len(done)
 
     def _fits(self, ref: EntityRef, record: ProducerRecord) -> bool:
         """Whether the record is within its topic's limit. If not, the entity's former record stays in the topic."""
@@ -191,6 +191,14 @@ async def hold_lock(connection: AsyncConnection) -> bool:
         await connection.execute(select(*bounds))
     await connection.commit()
     return locked
+
+
+async def _woken(connection: AsyncConnection) -> asyncio.Event:
+    """Set whenever a transaction that added rows to the outbox has committed."""
+    woken = asyncio.Event()
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    await driver.add_listener(WAKE, lambda *_: woken.set())
+    return woken
 
 
 def _portion(records: Mapping[EntityRef, ProducerRecord]) -> dict[EntityRef, ProducerRecord]:

@@ -9,7 +9,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import DatabaseSettings
 from tocsin.kafka import KafkaSettings
-from tocsin.router.tokens import UnsubscribeKey
+from tocsin.router.secret_keys import SecretKey
 from tocsin.runtime import Lanes, LaneSettings
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
@@ -39,6 +39,26 @@ def _without_slash(url: str | None) -> str | None:
 
 
 SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split), AfterValidator(_usable)]
+
+
+def _one_or_two(keys: list[SecretStr]) -> list[SecretStr]:
+    if not 1 <= len(keys) <= 2:
+        raise ValueError("write one key, or two while you replace one by the other: id:secret,id:secret")
+    return keys
+
+
+HashKeys = Annotated[
+    list[SecretStr],
+    NoDecode,
+    BeforeValidator(_split),
+    AfterValidator(_usable),
+    AfterValidator(_one_or_two),
+]
+
+
+def _taken_apart(keys: list[SecretStr]) -> list[SecretKey]:
+    parts = (key.get_secret_value().partition(":") for key in keys)
+    return [SecretKey(name, secret) for name, _, secret in parts]
 
 
 class RouterSettings(LaneSettings):
@@ -76,6 +96,10 @@ class RouterSettings(LaneSettings):
         description="Keys that sign unsubscribe links, as id:secret,id:secret; the first signs, all are accepted; required with PUBLIC_URL",
     )
 
+    hash_keys: HashKeys = Field(
+        description="Keys that hash addresses for statuses, as id:secret or id:secret,id:secret; the first hashes, both are recognised",
+    )
+
     @model_validator(mode="after")
     def _links_can_be_signed(self) -> Self:
         if self.public_url is not None and not self.unsubscribe_keys:
@@ -85,7 +109,11 @@ class RouterSettings(LaneSettings):
         return self
 
     @property
-    def signing_keys(self) -> list[UnsubscribeKey]:
+    def signing_keys(self) -> list[SecretKey]:
         """The keys of unsubscribe links, taken apart."""
-        parts = (key.get_secret_value().partition(":") for key in self.unsubscribe_keys)
-        return [UnsubscribeKey(name, secret) for name, _, secret in parts]
+        return _taken_apart(self.unsubscribe_keys)
+
+    @property
+    def address_keys(self) -> list[SecretKey]:
+        """The keys of address hashes, taken apart."""
+        return _taken_apart(self.hash_keys)

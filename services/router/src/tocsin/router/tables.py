@@ -5,6 +5,8 @@ same transaction (`tocsin.router.changes`); no row there means version 0. The ro
 never counts down, and exists for recipients that only ever came inline.
 """
 
+from enum import IntEnum
+
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     func,
@@ -27,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
+from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.contracts.vocabulary import DeviceKind
 from tocsin.router.policy import ANY
 
@@ -77,6 +81,7 @@ tenants = Table(
     _json("attributes"),
     _json("senders"),  # channel -> {address, name, reply_to}
     _json("providers"),  # channel -> [provider instance, ...] in order
+    Column("shared_devices", Boolean, nullable=False, server_default=text("false")),
     _revision(),
     _created_at(),
     _updated_at(),
@@ -136,6 +141,9 @@ devices = Table(
     _created_at(),
     _updated_at(),
     ForeignKeyConstraint(["tenant", "recipient"], ["recipients.tenant", "recipients.id"], ondelete="CASCADE"),
+    Index(
+        "ix_devices_token", "token", postgresql_using="hash"
+    ),  # a token may be longer than a B-tree's entry
 )
 
 categories = Table(
@@ -150,7 +158,7 @@ categories = Table(
     _created_at(),
     _updated_at(),
     CheckConstraint("\"default\" IN ('required', 'on', 'off')", name="default"),
-    CheckConstraint("ttl_seconds > 0", name="ttl"),
+    CheckConstraint(f"ttl_seconds BETWEEN 1 AND {MESSAGE_LIFE_SECONDS}", name="ttl"),
 )
 
 preferences = Table(
@@ -237,8 +245,21 @@ claims = Table(
     postgresql_partition_by="HASH (key)",
 )
 
-URGENT = "kind IN ('api_key', 'recipient_version')"
-"""In `outbox`: what takes rights away is published before all else."""
+
+class Turn(IntEnum):
+    """In which order rows of `outbox` are published: what takes rights away before all else, imports after single changes."""
+
+    RIGHTS = 0
+    OTHERS = 1
+    IMPORTED_RIGHTS = 2
+    IMPORTED_OTHERS = 3
+
+    @classmethod
+    def of(cls, kind: str, *, imported: bool) -> "Turn":
+        """The turn of a row about an entity of this kind."""
+        rights = kind in {"api_key", "recipient_version"}
+        return cls(2 * imported + (not rights))
+
 
 outbox = Table(
     "outbox",
@@ -247,7 +268,11 @@ outbox = Table(
     Column("kind", Text, nullable=False),  # as in `contracts.directory`, or recipient_version
     Column("tenant", Text, nullable=False),
     Column("key", ARRAY(Text), nullable=False),  # what names the entity within the tenant
+    Column("turn", SmallInteger, nullable=False),  # `Turn`
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Index("ix_outbox_urgent", "id", postgresql_where=text(URGENT)),
+    Index("ix_outbox_turn_id", "turn", "id"),
 )
-"""Which entities changed, not how: the relay reads each as it then stands."""
+"""Which entities changed, not how: the relay reads each as it then stands. A trigger wakes the relay after each insert."""
+
+WAKE = "tocsin_outbox"
+"""The channel on which the trigger says that there is something to publish."""

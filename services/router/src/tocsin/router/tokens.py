@@ -12,19 +12,10 @@ from collections.abc import Sequence
 import msgspec
 
 from tocsin.contracts.vocabulary import Channel
+from tocsin.router.secret_keys import SecretKey
 
 _PURPOSE = b"tocsin.unsubscribe.v1\x00"
 """Signed with every payload, so that no signature made for something else passes here."""
-
-
-class UnsubscribeKey(msgspec.Struct, frozen=True):
-    """One signing key: its id travels in the token, its secret never."""
-
-    id: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"UnsubscribeKey(id={self.id!r})"
 
 
 class Unsubscription(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +30,7 @@ class Unsubscription(msgspec.Struct, frozen=True, kw_only=True):
 class UnsubscribeTokens:
     """Signs with the first key, accepts each: put a new key in front, and take the old one out when its links may die."""
 
-    def __init__(self, keys: Sequence[UnsubscribeKey]) -> None:
+    def __init__(self, keys: Sequence[SecretKey]) -> None:
         self._signing = keys[0] if keys else None
         self._secrets = {key.id: key.secret.encode() for key in keys}
 

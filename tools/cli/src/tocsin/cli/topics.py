@@ -12,8 +12,8 @@ from tocsin.runtime import load_settings
 
 app = typer.Typer(help="Topics and the start offsets of groups.", no_args_is_help=True)
 
-LONGEST_TTL_MS = 30 * DAY_MS
-"""No message lives longer: a tombstone on a compacted topic may go after that."""
+TOMBSTONE_MS = 7 * DAY_MS
+"""How long compaction keeps a tombstone: whoever reads a compacted topic whole takes less time from its first record to its end."""
 
 
 @app.callback()
@@ -60,7 +60,7 @@ def spec_of(topic: Topic, *, partitions: int, replication_factor: int) -> TopicS
         min_insync_replicas=2 if replication_factor >= 3 else 1,
         cleanup="compact" if topic.compacted else "delete",
         retention_ms=topic.retention_ms,
-        delete_retention_ms=LONGEST_TTL_MS if topic.compacted else None,
+        delete_retention_ms=TOMBSTONE_MS if topic.compacted else None,
         segment_ms=topic.segment_ms,
         max_message_bytes=topic.max_message_bytes,
         uncompressed=PRODUCERS in topic.writers,

@@ -1,4 +1,4 @@
-"""What is made once and kept beside the data that knows it: API keys, and the secret that signs unsubscribe links."""
+"""What is made once and kept beside the data that knows it: API keys, and the secrets of the router."""
 
 import json
 import secrets
@@ -23,7 +23,7 @@ async def tables_and_keys(path: Path, *, command: Callable[..., Awaitable[str]])
     return keys
 
 
-def unsubscribe_secret(path: Path) -> str:
+def kept_secret(path: Path) -> str:
     """The secret kept in `path`, made when there is none."""
     kept = _read(path)
     if kept is None:

@@ -45,6 +45,7 @@ class StackSettings:
     entry: str
     providers: Path
     unsubscribe_secret: str
+    hash_secret: str
 
 
 def services(stack: StackSettings) -> list[LocalService]:
@@ -54,6 +55,7 @@ def services(stack: StackSettings) -> list[LocalService]:
             "PUBLIC_URL": stack.entry,
             "ROUTER_SHARDS": str(SHARDS),
             "ROUTER_UNSUBSCRIBE_KEYS": f"local:{stack.unsubscribe_secret}",
+            "ROUTER_HASH_KEYS": f"local:{stack.hash_secret}",
         },
         "ingest": {},
         **{channel.dispatcher: _dispatcher(channel, stack) for channel in Channel},

@@ -21,7 +21,7 @@ from tocsin.dev.processes import end, free_port, spawn
 from tocsin.dev.progress import Steps
 from tocsin.dev.readiness import wait_until_ready
 from tocsin.dev.run_folder import RunFolder, replace_file
-from tocsin.dev.secrets_file import tables_and_keys, unsubscribe_secret
+from tocsin.dev.secrets_file import kept_secret, tables_and_keys
 from tocsin.dev.servers import Servers
 from tocsin.dev.services import PARTITIONS, LocalService, StackSettings, services
 from tocsin.dev.supervisor import Program, Supervisor
@@ -143,7 +143,8 @@ class Stack:
             database=self._servers.database,
             entry=f"http://127.0.0.1:{self._entry_port}",
             providers=self._catcher.providers,
-            unsubscribe_secret=unsubscribe_secret(self._data / "unsubscribe-secret.json"),
+            unsubscribe_secret=kept_secret(self._data / "unsubscribe-secret.json"),
+            hash_secret=kept_secret(self._data / "hash-secret.json"),
         )
 
     def _started(self) -> None:

@@ -57,7 +57,8 @@ class ConsumerGroup(Generic[S]):
     """A component, and the `Listener` of its member: joins ``group``, acquires the shards it is given, and runs ``work(shard)`` for each.
 
     ``work`` is one coroutine per shard and assignment. It takes batches until `Shard.take` returns None, ends what is in
-    flight and returns. ``ownership`` says what makes this process the owner of a shard. ``buffer_records`` and
+    flight and returns. ``written`` names topics that it writes by partition number or by key: they must exist and have as many
+    partitions as those read. ``ownership`` says what makes this process the owner of a shard. ``buffer_records`` and
     ``buffer_bytes`` bound what a shard holds unread; reading for it pauses beyond them. ``rejoins`` is how often within an
     hour a lost ownership is followed by joining anew; ``sleep`` is how the pause before it passes.
     """
@@ -68,6 +69,7 @@ class ConsumerGroup(Generic[S]):
         cluster: Cluster,
         group: str,
         topics: Sequence[str],
+        written: Sequence[str] = (),
         ownership: Ownership[S],
         work: Callable[[S], Awaitable[None]],
         timeouts: GroupTimeouts,
@@ -84,6 +86,7 @@ class ConsumerGroup(Generic[S]):
         self._cluster = cluster
         self._group = group
         self._topics = tuple(topics)
+        self._written = tuple(written)
         self._ownership = ownership
         self._worker = work
         self._timeouts = timeouts
@@ -106,7 +109,7 @@ class ConsumerGroup(Generic[S]):
 
     async def open(self) -> None:
         """Wait for the brokers and the topics, with a visible reason; check the topics' partition counts."""
-        counts = await self._cluster.wait_for_topics(self._topics, check=self._check)
+        counts = await self._cluster.wait_for_topics(self._topics + self._written, check=self._check)
         self._ownership.check(self._group, counts)
         self._check.set_not_ready("not assigned yet")
 

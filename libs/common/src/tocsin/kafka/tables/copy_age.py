@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from aiokafka.errors import KafkaError
 
@@ -27,6 +27,19 @@ class _Ends(NamedTuple):
 
     asked_at: float
     offsets: Mapping[TopicPartition, int]
+
+
+class CatchUp(Protocol):
+    """`CopyAge.catch_up`, as those who act on a copy are given it."""
+
+    async def __call__(self, *, seconds: float) -> bool:
+        """Wait until the copy holds everything that was committed before this call; False when it did not within `seconds`."""
+        ...
+
+
+async def always_current(*, seconds: float) -> bool:  # noqa: ARG001 - as `CatchUp` has it
+    """Stands for `CopyAge.catch_up` where a copy is fed by hand and so holds everything."""
+    return True
 
 
 class CopyAge:

@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.middleware import Middleware
 
 from tocsin.router.api import (
     api_keys,
@@ -15,7 +16,9 @@ from tocsin.router.api import (
     unsubscribe,
     workflows,
 )
+from tocsin.router.api.answer_in_force import AnswerInForce, describe_in_force
 from tocsin.router.api.slashes import EncodedSlashes
+from tocsin.router.in_force import ChangesInForce
 from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.runtime import Clock, Health, SystemClock
 from tocsin.web import KeyTable, service_app
@@ -29,10 +32,11 @@ def create_app(
     clock: Clock | None = None,
     tokens: UnsubscribeTokens | None = None,
     public_url: str | None = None,
+    changes: ChangesInForce | None = None,
 ) -> FastAPI:
     """The directory over HTTP. Without arguments it can be described (OpenAPI), not called.
 
-    `public_url` is where recipients reach `/u/…`; without it only `required` categories can be saved.
+    `changes` knows when a change is in force; without it every change is answered at once, as if it were. `public_url` is where recipients reach `/u/…`; without it only `required` categories can be saved.
     """
     app = service_app(
         name="router",
@@ -45,6 +49,10 @@ def create_app(
     app.state.clock = clock or SystemClock()
     app.state.tokens = tokens or UnsubscribeTokens([])
     app.state.public_url = public_url
+    app.state.changes = changes
+    if changes is not None:
+        # At the end of the list, so that request ids, metrics and traces are around it.
+        app.user_middleware.append(Middleware(AnswerInForce, changes=changes))
     for part in (
         recipients,
         devices,
@@ -58,4 +66,5 @@ def create_app(
         unsubscribe,
     ):
         app.include_router(part.router)
+    describe_in_force(app)
     return app

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import delete, select
 
 from tocsin.contracts.directory import CategoryDefault
+from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.observability import get_logger
 from tocsin.router.api.fields import Body, Line
 from tocsin.router.api.parameters import CategoryPath
@@ -35,8 +36,9 @@ class CategoryWrite(Body):
         default="on",
         description="Sent unless switched off (`on`), only if switched on (`off`), or always (`required`)",
     )
-    ttl_seconds: Annotated[int, Field(ge=1, le=31_536_000)] | None = Field(
-        default=None, description="How long a message is worth sending; the lane's time to live if absent"
+    ttl_seconds: Annotated[int, Field(ge=1, le=MESSAGE_LIFE_SECONDS)] | None = Field(
+        default=None,
+        description="How long a message is worth sending, at most 6 days; the lane's time to live if absent",
     )
 
 

@@ -1,7 +1,8 @@
 """`/v1/recipients/{recipient}/devices`: where a recipient's push messages go."""
 
 from fastapi import APIRouter, Response
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, not_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
 from tocsin.observability import get_logger
@@ -10,8 +11,8 @@ from tocsin.router.api.parameters import DevicePath, RecipientPath
 from tocsin.router.api.recipient_models import Devices, DeviceWrite, RegisteredDevice
 from tocsin.router.api.rows import not_found
 from tocsin.router.api.transaction import Db
-from tocsin.router.changes import raise_versions
-from tocsin.router.tables import devices
+from tocsin.router.changes import lock_token, raise_versions
+from tocsin.router.tables import devices, tenants
 from tocsin.web import Manager, Problem, Reader, codes
 
 log = get_logger(__name__)
@@ -41,9 +42,11 @@ async def save_device(
     body: DeviceWrite,
     response: Response,
 ) -> RegisteredDevice:
-    """Add the device, or make it what the body says. Sent twice, it changes nothing more."""
-    if await store.lock(db, caller.tenant, recipient) is None:
-        raise not_found("recipient")
+    """Add the device, or make it what the body says. Sent twice, it changes nothing more.
+
+    A token belongs to one device: whoever had it before has it no more, and what was decided for them and not yet handed over
+    is decided again. Unless the tenant's `shared_devices` is set: then it stays with them, too."""
+    deprived = await _take_token(db, caller.tenant, recipient, device, body.token)
     by_recipient = await store.load_devices(db, caller.tenant, [recipient])
     known = {known_device.id: known_device for known_device in by_recipient.get(recipient, [])}
     old = known.get(device)
@@ -58,13 +61,15 @@ async def save_device(
         row = (await db.execute(added.returning(devices))).mappings().one()
         response.status_code = 201
     elif (old.token, old.kind, old.app) == (body.token, body.kind, body.app):
+        await raise_versions(db, caller.tenant, deprived)
         return old
     else:
         change = update(devices).where(*_is(caller.tenant, recipient, device))
         change = change.values(**body.model_dump(), updated_at=func.now())
         row = (await db.execute(change.returning(devices))).mappings().one()
         if (old.token, old.kind) != (body.token, body.kind):
-            await raise_versions(db, caller.tenant, [recipient])
+            deprived.append(recipient)
+    await raise_versions(db, caller.tenant, deprived)
     log.info("device saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
     return RegisteredDevice(**row)
 
@@ -90,6 +95,26 @@ async def delete_device(*, caller: Manager, db: Db, recipient: RecipientPath, de
         raise not_found("device")
     await raise_versions(db, caller.tenant, [recipient])
     log.info("device deleted", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
+
+
+async def _take_token(db: AsyncConnection, tenant: str, recipient: str, device: str, token: str) -> list[str]:
+    """Remove every other device with this token, unless the tenant shares devices; returns whose they were.
+
+    Locks the recipient, who has to exist, and the others. Locks are taken in one order, the token's first and recipients' by
+    id, so that requests that take tokens from each other wait for each other and never deadlock.
+    """
+    await lock_token(db, tenant, token)
+    elsewhere = and_(
+        devices.c.tenant == tenant, devices.c.token == token, not_(and_(*_is(tenant, recipient, device)))
+    )
+    shares = select(tenants.c.shared_devices).where(tenants.c.id == tenant).scalar_subquery()
+    owners = (await db.execute(select(devices.c.recipient).where(elsewhere, not_(shares)))).scalars().all()
+    if recipient not in await store.lock_all(db, tenant, {recipient, *owners}):
+        raise not_found("recipient")
+    if not owners:
+        return []
+    taken = delete(devices).where(elsewhere, devices.c.recipient.in_(owners)).returning(devices.c.recipient)
+    return list((await db.execute(taken)).scalars())
 
 
 def _is(tenant: str, recipient: str, device: str) -> tuple[ColumnElement[bool], ...]:

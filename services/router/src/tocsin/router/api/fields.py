@@ -221,6 +221,11 @@ Attributes = Annotated[
     JsonObject, AfterValidator(_small), Field(description="Your own facts, for templates; at most 32 KiB")
 ]
 RecipientId = Annotated[str, AfterValidator(recipient_id), Field(max_length=256, examples=["user-42"])]
+DeviceToken = Annotated[
+    str,
+    AfterValidator(one_line),
+    Field(min_length=1, max_length=4096, description="What the push service knows it by"),
+]
 DeviceKindWord = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", examples=["fcm"])]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}$", examples=["order-shipped"])]
 Link = Annotated[str, AfterValidator(link), Field(examples=["https://shop.example/orders/A-1042"])]

@@ -11,6 +11,7 @@ from tocsin.router.api.fields import (
     Attributes,
     Body,
     DeviceKindWord,
+    DeviceToken,
     Email,
     Line,
     LocaleTag,
@@ -64,9 +65,7 @@ class BulkAnswers(BaseModel):
 class DeviceWrite(Body):
     """An installation of an app that takes push messages."""
 
-    token: Annotated[
-        Line, Field(min_length=1, max_length=4096, description="What the push service knows it by")
-    ]
+    token: DeviceToken
     kind: DeviceKindWord = Field(
         default=DeviceKind.FCM.value,
         description="Which push service knows the token: `fcm` (also the token that Firebase's library gives an app on iOS "

@@ -1,7 +1,7 @@
 """Recipients in PostgreSQL. Every statement names the tenant; whatever takes an address away raises the version."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, bindparam, delete, func, select, update
@@ -47,7 +47,14 @@ async def lock(db: AsyncConnection, tenant: str, recipient: str) -> int | None:
     return revision
 
 
-async def save(db: AsyncConnection, tenant: str, writes: Mapping[str, RecipientWrite]) -> dict[str, Outcome]:
+async def lock_all(db: AsyncConnection, tenant: str, ids: Iterable[str]) -> set[str]:
+    """Those of these recipients that exist; nobody changes them until the transaction ends."""
+    return {row["id"] for row in await _lock_all(db, tenant, list(ids))}
+
+
+async def save(
+    db: AsyncConnection, tenant: str, writes: Mapping[str, RecipientWrite], *, imported: bool = False
+) -> dict[str, Outcome]:
     """Make each recipient what its write says; the outcome of each, by id."""
     outcomes: dict[str, Outcome] = {}
     missing = sorted(writes)  # in one order, so that two requests wait for each other instead of deadlocking
@@ -55,7 +62,7 @@ async def save(db: AsyncConnection, tenant: str, writes: Mapping[str, RecipientW
         for made in await _insert(db, tenant, {recipient: writes[recipient] for recipient in missing}):
             outcomes[made] = "created"
         rows = await _lock_all(db, tenant, [recipient for recipient in missing if recipient not in outcomes])
-        outcomes |= await _update(db, tenant, rows, writes)
+        outcomes |= await _update(db, tenant, rows, writes, imported=imported)
         # what is missing now was deleted between the two statements: try once more
         missing = [recipient for recipient in missing if recipient not in outcomes]
     return outcomes
@@ -98,7 +105,12 @@ async def _lock_all(db: AsyncConnection, tenant: str, ids: Sequence[str]) -> Seq
 
 
 async def _update(
-    db: AsyncConnection, tenant: str, rows: Sequence[RowMapping], writes: Mapping[str, RecipientWrite]
+    db: AsyncConnection,
+    tenant: str,
+    rows: Sequence[RowMapping],
+    writes: Mapping[str, RecipientWrite],
+    *,
+    imported: bool,
 ) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     changes, deprived = [], []
@@ -116,7 +128,7 @@ async def _update(
         fields: dict[str, Any] = {name: bindparam(name) for name in _FIELDS}
         counted = {"revision": recipients.c.revision + 1, "updated_at": func.now()}
         await db.execute(update(recipients).where(where).values(**fields, **counted), changes)
-    await raise_versions(db, tenant, deprived)
+    await raise_versions(db, tenant, deprived, imported=imported)
     return outcomes
 
 

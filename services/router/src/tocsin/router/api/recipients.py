@@ -47,7 +47,8 @@ async def save_recipients(
     """Create or update up to 1,000 recipients; each has its own answer, in the order sent. Sent twice, it changes nothing more."""
     answers, valid = _sorted_out(body.recipients)
     if valid:
-        outcomes = await store.save(db, caller.tenant, {write.id: write for write in valid.values()})
+        writes = {write.id: write for write in valid.values()}
+        outcomes = await store.save(db, caller.tenant, writes, imported=True)
         for index, write in valid.items():
             answers[index] = BulkAnswer(id=write.id, result=outcomes[write.id])
     results = [answers[index] for index in range(len(body.recipients))]

@@ -89,6 +89,11 @@ class TenantWrite(Body):
         default={}, description="By channel, the dispatcher's provider instances to use, the preferred first"
     )
 
+    shared_devices: bool = Field(
+        default=False,
+        description="A push token may stand with several recipients. If false, registering it for one takes it from the others",
+    )
+
     def columns(self) -> dict[str, Any]:
         """As the table holds it."""
         return self.model_dump(exclude={"senders"}) | {"senders": self.senders.model_dump(exclude_none=True)}
@@ -109,6 +114,7 @@ class Tenant(BaseModel):
     attributes: dict[str, Any]
     senders: Senders
     providers: dict[Channel, list[str]]
+    shared_devices: bool
     created_at: datetime
     updated_at: datetime
 

@@ -6,13 +6,28 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from tocsin.router.changes import noted_rows
+from tocsin.router.in_force import Change, ChangesInForce
+
 
 async def _transaction(request: Request) -> AsyncIterator[AsyncConnection]:
     engine: AsyncEngine | None = request.app.state.engine
     if engine is None:
         raise RuntimeError("This application was made to be described, not to be called: it has no database.")
-    async with engine.begin() as connection:
-        yield connection
+    changes: ChangesInForce | None = request.app.state.changes
+    change: Change | None = None
+    async with engine.connect() as connection:
+        rows = await noted_rows(connection)
+        try:
+            async with connection.begin():
+                yield connection
+                if rows and changes is not None:
+                    change = changes.expect(rows)
+        except BaseException:
+            if change is not None and changes is not None:
+                changes.forget(change)
+            raise
+    request.state.change = change  # `AnswerInForce` waits for it
 
 
 Db = Annotated[AsyncConnection, Depends(_transaction, scope="function")]

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from jinja2 import nodes
 
-from tocsin.router.templates.language import FILTERS, STATEMENTS, TESTS
+from tocsin.router.templates.language import STATEMENTS
+from tocsin.router.templates.usage import misuses, unusable_name
 from tocsin.router.templates.variables import written
 
 OPERATIONS: Final = 24
@@ -29,9 +30,13 @@ _COMBINING: Final[dict[type[nodes.Node], str]] = {
 """What makes one value of several, as it is written."""
 _COMBINING_FILTERS: Final = frozenset({"join", "replace"})
 _SORTING: Final = frozenset({"sort", "unique"})
-"""On a long list these take milliseconds, where others take a tenth: at most two in one expression."""
-_SORTING_WEIGHT: Final = OPERATIONS // 2 - 1
-_NUMBER_FILTERS: Final = frozenset({"int", "float", "round", "length", "count", "abs"})
+"""On a long list these take some milliseconds: at most two in one expression."""
+_LOOPING: Final = frozenset(
+    {"map", "reject", "rejectattr", "select", "selectattr", "sum", "max", "min", "title", "tojson"}
+)
+"""On a long list or text these take milliseconds: at most six in one expression."""
+_LOOPING_WEIGHT: Final = OPERATIONS // 6
+_SORTING_WEIGHT: Final = OPERATIONS // 2 - 3
 _EXPRESSIONS: Final = (
     nodes.Name,
     nodes.Const,
@@ -126,12 +131,20 @@ class _LanguageCheck:
                 # a `set` inside a `set` block is seen after it; what the block prints, the meter counts
                 return self._bound(target, None, self.statements(body, combined))
             case nodes.With(targets=targets, values=values, body=body):
-                inner = combined  # minijinja lets a later value use an earlier target of the same tag
+                inner = combined
+                set_here: set[str] = set()
                 for target, value in zip(targets, values, strict=True):
-                    self._expression(value, inner)
+                    self._expression(value, combined)
                     inner = self._bound(target, value, inner)
+                    self._refuse_earlier(value, set_here)
+                    set_here |= _names(target)
                 self.statements(body, inner)
         return combined
+
+    def _refuse_earlier(self, value: nodes.Node, set_here: set[str]) -> None:
+        """In Jinja2 a value of a `with` does not see what the same tag sets, in minijinja it does."""
+        for name in sorted(_names(value) & set_here):
+            self._refuse(value, f"`{name}` is set in the same `with`. Use it in a `with` of its own inside.")
 
     def _branches(self, node: nodes.If, combined: Combined) -> Combined:
         if len(node.elif_) > BRANCHES:
@@ -167,6 +180,8 @@ class _LanguageCheck:
                 )
             elif isinstance(node, nodes.Name):
                 names.append(node.name)
+                for misuse in unusable_name(node.name):
+                    self._refuse(node, misuse)
         others = {name: operator for name, operator in combined.items() if name not in names}
         operator = None if value is None else _combined_with(value, combined)
         return others if operator is None else others | dict.fromkeys(names, operator)
@@ -183,19 +198,12 @@ class _LanguageCheck:
             self._refuse(
                 expression,
                 f"This expression has {operations} operations; at most {OPERATIONS} are possible "
-                f"(`|sort` and `|unique` count as {_SORTING_WEIGHT} each). Split it with `{{% set … %}}`.",
+                f"(`|sort` and `|unique` count as {_SORTING_WEIGHT} each, other filters that go through lists as {_LOOPING_WEIGHT}). Split it with `{{% set … %}}`.",
             )
 
     def _node(self, node: nodes.Node, combined: Combined) -> None:
-        match node:
-            case nodes.Filter():
-                self._filter(node)
-            case nodes.Test(name=name) if name not in TESTS:
-                self._refuse(node, f"The test `is {name}` cannot be used. {_tests()}")
-            case nodes.Call():
-                self._call(node)
-            case nodes.Mul() | nodes.Pow() | nodes.Mod():
-                self._numbers(node)
+        for misuse in misuses(node):
+            self._refuse(node, misuse)
         operator = _operator(node)
         if operator is None:
             return
@@ -208,55 +216,6 @@ class _LanguageCheck:
                 f"`{variable}` was made with `{combined[variable]}`, so `{operator}` cannot be used on it. "
                 f"Print it where you need it, `{{{{ {variable} }}}}`, or do both in one expression.",
             )
-
-    def _numbers(self, node: nodes.BinExpr) -> None:
-        for side in (node.left, node.right):
-            if not _is_number(side):
-                value = written(side)
-                remedy = (
-                    "Write `|int` or `|float` after it"
-                    if "…" in value
-                    else f"Write `{value}|int` or `{value}|float`"
-                )
-                self._refuse(
-                    node, f"Both sides of `{node.operator}` must be numbers, whatever the data. {remedy}."
-                )
-                return
-
-    def _filter(self, node: nodes.Filter) -> None:
-        if node.name not in FILTERS:
-            self._refuse(
-                node, f"The filter `|{node.name}` cannot be used. Filters are {', '.join(sorted(FILTERS))}."
-            )
-        if node.name == "map" and (
-            node.args or not all(keyword.key in ("attribute", "default") for keyword in node.kwargs)
-        ):
-            self._refuse(
-                node,
-                "`|map` can only pick an attribute: `|map(attribute='name')`. To apply a filter to each item, use `for`.",
-            )
-        if node.dyn_args is not None or node.dyn_kwargs is not None:
-            self._refuse(
-                node, f"The arguments of `|{node.name}` cannot be unpacked with `*`. {_EACH_ARGUMENT}"
-            )
-
-    def _call(self, node: nodes.Call) -> None:
-        called = written(node.node)
-        if called not in ("range", "loop.cycle"):
-            self._refuse(
-                node,
-                f"`{called}(…)` cannot be called; only `range(…)` and `loop.cycle(…)` can. "
-                "Values are changed by filters: `{{ data.name|upper }}`.",
-            )
-        elif node.dyn_args is not None or node.dyn_kwargs is not None:
-            self._refuse(node, f"The arguments of `{called}` cannot be unpacked with `*`. {_EACH_ARGUMENT}")
-
-
-_EACH_ARGUMENT: Final = "Write each argument out."
-
-
-def _tests() -> str:
-    return f"Tests are {', '.join(sorted(name for name in TESTS if name.isalpha()))}."
 
 
 def _operator(node: nodes.Node) -> str | None:
@@ -278,6 +237,8 @@ def _combined_with(expression: nodes.Node, combined: Combined) -> str | None:
 def _weight(node: nodes.Node) -> int:
     if isinstance(node, nodes.Filter) and node.name in _SORTING:
         return _SORTING_WEIGHT
+    if isinstance(node, nodes.Filter) and node.name in _LOOPING:
+        return _LOOPING_WEIGHT
     if isinstance(node, nodes.List | nodes.Tuple | nodes.Dict):
         return len(node.items)
     if isinstance(node, nodes.Concat):
@@ -287,20 +248,8 @@ def _weight(node: nodes.Node) -> int:
     )
 
 
-def _is_number(node: nodes.Node) -> bool:
-    if isinstance(node, nodes.Const):
-        return isinstance(node.value, int | float)
-    if isinstance(node, nodes.Filter):
-        return node.name in _NUMBER_FILTERS
-    if isinstance(node, nodes.Getattr):
-        return (
-            isinstance(node.node, nodes.Name) and node.node.name == "loop" and node.attr.startswith("index")
-        )
-    if isinstance(node, nodes.Neg | nodes.Pos):
-        return _is_number(node.node)
-    if isinstance(node, nodes.BinExpr) and not isinstance(node, nodes.And | nodes.Or):
-        return _is_number(node.left) and _is_number(node.right)
-    return False
+def _names(node: nodes.Node) -> set[str]:
+    return {inner.name for inner in (node, *_walk(node)) if isinstance(inner, nodes.Name)}
 
 
 def _walk(node: nodes.Node) -> Iterator[nodes.Node]:

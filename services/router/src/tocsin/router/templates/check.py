@@ -65,6 +65,12 @@ def _check_names(names: set[str], channel: Channel) -> Iterator[TemplateFault]:
     prefix = f"{spec.named_parts}." if spec.named_parts is not None else None
     for name in sorted(names.difference(known)):
         if prefix is not None and name.startswith(prefix) and name != prefix:
+            holder = spec.holder_of(name.removeprefix(prefix))
+            if holder is not None:
+                detail = (
+                    f"{holder} keeps the name `{name.removeprefix(prefix)}` for itself. Choose another name."
+                )
+                yield TemplateFault(f"/parts/{_escaped(name)}", "part_reserved", detail)
             continue
         listed = ", ".join(known + ([f"{prefix}<name>"] if prefix is not None else []))
         detail = f"A template for {channel} has no part `{name}`. Its parts are: {listed}."

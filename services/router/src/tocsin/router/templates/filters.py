@@ -1,80 +1,66 @@
-"""Filters and functions whose result could be far larger than what they are given, written with a bound."""
+"""Every filter as a function: what the renderer calls for each name in `language.FILTERS`.
 
-from collections.abc import Callable, Iterable, Sized
+Names that begin with `__` stand for operators; only the compiler (`compiling`) writes them.
+"""
+
+from collections.abc import Callable
 from typing import Any, Final
 
-LONGEST: Final = 1024 * 1024
-"""Characters a filter may yield."""
-RANGE: Final = 1_000
-SORTED: Final = 5_000
-"""Items that `sort` and `unique` take: within one expression nothing can stop them."""
+from tocsin.router.templates import list_filters, number_filters, text_filters
 
-REMOVED_FILTERS: Final = (
-    "attr", "batch", "chain", "dictsort", "format", "groupby", "indent", "lines", "pprint", "slice", "split", "zip",
-)  # fmt: skip
-"""What minijinja has and the language (`language.FILTERS`) has not."""
+Filters = dict[str, Callable[..., Any]]
 
-
-class FilterRefused(Exception):
-    """A filter would yield too much. The message says which."""
-
-
-def join(values: Iterable[Any], separator: str = "", attribute: str | None = None) -> str:
-    """The values as text with `separator` between them; `attribute` names what of each."""
-    total = 0
-    texts = []
-    for value in values:
-        text = _text(value if attribute is None else value[attribute])
-        total += len(text) + len(separator)
-        if total > LONGEST:
-            raise FilterRefused(f"`|join` makes more than {LONGEST} characters; join fewer or shorter values")
-        texts.append(text)
-    return separator.join(texts)
-
-
-def replace(text: str, old: str, new: str) -> str:
-    """Every `old` in the text becomes `new`."""
-    text, old, new = str(text), str(old), str(new)
-    if len(text) + text.count(old) * max(len(new) - len(old), 0) > LONGEST:
-        raise FilterRefused(f"`|replace` makes more than {LONGEST} characters; use it on a shorter text")
-    return text.replace(old, new)
-
-
-def few(values: Any) -> Any:
-    """The values as they are, in front of `sort` and `unique` (`metering`)."""
-    if isinstance(values, Sized) and len(values) > SORTED:
-        raise FilterRefused(f"`|sort` and `|unique` take at most {SORTED} items; send a shorter list")
-    return values
-
-
-def string(value: Any) -> str:
-    """A text, number or boolean as text."""
-    return _text(value)
-
-
-def bounded_range(*bounds: int) -> list[int]:
-    """As Python's `range`, at most 1,000 numbers."""
-    numbers = range(*bounds)
-    if len(numbers) > RANGE:
-        raise FilterRefused(f"`range` makes {len(numbers)} numbers; at most {RANGE} are possible")
-    return list(numbers)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return ""
-    if isinstance(value, int | float):
-        return str(value)
-    raise FilterRefused("a list or object cannot be used as a text; write `|tojson` after it")
-
-
-FILTER_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
-    "few": few,
-    "join": join,
-    "replace": replace,
-    "string": string,
+_EVERYWHERE: Final[Filters] = {
+    "__item": list_filters.item_of,
+    "__only": list_filters.only,
+    "__place": list_filters.place_of,
+    "__part": list_filters.part_of,
+    "__plus": text_filters.plus,
+    "abs": number_filters.absolute,
+    "bool": number_filters.to_bool,
+    "capitalize": text_filters.capitalize,
+    "count": number_filters.length,
+    "e": text_filters.escape,
+    "escape": text_filters.escape,
+    "__first": list_filters.foremost,
+    "float": number_filters.to_float,
+    "int": number_filters.to_int,
+    "items": list_filters.members,
+    "__last": list_filters.hindmost,
+    "length": number_filters.length,
+    "list": list_filters.to_list,
+    "lower": text_filters.lower,
+    "map": list_filters.pick,
+    "__max": list_filters.largest,
+    "__min": list_filters.smallest,
+    "reject": list_filters.reject,
+    "rejectattr": list_filters.rejectattr,
+    "reverse": list_filters.reverse,
+    "round": number_filters.rounded,
+    "safe": text_filters.mark_safe,
+    "select": list_filters.select,
+    "selectattr": list_filters.selectattr,
+    "sort": list_filters.sort,
+    "string": text_filters.string,
+    "sum": list_filters.total,
+    "title": text_filters.title,
+    "tojson": text_filters.tojson,
+    "trim": text_filters.trim,
+    "unique": list_filters.unique,
+    "upper": text_filters.upper,
+    "urlencode": text_filters.urlencode,
 }
+IN_TEXT: Final[Filters] = _EVERYWHERE | {
+    "__concat": text_filters.concat_in_text,
+    "join": text_filters.join_in_text,
+    "replace": text_filters.replace_in_text,
+}
+"""For subjects, titles and plain texts."""
+IN_HTML: Final[Filters] = _EVERYWHERE | {
+    "__concat": text_filters.concat_in_html,
+    "join": text_filters.join_in_html,
+    "replace": text_filters.replace_in_html,
+}
+"""For HTML parts."""
+MAY_BE_UNDEFINED: Final = frozenset({"first", "last", "min", "max"})
+"""Filters that yield undefined for an empty list. Their functions (`__first`, …) yield a list of at most one item."""

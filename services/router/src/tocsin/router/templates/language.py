@@ -1,7 +1,7 @@
-"""The template language: what of Jinja may be written, so that what is checked with Jinja2 renders the same in minijinja.
+"""The template language: what of Jinja may be written, so that what Jinja2 reads and the check accepts can be rendered.
 
 What could grow without bound is left out or bounded (`bounds`): macros and inheritance, `namespace`, filters that pad or
-format to a width. A name enters here when both engines mean the same by it.
+format to a width. `FILTERS` says what each filter is given; the check, the compiler and `docs/templates.md` follow it.
 """
 
 from typing import Any, Final
@@ -10,91 +10,104 @@ import jinja2
 from jinja2 import nodes
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
+from tocsin.router.templates.signatures import (
+    Flag,
+    OneOf,
+    Parameter,
+    Path,
+    Signature,
+    TestName,
+    Text,
+    Value,
+    Whole,
+)
 
 SOURCE_CHARS: Final = 64 * 1024
 """A part's source may not be longer."""
 TEMPLATE_CHARS: Final = 2 * SOURCE_CHARS
 """All parts together may not be longer: compiling takes up to 15 ms of a CPU for each 1,024 characters."""
+LARGEST_NUMBER: Final = 2**127 - 1
+"""The largest whole number that the renderer reads."""
 
-FILTERS: Final = frozenset(
-    [
-        "abs",
-        "bool",
-        "capitalize",
-        "d",
-        "default",
-        "e",
-        "escape",
-        "first",
-        "float",
-        "int",
-        "items",
-        "join",
-        "last",
-        "length",
-        "count",
-        "list",
-        "lower",
-        "map",
-        "max",
-        "min",
-        "reject",
-        "rejectattr",
-        "replace",
-        "reverse",
-        "round",
-        "safe",
-        "select",
-        "selectattr",
-        "sort",
-        "string",
-        "sum",
-        "title",
-        "tojson",
-        "trim",
-        "unique",
-        "upper",
-        "urlencode",
-    ]
+_ATTRIBUTE: Final = Parameter("attribute", Path())
+_CASE_SENSITIVE: Final = Parameter("case_sensitive", Flag(), otherwise="false")
+_DEFAULT: Final = Signature(
+    Parameter("default_value", Value(), otherwise="''"), Parameter("boolean", Flag(), otherwise="false")
 )
-TESTS: Final = frozenset(
-    [
-        "defined",
-        "undefined",
-        "none",
-        "boolean",
-        "false",
-        "true",
-        "integer",
-        "float",
-        "number",
-        "string",
-        "mapping",
-        "iterable",
-        "sequence",
-        "odd",
-        "even",
-        "divisibleby",
-        "lower",
-        "upper",
-        "in",
-        "eq",
-        "equalto",
-        "==",
-        "ne",
-        "!=",
-        "lt",
-        "lessthan",
-        "<",
-        "le",
-        "<=",
-        "gt",
-        "greaterthan",
-        ">",
-        "ge",
-        ">=",
-    ]
-)
+_NUMBER: Final = Signature(Parameter("default", Value()))
+_TEST: Final = (Parameter("test", TestName()), Parameter("argument", Value()))
+_NOTHING: Final = Signature()
+
+FILTERS: Final[dict[str, Signature]] = {
+    "abs": _NOTHING,
+    "bool": _NOTHING,
+    "capitalize": _NOTHING,
+    "count": _NOTHING,
+    "d": _DEFAULT,
+    "default": _DEFAULT,
+    "e": _NOTHING,
+    "escape": _NOTHING,
+    "first": _NOTHING,
+    "float": _NUMBER,
+    "int": _NUMBER,
+    "items": _NOTHING,
+    "join": Signature(Parameter("d", Text(), otherwise="''"), _ATTRIBUTE),
+    "last": _NOTHING,
+    "length": _NOTHING,
+    "list": _NOTHING,
+    "lower": _NOTHING,
+    "map": Signature(
+        Parameter("attribute", Path(), required=True, named=True), Parameter("default", Value(), named=True)
+    ),
+    "max": Signature(_CASE_SENSITIVE, _ATTRIBUTE),
+    "min": Signature(_CASE_SENSITIVE, _ATTRIBUTE),
+    "reject": Signature(*_TEST),
+    "rejectattr": Signature(Parameter("attribute", Path(), required=True), *_TEST),
+    "replace": Signature(
+        Parameter("old", Text(), required=True),
+        Parameter("new", Text(), required=True),
+        Parameter("count", Whole(0, 1_000_000)),
+    ),
+    "reverse": _NOTHING,
+    "round": Signature(
+        Parameter("precision", Whole(-15, 15), otherwise="0"),
+        Parameter("method", OneOf("common", "ceil", "floor"), otherwise="'common'"),
+    ),
+    "safe": _NOTHING,
+    "select": Signature(*_TEST),
+    "selectattr": Signature(Parameter("attribute", Path(), required=True), *_TEST),
+    "sort": Signature(Parameter("reverse", Flag(), otherwise="false"), _CASE_SENSITIVE, _ATTRIBUTE),
+    "string": _NOTHING,
+    "sum": Signature(_ATTRIBUTE, Parameter("start", Value(), otherwise="0")),
+    "title": _NOTHING,
+    "tojson": Signature(Parameter("indent", Whole(0, 8))),
+    "trim": Signature(Parameter("chars", Text())),
+    "unique": Signature(_CASE_SENSITIVE, _ATTRIBUTE),
+    "upper": _NOTHING,
+    "urlencode": _NOTHING,
+}
+"""By name: what the filter is given besides the value before the `|`."""
+
+COMPARISONS: Final[dict[str, str]] = {
+    "eq": "==", "equalto": "==", "==": "==",
+    "ne": "!=", "!=": "!=",
+    "lt": "<", "lessthan": "<", "<": "<",
+    "le": "<=", "<=": "<=",
+    "gt": ">", "greaterthan": ">", ">": ">",
+    "ge": ">=", ">=": ">=",
+    "in": "in",
+}  # fmt: skip
+"""Tests that compare with their argument, and the operator that each stands for. The signs are names for `select` and the like."""
+_PLAIN_TESTS: Final = (
+    "boolean", "defined", "even", "false", "float", "integer", "iterable", "lower", "mapping", "none", "number", "odd",
+    "sequence", "string", "true", "undefined", "upper",
+)  # fmt: skip
+TESTS: Final[dict[str, int]] = dict.fromkeys(COMPARISONS, 1) | {
+    "divisibleby": 1,
+    **dict.fromkeys(_PLAIN_TESTS, 0),
+}
+"""By name: how many arguments the test has."""
+
 STATEMENTS: Final = (
     nodes.Output,
     nodes.For,
@@ -104,6 +117,8 @@ STATEMENTS: Final = (
     nodes.With,
 )
 """Of the tags: `for`, `if`, `set`, `with`. The rest (`macro`, `include`, `extends`, `block`, `filter`, …) is refused."""
+NOT_TO_SET: Final = frozenset({"loop", "range", "self", "super", "caller"})
+"""Names that the renderer gives a meaning of its own; so have all that begin with `__`."""
 
 _ATTRIBUTES: Final[dict[str, Any]] = {"type": "object", "additionalProperties": True}
 _PERSON: Final[dict[str, Any]] = {

@@ -1,17 +1,14 @@
-"""The meter that stops a template while it renders, and the rewriting of the source that calls the meter.
+"""The meter that stops a template while it renders.
 
 minijinja's fuel counts instructions, not what they cost: text printed in a loop, or a filter over a long list, is one
-instruction. So the source is rewritten, token by token. Before each tag and in each turn of a loop stands `{{ tick(n) }}`: it
-charges `n` characters of fixed text and looks at the clock of the CPU. `|sort` and `|unique` become `|list|few|sort` and
-`|list|few|unique`, because the clock cannot be looked at within an expression. Everything printed passes the meter as well
-(minijinja's finalizer).
+instruction. So before each tag and in each turn of a loop stands a call of the meter (`compiling`): it charges the characters
+of fixed text and looks at the clock of the CPU. Everything printed passes the meter as well (minijinja's finalizer).
 """
 
 import time
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NoReturn
 
-from tocsin.router.templates.language import parser
+from tocsin.router.templates.texts import WrongValue, escaped, text_of
 
 CPU_SECONDS: Final = 0.008
 """What one notification may take of a CPU, on all its channels together; waiting for one does not count."""
@@ -19,8 +16,6 @@ SECOND_CHANCE_SECONDS: Final = 0.02
 """What a template has of a CPU when it did not come to its end the first time, which need not have been its own fault."""
 PRINTED_CHARS: Final = 2 * 1024 * 1024
 """What may be printed, also into variables, and repeated in loops; what remains is then held against the output cap."""
-
-_SORTING: Final = frozenset({"sort", "unique"})
 
 
 class Exceeded(Exception):
@@ -64,119 +59,59 @@ class Meter:
         self._look()
         return True
 
-    def printed(self, value: Any) -> Any:
-        """What stands for a value when it is printed: null as nothing; lists and objects are refused."""
+    # These two run for every value of every message: what they share is written twice, and calls nothing that it need not.
+    def printed(self, value: Any) -> str | int | float:
+        """What is printed for a value in plain text; lists and objects are refused."""
         self._prints += 1
-        if self._prints & self._seldom == 0:  # the look costs as much as the print
+        if not self._prints & self._seldom:  # the look costs as much as the print
             self._look()
-        if isinstance(value, str):
-            self._spend(len(value))
-            return value
+        if not isinstance(value, str):
+            return self._number_or_text(value)
+        self._spent += len(value)
+        if self._spent > PRINTED_CHARS:
+            self._stop()
+        text: str = value
+        return text
+
+    def printed_in_html(self, value: Any) -> str | int | float:
+        """What is printed for a value in HTML: escaped, unless it is safe."""
+        self._prints += 1
+        if not self._prints & self._seldom:
+            self._look()
+        if type(value) is str:
+            value = escaped(value)
+        elif not isinstance(value, str):
+            return self._number_or_text(value)
+        self._spent += len(value)
+        if self._spent > PRINTED_CHARS:
+            self._stop()
+        text: str = value
+        return text
+
+    def _number_or_text(self, value: Any) -> str | int | float:
+        """What is printed for a value that is no text. The engine prints most numbers as `text_of` does, and faster."""
         self._spend(16)
-        if value is None:
-            return ""
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, int | float):
-            return value
-        raise Exceeded(
-            "a list or object cannot be printed; loop over it, or write `|join` or `|tojson` after it"
-        )
+        if type(value) is int or (type(value) is float and 1e-4 < abs(value) < 1e15):
+            number: int | float = value
+            return number
+        if isinstance(value, list | tuple | dict):
+            raise WrongValue(
+                "A list or object cannot be printed. Loop over it, or write `|join` or `|tojson` after it."
+            )
+        return text_of(value)
 
     def _spend(self, chars: int) -> None:
         self._spent += chars
         if self._spent > PRINTED_CHARS:
-            raise Exceeded(
-                f"it prints more than {PRINTED_CHARS} characters, counting loops and variables; print less, or loop over fewer items"
-            )
+            self._stop()
+
+    def _stop(self) -> NoReturn:
+        raise Exceeded(
+            f"it prints more than {PRINTED_CHARS} characters, counting loops and variables; print less, or loop over fewer items"
+        )
 
     def _look(self) -> None:
         if time.thread_time() > self._deadline:
             raise TookTooLong(
                 f"the templates of one notification take more than {CPU_SECONDS * 1000:g} ms of a CPU; use shorter lists and fewer loops"
             )
-
-
-class _Token(NamedTuple):
-    kind: str
-    """As Jinja2's lexer calls it: `data` is fixed text, `block_begin` is `{%`, `block_end` is `%}`."""
-    text: str
-
-
-def metered(source: str) -> str:
-    """The same template with calls to the meter. `source` parses and keeps the language (`bounds`)."""
-    rewriting = _Rewriting()
-    tag: list[_Token] = []
-    for token in _with_bounded_sorts(source):
-        if tag or token.kind == "block_begin":
-            tag.append(token)
-            if token.kind == "block_end":
-                rewriting.add_tag(tag)
-                tag = []
-        else:
-            rewriting.add(token)
-    return "".join(rewriting.output)
-
-
-def _with_bounded_sorts(source: str) -> Iterator[_Token]:
-    """The tokens, with `list|few|` before what sorts. `list` refuses an undefined value, which `few` would see as null."""
-    before = ""
-    for _, kind, text in parser.lex(source):
-        if before == "|" and kind == "name" and text in _SORTING:
-            for added in ("list", "|", "few", "|"):
-                yield _Token("operator" if added == "|" else "name", added)
-        if kind != "whitespace":
-            before = text if kind == "operator" else ""
-        yield _Token(kind, text)
-
-
-class _Loop:
-    """A `for` whose `endfor` has not come: the index in the output where its tick will stand, and the fixed text it repeats."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.chars = 0
-
-
-class _Rewriting:
-    """Takes the template's tokens in order; `output` is the metered template so far."""
-
-    def __init__(self) -> None:
-        self.output: list[str] = []
-        self._loops: list[_Loop] = []
-
-    def add(self, token: _Token) -> None:
-        """Text, or a piece of an expression that is printed: it stays as it is."""
-        if token.kind == "data" and self._loops:
-            self._loops[-1].chars += len(token.text)
-        self.output.append(token.text)
-
-    def add_tag(self, tag: list[_Token]) -> None:
-        """A whole tag, `{%` to `%}`, with its tick before it. A turn of a loop has its tick at its beginning."""
-        name = next(token.text for token in tag if token.kind == "name")
-        if name == "endfor":
-            # how much text a turn prints is known only here: fill the place that the `for` left open
-            loop = self._loops.pop()
-            self.output[loop.index] = f"{{{{ tick({loop.chars}) }}}}"
-        if name in ("for", "if", "set", "with"):
-            self.output.append("{{ tick(0) }}")  # what `{%-` strips is gone from the tokens before it
-        self.output.extend(_with_metered_condition(tag) if name in ("for", "elif") else _texts(tag))
-        if name == "for":
-            self._loops.append(_Loop(index=len(self.output)))
-            self.output.append("")
-
-
-def _with_metered_condition(tag: list[_Token]) -> list[str]:
-    """The tag with `again(0)` in its condition: no tick can stand before an `elif`, nor before the `if` inside a `for`."""
-    depth = 0
-    for index, (kind, text) in enumerate(tag):
-        if kind == "operator":
-            depth += (text in "([{") - (text in ")]}")
-        elif kind == "name" and text in ("if", "elif") and depth == 0:
-            *condition, end = tag[index + 1 :]
-            return [*_texts(tag[: index + 1]), " again(0) and (", *_texts(condition), ")", end.text]
-    return _texts(tag)
-
-
-def _texts(tokens: list[_Token]) -> list[str]:
-    return [token.text for token in tokens]

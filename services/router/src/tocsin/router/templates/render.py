@@ -14,15 +14,18 @@ from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.limits import RENDERED_PART_BYTES
 from tocsin.router.templates.bounds import breaches
 from tocsin.router.templates.check import TOO_DEEP, parse
-from tocsin.router.templates.filters import FILTER_FUNCTIONS, REMOVED_FILTERS, FilterRefused, bounded_range
+from tocsin.router.templates.compiling import Program, compiled
+from tocsin.router.templates.filters import IN_HTML, IN_TEXT
+from tocsin.router.templates.list_filters import bounded_range
 from tocsin.router.templates.metering import (
     CPU_SECONDS,
     SECOND_CHANCE_SECONDS,
     Exceeded,
     Meter,
     TookTooLong,
-    metered,
 )
+from tocsin.router.templates.number_filters import divisible_by
+from tocsin.router.templates.texts import WrongValue
 
 FUEL: Final = 50_000
 """minijinja instructions a part may run: some thousand turns of a small loop."""
@@ -34,16 +37,17 @@ _HTML: Final = frozenset(part.name for part in _PARTS if part.html)
 _COSTLY: Final = re.compile(
     r"\|\s*(sort|unique|map|select|reject|tojson|join|replace|sum|max|min|list|items|reverse)"
 )
-# An error points into the metered source, and authors shall read their own. Where it points at the `list` that `metering` put
-# before `|sort`, the filter behind it is named; and a path such as `data.order.id` is read back to its beginning.
-_SORTS_AFTER: Final = re.compile(rb"\|few\|(\w+)")
-_PATH_BEFORE: Final = re.compile(rb"[\w.\[\]'\"]+\Z")
-
-
+_GAPS: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+"""What becomes one space in a line: line breaks, tabs, spaces, control characters. No-break spaces keep what they hold together."""
+_ENGINE_FILTERS: Final = (
+    "attr", "batch", "chain", "dictsort", "format", "groupby", "indent", "last", "lines", "max", "min", "pprint", "slice",
+    "split", "zip",
+)  # fmt: skip
+"""What minijinja has, and the language or its functions have not."""
 _ENGINE_ERRORS: Final = {
     "UndefinedError": "undefined variable",  # recorded statuses have these words
     "InvalidOperation": "The value has the wrong type",
-    "BadSerialization": "The value cannot be turned into a text",
+    "CannotUnpack": "The value is no list with as many items as there are variables",
 }
 """What minijinja's kinds of errors mean to authors; the others are said as they are."""
 
@@ -67,8 +71,8 @@ class _Failed(Exception):
 
 class _Compiled(NamedTuple):
     revision: int
-    sources: dict[str, bytes]
-    """By part: the metered source, to name the variable that an error points at."""
+    programs: dict[str, Program]
+    """By part: what the engine compiled, to name the variable that an error points at."""
     names: dict[str, str]
     costly: set[str]
     """Parts with filters that may take milliseconds."""
@@ -86,7 +90,7 @@ class Renderer:
         self._meter = Meter()
         self._compiled: dict[_TemplateKey, _Compiled] = {}
         self._count = 0
-        self._engine = _engine(self._meter)
+        self._in_text, self._in_html = _engine(self._meter, html=False), _engine(self._meter, html=True)
         self._compiling = asyncio.Lock()
         self._slow: set[tuple[_TemplateKey, int]] = set()
         """Revisions that took too long twice: they are not rendered a second time any more."""
@@ -146,39 +150,44 @@ class Renderer:
             self._install(template, _prepared(template))
         return self._compiled[_key(template)]
 
-    def _install(self, template: TemplateRecord, prepared: Mapping[str, str | RenderFault]) -> None:
+    def _install(self, template: TemplateRecord, prepared: Mapping[str, Program | RenderFault]) -> None:
         self.forget(template)
-        sources: dict[str, bytes] = {}
+        programs: dict[str, Program] = {}
         names: dict[str, str] = {}
         fault: RenderFault | None = None
-        for part, source in prepared.items():
-            if isinstance(source, RenderFault):
-                fault = source
+        for part, program in prepared.items():
+            if isinstance(program, RenderFault):
+                fault = program
                 break
             self._count += 1
             name = f"{self._count}/{part}"
             try:
-                self._engine.add_template(name, source)
+                self._engine(part).add_template(name, program.source)
             except minijinja.TemplateError as error:
                 fault = RenderFault(part, f"Line {error.line}: {error.kind}.")
                 break
             names[part] = name
-            sources[part] = source.encode()
+            programs[part] = program
         costly = {part for part, source in template.parts.items() if _COSTLY.search(source)}
-        self._compiled[_key(template)] = _Compiled(template.revision, sources, names, costly, fault)
+        self._compiled[_key(template)] = _Compiled(template.revision, programs, names, costly, fault)
 
     def _remove(self, compiled: _Compiled) -> None:
-        for name in compiled.names.values():
-            self._engine.remove_template(name)
+        for part, name in compiled.names.items():
+            self._engine(part).remove_template(name)
+
+    def _engine(self, part: str) -> minijinja.Environment:
+        return self._in_html if part in _HTML else self._in_text
 
     def _part(self, part: str, compiled: _Compiled, context: Mapping[str, Any]) -> str:
         self._meter.part(costly=part in compiled.costly)
         try:
-            text = self._engine.render_template(compiled.names[part], **context)
-        except (Exceeded, FilterRefused) as error:
+            text = self._engine(part).render_template(compiled.names[part], **context)
+        except Exceeded as error:
             raise _Failed(RenderFault(part, f"The template was stopped: {error}.")) from error
+        except WrongValue as error:
+            raise _Failed(RenderFault(part, str(error))) from error
         except minijinja.TemplateError as error:
-            raise _Failed(RenderFault(part, _explained(error, compiled.sources[part]))) from error
+            raise _Failed(RenderFault(part, _explained(error, compiled.programs[part]))) from error
         except (TypeError, ValueError, KeyError, OverflowError) as error:
             # raised in a filter of ours by a value it cannot take; its text may hold the value
             raise _Failed(
@@ -188,7 +197,7 @@ class Renderer:
                 )
             ) from error
         if part in _ONE_LINE:
-            text = " ".join(text.split())
+            text = _one_line(text)
         if len(text) * 4 > RENDERED_PART_BYTES and len(text.encode()) > RENDERED_PART_BYTES:
             raise _Failed(
                 RenderFault(part, f"This part renders to more than {RENDERED_PART_BYTES} bytes; shorten it.")
@@ -200,66 +209,67 @@ def _key(template: TemplateRecord) -> _TemplateKey:
     return template.tenant, template.workflow, template.channel, template.name, template.locale
 
 
-def _engine(meter: Meter) -> minijinja.Environment:
+def _engine(meter: Meter, *, html: bool) -> minijinja.Environment:
     engine = minijinja.Environment(
         fuel=FUEL,
         undefined_behavior="strict",
-        auto_escape_callback=_escape_html_only,
-        finalizer=meter.printed,
+        auto_escape_callback=_never,  # the meter escapes what is printed in HTML
+        finalizer=meter.printed_in_html if html else meter.printed,
         debug=False,
         pycompat=False,
+        keep_trailing_newline=True,  # Jinja2 has taken the one that goes
     )
-    for name in REMOVED_FILTERS:
+    for name in _ENGINE_FILTERS:
         engine.remove_filter(name)
-    for name, function in FILTER_FUNCTIONS.items():
+    for name, function in (IN_HTML if html else IN_TEXT).items():
         engine.add_filter(name, function)
+    engine.add_test("divisibleby", divisible_by)
     for name in ("debug", "dict", "namespace"):
         engine.remove_global(name)
     engine.add_global("range", bounded_range)
-    engine.add_global("tick", meter.tick)
-    engine.add_global("again", meter.again)
+    engine.add_global("__tick", meter.tick)
+    engine.add_global("__again", meter.again)
     return engine
 
 
-def _escape_html_only(name: str) -> bool:
-    return name.rpartition("/")[2] in _HTML
+def _never(_name: str) -> bool:
+    return False
 
 
-def _prepared(template: TemplateRecord) -> dict[str, str | RenderFault]:
+def _prepared(template: TemplateRecord) -> dict[str, Program | RenderFault]:
     """By part the metered source, or what `check_template` would refuse. Touches nothing but its argument."""
     return {part: _prepare(part, source) for part, source in template.parts.items()}
 
 
-def _prepare(part: str, source: str) -> str | RenderFault:
+def _prepare(part: str, source: str) -> Program | RenderFault:
     try:
         tree = parse(source)
         forbidden = breaches(tree)
+        if not forbidden:
+            return compiled(tree, html=part in _HTML)
     except jinja2.TemplateSyntaxError as error:
         return RenderFault(part, f"Line {error.lineno}: {error.message}.")
     except RecursionError:
         return RenderFault(part, TOO_DEEP)
-    if forbidden:
-        return RenderFault(part, f"Line {forbidden[0].line}: {forbidden[0].detail}")
-    return metered(source)
+    return RenderFault(part, f"Line {forbidden[0].line}: {forbidden[0].detail}")
 
 
-def _explained(error: minijinja.TemplateError, source: bytes) -> str:
+def _one_line(text: str) -> str:
+    if (
+        text.isprintable() and "  " not in text
+    ):  # most are one line already, and looking is a tenth of the work
+        return text.strip()
+    return _GAPS.sub(" ", text).strip()
+
+
+def _explained(error: minijinja.TemplateError, program: Program) -> str:
     """A sentence from the engine's error: kind, line and the expression as the template has it. Never a value."""
     line = f"Line {error.line}: " if error.line is not None else ""
     if error.kind == "OutOfFuel":
         return f"The template was stopped: it runs more than {FUEL} instructions; use shorter lists and fewer loops."
-    what = _expression(source, *error.range) if error.range is not None else ""
+    what = program.expression(*error.range) if error.range is not None else ""
     where = f" at `{what}`" if what else ""
     return f"{line}{_ENGINE_ERRORS.get(error.kind, error.kind)}{where}."
-
-
-def _expression(source: bytes, start: int, end: int) -> str:
-    """What stands there, with the beginning of its path, which the engine leaves out: `data.order` before `.id`."""
-    added = _SORTS_AFTER.match(source, end)
-    if added:
-        return added[1].decode()
-    before = _PATH_BEFORE.search(source[:start])
-    return source[before.start() if before else start : end].decode(errors="replace")[:100]
 
 
 def _content(channel: str, texts: dict[str, str]) -> Content:

@@ -20,7 +20,23 @@ _CANNOT_TELL: Final = (
     "$dynamicRef",
 )
 _SCALARS: Final = frozenset({"string", "number", "integer", "boolean", "null"})
-_BUILT_IN: Final = frozenset({"range", "loop"})
+_LOOP: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        **{
+            name: {"type": "integer"}
+            for name in ("index", "index0", "revindex", "revindex0", "length", "depth", "depth0")
+        },
+        **{name: {"type": "boolean"} for name in ("first", "last")},
+        "previtem": _ANYTHING,
+        "nextitem": _ANYTHING,
+    },
+}
+
+_INSTEAD: Final = {
+    "loop": "`loop` is known inside of a `for` only.",
+    "range": "`range` must be called: `range(3)`.",
+}
 
 
 class Unknown(NamedTuple):
@@ -59,7 +75,7 @@ class _VariableCheck:
             inner = scope | _bound(node.target, items)
             if node.test is not None:
                 self._expression(node.test, inner)
-            self.body(node.body, inner)
+            self.body(node.body, inner | {"loop": _LOOP})
             self.body(node.else_, dict(scope))
         elif isinstance(node, nodes.If):
             self._expression(node.test, scope)
@@ -84,6 +100,8 @@ class _VariableCheck:
         """The schema of what the expression yields; faults inside are noted."""
         if isinstance(node, nodes.Name):
             return self._name(node, scope)
+        if isinstance(node, nodes.Call):
+            return self._call(node, scope)
         if isinstance(node, nodes.Getattr):
             return self._property(node, node.attr, self._expression(node.node, scope))
         if isinstance(node, nodes.Getitem):
@@ -95,9 +113,16 @@ class _VariableCheck:
     def _name(self, node: nodes.Name, scope: dict[str, Schema]) -> Schema:
         if node.name in scope:
             return self._resolved(scope[node.name])
-        if node.name not in _BUILT_IN:
-            roots = ", ".join(ROOTS)
-            self.unknown.append(Unknown(node.lineno, node.name, f"Variables begin with {roots}."))
+        instead = _INSTEAD.get(node.name, f"Variables begin with {', '.join(ROOTS)}.")
+        self.unknown.append(Unknown(node.lineno, node.name, instead))
+        return _ANYTHING
+
+    def _call(self, node: nodes.Call, scope: dict[str, Schema]) -> Schema:
+        """What is called, the language judges (`usage`); `loop` is there in a loop only."""
+        if written(node.node) == "loop.cycle" and "loop" not in scope:
+            self.unknown.append(Unknown(node.lineno, "loop", _INSTEAD["loop"]))
+        for argument in (*node.args, *node.kwargs):
+            self._expression(argument, scope)
         return _ANYTHING
 
     def _item(self, node: nodes.Getitem, scope: dict[str, Schema]) -> Schema:

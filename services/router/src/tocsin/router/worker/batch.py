@@ -14,6 +14,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Outcome, StatusName
 from tocsin.kafka import ProducerRecord
 from tocsin.observability import metrics
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import encode_fitting
 from tocsin.router.worker.budgets import FanOutBudget, LoopSlice
 from tocsin.router.worker.directory import PublishedDirectory
@@ -81,6 +82,7 @@ class BatchContext:
     partition_count: int
     """How many partitions each of the lanes' topics has."""
     default_tenant: str | None
+    hashes: AddressHashes
     fan_out: FanOutBudget = field(default_factory=FanOutBudget)
     loop_slice: LoopSlice = field(default_factory=LoopSlice)
     counts: BatchCounts = field(default_factory=BatchCounts)

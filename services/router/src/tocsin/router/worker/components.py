@@ -5,11 +5,13 @@ from functools import partial
 from typing import Final
 
 from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel
 from tocsin.database import Database
 from tocsin.database.reach import AWAY
 from tocsin.kafka import (
     NO_FAILPOINTS,
     ConsumerGroup,
+    CopyAge,
     ExactlyOnce,
     Failpoints,
     Fenced,
@@ -20,6 +22,7 @@ from tocsin.kafka import (
     timeouts_for,
 )
 from tocsin.observability import get_logger
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.settings import RouterSettings
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeTokens
@@ -64,8 +67,12 @@ def worker_components(
         public_url=settings.public_url,
         tokens=UnsubscribeTokens(settings.signing_keys),
     )
+    hashes = AddressHashes(settings.address_keys)
+    replica = Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health)
+    age = CopyAge(settings=kafka, copy=replica, clock=clock)
     components: list[Component] = [
-        Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health),
+        replica,
+        age,
         FunctionComponent(name="claim sweeper", run=partial(_sweep_claims, claims)),
     ]
     for lane in settings.lanes:
@@ -77,13 +84,16 @@ def worker_components(
             recipients=recipients,
             renderer=rendering,
             clock=clock,
+            hashes=hashes,
             default_tenant=settings.default_tenant,
+            catch_up=age.catch_up,
             failpoints=failpoints,
         )
         deciding = ConsumerGroup(
             cluster=cluster,
             group=topics.group("router", lane),
             topics=(topics.events(lane), topics.intents(lane)),
+            written=(topics.status(lane), *(topics.jobs(channel, lane) for channel in Channel)),
             ownership=Fenced(cluster=cluster, shards=settings.shards, limits=limits, failpoints=failpoints),
             work=ExactlyOnce(router.process, clock=clock).work,
             timeouts=timeouts or timeouts_for(lane),
@@ -96,7 +106,7 @@ def worker_components(
             group=topics.group("router-feedback", lane),
             topics=(topics.status(lane),),
             ownership=Plain(shards=settings.shards),
-            work=Feedback(lane=lane, database=database).work,
+            work=Feedback(lane=lane, database=database, hashes=hashes).work,
             timeouts=timeouts or timeouts_for(lane),
             health=health,
             clock=clock,

@@ -84,6 +84,8 @@ class PublishedDirectory:
     """Fed by `apply` with every record of `directory`, oldest first; answers from memory."""
 
     def __init__(self, *, renderer: Renderer) -> None:
+        self.changes = 0
+        """Counts what was applied: what was looked up under another count may have changed since."""
         self._renderer = renderer
         self._entities: dict[bytes, DirectoryRecord] = {}
         self._counts: Counter[str] = Counter()
@@ -115,6 +117,7 @@ class PublishedDirectory:
 
     def apply(self, record: ConsumerRecord) -> None:
         """Take one record: an entity as it now stands, or its end. Raises what the codec raises (`UNREADABLE_ERRORS`)."""
+        self.changes += 1
         key = record.key or b""
         before = self._entities.pop(key, None)
         if before is not None:

@@ -3,10 +3,9 @@
 At least once: rows first, offsets after; doing it twice changes nothing. Nobody waits for it, so statuses gather first.
 """
 
-from datetime import datetime
 from typing import Final
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status
@@ -15,7 +14,8 @@ from tocsin.contracts.vocabulary import Lane, Reason, StatusName
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, Fetching, Shard
 from tocsin.observability import get_logger, metrics
-from tocsin.router.changes import lock_recipient, raise_versions
+from tocsin.router.address_hashes import AddressHashes
+from tocsin.router.changes import raise_versions
 from tocsin.router.tables import devices
 from tocsin.router.worker.budgets import LoopSlice
 
@@ -34,8 +34,9 @@ GATHER: Final = 1.0
 class Feedback:
     """`work` is what a `ConsumerGroup` of `status.<lane>` runs."""
 
-    def __init__(self, *, lane: Lane, database: Database) -> None:
+    def __init__(self, *, lane: Lane, database: Database, hashes: AddressHashes) -> None:
         self._database = database
+        self._hashes = hashes
         self._removed = metrics.processed.labels("router", lane, "device_removed")
 
     async def work(self, shard: Shard) -> None:
@@ -55,28 +56,23 @@ class Feedback:
             await shard.commit(batch.offsets)
 
     async def _remove(self, status: Status) -> None:
-        """Remove the device, unless it was registered again since."""
-        recipient, device = status.recipient, status.address_key
-        if recipient is None or device is None:
+        """Remove the device, unless it has another token by now."""
+        recipient, device, address_hash = status.recipient, status.address_key, status.address_hash
+        if recipient is None or device is None or address_hash is None:
             return
-        if await self.forget_device(status.tenant, recipient, device, gone_at=status.at):
+        if await self.forget_device(status.tenant, recipient, device, address_hash=address_hash):
             self._removed.inc()
             log.info("device removed", tenant=status.tenant, delivery_id=status.delivery_id)
 
-    async def forget_device(self, tenant: str, recipient: str, device: str, *, gone_at: datetime) -> bool:
-        """Whether a device stood there that had not changed since `gone_at`; it stands there no more."""
+    async def forget_device(self, tenant: str, recipient: str, device: str, *, address_hash: str) -> bool:
+        """Whether a device with the token of this hash stood there; it stands there no more."""
+        key = {"tenant": tenant, "recipient": recipient, "id": device}
+        this_device = [devices.c[name] == value for name, value in key.items()]
         async with self._database.engine.begin() as db:
-            await lock_recipient(db, tenant, recipient)
-            gone = await db.execute(
-                delete(devices).where(
-                    devices.c.tenant == tenant,
-                    devices.c.recipient == recipient,
-                    devices.c.id == device,
-                    devices.c.updated_at <= gone_at,
-                )
-            )
-            if gone.rowcount == 0:
+            token = await db.scalar(select(devices.c.token).where(*this_device).with_for_update())
+            if token is None or not self._hashes.is_of(address_hash, token):
                 return False
+            await db.execute(delete(devices).where(*this_device))
             await raise_versions(db, tenant, [recipient])
         return True
 

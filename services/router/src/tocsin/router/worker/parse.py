@@ -10,7 +10,7 @@ from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_intent, decode_requ
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent
-from tocsin.contracts.limits import JSON_DEPTH
+from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE_LIFE_SECONDS
 from tocsin.contracts.links import LINK_RULE, valid_link
 from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Reason, slowest
 from tocsin.kafka import ConsumerRecord
@@ -26,6 +26,7 @@ from tocsin.router.worker.recipients import (
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS + CLOCK_TOLERANCE_SECONDS)
 _decode = msgspec.json.decode
 _TOO_DEEP: Final = f"JSON may nest {JSON_DEPTH} deep."
 
@@ -115,7 +116,7 @@ def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | R
         return RefusedEvent(Reason.TENANT_UNKNOWN, "/tenant: there is no such tenant.", event_id=event.id)
     event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
     if event.type == NOTIFICATION_REQUESTED:
-        match = _match_request(event, lane, directory)
+        match = _match_request(event, event_time, lane, directory)
         if isinstance(match, RefusedEvent):
             return match
         return EventPlan(event, event_time, [match], [])
@@ -135,7 +136,7 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
     """The one workflow of the fan-out, as it is published now, on the lane that the fan-out was given when it began."""
     event = rest.event
     if event.type == NOTIFICATION_REQUESTED:
-        match = _match_request(event, rest.lane, directory)
+        match = _match_request(event, rest.event_time, rest.lane, directory)
     else:
         published = directory.workflow(event.tenant, rest.workflow)
         if published is None:
@@ -156,7 +157,9 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
     return FanOutRest(plan, rest.cursor, rest.origin)
 
 
-def _match_request(event: Event, lane: Lane, directory: PublishedDirectory) -> WorkflowMatch | RefusedEvent:
+def _match_request(
+    event: Event, event_time: datetime, lane: Lane, directory: PublishedDirectory
+) -> WorkflowMatch | RefusedEvent:
     """The workflow that a direct request names."""
 
     def refused(reason: Reason, detail: str, workflow: str | None = None) -> RefusedEvent:
@@ -173,6 +176,9 @@ def _match_request(event: Event, lane: Lane, directory: PublishedDirectory) -> W
     fault = _request_fault(request, decoded_data) or published.fault(decoded_data)
     if fault is not None:
         return refused(Reason.DATA_INVALID, f"/data{fault}", request.workflow)
+    if request.expires_at is not None and request.expires_at - event_time > _LIFE:
+        detail = "/data/expires_at: lies more than 6 days after the event."
+        return refused(Reason.LIVES_TOO_LONG, detail, request.workflow)
     try:
         recipients = deduplicated(request.recipients)
     except RecipientsInvalid as error:

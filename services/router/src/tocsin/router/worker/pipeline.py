@@ -3,6 +3,7 @@
 What is returned commits in one transaction with the offsets of its records.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
@@ -14,17 +15,20 @@ from tocsin.contracts.vocabulary import ClaimOutcome, Lane
 from tocsin.kafka import (
     NO_FAILPOINTS,
     Batch,
+    CatchUp,
     ConsumerRecord,
     Failpoints,
     InvalidRecordLimit,
     Part,
     ProducerRecord,
+    always_current,
 )
 from tocsin.observability import current_traceparent, metrics, record_span, recording, span, tracing_on
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import decide
 from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics
 from tocsin.router.worker.budgets import BatchBudget, LoopSlice
-from tocsin.router.worker.dedupe import ClaimsIdentities, dedupe
+from tocsin.router.worker.dedupe import BatchItem, ClaimsIdentities, DuplicateEvent, dedupe
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.load import LoadsRecipients, StoredRecipients, decision_input, load
 from tocsin.router.worker.parse import (
@@ -42,6 +46,10 @@ from tocsin.runtime import Clock
 
 RECORDS_BETWEEN_LOOKS: Final = 16
 """Records made between two looks at the time. A look after each one would take several per cent of a fan-out's time."""
+DIRECTORY_SECONDS: Final = 1.0
+"""How long a batch waits at most for the directory; then it is decided by what the copy holds."""
+
+Items = list[tuple[ConsumerRecord, BatchItem]]
 
 
 class Router:
@@ -57,7 +65,9 @@ class Router:
         recipients: LoadsRecipients,
         renderer: DeliveryRenderer,
         clock: Clock,
+        hashes: AddressHashes,
         default_tenant: str | None = None,
+        catch_up: CatchUp = always_current,
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self._lane: Final = lane
@@ -68,7 +78,9 @@ class Router:
         self._renderer = renderer
         self._invalid = InvalidRecordLimit(group=topics.group(SERVICE, lane))
         self._clock = clock
+        self._hashes = hashes
         self._default_tenant = default_tenant
+        self._catch_up = catch_up
         self._failpoints = failpoints
         # As the metrics' labels name the steps: `read` is parse, `claim` dedupe, `look_up` load; `decide` is decide, render
         # and write of all records.
@@ -76,6 +88,7 @@ class Router:
             stage: metrics.stage_seconds.labels(SERVICE, lane, stage)
             for stage in ("read", "claim", "look_up", "decide")
         }
+        self._late = metrics.directory_late.labels(SERVICE)
         self._age = metrics.message_age_seconds.labels(SERVICE, lane)
 
     async def process(self, batch: Batch) -> Part:
@@ -88,20 +101,12 @@ class Router:
             directory=self._directory,
             partition_count=batch.partition_count,
             default_tenant=self._default_tenant,
+            hashes=self._hashes,
         )
-        began = perf_counter()
-        parsed: list[tuple[ConsumerRecord, ParsedRecord]] = []
-        for record in batch.records:
-            parsed.append((record, parse(record, context)))
-            if context.loop_slice.due:
-                await context.loop_slice.let_go()
-        traced = _sampled_traces(item for _, item in parsed)
-        began = self._stage_ended("read", began, traced)
-
-        items = await dedupe(parsed, self._claims, context)
+        items = await self._identified(batch, context)
         await self._failpoints.reach("after_claim")
-        began = self._stage_ended("claim", began, traced)
-
+        traced = _sampled_traces(items)
+        began = perf_counter()
         stored = await load(items, self._recipients)
         began = self._stage_ended("look_up", began, traced)
 
@@ -125,6 +130,36 @@ class Router:
         self._stage_ended("decide", began)
         context.counts.publish(self._lane)
         return Part(out, records=done)
+
+    async def _identified(self, batch: Batch, context: BatchContext) -> Items:
+        """Parsed and claimed, by a directory that holds everything that was in force when the batch had been fetched.
+
+        Where its end lies is asked beside the work. If the copy moved on meanwhile, the work is done again: a claim of the same
+        record stands.
+        """
+        catching_up = asyncio.create_task(self._catch_up(seconds=DIRECTORY_SECONDS))
+        try:
+            known = self._directory.changes
+            items = await self._claimed(batch, context)
+            if not await catching_up:
+                self._late.inc()
+            return items if self._directory.changes == known else await self._claimed(batch, context)
+        finally:
+            catching_up.cancel()
+
+    async def _claimed(self, batch: Batch, context: BatchContext) -> Items:
+        """What each record asks for, and which event came before."""
+        began = perf_counter()
+        parsed: list[tuple[ConsumerRecord, ParsedRecord]] = []
+        for record in batch.records:
+            parsed.append((record, parse(record, context)))
+            if context.loop_slice.due:
+                await context.loop_slice.let_go()
+        traced = _sampled_traces(parsed)
+        began = self._stage_ended("read", began, traced)
+        items = await dedupe(parsed, self._claims, context)
+        self._stage_ended("claim", began, traced)
+        return items
 
     async def _decided(
         self, record: ConsumerRecord, pending: PendingIntent, stored: StoredRecipients, context: BatchContext
@@ -161,20 +196,22 @@ async def _collected(records: Iterator[ProducerRecord], loop_slice: LoopSlice) -
     return collected
 
 
-def _sampled_traces(items: Iterable[ParsedRecord]) -> list[str | None]:
+def _sampled_traces(items: Iterable[tuple[ConsumerRecord, BatchItem]]) -> list[str | None]:
     """The traceparents under which spans are recorded here; of next to all batches, none."""
     if not tracing_on():
         return []
-    return [traceparent for item in items if recording(traceparent := _trace_of(item))]
+    return [traceparent for _, item in items if recording(traceparent := _trace_of(item))]
 
 
-def _trace_of(item: ParsedRecord) -> str | None:
+def _trace_of(item: BatchItem) -> str | None:
     """The traceparent that came with the record."""
     match item:
         case PendingIntent():
             return item.intent.traceparent
         case EventPlan():
             return item.event.traceparent
+        case DuplicateEvent():
+            return item.plan.event.traceparent
         case FanOutRest():
             return item.plan.event.traceparent
         case _:

@@ -110,11 +110,20 @@ def _write_jobs(
         if outgoing.size > fits:
             context.count(StatusName.FAILED, Rule.SIZE)
             targets.append(
-                Target(job.delivery_id, job.address_key, None, StatusName.FAILED, Rule.SIZE, Reason.TOO_LARGE)
+                Target(
+                    job.delivery_id,
+                    job.address_key,
+                    job.address_hash,
+                    StatusName.FAILED,
+                    Rule.SIZE,
+                    Reason.TOO_LARGE,
+                )
             )
         else:
             context.count(StatusName.ROUTED, None)
-            targets.append(Target(job.delivery_id, job.address_key, None, StatusName.ROUTED, None, None))
+            targets.append(
+                Target(job.delivery_id, job.address_key, job.address_hash, StatusName.ROUTED, None, None)
+            )
             yield outgoing
     detail = None
     if largest > fits:
@@ -165,6 +174,7 @@ def _job(
         step=step,
         address_key=address_key,
         target=target,
+        address_hash=context.hashes.of(address),
         private=JobPrivate(
             address=address,
             content=rendered.content,
@@ -178,6 +188,8 @@ def _job(
         test=intent.test,
         event_time=intent.event_time,
         expires_at=deliver.expires_at,
+        required=deliver.category.default == "required",
+        delivery_class=deliver.category.delivery_class,
         intent=intent
         if inline is private.inline
         else replace(intent, private=replace(private, inline=inline)),

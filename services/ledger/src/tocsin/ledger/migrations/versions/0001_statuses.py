@@ -38,6 +38,7 @@ CREATE TABLE statuses (
     channel text,
     step text,
     address_key text,
+    address_hash text,
     lane text NOT NULL,
     provider text,
     provider_message_id text,

@@ -37,17 +37,19 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("key", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("turn", sa.SmallInteger(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         schema=SCHEMA,
     )
-    op.create_index(
-        "ix_outbox_urgent",
-        "outbox",
-        ["id"],
-        unique=False,
-        schema=SCHEMA,
-        postgresql_where=sa.text("kind IN ('api_key', 'recipient_version')"),
+    op.create_index("ix_outbox_turn_id", "outbox", ["turn", "id"], unique=False, schema=SCHEMA)
+    op.execute(
+        f"CREATE FUNCTION {SCHEMA}.wake_relay() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_notify('tocsin_outbox', ''); RETURN NULL; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER wake_relay AFTER INSERT ON {SCHEMA}.outbox "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {SCHEMA}.wake_relay()"
     )
     op.create_table(
         "tenants",
@@ -57,6 +59,7 @@ def upgrade() -> None:
         sa.Column("attributes", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
         sa.Column("senders", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
         sa.Column("providers", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("shared_devices", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -92,7 +95,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("\"default\" IN ('required', 'on', 'off')", name=op.f("ck_categories_default")),
-        sa.CheckConstraint("ttl_seconds > 0", name=op.f("ck_categories_ttl")),
+        sa.CheckConstraint("ttl_seconds BETWEEN 1 AND 518400", name=op.f("ck_categories_ttl")),
         sa.ForeignKeyConstraint(["tenant"], ["directory.tenants.id"], name=op.f("fk_categories_tenants")),
         sa.PrimaryKeyConstraint("tenant", "key", name=op.f("pk_categories")),
         schema=SCHEMA,
@@ -168,6 +171,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant", "recipient", "id", name=op.f("pk_devices")),
         schema=SCHEMA,
+    )
+    op.create_index(
+        "ix_devices_token", "devices", ["token"], unique=False, schema=SCHEMA, postgresql_using="hash"
     )
     op.create_table(
         "workflows",

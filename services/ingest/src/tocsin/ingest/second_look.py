@@ -1,0 +1,32 @@
+"""A second look into the directory, before ingest refuses an event for something that its copy does not know yet."""
+
+from collections.abc import Callable
+from typing import Final
+
+from tocsin.ingest.service import IngestService
+from tocsin.ingest.validation import AcceptedEvent
+from tocsin.web import Problem, codes
+
+_MAY_CHANGE: Final = frozenset({codes.UNKNOWN_WORKFLOW.name, codes.INVALID_DATA.name})
+"""Refusals that a change of the directory can turn into acceptance."""
+
+
+class SecondLook:
+    """For one request, however many events it has: what was published before it came is waited for once."""
+
+    __slots__ = ("_service", "_taken")
+
+    def __init__(self, service: IngestService) -> None:
+        self._service = service
+        self._taken = False
+
+    async def __call__(self, validate: Callable[[], AcceptedEvent]) -> AcceptedEvent:
+        """The event, accepted by the directory as it is known, or else by all that was published before this call. Raises `Problem`."""
+        try:
+            return validate()
+        except Problem as refusal:
+            if self._taken or refusal.code.name not in _MAY_CHANGE:
+                raise
+        self._taken = True
+        await self._service.catch_up()
+        return validate()
