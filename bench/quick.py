@@ -2,7 +2,7 @@
 
 `python bench/quick.py [--json FILE]` measures each stage alone from a prepared backlog, then the whole path, its memory and
 its latency. It sends a known set of messages and ends with exit code 1, saying which, when one is lost or doubled; a goal
-that is missed is only said. The JSON goes to `bench/results/` unless FILE is given.
+that is missed is only said. When a part fails, what was measured before it is written all the same, and the part is named. The JSON goes to `bench/results/` unless FILE is given.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import asyncio
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -32,16 +33,33 @@ PUBLISH_SECONDS = 30.0
 RESULTS = Path(__file__).with_name("results")
 
 
-async def measure(folder: Path) -> Report:
-    """Everything, in order."""
-    say = Steps()
+class Steps:
+    """Tells on stderr what is being done, and since when."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self.doing = "beginning"
+        """What was said last."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first."""
+        return time.monotonic() - self._began
+
+    def __call__(self, doing: str) -> None:
+        self.doing = doing
+        print(f"{self.elapsed:6.1f} s  {doing}", file=sys.stderr, flush=True)
+
+
+async def measure(folder: Path, report: Report, say: Steps) -> None:
+    """Everything, in order, into the report; raises what makes it impossible to go on."""
     say("starting Kafka and PostgreSQL")
     async with (
         Sink(folder / "sink.log") as sink,
         Environment(folder, smtp_port=sink.smtp_port) as environment,
         Rows(environment.database) as rows,
     ):
-        report = Report(machine=this_machine(await rows.version()))
+        report.machine.versions["postgresql"] = await rows.version()
         say("making the tenant")
         environment.launch("router", "api")
         await environment.ready("router")
@@ -69,23 +87,18 @@ async def measure(folder: Path) -> Report:
             await take("latency at 100/s", lambda: whole.latency(Lane.CRITICAL, 100, goal_ms=25))
             await take("latency at 1,000/s", lambda: whole.latency(Lane.TRANSACTIONAL, 1_000))
         say("ending")
+
+
+async def measure_what_can_be(folder: Path, report: Report) -> None:
+    """`measure`; where it fails, the report holds what came before, and among its faults the part that failed."""
+    say = Steps()
+    try:
+        await measure(folder, report, say)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, what came before it is to be kept
+        report.faults.append(f"{say.doing}: failed, and nothing after it was measured: {error!r}")
+        if not isinstance(error, LocalStackError):
+            traceback.print_exc()
     report.seconds = say.elapsed
-    return report
-
-
-class Steps:
-    """Tells on stderr what is being done, and since when."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the first."""
-        return time.monotonic() - self._began
-
-    def __call__(self, doing: str) -> None:
-        print(f"{self.elapsed:6.1f} s  {doing}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -98,8 +111,9 @@ def main() -> int:
     given = parser.parse_args()
     target = given.json or RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     try:
+        report = Report(machine=this_machine("not started"))
         with _folder(given.keep) as folder:
-            report = asyncio.run(measure(folder))
+            asyncio.run(measure_what_can_be(folder, report))
     except (LocalStackError, FileExistsError) as error:
         print(error, file=sys.stderr)
         return 1

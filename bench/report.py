@@ -16,7 +16,7 @@ HEADINGS = ("figure", "value", "goal", "", "cores busy elsewhere", "CPU us a mes
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """One run. `faults` names every message lost or doubled, and empty means that none was."""
+    """One run. `faults` names every message lost or doubled, and the part that failed; empty means none."""
 
     version: int = 1
     machine: Machine

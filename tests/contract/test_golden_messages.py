@@ -54,7 +54,12 @@ def test_models_read_it_and_write_the_same(path):
     assert json.loads(adapter.dump_json(record, exclude_unset=True)) == golden
 
 
-@pytest.mark.parametrize("path", MESSAGES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+# In a direct request, which producers write, a field that nobody knows is a fault.
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MESSAGES if record_of(path) is not NotificationRequest],
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
+)
 def test_a_field_from_the_future_is_ignored_by_both(path):
     future = json.loads(path.read_text()) | {"from_the_future": {"any": "thing"}}
     text = json.dumps(future).encode()

@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import psutil
 import pytest
 
@@ -88,6 +90,7 @@ def test_up_again_and_down(detached: Detached) -> None:
     endpoints = detached.endpoints
     assert "Ready." in said
     assert endpoints["api_key"] in said
+    assert secrets_in_logs(detached) == []
     assert SERVICES | {"kafka", "postgres", "catcher"} == endpoints["processes"].keys()
     family = detached.family()
     assert {one["pid"] for one in endpoints["processes"].values()} <= {one.pid for one in family}
@@ -99,6 +102,46 @@ def test_up_again_and_down(detached: Detached) -> None:
     assert not [one for one in family if one.is_running()]
     assert not (detached.folder / "endpoints.json").exists()
     assert detached.run("down") == "No local stack runs here.\n"
+
+
+def secrets_in_logs(detached: Detached) -> list[tuple[str, str]]:
+    """Each place in `stack.log` and the processes' logs where a key, its secret part, a password or a signing key stands."""
+    endpoints = detached.endpoints
+    secrets = {
+        "the API key": endpoints["api_key"].rpartition("_")[2],
+        "the admin key": endpoints["admin_key"].rpartition("_")[2],
+        "the database's password": urlsplit(endpoints["database"]).password or "",
+        "the signing key of unsubscribe links": json.loads(
+            (detached.folder / "data" / "unsubscribe-secret.json").read_text()
+        )["secret"],
+    }
+    assert all(len(secret) > 10 for secret in secrets.values())
+    logs = [detached.folder / "stack.log", *(detached.folder / "logs").iterdir()]
+    return [
+        (log.name, what)
+        for log in logs
+        for what, secret in secrets.items()
+        if secret.encode() in log.read_bytes()
+    ]
+
+
+def test_whatever_was_done_to_the_sample_the_stack_starts_again(detached: Detached) -> None:
+    detached.run("up")
+    endpoints = detached.endpoints
+    with httpx.Client(
+        base_url=endpoints["entry"],
+        headers={"authorization": f"Bearer {endpoints['admin_key']}"},
+        timeout=30,
+    ) as admin:
+        off = {"preferences": [{"category": "orders", "channel": "email", "enabled": False}]}
+        assert admin.put("/v1/recipients/bernd/preferences", json=off).is_success
+        assert admin.delete("/v1/recipients/anna", headers={"if-match": "*"}).is_success
+        assert admin.delete("/v1/workflows/order-shipped", headers={"if-match": "*"}).is_success
+    detached.run("down")
+    said = detached.run("up")
+    assert "Warning: the first events could not be shown." in said
+    assert "Ready." in said
+    assert detached.endpoints["api_key"] == endpoints["api_key"]
 
 
 def test_an_ordinary_account_needs_no_rights(ordinary: Detached) -> None:

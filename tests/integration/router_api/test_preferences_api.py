@@ -179,6 +179,12 @@ async def test_opening_the_page_changes_nothing(
     assert page.headers["referrer-policy"] == "no-referrer"
     assert '<form method="post"><button' in page.text
     assert "Orders" in page.text
+    scanned = await anyone.head(link(tokens))
+    assert (scanned.status_code, scanned.content) == (200, b"")
+    different = {"x-request-id"}
+    assert {name: text for name, text in scanned.headers.items() if name not in different} == {
+        name: text for name, text in page.headers.items() if name not in different
+    }
     assert await directory.version("ada") == 0
 
 

@@ -154,14 +154,14 @@ async def test_a_thousand_at_once_each_with_its_answer(acme: httpx.AsyncClient, 
     body = [{"id": f"r{number}", "email": f"r{number}@example.com"} for number in range(1000)]
     first = await acme.post("/v1/recipients/bulk", json={"recipients": body})
     assert first.status_code == 200
-    assert {one["result"] for one in first.json()["results"]} == {"created"}
+    assert {one["result"] for one in first.json()["items"]} == {"created"}
     body[1]["email"] = "else@example.com"
     body[2]["email"] = "nobody"
     body[3] = {"email": "x@example.com"}
     body[4] = body[0]
     second = await acme.post("/v1/recipients/bulk", json={"recipients": body})
     assert second.status_code == 207
-    results = second.json()["results"]
+    results = second.json()["items"]
     assert [one["result"] for one in results[:5]] == ["unchanged", "updated", "refused", "refused", "refused"]
     assert {one["result"] for one in results[5:]} == {"unchanged"}
     assert results[2]["errors"][0]["pointer"] == "/recipients/2/email"
@@ -172,8 +172,13 @@ async def test_a_thousand_at_once_each_with_its_answer(acme: httpx.AsyncClient, 
 
 async def test_many_recipients_of_which_none_can_be_taken(acme: httpx.AsyncClient) -> None:
     refused = await acme.post("/v1/recipients/bulk", json={"recipients": [{"id": ""}, 7]})
-    assert refused.status_code == 422
-    assert [one["result"] for one in refused.json()["results"]] == ["refused", "refused"]
+    assert (refused.status_code, refused.json()["code"]) == (422, "batch_refused")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert [one["result"] for one in refused.json()["items"]] == ["refused", "refused"]
+    assert [one["errors"][0]["pointer"] for one in refused.json()["items"]] == [
+        "/recipients/0/id",
+        "/recipients/1",
+    ]
     too_many = await acme.post("/v1/recipients/bulk", json={"recipients": [{"id": "a"}] * 1001})
     assert too_many.status_code == 422
     assert too_many.json()["errors"][0]["pointer"] == "/recipients"

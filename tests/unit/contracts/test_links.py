@@ -2,8 +2,8 @@
 
 import pytest
 
-from tocsin.contracts.limits import LINK_CHARS
-from tocsin.contracts.links import valid_link
+from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.link import LONGEST, link
 
 LONG = "https://shop.example/"
 
@@ -16,8 +16,8 @@ LONG = "https://shop.example/"
         ("HTTPS://shop.example/Orders", True),
         ("https://bücher.example/übersicht", True),
         ("https://[2001:db8::1]:443/x", True),
-        (LONG + "x" * (LINK_CHARS - len(LONG)), True),
-        (LONG + "x" * (LINK_CHARS - len(LONG) + 1), False),
+        (LONG + "x" * (LONGEST - len(LONG)), True),
+        (LONG + "x" * (LONGEST - len(LONG) + 1), False),
         ("", False),
         ("shop.example/orders", False),
         ("//shop.example", False),
@@ -40,4 +40,9 @@ LONG = "https://shop.example/"
     ],
 )
 def test_links(text, valid):
-    assert valid_link(text) is valid
+    if valid:
+        assert link(text) == text
+        return
+    with pytest.raises(ValueRefused) as refused:
+        link(text)
+    assert (refused.value.code, refused.value.pointer) == ("link_invalid", "")

@@ -1,13 +1,19 @@
 """The entry port: each path to its owner, bytes as they are."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
-from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tocsin.dev.entry import Entry, owner
 from tocsin.dev.processes import free_port
+
+END = b"\r\n\r\n"
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @pytest.mark.parametrize(
@@ -18,64 +24,271 @@ from tocsin.dev.processes import free_port
         ("/v1/timelines/0190", "ledger"),
         ("/v1/timelines", "ledger"),
         ("/v1/recipients/anna/preferences", "router"),
+        ("/v1/recipients/a%2Fb", "router"),
         ("/v1/notifications-of-mine", "router"),
+        ("/v1/notifications%2Fmine", "router"),
+        ("/%76%31/timelines/", "ledger"),
         ("/u/token", "router"),
+        ("/u//", "router"),
         ("/callbacks/twilio", "dispatch-sms"),
         ("/metrics", None),
         ("/upload", None),
+        ("//v1/events", None),
+        ("", None),
     ],
 )
 def test_owner(path: str, name: str | None) -> None:
     assert owner(path) == name
 
 
-async def _answer(request: web.Request) -> web.Response:
-    return web.json_response(
-        {"path": request.raw_path, "body": await request.text(), "key": request.headers.get("Authorization")},
-        status=207,
-        headers={"ETag": '"7"', "X-Forwarded-Seen": request.headers.get("X-Forwarded-For", "")},
-    )
+class Recorder:
+    """A service that keeps each request's bytes, and answers with bytes it was given."""
+
+    def __init__(self, answer: bytes = GOOD) -> None:
+        self.answer = answer
+        self.requests: list[bytes] = []
+        self.port = 0
+        self.answer_to: Callable[..., Awaitable[None]] = self.record
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Whatever the test says; unless it says otherwise, `record`."""
+        await self.answer_to(reader, writer)
+
+    async def record(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request of a connection, whole: by its length, or by its last chunk."""
+        got = await reader.readuntil(END)
+        if b"100-continue" in got:
+            writer.write(b"HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n")
+        lowered = got.lower()
+        if b"transfer-encoding: chunked" in lowered:
+            while not got.endswith(b"\r\n0\r\n\r\n") and not got.endswith(END + b"0\r\n\r\n"):
+                got += await reader.readexactly(1)
+        elif b"content-length: " in lowered:
+            got += await reader.readexactly(
+                int(lowered.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            )
+        self.requests.append(got)
+        writer.write(self.answer)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
 
 
-@pytest.fixture
-async def entry_url() -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", _answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    port, service = free_port(), free_port()
-    await web.TCPSite(runner, "127.0.0.1", service).start()
+@asynccontextmanager
+async def behind_the_entry(answer: bytes = GOOD) -> AsyncIterator[tuple[Recorder, int]]:
+    """The recorder, and the port of an entry before it."""
+    recorder = Recorder(answer)
+    server = await asyncio.start_server(recorder.serve, "127.0.0.1", 0, limit=2**20)
+    recorder.port = server.sockets[0].getsockname()[1]
+    port = free_port()
+    url = f"http://127.0.0.1:{recorder.port}"
     entry = Entry(
-        port=port,
-        services={"router": f"http://127.0.0.1:{service}", "ledger": f"http://127.0.0.1:{free_port()}"},
+        port=port, services={"router": url, "ingest": url, "ledger": f"http://127.0.0.1:{free_port()}"}
     )
     await entry.open()
-    yield f"http://127.0.0.1:{port}"
+    yield recorder, port
     await entry.close()
-    await runner.cleanup()
+    server.close()
 
 
-async def test_a_request_and_its_answer_pass_through(entry_url: str) -> None:
-    async with (
-        aiohttp.ClientSession() as client,
-        client.put(
-            f"{entry_url}/v1/recipients/a%2Fb?x=%20", data="body", headers={"Authorization": "Bearer k"}
-        ) as answer,
-    ):
-        assert answer.status == 207
-        assert answer.headers["ETag"] == '"7"'
-        assert answer.headers["X-Forwarded-Seen"] == "127.0.0.1"
-        assert await answer.json() == {
-            "path": "/v1/recipients/a%2Fb?x=%20",
-            "body": "body",
-            "key": "Bearer k",
-        }
+async def exchange(port: int, request: bytes, *, until: Callable[[bytes], bool] | None = None) -> bytes:
+    """All bytes of the answer: up to the connection's end, or until `until` holds."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    got = b""
+    async with asyncio.timeout(20):
+        while not (until and until(got)) and (piece := await reader.read(2**16)):
+            got += piece
+    writer.close()
+    await writer.wait_closed()
+    return got
 
 
-async def test_what_nobody_owns_and_who_does_not_answer(entry_url: str) -> None:
-    async with aiohttp.ClientSession() as client:
-        async with client.get(f"{entry_url}/nowhere") as answer:
-            assert (answer.status, answer.content_type) == (404, "application/problem+json")
-        async with client.get(f"{entry_url}/v1/timelines/x") as answer:
-            assert answer.status == 502
-            assert (await answer.json(content_type=None))["detail"].startswith("ledger does not answer")
+def without_connection(message: bytes) -> bytes:
+    """The message without what is for one connection only."""
+    return message.replace(b"Connection: close\r\n", b"")
+
+
+async def compare(request: bytes, answer: bytes = GOOD) -> tuple[bytes, bytes]:
+    """The same bytes through the entry and past it: what the service got must be equal. Returns both answers."""
+    async with behind_the_entry(answer) as (recorder, port):
+        through = await exchange(port, request)
+        past = await exchange(recorder.port, request)
+        first, second = recorder.requests
+        assert without_connection(first) == without_connection(second)
+        return through, past
+
+
+CLOSE = b"Host: x\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /v1/recipients/a%2Fb?x=%20&y=a+b&y=%00 HTTP/1.1\r\n" + CLOSE + b"\r\n",
+        b"GET /v1/recipients//a/./../%2e%2e/%zz;p=1?? HTTP/1.1\r\n" + CLOSE + b"\r\n",
+        b"GET /v1/recipients/\xc3\xab HTTP/1.1\r\n" + CLOSE + b"\r\n",
+        b"GET http://shop.example/v1/tenant?x=1 HTTP/1.1\r\n" + CLOSE + b"\r\n",
+        b"BREW /u/x HTTP/1.1\r\n" + CLOSE + b"\r\n",
+        b"DELETE /v1/x HTTP/1.1\r\n" + CLOSE + b"Content-Length: 0\r\n\r\n",
+        b"POST /v1/events HTTP/1.1\r\n" + CLOSE + b"Content-Length: 2\r\n\r\n{}",  # no type is added
+        b"POST /v1/events HTTP/1.1\r\n" + CLOSE + b"content-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8b\x08\x00",
+        b"POST /v1/events HTTP/1.1\r\n" + CLOSE + b"Content-Encoding: br\r\nContent-Length: 3\r\n\r\n\x00\r\n",
+        b"GET /v1/x HTTP/1.1\r\n" + CLOSE + b"X-B: 2\r\nx-a: 1\r\nX-B:3\r\nX-a:\t4 \r\nCookie: a=1; b\r\nX-Empty:\r\n\r\n",
+        b"GET /v1/x HTTP/1.1\r\n" + CLOSE + b"X-Latin: \xe4\xff\r\nAccept-Encoding: gzip\r\nUser-Agent: \r\n\r\n",
+        b"GET /v1/x HTTP/1.1\r\n" + CLOSE + b"X-Long: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"PUT /v1/x HTTP/1.1\r\n" + CLOSE + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1;ext=1\r\n!\r\n0\r\n\r\n",
+        b"PUT /v1/x HTTP/1.1\r\n" + CLOSE + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"PUT /v1/x HTTP/1.1\r\n" + CLOSE + b"Content-Length: 3000000\r\n\r\n" + b"\x00\xff\n" * 1_000_000,
+        b"PUT /v1/x HTTP/1.1\r\n" + CLOSE + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+    ids=lambda request: request[:60].decode("latin-1"),
+)  # fmt: skip
+async def test_a_request_arrives_as_it_was_sent(request_bytes: bytes) -> None:
+    through, past = await compare(request_bytes)
+    assert without_connection(through) == without_connection(past)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'HTTP/1.1 207 Multi-Status\r\nETag: "7"\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\nContent-Length: 1\r\n\r\nx',
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8b\x08\x00",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+        b"HTTP/1.1 299 Odd  words\r\nX-Latin: \xe4\r\nContent-Length: 1\r\n\r\nx",
+        b"HTTP/1.1 200 \r\n\r\nuntil the end of the connection",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n" + b"8 bytes\n" * 1_000_000,
+    ],
+    ids=lambda answer: answer[:50].decode("latin-1"),
+)  # fmt: skip
+async def test_an_answer_arrives_as_it_was_sent(answer: bytes) -> None:
+    through, past = await compare(b"GET /v1/x HTTP/1.1\r\n" + CLOSE + b"\r\n", answer)
+    assert past == answer
+    assert without_connection(through) == without_connection(past)
+
+
+async def test_an_answer_to_head_announces_a_body_and_has_none() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 77\r\n\r\n"
+    through, _ = await compare(b"HEAD /v1/x HTTP/1.1\r\n" + CLOSE + b"\r\n", answer)
+    assert without_connection(through) == answer
+
+
+async def test_trailers_and_what_is_for_one_connection_end_at_the_entry() -> None:
+    answer = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n1\r\nx\r\n0\r\nX-T: 1\r\n\r\n"
+    )
+    request = (
+        b"PUT /v1/x HTTP/1.1\r\nHost: x\r\nConnection: X-Mine, close\r\nX-Mine: 1\r\nX-Yours: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
+        b"Trailer: X-T\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-T: 1\r\n\r\n"
+    )  # fmt: skip
+    async with behind_the_entry(answer) as (recorder, port):
+        got = await exchange(port, request)
+    assert recorder.requests == [
+        b"PUT /v1/x HTTP/1.1\r\nHost: x\r\nX-Yours: 1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+    ]
+    assert (
+        without_connection(got) == b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+    )
+
+
+async def test_a_connection_serves_request_after_request() -> None:
+    one = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
+    async with behind_the_entry() as (recorder, port):
+        got = await exchange(port, one + b"a" + one + b"b", until=lambda got: got.count(b"ok") == 2)
+        assert [request[-1:] for request in recorder.requests] == [b"a", b"b"]
+        assert got == GOOD * 2
+
+
+async def test_the_answer_s_first_piece_does_not_wait_for_its_last() -> None:
+    more = asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(END)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+        await more.wait()
+        writer.write(b"1\r\nb\r\n0\r\n\r\n")
+        writer.close()
+
+    async with behind_the_entry() as (recorder, port):
+        recorder.answer_to = slow
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /v1/x HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.readuntil(b"a\r\n")).endswith(b"1\r\na\r\n")
+        more.set()
+        assert await reader.readuntil(b"0\r\n\r\n") == b"1\r\nb\r\n0\r\n\r\n"
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET /nowhere HTTP/1.1\r\n" + CLOSE + b"\r\n", 404),
+        (b"HEAD /nowhere HTTP/1.1\r\n" + CLOSE + b"\r\n", 404),
+        (b"POST /nowhere HTTP/1.1\r\n" + CLOSE + b"Content-Length: 2\r\n\r\n{}", 404),
+        (b"GET /v1/timelines/x HTTP/1.1\r\n" + CLOSE + b"\r\n", 502),
+        (b"GET /v1/x\r\n" + CLOSE + b"\r\n", 400),
+        (b"nonsense\r\n\r\n", 400),
+        (b"POST /v1/x HTTP/1.1\r\n" + CLOSE + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400),
+        (b"POST /v1/x HTTP/1.1\r\n" + CLOSE + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nxx", 400),
+        (b"POST /v1/x HTTP/1.1\r\n" + CLOSE + b"Transfer-Encoding: chunked, gzip\r\n\r\nxx", 400),
+        (b"POST /v1/x HTTP/1.1\r\n" + CLOSE + b"Content-Length: -1\r\n\r\nxx", 400),
+        (b"GET /v1/x HTTP/1.1\r\nX: " + b"a" * 300_000 + END, 400),
+    ],
+    ids=lambda value: value[:40].decode() if isinstance(value, bytes) else None,
+)  # fmt: skip
+async def test_what_cannot_be_passed_on_is_a_problem(request_bytes: bytes, status: int) -> None:
+    async with behind_the_entry() as (recorder, port):
+        head, _, body = (await exchange(port, request_bytes)).partition(END)
+    assert head.split(b" ")[1] == str(status).encode()
+    assert b"Content-Type: application/problem+json" in head
+    if not request_bytes.startswith(b"HEAD"):
+        assert json.loads(body)["status"] == status
+    assert recorder.requests == []
+
+
+async def test_a_service_that_ends_without_an_answer_does_not_answer() -> None:
+    async with behind_the_entry(b"") as (_, port):
+        got = await exchange(port, b"GET /v1/x HTTP/1.1\r\n" + CLOSE + b"\r\n")
+    assert got.startswith(b"HTTP/1.1 502 ")
+    assert b"router does not answer" in got
+
+
+NAMES = st.from_regex(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}", fullmatch=True)
+VALUES = st.binary(max_size=40).map(
+    lambda raw: bytes(byte for byte in raw if byte == 9 or (byte >= 32 and byte != 127)).strip()
+)
+RESERVED = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "transfer-encoding", "content-length", "expect", "host"}  # fmt: skip
+FIELDS = st.lists(st.tuples(NAMES.filter(lambda name: name.lower() not in RESERVED), VALUES), max_size=8)
+TARGETS = st.binary(max_size=60).map(
+    lambda raw: b"/v1/" + bytes(byte for byte in raw if byte > 32 and byte not in (127, 35))
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(target=TARGETS, fields=FIELDS, body=st.binary(max_size=300), chunks=st.integers(0, 3))
+def test_whatever_is_sent_arrives(
+    target: bytes, fields: list[tuple[str, bytes]], body: bytes, chunks: int
+) -> None:
+    """Any target, header fields and body, of known length or in chunks."""
+    head = b"POST " + target + b" HTTP/1.1\r\n" + CLOSE
+    head += b"".join(name.encode() + b": " + value + b"\r\n" for name, value in fields)
+    if chunks:
+        parts = [body[number::chunks] for number in range(chunks)]
+        framed = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts if part) + b"0\r\n\r\n"
+        head += b"Transfer-Encoding: chunked\r\n\r\n"
+    else:
+        framed, head = body, head + b"Content-Length: %d\r\n\r\n" % len(body)
+
+    async def run() -> None:
+        async with behind_the_entry() as (recorder, port):
+            await exchange(port, head + framed)
+            assert [without_connection(request) for request in recorder.requests] == [
+                without_connection(head + framed)
+            ]
+
+    asyncio.run(run())

@@ -1,4 +1,4 @@
-"""Which addresses mail can carry."""
+"""Addresses in canonical form on the wire; nothing that could begin a header or an address of its own."""
 
 import pytest
 
@@ -11,10 +11,9 @@ from tocsin.dispatch_email.mailboxes import NoMailbox, mailbox
         ("ada@example.org", "ada@example.org", "example.org", False),
         ("a.b+c=d/e@x-y.example", "a.b+c=d/e@x-y.example", "x-y.example", False),
         ("root@localhost", "root@localhost", "localhost", False),
-        ("ada@bücher.example", "ada@xn--bcher-kva.example", "xn--bcher-kva.example", False),
-        ("ada@BÜCHER.example", "ada@xn--bcher-kva.example", "xn--bcher-kva.example", False),
+        ("ada@xn--bcher-kva.example", "ada@xn--bcher-kva.example", "xn--bcher-kva.example", False),
         ("zoë@example.org", "zoë@example.org", "example.org", True),
-        ("用户@例え.jp", "用户@xn--r8jz45g.jp", "xn--r8jz45g.jp", True),
+        ("用户@xn--r8jz45g.jp", "用户@xn--r8jz45g.jp", "xn--r8jz45g.jp", True),
     ],
 )
 def test_addresses_that_are_taken(address: str, wire: str, domain: str, international: bool) -> None:
@@ -30,25 +29,20 @@ def test_addresses_that_are_taken(address: str, wire: str, domain: str, internat
         "@example.org",
         "ada@",
         "ada@@example.org",
-        ".ada@example.org",
-        "ada..b@example.org",
         "ada @example.org",
         "ada@example.org\r\nBcc: eve@example.org",
         "ada@example.org\n",
         "ada@example.org\0",
         "ada@exam ple.org",
-        "ada@-example.org",
         "ada@example.org>",
         "<ada@example.org>",
         "Ada <ada@example.org>",
         "ada@example.org, eve@example.org",
         '"a b"@example.org',
-        "ada@ex_ample.org",
         "ada@\u200b.example",
+        "ada@bücher.example",
         "zo\u2028ë@example.org",
         "zo\ud800@example.org",
-        "a" * 65 + "@example.org",
-        "ada@" + ".".join(["b" * 60] * 5),
     ],
 )
 def test_addresses_that_are_refused(address: str) -> None:

@@ -209,7 +209,11 @@ def test_ids_and_urls_are_refused_or_stay_in_their_field(value: str) -> None:
 def test_fields_hold_what_the_job_says() -> None:
     message = parsed(
         build(
-            name='Zoë "Z" Müller', reply_to="help@bücher.example", subject="Grüße", url=URL, html="<p>x</p>"
+            name='Zoë "Z" Müller',
+            reply_to="help@xn--bcher-kva.example",
+            subject="Grüße",
+            url=URL,
+            html="<p>x</p>",
         )
     )
     assert message["Message-ID"] == f"<{DELIVERY}@example.com>"

@@ -17,7 +17,7 @@ from tocsin.dispatch_email.smtp import SMTP
         ("port = 0", "`port` is not valid"),
         ('ca_file = "absent.pem"', "holds no certificates that can be read."),
         ('ca_file = "secret"', "secret holds no certificates that can be read."),
-        ('envelope_sender = "nobody"', "`envelope_sender`: the address is not of the form local@domain."),
+        ('envelope_sender = "nobody"', "`envelope_sender`: Not a mail address."),
         ('helo = "two words"', "`helo` is not valid"),
     ],
 )

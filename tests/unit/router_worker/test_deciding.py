@@ -341,7 +341,6 @@ def test_steps_are_walked_in_order_and_each_has_its_template():
     ("locale", "default", "published", "found"),
     [
         ("de-AT", "en", ["de-AT", "de", "en"], "de-AT"),
-        ("de_AT", "en", ["de-AT", "de", "en"], "de-AT"),
         ("de-AT", "en", ["de", "en"], "de"),
         ("de-AT", "en", ["en", "fr"], "en"),
         (None, "fr", ["en", "fr"], "fr"),

@@ -32,7 +32,13 @@ async def test_no_address_or_body_in_any_status(worker):
 
 
 async def test_nothing_of_what_a_producer_says_of_people_in_any_status(worker):
-    inline = {"id": "x", "email": SECRET, "phone": "+4915100000000", "locale": SECRET, "time_zone": SECRET}
+    inline = {
+        "id": "x",
+        "email": SECRET,
+        "phone": "+4915100000000",
+        "locale": "de-annshop",
+        "time_zone": "Asia/Riyadh",
+    }
     written = await worker.route(worker.request(inline, "ann", actor={"id": "y", "email": SECRET}))
     assert written.names() == ["event_accepted"]
     decided = await worker.route(*worker.as_read(written.of(worker.topics.intents(worker.lane))))

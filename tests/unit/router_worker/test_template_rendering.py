@@ -181,9 +181,14 @@ def test_what_could_grow_without_bound_is_refused_when_saved_and_again_when_rend
     assert isinstance(render(source, data={"s": BIG, "n": 10**9, "l": [1], "a": 0}), RenderFault)
 
 
-DEEP: list[object] = []
-for _ in range(20_000):
-    DEEP = [DEEP]
+def nested(levels: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+DEEP = nested(20_000)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +204,7 @@ for _ in range(20_000):
         ("{{ data.x|select('in', [data.x])|list|length }}", list(range(5_000))),
         ("{{ data.x|tojson|tojson|tojson|tojson|tojson }}", '"' * 50_000),
         ("{{ data.x|tojson }}", DEEP),
+        ("{{ data.x[0]|select('eq', data.x[1])|list|length }}", [[DEEP], nested(20_000)]),
         ("{{ data.x ~ data.x ~ data.x ~ data.x ~ data.x }}", BIG),
     ],
 )

@@ -32,7 +32,7 @@ async def test_inline_devices_are_few_and_different_ones(worker, given):
     written = await worker.route(worker.request("bob", {"id": "ann", "devices": given}))
     assert written.names() == ["event_refused"]
     (letter,) = written.dead()
-    assert letter["tocsin_dead_reason"] == "recipients_invalid"
+    assert letter["tocsin_dead_reason"] == "device_invalid"
     assert "/data/recipients" in letter["tocsin_dead_detail"]
 
 
@@ -40,7 +40,7 @@ async def test_inline_devices_of_a_business_event_are_few(worker, workflow):
     worker.publish(workflow(revision=2, recipients="data.who", data_schema=None))
     data = {"who": {"id": "ann", "devices": devices(*range(51))}}
     written = await worker.route(worker.event(data=msgspec.Raw(encode(data))))
-    assert [letter["tocsin_dead_reason"] for letter in written.dead()] == ["recipients_invalid"]
+    assert [letter["tocsin_dead_reason"] for letter in written.dead()] == ["device_invalid"]
 
 
 async def test_a_push_job_carries_its_own_device_only(worker):

@@ -126,7 +126,7 @@ async def test_headers_errors_and_extensions_come_along(client: httpx.AsyncClien
 
 
 async def test_the_allow_header_names_the_methods(client: httpx.AsyncClient) -> None:
-    assert (await client.put("/v1/things")).headers["allow"] == "GET"
+    assert (await client.put("/v1/things")).headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize(

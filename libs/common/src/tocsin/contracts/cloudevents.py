@@ -9,6 +9,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -93,7 +94,7 @@ def read_http_binary(headers: Mapping[str, str], body: bytes, *, default_tenant:
     Of a `ce-` header's value double quotes are taken away first, then it is percent-decoded once.
     """
     attributes: dict[str, object] = {
-        name.lower()[3:]: text_of(unquote_to_bytes(_unquoted(content).encode("latin-1")))
+        name.lower()[3:]: _header_text(content)
         for name, content in headers.items()
         if name.lower().startswith("ce-")
     }
@@ -234,6 +235,7 @@ def write_kafka(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
     return headers, bytes(event.data)
 
 
+@lru_cache(maxsize=64)
 def media_type(content_type: str) -> str:
     """The type without its parameters, in small letters: media types know no case."""
     return content_type.split(";", 1)[0].strip().lower()
@@ -247,10 +249,13 @@ def text_of(content: bytes) -> str | bytes:
         return content
 
 
-def _unquoted(value: str) -> str:
-    """The value of a header without its double quotes and their escapes (RFC 9110, 5.6.4); another value as it is."""
+def _header_text(value: str) -> str | bytes:
+    """What an HTTP header says: without double quotes and their escapes (RFC 9110, 5.6.4), then percent-decoded."""
+    if value.isascii() and "%" not in value and not value.startswith('"'):
+        return value
     quoted = _QUOTED(value)
-    return value if quoted is None else _ESCAPED.sub(r"\1", quoted[1])
+    unquoted = value if quoted is None else _ESCAPED.sub(r"\1", quoted[1])
+    return text_of(unquote_to_bytes(unquoted.encode("latin-1")))
 
 
 def _trace(*given: object) -> str | None:
@@ -261,6 +266,7 @@ def _trace(*given: object) -> str | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def _is_json(content_type: str) -> bool:
     media = media_type(content_type)
     return media == JSON or media.endswith("+json") or media == "text/json"

@@ -12,7 +12,9 @@ from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
+from tocsin.contracts.recipients import GivenDevice, GivenRecipient
 from tocsin.contracts.statuses import StatusRecord
+from tocsin.contracts.values.nearest import did_you_mean
 
 encode = msgspec.json.Encoder().encode
 """Any record to its bytes."""
@@ -30,6 +32,9 @@ _SENTENCE: Final = re.compile(
     r"(?P<what>Expected `[^`]*`, got `[^`]*`|Object missing required field `\w+`)?.*?(?: - at `\$(?P<path>[\w.\[\]]*)`)?",
     re.DOTALL,
 ).fullmatch
+_UNKNOWN_FIELD: Final = re.compile(
+    r"Object contains unknown field `(?P<name>.*)`(?: - at `\$(?P<path>[\w.\[\]]*)`)?", re.DOTALL
+).fullmatch
 _FORM: Final = "has a form or a value that is not taken"
 
 
@@ -42,5 +47,20 @@ def describe_error(error: Exception, *, at: str = "") -> str:
         return f"{at or '/'}: is no JSON, or nests too deep"
     sentence = _SENTENCE(str(error))
     path, what = (sentence["path"] or "", sentence["what"]) if sentence else ("", None)
-    pointer = path.replace("[", ".").replace("]", "").replace(".", "/")
-    return f"{at + pointer or '/'}: {what or _FORM}"
+    return f"{at + _pointer(path) or '/'}: {what or _FORM}"
+
+
+def unknown_field(error: Exception, *, at: str = "") -> str | None:
+    """Where a direct request has a field that nobody knows, and which known one it may be; None where that is not the error."""
+    sentence = _UNKNOWN_FIELD(str(error)) if isinstance(error, msgspec.ValidationError) else None
+    if sentence is None:
+        return None
+    pointer = _pointer(sentence["path"] or "")
+    known: type[msgspec.Struct] = NotificationRequest
+    if pointer:
+        known = GivenDevice if "/devices/" in pointer else GivenRecipient
+    return f"{at + pointer}: unknown field. {did_you_mean(sentence['name'], known.__struct_fields__)}"
+
+
+def _pointer(path: str) -> str:
+    return path.replace("[", ".").replace("]", "").replace(".", "/")

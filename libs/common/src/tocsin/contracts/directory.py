@@ -45,6 +45,8 @@ class TenantRecord(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
     attributes: dict[str, Any] = {}
     senders: dict[ChannelWord, SenderIdentity] = {}
     providers: dict[ChannelWord, list[str]] = {}
+    address_like_ids: bool = False
+    """Whether recipients' ids may have `@` or begin with `+`."""
 
     @property
     def record_key(self) -> bytes:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from tocsin.contracts.recipients import InlineRecipient
+from tocsin.contracts.recipients import GivenRecipient
 from tocsin.contracts.vocabulary import Lane
 
 NOTIFICATION_REQUESTED = "tocsin.notification.requested.v1"
@@ -25,15 +25,15 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     traceparent: str | None = None
 
 
-class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The direct request: which workflow, for whom, with what data."""
+class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The direct request: which workflow, for whom, with what data. A field that nobody knows is a fault."""
 
     workflow: str
-    recipients: list[str | InlineRecipient]
+    recipients: list[str | GivenRecipient]
     data: msgspec.Raw = msgspec.Raw(b"{}")
-    actor: str | InlineRecipient | None = None
+    actor: str | GivenRecipient | None = None
     """Who caused it."""
     link: str | None = None
-    """Where a reader goes from the message. `contracts.links` says what it may be."""
+    """Where a reader goes from the message. `contracts.values.link` says what it may be."""
     lane: Lane | None = None
     expires_at: datetime | None = None

@@ -56,8 +56,8 @@ def valid_tenant(tenant: str) -> bool:
 
 
 def valid_recipient(recipient: str) -> bool:
-    """True for 1 to 256 bytes of UTF-8 without control characters."""
-    if not 1 <= len(recipient) <= 256 or _CONTROL.search(recipient):
+    """True for 1 to 256 bytes of UTF-8 without control characters, but for `.` and `..`: clients take those out of every URL."""
+    if not 1 <= len(recipient) <= 256 or _CONTROL.search(recipient) or recipient in {".", ".."}:
         return False
     try:
         return len(recipient.encode()) <= 256

@@ -1,6 +1,5 @@
 """A recipient as messages carry one: by id, or inline with what the producer knows."""
 
-import re
 from collections.abc import Collection
 from typing import Any
 
@@ -8,8 +7,6 @@ import msgspec
 
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
 from tocsin.contracts.vocabulary import DeviceKind
-
-_DEVICE_KIND = re.compile(r"[a-z][a-z0-9_-]{0,31}").fullmatch
 
 
 class Device(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -36,9 +33,14 @@ class InlineRecipient(msgspec.Struct, kw_only=True, omit_defaults=True):
     attributes: dict[str, Any] | None = None
 
 
-def valid_device_kind(kind: str) -> bool:
-    """True for 1 to 32 characters of `a-z`, `0-9`, `_` and `-` that begin with a letter."""
-    return _DEVICE_KIND(kind) is not None
+class GivenDevice(Device, kw_only=True, omit_defaults=True, frozen=True, forbid_unknown_fields=True):
+    """A device as a producer writes it: a field that nobody knows is a fault."""
+
+
+class GivenRecipient(InlineRecipient, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An inline recipient as a producer writes it: a field that nobody knows is a fault. Records of Tocsin's own may get new ones."""
+
+    devices: list[GivenDevice] | None = None  # type: ignore[assignment]  # read only, where a list of the narrower is one of the wider
 
 
 def valid_devices(ids: Collection[str]) -> bool:

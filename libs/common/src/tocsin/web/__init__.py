@@ -8,7 +8,9 @@ from tocsin.web.etags import IfMatch, etag_of, require_match
 from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
 from tocsin.web.limits import deeper_than
 from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_cursor
+from tocsin.web.parameters import judges_texts, takes_any_parameter
 from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
+from tocsin.web.values import RequestBody, judged
 
 __all__ = [
     "CODES",
@@ -27,6 +29,7 @@ __all__ = [
     "ProblemCode",
     "ProblemDetails",
     "Reader",
+    "RequestBody",
     "Sender",
     "codes",
     "decode_cursor",
@@ -34,9 +37,12 @@ __all__ = [
     "encode_cursor",
     "etag_of",
     "json_pointer",
+    "judged",
+    "judges_texts",
     "new_key",
     "parse_key",
     "require",
     "require_match",
     "service_app",
+    "takes_any_parameter",
 ]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -10,8 +10,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from tocsin.contracts.limits import HTTP_BODY_BYTES, JSON_DEPTH
 from tocsin.runtime import Health
 from tocsin.web.auth import KeyTable
+from tocsin.web.head import HeadAsGet
 from tocsin.web.limits import BodyLimits
 from tocsin.web.openapi import describe_with_problems
+from tocsin.web.parameters import check_request, takes_any_parameter
 from tocsin.web.problem import answer_with_problems
 from tocsin.web.request_context import RequestContext
 
@@ -38,9 +40,11 @@ def service_app(
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
+        dependencies=[Depends(check_request)],
     )
     app.state.keys = keys if keys is not None else KeyTable()
     app.add_middleware(BodyLimits, max_bytes=max_body_bytes, max_depth=max_json_depth)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, service=name, health=health)
     answer_with_problems(app)
     describe_with_problems(app)
@@ -50,6 +54,7 @@ def service_app(
 
 def _add_health(app: FastAPI, health: Health) -> None:
     @app.get("/livez", include_in_schema=False)
+    @takes_any_parameter
     async def livez() -> Response:
         """200 while the event loop turns; an answer at all is most of the proof."""
         now = health.liveness()
@@ -61,6 +66,7 @@ def _add_health(app: FastAPI, health: Health) -> None:
         return JSONResponse(body, status_code=200 if now.alive else 503)
 
     @app.get("/readyz", include_in_schema=False)
+    @takes_any_parameter
     async def readyz() -> Response:
         """200 only when every check is ready; each is listed with its reason."""
         checks = [
@@ -71,6 +77,7 @@ def _add_health(app: FastAPI, health: Health) -> None:
         return JSONResponse(body, status_code=200 if health.is_ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
+    @takes_any_parameter
     async def prometheus(_request: Request) -> Response:
         # In a thread: writing thousands of series takes longer than messages may wait.
         text = await asyncio.to_thread(generate_latest)

@@ -25,7 +25,8 @@ def deeper_than(raw: bytes, limit: int) -> bool:
 
 
 class BodyLimits:
-    """Refuses bodies larger than `max_bytes` (413) or JSON deeper than `max_depth` (422), then hands the body on whole."""
+    """Refuses bodies larger than `max_bytes` (413), packed by a content coding (415), or JSON deeper than `max_depth` (422);
+    then hands the body on whole."""
 
     def __init__(
         self, app: ASGIApp, *, max_bytes: int = HTTP_BODY_BYTES, max_depth: int = JSON_DEPTH
@@ -38,7 +39,7 @@ class BodyLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        length, chunked = _announced(scope)
+        length, chunked, packed = _announced(scope)
         if length is None and not chunked:
             await self._app(scope, receive, send)
             return
@@ -48,6 +49,8 @@ class BodyLimits:
         body = await self._read(receive)
         if body is None:
             await self._too_large()(scope, receive, send)
+        elif packed:
+            await _packed()(scope, receive, send)
         elif deeper_than(body, self._max_depth):
             await self._too_deep()(scope, receive, send)
         else:
@@ -93,12 +96,21 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-def _announced(scope: Scope) -> tuple[int | None, bool]:
-    """What the headers say of the body: its length, and whether it comes in chunks of unknown sum."""
-    length, chunked = None, False
+def _packed() -> ASGIApp:
+    detail = "Send the body as it is, without Content-Encoding."
+    return Problem(
+        codes.UNSUPPORTED_CONTENT_CODING, detail, headers={"accept-encoding": "identity"}
+    ).response()
+
+
+def _announced(scope: Scope) -> tuple[int | None, bool, bool]:
+    """What the headers say of the body: its length, whether it comes in chunks of unknown sum, whether it is packed."""
+    length, chunked, packed = None, False, False
     for name, value in scope["headers"]:
         if name == b"content-length":
             length = int(value)  # the server has refused what is no number
         elif name == b"transfer-encoding":
             chunked = True
-    return length, chunked
+        elif name == b"content-encoding":
+            packed = packed or value.strip().lower() not in (b"", b"identity")
+    return length, chunked, packed

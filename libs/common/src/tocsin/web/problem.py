@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from tocsin.web import codes
 from tocsin.web.codes import ProblemCode
@@ -90,7 +91,11 @@ class ProblemError(BaseModel):
 class ProblemDetails(BaseModel):
     """An RFC 9457 problem document; problems of some codes have further members, named on the code's page."""
 
-    type: str = Field(description="The page that explains this problem", examples=[codes.NOT_FOUND.type])
+    type: str = Field(
+        description="The page that explains this problem",
+        examples=[codes.NOT_FOUND.type],
+        json_schema_extra={"format": "uri"},
+    )
     title: str = Field(description="The kind of problem, for people", examples=[codes.NOT_FOUND.title])
     status: int = Field(description="The HTTP status", examples=[404])
     detail: str = Field(description="What happened this time", examples=["No recipient has this id."])
@@ -115,12 +120,30 @@ async def _ours(_request: Request, error: Exception) -> Response:
     return error.response()
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's handler type is wider than what it passes
     fallback = codes.INTERNAL_ERROR if error.status_code >= 500 else codes.BAD_REQUEST
     code = codes.BY_STATUS.get(error.status_code, fallback)
     detail = _OWN_WORDS.get(code.name) or str(error.detail)
-    return Problem(code, detail, headers=error.headers).response()
+    headers = dict(error.headers or {})
+    if code is codes.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    return Problem(code, detail, headers=headers).response()
+
+
+def _allowed(request: Request) -> str:
+    """Every method of the path: it may have several routes, of which the router names one."""
+    methods = [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
+    if "GET" in methods:
+        methods.append("HEAD")
+    return ", ".join(sorted(methods))
 
 
 async def _validation(_request: Request, error: Exception) -> Response:
@@ -155,6 +178,7 @@ def _json_fault(errors: Sequence[Any]) -> list[Fault]:
     return [Fault(pointer="", code="json_invalid", detail=f"Not JSON at byte {at}")]
 
 
+_METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")
 _OWN_WORDS = {
     "not_found": "No route answers this path.",
     "method_not_allowed": "The route exists; see the Allow header for the methods it takes.",

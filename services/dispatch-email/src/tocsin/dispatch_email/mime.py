@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.dispatch_email.headers import address_field, text_field
-from tocsin.dispatch_email.mailboxes import MailAddress, sender_mailbox
+from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _URL = re.compile(r"[!-;=?-~]{1,900}")
@@ -98,10 +98,10 @@ def _unsubscribe_fields(url: str) -> bytes:
 @lru_cache(maxsize=1024)
 def _from_fields(address: str, name: str | None, reply_to: str | None) -> tuple[bytes, bytes]:
     """From and Reply-To of a sender identity, and its domain: the same for all its mails."""
-    box = sender_mailbox(address)
+    box = mailbox(address)
     fields = address_field(b"From", box.wire, name)
     if reply_to:
-        fields += address_field(b"Reply-To", sender_mailbox(reply_to).wire)
+        fields += address_field(b"Reply-To", mailbox(reply_to).wire)
     return fields, box.domain.encode("ascii")
 
 

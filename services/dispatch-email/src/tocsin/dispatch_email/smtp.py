@@ -10,12 +10,13 @@ import ssl
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tocsin.channel import Answer, InstanceConfig, ProviderKind, Rejected, SecretFile
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
+from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_email.mailboxes import MailAddress, NoMailbox, mailbox, sender_mailbox
+from tocsin.dispatch_email.mailboxes import MailAddress, NoMailbox, mailbox
 from tocsin.dispatch_email.mime import NoMail, mail
 from tocsin.dispatch_email.smtp_connection import Envelope, Server, SmtpConnection, Tls
 from tocsin.dispatch_email.smtp_replies import Step, lost
@@ -48,6 +49,19 @@ class SmtpConfig(InstanceConfig):
     connection_idle: float = Field(default=30.0, gt=0)
     """Seconds after which an unused connection is not used again."""
 
+    @field_validator("envelope_sender")
+    @classmethod
+    def _canonical(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        # Only here: a dispatcher without this setting need not load what judges addresses.
+        from tocsin.contracts.values.mail_address import mail_address  # noqa: PLC0415
+
+        try:
+            return mail_address(value)
+        except ValueRefused as refusal:
+            raise ValueError(f"`envelope_sender`: {refusal.detail}") from refusal
+
     @model_validator(mode="after")
     def _fits(self) -> "SmtpConfig":
         if (self.username is None) != (self.password_file is None):
@@ -65,11 +79,6 @@ class SmtpConfig(InstanceConfig):
                 raise ValueError(
                     f"`ca_file` {self.ca_file} holds no certificates that can be read"
                 ) from error
-        if self.envelope_sender is not None:
-            try:
-                sender_mailbox(self.envelope_sender)
-            except NoMailbox as refusal:
-                raise ValueError(f"`envelope_sender`: {refusal}") from refusal
         return self
 
 
@@ -124,7 +133,7 @@ class SmtpProvider:
     def _composed(
         self, job: Job, content: EmailContent, sender: SenderIdentity, recipient: MailAddress
     ) -> Envelope:
-        source = sender_mailbox(self._config.envelope_sender or sender.address)
+        source = mailbox(self._config.envelope_sender or sender.address)
         message = mail(
             content=content,
             sender=sender,

@@ -1,15 +1,15 @@
-"""What ingest holds of the directory: the API keys that work and the workflows that are published."""
+"""What ingest holds of the directory: the API keys that work, the workflows that are published, and what tenants have set."""
 
 from typing import Final
 
 from tocsin.contracts.codec import decode_directory
-from tocsin.contracts.directory import ApiKeyRecord, DirectoryRecord, WorkflowRecord
+from tocsin.contracts.directory import ApiKeyRecord, DirectoryRecord, TenantRecord, WorkflowRecord
 from tocsin.ingest.compiled_workflow import CompiledWorkflow
 from tocsin.kafka import ConsumerRecord
 from tocsin.observability import metrics
 from tocsin.web import KeyTable
 
-_KEY, _WORKFLOW = "api_key", "workflow"
+_KEY, _WORKFLOW, _TENANT = "api_key", "workflow", "tenant"
 
 
 class Directory:
@@ -19,6 +19,7 @@ class Directory:
         self.keys: Final = keys or KeyTable()
         self._workflows: dict[tuple[str, str], CompiledWorkflow] = {}
         self._subscribers: dict[tuple[str, str], tuple[CompiledWorkflow, ...]] = {}
+        self._address_like_ids: set[str] = set()
 
     def workflow(self, tenant: str, key: str) -> CompiledWorkflow | None:
         """The tenant's published workflow of this key."""
@@ -28,10 +29,14 @@ class Directory:
         """The tenant's published workflows that this type of event triggers."""
         return self._subscribers.get((tenant, event_type), ())
 
+    def address_like_ids(self, tenant: str) -> bool:
+        """Whether the tenant's ids of recipients may look like addresses."""
+        return tenant in self._address_like_ids
+
     def apply(self, record: ConsumerRecord) -> None:
         """Take one record; kinds that ingest does not need are passed over. Raises what the codec raises (`UNREADABLE_ERRORS`)."""
         kind, tenant, name = _named(record)
-        if kind not in (_KEY, _WORKFLOW):
+        if kind not in (_KEY, _WORKFLOW, _TENANT):
             return
         if record.value is None:
             self._forget(kind, tenant, name)
@@ -44,6 +49,10 @@ class Directory:
         match entity:
             case ApiKeyRecord():
                 self.keys.put(entity)
+            case TenantRecord():
+                self._forget(_TENANT, entity.tenant, "")
+                if entity.address_like_ids:
+                    self._address_like_ids.add(entity.tenant)
             case WorkflowRecord():
                 self._unsubscribe(entity.tenant, entity.key)
                 workflow = self._workflows[entity.tenant, entity.key] = CompiledWorkflow(entity)
@@ -54,6 +63,9 @@ class Directory:
     def _forget(self, kind: str, tenant: str, name: str) -> None:
         if kind == _KEY:
             self.keys.remove(name)
+            return
+        if kind == _TENANT:
+            self._address_like_ids.discard(tenant)
             return
         self._unsubscribe(tenant, name)
         self._workflows.pop((tenant, name), None)

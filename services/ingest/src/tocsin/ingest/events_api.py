@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from tocsin.contracts.cloudevents import BATCH, STRUCTURED
-from tocsin.ingest.openapi import json_body
+from tocsin.ingest.openapi import attribute_headers, json_body
 from tocsin.ingest.parsing import (
     MODES,
     media_type_of,
@@ -33,6 +33,7 @@ _SLICE: Final = 50
 """Events of a batch validated before others get a turn: well under 5 ms."""
 _OPENAPI: Final[dict[str, Any]] = {
     "security": [{"apiKey": ["send"]}],
+    "parameters": attribute_headers(),
     "requestBody": {
         "required": True,
         "description": f"A CloudEvent. {MODES}",
@@ -47,7 +48,7 @@ _OPENAPI: Final[dict[str, Any]] = {
 
 def event_routes(service: IngestService) -> APIRouter:
     """The route."""
-    router = APIRouter(tags=["sending"])
+    router = APIRouter(tags=["Sending"])
 
     @router.post(
         "/v1/events",
@@ -57,7 +58,7 @@ def event_routes(service: IngestService) -> APIRouter:
         summary="Take one CloudEvent or a batch",
         openapi_extra=_OPENAPI,
     )
-    async def take_events(request: Request) -> Response:
+    async def send_events(request: Request) -> Response:
         caller = await service.authorize(request.headers)
         body = await request.body()
         if media_type_of(request.headers) == BATCH:

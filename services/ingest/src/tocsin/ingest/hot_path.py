@@ -26,7 +26,10 @@ def add_hot_routes(app: FastAPI, routers: Iterable[APIRouter]) -> None:
 
 
 class HotPath:
-    """A POST to exactly one of `routes` goes straight to its endpoint; everything else goes on. Refusals are counted by code."""
+    """A POST to exactly one of `routes`, without parameters, goes straight to its endpoint; everything else goes on.
+
+    Refusals are counted by code.
+    """
 
     def __init__(self, app: ASGIApp, *, routes: dict[str, APIRoute]) -> None:
         self._app: Final = app
@@ -34,7 +37,7 @@ class HotPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route: Any = self._routes.get(scope["path"]) if scope["type"] == "http" else None
-        if route is None or scope["method"] != "POST":
+        if route is None or scope["method"] != "POST" or scope["query_string"]:
             await self._app(scope, receive, send)
             return
         scope["route"] = route  # metrics and traces name the request by it

@@ -30,7 +30,7 @@ _OPENAPI: Final[dict[str, Any]] = {
 
 def notification_routes(service: IngestService) -> APIRouter:
     """The route."""
-    router = APIRouter(tags=["sending"])
+    router = APIRouter(tags=["Sending"])
 
     @router.post(
         "/v1/notifications",

@@ -30,6 +30,33 @@ class CloudEventBody(BaseModel):
     traceparent: str | None = Field(default=None, description="W3C trace context of whoever made the event")
 
 
+def attribute_headers() -> list[dict[str, Any]]:
+    """The parameters of an event in binary mode; in structured and batch mode they are ignored. `ce-time` is taken too, and
+    not named: generators of clients refuse a time in a header."""
+    attributes = CloudEventBody.model_json_schema()["properties"]
+    return [
+        {
+            "name": f"ce-{name}",
+            "in": "header",
+            "required": False,
+            "description": "In binary mode: the attribute, percent-encoded where it is not printable ASCII",
+            "schema": _of_text(attributes[name]),
+        }
+        for name in ("specversion", "id", "source", "type", "subject")
+    ]
+
+
+def _of_text(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without `null`, which no header can be."""
+    return {"type": "string"} | {
+        name: value
+        for one in (schema, *schema.get("anyOf", ()))
+        if one.get("type") != "null"
+        for name, value in one.items()
+        if name in ("pattern", "maxLength", "minLength")
+    }
+
+
 def json_body(schema: str | dict[str, Any], media_type: str = "application/json") -> dict[str, Any]:
     """An OpenAPI media type object; `schema` may be the name of a component."""
     reference = {"$ref": f"#/components/schemas/{schema}"} if isinstance(schema, str) else schema

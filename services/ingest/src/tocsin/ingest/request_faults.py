@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tocsin.contracts.events import Event
 from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
+from tocsin.contracts.values.identifier import ADDRESS_RULE, is_address_like
 from tocsin.contracts.vocabulary import Reason
 from tocsin.ingest.compiled_workflow import MAX_FAULTS
 from tocsin.ingest.directory import Directory
@@ -37,7 +38,12 @@ def explain(
         code = codes.INVALID_EVENT if prefix else codes.INVALID_JSON
         return Problem(code, fault.detail, errors=[fault])
     fields = request if isinstance(request, dict) else {}
-    shape = [*_shape_faults(raw, prefix), *_life_faults(fields, latest_expiry(clock), prefix)]
+    address_like = directory.address_like_ids(event.tenant)
+    shape = [
+        *_shape_faults(raw, prefix),
+        *([] if address_like else _address_faults(fields, prefix)),
+        *_life_faults(fields, latest_expiry(clock), prefix),
+    ]
     too_many = _too_many(fields, limits, prefix)
     unknown, data = _workflow_faults(fields, event.tenant, directory, prefix)
     faults = [*shape, *too_many, *unknown, *data]
@@ -70,6 +76,24 @@ def _shape_faults(raw: bytes, prefix: str) -> list[Fault]:
             for fault in faults[:MAX_FAULTS]
         ]
     return []
+
+
+def _address_faults(fields: dict[str, Any], prefix: str) -> list[Fault]:
+    """Ids that are addresses, where the tenant's ids are not."""
+    recipients = fields.get("recipients")
+    named = (
+        {f"/recipients/{index}": ref for index, ref in enumerate(recipients)}
+        if isinstance(recipients, list)
+        else {}
+    )
+    named["/actor"] = fields.get("actor")
+    faults = []
+    for pointer, ref in named.items():
+        given = ref.get("id") if isinstance(ref, dict) else ref
+        if isinstance(given, str) and is_address_like(given):
+            where = f"{prefix}{pointer}/id" if isinstance(ref, dict) else prefix + pointer
+            faults.append(Fault(pointer=where, code=Reason.RECIPIENT_IS_ADDRESS, detail=ADDRESS_RULE))
+    return faults[:MAX_FAULTS]
 
 
 def _life_faults(fields: dict[str, Any], latest: datetime, prefix: str) -> list[Fault]:

@@ -1,60 +1,67 @@
 """The body of a direct request, as OpenAPI shows it and as faults are explained. The hot path does not come here."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
-from tocsin.contracts.ids import valid_recipient
-from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, LINK_CHARS, RECIPIENTS_PER_REQUEST
-from tocsin.contracts.links import LINK_RULE, valid_link
-from tocsin.contracts.recipients import valid_device_kind, valid_devices
-from tocsin.contracts.vocabulary import DeviceKind, Lane
-from tocsin.ingest import recipient_rules as rules
+from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
+from tocsin.contracts.recipients import valid_devices
+from tocsin.contracts.values.device import device_app, device_id, device_kind, device_token
+from tocsin.contracts.values.identifier import recipient_id
+from tocsin.contracts.values.link import LONGEST as LONGEST_LINK
+from tocsin.contracts.values.link import link
+from tocsin.contracts.values.locale import locale
+from tocsin.contracts.values.mail_address import mail_address
+from tocsin.contracts.values.phone_number import phone_number
+from tocsin.contracts.values.recipient import DEVICES_RULE
+from tocsin.contracts.values.time_zone import time_zone
+from tocsin.contracts.vocabulary import DeviceKind, Lane, Reason
+from tocsin.web import RequestBody, judged
 
 BY_ID: Final = "by id"
 INLINE: Final = "inline"
 
+# Whether an id may look like an address is the tenant's to say: `request_faults` asks.
+RecipientId = Annotated[str, judged(partial(recipient_id, address_like=True)), Field(examples=["user-17"])]
 
-def _obeys(predicate: Callable[[str], bool], rule: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not predicate(text):
-            raise ValueError(rule)
-        return text
-
-    return AfterValidator(check)
+_Email = Annotated[str, judged(mail_address)]
+_Phone = Annotated[str, judged(phone_number)]
+_Locale = Annotated[str, judged(locale)]
+_TimeZone = Annotated[str, judged(time_zone)]
 
 
-RecipientId = Annotated[str, _obeys(valid_recipient, rules.RECIPIENT_RULE), Field(examples=["user-17"])]
 _Link = Annotated[
     str,
-    _obeys(valid_link, LINK_RULE),
-    Field(json_schema_extra={"maxLength": LINK_CHARS, "format": "uri"}),
+    judged(link),
+    Field(json_schema_extra={"maxLength": LONGEST_LINK, "format": "uri"}),
 ]
-_DeviceText = Annotated[str, _obeys(rules.is_device_text, rules.DEVICE_RULE)]
 
 
-class _Body(BaseModel):
+class _Body(RequestBody):
     model_config = ConfigDict(strict=True)
 
 
 class DeviceBody(_Body):
     """One installation of an app that takes push messages."""
 
-    id: _DeviceText = Field(description="Names the device; it goes into ids and timelines")
-    token: _DeviceText = Field(description="What the push service knows it by")
-    kind: Annotated[str, _obeys(valid_device_kind, rules.KIND_RULE)] = Field(
+    id: Annotated[str, judged(device_id)] = Field(
+        description="Names the device; it goes into ids and timelines"
+    )
+    token: Annotated[str, judged(device_token)] = Field(description="What the push service knows it by")
+    kind: Annotated[str, judged(device_kind)] = Field(
         default=DeviceKind.FCM.value,
         description="Which push service knows the token: `fcm`, `apns`, `webpush`, or what a provider of your own serves",
     )
-    app: Annotated[str, _obeys(rules.is_app, rules.APP_RULE)] | None = Field(
+    app: Annotated[str, judged(device_app)] | None = Field(
         default=None, description="Which of your apps this is, in your own words"
     )
 
 
 def _of_different_ids(devices: list[DeviceBody]) -> list[DeviceBody]:
     if len(devices) <= DEVICES_PER_RECIPIENT and not valid_devices([one.id for one in devices]):
-        raise ValueError(rules.DEVICES_RULE)
+        raise PydanticCustomError(Reason.DEVICE_INVALID.value, DEVICES_RULE)
     return devices
 
 
@@ -67,19 +74,11 @@ class InlineRecipientBody(_Body):
     """A recipient given with the request. It overrides the directory for this message; preferences stay those stored under `id`."""
 
     id: RecipientId
-    email: Annotated[str, _obeys(rules.is_email, rules.EMAIL_RULE)] | None = Field(
-        default=None, examples=["ann@example.com"]
-    )
-    phone: Annotated[str, _obeys(rules.is_phone, rules.PHONE_RULE)] | None = Field(
-        default=None, examples=["+4915112345678"]
-    )
+    email: _Email | None = Field(default=None, examples=["ann@example.com"])
+    phone: _Phone | None = Field(default=None, examples=["+4915112345678"])
     devices: _Devices | None = Field(default=None, description="Of different ids")
-    locale: Annotated[str, _obeys(rules.is_locale, rules.LOCALE_RULE)] | None = Field(
-        default=None, examples=["de"]
-    )
-    time_zone: Annotated[str, _obeys(rules.is_time_zone, rules.TIME_ZONE_RULE)] | None = Field(
-        default=None, examples=["Europe/Berlin"]
-    )
+    locale: _Locale | None = Field(default=None, examples=["de"])
+    time_zone: _TimeZone | None = Field(default=None, examples=["Europe/Berlin"])
     attributes: dict[str, Any] | None = Field(default=None, description="For templates: `recipient.<name>`")
 
 

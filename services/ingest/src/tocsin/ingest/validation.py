@@ -6,11 +6,13 @@ import msgspec
 
 from tocsin.contracts.codec import decode_request
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
-from tocsin.contracts.ids import event_key, notification_id, recipient_key, valid_recipient
-from tocsin.contracts.links import valid_link
+from tocsin.contracts.ids import event_key, notification_id, recipient_key
+from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.identifier import recipient_id
+from tocsin.contracts.values.link import link
+from tocsin.contracts.values.recipient import judge_recipient
 from tocsin.contracts.vocabulary import Lane, fastest, slowest
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.recipient_rules import is_sound
 from tocsin.ingest.request_faults import explain, latest_expiry
 from tocsin.ingest.settings import RequestLimits
 from tocsin.runtime import Clock
@@ -58,8 +60,8 @@ def validate_event(
         detail = f"The data fits no workflow that subscribes to this type of event ({names})."
         raise Problem(codes.INVALID_DATA, detail, errors=faults)
     recipient = event.subject if all(workflow.reaches_subject for workflow in subscribers) else None
-    if recipient is not None and not valid_recipient(recipient):
-        recipient = None  # No recipient has such an id, so it cannot be the key. What becomes of the event is the router's to decide.
+    if recipient is not None:
+        _check_subject(recipient, address_like=directory.address_like_ids(event.tenant))
     return AcceptedEvent(
         event=event,
         lane=fastest(*(workflow.lane for workflow in subscribers)),
@@ -78,7 +80,9 @@ def validate_request(
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise explain(event, directory=directory, limits=limits, clock=clock, prefix=prefix) from None
     workflow = directory.workflow(event.tenant, request.workflow)
-    if workflow is None or not _sound(request, data, limits, clock) or not workflow.accepts(data):
+    address_like = directory.address_like_ids(event.tenant)
+    sound = _sound(request, data, limits, clock, address_like=address_like)
+    if workflow is None or not sound or not workflow.accepts(data):
         raise explain(event, directory=directory, limits=limits, clock=clock, prefix=prefix)
     notifications = []
     for listed in request.recipients:
@@ -99,16 +103,33 @@ def validate_request(
     )
 
 
-def _sound(request: NotificationRequest, data: object, limits: RequestLimits, clock: Clock) -> bool:
-    expires_at, actor = request.expires_at, request.actor
+def _sound(
+    request: NotificationRequest, data: object, limits: RequestLimits, clock: Clock, *, address_like: bool
+) -> bool:
+    try:
+        for recipient in request.recipients:
+            judge_recipient(recipient, address_like=address_like)
+        if request.actor is not None:
+            judge_recipient(request.actor, address_like=address_like)
+        if request.link is not None:
+            link(request.link)
+    except ValueRefused:
+        return False
+    expires_at = request.expires_at
     return (
         type(data) is dict
         and 1 <= len(request.recipients) <= limits.recipients
-        and all(map(is_sound, request.recipients))
-        and (actor is None or is_sound(actor))
-        and (request.link is None or valid_link(request.link))
         and (expires_at is None or (expires_at.tzinfo is not None and expires_at <= latest_expiry(clock)))
     )
+
+
+def _check_subject(subject: str, *, address_like: bool) -> None:
+    """All that subscribe to the event would send to its subject, so that it names a recipient or reaches nobody."""
+    try:
+        recipient_id(subject, address_like=address_like)
+    except ValueRefused as refused:
+        fault = Fault(pointer="/subject", code=refused.code, detail=refused.detail)
+        raise Problem(codes.INVALID_EVENT, f"{refused.detail}.", errors=[fault]) from refused
 
 
 def _check_size(event: Event, pointer: str, limits: RequestLimits) -> None:

@@ -19,10 +19,10 @@ _SOON: Final = {"retry-after": "1"}
 
 def timeline_routes(reader: TimelineReader) -> APIRouter:
     """The routes."""
-    router = APIRouter(tags=["timelines"])
+    router = APIRouter(tags=["Timelines"])
 
     @router.get("/v1/timelines/{notification_id}", summary="What happened to one notification, and why")
-    async def get_timeline(notification_id: str, caller: Reader) -> TimelineBody:
+    async def read_timeline(notification_id: str, caller: Reader) -> TimelineBody:
         history = await reader.history(caller.tenant, _uuid(notification_id))
         if history is None:
             detail = "Nothing is known of this id: it is too new, too old, or not yours."

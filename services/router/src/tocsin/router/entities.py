@@ -108,7 +108,10 @@ _KINDS: dict[str, _Kind] = {
         partial(_entity, TenantRecord),
         select(
             tables.tenants.c.id.label("tenant"),
-            *(tables.tenants.c[n] for n in ("name", "default_locale", "attributes", "senders", "providers")),
+            *(
+                tables.tenants.c[n]
+                for n in ("name", "default_locale", "attributes", "senders", "providers", "address_like_ids")
+            ),
         ),
         (tables.tenants.c.id,),
     ),

@@ -81,6 +81,7 @@ tenants = Table(
     _json("attributes"),
     _json("senders"),  # channel -> {address, name, reply_to}
     _json("providers"),  # channel -> [provider instance, ...] in order
+    Column("address_like_ids", Boolean, nullable=False, server_default=text("false")),
     Column("shared_devices", Boolean, nullable=False, server_default=text("false")),
     _revision(),
     _created_at(),

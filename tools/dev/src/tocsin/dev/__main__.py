@@ -1,6 +1,7 @@
 """`python -m tocsin.dev run | up | down`: the local stack in the foreground, or in the background."""
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ from tocsin.dev.errors import LocalStackError
 from tocsin.dev.foreground import run_until_cancelled
 from tocsin.dev.paths import RUN
 from tocsin.dev.progress import Steps
+from tocsin.dev.report import report_addresses
 from tocsin.dev.run_folder import RunFolder
 
 Folder = Annotated[Path, typer.Option(help="Where data, logs and addresses are kept.")]
@@ -38,11 +40,13 @@ def run(folder: Folder = RUN) -> None:
 @app.command()
 def up(folder: Folder = RUN) -> None:
     """The same in the background. Does nothing when it runs already."""
-    place, steps = RunFolder(folder.resolve()), Steps(Console())
+    place, console = RunFolder(folder.resolve()), Console()
+    steps = Steps(console)
     if entry := running_entry(place):
         steps.say(f"The local stack already runs: {entry}")
         return
     _one_sentence(lambda: start_detached(place, say=steps.say))
+    report_addresses(console, json.loads(place.endpoints.read_text()), folder=place.path)
 
 
 @app.command()

@@ -26,7 +26,7 @@ def start_detached(folder: RunFolder, *, say: Callable[[str], None]) -> None:
     log = folder.path / "stack.log"
     folder.endpoints.unlink(missing_ok=True)
     log.touch(mode=0o600)
-    log.chmod(0o600)  # it shows the keys of the local stack
+    log.chmod(0o600)
     with log.open("wb") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "tocsin.dev", "run", "--folder", str(folder.path)],

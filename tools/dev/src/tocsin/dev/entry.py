@@ -1,9 +1,17 @@
-"""The one entry port of the local stack: a small reverse proxy that sends each path to the service that owns it."""
+"""The one entry port of the local stack: a small reverse proxy that sends each path to the service that owns it.
 
+It passes bytes on. Request line, header fields and bodies arrive as they were sent, in both directions; only what is about one
+connection (`Connection` and what it names, trailers) ends here, and each request has a connection of its own to its service.
+"""
+
+import asyncio
+import contextlib
+import json
 from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import unquote, urlsplit
 
-import aiohttp
-from aiohttp import web
+from tocsin.dev.http_bytes import LARGEST_HEAD, NO_BODY, Body, Head, MalformedMessage, copy_body
 
 OWNERS: tuple[tuple[str, str], ...] = (
     ("/v1/notifications", "ingest"),
@@ -23,23 +31,19 @@ OWNERS: tuple[tuple[str, str], ...] = (
 No service answers yet under `/callbacks`, `/v1/cancellations`, `/v1/dead-letters` and `/v1/redrives`.
 """
 
-_HOP_BY_HOP = frozenset(
-    (
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+BODY_ENDS_WITHIN = 1.0
+"""Seconds that the rest of a request's body may take after its answer. Later the connection is closed."""
+_BROKEN = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, MalformedMessage)
 
 
 def owner(path: str) -> str | None:
-    """Name of the service that owns `path`; None when nobody does."""
-    return next((name for prefix, name in OWNERS if path == prefix or path.startswith(f"{prefix}/")), None)
+    """Name of the service that owns `path`, percent-encoded or not; None when nobody does."""
+    segments = [unquote(segment) for segment in path.split("/")]
+    for prefix, name in OWNERS:
+        wanted = prefix.split("/")
+        if segments[: len(wanted)] == wanted:
+            return name
+    return None
 
 
 class Entry:
@@ -47,55 +51,154 @@ class Entry:
 
     def __init__(self, *, port: int, services: Mapping[str, str]) -> None:
         self._port = port
-        self._services = services
-        self._client: aiohttp.ClientSession | None = None
-        self._runner: web.AppRunner | None = None
+        self._services = {name: urlsplit(url) for name, url in services.items()}
+        self._server: asyncio.Server | None = None
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def open(self) -> None:
         """Listens; raises OSError when the port is taken."""
-        # Bytes pass through as they are: neither side's compression nor redirects are ours to undo.
-        self._client = aiohttp.ClientSession(auto_decompress=False)
-        app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_route("*", "/{path:.*}", self._pass_on)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._server = await asyncio.start_server(
+            self._connected, "127.0.0.1", self._port, limit=LARGEST_HEAD
+        )
 
     async def close(self) -> None:
-        """Stops listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._client is not None:
-            await self._client.close()
+        """Stops listening, and ends what is under way."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._connections:
+            task.cancel()
+        while self._connections:
+            task, writer = self._connections.popitem()
+            await asyncio.wait({task})
+            await _closed(writer)
 
-    async def _pass_on(self, request: web.Request) -> web.StreamResponse:
-        name = owner(request.path)
-        if name is None or name not in self._services:
-            return _problem(404, "not_found", "No service owns this path.")
-        assert self._client is not None  # noqa: S101 -- requests come only after open()
-        headers = [(key, value) for key, value in request.headers.items() if key.lower() not in _HOP_BY_HOP]
-        headers.append(("X-Forwarded-For", request.remote or ""))
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._connections[task] = writer
+        task.add_done_callback(lambda ended: self._connections.pop(ended, None))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection of a client, request after request."""
+        with contextlib.suppress(*_BROKEN):
+            while await self._exchange(reader, writer):
+                pass
+        await _closed(writer)
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request and its answer; whether another may follow on this connection."""
         try:
-            async with self._client.request(
-                request.method,
-                self._services[name] + request.raw_path,
-                headers=headers,
-                data=await request.read() if request.can_read_body else None,
-                allow_redirects=False,
-            ) as answer:
-                return web.Response(
-                    status=answer.status,
-                    body=await answer.read(),
-                    headers=[
-                        (key, value)
-                        for key, value in answer.headers.items()
-                        if key.lower() not in _HOP_BY_HOP | {"content-length"}
-                    ],
-                )
-        except aiohttp.ClientConnectionError:
-            return _problem(502, "bad_gateway", f"{name} does not answer; it may be starting.")
+            head = await Head.read(reader)
+            if head is None:
+                return False
+            method, target, version = head.first.split(b" ")
+            body = head.body(otherwise=NO_BODY)
+        except (MalformedMessage, ValueError):
+            await _problem(writer, 400, "bad_request", "The request is no HTTP.", closing=True)
+            return False
+        closing = version != b"HTTP/1.1" or b"close" in head.values(b"connection")
+        name = owner(_path(target))
+        if name is None or name not in self._services:
+            await copy_body(body, reader, None)
+            await _problem(
+                writer,
+                404,
+                "not_found",
+                "No service owns this path.",
+                closing=closing,
+                bare=method == b"HEAD",
+            )
+            return not closing
+        service = self._services[name]
+        try:
+            service_reader, service_writer = await asyncio.open_connection(
+                service.hostname, service.port, limit=LARGEST_HEAD
+            )
+        except OSError:
+            await _not_answered(writer, name)
+            return False
+        sending = asyncio.create_task(_send(head, body, reader, service_writer))
+        try:
+            answered = await _answer(service_reader, writer, method=method, closing=closing)
+            if answered is None:
+                await _not_answered(writer, name)
+                return False
+            await asyncio.wait({sending}, timeout=BODY_ENDS_WITHIN)
+            whole = sending.done() and sending.exception() is None
+            return answered and whole and not closing
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            await _closed(service_writer)
 
 
-def _problem(status: int, code: str, detail: str) -> web.Response:
-    body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail}
-    return web.json_response(body, status=status, content_type="application/problem+json")
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def _send(head: Head, body: Body, client: asyncio.StreamReader, service: asyncio.StreamWriter) -> None:
+    """The request. A client that leaves midway takes the service's connection with it."""
+    try:
+        service.write(head.passed_on(closing=True))
+        await copy_body(body, client, service)
+    except (asyncio.IncompleteReadError, MalformedMessage):
+        service.transport.abort()
+        raise
+
+
+async def _answer(
+    service: asyncio.StreamReader, client: asyncio.StreamWriter, *, method: bytes, closing: bool
+) -> bool | None:
+    """The answer, with what is said before it (1xx). Whether its end can be told; None where there was no answer."""
+    while True:
+        try:
+            head = await Head.read(service)
+        except (ConnectionError, MalformedMessage):
+            head = None
+        if head is None:
+            return None
+        status = int(head.first[9:12])
+        if status >= 200:
+            break
+        client.write(head.passed_on(closing=False))
+        await client.drain()
+    bare = method == b"HEAD" or status in (204, 304)
+    body = NO_BODY if bare else head.body(otherwise=Body())
+    told = body.chunked or body.length is not None
+    client.write(head.passed_on(closing=closing or not told))
+    await copy_body(body, service, client)
+    await client.drain()
+    return told
+
+
+def _path(target: bytes) -> str:
+    """The path of a request's target, as it was sent; without scheme and host where they are given."""
+    text = target.partition(b"?")[0].decode("latin-1")
+    if "://" in text and not text.startswith("/"):
+        text = "/" + text.partition("://")[2].partition("/")[2]
+    return text
+
+
+async def _not_answered(client: asyncio.StreamWriter, name: str) -> None:
+    detail = f"{name} does not answer; it may be starting."
+    await _problem(client, 502, "bad_gateway", detail, closing=True)
+
+
+async def _problem(
+    client: asyncio.StreamWriter, status: int, code: str, detail: str, *, closing: bool, bare: bool = False
+) -> None:
+    title = HTTPStatus(status).phrase
+    body = json.dumps(
+        {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+    )
+    lines = [
+        f"HTTP/1.1 {status} {title}",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        *(["Connection: close"] if closing else []),
+        "",
+        "" if bare else body,
+    ]
+    client.write("\r\n".join(lines).encode())
+    await client.drain()

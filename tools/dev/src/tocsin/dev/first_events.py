@@ -93,18 +93,18 @@ async def deliver(publish: Callable[[], Awaitable[FirstEvent]], *, api: Api, cat
     """Publishes, and returns when a message on every channel was caught and the timeline says so.
 
     A workflow just published reaches the router over Kafka; an event that was decided before that is published anew,
-    under a new id. Raises StartFailed with what lacks.
+    under a new id. Raises StartFailed with what its timeline says instead.
     """
     for _ in range(TRIES):
         event = await publish()
         arrived = await _wait_for(event, api=api, catcher=catcher)
-        if arrived is not None:
+        if isinstance(arrived, ArrivedMessage):
             return arrived
-    raise StartFailed(f"The router does not know the workflow {WORKFLOW} or its templates.")
+    raise StartFailed(f"Of the event sent over {event.way} not every message was sent: {arrived}.")
 
 
-async def _wait_for(event: FirstEvent, *, api: Api, catcher: Api) -> ArrivedMessage | None:
-    """None when the event came before its workflow."""
+async def _wait_for(event: FirstEvent, *, api: Api, catcher: Api) -> ArrivedMessage | str:
+    """Why not every message was sent, where that is final."""
     messages: list[dict[str, Any]] = []
     timeline: dict[str, Any] = {}
     try:
@@ -115,8 +115,10 @@ async def _wait_for(event: FirstEvent, *, api: Api, catcher: Api) -> ArrivedMess
                 caught = {message["channel"] for message in messages}
                 if caught == _in(timeline, "sent") == CHANNELS:
                     return ArrivedMessage(event=event, messages=messages, timeline=timeline)
-                if _in(timeline, "failed") or await _unmatched(event, api):
-                    return None
+                if ended := _ended_otherwise(timeline):
+                    return ended
+                if await _unmatched(event, api):
+                    return f"no workflow subscribes to {EVENT_TYPE}"
                 await asyncio.sleep(0.1)
     except TimeoutError as exc:
         arrived = ", ".join(sorted(message["channel"] for message in messages)) or "nothing"
@@ -134,6 +136,15 @@ async def _caught(event: FirstEvent, catcher: Api) -> list[dict[str, Any]]:
 async def _unmatched(event: FirstEvent, api: Api) -> bool:
     unmatched = await api.do("GET", f"/v1/timelines?event={event.event_id}&status=event_unmatched")
     return bool(unmatched["data"])
+
+
+def _ended_otherwise(timeline: dict[str, Any]) -> str:
+    """Each message that will not be sent, with its status and reason."""
+    return ", ".join(
+        f"{entry.get('channel') or WORKFLOW} {entry['status']} ({entry.get('reason') or entry.get('rule')})"
+        for entry in timeline.get("timeline", [])
+        if entry.get("final") and entry["status"] != "sent"
+    )
 
 
 def _in(timeline: dict[str, Any], status: str) -> set[str]:

@@ -23,11 +23,16 @@ async def run_until_cancelled(*, folder: RunFolder, console: Console) -> None:
     try:
         with steps.shown():
             await stack.up()
-            arrived = await _first_events(stack, steps)
-        report_caught(console, arrived)
-        report_timeline(console, arrived[0])
-        report_addresses(console, stack.addresses, folder=folder.path)
+            arrived = await _demonstration(stack, steps, folder=folder)
+        if arrived:
+            report_caught(console, arrived)
+            report_timeline(console, arrived[0])
         stack.publish_endpoints(ENDPOINTS)
+        if console.is_terminal:
+            report_addresses(console, stack.addresses, folder=folder.path)
+        else:
+            # What is no terminal is kept: `make up` writes it to a file, and shows the keys itself.
+            steps.say(f"\nAddresses and keys are in {folder.endpoints}")
         steps.say("\nReady. Ctrl-C ends it; `make down`, if it runs in the background.")
         await asyncio.Event().wait()
     finally:
@@ -36,17 +41,28 @@ async def run_until_cancelled(*, folder: RunFolder, console: Console) -> None:
         steps.say("The local stack has ended.")
 
 
-async def _first_events(stack: Stack, steps: Steps) -> list[ArrivedMessage]:
+async def _demonstration(stack: Stack, steps: Steps, *, folder: RunFolder) -> list[ArrivedMessage]:
+    """What came of the first events; nothing, and a warning, where they cannot be shown: the sample is its user's to change."""
+    try:
+        return await _first_events(stack, steps, folder=folder)
+    except Exception as fault:  # noqa: BLE001 -- whatever was done to the sample, the stack is of use without it
+        steps.say(f"Warning: the first events could not be shown. The stack runs all the same. {fault}")
+        return []
+
+
+async def _first_events(stack: Stack, steps: Steps, *, folder: RunFolder) -> list[ArrivedMessage]:
     addresses = stack.addresses
     async with (
         Api(url=addresses["entry"], key=addresses["admin_key"]) as manager,
         Api(url=addresses["entry"], key=addresses["api_key"]) as sender,
         Api(url=addresses["catcher"], key="") as catcher,
     ):
-        with steps.step("Creating the sample tenant"):
-            await wait_until_keys_work(manager)
-            await seed(manager)
-            await wait_until_workflow_is_known(sender)
+        await wait_until_keys_work(manager)
+        if not folder.sample_is_made():
+            with steps.step("Creating the sample tenant"):
+                await seed(manager)
+                await wait_until_workflow_is_known(sender)
+            folder.note_sample()
         with steps.step("Sending one event over HTTP and one straight to Kafka"):
             over_http = functools.partial(publish_over_http, sender)
             to_kafka = functools.partial(publish_to_kafka, addresses["kafka"])

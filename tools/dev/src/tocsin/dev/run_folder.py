@@ -20,6 +20,7 @@ class RunFolder:
         self.path = path
         self.logs = path / "logs"
         self.endpoints = path / "endpoints.json"
+        self._sample_made = path / "data" / "sample-made"
         self._run = path / "run.json"
         self._lock: IO[str] | None = None
 
@@ -47,6 +48,14 @@ class RunFolder:
         self._run.unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()
+
+    def sample_is_made(self) -> bool:
+        """Whether an earlier start made the sample: from then on it is the user's, and no start makes it again."""
+        return self._sample_made.exists()
+
+    def note_sample(self) -> None:
+        """Says that the sample was made."""
+        self._sample_made.touch()
 
     def record(self, pids: Mapping[str, int]) -> None:
         """Notes who we are and what we started, so that a later start recognises exactly these."""

@@ -1,4 +1,4 @@
-"""Puts the sample tenant in place, through the public HTTP API. Doing it twice changes nothing."""
+"""Puts the sample tenant in place at the first start, through the public HTTP API. Doing it twice changes nothing."""
 
 import asyncio
 

@@ -30,6 +30,13 @@ def merged_openapi(services: dict[str, dict[str, Any]]) -> dict[str, Any]:
             "description": "One entry for every service: notifications and events in, the directory, timelines out.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "servers": [
+            {
+                "url": "{entry}",
+                "description": "The one entry before all services",
+                "variables": {"entry": {"default": "http://localhost:8000"}},
+            }
+        ],
         "paths": {},
         "components": {},
     }

@@ -12,7 +12,7 @@ from tocsin.contracts.directory import Scope
 from tocsin.observability import get_logger
 from tocsin.router.api import key_store as store
 from tocsin.router.api import tenants
-from tocsin.router.api.fields import Body, Line, Moment, distinct
+from tocsin.router.api.fields import Line, Moment, distinct
 from tocsin.router.api.parameters import ApiKeyPath, TenantPath
 from tocsin.router.api.rows import not_found, page_of, page_rows
 from tocsin.router.api.transaction import Db
@@ -29,6 +29,7 @@ from tocsin.web import (
     PagingQuery,
     Problem,
     Reader,
+    RequestBody,
     codes,
     new_key,
 )
@@ -38,7 +39,7 @@ log = get_logger(__name__)
 router = APIRouter(tags=["API keys"])
 
 
-class NewApiKey(Body):
+class NewApiKey(RequestBody):
     """What a key is to be."""
 
     name: Line = Field(default="", description="Who uses it; for people")
@@ -49,7 +50,7 @@ class NewApiKey(Body):
     expires_at: Moment | None = None
 
 
-class Rotation(Body):
+class Rotation(RequestBody):
     """How long the old key still works beside the new one."""
 
     overlap_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 7 * 24 * 3600

@@ -10,13 +10,13 @@ from sqlalchemy import delete, select
 from tocsin.contracts.directory import CategoryDefault
 from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.observability import get_logger
-from tocsin.router.api.fields import Body, Line
+from tocsin.router.api.fields import Line
 from tocsin.router.api.parameters import CategoryPath
 from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows, put_row
 from tocsin.router.api.transaction import Db
 from tocsin.router.changes import note_changed
 from tocsin.router.tables import categories, workflows
-from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, codes
+from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, RequestBody, codes
 
 log = get_logger(__name__)
 
@@ -28,7 +28,7 @@ NO_PUBLIC_URL = (
 )
 
 
-class CategoryWrite(Body):
+class CategoryWrite(RequestBody):
     """A category whole: what is left out takes its default."""
 
     name: Line = Field(default="", description="What recipients read")

@@ -1,100 +1,24 @@
 """The kinds of values the directory holds, checked and brought into one form when they come in."""
 
 import math
-import re
 from decimal import Decimal
-from functools import cache
+from functools import partial
 from typing import Annotated, Any
-from zoneinfo import available_timezones
 
 import jmespath
 import jsonschema_rs
 import msgspec
-import phonenumbers
-from babel import Locale, UnknownLocaleError
 from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 from pydantic_core import PydanticCustomError
 
-from tocsin.contracts.ids import valid_recipient
-from tocsin.contracts.links import LINK_RULE, valid_link
-from tocsin.web import json_pointer
+from tocsin.contracts.values import device, identifier, link, locale, mail_address, phone_number, time_zone
+from tocsin.contracts.values.text import is_text, line
+from tocsin.web import json_pointer, judged
 
 ATTRIBUTES_BYTES = 32 * 1024
 SCHEMA_BYTES = 1024 * 1024
 """Leaves a workflow's other fields room in a record of topic `directory`."""
-
-_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*").fullmatch
-_DOMAIN = re.compile(
-    r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-).fullmatch
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
-
-
-class Body(BaseModel):
-    """What a caller sends: a field nobody knows is a fault, not a silent nothing."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-def email(value: str) -> str:
-    """A mail address of ASCII, as SMTP without extensions carries it."""
-    local, at, domain = value.rpartition("@")
-    usable = at and len(local) <= 64 and len(value) <= 254 and _LOCAL(local) and _DOMAIN(domain)
-    if not usable:
-        raise PydanticCustomError(
-            "email_invalid",
-            "Not a mail address. Write `name@domain` in ASCII, an international domain in its xn-- form",
-        )
-    return value
-
-
-def phone(value: str) -> str:
-    """An E.164 number."""
-    try:
-        number = phonenumbers.parse(value, None)
-    except phonenumbers.NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_possible_number(number):
-        raise PydanticCustomError(
-            "phone_invalid", "Not a phone number. Write it with its country code, such as +493012345678"
-        )
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def locale(value: str) -> str:
-    """A BCP 47 tag in its usual capitals: `de`, `de-AT`, `zh-Hant-TW`."""
-    try:
-        return str(Locale.parse(value.replace("_", "-"), sep="-")).replace("_", "-")
-    except (ValueError, UnknownLocaleError):
-        raise PydanticCustomError(
-            "locale_unknown", "Not a known language tag. Write a tag such as `de` or `de-AT`"
-        ) from None
-
-
-def time_zone(value: str) -> str:
-    """A zone of the IANA database."""
-    if value not in _zones():
-        raise PydanticCustomError(
-            "time_zone_unknown",
-            "Not a known time zone. Write a name of the IANA database, such as `Europe/Berlin`",
-        )
-    return value
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def one_line(value: str) -> str:
-    """Text without control characters: names, senders, keys of other systems."""
-    if _CONTROL(value):
-        raise PydanticCustomError(
-            "control_character",
-            "Control characters, such as line breaks and tabs, are not allowed here. Remove them",
-        )
-    return value
 
 
 def storable(value: Any) -> Any:
@@ -118,9 +42,7 @@ def storable(value: Any) -> Any:
 
 
 def _check_text(text: str) -> None:
-    if "\x00" in text or (
-        not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
-    ):
+    if not is_text(text):
         raise PydanticCustomError(
             "text_invalid", "A text contains a NUL character or half a surrogate pair. Remove it"
         )
@@ -149,23 +71,6 @@ def stored_bytes(value: Any) -> int:
             case _:
                 pass
     return size
-
-
-def link(value: str) -> str:
-    """A link that a notification may have."""
-    if not valid_link(value):
-        raise PydanticCustomError("link_invalid", LINK_RULE.removesuffix("."))
-    return value
-
-
-def recipient_id(value: str) -> str:
-    """1 to 256 bytes without control characters."""
-    if not valid_recipient(value):
-        raise PydanticCustomError(
-            "recipient_id_invalid",
-            "Not a recipient id. It has 1 to 256 bytes of UTF-8 and no control characters",
-        )
-    return value
 
 
 def jmespath_expression(value: str) -> str:
@@ -209,32 +114,43 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
-Email = Annotated[str, AfterValidator(email), Field(max_length=254, examples=["ada@example.com"])]
-Phone = Annotated[
-    str, AfterValidator(phone), Field(max_length=32, description="Kept in E.164", examples=["+493012345678"])
+Email = Annotated[
+    str,
+    judged(mail_address.mail_address),
+    Field(max_length=mail_address.LONGEST, examples=["ada@example.com"]),
 ]
-LocaleTag = Annotated[str, AfterValidator(locale), Field(max_length=35, examples=["de-AT"])]
-TimeZone = Annotated[str, AfterValidator(time_zone), Field(max_length=64, examples=["Europe/Berlin"])]
-Line = Annotated[str, AfterValidator(one_line), Field(max_length=200)]
+Phone = Annotated[
+    str,
+    judged(phone_number.phone_number),
+    Field(max_length=phone_number.LONGEST, description="Kept in E.164", examples=["+493012345678"]),
+]
+LocaleTag = Annotated[str, judged(locale.locale), Field(max_length=locale.LONGEST, examples=["de-AT"])]
+TimeZone = Annotated[
+    str, judged(time_zone.time_zone), Field(max_length=time_zone.LONGEST, examples=["Europe/Berlin"])
+]
+DeviceToken = Annotated[
+    str,
+    judged(device.device_token),
+    Field(min_length=1, max_length=device.LONGEST_TOKEN, description="What the push service knows it by"),
+]
+DeviceKindWord = Annotated[str, judged(device.device_kind), Field(max_length=32, examples=["fcm"])]
+DeviceApp = Annotated[str, judged(device.device_app), Field(max_length=device.LONGEST_APP)]
+Line = Annotated[str, judged(line), Field(max_length=200)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
 Attributes = Annotated[
     JsonObject, AfterValidator(_small), Field(description="Your own facts, for templates; at most 32 KiB")
 ]
-RecipientId = Annotated[str, AfterValidator(recipient_id), Field(max_length=256, examples=["user-42"])]
-DeviceToken = Annotated[
+RecipientId = Annotated[
     str,
-    AfterValidator(one_line),
-    Field(min_length=1, max_length=4096, description="What the push service knows it by"),
+    judged(partial(identifier.recipient_id, address_like=True)),
+    Field(max_length=256, examples=["user-42"]),
 ]
-DeviceKindWord = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", examples=["fcm"])]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}$", examples=["order-shipped"])]
-Link = Annotated[str, AfterValidator(link), Field(examples=["https://shop.example/orders/A-1042"])]
+Link = Annotated[str, judged(link.link), Field(examples=["https://shop.example/orders/A-1042"])]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["reminder"])]
 """What a workflow calls its steps and templates: short, and usable in a path and in an expression."""
 TenantId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$", examples=["acme"])]
 ProviderName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["ses-eu"])]
-Expression = Annotated[
-    str, AfterValidator(one_line), AfterValidator(jmespath_expression), Field(max_length=1000)
-]
+Expression = Annotated[str, judged(line), AfterValidator(jmespath_expression), Field(max_length=1000)]
 DataSchema = Annotated[JsonObject, AfterValidator(data_schema)]
 Moment = AwareDatetime

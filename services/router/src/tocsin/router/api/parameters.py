@@ -3,23 +3,24 @@
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator
 
+from tocsin.contracts.values.device import LONGEST_ID, device_id
 from tocsin.contracts.vocabulary import Channel
-from tocsin.router.api.fields import Key, LocaleTag, Name, TenantId, one_line, recipient_id
+from tocsin.router.api.fields import Key, LocaleTag, Name, RecipientId, TenantId
 from tocsin.router.api.slashes import with_slashes
+from tocsin.web import judged
 
 RecipientPath = Annotated[
-    str,
+    RecipientId,
     BeforeValidator(with_slashes),
-    AfterValidator(recipient_id),
     Path(description="The recipient's id; write a slash in it as %2F"),
 ]
 DevicePath = Annotated[
     str,
     BeforeValidator(with_slashes),
-    AfterValidator(one_line),
-    Path(max_length=128, description="The device's id; write a slash in it as %2F"),
+    judged(device_id),
+    Path(max_length=LONGEST_ID, description="The device's id; write a slash in it as %2F"),
 ]
 CategoryPath = Annotated[Key, Path(description="The category's key")]
 WorkflowPath = Annotated[Key, Path(description="The workflow's key")]

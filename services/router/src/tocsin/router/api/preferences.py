@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router.api import preference_store as store
-from tocsin.router.api.fields import Body, Key, Name
+from tocsin.router.api.fields import Key, Name
 from tocsin.router.api.parameters import RecipientPath
 from tocsin.router.api.preference_store import Source, Switch, Switches
 from tocsin.router.api.rows import answer, check_match
@@ -21,14 +21,14 @@ from tocsin.router.api.transaction import Db
 from tocsin.router.changes import lock_recipient
 from tocsin.router.policy import ANY, Preference, effective_preference
 from tocsin.router.tables import categories, workflows
-from tocsin.web import Fault, IfMatch, Manager, Problem, Reader, codes
+from tocsin.web import Fault, IfMatch, Manager, Problem, Reader, RequestBody, codes
 
 log = get_logger(__name__)
 
 router = APIRouter(tags=["Preferences"])
 
 
-class PreferenceWrite(Body):
+class PreferenceWrite(RequestBody):
     """One switch. What it does not name it holds for whatever it is; the most specific switch decides."""
 
     channel: Channel | None = None
@@ -56,7 +56,7 @@ class StoredPreference(BaseModel):
     changed_at: datetime
 
 
-class PreferencesWrite(Body):
+class PreferencesWrite(RequestBody):
     """All switches of a recipient: one that is left out is taken back, and says nothing any more."""
 
     preferences: Annotated[list[PreferenceWrite], Field(max_length=1000)]

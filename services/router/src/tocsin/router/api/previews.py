@@ -16,7 +16,6 @@ from tocsin.router.api import recipient_store, tenants
 from tocsin.router.api import template_store as store
 from tocsin.router.api.fields import (
     Attributes,
-    Body,
     Email,
     JsonObject,
     Link,
@@ -34,7 +33,7 @@ from tocsin.router.api.transaction import Db
 from tocsin.router.policy import StoredRecipient, locale_candidates, recipient_of
 from tocsin.router.templates import RenderFault, preview
 from tocsin.router.tokens import unsubscribe_url
-from tocsin.web import Fault, Problem, Reader, codes
+from tocsin.web import Fault, Problem, Reader, RequestBody, codes
 
 router = APIRouter(tags=["Templates"])
 
@@ -43,7 +42,7 @@ SAMPLE_LINK = "preview"
 """Stands in a preview's unsubscribe link where a message has a token: such a link does nothing."""
 
 
-class SampleRecipient(Body):
+class SampleRecipient(RequestBody):
     """Whom the message is for: what stands here overrides what is stored under `id`."""
 
     id: RecipientId = SAMPLE_ID
@@ -54,7 +53,7 @@ class SampleRecipient(Body):
     attributes: Attributes = Field(default_factory=dict)
 
 
-class PreviewRequest(Body):
+class PreviewRequest(RequestBody):
     """What to render, and for whom."""
 
     channel: Channel

@@ -9,20 +9,20 @@ from tocsin.contracts.limits import RECIPIENTS_PER_REQUEST
 from tocsin.contracts.vocabulary import DeviceKind
 from tocsin.router.api.fields import (
     Attributes,
-    Body,
+    DeviceApp,
     DeviceKindWord,
     DeviceToken,
     Email,
-    Line,
     LocaleTag,
     Phone,
     RecipientId,
     TimeZone,
 )
+from tocsin.web import RequestBody
 from tocsin.web.problem import ProblemError
 
 
-class RecipientWrite(Body):
+class RecipientWrite(RequestBody):
     """A recipient whole: what is left out is taken away. Devices and preferences have addresses of their own."""
 
     email: Email | None = None
@@ -38,7 +38,7 @@ class IdentifiedRecipient(RecipientWrite):
     id: RecipientId
 
 
-class BulkRecipients(Body):
+class BulkRecipients(RequestBody):
     """Up to 1,000 recipients. Each is looked at alone: the faults of one do not keep out the others."""
 
     recipients: Annotated[
@@ -59,10 +59,10 @@ class BulkAnswer(BaseModel):
 class BulkAnswers(BaseModel):
     """One answer for each recipient."""
 
-    results: list[BulkAnswer]
+    items: list[BulkAnswer]
 
 
-class DeviceWrite(Body):
+class DeviceWrite(RequestBody):
     """An installation of an app that takes push messages."""
 
     token: DeviceToken
@@ -71,7 +71,7 @@ class DeviceWrite(Body):
         description="Which push service knows the token: `fcm` (also the token that Firebase's library gives an app on iOS "
         "or in a browser), `apns`, `webpush`, or what a provider of your own serves",
     )
-    app: Line | None = Field(default=None, description="Which of your apps this is, in your own words")
+    app: DeviceApp | None = Field(default=None, description="Which of your apps this is, in your own words")
 
 
 class RegisteredDevice(BaseModel):

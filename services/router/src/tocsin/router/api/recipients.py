@@ -6,9 +6,11 @@ from fastapi import APIRouter, Response
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tocsin.contracts.ids import valid_recipient
+from tocsin.contracts.values.identifier import ADDRESS_RULE, is_address_like
+from tocsin.contracts.vocabulary import Reason
 from tocsin.observability import get_logger
 from tocsin.router.api import recipient_store as store
-from tocsin.router.api.fields import recipient_id
 from tocsin.router.api.parameters import RecipientPath
 from tocsin.router.api.recipient_models import (
     BulkAnswer,
@@ -19,8 +21,20 @@ from tocsin.router.api.recipient_models import (
     RecipientWrite,
 )
 from tocsin.router.api.rows import answer, check_match, not_found, page_of
+from tocsin.router.api.tenants import address_like_ids
 from tocsin.router.api.transaction import Db
-from tocsin.web import IfMatch, Manager, Page, PagingQuery, Reader, json_pointer
+from tocsin.web import (
+    Fault,
+    IfMatch,
+    Manager,
+    Page,
+    PagingQuery,
+    Problem,
+    Reader,
+    codes,
+    json_pointer,
+    judges_texts,
+)
 from tocsin.web.problem import ProblemError
 
 log = get_logger(__name__)
@@ -36,27 +50,31 @@ async def list_recipients(*, caller: Reader, db: Db, paging: PagingQuery) -> Pag
 
 @router.post(
     "/v1/recipients/bulk",
-    responses={
-        207: {"model": BulkAnswers, "description": "Some were refused"},
-        422: {"model": BulkAnswers, "description": "All were refused; or a problem"},
-    },
+    responses={207: {"model": BulkAnswers, "description": "Some were refused"}},
 )
+@judges_texts
 async def save_recipients(
     *, caller: Manager, db: Db, body: BulkRecipients, response: Response
 ) -> BulkAnswers:
     """Create or update up to 1,000 recipients; each has its own answer, in the order sent. Sent twice, it changes nothing more."""
-    answers, valid = _sorted_out(body.recipients)
+    address_like = await address_like_ids(db, caller.tenant)
+    answers, valid = _sorted_out(body.recipients, address_like=address_like)
     if valid:
         writes = {write.id: write for write in valid.values()}
         outcomes = await store.save(db, caller.tenant, writes, imported=True)
         for index, write in valid.items():
             answers[index] = BulkAnswer(id=write.id, result=outcomes[write.id])
-    results = [answers[index] for index in range(len(body.recipients))]
-    refused = sum(1 for result in results if result.result == "refused")
+    items = [answers[index] for index in range(len(body.recipients))]
+    refused = len(items) - len(valid)
     if refused:
-        response.status_code = 207 if valid else 422
+        response.status_code = 207
     log.info("recipients saved", tenant=caller.tenant, key=caller.key_id, saved=len(valid), refused=refused)
-    return BulkAnswers(results=results)
+    if not valid:
+        detail = "No recipient was saved; each one's reason stands in items."
+        raise Problem(
+            codes.BATCH_REFUSED, detail, extensions={"items": [item.model_dump() for item in items]}
+        )
+    return BulkAnswers(items=items)
 
 
 @router.get("/v1/recipients/{recipient}")
@@ -82,6 +100,7 @@ async def save_recipient(
     if_match: IfMatch = None,
 ) -> Recipient:
     """Create the recipient, or make it what the body says. Sent twice, it changes nothing more."""
+    await refuse_address(db, caller.tenant, recipient)
     if if_match is not None:
         check_match(if_match, await store.lock(db, caller.tenant, recipient))
     outcome = (await store.save(db, caller.tenant, {recipient: body}))[recipient]
@@ -111,7 +130,16 @@ async def _require(db: AsyncConnection, tenant: str, recipient: str) -> tuple[Re
     return loaded
 
 
-def _sorted_out(items: list[Any]) -> tuple[dict[int, BulkAnswer], dict[int, IdentifiedRecipient]]:
+async def refuse_address(db: AsyncConnection, tenant: str, recipient: str) -> None:
+    """Raise the problem where the id in the path is an address, and the tenant's ids are not."""
+    if is_address_like(recipient) and not await address_like_ids(db, tenant):
+        fault = Fault(pointer="path:recipient", code=Reason.RECIPIENT_IS_ADDRESS, detail=ADDRESS_RULE)
+        raise Problem(codes.INVALID_REQUEST, f"{ADDRESS_RULE}.", errors=[fault])
+
+
+def _sorted_out(
+    items: list[Any], *, address_like: bool
+) -> tuple[dict[int, BulkAnswer], dict[int, IdentifiedRecipient]]:
     """By index: the answers of those refused, and those that can be saved."""
     refused: dict[int, BulkAnswer] = {}
     valid: dict[int, IdentifiedRecipient] = {}
@@ -121,6 +149,12 @@ def _sorted_out(items: list[Any]) -> tuple[dict[int, BulkAnswer], dict[int, Iden
             recipient = IdentifiedRecipient.model_validate(item)
         except ValidationError as error:
             refused[index] = BulkAnswer(id=_id_of(item), result="refused", errors=_faults(index, error))
+            continue
+        if not address_like and is_address_like(recipient.id):
+            named = ProblemError(
+                pointer=f"/recipients/{index}/id", code=Reason.RECIPIENT_IS_ADDRESS, detail=ADDRESS_RULE
+            )
+            refused[index] = BulkAnswer(id=recipient.id, result="refused", errors=[named])
             continue
         if recipient.id in seen:
             twice = ProblemError(
@@ -149,7 +183,4 @@ def _faults(index: int, error: ValidationError) -> list[ProblemError]:
 def _id_of(item: Any) -> str | None:
     """What an item that was refused calls itself, where that is an id."""
     given = item.get("id") if isinstance(item, dict) else None
-    try:
-        return recipient_id(given) if isinstance(given, str) else None
-    except ValueError:
-        return None
+    return given if isinstance(given, str) and valid_recipient(given) else None

@@ -7,7 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, ONLY_STEP, Channel
-from tocsin.router.api.fields import Body, Name, distinct
+from tocsin.router.api.fields import Name, distinct
+from tocsin.web import RequestBody
 
 MOST_STEPS: Final = 20
 
@@ -32,7 +33,7 @@ def _distinct_names(steps: list["Step"]) -> list["Step"]:
     return steps
 
 
-class Step(Body):
+class Step(RequestBody):
     """A message on one or more channels."""
 
     name: Name = Field(description="Unique in the workflow. It stands in the ids of deliveries, so keep it")

@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router.api import template_store as store
-from tocsin.router.api.fields import Body, storable
+from tocsin.router.api.fields import storable
 from tocsin.router.api.parameters import ChannelPath, LocalePath, RevisionPath, TemplatePath, WorkflowPath
 from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows
 from tocsin.router.api.template_store import TemplateRef
 from tocsin.router.api.transaction import Db
 from tocsin.router.tables import templates
 from tocsin.router.templates import check_template
-from tocsin.web import Caller, Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, codes
+from tocsin.web import Caller, Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, RequestBody, codes
 
 log = get_logger(__name__)
 
@@ -28,7 +28,7 @@ router = APIRouter(tags=["Templates"])
 Parts = Annotated[dict[str, str], Field(min_length=1, max_length=50), AfterValidator(storable)]
 
 
-class TemplateWrite(Body):
+class TemplateWrite(RequestBody):
     """New words. They become a revision of their own; messages use them once it is published."""
 
     parts: Parts = Field(
@@ -37,7 +37,7 @@ class TemplateWrite(Body):
     publish: bool = Field(default=False, description="Publish the revision at once")
 
 
-class Publication(Body):
+class Publication(RequestBody):
     """Which revision to publish."""
 
     revision: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(

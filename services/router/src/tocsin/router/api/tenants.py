@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, Field
-from pydantic_core import PydanticCustomError
 from sqlalchemy import RowMapping, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.phone_number import phone_number
 from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router.api.fields import (
     Attributes,
-    Body,
     Email,
     Line,
     LocaleTag,
@@ -27,18 +27,32 @@ from tocsin.router.api.rows import answer, not_found, page_of, page_rows, put_ro
 from tocsin.router.api.transaction import Db
 from tocsin.router.changes import note_changed
 from tocsin.router.tables import tenants
-from tocsin.web import Fault, IfMatch, Manager, Operator, Page, PagingQuery, Problem, Reader, codes
+from tocsin.web import (
+    Fault,
+    IfMatch,
+    Manager,
+    Operator,
+    Page,
+    PagingQuery,
+    Problem,
+    Reader,
+    RequestBody,
+    codes,
+    judged,
+)
 
 log = get_logger(__name__)
 
 router = APIRouter(tags=["Tenants"])
 
-_SMS_SENDER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}").fullmatch
+_SMS_SENDER = re.compile(r"[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}").fullmatch
 
 
 def _sms_sender(value: str) -> str:
+    if value.startswith("+"):
+        return phone_number(value)
     if not _SMS_SENDER(value):
-        raise PydanticCustomError(
+        raise ValueRefused(
             "sender_invalid",
             "Not a sender of SMS. Write an E.164 number, a short code, or up to 11 letters and digits",
         )
@@ -51,7 +65,7 @@ else:
     ChannelName = Literal[tuple(channel.value for channel in Channel)]
 
 
-class EmailSender(Body):
+class EmailSender(RequestBody):
     """What mails come from."""
 
     address: Email
@@ -59,13 +73,13 @@ class EmailSender(Body):
     reply_to: Email | None = None
 
 
-class SmsSender(Body):
+class SmsSender(RequestBody):
     """What SMS come from."""
 
-    address: Annotated[str, AfterValidator(_sms_sender)]
+    address: Annotated[str, judged(_sms_sender)]
 
 
-class Senders(Body):
+class Senders(RequestBody):
     """Sender identities, by channel; a dispatcher's own where one is absent."""
 
     email: EmailSender | None = None
@@ -78,7 +92,7 @@ Providers = dict[
 ]
 
 
-class TenantWrite(Body):
+class TenantWrite(RequestBody):
     """A tenant's settings whole: what is left out takes its default."""
 
     name: Line = ""
@@ -87,6 +101,10 @@ class TenantWrite(Body):
     senders: Senders = Senders()
     providers: Providers = Field(
         default={}, description="By channel, the dispatcher's provider instances to use, the preferred first"
+    )
+    address_like_ids: bool = Field(
+        default=False,
+        description="Take recipients' ids that look like addresses: with `@`, or with a leading `+`. Ids appear in timelines and logs",
     )
 
     shared_devices: bool = Field(
@@ -114,6 +132,7 @@ class Tenant(BaseModel):
     attributes: dict[str, Any]
     senders: Senders
     providers: dict[Channel, list[str]]
+    address_like_ids: bool
     shared_devices: bool
     created_at: datetime
     updated_at: datetime
@@ -185,6 +204,12 @@ async def save_tenant(
 async def load(db: AsyncConnection, tenant: str) -> RowMapping | None:
     """The tenant's row."""
     return (await db.execute(select(tenants).where(tenants.c.id == tenant))).mappings().first()
+
+
+async def address_like_ids(db: AsyncConnection, tenant: str) -> bool:
+    """Whether the tenant's ids of recipients may look like addresses."""
+    query = select(tenants.c.address_like_ids).where(tenants.c.id == tenant)
+    return bool((await db.execute(query)).scalar())
 
 
 async def create_bare(db: AsyncConnection, tenant: str) -> None:

@@ -11,7 +11,7 @@ from tocsin.router.api.preference_store import Source
 from tocsin.router.api.transaction import Db
 from tocsin.router.tables import categories, tenants
 from tocsin.router.tokens import UnsubscribeTokens, Unsubscription
-from tocsin.web import Problem, codes
+from tocsin.web import Problem, codes, takes_any_parameter
 
 log = get_logger(__name__)
 
@@ -31,6 +31,7 @@ HEADERS = {
 
 
 @router.get("/u/{token}", response_class=HTMLResponse)
+@takes_any_parameter
 async def show_unsubscribe_page(token: str, request: Request, db: Db) -> HTMLResponse:
     """A page with a button. Opening it changes nothing: mail scanners open every link."""
     unsubscription = _tokens(request).verify(token)
@@ -43,6 +44,7 @@ async def show_unsubscribe_page(token: str, request: Request, db: Db) -> HTMLRes
 
 
 @router.post("/u/{token}", response_class=HTMLResponse)
+@takes_any_parameter
 async def unsubscribe(token: str, request: Request, db: Db) -> HTMLResponse:
     """Switch the category off on the channel. Needs no cookie and no body; repeating it changes nothing more."""
     unsubscription = _tokens(request).verify(token)

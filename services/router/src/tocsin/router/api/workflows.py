@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.observability import get_logger
-from tocsin.router.api.fields import Body, DataSchema, Expression, Key, Line, distinct
+from tocsin.router.api.fields import DataSchema, Expression, Key, Line, distinct
 from tocsin.router.api.parameters import WorkflowPath
 from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows, put_row
 from tocsin.router.api.steps import Channels, Step, Steps, require_one_form, short_form, stored_steps
@@ -18,7 +18,7 @@ from tocsin.router.api.template_store import published_faults, published_refs
 from tocsin.router.api.transaction import Db
 from tocsin.router.changes import note_changed
 from tocsin.router.tables import categories, workflows
-from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, codes
+from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, RequestBody, codes
 
 log = get_logger(__name__)
 
@@ -27,7 +27,7 @@ router = APIRouter(tags=["Workflows"])
 EventType = Annotated[Line, Field(min_length=1, max_length=255, examples=["com.shop.order.shipped"])]
 
 
-class WorkflowWrite(Body):
+class WorkflowWrite(RequestBody):
     """A workflow whole: what is left out takes its default."""
 
     name: Line = ""

@@ -21,7 +21,7 @@ from tocsin.contracts.statuses import RuleOutcome
 from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Outcome, Reason, Rule
 from tocsin.router.policy.decision_log import looked_at
 from tocsin.router.policy.faults import status_for
-from tocsin.router.policy.locales import locale_candidates, wanted_locale
+from tocsin.router.policy.locales import locale_candidates
 from tocsin.router.policy.preferences import PreferenceOutcome, effective_preference
 from tocsin.router.policy.recipients import MessageRecipient, StoredRecipient, recipient_of
 
@@ -237,7 +237,7 @@ def _decide_channel(
             Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"name": template_name, "tried": " ".join(locales)[:100]}
         )
     template = by_locale[locale]
-    seen = {"locale": locale, "revision": template.revision, "wanted": wanted_locale(recipient.locale)}
+    seen = {"locale": locale, "revision": template.revision, "wanted": recipient.locale or ""}
     rules.append(looked_at(Rule.TEMPLATE, "found", seen))
     return Deliver(ref, destinations, recipient, template, category, expires_at, rules)
 

@@ -1,27 +1,80 @@
-"""Which languages to look for a template in."""
+"""Which languages to look for a template in: RFC 4647 look-up, with the script that a country usually writes a language in.
 
-import re
+All tags are in canonical form (`tocsin.contracts.values.locale`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-_FORM: Final = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,6}").fullmatch
+from babel.core import get_global
+
+_LIKELY: Final[dict[str, str]] = get_global("likely_subtags")  # type: ignore[assignment]  # typed for all of CLDR's tables at once
+"""CLDR: `zh_TW` is `zh_Hant_TW`."""
 
 
 @lru_cache(maxsize=4096)
 def locale_candidates(wanted: str | None, default: str) -> tuple[str, ...]:
-    """Locales in the order to try: exactly the recipient's, its language, the tenant's default; each once.
+    """Locales in the order to try: the recipient's, each shorter form of it, the tenant's default; each once.
 
-    What is no language tag is not looked for: a producer may have put anything there, and decisions tell what was tried.
+    `zh-TW`: zh-TW, zh-Hant-TW, zh-Hant, zh. `pt-BR`: pt-BR, pt.
     """
-    candidates = []
-    if wanted and _FORM(wanted):
-        exact = wanted.replace("_", "-")
-        candidates += [exact, exact.partition("-")[0]]
-    candidates.append(default)
-    return tuple(dict.fromkeys(candidates))
+    return tuple(dict.fromkeys([*(_lookup(wanted) if wanted else ()), default]))
 
 
-@lru_cache(maxsize=4096)
-def wanted_locale(locale: str | None) -> str:
-    """The recipient's locale as a decision may tell it: empty when there is none or it is no language tag."""
-    return locale if locale and _FORM(locale) else ""
+def _lookup(tag: str) -> Iterator[str]:
+    yield tag
+    language, _, rest = tag.partition("-")
+    if language in _SEVERAL_SCRIPTS:
+        scripted = _with_script(language, rest)
+        if scripted == tag:
+            yield from _without_script(language, rest)
+        yield from _shortened(scripted)
+    else:
+        yield from _shortened(tag)
+
+
+def _shortened(tag: str) -> Iterator[str]:
+    while tag:
+        yield tag
+        tag = tag.rpartition("-")[0]
+
+
+def _with_script(language: str, rest: str) -> str:
+    """The tag with the script it is usually written in, where it names none."""
+    subtags = rest.split("-") if rest else []
+    if subtags and _is_script(subtags[0]):
+        return f"{language}-{rest}"
+    return "-".join([language, _likely_script(language, subtags), *subtags])
+
+
+def _without_script(language: str, rest: str) -> Iterator[str]:
+    """The tag without its script, where that is the usual one: `zh-Hant-TW` may be saved as `zh-TW`."""
+    script, _, others = rest.partition("-")
+    if others and script == _likely_script(language, others.split("-")):
+        yield f"{language}-{others}"
+
+
+def _likely_script(language: str, subtags: list[str]) -> str:
+    region = subtags[0] if subtags else ""
+    return (_LIKELY.get(f"{language}_{region}") or _LIKELY[language]).split("_")[1]
+
+
+def _is_script(subtag: str) -> bool:
+    return len(subtag) == 4 and subtag.isalpha()
+
+
+def _languages_of_several_scripts() -> frozenset[str]:
+    """Languages that are written differently in different countries. For others a script says nothing."""
+    scripts = defaultdict(set)
+    for key, likely in _LIKELY.items():
+        language, *subtags = key.split("_")
+        if not (subtags and _is_script(subtags[0])):
+            scripts[language].add(likely.split("_")[1])
+    return frozenset(
+        language for language, written in scripts.items() if len(written) > 1 and language in _LIKELY
+    ) - {"und"}
+
+
+_SEVERAL_SCRIPTS: Final = _languages_of_several_scripts()

@@ -188,7 +188,7 @@ class Renderer:
             raise _Failed(RenderFault(part, str(error))) from error
         except minijinja.TemplateError as error:
             raise _Failed(RenderFault(part, _explained(error, compiled.programs[part]))) from error
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
+        except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
             # raised in a filter of ours by a value it cannot take; its text may hold the value
             raise _Failed(
                 RenderFault(

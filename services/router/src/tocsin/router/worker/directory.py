@@ -99,6 +99,11 @@ class PublishedDirectory:
         """The tenant; None when there is none."""
         return self._tenants.get(tenant)
 
+    def address_like_ids(self, tenant: str) -> bool:
+        """Whether the tenant's ids of recipients may look like addresses."""
+        known = self._tenants.get(tenant)
+        return known is not None and known.address_like_ids
+
     def category(self, tenant: str, key: str) -> CategoryRecord | None:
         """The tenant's category of this key."""
         return self._categories.get((tenant, key))

@@ -6,12 +6,19 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka, text_of
-from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_intent, decode_request, describe_error
+from tocsin.contracts.codec import (
+    UNREADABLE_ERRORS,
+    decode_intent,
+    decode_request,
+    describe_error,
+    unknown_field,
+)
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE_LIFE_SECONDS
-from tocsin.contracts.links import LINK_RULE, valid_link
+from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.link import link
 from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Reason, slowest
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.worker.batch import BatchContext
@@ -21,7 +28,7 @@ from tocsin.router.worker.recipients import (
     RecipientsInvalid,
     deduplicated,
     digest,
-    is_sound,
+    judge,
     resolve_recipients,
 )
 
@@ -122,9 +129,10 @@ def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | R
         return EventPlan(event, event_time, [match], [])
     subscribers = directory.subscribers(event.tenant, event.type)
     decoded_data = _decode_bounded(event.data) if subscribers else None
+    address_like = directory.address_like_ids(event.tenant)
     plan = EventPlan(event, event_time, [], [])
     for published in subscribers:
-        match = _match_subscriber(event, decoded_data, published, lane)
+        match = _match_subscriber(event, decoded_data, published, lane, address_like=address_like)
         if isinstance(match, WorkflowMatch):
             plan.matches.append(match)
         else:
@@ -142,7 +150,9 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
         if published is None:
             detail = "The workflow was withdrawn while its event was being fanned out."
             return RefusedEvent(Reason.WORKFLOW_UNKNOWN, detail, event.tenant, event.id, rest.workflow, event)
-        match = _match_subscriber(event, _decode_bounded(event.data), published, rest.lane)
+        address_like = directory.address_like_ids(event.tenant)
+        decoded_data = _decode_bounded(event.data)
+        match = _match_subscriber(event, decoded_data, published, rest.lane, address_like=address_like)
     if isinstance(match, RefusedEvent):
         return match
     # The cursor counts in the list of recipients that the fan-out began with, and in no other.
@@ -168,7 +178,9 @@ def _match_request(
     try:
         request = decode_request(event.data)
     except UNREADABLE_ERRORS as error:
-        return refused(Reason.DATA_INVALID, f"{describe_error(error, at='/data')}.")
+        unknown = unknown_field(error, at="/data")
+        reason = Reason.DATA_INVALID if unknown is None else Reason.FIELD_UNKNOWN
+        return refused(reason, unknown or f"{describe_error(error, at='/data')}.")
     published = directory.workflow(event.tenant, request.workflow)
     if published is None or not published.usable:
         return refused(Reason.WORKFLOW_UNKNOWN, "/data/workflow: no published workflow has this key.")
@@ -176,13 +188,18 @@ def _match_request(
     fault = _request_fault(request, decoded_data) or published.fault(decoded_data)
     if fault is not None:
         return refused(Reason.DATA_INVALID, f"/data{fault}", request.workflow)
+    address_like = directory.address_like_ids(event.tenant)
     if request.expires_at is not None and request.expires_at - event_time > _LIFE:
         detail = "/data/expires_at: lies more than 6 days after the event."
         return refused(Reason.LIVES_TOO_LONG, detail, request.workflow)
     try:
-        recipients = deduplicated(request.recipients)
-    except RecipientsInvalid as error:
-        return refused(Reason.RECIPIENTS_INVALID, f"/data/recipients: {error}", request.workflow)
+        recipients = deduplicated(request.recipients, address_like=address_like, pointer="/data/recipients")
+        if request.actor is not None:
+            judge(request.actor, address_like=address_like, pointer="/data/actor")
+        if request.link is not None:
+            link(request.link)
+    except (RecipientsInvalid, ValueRefused) as error:
+        return refused(*_refusal_of(error), request.workflow)
     return WorkflowMatch(
         published,
         recipients,
@@ -195,21 +212,24 @@ def _match_request(
     )
 
 
+def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
+    """Why a request is refused whose recipients, actor or link cannot be used."""
+    if isinstance(error, RecipientsInvalid):
+        return error.reason, str(error)
+    return Reason(error.code), f"/data/link: {error.detail}."
+
+
 def _request_fault(request: NotificationRequest, decoded_data: Any) -> str | None:
     """What of the request, beside its recipients, is not as the contract has it."""
     if type(decoded_data) is not dict:
         return f"/data: must be an object. {_TOO_DEEP}"
     if request.expires_at is not None and request.expires_at.tzinfo is None:
         return "/expires_at: must name its offset from UTC."
-    if request.actor is not None and not is_sound(request.actor):
-        return "/actor: an id has 1 to 256 bytes and no control characters."
-    if request.link is not None and not valid_link(request.link):
-        return f"/link: {LINK_RULE}"
     return None
 
 
 def _match_subscriber(
-    event: Event, decoded_data: Any, published: PublishedWorkflow, lane: Lane
+    event: Event, decoded_data: Any, published: PublishedWorkflow, lane: Lane, *, address_like: bool
 ) -> WorkflowMatch | RefusedEvent:
     """A workflow that subscribes to the event's type."""
 
@@ -224,9 +244,9 @@ def _match_subscriber(
     if fault is not None:
         return refused(Reason.DATA_INVALID, fault)
     try:
-        recipients = resolve_recipients(event, decoded_data, published)
+        recipients = resolve_recipients(event, decoded_data, published, address_like=address_like)
     except RecipientsInvalid as error:
-        return refused(Reason.RECIPIENTS_INVALID, str(error))
+        return refused(error.reason, str(error))
     return WorkflowMatch(
         published, recipients, event.data, decoded_data, slowest(lane, published.workflow.lane)
     )

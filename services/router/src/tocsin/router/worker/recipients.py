@@ -2,25 +2,28 @@
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from jmespath.exceptions import JMESPathError
 
 from tocsin.contracts.events import Event
-from tocsin.contracts.ids import valid_recipient
-from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
-from tocsin.contracts.recipients import InlineRecipient, valid_device_kind, valid_devices
+from tocsin.contracts.recipients import InlineRecipient
+from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.recipient import judge_recipient
+from tocsin.contracts.vocabulary import Reason
 from tocsin.router.worker.directory import PublishedWorkflow
 
 RecipientRef = str | InlineRecipient
 """A recipient as an event names one: by id, or inline with what the producer knows."""
 
-ADDRESS_CHARS: Final = 4096
-
 
 class RecipientsInvalid(Exception):
-    """The event names nobody, or somebody by something that is no id. The message says where, and repeats no value."""
+    """The event names nobody, or somebody in a way that is not taken. The message says where and why, and repeats no value."""
+
+    def __init__(self, detail: str, *, pointer: str = "", reason: Reason = Reason.RECIPIENTS_INVALID) -> None:
+        super().__init__(f"{pointer}: {detail}" if pointer else detail)
+        self.reason = reason
 
 
 def recipient_id(recipient: RecipientRef) -> str:
@@ -33,30 +36,39 @@ def digest(recipients: Iterable[RecipientRef]) -> str:
     return sha256("\0".join([*map(recipient_id, recipients), ""]).encode()).hexdigest()
 
 
-def deduplicated(recipients: Iterable[RecipientRef]) -> list[RecipientRef]:
-    """The recipients in the order given, the first of each id. Raises RecipientsInvalid."""
+def deduplicated(
+    recipients: Iterable[RecipientRef], *, address_like: bool, pointer: str = ""
+) -> list[RecipientRef]:
+    """The recipients in the order given, the first of each id, their values in canonical form. Raises RecipientsInvalid.
+
+    `address_like`: the tenant's ids may look like addresses. `pointer` leads to the list.
+    """
     by_id: dict[str, RecipientRef] = {}
     for index, recipient in enumerate(recipients):
-        if not is_sound(recipient):
-            raise RecipientsInvalid(
-                f"Recipient {index} is not sound: an id has 1 to 256 bytes and no control characters, "
-                f"and of devices there are at most {DEVICES_PER_RECIPIENT}, each once."
-            )
+        judge(recipient, address_like=address_like, pointer=f"{pointer}/{index}")
         by_id.setdefault(recipient_id(recipient), recipient)
     if not by_id:
-        raise RecipientsInvalid("The event names no recipient.")
+        raise RecipientsInvalid("The event names no recipient.", pointer=pointer)
     return list(by_id.values())
 
 
-def resolve_recipients(event: Event, decoded_data: Any, published: PublishedWorkflow) -> list[RecipientRef]:
+def judge(recipient: RecipientRef, *, address_like: bool, pointer: str) -> None:
+    """Bring the recipient's values into their canonical form. Raises RecipientsInvalid; `pointer` leads to the recipient."""
+    try:
+        judge_recipient(recipient, address_like=address_like)
+    except ValueRefused as refused:
+        where = pointer + refused.pointer
+        raise RecipientsInvalid(f"{refused.detail}.", pointer=where, reason=Reason(refused.code)) from None
+
+
+def resolve_recipients(
+    event: Event, decoded_data: Any, published: PublishedWorkflow, *, address_like: bool
+) -> list[RecipientRef]:
     """The recipients of a business event: its subject, or what the workflow's expression yields. Raises RecipientsInvalid."""
     if published.expression is None:
         if not event.subject:
             raise RecipientsInvalid("The event has no subject, which names the recipient.")
-        if not valid_recipient(event.subject):
-            raise RecipientsInvalid(
-                "The event's subject is no recipient id: 1 to 256 bytes, no control characters."
-            )
+        judge(event.subject, address_like=address_like, pointer="/subject")
         return [event.subject]
     view = {"subject": event.subject, "data": decoded_data, "source": event.source, "type": event.type}
     try:
@@ -65,30 +77,15 @@ def resolve_recipients(event: Event, decoded_data: Any, published: PublishedWork
         raise RecipientsInvalid("The workflow's recipients expression fails on this event.") from error
     if named is None:
         named = []
-    return deduplicated(map(_recipient_ref, named if isinstance(named, list) else [named]))
-
-
-def is_sound(recipient: RecipientRef) -> bool:
-    """Whether the id is valid, every address is text on one line, and the devices are not too many and all different."""
-    if isinstance(recipient, str):
-        return valid_recipient(recipient)
-    devices = recipient.devices or []
-    if not valid_devices([device.id for device in devices]):
-        return False
-    if not all(valid_device_kind(device.kind) for device in devices):
-        return False
-    texts = [recipient.email, recipient.phone, recipient.locale, recipient.time_zone]
-    for device in devices:
-        texts += [device.id, device.token, device.app]
-    return valid_recipient(recipient.id) and all(
-        text is None or (1 <= len(text) <= ADDRESS_CHARS and text.isprintable()) for text in texts
-    )
+    refs = map(_recipient_ref, named if isinstance(named, list) else [named])
+    return deduplicated(refs, address_like=address_like, pointer="recipients")
 
 
 def _recipient_ref(named: Any) -> RecipientRef:
     if isinstance(named, str):
         return named
     try:
+        # The object is the producer's own and may have fields of other purposes.
         return msgspec.convert(named, InlineRecipient)
     except msgspec.ValidationError as error:
         raise RecipientsInvalid(

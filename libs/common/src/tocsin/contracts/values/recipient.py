@@ -1,0 +1,48 @@
+"""A recipient as a message carries one: by id, or inline. Its values are judged here, and nowhere after."""
+
+from typing import Final
+
+from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
+from tocsin.contracts.recipients import InlineRecipient, valid_devices
+from tocsin.contracts.values.device import judge_device
+from tocsin.contracts.values.identifier import recipient_id
+from tocsin.contracts.values.locale import locale
+from tocsin.contracts.values.mail_address import mail_address
+from tocsin.contracts.values.phone_number import phone_number
+from tocsin.contracts.values.refusal import ValueRefused
+from tocsin.contracts.values.time_zone import time_zone
+from tocsin.contracts.vocabulary import Reason
+
+DEVICES_RULE: Final = f"At most {DEVICES_PER_RECIPIENT} devices are possible, each id once"
+
+
+def judge_recipient(recipient: str | InlineRecipient, *, address_like: bool) -> None:
+    """Bring an inline recipient's values into their canonical form, in place. Raises ValueRefused for the first that is refused.
+
+    `address_like`: the tenant's ids may look like addresses.
+    """
+    if isinstance(recipient, str):
+        recipient_id(recipient, address_like=address_like)
+        return
+    pointer = "/id"
+    try:
+        recipient_id(recipient.id, address_like=address_like)
+        if recipient.email is not None:
+            pointer = "/email"
+            recipient.email = mail_address(recipient.email)
+        if recipient.phone is not None:
+            pointer = "/phone"
+            recipient.phone = phone_number(recipient.phone)
+        if recipient.locale is not None:
+            pointer = "/locale"
+            recipient.locale = locale(recipient.locale)
+        if recipient.time_zone is not None:
+            pointer = "/time_zone"
+            time_zone(recipient.time_zone)
+        for index, device in enumerate(recipient.devices or ()):
+            pointer = f"/devices/{index}"
+            judge_device(device)
+    except ValueRefused as refused:
+        raise refused.below(pointer) from None
+    if recipient.devices and not valid_devices([device.id for device in recipient.devices]):
+        raise ValueRefused(Reason.DEVICE_INVALID, DEVICES_RULE, pointer="/devices")

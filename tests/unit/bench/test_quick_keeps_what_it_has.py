@@ -1,0 +1,68 @@
+"""`bench/quick.py` writes what it measured before a part failed, names the part, and ends with exit code 1."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+RUN = """
+import sys
+sys.path.insert(0, "bench")
+import quick
+from figures import Figure
+from machine import Machine
+
+async def measure(folder, report, say):
+    say("ingest alone")
+    report.figures.append(Figure(name="ingest", unit="requests/s", value=1234.0))
+    say("router alone")
+    {ending}
+
+quick.this_machine = lambda database: Machine(
+    cores=2, cpu="a cpu", memory_gb=1, system="a system", load_before=0, versions={{"postgresql": database}}, commit="c"
+)
+quick.measure = measure
+sys.argv = ["quick.py", "--json", sys.argv[1]]
+sys.exit(quick.main())
+"""
+
+
+def run(target: Path, ending: str) -> tuple[int, str, dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN.format(ending=ending), target],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert target.exists(), done.stderr
+    return done.returncode, done.stdout, json.loads(target.read_text())
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        ("raise TimeoutError('no progress')", "TimeoutError('no progress')"),
+        ("from tocsin.dev import LocalStackError; raise LocalStackError('Kafka did not answer')", "Kafka did not answer"),
+        ("raise ExceptionGroup('both', [ValueError('one')])", "ExceptionGroup"),
+    ],
+)  # fmt: skip
+def test_a_failed_part_takes_nothing_from_those_before(tmp_path: Path, ending: str, reason: str) -> None:
+    code, table, kept = run(tmp_path / "new" / "result.json", ending)
+    assert code == 1
+    assert [figure["name"] for figure in kept["figures"]] == ["ingest"]
+    (fault,) = kept["faults"]
+    assert fault.startswith("router alone: failed, and nothing after it was measured")
+    assert reason in fault
+    assert "ingest" in table
+    assert f"WRONG: {fault}" in table
+
+
+def test_a_whole_run_has_no_fault(tmp_path: Path) -> None:
+    code, table, kept = run(tmp_path / "result.json", "pass")
+    assert (code, kept["faults"]) == (0, [])
+    assert "Nothing was lost, nothing doubled." in table
