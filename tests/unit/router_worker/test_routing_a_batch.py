@@ -53,7 +53,7 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
     assert [one.outcome for one in (email.rules[2], sms.rules[2])] == ["tenant's", "provider's"]
     assert [one.rule for one in push.rules] == ["preference", "address", "template", "render", "size"]
     (job,) = written.jobs(Channel.EMAIL)
-    assert email.targets == [Target(job.delivery_id, "email", None, "routed", None, None)]
+    assert email.targets == [Target(job.delivery_id, "email", job.address_hash, "routed", None, None)]
     assert (email.locale, email.template_version) == (job.locale, job.template_version)
     assert {field for field in Rule if field not in {one.rule for one in decision.rules + email.rules}} == {
         Rule.STEP,
