@@ -343,10 +343,10 @@ async def test_fifty_devices_are_one_decision(worker):
 
 async def test_targets_that_fit_no_decision_fail_as_a_whole(worker):
     """Nothing goes out of which nobody could read what became of it."""
-    names = ["🦊" * 500 + str(number) for number in range(50)]
-    inline = {"id": "bob", "devices": [{"id": name, "token": "t"} for name in names]}
-    intents = await worker.route(worker.request(inline))
-    written = await worker.route(*worker.as_read(intents.of(worker.topics.intents(worker.lane))))
+    devices = tuple(Device(id="🦊" * 500 + str(number), token="t") for number in range(50))
+    stored = worker.recipients.stored["acme", "ann"]
+    worker.recipients.stored["acme", "ann"] = msgspec.structs.replace(stored, devices=devices)
+    written = await worker.route(worker.event())
     assert written.jobs(Channel.PUSH) == []
     (decision,) = written.decisions()
     assert (decision.outcome, decision.rule, decision.reason) == ("failed", "size", "too_large")

@@ -117,7 +117,9 @@ def distinct(values: list[Any]) -> list[Any]:
 Email = Annotated[
     str,
     judged(mail_address.mail_address),
-    Field(max_length=mail_address.LONGEST, examples=["ada@example.com"]),
+    Field(
+        max_length=mail_address.LONGEST, examples=["ada@example.com"], json_schema_extra={"format": "email"}
+    ),
 ]
 Phone = Annotated[
     str,
