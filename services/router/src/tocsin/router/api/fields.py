@@ -118,7 +118,9 @@ Email = Annotated[
     str,
     judged(mail_address.mail_address),
     Field(
-        max_length=mail_address.LONGEST, examples=["ada@example.com"], json_schema_extra={"format": "email"}
+        max_length=mail_address.LONGEST,
+        examples=["ada@example.com"],
+        json_schema_extra={"format": "idn-email"},
     ),
 ]
 Phone = Annotated[
