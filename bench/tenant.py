@@ -63,7 +63,7 @@ async def settle(api: Api) -> None:
             "properties": {name: {"type": "string"} for name in DATA},
         }
         await api.do("PUT", f"/v1/workflows/{workflow_of(lane)}", {**workflow, "data_schema": schema})
-        path = f"/v1/workflows/{workflow_of(lane)}/templates/email/en"
+        path = f"/v1/workflows/{workflow_of(lane)}/templates/email/default/en"
         await api.do("PUT", path, {"parts": _PARTS, "publish": True})
     people = [
         {

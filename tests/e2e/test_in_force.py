@@ -24,7 +24,7 @@ async def test_no_message_sent_right_after_publishing_is_lost(tocsin: Any, event
         workflow = {"category": category, "channels": ["sms"], "event_types": [f"com.shop.{key}"]}
         template = {"parts": {"body": "Order {{ data.order }}"}, "publish": True}
         await change(tocsin, f"/v1/workflows/{key}", workflow)
-        await change(tocsin, f"/v1/workflows/{key}/templates/sms/en", template)
+        await change(tocsin, f"/v1/workflows/{key}/templates/sms/default/en", template)
         body = {"workflow": key, "recipients": [person.id], "data": event["data"]}
         answer = await tocsin.api.post("/v1/notifications", json=body)
         assert answer.status_code == 202, answer.text

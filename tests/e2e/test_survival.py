@@ -28,7 +28,7 @@ async def workflow(tocsin) -> str:
     key = f"load-{uuid.uuid4().hex[:8]}"
     body = {"name": "Load", "category": "orders", "lane": "transactional", "channels": ["email"]}
     (await tocsin.admin.put(f"/v1/workflows/{key}", json=body)).raise_for_status()
-    path = f"/v1/workflows/{key}/templates/email/en"
+    path = f"/v1/workflows/{key}/templates/email/default/en"
     saved = await tocsin.admin.put(path, json={"parts": {"subject": "Load", "text": "{{ data.order }}"}})
     saved.raise_for_status()
     published = await tocsin.admin.post(f"{path}/publish", json={"revision": saved.json()["revision"]})

@@ -133,7 +133,7 @@ class FcmServer(HttpWorld):
         payload = json.loads(body)
         assert payload.keys() == {"message"}
         message = payload["message"]
-        assert message.keys() == {"token", "notification", "data", "android", "apns"}
+        assert message.keys() - {"webpush"} == {"token", "notification", "data", "android", "apns"}
         assert all(isinstance(value, str) for value in message["data"].values())
         self.messages.append(message)
         self.taken += 1
@@ -176,6 +176,24 @@ async def test_the_message_is_what_the_job_says(world: FcmServer) -> None:
             },
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("link", "webpush"),
+    [
+        ("https://shop.example/orders/1", {"fcm_options": {"link": "https://shop.example/orders/1"}}),
+        ("http://localhost:8080/orders/1", None),  # FCM takes only https there
+    ],
+)
+async def test_the_link_reaches_the_app_and_is_opened_by_browsers(
+    world: FcmServer, link: str, webpush: dict[str, Any] | None
+) -> None:
+    job = job_for(Channel.PUSH)
+    job.intent.private.link = link
+    async with world.provider() as provider:
+        assert isinstance(await provider.send(job), Accepted)
+    (message,) = world.messages
+    assert (message["data"]["tocsin_link"], message.get("webpush")) == (link, webpush)
 
 
 @pytest.mark.parametrize(

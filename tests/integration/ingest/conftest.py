@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import ApiKeyRecord, Scope, WorkflowRecord
+from tocsin.contracts.directory import ApiKeyRecord, Scope, Step, WorkflowRecord
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
@@ -102,7 +102,12 @@ class Environment:
 
     async def add_workflow(self, key: str = "hello", lane: Lane = Lane.TRANSACTIONAL) -> None:
         entity = WorkflowRecord(
-            tenant="acme", key=key, revision=1, category="c", lane=lane, channels=[Channel.EMAIL]
+            tenant="acme",
+            key=key,
+            revision=1,
+            category="c",
+            lane=lane,
+            steps=[Step(name="1", channels=(Channel.EMAIL,))],
         )
         await self.write(ProducerRecord(self.topics.directory, entity.record_key, encode(entity)))
 

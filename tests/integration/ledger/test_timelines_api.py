@@ -90,6 +90,29 @@ async def test_a_timeline_tells_everything_in_order(timelines: TimelinesClient, 
     assert summary["finished_at"] is not None
 
 
+async def test_a_timeline_tells_the_link_who_caused_it_and_the_wording(
+    timelines: TimelinesClient, statuses_of: Any
+) -> None:
+    decision, *sent = statuses_of("ann", "email")
+    (channel,) = decision.channels
+    decision = msgspec.structs.replace(
+        decision,
+        actor="boss",
+        link="https://shop.example/orders/1?a=1",
+        channels=[msgspec.structs.replace(channel, template="short", template_version=2)],
+    )
+    await timelines.store(decision, *sent)
+    body = (await timelines.get(f"/v1/timelines/{decision.notification_id}")).json()
+    assert (body["summary"]["actor"], body["summary"]["link"]) == (
+        "boss",
+        "https://shop.example/orders/1?a=1",
+    )
+    routed = body["timeline"][1]
+    assert (routed["status"], routed["template"], routed["template_version"]) == ("routed", "short", 2)
+    (listed,) = (await timelines.get("/v1/timelines")).json()["data"]
+    assert listed == body["summary"]
+
+
 async def test_an_id_without_rows_may_come_yet(timelines: TimelinesClient, statuses_of: Any) -> None:
     path = f"/v1/timelines/{statuses_of('ann')[0].notification_id}"
     answer = await timelines.get(path)

@@ -227,8 +227,10 @@ async def fill(client: httpx.AsyncClient) -> str:
     await client.put("/v1/categories/orders", json={"name": "Orders", "ttl_seconds": 60})
     await client.put("/v1/workflows/shipped", json=FLOW)
     parts = {"parts": {"body": "Hallo"}, "publish": True}
-    await client.put("/v1/workflows/shipped/templates/sms/de", json=parts)
-    await client.put("/v1/workflows/shipped/templates/sms/en", json={"parts": {"body": "Not published"}})
+    await client.put("/v1/workflows/shipped/templates/sms/default/de", json=parts)
+    await client.put(
+        "/v1/workflows/shipped/templates/sms/default/en", json={"parts": {"body": "Not published"}}
+    )
     await client.put("/v1/recipients/a%2Fb", json={"email": "a@example.com"})
     await client.put("/v1/recipients/a%2Fb", json={})
     made = await client.post("/v1/api-keys", json={"scopes": ["send"], "mode": "test", "name": "shop"})

@@ -47,7 +47,7 @@ async def test_a_workflow_made_at_once_by_many_is_one(acme: httpx.AsyncClient) -
 async def test_revisions_made_at_once_are_numbered_without_gaps(acme: httpx.AsyncClient) -> None:
     await acme.put("/v1/categories/orders", json={})
     await acme.put("/v1/workflows/shipped", json={"category": "orders", "channels": ["sms"]})
-    path = "/v1/workflows/shipped/templates/sms/de"
+    path = "/v1/workflows/shipped/templates/sms/default/de"
     answers = await asyncio.gather(
         *(acme.put(path, json={"parts": {"body": f"Text {number}"}, "publish": True}) for number in range(6))
     )

@@ -87,7 +87,7 @@ async def test_what_an_answer_says_is_in_the_topic(
     patience: Callable[[float], None],
 ) -> None:
     patience(3600)
-    template = "/v1/workflows/shipped/templates/sms/de"
+    template = "/v1/workflows/shipped/templates/sms/default/de"
     async with running(relay), running(changes):
         for path, body, status, key in (
             ("/v1/tenant", {"name": "Acme"}, 200, "tenant/acme"),

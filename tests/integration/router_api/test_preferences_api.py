@@ -1,6 +1,7 @@
 """Preferences: what is stored, what follows from it and why; and the link that ends a category."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -63,6 +64,31 @@ async def test_the_most_specific_switch_decides_and_is_named(shop: httpx.AsyncCl
     assert effective(saved, "sms", "offers", None) == (True, "sms/*/*")
     assert effective(saved, "email", "orders", "shipped") == (True, "default")
     assert (await shop.get(PATH)).json() == saved.json()
+
+
+async def test_a_switch_keeps_who_changed_it_and_when(
+    shop: httpx.AsyncClient, anyone: httpx.AsyncClient, tokens: UnsubscribeTokens
+) -> None:
+    on = {"channel": "sms", "category": "orders", "enabled": True}
+    body = {"preferences": [on], "source": "settings_page"}
+    (first,) = (await shop.put(PATH, json=body)).json()["stored"]
+    assert (first["source"], first["workflow"]) == ("settings_page", None)
+    again = await save(shop, on, {"channel": "email", "enabled": True})
+    assert [one["source"] for one in again.json()["stored"]] == ["api", "settings_page"]
+    assert again.json()["stored"][1] == first
+    (changed,) = (await save(shop, on | {"enabled": False})).json()["stored"]
+    assert changed["source"] == "api"
+    assert datetime.fromisoformat(changed["changed_at"]) > datetime.fromisoformat(first["changed_at"])
+    await anyone.post(link(tokens, category="offers"))
+    await anyone.post(link(tokens), data={"List-Unsubscribe": "One-Click"})
+    stored = (await shop.get(PATH)).json()["stored"]
+    assert [(one["channel"], one["category"], one["source"]) for one in stored] == [
+        ("email", "offers", "unsubscribe_page"),
+        ("email", "orders", "one_click"),
+        ("sms", "orders", "api"),
+    ]
+    refused = await shop.put(PATH, json={"preferences": [], "source": "A b"})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/source")
 
 
 async def test_only_what_takes_away_raises_the_version(shop: httpx.AsyncClient, directory: Directory) -> None:

@@ -12,6 +12,7 @@ from tocsin.contracts.codec import decode_directory, encode
 from tocsin.contracts.directory import (
     ApiKeyRecord,
     CategoryRecord,
+    Step,
     TemplateRecord,
     TenantRecord,
     WorkflowRecord,
@@ -57,10 +58,10 @@ async def test_every_kind_of_entity_is_published_as_it_stands(
             recipients="data.customer",
             category="orders",
             lane=Lane.CRITICAL,
-            channels=[Channel.EMAIL, Channel.SMS],
+            steps=[Step(name="1", channels=(Channel.EMAIL, Channel.SMS))],
             data_schema={"type": "object"},
         ),
-        "template/acme/shipped/sms/de": TemplateRecord(
+        "template/acme/shipped/sms/default/de": TemplateRecord(
             tenant="acme",
             workflow="shipped",
             channel=Channel.SMS,
@@ -82,7 +83,7 @@ async def test_what_ends_becomes_a_tombstone(
     async with running(relay):
         await published(directory)
         await acme.delete(f"/v1/api-keys/{key_id}")
-        await acme.post("/v1/workflows/shipped/templates/sms/de/unpublish")
+        await acme.post("/v1/workflows/shipped/templates/sms/default/de/unpublish")
         await acme.put("/v1/workflows/shipped", json={**FLOW, "published": False})
         await published(directory)
         assert set(await state(kafka, topics.directory)) == {"tenant/acme", "category/acme/orders"}

@@ -59,7 +59,7 @@ async def fill(client: httpx.AsyncClient) -> str:
     await client.put("/v1/categories/orders", json={"name": "Orders"})
     await client.put("/v1/workflows/shipped", json={"category": "orders", "channels": ["sms"]})
     await client.put(
-        "/v1/workflows/shipped/templates/sms/de", json={"parts": {"body": "Hallo"}, "publish": True}
+        "/v1/workflows/shipped/templates/sms/default/de", json={"parts": {"body": "Hallo"}, "publish": True}
     )
     preferences = {"preferences": [{"channel": "sms", "enabled": False}]}
     assert (await client.put("/v1/recipients/ada/preferences", json=preferences)).status_code == 200

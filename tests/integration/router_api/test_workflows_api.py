@@ -22,6 +22,7 @@ FLOW: dict[str, Any] = {
     "event_types": ["com.shop.order.shipped"],
     "data_schema": SCHEMA,
 }
+SEND = {"name": "first", "kind": "send", "channels": ["email"]}
 MAIL = {
     "subject": "Order {{ data.order.id }}",
     "text": "It is on its way.",
@@ -85,7 +86,25 @@ async def test_a_workflow_comes_back_as_saved(shop: httpx.AsyncClient, directory
     read = (await shop.get("/v1/workflows/shipped")).json()
     assert {name: read[name] for name in FLOW} == FLOW
     assert read["published"] is True
+    assert read["steps"] == [
+        {"name": "1", "kind": "send", "channels": FLOW["channels"], "template": "default"}
+    ]
     assert [one["key"] for one in (await shop.get("/v1/workflows")).json()["data"]] == ["shipped"]
+
+
+async def test_steps_come_back_as_saved_and_channels_where_they_say_as_much(shop: httpx.AsyncClient) -> None:
+    written = {name: value for name, value in FLOW.items() if name != "channels"}
+    only = {"name": "1", "kind": "send", "channels": FLOW["channels"], "template": "default"}
+    same = await shop.put("/v1/workflows/shipped", json={**written, "steps": [only]})
+    assert (same.status_code, same.json()["revision"]) == (200, 1)
+    steps = [only, {"name": "as-text", "kind": "send", "channels": ["sms"], "template": "short"}]
+    changed = await shop.put("/v1/workflows/shipped", json={**written, "steps": steps})
+    assert (changed.status_code, changed.json()["revision"]) == (200, 2)
+    read = (await shop.get("/v1/workflows/shipped")).json()
+    assert (read["steps"], read["channels"]) == (steps, None)
+    back = await shop.put("/v1/workflows/shipped", json={**written, "channels": ["sms"], "steps": None})
+    assert back.json()["steps"] == [only | {"channels": ["sms"]}]
+    assert back.json()["channels"] == ["sms"]
 
 
 @pytest.mark.parametrize(
@@ -99,6 +118,26 @@ async def test_a_workflow_comes_back_as_saved(shop: httpx.AsyncClient, directory
         ({"data_schema": {"type": "strin"}}, "/data_schema", "schema_invalid"),
         ({"data_schema": {"$ref": "http://127.0.0.1:9/x"}}, "/data_schema", "schema_invalid"),
         ({"event_types": ["a\nb"]}, "/event_types/0", "control_character"),
+        ({"channels": None}, "/steps", "steps_missing"),
+        ({"steps": [SEND]}, "/steps", "steps_and_channels"),
+        ({"channels": None, "steps": []}, "/steps", "too_short"),
+        ({"channels": None, "steps": [SEND | {"name": str(n)} for n in range(21)]}, "/steps", "too_long"),
+        ({"channels": None, "steps": [SEND, SEND]}, "/steps", "step_name_repeated"),
+        ({"channels": None, "steps": [SEND | {"name": "A b"}]}, "/steps/0/name", "string_pattern_mismatch"),
+        (
+            {"channels": None, "steps": [SEND | {"name": "a" * 64}]},
+            "/steps/0/name",
+            "string_pattern_mismatch",
+        ),
+        ({"channels": None, "steps": [SEND | {"kind": "wait"}]}, "/steps/0/kind", "step_kind_unknown"),
+        ({"channels": None, "steps": [SEND | {"kind": ["send"]}]}, "/steps/0/kind", "step_kind_unknown"),
+        ({"channels": None, "steps": [SEND | {"window": "day"}]}, "/steps/0/window", "extra_forbidden"),
+        ({"channels": None, "steps": [SEND | {"channels": []}]}, "/steps/0/channels", "too_short"),
+        (
+            {"channels": None, "steps": [SEND | {"template": "a/b"}]},
+            "/steps/0/template",
+            "string_pattern_mismatch",
+        ),
     ],
 )
 async def test_faults_of_a_workflow_are_named(
@@ -112,14 +151,14 @@ async def test_faults_of_a_workflow_are_named(
 async def test_templates_are_revisions_and_one_is_published(
     shop: httpx.AsyncClient, directory: Directory
 ) -> None:
-    path = "/v1/workflows/shipped/templates/email/de"
+    path = "/v1/workflows/shipped/templates/email/default/de"
     first = await shop.put(path, json={"parts": MAIL})
     assert (first.status_code, first.json()["revision"], first.json()["published_revision"]) == (201, 1, None)
     assert (await shop.put(path, json={"parts": MAIL})).status_code == 200
     assert await directory.changed() == []
     published = await shop.post(f"{path}/publish", json={})
     assert published.json()["published_revision"] == 1
-    assert await directory.changed() == [("template", "acme", "shipped", "email", "de")]
+    assert await directory.changed() == [("template", "acme", "shipped", "email", "default", "de")]
     second = await shop.put(path, json={"parts": {**MAIL, "text": "Soon."}, "publish": True})
     assert (second.json()["revision"], second.json()["published_revision"]) == (2, 2)
     back = await shop.post(f"{path}/publish", json={"revision": 1})
@@ -135,16 +174,36 @@ async def test_templates_are_revisions_and_one_is_published(
     assert [one["revision"] for one in rest.json()["data"]] == [2]
     await directory.changed()
     assert (await shop.post(f"{path}/unpublish")).json()["published_revision"] is None
-    assert await directory.changed() == [("template", "acme", "shipped", "email", "de")]
+    assert await directory.changed() == [("template", "acme", "shipped", "email", "default", "de")]
     assert (await shop.post(f"{path}/publish", json={"revision": 9})).status_code == 404
     assert (await shop.delete(path)).status_code == 204
     assert (await shop.get(path)).status_code == 404
 
 
+async def test_templates_of_one_language_are_told_apart_by_name(shop: httpx.AsyncClient) -> None:
+    path = "/v1/workflows/shipped/templates/sms"
+    for name, body in (("default", "Long"), ("short", "Brief")):
+        made = await shop.put(f"{path}/{name}/en", json={"parts": {"body": body}, "publish": True})
+        assert (made.status_code, made.json()["name"], made.json()["revision"]) == (201, name, 1)
+    listed = (await shop.get("/v1/workflows/shipped/templates")).json()["data"]
+    assert [(one["name"], one["parts"]["body"]) for one in listed] == [
+        ("default", "Long"),
+        ("short", "Brief"),
+    ]
+    for asked, shown in (({}, "Long"), ({"template": "short"}, "Brief")):
+        preview = await shop.post("/v1/workflows/shipped/preview", json={"channel": "sms"} | asked)
+        assert preview.json()["body"] == shown
+    nothing = await shop.post("/v1/workflows/shipped/preview", json={"channel": "sms", "template": "other"})
+    assert nothing.status_code == 404
+    assert (await shop.delete(f"{path}/default/en")).status_code == 204
+    assert (await shop.get(f"{path}/short/en")).status_code == 200
+    assert (await shop.put(f"{path}/Not%20a%20name/en", json={"parts": {"body": "x"}})).status_code == 422
+
+
 async def test_templates_are_listed_by_channel_and_language(shop: httpx.AsyncClient) -> None:
     for channel, locale in (("sms", "en"), ("sms", "de"), ("push", "en")):
         parts = {"body": "Hello"} | ({"title": "Hi"} if channel == "push" else {})
-        await shop.put(f"/v1/workflows/shipped/templates/{channel}/{locale}", json={"parts": parts})
+        await shop.put(f"/v1/workflows/shipped/templates/{channel}/default/{locale}", json={"parts": parts})
     found = []
     params: dict[str, Any] = {"limit": 2}
     while True:
@@ -169,13 +228,13 @@ async def test_templates_are_listed_by_channel_and_language(shop: httpx.AsyncCli
 async def test_faults_of_a_template_are_named(
     shop: httpx.AsyncClient, channel: str, parts: dict[str, str], pointer: str, code: str
 ) -> None:
-    refused = await shop.put(f"/v1/workflows/shipped/templates/{channel}/de", json={"parts": parts})
+    refused = await shop.put(f"/v1/workflows/shipped/templates/{channel}/default/de", json={"parts": parts})
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_template")
     assert (pointer, code) in [(one["pointer"], one["code"]) for one in refused.json()["errors"]]
 
 
 async def test_a_schema_that_published_templates_do_not_fit_is_refused(shop: httpx.AsyncClient) -> None:
-    await shop.put("/v1/workflows/shipped/templates/email/de", json={"parts": MAIL, "publish": True})
+    await shop.put("/v1/workflows/shipped/templates/email/default/de", json={"parts": MAIL, "publish": True})
     narrower = {"type": "object", "properties": {"invoice": {"type": "string"}}}
     refused = await shop.put("/v1/workflows/shipped", json={**FLOW, "data_schema": narrower})
     assert refused.status_code == 422
@@ -186,12 +245,12 @@ async def test_a_schema_that_published_templates_do_not_fit_is_refused(shop: htt
 async def test_a_deleted_workflow_takes_its_templates_with_it(
     shop: httpx.AsyncClient, directory: Directory
 ) -> None:
-    path = "/v1/workflows/shipped/templates/email/de"
+    path = "/v1/workflows/shipped/templates/email/default/de"
     await shop.put(path, json={"parts": MAIL, "publish": True})
     await directory.changed()
     assert (await shop.delete("/v1/workflows/shipped")).status_code == 204
     assert await directory.changed() == [
-        ("template", "acme", "shipped", "email", "de"),
+        ("template", "acme", "shipped", "email", "default", "de"),
         ("workflow", "acme", "shipped"),
     ]
     assert (await shop.get(path)).status_code == 404
@@ -200,7 +259,7 @@ async def test_a_deleted_workflow_takes_its_templates_with_it(
 
 async def test_a_preview_is_written_for_the_recipient(shop: httpx.AsyncClient) -> None:
     await shop.put("/v1/recipients/ada", json={"locale": "de-AT", "attributes": {"name": "Ada"}})
-    path = "/v1/workflows/shipped/templates/sms"
+    path = "/v1/workflows/shipped/templates/sms/default"
     await shop.put(f"{path}/de", json={"parts": {"body": "Hallo {{ recipient.attributes.name }}"}})
     await shop.put(f"{path}/en", json={"parts": {"body": "Hello {{ recipient.attributes.name }}"}})
     german = await shop.post(
@@ -229,6 +288,15 @@ async def test_a_preview_of_words_that_are_not_saved(shop: httpx.AsyncClient) ->
     assert "<b>&lt;1&gt;</b>" in shown["html"]
     assert unescape(shown["html"]) == "<b><1></b> https://notify.example.com/u/preview"
     assert (shown["revision"], shown["locale"]) == (None, "en")
+    linked = body | {"parts": {**MAIL, "html": '<a href="{{ link }}">{{ data.order.id }}</a>'}}
+    without = await shop.post("/v1/workflows/shipped/preview", json=linked)
+    assert (without.status_code, without.json()["errors"][0]["pointer"]) == (422, "/parts/html")
+    shown = await shop.post(
+        "/v1/workflows/shipped/preview", json=linked | {"link": "https://a.example/b?c=1"}
+    )
+    assert unescape(shown.json()["html"]) == '<a href="https://a.example/b?c=1"><1></a>'
+    refused = await shop.post("/v1/workflows/shipped/preview", json=linked | {"link": "javascript:alert(1)"})
+    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [("/link", "link_invalid")]
     undefined = await shop.post("/v1/workflows/shipped/preview", json={**body, "data": {}})
     assert (undefined.status_code, undefined.json()["code"]) == (422, "render_failed")
     nothing = await shop.post("/v1/workflows/shipped/preview", json={"channel": "push"})

@@ -16,6 +16,7 @@ from tocsin.contracts.codec import decode_job, decode_status, encode
 from tocsin.contracts.directory import (
     CategoryRecord,
     DirectoryRecord,
+    Step,
     TemplateRecord,
     TenantRecord,
     WorkflowRecord,
@@ -122,7 +123,7 @@ class Site:
             CategoryRecord(tenant="acme", key="orders"),
             WorkflowRecord(
                 tenant="acme", key="shipped", revision=1, event_types=["com.shop.shipped"], category="orders",
-                lane=Lane.CRITICAL, channels=list(Channel),
+                lane=Lane.CRITICAL, steps=[Step(name="1", channels=tuple(Channel))],
             ),
             *(
                 TemplateRecord(tenant="acme", workflow="shipped", channel=channel, locale="en", revision=1, parts=parts)

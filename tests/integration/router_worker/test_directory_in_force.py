@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.contracts.directory import TemplateRecord, WorkflowRecord
+from tocsin.contracts.directory import Step, TemplateRecord, WorkflowRecord
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import ConsumerRecord
 from tocsin.kafka.tables.log_reader import LogReader
@@ -35,7 +35,7 @@ async def test_an_event_right_after_its_workflow_and_template_is_never_lost(make
         key = f"w{number}"
         workflow = WorkflowRecord(
             tenant="acme", key=key, revision=1, event_types=["com.shop.shipped"], category="orders",
-            lane=Lane.TRANSACTIONAL, channels=[Channel.SMS],
+            lane=Lane.TRANSACTIONAL, steps=[Step(name="1", channels=(Channel.SMS,))],
         )  # fmt: skip
         template = TemplateRecord(
             tenant="acme", workflow=key, channel=Channel.SMS, locale="en", revision=1, parts={"body": "Hi"}

@@ -80,7 +80,14 @@ async def test_the_same_id_at_once_in_two_partitions_and_two_lanes_is_one_notifi
 
 async def test_what_is_switched_off_is_skipped_with_the_rule(site, until):
     async with site.database.engine.begin() as db:
-        off = {"tenant": "acme", "recipient": "p0", "channel": "sms", "category": "orders", "enabled": False}
+        off = {
+            "tenant": "acme",
+            "recipient": "p0",
+            "channel": "sms",
+            "category": "orders",
+            "enabled": False,
+            "source": "one_click",
+        }
         await db.execute(insert(tables.preferences), [off])
         await db.execute(
             insert(tables.recipient_versions), [{"tenant": "acme", "recipient": "p0", "version": 5}]
@@ -97,7 +104,9 @@ async def test_what_is_switched_off_is_skipped_with_the_rule(site, until):
     assert (decisions["e2"].outcome, decisions["e2"].reason) == ("skipped", Reason.RECIPIENT_UNKNOWN)
     (sms,) = [channel for channel in decisions["e1"].channels if channel.channel == Channel.SMS]
     assert [target.reason for target in sms.targets] == [Reason.PREFERENCE_OFF]
-    assert sms.rules[-1].input == {"decided_by": "sms/orders/*"}
+    seen = sms.rules[-1].input
+    assert (seen["decided_by"], seen["source"]) == ("sms/orders/*", "one_click")
+    assert datetime.fromisoformat(seen["changed_at"]).utcoffset() == timedelta()
     assert await site.jobs(Channel.SMS) == []
     assert (await site.jobs(Channel.EMAIL))[0].recipient_version == 5
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import insert
@@ -15,6 +16,8 @@ from tocsin.router.policy import Preference, StoredRecipient
 from tocsin.router.worker.dedupe import Claim, Claims
 from tocsin.router.worker.load import RecipientLoader
 from tocsin.runtime import Health
+
+CHANGED_AT = datetime(2025, 12, 1, 12, 30, 0, 123456, tzinfo=UTC)
 
 pytestmark = pytest.mark.postgres
 
@@ -105,7 +108,16 @@ async def test_facts_of_all_in_one_query(database):
         )
         await db.execute(
             insert(tables.preferences),
-            [{"tenant": "acme", "recipient": "inline", "channel": "sms", "enabled": False}],
+            [
+                {
+                    "tenant": "acme",
+                    "recipient": "inline",
+                    "channel": "sms",
+                    "enabled": False,
+                    "source": "one_click",
+                    "changed_at": CHANGED_AT,
+                }
+            ],
         )
         await db.execute(
             insert(tables.recipient_versions), [{"tenant": "acme", "recipient": "inline", "version": 4}]
@@ -120,6 +132,7 @@ async def test_facts_of_all_in_one_query(database):
         devices=(Device(id="d1", token="t-d1"), Device(id="d2", token="t-d2")),
     )
     assert stored[asked[1]] == StoredRecipient(known=True, email="b@example.test")
-    assert stored[asked[2]] == StoredRecipient(version=4, preferences=(Preference("sms", "*", "*", False),))
+    off = Preference("sms", "*", "*", False, "one_click", CHANGED_AT)
+    assert stored[asked[2]] == StoredRecipient(version=4, preferences=(off,))
     assert stored[asked[3]] == StoredRecipient()
     assert await RecipientLoader(database=database).load([]) == {}

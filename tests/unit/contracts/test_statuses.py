@@ -90,6 +90,6 @@ def test_a_status_of_a_delivery_says_all_that_its_job_says(channel):
     assert {name: getattr(status, name) for name in same} == {name: getattr(job, name) for name in same}
     assert same == {
         "address_hash", "address_key", "category", "channel", "delivery_id", "lane", "locale", "notification_id", "origin",
-        "recipient", "step", "template_version", "tenant", "test", "traceparent", "workflow",
+        "recipient", "step", "template", "template_version", "tenant", "test", "traceparent", "workflow",
     }  # fmt: skip
     assert (status.provider, status.attempt) == ("p", 2)

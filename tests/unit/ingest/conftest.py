@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import ApiKeyRecord, Scope, WorkflowRecord
+from tocsin.contracts.directory import ApiKeyRecord, Scope, Step, WorkflowRecord
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.ingest.app import create_app
@@ -107,7 +107,7 @@ def workflow(key: str, **fields: Any) -> WorkflowRecord:
         "revision": 1,
         "category": "orders",
         "lane": Lane.TRANSACTIONAL,
-        "channels": [Channel.EMAIL],
+        "steps": [Step(name="1", channels=(Channel.EMAIL,))],
     }
     return WorkflowRecord(key=key, **(given | fields))
 

@@ -13,6 +13,7 @@ from tocsin.contracts.codec import decode_intent, decode_job, decode_status, enc
 from tocsin.contracts.directory import (
     CategoryRecord,
     DirectoryRecord,
+    Step,
     TemplateRecord,
     TenantRecord,
     WorkflowRecord,
@@ -236,7 +237,7 @@ def workflow(**changes: Any) -> WorkflowRecord:
         "event_types": ["com.shop.shipped"],
         "category": "orders",
         "lane": Lane.CRITICAL,
-        "channels": list(Channel),
+        "steps": [Step(name="1", channels=tuple(Channel))],
         "data_schema": {"type": "object", "properties": {"name": {"type": "string"}}},
     }
     return WorkflowRecord(**(fields | changes))

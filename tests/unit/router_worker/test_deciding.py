@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
+from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent, IntentPrivate
 from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.limits import DECISION_RULES_BYTES
@@ -29,6 +29,7 @@ from tocsin.router.policy import (
 
 EVENT_TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOW = EVENT_TIME + timedelta(seconds=1)
+CHANGED_AT = EVENT_TIME - timedelta(days=9)
 PARTS = {
     Channel.EMAIL: {
         "subject": "Hi {{ data.name }}",
@@ -53,9 +54,11 @@ TENANT = TenantRecord(
     providers={Channel.SMS: ["twilio-a"]},
 )
 CATEGORY = CategoryRecord(tenant="acme", key="orders")
+ON_ALL = Step(name="1", channels=tuple(Channel))
+ON_SMS = Step(name="1", channels=(Channel.SMS,))
 WORKFLOW = WorkflowRecord(
     tenant="acme", key="shipped", revision=1, event_types=["com.shop.shipped"], category="orders",
-    lane=Lane.TRANSACTIONAL, channels=list(Channel),
+    lane=Lane.TRANSACTIONAL, steps=[ON_ALL],
 )  # fmt: skip
 
 
@@ -94,7 +97,7 @@ def question(**changes: Any) -> DecisionInput:
         "tenant": TENANT,
         "workflow": WORKFLOW,
         "category": CATEGORY,
-        "templates": {channel: {"en": template(channel)} for channel in Channel},
+        "templates": {(channel, "default"): {"en": template(channel)} for channel in Channel},
     }
     return DecisionInput(**(fields | changes))
 
@@ -215,7 +218,7 @@ def test_what_the_owner_has_to_mend_is_failed_and_what_somebody_wants_is_skipped
         (
             {
                 "stored": msgspec.structs.replace(
-                    STORED, preferences=(Preference("sms", "orders", "*", False),)
+                    STORED, preferences=(Preference("sms", "orders", "*", False, "api", CHANGED_AT),)
                 )
             },
             (Rule.PREFERENCE, Reason.PREFERENCE_OFF),
@@ -229,19 +232,31 @@ def test_what_the_owner_has_to_mend_is_failed_and_what_somebody_wants_is_skipped
             (Rule.ADDRESS, Reason.ADDRESS_MISSING),
         ),
         ({"templates": {}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
-        ({"templates": {Channel.SMS: {}}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
+        ({"templates": {(Channel.SMS, "default"): {}}}, (Rule.TEMPLATE, Reason.TEMPLATE_MISSING)),
     ],
 )
 def test_a_channel_that_gets_nothing(changes, expected):
-    workflow = msgspec.structs.replace(WORKFLOW, channels=[Channel.SMS])
+    workflow = msgspec.structs.replace(WORKFLOW, steps=[ON_SMS])
     verdict = decide(question(**({"workflow": workflow} | changes)))
     assert deliveries(verdict) == [(Channel.SMS, "phone", expected)]
     assert rules(only(verdict).rules)[-1] == expected
 
 
+def test_what_a_preference_decided_is_told_with_who_set_it_and_when():
+    off = Preference("sms", "*", "*", False, "one_click", CHANGED_AT)
+    stored = msgspec.structs.replace(STORED, preferences=(off,))
+    workflow = msgspec.structs.replace(WORKFLOW, steps=[ON_SMS])
+    skipped = only(decide(question(stored=stored, workflow=workflow)))
+    assert skipped.rules[-1].input == {
+        "decided_by": "sms/*/*",
+        "source": "one_click",
+        "changed_at": CHANGED_AT,
+    }
+
+
 def test_one_channel_that_fails_takes_nothing_from_the_others():
     stored = msgspec.structs.replace(
-        STORED, email=None, devices=(), preferences=(Preference("sms", "*", "*", True),)
+        STORED, email=None, devices=(), preferences=(Preference("sms", "*", "*", True, "api", CHANGED_AT),)
     )
     assert deliveries(decide(question(stored=stored))) == [
         (Channel.EMAIL, "email", (Rule.ADDRESS, Reason.ADDRESS_MISSING)),
@@ -267,6 +282,62 @@ def test_one_delivery_decided_again(ref, expected):
 
 
 @pytest.mark.parametrize(
+    ("steps", "ref", "outcome"),
+    [
+        (
+            [ON_ALL],
+            DeliveryRef(channel=Channel.SMS, step="gone", address_key="phone"),
+            (Rule.STEP, Reason.STEP_GONE),
+        ),
+        (
+            [ON_SMS],
+            DeliveryRef(channel=Channel.PUSH, step="1", address_key="d1"),
+            (Rule.STEP, Reason.STEP_GONE),
+        ),
+        ([ON_SMS], DeliveryRef(channel=Channel.SMS, step="1", address_key="phone"), None),
+        (
+            [ON_SMS, Step(name="again", channels=(Channel.PUSH,))],
+            DeliveryRef(channel=Channel.PUSH, step="again", address_key="d1"),
+            None,
+        ),
+    ],
+)
+def test_a_delivery_decided_again_finds_its_step_by_name(steps, ref, outcome):
+    workflow = msgspec.structs.replace(WORKFLOW, steps=steps)
+    decided = only(decide(question(workflow=workflow, intent=intent(delivery=ref))))
+    assert decided.ref == ref
+    if isinstance(decided, Deliver):
+        assert outcome is None
+    else:
+        assert (decided.rule, decided.reason) == outcome
+        assert decided.rules[-1].input == {"step": ref.step}
+
+
+def test_steps_are_walked_in_order_and_each_has_its_template():
+    steps = [Step(name="b", channels=(Channel.PUSH, Channel.SMS), template="short"), ON_SMS]
+    short = msgspec.structs.replace(template(Channel.SMS), name="short")
+    verdict = decide(
+        question(
+            workflow=msgspec.structs.replace(WORKFLOW, steps=steps),
+            templates={
+                (Channel.SMS, "default"): {"en": template(Channel.SMS)},
+                (Channel.SMS, "short"): {"en": short},
+            },
+        )
+    )
+    assert [(outcome.ref.step, outcome.ref.channel) for outcome in verdict.channels] == [
+        ("b", Channel.PUSH),
+        ("b", Channel.SMS),
+        ("1", Channel.SMS),
+    ]
+    assert [outcome.template.name if outcome.template else None for outcome in verdict.channels] == [
+        None,
+        "short",
+        "default",
+    ]
+
+
+@pytest.mark.parametrize(
     ("locale", "default", "published", "found"),
     [
         ("de-AT", "en", ["de-AT", "de", "en"], "de-AT"),
@@ -282,8 +353,8 @@ def test_the_language_of_the_template(locale, default, published, found):
             question(
                 stored=msgspec.structs.replace(STORED, locale=locale),
                 tenant=msgspec.structs.replace(TENANT, default_locale=default),
-                workflow=msgspec.structs.replace(WORKFLOW, channels=[Channel.SMS]),
-                templates={Channel.SMS: {tag: template(Channel.SMS, tag) for tag in published}},
+                workflow=msgspec.structs.replace(WORKFLOW, steps=[ON_SMS]),
+                templates={(Channel.SMS, "default"): {tag: template(Channel.SMS, tag) for tag in published}},
             )
         )
     )
@@ -331,7 +402,9 @@ def test_what_is_given_inline_overrides_the_directory():
 
 
 def test_an_inline_recipient_need_not_be_known_but_preferences_hold():
-    stored = StoredRecipient(version=3, preferences=(Preference("email", "*", "*", False),))
+    stored = StoredRecipient(
+        version=3, preferences=(Preference("email", "*", "*", False, "api", CHANGED_AT),)
+    )
     inline = InlineRecipient(id="bob", email="bob@example.test", phone="+491")
     verdict = decide(question(stored=stored, intent=intent(recipient="bob", inline=inline)))
     assert deliveries(verdict)[:2] == [

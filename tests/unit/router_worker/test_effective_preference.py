@@ -1,5 +1,7 @@
 """Which stored preference decides: every row of the table."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tocsin.contracts.vocabulary import Reason, Rule
@@ -8,7 +10,7 @@ from tocsin.router.policy import Preference, effective_preference
 
 def pref(scope: str, enabled: bool) -> Preference:
     channel, category, workflow = scope.split("/")
-    return Preference(channel, category, workflow, enabled)
+    return Preference(channel, category, workflow, enabled, "api", datetime(2026, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

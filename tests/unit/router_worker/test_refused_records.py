@@ -35,6 +35,7 @@ async def test_a_business_event_that_is_refused(worker, changes, reason):
         (["ann"], {"expires_at": "2026-01-01T00:00:00"}, Reason.DATA_INVALID),
         (["ann"], {"lane": "warp"}, Reason.DATA_INVALID),
         (["ann"], {"actor": ""}, Reason.RECIPIENT_ID_INVALID),
+        (["ann"], {"link": "javascript:alert(1)"}, Reason.LINK_INVALID),
         ([], {}, Reason.RECIPIENTS_INVALID),
         (["a\nb"], {}, Reason.RECIPIENT_ID_INVALID),
         (["ann", "a@example.test"], {}, Reason.RECIPIENT_IS_ADDRESS),

@@ -29,10 +29,10 @@ def question(workflow, templates):
     def make(
         *, data: bytes = b'{"name":"Ann"}', default: str = "on", **parts: dict[str, str]
     ) -> DecisionInput:
-        by_channel: dict[str, dict[str, TemplateRecord]] = {}
+        published: dict[tuple[str, str], dict[str, TemplateRecord]] = {}
         for template in templates():
             own = parts.get(template.channel.value, template.parts)
-            by_channel[template.channel] = {
+            published[template.channel, template.name] = {
                 "en": msgspec.structs.replace(template, revision=next(revisions), parts=own)
             }
         intent = Intent(
@@ -50,7 +50,7 @@ def question(workflow, templates):
             tenant=TenantRecord(tenant="acme", name="Acme", senders={Channel.EMAIL: SenderIdentity(address="a@b.test")}),
             workflow=workflow(),
             category=msgspec.convert({"kind": "category", "tenant": "acme", "key": "orders", "default": default}, CategoryRecord),
-            templates=by_channel,
+            templates=published,
         )  # fmt: skip
 
     return make

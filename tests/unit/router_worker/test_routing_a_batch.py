@@ -1,12 +1,12 @@
 """What a batch of one lane writes: jobs, statuses, intents."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import CategoryRecord
+from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord
 from tocsin.contracts.ids import delivery_id, notification_id, recipient_key, status_id
 from tocsin.contracts.intents import DeliveryRef
 from tocsin.contracts.recipients import Device
@@ -15,6 +15,7 @@ from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
 from tocsin.kafka import partition_for
 from tocsin.router.policy import Preference, StoredRecipient
 
+CHANGED_AT = datetime(2025, 12, 1, tzinfo=UTC)
 NOTIFICATION = notification_id(
     tenant="acme", source="/shop", event_id="e1", recipient="ann", workflow="shipped"
 )
@@ -55,8 +56,50 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
     assert email.targets == [Target(job.delivery_id, "email", job.address_hash, "routed", None, None)]
     assert (email.locale, email.template_version) == (job.locale, job.template_version)
     assert {field for field in Rule if field not in {one.rule for one in decision.rules + email.rules}} == {
-        Rule.CHANNEL
+        Rule.STEP,
+        Rule.CHANNEL,
     }
+
+
+async def test_the_same_channel_in_two_steps_is_two_deliveries_in_two_wordings(worker, workflow):
+    worker.publish(
+        workflow(
+            revision=2,
+            steps=[
+                Step(name="1", channels=(Channel.SMS,)),
+                Step(name="once-more", channels=(Channel.SMS, Channel.EMAIL), template="short"),
+            ],
+        ),
+        TemplateRecord(
+            tenant="acme", workflow="shipped", channel=Channel.SMS, name="short", locale="en", revision=1,
+            parts={"body": "Short"},
+        ),
+    )  # fmt: skip
+    written = await worker.route(worker.event())
+    assert [
+        (job.step, job.template, job.template_version, job.private.content.body)
+        for job in written.jobs(Channel.SMS)
+    ] == [("1", "default", 3, "Sms Ann"), ("once-more", "short", 1, "Short")]
+    assert [job.delivery_id for job in written.jobs(Channel.SMS)] == [
+        delivery_id(notification=NOTIFICATION, channel="sms", step=step, address_key="phone")
+        for step in ("1", "once-more")
+    ]
+    (decision,) = written.statuses()
+    assert [
+        (
+            one.step,
+            one.channel,
+            one.template,
+            one.template_version,
+            one.targets[0].outcome,
+            one.targets[0].reason,
+        )
+        for one in decision.channels
+    ] == [
+        ("1", "sms", "default", 3, "routed", None),
+        ("once-more", "sms", "short", 1, "routed", None),
+        ("once-more", "email", None, None, "failed", Reason.TEMPLATE_MISSING),
+    ]
 
 
 async def test_a_mail_that_can_be_ended_carries_its_link(worker):
@@ -119,7 +162,7 @@ async def test_a_producer_may_ask_for_a_slower_lane_but_not_a_faster(worker):
 
 
 async def test_two_workflows_are_fanned_out(worker, workflow, templates):
-    worker.publish(workflow(key="also", channels=[Channel.SMS]), *templates("also"))
+    worker.publish(workflow(key="also", steps=[Step(name="1", channels=(Channel.SMS,))]), *templates("also"))
     written = await worker.route(worker.event())
     assert [intent.workflow for intent in written.intents()] == ["also", "shipped"]
     assert len({intent.notification_id for intent in written.intents()}) == 2
@@ -178,14 +221,18 @@ async def test_an_event_nobody_subscribes_to(worker):
 async def test_what_is_switched_off_is_skipped_with_the_rule(worker):
     stored = worker.recipients.stored["acme", "ann"]
     worker.recipients.stored["acme", "ann"] = msgspec.structs.replace(
-        stored, preferences=(Preference("sms", "orders", "*", False),)
+        stored, preferences=(Preference("sms", "orders", "*", False, "api", CHANGED_AT),)
     )
     written = await worker.route(worker.event())
     assert written.jobs(Channel.SMS) == []
     (skipped,) = written.targets("skipped")
     assert (skipped.target.rule, skipped.target.reason) == ("preference", "preference_off")
     assert skipped.channel.channel == Channel.SMS
-    assert skipped.channel.rules[-1].input == {"decided_by": "sms/orders/*"}
+    assert skipped.channel.rules[-1].input == {
+        "decided_by": "sms/orders/*",
+        "source": "api",
+        "changed_at": "2025-12-01T00:00:00Z",
+    }
 
 
 async def test_a_person_nobody_knows(worker):
@@ -229,7 +276,7 @@ async def test_one_oversized_job_harms_no_other(worker, workflow):
     big = {"name": "\x00" * 40_000, "more": "\x00" * 1}
     # a body of control characters takes six bytes each in JSON: what fits as text need not fit as a job
     text = {"subject": "s", "text": "{{ data.name }}" * 12, "html": "{{ data.name }}" * 12}
-    template = worker.directory.templates("acme", "shipped")[Channel.EMAIL]["en"]
+    template = worker.directory.templates("acme", "shipped")[Channel.EMAIL, "default"]["en"]
     worker.publish(msgspec.structs.replace(template, parts=text, revision=4))
     records = [
         worker.event(id=f"e{n}", data=msgspec.Raw(encode(big if n == 250 else {"name": "Ann"})))
@@ -251,8 +298,21 @@ async def test_a_template_that_fails_says_which_variable(worker):
     assert all("`data.name`" in one.channel.detail for one in written.targets())
 
 
+async def test_templates_see_the_link_of_a_request_and_jobs_carry_it(worker):
+    template = worker.directory.templates("acme", "shipped")[Channel.SMS, "default"]["en"]
+    parts = {"body": "{{ link }}{% if link is defined %}!{% endif %}"}
+    worker.publish(msgspec.structs.replace(template, parts=parts, revision=4))
+    link = "https://shop.example/orders/1?a=1&b=2"
+    (job,) = (await worker.route(worker.request("ann", link=link))).jobs(Channel.SMS)
+    assert (job.private.content.body, job.intent.private.link) == (f"{link}!", link)
+    without = await worker.route(worker.request("ann", event_id="e2"))
+    (failed,) = without.targets("failed")
+    assert "`link`" in failed.channel.detail
+    assert b'"link"' not in encode(without.jobs(Channel.EMAIL)[0])
+
+
 async def test_actors_are_looked_up_too(worker):
-    template = worker.directory.templates("acme", "shipped")[Channel.SMS]["en"]
+    template = worker.directory.templates("acme", "shipped")[Channel.SMS, "default"]["en"]
     worker.publish(
         msgspec.structs.replace(template, parts={"body": "{{ actor.attributes.name }}"}, revision=4)
     )
@@ -296,7 +356,7 @@ async def test_a_channel_of_a_newer_release_fails_and_takes_nothing_from_the_oth
     worker, workflow, templates
 ):
     newer = msgspec.structs.replace(templates()[1], channel="pigeon")
-    worker.publish(workflow(channels=["pigeon", Channel.SMS]), newer)
+    worker.publish(workflow(steps=[Step(name="1", channels=("pigeon", Channel.SMS))]), newer)
     written = await worker.route(worker.event())
     assert len(written.jobs(Channel.SMS)) == 1
     ((target, channel, _),) = written.targets("failed")

@@ -33,7 +33,7 @@ def codes(source: str, schema: dict[str, Any] | None = SCHEMA) -> list[str]:
         "{% for item in data['items'] %}{{ item.sku }}{% endfor %}",
         "{{ data['items'][0].sku }}",
         "{{ data.open.whatever }} {{ data.either.a }} {{ data.map.key.z }} {{ data.anything.at.all }}",
-        "{{ recipient.id }} {{ recipient.attributes.x.y }} {{ tenant.name }} {{ links.unsubscribe }} {{ actor.id }}",
+        "{{ recipient.id }} {{ recipient.attributes.x.y }} {{ tenant.name }} {{ links.unsubscribe }} {{ actor.id }} {{ link }}",
         "{% set order = data.order %}{{ order.id }}",
         "{% with o = data.order %}{{ o.id }}{% endwith %}",
         "{% for item in data['items'] %}{{ loop.index }}{% endfor %}{{ range(3)|join }}",
@@ -154,7 +154,7 @@ def test_parts(channel, parts, expected):
         ),
         (
             "{{ customer.name }}",
-            "Line 1: Unknown variable `customer`. Variables begin with recipient, actor, tenant, data, links.",
+            "Line 1: Unknown variable `customer`. Variables begin with recipient, actor, tenant, data, link, links.",
         ),
     ],
 )

@@ -89,6 +89,7 @@ def test_subjects_and_titles_are_one_line():
         ("{{ data.order.id }}", "data.order.id"),
         ("{{ foo }}", "foo"),
         ("{{ actor.id }}", "actor.id"),
+        ("{{ link }}", "link"),
         ("{% if data.vip %}x{% endif %}", "data.vip"),
         ("{{ data.l[3].x }}", "data.l[3].x"),
         ("{% for i in data.none %}{% endfor %}", "data.none"),

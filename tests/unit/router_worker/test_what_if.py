@@ -3,19 +3,20 @@
 No Kafka, no database, no renderer and no event loop: the policy cannot even import them (.importlinter).
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
+from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.policy import DecisionInput, Deliver, Preference, StoredRecipient, decide
 
+CHANGED_AT = datetime(2025, 12, 1, tzinfo=UTC)
 GOLDEN = Path(__file__).parents[2] / "contract" / "golden" / "v1"
 
 
@@ -28,7 +29,8 @@ CATEGORY = msgspec.structs.replace(
     msgspec.json.decode(recorded("directory_category"), type=CategoryRecord), default="on"
 )
 WORKFLOW = msgspec.structs.replace(
-    msgspec.json.decode(recorded("directory_workflow"), type=WorkflowRecord), channels=list(Channel)
+    msgspec.json.decode(recorded("directory_workflow"), type=WorkflowRecord),
+    steps=[Step(name="1", channels=tuple(Channel))],
 )
 TEMPLATE = msgspec.json.decode(recorded("directory_template"), type=TemplateRecord)
 STORED = StoredRecipient(
@@ -37,7 +39,9 @@ STORED = StoredRecipient(
     phone="+4915112345678",
     devices=(Device(id="d1", token="t1"), Device(id="d2", token="t2")),
 )
-SMS_OFF = msgspec.structs.replace(STORED, preferences=(Preference("sms", "*", "*", False),))
+SMS_OFF = msgspec.structs.replace(
+    STORED, preferences=(Preference("sms", "*", "*", False, "api", CHANGED_AT),)
+)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +72,7 @@ def test_recorded_intents_decided_anew(intent, circumstances, expected):
         "tenant": TENANT,
         "workflow": WORKFLOW,
         "category": CATEGORY,
-        "templates": {channel: {TENANT.default_locale: TEMPLATE} for channel in Channel},
+        "templates": {(channel, "default"): {TENANT.default_locale: TEMPLATE} for channel in Channel},
     }
     verdict = decide(DecisionInput(**(fields | circumstances)))
     decided = [

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import TemplateRecord
+from tocsin.contracts.directory import Step, TemplateRecord
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.jobs import Job
@@ -94,7 +94,7 @@ async def test_what_takes_long_is_written_in_parts(make_worker):
 
 
 async def test_what_renders_to_much_is_written_in_parts(worker, workflow):
-    worker.publish(workflow(revision=2, data_schema=None, channels=[Channel.EMAIL]))
+    worker.publish(workflow(revision=2, data_schema=None, steps=[Step(name="1", channels=(Channel.EMAIL,))]))
     parts = {"subject": "s", "text": "{{ data.name }}{{ data.name }}{{ data.name }}"}
     template = TemplateRecord(
         tenant="acme", workflow="shipped", channel=Channel.EMAIL, locale="en", revision=4, parts=parts

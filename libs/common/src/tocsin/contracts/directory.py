@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from tocsin.contracts.jobs import DeliveryClass, SenderIdentity
-from tocsin.contracts.vocabulary import ChannelWord, Lane
+from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, ChannelWord, Lane
 
 Scope = Literal["send", "read", "manage", "operate"]
 CategoryDefault = Literal["required", "on", "off"]
@@ -67,8 +67,19 @@ class CategoryRecord(_Entity, kw_only=True, omit_defaults=True, tag="category"):
         return f"category/{self.tenant}/{self.key}".encode()
 
 
+class Step(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_field="kind", tag="send"):
+    """A step of a workflow. `send`: the message goes out on all of these channels, in the words of the template of this name.
+
+    `kind` is `send` for every step so far. A step's name is unique in its workflow, and stands in the ids of its deliveries.
+    """
+
+    name: str
+    channels: tuple[ChannelWord, ...]
+    template: str = DEFAULT_TEMPLATE
+
+
 class WorkflowRecord(_Entity, kw_only=True, omit_defaults=True, tag="workflow"):
-    """A published workflow: what triggers it, whom it reaches, on which channels."""
+    """A published workflow: what triggers it, whom it reaches, in which steps."""
 
     key: str
     revision: int
@@ -77,7 +88,7 @@ class WorkflowRecord(_Entity, kw_only=True, omit_defaults=True, tag="workflow"):
     """JMESPath over the event (`{subject, data, source, type}`); None: the event's `subject` names the recipient."""
     category: str
     lane: Lane
-    channels: list[ChannelWord]
+    steps: list[Step]
     data_schema: dict[str, Any] | None = None
 
     @property
@@ -90,13 +101,15 @@ class TemplateRecord(_Entity, kw_only=True, omit_defaults=True, tag="template"):
 
     workflow: str
     channel: ChannelWord
+    name: str = DEFAULT_TEMPLATE
     locale: str
     revision: int
     parts: dict[str, str]
 
     @property
     def record_key(self) -> bytes:
-        return f"template/{self.tenant}/{self.workflow}/{self.channel}/{self.locale}".encode()
+        named = (self.tenant, self.workflow, self.channel, self.name, self.locale)
+        return f"template/{'/'.join(named)}".encode()
 
 
 DirectoryRecord = ApiKeyRecord | TenantRecord | CategoryRecord | WorkflowRecord | TemplateRecord

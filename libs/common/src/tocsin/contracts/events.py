@@ -32,5 +32,8 @@ class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forb
     recipients: list[str | GivenRecipient]
     data: msgspec.Raw = msgspec.Raw(b"{}")
     actor: str | GivenRecipient | None = None
+    """Who caused it."""
+    link: str | None = None
+    """Where a reader goes from the message. `contracts.values.link` says what it may be."""
     lane: Lane | None = None
     expires_at: datetime | None = None

@@ -22,6 +22,8 @@ class IntentPrivate(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     inline: InlineRecipient | None = None
     actor: str | InlineRecipient | None = None
+    link: str | None = None
+    """Where a reader goes from the message: http or https."""
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from tocsin.contracts.channels import AnyContent, Content, EmailContent, PushContent, SmsContent
 from tocsin.contracts.intents import Intent
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
 
 __all__ = [
     "Content",
@@ -71,6 +71,8 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     providers: list[str] = []
     """Provider instances in order of preference; empty: the dispatcher's default."""
     locale: str | None = None
+    template: str = DEFAULT_TEMPLATE
+    """The template's name."""
     template_version: int
     test: bool = False
     attempt: int = 1

@@ -55,6 +55,8 @@ class ChannelDecision(msgspec.Struct, kw_only=True, omit_defaults=True):
     channel: ChannelWord
     rules: list[RuleOutcome]
     locale: str | None = None
+    template: str | None = None
+    """The name of the template that it was or would have been written with."""
     template_version: int | None = None
     detail: str | None = None
     """One sentence for a person; no address, no body."""
@@ -87,6 +89,10 @@ class Decision(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     recipient: str
     workflow: str
     category: str | None = None
+    actor: str | None = None
+    """The id of who caused it."""
+    link: str | None = None
+    """Where a reader goes from the message. It is shown in timelines: producers write no secret into it."""
     lane: Lane
     test: bool = False
     rules: list[RuleOutcome]
@@ -136,6 +142,8 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     """SMS only: how many GSM-7 or UCS-2 segments the body takes."""
     test: bool = False
     locale: str | None = None
+    template: str | None = None
+    """The name of the template that it was or would have been written with."""
     template_version: int | None = None
     origin: str
     """The record of the event: `topic/partition/offset`."""
@@ -179,6 +187,7 @@ def decision_of(
     The id is computed, and what the intent knows is filled in. `cause` is the record that was decided, `lane` that of the topic
     it is written to; `fields` are further fields of `Decision`.
     """
+    actor = intent.private.actor
     return Decision(
         status_id=status_id(subject=intent.notification_id, status="decision", cause=cause),
         outcome=outcome,
@@ -190,6 +199,8 @@ def decision_of(
         notification_id=intent.notification_id,
         recipient=intent.recipient,
         workflow=intent.workflow,
+        actor=actor if actor is None or isinstance(actor, str) else actor.id,
+        link=intent.private.link,
         lane=lane,
         test=intent.test,
         rules=rules,
@@ -227,6 +238,7 @@ def status_of(
             "address_key": about.address_key,
             "address_hash": about.address_hash,
             "locale": about.locale,
+            "template": about.template,
             "template_version": about.template_version,
             **fields,
         }

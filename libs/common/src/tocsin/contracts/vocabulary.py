@@ -6,9 +6,14 @@ and a reader that meets one it does not know keeps it as it is.
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
+
+DEFAULT_TEMPLATE: Final = "default"
+"""The name of a template whose author gave it none."""
+ONLY_STEP: Final = "1"
+"""The name of the one step of a workflow that is written as a list of channels. It stands in ids: it never changes."""
 
 
 class Lane(StrEnum):
@@ -123,6 +128,8 @@ class Rule(StrEnum):
     DUPLICATE = "duplicate"
     RECIPIENT = "recipient"
     CATEGORY = "category"
+    STEP = "step"
+    """Recorded only where it decides: one delivery is decided again, and its step is gone."""
     CHANNEL = "channel"
     """Recorded only where it decides."""
     PREFERENCE = "preference"
@@ -164,10 +171,12 @@ class Reason(StrEnum):
     LOCALE_INVALID = "locale_invalid"
     TIME_ZONE_UNKNOWN = "time_zone_unknown"
     DEVICE_INVALID = "device_invalid"
+    LINK_INVALID = "link_invalid"
     RECORD_UNREADABLE = "record_unreadable"
     # not sent, by decision
     OTHER_DATA = "other_data"
     RECIPIENT_UNKNOWN = "recipient_unknown"
+    STEP_GONE = "step_gone"
     CATEGORY_UNKNOWN = "category_unknown"
     CATEGORY_OFF = "category_off"
     CHANNEL_UNKNOWN = "channel_unknown"

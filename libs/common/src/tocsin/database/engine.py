@@ -38,6 +38,7 @@ def create_engine(settings: DatabaseSettings, *, application: str, clock: Clock 
             "server_settings": {
                 "application_name": f"tocsin {application}",
                 "statement_timeout": str(round(settings.statement_timeout * 1000)),
+                "timezone": "UTC",  # times that PostgreSQL writes into JSON are in it
                 "idle_in_transaction_session_timeout": "60000",
                 "jit": "off",  # our statements are short; compiling them costs more than it saves
             },

@@ -95,7 +95,8 @@ class FcmProvider:
 
     A second send of a delivery replaces the first where it is shown: the Android notification's `tag` and APNs' collapse
     id are the delivery id. Android's `collapse_key` is left alone: FCM keeps only four of them for a device that is
-    offline, and would drop other messages. Apps find `tocsin_notification` and `tocsin_delivery` in the data.
+    offline, and would drop other messages. Apps find `tocsin_notification` and `tocsin_delivery` in the data, and the
+    notification's link, where it has one, as `tocsin_link`; browsers open a link of https by themselves.
     """
 
     def __init__(self, config: FcmConfig, clock: Clock) -> None:
@@ -193,13 +194,24 @@ class FcmProvider:
             "tocsin_notification": job.notification_id,
             "tocsin_delivery": job.delivery_id,
         }
+        link = job.intent.private.link
+        if link is not None:
+            data["tocsin_link"] = link
         return {
             "token": job.private.address,
             "notification": {"title": content.title, "body": content.body},
             "data": data,
             "android": {"ttl": f"{left}s", "notification": {"tag": job.delivery_id}},
             "apns": {"headers": {"apns-collapse-id": job.delivery_id, "apns-expiration": str(expires)}},
+            **_opened_by_browsers(link),
         }
+
+
+def _opened_by_browsers(link: str | None) -> dict[str, Any]:
+    """What a browser opens when its user clicks. FCM takes only https here."""
+    if link is None or not link.lower().startswith("https://"):
+        return {}
+    return {"webpush": {"fcm_options": {"link": link}}}
 
 
 def _payload_bytes(message: dict[str, Any]) -> int:

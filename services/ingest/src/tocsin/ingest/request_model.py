@@ -10,6 +10,8 @@ from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUES
 from tocsin.contracts.recipients import valid_devices
 from tocsin.contracts.values.device import device_app, device_id, device_kind, device_token
 from tocsin.contracts.values.identifier import recipient_id
+from tocsin.contracts.values.link import LONGEST as LONGEST_LINK
+from tocsin.contracts.values.link import link
 from tocsin.contracts.values.locale import locale
 from tocsin.contracts.values.mail_address import mail_address
 from tocsin.contracts.values.phone_number import phone_number
@@ -28,6 +30,13 @@ _Email = Annotated[str, judged(mail_address)]
 _Phone = Annotated[str, judged(phone_number)]
 _Locale = Annotated[str, judged(locale)]
 _TimeZone = Annotated[str, judged(time_zone)]
+
+
+_Link = Annotated[
+    str,
+    judged(link),
+    Field(json_schema_extra={"maxLength": LONGEST_LINK, "format": "uri"}),
+]
 
 
 class _Body(RequestBody):
@@ -101,7 +110,15 @@ class NotificationBody(_Body):
     data: dict[str, Any] = Field(
         default={}, description="For the workflow's templates; must fit its data schema"
     )
-    actor: RecipientBody | None = Field(default=None, description="Who caused it; for templates: `actor`")
+    actor: RecipientBody | None = Field(
+        default=None, description="Who caused it. Templates: `actor`; the timeline shows the id"
+    )
+    link: _Link | None = Field(
+        default=None,
+        description="Where a reader goes from the message. Templates: `link`; push messages carry it to the app; the timeline shows "
+        "it, so write no secret into it",
+        examples=["https://shop.example/orders/A-1042"],
+    )
     lane: Annotated[Lane, Field(strict=False)] | None = Field(
         default=None, description="A slower lane than the workflow's; a faster one changes nothing"
     )

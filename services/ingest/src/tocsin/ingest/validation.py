@@ -9,6 +9,7 @@ from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationR
 from tocsin.contracts.ids import event_key, notification_id, recipient_key
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.identifier import recipient_id
+from tocsin.contracts.values.link import link
 from tocsin.contracts.values.recipient import judge_recipient
 from tocsin.contracts.vocabulary import Lane, fastest, slowest
 from tocsin.ingest.directory import Directory
@@ -110,6 +111,8 @@ def _sound(
             judge_recipient(recipient, address_like=address_like)
         if request.actor is not None:
             judge_recipient(request.actor, address_like=address_like)
+        if request.link is not None:
+            link(request.link)
     except ValueRefused:
         return False
     expires_at = request.expires_at

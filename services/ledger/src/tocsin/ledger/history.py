@@ -24,6 +24,9 @@ class StatusRow(Status, kw_only=True, tag=False):
     kafka_offset: int
     decision: Any = None
     """The rules that were looked at, where the router decided it."""
+    actor: str | None = None
+    link: str | None = None
+    """On `accepted`: who caused the notification, and where a reader goes from it."""
 
 
 class DecisionDetail(msgspec.Struct, kw_only=True):
@@ -32,6 +35,8 @@ class DecisionDetail(msgspec.Struct, kw_only=True):
     rules: list[RuleOutcome]
     channels: list[ChannelDecision] = []
     truncated: bool = False
+    actor: str | None = None
+    link: str | None = None
 
 
 class DecisionRow(StatusRow, kw_only=True, tag=False):
@@ -105,6 +110,7 @@ def told(row: DecisionRow) -> Iterator[StatusRow]:
                 reason=target.reason,
                 detail=channel.detail,
                 locale=channel.locale,
+                template=channel.template,
                 template_version=channel.template_version,
                 decision=rules,
             )
@@ -122,4 +128,6 @@ def _accepted(row: DecisionRow, whole: StatusRow) -> StatusRow:
         rule=None,
         reason=None,
         decision=None,
+        actor=row.decision.actor,
+        link=row.decision.link,
     )

@@ -60,6 +60,7 @@ _DESCRIPTIONS: Final = {
     "at": "When it happened",
     "address_key": "Which address: `email`, `phone` or a device's id, never an address",
     "address_hash": "Which address it went to, without the address: the same for the same address",
+    "template": "The name of the template it was or would have been written with",
     "decision": "Where the router decided it: why",
     "origin": "The event's place: topic/partition/offset",
     "cause": "The place of the record that led to this",
@@ -113,6 +114,8 @@ class SummaryBody(_ResponseBody):
     recipient: str | None
     workflow: str | None
     category: str | None
+    actor: str | None = Field(default=None, description="The id of who caused it, where the request says")
+    link: str | None = Field(default=None, description="Where a reader goes from the message")
     lane: Lane
     test: bool
     state: State | OpenStatus
@@ -162,6 +165,8 @@ def summary_of(history: NotificationHistory) -> SummaryBody:
         recipient=first.recipient,
         workflow=first.workflow,
         category=next((row.category for row in rows if row.category is not None), None),
+        actor=first.actor,
+        link=first.link,
         lane=first.lane,
         test=first.test,
         state=summary.state,

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 from asyncpg.pgproto.pgproto import UUID
 
+from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, read_dead_letter
 from tocsin.contracts.statuses import Decision, Status, Target, target_status_id
 from tocsin.contracts.vocabulary import StatusName
@@ -63,6 +64,7 @@ class _Channel(msgspec.Struct):
     channel: str
     targets: list[Target]
     locale: str | None = None
+    template: str | None = None
     template_version: int | None = None
     detail: str | None = None
 
@@ -86,7 +88,7 @@ _OF_A_DECISION: Final = {
 _OF_A_TARGET: Final = _OF_A_DECISION | {
     "status": "target.outcome", "final": "target.outcome in ENDED", "channel": "channel.channel", "step": "channel.step",
     "address_key": "target.address_key", "address_hash": "target.address_hash", "rule": "target.rule", "reason": "target.reason", "detail": "channel.detail",
-    "locale": "channel.locale", "template_version": "channel.template_version",
+    "locale": "channel.locale", "template": "channel.template", "template_version": "channel.template_version",
 }  # fmt: skip
 
 
@@ -174,9 +176,13 @@ def _target_row(
 
 
 def _told(decision: StoredDecision) -> str:
-    """The rules and channels, as JSON."""
-    truncated = b',"truncated":true' if decision.truncated else b""
-    told = b'{"rules":%b,"channels":%b%b}' % (bytes(decision.rules), bytes(decision.channels), truncated)
+    """The rules and channels, and what else only the decision says, as JSON."""
+    more = b',"truncated":true' if decision.truncated else b""
+    if decision.actor is not None:
+        more += b',"actor":%b' % encode(decision.actor)
+    if decision.link is not None:
+        more += b',"link":%b' % encode(decision.link)
+    told = b'{"rules":%b,"channels":%b%b}' % (bytes(decision.rules), bytes(decision.channels), more)
     return told.decode()
 
 

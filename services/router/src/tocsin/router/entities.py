@@ -79,13 +79,16 @@ def _stop(fields: Fields) -> tuple[EntityRef, bytes]:
 
 
 _published_template = select(
-    *(tables.templates.c[name] for name in ("tenant", "workflow", "channel", "locale", "revision", "parts"))
+    *(
+        tables.templates.c[name]
+        for name in ("tenant", "workflow", "channel", "name", "locale", "revision", "parts")
+    )
 ).join(
     tables.template_pointers,
     and_(
         *(
             tables.templates.c[name] == tables.template_pointers.c[name]
-            for name in ("tenant", "workflow", "channel", "locale", "revision")
+            for name in ("tenant", "workflow", "channel", "name", "locale", "revision")
         )
     ),
 )
@@ -130,7 +133,7 @@ _KINDS: dict[str, _Kind] = {
                     "recipients",
                     "category",
                     "lane",
-                    "channels",
+                    "steps",
                     "data_schema",
                 )
             )
@@ -144,6 +147,7 @@ _KINDS: dict[str, _Kind] = {
             tables.templates.c.tenant,
             tables.templates.c.workflow,
             tables.templates.c.channel,
+            tables.templates.c.name,
             tables.templates.c.locale,
         ),
     ),

@@ -171,7 +171,8 @@ preferences = Table(
     Column("category", Text, primary_key=True, server_default=text(f"'{ANY}'")),
     Column("workflow", Text, primary_key=True, server_default=text(f"'{ANY}'")),
     Column("enabled", Boolean, nullable=False),  # no row: says nothing
-    _updated_at(),
+    Column("source", Text, nullable=False),  # who switched it last: `api`, `unsubscribe_page`, …
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
 workflows = Table(
@@ -184,7 +185,7 @@ workflows = Table(
     Column("recipients", Text),  # JMESPath over the event; null: the event's subject
     Column("category", Text, nullable=False),
     Column("lane", Text, nullable=False),
-    Column("channels", ARRAY(Text), nullable=False),
+    Column("steps", JSONB, nullable=False),  # [{name, kind, channels, template}, ...] in order
     Column("data_schema", JSONB(none_as_null=True)),
     Column("published", Boolean, nullable=False, server_default=text("true")),
     _revision(),
@@ -200,6 +201,7 @@ templates = Table(
     Column("tenant", Text, primary_key=True),
     Column("workflow", Text, primary_key=True),
     Column("channel", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("locale", Text, primary_key=True),
     Column("revision", Integer, primary_key=True, autoincrement=False),
     _json("parts"),
@@ -214,15 +216,17 @@ template_pointers = Table(
     Column("tenant", Text, primary_key=True),
     Column("workflow", Text, primary_key=True),
     Column("channel", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("locale", Text, primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("published_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     ForeignKeyConstraint(
-        ["tenant", "workflow", "channel", "locale", "revision"],
+        ["tenant", "workflow", "channel", "name", "locale", "revision"],
         [
             "templates.tenant",
             "templates.workflow",
             "templates.channel",
+            "templates.name",
             "templates.locale",
             "templates.revision",
         ],

@@ -54,5 +54,10 @@ def _print(answer: dict[str, Any]) -> None:
         )
         for status in answer["timeline"]
     ]
-    title = f"{answer['summary'].get('workflow')} for {answer['summary'].get('recipient')}"
+    summary = answer["summary"]
+    title = f"{summary.get('workflow')} for {summary.get('recipient')}"
+    if summary.get("actor"):
+        title += f", caused by {summary['actor']}"
+    if summary.get("link"):
+        title += f", leads to {summary['link']}"
     print_table(title, ("when (UTC)", "channel", "status", "rule or reason", "provider", "detail"), rows)

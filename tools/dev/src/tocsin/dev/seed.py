@@ -25,7 +25,7 @@ async def seed(api: Api) -> None:
     for key, workflow in WORKFLOWS.items():
         await api.do("PUT", f"/v1/workflows/{key}", workflow)
     for (channel, locale), parts in TEMPLATES.items():
-        path = f"/v1/workflows/{WORKFLOW}/templates/{channel}/{locale}"
+        path = f"/v1/workflows/{WORKFLOW}/templates/{channel}/default/{locale}"
         await api.do("PUT", path, {"parts": parts, "publish": True})
     for identity, recipient in RECIPIENTS.items():
         await api.do("PUT", f"/v1/recipients/{identity}", recipient)

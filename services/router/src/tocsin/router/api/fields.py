@@ -12,7 +12,7 @@ from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, AwareDatetime, Field
 from pydantic_core import PydanticCustomError
 
-from tocsin.contracts.values import device, identifier, locale, mail_address, phone_number, time_zone
+from tocsin.contracts.values import device, identifier, link, locale, mail_address, phone_number, time_zone
 from tocsin.contracts.values.text import is_text, line
 from tocsin.web import json_pointer, judged
 
@@ -118,7 +118,9 @@ Email = Annotated[
     str,
     judged(mail_address.mail_address),
     Field(
-        max_length=mail_address.LONGEST, examples=["ada@example.com"], json_schema_extra={"format": "email"}
+        max_length=mail_address.LONGEST,
+        examples=["ada@example.com"],
+        json_schema_extra={"format": "idn-email"},
     ),
 ]
 Phone = Annotated[
@@ -148,6 +150,9 @@ RecipientId = Annotated[
     Field(max_length=256, examples=["user-42"]),
 ]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}$", examples=["order-shipped"])]
+Link = Annotated[str, judged(link.link), Field(examples=["https://shop.example/orders/A-1042"])]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["reminder"])]
+"""What a workflow calls its steps and templates: short, and usable in a path and in an expression."""
 TenantId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$", examples=["acme"])]
 ProviderName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["ses-eu"])]
 Expression = Annotated[str, judged(line), AfterValidator(jmespath_expression), Field(max_length=1000)]

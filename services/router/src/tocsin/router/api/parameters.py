@@ -7,7 +7,7 @@ from pydantic import BeforeValidator
 
 from tocsin.contracts.values.device import LONGEST_ID, device_id
 from tocsin.contracts.vocabulary import Channel
-from tocsin.router.api.fields import Key, LocaleTag, RecipientId, TenantId
+from tocsin.router.api.fields import Key, LocaleTag, Name, RecipientId, TenantId
 from tocsin.router.api.slashes import with_slashes
 from tocsin.web import judged
 
@@ -25,6 +25,9 @@ DevicePath = Annotated[
 CategoryPath = Annotated[Key, Path(description="The category's key")]
 WorkflowPath = Annotated[Key, Path(description="The workflow's key")]
 ChannelPath = Annotated[Channel, Path(description="The channel")]
+TemplatePath = Annotated[
+    Name, Path(description="The template's name; `default` unless its author gave it another")
+]
 LocalePath = Annotated[LocaleTag, Path(description="The language, such as de or de-AT")]
 RevisionPath = Annotated[int, Path(ge=1, le=2**31 - 1, description="The revision")]
 ApiKeyPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9]{1,64}$", description="The key's id: its middle part")]

@@ -1,7 +1,8 @@
 """Preferences in PostgreSQL: what a recipient has switched, three-valued (no row says nothing)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.changes import lock_recipient, raise_versions
-from tocsin.router.policy import ANY
+from tocsin.router.policy import ANY, Preference
 from tocsin.router.tables import preferences, workflows
 
 
@@ -26,15 +27,31 @@ class Switch(NamedTuple):
 Switches = dict[Switch, bool]
 
 
-async def load(db: AsyncConnection, tenant: str, recipient: str) -> Switches:
+class Source(StrEnum):
+    """Who changes preferences, as far as Tocsin knows it. A caller of the API may name another."""
+
+    API = "api"
+    UNSUBSCRIBE_PAGE = "unsubscribe_page"
+    ONE_CLICK = "one_click"
+    """A mail program, for its user (RFC 8058)."""
+
+
+async def load(db: AsyncConnection, tenant: str, recipient: str) -> list[Preference]:
     """Everything the recipient has switched, in a stable order."""
-    columns = (preferences.c.channel, preferences.c.category, preferences.c.workflow)
-    query = select(*columns, preferences.c.enabled).where(*_of(tenant, recipient)).order_by(*columns)
-    return {Switch(row.channel, row.category, row.workflow): row.enabled for row in await db.execute(query)}
+    columns = [preferences.c[name] for name in Preference._fields]
+    query = select(*columns).where(*_of(tenant, recipient)).order_by(*columns[:3])
+    return [Preference(*row) for row in await db.execute(query)]
 
 
-async def replace(db: AsyncConnection, tenant: str, recipient: str, old: Switches, new: Switches) -> None:
-    """Make `new` what the recipient has switched; `old` was loaded under `lock_recipient`."""
+def switches_of(stored: Iterable[Preference]) -> Switches:
+    """What is on and what is off, whoever switched it."""
+    return {Switch(*preference[:3]): preference.enabled for preference in stored}
+
+
+async def replace(
+    db: AsyncConnection, tenant: str, recipient: str, old: Switches, new: Switches, *, source: str
+) -> None:
+    """Make `new` what the recipient has switched, what changes by `source`; `old` was loaded under `lock_recipient`."""
     gone = [switch for switch in old if switch not in new]
     changed = {switch: enabled for switch, enabled in new.items() if old.get(switch) is not enabled}
     if gone:
@@ -44,14 +61,24 @@ async def replace(db: AsyncConnection, tenant: str, recipient: str, old: Switche
         await db.execute(delete(preferences).where(*_of(tenant, recipient), which))
     if changed:
         rows = [
-            {"tenant": tenant, "recipient": recipient, **switch._asdict(), "enabled": enabled}
+            {
+                "tenant": tenant,
+                "recipient": recipient,
+                **switch._asdict(),
+                "enabled": enabled,
+                "source": source,
+            }
             for switch, enabled in changed.items()
         ]
         written = insert(preferences).values(rows)
         await db.execute(
             written.on_conflict_do_update(
                 index_elements=["tenant", "recipient", "channel", "category", "workflow"],
-                set_={"enabled": written.excluded.enabled, "updated_at": func.now()},
+                set_={
+                    "enabled": written.excluded.enabled,
+                    "source": written.excluded.source,
+                    "changed_at": func.now(),
+                },
             )
         )
     if takes_away(old, new):
@@ -59,7 +86,7 @@ async def replace(db: AsyncConnection, tenant: str, recipient: str, old: Switche
 
 
 async def switch_off(
-    db: AsyncConnection, tenant: str, recipient: str, *, channel: Channel, category: str
+    db: AsyncConnection, tenant: str, recipient: str, *, channel: Channel, category: str, source: str
 ) -> bool:
     """Nothing more of this category on this channel; False when that was so already.
 
@@ -67,7 +94,7 @@ async def switch_off(
     would still win over the category.
     """
     await lock_recipient(db, tenant, recipient)
-    old = await load(db, tenant, recipient)
+    old = switches_of(await load(db, tenant, recipient))
     mine = select(workflows.c.key).where(workflows.c.tenant == tenant, workflows.c.category == category)
     members = set((await db.execute(mine)).scalars())
     new = old | {Switch(channel=channel, category=category): False}
@@ -76,7 +103,7 @@ async def switch_off(
             new[switch._replace(channel=channel)] = False
     if new == old:
         return False
-    await replace(db, tenant, recipient, old, new)
+    await replace(db, tenant, recipient, old, new, source=source)
     return True
 
 

@@ -1,6 +1,7 @@
 """`/v1/recipients/{recipient}/preferences`: what a recipient has switched, and what follows from it."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Response
@@ -11,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router.api import preference_store as store
-from tocsin.router.api.fields import Key
+from tocsin.router.api.fields import Key, Name
 from tocsin.router.api.parameters import RecipientPath
-from tocsin.router.api.preference_store import Switch, Switches
+from tocsin.router.api.preference_store import Source, Switch, Switches
 from tocsin.router.api.rows import answer, check_match
+from tocsin.router.api.steps import channels_of
 from tocsin.router.api.transaction import Db
 from tocsin.router.changes import lock_recipient
 from tocsin.router.policy import ANY, Preference, effective_preference
@@ -26,7 +28,7 @@ log = get_logger(__name__)
 router = APIRouter(tags=["Preferences"])
 
 
-class StoredPreference(RequestBody):
+class PreferenceWrite(RequestBody):
     """One switch. What it does not name it holds for whatever it is; the most specific switch decides."""
 
     channel: Channel | None = None
@@ -40,10 +42,28 @@ class StoredPreference(RequestBody):
         return Switch(self.channel or ANY, self.category or ANY, self.workflow or ANY)
 
 
+class StoredPreference(BaseModel):
+    """One switch as stored, and who switched it last."""
+
+    channel: Channel | None
+    category: str | None
+    workflow: str | None
+    enabled: bool
+    source: str = Field(
+        description="Who switched it last: `api`, `unsubscribe_page`, `one_click` (a mail program's button), or what the caller named",
+        examples=["unsubscribe_page"],
+    )
+    changed_at: datetime
+
+
 class PreferencesWrite(RequestBody):
     """All switches of a recipient: one that is left out is taken back, and says nothing any more."""
 
-    preferences: Annotated[list[StoredPreference], Field(max_length=1000)]
+    preferences: Annotated[list[PreferenceWrite], Field(max_length=1000)]
+    source: Name = Field(
+        default=Source.API,
+        description="Who changes them, such as `settings_page` or `import`; kept with each switch that changes",
+    )
 
 
 class EffectivePreference(BaseModel):
@@ -74,8 +94,7 @@ async def read_preferences(
 
     Whoever was never stored has preferences too (none): messages may bring their recipient along.
     """
-    switches = await store.load(db, caller.tenant, recipient)
-    return await _answer(db, caller.tenant, switches, response)
+    return await _answer(db, caller.tenant, recipient, response)
 
 
 @router.put("/v1/recipients/{recipient}/preferences")
@@ -90,18 +109,18 @@ async def save_preferences(
 ) -> Preferences:
     """Replace all switches. What was decided under more and not yet handed over is decided again."""
     await lock_recipient(db, caller.tenant, recipient)
-    old = await store.load(db, caller.tenant, recipient)
+    old = store.switches_of(await store.load(db, caller.tenant, recipient))
     check_match(if_match, store.revision_of(old))
     await _refuse_faults(db, caller.tenant, body.preferences, old)
     new = {preference.switch: preference.enabled for preference in body.preferences}
-    await store.replace(db, caller.tenant, recipient, old, new)
+    await store.replace(db, caller.tenant, recipient, old, new, source=body.source)
     log.info("preferences saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
-    return await _answer(db, caller.tenant, new, response)
+    return await _answer(db, caller.tenant, recipient, response)
 
 
-async def _answer(db: AsyncConnection, tenant: str, switches: Switches, response: Response) -> Preferences:
-    answer(response, revision=store.revision_of(switches))
-    stored = [Preference(*switch, enabled) for switch, enabled in sorted(switches.items())]
+async def _answer(db: AsyncConnection, tenant: str, recipient: str, response: Response) -> Preferences:
+    stored = await store.load(db, tenant, recipient)
+    answer(response, revision=store.revision_of(store.switches_of(stored)))
     kinds = (
         await db.execute(select(categories).where(categories.c.tenant == tenant).order_by(categories.c.key))
     ).mappings()
@@ -120,7 +139,7 @@ def _effective(
     for kind in kinds:
         members = [flow for flow in flows if flow["category"] == kind["key"]]
         for channel in Channel:
-            reached = [flow["key"] for flow in members if channel in flow["channels"]]
+            reached = [flow["key"] for flow in members if channel in channels_of(flow["steps"])]
             for workflow in (None, *reached):
                 effective = effective_preference(
                     stored,
@@ -140,12 +159,12 @@ def _effective(
 
 def _shown(preference: Preference) -> StoredPreference:
     return StoredPreference.model_validate(
-        {name: value for name, value in preference._asdict().items() if value != ANY}
+        {name: None if value == ANY else value for name, value in preference._asdict().items()}
     )
 
 
 async def _refuse_faults(
-    db: AsyncConnection, tenant: str, preferences: Sequence[StoredPreference], old: Switches
+    db: AsyncConnection, tenant: str, preferences: Sequence[PreferenceWrite], old: Switches
 ) -> None:
     """Raise the problem that names every switch that cannot be; those stored before may stay."""
     kinds = {
@@ -186,7 +205,7 @@ async def _refuse_faults(
 
 
 def _faults(
-    index: int, preference: StoredPreference, kinds: dict[str, str], flows: dict[str, str]
+    index: int, preference: PreferenceWrite, kinds: dict[str, str], flows: dict[str, str]
 ) -> Iterator[Fault]:
     if preference.category is not None and preference.category not in kinds:
         yield _fault(

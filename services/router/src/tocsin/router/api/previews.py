@@ -11,21 +11,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
 from tocsin.contracts.directory import TemplateRecord
-from tocsin.contracts.vocabulary import Channel
+from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel
 from tocsin.router.api import recipient_store, tenants
 from tocsin.router.api import template_store as store
 from tocsin.router.api.fields import (
     Attributes,
     Email,
     JsonObject,
+    Link,
     LocaleTag,
+    Name,
     Phone,
     RecipientId,
     TimeZone,
 )
 from tocsin.router.api.parameters import WorkflowPath
 from tocsin.router.api.rows import not_found
-from tocsin.router.api.template_store import TemplateName
+from tocsin.router.api.template_store import TemplateRef
 from tocsin.router.api.templates import Parts, refuse_faults
 from tocsin.router.api.transaction import Db
 from tocsin.router.policy import StoredRecipient, locale_candidates, recipient_of
@@ -55,6 +57,7 @@ class PreviewRequest(RequestBody):
     """What to render, and for whom."""
 
     channel: Channel
+    template: Name = Field(default=DEFAULT_TEMPLATE, description="The template's name")
     locale: LocaleTag | None = Field(
         default=None, description="The language; the recipient's if absent, then the tenant's"
     )
@@ -65,6 +68,7 @@ class PreviewRequest(RequestBody):
     data: JsonObject = Field(default_factory=dict, description="The event's data")
     recipient: SampleRecipient = SampleRecipient()
     actor: SampleRecipient | None = None
+    link: Link | None = Field(default=None, description="Where a reader goes from the message")
 
 
 class Preview(BaseModel):
@@ -94,12 +98,14 @@ async def preview_message(
     candidates = locale_candidates(body.locale or person.get("locale"), tenant["default_locale"])
     template, revision = await _template(db, caller.tenant, flow, body, candidates)
     public_url = request.app.state.public_url or str(request.base_url)
-    context = {
+    context: dict[str, Any] = {
         "recipient": person,
         "tenant": {"id": caller.tenant, "name": tenant["name"], "attributes": tenant["attributes"]},
         "data": body.data,
         "links": {"unsubscribe": unsubscribe_url(public_url, SAMPLE_LINK)},
     }
+    if body.link is not None:
+        context["link"] = body.link
     if body.actor is not None:
         context["actor"] = await _variables(db, caller.tenant, body.actor)
     match await asyncio.to_thread(preview, template, context):
@@ -120,21 +126,22 @@ async def _template(
     db: AsyncConnection, tenant: str, flow: RowMapping, body: PreviewRequest, candidates: tuple[str, ...]
 ) -> tuple[TemplateRecord, int | None]:
     """The template to render and its revision; the first language of `candidates` that has one."""
-    names = [TemplateName(tenant, flow["key"], body.channel, locale) for locale in candidates]
+    refs = [TemplateRef(tenant, flow["key"], body.channel, body.template, locale) for locale in candidates]
     if body.parts is not None:
         await refuse_faults(body.parts, body.channel, flow["data_schema"])
-        return _record(names[0], 0, body.parts), None
-    for name in names:
-        newest = await store.load(db, name, body.revision)
+        return _record(refs[0], 0, body.parts), None
+    for ref in refs:
+        newest = await store.load(db, ref, body.revision)
         if newest is None:
             continue
         published = newest["published_revision"]
         if body.revision is None and published not in {None, newest["revision"]}:
-            newest = await store.load(db, name, published) or newest
-        return _record(name, newest["revision"], newest["parts"]), newest["revision"]
+            newest = await store.load(db, ref, published) or newest
+        return _record(ref, newest["revision"], newest["parts"]), newest["revision"]
     raise Problem(
         codes.NOT_FOUND,
-        f"This workflow has no {body.channel} template for {' or '.join(candidates)}. Save one, or send `parts`.",
+        f"This workflow has no {body.channel} template `{body.template}` for {' or '.join(candidates)}. "
+        "Save one, or send `parts`.",
     )
 
 
@@ -152,12 +159,13 @@ async def _variables(db: AsyncConnection, tenant: str, sample: SampleRecipient) 
     return shown.variables() if shown is not None else {}
 
 
-def _record(name: TemplateName, revision: int, parts: dict[str, str]) -> TemplateRecord:
+def _record(ref: TemplateRef, revision: int, parts: dict[str, str]) -> TemplateRecord:
     return TemplateRecord(
-        tenant=name.tenant,
-        workflow=name.workflow,
-        channel=Channel(name.channel),
-        locale=name.locale,
+        tenant=ref.tenant,
+        workflow=ref.workflow,
+        channel=Channel(ref.channel),
+        name=ref.name,
+        locale=ref.locale,
         revision=revision,
         parts=parts,
     )

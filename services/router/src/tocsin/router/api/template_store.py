@@ -15,17 +15,18 @@ from tocsin.router.templates import check_template
 from tocsin.web import Fault
 
 
-class TemplateName(NamedTuple):
-    """What names a template: whose it is, and for which channel and language."""
+class TemplateRef(NamedTuple):
+    """Which template: whose it is, for which channel, its name and its language."""
 
     tenant: str
     workflow: str
     channel: str
+    name: str
     locale: str
 
     def among(self, table: Table) -> list[Any]:
         """The conditions that pick its rows."""
-        return [getattr(table.c, name) == value for name, value in self._asdict().items()]
+        return [getattr(table.c, column) == value for column, value in self._asdict().items()]
 
 
 def heads() -> Select[Any]:
@@ -50,57 +51,57 @@ async def load_workflow(
     return (await db.execute(query.with_for_update() if lock else query)).mappings().first()
 
 
-async def load(db: AsyncConnection, name: TemplateName, revision: int | None) -> RowMapping | None:
+async def load(db: AsyncConnection, ref: TemplateRef, revision: int | None) -> RowMapping | None:
     """One revision, the newest where None is asked for; `published_revision` beside it."""
-    published = select(template_pointers.c.revision).where(*name.among(template_pointers)).scalar_subquery()
-    query = select(templates, published.label("published_revision")).where(*name.among(templates))
+    published = select(template_pointers.c.revision).where(*ref.among(template_pointers)).scalar_subquery()
+    query = select(templates, published.label("published_revision")).where(*ref.among(templates))
     if revision is not None:
         query = query.where(templates.c.revision == revision)
     query = query.order_by(templates.c.revision.desc()).limit(1)
     return (await db.execute(query)).mappings().first()
 
 
-async def add(db: AsyncConnection, name: TemplateName, parts: Mapping[str, str]) -> bool:
+async def add(db: AsyncConnection, ref: TemplateRef, parts: Mapping[str, str]) -> bool:
     """Make `parts` the newest revision; False when it is already."""
-    newest = await load(db, name, None)
+    newest = await load(db, ref, None)
     if newest is not None and newest["parts"] == parts:
         return False
     revision = 1 if newest is None else newest["revision"] + 1
-    await db.execute(insert(templates).values(**name._asdict(), revision=revision, parts=dict(parts)))
+    await db.execute(insert(templates).values(**ref._asdict(), revision=revision, parts=dict(parts)))
     return True
 
 
-async def publish(db: AsyncConnection, name: TemplateName, revision: int) -> None:
+async def publish(db: AsyncConnection, ref: TemplateRef, revision: int) -> None:
     """From now on messages are written with this revision, which exists."""
-    pointed = postgresql.insert(template_pointers).values(**name._asdict(), revision=revision)
+    pointed = postgresql.insert(template_pointers).values(**ref._asdict(), revision=revision)
     pointed = pointed.on_conflict_do_update(
-        index_elements=["tenant", "workflow", "channel", "locale"],
+        index_elements=["tenant", "workflow", "channel", "name", "locale"],
         set_={"revision": revision, "published_at": func.now()},
         where=template_pointers.c.revision != revision,
     )
     if (await db.execute(pointed.returning(template_pointers.c.revision))).first() is not None:
-        await note_changed(db, "template", *name)
+        await note_changed(db, "template", *ref)
 
 
-async def unpublish(db: AsyncConnection, name: TemplateName) -> None:
+async def unpublish(db: AsyncConnection, ref: TemplateRef) -> None:
     """From now on no message is written with this template."""
-    gone = delete(template_pointers).where(*name.among(template_pointers))
+    gone = delete(template_pointers).where(*ref.among(template_pointers))
     if (await db.execute(gone.returning(template_pointers.c.revision))).first() is not None:
-        await note_changed(db, "template", *name)
+        await note_changed(db, "template", *ref)
 
 
-async def remove(db: AsyncConnection, name: TemplateName) -> bool:
+async def remove(db: AsyncConnection, ref: TemplateRef) -> bool:
     """Delete all revisions; False when there is none."""
-    await unpublish(db, name)
-    gone = delete(templates).where(*name.among(templates)).returning(templates.c.revision)
+    await unpublish(db, ref)
+    gone = delete(templates).where(*ref.among(templates)).returning(templates.c.revision)
     return (await db.execute(gone)).first() is not None
 
 
-async def published_names(db: AsyncConnection, tenant: str, workflow: str) -> Sequence[tuple[str, str]]:
-    """Channel and language of the workflow's published templates."""
+async def published_refs(db: AsyncConnection, tenant: str, workflow: str) -> Sequence[TemplateRef]:
+    """The workflow's published templates."""
     here = (template_pointers.c.tenant == tenant, template_pointers.c.workflow == workflow)
-    rows = await db.execute(select(template_pointers.c.channel, template_pointers.c.locale).where(*here))
-    return [(row.channel, row.locale) for row in rows]
+    columns = [template_pointers.c[column] for column in TemplateRef._fields]
+    return [TemplateRef(*row) for row in await db.execute(select(*columns).where(*here))]
 
 
 async def published_faults(
@@ -113,7 +114,7 @@ async def published_faults(
             check_template, row["parts"], Channel(row["channel"]), data_schema
         )
         for fault in template_faults:
-            where = f"template {row['channel']}/{row['locale']}, {fault.pointer.removeprefix('/parts/')}"
+            where = f"template {row['channel']}/{row['name']}/{row['locale']}, {fault.pointer.removeprefix('/parts/')}"
             faults.append(Fault(pointer="/data_schema", code=fault.code, detail=f"{where}: {fault.detail}"))
     return faults
 
@@ -129,4 +130,4 @@ async def published(db: AsyncConnection, tenant: str, workflow: str) -> Sequence
     return (await db.execute(query)).mappings().all()
 
 
-_NAME = (templates.c.tenant, templates.c.workflow, templates.c.channel, templates.c.locale)
+_NAME = tuple(templates.c[column] for column in TemplateRef._fields)

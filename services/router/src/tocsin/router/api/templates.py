@@ -1,4 +1,4 @@
-"""`/v1/workflows/{workflow}/templates`: the words of a message, by channel and language, in immutable revisions."""
+"""`/v1/workflows/{workflow}/templates`: the words of a message, by channel, name and language, in immutable revisions."""
 
 import asyncio
 from datetime import datetime
@@ -13,9 +13,9 @@ from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router.api import template_store as store
 from tocsin.router.api.fields import storable
-from tocsin.router.api.parameters import ChannelPath, LocalePath, RevisionPath, WorkflowPath
+from tocsin.router.api.parameters import ChannelPath, LocalePath, RevisionPath, TemplatePath, WorkflowPath
 from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows
-from tocsin.router.api.template_store import TemplateName
+from tocsin.router.api.template_store import TemplateRef
 from tocsin.router.api.transaction import Db
 from tocsin.router.tables import templates
 from tocsin.router.templates import check_template
@@ -50,6 +50,7 @@ class Template(BaseModel):
 
     workflow: str
     channel: Channel
+    name: str
     locale: str
     revision: int
     parts: dict[str, str]
@@ -61,31 +62,34 @@ class Template(BaseModel):
 async def list_templates(
     *, caller: Reader, db: Db, workflow: WorkflowPath, paging: PagingQuery
 ) -> Page[Template]:
-    """The newest revision of each template of the workflow, by channel and language."""
+    """The newest revision of each template of the workflow, by channel, name and language."""
     if await store.load_workflow(db, caller.tenant, workflow) is None:
         raise not_found("workflow")
     newest = store.heads().subquery()
     query = select(newest).where(newest.c.tenant == caller.tenant, newest.c.workflow == workflow)
-    rows, after = await page_rows(db, query, order=[newest.c.channel, newest.c.locale], paging=paging)
+    rows, after = await page_rows(
+        db, query, order=[newest.c.channel, newest.c.name, newest.c.locale], paging=paging
+    )
     return page_of([Template(**row) for row in rows], after)
 
 
-@router.get("/v1/workflows/{workflow}/templates/{channel}/{locale}")
+@router.get("/v1/workflows/{workflow}/templates/{channel}/{name}/{locale}")
 async def read_template(
     *,
     caller: Reader,
     db: Db,
     workflow: WorkflowPath,
     channel: ChannelPath,
+    name: TemplatePath,
     locale: LocalePath,
     response: Response,
 ) -> Template:
     """The newest revision of a template."""
-    return await _answer(db, TemplateName(caller.tenant, workflow, channel, locale), None, response)
+    return await _answer(db, TemplateRef(caller.tenant, workflow, channel, name, locale), None, response)
 
 
 @router.put(
-    "/v1/workflows/{workflow}/templates/{channel}/{locale}",
+    "/v1/workflows/{workflow}/templates/{channel}/{name}/{locale}",
     responses={201: {"model": Template, "description": "A revision was made"}},
 )
 async def save_template(
@@ -94,6 +98,7 @@ async def save_template(
     db: Db,
     workflow: WorkflowPath,
     channel: ChannelPath,
+    name: TemplatePath,
     locale: LocalePath,
     body: TemplateWrite,
     response: Response,
@@ -104,74 +109,83 @@ async def save_template(
     if row is None:
         raise not_found("workflow")
     await refuse_faults(body.parts, channel, row["data_schema"])
-    name = TemplateName(caller.tenant, workflow, channel, locale)
+    ref = TemplateRef(caller.tenant, workflow, channel, name, locale)
     if if_match is not None:
-        newest = await store.load(db, name, None)
+        newest = await store.load(db, ref, None)
         check_match(if_match, None if newest is None else newest["revision"])
-    added = await store.add(db, name, body.parts)
-    saved = await _answer(db, name, None, response)
+    added = await store.add(db, ref, body.parts)
+    saved = await _answer(db, ref, None, response)
     if body.publish:
-        await store.publish(db, name, saved.revision)
+        await store.publish(db, ref, saved.revision)
         saved.published_revision = saved.revision
     response.status_code = 201 if added else 200
     _log("template saved", caller, saved)
     return saved
 
 
-@router.delete("/v1/workflows/{workflow}/templates/{channel}/{locale}", status_code=204)
+@router.delete("/v1/workflows/{workflow}/templates/{channel}/{name}/{locale}", status_code=204)
 async def delete_template(
-    *, caller: Manager, db: Db, workflow: WorkflowPath, channel: ChannelPath, locale: LocalePath
+    *,
+    caller: Manager,
+    db: Db,
+    workflow: WorkflowPath,
+    channel: ChannelPath,
+    name: TemplatePath,
+    locale: LocalePath,
 ) -> None:
     """Delete all revisions of a template."""
     await store.load_workflow(db, caller.tenant, workflow, lock=True)
-    if not await store.remove(db, TemplateName(caller.tenant, workflow, channel, locale)):
+    if not await store.remove(db, TemplateRef(caller.tenant, workflow, channel, name, locale)):
         raise not_found("template")
     log.info("template deleted", tenant=caller.tenant, key=caller.key_id, workflow=workflow, channel=channel)
 
 
-@router.get("/v1/workflows/{workflow}/templates/{channel}/{locale}/revisions")
+@router.get("/v1/workflows/{workflow}/templates/{channel}/{name}/{locale}/revisions")
 async def list_template_revisions(
     *,
     caller: Reader,
     db: Db,
     workflow: WorkflowPath,
     channel: ChannelPath,
+    name: TemplatePath,
     locale: LocalePath,
     paging: PagingQuery,
 ) -> Page[Template]:
     """All revisions of a template, oldest first."""
-    name = TemplateName(caller.tenant, workflow, channel, locale)
-    newest = await store.load(db, name, None)
+    ref = TemplateRef(caller.tenant, workflow, channel, name, locale)
+    newest = await store.load(db, ref, None)
     if newest is None:
         raise not_found("template")
-    query = select(templates).where(*name.among(templates))
+    query = select(templates).where(*ref.among(templates))
     rows, after = await page_rows(db, query, order=[templates.c.revision], paging=paging)
     published = newest["published_revision"]
     return page_of([Template(**row, published_revision=published) for row in rows], after)
 
 
-@router.get("/v1/workflows/{workflow}/templates/{channel}/{locale}/revisions/{revision}")
+@router.get("/v1/workflows/{workflow}/templates/{channel}/{name}/{locale}/revisions/{revision}")
 async def read_template_revision(
     *,
     caller: Reader,
     db: Db,
     workflow: WorkflowPath,
     channel: ChannelPath,
+    name: TemplatePath,
     locale: LocalePath,
     revision: RevisionPath,
     response: Response,
 ) -> Template:
     """One revision of a template; it never changes."""
-    return await _answer(db, TemplateName(caller.tenant, workflow, channel, locale), revision, response)
+    return await _answer(db, TemplateRef(caller.tenant, workflow, channel, name, locale), revision, response)
 
 
-@router.post("/v1/workflows/{workflow}/templates/{channel}/{locale}/publish")
+@router.post("/v1/workflows/{workflow}/templates/{channel}/{name}/{locale}/publish")
 async def publish_template(
     *,
     caller: Manager,
     db: Db,
     workflow: WorkflowPath,
     channel: ChannelPath,
+    name: TemplatePath,
     locale: LocalePath,
     body: Publication,
     response: Response,
@@ -180,31 +194,32 @@ async def publish_template(
     row = await store.load_workflow(db, caller.tenant, workflow, lock=True)
     if row is None:
         raise not_found("workflow")
-    name = TemplateName(caller.tenant, workflow, channel, locale)
-    chosen = await _answer(db, name, body.revision, response)
+    ref = TemplateRef(caller.tenant, workflow, channel, name, locale)
+    chosen = await _answer(db, ref, body.revision, response)
     # the schema may have changed since it was saved
     await refuse_faults(chosen.parts, channel, row["data_schema"])
-    await store.publish(db, name, chosen.revision)
+    await store.publish(db, ref, chosen.revision)
     chosen.published_revision = chosen.revision
     _log("template published", caller, chosen)
     return chosen
 
 
-@router.post("/v1/workflows/{workflow}/templates/{channel}/{locale}/unpublish")
+@router.post("/v1/workflows/{workflow}/templates/{channel}/{name}/{locale}/unpublish")
 async def unpublish_template(
     *,
     caller: Manager,
     db: Db,
     workflow: WorkflowPath,
     channel: ChannelPath,
+    name: TemplatePath,
     locale: LocalePath,
     response: Response,
 ) -> Template:
     """From now on no message is written with this template."""
     await store.load_workflow(db, caller.tenant, workflow, lock=True)
-    name = TemplateName(caller.tenant, workflow, channel, locale)
-    newest = await _answer(db, name, None, response)
-    await store.unpublish(db, name)
+    ref = TemplateRef(caller.tenant, workflow, channel, name, locale)
+    newest = await _answer(db, ref, None, response)
+    await store.unpublish(db, ref)
     newest.published_revision = None
     _log("template unpublished", caller, newest)
     return newest
@@ -227,9 +242,9 @@ async def refuse_faults(
 
 
 async def _answer(
-    db: AsyncConnection, name: TemplateName, revision: int | None, response: Response
+    db: AsyncConnection, ref: TemplateRef, revision: int | None, response: Response
 ) -> Template:
-    row = await store.load(db, name, revision)
+    row = await store.load(db, ref, revision)
     if row is None:
         raise not_found("template")
     answer(response, revision=row["revision"])
@@ -243,6 +258,7 @@ def _log(what: str, caller: Caller, template: Template) -> None:
         key=caller.key_id,
         workflow=template.workflow,
         channel=template.channel,
+        template=template.name,
         locale=template.locale,
         revision=template.revision,
     )

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.observability import get_logger
 from tocsin.router.api import preference_store, unsubscribe_page
+from tocsin.router.api.preference_store import Source
 from tocsin.router.api.transaction import Db
 from tocsin.router.tables import categories, tenants
 from tocsin.router.tokens import UnsubscribeTokens, Unsubscription
@@ -58,6 +59,7 @@ async def unsubscribe(token: str, request: Request, db: Db) -> HTMLResponse:
         unsubscription.recipient,
         channel=unsubscription.channel,
         category=unsubscription.category,
+        source=await _source(request),
     )
     log.info(
         "unsubscribed",
@@ -68,6 +70,11 @@ async def unsubscribe(token: str, request: Request, db: Db) -> HTMLResponse:
         changed=changed,
     )
     return _page(unsubscribe_page.done(names, unsubscription.channel), 200)
+
+
+async def _source(request: Request) -> Source:
+    """A mail program posts the field that RFC 8058 names; our page's form has no field."""
+    return Source.ONE_CLICK if b"List-Unsubscribe" in await request.body() else Source.UNSUBSCRIBE_PAGE
 
 
 async def _names(db: AsyncConnection, unsubscription: Unsubscription) -> RowMapping | None:

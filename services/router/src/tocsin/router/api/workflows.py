@@ -1,10 +1,10 @@
-"""`/v1/workflows`: what triggers a notification, whom it reaches, on which channels."""
+"""`/v1/workflows`: what triggers a notification, whom it reaches, in which steps."""
 
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, computed_field, field_validator
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +13,8 @@ from tocsin.observability import get_logger
 from tocsin.router.api.fields import DataSchema, Expression, Key, Line, distinct
 from tocsin.router.api.parameters import WorkflowPath
 from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows, put_row
-from tocsin.router.api.template_store import published_faults, published_names
+from tocsin.router.api.steps import Channels, Step, Steps, require_one_form, short_form, stored_steps
+from tocsin.router.api.template_store import published_faults, published_refs
 from tocsin.router.api.transaction import Db
 from tocsin.router.changes import note_changed
 from tocsin.router.tables import categories, workflows
@@ -40,12 +41,34 @@ class WorkflowWrite(RequestBody):
     )
     category: Key
     lane: Lane = Field(default=Lane.TRANSACTIONAL, description="The fastest lane its messages may ride")
-    channels: Annotated[list[Channel], Field(min_length=1), AfterValidator(distinct)]
+    channels: Channels | None = Field(
+        default=None,
+        description="Short for one step named `1` with the template `default`; instead of `steps`",
+    )
+    steps: Steps | None = Field(
+        default=None,
+        validate_default=True,
+        description="What is sent, step by step; instead of `channels`",
+    )
     data_schema: DataSchema | None = Field(
         default=None,
         description="JSON Schema the event's data must meet; it stands alone, `$ref` stays inside",
     )
     published: bool = Field(default=True, description="Whether events and requests reach it")
+
+    @field_validator("steps")
+    @classmethod
+    def _one_form(cls, steps: Steps | None, info: ValidationInfo) -> Steps | None:
+        if "channels" in info.data:  # else they have a fault of their own
+            require_one_form(info.data["channels"], steps)
+        return steps
+
+    def stored(self) -> dict[str, Any]:
+        """The values of its row."""
+        return {
+            **self.model_dump(exclude={"channels", "steps"}),
+            "steps": stored_steps(self.channels, self.steps),
+        }
 
 
 class Workflow(BaseModel):
@@ -57,12 +80,20 @@ class Workflow(BaseModel):
     recipients: str | None
     category: str
     lane: Lane
-    channels: list[Channel]
+    steps: list[Step]
     data_schema: dict[str, Any] | None
     published: bool
     revision: int = Field(description="Raised by every change")
     created_at: datetime
     updated_at: datetime
+
+    @computed_field(  # type: ignore[prop-decorator]  # pydantic's documented way
+        description="The channels, where `steps` is one step named `1` with the template `default`; null otherwise"
+    )
+    @property
+    def channels(self) -> list[Channel] | None:
+        """The short form, where there is one."""
+        return short_form(self.steps)
 
 
 @router.get("/v1/workflows")
@@ -100,7 +131,7 @@ async def save_workflow(
     """
     await _require_category(db, caller.tenant, body.category)
     key = {"tenant": caller.tenant, "key": workflow}
-    row, outcome = await put_row(db, workflows, key=key, values=body.model_dump(), if_match=if_match)
+    row, outcome = await put_row(db, workflows, key=key, values=body.stored(), if_match=if_match)
     if faults := await published_faults(db, caller.tenant, workflow, body.data_schema):
         raise Problem(
             codes.INVALID_REQUEST,
@@ -124,8 +155,8 @@ async def delete_workflow(
     if revision is None:
         raise not_found("workflow")
     check_match(if_match, revision)
-    for channel, locale in await published_names(db, caller.tenant, workflow):
-        await note_changed(db, "template", caller.tenant, workflow, channel, locale)
+    for ref in await published_refs(db, caller.tenant, workflow):
+        await note_changed(db, "template", *ref)
     await db.execute(delete(workflows).where(*here))
     await note_changed(db, "workflow", caller.tenant, workflow)
     log.info("workflow deleted", tenant=caller.tenant, key=caller.key_id, workflow=workflow)

@@ -7,7 +7,7 @@ known only to those who render and write; they add them.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -24,9 +24,6 @@ from tocsin.router.policy.faults import status_for
 from tocsin.router.policy.locales import locale_candidates
 from tocsin.router.policy.preferences import PreferenceOutcome, effective_preference
 from tocsin.router.policy.recipients import MessageRecipient, StoredRecipient, recipient_of
-
-STEP: Final = "1"
-"""A workflow has one step so far; the id of a delivery has room for more."""
 
 _TARGETS_THAT_FIT: Final = 25
 """So many targets always fit into a decision, whatever the names of their devices."""
@@ -48,8 +45,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     tenant: TenantRecord | None
     workflow: WorkflowRecord | None
     category: CategoryRecord | None
-    templates: Mapping[str, Mapping[str, TemplateRecord]]
-    """The workflow's published templates, by channel and locale."""
+    templates: Mapping[tuple[str, str], Mapping[str, TemplateRecord]]
+    """The workflow's published templates, by channel and name, then by locale."""
     decoded_data: Any = msgspec.UNSET
     """The intent's data, if it was decoded before; `msgspec.UNSET` if not."""
 
@@ -88,7 +85,7 @@ class Verdict(NamedTuple):
     rules: list[RuleOutcome]
     """Those looked at for the notification as a whole; each channel has its own beside."""
     channels: Sequence[ChannelOutcome] = ()
-    """In the workflow's order; none unless the outcome is `decided`."""
+    """Those of each step, in the workflow's order; none unless the outcome is `decided`."""
     rule: Rule | None = None
     reason: Reason | None = None
 
@@ -125,10 +122,13 @@ def decide(question: DecisionInput) -> Verdict:
         return _ended(rules, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": workflow.category})
     rules.append(looked_at(Rule.CATEGORY, category.default, {"category": category.key}))
 
-    refs = [intent.delivery] if intent.delivery else map(_whole_channel, workflow.channels)
-    channels = [
-        _decide_channel(question, ref, recipient, expires_at, tenant=tenant, category=category)
-        for ref in refs
+    channels: list[ChannelOutcome] = [
+        _decide_channel(
+            question, ref, recipient, expires_at, template_name=name, tenant=tenant, category=category
+        )
+        if name is not None
+        else _step_gone(ref)
+        for ref, name in _channels_to_decide(workflow, intent.delivery)
     ]
     if not _targets_fit(channels):
         return _ended(rules, Rule.SIZE, Reason.TOO_LARGE, {"targets": "more than 64 KiB"})
@@ -141,13 +141,49 @@ def _ended(rules: list[RuleOutcome], rule: Rule, reason: Reason, seen: dict[str,
     return Verdict(Outcome(status_for(reason)), rules, rule=rule, reason=reason)
 
 
-@cache
-def _whole_channel(channel: str) -> DeliveryRef:
-    """How a channel is named before its addresses are known. A channel with several addresses has no address key yet."""
-    spec = CHANNELS.get(channel)
-    return DeliveryRef(
-        channel=channel, step=STEP, address_key=spec.address.key_without_address if spec else ""
+class _StepChannel(NamedTuple):
+    """One channel of one step."""
+
+    ref: DeliveryRef
+    template: str | None
+    """The name of its templates; None where the workflow as published has no such step any more, or not on this channel."""
+
+
+def _channels_to_decide(workflow: WorkflowRecord, delivery: DeliveryRef | None) -> list[_StepChannel]:
+    """Those of each step, in their order; only the one of `delivery`, if it is decided again."""
+    if delivery is None:
+        return [
+            each
+            for step in workflow.steps
+            for each in _whole_channels(step.name, step.channels, step.template)
+        ]
+    for step in workflow.steps:
+        if step.name == delivery.step and delivery.channel in step.channels:
+            return [_StepChannel(delivery, step.template)]
+    return [_StepChannel(delivery, None)]
+
+
+@lru_cache(maxsize=4096)
+def _whole_channels(step: str, channels: tuple[str, ...], template: str) -> tuple[_StepChannel, ...]:
+    """How the channels of a step are named before their addresses are known. A channel with several addresses has no address
+    key yet."""
+    specs = [(channel, CHANNELS.get(channel)) for channel in channels]
+    return tuple(
+        _StepChannel(
+            DeliveryRef(
+                channel=channel,
+                step=step,
+                address_key=spec.address.key_without_address if spec else "",
+            ),
+            template,
+        )
+        for channel, spec in specs
     )
+
+
+def _step_gone(ref: DeliveryRef) -> Withhold:
+    rules = [looked_at(Rule.STEP, Reason.STEP_GONE, {"step": ref.step})]
+    return Withhold(ref, Rule.STEP, Reason.STEP_GONE, rules)
 
 
 def _decide_channel(
@@ -156,6 +192,7 @@ def _decide_channel(
     recipient: MessageRecipient,
     expires_at: datetime,
     *,
+    template_name: str,
     tenant: TenantRecord,
     category: CategoryRecord,
 ) -> ChannelOutcome:
@@ -176,7 +213,7 @@ def _decide_channel(
         workflow=question.intent.workflow,
     )
     if preference.reason is not None:
-        return withhold(preference.rule, preference.reason, {"decided_by": preference.decided_by})
+        return withhold(preference.rule, preference.reason, preference.seen)
     rules.append(_preference_rule(preference, category))
 
     destinations = spec.address.destinations(recipient)
@@ -192,11 +229,13 @@ def _decide_channel(
             return withhold(Rule.SENDER, Reason.SENDER_MISSING)
         rules.append(looked_at(Rule.SENDER, "tenant's" if own else "provider's"))
 
-    by_locale = question.templates.get(ref.channel, {})
+    by_locale = question.templates.get((ref.channel, template_name), {})
     locales = locale_candidates(recipient.locale, tenant.default_locale)
     locale = next((locale for locale in locales if locale in by_locale), None)
     if locale is None:
-        return withhold(Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"tried": " ".join(locales)[:100]})
+        return withhold(
+            Rule.TEMPLATE, Reason.TEMPLATE_MISSING, {"name": template_name, "tried": " ".join(locales)[:100]}
+        )
     template = by_locale[locale]
     seen = {"locale": locale, "revision": template.revision, "wanted": recipient.locale or ""}
     rules.append(looked_at(Rule.TEMPLATE, "found", seen))
@@ -206,7 +245,7 @@ def _decide_channel(
 def _preference_rule(preference: PreferenceOutcome, category: CategoryRecord) -> RuleOutcome:
     """What the preferences said of a message that may go out."""
     if preference.rule is Rule.PREFERENCE:
-        return looked_at(Rule.PREFERENCE, "on", {"decided_by": preference.decided_by})
+        return looked_at(Rule.PREFERENCE, "on", preference.seen)
     return looked_at(Rule.PREFERENCE, "not asked" if category.default == "required" else "none")
 
 

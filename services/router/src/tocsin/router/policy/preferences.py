@@ -1,7 +1,8 @@
 """Whether a recipient wants a message: stored preferences against the category, the most specific first."""
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from tocsin.contracts.directory import CategoryDefault
 from tocsin.contracts.vocabulary import Reason, Rule
@@ -17,6 +18,9 @@ class Preference(NamedTuple):
     category: str
     workflow: str
     enabled: bool
+    source: str
+    """Who switched it last: `api`, `unsubscribe_page`, `one_click`, or what the caller named."""
+    changed_at: datetime
 
     @property
     def scope(self) -> str:
@@ -32,6 +36,16 @@ class PreferenceOutcome(NamedTuple):
     rule: Rule
     reason: Reason | None
     """Why not; None when enabled."""
+    preference: Preference | None = None
+    """The stored preference that decided; None when none did."""
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What a decision tells of it: what decided, and of a stored preference who set it, and when."""
+        if self.preference is None:
+            return {"decided_by": self.decided_by}
+        source, changed_at = self.preference.source, self.preference.changed_at
+        return {"decided_by": self.decided_by, "source": source, "changed_at": changed_at}
 
 
 _REQUIRED: Final = PreferenceOutcome(True, "required", Rule.CATEGORY, None)
@@ -63,7 +77,7 @@ def effective_preference(
     if best is None:
         return _ON if category_default == "on" else _OFF
     return PreferenceOutcome(
-        best.enabled, best.scope, Rule.PREFERENCE, None if best.enabled else Reason.PREFERENCE_OFF
+        best.enabled, best.scope, Rule.PREFERENCE, None if best.enabled else Reason.PREFERENCE_OFF, best
     )
 
 

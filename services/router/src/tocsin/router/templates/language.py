@@ -139,6 +139,7 @@ ROOTS: Final[dict[str, dict[str, Any]]] = {
         "properties": {"id": {"type": "string"}, "name": {"type": "string"}, "attributes": _ATTRIBUTES},
     },
     "data": {"additionalProperties": True},
+    "link": {"type": "string"},
     "links": {"type": "object", "properties": {"unsubscribe": {"type": "string"}}},
 }
 """What a template may begin a variable with, and the shape of each; the workflow's data schema stands in for `data`."""

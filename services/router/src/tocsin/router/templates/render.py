@@ -52,6 +52,10 @@ _ENGINE_ERRORS: Final = {
 """What minijinja's kinds of errors mean to authors; the others are said as they are."""
 
 
+_TemplateKey = tuple[str, str, str, str, str]
+"""Tenant, workflow, channel, name, locale."""
+
+
 class RenderFault(NamedTuple):
     """Why a template could not be rendered: the part, and a sentence that names the variable, never its value."""
 
@@ -84,11 +88,11 @@ class Renderer:
 
     def __init__(self) -> None:
         self._meter = Meter()
-        self._compiled: dict[tuple[str, str, str, str], _Compiled] = {}
+        self._compiled: dict[_TemplateKey, _Compiled] = {}
         self._count = 0
         self._in_text, self._in_html = _engine(self._meter, html=False), _engine(self._meter, html=True)
         self._compiling = asyncio.Lock()
-        self._slow: set[tuple[tuple[str, str, str, str], int]] = set()
+        self._slow: set[tuple[_TemplateKey, int]] = set()
         """Revisions that took too long twice: they are not rendered a second time any more."""
 
     def ready(self, template: TemplateRecord) -> bool:
@@ -201,8 +205,8 @@ class Renderer:
         return text
 
 
-def _key(template: TemplateRecord) -> tuple[str, str, str, str]:
-    return template.tenant, template.workflow, template.channel, template.locale
+def _key(template: TemplateRecord) -> _TemplateKey:
+    return template.tenant, template.workflow, template.channel, template.name, template.locale
 
 
 def _engine(meter: Meter, *, html: bool) -> minijinja.Environment:

@@ -26,7 +26,9 @@ log = get_logger(__name__)
 
 _TELLS_NAMES: Final = frozenset({"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"})
 """Faults whose text repeats the names of properties, which are the producer's words."""
-_NO_TEMPLATES: Final[Mapping[str, Mapping[str, TemplateRecord]]] = MappingProxyType({})
+NamedTemplates = Mapping[tuple[str, str], Mapping[str, TemplateRecord]]
+"""By channel and the template's name, then by locale."""
+_NO_TEMPLATES: Final[NamedTemplates] = MappingProxyType({})
 
 
 class PublishedWorkflow:
@@ -91,7 +93,7 @@ class PublishedDirectory:
         self._categories: dict[tuple[str, str], CategoryRecord] = {}
         self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
         self._subscribers: dict[tuple[str, str], list[PublishedWorkflow]] = {}
-        self._templates: dict[tuple[str, str], dict[str, dict[str, TemplateRecord]]] = {}
+        self._templates: dict[tuple[str, str], dict[tuple[str, str], dict[str, TemplateRecord]]] = {}
 
     def tenant(self, tenant: str) -> TenantRecord | None:
         """The tenant; None when there is none."""
@@ -114,8 +116,8 @@ class PublishedDirectory:
         """The published workflows that this type of event triggers, by key."""
         return self._subscribers.get((tenant, event_type), [])
 
-    def templates(self, tenant: str, workflow: str) -> Mapping[str, Mapping[str, TemplateRecord]]:
-        """The workflow's published templates, by channel and locale."""
+    def templates(self, tenant: str, workflow: str) -> NamedTemplates:
+        """The workflow's published templates."""
         return self._templates.get((tenant, workflow), _NO_TEMPLATES)
 
     def apply(self, record: ConsumerRecord) -> None:
@@ -143,8 +145,8 @@ class PublishedDirectory:
             case WorkflowRecord():
                 self._publish(PublishedWorkflow(entity))
             case TemplateRecord():
-                by_channel = self._templates.setdefault((entity.tenant, entity.workflow), {})
-                by_channel.setdefault(entity.channel, {})[entity.locale] = entity
+                named = self._templates.setdefault((entity.tenant, entity.workflow), {})
+                named.setdefault((entity.channel, entity.name), {})[entity.locale] = entity
 
     def _publish(self, published: PublishedWorkflow) -> None:
         workflow = published.workflow
@@ -165,7 +167,8 @@ class PublishedDirectory:
                 self._unpublish(entity)
             case TemplateRecord():
                 self._renderer.forget(entity)
-                self._templates[entity.tenant, entity.workflow][entity.channel].pop(entity.locale, None)
+                named = self._templates[entity.tenant, entity.workflow]
+                named[entity.channel, entity.name].pop(entity.locale, None)
 
     def _unpublish(self, workflow: WorkflowRecord) -> None:
         former = self._workflows.pop((workflow.tenant, workflow.key))

@@ -23,7 +23,10 @@ def intent_for(
         workflow=workflow,
         recipient=who,
         private=IntentPrivate(
-            inline=None if isinstance(recipient, str) else recipient, actor=match.actor, data=match.data
+            inline=None if isinstance(recipient, str) else recipient,
+            actor=match.actor,
+            link=match.link,
+            data=match.data,
         ),
         lane=match.lane,
         expires_at=match.expires_at,

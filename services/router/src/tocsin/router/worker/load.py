@@ -70,7 +70,9 @@ SELECT asked.tenant, asked.recipient, r.id IS NOT NULL AS known, r.email, r.phon
            FROM directory.devices d WHERE d.tenant = asked.tenant AND d.recipient = asked.recipient
        ) END AS devices,
        (
-           SELECT json_agg(json_build_array(p.channel, p.category, p.workflow, p.enabled))::text
+           SELECT json_agg(
+               json_build_array(p.channel, p.category, p.workflow, p.enabled, p.source, p.changed_at)
+           )::text
            FROM directory.preferences p WHERE p.tenant = asked.tenant AND p.recipient = asked.recipient
        ) AS preferences
 FROM unnest($1::text[], $2::text[]) AS asked(tenant, recipient)

@@ -17,6 +17,8 @@ from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationR
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE_LIFE_SECONDS
+from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.link import link
 from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Reason, slowest
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.worker.batch import BatchContext
@@ -45,6 +47,7 @@ class WorkflowMatch(NamedTuple):
     decoded_data: Any
     lane: Lane
     actor: RecipientRef | None = None
+    link: str | None = None
     expires_at: datetime | None = None
 
 
@@ -193,8 +196,10 @@ def _match_request(
         recipients = deduplicated(request.recipients, address_like=address_like, pointer="/data/recipients")
         if request.actor is not None:
             judge(request.actor, address_like=address_like, pointer="/data/actor")
-    except RecipientsInvalid as error:
-        return refused(error.reason, str(error), request.workflow)
+        if request.link is not None:
+            link(request.link)
+    except (RecipientsInvalid, ValueRefused) as error:
+        return refused(*_refusal_of(error), request.workflow)
     return WorkflowMatch(
         published,
         recipients,
@@ -202,8 +207,16 @@ def _match_request(
         decoded_data,
         slowest(lane, published.workflow.lane, request.lane),
         request.actor,
+        request.link,
         request.expires_at,
     )
+
+
+def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
+    """Why a request is refused whose recipients, actor or link cannot be used."""
+    if isinstance(error, RecipientsInvalid):
+        return error.reason, str(error)
+    return Reason(error.code), f"/data/link: {error.detail}."
 
 
 def _request_fault(request: NotificationRequest, decoded_data: Any) -> str | None:

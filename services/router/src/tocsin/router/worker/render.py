@@ -115,6 +115,8 @@ def _variables(question: DecisionInput, deliver: Deliver) -> dict[str, Any]:
         if question.decoded_data is msgspec.UNSET
         else question.decoded_data,
     }
+    if intent.private.link is not None:
+        variables["link"] = intent.private.link
     if intent.private.actor is not None:
         variables["actor"] = actor_of(intent.private.actor, question.stored_actor or UNKNOWN).variables()
     return variables

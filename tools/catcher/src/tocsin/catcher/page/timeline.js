@@ -78,7 +78,7 @@ function why(status) {
     status.provider && `by ${status.provider}`,
     status.provider_code && `code ${status.provider_code}`,
     status.attempt > 1 && `attempt ${status.attempt}`,
-    status.template_version && `template version ${status.template_version}`,
+    status.template && `template ${status.template}, version ${status.template_version}`,
     status.locale && `in ${status.locale}`,
     status.detail,
   ].filter(Boolean);

@@ -51,6 +51,7 @@ CREATE TABLE statuses (
     segments integer,
     test boolean NOT NULL,
     locale text,
+    template text,
     template_version integer,
     origin text NOT NULL,
     cause text NOT NULL,

@@ -109,7 +109,8 @@ def upgrade() -> None:
         sa.Column("category", sa.Text(), server_default=sa.text("'*'"), nullable=False),
         sa.Column("workflow", sa.Text(), server_default=sa.text("'*'"), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["tenant"], ["directory.tenants.id"], name=op.f("fk_preferences_tenants")),
         sa.PrimaryKeyConstraint(
             "tenant", "recipient", "channel", "category", "workflow", name=op.f("pk_preferences")
@@ -184,7 +185,7 @@ def upgrade() -> None:
         sa.Column("recipients", sa.Text(), nullable=True),
         sa.Column("category", sa.Text(), nullable=False),
         sa.Column("lane", sa.Text(), nullable=False),
-        sa.Column("channels", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("steps", postgresql.JSONB(), nullable=False),
         sa.Column("data_schema", postgresql.JSONB(none_as_null=True), nullable=True),
         sa.Column("published", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
@@ -205,6 +206,7 @@ def upgrade() -> None:
         sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("workflow", sa.Text(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
         sa.Column("locale", sa.Text(), nullable=False),
         sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("parts", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
@@ -216,7 +218,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint(
-            "tenant", "workflow", "channel", "locale", "revision", name=op.f("pk_templates")
+            "tenant", "workflow", "channel", "name", "locale", "revision", name=op.f("pk_templates")
         ),
         schema=SCHEMA,
     )
@@ -225,24 +227,28 @@ def upgrade() -> None:
         sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("workflow", sa.Text(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
         sa.Column("locale", sa.Text(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column(
             "published_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
         sa.ForeignKeyConstraint(
-            ["tenant", "workflow", "channel", "locale", "revision"],
+            ["tenant", "workflow", "channel", "name", "locale", "revision"],
             [
                 "directory.templates.tenant",
                 "directory.templates.workflow",
                 "directory.templates.channel",
+                "directory.templates.name",
                 "directory.templates.locale",
                 "directory.templates.revision",
             ],
             name=op.f("fk_template_pointers_templates"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("tenant", "workflow", "channel", "locale", name=op.f("pk_template_pointers")),
+        sa.PrimaryKeyConstraint(
+            "tenant", "workflow", "channel", "name", "locale", name=op.f("pk_template_pointers")
+        ),
         schema=SCHEMA,
     )
 

@@ -1,0 +1,23 @@
+"""Links: where a reader goes from a message."""
+
+import re
+from typing import Final
+
+from tocsin.contracts.values.refusal import ValueRefused
+from tocsin.contracts.vocabulary import Reason
+
+LONGEST: Final = 2048
+_RULE: Final = (
+    f"Not a link. Write a URL of http or https with a host, of at most {LONGEST} characters, without white space, control "
+    'characters, `<`, `>`, `"`, `\\` and user names'
+)
+_FORM: Final = re.compile(
+    r'https?://(?:\[[0-9a-f:.]+\]|[^\s/?#@:<>"\\\[\]]+)(?::[0-9]{1,5})?(?:[/?#][^\s<>"\\]*)?', re.IGNORECASE
+).fullmatch
+
+
+def link(text: str) -> str:
+    """The link as it is: it can stand in mail, in HTML and in a push message. Raises ValueRefused."""
+    if len(text) > LONGEST or not text.isprintable() or _FORM(text) is None:
+        raise ValueRefused(Reason.LINK_INVALID, _RULE)
+    return text
