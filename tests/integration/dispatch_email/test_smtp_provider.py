@@ -350,7 +350,7 @@ async def test_jobs_that_make_no_mail_are_rejected_without_a_connection(
 async def test_a_sender_identity_without_a_mail_address_is_named_in_the_detail(world: ScriptedServer) -> None:
     async with world.provider() as provider:
         answer = await provider.send(job_for(Channel.EMAIL, sender=SenderIdentity(address="shop")))
-    detail = "Sender identity: the address is not of the form local@domain."
+    detail = "Sender identity: the address is not in its canonical form."
     assert answer == Rejected(reason=Reason.CONTENT_REFUSED, detail=detail)
 
 
