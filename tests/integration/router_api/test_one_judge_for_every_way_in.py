@@ -91,7 +91,7 @@ async def ways(worker: Worker, way_in: WayIn, acme: httpx.AsyncClient) -> dict[s
         given: dict[str, Any] = {"id": recipient} if isinstance(recipient, str) else dict(recipient)
         devices = given.pop("devices", [])
         answer = await acme.post("/v1/recipients/bulk", json={"recipients": [given]})
-        (result,) = answer.json()["results"]
+        (result,) = answer.json()["items"]
         if result["errors"]:
             return str(result["errors"][0]["code"])
         for device in devices:

@@ -14,6 +14,7 @@ from .conftest import Caller
 
 OWN = {"default": "on"}
 NAMES = {
+    "name": "default",
     "recipient": "ada",
     "device": "phone",
     "category": "orders",

@@ -131,7 +131,7 @@ async def test_steps_come_back_as_saved_and_channels_where_they_say_as_much(shop
         ),
         ({"channels": None, "steps": [SEND | {"kind": "wait"}]}, "/steps/0/kind", "step_kind_unknown"),
         ({"channels": None, "steps": [SEND | {"kind": ["send"]}]}, "/steps/0/kind", "step_kind_unknown"),
-        ({"channels": None, "steps": [SEND | {"window": "day"}]}, "/steps/0/window", "extra_forbidden"),
+        ({"channels": None, "steps": [SEND | {"window": "day"}]}, "/steps/0/window", "field_unknown"),
         ({"channels": None, "steps": [SEND | {"channels": []}]}, "/steps/0/channels", "too_short"),
         (
             {"channels": None, "steps": [SEND | {"template": "a/b"}]},

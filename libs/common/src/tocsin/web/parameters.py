@@ -25,7 +25,10 @@ _MOST_FAULTS: Final = 100
 
 
 def takes_any_parameter(endpoint: Endpoint) -> Endpoint:
-    """For a page that people reach by a link: mail providers and shorteners add parameters of their own to links."""
+    """For a page that people reach by a link, and for probes: mail providers and shorteners add parameters of their own to links.
+
+    Such a route answers whatever stands in its path with a page of its own.
+    """
     endpoint.takes_any_parameter = True  # type: ignore[attr-defined]  # a note on the function
     return endpoint
 
@@ -39,6 +42,8 @@ def judges_texts(endpoint: Endpoint) -> Endpoint:
 async def check_request(request: Request) -> None:
     """Raises the 422 problem with every fault of path, query and JSON body that no route may be asked to handle."""
     route: APIRoute = request.scope["route"]
+    if hasattr(route.endpoint, "takes_any_parameter"):
+        return
     faults = [*_path_faults(request), *_query_faults(request, route)]
     if route.body_field is not None and not hasattr(route.endpoint, "judges_texts"):
         faults += await _body_faults(request)
@@ -62,13 +67,12 @@ def _query_faults(request: Request, route: APIRoute) -> Iterator[Fault]:
     if not raw:
         return
     known = list(dict.fromkeys(_names(route.dependant)))
-    any_parameter = hasattr(route.endpoint, "takes_any_parameter")
     for pair in filter(None, raw.replace(b"+", b" ").split(b"&")):
         name, _, value = (unquote_to_bytes(part) for part in pair.partition(b"="))
         parameter = name.decode(errors="replace")
         if parameter in known:
             yield from _line_faults(value, f"query:{parameter}")
-        elif not any_parameter:
+        else:
             detail = f"Unknown parameter. {did_you_mean(parameter, known)}".rstrip(".")
             yield Fault(pointer=f"query:{_shown(parameter)}", code="parameter_unknown", detail=detail)
 
