@@ -148,11 +148,13 @@ async def run(case: Any, base: Any) -> Any:
     )
     parts, versions = cast("Any", around), RecipientVersions()
     for stop in case.get("stops", ()):
-        versions.apply(ConsumerRecord("stops", 0, 0, 0, to_bytes(stop["key"]), to_bytes(stop["value"])))
+        key, value = to_bytes(stop["key"]), to_bytes(stop["value"])
+        versions.apply(ConsumerRecord("stops", 0, 0, stop.get("timestamp_ms", 0), key, value))
     with tempfile.NamedTemporaryFile("w") as file:
         file.write(f'[[providers]]\nname = "{around.name}"\nkind = "scripted"\nmax_in_flight = 4')
         file.flush()
-        kind = ProviderKind(config=InstanceConfig, create=lambda _config, _clock: parts)
+        targets = frozenset(base["targets"].get(channel.value, ()))
+        kind = ProviderKind(config=InstanceConfig, create=lambda _config, _clock: parts, targets=targets)
         pool = ProviderPool(
             channel=channel, path=Path(file.name), kinds={"scripted": kind}, lanes=list(Lane), max_unrecorded=1,
             clock=around.clock,

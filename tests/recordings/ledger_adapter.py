@@ -24,6 +24,9 @@ class _Table:
         self.rows: dict[tuple[str, str], StatusRow] = {}
 
     def keep(self, row: Mapping[str, Any]) -> None:
+        """Keep the row, unless it is there only for lists to find: histories are told without those."""
+        if row["kind"] == "target":
+            return
         values = {
             name: value.astimezone(UTC) if isinstance(value, datetime) else value
             for name, value in row.items()
@@ -51,10 +54,11 @@ class _Table:
         }
 
     async def newest(self, tenant: str, _: Any, *, after: Any, limit: int) -> Sequence[StatusRow]:
-        """The first row of each notification and rows about events, newest first; filters are PostgreSQL's business."""
+        """The row with which each notification was accepted and rows about events, newest first; filters are PostgreSQL's business."""
         first: dict[str, StatusRow] = {}
         for row in sorted(self.rows.values(), key=lambda row: (row.stored_at, row.status_id)):
-            if row.tenant == tenant and (isinstance(row, DecisionRow) or row.notification_id is None):
+            accepted = isinstance(row, DecisionRow) and row.again is None and row.status != "duplicate"
+            if row.tenant == tenant and (accepted or row.notification_id is None):
                 first.setdefault(row.notification_id or row.status_id, row)
         ordered = sorted(first.values(), key=lambda row: (row.stored_at, row.status_id), reverse=True)
         return ordered[:limit]
