@@ -173,7 +173,7 @@ async def test_an_import_does_not_wait_and_goes_behind_single_changes(
     await acme.post("/v1/recipients/bulk", json={"recipients": people})
     without = [{"id": person["id"]} for person in people]
     answer = await acme.post("/v1/recipients/bulk", json={"recipients": without})
-    assert (answer.status_code, answer.json()["results"][0]["result"]) == (200, "updated")
+    assert (answer.status_code, answer.json()["items"][0]["result"]) == (200, "updated")
     async with engine.begin() as db:
         await raise_versions(db, "acme", ["single"])
     async with running(relay):
@@ -295,7 +295,9 @@ async def test_the_relay_publishes_while_requests_hold_every_connection_of_the_a
     engine: AsyncEngine, database_url: str, kafka: KafkaSettings, directory: Directory
 ) -> None:
     settings: Any = RouterSettings(
-        kafka=kafka, database=DatabaseSettings(url=SecretStr(database_url), pool_size=1)
+        kafka=kafka,
+        database=DatabaseSettings(url=SecretStr(database_url), pool_size=1),
+        hash_keys=[SecretStr(f"h1:{'h' * 32}")],
     )
     health = Health(service="router")
     database = Database(settings=settings.database, service="router", check=health.check("database"))
