@@ -60,6 +60,7 @@ def client(app: FastAPI) -> httpx.AsyncClient:
         ("color=red", "query:color", "parameter_unknown", "Unknown parameter. Did you mean `colour`?"),
         ("Limit=5", "query:Limit", "parameter_unknown", "Unknown parameter. Did you mean `limit`?"),
         ("email=a", "query:email", "parameter_unknown", "Unknown parameter. Known: colour, limit, cursor"),
+        ("colour=red&limit=5&colour=blue", "query:colour", "parameter_repeated", "Write it once"),
         ("colour=%00", "query:colour", "text_invalid", ""),
         ("colour=a%ED%A0%80", "query:colour", "text_invalid", ""),
         ("colour=%FF", "query:colour", "text_invalid", ""),
