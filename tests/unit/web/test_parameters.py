@@ -114,6 +114,17 @@ async def test_whole_pairs_and_escaped_backslashes_are_texts(client: httpx.Async
     assert answer.json()["name"] == "😀 \\u0000"
 
 
+@pytest.mark.parametrize(
+    ("body", "media_type"), [(b'{"name": "a"}', "text/plain"), (b"[]", "application/json")]
+)
+async def test_a_body_that_is_no_object_of_json_is_told_how_to_be_sent(
+    client: httpx.AsyncClient, body: bytes, media_type: str
+) -> None:
+    answer = await client.post("/things", content=body, headers={"content-type": media_type})
+    _, _, detail = await fault_of(answer)
+    assert "`Content-Type: application/json`" in detail
+
+
 async def test_an_unknown_field_is_named_with_the_nearest_known(client: httpx.AsyncClient) -> None:
     given = await fault_of(await client.post("/things", json={"name": "a", "prats": {}}))
     assert given == ("/prats", "field_unknown", "Unknown field. Did you mean `parts`?")
