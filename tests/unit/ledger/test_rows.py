@@ -146,6 +146,8 @@ def test_what_postgresql_cannot_hold_is_left_out() -> None:
         encode(decision()).replace(
             b'"event_time":"2026-03-01T23:59:59.999000Z"', b'"event_time":"2026-03-01T23:59:59"'
         ),
+        encode(decision()).replace(b'"rules":[', b'"rules":[{"rule":"expiry"},'),
+        encode(decision(target(1, "failed"))).replace(b'"rules":[', b'"rules":[7,'),
         encode(status()).replace(b"999000Z", b"999000"),
         encode(status(detail="x")).replace(b'"x"', b'"\xff"'),
         b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",

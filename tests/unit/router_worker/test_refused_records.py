@@ -51,6 +51,13 @@ async def test_a_direct_request_that_is_refused(worker, recipients, fields, reas
     assert len(written.dead()) == 1
 
 
+async def test_an_unknown_field_of_a_direct_request_is_explained(worker):
+    """The place is that of the object, which a sentence must not call unknown: the names of fields may be a person's data."""
+    written = await worker.route(worker.request("ann", dta={}))
+    (status,) = written.statuses()
+    assert status.detail.endswith("/data: has an unknown field. Did you mean `data`?")
+
+
 @pytest.mark.parametrize(("seconds", "refused"), [(0, False), (299, False), (301, True)])
 async def test_a_message_that_would_live_longer_than_six_days_is_refused(worker, seconds, refused):
     """A few minutes more are taken, for ingest judged by another clock."""

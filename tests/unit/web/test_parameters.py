@@ -60,6 +60,7 @@ def client(app: FastAPI) -> httpx.AsyncClient:
         ("color=red", "query:color", "parameter_unknown", "Unknown parameter. Did you mean `colour`?"),
         ("Limit=5", "query:Limit", "parameter_unknown", "Unknown parameter. Did you mean `limit`?"),
         ("email=a", "query:email", "parameter_unknown", "Unknown parameter. Known: colour, limit, cursor"),
+        ("colour=red&limit=5&colour=blue", "query:colour", "parameter_repeated", "Write it once"),
         ("colour=%00", "query:colour", "text_invalid", ""),
         ("colour=a%ED%A0%80", "query:colour", "text_invalid", ""),
         ("colour=%FF", "query:colour", "text_invalid", ""),
@@ -111,6 +112,17 @@ async def test_whole_pairs_and_escaped_backslashes_are_texts(client: httpx.Async
     body = b'{"name": "\\ud83d\\ude00 \\\\u0000"}'
     answer = await client.post("/things", content=body, headers={"content-type": "application/json"})
     assert answer.json()["name"] == "😀 \\u0000"
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type"), [(b'{"name": "a"}', "text/plain"), (b"[]", "application/json")]
+)
+async def test_a_body_that_is_no_object_of_json_is_told_how_to_be_sent(
+    client: httpx.AsyncClient, body: bytes, media_type: str
+) -> None:
+    answer = await client.post("/things", content=body, headers={"content-type": media_type})
+    _, _, detail = await fault_of(answer)
+    assert "`Content-Type: application/json`" in detail
 
 
 async def test_an_unknown_field_is_named_with_the_nearest_known(client: httpx.AsyncClient) -> None:

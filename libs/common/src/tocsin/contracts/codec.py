@@ -59,7 +59,7 @@ def unknown_field(error: Exception, *, at: str = "") -> str | None:
     known: type[msgspec.Struct] = NotificationRequest
     if pointer:
         known = GivenDevice if "/devices/" in pointer else GivenRecipient
-    return f"{at + pointer}: unknown field. {did_you_mean(sentence['name'], known.__struct_fields__)}"
+    return f"{at + pointer}: has an unknown field. {did_you_mean(sentence['name'], known.__struct_fields__)}"
 
 
 def _pointer(path: str) -> str:

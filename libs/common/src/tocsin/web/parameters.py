@@ -21,6 +21,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 _NOT_UTF8: Final = "Not UTF-8. Write each character as the percent-encoding of its UTF-8 bytes"
+_REPEATED: Final = "Given more than once, and only one of them would count. Write it once"
 _MOST_FAULTS: Final = 100
 
 
@@ -67,10 +68,14 @@ def _query_faults(request: Request, route: APIRoute) -> Iterator[Fault]:
     if not raw:
         return
     known = list(dict.fromkeys(_names(route.dependant)))
+    seen: set[str] = set()
     for pair in filter(None, raw.replace(b"+", b" ").split(b"&")):
         name, _, value = (unquote_to_bytes(part) for part in pair.partition(b"="))
         parameter = name.decode(errors="replace")
-        if parameter in known:
+        if parameter in seen:
+            yield Fault(pointer=f"query:{parameter}", code="parameter_repeated", detail=_REPEATED)
+        elif parameter in known:
+            seen.add(parameter)
             yield from _line_faults(value, f"query:{parameter}")
         else:
             detail = f"Unknown parameter. {did_you_mean(parameter, known)}".rstrip(".")

@@ -154,7 +154,12 @@ async def _validation(_request: Request, error: Exception) -> Response:
             codes.INVALID_JSON, "The body cannot be read as JSON.", errors=_json_fault(errors)
         ).response()
     faults = [
-        Fault(pointer=pointer_of(fault["loc"]), code=fault["type"], detail=fault["msg"]) for fault in errors
+        Fault(
+            pointer=pointer_of(fault["loc"]),
+            code=fault["type"],
+            detail=_PLAINER.get(fault["type"], fault["msg"]),
+        )
+        for fault in errors
     ]
     number = f"{len(faults)} faults" if len(faults) > 1 else "one fault"
     return Problem(codes.INVALID_REQUEST, f"The request has {number}; see errors.", errors=faults).response()
@@ -179,6 +184,11 @@ def _json_fault(errors: Sequence[Any]) -> list[Fault]:
 
 
 _METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")
+_PLAINER = {
+    # Also what FastAPI says of a body whose media type is not JSON: it is not read then.
+    "model_attributes_type": "Must be an object. Send it as JSON, with `Content-Type: application/json`",
+}
+"""Codes of pydantic's whose sentence speaks of Python."""
 _OWN_WORDS = {
     "not_found": "No route answers this path.",
     "method_not_allowed": "The route exists; see the Allow header for the methods it takes.",

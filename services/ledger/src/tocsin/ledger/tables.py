@@ -57,11 +57,19 @@ class StoredDecision(Decision, kw_only=True, omit_defaults=True, tag="decision")
     channels: msgspec.Raw = msgspec.Raw(b"[]")  # type: ignore[assignment]
 
 
+class _Rule(msgspec.Struct):
+    """The form of a rule, so that what cannot be read back is not stored; its input may be anything."""
+
+    rule: str
+    outcome: str
+
+
 class _Channel(msgspec.Struct):
     """What is read of one channel of a decision."""
 
     step: str
     channel: str
+    rules: list[_Rule]
     targets: list[Target]
     locale: str | None = None
     template: str | None = None
@@ -104,6 +112,7 @@ _values_of_decision: Final = _compiled("decision", _OF_A_DECISION)
 _values_of_target: Final = _compiled("decision, channel, target", _OF_A_TARGET)
 _decode_record: Final = msgspec.json.Decoder(StoredDecision | Status).decode
 _decode_channels: Final = msgspec.json.Decoder(list[_Channel]).decode
+_check_rules: Final = msgspec.json.Decoder(list[_Rule]).decode
 
 
 _NONE_OF_A_DECISION: Final = (None, None, None, None)
@@ -145,6 +154,7 @@ def _decision_rows(place: Row, decision: StoredDecision) -> list[Row]:
     if decision.event_time.tzinfo is None:
         raise InvalidRecord("Not a decision: the time of its event has no time zone.")
     notification = UUID(decision.notification_id)
+    _check_rules(decision.rules)
     rows, routed = list[Row](), list[str]()
     for channel in _decode_channels(decision.channels):
         for target in channel.targets:

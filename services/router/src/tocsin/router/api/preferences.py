@@ -63,6 +63,7 @@ class PreferencesWrite(RequestBody):
     source: Name = Field(
         default=Source.API,
         description="Who changes them, such as `settings_page` or `import`; kept with each switch that changes",
+        examples=["settings_page"],
     )
 
 
