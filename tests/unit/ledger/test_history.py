@@ -1,11 +1,21 @@
-"""The order of a timeline, and each status once."""
+"""The order of a timeline, each status once, and what is told of a decision."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from tocsin.ledger.history import StatusRow, deduplicated, in_order
+from tocsin.contracts.codec import encode
+from tocsin.contracts.intents import Intent, IntentPrivate
+from tocsin.contracts.statuses import ChannelDecision, Target, decision_of
+from tocsin.contracts.vocabulary import Lane, Outcome
+from tocsin.kafka import ConsumerRecord
+from tocsin.ledger.history import DecisionRow, StatusRow, deduplicated, in_order, told
+from tocsin.ledger.reading import stored_row_of
+from tocsin.ledger.tables import STATUSES
 
 Happened = Callable[..., StatusRow]
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOTIFICATION = "5a0f4f4e-0000-5000-8000-000000000001"
 
 
 def words(rows: list[StatusRow]) -> list[str]:
@@ -44,3 +54,38 @@ def test_of_a_status_written_twice_the_first_row_counts(happened: Happened) -> N
     first = happened("sent", 1, to="email", offset=5)
     again = happened("sent", 1, to="email", offset=5, stored_at=first.stored_at + timedelta(days=1))
     assert deduplicated([again, first]) == [first]
+
+
+def decided(outcome: str, *targets: Target, **fields: Any) -> list[str]:
+    """What a decision with this outcome says, read back from its row."""
+    intent = Intent(
+        tenant="acme", notification_id=NOTIFICATION, event_source="s", event_id="e1", event_type="t", event_time=AT,
+        workflow="w", recipient="ann", lane=Lane.BULK, private=IntentPrivate(), origin="e/0/1", cause="e/0/1",
+    )  # fmt: skip
+    channels = [ChannelDecision(step="1", channel="email", rules=[], targets=list(targets))]
+    decision = decision_of(
+        intent, Outcome(outcome), lane=Lane.BULK, cause="c/0/1", at=AT, rules=[], channels=channels if targets else [], **fields
+    )  # fmt: skip
+    record = ConsumerRecord("s", 0, 7, round(AT.timestamp() * 1000), b"k", encode(decision))
+    whole = dict(zip(STATUSES.columns, STATUSES.rows_of(record)[-1], strict=True))
+    row = stored_row_of({name: value for name, value in whole.items() if name != "day"})
+    assert isinstance(row, DecisionRow)
+    return words(list(told(row)))
+
+
+def test_a_decision_tells_that_its_notification_was_accepted_and_what_became_of_each_target() -> None:
+    assert decided("decided", target("routed"), target("skipped")) == ["accepted", "routed", "skipped"]
+    assert decided("failed") == ["accepted", "failed"]
+
+
+def test_a_duplicate_was_not_accepted() -> None:
+    assert decided("duplicate") == ["duplicate"]
+
+
+def test_one_delivery_decided_again_is_told_once_however_it_ends() -> None:
+    assert decided("decided", target("routed"), again="recheck") == ["routed"]
+    assert decided("expired", target("expired"), again="recheck") == ["expired"]
+
+
+def target(outcome: str) -> Target:
+    return Target(NOTIFICATION, "email", None, outcome, None, None)
