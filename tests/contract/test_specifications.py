@@ -12,6 +12,7 @@ from openapi_spec_validator import validate
 
 from tocsin.contracts.topics import Topics
 from tocsin.specifications import documents
+from tocsin.specifications.schemas import RECORDS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ROOT / "docs" / "contracts"
@@ -40,6 +41,14 @@ def test_json_schemas_are_valid_and_accept_every_golden_message(fresh):
         )
         if name != "event":
             jsonschema.validate(json.loads(path.read_text()), json.loads(fresh[f"schemas/{name}.v1.json"]))
+
+
+def test_a_topics_record_is_the_one_that_its_schema_describes():
+    described = {topic.family: topic.record for topic in Topics().all()}
+    named = {"intents": "intent", "jobs": "job", "status": "status", "directory": "directory"}
+    assert {family: described[family] for family in named} == {
+        family: RECORDS[name] for family, name in named.items()
+    }
 
 
 def test_openapi_documents_are_valid(fresh):

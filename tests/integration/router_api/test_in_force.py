@@ -150,12 +150,40 @@ async def test_the_unsubscribe_page_is_shown_either_way(
 async def test_what_changes_nothing_is_answered_at_once(
     acme: httpx.AsyncClient, patience: Callable[[float], None]
 ) -> None:
-    patience(0.05)
-    assert (await acme.put("/v1/categories/news", json={})).status_code == 202
     patience(3600)
-    assert (await acme.put("/v1/categories/news", json={})).status_code == 200
     assert (await acme.put("/v1/recipients/ann", json={"email": "a@example.com"})).status_code == 201
     assert (await acme.delete("/v1/categories/none")).status_code == 404
+
+
+async def test_a_repeat_waits_for_the_change_that_it_repeats(
+    *,
+    acme: httpx.AsyncClient,
+    changes: ChangesInForce,
+    relay: Relay,
+    kafka: KafkaSettings,
+    topics: Topics,
+    patience: Callable[[float], None],
+) -> None:
+    """Whoever got 202 and repeats until 200 may send then."""
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("/v1/tenant", {"name": "Acme"}),
+        ("/v1/categories/orders", {}),
+        ("/v1/workflows/shipped", FLOW),
+        ("/v1/workflows/shipped/templates/sms/default/de", {"parts": {"body": "Hallo"}, "publish": True}),
+    ]
+    patience(0.05)
+    async with running(changes):
+        for _ in range(2):
+            assert [(await acme.put(path, json=body)).status_code for path, body in steps] == [202] * 4
+        patience(3600)
+        repeats = [asyncio.create_task(acme.put(path, json=body)) for path, body in steps * 2]
+        await asyncio.sleep(0.2)
+        assert not any(repeat.done() for repeat in repeats)
+        async with running(relay):
+            answers = await asyncio.gather(*repeats)
+            assert {answer.status_code for answer in answers} == {200}
+            assert len(await state(kafka, topics.directory)) == 4
+            assert [(await acme.put(path, json=body)).status_code for path, body in steps] == [200] * 4
 
 
 async def test_an_import_does_not_wait_and_goes_behind_single_changes(
@@ -282,7 +310,7 @@ async def test_who_gives_up_waiting_leaves_nothing_behind(
     saving = asyncio.create_task(acme.put("/v1/categories/orders", json={}))
 
     async def waits() -> bool:
-        return any(change.committed for change in changes._by_row.values())
+        return any(change.committed for waiting in changes._by_row.values() for change in waiting)
 
     await until(waits)
     saving.cancel()

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import REGISTRY
+from tests.unit.ingest.conftest import record_of
 
 from tocsin.contracts.cloudevents import BATCH, STRUCTURED
-from tocsin.contracts.directory import ApiKeyRecord
+from tocsin.contracts.directory import ApiKeyRecord, TenantRecord
 from tocsin.web.keys import new_key
 
 if TYPE_CHECKING:
@@ -46,6 +47,28 @@ async def test_data_that_a_new_schema_takes_are_taken(way_in: "WayIn", arrives: 
     assert (await way_in.post("/v1/notifications", body)).json()["code"] == "invalid_data"
     arrives(lambda: way_in.publish_workflow("order-shipped", data_schema={"required": ["new"]}))
     assert (await way_in.post("/v1/notifications", body)).status_code == 202
+
+
+@pytest.mark.parametrize("subject", [None, "ann@example.test"], ids=["request", "subject"])
+async def test_ids_that_the_tenant_has_just_allowed_are_taken(
+    way_in: "WayIn", arrives: Any, subject: str | None
+) -> None:
+    """Also where another change is new to the copy at the same time."""
+    way_in.publish_workflow("shipped", event_types=["com.shop.shipped"])
+
+    def arrive() -> None:
+        way_in.directory.apply(record_of(TenantRecord(tenant="acme", address_like_ids=True)))
+        way_in.publish_workflow("new")
+
+    arrives(arrive)
+    if subject is None:
+        answer = await way_in.post("/v1/notifications", REQUEST | {"recipients": ["ann@example.test"]})
+    else:
+        event = {
+            "specversion": "1.0", "id": "e1", "source": "/shop", "type": "com.shop.shipped", "subject": subject, "data": {},
+        }  # fmt: skip
+        answer = await way_in.post("/v1/events", event, content_type=STRUCTURED)
+    assert (answer.status_code, way_in.copy.waits) == (202, 1)
 
 
 async def test_a_key_that_was_made_before_works(way_in: "WayIn", arrives: Any) -> None:

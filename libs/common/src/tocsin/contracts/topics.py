@@ -11,7 +11,7 @@ from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import Event
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.statuses import Status
+from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.stops import RecipientVersion
 from tocsin.contracts.vocabulary import Channel, Lane
 
@@ -122,7 +122,7 @@ class Topics:
                     writers=("router",), readers=(channel.dispatcher,), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
                 )  # fmt: skip
             yield Topic(
-                name=self.status(lane), family="status", lane=lane, record=Status, key="tenant/recipient, or tenant/event", public=True,
+                name=self.status(lane), family="status", lane=lane, record=StatusRecord, key="tenant/recipient, or tenant/event", public=True,
                 writers=("router", *DISPATCHERS), readers=("ledger", "router", ANYONE),
                 retention_ms=30 * DAY_MS, max_message_bytes=2 * MIB,
             )  # fmt: skip

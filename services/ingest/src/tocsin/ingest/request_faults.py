@@ -21,6 +21,10 @@ _body = TypeAdapter(NotificationBody)
 _TAGS: Final = frozenset({BY_ID, INLINE})
 
 
+class RefusedByDirectory(Problem):
+    """A refusal that rests on nothing but the directory: something that was published meanwhile may turn it into acceptance."""
+
+
 def latest_expiry(clock: Clock) -> datetime:
     """When a message whose event is stored now expires at the latest."""
     return clock.now() + timedelta(seconds=MESSAGE_LIFE_SECONDS)
@@ -38,18 +42,15 @@ def explain(
         code = codes.INVALID_EVENT if prefix else codes.INVALID_JSON
         return Problem(code, fault.detail, errors=[fault])
     fields = request if isinstance(request, dict) else {}
-    address_like = directory.address_like_ids(event.tenant)
-    shape = [
-        *_shape_faults(raw, prefix),
-        *([] if address_like else _address_faults(fields, prefix)),
-        *_life_faults(fields, latest_expiry(clock), prefix),
-    ]
+    shape = [*_shape_faults(raw, prefix), *_life_faults(fields, latest_expiry(clock), prefix)]
+    addresses = [] if directory.address_like_ids(event.tenant) else _address_faults(fields, prefix)
     too_many = _too_many(fields, limits, prefix)
     unknown, data = _workflow_faults(fields, event.tenant, directory, prefix)
-    faults = [*shape, *too_many, *unknown, *data]
+    faults = [*shape, *addresses, *too_many, *unknown, *data]
+    problem = Problem if shape or too_many or not faults else RefusedByDirectory
     if not faults:
         faults = [Fault(pointer=prefix, code="invalid", detail="A field has a form this API does not take.")]
-    match bool(shape), bool(too_many), bool(unknown), bool(data):
+    match bool(shape or addresses), bool(too_many), bool(unknown), bool(data):
         case False, True, False, False:
             code = codes.TOO_MANY_ITEMS
         case False, False, True, False:
@@ -59,7 +60,7 @@ def explain(
         case _:
             code = codes.INVALID_EVENT if prefix else codes.INVALID_REQUEST
     detail = faults[0].detail if len(faults) == 1 else f"The request has {len(faults)} faults; see errors."
-    return Problem(code, detail, errors=faults)
+    return problem(code, detail, errors=faults)
 
 
 def _shape_faults(raw: bytes, prefix: str) -> list[Fault]:

@@ -1,14 +1,10 @@
 """A second look into the directory, before ingest refuses an event for something that its copy does not know yet."""
 
 from collections.abc import Callable
-from typing import Final
 
+from tocsin.ingest.request_faults import RefusedByDirectory
 from tocsin.ingest.service import IngestService
 from tocsin.ingest.validation import AcceptedEvent
-from tocsin.web import Problem, codes
-
-_MAY_CHANGE: Final = frozenset({codes.UNKNOWN_WORKFLOW.name, codes.INVALID_DATA.name})
-"""Refusals that a change of the directory can turn into acceptance."""
 
 
 class SecondLook:
@@ -24,8 +20,8 @@ class SecondLook:
         """The event, accepted by the directory as it is known, or else by all that was published before this call. Raises `Problem`."""
         try:
             return validate()
-        except Problem as refusal:
-            if self._taken or refusal.code.name not in _MAY_CHANGE:
+        except RefusedByDirectory:
+            if self._taken:
                 raise
         self._taken = True
         await self._service.catch_up()

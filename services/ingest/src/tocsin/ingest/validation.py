@@ -13,7 +13,7 @@ from tocsin.contracts.values.link import link
 from tocsin.contracts.values.recipient import judge_recipient
 from tocsin.contracts.vocabulary import Lane, fastest, slowest
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.request_faults import explain, latest_expiry
+from tocsin.ingest.request_faults import RefusedByDirectory, explain, latest_expiry
 from tocsin.ingest.settings import RequestLimits
 from tocsin.runtime import Clock
 from tocsin.web import Fault, Problem, codes
@@ -58,7 +58,7 @@ def validate_event(
         faults = [fault for workflow in subscribers for fault in workflow.faults(data, prefix="/data")]
         names = ", ".join(f"`{workflow.key}`" for workflow in subscribers)
         detail = f"The data fits no workflow that subscribes to this type of event ({names})."
-        raise Problem(codes.INVALID_DATA, detail, errors=faults)
+        raise RefusedByDirectory(codes.INVALID_DATA, detail, errors=faults)
     recipient = event.subject if all(workflow.reaches_subject for workflow in subscribers) else None
     if recipient is not None:
         _check_subject(recipient, address_like=directory.address_like_ids(event.tenant))
@@ -129,7 +129,7 @@ def _check_subject(subject: str, *, address_like: bool) -> None:
         recipient_id(subject, address_like=address_like)
     except ValueRefused as refused:
         fault = Fault(pointer="/subject", code=refused.code, detail=refused.detail)
-        raise Problem(codes.INVALID_EVENT, f"{refused.detail}.", errors=[fault]) from refused
+        raise RefusedByDirectory(codes.INVALID_EVENT, f"{refused.detail}.", errors=[fault]) from refused
 
 
 def _check_size(event: Event, pointer: str, limits: RequestLimits) -> None:

@@ -14,7 +14,7 @@ from tocsin.ledger.history import DecisionRow, NotificationHistory, StatusRow, d
 from tocsin.ledger.tables import STATUSES
 
 MOST_ROWS: Final = 5_000
-"""Rows of one notification that are read, oldest first. A push to a thousand devices makes two thousand."""
+"""Rows of one notification that are read, oldest first. A push to 50 devices makes 51 and one for each repetition."""
 
 _SELECT: Final = ", ".join(f"s.{name}" for name in STATUSES.columns if name != "day")
 _OF_NOTIFICATIONS = text(

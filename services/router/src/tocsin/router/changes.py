@@ -21,7 +21,7 @@ _NOTED: Final = "tocsin_noted_rows"
 
 
 async def noted_rows(db: AsyncConnection) -> list[int]:
-    """A list to which every row is added that a single change leaves in the outbox over this connection from now on."""
+    """A list to which every row of the outbox is added that a single change leaves over this connection from now on, or depends on."""
     rows: list[int] = []
     await db.execution_options(**{_NOTED: rows})
     return rows
@@ -30,6 +30,20 @@ async def noted_rows(db: AsyncConnection) -> list[int]:
 async def note_changed(db: AsyncConnection, kind: EntityKind, tenant: str, *key: str) -> None:
     """The relay will publish this entity as it then stands; `key` is what names it within the tenant."""
     await _note(db, [{"kind": kind, "tenant": tenant, "key": list(key)}], imported=False)
+
+
+async def note_unchanged(db: AsyncConnection, kind: EntityKind, tenant: str, *key: str) -> None:
+    """The entity stood as asked for already. The change that made it so may not be published yet: then that one is waited for."""
+    waited_for = _waited_for(db)
+    if waited_for is None:
+        return
+    pending = select(outbox.c.id).where(
+        outbox.c.kind == kind,
+        outbox.c.tenant == tenant,
+        outbox.c.key == list(key),
+        outbox.c.turn.in_((Turn.RIGHTS, Turn.OTHERS)),
+    )
+    waited_for += (await db.execute(pending)).scalars()
 
 
 async def raise_versions(
@@ -56,10 +70,15 @@ async def raise_versions(
 async def _note(db: AsyncConnection, rows: list[dict[str, Any]], *, imported: bool) -> None:
     turn = {"turn": Turn.of(rows[0]["kind"], imported=imported)}
     noted = await db.execute(insert(outbox).returning(outbox.c.id), [row | turn for row in rows])
-    options = db.sync_connection.get_execution_options() if db.sync_connection else {}
-    waited_for: list[int] | None = options.get(_NOTED)
+    waited_for = _waited_for(db)
     if waited_for is not None and not imported:
         waited_for += noted.scalars()
+
+
+def _waited_for(db: AsyncConnection) -> list[int] | None:
+    options = db.sync_connection.get_execution_options() if db.sync_connection else {}
+    rows: list[int] | None = options.get(_NOTED)
+    return rows
 
 
 async def lock_recipient(db: AsyncConnection, tenant: str, recipient: str) -> None:

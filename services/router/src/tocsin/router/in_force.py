@@ -34,7 +34,7 @@ def message(published: Mapping[int, bool]) -> str:
 
 
 class Change:
-    """The rows of the outbox that one transaction has left."""
+    """The rows of the outbox that one transaction has left, or found of an equal change before it."""
 
     def __init__(self, rows: Iterable[int]) -> None:
         self.waits_for = set(rows)
@@ -58,7 +58,7 @@ class ChangesInForce:
 
     def __init__(self, *, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._by_row: dict[int, Change] = {}
+        self._by_row: dict[int, set[Change]] = {}
 
     async def open(self) -> None:
         """Nothing is held before `run`."""
@@ -76,9 +76,11 @@ class ChangesInForce:
         """Nothing is held beyond `run`."""
 
     def expect(self, rows: Iterable[int]) -> Change:
-        """A change of these rows, which nobody else can see yet: so its publication cannot be missed. `wait` for it, or `forget` it."""
+        """A change of these rows. Those that it has left itself nobody else can see yet, so their publication cannot be missed; that
+        of others is found by a look into the outbox. `wait` for it, or `forget` it."""
         change = Change(rows)
-        self._by_row |= dict.fromkeys(change.waits_for, change)
+        for row in change.waits_for:
+            self._by_row.setdefault(row, set()).add(change)
         return change
 
     async def wait(self, change: Change) -> bool:
@@ -95,7 +97,10 @@ class ChangesInForce:
     def forget(self, change: Change) -> None:
         """Nobody waits for it any more."""
         for row in change.waits_for:
-            self._by_row.pop(row, None)
+            waiting = self._by_row.get(row, set())
+            waiting.discard(change)
+            if not waiting:
+                self._by_row.pop(row, None)
 
     async def _listen(self, stop: asyncio.Event) -> None:
         """Until `stop`, or until the connection is lost."""
@@ -118,7 +123,9 @@ class ChangesInForce:
 
     async def _look(self, connection: AsyncConnection) -> None:
         """What of the committed changes is in the outbox no more was published."""
-        committed = [row for row, change in self._by_row.items() if change.committed]
+        committed = [
+            row for row, changes in self._by_row.items() if any(change.committed for change in changes)
+        ]
         if not committed:
             return
         async with connection.begin():
@@ -129,6 +136,5 @@ class ChangesInForce:
                 self._row_is_gone(row, published=True)
 
     def _row_is_gone(self, row: int, *, published: bool) -> None:
-        change = self._by_row.pop(row, None)
-        if change is not None:
+        for change in self._by_row.pop(row, ()):
             change.row_is_gone(row, published=published)

@@ -14,7 +14,7 @@ from tocsin.router.api.fields import Line
 from tocsin.router.api.parameters import CategoryPath
 from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows, put_row
 from tocsin.router.api.transaction import Db
-from tocsin.router.changes import note_changed
+from tocsin.router.changes import note_changed, note_unchanged
 from tocsin.router.tables import categories, workflows
 from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, RequestBody, codes
 
@@ -97,6 +97,8 @@ async def save_category(
     row, outcome = await put_row(db, categories, key=key, values=body.model_dump(), if_match=if_match)
     if outcome != "unchanged":
         await note_changed(db, "category", caller.tenant, category)
+    else:
+        await note_unchanged(db, "category", caller.tenant, category)
     answer(response, revision=row["revision"], outcome=outcome)
     log.info("category saved", tenant=caller.tenant, key=caller.key_id, category=category, outcome=outcome)
     return Category(**row)

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.vocabulary import Channel
-from tocsin.router.changes import lock_recipient, raise_versions
+from tocsin.router.changes import lock_recipient, note_unchanged, raise_versions
 from tocsin.router.policy import ANY, Preference
 from tocsin.router.tables import preferences, workflows
 
@@ -83,6 +83,8 @@ async def replace(
         )
     if takes_away(old, new):
         await raise_versions(db, tenant, [recipient])
+    else:
+        await note_unchanged(db, "recipient_version", tenant, recipient)
 
 
 async def switch_off(
@@ -102,6 +104,7 @@ async def switch_off(
         if enabled and switch.channel in {ANY, channel} and switch.workflow in members:
             new[switch._replace(channel=channel)] = False
     if new == old:
+        await note_unchanged(db, "recipient_version", tenant, recipient)
         return False
     await replace(db, tenant, recipient, old, new, source=source)
     return True

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.vocabulary import Channel
-from tocsin.router.changes import note_changed
+from tocsin.router.changes import note_changed, note_unchanged
 from tocsin.router.tables import template_pointers, templates, workflows
 from tocsin.router.templates import check_template
 from tocsin.web import Fault
@@ -81,6 +81,8 @@ async def publish(db: AsyncConnection, ref: TemplateRef, revision: int) -> None:
     )
     if (await db.execute(pointed.returning(template_pointers.c.revision))).first() is not None:
         await note_changed(db, "template", *ref)
+    else:
+        await note_unchanged(db, "template", *ref)
 
 
 async def unpublish(db: AsyncConnection, ref: TemplateRef) -> None:
@@ -88,6 +90,8 @@ async def unpublish(db: AsyncConnection, ref: TemplateRef) -> None:
     gone = delete(template_pointers).where(*ref.among(template_pointers))
     if (await db.execute(gone.returning(template_pointers.c.revision))).first() is not None:
         await note_changed(db, "template", *ref)
+    else:
+        await note_unchanged(db, "template", *ref)
 
 
 async def remove(db: AsyncConnection, ref: TemplateRef) -> bool:

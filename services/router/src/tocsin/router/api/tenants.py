@@ -25,7 +25,7 @@ from tocsin.router.api.fields import (
 from tocsin.router.api.parameters import TenantPath
 from tocsin.router.api.rows import answer, not_found, page_of, page_rows, put_row
 from tocsin.router.api.transaction import Db
-from tocsin.router.changes import note_changed
+from tocsin.router.changes import note_changed, note_unchanged
 from tocsin.router.tables import tenants
 from tocsin.web import (
     Fault,
@@ -234,5 +234,7 @@ async def _save(
     row, outcome = await put_row(db, tenants, key={"id": tenant}, values=body.columns(), if_match=if_match)
     if outcome != "unchanged":
         await note_changed(db, "tenant", tenant)
+    else:
+        await note_unchanged(db, "tenant", tenant)
     answer(response, revision=row["revision"])
     return Tenant(**row)

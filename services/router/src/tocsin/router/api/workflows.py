@@ -16,7 +16,7 @@ from tocsin.router.api.rows import answer, check_match, not_found, page_of, page
 from tocsin.router.api.steps import Channels, Step, Steps, require_one_form, short_form, stored_steps
 from tocsin.router.api.template_store import published_faults, published_refs
 from tocsin.router.api.transaction import Db
-from tocsin.router.changes import note_changed
+from tocsin.router.changes import note_changed, note_unchanged
 from tocsin.router.tables import categories, workflows
 from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, RequestBody, codes
 
@@ -140,6 +140,8 @@ async def save_workflow(
         )
     if outcome != "unchanged":
         await note_changed(db, "workflow", caller.tenant, workflow)
+    else:
+        await note_unchanged(db, "workflow", caller.tenant, workflow)
     answer(response, revision=row["revision"], outcome=outcome)
     log.info("workflow saved", tenant=caller.tenant, key=caller.key_id, workflow=workflow, outcome=outcome)
     return Workflow(**row)
