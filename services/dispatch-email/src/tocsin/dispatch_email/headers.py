@@ -52,7 +52,8 @@ def _phrase(shown: str, room: int) -> bytes:
         return _encoded_words(shown, room)
     if _ATOMS.fullmatch(shown):
         return shown.encode("ascii")
-    return b'"%b"' % _QUOTED.sub(r"\\\1", shown).encode("ascii")
+    quoted = b'"%b"' % _QUOTED.sub(r"\\\1", shown).encode("ascii")
+    return quoted if len(quoted) <= room else _encoded_words(shown, room)
 
 
 def _folded(words: list[str], room: int) -> bytes:

@@ -17,6 +17,7 @@ from tocsin.dispatch_email.headers import address_field, text_field
 from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOO_LONG = re.compile(rb"(?m)^(.{74,})(=20|=09)$")
 _URL = re.compile(r"[!-;=?-~]{1,900}")
 _ONE_CLICK = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
 _TEXT = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -65,7 +66,11 @@ def quoted_printable(text: str) -> bytes:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     # An unpaired surrogate is no text: it becomes a question mark.
-    return b2a_qp(text.encode("utf-8", "replace")).replace(b"\n", b"\r\n")
+    lines = b2a_qp(text.encode("utf-8", "replace"))
+    if b"=20\n" in lines or b"=09\n" in lines:
+        # b2a_qp makes three characters of a blank at a line's end after it has measured the line.
+        lines = _TOO_LONG.sub(rb"\1=\n\2", lines)
+    return lines.replace(b"\n", b"\r\n")
 
 
 def _body(content: EmailContent, identity: bytes) -> bytes:
@@ -83,7 +88,7 @@ def _body(content: EmailContent, identity: bytes) -> bytes:
 def _alternatives(text: str, html: str, identity: bytes) -> bytes:
     # Quoted-printable never yields `=_`, so no body can hold the boundary.
     edge = b"=_" + identity
-    return b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n--%b\r\n%b%b\r\n--%b\r\n%b%b\r\n--%b--\r\n' % (
+    return b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n\r\n--%b\r\n%b%b\r\n--%b\r\n%b%b\r\n--%b--\r\n' % (
         edge, edge, _TEXT, quoted_printable(text), edge, _HTML, quoted_printable(html), edge,
     )  # fmt: skip
 
