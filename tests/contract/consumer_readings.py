@@ -143,6 +143,11 @@ def directory(value: bytes) -> Any:
         worker,
         worker.event(type="com.shop.order.shipped", data=data, partition=0),
         worker.event(id="e2", type="com.shop.order.shipped", data=msgspec.Raw(b"{}")),
+        worker.event(
+            id="e3",
+            type="com.shop.order.shipped",
+            data=msgspec.Raw(b'{"order":"1","customer":"ada@example.test"}'),
+        ),
     )
 
 
@@ -157,6 +162,12 @@ def published_workflow(value: bytes) -> Any:
     known = [each.key for each in held.subscribers("acme", "com.shop.order.shipped")]
     faults = [fault.code for fault in workflow.faults({}, prefix="")]
     return workflow.key, workflow.lane, workflow.reaches_subject, known, faults
+
+
+def tenants_ids(value: bytes) -> Any:
+    held = Directory()
+    held.apply(_record("directory", b"tenant/acme", value))
+    return [held.address_like_ids(tenant) for tenant in ("acme", "other")]
 
 
 # Dispatchers
@@ -203,6 +214,7 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("router", "directory_template"): directory,
     ("router", "directory_api_key"): api_key,
     ("ingest", "directory_api_key"): api_key,
+    ("ingest", "directory_tenant"): tenants_ids,
     ("ingest", "directory_workflow"): published_workflow,
     ("dispatch-email", "job_email"): _handed_over(lambda job: repr(_SMTP._envelope(job))),
     ("dispatch-sms", "job_sms"): _handed_over(_TWILIO._form),
