@@ -66,8 +66,10 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def chunks(count: int) -> AsyncIterator[bytes]:
-    for _ in range(count):
+async def chunks(count: int, taken: list[int] | None = None) -> AsyncIterator[bytes]:
+    for number in range(1, count + 1):
+        if taken is not None:
+            taken.append(number)
         yield b"x" * 100
 
 
@@ -89,3 +91,25 @@ async def test_a_body_in_chunks_is_counted_as_it_comes(
     client: httpx.AsyncClient, count: int, status: int
 ) -> None:
     assert (await client.post("/echo", content=chunks(count))).status_code == status
+
+
+@pytest.mark.parametrize("length", [{}, {"content-length": "5000"}])
+async def test_what_is_too_large_is_read_before_the_answer_so_that_its_writer_sees_the_answer(
+    client: httpx.AsyncClient, length: dict[str, str]
+) -> None:
+    taken: list[int] = []
+    answer = await client.post("/echo", content=chunks(50, taken), headers=length)
+    assert (answer.status_code, len(taken)) == (413, 50)
+
+
+async def test_only_so_much_of_it_is_read(client: httpx.AsyncClient) -> None:
+    taken: list[int] = []
+    answer = await client.post("/echo", content=chunks(1000, taken))
+    assert (answer.status_code, len(taken)) == (413, 11 + 80)
+
+
+async def test_a_body_that_waits_for_leave_is_not_asked_for(client: httpx.AsyncClient) -> None:
+    taken: list[int] = []
+    headers = {"content-length": "5000", "expect": "100-continue"}
+    answer = await client.post("/echo", content=chunks(50, taken), headers=headers)
+    assert (answer.status_code, taken) == (413, [])

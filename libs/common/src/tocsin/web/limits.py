@@ -1,10 +1,18 @@
 """Limits on what a caller may send, checked on the raw bytes before anything parses them."""
 
+import asyncio
+import contextlib
+from typing import Final
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.contracts.limits import HTTP_BODY_BYTES, JSON_DEPTH
 from tocsin.web import codes
 from tocsin.web.problem import Problem
+
+DRAINED_BODIES: Final = 8
+"""Of a body that is too large so many times the limit are read and dropped, before the connection is closed on who writes it."""
+DRAIN_SECONDS: Final = 1.0
 
 _ALIKE = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -44,6 +52,8 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         if length is not None and length > self._max_bytes:
+            if not _waits_for_leave(scope):
+                await self._drain(receive)
             await self._too_large()(scope, receive, send)
             return
         body = await self._read(receive)
@@ -67,10 +77,23 @@ class BodyLimits:
             part = message.get("body", b"")
             size += len(part)
             if size > self._max_bytes:
+                if message.get("more_body", False):
+                    await self._drain(receive)
                 return None
             parts.append(part)
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _drain(self, receive: Receive) -> None:
+        """Read a bounded rest of the body: who still writes when the connection is closed reads a reset instead of the answer."""
+        rest = DRAINED_BODIES * self._max_bytes
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while rest > 0:
+                    message = await receive()
+                    rest -= len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     def _too_large(self) -> ASGIApp:
         detail = f"At most {self._max_bytes} bytes are taken."
@@ -101,6 +124,11 @@ def _packed() -> ASGIApp:
     return Problem(
         codes.UNSUPPORTED_CONTENT_CODING, detail, headers={"accept-encoding": "identity"}
     ).response()
+
+
+def _waits_for_leave(scope: Scope) -> bool:
+    """Whether the caller sends the body only once it is told to go on (`Expect: 100-continue`)."""
+    return any(name == b"expect" for name, _ in scope["headers"])
 
 
 def _announced(scope: Scope) -> tuple[int | None, bool, bool]:
