@@ -44,11 +44,9 @@ def test_json_schemas_are_valid_and_accept_every_golden_message(fresh):
 
 
 def test_a_topics_record_is_the_one_that_its_schema_describes():
-    described = {topic.family: topic.record for topic in Topics().all()}
     named = {"intents": "intent", "jobs": "job", "status": "status", "directory": "directory"}
-    assert {family: described[family] for family in named} == {
-        family: RECORDS[name] for family, name in named.items()
-    }
+    described = {named[topic.family]: topic.record for topic in Topics().all() if topic.family in named}
+    assert described == {name: RECORDS[name] for name in named.values()}
 
 
 def test_openapi_documents_are_valid(fresh):
