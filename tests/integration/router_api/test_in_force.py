@@ -186,6 +186,21 @@ async def test_a_repeat_waits_for_the_change_that_it_repeats(
             assert [(await acme.put(path, json=body)).status_code for path, body in steps] == [200] * 4
 
 
+async def test_a_device_that_is_saved_again_waits_for_its_change(
+    *, acme: httpx.AsyncClient, changes: ChangesInForce, relay: Relay, patience: Callable[[float], None]
+) -> None:
+    path = "/v1/recipients/ann/devices/phone"
+    patience(0.05)
+    async with running(changes):
+        assert (await acme.put("/v1/recipients/ann", json={})).status_code == 201
+        assert (await acme.put(path, json={"token": "first"})).status_code == 201
+        assert (await acme.put(path, json={"token": "second"})).status_code == 202
+        assert (await acme.put(path, json={"token": "second"})).status_code == 202
+        patience(3600)
+        async with running(relay):
+            assert (await acme.put(path, json={"token": "second"})).status_code == 200
+
+
 async def test_an_import_does_not_wait_and_goes_behind_single_changes(
     *,
     acme: httpx.AsyncClient,

@@ -82,6 +82,7 @@ class Entry:
         with contextlib.suppress(*_BROKEN):
             while await self._exchange(reader, writer):
                 pass
+            await _let_read(reader, writer)
         await _closed(writer)
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -129,6 +130,16 @@ class Entry:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
             await _closed(service_writer)
+
+
+async def _let_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take what the client still sends until it closes, too: closing on unread bytes would reset the connection, and with it
+    the answer that the client has not read yet."""
+    with contextlib.suppress(OSError):  # it has gone already, or takes too long
+        writer.write_eof()
+        async with asyncio.timeout(BODY_ENDS_WITHIN):
+            while await reader.read(LARGEST_HEAD):
+                pass
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:

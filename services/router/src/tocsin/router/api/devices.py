@@ -11,7 +11,7 @@ from tocsin.router.api.parameters import DevicePath, RecipientPath
 from tocsin.router.api.recipient_models import Devices, DeviceWrite, RegisteredDevice
 from tocsin.router.api.rows import not_found
 from tocsin.router.api.transaction import Db
-from tocsin.router.changes import lock_token, raise_versions
+from tocsin.router.changes import lock_token, note_unchanged, raise_versions
 from tocsin.router.tables import devices, tenants
 from tocsin.web import Manager, Problem, Reader, codes
 
@@ -62,6 +62,7 @@ async def save_device(
         response.status_code = 201
     elif (old.token, old.kind, old.app) == (body.token, body.kind, body.app):
         await raise_versions(db, caller.tenant, deprived)
+        await note_unchanged(db, "recipient_version", caller.tenant, recipient)
         return old
     else:
         change = update(devices).where(*_is(caller.tenant, recipient, device))
