@@ -15,7 +15,7 @@ SERVICES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproje
 export UV_SYSTEM_CERTS ?= true
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test check bench-quick contracts lock
+.PHONY: help dev up down test check lint bench-quick contracts lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -32,13 +32,15 @@ down: .venv/.installed ## End what `make up` started
 test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm leaves out what needs those programs
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest $(PYTEST_ARGS)
 
-check: .venv/.installed ## Format, lint, types, import rules, generated files, unit tests, recordings
+check: lint ## What lint looks at, unit tests, recordings
+	$(PYTHON) -m pytest -q tests/unit tests/recordings
+
+lint: .venv/.installed ## Format, lint, types, import rules, generated files
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy $(SOURCES) tests bench
 	.venv/bin/lint-imports
 	$(PYTHON) -m tocsin.specifications --check
-	$(PYTHON) -m pytest -q tests/unit tests/recordings
 
 bench-quick: .venv/.installed ## Measure the whole path and each stage (two minutes)
 	@$(PYTHON) bench/quick.py
