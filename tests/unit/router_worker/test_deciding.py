@@ -337,6 +337,23 @@ def test_steps_are_walked_in_order_and_each_has_its_template():
     ]
 
 
+@pytest.mark.parametrize(("withheld", "outcome"), [(0, Outcome.DECIDED), (19, Outcome.FAILED)])
+def test_targets_that_get_nothing_count_too_for_what_a_decision_holds(withheld: int, outcome: Outcome):
+    """Each channel that gets nothing has a target as well: they have to fit beside those that are sent to."""
+    devices = tuple(Device(id="d" * 1087 + f"{number:02}", token="t") for number in range(50))
+    steps = [
+        Step(name="all", channels=(Channel.PUSH,)),
+        *(Step(name=str(number), channels=(Channel.SMS,), template="none") for number in range(withheld)),
+    ]
+    verdict = decide(
+        question(
+            stored=msgspec.structs.replace(STORED, devices=devices),
+            workflow=msgspec.structs.replace(WORKFLOW, steps=steps),
+        )
+    )
+    assert verdict.outcome is outcome
+
+
 @pytest.mark.parametrize(
     ("locale", "default", "published", "found"),
     [

@@ -9,6 +9,7 @@ from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
 from tocsin.web.limits import deeper_than
 from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_cursor
 from tocsin.web.parameters import judges_texts, takes_any_parameter
+from tocsin.web.plain_words import in_plain_words
 from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
 from tocsin.web.values import RequestBody, judged
 
@@ -36,6 +37,7 @@ __all__ = [
     "deeper_than",
     "encode_cursor",
     "etag_of",
+    "in_plain_words",
     "json_pointer",
     "judged",
     "judges_texts",

@@ -13,6 +13,7 @@ from starlette.routing import Match
 
 from tocsin.web import codes
 from tocsin.web.codes import ProblemCode
+from tocsin.web.plain_words import in_plain_words
 from tocsin.web.request_id import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -85,7 +86,7 @@ class ProblemError(BaseModel):
         examples=["/recipients/0/id"],
     )
     code: str = Field(description="What is wrong, for machines", examples=["missing"])
-    detail: str = Field(description="What is wrong, for people", examples=["Field required"])
+    detail: str = Field(description="What is wrong, for people", examples=["This field is required"])
 
 
 class ProblemDetails(BaseModel):
@@ -157,7 +158,7 @@ async def _validation(_request: Request, error: Exception) -> Response:
         Fault(
             pointer=pointer_of(fault["loc"]),
             code=fault["type"],
-            detail=_PLAINER.get(fault["type"], fault["msg"]),
+            detail=in_plain_words(fault),
         )
         for fault in errors
     ]
@@ -184,11 +185,6 @@ def _json_fault(errors: Sequence[Any]) -> list[Fault]:
 
 
 _METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")
-_PLAINER = {
-    # Also what FastAPI says of a body whose media type is not JSON: it is not read then.
-    "model_attributes_type": "Must be an object. Send it as JSON, with `Content-Type: application/json`",
-}
-"""Codes of pydantic's whose sentence speaks of Python."""
 _OWN_WORDS = {
     "not_found": "No route answers this path.",
     "method_not_allowed": "The route exists; see the Allow header for the methods it takes.",

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.nearest import did_you_mean
 from tocsin.contracts.vocabulary import Reason
+from tocsin.web.plain_words import in_plain_words
 
 
 def judged(judge: Callable[[str], str]) -> AfterValidator:
@@ -50,7 +51,7 @@ class RequestBody(BaseModel):
 
     @classmethod
     def _explained(cls, fault: ErrorDetails) -> InitErrorDetails:
-        code, detail = fault["type"], fault["msg"]
+        code, detail = fault["type"], in_plain_words(fault)
         if code == "extra_forbidden":
             known = did_you_mean(str(fault["loc"][-1]), cls.model_fields)
             code, detail = Reason.FIELD_UNKNOWN, f"Unknown field. {known}"

@@ -15,7 +15,7 @@ from tocsin.ingest.directory import Directory
 from tocsin.ingest.request_model import BY_ID, INLINE, NotificationBody
 from tocsin.ingest.settings import RequestLimits
 from tocsin.runtime import Clock
-from tocsin.web import Fault, Problem, codes, json_pointer
+from tocsin.web import Fault, Problem, codes, in_plain_words, json_pointer
 
 _body = TypeAdapter(NotificationBody)
 _TAGS: Final = frozenset({BY_ID, INLINE})
@@ -67,12 +67,12 @@ def _shape_faults(raw: bytes, prefix: str) -> list[Fault]:
     try:
         _body.validate_json(raw)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        faults = error.errors(include_url=False, include_input=False)
         return [
             Fault(
                 pointer=prefix + json_pointer(_path(fault["loc"])),
                 code="invalid" if fault["type"] == "value_error" else fault["type"],
-                detail=fault["msg"].removeprefix("Value error, "),
+                detail=in_plain_words(fault),
             )
             for fault in faults[:MAX_FAULTS]
         ]

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Discriminator, Field, Tag
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
 from tocsin.contracts.recipients import valid_devices
@@ -94,7 +94,7 @@ RecipientBody = Annotated[
 def _text(value: object) -> object:
     """Times are texts. A model that explains its unknown fields is given Python's values, of which strict ones would have to be times."""
     if not isinstance(value, str):
-        raise PydanticCustomError("datetime_type", "Input should be a text with a date, a time and an offset")
+        raise PydanticKnownError("datetime_type")
     return value
 
 

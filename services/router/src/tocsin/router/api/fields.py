@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from tocsin.contracts.values import device, identifier, link, locale, mail_address, phone_number, time_zone
 from tocsin.contracts.values.text import is_text, line
+from tocsin.contracts.vocabulary import Channel
 from tocsin.web import json_pointer, judged
 
 ATTRIBUTES_BYTES = 32 * 1024
@@ -153,6 +154,10 @@ Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}$", examples=["o
 Link = Annotated[str, judged(link.link), Field(examples=["https://shop.example/orders/A-1042"])]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["reminder"])]
 """What a workflow calls its steps and templates: short, and usable in a path and in an expression."""
+ChannelWord = Annotated[
+    str, Field(json_schema_extra={"x-known-values": [channel.value for channel in Channel]})
+]
+"""A channel as stored: during an upgrade a newer release may have written one that this release does not know."""
 TenantId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$", examples=["acme"])]
 ProviderName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["ses-eu"])]
 Expression = Annotated[str, judged(line), AfterValidator(jmespath_expression), Field(max_length=1000)]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router.api import preference_store as store
-from tocsin.router.api.fields import Key, Name
+from tocsin.router.api.fields import ChannelWord, Key, Name
 from tocsin.router.api.parameters import RecipientPath
 from tocsin.router.api.preference_store import Source, Switch, Switches
 from tocsin.router.api.rows import answer, check_match
@@ -45,7 +45,7 @@ class PreferenceWrite(RequestBody):
 class StoredPreference(BaseModel):
     """One switch as stored, and who switched it last."""
 
-    channel: Channel | None
+    channel: ChannelWord | None
     category: str | None
     workflow: str | None
     enabled: bool
@@ -70,7 +70,7 @@ class PreferencesWrite(RequestBody):
 class EffectivePreference(BaseModel):
     """What holds for one workflow on one channel, or for a category where no workflow says more."""
 
-    channel: Channel
+    channel: ChannelWord
     category: str
     workflow: str | None
     enabled: bool

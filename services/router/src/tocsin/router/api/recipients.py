@@ -32,6 +32,7 @@ from tocsin.web import (
     Problem,
     Reader,
     codes,
+    in_plain_words,
     json_pointer,
     judges_texts,
 )
@@ -174,7 +175,7 @@ def _faults(index: int, error: ValidationError) -> list[ProblemError]:
         ProblemError(
             pointer=json_pointer(["recipients", index, *fault["loc"]]),
             code=fault["type"],
-            detail=fault["msg"],
+            detail=in_plain_words(fault),
         )
         for fault in error.errors(include_url=False, include_input=False)
     ]

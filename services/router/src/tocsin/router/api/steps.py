@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, ONLY_STEP, Channel
-from tocsin.router.api.fields import Name, distinct
+from tocsin.router.api.fields import ChannelWord, Name, distinct
 from tocsin.web import RequestBody
 
 MOST_STEPS: Final = 20
@@ -46,6 +46,15 @@ class Step(RequestBody):
     )
 
 
+class StoredStep(BaseModel):
+    """A step as stored."""
+
+    name: str
+    kind: str = Field(json_schema_extra={"x-known-values": ["send"]})
+    channels: list[ChannelWord]
+    template: str
+
+
 Steps = Annotated[list[Step], Field(min_length=1, max_length=MOST_STEPS), AfterValidator(_distinct_names)]
 
 
@@ -70,10 +79,11 @@ def _only_step(channels: Iterable[Channel]) -> Step:
     return Step(name=ONLY_STEP, kind="send", channels=list(channels))
 
 
-def short_form(steps: Sequence[Step]) -> list[Channel] | None:
+def short_form(steps: Sequence[StoredStep]) -> list[ChannelWord] | None:
     """The channels, if a list of channels says all that these steps say."""
-    only = _only_step(steps[0].channels)
-    return only.channels if list(steps) == [only] else None
+    channels = steps[0].channels
+    only = StoredStep(name=ONLY_STEP, kind="send", channels=channels, template=DEFAULT_TEMPLATE)
+    return channels if list(steps) == [only] else None
 
 
 def channels_of(stored: Iterable[dict[str, Any]]) -> set[str]:

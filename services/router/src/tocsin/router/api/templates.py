@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router.api import template_store as store
-from tocsin.router.api.fields import storable
+from tocsin.router.api.fields import ChannelWord, storable
 from tocsin.router.api.parameters import ChannelPath, LocalePath, RevisionPath, TemplatePath, WorkflowPath
 from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows
 from tocsin.router.api.template_store import TemplateRef
@@ -49,7 +49,7 @@ class Template(BaseModel):
     """One revision of a template."""
 
     workflow: str
-    channel: Channel
+    channel: ChannelWord
     name: str
     locale: str
     revision: int

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,7 @@ from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router.api.fields import (
     Attributes,
+    ChannelWord,
     Email,
     Line,
     LocaleTag,
@@ -123,6 +124,29 @@ class NewTenant(TenantWrite):
     id: TenantId
 
 
+class StoredEmailSender(BaseModel):
+    """What mails come from."""
+
+    address: str
+    name: str | None = None
+    reply_to: str | None = None
+
+
+class StoredSmsSender(BaseModel):
+    """What SMS come from."""
+
+    address: str
+
+
+class StoredSenders(BaseModel):
+    """Sender identities, by channel; those of channels that only a newer release knows are shown as they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+    email: StoredEmailSender | None = None
+    sms: StoredSmsSender | None = None
+
+
 class Tenant(BaseModel):
     """A tenant as stored."""
 
@@ -130,8 +154,8 @@ class Tenant(BaseModel):
     name: str
     default_locale: str
     attributes: dict[str, Any]
-    senders: Senders
-    providers: dict[Channel, list[str]]
+    senders: StoredSenders
+    providers: dict[ChannelWord, list[str]]
     address_like_ids: bool
     shared_devices: bool
     created_at: datetime

@@ -8,12 +8,12 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, computed_
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import Lane
 from tocsin.observability import get_logger
-from tocsin.router.api.fields import DataSchema, Expression, Key, Line, distinct
+from tocsin.router.api.fields import ChannelWord, DataSchema, Expression, Key, Line, distinct
 from tocsin.router.api.parameters import WorkflowPath
 from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows, put_row
-from tocsin.router.api.steps import Channels, Step, Steps, require_one_form, short_form, stored_steps
+from tocsin.router.api.steps import Channels, Steps, StoredStep, require_one_form, short_form, stored_steps
 from tocsin.router.api.template_store import published_faults, published_refs
 from tocsin.router.api.transaction import Db
 from tocsin.router.changes import note_changed, note_unchanged
@@ -80,7 +80,7 @@ class Workflow(BaseModel):
     recipients: str | None
     category: str
     lane: Lane
-    steps: list[Step]
+    steps: list[StoredStep]
     data_schema: dict[str, Any] | None
     published: bool
     revision: int = Field(description="Raised by every change")
@@ -91,7 +91,7 @@ class Workflow(BaseModel):
         description="The channels, where `steps` is one step named `1` with the template `default`; null otherwise"
     )
     @property
-    def channels(self) -> list[Channel] | None:
+    def channels(self) -> list[ChannelWord] | None:
         """The short form, where there is one."""
         return short_form(self.steps)
 

@@ -251,12 +251,12 @@ def _preference_rule(preference: PreferenceOutcome, category: CategoryRecord) ->
 
 def _targets_fit(channels: Iterable[ChannelOutcome]) -> bool:
     """Whether the targets fit into the decision, which is the only place that tells of them all."""
-    keys = [
-        each.address_key
-        for channel in channels
-        if isinstance(channel, Deliver)
-        for each in channel.destinations
-    ]
+    keys: list[str] = []
+    for channel in channels:
+        if isinstance(channel, Deliver):
+            keys += [destination.address_key for destination in channel.destinations]
+        else:
+            keys.append(channel.ref.address_key)
     if len(keys) <= _TARGETS_THAT_FIT:
         return True
     return len(keys) * _TARGET_BYTES + len(encode(keys)) <= DECISION_TARGETS_BYTES
