@@ -1,7 +1,7 @@
 """One shard at work: order, outcomes, offsets and retries."""
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.unit.channel.conftest import JOBS, UNREACHABLE
@@ -135,6 +135,33 @@ async def test_a_job_decided_under_a_smaller_version_goes_back_with_its_offset(b
     await shard.revoke()
     await work
     assert shard.committed[TopicPartition(JOBS, 0)].offset == 2
+
+
+@pytest.mark.parametrize("nobody", [{"target": "apns"}, {"providers": ["nowhere"]}])
+async def test_where_nobody_serves_it_expiry_and_what_was_taken_away_still_decide(
+    bench: "LaneBench", nobody: dict[str, Any]
+):
+    clock = ManualClock()
+    await bench.open(clock=clock)
+    bench.raise_version("ada", 5)
+    shard, _ = bench.start()
+    shard.put(
+        bench.job(1, expires_at=clock.now(), **nobody),
+        bench.job(2, recipient="ada", recipient_version=4, **nobody),
+        bench.job(3, recipient="ada", recipient_version=5, **nobody),
+    )
+    await until(lambda: len(bench.statuses) == 3)
+    reason = "target_unserved" if "target" in nobody else "provider_unknown"
+    assert {
+        status.delivery_id: (status.status, status.reason, status.attempt) for status in bench.statuses
+    } == {
+        "d1": ("expired", None, 0),
+        "d2": ("deferred", "recheck", 0),
+        "d3": ("failed", reason, 0),
+    }
+    assert [status.delivery_id for status in bench.statuses if status.recipient == "ada"] == ["d2", "d3"]
+    assert len(bench.cluster.read("t.intents.transactional")) == 1
+    assert bench.made[-1].got == []
 
 
 @pytest.mark.parametrize(("days", "status"), [(6.9, "sent"), (7.1, "deferred")])

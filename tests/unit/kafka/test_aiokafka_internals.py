@@ -7,10 +7,20 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
-from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from aiokafka.producer import message_accumulator, sender
+from aiokafka.protocol.offset import (
+    OffsetRequest,
+    OffsetResetStrategy,
+    OffsetResponse_v1,
+    OffsetResponse_v3,
+    OffsetResponse_v5,
+)
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 
 from tocsin.kafka import TopicPartition
@@ -115,9 +125,74 @@ def test_a_coordinator_has_what_we_wrap():
     assert "return True" in rebalancing[: rebalancing.index("IllegalGenerationError")]
 
 
-def test_the_isolation_of_end_offsets_is_the_fetchers():
-    assert "_isolation_level" in names(fetcher.Fetcher._proc_offset_request)
-    assert fetcher.READ_UNCOMMITTED == 0
+class MovingLeaders:
+    """A client: partition 0 on broker 1, the others on broker 2, as `leaders` says. Each answer is of the next of `codes`."""
+
+    def __init__(self, *codes: int, leaders: tuple[int | None, ...] = ()) -> None:
+        self.cluster = SimpleNamespace(leader_for_partition=self._leader)
+        self._codes, self._leaders = list(codes), list(leaders)
+        self.asked: list[tuple[int, list[int]]] = []
+        self.added: list[str] = []
+        self.updates = 0
+
+    def _leader(self, partition: AioTopicPartition) -> int | None:
+        known = 1 if partition.partition == 0 else 2
+        return self._leaders.pop(0) if self._leaders else known
+
+    def add_topic(self, topic: str) -> None:
+        self.added.append(topic)
+
+    def force_metadata_update(self) -> None:
+        self.updates += 1
+
+    async def _maybe_wait_metadata(self) -> None:
+        """It is known."""
+
+    async def send(self, node: int, request: OffsetRequest) -> SimpleNamespace:
+        ((topic, places),) = request._topics
+        assert (topic, request._isolation_level) == ("t", fetcher.READ_UNCOMMITTED)
+        assert {time for _, time in places} == {OffsetResetStrategy.LATEST}
+        self.asked.append((node, [number for number, _ in places]))
+        code = self._codes.pop(0) if self._codes else 0
+        return SimpleNamespace(topics=[("t", [(number, code, -1, 10 + number) for number, _ in places])])
+
+
+async def ends_of(client: MovingLeaders, partitions=WANTED) -> dict[TopicPartition, int]:
+    return await aiokafka_internals.high_watermarks(SimpleNamespace(_client=client), partitions)
+
+
+ENDS = {WANTED[0]: 10, WANTED[1]: 11, WANTED[2]: 12}
+
+
+async def test_each_leader_is_asked_once_for_the_ends_of_its_partitions():
+    client = MovingLeaders()
+    assert await ends_of(client) == ENDS
+    assert client.asked == [(1, [0]), (2, [1, 2])]
+    assert (await ends_of(client, []), client.updates) == ({}, 0)
+
+
+async def test_a_leader_that_has_moved_is_looked_up_anew(monkeypatch):
+    monkeypatch.setattr(aiokafka_internals, "PATIENT_RETRY", 0)
+    client = MovingLeaders(0, 6)  # NOT_LEADER_OR_FOLLOWER
+    assert await ends_of(client) == ENDS
+    assert (client.updates, client.added) == (1, [])
+    waiting = MovingLeaders(leaders=(None, -1))
+    assert await ends_of(waiting) == ENDS
+    assert (waiting.updates, waiting.added) == (2, ["t"])
+
+
+async def test_a_topic_that_may_not_be_read_is_told():
+    with pytest.raises(TopicAuthorizationFailedError):
+        await ends_of(MovingLeaders(29))
+
+
+def test_a_client_has_what_is_asked_of_it():
+    for name in ("_maybe_wait_metadata", "add_topic", "force_metadata_update", "send"):
+        assert callable(getattr(AIOKafkaClient, name))
+    assert callable(ClusterMetadata.leader_for_partition)
+    for answer in (OffsetResponse_v1, OffsetResponse_v3, OffsetResponse_v5):
+        partition = answer.SCHEMA.fields[-1].array_of.fields[-1].array_of
+        assert partition.names[:4] == ("partition", "error_code", "timestamp", "offset")
 
 
 def test_the_callbacks_come_after_the_assignment_and_swallow_exceptions():

@@ -75,8 +75,8 @@ class Attempts:
         if not lease_ok():
             metrics.lease_lost.labels(self._channel.dispatcher, self._lane).inc()
             raise LeaseLost("The lease ran out before a provider call.")
-        if (without_call := self._guard(delivery)) is not None:
-            return end_without_call(delivery.tries, without_call)
+        if (without_call := self.guard(delivery)) is not None:
+            return without_call
         if not self._copy.fresh:
             if not job.required:
                 return AwaitCopy()
@@ -90,16 +90,21 @@ class Attempts:
             log.info("will try again", attempt=len(delivery.tries), seconds=round(next_step.due - now, 3))
         return next_step
 
-    def _guard(self, delivery: Delivery) -> Finish | Recheck | None:
+    def guard(self, delivery: Delivery) -> Finish | Recheck | None:
         """What becomes of the job without a call; None: the call may be made."""
+        without_call: Finish | Recheck
         job = delivery.job
         if job.expires_at <= self._clock.now():
-            return Finish(status=StatusName.EXPIRED)
-        if self._versions.is_stale(delivery.key, version=job.recipient_version):
-            return Recheck()
-        if self._clock.time_ms() - delivery.record.timestamp_ms > RECHECK_AFTER_MS:
-            return Recheck()  # `stops` forgets a version a day after this
-        return None
+            without_call = Finish(status=StatusName.EXPIRED)
+        elif (
+            self._versions.is_stale(delivery.key, version=job.recipient_version)
+            # `stops` forgets a version a day after this.
+            or self._clock.time_ms() - delivery.record.timestamp_ms > RECHECK_AFTER_MS
+        ):
+            without_call = Recheck()
+        else:
+            return None
+        return end_without_call(delivery.tries, without_call)
 
     async def _call(self, job: Job, provider: Provider) -> Answer:
         began = self._clock.monotonic()

@@ -204,7 +204,8 @@ class ShardDelivery:
     # Delivering
 
     def enqueue(self, delivery: Delivery | None) -> None:
-        """Put it into the queue of its provider. Without a provider it ends at once, and the next of its recipient's follows."""
+        """Put it into the queue of its provider. Without a provider it ends at once, or goes back to the router, and the next of
+        its recipient's follows."""
         try:
             while delivery is not None:
                 if self._ending:
@@ -218,12 +219,21 @@ class ShardDelivery:
                     delivery.enqueued_at = self._context.clock.monotonic()
                     instance.put(self._context.lane, delivery)
                     return
-                if not delivery.tries:
-                    self._observe_begin(delivery)
-                nobody = self._context.pool.why_nobody(delivery.job)
-                delivery = self._store_outcome(delivery, end_without_call(delivery.tries, nobody))
+                delivery = self._end_without_provider(delivery)
         except Exception as error:  # noqa: BLE001 - raised by `run`: who calls may be a timer, or a pool that reloads
             self._fail(error)
+
+    def _end_without_provider(self, delivery: Delivery) -> Delivery | None:
+        """End it as what forbids its call says, else as one that nobody serves. Returns the recipient's next delivery that need not
+        wait."""
+        if not delivery.begun_at:
+            self._observe_begin(delivery)
+        end = self._context.attempts.guard(delivery)
+        if isinstance(end, Recheck):
+            self._recheck(delivery)
+            return None
+        nobody = end_without_call(delivery.tries, self._context.pool.why_nobody(delivery.job))
+        return self._store_outcome(delivery, end or nobody)
 
     async def carry(self, delivery: Delivery, provider: Provider) -> None:
         """One attempt, and what follows from it."""
