@@ -12,13 +12,14 @@ cannot read a template differently. What the engine gets says less than the lang
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from jinja2 import nodes
 
 from tocsin.router.templates.filters import MAY_BE_UNDEFINED
 from tocsin.router.templates.language import COMPARISONS, FILTERS
 from tocsin.router.templates.literals import is_number
+from tocsin.router.templates.program import Program, ProgramText
 from tocsin.router.templates.variables import written
 
 _OPERATORS: Final[dict[type[nodes.Node], str]] = {
@@ -50,48 +51,20 @@ _METHODS: Final = frozenset({*dir(dict), *dir(list)})
 """Names that the engine finds on an object or list that has no such member: `data.items` would be a method of Python's."""
 
 
-class Span(NamedTuple):
-    """Bytes of the written source, and how authors know what stands there."""
-
-    start: int
-    end: int
-    text: str
-
-
-class Program(NamedTuple):
-    """What the engine compiles, and what it means by the places it names in faults."""
-
-    source: str
-    spans: dict[int, list[Span]]
-    """By the end of each: those that begin last come last."""
-
-    def expression(self, start: int, end: int) -> str:
-        """What the author wrote at a place; empty when that is not known."""
-        spans = self.spans.get(end, [])
-        around = [span for span in spans if span.start <= start] or spans
-        text = max(around).text if around else ""
-        return "" if text == "…" else text
-
-
 def compiled(template: nodes.Template, *, html: bool) -> Program:
     """The program of a template that keeps the language (`bounds`). `html`: what a `set` block prints is safe text."""
-    writer = _Writer(html=html)
-    writer.statements(template.body)
-    return writer.program()
+    text = ProgramText()
+    _Writer(text, html=html).statements(template.body)
+    return text.program()
 
 
 class _Writer:
     """Writes statement by statement. `defined` asks for an expression that is a fault, and not undefined, without a value."""
 
-    def __init__(self, *, html: bool) -> None:
+    def __init__(self, text: ProgramText, *, html: bool) -> None:
         self._html = html
-        self._written: list[str] = []
-        self._bytes = 0
-        self._line = 1
-        self._spans: dict[int, list[Span]] = {}
-
-    def program(self) -> Program:
-        return Program("".join(self._written), self._spans)
+        self._text = text
+        self._write, self._reach, self._mark = text.write, text.reach, text.mark
 
     def statements(self, body: Sequence[nodes.Node]) -> None:
         for node in body:
@@ -113,15 +86,6 @@ class _Writer:
                     self._set_block(node)
                 case nodes.With():
                     self._with(node)
-
-    def _write(self, text: str) -> None:
-        self._written.append(text)
-        self._bytes += len(text.encode())
-        self._line += text.count("\n")
-
-    def _reach(self, node: nodes.Node) -> None:
-        """Go on to the node's line. It can only lie ahead: nothing that is written has more lines than its source."""
-        self._write("\n" * (node.lineno - self._line))
 
     def _print(self, node: nodes.Node) -> None:
         if isinstance(node, nodes.TemplateData):
@@ -220,13 +184,10 @@ class _Writer:
                 self._call(node)
             case _:
                 self._write("(")
-                start = self._bytes
+                start = self._text.position
                 self._operation(node, defined=defined)
                 self._mark(start, _described(node))
                 self._write(")")
-
-    def _mark(self, start: int, text: str) -> None:
-        self._spans.setdefault(self._bytes, []).append(Span(start, self._bytes, text))
 
     def _operation(self, node: nodes.Node, *, defined: bool) -> None:
         match node:
@@ -336,7 +297,7 @@ class _Writer:
         elif isinstance(node, nodes.Getattr | nodes.Getitem):
             key = nodes.Const(node.attr, lineno=node.lineno) if isinstance(node, nodes.Getattr) else node.arg
             self._write("(")
-            start = self._bytes
+            start = self._text.position
             self._filtered(node.node, "__item" if defined else "__place", [key])
             self._write("" if defined else "|first")
             self._mark(start, written(node))
@@ -344,7 +305,7 @@ class _Writer:
 
     def _path(self, node: nodes.Node) -> None:
         """A variable and steps from it, such as `data.order["id"]`."""
-        start = self._bytes
+        start = self._text.position
         if isinstance(node, nodes.Getattr):
             self._path(node.node)
             self._write(f".{node.attr}" if node.attr.isascii() else f"[{_literal(node.attr)}]")

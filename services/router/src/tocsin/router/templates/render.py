@@ -14,7 +14,7 @@ from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.limits import RENDERED_PART_BYTES
 from tocsin.router.templates.bounds import breaches
 from tocsin.router.templates.check import TOO_DEEP, parse
-from tocsin.router.templates.compiling import Program, compiled
+from tocsin.router.templates.compiling import compiled
 from tocsin.router.templates.filters import IN_HTML, IN_TEXT
 from tocsin.router.templates.list_filters import bounded_range
 from tocsin.router.templates.metering import (
@@ -25,6 +25,7 @@ from tocsin.router.templates.metering import (
     TookTooLong,
 )
 from tocsin.router.templates.number_filters import divisible_by
+from tocsin.router.templates.program import Program
 from tocsin.router.templates.texts import WrongValue
 
 FUEL: Final = 50_000
