@@ -1,13 +1,15 @@
 """Every word a reader of statuses or an HTTP caller can meet is explained, and nothing else is."""
 
+import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
 from tocsin.contracts.vocabulary import Again, Outcome, Reason, Rule, StatusName
+from tocsin.web import plain_words
 from tocsin.web.codes import CODES
 
 ROOT = Path(__file__).parents[3]
@@ -53,3 +55,34 @@ def test_a_problems_page_says_what_it_is_and_what_to_do(name: str) -> None:
     assert f"# {CODES[name].title}\n" in page
     assert f"Code `{name}`, HTTP status {CODES[name].status}." in page
     assert "## What to do" in page
+
+
+CODE_OF: dict[str, int | str] = {
+    "Fault": "code",
+    "ProblemError": "code",
+    "ValueRefused": 0,
+    "PydanticCustomError": 0,
+    "TemplateFault": 1,
+}
+"""What a fault is made with, and which argument of it is the code."""
+
+
+def codes_of_faults() -> Iterator[str]:
+    """Every code that stands in the sources as a text."""
+    for path in [*ROOT.glob("libs/common/src/**/*.py"), *ROOT.glob("services/*/src/**/*.py")]:
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in CODE_OF:
+                place = CODE_OF[call.func.id]
+                given = [keyword.value for keyword in call.keywords if keyword.arg == place]
+                if isinstance(place, int):
+                    given = call.args[place : place + 1]
+                yield from (str(code.value) for code in given if isinstance(code, ast.Constant))
+
+
+def test_every_code_of_a_fault_has_its_line() -> None:
+    page = (PROBLEMS / "README.md").read_text().split("## Codes of `errors`")[1]
+    table = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    forms = {*plain_words.SENTENCES, *plain_words.WITH_VALUES}
+    codes = set(codes_of_faults()) - set(CODES) - set(Reason) - forms
+    assert table == sorted(codes | {"too_large"})  # also a reason, of jobs
+    assert set(re.findall(r"`(\w+)`", page.split("A value of the wrong form")[1].split("\n\n")[0])) == forms

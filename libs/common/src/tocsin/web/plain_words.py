@@ -8,20 +8,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _OBJECT: Final = "Must be an object"
-_LIST: Final = "Must be a list"
-_TEXT: Final = "Must be a text"
 _WHOLE: Final = "Must be a whole number"
 _TRUTH: Final = "Must be `true` or `false`"
 _TIME: Final = "Must be a date and time with its offset from UTC, such as `2026-01-31T12:00:00Z`"
 
-_SENTENCES: Final = {
+SENTENCES: Final[dict[str, str]] = {
     "missing": "This field is required",
     "model_type": _OBJECT,
     # Also what FastAPI says of a body whose media type is not JSON: it is not read then.
     "model_attributes_type": f"{_OBJECT}. Send it as JSON, with `Content-Type: application/json`",
     "dict_type": _OBJECT,
-    "list_type": _LIST,
-    "string_type": _TEXT,
+    "list_type": "Must be a list",
+    "string_type": "Must be a text",
     "int_type": _WHOLE,
     "int_parsing": _WHOLE,
     "int_parsing_size": "This number has too many digits",
@@ -35,7 +33,8 @@ _SENTENCES: Final = {
     "datetime_object_invalid": _TIME,
     "timezone_aware": _TIME,
 }
-_WITH_VALUES: Final = {
+"""By pydantic's type of the fault."""
+WITH_VALUES: Final[dict[str, str]] = {
     "too_short": "The number of items must be at least {min_length}",
     "too_long": "The number of items must be at most {max_length}",
     "string_too_short": "The number of characters must be at least {min_length}",
@@ -46,7 +45,7 @@ _WITH_VALUES: Final = {
     "enum": "Must be {expected}",
     "literal_error": "Must be {expected}",
 }
-"""Sentences into which pydantic's context goes."""
+"""The same, for sentences into which pydantic's context goes."""
 
 
 def in_plain_words(fault: Mapping[str, Any]) -> str:
@@ -54,6 +53,6 @@ def in_plain_words(fault: Mapping[str, Any]) -> str:
     kind, context = fault["type"], fault.get("ctx", {})
     if "detail" in context:  # `values` put it there
         return str(fault["msg"])
-    if kind in _WITH_VALUES and context:
-        return _WITH_VALUES[kind].format_map(context)
-    return _SENTENCES.get(kind) or str(fault["msg"]).removeprefix("Value error, ")
+    if kind in WITH_VALUES and context:
+        return WITH_VALUES[kind].format_map(context)
+    return SENTENCES.get(kind) or str(fault["msg"]).removeprefix("Value error, ")

@@ -28,7 +28,7 @@ def check_template(
 ) -> list[TemplateFault]:
     """Everything wrong with a template for `channel`; empty when it may be saved.
 
-    Codes: `part_missing`, `part_unknown`, `part_too_long`, `template_too_long`, `template_syntax`, `template_forbidden`, `variable_unknown`.
+    `docs/problems/README.md` lists the codes.
     `data_schema` is the workflow's; None says nothing about `data`.
     """
     faults = list(_check_names(set(parts), channel))
