@@ -1,8 +1,6 @@
 """A dispatcher beside its own copy of `stops` on a real broker: what flows while nobody publishes, and while the copy stands still."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client import REGISTRY
@@ -12,7 +10,8 @@ from tocsin.channel import copy_watch
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.contracts.stops import RecipientVersion, encode_stop
 from tocsin.kafka import Admin, CopyAge, ProducerRecord, Replica, TopicSpec
-from tocsin.runtime import Component, FunctionComponent, Health, SystemClock
+from tocsin.runtime import FunctionComponent, Health, SystemClock
+from tocsin.testing.running import running
 from tocsin.testing.until import until
 
 pytestmark = pytest.mark.kafka
@@ -41,19 +40,6 @@ async def replica(bench: Bench) -> AsyncIterator[Replica]:
     bench.copy = CopyWatch(age=age, health=health, clock=SystemClock())
     async with running(replica), running(age), running(FunctionComponent(name="watch", run=bench.copy.run)):
         yield replica
-
-
-@asynccontextmanager
-async def running(component: Component) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    await component.open()
-    task = asyncio.create_task(component.run(stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
-        await component.close()
 
 
 def sent_on_stale_copy() -> float:

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from tocsin.contracts.codec import encode
+from tocsin.contracts.directory import ApiKeyRecord, Scope
 from tocsin.contracts.ids import delivery_id, notification_id, status_id
 from tocsin.contracts.intents import Intent, IntentPrivate
 from tocsin.contracts.statuses import (
@@ -25,6 +27,7 @@ from tocsin.contracts.statuses import (
 from tocsin.contracts.vocabulary import Lane, Outcome, StatusName
 from tocsin.database import Database, DatabaseSettings
 from tocsin.kafka import ConsumerRecord, PartitionBatch, TopicPartition
+from tocsin.ledger import create_app
 from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.projected_table import ProjectedTable
@@ -32,6 +35,7 @@ from tocsin.ledger.reading import TimelineReader
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
+from tocsin.web import KeyTable, new_key
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -145,3 +149,50 @@ def statuses_of_fixture() -> Callable[..., list[StatusRecord]]:
 @pytest.fixture(name="log")
 def log_fixture() -> type[Log]:
     return Log
+
+
+class TimelinesClient:
+    """Asks for timelines with the key of a tenant, and stores statuses to ask for."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, keys: dict[str, str], ledger_database: Any, log: Any
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._ledger_database = ledger_database
+        self._log = log
+        self._next: int | None = None
+
+    async def store(self, *statuses: StatusRecord, days: float = 0) -> None:
+        at = self._ledger_database.clock.now() + timedelta(days=days)
+        records = [
+            self._log.status(status, at=at + timedelta(milliseconds=number))
+            for number, status in enumerate(statuses)
+        ]
+        batch = self._log.batch(*records, expected=self._next)
+        await self._ledger_database.table().apply([batch])
+        self._next = batch.next
+        self._ledger_database.clock.advance(1)
+
+    async def get(self, path: str, *, key: str = "acme", **query: Any) -> httpx.Response:
+        return await self._client.get(
+            path, params=query, headers={"authorization": f"Bearer {self._keys[key]}"}
+        )
+
+    async def list(self, **query: Any) -> list[Any]:
+        answer = await self.get("/v1/timelines", **query)
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["data"])
+
+
+@pytest.fixture
+async def timelines(ledger_database: Any, log: Any) -> AsyncIterator[TimelinesClient]:
+    table, keys = KeyTable(), {}
+    callers: list[tuple[str, Scope]] = [("acme", "read"), ("other", "read"), ("sender", "send")]
+    for tenant, scope in callers:
+        key = new_key("live")
+        keys[tenant] = key.reveal()
+        table.put(ApiKeyRecord(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=[scope]))
+    app = create_app(reader=ledger_database.reader, keys=table)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
+        yield TimelinesClient(client, keys, ledger_database, log())

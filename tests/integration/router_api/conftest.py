@@ -1,12 +1,10 @@
 """A migrated directory on a real PostgreSQL, its API through httpx, callers with keys, and the relay that publishes it."""
 
-import asyncio
 import os
 import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +23,7 @@ from tocsin.router.api import create_app
 from tocsin.router.relay import Relay
 from tocsin.router.secret_keys import SecretKey
 from tocsin.router.tokens import UnsubscribeTokens
-from tocsin.runtime import Component, Health
+from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 from tocsin.testing.until import until
 from tocsin.web import KeyTable, new_key
@@ -173,20 +171,6 @@ def topics(kafka: KafkaSettings) -> Topics:
 @pytest.fixture
 def relay(engine: AsyncEngine, kafka: KafkaSettings) -> Relay:
     return Relay(engine=engine, settings=kafka, health=Health(service="router"))
-
-
-@asynccontextmanager
-async def running(component: Component) -> AsyncIterator[None]:
-    """The component's life, as a service would live it."""
-    stop = asyncio.Event()
-    await component.open()
-    task = asyncio.create_task(component.run(stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
-        await component.close()
 
 
 async def published(directory: Directory) -> None:

@@ -10,9 +10,10 @@ from tocsin.contracts.topics import Topics
 from tocsin.kafka import CopyAge, KafkaSettings, Replica
 from tocsin.router.relay import Relay
 from tocsin.runtime import FunctionComponent, Health, SystemClock
+from tocsin.testing.running import running
 from tocsin.testing.until import until
 
-from .conftest import Directory, fill, published, running
+from .conftest import Directory, fill, published
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 

@@ -15,8 +15,9 @@ from tocsin.router.changes import note_changed, raise_versions
 from tocsin.router.forgetting import forget
 from tocsin.router.relay import Relay
 from tocsin.testing import ManualClock
+from tocsin.testing.running import running
 
-from .conftest import Directory, published, running, state
+from .conftest import Directory, published, state
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 

@@ -19,16 +19,17 @@ from tocsin.router import in_force
 from tocsin.router.api import create_app
 from tocsin.router.api_role import api_role
 from tocsin.router.changes import note_changed, noted_rows, raise_versions
-from tocsin.router.in_force import ChangesInForce
+from tocsin.router.in_force import Change, ChangesInForce
 from tocsin.router.relay import Relay
 from tocsin.router.settings import RouterSettings
 from tocsin.router.tokens import UnsubscribeTokens, Unsubscription
 from tocsin.runtime import Health, SystemClock
 from tocsin.testing import ManualClock
+from tocsin.testing.running import running
 from tocsin.testing.until import until
 from tocsin.web import KeyTable
 
-from .conftest import FLOW, PUBLIC_URL, Directory, fill, published, running, state
+from .conftest import FLOW, PUBLIC_URL, Directory, fill, published, state
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
@@ -75,6 +76,11 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         monkeypatch.setattr(in_force, "PATIENCE", seconds)
 
     return wait
+
+
+def waiting(changes: ChangesInForce) -> set[Change]:
+    """What was saved and is not answered yet."""
+    return {change for of_row in changes._by_row.values() for change in of_row if change.committed}
 
 
 async def test_what_an_answer_says_is_in_the_topic(
@@ -177,8 +183,7 @@ async def test_a_repeat_waits_for_the_change_that_it_repeats(
             assert [(await acme.put(path, json=body)).status_code for path, body in steps] == [202] * 4
         patience(3600)
         repeats = [asyncio.create_task(acme.put(path, json=body)) for path, body in steps * 2]
-        await asyncio.sleep(0.2)
-        assert not any(repeat.done() for repeat in repeats)
+        await until(lambda: len(waiting(changes)) == len(repeats))
         async with running(relay):
             answers = await asyncio.gather(*repeats)
             assert {answer.status_code for answer in answers} == {200}
@@ -285,10 +290,10 @@ async def test_what_was_said_while_nobody_listened_is_found(
         await note_changed(db, "tenant", "other")
         change = changes.expect(rows)
         uncommitted = changes.expect([2**40])
-    waiting = asyncio.create_task(changes.wait(change))
+    answer = asyncio.create_task(changes.wait(change))
     await directory.changed()
     async with running(changes):
-        assert await waiting
+        assert await answer
     assert not uncommitted.answered.done(), "who has not committed is not looked for"
 
 
@@ -323,11 +328,7 @@ async def test_who_gives_up_waiting_leaves_nothing_behind(
 ) -> None:
     patience(3600)
     saving = asyncio.create_task(acme.put("/v1/categories/orders", json={}))
-
-    async def waits() -> bool:
-        return any(change.committed for waiting in changes._by_row.values() for change in waiting)
-
-    await until(waits)
+    await until(lambda: bool(waiting(changes)))
     saving.cancel()
     await asyncio.wait([saving])
     assert changes._by_row == {}

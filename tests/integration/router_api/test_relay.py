@@ -26,10 +26,11 @@ from tocsin.router.changes import note_changed
 from tocsin.router.commands import directory as directory_command
 from tocsin.router.relay import Relay
 from tocsin.runtime import Health
+from tocsin.testing.running import running
 from tocsin.testing.until import until
 from tocsin.web import KeyTable, Problem
 
-from .conftest import FLOW, Directory, fill, published, running, state
+from .conftest import FLOW, Directory, fill, published, state
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 

@@ -13,9 +13,10 @@ from tocsin.contracts.topics import Topics
 from tocsin.kafka import KafkaSettings, Limits, TransactionalProducer
 from tocsin.router.relay import Relay, hold_lock, session, watch_outbox
 from tocsin.runtime import FunctionComponent, Health
+from tocsin.testing.running import running
 from tocsin.testing.until import until
 
-from .conftest import Directory, published, running, state
+from .conftest import Directory, published, state
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 

@@ -53,6 +53,42 @@ def test_a_traceparent_is_taken_from_wherever_it_stands() -> None:
     assert read_kafka([content_type, ("traceparent", TRACE.encode())], envelope).traceparent == TRACE
 
 
+@pytest.mark.parametrize(
+    ("said", "test"),
+    [
+        ("true", True),
+        ("TRUE", True),
+        ("1", True),
+        ("false", False),
+        ("False", False),
+        ("0", False),
+        ("", False),
+    ],
+)
+def test_whether_an_event_is_a_test(said: str, test: bool) -> None:
+    assert binary(ce_test=said).test is test
+    assert structured(test=said).test is test
+    assert structured(test=test).test is test
+    assert http(ce_test=said).test is test
+    assert structured(test=None).test is binary().test is False
+
+
+@pytest.mark.parametrize("said", ["yes", "on", "tru", "2"])
+def test_an_event_that_does_not_say_clearly_whether_it_is_a_test_is_refused(said: str) -> None:
+    for read in (lambda: binary(ce_test=said), lambda: structured(test=said), lambda: http(ce_test=said)):
+        with pytest.raises(EventInvalid) as refused:
+            read()
+        assert [(fault.reason, fault.pointer) for fault in refused.value.faults] == [
+            (Reason.ATTRIBUTE_INVALID, "/test")
+        ]
+
+
+@pytest.mark.parametrize("said", [1, 0, [], {"a": True}])
+def test_a_test_is_named_by_a_boolean_or_a_text(said: object) -> None:
+    with pytest.raises(EventInvalid):
+        structured(test=said)
+
+
 @pytest.mark.parametrize("read", [binary, structured])
 @pytest.mark.parametrize("data", [DEEP, b'{"name":"\xff"}', b"[\xff]"])
 def test_data_that_nests_too_deep_or_is_no_utf_8_is_refused(read, data: bytes) -> None:

@@ -153,6 +153,19 @@ async def test_refused_with_pointers_into_the_envelope(
     assert {fault["pointer"] for fault in problem["errors"]} == where
 
 
+async def test_an_event_that_names_nobody_is_refused_where_only_its_subject_could(way_in: "WayIn") -> None:
+    """The router would refuse it with the same code, when the caller is gone."""
+    way_in.publish_workflow("sent", event_types=["com.shop.sent"])
+    event = SHIPPED | {"type": "com.shop.sent", "subject": None, "data": {}}
+    answer = await structured(way_in, event)
+    (fault,) = answer.json()["errors"]
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_event")
+    assert (fault["pointer"], fault["code"]) == ("/subject", "recipients_invalid")
+    assert way_in.publisher.records == []
+    way_in.publish_workflow("told", event_types=["com.shop.sent"], recipients="data.customer")
+    assert (await structured(way_in, event)).status_code == 202
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'{"specversion":"1.0","id":"1","source":"s","type":"t","data":"\xff"}']
 )

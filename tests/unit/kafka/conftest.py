@@ -1,7 +1,7 @@
-"""A shard held by nobody's group, for tests of what a worker does with it."""
+"""A shard held by nobody's group, for tests of what a worker does with it; and groups on a cluster in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from typing import Any, cast
 
 import pytest
@@ -11,18 +11,24 @@ from tocsin.kafka import (
     CommittedOffset,
     ConsumerRecord,
     FencedShard,
+    GroupTimeouts,
     Limits,
     ProducerRecord,
     RecordMetadata,
+    Shard,
     TopicPartition,
 )
+from tocsin.kafka.consume import consumer_group
 from tocsin.kafka.consume.member import Lease, Member
 from tocsin.kafka.consume.shard import Assignment
 from tocsin.kafka.produce.transaction_queue import TransactionQueue
 from tocsin.kafka.produce.transactional_producer import Transactions
 from tocsin.testing import ManualClock
 from tocsin.testing.kafka import MemoryCluster, MemoryPublisher
-from tocsin.testing.stage import Stage
+from tocsin.testing.kafka.group import MemoryGroup
+from tocsin.testing.stage import Stage, take_all
+
+HASTY = GroupTimeouts(send_timeout=0.01, drain_timeout=0.05, rebalance_timeout=10)
 
 
 class Committing:
@@ -119,3 +125,48 @@ async def stage() -> AsyncIterator[MemoryStage]:
     stage = MemoryStage()
     yield stage
     await stage.close()
+
+
+@pytest.fixture
+def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer_group, "POLL_SECONDS", 0.01)
+
+
+@pytest.fixture
+async def prepared(stage: MemoryStage, short_polls: None) -> MemoryStage:
+    await stage.topics("in", "out", groups=["copier", "plain", "table"])
+    return stage
+
+
+class Pauses:
+    """The pauses before joining anew; they end at once, and note what was left of the group."""
+
+    def __init__(self, group: MemoryGroup) -> None:
+        self._group = group
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        assert not self._group.members, "it is a member no more while it waits"
+        self.seconds.append(seconds)
+
+
+@pytest.fixture
+def pauses(prepared: MemoryStage) -> Pauses:
+    return Pauses(prepared.cluster.group(prepared.topic("copier")))
+
+
+def once(error: BaseException) -> Callable[[FencedShard], Coroutine[Any, Any, None]]:
+    """A worker that raises the first time it is called, in one of its shards."""
+    errors = [error]
+
+    async def work(shard: FencedShard) -> None:
+        if errors:
+            raise errors.pop()
+        await take_all(shard)
+
+    return work
+
+
+async def stubborn(shard: Shard) -> None:
+    """Heeds no revoke."""
+    await asyncio.Event().wait()

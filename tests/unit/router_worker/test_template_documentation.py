@@ -18,7 +18,7 @@ def test_the_page_lists_each_filter_with_its_arguments():
 
 
 def test_the_page_lists_each_test():
-    bullets = "".join(line for line in section("Tests").splitlines() if line.startswith("* "))
+    bullets = "".join(line for line in section("Tests").splitlines() if line.startswith(("* ", "  ")))
     listed = re.findall(r"`'?([^`\s']+)'?`", bullets)
     filters = {"select", "reject", "selectattr", "rejectattr"}
     assert sorted(set(listed) - filters) == sorted(TESTS)

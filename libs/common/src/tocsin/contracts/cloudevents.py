@@ -1,7 +1,7 @@
 """CloudEvents 1.0 on Kafka and HTTP: binary and structured mode, read into an `Event` or refused field by field.
 
 Rules come from the CloudEvents 1.0.2 core, Kafka and HTTP bindings, and the distributed-tracing extension.
-Extension attributes of our own: `tenant` and `test` (`true`).
+Extension attributes of our own: `tenant` and `test` (`true` or `false`).
 What is said of a refused event repeats nothing a producer typed: it goes into statuses and logs.
 """
 
@@ -28,7 +28,8 @@ _ANY_STRUCTURED = "application/cloudevents"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"').fullmatch
 _ESCAPED = re.compile(r"\\(.)")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII).fullmatch
-_TRUE = frozenset({"true", "1"})
+_FLAGS: Mapping[str, bool] = {"true": True, "1": True, "false": False, "0": False, "": False}
+"""What the extension attribute `test` may say, in any case."""
 _NULL = msgspec.Raw(b"null")
 _JSON_RULE = f"UTF-8, nested at most {JSON_DEPTH} deep"
 
@@ -199,6 +200,7 @@ def _event(
         )
     subject = _optional(attributes, "subject", faults)
     time = _time(attributes.get("time"), faults)
+    test = _flag(attributes.get("test"), faults)
     if faults:
         raise EventInvalid(faults)
     return Event(
@@ -209,7 +211,7 @@ def _event(
         subject=subject,
         time=time,
         data=data,
-        test=_flag(attributes.get("test")),
+        test=test,
         traceparent=attributes["traceparent"],
     )
 
@@ -324,5 +326,11 @@ def _time(value: object, faults: list[EventFault]) -> datetime | None:
     return None
 
 
-def _flag(value: object) -> bool:
-    return value is True or (isinstance(value, str) and value.lower() in _TRUE)
+def _flag(value: object, faults: list[EventFault]) -> bool:
+    """Whether the event is a test. Any other word is refused: taken for `false`, it would send a test to people."""
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    flag = _FLAGS.get(value.lower()) if isinstance(value, str) else None
+    if flag is None:
+        faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/test", "Must be `true` or `false`."))
+    return bool(flag)

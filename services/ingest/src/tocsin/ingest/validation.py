@@ -1,6 +1,7 @@
 """Whether an event can be taken, by the directory as it stands now; and where in Kafka it goes."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -11,7 +12,7 @@ from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.link import link
 from tocsin.contracts.values.recipient import judge_recipient
-from tocsin.contracts.vocabulary import Lane, fastest, slowest
+from tocsin.contracts.vocabulary import Lane, Reason, fastest, slowest
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.request_faults import RefusedByDirectory, explain, latest_expiry
 from tocsin.ingest.settings import RequestLimits
@@ -19,6 +20,9 @@ from tocsin.runtime import Clock
 from tocsin.web import Fault, Problem, codes
 
 _decode_json = msgspec.json.decode
+_NO_SUBJECT: Final = (
+    "The event has no subject, which names the recipient. Set `subject` to the recipient's id"
+)
 
 
 class NamedNotification(msgspec.Struct, frozen=True):
@@ -59,9 +63,9 @@ def validate_event(
         names = ", ".join(f"`{workflow.key}`" for workflow in subscribers)
         detail = f"The data fits no workflow that subscribes to this type of event ({names})."
         raise RefusedByDirectory(codes.INVALID_DATA, detail, errors=faults)
-    recipient = event.subject if all(workflow.reaches_subject for workflow in subscribers) else None
-    if recipient is not None:
-        _check_subject(recipient, address_like=directory.address_like_ids(event.tenant))
+    recipient = None
+    if all(workflow.reaches_subject for workflow in subscribers):
+        recipient = _recipient_of(event.subject, address_like=directory.address_like_ids(event.tenant))
     return AcceptedEvent(
         event=event,
         lane=fastest(*(workflow.lane for workflow in subscribers)),
@@ -123,13 +127,19 @@ def _sound(
     )
 
 
-def _check_subject(subject: str, *, address_like: bool) -> None:
+def _recipient_of(subject: str | None, *, address_like: bool) -> str:
     """All that subscribe to the event would send to its subject, so that it names a recipient or reaches nobody."""
+    if subject is None:
+        raise _names_nobody(Reason.RECIPIENTS_INVALID, _NO_SUBJECT)
     try:
-        recipient_id(subject, address_like=address_like)
+        return recipient_id(subject, address_like=address_like)
     except ValueRefused as refused:
-        fault = Fault(pointer="/subject", code=refused.code, detail=refused.detail)
-        raise RefusedByDirectory(codes.INVALID_EVENT, f"{refused.detail}.", errors=[fault]) from refused
+        raise _names_nobody(refused.code, refused.detail) from refused
+
+
+def _names_nobody(code: str, detail: str) -> Problem:
+    fault = Fault(pointer="/subject", code=code, detail=detail)
+    return RefusedByDirectory(codes.INVALID_EVENT, f"{detail}.", errors=[fault])
 
 
 def _check_size(event: Event, pointer: str, limits: RequestLimits) -> None:
