@@ -251,8 +251,57 @@ async def test_what_cannot_be_passed_on_is_a_problem(request_bytes: bytes, statu
     assert recorder.requests == []
 
 
-async def test_a_service_that_ends_without_an_answer_does_not_answer() -> None:
-    async with behind_the_entry(b"") as (_, port):
+REFUSAL = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo long"
+
+
+@pytest.mark.parametrize("read", [0, 50_000])
+@pytest.mark.parametrize("size", [100_000, 3_000_000, 20_000_000])
+async def test_a_service_that_refuses_a_body_midway_and_closes_is_heard(size: int, read: int) -> None:
+    """It closes on bytes that it has not read, so the entry's writes to it fail."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(END)
+        if read:
+            await reader.readexactly(read)
+        writer.write(REFUSAL)
+        await writer.drain()
+        writer.close()
+
+    async with behind_the_entry() as (recorder, port):
+        recorder.answer_to = refuse
+        request = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+        got = await exchange(port, request + b"a" * size, until=lambda got: got.endswith(b"too long"))
+    assert got == REFUSAL
+
+
+async def test_a_body_that_nobody_reads_holds_an_answered_connection_only_for_a_moment() -> None:
+    answered = asyncio.Event()
+
+    async def ignore(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(END)
+        writer.write(REFUSAL)
+        await writer.drain()
+        await answered.wait()
+        writer.close()
+
+    async with behind_the_entry() as (recorder, port):
+        recorder.answer_to = ignore
+        request = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % 20_000_000
+        got = await exchange(port, request + b"a" * 20_000_000)
+        answered.set()
+    assert got == REFUSAL
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 2x0 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+    ],
+)
+async def test_a_service_that_ends_without_an_answer_does_not_answer(answer: bytes) -> None:
+    async with behind_the_entry(answer) as (_, port):
         got = await exchange(port, b"GET /v1/x HTTP/1.1\r\n" + CLOSE + b"\r\n")
     assert got.startswith(b"HTTP/1.1 502 ")
     assert b"router does not answer" in got

@@ -1,136 +1,36 @@
 """Each rule of a decision: what it sees, what follows, and what the record says of it."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import msgspec
 import pytest
+from tests.unit.router_worker.questions import (
+    CATEGORY,
+    CHANGED_AT,
+    EVENT_TIME,
+    NOW,
+    ON_SMS,
+    STORED,
+    TENANT,
+    WORKFLOW,
+    addresses,
+    deliveries,
+    intent,
+    only,
+    question,
+    rules,
+)
 
-from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord, WorkflowRecord
-from tocsin.contracts.intents import DeliveryRef, Intent, IntentPrivate
 from tocsin.contracts.jobs import SenderIdentity
-from tocsin.contracts.limits import DECISION_RULES_BYTES
 from tocsin.contracts.recipients import Device, InlineRecipient
-from tocsin.contracts.statuses import ChannelDecision, Decision, RuleOutcome, Target, decision_of
 from tocsin.contracts.vocabulary import Channel, Lane, Outcome, Reason, Rule
 from tocsin.router.policy import (
-    ChannelOutcome,
-    DecisionInput,
     Deliver,
     Preference,
     StoredRecipient,
-    Verdict,
     decide,
-    encode_fitting,
-    looked_at,
     status_for,
 )
-
-EVENT_TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
-NOW = EVENT_TIME + timedelta(seconds=1)
-CHANGED_AT = EVENT_TIME - timedelta(days=9)
-PARTS = {
-    Channel.EMAIL: {
-        "subject": "Hi {{ data.name }}",
-        "text": "Text {{ data.name }}",
-        "html": "<p>{{ data.name }}</p>",
-    },
-    Channel.SMS: {"body": "Sms {{ data.name }}"},
-    Channel.PUSH: {"title": "Push", "body": "Push {{ data.name }}"},
-}
-STORED = StoredRecipient(
-    known=True,
-    version=7,
-    email="ann@example.test",
-    phone="+4915112345678",
-    locale="de-AT",
-    devices=(Device(id="d1", token="t1"), Device(id="d2", token="t2")),
-)
-TENANT = TenantRecord(
-    tenant="acme",
-    name="Acme",
-    senders={Channel.EMAIL: SenderIdentity(address="shop@example.test", name="Shop")},
-    providers={Channel.SMS: ["twilio-a"]},
-)
-CATEGORY = CategoryRecord(tenant="acme", key="orders")
-ON_ALL = Step(name="1", channels=tuple(Channel))
-ON_SMS = Step(name="1", channels=(Channel.SMS,))
-WORKFLOW = WorkflowRecord(
-    tenant="acme", key="shipped", revision=1, event_types=["com.shop.shipped"], category="orders",
-    lane=Lane.TRANSACTIONAL, steps=[ON_ALL],
-)  # fmt: skip
-
-
-def template(channel: Channel, locale: str = "en", revision: int = 1, **parts: str) -> TemplateRecord:
-    return TemplateRecord(
-        tenant="acme", workflow="shipped", channel=channel, locale=locale, revision=revision,
-        parts=parts or PARTS[channel],
-    )  # fmt: skip
-
-
-def intent(**changes: Any) -> Intent:
-    fields: dict[str, Any] = {
-        "tenant": "acme",
-        "notification_id": "n-1",
-        "event_source": "/shop",
-        "event_id": "e-1",
-        "event_type": "com.shop.shipped",
-        "event_time": EVENT_TIME,
-        "workflow": "shipped",
-        "recipient": "ann",
-        "lane": Lane.TRANSACTIONAL,
-        "origin": "events/0/1",
-        "cause": "events/0/1",
-    }
-    private = IntentPrivate(data=msgspec.Raw(b'{"name":"Ann"}'), inline=changes.pop("inline", None))
-    return Intent(private=private, **(fields | changes))
-
-
-def question(**changes: Any) -> DecisionInput:
-    fields: dict[str, Any] = {
-        "intent": intent(),
-        "claim": "claimed",
-        "now": NOW,
-        "stored": STORED,
-        "stored_actor": None,
-        "tenant": TENANT,
-        "workflow": WORKFLOW,
-        "category": CATEGORY,
-        "templates": {(channel, "default"): {"en": template(channel)} for channel in Channel},
-    }
-    return DecisionInput(**(fields | changes))
-
-
-def rules(looked_at: Iterable[RuleOutcome]) -> list[tuple[str, str]]:
-    return [(rule.rule, rule.outcome) for rule in looked_at]
-
-
-def deliveries(verdict: Verdict) -> list[tuple[Any, ...]]:
-    """Of each delivery its channel, its address key, and `deliver` or what withheld it."""
-    told: list[tuple[Any, ...]] = []
-    assert verdict.outcome is Outcome.DECIDED
-    for outcome in verdict.channels:
-        channel = outcome.ref.channel
-        if isinstance(outcome, Deliver):
-            told += [(channel, each.address_key, "deliver") for each in outcome.destinations]
-        else:
-            told.append((channel, outcome.ref.address_key, (outcome.rule, outcome.reason)))
-    return told
-
-
-def addresses(verdict: Verdict) -> list[str]:
-    return [
-        each.address
-        for outcome in verdict.channels
-        if isinstance(outcome, Deliver)
-        for each in outcome.destinations
-    ]
-
-
-def only(verdict: Verdict) -> ChannelOutcome:
-    (outcome,) = verdict.channels
-    return outcome
 
 
 def test_everything_in_order_delivers_to_each_address():
@@ -266,119 +166,6 @@ def test_one_channel_that_fails_takes_nothing_from_the_others():
 
 
 @pytest.mark.parametrize(
-    ("ref", "expected"),
-    [
-        (DeliveryRef(channel=Channel.PUSH, step="1", address_key="d2"), "deliver"),
-        (
-            DeliveryRef(channel=Channel.PUSH, step="1", address_key="gone"),
-            (Rule.ADDRESS, Reason.ADDRESS_MISSING),
-        ),
-        (DeliveryRef(channel=Channel.SMS, step="1", address_key="phone"), "deliver"),
-    ],
-)
-def test_one_delivery_decided_again(ref, expected):
-    verdict = decide(question(intent=intent(delivery=ref)))
-    assert deliveries(verdict) == [(ref.channel, ref.address_key, expected)]
-
-
-@pytest.mark.parametrize(
-    ("steps", "ref", "outcome"),
-    [
-        (
-            [ON_ALL],
-            DeliveryRef(channel=Channel.SMS, step="gone", address_key="phone"),
-            (Rule.STEP, Reason.STEP_GONE),
-        ),
-        (
-            [ON_SMS],
-            DeliveryRef(channel=Channel.PUSH, step="1", address_key="d1"),
-            (Rule.STEP, Reason.STEP_GONE),
-        ),
-        ([ON_SMS], DeliveryRef(channel=Channel.SMS, step="1", address_key="phone"), None),
-        (
-            [ON_SMS, Step(name="again", channels=(Channel.PUSH,))],
-            DeliveryRef(channel=Channel.PUSH, step="again", address_key="d1"),
-            None,
-        ),
-    ],
-)
-def test_a_delivery_decided_again_finds_its_step_by_name(steps, ref, outcome):
-    workflow = msgspec.structs.replace(WORKFLOW, steps=steps)
-    decided = only(decide(question(workflow=workflow, intent=intent(delivery=ref))))
-    assert decided.ref == ref
-    if isinstance(decided, Deliver):
-        assert outcome is None
-    else:
-        assert (decided.rule, decided.reason) == outcome
-        assert decided.rules[-1].input == {"step": ref.step}
-
-
-def test_steps_are_walked_in_order_and_each_has_its_template():
-    steps = [Step(name="b", channels=(Channel.PUSH, Channel.SMS), template="short"), ON_SMS]
-    short = msgspec.structs.replace(template(Channel.SMS), name="short")
-    verdict = decide(
-        question(
-            workflow=msgspec.structs.replace(WORKFLOW, steps=steps),
-            templates={
-                (Channel.SMS, "default"): {"en": template(Channel.SMS)},
-                (Channel.SMS, "short"): {"en": short},
-            },
-        )
-    )
-    assert [(outcome.ref.step, outcome.ref.channel) for outcome in verdict.channels] == [
-        ("b", Channel.PUSH),
-        ("b", Channel.SMS),
-        ("1", Channel.SMS),
-    ]
-    assert [outcome.template.name if outcome.template else None for outcome in verdict.channels] == [
-        None,
-        "short",
-        "default",
-    ]
-
-
-@pytest.mark.parametrize(("withheld", "outcome"), [(0, Outcome.DECIDED), (19, Outcome.FAILED)])
-def test_targets_that_get_nothing_count_too_for_what_a_decision_holds(withheld: int, outcome: Outcome):
-    """Each channel that gets nothing has a target as well: they have to fit beside those that are sent to."""
-    devices = tuple(Device(id="d" * 1087 + f"{number:02}", token="t") for number in range(50))
-    steps = [
-        Step(name="all", channels=(Channel.PUSH,)),
-        *(Step(name=str(number), channels=(Channel.SMS,), template="none") for number in range(withheld)),
-    ]
-    verdict = decide(
-        question(
-            stored=msgspec.structs.replace(STORED, devices=devices),
-            workflow=msgspec.structs.replace(WORKFLOW, steps=steps),
-        )
-    )
-    assert verdict.outcome is outcome
-
-
-@pytest.mark.parametrize(
-    ("locale", "default", "published", "found"),
-    [
-        ("de-AT", "en", ["de-AT", "de", "en"], "de-AT"),
-        ("de-AT", "en", ["de", "en"], "de"),
-        ("de-AT", "en", ["en", "fr"], "en"),
-        (None, "fr", ["en", "fr"], "fr"),
-        ("it", "es", ["en", "fr"], None),
-    ],
-)
-def test_the_language_of_the_template(locale, default, published, found):
-    outcome = only(
-        decide(
-            question(
-                stored=msgspec.structs.replace(STORED, locale=locale),
-                tenant=msgspec.structs.replace(TENANT, default_locale=default),
-                workflow=msgspec.structs.replace(WORKFLOW, steps=[ON_SMS]),
-                templates={(Channel.SMS, "default"): {tag: template(Channel.SMS, tag) for tag in published}},
-            )
-        )
-    )
-    assert (outcome.template.locale if isinstance(outcome, Deliver) else None) == found
-
-
-@pytest.mark.parametrize(
     ("asked", "ttl", "lane", "seconds"),
     [
         (None, None, Lane.CRITICAL, 600),
@@ -428,37 +215,6 @@ def test_an_inline_recipient_need_not_be_known_but_preferences_hold():
         (Channel.EMAIL, "email", (Rule.PREFERENCE, Reason.PREFERENCE_OFF)),
         (Channel.SMS, "phone", "deliver"),
     ]
-
-
-def decision(*, channels: int, words: int) -> Decision:
-    """A decision with every rule for itself and for each of its channels, each with an input of so many letters."""
-    looked = [looked_at(rule, "looked at", {"locale": "ü" * words}) for rule in Rule]
-    target = Target("d", "email", None, "routed", None, None)
-    fields = [
-        ChannelDecision(step="1", channel=f"c{number}", rules=list(looked), targets=[target] * 50)
-        for number in range(channels)
-    ]
-    return decision_of(
-        intent(), Outcome.DECIDED, lane=Lane.BULK, cause="t/0/1", at=NOW, rules=looked, channels=fields
-    )
-
-
-@pytest.mark.parametrize(
-    ("channels", "words", "rules_left"),
-    [
-        (1, 1, ["inputs", "inputs"]),
-        (1, 900, ["bare", "bare"]),
-        (5, 30, ["bare", *["bare"] * 5]),
-        (20, 1, ["bare", *["none"] * 20]),
-    ],
-)
-def test_rules_are_cut_to_4_kib_and_targets_never(channels, words, rules_left):
-    written = msgspec.json.decode(encode_fitting(decision(channels=channels, words=words)), type=Decision)
-    kept = [written.rules, *(channel.rules for channel in written.channels)]
-    assert sum(len(msgspec.json.encode(rules)) for rules in kept) <= DECISION_RULES_BYTES
-    assert ["none" if not rules else "inputs" if rules[0].input else "bare" for rules in kept] == rules_left
-    assert written.truncated == ("inputs" not in rules_left)
-    assert all(len(channel.targets) == 50 for channel in written.channels)
 
 
 def test_no_rule_holds_an_address():

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
@@ -149,13 +150,20 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
 
 
 async def _send(head: Head, body: Body, client: asyncio.StreamReader, service: asyncio.StreamWriter) -> None:
-    """The request. A client that leaves midway takes the service's connection with it."""
-    try:
-        service.write(head.passed_on(closing=True))
-        await copy_body(body, client, service)
-    except (asyncio.IncompleteReadError, MalformedMessage):
-        service.transport.abort()
-        raise
+    """The request. A client that leaves midway takes the service's connection with it.
+
+    It is written beside the service's transport: at a write that fails, a transport gives up what it has not read yet, such as the
+    answer of a service that wants no more of the body and has closed.
+    """
+    loop = asyncio.get_running_loop()
+    with service.get_extra_info("socket").dup() as beside:
+        write = partial(loop.sock_sendall, beside)
+        try:
+            await write(head.passed_on(closing=True))
+            await copy_body(body, client, write)
+        except (asyncio.IncompleteReadError, MalformedMessage):
+            service.transport.abort()
+            raise
 
 
 async def _answer(
@@ -165,21 +173,25 @@ async def _answer(
     while True:
         try:
             head = await Head.read(service)
-        except (ConnectionError, MalformedMessage):
-            head = None
-        if head is None:
+            if head is None:
+                return None
+            status = int(head.first[9:12])
+            bare = method == b"HEAD" or status < 200 or status in (204, 304)
+            body = NO_BODY if bare else head.body(otherwise=Body())
+        except (ConnectionError, MalformedMessage, ValueError):
             return None
-        status = int(head.first[9:12])
         if status >= 200:
             break
         client.write(head.passed_on(closing=False))
         await client.drain()
-    bare = method == b"HEAD" or status in (204, 304)
-    body = NO_BODY if bare else head.body(otherwise=Body())
     told = body.chunked or body.length is not None
-    client.write(head.passed_on(closing=closing or not told))
-    await copy_body(body, service, client)
-    await client.drain()
+
+    async def write(piece: bytes) -> None:
+        client.write(piece)
+        await client.drain()
+
+    await write(head.passed_on(closing=closing or not told))
+    await copy_body(body, service, write)
     return told
 
 

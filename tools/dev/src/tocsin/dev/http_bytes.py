@@ -1,7 +1,7 @@
 """HTTP/1.1 messages as bytes: where one ends, and which of its header fields are for one connection only (RFC 9112)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Self
 
 LARGEST_HEAD = 256 * 1024
@@ -10,6 +10,9 @@ _PIECE = 64 * 1024
 _ONE_CONNECTION = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade")
 )
+
+Write = Callable[[bytes], Awaitable[None]]
+"""Returns when as much may be written again."""
 
 
 class MalformedMessage(Exception):
@@ -73,7 +76,7 @@ class Head(NamedTuple):
         return b"\r\n".join((self.first, *kept, b"", b""))
 
 
-async def copy_body(body: Body, source: asyncio.StreamReader, to: asyncio.StreamWriter | None) -> None:
+async def copy_body(body: Body, source: asyncio.StreamReader, to: Write | None) -> None:
     """Pass the body on as it comes, or read past it when there is nowhere to pass it. Trailers are dropped."""
     if body.chunked:
         await _copy_chunks(source, to)
@@ -84,7 +87,7 @@ async def copy_body(body: Body, source: asyncio.StreamReader, to: asyncio.Stream
         await _copy_length(body.length, source, to)
 
 
-async def _copy_chunks(source: asyncio.StreamReader, to: asyncio.StreamWriter | None) -> None:
+async def _copy_chunks(source: asyncio.StreamReader, to: Write | None) -> None:
     while True:
         line = await source.readuntil(b"\r\n")
         try:
@@ -100,7 +103,7 @@ async def _copy_chunks(source: asyncio.StreamReader, to: asyncio.StreamWriter | 
         await _copy_length(size + 2, source, to)
 
 
-async def _copy_length(length: int, source: asyncio.StreamReader, to: asyncio.StreamWriter | None) -> None:
+async def _copy_length(length: int, source: asyncio.StreamReader, to: Write | None) -> None:
     while length:
         piece = await source.read(min(length, _PIECE))
         if not piece:
@@ -109,10 +112,9 @@ async def _copy_length(length: int, source: asyncio.StreamReader, to: asyncio.St
         await _write(piece, to)
 
 
-async def _write(piece: bytes, to: asyncio.StreamWriter | None) -> None:
+async def _write(piece: bytes, to: Write | None) -> None:
     if to is not None:
-        to.write(piece)
-        await to.drain()
+        await to(piece)
 
 
 def _name(line: bytes) -> bytes:

@@ -9,7 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.router.in_force import Change, ChangesInForce
 
-_DESCRIPTION: Final = "Saved, and not in force yet: events sent now may still be decided without it. It comes into force without a repeat"
+_DESCRIPTION: Final = (
+    "Saved, and not in force yet: events sent now may still be decided without it. It comes into force without a repeat, "
+    "unless it is too large to be published: then make it smaller and save it again"
+)
 _NOT_IN_FORCE: Final[dict[str, Any]] = {
     "title": "NotInForce",
     "description": "A change that is saved and not published yet.",
