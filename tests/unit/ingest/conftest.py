@@ -18,6 +18,7 @@ from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.service import IngestService
 from tocsin.kafka import ConsumerRecord, ProducerRecord, RecordMetadata
 from tocsin.runtime import Health
+from tocsin.web import up_to_now
 from tocsin.web.keys import Mode, new_key
 
 SCHEMA = {
@@ -134,7 +135,10 @@ async def way_in() -> AsyncIterator[WayIn]:
     event_publisher = EventPublisher(kafka=publisher, topics=Topics(), timeout=1, retry_after=3)
     copy = Copy()
     service = IngestService(
-        directory=directory, publisher=event_publisher, caught_up=caught_up, copy_catch_up=copy.catch_up
+        directory=directory,
+        publisher=event_publisher,
+        caught_up=caught_up,
+        bring_up_to_now=up_to_now(copy.catch_up, service="ingest"),
     )
     app = create_app(service=service, health=Health(service="ingest"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest") as client:

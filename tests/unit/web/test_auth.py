@@ -8,13 +8,25 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from tocsin.contracts.codec import UNREADABLE_ERRORS, encode
 from tocsin.contracts.directory import ApiKeyRecord
 from tocsin.kafka import ConsumerRecord
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
-from tocsin.web import Caller, KeyParts, KeyTable, Manager, Problem, Sender, new_key, parse_key, service_app
+from tocsin.web import (
+    Caller,
+    KeyParts,
+    KeyTable,
+    Manager,
+    Problem,
+    Sender,
+    new_key,
+    parse_key,
+    service_app,
+    up_to_now,
+)
 
 
 def stored(key: KeyParts, **fields: Any) -> ApiKeyRecord:
@@ -143,6 +155,52 @@ async def test_routes_ask_for_their_scope() -> None:
         )
         without = await client.get("/send", headers={"authorization": ""})
         assert (without.status_code, without.headers["www-authenticate"]) == (401, "Bearer")
+
+
+async def test_a_key_made_a_moment_ago_is_looked_for_once_more() -> None:
+    """No other refusal waits: a known key's refusal stays what it is, and what is no key cannot become one."""
+    keys, made, known, guessed = KeyTable(), new_key("live"), new_key("live"), new_key("live")
+    keys.put(stored(known))
+    looks: list[float] = []
+
+    async def catch_up(*, seconds: float) -> bool:
+        looks.append(seconds)
+        keys.put(stored(made))
+        return len(looks) == 1
+
+    bring_up_to_now = up_to_now(catch_up, service="auth-test")
+    app = service_app(name="auth-test", health=Health(), keys=keys, bring_up_to_now=bring_up_to_now)
+
+    @app.get("/send")
+    async def send(caller: Sender) -> str:
+        return caller.key_id
+
+    @app.get("/manage")
+    async def manage(caller: Manager) -> str:
+        return caller.key_id
+
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+
+        async def status(path: str, authorization: str) -> int:
+            return (await client.get(path, headers={"authorization": authorization})).status_code
+
+        wrong = f"Bearer tk_live_{known.id}_{guessed.secret}"
+        for path, authorization in (
+            ("/send", ""),
+            ("/send", "Bearer nonsense"),
+            ("/send", wrong),
+            ("/manage", bearer(known)),
+        ):
+            assert await status(path, authorization) == (403 if authorization == bearer(known) else 401)
+        assert looks == []
+        assert await status("/send", bearer(made)) == 200
+        assert looks == [1.0]
+        late = REGISTRY.get_sample_value("tocsin_directory_late_total", {"service": "auth-test"})
+        assert await status("/send", bearer(guessed)) == 401
+        assert len(looks) == 2
+        counted = REGISTRY.get_sample_value("tocsin_directory_late_total", {"service": "auth-test"})
+        assert (late, counted) == (0, 1)
 
 
 def test_keys_come_and_go_with_the_directory() -> None:

@@ -11,9 +11,12 @@ from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_c
 from tocsin.web.parameters import judges_texts, takes_any_parameter
 from tocsin.web.plain_words import in_plain_words
 from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
+from tocsin.web.up_to_now import ASK_SPACING, BringUpToNow, nothing_newer, up_to_now
 from tocsin.web.values import RequestBody, judged
 
 __all__ = [
+    "ASK_SPACING",
+    "BringUpToNow",
     "CODES",
     "Caller",
     "Fault",
@@ -42,9 +45,11 @@ __all__ = [
     "judged",
     "judges_texts",
     "new_key",
+    "nothing_newer",
     "parse_key",
     "require",
     "require_match",
     "service_app",
     "takes_any_parameter",
+    "up_to_now",
 ]

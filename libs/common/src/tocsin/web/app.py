@@ -16,6 +16,7 @@ from tocsin.web.openapi import describe_with_problems
 from tocsin.web.parameters import check_request, takes_any_parameter
 from tocsin.web.problem import answer_with_problems
 from tocsin.web.request_context import RequestContext
+from tocsin.web.up_to_now import BringUpToNow, nothing_newer
 
 
 def service_app(
@@ -25,12 +26,14 @@ def service_app(
     summary: str = "",
     version: str = "1",
     keys: KeyTable | None = None,
+    bring_up_to_now: BringUpToNow = nothing_newer,
     max_body_bytes: int = HTTP_BODY_BYTES,
     max_json_depth: int = JSON_DEPTH,
 ) -> FastAPI:
     """An application with `/livez`, `/readyz`, `/metrics`, request ids, limits, problems, and an honest OpenAPI document.
 
-    Give it routers with `include_router`. `keys` is what `require(scope)` looks callers up in; routes that ask for a scope need it.
+    Give it routers with `include_router`. `keys` is what `require(scope)` looks callers up in; routes that ask for a scope need it,
+    and `bring_up_to_now` before they refuse a key that nobody has told of.
     """
     app = FastAPI(
         title=f"Tocsin {name}",
@@ -43,6 +46,7 @@ def service_app(
         dependencies=[Depends(check_request)],
     )
     app.state.keys = keys if keys is not None else KeyTable()
+    app.state.bring_up_to_now = bring_up_to_now
     app.add_middleware(BodyLimits, max_bytes=max_body_bytes, max_depth=max_json_depth)
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, service=name, health=health)

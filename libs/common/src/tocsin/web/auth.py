@@ -14,6 +14,7 @@ from tocsin.runtime import Clock, SystemClock
 from tocsin.web import codes
 from tocsin.web.keys import parse_key
 from tocsin.web.problem import Problem
+from tocsin.web.up_to_now import BringUpToNow
 
 _API_KEYS: Final = b"api_key/"
 _NOBODY: Final = "0" * 64
@@ -86,13 +87,26 @@ class KeyTable:
         return known[1]
 
     def authorize(self, authorization: str | None, scope: Scope) -> Caller:
-        """`authenticate`, then 403 unless the key has `scope`. For routes that read the raw request themselves."""
+        """`authenticate`, then 403 unless the key has `scope`."""
         caller = self.authenticate(authorization)
         if scope not in caller.scopes:
             raise Problem(codes.SCOPE_MISSING, f"This needs a key with the scope `{scope}`.")
         return caller
 
-    def may_become_known(self, authorization: str | None) -> bool:
+    async def admit(
+        self, authorization: str | None, scope: Scope, *, bring_up_to_now: BringUpToNow
+    ) -> Caller:
+        """`authorize`; before a key that nobody has told of is refused, the copy is brought up to now. For routes that read the raw
+        request themselves; others `require(scope)`."""
+        try:
+            return self.authorize(authorization, scope)
+        except Problem:
+            if not self._may_become_known(authorization):
+                raise
+        await bring_up_to_now()
+        return self.authorize(authorization, scope)
+
+    def _may_become_known(self, authorization: str | None) -> bool:
         """Whether the header holds a key of the right form with an id that nobody has told of: perhaps it was made a moment ago."""
         _, _, text = (authorization or "").partition(" ")
         parts = parse_key(text.strip())
@@ -115,7 +129,11 @@ class Require(SecurityBase):
 
     async def __call__(self, request: Request) -> Caller:
         keys: KeyTable = request.app.state.keys
-        return keys.authorize(request.headers.get("authorization"), self.scope)
+        return await keys.admit(
+            request.headers.get("authorization"),
+            self.scope,
+            bring_up_to_now=request.app.state.bring_up_to_now,
+        )
 
 
 def require(scope: Scope) -> Require:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 from fastapi import FastAPI
 
@@ -17,10 +16,7 @@ from tocsin.ingest.service import IngestService
 from tocsin.ingest.settings import IngestSettings
 from tocsin.kafka import CopyAge, NotStored, ProducerRecord, Publisher, RecordMetadata, Replica
 from tocsin.runtime import Health, Service
-from tocsin.web import service_app
-
-ASK_SPACING: Final = 0.1
-"""Seconds between two requests for the end of the directory. Refused requests make them, so it bounds what strangers can cause."""
+from tocsin.web import ASK_SPACING, service_app, up_to_now
 
 
 def create_app(*, service: IngestService | None = None, health: Health | None = None) -> FastAPI:
@@ -62,7 +58,7 @@ def build(settings: IngestSettings) -> Service:
         ),
         caught_up=replica.caught_up,
         limits=settings.limits,
-        copy_catch_up=age.catch_up,
+        bring_up_to_now=up_to_now(age.catch_up, service="ingest"),
     )
     app = create_app(service=service, health=health)
     return Service(app=app, health=health, components=(replica, age, publisher))

@@ -24,5 +24,5 @@ class SecondLook:
             if self._taken:
                 raise
         self._taken = True
-        await self._service.catch_up()
+        await self._service.bring_up_to_now()
         return validate()

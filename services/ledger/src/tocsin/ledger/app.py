@@ -6,7 +6,16 @@ from pydantic import SecretStr
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database, DatabaseSettings, create_engine
-from tocsin.kafka import OTHERS, ConsumerGroup, Fetching, KafkaCluster, Projection, Replica, StoredPositions
+from tocsin.kafka import (
+    OTHERS,
+    ConsumerGroup,
+    CopyAge,
+    Fetching,
+    KafkaCluster,
+    Projection,
+    Replica,
+    StoredPositions,
+)
 from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.projected_table import ProjectedTable
@@ -15,7 +24,7 @@ from tocsin.ledger.settings import LedgerSettings
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.ledger.timelines_api import timeline_routes
 from tocsin.runtime import Health, Service, SystemClock
-from tocsin.web import KeyTable, service_app
+from tocsin.web import ASK_SPACING, BringUpToNow, KeyTable, nothing_newer, service_app, up_to_now
 
 PARTITION_BYTES = 262_144
 """One answer of the broker holds so much of one partition, and gathers as much in all."""
@@ -24,7 +33,11 @@ DEAD_LANE = "none"
 
 
 def create_app(
-    *, reader: TimelineReader | None = None, keys: KeyTable | None = None, health: Health | None = None
+    *,
+    reader: TimelineReader | None = None,
+    keys: KeyTable | None = None,
+    bring_up_to_now: BringUpToNow = nothing_newer,
+    health: Health | None = None,
 ) -> FastAPI:
     """The HTTP surface. Without `reader` it describes itself: enough for OpenAPI; nothing connects."""
     app = service_app(
@@ -32,6 +45,7 @@ def create_app(
         health=health or Health(service="ledger"),
         summary="Answers for what happened to every message.",
         keys=keys,
+        bring_up_to_now=bring_up_to_now,
     )
     app.include_router(timeline_routes(reader or _unconnected()))
     return app
@@ -46,6 +60,7 @@ def build(settings: LedgerSettings) -> Service:
     )
     days = DayPartitions(database=database, clock=clock, retention_days=settings.retention_days)
     replica = Replica(settings=settings.kafka, topic=topics.directory, apply=keys.apply, health=health)
+    age = CopyAge(settings=settings.kafka, copy=replica, spacing=ASK_SPACING, clock=clock)
     # A transaction costs the same for one row and for hundreds, so records may gather at the broker. Without a wait: at once.
     least_bytes = PARTITION_BYTES if settings.gather else 1
     fetching = Fetching(least_bytes=least_bytes, wait=settings.gather or 0.5, partition_bytes=PARTITION_BYTES)
@@ -71,8 +86,13 @@ def build(settings: LedgerSettings) -> Service:
                 buffer_records=settings.batch_records,
             )
         )
-    app = create_app(reader=TimelineReader(engine=database.engine), keys=keys, health=health)
-    return Service(app=app, health=health, components=[database, days, replica, *groups])
+    app = create_app(
+        reader=TimelineReader(engine=database.engine),
+        keys=keys,
+        bring_up_to_now=up_to_now(age.catch_up, service="ledger"),
+        health=health,
+    )
+    return Service(app=app, health=health, components=[database, days, replica, age, *groups])
 
 
 def _unconnected() -> TimelineReader:

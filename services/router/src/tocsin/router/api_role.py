@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from tocsin.contracts.topics import Topics
 from tocsin.database import Database, create_engine
-from tocsin.kafka import Replica
+from tocsin.kafka import CopyAge, Replica
 from tocsin.router.api import create_app
 from tocsin.router.forgetting import forget_old_versions
 from tocsin.router.in_force import ChangesInForce
@@ -17,7 +17,7 @@ from tocsin.router.relay import Relay, watch_outbox
 from tocsin.router.settings import RouterSettings
 from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.runtime import Clock, Component, FunctionComponent, Health
-from tocsin.web import KeyTable
+from tocsin.web import ASK_SPACING, KeyTable, up_to_now
 
 RELAY_CONNECTIONS: Final = 3
 """One publishes, one listens for what was published, one looks at what waits. They are no part of the API's pool, so that
@@ -33,21 +33,23 @@ def api_role(
         settings.database.model_copy(update={"pool_size": RELAY_CONNECTIONS}), application="router relay"
     )
     changes = ChangesInForce(engine=apart)
-    app = create_app(
-        engine=database.engine,
-        keys=keys,
-        health=health,
-        clock=clock,
-        tokens=UnsubscribeTokens(settings.signing_keys),
-        public_url=settings.public_url,
-        changes=changes,
-    )
     replica = Replica(
         settings=settings.kafka,
         topic=Topics(settings.kafka.topic_prefix).directory,
         apply=keys.apply,
         health=health,
         name="api keys",
+    )
+    age = CopyAge(settings=settings.kafka, copy=replica, spacing=ASK_SPACING, clock=clock)
+    app = create_app(
+        engine=database.engine,
+        keys=keys,
+        bring_up_to_now=up_to_now(age.catch_up, service=health.service),
+        health=health,
+        clock=clock,
+        tokens=UnsubscribeTokens(settings.signing_keys),
+        public_url=settings.public_url,
+        changes=changes,
     )
     page = FunctionComponent(
         name="unsubscribe page",
@@ -59,4 +61,4 @@ def api_role(
     forgetting = FunctionComponent(
         name="forgetting of versions", run=partial(forget_old_versions, database.engine, clock)
     )
-    return app, (page, connections, relay, changes, watch, forgetting, replica)
+    return app, (page, connections, relay, changes, watch, forgetting, replica, age)

@@ -21,13 +21,14 @@ from tocsin.router.api.slashes import EncodedSlashes
 from tocsin.router.in_force import ChangesInForce
 from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.runtime import Clock, Health, SystemClock
-from tocsin.web import KeyTable, service_app
+from tocsin.web import BringUpToNow, KeyTable, nothing_newer, service_app
 
 
 def create_app(
     *,
     engine: AsyncEngine | None = None,
     keys: KeyTable | None = None,
+    bring_up_to_now: BringUpToNow = nothing_newer,
     health: Health | None = None,
     clock: Clock | None = None,
     tokens: UnsubscribeTokens | None = None,
@@ -43,6 +44,7 @@ def create_app(
         health=health or Health(service="router"),
         summary="The directory: recipients, preferences, categories, workflows, templates, tenants and API keys.",
         keys=keys,
+        bring_up_to_now=bring_up_to_now,
     )
     app.add_middleware(EncodedSlashes)
     app.state.engine = engine
