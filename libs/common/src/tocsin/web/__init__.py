@@ -16,8 +16,8 @@ from tocsin.web.values import RequestBody, judged
 
 __all__ = [
     "ASK_SPACING",
-    "BringUpToNow",
     "CODES",
+    "BringUpToNow",
     "Caller",
     "Fault",
     "IfMatch",
