@@ -15,7 +15,7 @@ SERVICES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproje
 export UV_SYSTEM_CERTS ?= true
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test check lint bench-quick contracts lock
+.PHONY: help dev up down test nightly check lint bench-quick contracts lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ down: .venv/.installed ## End what `make up` started
 
 test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm leaves out what needs those programs
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest $(PYTEST_ARGS)
+
+nightly: .venv/.installed ## Run all tests, also those that take too long for every change
+	@$(PYTHON) -m pytest --nightly $(PYTEST_ARGS)
 
 check: lint ## What lint looks at, unit tests, recordings
 	$(PYTHON) -m pytest -q tests/unit tests/recordings

@@ -29,6 +29,12 @@ ORDER = ("contract", "unit", "integration", "browser", "e2e")  # what fails fast
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--nightly", action="store_true", help="also the tests that take too long for every change"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     unknown = _without() - PACKAGES.keys()
     if unknown:
@@ -36,9 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what WITHOUT names, and remembers how many tests that were. Sorts by kind; last come the tests on the
-    session's whole stack, so that it takes no processor from any other."""
-    left_out = [(item, name) for item in items for name in _without() if item.get_closest_marker(name)]
+    """Leaves out what WITHOUT names, and without `--nightly` what is marked so, and remembers how many tests that were. Sorts by
+    kind; last come the tests on the session's whole stack, so that it takes no processor from any other."""
+    reasons = _without() if config.getoption("--nightly") else {*_without(), "nightly"}
+    left_out = [(item, name) for item in items for name in sorted(reasons) if item.get_closest_marker(name)]
     config.stash[LEFT_OUT] = Counter(name for _, name in left_out)
     if left_out:
         gone = {item for item, _ in left_out}
@@ -62,7 +69,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write_sep("=", "tests by kind")
     for kind in sorted(passed):
         terminalreporter.write_line(f"{kind:<12} {passed[kind]:>5} passed")
-    for marker, count in sorted(config.stash.get(LEFT_OUT, Counter()).items()):
+    left_out = Counter(config.stash.get(LEFT_OUT, Counter()))
+    if nightly := left_out.pop("nightly", 0):
+        terminalreporter.write_line(f"{'nightly':<12} {nightly:>5} not run: make nightly runs them")
+    for marker, count in sorted(left_out.items()):
         program, how = PACKAGES[marker]
         terminalreporter.write_line(
             f"{marker:<12} {count:>5} not run, as WITHOUT asked: they need {program} ({how})"
