@@ -69,7 +69,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write_sep("=", "tests by kind")
     for kind in sorted(passed):
         terminalreporter.write_line(f"{kind:<12} {passed[kind]:>5} passed")
-    left_out = Counter(config.stash.get(LEFT_OUT, Counter()))
+    left_out = config.stash.get(LEFT_OUT, Counter()).copy()
     if nightly := left_out.pop("nightly", 0):
         terminalreporter.write_line(f"{'nightly':<12} {nightly:>5} not run: make nightly runs them")
     for marker, count in sorted(left_out.items()):
