@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from tocsin.dev import KafkaServer, PostgresServer, create_database, drop_database
 from tocsin.dev.processes import end, spawn
@@ -52,6 +54,38 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=list(gone))
         items[:] = [item for item in items if item not in gone]
     items.sort(key=_place)
+
+
+class FilesAndTheStack(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of one file run in one process, one after the other; so do all tests of the whole stack, which is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "e2e" if _kind(nodeid) == "e2e" else nodeid.split("::", maxsplit=1)[0]
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """The same in every process, also of sets; None leaves the id to pytest."""
+    if isinstance(val, set | frozenset):
+        return " ".join(sorted(map(str, val)))
+    return None
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesAndTheStack:
+    """Tests are shared out among `-n` processes in the order they have, so that what fails fast still comes first."""
+    config.option.loadscopereorder = False
+    return FilesAndTheStack(config, log)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process that runs a share of the tests says what was left out, which the one that reports has not seen."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        counts: Counter[str] = session.config.stash[LEFT_OUT]
+        output["left_out"] = dict(counts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    node.config.stash[LEFT_OUT] = Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
