@@ -15,6 +15,7 @@ from tocsin.observability import get_logger
 from tocsin.runtime.bounded_http import BoundedHttp, Waiting
 from tocsin.runtime.errors import OperatorError
 from tocsin.runtime.http_limits import IDLE_SECONDS, HttpLimits
+from tocsin.runtime.settings import Networks
 
 log = get_logger(__name__)
 
@@ -57,6 +58,10 @@ class HttpSettings(BaseSettings):
         default=64 * 1024 * 1024,
         ge=8 * 1024 * 1024,
         description="Bytes of request bodies held at once, above which requests are refused with 503; a tenant may hold a quarter",
+    )
+    trusted_proxies: Networks = Field(
+        default=[],
+        description="Addresses or networks of the proxies in front, with commas between: their `X-Forwarded-For` says where a request comes from",
     )
 
     @property
