@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from tocsin.observability import get_logger
 from tocsin.runtime.bounded_http import BoundedHttp, Waiting
 from tocsin.runtime.errors import OperatorError
-from tocsin.runtime.http_limits import IDLE_SECONDS, HttpLimits
+from tocsin.runtime.http_limits import BODIES_BYTES, IDLE_SECONDS, HttpLimits
 from tocsin.runtime.settings import Networks
 
 log = get_logger(__name__)
@@ -55,7 +55,7 @@ class HttpSettings(BaseSettings):
         description="Most connections; one more closes that which has waited longest for its caller. Each needs a file descriptor",
     )
     bodies_bytes: int = Field(
-        default=64 * 1024 * 1024,
+        default=BODIES_BYTES,
         ge=8 * 1024 * 1024,
         description="Bytes of request bodies held at once, above which requests are refused with 503; a tenant may hold a quarter",
     )
@@ -130,6 +130,17 @@ class HttpServer:
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name=self.name)
         log.info("listening", component=self.name, host=host, port=port)
         return self._task
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, once it was started."""
+        assert self._socket is not None, "start it first"  # noqa: S101 - a mistake of ours
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open now."""
+        return len(self._server.server_state.connections)
 
     async def finish(self) -> None:
         """Take no new connection and wait until every request being answered has its answer."""

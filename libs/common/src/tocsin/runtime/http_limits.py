@@ -6,6 +6,8 @@ from typing import Final
 
 IDLE_SECONDS: Final = 30.0
 """So long a connection may stay open between two requests, and so long a caller may leave an answer unread."""
+BODIES_BYTES: Final = 64 * 1024 * 1024
+"""The default of HTTP_BODIES_BYTES."""
 REFUSED: Final = "tocsin.refused"
 """Where the ASGI scope of a refused request says why: a `Refused`. The application answers it, so that its words, request id and
 metrics are those of every other answer."""
