@@ -36,7 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--nightly", action="store_true", help="also the tests that take too long for every change"
     )
     parser.addoption(
-        "--fuzz-minutes", type=float, default=0.0, help="how long each fuzzer goes on with other inputs"
+        "--fuzz-minutes",
+        type=float,
+        default=0.0,
+        help="how long all fuzzers together go on with other inputs",
     )
 
 
@@ -134,8 +137,9 @@ def _kind(nodeid: str) -> str:
 
 @pytest.fixture
 def fuzz_minutes(request: pytest.FixtureRequest) -> float:
-    """How long a fuzzer goes on after its first round, which has the same inputs in every run."""
-    return float(request.config.getoption("--fuzz-minutes"))
+    """How long one fuzzer goes on after its first round, which has the same inputs in every run."""
+    fuzzers = [item for item in request.session.items if "fuzz_minutes" in getattr(item, "fixturenames", ())]
+    return float(request.config.getoption("--fuzz-minutes")) / len(fuzzers)
 
 
 @pytest.fixture(scope="session")
