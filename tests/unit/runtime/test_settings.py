@@ -10,6 +10,7 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.runtime import (
     CommaList,
     Lanes,
+    Networks,
     ServiceSettings,
     SettingRow,
     SettingsInvalid,
@@ -41,7 +42,7 @@ class BellSettings(ServiceSettings):
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LANES", "BELL_SIZE", "BROKER_SERVERS", "BROKER_MODE", "HTTP_PORT", "DATABASE_URL"):
+    for name in ("LANES", "BELL_SIZE", "BROKER_SERVERS", "BROKER_MODE", "OPERATIONS_PORT", "DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -54,11 +55,11 @@ def faults(cls: type[BaseSettings]) -> list[str]:
 def test_reads_own_fields_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKER_SERVERS", "a:1, b:2")
     monkeypatch.setenv("LANES", "critical, bulk")
-    monkeypatch.setenv("HTTP_PORT", "9000")
+    monkeypatch.setenv("OPERATIONS_PORT", "9100")
     settings = read_settings(BellSettings)
     assert settings.broker.servers == ["a:1", "b:2"]
     assert settings.lanes == [Lane.CRITICAL, Lane.BULK]
-    assert settings.http.port == 9000
+    assert settings.operations.port == 9100
     assert settings.size == 3
 
 
@@ -67,10 +68,10 @@ def test_says_each_fault_of_all_groups_in_a_sentence_without_the_value(
 ) -> None:
     monkeypatch.setenv("BELL_SIZE", "0")
     monkeypatch.setenv("BROKER_MODE", "s3cret")
-    monkeypatch.setenv("HTTP_PORT", "s3cret")
+    monkeypatch.setenv("OPERATIONS_PORT", "s3cret")
     found = faults(BellSettings)
     assert found == [
-        "HTTP_PORT is not valid: input should be a valid integer, unable to parse string as an integer; it means: Port to listen on; 0 takes a free one and logs it.",
+        "OPERATIONS_PORT is not valid: input should be a valid integer, unable to parse string as an integer; it means: Port of `/livez`, `/readyz` and `/metrics`; 0 takes a free one and logs it.",
         "BROKER_SERVERS is not set; set it to: host:port, separated by commas.",
         "BROKER_MODE is not valid: input should be 'plain' or 'tls'; it means: plain or tls.",
         "BELL_SIZE is not valid: input should be greater than or equal to 1; it means: How large | heavy it is.",
@@ -114,8 +115,8 @@ def test_the_table_names_every_variable_and_no_secret() -> None:
     assert by_name["BROKER_SERVERS"].default == "required"
     assert by_name["BROKER_PASSWORD"].default == "(secret)"
     assert {
-        "HTTP_HOST",
-        "HTTP_PORT",
+        "OPERATIONS_HOST",
+        "OPERATIONS_PORT",
         "LOG_FORMAT",
         "TRACE_SAMPLE_RATIO",
         "SHUTDOWN_TIMEOUT",
@@ -136,3 +137,20 @@ def test_groups_can_be_given_directly() -> None:
     settings = BellSettings(broker=BrokerSettings(servers=["x:1"]))
     assert settings.broker.servers == ["x:1"]
     assert settings.shutdown_timeout == 45.0
+
+
+class GateSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="GATE_")
+
+    proxies: Networks = Field(default=[], description="Whom we believe")
+
+
+def test_networks_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings(GateSettings).proxies == []
+    monkeypatch.setenv("GATE_PROXIES", "10.0.0.7, 10.1.0.0/16,2001:db8::/32")
+    shown = [str(network) for network in read_settings(GateSettings).proxies]
+    assert shown == ["10.0.0.7/32", "10.1.0.0/16", "2001:db8::/32"]
+    monkeypatch.setenv("GATE_PROXIES", "10.0.0.7,proxy.example")
+    assert faults(GateSettings) == [
+        "GATE_PROXIES is not valid: write addresses or networks with commas between: 10.0.0.7,10.1.0.0/16; it means: Whom we believe."
+    ]

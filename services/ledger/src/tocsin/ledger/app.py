@@ -1,5 +1,7 @@
 """How the ledger is put together."""
 
+from collections.abc import Sequence
+
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -23,8 +25,17 @@ from tocsin.ledger.reading import TimelineReader
 from tocsin.ledger.settings import LedgerSettings
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.ledger.timelines_api import timeline_routes
-from tocsin.runtime import Health, Service, SystemClock
-from tocsin.web import ASK_SPACING, BringUpToNow, KeyTable, nothing_newer, service_app, up_to_now
+from tocsin.runtime import Api, Health, Service, SystemClock
+from tocsin.web import (
+    ASK_SPACING,
+    BringUpToNow,
+    KeyTable,
+    Network,
+    nothing_newer,
+    operations_app,
+    service_app,
+    up_to_now,
+)
 
 PARTITION_BYTES = 262_144
 """One answer of the broker holds so much of one partition, and gathers as much in all."""
@@ -37,6 +48,7 @@ def create_app(
     reader: TimelineReader | None = None,
     keys: KeyTable | None = None,
     bring_up_to_now: BringUpToNow = nothing_newer,
+    trusted_proxies: Sequence[Network] = (),
     health: Health | None = None,
 ) -> FastAPI:
     """The HTTP surface. Without `reader` it describes itself: enough for OpenAPI; nothing connects."""
@@ -46,6 +58,7 @@ def create_app(
         summary="Answers for what happened to every message.",
         keys=keys,
         bring_up_to_now=bring_up_to_now,
+        trusted_proxies=trusted_proxies,
     )
     app.include_router(timeline_routes(reader or _unconnected()))
     return app
@@ -90,9 +103,15 @@ def build(settings: LedgerSettings) -> Service:
         reader=TimelineReader(engine=database.engine),
         keys=keys,
         bring_up_to_now=up_to_now(age.catch_up, service="ledger"),
+        trusted_proxies=settings.http.trusted_proxies,
         health=health,
     )
-    return Service(app=app, health=health, components=[database, days, replica, age, *groups])
+    return Service(
+        operations=operations_app(name="ledger", health=health),
+        api=Api(app=app, settings=settings.http),
+        health=health,
+        components=[database, days, replica, age, *groups],
+    )
 
 
 def _unconnected() -> TimelineReader:
