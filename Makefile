@@ -13,9 +13,11 @@ MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml servic
 SERVICES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)))
 # Trust the certificates the machine trusts, as pip, Maven and npm do: a company's network may have its own.
 export UV_SYSTEM_CERTS ?= true
+# Each process has a broker and a database of its own.
+PROCESSES ?= 2
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test check lint bench-quick contracts lock
+.PHONY: help dev up down test nightly check lint bench-quick contracts lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -30,7 +32,10 @@ down: .venv/.installed ## End what `make up` started
 	@$(PYTHON) -m tocsin.dev down
 
 test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm leaves out what needs those programs
-	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest $(PYTEST_ARGS)
+	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) $(PYTEST_ARGS)
+
+nightly: .venv/.installed ## Run all tests, also those that take too long for every change
+	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest --nightly -n $(PROCESSES) $(PYTEST_ARGS)
 
 check: lint ## What lint looks at, unit tests, recordings
 	$(PYTHON) -m pytest -q tests/unit tests/recordings

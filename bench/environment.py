@@ -77,12 +77,16 @@ class Environment:
         }
 
     def url(self, name: str) -> str:
-        """Where a service listens."""
-        return self._services[name].url
+        """Where a service's API listens."""
+        url = self._services[name].url
+        assert url is not None, f"{name} has no API"
+        return url
 
     def port(self, name: str) -> int:
         """The same, the port alone."""
-        return self._services[name].port
+        port = self._services[name].port
+        assert port is not None, f"{name} has no API"
+        return port
 
     def launch(self, name: str, *arguments: str, **env: str) -> None:
         """Start a service without waiting; `env` goes over the local stack's settings."""
@@ -173,7 +177,9 @@ class Environment:
             ended = self._running[name].poll() is not None
             return f"it ended; its log is {self.log_of(name)}" if ended else None
 
-        await wait_until_ready(name, f"{self.url(name)}/readyz", client=client, say=print, hopeless=hopeless)
+        await wait_until_ready(
+            name, f"{self._services[name].operations}/readyz", client=client, say=print, hopeless=hopeless
+        )
 
     def _close(self) -> None:
         for process in self._running.values():

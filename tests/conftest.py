@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from tocsin.dev import KafkaServer, PostgresServer, create_database, drop_database
 from tocsin.dev.processes import end, spawn
@@ -29,6 +31,12 @@ ORDER = ("contract", "unit", "integration", "browser", "e2e")  # what fails fast
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--nightly", action="store_true", help="also the tests that take too long for every change"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     unknown = _without() - PACKAGES.keys()
     if unknown:
@@ -36,15 +44,48 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what WITHOUT names, and remembers how many tests that were. Sorts by kind; last come the tests on the
-    session's whole stack, so that it takes no processor from any other."""
-    left_out = [(item, name) for item in items for name in _without() if item.get_closest_marker(name)]
+    """Leaves out what WITHOUT names, and without `--nightly` what is marked so, and remembers how many tests that were. Sorts by
+    kind; last come the tests on the session's whole stack, so that it takes no processor from any other."""
+    reasons = _without() if config.getoption("--nightly") else {*_without(), "nightly"}
+    left_out = [(item, name) for item in items for name in sorted(reasons) if item.get_closest_marker(name)]
     config.stash[LEFT_OUT] = Counter(name for _, name in left_out)
     if left_out:
         gone = {item for item, _ in left_out}
         config.hook.pytest_deselected(items=list(gone))
         items[:] = [item for item in items if item not in gone]
     items.sort(key=_place)
+
+
+class FilesAndTheStack(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of one file run in one process, one after the other; so do all tests of the whole stack, which is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "e2e" if _kind(nodeid) == "e2e" else nodeid.split("::", maxsplit=1)[0]
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """The same in every process, also of sets; None leaves the id to pytest."""
+    if isinstance(val, set | frozenset):
+        return " ".join(sorted(map(str, val)))
+    return None
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesAndTheStack:
+    """Tests are shared out among `-n` processes in the order they have, so that what fails fast still comes first."""
+    config.option.loadscopereorder = False
+    return FilesAndTheStack(config, log)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process that runs a share of the tests says what was left out, which the one that reports has not seen."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        counts: Counter[str] = session.config.stash[LEFT_OUT]
+        output["left_out"] = dict(counts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    node.config.stash[LEFT_OUT] = Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -62,7 +103,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write_sep("=", "tests by kind")
     for kind in sorted(passed):
         terminalreporter.write_line(f"{kind:<12} {passed[kind]:>5} passed")
-    for marker, count in sorted(config.stash.get(LEFT_OUT, Counter()).items()):
+    left_out = config.stash.get(LEFT_OUT, Counter()).copy()
+    if nightly := left_out.pop("nightly", 0):
+        terminalreporter.write_line(f"{'nightly':<12} {nightly:>5} not run: make nightly runs them")
+    for marker, count in sorted(left_out.items()):
         program, how = PACKAGES[marker]
         terminalreporter.write_line(
             f"{marker:<12} {count:>5} not run, as WITHOUT asked: they need {program} ({how})"

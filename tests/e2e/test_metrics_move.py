@@ -48,7 +48,7 @@ EXPECTED = {
 async def numbers(tocsin, service: str) -> Counter[str]:
     """Every sample of the service's own, summed under its name alone and under its name with each label."""
     async with httpx.AsyncClient() as client:
-        text = (await client.get(f"{tocsin.stack[service]}/metrics")).raise_for_status().text
+        text = (await client.get(f"{tocsin.stack['operations'][service]}/metrics")).raise_for_status().text
     found: Counter[str] = Counter()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from pathlib import Path
 
 import httpx
@@ -65,13 +64,11 @@ async def logs(tocsin) -> dict[str, str]:
 
 
 async def metrics(tocsin) -> dict[str, str]:
-    """Of each service, from the port its log says it listens on."""
-    said = await logs(tocsin)
+    """Of each service, from the port of its own that is for them."""
     found = {}
     async with httpx.AsyncClient() as client:
         for name in SERVICES:
-            port = re.findall(r"listening.*\bport=(\d+)", said[f"{name}'s log"])[-1]
-            answer = await client.get(f"http://127.0.0.1:{port}/metrics")
+            answer = await client.get(f"{tocsin.stack['operations'][name]}/metrics")
             assert "tocsin_" in answer.raise_for_status().text
             found[f"{name}'s metrics"] = answer.text
     return found

@@ -42,22 +42,25 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 12
 
 @dataclass
 class Ingest:
-    """One running ingest."""
+    """One running ingest; `operations` is the address of its probes and metrics."""
 
     process: asyncio.subprocess.Process
     client: httpx.AsyncClient
+    operations: str
 
     async def post(self, path: str, body: Any, *, key: str, **headers: str) -> httpx.Response:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.client.post(path, json=body, headers={"authorization": f"Bearer {key}", **names})
 
     async def ready(self) -> bool:
-        return (await self.client.get("/readyz")).status_code == 200
+        return (await self.client.get(f"{self.operations}/readyz")).status_code == 200
 
     async def checks(self) -> dict[str, str | None]:
-        return {
-            check["name"]: check["reason"] for check in (await self.client.get("/readyz")).json()["checks"]
-        }
+        answer = await self.client.get(f"{self.operations}/readyz")
+        return {check["name"]: check["reason"] for check in answer.json()["checks"]}
+
+    async def metrics(self) -> str:
+        return (await self.client.get(f"{self.operations}/metrics")).text
 
     async def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -124,6 +127,8 @@ class Environment:
             "KAFKA_TOPIC_PREFIX": self.settings.topic_prefix,
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": "0",
+            "OPERATIONS_HOST": "127.0.0.1",
+            "OPERATIONS_PORT": "0",
             "LOG_FORMAT": "json",
         }
         with log.open("wb") as out:
@@ -136,20 +141,21 @@ class Environment:
                 stderr=out,
             )
         try:
-            port = await asyncio.wait_for(_port(log), 120)
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-                yield Ingest(process, client)
+            operations, api = await asyncio.wait_for(_addresses(log), 120)
+            async with httpx.AsyncClient(base_url=api, timeout=20) as client:
+                yield Ingest(process, client, operations)
         finally:
             if process.returncode is None:
                 process.kill()
             await process.wait()
 
 
-async def _port(log: Path) -> int:
+async def _addresses(log: Path) -> list[str]:
+    """Of probes and metrics, and of the API."""
     while True:
-        for line in _lines(log):
-            if line.get("event") == "listening":
-                return int(line["port"])
+        ports = [line["port"] for line in _lines(log) if line.get("event") == "listening"]
+        if len(ports) == 2:
+            return [f"http://127.0.0.1:{port}" for port in ports]
         await asyncio.sleep(0.05)
 
 

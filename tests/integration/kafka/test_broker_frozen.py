@@ -14,7 +14,7 @@ from tocsin.kafka import GroupTimeouts, ProducerRecord
 from tocsin.runtime import Health
 from tocsin.testing.stage import MemoryTable
 from tocsin.testing.until import until
-from tocsin.web import service_app
+from tocsin.web import operations_app
 
 pytestmark = pytest.mark.kafka
 
@@ -47,7 +47,7 @@ async def test_a_projection_is_unready_while_the_broker_is_frozen(stage: Any, br
     await stage.topics("in", groups=["table"])
     table, health = MemoryTable(), Health(service="frozen")
     member = await stage.projection(table, health=health, timeouts=TIMEOUTS).start()
-    transport = httpx.ASGITransport(app=service_app(name="frozen", health=health))
+    transport = httpx.ASGITransport(app=operations_app(name="frozen", health=health))
     async with httpx.AsyncClient(transport=transport, base_url="http://frozen") as client:
 
         async def ready() -> bool:

@@ -42,13 +42,19 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = PA
 class Running:
     """One ledger process."""
 
-    def __init__(self, process: asyncio.subprocess.Process, client: httpx.AsyncClient, log: Path) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, client: httpx.AsyncClient, operations: str, log: Path
+    ) -> None:
         self.process = process
         self.client = client
+        self.operations = operations
         self.log = log
 
     async def ready(self) -> bool:
-        return (await self.client.get("/readyz")).status_code == 200
+        return (await self.client.get(f"{self.operations}/readyz")).status_code == 200
+
+    async def metrics(self) -> str:
+        return (await self.client.get(f"{self.operations}/metrics")).text
 
     async def ended(self) -> int:
         return await asyncio.wait_for(self.process.wait(), PATIENCE)
@@ -75,6 +81,8 @@ class LedgerEnvironment:
             "DATABASE_URL": database_url,
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": "0",
+            "OPERATIONS_HOST": "127.0.0.1",
+            "OPERATIONS_PORT": "0",
             "LOG_FORMAT": "json",
             "LEDGER_BATCH_RECORDS": "100",
         }
@@ -177,23 +185,22 @@ class LedgerEnvironment:
                 stderr=out,
             )
         try:
-            port = await asyncio.wait_for(_port(log), PATIENCE)
+            operations, api = await asyncio.wait_for(_addresses(log), PATIENCE)
             headers = {"authorization": f"Bearer {self.key.reveal()}"}
-            async with httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{port}", timeout=20, headers=headers
-            ) as client:
-                yield Running(process, client, log)
+            async with httpx.AsyncClient(base_url=api, timeout=20, headers=headers) as client:
+                yield Running(process, client, operations, log)
         finally:
             if process.returncode is None:
                 process.kill()
             await process.wait()
 
 
-async def _port(log: Path) -> int:
+async def _addresses(log: Path) -> list[str]:
+    """Of probes and metrics, and of the API."""
     while True:
-        listening = [line for line in _lines(log) if line.get("event") == "listening"]
-        if listening:
-            return int(listening[0]["port"])
+        ports = [line["port"] for line in _lines(log) if line.get("event") == "listening"]
+        if len(ports) == 2:
+            return [f"http://127.0.0.1:{port}" for port in ports]
         await asyncio.sleep(0.05)
 
 
@@ -234,7 +241,7 @@ async def test_it_keeps_what_happens_and_answers_for_it(
             "sent",
             "sent",
         ]
-        metrics = (await ledger.client.get("/metrics")).text
+        metrics = await ledger.metrics()
         written = 'tocsin_processed_messages_total{lane="bulk",outcome="written",service="ledger"} 30.0'
         assert written in metrics
         assert 'tocsin_message_age_seconds_count{lane="bulk",service="ledger"} 30.0' in metrics
@@ -243,7 +250,7 @@ async def test_it_keeps_what_happens_and_answers_for_it(
             return len(await environment.ledger_database.rows("SELECT 1 FROM ledger.dead_letters")) == 1
 
         async def lag_is_shown() -> bool:
-            shown = (await ledger.client.get("/metrics")).text
+            shown = await ledger.metrics()
             return 'tocsin_lag_messages{kind="status",lane="bulk"' in shown
 
         await until(dead_letter_is_stored)

@@ -47,11 +47,12 @@ class Surroundings:
         return process.returncode, out.decode(), err.decode()
 
     @asynccontextmanager
-    async def router(self) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-        """Role api, and its address."""
+    async def router(self) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, str]]:
+        """Role api, the address of its API, and that of its probes and metrics."""
         process = await self._start("tocsin.router", "api")
         try:
-            yield process, await asyncio.wait_for(_address(process), 60)
+            operations, api = [await asyncio.wait_for(_address(process), 60) for _ in range(2)]
+            yield process, api, operations
         finally:
             if process.returncode is None:
                 process.kill()
@@ -70,6 +71,7 @@ class Surroundings:
 
 
 async def _address(process: asyncio.subprocess.Process) -> str:
+    """The next one that it says it listens on."""
     assert process.stderr is not None
     async for line in process.stderr:
         said = json.loads(line)
@@ -97,6 +99,8 @@ def around(kafka_server: str, topic_prefix: str, database_url: str) -> Surroundi
             "ROUTER_HASH_KEYS": f"h1:{'h' * 32}",
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": "0",
+            "OPERATIONS_HOST": "127.0.0.1",
+            "OPERATIONS_PORT": "0",
             "LOG_FORMAT": "json",
         },
         kafka=KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix),
@@ -110,11 +114,14 @@ async def test_the_first_key_opens_a_router_that_ends_when_told_to(around: Surro
     )
     assert code == 0
     key = {"authorization": f"Bearer {out.strip()}"}
-    async with around.router() as (process, address), httpx.AsyncClient(base_url=address) as client:
-        waiting = await client.get("/readyz")
+    async with (
+        around.router() as (process, address, operations),
+        httpx.AsyncClient(base_url=address) as client,
+    ):
+        waiting = await client.get(f"{operations}/readyz")
         assert waiting.status_code == 503
         await around.create_topics()
-        await answered(client, "GET", "/readyz", 200)
+        await answered(client, "GET", f"{operations}/readyz", 200)
         await answered(client, "GET", "/v1/tenant", 200, headers=key)
         odd = await client.put("/v1/recipients/a%2Fb", json={}, headers=key)
         assert (odd.status_code, odd.json()["id"]) == (201, "a/b")
@@ -144,7 +151,7 @@ async def test_optional_categories_without_a_public_address_stop_the_start(aroun
     await around.create_topics()
     _, out, _ = await around.end_of("keys", "create", "--admin", "--create-tenant", module="tocsin.cli")
     key = {"authorization": f"Bearer {out.strip()}"}
-    async with optional.router() as (_, address), httpx.AsyncClient(base_url=address) as client:
+    async with optional.router() as (_, address, _), httpx.AsyncClient(base_url=address) as client:
         await answered(client, "PUT", "/v1/categories/offers", 201, json={}, headers=key)
     code, _, err = await around.end_of("api")
     assert code == 3
@@ -162,15 +169,18 @@ async def test_a_directory_that_cannot_be_read_leaves_the_process_standing_with_
     await publisher.open()
     await publisher.publish([ProducerRecord(topic, b"api_key/acme/k", b'{"kind":"api_key"}')], timeout=30)
     await publisher.close()
-    async with around.router() as (process, address), httpx.AsyncClient(base_url=address) as client:
+    async with (
+        around.router() as (process, address, operations),
+        httpx.AsyncClient(base_url=address) as client,
+    ):
         sentence = f"The record {topic}/0/0 cannot be read (/: Object missing required field `tenant`)"
 
         async def said() -> bool:
-            return sentence in (await client.get("/readyz")).text
+            return sentence in (await client.get(f"{operations}/readyz")).text
 
         await until(said)
-        assert (await client.get("/readyz")).status_code == 503
-        assert (await client.get("/livez")).status_code == 200
+        assert (await client.get(f"{operations}/readyz")).status_code == 503
+        assert (await client.get(f"{operations}/livez")).status_code == 200
         process.send_signal(signal.SIGTERM)
         _, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 3

@@ -85,6 +85,8 @@ def settings(installed: Installed, tmp_path: Path) -> dict[str, str]:
     given = {
         "HTTP_HOST": "127.0.0.1",
         "HTTP_PORT": "0",
+        "OPERATIONS_HOST": "127.0.0.1",
+        "OPERATIONS_PORT": "0",
         "KAFKA_BOOTSTRAP_SERVERS": NOWHERE,
         "LOG_FORMAT": "json",
     }
@@ -151,7 +153,11 @@ async def test_it_waits_for_what_is_not_there_says_so_and_ends_when_told(
     def port() -> int | None:
         assert process.poll() is None, log.read_text()
         lines = [line for line in log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
-        found = [entry["port"] for entry in map(json.loads, lines) if entry["event"] == "listening"]
+        found = [
+            entry["port"]
+            for entry in map(json.loads, lines)
+            if entry["event"] == "listening" and entry["component"] == "operations"
+        ]
         return found[0] if found else None
 
     await until(lambda: port() is not None, seconds=BOUND)

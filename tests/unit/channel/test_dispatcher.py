@@ -15,17 +15,15 @@ class SmsSettings(DispatcherSettings):
     model_config = SettingsConfigDict(populate_by_name=True, frozen=True)
 
 
-def test_its_application_has_the_health_endpoints_and_its_parts_outlive_the_work(tmp_path: Path) -> None:
+def test_it_answers_probes_alone_and_its_parts_outlive_the_work(tmp_path: Path) -> None:
     file = tmp_path / "providers.toml"
     file.write_text('[[providers]]\nname = "first"\nkind = "sandbox"')
     kind = ProviderKind(config=InstanceConfig, create=lambda _config, _clock: Sandbox(channel=Channel.SMS))
     settings = SmsSettings(kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"), providers_file=file)
     service = Dispatcher(channel=Channel.SMS, settings=settings, kinds={"sandbox": kind}).service()
-    assert {route.path for route in service.app.routes if isinstance(route, APIRoute)} == {
-        "/livez",
-        "/readyz",
-        "/metrics",
-    }
+    assert service.api is None
+    paths = {route.path for route in service.operations.routes if isinstance(route, APIRoute)}
+    assert paths == {"/livez", "/readyz", "/metrics"}
     assert [component.name for component in service.components] == [
         "providers",
         "replica tocsin.stops",

@@ -1,7 +1,7 @@
 """A way in without a broker: a directory with two workflows, keys, and a publisher that remembers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.service import IngestService
 from tocsin.kafka import ConsumerRecord, ProducerRecord, RecordMetadata
 from tocsin.runtime import Health
+from tocsin.testing.late_copy import LateCopy
 from tocsin.web import up_to_now
 from tocsin.web.keys import Mode, new_key
 
@@ -46,21 +47,6 @@ class RememberingPublisher:
         return [RecordMetadata(record.topic, 0, offset, 0) for offset, record in enumerate(records)]
 
 
-class Copy:
-    """How current the directory is: what arrives once somebody waits for it."""
-
-    def __init__(self) -> None:
-        self.waits = 0
-        self.in_time = True
-        self.arrive: Callable[[], None] = lambda: None
-
-    async def catch_up(self, *, seconds: float) -> bool:
-        assert seconds == 1.0
-        self.waits += 1
-        self.arrive()
-        return self.in_time
-
-
 @dataclass
 class WayIn:
     """What a test needs to send and to look at what was stored."""
@@ -69,7 +55,7 @@ class WayIn:
     publisher: RememberingPublisher
     directory: Directory
     caught_up: asyncio.Event
-    copy: Copy
+    copy: LateCopy
     keys: dict[str, str] = field(default_factory=dict)
 
     async def post(self, path: str, body: Any, *, key: str = "live", **headers: str) -> httpx.Response:
@@ -133,7 +119,7 @@ async def way_in() -> AsyncIterator[WayIn]:
     directory.apply(record_of(workflow("login-code", lane=Lane.CRITICAL)))
     caught_up.set()
     event_publisher = EventPublisher(kafka=publisher, topics=Topics(), timeout=1, retry_after=3)
-    copy = Copy()
+    copy = LateCopy()
     service = IngestService(
         directory=directory,
         publisher=event_publisher,

@@ -143,7 +143,7 @@ REFUSED: list[tuple[dict[str, Any], str, set[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "code", "where"), REFUSED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("change", "code", "where"), REFUSED)
 async def test_refused_with_pointers_into_the_envelope(
     way_in: "WayIn", change: dict[str, Any], code: str, where: set[str]
 ) -> None:

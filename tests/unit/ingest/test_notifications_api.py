@@ -139,7 +139,7 @@ REFUSED: list[tuple[dict[str, Any], str, set[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "code", "where"), REFUSED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("change", "code", "where"), REFUSED)
 async def test_refused_at_once_with_a_pointer_per_fault(
     way_in: "WayIn", change: dict[str, Any], code: str, where: set[str]
 ) -> None:

@@ -8,30 +8,16 @@ from prometheus_client import REGISTRY
 
 from tocsin.contracts.directory import WorkflowRecord
 from tocsin.contracts.vocabulary import Channel
-
-
-class Copy:
-    """A copy of the directory that is behind until somebody waits for it."""
-
-    def __init__(self) -> None:
-        self.waits = 0
-        self.in_time = True
-        self.arrive: Callable[[], None] = lambda: None
-
-    async def catch_up(self, *, seconds: float) -> bool:
-        assert seconds == 1.0
-        self.waits += 1
-        self.arrive()
-        return self.in_time
+from tocsin.testing.late_copy import LateCopy
 
 
 @pytest.fixture
-def copy() -> Copy:
-    return Copy()
+def copy() -> LateCopy:
+    return LateCopy()
 
 
 @pytest.fixture
-def behind(make_worker: Callable[..., Any], copy: Copy) -> Any:
+def behind(make_worker: Callable[..., Any], copy: LateCopy) -> Any:
     """A worker over that copy."""
     return make_worker(catch_up=copy.catch_up)
 
@@ -41,7 +27,7 @@ def late() -> float:
 
 
 async def test_a_workflow_that_arrives_meanwhile_is_known(
-    behind: Any, copy: Copy, workflow: Callable[..., WorkflowRecord], templates: Callable[..., Any]
+    behind: Any, copy: LateCopy, workflow: Callable[..., WorkflowRecord], templates: Callable[..., Any]
 ) -> None:
     copy.arrive = lambda: behind.publish(workflow(key="new", event_types=["com.shop.new"]), *templates("new"))
     written = await behind.route(behind.event(type="com.shop.new"))
@@ -50,7 +36,7 @@ async def test_a_workflow_that_arrives_meanwhile_is_known(
 
 
 async def test_an_event_that_is_parsed_again_is_no_duplicate_of_itself(
-    behind: Any, copy: Copy, workflow: Callable[..., WorkflowRecord]
+    behind: Any, copy: LateCopy, workflow: Callable[..., WorkflowRecord]
 ) -> None:
     copy.arrive = lambda: behind.publish(workflow(revision=2))
     written = await behind.route(behind.event(), behind.event(id="e2"))
@@ -58,12 +44,12 @@ async def test_an_event_that_is_parsed_again_is_no_duplicate_of_itself(
     assert (await behind.route(behind.event(id="e2"))).jobs(Channel.EMAIL) == []
 
 
-async def test_one_look_serves_a_batch(behind: Any, copy: Copy) -> None:
+async def test_one_look_serves_a_batch(behind: Any, copy: LateCopy) -> None:
     await behind.route(*(behind.event(id=f"e{number}") for number in range(50)))
     assert copy.waits == 1
 
 
-async def test_a_copy_that_is_late_is_counted_and_used(behind: Any, copy: Copy) -> None:
+async def test_a_copy_that_is_late_is_counted_and_used(behind: Any, copy: LateCopy) -> None:
     copy.in_time = False
     before = late()
     assert len((await behind.route(behind.event())).jobs(Channel.EMAIL)) == 1

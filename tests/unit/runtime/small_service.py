@@ -111,9 +111,9 @@ HEALTH = CountedHealth(service="small")
 def build(settings: SmallSettings) -> Service:
     if settings.ending == "cannot-be-built":
         raise OperatorError(SENTENCE)
-    return Service(app=app, health=HEALTH, components=[Other(), Part(settings.ending)])
+    return Service(operations=app, health=HEALTH, components=[Other(), Part(settings.ending)])
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("HTTP_HOST", "127.0.0.1")
+    os.environ.setdefault("OPERATIONS_HOST", "127.0.0.1")
     sys.exit(main(name="small", settings=SmallSettings, build=build, summary="A small service."))

@@ -31,7 +31,12 @@ class Process:
             [sys.executable, SCRIPT],
             stderr=subprocess.PIPE,
             bufsize=0,  # a line in a buffer of ours would not be seen by select
-            env={"PATH": os.environ["PATH"], "HTTP_HOST": "127.0.0.1", "HTTP_PORT": "0", **environment},
+            env={
+                "PATH": os.environ["PATH"],
+                "OPERATIONS_HOST": "127.0.0.1",
+                "OPERATIONS_PORT": "0",
+                **environment,
+            },
         )
         assert self._child.stderr is not None
         self._stderr = self._child.stderr
@@ -107,7 +112,7 @@ def test_a_signal_ends_it_in_order_with_0(small: Process, number: signal.Signals
     events = [line["event"] for line in small.lines]
     assert events.index("told to stop") < events.index("part closed")
     closed = [line["component"] for line in small.lines if line["event"] == "closed"]
-    assert closed == ["http", "part", "other"]
+    assert closed == ["part", "other", "operations"]
 
 
 @pytest.mark.parametrize("small", ["never-opens"], indirect=True)
@@ -198,9 +203,9 @@ def test_a_service_that_halts_stays_and_says_why_until_it_is_told_to_stop(small:
     assert small.exit_code() == 3
     assert not any("exception" in line for line in small.lines)
     assert [line["component"] for line in small.lines if line["event"] == "closed"] == [
-        "http",
         "part",
         "other",
+        "operations",
     ]
 
 
@@ -216,9 +221,9 @@ def test_a_taken_port_is_said_in_a_sentence() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        process = Process(SMALL_COLOUR="red", HTTP_PORT=str(taken.getsockname()[1]))
+        process = Process(SMALL_COLOUR="red", OPERATIONS_PORT=str(taken.getsockname()[1]))
         try:
-            assert "HTTP_PORT" in process.until("could not start")["reason"]
+            assert "OPERATIONS_PORT" in process.until("could not start")["reason"]
             assert process.exit_code() == 3
         finally:
             process.close()

@@ -41,7 +41,7 @@ class BellSettings(ServiceSettings):
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LANES", "BELL_SIZE", "BROKER_SERVERS", "BROKER_MODE", "HTTP_PORT", "DATABASE_URL"):
+    for name in ("LANES", "BELL_SIZE", "BROKER_SERVERS", "BROKER_MODE", "OPERATIONS_PORT", "DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -54,11 +54,11 @@ def faults(cls: type[BaseSettings]) -> list[str]:
 def test_reads_own_fields_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKER_SERVERS", "a:1, b:2")
     monkeypatch.setenv("LANES", "critical, bulk")
-    monkeypatch.setenv("HTTP_PORT", "9000")
+    monkeypatch.setenv("OPERATIONS_PORT", "9100")
     settings = read_settings(BellSettings)
     assert settings.broker.servers == ["a:1", "b:2"]
     assert settings.lanes == [Lane.CRITICAL, Lane.BULK]
-    assert settings.http.port == 9000
+    assert settings.operations.port == 9100
     assert settings.size == 3
 
 
@@ -67,10 +67,10 @@ def test_says_each_fault_of_all_groups_in_a_sentence_without_the_value(
 ) -> None:
     monkeypatch.setenv("BELL_SIZE", "0")
     monkeypatch.setenv("BROKER_MODE", "s3cret")
-    monkeypatch.setenv("HTTP_PORT", "s3cret")
+    monkeypatch.setenv("OPERATIONS_PORT", "s3cret")
     found = faults(BellSettings)
     assert found == [
-        "HTTP_PORT is not valid: input should be a valid integer, unable to parse string as an integer; it means: Port to listen on; 0 takes a free one and logs it.",
+        "OPERATIONS_PORT is not valid: input should be a valid integer, unable to parse string as an integer; it means: Port of `/livez`, `/readyz` and `/metrics`; 0 takes a free one and logs it.",
         "BROKER_SERVERS is not set; set it to: host:port, separated by commas.",
         "BROKER_MODE is not valid: input should be 'plain' or 'tls'; it means: plain or tls.",
         "BELL_SIZE is not valid: input should be greater than or equal to 1; it means: How large | heavy it is.",
@@ -114,8 +114,8 @@ def test_the_table_names_every_variable_and_no_secret() -> None:
     assert by_name["BROKER_SERVERS"].default == "required"
     assert by_name["BROKER_PASSWORD"].default == "(secret)"
     assert {
-        "HTTP_HOST",
-        "HTTP_PORT",
+        "OPERATIONS_HOST",
+        "OPERATIONS_PORT",
         "LOG_FORMAT",
         "TRACE_SAMPLE_RATIO",
         "SHUTDOWN_TIMEOUT",

@@ -15,12 +15,14 @@ from tocsin.dev.entry import OWNERS
 from tocsin.dev.services import StackSettings, services
 from tocsin.runtime import read_settings, settings_table
 from tocsin.runtime.bounds import CLOSING, SHUTDOWN
+from tocsin.runtime.http import HttpSettings, OperationsSettings
 from tocsin.specifications.settings_tables import settings_class
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "deploy" / "compose.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
+LISTENING = {"HTTP_HOST", "HTTP_PORT", "OPERATIONS_HOST", "OPERATIONS_PORT"}
 VERSION = tomllib.loads((ROOT / "libs/common/pyproject.toml").read_text())["project"]["version"]
 
 
@@ -65,7 +67,7 @@ def test_variables_are_the_local_stacks_and_make_sense(
     given: dict[str, str] = dict(COMPOSE["services"][service]["environment"])
     assert given.keys() - COMPOSE["x-environment"].keys() <= known
     # The local stack listens on loopback and on ports it chooses; a container listens to its own network.
-    assert given.keys() & known == local_stack[service] - {"HTTP_HOST", "HTTP_PORT"}
+    assert given.keys() & known == local_stack[service] - LISTENING
     for name in known:
         monkeypatch.delenv(name, raising=False)
     for name, value in (given | mounted_instances(service, tmp_path)).items():
@@ -129,15 +131,21 @@ def test_the_broker_is_the_one_tests_run_on() -> None:
     assert COMPOSE["services"]["postgres"]["image"] == "postgres:18"
 
 
-@pytest.mark.parametrize(
-    ("prefix", "owner"), [entry for entry in OWNERS if not entry[0].startswith("/callbacks")]
-)
+@pytest.mark.parametrize(("prefix", "owner"), OWNERS)
 def test_each_path_leads_to_the_service_that_owns_it(prefix: str, owner: str) -> None:
     text = (FILE.parent / "compose" / "entry.conf").read_text()
     rules = re.findall(r"^\s+~(\S+)\s+(\S+);$", text, re.MULTILINE)
     for path in (prefix, f"{prefix}/1"):
         assert next(name for pattern, name in rules if re.search(pattern, path)) == owner
     assert not any(re.search(pattern, "/metrics") for pattern, _ in rules)
+    assert f"proxy_pass http://$owner:{HttpSettings().port};" in text
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_asked_how_it_is_on_the_port_for_that_which_is_open_to_nobody(service: str) -> None:
+    asked = COMPOSE["services"][service]["healthcheck"]["test"][-1]
+    assert f"127.0.0.1:{OperationsSettings().port}/readyz" in asked
+    assert "ports" not in COMPOSE["services"][service]
 
 
 def mounted_instances(service: str, folder: Path) -> dict[str, str]:

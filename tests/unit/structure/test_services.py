@@ -6,27 +6,21 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
-from tocsin.dev.services import StackSettings, services
-from tocsin.runtime import Health
-from tocsin.specifications.settings_tables import readmes
-from tocsin.web import service_app
+from tocsin.dev.services import APIS, StackSettings, services
+from tocsin.runtime import settings_table
+from tocsin.specifications.openapi import SERVICES as API_APPS
+from tocsin.specifications.settings_tables import readmes, settings_class
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = sorted(path.parent for path in ROOT.glob("services/*/pyproject.toml"))
 SERVICES = [folder.name for folder in FOLDERS]
-HEALTH = {"/livez", "/readyz", "/metrics"}
 
 every_service = pytest.mark.parametrize("service", SERVICES)
 
 
 def package(service: str) -> Path:
     return ROOT / "services" / service / "src" / "tocsin" / service.replace("-", "_")
-
-
-def paths(app: FastAPI) -> set[str]:
-    return {str(getattr(route, "path", "")) for route in app.routes}
 
 
 @pytest.fixture(scope="module")
@@ -68,28 +62,20 @@ def test_the_local_stack_starts_every_service() -> None:
 
 
 @every_service
-def test_its_application_has_the_health_endpoints(service: str) -> None:
-    if (package(service) / "app.py").is_file():
-        app = import_module(f"tocsin.{service.replace('-', '_')}.app").create_app()
-        assert paths(app) >= HEALTH
-    else:  # no routes of its own: the application every service begins with, which a Dispatcher makes itself
-        text = (package(service) / "__main__.py").read_text()
-        assert "service_app" in text or "Dispatcher(" in text
+def test_it_answers_probes_and_metrics_on_a_port_of_their_own(service: str) -> None:
+    variables = {row.name for row in settings_table(settings_class(service))}
+    assert {"OPERATIONS_HOST", "OPERATIONS_PORT"} <= variables
+    assert ("HTTP_PORT" in variables) == (service in APIS)  # a dispatcher has no API
 
 
-async def test_the_application_every_service_begins_with_answers_for_its_health() -> None:
-    health = Health(service="any")
-    check = health.check("kafka")
-    transport = httpx.ASGITransport(app=service_app(name="any", health=health))
-    async with httpx.AsyncClient(transport=transport, base_url="http://any") as client:
-        assert (await client.get("/livez")).status_code == 200
-        assert (await client.get("/metrics")).status_code == 200
-        check.set_not_ready("waiting for the broker")
-        answer = await client.get("/readyz")
-        assert answer.status_code == 503
-        assert "waiting for the broker" in answer.text
-        check.set_ready()
-        assert (await client.get("/readyz")).status_code == 200
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+@pytest.mark.parametrize("api", API_APPS)
+async def test_no_api_answers_probes_or_metrics(api: str, path: str) -> None:
+    app = import_module(API_APPS[api]).create_app()
+    assert path not in app.openapi()["paths"]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://any") as client:
+        answer = await client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 def test_the_namespace_belongs_to_nobody() -> None:

@@ -9,12 +9,11 @@ import httpx
 import pytest
 from fastapi import FastAPI, Header, HTTPException
 from openapi_spec_validator import validate
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, generate_latest
 from pydantic import BaseModel
 from starlette.types import Message, Receive, Scope, Send
 
 from tocsin.runtime import Health
-from tocsin.testing import ManualClock
 from tocsin.web import CODES, Fault, Page, PagingQuery, Problem, Reader, codes, json_pointer, service_app
 from tocsin.web.request_context import RequestContext
 
@@ -59,13 +58,8 @@ def build(health: Health) -> FastAPI:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def health(clock: ManualClock) -> Health:
-    return Health(service="things", clock=clock)
+def health() -> Health:
+    return Health(service="things")
 
 
 @pytest.fixture
@@ -134,7 +128,7 @@ async def test_the_allow_header_names_the_methods(client: httpx.AsyncClient) -> 
     [("order-1234567", True), ("short", False), ("ann@example.com", False), ("x" * 200, False)],
 )
 async def test_a_usable_request_id_is_kept(client: httpx.AsyncClient, given: str, kept: bool) -> None:
-    answer = await client.get("/livez", headers={"x-request-id": given})
+    answer = await client.get("/v1/nowhere", headers={"x-request-id": given})
     assert (answer.headers["x-request-id"] == given) is kept
 
 
@@ -176,39 +170,9 @@ async def test_requests_are_counted_by_route_never_by_path(client: httpx.AsyncCl
     assert REGISTRY.get_sample_value("tocsin_http_requests_total", labels) == before + 1
     await client.get("/v1/secret-path")
     await client.request("BREW", "/v1/secret-path")
-    text = (await client.get("/metrics")).text
-    assert "secret-path" not in text
-    assert "BREW" not in text
-
-
-async def test_readyz_lists_each_check_with_its_reason(client: httpx.AsyncClient, health: Health) -> None:
-    assert (await client.get("/readyz")).status_code == 503
-    health.check("kafka").set_ready()
-    health.check("directory").set_not_ready("reading")
-    answer = await client.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json() == {
-        "ready": False,
-        "checks": [
-            {"name": "kafka", "ready": True, "reason": None},
-            {"name": "directory", "ready": False, "reason": "reading"},
-        ],
-    }
-    health.check("directory").set_ready()
-    assert (await client.get("/readyz")).status_code == 200
-
-
-async def test_livez_fails_when_the_loop_has_stopped_turning(
-    client: httpx.AsyncClient, health: Health, clock: ManualClock
-) -> None:
-    health.turned(late=0.002)
-    assert (await client.get("/livez")).json() == {
-        "alive": True,
-        "loop_late_seconds": 0.002,
-        "since_seconds": 0.0,
-    }
-    clock.advance(60)
-    assert (await client.get("/livez")).status_code == 503
+    text = generate_latest()
+    assert b"secret-path" not in text
+    assert b"BREW" not in text
 
 
 def test_openapi_is_valid_and_says_what_is_answered(health: Health) -> None:
@@ -221,7 +185,6 @@ def test_openapi_is_valid_and_says_what_is_answered(health: Health) -> None:
     assert document["paths"]["/v1/things"]["get"]["security"] == [{"apiKey": ["read"]}]
     assert document["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
     assert "HTTPValidationError" not in document["components"]["schemas"]
-    assert "/livez" not in document["paths"]
 
 
 def test_json_pointers_escape() -> None:
@@ -250,7 +213,7 @@ def test_codes_are_named_as_their_constants() -> None:
     assert all(re.fullmatch(r"[a-z_]+", name) for name in CODES)
 
 
-async def test_a_halted_service_answers_its_probes_alone() -> None:
+async def test_a_halted_service_answers_nothing_but_why() -> None:
     """What it holds is not kept up to date any more: a key that was revoked since would still open the door."""
     health = Health(service="halted")
     app = service_app(name="halted", health=health)
@@ -262,5 +225,3 @@ async def test_a_halted_service_answers_its_probes_alone() -> None:
         answer = await client.get("/v1/things")
         assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
         assert answer.json()["detail"] == health.halted
-        assert (await client.get("/livez")).status_code == 200
-        assert (await client.get("/metrics")).status_code == 200

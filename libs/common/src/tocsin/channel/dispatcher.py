@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter
-
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_config import ProviderKind
@@ -28,7 +26,7 @@ from tocsin.kafka import (
 )
 from tocsin.observability import metrics
 from tocsin.runtime import Clock, Component, FunctionComponent, Health, Service, SystemClock
-from tocsin.web import service_app
+from tocsin.web import operations_app
 
 
 class Dispatcher:
@@ -71,13 +69,8 @@ class Dispatcher:
 
     def service(self) -> Service:
         """What `tocsin.runtime.main` runs."""
-        app = service_app(name=self.channel.dispatcher, health=self.health)
-        app.include_router(self.routes())
-        return Service(app=app, health=self.health, components=self.components())
-
-    def routes(self) -> APIRouter:
-        """What is served beside health and metrics: the place of providers' callbacks."""
-        return APIRouter()
+        operations = operations_app(name=self.channel.dispatcher, health=self.health)
+        return Service(operations=operations, health=self.health, components=self.components())
 
     def components(self) -> list[Component]:
         """Everything that runs. Closed in reverse: providers and publisher outlive the work of every shard."""

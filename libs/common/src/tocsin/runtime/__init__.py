@@ -4,18 +4,21 @@ from tocsin.runtime.clock import Clock, SystemClock
 from tocsin.runtime.component import Component, FunctionComponent, every
 from tocsin.runtime.errors import OperatorError, ServiceHalted, find_cause, leaves
 from tocsin.runtime.health import Check, Health
-from tocsin.runtime.main import LaneSettings, Service, ServiceSettings, main
+from tocsin.runtime.http import HttpSettings
+from tocsin.runtime.main import Api, LaneSettings, Service, ServiceSettings, main
 from tocsin.runtime.settings import CommaList, Lanes, SettingsInvalid, load_settings, read_settings
 from tocsin.runtime.settings_table import SettingRow, settings_markdown, settings_table, settings_text
 from tocsin.runtime.waiting import retry_until_available
 
 __all__ = [
+    "Api",
     "Check",
     "Clock",
     "CommaList",
     "Component",
     "FunctionComponent",
     "Health",
+    "HttpSettings",
     "LaneSettings",
     "Lanes",
     "OperatorError",

@@ -17,24 +17,39 @@ log = get_logger(__name__)
 
 
 class HttpSettings(BaseSettings):
-    """Where a service listens; the same names in every service."""
+    """Where a service that has an API listens for its callers."""
 
     model_config = SettingsConfigDict(env_prefix="HTTP_", frozen=True)
 
-    host: str = Field(default="0.0.0.0", description="Address to listen on")  # noqa: S104 - a container listens to its network
+    host: str = Field(default="0.0.0.0", description="Address to listen on for the API")  # noqa: S104 - a container listens to its network
     port: int = Field(
-        default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one and logs it"
+        default=8000, ge=0, le=65535, description="Port of the API; 0 takes a free one and logs it"
+    )
+
+
+class OperationsSettings(BaseSettings):
+    """Where every service answers `/livez`, `/readyz` and `/metrics`, for those who operate it and for nobody else."""
+
+    model_config = SettingsConfigDict(env_prefix="OPERATIONS_", frozen=True)
+
+    host: str = Field(default="0.0.0.0", description="Address to listen on for probes and metrics")  # noqa: S104 - a container listens to its network
+    port: int = Field(
+        default=9000,
+        ge=0,
+        le=65535,
+        description="Port of `/livez`, `/readyz` and `/metrics`; 0 takes a free one and logs it",
     )
 
 
 class CannotListen(OperatorError):
-    """The address is taken or not ours. Choose another `HTTP_PORT`, or end what holds it."""
+    """The address is taken or not ours. Choose another port, or end what holds it; the sentence names the variable."""
 
 
 class HttpServer:
-    """Serves one ASGI app from `start` to `finish`."""
+    """Serves one ASGI app from `start` to `finish`; `name` is how logs call it."""
 
-    def __init__(self, *, app: Any, settings: HttpSettings) -> None:
+    def __init__(self, *, name: str, app: Any, settings: HttpSettings | OperationsSettings) -> None:
+        self.name = name
         self._settings = settings
         self._server = _Server(
             uvicorn.Config(
@@ -57,8 +72,8 @@ class HttpServer:
         """Listen. Returns the serving task, which ends only after `finish`; raises `CannotListen`."""
         self._socket = self._bind()
         host, port = self._socket.getsockname()[:2]
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="http")
-        log.info("listening", host=host, port=port)
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name=self.name)
+        log.info("listening", component=self.name, host=host, port=port)
         return self._task
 
     async def finish(self) -> None:
@@ -78,8 +93,9 @@ class HttpServer:
             listening.bind((host, port))
         except OSError as error:
             listening.close()
+            prefix = self._settings.model_config["env_prefix"]
             raise CannotListen(
-                f"cannot listen on HTTP_HOST {host}, HTTP_PORT {port}: {error.strerror}."
+                f"cannot listen on {prefix}HOST {host}, {prefix}PORT {port}: {error.strerror}."
             ) from error
         listening.listen(2048)  # from here on nobody is refused, even before the loop first turns
         listening.setblocking(False)

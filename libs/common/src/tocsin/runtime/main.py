@@ -14,7 +14,7 @@ from tocsin.runtime.bounds import SHUTDOWN, check_shutdown
 from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError
 from tocsin.runtime.health import Health
-from tocsin.runtime.http import HttpSettings
+from tocsin.runtime.http import HttpServer, HttpSettings, OperationsSettings
 from tocsin.runtime.service import run_service
 from tocsin.runtime.settings import Lanes, load_settings
 from tocsin.runtime.settings_table import settings_text
@@ -27,7 +27,9 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(populate_by_name=True, frozen=True)
 
-    http: HttpSettings = Field(default_factory=HttpSettings, description="Where the service listens")
+    operations: OperationsSettings = Field(
+        default_factory=OperationsSettings, description="Where probes and metrics are answered"
+    )
     observability: ObservabilitySettings = Field(
         default_factory=ObservabilitySettings, description="Logs and traces"
     )
@@ -55,11 +57,21 @@ class LaneSettings(ServiceSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """What `main` runs. `app` is the ASGI app; `components` are opened in this order."""
+class Api:
+    """What a service answers to its callers: an ASGI app, and where it listens."""
 
     app: Any
+    settings: HttpSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What `main` runs. `operations` is the ASGI app of probes and metrics, `api` what callers reach, where there is anything;
+    `components` are opened in this order."""
+
+    operations: Any
     health: Health
+    api: Api | None = None
     components: Sequence[Component] = field(default_factory=tuple)
 
 
@@ -92,10 +104,12 @@ def main(
     except OperatorError as error:
         log.error("could not start", reason=str(error))  # noqa: TRY400 - the sentence is all there is to say
         return ExitCode.OPERATOR_MUST_ACT
+    servers = [HttpServer(name="operations", app=service.operations, settings=loaded.operations)]
+    if service.api is not None:
+        servers.append(HttpServer(name="http", app=service.api.app, settings=service.api.settings))
     return run_service(
         name=name,
-        app=service.app,
-        http=loaded.http,
+        servers=servers,
         components=service.components,
         health=service.health,
         shutdown_timeout=loaded.shutdown_timeout,

@@ -1,6 +1,6 @@
 """The life of a service process, from its first socket to its exit code.
 
-    HTTP answers → components open, in order → they run, each watched → stop → runs end → HTTP ends → close, in reverse
+    HTTP answers → components open, in order → they run, each watched → stop → runs end → the API ends → close, in reverse → probes end
 
 | how it ends | exit code |
 |---|---|
@@ -28,7 +28,7 @@ from tocsin.runtime.bounds import CLOSING
 from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError, ServiceHalted, find_cause, one_line
 from tocsin.runtime.health import Health
-from tocsin.runtime.http import HttpServer, HttpSettings
+from tocsin.runtime.http import HttpServer
 from tocsin.runtime.loop_watch import watch_loop
 
 log = get_logger(__name__)
@@ -40,20 +40,21 @@ CLOSE_AT_LEAST = 1.0
 def run_service(
     *,
     name: str,
-    app: Any,
-    http: HttpSettings,
+    servers: Sequence[HttpServer],
     components: Sequence[Component],
     health: Health,
     shutdown_timeout: float,
 ) -> int:
-    """Run a service until it is told to stop or a part of it ends; return the exit code. `app` is the ASGI app.
+    """Run a service until it is told to stop or a part of it ends; return the exit code.
+
+    The `servers` answer from before the first component opens. The first, which answers probes, ends last.
 
     `shutdown_timeout`: seconds from the signal to the end of the last component's `run`; requests being answered, and each
     `close`, may then take `CLOSING` more.
     """
     life = _Life(
         name=name,
-        server=HttpServer(app=app, settings=http),
+        servers=servers,
         components=components,
         health=health,
         shutdown_timeout=shutdown_timeout,
@@ -70,13 +71,13 @@ class _Life:
         self,
         *,
         name: str,
-        server: HttpServer,
+        servers: Sequence[HttpServer],
         components: Sequence[Component],
         health: Health,
         shutdown_timeout: float,
     ) -> None:
         self._name = name
-        self._server = server
+        self._servers = servers
         self._components = components
         self._begun: list[Component] = []
         self._check = health.check("service")
@@ -92,25 +93,35 @@ class _Life:
 
     async def live(self) -> int:
         self._listen_to_signals()
-        try:
-            serving = await self._server.start()
-        except OperatorError as error:
-            self._fail("could not start", error, component="http")
-            return self._code
         watching = asyncio.create_task(watch_loop(health=self._health), name="loop watch")
+        probes, *others = self._servers
         try:
-            if await self._open():
+            serving = await self._listen()
+            if serving and await self._open():
                 await self._run(serving)
             if self._halted:
                 await self._stay(serving, self._halted)
         finally:
             self._begin_to_stop()
-            await self._end("http", self._server.finish())
+            for server in others:
+                await self._end(server.name, server.finish())
             for component in reversed(self._begun):
                 await self._end(component.name, component.close())
+            await self._end(probes.name, probes.finish())
             watching.cancel()
         log.info("ended", exit_code=int(self._code))
         return self._code
+
+    async def _listen(self) -> list[asyncio.Task[None]]:
+        """The tasks that serve; none where an address cannot be listened on."""
+        serving: list[asyncio.Task[None]] = []
+        for server in self._servers:
+            try:
+                serving.append(await server.start())
+            except OperatorError as error:
+                self._fail("could not start", error, component=server.name)
+                return []
+        return serving
 
     async def _open(self) -> bool:
         """Whether all components opened; false when told to stop meanwhile, or when one failed."""
@@ -134,7 +145,7 @@ class _Life:
             await component.open()
             log.info("opened", component=component.name)
 
-    async def _run(self, serving: asyncio.Task[None]) -> None:
+    async def _run(self, serving: list[asyncio.Task[None]]) -> None:
         runs = [
             asyncio.create_task(component.run(self._stop), name=component.name)
             for component in self._components
@@ -144,20 +155,20 @@ class _Life:
         gc.freeze()  # what start-up made stays for ever; collections no longer look at it (tens of milliseconds saved)
         log.info("ready to work", components=[component.name for component in self._components])
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
-        await asyncio.wait([*runs, serving, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*runs, *serving, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if not self._stop.is_set():
-            for task in (*runs, serving):
+            for task in (*runs, *serving):
                 self._note_early_end(task)
         self._begin_to_stop()
         await self._drain(runs)
 
-    async def _stay(self, serving: asyncio.Task[None], halted: ServiceHalted) -> None:
+    async def _stay(self, serving: list[asyncio.Task[None]], halted: ServiceHalted) -> None:
         """Nothing works any more; answer HTTP, so that readiness says why, until told to stop."""
         self._check.set_not_ready(str(halted))  # also where nothing had begun to run
         log.error("halted until it is told to stop", reason=str(halted))
         told = asyncio.create_task(self._told.wait(), name="told")
-        await asyncio.wait([serving, told], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*serving, told], return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
         self._deadline = asyncio.get_running_loop().time() + CLOSING
 

@@ -1,4 +1,4 @@
-"""What every HTTP surface shares: problems, keys and scopes, paging, ETags, limits, health endpoints."""
+"""What every HTTP surface shares: problems, keys and scopes, paging, ETags, limits, probes and metrics."""
 
 from tocsin.web import codes
 from tocsin.web.app import service_app
@@ -7,6 +7,7 @@ from tocsin.web.codes import CODES, ProblemCode
 from tocsin.web.etags import IfMatch, etag_of, require_match
 from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
 from tocsin.web.limits import deeper_than
+from tocsin.web.operations import operations_app
 from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_cursor
 from tocsin.web.parameters import judges_texts, takes_any_parameter
 from tocsin.web.plain_words import in_plain_words
@@ -46,6 +47,7 @@ __all__ = [
     "judges_texts",
     "new_key",
     "nothing_newer",
+    "operations_app",
     "parse_key",
     "require",
     "require_match",

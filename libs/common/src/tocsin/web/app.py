@@ -1,11 +1,7 @@
 """The FastAPI application every service begins with."""
 
-import asyncio
-
-from fastapi import Depends, FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from tocsin.contracts.limits import HTTP_BODY_BYTES, JSON_DEPTH
 from tocsin.runtime import Health
@@ -13,7 +9,7 @@ from tocsin.web.auth import KeyTable
 from tocsin.web.head import HeadAsGet
 from tocsin.web.limits import BodyLimits
 from tocsin.web.openapi import describe_with_problems
-from tocsin.web.parameters import check_request, takes_any_parameter
+from tocsin.web.parameters import check_request
 from tocsin.web.problem import answer_with_problems
 from tocsin.web.request_context import RequestContext
 from tocsin.web.up_to_now import BringUpToNow, nothing_newer
@@ -30,7 +26,7 @@ def service_app(
     max_body_bytes: int = HTTP_BODY_BYTES,
     max_json_depth: int = JSON_DEPTH,
 ) -> FastAPI:
-    """An application with `/livez`, `/readyz`, `/metrics`, request ids, limits, problems, and an honest OpenAPI document.
+    """An application with request ids, limits, problems, and an honest OpenAPI document.
 
     Give it routers with `include_router`. `keys` is what `require(scope)` looks callers up in; routes that ask for a scope need it,
     and `bring_up_to_now` before they refuse a key that nobody has told of.
@@ -52,40 +48,7 @@ def service_app(
     app.add_middleware(RequestContext, service=name, health=health)
     answer_with_problems(app)
     describe_with_problems(app)
-    _add_health(app, health)
     return app
-
-
-def _add_health(app: FastAPI, health: Health) -> None:
-    @app.get("/livez", include_in_schema=False)
-    @takes_any_parameter
-    async def livez() -> Response:
-        """200 while the event loop turns; an answer at all is most of the proof."""
-        now = health.liveness()
-        body = {
-            "alive": now.alive,
-            "loop_late_seconds": round(now.late, 4),
-            "since_seconds": round(now.since, 4),
-        }
-        return JSONResponse(body, status_code=200 if now.alive else 503)
-
-    @app.get("/readyz", include_in_schema=False)
-    @takes_any_parameter
-    async def readyz() -> Response:
-        """200 only when every check is ready; each is listed with its reason."""
-        checks = [
-            {"name": name, "ready": reason is None, "reason": reason}
-            for name, reason in health.reasons().items()
-        ]
-        body = {"ready": health.is_ready, "checks": checks}
-        return JSONResponse(body, status_code=200 if health.is_ready else 503)
-
-    @app.get("/metrics", include_in_schema=False)
-    @takes_any_parameter
-    async def prometheus(_request: Request) -> Response:
-        # In a thread: writing thousands of series takes longer than messages may wait.
-        text = await asyncio.to_thread(generate_latest)
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -26,7 +26,7 @@ _MOST_FAULTS: Final = 100
 
 
 def takes_any_parameter(endpoint: Endpoint) -> Endpoint:
-    """For a page that people reach by a link, and for probes: mail providers and shorteners add parameters of their own to links.
+    """For a page that people reach by a link: mail providers and shorteners add parameters of their own to links.
 
     Such a route answers whatever stands in its path with a page of its own.
     """

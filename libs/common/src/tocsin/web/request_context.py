@@ -14,15 +14,14 @@ from tocsin.web.request_id import begin_request, end_request
 
 log = get_logger(__name__)
 
-PROBES = frozenset({"/livez", "/readyz", "/metrics"})
-"""What a halted service still answers."""
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 
 class RequestContext:
     """The outermost middleware of a service."""
 
-    def __init__(self, app: ASGIApp, *, service: str, health: Health) -> None:
+    def __init__(self, app: ASGIApp, *, service: str, health: Health | None = None) -> None:
+        """`health`: while it is halted, nothing is answered but why. Probes go without it: they answer whatever happens."""
         self._app = app
         self._health = health
         self._service = service
@@ -69,7 +68,7 @@ class RequestContext:
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, *, started: Callable[[], bool]
     ) -> None:
-        if self._health.halted is not None and scope["path"] not in PROBES:
+        if self._health is not None and self._health.halted is not None:
             await Problem(codes.NOT_READY, self._health.halted).response()(scope, receive, send)
             return
         try:

@@ -15,8 +15,8 @@ from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.service import IngestService
 from tocsin.ingest.settings import IngestSettings
 from tocsin.kafka import CopyAge, NotStored, ProducerRecord, Publisher, RecordMetadata, Replica
-from tocsin.runtime import Health, Service
-from tocsin.web import ASK_SPACING, service_app, up_to_now
+from tocsin.runtime import Api, Health, Service
+from tocsin.web import ASK_SPACING, operations_app, service_app, up_to_now
 
 
 def create_app(*, service: IngestService | None = None, health: Health | None = None) -> FastAPI:
@@ -61,7 +61,12 @@ def build(settings: IngestSettings) -> Service:
         bring_up_to_now=up_to_now(age.catch_up, service="ingest"),
     )
     app = create_app(service=service, health=health)
-    return Service(app=app, health=health, components=(replica, age, publisher))
+    return Service(
+        operations=operations_app(name="ingest", health=health),
+        api=Api(app=app, settings=settings.http),
+        health=health,
+        components=(replica, age, publisher),
+    )
 
 
 def _closed() -> IngestService:

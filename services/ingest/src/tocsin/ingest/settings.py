@@ -7,7 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from tocsin.contracts import limits
 from tocsin.kafka import KafkaSettings
-from tocsin.runtime import ServiceSettings
+from tocsin.runtime import HttpSettings, ServiceSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class IngestSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="INGEST_", populate_by_name=True, frozen=True)
 
+    http: HttpSettings = Field(default_factory=HttpSettings, description="Where the API listens")
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="The brokers")
     publish_timeout: float = Field(
         default=5.0,

@@ -23,8 +23,16 @@ from tocsin.ledger.reading import TimelineReader
 from tocsin.ledger.settings import LedgerSettings
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.ledger.timelines_api import timeline_routes
-from tocsin.runtime import Health, Service, SystemClock
-from tocsin.web import ASK_SPACING, BringUpToNow, KeyTable, nothing_newer, service_app, up_to_now
+from tocsin.runtime import Api, Health, Service, SystemClock
+from tocsin.web import (
+    ASK_SPACING,
+    BringUpToNow,
+    KeyTable,
+    nothing_newer,
+    operations_app,
+    service_app,
+    up_to_now,
+)
 
 PARTITION_BYTES = 262_144
 """One answer of the broker holds so much of one partition, and gathers as much in all."""
@@ -92,7 +100,12 @@ def build(settings: LedgerSettings) -> Service:
         bring_up_to_now=up_to_now(age.catch_up, service="ledger"),
         health=health,
     )
-    return Service(app=app, health=health, components=[database, days, replica, age, *groups])
+    return Service(
+        operations=operations_app(name="ledger", health=health),
+        api=Api(app=app, settings=settings.http),
+        health=health,
+        components=[database, days, replica, age, *groups],
+    )
 
 
 def _unconnected() -> TimelineReader:

@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import DatabaseSettings
 from tocsin.kafka import KafkaSettings
-from tocsin.runtime import Lanes, LaneSettings
+from tocsin.runtime import HttpSettings, Lanes, LaneSettings
 from tocsin.runtime.bounds import check_shutdown
 
 
@@ -17,6 +17,7 @@ class LedgerSettings(LaneSettings):
 
     model_config = SettingsConfigDict(env_prefix="LEDGER_", populate_by_name=True, frozen=True)
 
+    http: HttpSettings = Field(default_factory=HttpSettings, description="Where the API listens")
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="The brokers")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="PostgreSQL")
     lanes: Lanes = Field(

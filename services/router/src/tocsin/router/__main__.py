@@ -9,8 +9,8 @@ from tocsin.router.api_role import api_role
 from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.settings import RouterSettings
 from tocsin.router.worker import worker_components
-from tocsin.runtime import Component, Health, Service, SystemClock, main
-from tocsin.web import service_app
+from tocsin.runtime import Api, Component, Health, Service, SystemClock, main
+from tocsin.web import operations_app
 
 NAME = "router"
 ROLES = ("api", "worker", "all")
@@ -27,13 +27,15 @@ def build(settings: RouterSettings, *, role: str) -> Service:
         settings=settings.database, service=NAME, check=health.check("database"), migrations=MIGRATIONS
     )
     components: list[Component] = [database]
-    app = service_app(name=NAME, health=health)
+    api: Api | None = None
     if role in {"api", "all"}:
         app, own = api_role(settings=settings, database=database, health=health, clock=clock)
+        api = Api(app=app, settings=settings.http)
         components += own
     if role in {"worker", "all"}:
         components += worker_components(settings=settings, database=database, health=health, clock=clock)
-    return Service(app=app, health=health, components=components)
+    operations = operations_app(name=NAME, health=health)
+    return Service(operations=operations, api=api, health=health, components=components)
 
 
 def run(arguments: Sequence[str]) -> int:

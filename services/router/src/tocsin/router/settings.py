@@ -10,7 +10,7 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.database import DatabaseSettings
 from tocsin.kafka import KafkaSettings
 from tocsin.router.secret_keys import SecretKey
-from tocsin.runtime import Lanes, LaneSettings
+from tocsin.runtime import HttpSettings, Lanes, LaneSettings
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
 SECRET_CHARS = 32
@@ -66,6 +66,9 @@ class RouterSettings(LaneSettings):
 
     model_config = SettingsConfigDict(env_prefix="ROUTER_", populate_by_name=True, frozen=True)
 
+    http: HttpSettings = Field(
+        default_factory=HttpSettings, description="Where the API listens, in the roles api and all"
+    )
     kafka: KafkaSettings = Field(description="Kafka")
     database: DatabaseSettings = Field(description="PostgreSQL")
     lanes: Lanes = Field(

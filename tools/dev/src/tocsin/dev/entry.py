@@ -21,25 +21,28 @@ OWNERS: tuple[tuple[str, str], ...] = (
     ("/v1/timelines", "ledger"),
     ("/v1/dead-letters", "ledger"),
     ("/v1/redrives", "ledger"),
-    ("/callbacks/smtp", "dispatch-email"),
-    ("/callbacks/twilio", "dispatch-sms"),
-    ("/callbacks/fcm", "dispatch-push"),
     ("/v1", "router"),
     ("/u", "router"),
 )
-"""Path prefix -> service; the first that fits decides. The Gateway's manifest has the same, without `/callbacks`.
+"""Path prefix -> service; the first that fits decides. The Gateway's manifest has the same. It leads to ports of APIs only.
 
-No service answers yet under `/callbacks`, `/v1/cancellations`, `/v1/dead-letters` and `/v1/redrives`.
+No service answers yet under `/v1/cancellations`, `/v1/dead-letters` and `/v1/redrives`.
 """
 
 BODY_ENDS_WITHIN = 1.0
 """Seconds that the rest of a request's body may take after its answer. Later the connection is closed."""
+_DOTS = frozenset((".", ".."))
 _BROKEN = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, MalformedMessage)
 
 
 def owner(path: str) -> str | None:
-    """Name of the service that owns `path`, percent-encoded or not; None when nobody does."""
+    """Name of the service that owns `path`, percent-encoded or not; None when nobody does.
+
+    A path with `.` or `..` in it has no owner: what it means depends on who resolves it.
+    """
     segments = [unquote(segment) for segment in path.split("/")]
+    if not _DOTS.isdisjoint(segments):
+        return None
     for prefix, name in OWNERS:
         wanted = prefix.split("/")
         if segments[: len(wanted)] == wanted:

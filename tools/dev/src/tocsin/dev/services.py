@@ -10,6 +10,8 @@ from tocsin.dev.processes import free_port
 PARTITIONS, SHARDS = 4, 2
 NAMES = ("router", "ledger", *(channel.dispatcher for channel in reversed(Channel)), "ingest")
 """In the order of their start: what takes longest first."""
+APIS = ("router", "ledger", "ingest")
+"""Those that answer callers; the others have probes and metrics only."""
 
 
 def module_of(name: str) -> str:
@@ -19,11 +21,13 @@ def module_of(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalService:
-    """One service: `name` is its folder's; it listens on `port` of loopback; `env` is added to our own environment."""
+    """One service: `name` is its folder's; `env` is added to our own environment. On loopback it answers probes and metrics on
+    `operations_port`, and callers on `port`, where it has an API."""
 
     name: str
     env: Mapping[str, str]
-    port: int
+    operations_port: int
+    port: int | None
 
     @property
     def module(self) -> str:
@@ -31,9 +35,14 @@ class LocalService:
         return module_of(self.name)
 
     @property
-    def url(self) -> str:
-        """Its own address, without the entry port."""
-        return f"http://127.0.0.1:{self.port}"
+    def url(self) -> str | None:
+        """The address of its API, without the entry port."""
+        return f"http://127.0.0.1:{self.port}" if self.port else None
+
+    @property
+    def operations(self) -> str:
+        """The address of its probes and metrics."""
+        return f"http://127.0.0.1:{self.operations_port}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,16 +74,18 @@ def services(stack: StackSettings) -> list[LocalService]:
 
 
 def _service(name: str, env: Mapping[str, str], stack: StackSettings) -> LocalService:
-    port = free_port()
+    operations_port, port = free_port(), free_port() if name in APIS else None
     common = {
         "KAFKA_BOOTSTRAP_SERVERS": stack.kafka,
         "DATABASE_URL": stack.database,
         "LANES": ",".join(Lane),
         "LOG_FORMAT": "text",
-        "HTTP_HOST": "127.0.0.1",
-        "HTTP_PORT": str(port),
+        "OPERATIONS_HOST": "127.0.0.1",
+        "OPERATIONS_PORT": str(operations_port),
     }
-    return LocalService(name=name, env={**common, **env}, port=port)
+    if port:
+        common |= {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": str(port)}
+    return LocalService(name=name, env={**common, **env}, operations_port=operations_port, port=port)
 
 
 def _dispatcher(channel: Channel, stack: StackSettings) -> dict[str, str]:

@@ -59,7 +59,8 @@ class Stack:
             "entry": f"http://127.0.0.1:{self._entry_port}",
             "kafka": self._servers.kafka,
             "database": self._servers.database,
-            **{service.name: service.url for service in self._services},
+            **{service.name: service.url for service in self._services if service.url},
+            "operations": {service.name: service.operations for service in self._services},
             "catcher": self._catcher.url,
             "catcher_smtp": self._catcher.smtp,
             **self._keys,
@@ -108,7 +109,7 @@ class Stack:
 
     async def _start_services(self) -> None:
         self._services = services(self._settings())
-        addresses = {service.name: service.url for service in self._services}
+        addresses = {service.name: service.url for service in self._services if service.url}
         self._entry = Entry(port=self._entry_port, services=addresses)
         await self._entry.open()
         for service in self._services:
@@ -118,7 +119,7 @@ class Stack:
 
     async def _ready(self, service: LocalService, client: aiohttp.ClientSession) -> None:
         with self._steps.step(f"Starting {service.name}"):
-            await self._answers(service.name, f"{service.url}/readyz", client)
+            await self._answers(service.name, f"{service.operations}/readyz", client)
 
     async def _answers(self, name: str, url: str, client: aiohttp.ClientSession) -> None:
         hopeless = functools.partial(self._supervisor.hopeless, name)

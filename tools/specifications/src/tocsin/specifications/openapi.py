@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 SERVICES = {"ingest": "tocsin.ingest.app", "router": "tocsin.router.api", "ledger": "tocsin.ledger.app"}
-"""Where each service with an HTTP API of its own makes its application; dispatchers take their first callbacks with receipts."""
+"""Where each service with an HTTP API of its own makes its application; dispatchers have none."""
 
 
 def service_openapi() -> dict[str, dict[str, Any]]:

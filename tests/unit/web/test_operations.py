@@ -1,0 +1,83 @@
+"""What a service answers to those who operate it."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tocsin.runtime import Health
+from tocsin.testing import ManualClock
+from tocsin.web import operations_app
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def health(clock: ManualClock) -> Health:
+    return Health(service="things", clock=clock)
+
+
+@pytest.fixture
+async def client(health: Health) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(operations_app(name="things", health=health))
+    async with httpx.AsyncClient(transport=transport, base_url="http://things") as client:
+        yield client
+
+
+async def test_readyz_lists_each_check_with_its_reason(client: httpx.AsyncClient, health: Health) -> None:
+    assert (await client.get("/readyz")).status_code == 503
+    health.check("kafka").set_ready()
+    health.check("directory").set_not_ready("reading")
+    answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "ready": False,
+        "checks": [
+            {"name": "kafka", "ready": True, "reason": None},
+            {"name": "directory", "ready": False, "reason": "reading"},
+        ],
+    }
+    health.check("directory").set_ready()
+    assert (await client.get("/readyz?verbose")).status_code == 200
+
+
+async def test_livez_fails_when_the_loop_has_stopped_turning(
+    client: httpx.AsyncClient, health: Health, clock: ManualClock
+) -> None:
+    health.turned(late=0.002)
+    assert (await client.get("/livez?verbose")).json() == {
+        "alive": True,
+        "loop_late_seconds": 0.002,
+        "since_seconds": 0.0,
+    }
+    clock.advance(60)
+    assert (await client.get("/livez")).status_code == 503
+
+
+async def test_metrics_are_numbers_of_the_process(client: httpx.AsyncClient, health: Health) -> None:
+    health.check("kafka").set_ready()
+    answer = await client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert 'tocsin_ready{check="kafka",service="things"} 1.0' in answer.text
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+async def test_head_is_answered_without_a_body(client: httpx.AsyncClient, path: str) -> None:
+    told, asked = await client.get(path), await client.head(path)
+    assert (asked.status_code, asked.content) == (told.status_code, b"")
+
+
+@pytest.mark.parametrize("path", ["/", "/openapi.json", "/docs", "/v1/tenant"])
+async def test_nothing_else_is_there(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_halted_service_still_says_how_it_is(client: httpx.AsyncClient, health: Health) -> None:
+    health.halted = "Record directory/0/7 cannot be read: upgrade this service."
+    assert (await client.get("/livez")).status_code == 200
+    assert (await client.get("/metrics")).status_code == 200
