@@ -23,6 +23,9 @@ _LISTED_STEPS: Final = 30_000
 _COMPARED: Final = 100_000
 """Pairs of numbers of more than 63 bits that `uniqueItems` may compare: the library's hash puts all of them into one place."""
 _DETAIL_CHARS: Final = 500
+_UNKNOWN_DRAFT: Final = (
+    "This kind of JSON Schema is not known. Leave `$schema` out, or name a published draft"
+)
 _GUESSING: Final = frozenset({"anyOf", "oneOf"})
 """The library's error for these keywords holds the errors of every branch."""
 _LARGE: Final = 2**63
@@ -94,13 +97,13 @@ def _compiled(schema: dict[str, Any]) -> Any:
             pattern_options=jsonschema_rs.RegexOptions(size_limit=PATTERN_BYTES),
         )
     except jsonschema_rs.ValidationError as error:
-        path = tuple(error.instance_path)
-        raise SchemaRefused(_refusal(error), path=path) from None
+        if isinstance(
+            error.kind, jsonschema_rs.ValidationErrorKind.Referencing
+        ):  # of `$ref` there is nothing left
+            raise SchemaRefused(_UNKNOWN_DRAFT, path=("$schema",)) from None
+        raise SchemaRefused(_refusal(error), path=tuple(error.instance_path)) from None
     except ValueError:
-        raise SchemaRefused(
-            "This kind of JSON Schema is not known. Leave `$schema` out, or name a published draft",
-            path=("$schema",),
-        ) from None
+        raise SchemaRefused(_UNKNOWN_DRAFT, path=("$schema",)) from None
 
 
 def _refusal(error: Any) -> str:

@@ -1,7 +1,7 @@
 """How large a regular expression is: the number of places that are left when its repetitions are written out.
 
 A place is what matches one character. The linear engine holds at most one thread of work at each place for each character of the
-text, so places × characters bounds its work.
+text, so the product of both bounds its work.
 """
 
 import re

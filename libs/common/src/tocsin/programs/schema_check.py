@@ -80,9 +80,7 @@ class _Check:
             self._definition(name, definition, (), 1)
         return self._cost(self._schema, (), 0)
 
-    def _definition(
-        self, name: str, definition: Any, path: tuple[str | int, ...], level: int
-    ) -> SchemaCost:
+    def _definition(self, name: str, definition: Any, path: tuple[str | int, ...], level: int) -> SchemaCost:
         if name not in self._costs:
             self._open.add(name)
             self._costs[name] = self._cost(definition, ("$defs", name), level)
@@ -149,7 +147,8 @@ class _Check:
             for keyword in ("$id", "$schema"):
                 if keyword in schema:
                     raise SchemaRefused(
-                        f"`{keyword}` may stand at the root of the schema alone. Remove it", path=(*path, keyword)
+                        f"`{keyword}` may stand at the root of the schema alone. Remove it",
+                        path=(*path, keyword),
                     )
         for inner_path, pattern in patterns(schema):
             self._places += places(pattern)
@@ -197,9 +196,7 @@ def _joined(
 
 
 _USE_DEFS: Final = "Copy what you need under `$defs` and write `#/$defs/<name>`"
-_TOO_MANY: Final = (
-    f"With every `$ref` written out, a schema has at most {MOST_SUB_SCHEMAS:,} schemas inside it. Make it smaller"
-)
+_TOO_MANY: Final = f"With every `$ref` written out, a schema has at most {MOST_SUB_SCHEMAS:,} schemas inside it. Make it smaller"
 _TOO_DEEP: Final = f"With every `$ref` written out, schemas nest at most {MOST_LEVELS} deep. Make it flatter"
 _TOO_MANY_PLACES: Final = (
     f"The regular expressions of a schema have at most {MOST_PLACES:,} places together, each repetition written out; "

@@ -61,6 +61,7 @@ _MAP: Final = {
 LOOKS_AGAIN: Final = ("unevaluatedProperties", "unevaluatedItems")
 """Keywords for which the library asks everything beside them once more."""
 
+_FORMAT: Final = 4
 _SAFE_WHOLE: Final = 2**53
 _FINEST: Final = 1e-15
 
@@ -94,6 +95,7 @@ def patterns(schema: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
 def own_weight(schema: dict[str, Any]) -> int:
     """How many sub-schemas the schema counts where it meets a value, beside those inside it: 1, and more for slow keywords."""
     weight = 1 + sum(pattern_weight(pattern) for _, pattern in patterns(schema))
+    weight += _FORMAT if "format" in schema else 0
     if "multipleOf" in schema:
         weight += _multiple_weight(schema["multipleOf"])
     for keyword in ("dependentRequired", "dependencies"):

@@ -38,9 +38,7 @@ _WORDS: Final = {
     "literal": "a literal outside of a comparison",
     "comparator": "a comparison outside of a filter",
 }
-_LANGUAGE: Final = (
-    "An expression has fields, indexes, `[*]`, `*`, `[]`, filters that compare with literals, `||`, and `[…]` or `{…}` at its beginning"
-)
+_LANGUAGE: Final = "An expression has fields, indexes, `[*]`, `*`, `[]`, filters that compare with literals, `||`, and `[…]` or `{…}` at its beginning"
 
 
 class ExpressionRefused(ValueError):
@@ -60,7 +58,7 @@ def compile_expression(text: str) -> "Expression":
     if len(text) > LONGEST:
         raise ExpressionRefused(f"An expression has at most {LONGEST:,} characters. Shorten it")
     try:
-        tree = Parser().parse(text).parsed
+        tree: _Node = dict(Parser().parse(text).parsed)
         _check(tree, at_top=True, in_filter=False, level=0)
     except JMESPathError as error:
         at = getattr(error, "lex_position", None)
@@ -87,7 +85,9 @@ class Expression:
         """What JMESPath finds in `event`. Raises ExpressionTooCostly; TypeError where a text and a number are put in order."""
         found = _Run().value(self._tree, event)
         if isinstance(found, list) and len(found) > MOST_RESULTS:
-            raise ExpressionTooCostly(f"The workflow's recipients expression finds more than {MOST_RESULTS:,}.")
+            raise ExpressionTooCostly(
+                f"The workflow's recipients expression finds more than {MOST_RESULTS:,}."
+            )
         return found
 
 
@@ -113,7 +113,7 @@ def _check(node: _Node, *, at_top: bool, in_filter: bool, level: int) -> None:
             f"`[…]` and `{{…}}` may stand at the beginning of the expression alone. {_LANGUAGE}"
         )
     elif kind not in {"field", "index", "identity"} and not (kind == "current" and in_filter):
-        raise ExpressionRefused(f"{_WORDS.get(kind, 'A part')} is not possible here. {_LANGUAGE}".capitalize())
+        raise ExpressionRefused(f"Not possible here: {_WORDS.get(kind, kind)}. {_LANGUAGE}")
 
 
 def _check_condition(node: _Node, level: int) -> None:
@@ -135,50 +135,79 @@ def _check_condition(node: _Node, level: int) -> None:
 
 
 class _Run:
-    """One evaluation. The rules of each node are JMESPath's."""
+    """One evaluation. The rules of each kind of node are JMESPath's."""
 
     __slots__ = ("_steps",)
 
     def __init__(self) -> None:
         self._steps = 0
 
-    def value(self, node: _Node, value: Any) -> Any:  # noqa: PLR0911 - a row for each kind of node
+    def value(self, node: _Node, value: Any) -> Any:
         """What the node gives for `value`."""
         self._step(1)
-        children = node["children"]
-        match node["type"]:
-            case "field":
-                return value.get(node["value"]) if isinstance(value, dict) else None
-            case "subexpression" | "index_expression":
-                for child in children:
-                    value = self.value(child, value)
-                return value
-            case "index":
-                return _item(value, node["value"]) if isinstance(value, list) else None
-            case "identity" | "current":
-                return value
-            case "literal":
-                return node["value"]
-            case "projection" | "filter_projection":
-                base = self.value(children[0], value)
-                condition = children[2] if len(children) > 2 else None
-                return self._projected(base, children[1], condition) if isinstance(base, list) else None
-            case "value_projection":
-                base = self.value(children[0], value)
-                return self._projected(base.values(), children[1], None) if isinstance(base, dict) else None
-            case "flatten":
-                base = self.value(children[0], value)
-                return self._flat(base) if isinstance(base, list) else None
-            case "or_expression":
-                first = self.value(children[0], value)
-                return self.value(children[1], value) if _is_false(first) else first
-            case "comparator":
-                return _compared(node["value"], *(self.value(child, value) for child in children))
-            case "multi_select_list":
-                return None if value is None else [self.value(child, value) for child in children]
-            case _:  # multi_select_dict
-                pairs = ((pair["value"], self.value(pair["children"][0], value)) for pair in children)
-                return None if value is None else dict(pairs)
+        return _RULES[node["type"]](self, node, value)
+
+    def field(self, node: _Node, value: Any) -> Any:
+        return value.get(node["value"]) if isinstance(value, dict) else None
+
+    def chain(self, node: _Node, value: Any) -> Any:
+        for child in node["children"]:
+            value = self.value(child, value)
+        return value
+
+    def index(self, node: _Node, value: Any) -> Any:
+        at = node["value"]
+        return value[at] if isinstance(value, list) and -len(value) <= at < len(value) else None
+
+    def same(self, _node: _Node, value: Any) -> Any:
+        return value
+
+    def literal(self, node: _Node, _value: Any) -> Any:
+        return node["value"]
+
+    def projection(self, node: _Node, value: Any) -> list[Any] | None:
+        base, right, *condition = node["children"]
+        elements = self.value(base, value)
+        if not isinstance(elements, list):
+            return None
+        return self._projected(elements, right, condition[0] if condition else None)
+
+    def value_projection(self, node: _Node, value: Any) -> list[Any] | None:
+        base, right = node["children"]
+        members = self.value(base, value)
+        return self._projected(members.values(), right, None) if isinstance(members, dict) else None
+
+    def flatten(self, node: _Node, value: Any) -> list[Any] | None:
+        elements = self.value(node["children"][0], value)
+        if not isinstance(elements, list):
+            return None
+        found: list[Any] = []
+        for element in elements:
+            inner = element if isinstance(element, list) else (element,)
+            self._step(1 + len(inner))
+            found.extend(inner)
+        return found
+
+    def either(self, node: _Node, value: Any) -> Any:
+        first, second = node["children"]
+        found = self.value(first, value)
+        return self.value(second, value) if _is_false(found) else found
+
+    def comparison(self, node: _Node, value: Any) -> bool | None:
+        left, right = (self.value(child, value) for child in node["children"])
+        sign = node["value"]
+        if sign in {"eq", "ne"}:
+            return _equal(left, right) is bool(sign == "eq")
+        ordered = _is_ordered(left) and _is_ordered(right)
+        return bool(_ORDERS[sign](left, right)) if ordered else None
+
+    def select_list(self, node: _Node, value: Any) -> list[Any] | None:
+        return None if value is None else [self.value(child, value) for child in node["children"]]
+
+    def select_dict(self, node: _Node, value: Any) -> dict[str, Any] | None:
+        if value is None:
+            return None
+        return {pair["value"]: self.value(pair["children"][0], value) for pair in node["children"]}
 
     def _projected(self, elements: Iterable[Any], right: _Node, condition: _Node | None) -> list[Any]:
         found = []
@@ -191,14 +220,6 @@ class _Run:
                 found.append(projected)
         return found
 
-    def _flat(self, elements: list[Any]) -> list[Any]:
-        found: list[Any] = []
-        for element in elements:
-            inner = element if isinstance(element, list) else (element,)
-            self._step(1 + len(inner))
-            found.extend(inner)
-        return found
-
     def _step(self, number: int) -> None:
         self._steps += number
         if self._steps > MOST_STEPS:
@@ -207,20 +228,27 @@ class _Run:
             )
 
 
-def _item(items: list[Any], index: int) -> Any:
-    return items[index] if -len(items) <= index < len(items) else None
+_RULES: Final[dict[str, Callable[[_Run, _Node, Any], Any]]] = {
+    "field": _Run.field,
+    "subexpression": _Run.chain,
+    "index_expression": _Run.chain,
+    "index": _Run.index,
+    "identity": _Run.same,
+    "current": _Run.same,
+    "literal": _Run.literal,
+    "projection": _Run.projection,
+    "filter_projection": _Run.projection,
+    "value_projection": _Run.value_projection,
+    "flatten": _Run.flatten,
+    "or_expression": _Run.either,
+    "comparator": _Run.comparison,
+    "multi_select_list": _Run.select_list,
+    "multi_select_dict": _Run.select_dict,
+}
 
 
 def _is_false(value: Any) -> bool:
     return value is None or value is False or (isinstance(value, str | list | dict) and not value)
-
-
-def _compared(sign: str, left: Any, right: Any) -> bool | None:
-    if sign in {"eq", "ne"}:
-        return (sign == "eq") == _equal(left, right)
-    if _is_ordered(left) and _is_ordered(right):
-        return _ORDERS[sign](left, right)
-    return None
 
 
 def _equal(left: Any, right: Any) -> bool:
