@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from tocsin.contracts.directory import Scope
 from tocsin.testing import ManualClock
 from tocsin.web import parse_key
 
@@ -74,14 +75,48 @@ async def test_two_keys_work_while_one_replaces_the_other(
     assert (await acme.post(next_path, json={})).status_code == 201
 
 
-async def test_a_key_makes_none_that_can_do_more(caller: Caller, acme: httpx.AsyncClient) -> None:
-    manager = await caller("acme", scopes=["read", "manage"])
-    assert (await manager.post("/v1/api-keys", json=KEY)).status_code == 201
-    refused = await manager.post("/v1/api-keys", json={"scopes": ["operate"]})
+@pytest.mark.parametrize("own", [["manage"], ["operate", "manage"], ["read", "manage"]])
+@pytest.mark.parametrize("wanted", ["send", "read", "manage", "operate"])
+async def test_a_key_gives_no_more_than_it_has(
+    caller: Caller, acme: httpx.AsyncClient, own: list[Scope], wanted: Scope
+) -> None:
+    """Making, rotating and revoking ask the same: every scope of the other key."""
+    manager = await caller("acme", scopes=own)
+    existing = (await acme.post("/v1/api-keys", json={"scopes": [wanted]})).json()["id"]
+    for method, path, body, done in (
+        ("POST", "/v1/api-keys", {"scopes": ["manage", wanted] if wanted != "manage" else [wanted]}, 201),
+        ("POST", f"/v1/api-keys/{existing}/rotate", {}, 201),
+        ("DELETE", f"/v1/api-keys/{existing}", None, 204),
+    ):
+        answer = await manager.request(method, path, json=body)
+        if wanted in own:
+            assert answer.status_code == done
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+            assert f"`{wanted}`" in answer.json()["detail"]
+    assert (await acme.get(f"/v1/api-keys/{existing}")).json()["active"] is (wanted not in own)
+
+
+async def test_the_scopes_that_a_key_lacks_are_named(caller: Caller) -> None:
+    manager = await caller("acme", scopes=["manage"])
+    refused = await manager.post("/v1/api-keys", json={"scopes": ["manage", "send", "operate"]})
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/scopes/1", "/scopes/2"]
+    assert "the scopes `send`, `operate`" in refused.json()["detail"]
+
+
+async def test_an_operator_gives_other_tenants_no_more_than_it_has(caller: Caller) -> None:
+    await caller("other")
+    operator = await caller("acme", scopes=["operate", "read"])
+    made = await operator.post("/v1/tenants/other/api-keys", json={"scopes": ["read"]})
+    assert made.status_code == 201
+    refused = await operator.post("/v1/tenants/other/api-keys", json={"scopes": ["read", "send"]})
     assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
-    strong = (await acme.post("/v1/api-keys", json={"scopes": ["operate"]})).json()
-    assert (await manager.delete(f"/v1/api-keys/{strong['id']}")).status_code == 403
-    assert (await manager.post(f"/v1/api-keys/{strong['id']}/rotate", json={})).status_code == 403
+
+
+async def test_a_live_key_makes_and_replaces_test_keys(acme: httpx.AsyncClient) -> None:
+    made = (await acme.post("/v1/api-keys", json={**KEY, "mode": "test"})).json()
+    replacement = await acme.post(f"/v1/api-keys/{made['id']}/rotate", json={})
+    assert replacement.json()["key"].startswith("tk_test_")
 
 
 @pytest.mark.parametrize(

@@ -53,18 +53,7 @@ def test_a_traceparent_is_taken_from_wherever_it_stands() -> None:
     assert read_kafka([content_type, ("traceparent", TRACE.encode())], envelope).traceparent == TRACE
 
 
-@pytest.mark.parametrize(
-    ("said", "test"),
-    [
-        ("true", True),
-        ("TRUE", True),
-        ("1", True),
-        ("false", False),
-        ("False", False),
-        ("0", False),
-        ("", False),
-    ],
-)
+@pytest.mark.parametrize(("said", "test"), [("true", True), ("false", False)])
 def test_whether_an_event_is_a_test(said: str, test: bool) -> None:
     assert binary(ce_test=said).test is test
     assert structured(test=said).test is test
@@ -73,7 +62,7 @@ def test_whether_an_event_is_a_test(said: str, test: bool) -> None:
     assert structured(test=None).test is binary().test is False
 
 
-@pytest.mark.parametrize("said", ["yes", "on", "tru", "2"])
+@pytest.mark.parametrize("said", ["yes", "1", "0", "on", "tru", "2", "TRUE", "False", " true", ""])
 def test_an_event_that_does_not_say_clearly_whether_it_is_a_test_is_refused(said: str) -> None:
     for read in (lambda: binary(ce_test=said), lambda: structured(test=said), lambda: http(ce_test=said)):
         with pytest.raises(EventInvalid) as refused:

@@ -10,6 +10,7 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.runtime import (
     CommaList,
     Lanes,
+    Networks,
     ServiceSettings,
     SettingRow,
     SettingsInvalid,
@@ -136,3 +137,20 @@ def test_groups_can_be_given_directly() -> None:
     settings = BellSettings(broker=BrokerSettings(servers=["x:1"]))
     assert settings.broker.servers == ["x:1"]
     assert settings.shutdown_timeout == 45.0
+
+
+class GateSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="GATE_")
+
+    proxies: Networks = Field(default=[], description="Whom we believe")
+
+
+def test_networks_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings(GateSettings).proxies == []
+    monkeypatch.setenv("GATE_PROXIES", "10.0.0.7, 10.1.0.0/16,2001:db8::/32")
+    shown = [str(network) for network in read_settings(GateSettings).proxies]
+    assert shown == ["10.0.0.7/32", "10.1.0.0/16", "2001:db8::/32"]
+    monkeypatch.setenv("GATE_PROXIES", "10.0.0.7,proxy.example")
+    assert faults(GateSettings) == [
+        "GATE_PROXIES is not valid: write addresses or networks with commas between: 10.0.0.7,10.1.0.0/16; it means: Whom we believe."
+    ]

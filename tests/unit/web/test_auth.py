@@ -20,7 +20,7 @@ from tocsin.web import (
     KeyParts,
     KeyTable,
     Manager,
-    Problem,
+    Previewer,
     Sender,
     new_key,
     parse_key,
@@ -46,10 +46,23 @@ def bearer(key: KeyParts) -> str:
     return f"Bearer {key.reveal()}"
 
 
-def refusal(table: KeyTable, authorization: str | None) -> Problem:
-    with pytest.raises(Problem) as caught:
-        table.authenticate(authorization)
-    return caught.value
+def asking(keys: KeyTable) -> httpx.AsyncClient:
+    """A client of an application with one route of each kind."""
+    app = service_app(name="auth-test", health=Health(), keys=keys)
+
+    @app.get("/send")
+    async def send(caller: Sender) -> str:
+        return caller.tenant
+
+    @app.get("/manage")
+    async def manage(caller: Manager) -> str:
+        return caller.tenant
+
+    @app.get("/preview")
+    async def preview(caller: Previewer) -> str:
+        return caller.tenant
+
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t")
 
 
 def test_a_new_key_can_be_parsed_and_tells_its_secret_only_when_asked() -> None:
@@ -85,14 +98,16 @@ def test_a_key_is_its_tenant_scopes_and_mode() -> None:
     table, live, test = KeyTable(), new_key("live"), new_key("test")
     table.put(stored(live, scopes=["send", "read"]))
     table.put(stored(test, tenant="other"))
-    assert table.authenticate(bearer(live)) == Caller(
+    assert table.find(bearer(live)) == Caller(
         tenant="acme", key_id=live.id, scopes=frozenset({"send", "read"}), test=False
     )
-    assert table.authenticate(f"bearer {test.reveal()}").test
+    assert table.find(f"bearer {test.reveal()}") == Caller(
+        tenant="other", key_id=test.id, scopes=frozenset({"send"}), test=True
+    )
     assert len(table) == 2
 
 
-def test_refusals_do_not_say_why() -> None:
+async def test_refusals_do_not_say_why() -> None:
     clock = ManualClock()
     table, known, revoked, expired = KeyTable(clock=clock), new_key("live"), new_key("live"), new_key("live")
     table.put(stored(known))
@@ -100,61 +115,80 @@ def test_refusals_do_not_say_why() -> None:
     table.remove(revoked.id)
     table.remove(revoked.id)
     table.put(stored(expired, expires_at=clock.now() + timedelta(seconds=1)))
-    assert table.authenticate(bearer(expired)).key_id == expired.id
+    assert isinstance(table.find(bearer(expired)), Caller)
     clock.advance(1)
     wrong_secret = KeyParts(mode="live", id=known.id, secret=new_key("live").secret)
     other_mode = KeyParts(mode="test", id=known.id, secret=known.secret)
-    found = [
-        refusal(table, bearer(key)) for key in (new_key("live"), revoked, expired, wrong_secret, other_mode)
-    ]
-    found.append(refusal(table, "Bearer nonsense"))
-    assert {(one.code.name, one.detail) for one in found} == {
-        ("unauthenticated", "The key is unknown, expired or revoked.")
+    refused = [bearer(key) for key in (new_key("live"), revoked, expired, wrong_secret, other_mode)]
+    refused.append("Bearer nonsense")
+    reasons = [table.find(authorization) for authorization in refused]
+    assert reasons == ["unknown", "unknown", "expired", "mismatch", "mismatch", "malformed"]
+    async with asking(table) as client:
+        answers = [await client.get("/send", headers={"authorization": text}) for text in refused]
+    assert {(one.status_code, one.json()["code"], one.json()["detail"]) for one in answers} == {
+        (401, "unauthenticated", "The key is unknown, expired or revoked.")
     }
-    assert all(one.headers == {"www-authenticate": "Bearer"} for one in found)
+    assert all(one.headers["www-authenticate"] == "Bearer" for one in answers)
 
 
-@pytest.mark.parametrize(
-    "authorization", [None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "tk_live_a_b"]
-)
-def test_a_request_without_a_key_is_told_how_to_send_one(authorization: str | None) -> None:
-    assert "Authorization: Bearer" in refusal(KeyTable(), authorization).detail
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "tk_live_a_b"])
+async def test_a_request_without_a_key_is_told_how_to_send_one(authorization: str) -> None:
+    async with asking(KeyTable()) as client:
+        for headers in ({}, {"authorization": authorization}):
+            answer = await client.get("/send", headers=headers)
+            assert answer.status_code == 401
+            assert "Authorization: Bearer" in answer.json()["detail"]
+
+
+async def test_a_key_is_taken_only_from_one_header() -> None:
+    keys, key = KeyTable(), new_key("live")
+    keys.put(stored(key))
+    async with asking(keys) as client:
+        for query, headers in (
+            (f"?key={key.reveal()}", {}),
+            (f"?access_token={key.reveal()}", {}),
+            ("", {"x-api-key": key.reveal()}),
+            ("", {"authorization": f"Basic {key.reveal()}"}),
+            ("", {"cookie": f"authorization=Bearer {key.reveal()}"}),
+        ):
+            assert (await client.get(f"/send{query}", headers=headers)).status_code in {401, 422}
+        twice = [("authorization", bearer(new_key("live"))), ("authorization", bearer(key))]
+        assert (await client.get("/send", headers=twice)).status_code == 401
 
 
 def test_a_key_put_again_replaces_the_former() -> None:
     table, key = KeyTable(), new_key("live")
     table.put(stored(key))
     table.put(stored(key, scopes=["operate"]))
-    assert table.authorize(bearer(key), "operate").scopes == {"operate"}
-    with pytest.raises(Problem, match="scope_missing"):
-        table.authorize(bearer(key), "send")
+    caller = table.find(bearer(key))
+    assert isinstance(caller, Caller)
+    assert caller.scopes == {"operate"}
 
 
 async def test_routes_ask_for_their_scope() -> None:
     keys, key = KeyTable(), new_key("live")
     keys.put(stored(key))
-    app = service_app(name="auth-test", health=Health(), keys=keys)
-
-    @app.get("/send")
-    async def send(caller: Sender) -> str:
-        return caller.tenant
-
-    @app.get("/manage")
-    async def manage(caller: Manager) -> str:
-        return caller.tenant
-
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://t", headers={"authorization": bearer(key)}
-    ) as client:
+    async with asking(keys) as client:
+        client.headers["authorization"] = bearer(key)
         assert (await client.get("/send")).json() == "acme"
         refused = await client.get("/manage")
         assert (refused.status_code, refused.json()["detail"]) == (
             403,
             "This needs a key with the scope `manage`.",
         )
-        without = await client.get("/send", headers={"authorization": ""})
-        assert (without.status_code, without.headers["www-authenticate"]) == (401, "Bearer")
+
+
+async def test_a_test_key_changes_nothing_and_is_told_which_key_does() -> None:
+    keys, key, weak = KeyTable(), new_key("test"), new_key("test")
+    keys.put(stored(key, scopes=["send", "manage"]))
+    keys.put(stored(weak))
+    async with asking(keys) as client:
+        client.headers["authorization"] = bearer(key)
+        assert [(await client.get(path)).status_code for path in ("/send", "/preview")] == [200, 200]
+        for which in (key, weak):  # told at once, instead of being sent for a test key with the scope
+            refused = await client.get("/manage", headers={"authorization": bearer(which)})
+            assert (refused.status_code, refused.json()["code"]) == (403, "test_key")
+            assert refused.json()["detail"].endswith("Use a live key with the scope `manage`.")
 
 
 async def test_a_key_made_a_moment_ago_is_looked_for_once_more() -> None:

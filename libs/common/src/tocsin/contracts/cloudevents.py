@@ -28,8 +28,8 @@ _ANY_STRUCTURED = "application/cloudevents"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"').fullmatch
 _ESCAPED = re.compile(r"\\(.)")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII).fullmatch
-_FLAGS: Mapping[str, bool] = {"true": True, "1": True, "false": False, "0": False, "": False}
-"""What the extension attribute `test` may say, in any case."""
+_FLAGS: Mapping[str, bool] = {"true": True, "false": False}
+"""What the extension attribute `test` may say: a Boolean of CloudEvents as text."""
 _NULL = msgspec.Raw(b"null")
 _JSON_RULE = f"UTF-8, nested at most {JSON_DEPTH} deep"
 
@@ -330,7 +330,7 @@ def _flag(value: object, faults: list[EventFault]) -> bool:
     """Whether the event is a test. Any other word is refused: taken for `false`, it would send a test to people."""
     if value is None or isinstance(value, bool):
         return bool(value)
-    flag = _FLAGS.get(value.lower()) if isinstance(value, str) else None
+    flag = _FLAGS.get(value) if isinstance(value, str) else None
     if flag is None:
         faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/test", "Must be `true` or `false`."))
     return bool(flag)

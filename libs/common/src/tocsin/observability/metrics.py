@@ -73,6 +73,7 @@ provider_connections = Gauge("tocsin_provider_connections", "Open connections to
 # The process
 http_requests = Counter("tocsin_http_requests", "HTTP requests answered", ["service", "method", "route", "status"])
 http_seconds = Histogram("tocsin_http_seconds", "Seconds from a request's headers to its last byte", ["service", "method", "route"], buckets=_SECONDS)
+authentication_failures = Counter("tocsin_authentication_failures", "Requests without an API key that works, by reason (missing, malformed, unknown, mismatch, expired)", ["service", "reason"])
 http_in_flight = Gauge("tocsin_http_in_flight", "HTTP requests being answered", ["service"])
 loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["service"], buckets=_SECONDS)
 database_connections = Gauge("tocsin_database_connections", "Database connections in use", ["service"])

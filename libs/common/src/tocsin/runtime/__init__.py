@@ -6,7 +6,7 @@ from tocsin.runtime.errors import OperatorError, ServiceHalted, find_cause, leav
 from tocsin.runtime.health import Check, Health
 from tocsin.runtime.http import HttpSettings
 from tocsin.runtime.main import Api, LaneSettings, Service, ServiceSettings, main
-from tocsin.runtime.settings import CommaList, Lanes, SettingsInvalid, load_settings, read_settings
+from tocsin.runtime.settings import CommaList, Lanes, Networks, SettingsInvalid, load_settings, read_settings
 from tocsin.runtime.settings_table import SettingRow, settings_markdown, settings_table, settings_text
 from tocsin.runtime.waiting import retry_until_available
 
@@ -21,6 +21,7 @@ __all__ = [
     "HttpSettings",
     "LaneSettings",
     "Lanes",
+    "Networks",
     "OperatorError",
     "Service",
     "ServiceHalted",

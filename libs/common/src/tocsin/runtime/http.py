@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tocsin.observability import get_logger
 from tocsin.runtime.errors import OperatorError
+from tocsin.runtime.settings import Networks
 
 log = get_logger(__name__)
 
@@ -24,6 +25,10 @@ class HttpSettings(BaseSettings):
     host: str = Field(default="0.0.0.0", description="Address to listen on for the API")  # noqa: S104 - a container listens to its network
     port: int = Field(
         default=8000, ge=0, le=65535, description="Port of the API; 0 takes a free one and logs it"
+    )
+    trusted_proxies: Networks = Field(
+        default=[],
+        description="Addresses or networks of the proxies in front, with commas between: their `X-Forwarded-For` says where a request comes from",
     )
 
 

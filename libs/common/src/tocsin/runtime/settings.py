@@ -6,6 +6,7 @@ Every field has a `description`: it is the text of `--help` and of the README's 
 
 import sys
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import (
@@ -39,8 +40,20 @@ def _distinct(lanes: list[Lane]) -> list[Lane]:
     return lanes
 
 
+def _networks(addresses: Any) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(address) for address in addresses]
+    except ValueError:
+        raise ValueError("write addresses or networks with commas between: 10.0.0.7,10.1.0.0/16") from None
+
+
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list written with commas in one variable."""
+
+Networks = Annotated[
+    list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_networks), BeforeValidator(_split)
+]
+"""IP addresses and networks written with commas in one variable; read as a list of networks."""
 
 Lanes = Annotated[list[Lane], NoDecode, BeforeValidator(_split), AfterValidator(_distinct)]
 """Lanes written with commas: `critical,transactional`; at least one, each once."""

@@ -2,9 +2,25 @@
 
 from tocsin.web import codes
 from tocsin.web.app import service_app
-from tocsin.web.auth import Caller, KeyTable, Manager, Operator, Reader, Sender, require
+from tocsin.web.auth import (
+    KEY_DESCRIPTION,
+    SENDING,
+    Access,
+    Caller,
+    Gate,
+    KeyTable,
+    Manager,
+    Operator,
+    Previewer,
+    Reader,
+    Require,
+    Sender,
+    admit,
+    require,
+)
 from tocsin.web.codes import CODES, ProblemCode
 from tocsin.web.etags import IfMatch, etag_of, require_match
+from tocsin.web.failed_authentications import FailedAuthentications
 from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
 from tocsin.web.limits import deeper_than
 from tocsin.web.operations import operations_app
@@ -12,30 +28,41 @@ from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_c
 from tocsin.web.parameters import judges_texts, takes_any_parameter
 from tocsin.web.plain_words import in_plain_words
 from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
+from tocsin.web.sources import Network, Sources
 from tocsin.web.up_to_now import ASK_SPACING, BringUpToNow, nothing_newer, up_to_now
 from tocsin.web.values import RequestBody, judged
 
 __all__ = [
     "ASK_SPACING",
     "CODES",
+    "KEY_DESCRIPTION",
+    "SENDING",
+    "Access",
     "BringUpToNow",
     "Caller",
+    "FailedAuthentications",
     "Fault",
+    "Gate",
     "IfMatch",
     "KeyParts",
     "KeyTable",
     "Manager",
     "Mode",
+    "Network",
     "Operator",
     "Page",
     "Paging",
     "PagingQuery",
+    "Previewer",
     "Problem",
     "ProblemCode",
     "ProblemDetails",
     "Reader",
     "RequestBody",
+    "Require",
     "Sender",
+    "Sources",
+    "admit",
     "codes",
     "decode_cursor",
     "deeper_than",

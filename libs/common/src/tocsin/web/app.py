@@ -1,17 +1,21 @@
 """The FastAPI application every service begins with."""
 
+from collections.abc import Sequence
+
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from tocsin.contracts.limits import HTTP_BODY_BYTES, JSON_DEPTH
 from tocsin.runtime import Health
-from tocsin.web.auth import KeyTable
+from tocsin.web.auth import Gate, KeyTable
+from tocsin.web.failed_authentications import FailedAuthentications
 from tocsin.web.head import HeadAsGet
 from tocsin.web.limits import BodyLimits
 from tocsin.web.openapi import describe_with_problems
 from tocsin.web.parameters import check_request
 from tocsin.web.problem import answer_with_problems
 from tocsin.web.request_context import RequestContext
+from tocsin.web.sources import Network, Sources
 from tocsin.web.up_to_now import BringUpToNow, nothing_newer
 
 
@@ -23,13 +27,14 @@ def service_app(
     version: str = "1",
     keys: KeyTable | None = None,
     bring_up_to_now: BringUpToNow = nothing_newer,
+    trusted_proxies: Sequence[Network] = (),
     max_body_bytes: int = HTTP_BODY_BYTES,
     max_json_depth: int = JSON_DEPTH,
 ) -> FastAPI:
     """An application with request ids, limits, problems, and an honest OpenAPI document.
 
-    Give it routers with `include_router`. `keys` is what `require(scope)` looks callers up in; routes that ask for a scope need it,
-    and `bring_up_to_now` before they refuse a key that nobody has told of.
+    Give it routers with `include_router`. `keys` is what `require(access)` looks callers up in; routes that ask for a key need it,
+    and `bring_up_to_now` before they refuse a key that nobody has told of. `trusted_proxies` say where a request comes from.
     """
     app = FastAPI(
         title=f"Tocsin {name}",
@@ -41,8 +46,12 @@ def service_app(
         generate_unique_id_function=_operation_id,
         dependencies=[Depends(check_request)],
     )
-    app.state.keys = keys if keys is not None else KeyTable()
-    app.state.bring_up_to_now = bring_up_to_now
+    app.state.gate = Gate(
+        keys=keys if keys is not None else KeyTable(),
+        failures=FailedAuthentications(service=name),
+        sources=Sources(trusted_proxies),
+        bring_up_to_now=bring_up_to_now,
+    )
     app.add_middleware(BodyLimits, max_bytes=max_body_bytes, max_depth=max_json_depth)
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, service=name, health=health)

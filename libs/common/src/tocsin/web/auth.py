@@ -1,21 +1,25 @@
-"""Who is calling: API keys from the directory, looked up in memory, and the scope a route asks for."""
+"""Who is calling: API keys from the directory, looked up in memory, and what a route asks of a key."""
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final, Protocol
 
 from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
 
 from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import ApiKeyRecord, Scope
 from tocsin.runtime import Clock, SystemClock
 from tocsin.web import codes
+from tocsin.web.failed_authentications import FailedAuthentications, FailureReason
 from tocsin.web.keys import parse_key
 from tocsin.web.problem import Problem
-from tocsin.web.up_to_now import BringUpToNow
+from tocsin.web.sources import Sources
+from tocsin.web.up_to_now import BringUpToNow, nothing_newer
 
+KEY_DESCRIPTION: Final = "An API key. Keys `tk_test_…` read, and send to the sandbox; they deliver nothing and change nothing that live sends use."
 _API_KEYS: Final = b"api_key/"
 _NOBODY: Final = "0" * 64
 """Compared with when no key has the id, so that an unknown id takes as long as a wrong secret."""
@@ -72,80 +76,127 @@ class KeyTable:
         """This key works no longer. An id nobody knows is fine: a tombstone may come twice."""
         self._keys.pop(key_id, None)
 
-    def authenticate(self, authorization: str | None) -> Caller:
-        """Whose key an `Authorization: Bearer …` header holds. Raises the 401 problem, which does not say what was wrong with it."""
+    def find(self, authorization: str | None) -> Caller | FailureReason:
+        """Whose key an `Authorization: Bearer …` header holds, or why it holds none that works."""
         scheme, _, text = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not text:
-            raise _unauthenticated("Send the key in the header: Authorization: Bearer tk_live_…")
+            return "missing"
         parts = parse_key(text.strip())
         if parts is None:
-            raise _unauthenticated("The key is unknown, expired or revoked.")
+            return "malformed"
         known = self._keys.get(parts.id)
         matches = hmac.compare_digest(parts.sha256, known[0].sha256 if known else _NOBODY)
-        if known is None or not matches or known[0].mode != parts.mode or self._expired(known[0]):
-            raise _unauthenticated("The key is unknown, expired or revoked.")
-        return known[1]
-
-    def authorize(self, authorization: str | None, scope: Scope) -> Caller:
-        """`authenticate`, then 403 unless the key has `scope`."""
-        caller = self.authenticate(authorization)
-        if scope not in caller.scopes:
-            raise Problem(codes.SCOPE_MISSING, f"This needs a key with the scope `{scope}`.")
-        return caller
-
-    async def admit(
-        self, authorization: str | None, scope: Scope, *, bring_up_to_now: BringUpToNow
-    ) -> Caller:
-        """`authorize`; before a key that nobody has told of is refused, the copy is brought up to now. For routes that read the raw
-        request themselves; others `require(scope)`."""
-        try:
-            return self.authorize(authorization, scope)
-        except Problem:
-            if not self._may_become_known(authorization):
-                raise
-        await bring_up_to_now()
-        return self.authorize(authorization, scope)
-
-    def _may_become_known(self, authorization: str | None) -> bool:
-        """Whether the header holds a key of the right form with an id that nobody has told of: perhaps it was made a moment ago."""
-        _, _, text = (authorization or "").partition(" ")
-        parts = parse_key(text.strip())
-        return parts is not None and parts.id not in self._keys
+        if known is None:
+            return "unknown"
+        key, caller = known
+        if not matches or key.mode != parts.mode:
+            return "mismatch"
+        return "expired" if self._expired(key) else caller
 
     def _expired(self, key: ApiKeyRecord) -> bool:
         return key.expires_at is not None and key.expires_at <= self._clock.now()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What a route asks of a key: a scope; and, where it changes what live sends use, that it is no test key."""
+
+    scope: Scope
+    live_only: bool
+
+
+SENDING: Final = Access(scope="send", live_only=False)
+READING: Final = Access(scope="read", live_only=False)
+PREVIEWING: Final = Access(scope="manage", live_only=False)
+MANAGING: Final = Access(scope="manage", live_only=True)
+OPERATING: Final = Access(scope="operate", live_only=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Lets requests in, by the keys of one service. `bring_up_to_now` is waited for before a key is refused that nobody has told of:
+    perhaps it was made a moment ago."""
+
+    keys: KeyTable
+    failures: FailedAuthentications
+    sources: Sources = field(default_factory=Sources)
+    bring_up_to_now: BringUpToNow = nothing_newer
+
+    async def authenticate(self, request: HTTPConnection) -> Caller:
+        """Who is calling. Raises 401, which does not say what was wrong with the key; after many failures of one source 429.
+
+        A key that works is never refused, wherever it comes from and whatever else came from there.
+        """
+        authorization = request.headers.get("authorization")
+        caller = self.keys.find(authorization)
+        if caller == "unknown":
+            await self.bring_up_to_now()
+            caller = self.keys.find(authorization)
+        if isinstance(caller, Caller):
+            return caller
+        wait = self.failures.count(self.sources.of(request.scope), caller)
+        raise _unauthenticated(caller) if wait is None else _too_many(wait)
+
+    async def admit(self, request: HTTPConnection, access: Access) -> Caller:
+        """`authenticate`, then 403 unless the key may do what the route does."""
+        caller = await self.authenticate(request)
+        if access.live_only and caller.test:
+            raise Problem(codes.TEST_KEY, _live_key_needed(access.scope))
+        if access.scope not in caller.scopes:
+            raise Problem(codes.SCOPE_MISSING, f"This needs a key with the scope `{access.scope}`.")
+        return caller
+
+
+async def admit(request: HTTPConnection, access: Access) -> Caller:
+    """Who is calling, as the gate of the request's application says. For routes that read the raw request themselves; others `require(access)`."""
+    gate: Gate = request.app.state.gate
+    return await gate.admit(request, access)
+
+
 class Require(SecurityBase):
     """The dependency behind `require`; a class of its own so that OpenAPI shows the scheme at no cost per request."""
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope: Final[Scope] = scope
+    def __init__(self, access: Access) -> None:
+        self.access: Final[Access] = access
         self.scheme_name = "apiKey"
-        self.model = HTTPBearerModel(
-            bearerFormat="tk_live_<id>_<secret>",
-            description="An API key. Keys `tk_test_…` run everything but deliver nothing.",
-        )
+        self.model = HTTPBearerModel(bearerFormat="tk_live_<id>_<secret>", description=KEY_DESCRIPTION)
 
     async def __call__(self, request: Request) -> Caller:
-        keys: KeyTable = request.app.state.keys
-        return await keys.admit(
-            request.headers.get("authorization"),
-            self.scope,
-            bring_up_to_now=request.app.state.bring_up_to_now,
-        )
+        return await admit(request, self.access)
 
 
-def require(scope: Scope) -> Require:
-    """A dependency for routes: `caller: Annotated[Caller, Security(require("read"), scopes=["read"])]`, or one of the four below."""
-    return Require(scope)
+def require(access: Access) -> Require:
+    """A dependency for routes: `caller: Annotated[Caller, Security(require(READING), scopes=["read"])]`, or one of the five below."""
+    return Require(access)
 
 
-Sender = Annotated[Caller, Security(require("send"), scopes=["send"])]
-Reader = Annotated[Caller, Security(require("read"), scopes=["read"])]
-Manager = Annotated[Caller, Security(require("manage"), scopes=["manage"])]
-Operator = Annotated[Caller, Security(require("operate"), scopes=["operate"])]
+Sender = Annotated[Caller, Security(require(SENDING), scopes=["send"])]
+Reader = Annotated[Caller, Security(require(READING), scopes=["read"])]
+Previewer = Annotated[Caller, Security(require(PREVIEWING), scopes=["manage"])]
+"""For what changes nothing: a test key is let in, too."""
+Manager = Annotated[Caller, Security(require(MANAGING), scopes=["manage"])]
+Operator = Annotated[Caller, Security(require(OPERATING), scopes=["operate"])]
 
 
-def _unauthenticated(detail: str) -> Problem:
+def _unauthenticated(reason: FailureReason) -> Problem:
+    detail = (
+        "Send the key in the header: Authorization: Bearer tk_live_…"
+        if reason == "missing"
+        else "The key is unknown, expired or revoked."
+    )
     return Problem(codes.UNAUTHENTICATED, detail, headers={"www-authenticate": "Bearer"})
+
+
+def _too_many(wait: int) -> Problem:
+    detail = (
+        f"Many requests without a valid API key came from your address. Correct the key, or wait {wait} s. "
+        "A request with a valid key is answered at once."
+    )
+    return Problem(codes.TOO_MANY_FAILURES, detail, headers={"retry-after": str(wait)})
+
+
+def _live_key_needed(scope: Scope) -> str:
+    return (
+        "A test key (`tk_test_…`) sends to the sandbox and reads. It changes nothing that live sends use. "
+        f"Use a live key with the scope `{scope}`."
+    )

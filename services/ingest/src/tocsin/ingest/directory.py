@@ -16,7 +16,7 @@ class Directory:
     """Fed by `apply` with every record of `directory`, oldest first; answers from memory."""
 
     def __init__(self, *, keys: KeyTable | None = None) -> None:
-        self.keys: Final = keys or KeyTable()
+        self.keys: Final = KeyTable() if keys is None else keys
         self._workflows: dict[tuple[str, str], CompiledWorkflow] = {}
         self._subscribers: dict[tuple[str, str], tuple[CompiledWorkflow, ...]] = {}
         self._address_like_ids: set[str] = set()

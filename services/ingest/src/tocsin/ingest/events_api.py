@@ -59,7 +59,7 @@ def event_routes(service: IngestService) -> APIRouter:
         openapi_extra=_OPENAPI,
     )
     async def send_events(request: Request) -> Response:
-        caller = await service.authorize(request.headers)
+        caller = await service.authorize(request)
         body = await request.body()
         if media_type_of(request.headers) == BATCH:
             return await _take_batch(service, caller, body)

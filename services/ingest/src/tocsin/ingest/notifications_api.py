@@ -40,7 +40,7 @@ def notification_routes(service: IngestService) -> APIRouter:
         openapi_extra=_OPENAPI,
     )
     async def send_notification(request: Request) -> Response:
-        caller = await service.authorize(request.headers)
+        caller = await service.authorize(request)
         event = parse_notification(request, await request.body(), caller=caller, clock=service.clock)
         validate = partial(
             validate_request, event, directory=service.directory, limits=service.limits, clock=service.clock

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from tocsin.ingest.request_model import NotificationBody
+from tocsin.web import KEY_DESCRIPTION
 
 _REF = "#/components/schemas/{model}"
 
@@ -88,5 +89,5 @@ def _add_schemas(document: dict[str, Any]) -> None:
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "tk_live_<id>_<secret>",
-        "description": "An API key. Keys `tk_test_…` run everything but deliver nothing.",
+        "description": KEY_DESCRIPTION,
     }

@@ -1,15 +1,16 @@
 """What both routes need: who may call, what is known of the tenants, and the way to Kafka."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+from fastapi import Request
 
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.settings import RequestLimits
 from tocsin.runtime import Clock, SystemClock
-from tocsin.web import BringUpToNow, Caller, Problem, codes, nothing_newer
+from tocsin.web import SENDING, BringUpToNow, Caller, Problem, admit, codes, nothing_newer
 
 _SOON: Final = {"retry-after": "2"}
 
@@ -25,11 +26,9 @@ class IngestService:
     clock: Clock = field(default_factory=SystemClock)
     bring_up_to_now: BringUpToNow = nothing_newer
 
-    async def authorize(self, headers: Mapping[str, str]) -> Caller:
+    async def authorize(self, request: Request) -> Caller:
         """The caller whose key came with the request: a key with the scope `send`. Raises 401, 403, and 503 while keys are not known yet."""
         if not self.caught_up.is_set():
             detail = "The directory is still being read; API keys and workflows are not known yet."
             raise Problem(codes.NOT_READY, detail, headers=_SOON)
-        return await self.directory.keys.admit(
-            headers.get("authorization"), "send", bring_up_to_now=self.bring_up_to_now
-        )
+        return await admit(request, SENDING)

@@ -1,5 +1,7 @@
 """How the ledger is put together."""
 
+from collections.abc import Sequence
+
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -28,6 +30,7 @@ from tocsin.web import (
     ASK_SPACING,
     BringUpToNow,
     KeyTable,
+    Network,
     nothing_newer,
     operations_app,
     service_app,
@@ -45,6 +48,7 @@ def create_app(
     reader: TimelineReader | None = None,
     keys: KeyTable | None = None,
     bring_up_to_now: BringUpToNow = nothing_newer,
+    trusted_proxies: Sequence[Network] = (),
     health: Health | None = None,
 ) -> FastAPI:
     """The HTTP surface. Without `reader` it describes itself: enough for OpenAPI; nothing connects."""
@@ -54,6 +58,7 @@ def create_app(
         summary="Answers for what happened to every message.",
         keys=keys,
         bring_up_to_now=bring_up_to_now,
+        trusted_proxies=trusted_proxies,
     )
     app.include_router(timeline_routes(reader or _unconnected()))
     return app
@@ -98,6 +103,7 @@ def build(settings: LedgerSettings) -> Service:
         reader=TimelineReader(engine=database.engine),
         keys=keys,
         bring_up_to_now=up_to_now(age.catch_up, service="ledger"),
+        trusted_proxies=settings.http.trusted_proxies,
         health=health,
     )
     return Service(

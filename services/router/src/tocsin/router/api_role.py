@@ -45,6 +45,7 @@ def api_role(
         engine=database.engine,
         keys=keys,
         bring_up_to_now=up_to_now(age.catch_up, service=health.service),
+        trusted_proxies=settings.http.trusted_proxies,
         health=health,
         clock=clock,
         tokens=UnsubscribeTokens(settings.signing_keys),

@@ -1,5 +1,6 @@
 """`/v1/api-keys`: keys are made, shown once, replaced while the old one still works, and revoked."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from tocsin.runtime import Clock
 from tocsin.web import (
     Caller,
     Fault,
+    Gate,
     KeyTable,
     Manager,
     Mode,
@@ -86,8 +88,8 @@ async def list_api_keys(caller: Reader, db: Db, paging: PagingQuery, request: Re
 
 @router.post("/v1/api-keys", status_code=201)
 async def create_api_key(caller: Manager, db: Db, body: NewApiKey, request: Request) -> CreatedApiKey:
-    """Make a key for the tenant. Only a key with the scope `operate` can make another that has it."""
-    _refuse_more_than_own(caller, body.scopes)
+    """Make a key for the tenant. It has no scope that the caller's key lacks."""
+    _refuse_to_give_more(caller, body.scopes)
     created = await _create(db, caller.tenant, body, request)
     log.info("API key created", tenant=caller.tenant, key=caller.key_id, created=created.id)
     return created
@@ -97,7 +99,8 @@ async def create_api_key(caller: Manager, db: Db, body: NewApiKey, request: Requ
 async def create_tenant_api_key(
     caller: Operator, db: Db, tenant: TenantPath, body: NewApiKey, request: Request
 ) -> CreatedApiKey:
-    """Make a key for any tenant."""
+    """Make a key for any tenant. It has no scope that the caller's key lacks."""
+    _refuse_to_give_more(caller, body.scopes)
     if await tenants.load(db, tenant) is None:
         raise not_found("tenant")
     created = await _create(db, tenant, body, request)
@@ -118,7 +121,7 @@ async def rotate_api_key(
     """Make a key like this one to replace it. Both work until the overlap is over; no third is made meanwhile."""
     now = _clock(request).now()
     old = await _require(db, caller.tenant, key_id)
-    _refuse_more_than_own(caller, old["scopes"])
+    _refuse_power_over_more(caller, old)
     if not store.works(old, now):
         raise Problem(
             codes.CONFLICT, "This key has expired or was revoked. Create a new one with `POST /v1/api-keys`."
@@ -148,22 +151,40 @@ async def rotate_api_key(
 async def revoke_api_key(caller: Manager, db: Db, key_id: ApiKeyPath, request: Request) -> None:
     """Revoke a key: everywhere it stops working within five seconds. A key that was revoked before stays so."""
     row = await _require(db, caller.tenant, key_id)
-    _refuse_more_than_own(caller, row["scopes"])
+    _refuse_power_over_more(caller, row)
     await store.revoke(db, caller.tenant, key_id)
     _table(request).remove(key_id)
     log.info("API key revoked", tenant=caller.tenant, key=caller.key_id, revoked=key_id)
 
 
-def _refuse_more_than_own(caller: Caller, scopes: list[Scope]) -> None:
-    if "operate" in scopes and "operate" not in caller.scopes:
-        fault = Fault(
-            pointer="/scopes", code="scope_missing", detail="Your key does not have the scope `operate`"
+def _refuse_to_give_more(caller: Caller, scopes: Sequence[Scope]) -> None:
+    """A key gives no more than it has. The tenant is the caller's, and a test key is not let in here."""
+    lacking = [scope for scope in scopes if scope not in caller.scopes]
+    if lacking:
+        faults = [
+            Fault(
+                pointer=f"/scopes/{scopes.index(scope)}",
+                code="scope_missing",
+                detail=f"Your key does not have the scope `{scope}`",
+            )
+            for scope in lacking
+        ]
+        detail = f"A key gives no more than it has, and yours lacks {_named(lacking)}. Use a key that has it, or leave it out."
+        raise Problem(codes.SCOPE_MISSING, detail, errors=faults)
+
+
+def _refuse_power_over_more(caller: Caller, row: RowMapping) -> None:
+    """A key neither replaces nor revokes one that can do something it cannot."""
+    lacking = [scope for scope in row["scopes"] if scope not in caller.scopes]
+    if lacking:
+        detail = (
+            f"This key has {_named(lacking)}, which yours lacks. Use a key that has every scope of this one."
         )
-        raise Problem(
-            codes.SCOPE_MISSING,
-            "Only a key with the scope `operate` may do this. Use such a key, or leave `operate` out.",
-            errors=[fault],
-        )
+        raise Problem(codes.SCOPE_MISSING, detail)
+
+
+def _named(scopes: Sequence[Scope]) -> str:
+    return f"the scope{'s' if len(scopes) > 1 else ''} {', '.join(f'`{scope}`' for scope in scopes)}"
 
 
 async def _require(db: AsyncConnection, tenant: str, key_id: str) -> RowMapping:
@@ -201,5 +222,5 @@ def _clock(request: Request) -> Clock:
 
 
 def _table(request: Request) -> KeyTable:
-    table: KeyTable = request.app.state.keys
-    return table
+    gate: Gate = request.app.state.gate
+    return gate.keys

@@ -1,5 +1,7 @@
 """The `api` role's application, from its parts."""
 
+from collections.abc import Sequence
+
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.middleware import Middleware
@@ -21,7 +23,7 @@ from tocsin.router.api.slashes import EncodedSlashes
 from tocsin.router.in_force import ChangesInForce
 from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.runtime import Clock, Health, SystemClock
-from tocsin.web import BringUpToNow, KeyTable, nothing_newer, service_app
+from tocsin.web import BringUpToNow, KeyTable, Network, nothing_newer, service_app
 
 
 def create_app(
@@ -29,6 +31,7 @@ def create_app(
     engine: AsyncEngine | None = None,
     keys: KeyTable | None = None,
     bring_up_to_now: BringUpToNow = nothing_newer,
+    trusted_proxies: Sequence[Network] = (),
     health: Health | None = None,
     clock: Clock | None = None,
     tokens: UnsubscribeTokens | None = None,
@@ -45,6 +48,7 @@ def create_app(
         summary="The directory: recipients, preferences, categories, workflows, templates, tenants and API keys.",
         keys=keys,
         bring_up_to_now=bring_up_to_now,
+        trusted_proxies=trusted_proxies,
     )
     app.add_middleware(EncodedSlashes)
     app.state.engine = engine

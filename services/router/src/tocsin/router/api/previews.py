@@ -33,7 +33,7 @@ from tocsin.router.api.transaction import Db
 from tocsin.router.policy import StoredRecipient, locale_candidates, recipient_of
 from tocsin.router.templates import RenderFault, preview
 from tocsin.router.tokens import unsubscribe_url
-from tocsin.web import Fault, Problem, Reader, RequestBody, codes
+from tocsin.web import Fault, Previewer, Problem, RequestBody, codes
 
 router = APIRouter(tags=["Templates"])
 
@@ -87,7 +87,7 @@ class Preview(BaseModel):
 
 @router.post("/v1/workflows/{workflow}/preview")
 async def preview_message(
-    caller: Reader, db: Db, workflow: WorkflowPath, body: PreviewRequest, request: Request
+    caller: Previewer, db: Db, workflow: WorkflowPath, body: PreviewRequest, request: Request
 ) -> Preview:
     """Render a message of this workflow for a recipient and a language, from saved or unsaved words. Nothing is sent or kept."""
     flow = await store.load_workflow(db, caller.tenant, workflow)
