@@ -24,7 +24,7 @@ cannot reach anything but its own variables:
 | a new header line in a subject | line breaks become one space (`render`) | `test_subjects_and_titles_are_one_line` |
 | a value in a fault, and so in a status or a log | faults name variables, never values (`faults`, `render`) | `test_a_fault_never_repeats_a_value`, `test_no_filter_repeats_a_value_in_its_fault` |
 
-Why counts and no clock, and what was measured, stands in `budget` and `weights`.
+Why counts and no clock, and what was measured, stands in `docs/adr/0019-templates-count.md`.
 """
 
 from tocsin.router.templates.budget import Budget
