@@ -37,7 +37,7 @@ def _component(entry: Pinned) -> Component:
     url = PackageURL(type="pypi", name=name, version=entry.version)
     archives = ExternalReference(
         type=ExternalReferenceType.DISTRIBUTION,
-        url=XsUri(f"https://pypi.org/simple/{name}/"),
+        url=XsUri(url.to_string()),
         comment="one hash for each archive that may be installed",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=content) for content in entry.hashes],
     )
