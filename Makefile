@@ -18,7 +18,7 @@ PROCESSES ?= 2
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test nightly fuzz check lint bench-quick contracts lock
+.PHONY: help dev up down test nightly fuzz check lint bench-quick audit sbom contracts lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,12 @@ lint: .venv/.installed ## Format, lint, types, import rules, generated files
 
 bench-quick: .venv/.installed ## Measure the whole path and each stage (two minutes)
 	@$(PYTHON) bench/quick.py
+
+audit: .venv/.installed ## Look up known vulnerabilities of what is pinned (network); exit 3: could not be looked up
+	@$(PYTHON) -m tocsin.dev.audit
+
+sbom: .venv/.installed ## Write bills of materials (CycloneDX) of what is pinned, into build/sbom
+	@$(PYTHON) -m tocsin.dev.sbom
 
 contracts: .venv/.installed ## Generate JSON Schemas, AsyncAPI and OpenAPI documents
 	$(PYTHON) -m tocsin.specifications
