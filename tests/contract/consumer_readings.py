@@ -160,7 +160,7 @@ def published_workflow(value: bytes) -> Any:
     workflow = held.workflow("acme", "order-shipped")
     assert workflow is not None
     known = [each.key for each in held.subscribers("acme", "com.shop.order.shipped")]
-    faults = [fault.code for fault in workflow.faults({}, prefix="")]
+    faults = [fault.code for fault in workflow.faults({}, 2, prefix="")]
     return workflow.key, workflow.lane, workflow.reaches_subject, known, faults
 
 

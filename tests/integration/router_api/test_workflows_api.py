@@ -7,6 +7,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.hostile_programs import (
+    DEEP_EXPRESSIONS,
+    DOUBLING_EXPRESSION,
+    DOUBLING_SCHEMA,
+    LOOK_AROUND,
+    TOO_LONG_EXPRESSION,
+)
 
 from tocsin.router.api.fields import stored_bytes
 
@@ -114,7 +121,14 @@ async def test_steps_come_back_as_saved_and_channels_where_they_say_as_much(shop
         ({"channels": []}, "/channels", "too_short"),
         ({"channels": ["email", "email"]}, "/channels", "repeated"),
         ({"channels": ["pigeon"]}, "/channels/0", "enum"),
-        ({"recipients": "data.[?"}, "/recipients", "jmespath_invalid"),
+        ({"recipients": "data.[?"}, "/recipients", "expression_invalid"),
+        ({"recipients": "length(data.x)"}, "/recipients", "expression_invalid"),
+        ({"recipients": DEEP_EXPRESSIONS[0]}, "/recipients", "expression_invalid"),
+        ({"recipients": DEEP_EXPRESSIONS[1]}, "/recipients", "expression_invalid"),
+        ({"recipients": TOO_LONG_EXPRESSION}, "/recipients", "string_too_long"),
+        ({"recipients": DOUBLING_EXPRESSION}, "/recipients", "expression_invalid"),
+        ({"data_schema": DOUBLING_SCHEMA}, "/data_schema", "schema_invalid"),
+        ({"data_schema": {"pattern": LOOK_AROUND}}, "/data_schema", "schema_invalid"),
         ({"data_schema": {"type": "strin"}}, "/data_schema", "schema_invalid"),
         ({"data_schema": {"$ref": "http://127.0.0.1:9/x"}}, "/data_schema", "schema_invalid"),
         ({"event_types": ["a\nb"]}, "/event_types/0", "control_character"),

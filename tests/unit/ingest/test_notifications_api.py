@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from tests.hostile_programs import DOUBLING_SCHEMA
 
 from tocsin.contracts.cloudevents import read_kafka
 from tocsin.contracts.events import NOTIFICATION_REQUESTED
@@ -257,13 +258,16 @@ async def test_another_tenants_workflow_is_unknown(way_in: "WayIn") -> None:
     assert answer.json()["code"] == "unknown_workflow"
 
 
-@pytest.mark.parametrize("schema", [{"type": "nothing"}, {"$ref": "http://127.0.0.1:9/never-fetched"}])
+@pytest.mark.parametrize(
+    "schema", [{"type": "nothing"}, {"$ref": "http://127.0.0.1:9/never-fetched"}, DOUBLING_SCHEMA]
+)
 async def test_a_schema_that_is_none_refuses_its_workflow_only(
     way_in: "WayIn", schema: dict[str, Any]
 ) -> None:
     way_in.publish_workflow("broken", data_schema=schema)
     answer = await way_in.post("/v1/notifications", GOOD | {"workflow": "broken"})
-    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "schema_unusable")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "workflow_unusable")
+    assert answer.json()["code"] == "workflow_unusable"
     assert (await way_in.post("/v1/notifications", GOOD)).status_code == 202
 
 

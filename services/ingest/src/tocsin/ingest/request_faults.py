@@ -1,5 +1,6 @@
 """Why a direct request cannot be taken: every fault there is. A request that can be taken does not come here."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -25,6 +26,20 @@ class RefusedByDirectory(Problem):
     """A refusal that rests on nothing but the directory: something that was published meanwhile may turn it into acceptance."""
 
 
+class _WithData(msgspec.Struct):
+    """A request, as far as the bytes of its data tell."""
+
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+def code_of_data(faults: Sequence[Fault]) -> codes.ProblemCode:
+    """The code of a problem whose faults are all in the data of the event."""
+    found = {fault.code for fault in faults}
+    if found == {Reason.DATA_TOO_COMPLEX}:
+        return codes.DATA_TOO_COMPLEX
+    return codes.WORKFLOW_UNUSABLE if found == {Reason.WORKFLOW_UNUSABLE} else codes.INVALID_DATA
+
+
 def latest_expiry(clock: Clock) -> datetime:
     """When a message whose event is stored now expires at the latest."""
     return clock.now() + timedelta(seconds=MESSAGE_LIFE_SECONDS)
@@ -45,7 +60,7 @@ def explain(
     shape = [*_shape_faults(raw, prefix), *_life_faults(fields, latest_expiry(clock), prefix)]
     addresses = [] if directory.address_like_ids(event.tenant) else _address_faults(fields, prefix)
     too_many = _too_many(fields, limits, prefix)
-    unknown, data = _workflow_faults(fields, event.tenant, directory, prefix)
+    unknown, data = _workflow_faults(raw, fields, event.tenant, directory, prefix)
     faults = [*shape, *addresses, *too_many, *unknown, *data]
     problem = Problem if shape or too_many or not faults else RefusedByDirectory
     if not faults:
@@ -56,7 +71,7 @@ def explain(
         case False, False, True, False:
             code = codes.UNKNOWN_WORKFLOW
         case False, False, False, True:
-            code = codes.INVALID_DATA
+            code = code_of_data(data)
         case _:
             code = codes.INVALID_EVENT if prefix else codes.INVALID_REQUEST
     detail = faults[0].detail if len(faults) == 1 else f"The request has {len(faults)} faults; see errors."
@@ -127,7 +142,7 @@ def _too_many(fields: dict[str, Any], limits: RequestLimits, prefix: str) -> lis
 
 
 def _workflow_faults(
-    fields: dict[str, Any], tenant: str, directory: Directory, prefix: str
+    raw: bytes, fields: dict[str, Any], tenant: str, directory: Directory, prefix: str
 ) -> tuple[list[Fault], list[Fault]]:
     """What is wrong with the workflow's key, and what with the data the workflow needs."""
     key, data = fields.get("workflow"), fields.get("data", {})
@@ -139,4 +154,5 @@ def _workflow_faults(
         return [Fault(pointer=f"{prefix}/workflow", code="workflow_unknown", detail=detail)], []
     if not isinstance(data, dict):
         return [], []
-    return [], workflow.faults(data, prefix=f"{prefix}/data")
+    size = len(memoryview(msgspec.json.decode(raw, type=_WithData).data))
+    return [], workflow.faults(data, size, prefix=f"{prefix}/data")

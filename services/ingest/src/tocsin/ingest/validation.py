@@ -14,7 +14,7 @@ from tocsin.contracts.values.link import link
 from tocsin.contracts.values.recipient import judge_recipient
 from tocsin.contracts.vocabulary import Lane, Reason, fastest, slowest
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.request_faults import RefusedByDirectory, explain, latest_expiry
+from tocsin.ingest.request_faults import RefusedByDirectory, code_of_data, explain, latest_expiry
 from tocsin.ingest.settings import RequestLimits
 from tocsin.runtime import Clock
 from tocsin.web import Fault, Problem, codes
@@ -57,12 +57,13 @@ def validate_event(
     subscribers = directory.subscribers(event.tenant, event.type)
     if not subscribers:
         return AcceptedEvent(event=event, lane=Lane.TRANSACTIONAL, key=event_key(event.tenant, event.id))
-    if not any(workflow.accepts(data) for workflow in subscribers):
+    size = len(memoryview(event.data))
+    if not any(workflow.accepts(data, size) for workflow in subscribers):
         # One workflow that can use the event would be enough. There is none, and here is why not.
-        faults = [fault for workflow in subscribers for fault in workflow.faults(data, prefix="/data")]
+        faults = [fault for workflow in subscribers for fault in workflow.faults(data, size, prefix="/data")]
         names = ", ".join(f"`{workflow.key}`" for workflow in subscribers)
         detail = f"The data fits no workflow that subscribes to this type of event ({names})."
-        raise RefusedByDirectory(codes.INVALID_DATA, detail, errors=faults)
+        raise RefusedByDirectory(code_of_data(faults), detail, errors=faults)
     recipient = None
     if all(workflow.reaches_subject for workflow in subscribers):
         recipient = _recipient_of(event.subject, address_like=directory.address_like_ids(event.tenant))
@@ -86,7 +87,7 @@ def validate_request(
     workflow = directory.workflow(event.tenant, request.workflow)
     address_like = directory.address_like_ids(event.tenant)
     sound = _sound(request, data, limits, clock, address_like=address_like)
-    if workflow is None or not sound or not workflow.accepts(data):
+    if workflow is None or not sound or not workflow.accepts(data, len(memoryview(request.data))):
         raise explain(event, directory=directory, limits=limits, clock=clock, prefix=prefix)
     notifications = []
     for listed in request.recipients:

@@ -5,21 +5,20 @@ from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any
 
-import jmespath
-import jsonschema_rs
 import msgspec
-from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, AwareDatetime, Field
 from pydantic_core import PydanticCustomError
 
 from tocsin.contracts.values import device, identifier, link, locale, mail_address, phone_number, time_zone
 from tocsin.contracts.values.text import is_text, line
 from tocsin.contracts.vocabulary import Channel
+from tocsin.programs import DataSchema as CompiledSchema
+from tocsin.programs import SchemaRefused
+from tocsin.router import expressions
 from tocsin.web import json_pointer, judged
 
 ATTRIBUTES_BYTES = 32 * 1024
-SCHEMA_BYTES = 1024 * 1024
-"""Leaves a workflow's other fields room in a record of topic `directory`."""
+SCHEMA_BYTES = 256 * 1024
 
 
 def storable(value: Any) -> Any:
@@ -74,38 +73,28 @@ def stored_bytes(value: Any) -> int:
     return size
 
 
-def jmespath_expression(value: str) -> str:
-    """An expression that compiles."""
+def expression(value: str) -> str:
+    """An expression of the language in which workflows name their recipients."""
     try:
-        jmespath.compile(value)
-    except JMESPathError as error:
-        at = getattr(error, "lex_position", None)
-        where = f" near character {at}" if at is not None else ""
-        raise PydanticCustomError(
-            "jmespath_invalid",
-            f"Not a JMESPath expression{where}. Write one such as `data.order.customer_id`",
-        ) from None
+        expressions.compile_expression(value)
+    except expressions.ExpressionRefused as refused:
+        raise PydanticCustomError("expression_invalid", "{detail}", {"detail": refused.detail}) from None
     return value
 
 
 def data_schema(value: dict[str, Any]) -> dict[str, Any]:
-    """A JSON Schema (draft 2020-12 unless it says otherwise) that stands alone."""
+    """A JSON Schema (draft 2020-12 unless it says otherwise) that stands alone, and whose work can be counted."""
     if stored_bytes(value) > SCHEMA_BYTES:
-        raise PydanticCustomError("too_large", f"At most 1 MiB is possible. Shorten the schema{_DIGITS}")
+        raise PydanticCustomError("too_large", f"At most 256 KiB are possible. Shorten the schema{_DIGITS}")
     try:
-        jsonschema_rs.validator_for(value, retriever=_refuse)
-    except jsonschema_rs.ValidationError as error:
-        path = json_pointer(error.instance_path)
+        CompiledSchema(value)
+    except SchemaRefused as refused:
         raise PydanticCustomError(
             "schema_invalid",
-            "Not a JSON Schema, at {path}: {what}",
-            {"what": error.message, "path": path or "its root"},
+            "Not a JSON Schema that can be used, at {path}: {what}",
+            {"what": refused.detail, "path": json_pointer(refused.path) or "its root"},
         ) from None
     return value
-
-
-def _refuse(_uri: str) -> Any:
-    raise ValueError("schemas are not fetched from other places: copy it under `$defs`")
 
 
 def distinct(values: list[Any]) -> list[Any]:
@@ -115,40 +104,41 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
+# Bounds stand before judges: pydantic goes from left to right, and no judge is to read a text of any length.
 Email = Annotated[
     str,
-    judged(mail_address.mail_address),
     Field(
         max_length=mail_address.LONGEST,
         examples=["ada@example.com"],
         json_schema_extra={"format": "idn-email"},
     ),
+    judged(mail_address.mail_address),
 ]
 Phone = Annotated[
     str,
-    judged(phone_number.phone_number),
     Field(max_length=phone_number.LONGEST, description="Kept in E.164", examples=["+493012345678"]),
+    judged(phone_number.phone_number),
 ]
-LocaleTag = Annotated[str, judged(locale.locale), Field(max_length=locale.LONGEST, examples=["de-AT"])]
+LocaleTag = Annotated[str, Field(max_length=locale.LONGEST, examples=["de-AT"]), judged(locale.locale)]
 TimeZone = Annotated[
-    str, judged(time_zone.time_zone), Field(max_length=time_zone.LONGEST, examples=["Europe/Berlin"])
+    str, Field(max_length=time_zone.LONGEST, examples=["Europe/Berlin"]), judged(time_zone.time_zone)
 ]
 DeviceToken = Annotated[
     str,
-    judged(device.device_token),
     Field(min_length=1, max_length=device.LONGEST_TOKEN, description="What the push service knows it by"),
+    judged(device.device_token),
 ]
-DeviceKindWord = Annotated[str, judged(device.device_kind), Field(max_length=32, examples=["fcm"])]
-DeviceApp = Annotated[str, judged(device.device_app), Field(max_length=device.LONGEST_APP)]
-Line = Annotated[str, judged(line), Field(max_length=200)]
+DeviceKindWord = Annotated[str, Field(max_length=32, examples=["fcm"]), judged(device.device_kind)]
+DeviceApp = Annotated[str, Field(max_length=device.LONGEST_APP), judged(device.device_app)]
+Line = Annotated[str, Field(max_length=200), judged(line)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
 Attributes = Annotated[
     JsonObject, AfterValidator(_small), Field(description="Your own facts, for templates; at most 32 KiB")
 ]
 RecipientId = Annotated[
     str,
-    judged(partial(identifier.recipient_id, address_like=True)),
     Field(max_length=256, examples=["user-42"]),
+    judged(partial(identifier.recipient_id, address_like=True)),
 ]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}$", examples=["order-shipped"])]
 Link = Annotated[str, judged(link.link), Field(examples=["https://shop.example/orders/A-1042"])]
@@ -160,6 +150,6 @@ ChannelWord = Annotated[
 """A channel as stored: during an upgrade a newer release may have written one that this release does not know."""
 TenantId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$", examples=["acme"])]
 ProviderName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["ses-eu"])]
-Expression = Annotated[str, judged(line), AfterValidator(jmespath_expression), Field(max_length=1000)]
+Expression = Annotated[str, Field(max_length=expressions.LONGEST), judged(line), AfterValidator(expression)]
 DataSchema = Annotated[JsonObject, AfterValidator(data_schema)]
 Moment = AwareDatetime

@@ -18,9 +18,9 @@ RecipientPath = Annotated[
 ]
 DevicePath = Annotated[
     str,
+    Path(max_length=LONGEST_ID, description="The device's id; write a slash in it as %2F"),
     BeforeValidator(with_slashes),
     judged(device_id),
-    Path(max_length=LONGEST_ID, description="The device's id; write a slash in it as %2F"),
 ]
 CategoryPath = Annotated[Key, Path(description="The category's key")]
 WorkflowPath = Annotated[Key, Path(description="The workflow's key")]

@@ -5,10 +5,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-import jmespath
-import jsonschema_rs
-from jmespath.exceptions import JMESPathError
-
 from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import (
     ApiKeyRecord,
@@ -18,13 +14,16 @@ from tocsin.contracts.directory import (
     TenantRecord,
     WorkflowRecord,
 )
+from tocsin.contracts.vocabulary import Reason
 from tocsin.kafka import ConsumerRecord
 from tocsin.observability import get_logger, metrics
+from tocsin.programs import TOO_COMPLEX, DataSchema, SchemaRefused
+from tocsin.router.expressions import Expression, ExpressionRefused, compile_expression
 from tocsin.router.templates import Renderer
 
 log = get_logger(__name__)
 
-_TELLS_NAMES: Final = frozenset({"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"})
+_TELLS_NAMES: Final = frozenset({"additionalProperties", "unevaluatedProperties", "propertyNames"})
 """Faults whose text repeats the names of properties, which are the producer's words."""
 NamedTemplates = Mapping[tuple[str, str], Mapping[str, TemplateRecord]]
 """By channel and the template's name, then by locale."""
@@ -37,17 +36,15 @@ class PublishedWorkflow:
     def __init__(self, workflow: WorkflowRecord) -> None:
         self.workflow: Final = workflow
         self.usable = True
-        self.expression: Any = None
-        self._validator: Any = None
+        self.expression: Expression | None = None
+        self._schema: DataSchema | None = None
         self._names = frozenset(_names(workflow.data_schema))
         try:
             if workflow.data_schema is not None:
-                self._validator = jsonschema_rs.validator_for(
-                    workflow.data_schema, mask="The value", offline=True
-                )
+                self._schema = DataSchema(workflow.data_schema)
             if workflow.recipients is not None:
-                self.expression = jmespath.compile(workflow.recipients)
-        except (ValueError, JMESPathError):  # the API refuses both; the text repeats the tenant's own
+                self.expression = compile_expression(workflow.recipients)
+        except (SchemaRefused, ExpressionRefused):  # the API refuses both; the text repeats the tenant's own
             self.usable = False
             log.error(  # noqa: TRY400 - see above
                 "workflow cannot be used",
@@ -56,19 +53,18 @@ class PublishedWorkflow:
                 revision=workflow.revision,
             )
 
-    def fault(self, decoded_data: Any) -> str | None:
-        """Why the data does not fit: where, as far as the schema has names for it, and no value. None when it does."""
-        if self._validator is None or self._validator.is_valid(decoded_data):
+    def fault(self, decoded_data: Any, size: int) -> tuple[Reason, str] | None:
+        """Why the data, of `size` bytes, cannot be taken: where, as far as the schema has names for it, and no value. None when
+        it can."""
+        if self._schema is None or self._schema.accepts(decoded_data, size):
             return None
-        error = next(iter(self._validator.iter_errors(decoded_data)), None)
-        if error is None:
-            return None
-        path = (
-            str(step) if type(step) is int or step in self._names else "*" for step in error.instance_path
-        )
-        kind = type(error.kind).__name__
-        message = "The name of a property is not allowed" if kind in _TELLS_NAMES else error.message
-        return f"{'/'.join(('/data', *path))}: {message}."
+        if self._schema.too_complex(decoded_data, size):
+            return Reason.DATA_TOO_COMPLEX, f"/data: {TOO_COMPLEX}."
+        error = self._schema.errors(decoded_data, size)[0]
+        path = (str(step) if type(step) is int or step in self._names else "*" for step in error.path)
+        told = error.keyword in _TELLS_NAMES
+        message = "The name of a property is not allowed" if told else error.message
+        return Reason.DATA_INVALID, f"{'/'.join(('/data', *path))}: {message}."
 
 
 def _names(schema: Any) -> Iterator[str]:

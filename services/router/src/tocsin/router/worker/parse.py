@@ -35,6 +35,7 @@ from tocsin.router.worker.recipients import (
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS + CLOCK_TOLERANCE_SECONDS)
 _decode = msgspec.json.decode
+_UNUSABLE: Final = "The workflow cannot be used. Publish it again."
 _TOO_DEEP: Final = f"JSON may nest {JSON_DEPTH} deep."
 
 
@@ -182,16 +183,12 @@ def _match_request(
         reason = Reason.DATA_INVALID if unknown is None else Reason.FIELD_UNKNOWN
         return refused(reason, unknown or f"{describe_error(error, at='/data')}.")
     published = directory.workflow(event.tenant, request.workflow)
-    if published is None or not published.usable:
+    if published is None:
         return refused(Reason.WORKFLOW_UNKNOWN, "/data/workflow: no published workflow has this key.")
     decoded_data = _decode_bounded(request.data)
-    fault = _request_fault(request, decoded_data) or published.fault(decoded_data)
-    if fault is not None:
-        return refused(Reason.DATA_INVALID, f"/data{fault}", request.workflow)
+    if unfit := _request_fault(request, decoded_data, published, event_time):
+        return refused(unfit[0], f"/data{unfit[1]}", request.workflow)
     address_like = directory.address_like_ids(event.tenant)
-    if request.expires_at is not None and request.expires_at - event_time > _LIFE:
-        detail = "/data/expires_at: lies more than 6 days after the event."
-        return refused(Reason.LIVES_TOO_LONG, detail, request.workflow)
     try:
         recipients = deduplicated(request.recipients, address_like=address_like, pointer="/data/recipients")
         if request.actor is not None:
@@ -219,12 +216,21 @@ def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
     return Reason(error.code), f"/data/link: {error.detail}."
 
 
-def _request_fault(request: NotificationRequest, decoded_data: Any) -> str | None:
-    """What of the request, beside its recipients, is not as the contract has it."""
+def _request_fault(
+    request: NotificationRequest, decoded_data: Any, published: PublishedWorkflow, event_time: datetime
+) -> tuple[Reason, str] | None:
+    """What of the request, beside its recipients, is not as the contract or the workflow has it; the pointer begins in the
+    request."""
+    if not published.usable:
+        return Reason.WORKFLOW_UNUSABLE, f"/workflow: {_UNUSABLE}"
     if type(decoded_data) is not dict:
-        return f"/data: must be an object. {_TOO_DEEP}"
+        return Reason.DATA_INVALID, f"/data: must be an object. {_TOO_DEEP}"
     if request.expires_at is not None and request.expires_at.tzinfo is None:
-        return "/expires_at: must name its offset from UTC."
+        return Reason.DATA_INVALID, "/expires_at: must name its offset from UTC."
+    if unfit := published.fault(decoded_data, len(memoryview(request.data))):
+        return unfit
+    if request.expires_at is not None and request.expires_at - event_time > _LIFE:
+        return Reason.LIVES_TOO_LONG, "/expires_at: lies more than 6 days after the event."
     return None
 
 
@@ -237,12 +243,11 @@ def _match_subscriber(
         return RefusedEvent(reason, detail, event.tenant, event.id, published.workflow.key, event)
 
     if not published.usable:
-        return refused(Reason.WORKFLOW_UNKNOWN, "The workflow cannot be used; publish it again.")
+        return refused(Reason.WORKFLOW_UNUSABLE, _UNUSABLE)
     if decoded_data is msgspec.UNSET:
         return refused(Reason.DATA_INVALID, f"/data: must be JSON. {_TOO_DEEP}")
-    fault = published.fault(decoded_data)
-    if fault is not None:
-        return refused(Reason.DATA_INVALID, fault)
+    if unfit := published.fault(decoded_data, len(memoryview(event.data))):
+        return refused(*unfit)
     try:
         recipients = resolve_recipients(event, decoded_data, published, address_like=address_like)
     except RecipientsInvalid as error:

@@ -5,13 +5,13 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from jmespath.exceptions import JMESPathError
 
 from tocsin.contracts.events import Event
 from tocsin.contracts.recipients import InlineRecipient
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.recipient import judge_recipient
 from tocsin.contracts.vocabulary import Reason
+from tocsin.router.expressions import ExpressionTooCostly
 from tocsin.router.worker.directory import PublishedWorkflow
 
 RecipientRef = str | InlineRecipient
@@ -73,7 +73,9 @@ def resolve_recipients(
     view = {"subject": event.subject, "data": decoded_data, "source": event.source, "type": event.type}
     try:
         named = published.expression.search(view)
-    except (JMESPathError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except ExpressionTooCostly as error:
+        raise RecipientsInvalid(str(error), reason=Reason.RECIPIENTS_TOO_COSTLY) from error
+    except TypeError as error:  # a text and a number, put in order
         raise RecipientsInvalid("The workflow's recipients expression fails on this event.") from error
     if named is None:
         named = []

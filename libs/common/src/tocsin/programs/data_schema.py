@@ -1,0 +1,149 @@
+"""A workflow's JSON Schema, compiled: whether data fits it, and what is wrong with data that does not.
+
+How much work that is at most follows from two whole numbers, the schema's width and the bytes of the data. Where their product is too
+large the data is refused unseen: at ingest and at the router alike, and again in every re-run.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+import jsonschema_rs
+
+from tocsin.programs.schema_check import SchemaRefused, check_schema
+
+MOST_STEPS: Final = 2_000_000
+"""Of a schema's width times the bytes of the data."""
+MOST_ERRORS: Final = 100
+"""Errors that are listed for one piece of data."""
+PATTERN_BYTES: Final = 256 * 1024
+"""What one compiled pattern may take."""
+_LISTED_STEPS: Final = 30_000
+"""Up to so many, errors are looked for one by one: each takes some 20 µs, and the library makes all before it shows the first."""
+_COMPARED: Final = 100_000
+"""Pairs of numbers of more than 63 bits that `uniqueItems` may compare: the library's hash puts all of them into one place."""
+_DETAIL_CHARS: Final = 500
+_UNKNOWN_DRAFT: Final = (
+    "This kind of JSON Schema is not known. Leave `$schema` out, or name a published draft"
+)
+_GUESSING: Final = frozenset({"anyOf", "oneOf"})
+"""The library's error for these keywords holds the errors of every branch."""
+_LARGE: Final = 2**63
+TOO_COMPLEX: Final = (
+    "The data is too large for a schema as wide as the workflow's. Send less data, or give the workflow a schema with fewer "
+    "rules for the same value"
+)
+
+
+class SchemaError(NamedTuple):
+    """One thing that is wrong with data. It repeats no value of the data; `names` and `path` hold names of properties."""
+
+    path: tuple[str | int, ...]
+    keyword: str
+    message: str
+    """Without a full stop."""
+    names: tuple[str, ...] = ()
+    """The properties that are missing or not allowed, for `required`, `additionalProperties` and `unevaluatedProperties`."""
+
+
+_UNNAMED: Final = SchemaError((), "schema", "The value does not fit the schema")
+"""Stands for all errors, where looking for them would take too long."""
+
+
+class DataSchema:
+    """Construction checks and compiles. Raises SchemaRefused, for incorrect JSON Schema too."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        cost = check_schema(schema)
+        self.width: Final = cost.width
+        self._most_errors = cost.most_errors
+        self._has_unique = _mentions(schema, frozenset({"uniqueItems"}))
+        self._guesses = _mentions(schema, _GUESSING)
+        self._validator = _compiled(schema)
+
+    def too_complex(self, data: Any, size: int) -> bool:
+        """Whether `data`, which takes `size` bytes as JSON, would be too much work."""
+        if self.width * size > MOST_STEPS:
+            return True
+        return self._has_unique and self.width * _large_numbers(data) ** 2 > _COMPARED
+
+    def accepts(self, data: Any, size: int) -> bool:
+        """Whether `data` fits, and is not too complex."""
+        return not self.too_complex(data, size) and bool(self._validator.is_valid(data))
+
+    def errors(self, data: Any, size: int) -> list[SchemaError]:
+        """What is wrong with data that is not too complex: at most `MOST_ERRORS`; only the first, or none by name, in large data."""
+        if self._validator.is_valid(data):
+            return []
+        if self._most_errors * size <= _LISTED_STEPS:
+            return [_error(error) for error in islice(self._validator.iter_errors(data), MOST_ERRORS)]
+        if self._guesses:
+            return [_UNNAMED]
+        try:
+            self._validator.validate(data)
+        except jsonschema_rs.ValidationError as error:
+            return [_error(error)]
+        return [_UNNAMED]
+
+
+def _compiled(schema: dict[str, Any]) -> Any:
+    # Without the schema's own name nothing inside it can be found under another one.
+    nameless = {keyword: value for keyword, value in schema.items() if keyword not in {"$id", "id"}}
+    try:
+        return jsonschema_rs.validator_for(
+            nameless,
+            mask="The value",
+            offline=True,
+            pattern_options=jsonschema_rs.RegexOptions(size_limit=PATTERN_BYTES),
+        )
+    except jsonschema_rs.ValidationError as error:
+        if isinstance(
+            error.kind, jsonschema_rs.ValidationErrorKind.Referencing
+        ):  # of `$ref` there is nothing left
+            raise SchemaRefused(_UNKNOWN_DRAFT, path=("$schema",)) from None
+        raise SchemaRefused(_refusal(error), path=tuple(error.instance_path)) from None
+    except ValueError:
+        raise SchemaRefused(_UNKNOWN_DRAFT, path=("$schema",)) from None
+
+
+def _refusal(error: Any) -> str:
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Format) and error.kind.format == "regex":
+        return (
+            "Not a regular expression that is run: look-around and back-references are not, and one takes at most 256 KiB when "
+            "it is compiled. Write it without them, or use `maxLength` instead of large repetitions"
+        )
+    return str(error.message)[:_DETAIL_CHARS]
+
+
+def _error(error: Any) -> SchemaError:
+    names: tuple[str, ...] = ()
+    match type(error.kind).__name__:
+        case "Required":
+            names = (error.kind.property,)
+        case "AdditionalProperties" | "UnevaluatedProperties":
+            names = tuple(error.kind.unexpected[:MOST_ERRORS])
+    return SchemaError(
+        tuple(error.instance_path), str(error.kind.name), str(error.message)[:_DETAIL_CHARS], names
+    )
+
+
+def _mentions(schema: Any, keywords: frozenset[str]) -> bool:
+    """Whether one of the words stands anywhere as a key: a property of that name counts too, which costs nothing but speed."""
+    return any(not keywords.isdisjoint(value) for value in _values(schema) if isinstance(value, dict))
+
+
+def _large_numbers(data: Any) -> int:
+    """How many whole numbers of more than 63 bits are in the data."""
+    return sum(type(value) is int and not -_LARGE <= value < _LARGE for value in _values(data))
+
+
+def _values(root: Any) -> Iterator[Any]:
+    """Every value inside, the root first."""
+    waiting = [root]
+    while waiting:
+        value = waiting.pop()
+        yield value
+        if type(value) is dict:
+            waiting += value.values()
+        elif type(value) is list:
+            waiting += value

@@ -1,0 +1,204 @@
+"""Whether a JSON Schema may be used, and how much work it can ask for. Counted with memo, so that counting itself is cheap.
+
+A `$ref` is followed without being written out: what it leads to was counted once. `written_out` is how many sub-schemas there would
+be with every `$ref` written out; `meeting[k]` is the most that can meet one value k levels below the root of the data.
+"""
+
+from collections.abc import Iterable
+from itertools import zip_longest
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
+
+from tocsin.contracts.limits import JSON_DEPTH
+from tocsin.programs.pattern_places import UNICODE_CLASS, places
+from tocsin.programs.schema_keywords import (
+    LOOKS_AGAIN,
+    Meets,
+    own_weight,
+    patterns,
+    required_names,
+    sub_schemas,
+    whole_weight,
+)
+
+MOST_SUB_SCHEMAS: Final = 2_000
+MOST_LEVELS: Final = 128
+MOST_PLACES: Final = 10_000
+"""Of all patterns of a schema together: it bounds how long compiling them takes."""
+_LEVELS: Final = JSON_DEPTH + 1
+_AGAIN: Final = 3
+"""How often the library asks at most what stands beside `unevaluatedProperties` or `unevaluatedItems`."""
+_DEFS: Final = "#/$defs/"
+
+
+class SchemaRefused(ValueError):
+    """The schema is correct JSON Schema, perhaps, but not one that Tocsin runs. The sentence says why; `path` leads to the place."""
+
+    def __init__(self, detail: str, *, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.path = path
+
+
+class SchemaCost(NamedTuple):
+    """What a schema can ask for: see the module's docstring."""
+
+    written_out: int
+    levels: int
+    meeting: tuple[int, ...]
+    lacking: tuple[int, ...]
+    """The most required properties that one value can be told to lack, level by level."""
+
+    @property
+    def width(self) -> int:
+        """The most sub-schemas that can meet one value."""
+        return max(self.meeting)
+
+    @property
+    def most_errors(self) -> int:
+        """The most errors that can be found at one value."""
+        return self.width + max(self.lacking)
+
+
+def check_schema(schema: dict[str, Any]) -> SchemaCost:
+    """The schema's cost. Raises SchemaRefused for what is not run; whether the rest is correct JSON Schema, the library says."""
+    return _Check(schema).root()
+
+
+class _Check:
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self._schema = schema
+        defs = schema.get("$defs")
+        self._defs: dict[str, Any] = defs if isinstance(defs, dict) else {}
+        self._costs: dict[str, SchemaCost] = {}
+        self._open: set[str] = set()
+        self._seen = 0
+        self._places = 0
+
+    def root(self) -> SchemaCost:
+        for name, definition in self._defs.items():
+            self._definition(name, definition, (), 1)
+        return self._cost(self._schema, (), 0)
+
+    def _definition(self, name: str, definition: Any, path: tuple[str | int, ...], level: int) -> SchemaCost:
+        if name not in self._costs:
+            self._open.add(name)
+            self._costs[name] = self._cost(definition, ("$defs", name), level)
+            self._open.discard(name)
+        if self._costs[name].levels + level > MOST_LEVELS + 1:
+            raise SchemaRefused(_TOO_DEEP, path=path)
+        return self._costs[name]
+
+    def _cost(self, schema: Any, path: tuple[str | int, ...], level: int) -> SchemaCost:
+        self._seen += 1
+        if self._seen > MOST_SUB_SCHEMAS:
+            raise SchemaRefused(_TOO_MANY, path=path)
+        if level > MOST_LEVELS:
+            raise SchemaRefused(_TOO_DEEP, path=path)
+        if not isinstance(schema, dict):
+            return SchemaCost(1, 1, (1,), (0,))
+        self._look_at_keywords(schema, path)
+        beside: list[SchemaCost] = []
+        named: list[SchemaCost] = []
+        below: list[SchemaCost] = []
+        names: list[SchemaCost] = []
+        lists = {Meets.SAME: beside, Meets.NAMED: named, Meets.BELOW: below, Meets.NAMES: names}
+        for inner_path, meets, inner in sub_schemas(schema):
+            if meets is not Meets.NOTHING:
+                lists[meets].append(self._cost(inner, (*path, *inner_path), level + 1))
+            elif path or inner_path[0] != "$defs":
+                self._cost(inner, (*path, *inner_path), level + 1)  # nothing leads there, but it is checked
+        if "$ref" in schema:
+            beside.append(self._referenced(schema["$ref"], path, level + 1))
+        times = _AGAIN if any(keyword in schema for keyword in LOOKS_AGAIN) else 1
+        written_out = 1 + times * sum(cost.written_out for cost in beside)
+        written_out += sum(cost.written_out for cost in (*named, *below, *names))
+        if written_out > MOST_SUB_SCHEMAS:
+            raise SchemaRefused(_TOO_MANY, path=path)
+        everything = (*beside, *named, *below, *names)
+        own, whole = own_weight(schema), whole_weight(schema)
+        names_met = sum(cost.meeting[0] for cost in names)
+        return SchemaCost(
+            written_out,
+            1 + max((cost.levels for cost in everything), default=0),
+            _joined(
+                [own + names_met],
+                times,
+                [cost.meeting for cost in beside],
+                [cost.meeting for cost in named],
+                [cost.meeting for cost in below],
+                whole=whole,
+            ),
+            _joined(
+                [required_names(schema)],
+                1,
+                [cost.lacking for cost in beside],
+                [cost.lacking for cost in named],
+                [cost.lacking for cost in below],
+                whole=0,
+            ),
+        )
+
+    def _look_at_keywords(self, schema: dict[str, Any], path: tuple[str | int, ...]) -> None:
+        for keyword in ("$dynamicRef", "$recursiveRef"):
+            if keyword in schema:
+                raise SchemaRefused(f"`{keyword}` is not run. {_USE_DEFS}", path=(*path, keyword))
+        if path:
+            for keyword in ("$id", "$schema"):
+                if keyword in schema:
+                    raise SchemaRefused(
+                        f"`{keyword}` may stand at the root of the schema alone. Remove it",
+                        path=(*path, keyword),
+                    )
+        for inner_path, pattern in patterns(schema):
+            self._places += places(pattern)
+            if self._places > MOST_PLACES:
+                raise SchemaRefused(_TOO_MANY_PLACES, path=(*path, *inner_path))
+
+    def _referenced(self, ref: Any, path: tuple[str | int, ...], level: int) -> SchemaCost:
+        path = (*path, "$ref")
+        name = _definition_name(ref)
+        if name is None:
+            raise SchemaRefused(f"`$ref` leads to `{_DEFS}<name>` alone. {_USE_DEFS}", path=path)
+        if name not in self._defs:
+            raise SchemaRefused("`$ref` leads to a schema that is not there. Add it to `$defs`", path=path)
+        if name in self._open:
+            raise SchemaRefused(
+                "`$ref` leads in a circle. Write out as many levels as the data has", path=path
+            )
+        return self._definition(name, self._defs[name], path, level)
+
+
+def _definition_name(ref: Any) -> str | None:
+    if not isinstance(ref, str) or not ref.startswith(_DEFS) or "/" in ref[len(_DEFS) :]:
+        return None
+    return unquote(ref[len(_DEFS) :]).replace("~1", "/").replace("~0", "~")
+
+
+def _joined(
+    here: list[int],
+    times: int,
+    beside: Iterable[tuple[int, ...]],
+    named: Iterable[tuple[int, ...]],
+    below: Iterable[tuple[int, ...]],
+    *,
+    whole: int,
+) -> tuple[int, ...]:
+    """What meets each level. Properties of different names count once, the widest; all else adds up."""
+    widest = [max(level) for level in zip_longest(*named, fillvalue=0)]
+    lower = [sum(level) for level in zip_longest(widest, *below, fillvalue=0)]
+    same = [times * sum(level) for level in zip_longest(*beside, fillvalue=0)]
+    joined = [sum(level) for level in zip_longest(here, same, [0, *lower], fillvalue=0)]
+    if whole:
+        joined += [0] * (_LEVELS - len(joined))
+        joined = [number + whole for number in joined]
+    return tuple(joined[:_LEVELS])
+
+
+_USE_DEFS: Final = "Copy what you need under `$defs` and write `#/$defs/<name>`"
+_TOO_MANY: Final = f"With every `$ref` written out, a schema has at most {MOST_SUB_SCHEMAS:,} schemas inside it. Make it smaller"
+_TOO_DEEP: Final = f"With every `$ref` written out, schemas nest at most {MOST_LEVELS} deep. Make it flatter"
+_TOO_MANY_PLACES: Final = (
+    f"The regular expressions of a schema have at most {MOST_PLACES:,} places together, each repetition written out; "
+    f"a class such as `\\p{{L}}` counts {UNICODE_CLASS}. Use `maxLength` instead of large repetitions"
+)

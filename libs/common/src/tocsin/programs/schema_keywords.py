@@ -1,0 +1,137 @@
+"""Where JSON Schema's keywords hold schemas, and what the other keywords cost. One table for all drafts that can be used."""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from tocsin.programs.pattern_places import places
+
+
+class Meets(Enum):
+    """Which value a sub-schema meets, seen from the value that its schema meets."""
+
+    SAME = "same"
+    NAMED = "named"
+    """The property of one name."""
+    BELOW = "below"
+    """Any property or item."""
+    NAMES = "names"
+    """The names of the properties, which are part of the same value."""
+    NOTHING = "nothing"
+    """None until a `$ref` leads there."""
+
+
+class SubSchema(NamedTuple):
+    """A schema inside a schema, and the path that leads to it from there."""
+
+    path: tuple[str | int, ...]
+    meets: Meets
+    schema: Any
+
+
+_ONE: Final = {
+    "not": Meets.SAME,
+    "if": Meets.SAME,
+    "then": Meets.SAME,
+    "else": Meets.SAME,
+    "propertyNames": Meets.NAMES,
+    "additionalProperties": Meets.BELOW,
+    "unevaluatedProperties": Meets.BELOW,
+    "items": Meets.BELOW,
+    "additionalItems": Meets.BELOW,
+    "unevaluatedItems": Meets.BELOW,
+    "contains": Meets.BELOW,
+    "contentSchema": Meets.BELOW,
+}
+_LIST: Final = {
+    "allOf": Meets.SAME,
+    "anyOf": Meets.SAME,
+    "oneOf": Meets.SAME,
+    "prefixItems": Meets.BELOW,
+    "items": Meets.BELOW,
+}
+_MAP: Final = {
+    "properties": Meets.NAMED,
+    "patternProperties": Meets.BELOW,
+    "dependentSchemas": Meets.SAME,
+    "dependencies": Meets.SAME,
+    "$defs": Meets.NOTHING,
+    "definitions": Meets.NOTHING,
+}
+LOOKS_AGAIN: Final = ("unevaluatedProperties", "unevaluatedItems")
+"""Keywords for which the library asks everything beside them once more."""
+
+_FORMAT: Final = 4
+_SAFE_WHOLE: Final = 2**53
+_FINEST: Final = 1e-15
+
+
+def sub_schemas(schema: dict[str, Any]) -> Iterator[SubSchema]:
+    """Every schema that a keyword of `schema` holds. Values of the wrong form are passed over; the library refuses them."""
+    for keyword, value in schema.items():
+        if isinstance(value, dict):
+            if keyword in _ONE:
+                yield SubSchema((keyword,), _ONE[keyword], value)
+            elif keyword in _MAP:
+                for name, inner in value.items():
+                    yield SubSchema((keyword, name), _MAP[keyword], inner)
+        elif isinstance(value, bool):
+            if keyword in _ONE:
+                yield SubSchema((keyword,), _ONE[keyword], value)
+        elif isinstance(value, list) and keyword in _LIST:
+            for index, inner in enumerate(value):
+                yield SubSchema((keyword, index), _LIST[keyword], inner)
+
+
+def patterns(schema: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every regular expression that stands in the schema's own keywords, and the path to it."""
+    if isinstance(pattern := schema.get("pattern"), str):
+        yield ("pattern",), pattern
+    if isinstance(by_pattern := schema.get("patternProperties"), dict):
+        for pattern in by_pattern:
+            yield ("patternProperties", pattern), pattern
+
+
+def own_weight(schema: dict[str, Any]) -> int:
+    """How many sub-schemas the schema counts where it meets a value, beside those inside it: 1, and more for slow keywords."""
+    weight = 1 + sum(pattern_weight(pattern) for _, pattern in patterns(schema))
+    weight += _FORMAT if "format" in schema else 0
+    if "multipleOf" in schema:
+        weight += _multiple_weight(schema["multipleOf"])
+    for keyword in ("dependentRequired", "dependencies"):
+        if isinstance(named := schema.get(keyword), dict):
+            weight += len(named) // 8
+    if isinstance(options := schema.get("enum"), list) and not all(type(each) is str for each in options):
+        weight += len(options) // 16  # texts alone are looked up; anything else is compared one by one
+    return weight
+
+
+def whole_weight(schema: dict[str, Any]) -> int:
+    """The same for keywords that read a value with everything below it."""
+    options = schema.get("enum")
+    compared = [schema.get("const"), *(options if isinstance(options, list) else [])]
+    return (schema.get("uniqueItems") is True) + sum(isinstance(each, dict | list) for each in compared)
+
+
+def required_names(schema: dict[str, Any]) -> int:
+    """How many properties one value can be told to lack."""
+    lists = [schema.get("required"), *_values(schema, "dependentRequired"), *_values(schema, "dependencies")]
+    return sum(len(names) for names in lists if isinstance(names, list))
+
+
+def pattern_weight(pattern: str) -> int:
+    """Ten; a quarter of its places, where there are more than 40."""
+    return max(10, -(-places(pattern) // 4))
+
+
+def _values(schema: dict[str, Any], keyword: str) -> list[Any]:
+    named = schema.get(keyword)
+    return list(named.values()) if isinstance(named, dict) else []
+
+
+def _multiple_weight(divisor: Any) -> int:
+    if isinstance(divisor, int) and abs(divisor) <= _SAFE_WHOLE:
+        return 4
+    # Dividing by these goes by fractions of whole numbers, which are long where the exponents lie far apart.
+    fine = isinstance(divisor, int | float) and _FINEST <= abs(divisor) <= _SAFE_WHOLE
+    return 40 if fine else 100

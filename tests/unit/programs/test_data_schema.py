@@ -1,0 +1,71 @@
+"""What is wrong with data, and when it is not looked at."""
+
+from typing import Any
+
+import pytest
+
+from tocsin.programs import MOST_ERRORS, DataSchema
+
+BRANCHES: dict[str, Any] = {"items": {"anyOf": [{"type": "string"}, {"type": "null"}]}}
+
+
+def test_data_are_looked_at_up_to_two_millions_of_width_times_bytes() -> None:
+    schema = DataSchema({"allOf": [{}] * 9})  # 10 wide
+    assert not schema.too_complex("", 200_000)
+    assert schema.too_complex("", 200_001)
+    assert schema.accepts("", 200_000)
+    assert not schema.accepts("", 200_001)
+
+
+def test_numbers_that_the_library_compares_one_by_one_are_counted() -> None:
+    schema = DataSchema({"uniqueItems": True})
+    large = [2**63 + n for n in range(500)]
+    assert not schema.too_complex({"a": large[:200], "b": list(range(10_000))}, 60_000)
+    assert schema.too_complex({"a": large}, 10_000)
+    assert not DataSchema({}).too_complex(large, 10_000)
+
+
+def test_errors_are_listed_where_there_cannot_be_many() -> None:
+    schema = DataSchema({"items": {"type": "string"}, "required": ["a"]})
+    assert [error.path for error in schema.errors([1, 2], 5)] == [(0,), (1,)]
+    assert len(schema.errors([1] * 4_000, 8_001)) == MOST_ERRORS
+    (only,) = schema.errors([1] * 20_000, 40_001)
+    assert (only.path, only.keyword) == ((0,), "type")
+
+
+def test_large_data_that_fit_no_branch_are_told_without_a_place() -> None:
+    (only,) = DataSchema(BRANCHES).errors([1] * 20_000, 40_001)
+    assert (only.path, only.keyword, only.message) == ((), "schema", "The value does not fit the schema")
+
+
+def test_names_of_properties_stand_apart() -> None:
+    schema = DataSchema({"required": ["a"], "additionalProperties": False, "properties": {"a": True}})
+    told = {error.keyword: error.names for error in schema.errors({"b": 1, "c": 2}, 13)}
+    assert told["required"] == ("a",)
+    assert schema.errors({"a": 1}, 7) == []
+
+
+def test_the_schemas_own_name_lends_it_nothing() -> None:
+    """With the name of a published draft, `$ref` would otherwise lead into that draft."""
+    schema = DataSchema(
+        {
+            "$id": "https://json-schema.org/draft/2020-12/schema",
+            "$ref": "#/$defs/anchorString",
+            "$defs": {"anchorString": {"const": "mine"}},
+        }
+    )
+    assert schema.accepts("mine", 6)
+    assert not schema.accepts("_other", 8)
+
+
+@pytest.mark.parametrize(
+    ("draft", "checked"),
+    [
+        ("http://json-schema.org/draft-07/schema#", True),
+        ("https://json-schema.org/draft/2020-12/schema", False),
+    ],
+)
+def test_formats_are_checked_where_the_draft_says_so(draft: str, checked: bool) -> None:
+    schema = DataSchema({"$schema": draft, "format": "email"})
+    assert schema.accepts("nobody", 8) is not checked
+    assert DataSchema({"$schema": draft, "format": "of my own"}).accepts("anything", 8)

@@ -1,0 +1,63 @@
+"""A text's length is looked at before anything reads it: pydantic goes through an annotation from left to right."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, get_args, get_origin
+
+import annotated_types
+import pytest
+from pydantic import AfterValidator, BaseModel
+from pydantic.fields import FieldInfo
+
+from tocsin.ingest import request_model
+from tocsin.router.api import app, fields, parameters
+from tocsin.web import RequestBody
+
+
+def annotations_of(hint: Any) -> Iterator[list[Any]]:
+    """What stands beside each type in the hint, in its order."""
+    if get_origin(hint) is Annotated:
+        _, *beside = get_args(hint)
+        yield beside
+    for part in get_args(hint):
+        yield from annotations_of(part)
+
+
+def models() -> Iterator[type[BaseModel]]:
+    """Every body that a caller can send: importing the APIs has brought in every module that has some."""
+    waiting: list[type[BaseModel]] = [RequestBody]
+    while waiting:
+        model = waiting.pop()
+        yield model
+        waiting += model.__subclasses__()
+
+
+def all_annotations() -> Iterator[tuple[str, list[Any]]]:
+    for model in models():
+        for name, field in model.model_fields.items():
+            yield f"{model.__name__}.{name}", list(field.metadata)
+            for beside in annotations_of(field.annotation):
+                yield f"{model.__name__}.{name}", beside
+    for module in (fields, parameters, request_model, app):
+        for name, hint in vars(module).items():
+            for beside in annotations_of(hint):
+                yield f"{module.__name__}.{name}", beside
+
+
+def is_bound(part: Any) -> bool:
+    if isinstance(part, FieldInfo):
+        return any(isinstance(inner, annotated_types.MaxLen) for inner in part.metadata)
+    return isinstance(part, annotated_types.MaxLen)
+
+
+@pytest.mark.parametrize(
+    ("place", "beside"), [pytest.param(*each, id=each[0]) for each in all_annotations() if len(each[1]) > 1]
+)
+def test_no_judge_stands_before_a_bound(place: str, beside: list[Any]) -> None:
+    bounds = [index for index, part in enumerate(beside) if is_bound(part)]
+    judges = [index for index, part in enumerate(beside) if isinstance(part, AfterValidator)]
+    assert not (bounds and judges) or min(bounds) < min(judges), place
+
+
+def test_the_rule_sees_what_it_is_for() -> None:
+    seen = [beside for _, beside in all_annotations() if any(map(is_bound, beside))]
+    assert len(seen) > 20
