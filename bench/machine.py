@@ -11,7 +11,7 @@ import msgspec
 from tocsin.dev.kafka_jars import jars
 from tocsin.dev.paths import CACHE, PROJECT
 
-_PACKAGES = ("aiokafka", "aiosmtplib", "asyncpg", "fastapi", "minijinja", "msgspec", "uvicorn", "uvloop")
+_PACKAGES = ("aiokafka", "aiosmtplib", "asyncpg", "fastapi", "jinja2", "msgspec", "uvicorn", "uvloop")
 
 
 class Machine(msgspec.Struct, kw_only=True):

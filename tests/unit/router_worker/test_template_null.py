@@ -7,7 +7,7 @@ import pytest
 from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.jobs import EmailContent
 from tocsin.contracts.vocabulary import Channel
-from tocsin.router.templates import Renderer, RenderFault, check_template
+from tocsin.router.templates import Budget, Renderer, RenderFault, check_template
 from tocsin.router.templates.language import FILTERS
 
 revisions = count(1)
@@ -20,7 +20,9 @@ def rendered(source: str, *, html: bool) -> str | RenderFault:
     record = TemplateRecord(
         tenant="acme", workflow="w", channel=Channel.EMAIL, locale="en", revision=next(revisions), parts=parts
     )
-    content = renderer.render(record, {"data": {"n": None, "l": ["a", None, "b"], "o": {"n": None}}})
+    content = renderer.render(
+        record, {"data": {"n": None, "l": ["a", None, "b"], "o": {"n": None}}}, Budget()
+    )
     if isinstance(content, RenderFault):
         return content
     assert isinstance(content, EmailContent)

@@ -11,11 +11,8 @@ from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router import templates
-from tocsin.router.templates import Renderer, RenderFault, check_template
+from tocsin.router.templates import Budget, Renderer, RenderFault, check_template
 from tocsin.router.templates.bounds import BRANCHES
-from tocsin.router.templates.check import parse
-from tocsin.router.templates.compiling import compiled
-from tocsin.router.templates.metering import CPU_SECONDS, SECOND_CHANCE_SECONDS, Meter
 
 BIG = "x" * 250_000
 revisions = iter(range(1, 1_000_000))
@@ -29,7 +26,7 @@ def render_parts(channel: Channel, parts: dict[str, str], **context):
     template = TemplateRecord(
         tenant="acme", workflow="w", channel=channel, locale="en", revision=next(revisions), parts=parts
     )
-    return Renderer().render(template, context)
+    return Renderer().render(template, context, Budget())
 
 
 @pytest.mark.parametrize(
@@ -258,7 +255,7 @@ def test_a_push_message_has_64_kib():
         template = TemplateRecord(
             tenant="t", workflow="w", channel=Channel.PUSH, locale="en", revision=1, parts=parts
         )
-        return Renderer().render(template, {"data": {"s": "x" * length}})
+        return Renderer().render(template, {"data": {"s": "x" * length}}, Budget())
 
     assert isinstance(pushed(65_000), PushContent)
     assert isinstance(pushed(66_000), RenderFault)
@@ -273,35 +270,6 @@ def test_nothing_rendered_is_no_sms():
     assert isinstance(render("  \n"), RenderFault)
 
 
-def written(source: str, *, html: bool = False) -> str:
-    return compiled(parse(source), html=html).source
-
-
-def test_the_meter_stands_before_tags_and_in_loops():
-    assert written("{% if a %}{% elif (b if c else d) %}{% endif %}") == (
-        "{{ __tick(0) }}{% if a %}{% elif __again(0) and (b if c else d) %}{% endif %}"
-    )
-    source = "a{% for i in data.l if i %}bc{% if i %}d{% endif %}{% endfor %}"
-    assert written(source) == (
-        "a{{ __tick(0) }}{% for i in data.l if __again(0) and i %}{{ __tick(3) }}bc"
-        "{{ __tick(0) }}{% if i %}d{% endif %}{% endfor %}"
-    )
-
-
-def test_what_is_undefined_never_reaches_a_filter():
-    assert written("{{ data.a|upper }}") == "{{ ((data.a or data.a)|upper) }}"
-    assert written("{{ data.l|first|upper }}") == "{{ (((data.l or data.l)|__first|__only)|upper) }}"
-    assert written("{{ data.l|first|default('x') }}") == (
-        '{{ (((data.l or data.l)|__first|first)|default("x")) }}'
-    )
-
-
-def test_a_block_that_is_set_is_safe_in_html():
-    assert written("{% set a %}b{% endset %}", html=True) == (
-        "{{ __tick(0) }}{% set a %}b{% endset %}{% set a = a|safe %}"
-    )
-
-
 def test_a_fault_names_its_line_whatever_stands_before():
     source = "a\n{%- if data.a %}\n{{ '{{' ~\n'x\n' }}{% raw %}{% x %}{% endraw %}\n  {%- endif %}\n{{\n data.b.c }}"
     fault = render(source, data={"a": 1, "b": {}})
@@ -314,62 +282,13 @@ def test_a_template_is_compiled_once_per_revision():
         tenant="t", workflow="w", channel=Channel.SMS, locale="en", revision=1, parts={"body": "one"}
     )
     second = msgspec.structs.replace(first, revision=2, parts={"body": "two"})
-    assert renderer.render(first, {}) == SmsContent(body="one")
-    compiled = renderer._count
-    assert renderer.render(first, {}) == SmsContent(body="one")
-    assert renderer._count == compiled
-    assert renderer.render(second, {}) == SmsContent(body="two")
+    assert renderer.render(first, {}, Budget()) == SmsContent(body="one")
+    (compiled,) = renderer._compiled.values()
+    assert renderer.render(first, {}, Budget()) == SmsContent(body="one")
+    assert list(renderer._compiled.values()) == [compiled]
+    assert renderer.render(second, {}, Budget()) == SmsContent(body="two")
     renderer.forget(second)
     assert renderer._compiled == {}
-
-
-class Pausing:
-    """A clock of the CPU on which the interpreter once does something else for a second."""
-
-    def __init__(self) -> None:
-        self.looks = 0
-
-    def thread_time(self) -> float:
-        self.looks += 1
-        return (
-            0.0 if self.looks < 2 else 1.0
-        )  # the first look begins the message, the next comes after the pause
-
-
-def test_no_message_is_lost_to_a_pause_of_the_interpreter(monkeypatch):
-    monkeypatch.setattr("tocsin.router.templates.metering.time", Pausing())
-    assert render("{% if data.x %}Hi {{ data.x }}{% endif %}", data={"x": "Ann"}) == SmsContent(body="Hi Ann")
-
-
-class Racing:
-    """A clock of the CPU on which every look takes a second."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def thread_time(self) -> float:
-        self.now += 1.0
-        return self.now
-
-
-def test_a_template_that_is_slow_itself_has_a_second_chance_once(monkeypatch):
-    monkeypatch.setattr("tocsin.router.templates.metering.time", Racing())
-    parts = {"body": "{% if true %}Hi{% endif %}"}
-    template = TemplateRecord(
-        tenant="acme", workflow="w", channel=Channel.SMS, locale="en", revision=1, parts=parts
-    )
-    budgets: list[float] = []
-
-    class Noted(Meter):
-        def start(self, seconds: float) -> None:
-            budgets.append(seconds)
-            super().start(seconds)
-
-    monkeypatch.setattr("tocsin.router.templates.render.Meter", Noted)
-    renderer = Renderer()
-    for _ in range(2):
-        assert isinstance(renderer.render(template, {}), RenderFault)
-    assert budgets == [CPU_SECONDS, SECOND_CHANCE_SECONDS, CPU_SECONDS]
 
 
 def test_the_table_of_bounds_names_tests_that_exist():

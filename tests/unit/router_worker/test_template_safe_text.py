@@ -11,7 +11,7 @@ import pytest
 from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.jobs import EmailContent
 from tocsin.contracts.vocabulary import Channel
-from tocsin.router.templates import Renderer, check_template
+from tocsin.router.templates import Budget, Renderer, check_template
 
 # Values come from the data: of constants alone, Jinja2 forgets while it compiles that they are safe.
 DATA = {
@@ -86,7 +86,7 @@ def mail(source: str, *, html: bool, **context: object) -> EmailContent:
     record = TemplateRecord(
         tenant="acme", workflow="w", channel=Channel.EMAIL, locale="en", revision=next(revisions), parts=parts
     )
-    content = renderer.render(record, context)
+    content = renderer.render(record, context, Budget())
     assert isinstance(content, EmailContent), content
     return content
 

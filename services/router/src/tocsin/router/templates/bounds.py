@@ -1,9 +1,8 @@
 """What keeps one template small: its tags and filters, the size of an expression, and how far values may grow.
 
-The renderer counts what is printed, and looks at the CPU's time before each tag and each turn of a loop. Between two looks one
-expression runs, and nothing can stop it. The rules here bound that expression: it has few operations, and a variable that was
-combined from others (`~`, `+`, `|join`, `|replace`, a list) is never combined again. Without that rule, thirty lines that each
-double a text would make a gigabyte.
+What a template handles is counted while it renders (`budget`). The rules here refuse what would only fail then, with the line: an
+expression has few operations, and a variable that was combined from others (`~`, `+`, `|join`, `|replace`, a list) is never
+combined again. Without that rule, thirty lines that each double a text would come to the end of the budget.
 """
 
 from collections.abc import Iterator
@@ -30,11 +29,11 @@ _COMBINING: Final[dict[type[nodes.Node], str]] = {
 """What makes one value of several, as it is written."""
 _COMBINING_FILTERS: Final = frozenset({"join", "replace"})
 _SORTING: Final = frozenset({"sort", "unique"})
-"""On a long list these take some milliseconds: at most two in one expression."""
+"""The costliest filters: at most two in one expression."""
 _LOOPING: Final = frozenset(
     {"map", "reject", "rejectattr", "select", "selectattr", "sum", "max", "min", "title", "tojson"}
 )
-"""On a long list or text these take milliseconds: at most six in one expression."""
+"""They go through lists or long texts: at most six in one expression."""
 _LOOPING_WEIGHT: Final = OPERATIONS // 6
 _SORTING_WEIGHT: Final = OPERATIONS // 2 - 3
 _EXPRESSIONS: Final = (
@@ -142,7 +141,7 @@ class _LanguageCheck:
         return combined
 
     def _refuse_earlier(self, value: nodes.Node, set_here: set[str]) -> None:
-        """In Jinja2 a value of a `with` does not see what the same tag sets, in minijinja it does."""
+        """In Jinja2 a value of a `with` does not see what the same tag sets; who reads it from left to right expects that it does."""
         for name in sorted(_names(value) & set_here):
             self._refuse(value, f"`{name}` is set in the same `with`. Use it in a `with` of its own inside.")
 

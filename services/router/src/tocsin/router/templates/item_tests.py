@@ -2,9 +2,7 @@
 
 import operator
 from collections.abc import Callable
-from typing import Any, Final, cast
-
-from jinja2.tests import TESTS as JINJA_TESTS
+from typing import Any, Final
 
 from tocsin.router.templates.language import COMPARISONS
 from tocsin.router.templates.number_filters import divisible_by
@@ -29,8 +27,8 @@ def item_test(name: str | None, argument: Any) -> Passes:
         return _among(argument)
     test = _WITH_ARGUMENT.get(name)
     if test is None:
-        plain = _PLAIN.get(name) or cast("Callable[..., Any]", JINJA_TESTS[name])
-        return lambda value: value is not MISSING and _asked(plain, value)
+        plain = _PLAIN[name]
+        return lambda value: value is not MISSING and plain(value)
     return lambda value: value is not MISSING and _asked(test, value, argument)
 
 
@@ -70,7 +68,23 @@ def _upper(value: Any) -> bool:
     return isinstance(value, str) and value.isupper()
 
 
-_PLAIN: Final = {"odd": _odd, "even": _even, "lower": _lower, "upper": _upper}
+_PLAIN: Final[dict[str, Passes]] = {
+    "boolean": lambda value: isinstance(value, bool),
+    "even": _even,
+    "false": lambda value: value is False,
+    "float": lambda value: isinstance(value, float),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "iterable": lambda value: isinstance(value, str | list | tuple | dict),
+    "lower": _lower,
+    "mapping": lambda value: isinstance(value, dict),
+    "none": lambda value: value is None,
+    "number": lambda value: isinstance(value, int | float),
+    "odd": _odd,
+    "sequence": lambda value: isinstance(value, str | list | tuple | dict),
+    "string": lambda value: isinstance(value, str),
+    "true": lambda value: value is True,
+    "upper": _upper,
+}
 _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "==": operator.eq,
     "!=": operator.ne,

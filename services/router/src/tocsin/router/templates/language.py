@@ -26,8 +26,6 @@ SOURCE_CHARS: Final = 64 * 1024
 """A part's source may not be longer."""
 TEMPLATE_CHARS: Final = 2 * SOURCE_CHARS
 """All parts together may not be longer: compiling takes up to 15 ms of a CPU for each 1,024 characters."""
-LARGEST_NUMBER: Final = 2**127 - 1
-"""The largest whole number that the renderer reads."""
 
 _ATTRIBUTE: Final = Parameter("attribute", Path())
 _CASE_SENSITIVE: Final = Parameter("case_sensitive", Flag(), otherwise="false")
@@ -144,4 +142,4 @@ ROOTS: Final[dict[str, dict[str, Any]]] = {
 }
 """What a template may begin a variable with, and the shape of each; the workflow's data schema stands in for `data`."""
 
-parser: Final = jinja2.Environment(autoescape=False)  # noqa: S701 - only parses; minijinja renders, and escapes HTML
+parser: Final = jinja2.Environment(autoescape=False)  # noqa: S701 - only parses; `program` renders, and escapes HTML

@@ -1,5 +1,6 @@
 """Filters that take lists. An object stands for its names, a text for its characters, null for nothing."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from tocsin.router.templates.item_tests import MISSING, item_test
@@ -9,7 +10,7 @@ ITEMS: Final = 10_000
 """Items that a filter takes."""
 RANGE: Final = 1_000
 SORTED: Final = 5_000
-"""Items that `sort` and `unique` take: within one expression nothing can stop them."""
+"""Items that `sort` and `unique` take."""
 
 
 def items_of(values: Any, name: str) -> list[Any]:
@@ -23,16 +24,24 @@ def items_of(values: Any, name: str) -> list[Any]:
     return list(values)
 
 
-def attribute_of(item: Any, path: str, name: str) -> Any:
-    """What stands at the path (`address.city`, `0`) of the item. Raises WrongValue where nothing does."""
-    value = _at(item, path)
-    if value is MISSING:
-        raise WrongValue(f"An item of the list that `|{name}` gets has no `{path}`.")
-    return value
+def attributes_of(items: list[Any], attribute: str | None, name: str) -> list[Any]:
+    """What stands at the path (`address.city`, `0`) of each item; the items themselves without one. Raises WrongValue where nothing does."""
+    if attribute is None:
+        return items
+    values = at_each(items, attribute)
+    if any(value is MISSING for value in values):
+        raise WrongValue(f"An item of the list that `|{name}` gets has no `{attribute}`.")
+    return values
 
 
-def _at(item: Any, path: str) -> Any:
-    for step in path.split("."):
+def at_each(items: Sequence[Any], path: str) -> list[Any]:
+    """The value at the path of each item; MISSING where nothing stands."""
+    steps = path.split(".")
+    return [_at(item, steps) for item in items]
+
+
+def _at(item: Any, steps: list[str]) -> Any:
+    for step in steps:
         if isinstance(item, dict):
             item = item.get(step, MISSING)
         elif isinstance(item, list | tuple) and step.isdecimal() and int(step) < len(item):
@@ -40,36 +49,6 @@ def _at(item: Any, path: str) -> Any:
         else:
             return MISSING
     return item
-
-
-def item_of(value: Any, key: Any) -> Any:
-    """`value[key]` or `value.key`. Raises WrongValue where nothing is."""
-    if isinstance(value, dict) and isinstance(key, str | int | float | None) and key in value:
-        return value[key]
-    if isinstance(value, list | tuple | str) and isinstance(key, int) and -len(value) <= key < len(value):
-        return value[key]
-    raise WrongValue("There is no such item or attribute. Print the value with `|tojson` to see what it has.")
-
-
-def place_of(value: Any, key: Any) -> list[Any]:
-    """`value.key` in a list, or an empty list where nothing is."""
-    try:
-        return [item_of(value, key)]
-    except WrongValue:
-        return []
-
-
-def part_of(value: Any, start: Any, stop: Any, step: Any) -> Any:
-    """`value[start:stop:step]` of a text or list."""
-    if value is None:
-        return None
-    for bound in (start, stop, step):
-        if bound is not None and not isinstance(bound, int):
-            raise WrongValue("The bounds in `[…:…]` must be whole numbers.")
-    if isinstance(value, str | list | tuple) and step != 0:
-        part = slice(start, stop, step)
-        return as_safe_as(value, str.__getitem__(value, part)) if isinstance(value, str) else value[part]
-    raise WrongValue("`[…:…]` takes a part of a text or a list, and its step cannot be 0.")
 
 
 def to_list(values: Any) -> list[Any]:
@@ -96,56 +75,54 @@ def pick(values: Any, attribute: str, default: Any = MISSING) -> list[Any]:
     """`|map(attribute=…)`: the attribute of each item; `default` where an item has none."""
     items = items_of(values, "map")
     if default is MISSING:
-        return [attribute_of(item, attribute, "map") for item in items]
-    return [default if (value := _at(item, attribute)) is MISSING else value for item in items]
+        return attributes_of(items, attribute, "map")
+    return [default if value is MISSING else value for value in at_each(items, attribute)]
 
 
 def total(values: Any, attribute: str | None = None, start: Any = 0) -> Any:
     """The sum of the numbers, added to `start`."""
-    numbers = _attributes(items_of(values, "sum"), attribute, "sum")
+    numbers = attributes_of(items_of(values, "sum"), attribute, "sum")
     if not all(isinstance(number, int | float) for number in (start, *numbers)):
         raise WrongValue("`|sum` takes numbers only. Name the attribute to add: `|sum(attribute='price')`.")
     return sum(numbers, start)
 
 
-def smallest(values: Any, case_sensitive: Any = False, attribute: str | None = None) -> list[Any]:
-    """The smallest item in a list, or an empty list when there is none."""
+def smallest(values: Any, case_sensitive: Any = False, attribute: str | None = None) -> Any:
+    """The smallest item; MISSING when there is none."""
     items = items_of(values, "min")
-    ranks = _ranks(_attributes(items, attribute, "min"), case_sensitive)
-    return [items[min(range(len(items)), key=ranks.__getitem__)]] if items else []
+    ranks = _ranks(attributes_of(items, attribute, "min"), case_sensitive)
+    return items[min(range(len(items)), key=ranks.__getitem__)] if items else MISSING
 
 
-def largest(values: Any, case_sensitive: Any = False, attribute: str | None = None) -> list[Any]:
-    """The largest item in a list, or an empty list when there is none."""
+def largest(values: Any, case_sensitive: Any = False, attribute: str | None = None) -> Any:
+    """The largest item; MISSING when there is none."""
     items = items_of(values, "max")
-    ranks = _ranks(_attributes(items, attribute, "max"), case_sensitive)
-    return [items[max(range(len(items)), key=ranks.__getitem__)]] if items else []
+    ranks = _ranks(attributes_of(items, attribute, "max"), case_sensitive)
+    return items[max(range(len(items)), key=ranks.__getitem__)] if items else MISSING
 
 
-def foremost(values: Any) -> list[Any]:
-    """The first item in a list, or an empty list when there is none."""
-    return _one(values, "first", 0)
+def foremost(values: Any) -> Any:
+    """The first item; MISSING when there is none."""
+    if isinstance(values, dict):
+        return next(iter(values), MISSING)
+    return _at_end(values, "first", 0)
 
 
-def hindmost(values: Any) -> list[Any]:
-    """The last item in a list, or an empty list when there is none."""
-    return _one(values, "last", -1)
+def hindmost(values: Any) -> Any:
+    """The last item; MISSING when there is none."""
+    if isinstance(values, dict):
+        return next(reversed(values), MISSING)
+    return _at_end(values, "last", -1)
 
 
-def _one(values: Any, name: str, index: int) -> list[Any]:
-    if isinstance(values, str | list | tuple):
-        return (
-            [str.__getitem__(values, index) if isinstance(values, str) else values[index]] if values else []
-        )
-    items = items_of(values, name)
-    return [items[index]] if items else []
-
-
-def only(items: list[Any]) -> Any:
-    """The item of what the four above yield. Raises WrongValue when there is none."""
-    if not items:
-        raise WrongValue("A list is empty, and so has no such item. Write `|default(…)` behind the filter.")
-    return items[0]
+def _at_end(values: Any, name: str, index: int) -> Any:
+    if isinstance(values, str):
+        return str.__getitem__(values, index) if values else MISSING
+    if values is None:
+        return MISSING
+    if isinstance(values, list | tuple):
+        return values[index] if values else MISSING
+    raise WrongValue(f"`|{name}` takes a list.")
 
 
 def sort(
@@ -153,14 +130,14 @@ def sort(
 ) -> list[Any]:
     """The items in order: null, booleans, numbers, texts, anything else. Equal ones stay as they stand."""
     items = _few(values, "sort")
-    ranks = _ranks(_attributes(items, attribute, "sort"), case_sensitive)
+    ranks = _ranks(attributes_of(items, attribute, "sort"), case_sensitive)
     return [items[index] for index in sorted(range(len(items)), key=ranks.__getitem__, reverse=bool(reverse))]
 
 
 def unique(values: Any, case_sensitive: Any = False, attribute: str | None = None) -> list[Any]:
     """The first of equal items, in the order they stand."""
     items = _few(values, "unique")
-    keys = _attributes(items, attribute, "unique")
+    keys = attributes_of(items, attribute, "unique")
     first: dict[tuple[type, str], Any] = {}
     for key, item in zip(keys, items, strict=True):
         first.setdefault(_identity(key, case_sensitive), item)
@@ -180,12 +157,12 @@ def reject(values: Any, test: str | None = None, argument: Any = None) -> list[A
 def selectattr(values: Any, attribute: str, test: str | None = None, argument: Any = None) -> list[Any]:
     """The items whose attribute passes the test. An attribute that is missing is undefined."""
     items, passes = items_of(values, "selectattr"), item_test(test, argument)
-    return [item for item in items if passes(_at(item, attribute))]
+    return [item for item, value in zip(items, at_each(items, attribute), strict=True) if passes(value)]
 
 
 def rejectattr(values: Any, attribute: str, test: str | None = None, argument: Any = None) -> list[Any]:
     items, passes = items_of(values, "rejectattr"), item_test(test, argument)
-    return [item for item in items if not passes(_at(item, attribute))]
+    return [item for item, value in zip(items, at_each(items, attribute), strict=True) if not passes(value)]
 
 
 def bounded_range(*bounds: Any) -> list[int]:
@@ -203,10 +180,6 @@ def _few(values: Any, name: str) -> list[Any]:
     if len(items) > SORTED:
         raise WrongValue(f"`|{name}` takes at most {SORTED} items. Send a shorter list.")
     return items
-
-
-def _attributes(items: list[Any], attribute: str | None, name: str) -> list[Any]:
-    return items if attribute is None else [attribute_of(item, attribute, name) for item in items]
 
 
 def _identity(value: Any, case_sensitive: Any) -> tuple[type, str]:

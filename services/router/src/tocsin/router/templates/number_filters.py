@@ -8,13 +8,15 @@ from tocsin.router.templates.texts import WrongValue, whole
 
 ABSENT: Final = object()
 """Stands for an argument that is not written, where null is a value."""
+DIGITS: Final = 400
+"""Characters of a text that may be a number; the largest that is read has fewer."""
 
 
 def to_int(value: Any, default: Any = ABSENT) -> Any:
     """The whole number, without what is behind the point; `default` when the value is no number."""
     if isinstance(value, int):
         return int(value)
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= DIGITS:
         try:
             return int(value)
         except ValueError:
@@ -70,7 +72,7 @@ def _number(value: Any, name: str) -> int | float:
 
 
 def _float_of(value: Any) -> float | None:
-    if not isinstance(value, int | float | str):
+    if not isinstance(value, int | float | str) or (isinstance(value, str) and len(value) > DIGITS):
         return None
     try:
         number = float(value)

@@ -1,61 +1,257 @@
-"""The source that the engine compiles, and which part of the author's template each place of it stands for."""
+"""A part of a template as a function: its tags over its expressions, writing piece by piece.
 
-from typing import NamedTuple
+Loops, branches and blocks see variables as in Jinja2: what is set inside of a loop or a `with` ends with it; what is set inside
+of an `if` or a `set` block is seen after it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from jinja2 import nodes
 
+from tocsin.router.templates.budget import ITEM, Budget, size
+from tocsin.router.templates.expressions import BUDGET, Expressions
+from tocsin.router.templates.faults import CANNOT_UNPACK, WRONG_TYPE, Place, Stopped
+from tocsin.router.templates.loops import Loop
+from tocsin.router.templates.paths import Evaluate, Scope
+from tocsin.router.templates.texts import WrongValue, escaped, safe, text_of
+from tocsin.router.templates.variables import written
+from tocsin.router.templates.weights import TURN, weight
 
-class Span(NamedTuple):
-    """Bytes of the written source, and how authors know what stands there."""
-
-    start: int
-    end: int
-    text: str
-
-
-class Program(NamedTuple):
-    """What the engine compiles, and what it means by the places it names in faults."""
-
-    source: str
-    spans: dict[int, list[Span]]
-    """By the end of each: those that begin last come last."""
-
-    def expression(self, start: int, end: int) -> str:
-        """What the author wrote at a place; empty when that is not known."""
-        spans = self.spans.get(end, [])
-        around = [span for span in spans if span.start <= start] or spans
-        text = max(around).text if around else ""
-        return "" if text == "…" else text
+Write = Callable[[str], object]
+Run = Callable[[Scope, Write], object]
+Program = Callable[[Mapping[str, Any], Budget], str]
+"""Renders a part with the variables, within the budget."""
+_Assign = Callable[[Scope, Any], None]
+_SHORT: Final = 64
+"""The price of an operation includes escaping a text of so many characters."""
 
 
-class ProgramText:
-    """A program while it is written, from its first line to its last."""
+def compiled(template: nodes.Template, *, html: bool) -> Program:
+    """The program of a template that keeps the language (`bounds`). `html`: printed values are escaped, and a `set` block is safe."""
+    run, price = _Statements(html=html).block(template.body), weight(template.body)
 
-    def __init__(self) -> None:
-        self._written: list[str] = []
-        self._bytes = 0
-        self._line = 1
-        self._spans: dict[int, list[Span]] = {}
+    def render(variables: Mapping[str, Any], budget: Budget) -> str:
+        budget.charge(price)
+        pieces: list[str] = []
+        run({**variables, BUDGET: budget}, pieces.append)
+        return budget.joined(pieces)
 
-    @property
-    def position(self) -> int:
-        """How many bytes are written."""
-        return self._bytes
+    return render
 
-    def write(self, text: str) -> None:
-        """Put the text behind what is written."""
-        self._written.append(text)
-        self._bytes += len(text.encode())
-        self._line += text.count("\n")
 
-    def reach(self, node: nodes.Node) -> None:
-        """Go on to the node's line. It can only lie ahead: nothing that is written has more lines than its source."""
-        self.write("\n" * (node.lineno - self._line))
+class _Statements:
+    """Makes functions of tags and of what stands between them."""
 
-    def mark(self, start: int, text: str) -> None:
-        """What was written from `start` on is what authors know as `text`."""
-        self._spans.setdefault(self._bytes, []).append(Span(start, self._bytes, text))
+    def __init__(self, *, html: bool) -> None:
+        self._html = html
+        self._depth = 0
+        """Loops around what is being made."""
+        self._expressions = Expressions(html=html)
+        self._value = self._expressions.compile
 
-    def program(self) -> Program:
-        """All of it."""
-        return Program("".join(self._written), self._spans)
+    def block(self, body: Sequence[nodes.Node]) -> Run:
+        """The statements, one after the other."""
+        runs = [run for node in body for run in self._statement(node)]
+        if len(runs) == 1:
+            return runs[0]
+
+        def run_all(scope: Scope, write: Write) -> None:
+            for run in runs:
+                run(scope, write)
+
+        return run_all
+
+    def _statement(self, node: nodes.Node) -> Iterator[Run]:
+        match node:
+            case nodes.Output(nodes=printed):
+                for expression in printed:
+                    yield self._print(expression)
+            case nodes.If():
+                yield self._if(node)
+            case nodes.For():
+                yield self._for(node)
+            case nodes.Assign(target=target, node=value):
+                yield self._set(target, value)
+            case nodes.AssignBlock():
+                yield self._set_block(node)
+            case nodes.With():
+                yield self._with(node)
+
+    def _print(self, node: nodes.Node) -> Run:
+        if isinstance(node, nodes.TemplateData):
+            text = node.data
+            return lambda _scope, write: write(text)
+        value = self._value(node)
+        return _print_escaped(value) if self._html else _print_plain(value)
+
+    def _if(self, node: nodes.If) -> Run:
+        branches = [(self._value(branch.test), self.block(branch.body)) for branch in (node, *node.elif_)]
+        otherwise = self.block(node.else_)
+
+        def run(scope: Scope, write: Write) -> None:
+            for test, body in branches:
+                if test(scope):
+                    body(scope, write)
+                    return
+            otherwise(scope, write)
+
+        return run
+
+    def _set(self, target: nodes.Node, node: nodes.Node) -> Run:
+        value, assign = self._value(node, lenient=True), _assignment(target)
+
+        def run(scope: Scope, _write: Write) -> None:
+            held = value(scope)
+            scope[BUDGET].charge(size(held))
+            assign(scope, held)
+
+        return run
+
+    def _set_block(self, node: nodes.AssignBlock) -> Run:
+        body, assign, html = self.block(node.body), _assignment(node.target), self._html
+
+        def run(scope: Scope, _write: Write) -> None:
+            pieces: list[str] = []
+            body(scope, pieces.append)
+            text = scope[BUDGET].joined(pieces)
+            assign(scope, safe(text) if html else text)
+
+        return run
+
+    def _with(self, node: nodes.With) -> Run:
+        sets = [self._set(target, value) for target, value in zip(node.targets, node.values, strict=True)]
+        body = self.block(node.body)
+
+        def run(scope: Scope, write: Write) -> None:
+            inner = _copied(scope)
+            for set_value in sets:
+                set_value(inner, write)
+            body(inner, write)
+
+        return run
+
+    def _for(self, node: nodes.For) -> Run:
+        values, assign = self._value(node.iter), _assignment(node.target)
+        self._depth += 1
+        body, depth = self.block(node.body), self._depth
+        self._depth -= 1
+        otherwise = self.block(node.else_)
+        keep = None if node.test is None else self._keeping(node.test, assign)
+        price, place = TURN + weight(node.body), Place(node.lineno, written(node.iter))
+        sets, asks_loop = _sets(node.body), _asks_loop(node.body)
+
+        def run(scope: Scope, write: Write) -> None:
+            budget: Budget = scope[BUDGET]
+            items = _items(values(scope), budget, place)
+            if keep is not None:
+                items = keep(scope, items)
+            if not items:
+                otherwise(scope, write)
+                return
+            budget.charge((price + (len(scope) if sets else 0)) * len(items))
+            outer = inner = _copied(scope)
+            if asks_loop:
+                outer["loop"] = loop = Loop(items, depth)
+            for index, item in enumerate(items):
+                if sets:
+                    inner = outer.copy()
+                if asks_loop:
+                    loop.index0 = index
+                assign(inner, item)
+                body(inner, write)
+
+        return run
+
+    def _keeping(self, condition: nodes.Node, assign: _Assign) -> Callable[[Scope, Sequence[Any]], list[Any]]:
+        """`if` in a `for`: the items for which it holds. It sees the item, and no `loop`."""
+        test, price = self._value(condition), TURN + weight([condition])
+
+        def keep(scope: Scope, items: Sequence[Any]) -> list[Any]:
+            scope[BUDGET].charge(price * len(items))
+            inner, kept = _copied(scope), []
+            for item in items:
+                assign(inner, item)
+                if test(inner):
+                    kept.append(item)
+            return kept
+
+        return keep
+
+
+def _copied(scope: Scope) -> Scope:
+    scope[BUDGET].charge(len(scope))
+    return scope.copy()
+
+
+def _print_plain(value: Evaluate) -> Run:
+    def run(scope: Scope, write: Write) -> None:
+        held = value(scope)
+        write(held if isinstance(held, str) else _printed(held))
+
+    return run
+
+
+def _print_escaped(value: Evaluate) -> Run:
+    def run(scope: Scope, write: Write) -> None:
+        held = value(scope)
+        if type(held) is str:
+            if len(held) > _SHORT:
+                scope[BUDGET].charge(len(held))
+            write(escaped(held))
+        else:  # safe text is a subclass of str
+            write(held if isinstance(held, str) else _printed(held))
+
+    return run
+
+
+def _printed(value: Any) -> str:
+    if isinstance(value, list | tuple | dict):
+        raise WrongValue(
+            "A list or object cannot be printed. Loop over it, or write `|join` or `|tojson` after it."
+        )
+    return text_of(value)
+
+
+def _items(values: Any, budget: Budget, place: Place) -> Sequence[Any]:
+    """What a loop goes through: items, the names in an object, the characters of a text; nothing for null."""
+    if isinstance(values, list | tuple):
+        return values
+    if values is None:
+        return ()
+    if isinstance(values, dict | str):
+        budget.charge(ITEM * len(values))
+        return list(values)
+    raise Stopped(place, WRONG_TYPE)
+
+
+def _assignment(target: nodes.Node) -> _Assign:
+    """What gives a value to the variable, or its items to several."""
+    if isinstance(target, nodes.Tuple):
+        return _unpacking([_assignment(item) for item in target.items], Place(target.lineno, ""))
+    name = written(target)
+
+    def assign(scope: Scope, value: Any) -> None:
+        scope[name] = value
+
+    return assign
+
+
+def _unpacking(assignments: Sequence[_Assign], place: Place) -> _Assign:
+    def assign_all(scope: Scope, values: Any) -> None:
+        if not isinstance(values, list | tuple) or len(values) != len(assignments):
+            raise Stopped(place, CANNOT_UNPACK)
+        for assign, value in zip(assignments, values, strict=True):
+            assign(scope, value)
+
+    return assign_all
+
+
+def _sets(body: Sequence[nodes.Node]) -> bool:
+    """Whether variables are set in the body that are seen to its end."""
+    kinds = (nodes.Assign, nodes.AssignBlock)
+    return any(isinstance(node, kinds) or next(node.find_all(kinds), None) is not None for node in body)
+
+
+def _asks_loop(body: Sequence[nodes.Node]) -> bool:
+    return any(name.name == "loop" for node in body for name in node.find_all(nodes.Name))

@@ -11,7 +11,9 @@ from typing import Final, NamedTuple, Protocol, Self
 
 from jinja2 import nodes
 
-_PATH: Final = re.compile(r"[^\W\d]\w*(\.\w+)*|\d+", re.ASCII)
+_PATH: Final = re.compile(r"[^\W\d]\w*(\.\w+){0,7}|\d+", re.ASCII)
+LONGEST_PATH: Final = 256
+"""Characters in the path to an attribute, which has at most eight names."""
 _BRACKETS: Final = (nodes.List, nodes.Tuple, nodes.Dict)
 
 
@@ -107,6 +109,7 @@ class Path:
         return (
             isinstance(argument, nodes.Const)
             and isinstance(argument.value, str)
+            and len(argument.value) <= LONGEST_PATH
             and _PATH.fullmatch(argument.value) is not None
         )
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from tocsin.router.templates.list_filters import attribute_of, items_of
+from tocsin.router.templates.list_filters import attributes_of, items_of
 from tocsin.router.templates.texts import (
     LONGEST,
     WrongValue,
@@ -121,28 +121,20 @@ def join_in_html(values: Any, d: Any = "", attribute: str | None = None) -> str:
 
 
 def _each(values: Any, attribute: str | None) -> list[Any]:
-    items = items_of(values, "join")
-    return items if attribute is None else [attribute_of(item, attribute, "join") for item in items]
+    return attributes_of(items_of(values, "join"), attribute, "join")
 
 
 def concat_in_text(*values: Any) -> str:
     """`a ~ b ~ …`"""
-    return _glued([value if type(value) is str else text_of(value) for value in values])
+    return joined([value if type(value) is str else text_of(value) for value in values], "", "~")
 
 
 def concat_in_html(*values: Any) -> str:
     """`a ~ b ~ …`; when one is safe, so is the result."""
     for value in values:
         if type(value) is Markup:
-            return safe(_glued([made_safe(value) for value in values]))
+            return safe(joined([made_safe(value) for value in values], "", "~"))
     return concat_in_text(*values)
-
-
-def _glued(texts: list[str]) -> str:
-    text = "".join(texts)
-    if len(text) > LONGEST:
-        raise WrongValue(f"`~` makes more than {LONGEST} characters. Use it on shorter values.")
-    return text
 
 
 def plus(left: Any, right: Any) -> Any:

@@ -1,17 +1,19 @@
 """How a value becomes a text, and which texts are safe in HTML: escaped once, or marked so by the author.
 
-Safe text is `markupsafe.Markup`, which is what the renderer's engine hands to filters and takes from them. The methods of
-Markup escape by rules of their own; here `str`'s methods are used, and the result is marked.
+Safe text is `markupsafe.Markup`. The methods of Markup escape by rules of their own; here `str`'s methods are used, and the result is marked.
 """
 
 from collections.abc import Sequence
 from decimal import Decimal
+from math import isfinite
 from typing import Any, Final
 
 from markupsafe import Markup
 
 LONGEST: Final = 1024 * 1024
 """Characters a filter or operator may yield."""
+LARGEST_NUMBER: Final = 2**127 - 1
+"""The largest whole number that a template may hold, compute with or print."""
 
 
 class WrongValue(Exception):
@@ -26,10 +28,12 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int) and -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
         return str(value)
-    if isinstance(value, float):
+    if isinstance(value, float) and isfinite(value):
         return _digits(value)
+    if isinstance(value, int | float):
+        raise WrongValue("A number is too large to be used as a text. Send it as a text.")
     raise WrongValue("A list or object cannot be used as a text. Write `|join` or `|tojson` after it.")
 
 

@@ -6,8 +6,9 @@ from typing import Final
 
 from jinja2 import nodes
 
-from tocsin.router.templates.language import FILTERS, LARGEST_NUMBER, NOT_TO_SET, TESTS
+from tocsin.router.templates.language import FILTERS, NOT_TO_SET, TESTS
 from tocsin.router.templates.literals import is_number
+from tocsin.router.templates.texts import LARGEST_NUMBER
 from tocsin.router.templates.variables import written
 
 _EACH_ARGUMENT: Final = "Write each argument out."

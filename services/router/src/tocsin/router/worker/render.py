@@ -1,11 +1,11 @@
 """The fifth step: what is to be delivered gets its words. Of the steps that an intent goes through alone, only this one waits.
 
 It waits for a template that is compiled in a thread, and lets the event loop go between two templates. All channels of a
-notification share one bound of CPU time.
+notification share one budget.
 """
 
 from collections.abc import Sequence
-from time import perf_counter, thread_time
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,8 +24,7 @@ from tocsin.router.policy import (
     actor_of,
     looked_at,
 )
-from tocsin.router.templates import Renderer, RenderFault
-from tocsin.router.templates.metering import CPU_SECONDS
+from tocsin.router.templates import Budget, Renderer, RenderFault
 from tocsin.router.tokens import UnsubscribeTokens, Unsubscription, unsubscribe_url
 from tocsin.router.worker.budgets import LoopSlice
 
@@ -55,7 +54,7 @@ class DeliveryRenderer:
         """The same channels, each `Deliver` rendered, or withheld if its template fails."""
         results: list[Rendered | Withhold] = []
         variables: dict[str, Any] | None = None
-        cpu_left = CPU_SECONDS
+        budget = Budget()
         for outcome in channels:
             if not isinstance(outcome, Deliver):
                 results.append(outcome)
@@ -69,10 +68,9 @@ class DeliveryRenderer:
                 variables = _variables(question, outcome)
             link = self._unsubscribe_url(question.intent, outcome)
             variables["links"] = {"unsubscribe": link or ""}
-            cpu_began, began = thread_time(), perf_counter()
-            content = self._renderer.render(template, variables, seconds=cpu_left)
+            began = perf_counter()
+            content = self._renderer.render(template, variables, budget)
             took = perf_counter() - began
-            cpu_left -= thread_time() - cpu_began
             channel = CHANNELS[outcome.ref.channel].channel
             self._seconds[channel].observe(took)
             if recording(current_traceparent()):
