@@ -21,12 +21,19 @@ from tocsin.runtime import Clock, OperatorError, SystemClock
 log = get_logger(__name__)
 
 REFUSED_FOR: Final = timedelta(hours=1)
+ENDED_A_PROCESS: Final = (
+    "A process ended while it ran this revision, so it is refused for an hour. Publish a new revision."
+)
 _NOTE_BYTES: Final = 1024
 _FILE_BYTES: Final = 16 * 1024
 _LENGTH: Final = 2
 _MOST_REFUSED: Final = 30
 _MOST_FILES: Final = 1_000
 T = TypeVar("T")
+
+
+class ProgramFault(Exception):
+    """A program cannot be run, or its run ended in a way that its author can mend. Such an end is expected and leaves no note."""
 
 
 class Program(NamedTuple):
@@ -164,7 +171,7 @@ class Noted:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        if kind is None or issubclass(kind, ProgramFault):
             self._note.memory[:_LENGTH] = b"\0\0"
 
 

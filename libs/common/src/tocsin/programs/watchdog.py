@@ -8,9 +8,7 @@ the process. The note then says what ran.
 import asyncio
 import faulthandler
 import signal
-import sys
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any, Final
 
 from tocsin.programs.crash_note import CrashNote
@@ -21,29 +19,26 @@ BLOCKED_SECONDS: Final = 10.0
 _AGAIN_SECONDS: Final = 1.0
 
 
-def crash_note_component(note: CrashNote, *, blocked_seconds: float = BLOCKED_SECONDS) -> FunctionComponent:
+def crash_note_component(note: CrashNote) -> FunctionComponent:
     """Opens the note before all that may run a program, and watches the loop while the service runs."""
     return FunctionComponent(
         name="crash note",
         open=_at_once(note.open),
-        run=partial(_watch, blocked_seconds),
+        run=_watch,
         close=_at_once(note.close),
     )
 
 
-async def _watch(blocked_seconds: float, stop: asyncio.Event) -> None:
-    def arm(seconds: float) -> None:
-        signal.setitimer(signal.ITIMER_PROF, seconds)
+async def _watch(stop: asyncio.Event) -> None:
+    async def arm() -> None:
+        signal.setitimer(signal.ITIMER_PROF, BLOCKED_SECONDS)
 
-    async def arm_again() -> None:
-        arm(blocked_seconds)
-
-    faulthandler.register(signal.SIGPROF, file=sys.__stderr__, all_threads=True, chain=True)
+    faulthandler.register(signal.SIGPROF, file=2, all_threads=True, chain=True)
     try:
-        arm(blocked_seconds)
-        await every(_AGAIN_SECONDS, arm_again, stop=stop)
+        await arm()
+        await every(_AGAIN_SECONDS, arm, stop=stop)
     finally:
-        arm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _at_once(work: Callable[[], None]) -> Callable[[], Coroutine[Any, Any, None]]:
