@@ -71,7 +71,6 @@ class CrashNote:
         self._service = service
         self._clock = clock or SystemClock()
         self._refused: dict[Program, datetime] = {}
-        self._file: object = None
         self.memory: bytearray | mmap.mmap = bytearray(_FILE_BYTES)
 
     def open(self) -> None:
@@ -118,20 +117,17 @@ class CrashNote:
         if isinstance(self.memory, mmap.mmap):
             self.memory.close()
             self.memory = bytearray(_FILE_BYTES)
-        self._file = None
 
     def _take_file(self, folder: Path) -> mmap.mmap:
         """The first of the service's files that no living process holds."""
         for number in range(_MOST_FILES):
-            file = (folder / f"{self._service}-{number}.note").open("a+b")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.close()
-                continue
-            file.truncate(_FILE_BYTES)
-            self._file = file  # closing it would end the lock
-            return mmap.mmap(file.fileno(), _FILE_BYTES)
+            with (folder / f"{self._service}-{number}.note").open("a+b") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                file.truncate(_FILE_BYTES)
+                return mmap.mmap(file.fileno(), _FILE_BYTES)  # keeps the file open, and so locked
         raise BlockingIOError(0, "all its files are in use")
 
     def _read(self, place: int, kind: type[T], default: T | None) -> T:
@@ -144,10 +140,10 @@ class CrashNote:
             return default  # type: ignore[return-value]  # None where the caller says so
 
     def _write_refused(self) -> None:
-        latest = sorted(self.refused, key=lambda refusal: refusal.until)[-_MOST_REFUSED:]
-        content = with_length(msgspec.json.encode(latest))
+        self._refused = dict(sorted(self._refused.items(), key=lambda item: item[1])[-_MOST_REFUSED:])
+        content = with_length(msgspec.json.encode(self.refused))
         self.memory[_NOTE_BYTES : _NOTE_BYTES + len(content)] = content
-        metrics.refused_revisions.labels(self._service).set(len(latest))
+        metrics.refused_revisions.labels(self._service).set(len(self._refused))
 
 
 class Noted:
