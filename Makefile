@@ -15,9 +15,10 @@ SERVICES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproje
 export UV_SYSTEM_CERTS ?= true
 # Each process has a broker and a database of its own.
 PROCESSES ?= 2
+FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test nightly check lint bench-quick contracts lock
+.PHONY: help dev up down test nightly fuzz check lint bench-quick audit sbom contracts lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -37,6 +38,9 @@ test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm leaves ou
 nightly: .venv/.installed ## Run all tests, also those that take too long for every change
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest --nightly -n $(PROCESSES) $(PYTEST_ARGS)
 
+fuzz: .venv/.installed ## Throw requests and records at a whole stack for an hour, or for FUZZ_MINUTES
+	@$(PYTHON) -m pytest --nightly --fuzz-minutes $(FUZZ_MINUTES) tests/e2e/test_fuzz_http.py tests/e2e/test_fuzz_kafka.py
+
 check: lint ## What lint looks at, unit tests, recordings
 	$(PYTHON) -m pytest -q tests/unit tests/recordings
 
@@ -49,6 +53,12 @@ lint: .venv/.installed ## Format, lint, types, import rules, generated files
 
 bench-quick: .venv/.installed ## Measure the whole path and each stage (two minutes)
 	@$(PYTHON) bench/quick.py
+
+audit: .venv/.installed ## Look up known vulnerabilities of what is pinned (network); exit 3: could not be looked up
+	@$(PYTHON) -m tocsin.dev.audit
+
+sbom: .venv/.installed ## Write bills of materials (CycloneDX) of what is pinned, into build/sbom
+	@$(PYTHON) -m tocsin.dev.sbom
 
 contracts: .venv/.installed ## Generate JSON Schemas, AsyncAPI and OpenAPI documents
 	$(PYTHON) -m tocsin.specifications

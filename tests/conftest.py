@@ -35,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--nightly", action="store_true", help="also the tests that take too long for every change"
     )
+    parser.addoption(
+        "--fuzz-minutes",
+        type=float,
+        default=0.0,
+        help="how long all fuzzers together go on with other inputs",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -127,6 +133,13 @@ def _kind(nodeid: str) -> str:
     """The folder directly under tests/."""
     parts = nodeid.split("::", maxsplit=1)[0].split("/")
     return parts[parts.index(TESTS.name) + 1] if TESTS.name in parts[:-2] else "other"
+
+
+@pytest.fixture
+def fuzz_minutes(request: pytest.FixtureRequest) -> float:
+    """How long one fuzzer goes on after its first round, which has the same inputs in every run."""
+    fuzzers = [item for item in request.session.items if "fuzz_minutes" in getattr(item, "fixturenames", ())]
+    return float(request.config.getoption("--fuzz-minutes")) / len(fuzzers)
 
 
 @pytest.fixture(scope="session")

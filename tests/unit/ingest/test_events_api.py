@@ -125,6 +125,30 @@ async def test_test_events_are_marked(way_in: "WayIn", key: str, given: str | No
     assert ("ce_test" in way_in.headers) is stored
 
 
+async def test_a_test_key_decides_what_its_event_says_otherwise(way_in: "WayIn") -> None:
+    assert (await structured(way_in, SHIPPED | {"test": False}, key="test")).status_code == 202
+    assert way_in.headers["ce_test"] == "true"
+
+
+@pytest.mark.parametrize("key", ["live", "test"])
+@pytest.mark.parametrize("said", ["yes", "1", "TRUE", "", 1])
+async def test_a_test_that_is_not_named_clearly_is_refused(way_in: "WayIn", said: Any, key: str) -> None:
+    """In structured mode, in a batch, and in a header."""
+    envelope = SHIPPED | {"test": said}
+    headers = {f"ce_{name}": str(value) for name, value in envelope.items() if name != "data"}
+    batch = await way_in.post(
+        "/v1/events", [envelope], key=key, content_type="application/cloudevents-batch+json"
+    )
+    single = [
+        await structured(way_in, envelope, key=key),
+        await way_in.post("/v1/events", SHIPPED["data"], key=key, content_type="application/json", **headers),
+    ]
+    for problem in [*(answer.json() for answer in single), batch.json()["items"][0]["problem"]]:
+        assert (problem["status"], problem["code"]) == (422, "invalid_event")
+        assert [fault["pointer"] for fault in problem["errors"]] == ["/test"]
+    assert way_in.publisher.records == []
+
+
 async def test_an_events_own_trace_wins(way_in: "WayIn") -> None:
     own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
     await structured(way_in, SHIPPED | {"traceparent": own}, traceparent=own.replace("0af", "0bf"))

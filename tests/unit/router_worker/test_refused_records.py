@@ -159,3 +159,12 @@ async def test_an_id_that_is_no_text_names_no_event(worker):
     written = await worker.route(poison)
     assert [dead["tocsin_dead_reason"] for dead in written.dead()] == ["attribute_invalid"]
     assert written.statuses() == []
+
+
+@pytest.mark.parametrize("said", [b"yes", b"1", b"TRUE", b""])
+async def test_an_event_that_does_not_say_clearly_whether_it_is_a_test_is_set_aside(worker, said: bytes):
+    headers = [("ce_specversion", b"1.0"), ("ce_id", b"e"), ("ce_tenant", b"acme"), ("ce_source", b"s"), ("ce_type", b"t"), ("ce_test", said)]  # fmt: skip
+    written = await worker.route(
+        worker.record(worker.topics.events(Lane.TRANSACTIONAL), b"k", b"{}", headers)
+    )
+    assert [dead["tocsin_dead_reason"] for dead in written.dead()] == ["attribute_invalid"]

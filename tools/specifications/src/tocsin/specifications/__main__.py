@@ -1,4 +1,5 @@
-"""`python -m tocsin.specifications` writes docs/contracts and the READMEs' settings tables; `--check` only says what is stale."""
+"""`python -m tocsin.specifications` writes docs/contracts, the READMEs' settings tables and the tables of docs/data.md; `--check`
+only says what is stale."""
 
 import argparse
 import sys
@@ -6,14 +7,15 @@ from pathlib import Path
 
 from tocsin.specifications.documents import documents
 from tocsin.specifications.settings_tables import MarkersMissing, readmes
+from tocsin.specifications.stored_data import Unclassified, data_page
 
 
 def main() -> int:
     """Write what differs, or with `--check` name it and return 1."""
     given = _arguments()
     try:
-        files = readmes(given.services)
-    except MarkersMissing as missing:
+        files = readmes(given.services) | {given.data: data_page(given.data)}
+    except (MarkersMissing, Unclassified) as missing:
         sys.stderr.write(f"{missing}\n")
         return 1
     files |= {given.into / name: text for name, text in documents().items()}
@@ -39,6 +41,7 @@ def _arguments() -> argparse.Namespace:
         "--into", type=Path, default=Path("docs/contracts"), help="the folder of the documents"
     )
     parser.add_argument("--services", type=Path, default=Path("services"), help="the folder of the services")
+    parser.add_argument("--data", type=Path, default=Path("docs/data.md"), help="the page on what lies where")
     return parser.parse_args()
 
 

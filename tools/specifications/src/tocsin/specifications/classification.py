@@ -1,0 +1,224 @@
+"""What every column and every field of a record says, in which form. `docs/data.md` is made from it.
+
+Each struct that crosses Kafka and each table is one entry with all its fields. A field that is missing here fails the generation of
+the documents, and a column a test: whoever adds one decides here what it says.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Says(StrEnum):
+    """What a value says, and in which form it lies there."""
+
+    PERSON = "says something of a person, in clear"
+    PERSON_ID = "names a person, in clear: the recipient's id, which is the tenant's choice"
+    PERSON_HASHED = "stands for a person's data: a hash, from which they cannot be read"
+    PERSON_SIGNED = "names a person, in clear, with a signature"
+    KEY_HASHED = "stands for the secret of an API key: its SHA-256"
+    TENANT = "is the tenant's own: settings, texts, names of its choice, in clear"
+    TECHNICAL = "says nothing of a person: ids that are computed or counted, times, names of Tocsin's own"
+
+
+Fields = dict[Says, str]
+"""What its fields say → their names, with blanks between."""
+
+_ORIGIN: Final = "origin cause traceparent"
+
+STRUCTS: Final[dict[str, Fields]] = {
+    "Event": {
+        Says.PERSON: "data",
+        Says.PERSON_ID: "subject",
+        Says.TENANT: "source type",
+        Says.TECHNICAL: "tenant id time test traceparent",
+    },
+    "Intent": {
+        Says.PERSON_ID: "recipient",
+        Says.TENANT: "event_source event_type workflow",
+        Says.TECHNICAL: f"version tenant notification_id event_id event_time lane expires_at test {_ORIGIN}",
+    },
+    "IntentPrivate": {Says.PERSON: "link data"},
+    "InlineRecipient": {Says.PERSON: "email phone locale time_zone attributes", Says.PERSON_ID: "id"},
+    "Device": {Says.PERSON: "token", Says.TECHNICAL: "id kind app"},
+    "DeliveryRef": {Says.TENANT: "step", Says.TECHNICAL: "channel address_key"},
+    "Continuation": {
+        Says.PERSON_HASHED: "recipients_sha256",
+        Says.TENANT: "workflow",
+        Says.TECHNICAL: f"version event_time lane cursor revision {_ORIGIN}",
+    },
+    "Job": {
+        Says.PERSON: "locale",
+        Says.PERSON_ID: "recipient",
+        Says.PERSON_HASHED: "address_hash",
+        Says.TENANT: "workflow category step providers template",
+        Says.TECHNICAL: (
+            "version delivery_id notification_id tenant recipient_version channel lane address_key target required delivery_class "
+            f"template_version test attempt event_time expires_at {_ORIGIN}"
+        ),
+    },
+    "JobPrivate": {Says.PERSON: "address", Says.PERSON_SIGNED: "unsubscribe_url"},
+    "EmailContent": {Says.PERSON: "subject text html"},
+    "SmsContent": {Says.PERSON: "body"},
+    "PushContent": {Says.PERSON: "title body data"},
+    "SenderIdentity": {Says.TENANT: "address name reply_to"},
+    "Decision": {
+        Says.PERSON: "link",
+        Says.PERSON_ID: "recipient actor",
+        Says.TENANT: "event_source workflow category",
+        Says.TECHNICAL: (
+            "version status_id outcome rule reason again at event_time tenant event_id notification_id lane test truncated "
+            f"{_ORIGIN}"
+        ),
+    },
+    "RuleOutcome": {Says.PERSON: "input", Says.TECHNICAL: "rule outcome"},
+    "ChannelDecision": {
+        Says.PERSON: "locale",
+        Says.TENANT: "step template",
+        Says.TECHNICAL: "channel template_version detail",
+    },
+    "Target": {
+        Says.PERSON_HASHED: "address_hash",
+        Says.TECHNICAL: "delivery_id address_key outcome rule reason",
+    },
+    "Status": {
+        Says.PERSON: "locale",
+        Says.PERSON_ID: "recipient",
+        Says.PERSON_HASHED: "address_hash",
+        Says.TENANT: "event_source workflow category step provider template",
+        Says.TECHNICAL: (
+            "version status_id status final at tenant event_id notification_id delivery_id channel address_key lane "
+            "provider_message_id provider_code attempt rule reason detail retryable segments test template_version "
+            f"{_ORIGIN}"
+        ),
+    },
+    "ApiKeyRecord": {
+        Says.KEY_HASHED: "sha256",
+        Says.TENANT: "name",
+        Says.TECHNICAL: "version tenant id mode scopes expires_at",
+    },
+    "TenantRecord": {
+        Says.TENANT: "name default_locale attributes providers address_like_ids",
+        Says.TECHNICAL: "version tenant",
+    },
+    "CategoryRecord": {
+        Says.TENANT: "key name default ttl_seconds delivery_class",
+        Says.TECHNICAL: "version tenant",
+    },
+    "WorkflowRecord": {
+        Says.TENANT: "key event_types recipients category lane data_schema",
+        Says.TECHNICAL: "version tenant revision",
+    },
+    "Step": {Says.TENANT: "name channels template"},
+    "TemplateRecord": {
+        Says.TENANT: "workflow channel name locale parts",
+        Says.TECHNICAL: "version tenant revision",
+    },
+    "RecipientVersion": {Says.TECHNICAL: "version raised_at"},
+    "DeadLetter": {
+        Says.PERSON_HASHED: "original_sha256 original_key_sha256 original_headers_sha256",
+        Says.TECHNICAL: (
+            "service reason detail origin at tenant original_bytes original_key_bytes original_headers original_headers_bytes"
+        ),
+    },
+}
+"""Name of the struct → its fields. A field that holds another struct of these says what that one says."""
+
+_CHANGED: Final = "tenant revision created_at updated_at"
+
+TABLES: Final[dict[str, Fields]] = {
+    "directory.tenants": {
+        Says.TENANT: "id name default_locale attributes senders providers address_like_ids shared_devices",
+        Says.TECHNICAL: "revision created_at updated_at",
+    },
+    "directory.api_keys": {
+        Says.KEY_HASHED: "sha256",
+        Says.TENANT: "name",
+        Says.TECHNICAL: "tenant id mode scopes replaces expires_at revoked_at created_at",
+    },
+    "directory.recipients": {
+        Says.PERSON: "email phone locale time_zone attributes",
+        Says.PERSON_ID: "id",
+        Says.TECHNICAL: _CHANGED,
+    },
+    "directory.recipient_versions": {
+        Says.PERSON_ID: "recipient",
+        Says.TECHNICAL: "tenant version raised_at on_stops",
+    },
+    "directory.devices": {
+        Says.PERSON: "token",
+        Says.PERSON_ID: "recipient",
+        Says.TECHNICAL: "tenant id kind app created_at updated_at",
+    },
+    "directory.categories": {Says.TENANT: "key name default ttl_seconds", Says.TECHNICAL: _CHANGED},
+    "directory.preferences": {
+        Says.PERSON: "enabled source changed_at",
+        Says.PERSON_ID: "recipient",
+        Says.TENANT: "category workflow",
+        Says.TECHNICAL: "tenant channel",
+    },
+    "directory.workflows": {
+        Says.TENANT: "key name event_types recipients category lane steps data_schema published",
+        Says.TECHNICAL: _CHANGED,
+    },
+    "directory.templates": {
+        Says.TENANT: "workflow channel name locale parts",
+        Says.TECHNICAL: "tenant revision created_at",
+    },
+    "directory.template_pointers": {
+        Says.TENANT: "workflow channel name locale",
+        Says.TECHNICAL: "tenant revision published_at",
+    },
+    "directory.claims": {Says.PERSON_HASHED: "data_hash", Says.TECHNICAL: "key record claimed_at"},
+    "directory.outbox": {Says.PERSON_ID: "key", Says.TECHNICAL: "id kind tenant turn at"},
+    "directory.schema_version": {Says.TECHNICAL: "version_num"},
+    "ledger.statuses": {
+        Says.PERSON: "decision locale",
+        Says.PERSON_ID: "recipient",
+        Says.PERSON_HASHED: "address_hash",
+        Says.TENANT: "event_source workflow category step provider template",
+        Says.TECHNICAL: (
+            "day stored_at kafka_partition kafka_offset kind status_id again event_time routed status final at tenant event_id "
+            "notification_id delivery_id channel address_key lane provider_message_id provider_code attempt rule reason detail "
+            f"retryable segments test template_version {_ORIGIN}"
+        ),
+    },
+    "ledger.dead_letters": {
+        Says.PERSON: "value headers",
+        Says.PERSON_ID: "key",
+        Says.PERSON_HASHED: "original_sha256 original_key_sha256 original_headers_sha256",
+        Says.TECHNICAL: (
+            "day stored_at kafka_topic kafka_partition kafka_offset service reason detail origin at tenant original_bytes "
+            "original_key_bytes original_headers original_headers_bytes"
+        ),
+    },
+    "ledger.unreadable": {
+        Says.PERSON: "value",
+        Says.PERSON_ID: "key",
+        Says.TECHNICAL: "kafka_topic kafka_partition kafka_offset stored_at reason",
+    },
+    "ledger.positions": {Says.TECHNICAL: "consumer_group topic kafka_partition next_offset"},
+    "ledger.schema_version": {Says.TECHNICAL: "version_num"},
+}
+"""Schema and name of the table → its columns."""
+
+KEPT: Final[dict[str, str]] = {
+    "directory.tenants": "until the installation ends: a tenant is not deleted",
+    "directory.api_keys": "for ever, also revoked ones: an id is not given out again",
+    "directory.recipients": "until the recipient is deleted",
+    "directory.recipient_versions": "for ever: a version never counts down",
+    "directory.devices": "until deleted, alone or with the recipient; until a provider says that the token is gone",
+    "directory.categories": "until deleted",
+    "directory.preferences": "until switched otherwise, or until the recipient is deleted",
+    "directory.workflows": "until deleted",
+    "directory.templates": "all revisions, until deleted, alone or with the workflow",
+    "directory.template_pointers": "until unpublished, or deleted with the template",
+    "directory.claims": "`ROUTER_DUPLICATE_WINDOW`, 24 h by default",
+    "directory.outbox": "until published, milliseconds as a rule",
+    "directory.schema_version": "for ever",
+    "ledger.statuses": "`LEDGER_RETENTION_DAYS`, 30 by default",
+    "ledger.dead_letters": "`LEDGER_RETENTION_DAYS`, 30 by default",
+    "ledger.unreadable": "until an operator deletes them",
+    "ledger.positions": "for ever",
+    "ledger.schema_version": "for ever",
+}
+"""How long a row of the table lies there."""
