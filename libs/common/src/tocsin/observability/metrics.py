@@ -75,6 +75,7 @@ http_requests = Counter("tocsin_http_requests", "HTTP requests answered", ["serv
 http_seconds = Histogram("tocsin_http_seconds", "Seconds from a request's headers to its last byte", ["service", "method", "route"], buckets=_SECONDS)
 authentication_failures = Counter("tocsin_authentication_failures", "Requests without an API key that works, by reason (missing, malformed, unknown, mismatch, expired)", ["service", "reason"])
 http_in_flight = Gauge("tocsin_http_in_flight", "HTTP requests being answered", ["service"])
+http_bodies_bytes = Gauge("tocsin_http_bodies_bytes", "Bytes of request bodies held until their requests are answered", ["service"])
 loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["service"], buckets=_SECONDS)
 database_connections = Gauge("tocsin_database_connections", "Database connections in use", ["service"])
 ready = Gauge("tocsin_ready", "1 while a readiness check passes", ["service", "check"])

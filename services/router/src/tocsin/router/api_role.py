@@ -46,6 +46,7 @@ def api_role(
         keys=keys,
         bring_up_to_now=up_to_now(age.catch_up, service=health.service),
         trusted_proxies=settings.http.trusted_proxies,
+        max_bodies_bytes=settings.http.bodies_bytes,
         health=health,
         clock=clock,
         tokens=UnsubscribeTokens(settings.signing_keys),

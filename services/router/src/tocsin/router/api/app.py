@@ -1,6 +1,7 @@
 """The `api` role's application, from its parts."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,8 +23,11 @@ from tocsin.router.api.answer_in_force import AnswerInForce, describe_in_force
 from tocsin.router.api.slashes import EncodedSlashes
 from tocsin.router.in_force import ChangesInForce
 from tocsin.router.tokens import UnsubscribeTokens
-from tocsin.runtime import Clock, Health, SystemClock
+from tocsin.runtime import BODIES_BYTES, Clock, Health, SystemClock
 from tocsin.web import BringUpToNow, KeyTable, Network, nothing_newer, service_app
+
+ONE_CLICK_BYTES: Final = 4096
+"""Largest body at `/u/…`, where no key is asked for: a mail program's form, or none."""
 
 
 def create_app(
@@ -32,6 +36,7 @@ def create_app(
     keys: KeyTable | None = None,
     bring_up_to_now: BringUpToNow = nothing_newer,
     trusted_proxies: Sequence[Network] = (),
+    max_bodies_bytes: int = BODIES_BYTES,
     health: Health | None = None,
     clock: Clock | None = None,
     tokens: UnsubscribeTokens | None = None,
@@ -49,6 +54,8 @@ def create_app(
         keys=keys,
         bring_up_to_now=bring_up_to_now,
         trusted_proxies=trusted_proxies,
+        max_bodies_bytes=max_bodies_bytes,
+        public={"/u/": ONE_CLICK_BYTES},
     )
     app.add_middleware(EncodedSlashes)
     app.state.engine = engine
