@@ -8,17 +8,18 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from prometheus_client import REGISTRY
 
+from tocsin.contracts.directory import ApiKeyRecord
 from tocsin.ingest.app import create_app as ingest_app
 from tocsin.ledger.app import create_app as ledger_app
 from tocsin.router.api import create_app as router_app
 from tocsin.runtime import Health
-from tocsin.web import service_app
+from tocsin.web import new_key, service_app
 
 APPS: dict[str, Callable[[], FastAPI]] = {"ingest": ingest_app, "ledger": ledger_app, "router": router_app}
 
 
 def build() -> FastAPI:
-    app = service_app(name="edges-test", health=Health())
+    app = service_app(name="edges-test", health=Health(), public={"/": 100_000})
 
     @app.get("/v1/things/{thing}")
     async def read_thing(thing: str, response: Response) -> dict[str, str]:
@@ -115,7 +116,12 @@ async def test_every_service_has_these_edges(service: str) -> None:
     methods: dict[str, set[str]] = {
         path: {method.upper() for method in item} for path, item in app.openapi()["paths"].items()
     }
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as client:
+    key = new_key("live")
+    app.state.gate.keys.put(ApiKeyRecord(tenant="acme", id=key.id, mode="live", sha256=key.sha256, scopes=[]))
+    bearer = {"authorization": f"Bearer {key.reveal()}"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://t", headers=bearer
+    ) as client:
         for path, known in methods.items():
             refused = await client.request("BREW", path)
             allowed = known | ({"HEAD"} if "GET" in known else set())

@@ -18,7 +18,7 @@ class Thing(RequestBody):
 
 @pytest.fixture
 def app() -> FastAPI:
-    app = service_app(name="things", health=Health())
+    app = service_app(name="things", health=Health(), public={"/": 100_000})
 
     @app.get("/things/{thing}")
     async def read(*, thing: str, paging: PagingQuery, colour: Annotated[str | None, Query()] = None) -> Any:

@@ -27,7 +27,12 @@ class Thing(BaseModel):
 
 def build(health: Health) -> FastAPI:
     app = service_app(
-        name="things", health=health, summary="Keeps things", max_body_bytes=2000, max_json_depth=4
+        name="things",
+        health=health,
+        summary="Keeps things",
+        max_body_bytes=2000,
+        max_json_depth=4,
+        public={"/": 2000},
     )
 
     @app.post("/v1/things/{number}")

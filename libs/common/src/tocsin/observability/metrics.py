@@ -61,6 +61,8 @@ ingest_refused = Counter("tocsin_ingest_refused_events", "Events refused, by pro
 # Deciding
 decisions = Counter("tocsin_decisions", "What the router decided, by status and rule", ["lane", "status", "rule"])
 render_seconds = Histogram("tocsin_render_seconds", "Seconds to render one message", ["channel"], buckets=(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1))
+trials = Counter("tocsin_trials", "Programs of tenants tried in the child process before they are saved, and previews, by outcome (answered, exceeded, busy, not_started)", ["outcome"])
+trial_seconds = Histogram("tocsin_trial_seconds", "Seconds of one trial", buckets=_SECONDS)
 claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
 
 # Handing over
@@ -76,6 +78,7 @@ http_requests = Counter("tocsin_http_requests", "HTTP requests answered", ["serv
 http_seconds = Histogram("tocsin_http_seconds", "Seconds from a request's headers to its last byte", ["service", "method", "route"], buckets=_SECONDS)
 authentication_failures = Counter("tocsin_authentication_failures", "Requests without an API key that works, by reason (missing, malformed, unknown, mismatch, expired)", ["service", "reason"])
 http_in_flight = Gauge("tocsin_http_in_flight", "HTTP requests being answered", ["service"])
+http_bodies_bytes = Gauge("tocsin_http_bodies_bytes", "Bytes of request bodies held until their requests are answered", ["service"])
 loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["service"], buckets=_SECONDS)
 database_connections = Gauge("tocsin_database_connections", "Database connections in use", ["service"])
 ready = Gauge("tocsin_ready", "1 while a readiness check passes", ["service", "check"])

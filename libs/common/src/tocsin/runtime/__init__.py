@@ -5,12 +5,15 @@ from tocsin.runtime.component import Component, FunctionComponent, every
 from tocsin.runtime.errors import OperatorError, ServiceHalted, find_cause, leaves
 from tocsin.runtime.health import Check, Health
 from tocsin.runtime.http import HttpSettings
+from tocsin.runtime.http_limits import BODIES_BYTES, REFUSED, HttpLimits, Refused
 from tocsin.runtime.main import Api, LaneSettings, Service, ServiceSettings, main
 from tocsin.runtime.settings import CommaList, Lanes, Networks, SettingsInvalid, load_settings, read_settings
 from tocsin.runtime.settings_table import SettingRow, settings_markdown, settings_table, settings_text
 from tocsin.runtime.waiting import retry_until_available
 
 __all__ = [
+    "BODIES_BYTES",
+    "REFUSED",
     "Api",
     "Check",
     "Clock",
@@ -18,11 +21,13 @@ __all__ = [
     "Component",
     "FunctionComponent",
     "Health",
+    "HttpLimits",
     "HttpSettings",
     "LaneSettings",
     "Lanes",
     "Networks",
     "OperatorError",
+    "Refused",
     "Service",
     "ServiceHalted",
     "ServiceSettings",

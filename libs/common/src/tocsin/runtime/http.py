@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -11,7 +12,9 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tocsin.observability import get_logger
+from tocsin.runtime.bounded_http import BoundedHttp, Waiting
 from tocsin.runtime.errors import OperatorError
+from tocsin.runtime.http_limits import BODIES_BYTES, IDLE_SECONDS, HttpLimits
 from tocsin.runtime.settings import Networks
 
 log = get_logger(__name__)
@@ -26,10 +29,51 @@ class HttpSettings(BaseSettings):
     port: int = Field(
         default=8000, ge=0, le=65535, description="Port of the API; 0 takes a free one and logs it"
     )
+    head_bytes: int = Field(
+        default=32 * 1024,
+        ge=1024,
+        le=256 * 1024,
+        description="Largest head of a request: its first line and its fields",
+    )
+    head_fields: int = Field(default=100, ge=10, le=1000, description="Most header fields of a request")
+    head_timeout: float = Field(
+        default=10.0,
+        gt=0,
+        le=600,
+        description="Seconds for the head of a request to arrive; a later one is answered 408",
+    )
+    body_timeout: float = Field(
+        default=30.0,
+        gt=0,
+        le=600,
+        description="Seconds for the body of a request to arrive; a later one is answered 408",
+    )
+    connections: int = Field(
+        default=500,
+        ge=10,
+        le=100_000,
+        description="Most connections; one more closes that which has waited longest for its caller. Each needs a file descriptor",
+    )
+    bodies_bytes: int = Field(
+        default=BODIES_BYTES,
+        ge=8 * 1024 * 1024,
+        description="Bytes of request bodies held at once, above which requests are refused with 503; a tenant may hold a quarter",
+    )
     trusted_proxies: Networks = Field(
         default=[],
         description="Addresses or networks of the proxies in front, with commas between: their `X-Forwarded-For` says where a request comes from",
     )
+
+    @property
+    def limits(self) -> HttpLimits:
+        """The limits of the server."""
+        return HttpLimits(
+            head_bytes=self.head_bytes,
+            head_fields=self.head_fields,
+            head_timeout=self.head_timeout,
+            body_timeout=self.body_timeout,
+            connections=self.connections,
+        )
 
 
 class OperationsSettings(BaseSettings):
@@ -45,6 +89,11 @@ class OperationsSettings(BaseSettings):
         description="Port of `/livez`, `/readyz` and `/metrics`; 0 takes a free one and logs it",
     )
 
+    @property
+    def limits(self) -> HttpLimits:
+        """As those of the API by default, for the few who ask here."""
+        return HttpLimits(connections=100)
+
 
 class CannotListen(OperatorError):
     """The address is taken or not ours. Choose another port, or end what holds it; the sentence names the variable."""
@@ -59,14 +108,15 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                # A class, or whatever makes one of its objects; uvicorn's types know the class alone.
+                http=partial(BoundedHttp, limits=settings.limits, waiting=Waiting()),  # type: ignore[arg-type]
                 ws="none",
                 lifespan="off",
                 loop="none",
                 log_config=None,
                 access_log=False,  # counted in metrics; a path may hold a recipient or a token
                 server_header=False,
-                timeout_keep_alive=30,
+                timeout_keep_alive=int(IDLE_SECONDS),
                 proxy_headers=False,
             )
         )
@@ -80,6 +130,17 @@ class HttpServer:
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name=self.name)
         log.info("listening", component=self.name, host=host, port=port)
         return self._task
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, once it was started."""
+        assert self._socket is not None, "start it first"  # noqa: S101 - a mistake of ours
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open now."""
+        return len(self._server.server_state.connections)
 
     async def finish(self) -> None:
         """Take no new connection and wait until every request being answered has its answer."""

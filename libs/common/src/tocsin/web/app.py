@@ -1,13 +1,15 @@
 """The FastAPI application every service begins with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from tocsin.contracts.limits import HTTP_BODY_BYTES, JSON_DEPTH
-from tocsin.runtime import Health
+from tocsin.observability import metrics
+from tocsin.runtime import BODIES_BYTES, Health
 from tocsin.web.auth import Gate, KeyTable
+from tocsin.web.bodies_in_flight import BodiesInFlight
 from tocsin.web.failed_authentications import FailedAuthentications
 from tocsin.web.head import HeadAsGet
 from tocsin.web.limits import BodyLimits
@@ -28,6 +30,8 @@ def service_app(
     keys: KeyTable | None = None,
     bring_up_to_now: BringUpToNow = nothing_newer,
     trusted_proxies: Sequence[Network] = (),
+    public: Mapping[str, int] | None = None,
+    max_bodies_bytes: int = BODIES_BYTES,
     max_body_bytes: int = HTTP_BODY_BYTES,
     max_json_depth: int = JSON_DEPTH,
 ) -> FastAPI:
@@ -35,6 +39,7 @@ def service_app(
 
     Give it routers with `include_router`. `keys` is what `require(access)` looks callers up in; routes that ask for a key need it,
     and `bring_up_to_now` before they refuse a key that nobody has told of. `trusted_proxies` say where a request comes from.
+    `public` are beginnings of paths where a body is read without a key, each with the largest body there.
     """
     app = FastAPI(
         title=f"Tocsin {name}",
@@ -46,13 +51,22 @@ def service_app(
         generate_unique_id_function=_operation_id,
         dependencies=[Depends(check_request)],
     )
-    app.state.gate = Gate(
+    gate = app.state.gate = Gate(
         keys=keys if keys is not None else KeyTable(),
         failures=FailedAuthentications(service=name),
         sources=Sources(trusted_proxies),
         bring_up_to_now=bring_up_to_now,
     )
-    app.add_middleware(BodyLimits, max_bytes=max_body_bytes, max_depth=max_json_depth)
+    bodies = BodiesInFlight(most=max_bodies_bytes)
+    metrics.http_bodies_bytes.labels(name).set_function(lambda: bodies.total)
+    app.add_middleware(
+        BodyLimits,
+        gate=gate,
+        bodies=bodies,
+        public=public or {},
+        max_bytes=max_body_bytes,
+        max_depth=max_json_depth,
+    )
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, service=name, health=health)
     answer_with_problems(app)

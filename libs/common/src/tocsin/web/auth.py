@@ -8,6 +8,7 @@ from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
+from starlette.types import Scope as AsgiScope
 
 from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import ApiKeyRecord, Scope
@@ -21,6 +22,9 @@ from tocsin.web.up_to_now import BringUpToNow, nothing_newer
 
 KEY_DESCRIPTION: Final = "An API key. Keys `tk_test_…` read, and send to the sandbox; they deliver nothing and change nothing that live sends use."
 _API_KEYS: Final = b"api_key/"
+_CALLER: Final = "tocsin.caller"
+"""Where a request's ASGI scope says who is calling, once that is known: it is looked up before the body is read, and asked for again
+by the route."""
 _NOBODY: Final = "0" * 64
 """Compared with when no key has the id, so that an unknown id takes as long as a wrong secret."""
 
@@ -127,14 +131,19 @@ class Gate:
 
         A key that works is never refused, wherever it comes from and whatever else came from there.
         """
-        authorization = request.headers.get("authorization")
+        known: Caller | None = request.scope.get(_CALLER)
+        return known or await self.identify(request.scope, request.headers.get("authorization"))
+
+    async def identify(self, scope: AsgiScope, authorization: str | None) -> Caller:
+        """`authenticate`, for who has read the header already. From then on the request's scope knows its caller."""
         caller = self.keys.find(authorization)
         if caller == "unknown":
             await self.bring_up_to_now()
             caller = self.keys.find(authorization)
         if isinstance(caller, Caller):
+            scope[_CALLER] = caller
             return caller
-        wait = self.failures.count(self.sources.of(request.scope), caller)
+        wait = self.failures.count(self.sources.of(scope), caller)
         raise _unauthenticated(caller) if wait is None else _too_many(wait)
 
     async def admit(self, request: HTTPConnection, access: Access) -> Caller:

@@ -44,6 +44,7 @@ NOT_FOUND = _code("not_found", 404, "There is nothing under this address")
 NOT_YET_KNOWN = _code("not_yet_known", 404, "Nothing is known under this id yet")
 INVALID_LINK = _code("invalid_link", 404, "The link is not valid")
 METHOD_NOT_ALLOWED = _code("method_not_allowed", 405, "The address does not answer this method")
+REQUEST_TIMEOUT = _code("request_timeout", 408, "The request did not arrive in time")
 ALREADY_EXISTS = _code("already_exists", 409, "Something with this key exists already")
 CONFLICT = _code("conflict", 409, "The present state does not allow this")
 PRECONDITION_FAILED = _code("precondition_failed", 412, "It was changed since it was read")
@@ -65,11 +66,14 @@ UNKNOWN_CATEGORY = _code("unknown_category", 422, "No category has this key")
 CATEGORY_REQUIRED = _code("category_required", 422, "A required category cannot be switched off")
 INVALID_TEMPLATE = _code("invalid_template", 422, "The template has faults")
 RENDER_FAILED = _code("render_failed", 422, "The template cannot be rendered with this data")
+TRIAL_EXCEEDED = _code("trial_exceeded", 422, "What was written exceeds the limits of a trial")
 PRECONDITION_REQUIRED = _code("precondition_required", 428, "If-Match is required")
+TRIAL_BUSY = _code("trial_busy", 429, "Another trial is under way")
 TOO_MANY_FAILURES = _code("too_many_failures", 429, "Too many requests without a valid API key")
+HEAD_TOO_LARGE = _code("head_too_large", 431, "The head of the request is too large")
 INTERNAL_ERROR = _code("internal_error", 500, "Something went wrong on our side")
 NOT_KNOWN_TO_BE_STORED = _code("not_known_to_be_stored", 503, "The event is not known to be stored")
-OVERLOADED = _code("overloaded", 503, "Too much is waiting to be stored")
+OVERLOADED = _code("overloaded", 503, "Too much is being worked on")
 NOT_READY = _code("not_ready", 503, "The service is not ready")
 # fmt: on
 
@@ -79,12 +83,14 @@ BY_STATUS: Final = {
     403: FORBIDDEN,
     404: NOT_FOUND,
     405: METHOD_NOT_ALLOWED,
+    408: REQUEST_TIMEOUT,
     409: CONFLICT,
     412: PRECONDITION_FAILED,
     413: BODY_TOO_LARGE,
     415: UNSUPPORTED_MEDIA_TYPE,
     422: INVALID_REQUEST,
     428: PRECONDITION_REQUIRED,
+    431: HEAD_TOO_LARGE,
     503: NOT_READY,
 }
 """What an HTTPException of FastAPI's own or of a library's is answered with, by its status."""

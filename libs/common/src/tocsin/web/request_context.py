@@ -7,9 +7,10 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.observability import bound, get_logger, metrics, span
-from tocsin.runtime import Health
+from tocsin.runtime import REFUSED, Health
 from tocsin.web import codes
 from tocsin.web.problem import Problem
+from tocsin.web.refusals import refusal
 from tocsin.web.request_id import begin_request, end_request
 
 log = get_logger(__name__)
@@ -68,6 +69,9 @@ class RequestContext:
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, *, started: Callable[[], bool]
     ) -> None:
+        if (refused := scope.get(REFUSED)) is not None:
+            await refusal(refused).response()(scope, receive, send)
+            return
         if self._health is not None and self._health.halted is not None:
             await Problem(codes.NOT_READY, self._health.halted).response()(scope, receive, send)
             return

@@ -16,7 +16,7 @@ from tocsin.ingest.service import IngestService
 from tocsin.ingest.settings import IngestSettings
 from tocsin.kafka import CopyAge, NotStored, ProducerRecord, Publisher, RecordMetadata, Replica
 from tocsin.programs import CrashNote, crash_note_component
-from tocsin.runtime import Api, Health, Service
+from tocsin.runtime import BODIES_BYTES, Api, Health, Service
 from tocsin.web import ASK_SPACING, Network, operations_app, service_app, up_to_now
 
 
@@ -25,6 +25,7 @@ def create_app(
     service: IngestService | None = None,
     health: Health | None = None,
     trusted_proxies: Sequence[Network] = (),
+    max_bodies_bytes: int = BODIES_BYTES,
 ) -> FastAPI:
     """The HTTP surface. Without `service` it describes itself, which is all that OpenAPI needs, and answers 503."""
     service = service or _closed()
@@ -33,8 +34,9 @@ def create_app(
         health=health or Health(service="ingest"),
         summary="Takes events and requests for notifications in.",
         keys=service.directory.keys,
-        bring_up_to_now=service.bring_up_to_now,
+        bring_up_to_now=service.keys_up_to_now,
         trusted_proxies=trusted_proxies,
+        max_bodies_bytes=max_bodies_bytes,
         max_body_bytes=service.limits.body_bytes,
         max_json_depth=service.limits.json_depth,
     )
@@ -69,7 +71,12 @@ def build(settings: IngestSettings) -> Service:
         limits=settings.limits,
         bring_up_to_now=up_to_now(age.catch_up, service="ingest"),
     )
-    app = create_app(service=service, health=health, trusted_proxies=settings.http.trusted_proxies)
+    app = create_app(
+        service=service,
+        health=health,
+        trusted_proxies=settings.http.trusted_proxies,
+        max_bodies_bytes=settings.http.bodies_bytes,
+    )
     return Service(
         operations=operations_app(name="ingest", health=health),
         api=Api(app=app, settings=settings.http),

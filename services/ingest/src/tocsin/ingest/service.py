@@ -28,7 +28,15 @@ class IngestService:
 
     async def authorize(self, request: Request) -> Caller:
         """The caller whose key came with the request: a key with the scope `send`. Raises 401, 403, and 503 while keys are not known yet."""
+        self._require_directory()
+        return await admit(request, SENDING)
+
+    async def keys_up_to_now(self) -> None:
+        """`bring_up_to_now`, before a key is refused that nobody has told of. Raises 503 while keys are not known yet."""
+        self._require_directory()
+        await self.bring_up_to_now()
+
+    def _require_directory(self) -> None:
         if not self.caught_up.is_set():
             detail = "The directory is still being read; API keys and workflows are not known yet."
             raise Problem(codes.NOT_READY, detail, headers=_SOON)
-        return await admit(request, SENDING)

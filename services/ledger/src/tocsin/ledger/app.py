@@ -25,7 +25,7 @@ from tocsin.ledger.reading import TimelineReader
 from tocsin.ledger.settings import LedgerSettings
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.ledger.timelines_api import timeline_routes
-from tocsin.runtime import Api, Health, Service, SystemClock
+from tocsin.runtime import BODIES_BYTES, Api, Health, Service, SystemClock
 from tocsin.web import (
     ASK_SPACING,
     BringUpToNow,
@@ -49,6 +49,7 @@ def create_app(
     keys: KeyTable | None = None,
     bring_up_to_now: BringUpToNow = nothing_newer,
     trusted_proxies: Sequence[Network] = (),
+    max_bodies_bytes: int = BODIES_BYTES,
     health: Health | None = None,
 ) -> FastAPI:
     """The HTTP surface. Without `reader` it describes itself: enough for OpenAPI; nothing connects."""
@@ -59,6 +60,7 @@ def create_app(
         keys=keys,
         bring_up_to_now=bring_up_to_now,
         trusted_proxies=trusted_proxies,
+        max_bodies_bytes=max_bodies_bytes,
     )
     app.include_router(timeline_routes(reader or _unconnected()))
     return app
@@ -104,6 +106,7 @@ def build(settings: LedgerSettings) -> Service:
         keys=keys,
         bring_up_to_now=up_to_now(age.catch_up, service="ledger"),
         trusted_proxies=settings.http.trusted_proxies,
+        max_bodies_bytes=settings.http.bodies_bytes,
         health=health,
     )
     return Service(

@@ -1,6 +1,7 @@
 """The `api` role's application, from its parts."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,8 +23,12 @@ from tocsin.router.api.answer_in_force import AnswerInForce, describe_in_force
 from tocsin.router.api.slashes import EncodedSlashes
 from tocsin.router.in_force import ChangesInForce
 from tocsin.router.tokens import UnsubscribeTokens
-from tocsin.runtime import Clock, Health, SystemClock
+from tocsin.router.trials import Trials
+from tocsin.runtime import BODIES_BYTES, Clock, Health, SystemClock
 from tocsin.web import BringUpToNow, KeyTable, Network, nothing_newer, service_app
+
+ONE_CLICK_BYTES: Final = 4096
+"""Largest body at `/u/…`, where no key is asked for: a mail program's form, or none."""
 
 
 def create_app(
@@ -32,11 +37,13 @@ def create_app(
     keys: KeyTable | None = None,
     bring_up_to_now: BringUpToNow = nothing_newer,
     trusted_proxies: Sequence[Network] = (),
+    max_bodies_bytes: int = BODIES_BYTES,
     health: Health | None = None,
     clock: Clock | None = None,
     tokens: UnsubscribeTokens | None = None,
     public_url: str | None = None,
     changes: ChangesInForce | None = None,
+    trials: Trials | None = None,
 ) -> FastAPI:
     """The directory over HTTP. Without arguments it can be described (OpenAPI), not called.
 
@@ -49,6 +56,8 @@ def create_app(
         keys=keys,
         bring_up_to_now=bring_up_to_now,
         trusted_proxies=trusted_proxies,
+        max_bodies_bytes=max_bodies_bytes,
+        public={"/u/": ONE_CLICK_BYTES},
     )
     app.add_middleware(EncodedSlashes)
     app.state.engine = engine
@@ -56,6 +65,7 @@ def create_app(
     app.state.tokens = tokens or UnsubscribeTokens([])
     app.state.public_url = public_url
     app.state.changes = changes
+    app.state.trials = trials or Trials()
     if changes is not None:
         # At the end of the list, so that request ids, metrics and traces are around it.
         app.user_middleware.append(Middleware(AnswerInForce, changes=changes))
