@@ -1,6 +1,7 @@
 """Which key may call which route: one table, and every route of every service asked with every kind of key."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from tocsin.ledger import create_app as create_ledger
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.reading import TimelineReader
 from tocsin.testing import ManualClock
-from tocsin.web import FailedAuthentications, Gate, KeyTable, Mode, new_key
+from tocsin.web import KeyTable, Mode, new_key
 
 from .conftest import Caller, Directory
 
@@ -174,8 +175,6 @@ class Installation:
     async def ask(
         self, app: FastAPI, method: str, path: str, key: str | None, *, body: Any = None
     ) -> httpx.Response:
-        """Each request as the first of its source: that many failures are slowed is shown elsewhere."""
-        app.state.gate = Gate(keys=self.keys, failures=FailedAuthentications(service="matrix"))
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         if body is None and method in {"POST", "PUT"}:
             body = BODIES.get(path, {})
@@ -199,6 +198,18 @@ def routes(apps: Iterable[FastAPI]) -> Iterator[tuple[FastAPI, str, str, Any]]:
         for path, operations in app.openapi()["paths"].items():
             for method, operation in operations.items():
                 yield app, method.upper(), path, operation.get("security")
+
+
+class ManySources:
+    """Each request comes from an address of its own: that many failures of one are slowed is shown elsewhere."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._number = itertools.count(256)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        high, low = divmod(next(self._number), 256)
+        await self._app({**scope, "client": (f"10.0.{high}.{low}", 1)}, receive, send)
 
 
 class NoBroker:
@@ -239,7 +250,9 @@ async def installation(
     async with AsyncExitStack() as stack:
         clients = {
             one: await stack.enter_async_context(
-                httpx.AsyncClient(transport=httpx.ASGITransport(one), base_url="http://t", trust_env=False)
+                httpx.AsyncClient(
+                    transport=httpx.ASGITransport(ManySources(one)), base_url="http://t", trust_env=False
+                )
             )
             for one in apps
         }

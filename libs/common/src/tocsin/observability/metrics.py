@@ -45,6 +45,7 @@ transactions = Counter("tocsin_transactions", "Kafka transactions, by outcome", 
 replica_caught_up = Gauge("tocsin_replica_caught_up", "1 once the topic was read to its end and is being followed", ["service", "kind"])
 replica_records = Counter("tocsin_replica_records", "Records applied to a replica", ["service", "kind"])
 copy_age_seconds = Gauge("tocsin_copy_age_seconds", "Age of a copy that hand-offs rest on: it holds everything published until so many seconds ago", ["service", "kind"])
+refused_revisions = Gauge("tocsin_refused_revisions", "Revisions of workflows and templates refused because a process ended while it ran them", ["service"])
 directory_entities = Gauge("tocsin_directory_entities", "Entities held from the directory, by entity kind", ["service", "entity"])
 directory_outbox = Gauge("tocsin_directory_outbox_rows", "Changes not yet published to the directory topic", ["service"])
 directory_outbox_age = Gauge("tocsin_directory_outbox_age_seconds", "Age of the oldest change not yet published; 0 when none waits", ["service"])
@@ -60,6 +61,8 @@ ingest_refused = Counter("tocsin_ingest_refused_events", "Events refused, by pro
 # Deciding
 decisions = Counter("tocsin_decisions", "What the router decided, by status and rule", ["lane", "status", "rule"])
 render_seconds = Histogram("tocsin_render_seconds", "Seconds to render one message", ["channel"], buckets=(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1))
+trials = Counter("tocsin_trials", "Programs of tenants tried in the child process before they are saved, and previews, by outcome (answered, exceeded, busy, not_started)", ["outcome"])
+trial_seconds = Histogram("tocsin_trial_seconds", "Seconds of one trial", buckets=_SECONDS)
 claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
 
 # Handing over

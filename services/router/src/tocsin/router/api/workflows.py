@@ -16,13 +16,18 @@ from tocsin.router.api.rows import answer, check_match, not_found, page_of, page
 from tocsin.router.api.steps import Channels, Steps, StoredStep, require_one_form, short_form, stored_steps
 from tocsin.router.api.template_store import published_faults, published_refs
 from tocsin.router.api.transaction import Db
+from tocsin.router.api.tried import Tried
 from tocsin.router.changes import note_changed, note_unchanged
+from tocsin.router.refused_revisions import unusable_until, workflow_unusable_until
 from tocsin.router.tables import categories, workflows
+from tocsin.router.trials import Turn
 from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, RequestBody, codes
 
 log = get_logger(__name__)
 
 router = APIRouter(tags=["Workflows"])
+
+_UNUSABLE = unusable_until().label("unusable_until")
 
 EventType = Annotated[Line, Field(min_length=1, max_length=255, examples=["com.shop.order.shipped"])]
 
@@ -84,6 +89,11 @@ class Workflow(BaseModel):
     data_schema: dict[str, Any] | None
     published: bool
     revision: int = Field(description="Raised by every change")
+    unusable_until: datetime | None = Field(
+        default=None,
+        description="Until when this revision, or a published template, is refused, because a router ended while it ran it; "
+        "null where it can be used. A new revision is used at once",
+    )
     created_at: datetime
     updated_at: datetime
 
@@ -99,7 +109,7 @@ class Workflow(BaseModel):
 @router.get("/v1/workflows")
 async def list_workflows(*, caller: Reader, db: Db, paging: PagingQuery) -> Page[Workflow]:
     """All workflows, by key."""
-    query = select(workflows).where(workflows.c.tenant == caller.tenant)
+    query = select(workflows, _UNUSABLE).where(workflows.c.tenant == caller.tenant)
     rows, after = await page_rows(db, query, order=[workflows.c.key], paging=paging)
     return page_of([Workflow(**row) for row in rows], after)
 
@@ -107,7 +117,9 @@ async def list_workflows(*, caller: Reader, db: Db, paging: PagingQuery) -> Page
 @router.get("/v1/workflows/{workflow}")
 async def read_workflow(*, caller: Reader, db: Db, workflow: WorkflowPath, response: Response) -> Workflow:
     """One workflow."""
-    query = select(workflows).where(workflows.c.tenant == caller.tenant, workflows.c.key == workflow)
+    query = select(workflows, _UNUSABLE).where(
+        workflows.c.tenant == caller.tenant, workflows.c.key == workflow
+    )
     row = (await db.execute(query)).mappings().first()
     if row is None:
         raise not_found("workflow")
@@ -120,6 +132,7 @@ async def save_workflow(
     *,
     caller: Manager,
     db: Db,
+    turn: Tried,
     workflow: WorkflowPath,
     body: WorkflowWrite,
     response: Response,
@@ -130,9 +143,10 @@ async def save_workflow(
     Refused when a published template uses data that the new schema does not have.
     """
     await _require_category(db, caller.tenant, body.category)
+    await _try(turn, body)
     key = {"tenant": caller.tenant, "key": workflow}
     row, outcome = await put_row(db, workflows, key=key, values=body.stored(), if_match=if_match)
-    if faults := await published_faults(db, caller.tenant, workflow, body.data_schema):
+    if faults := await published_faults(db, turn, caller.tenant, workflow, body.data_schema):
         raise Problem(
             codes.INVALID_REQUEST,
             "Published templates use data that this schema does not have; `errors` says which. Change the schema or the templates.",
@@ -144,7 +158,7 @@ async def save_workflow(
         await note_unchanged(db, "workflow", caller.tenant, workflow)
     answer(response, revision=row["revision"], outcome=outcome)
     log.info("workflow saved", tenant=caller.tenant, key=caller.key_id, workflow=workflow, outcome=outcome)
-    return Workflow(**row)
+    return Workflow(**row, unusable_until=await workflow_unusable_until(db, caller.tenant, workflow))
 
 
 @router.delete("/v1/workflows/{workflow}", status_code=204)
@@ -162,6 +176,17 @@ async def delete_workflow(
     await db.execute(delete(workflows).where(*here))
     await note_changed(db, "workflow", caller.tenant, workflow)
     log.info("workflow deleted", tenant=caller.tenant, key=caller.key_id, workflow=workflow)
+
+
+async def _try(turn: Turn, body: WorkflowWrite) -> None:
+    """Return when the schema and the expression, which are sound, exceed nothing when they are run."""
+    schema = body.data_schema
+    if schema is not None:
+        await turn.run("try_schema", pointer="/data_schema", data_schema=schema)
+    if body.recipients is not None:
+        await turn.run(
+            "try_expression", pointer="/recipients", expression=body.recipients, data_schema=schema
+        )
 
 
 async def _require_category(db: AsyncConnection, tenant: str, category: str) -> None:
