@@ -23,6 +23,7 @@ from tocsin.router.api import create_app
 from tocsin.router.relay import Relay
 from tocsin.router.secret_keys import SecretKey
 from tocsin.router.tokens import UnsubscribeTokens
+from tocsin.router.trials import TrialProcess, Trials
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 from tocsin.testing.until import until
@@ -74,9 +75,30 @@ def tokens() -> UnsubscribeTokens:
     return UnsubscribeTokens([SecretKey("k1", "s" * 32)])
 
 
+@pytest.fixture(scope="session")
+def trial_process() -> Iterator[TrialProcess]:
+    """One child for all tests: it takes a second to start."""
+    process = TrialProcess()
+    yield process
+    process.close()
+
+
 @pytest.fixture
-def app(engine: AsyncEngine, keys: KeyTable, clock: ManualClock, tokens: UnsubscribeTokens) -> FastAPI:
-    return create_app(engine=engine, keys=keys, clock=clock, tokens=tokens, public_url=PUBLIC_URL)
+def app(
+    engine: AsyncEngine,
+    keys: KeyTable,
+    clock: ManualClock,
+    tokens: UnsubscribeTokens,
+    trial_process: TrialProcess,
+) -> FastAPI:
+    return create_app(
+        engine=engine,
+        keys=keys,
+        clock=clock,
+        tokens=tokens,
+        public_url=PUBLIC_URL,
+        trials=Trials(trial_process),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from tocsin.router.optional_categories import require_unsubscribe_page
 from tocsin.router.relay import Relay, watch_outbox
 from tocsin.router.settings import RouterSettings
 from tocsin.router.tokens import UnsubscribeTokens
+from tocsin.router.trials import Trials
 from tocsin.runtime import Clock, Component, FunctionComponent, Health
 from tocsin.web import ASK_SPACING, KeyTable, up_to_now
 
@@ -41,6 +42,7 @@ def api_role(
         name="api keys",
     )
     age = CopyAge(settings=settings.kafka, copy=replica, spacing=ASK_SPACING, clock=clock)
+    trials = Trials()
     app = create_app(
         engine=database.engine,
         keys=keys,
@@ -52,6 +54,7 @@ def api_role(
         tokens=UnsubscribeTokens(settings.signing_keys),
         public_url=settings.public_url,
         changes=changes,
+        trials=trials,
     )
     page = FunctionComponent(
         name="unsubscribe page",
@@ -63,4 +66,5 @@ def api_role(
     forgetting = FunctionComponent(
         name="forgetting of versions", run=partial(forget_old_versions, database.engine, clock)
     )
-    return app, (page, connections, relay, changes, watch, forgetting, replica, age)
+    trying = FunctionComponent(name="trials", close=trials.close)
+    return app, (page, trying, connections, relay, changes, watch, forgetting, replica, age)

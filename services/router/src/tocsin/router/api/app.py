@@ -23,6 +23,7 @@ from tocsin.router.api.answer_in_force import AnswerInForce, describe_in_force
 from tocsin.router.api.slashes import EncodedSlashes
 from tocsin.router.in_force import ChangesInForce
 from tocsin.router.tokens import UnsubscribeTokens
+from tocsin.router.trials import Trials
 from tocsin.runtime import BODIES_BYTES, Clock, Health, SystemClock
 from tocsin.web import BringUpToNow, KeyTable, Network, nothing_newer, service_app
 
@@ -42,6 +43,7 @@ def create_app(
     tokens: UnsubscribeTokens | None = None,
     public_url: str | None = None,
     changes: ChangesInForce | None = None,
+    trials: Trials | None = None,
 ) -> FastAPI:
     """The directory over HTTP. Without arguments it can be described (OpenAPI), not called.
 
@@ -63,6 +65,7 @@ def create_app(
     app.state.tokens = tokens or UnsubscribeTokens([])
     app.state.public_url = public_url
     app.state.changes = changes
+    app.state.trials = trials or Trials()
     if changes is not None:
         # At the end of the list, so that request ids, metrics and traces are around it.
         app.user_middleware.append(Middleware(AnswerInForce, changes=changes))

@@ -1,10 +1,8 @@
 """`/v1/workflows/{workflow}/preview`: what a message would say, without sending it."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from msgspec import structs
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,11 +26,12 @@ from tocsin.router.api.fields import (
 from tocsin.router.api.parameters import WorkflowPath
 from tocsin.router.api.rows import not_found
 from tocsin.router.api.template_store import TemplateRef
-from tocsin.router.api.templates import Parts, refuse_faults
+from tocsin.router.api.templates import Parts
 from tocsin.router.api.transaction import Db
+from tocsin.router.api.tried import Tried, refuse_template, template_faults
 from tocsin.router.policy import StoredRecipient, locale_candidates, recipient_of
-from tocsin.router.templates import RenderFault, preview
 from tocsin.router.tokens import unsubscribe_url
+from tocsin.router.trials import Turn
 from tocsin.web import Fault, Previewer, Problem, RequestBody, codes
 
 router = APIRouter(tags=["Templates"])
@@ -87,7 +86,7 @@ class Preview(BaseModel):
 
 @router.post("/v1/workflows/{workflow}/preview")
 async def preview_message(
-    caller: Previewer, db: Db, workflow: WorkflowPath, body: PreviewRequest, request: Request
+    *, caller: Previewer, db: Db, turn: Tried, workflow: WorkflowPath, body: PreviewRequest, request: Request
 ) -> Preview:
     """Render a message of this workflow for a recipient and a language, from saved or unsaved words. Nothing is sent or kept."""
     flow = await store.load_workflow(db, caller.tenant, workflow)
@@ -96,7 +95,9 @@ async def preview_message(
         raise not_found("workflow")
     person = await _variables(db, caller.tenant, body.recipient)
     candidates = locale_candidates(body.locale or person.get("locale"), tenant["default_locale"])
-    template, revision = await _template(db, caller.tenant, flow, body, candidates)
+    template, revision = await _template(
+        db, turn, tenant=caller.tenant, flow=flow, body=body, candidates=candidates
+    )
     public_url = request.app.state.public_url or str(request.base_url)
     context: dict[str, Any] = {
         "recipient": person,
@@ -108,27 +109,33 @@ async def preview_message(
         context["link"] = body.link
     if body.actor is not None:
         context["actor"] = await _variables(db, caller.tenant, body.actor)
-    match await asyncio.to_thread(preview, template, context):
-        case RenderFault(part, detail):
-            fault = Fault(pointer=f"/parts/{part}" if part else "/parts", code="render_failed", detail=detail)
-            raise Problem(
-                codes.RENDER_FAILED,
-                "The template cannot be rendered with this data; `errors` says what to change.",
-                errors=[fault],
-            )
-        case content:
-            return Preview(
-                channel=body.channel, locale=template.locale, revision=revision, **structs.asdict(content)
-            )
+    shown = await turn.run(
+        "preview", pointer="/parts" if body.parts else "", template=template, context=context
+    )
+    if "content" not in shown:
+        raise Problem(
+            codes.RENDER_FAILED,
+            "The template cannot be rendered with this data; `errors` says what to change.",
+            errors=[Fault(pointer=f"/parts/{shown['part']}", code="render_failed", detail=shown["detail"])],
+        )
+    return Preview(channel=body.channel, locale=template.locale, revision=revision, **shown["content"])
 
 
 async def _template(
-    db: AsyncConnection, tenant: str, flow: RowMapping, body: PreviewRequest, candidates: tuple[str, ...]
+    db: AsyncConnection,
+    turn: Turn,
+    *,
+    tenant: str,
+    flow: RowMapping,
+    body: PreviewRequest,
+    candidates: tuple[str, ...],
 ) -> tuple[TemplateRecord, int | None]:
     """The template to render and its revision; the first language of `candidates` that has one."""
     refs = [TemplateRef(tenant, flow["key"], body.channel, body.template, locale) for locale in candidates]
     if body.parts is not None:
-        await refuse_faults(body.parts, body.channel, flow["data_schema"])
+        refuse_template(
+            await template_faults(turn, body.parts, body.channel, flow["data_schema"], pointer="/parts")
+        )
         return _record(refs[0], 0, body.parts), None
     for ref in refs:
         newest = await store.load(db, ref, body.revision)

@@ -1,6 +1,5 @@
 """Templates in PostgreSQL: immutable revisions, and a pointer at the published one."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,10 +7,10 @@ from sqlalchemy import RowMapping, Select, Table, and_, delete, func, insert, se
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tocsin.contracts.vocabulary import Channel
+from tocsin.router.api.tried import template_faults
 from tocsin.router.changes import note_changed, note_unchanged
 from tocsin.router.tables import template_pointers, templates, workflows
-from tocsin.router.templates import check_template
+from tocsin.router.trials import Turn
 from tocsin.web import Fault
 
 
@@ -109,17 +108,17 @@ async def published_refs(db: AsyncConnection, tenant: str, workflow: str) -> Seq
 
 
 async def published_faults(
-    db: AsyncConnection, tenant: str, workflow: str, data_schema: Mapping[str, Any] | None
+    db: AsyncConnection, turn: Turn, tenant: str, workflow: str, data_schema: Mapping[str, Any] | None
 ) -> list[Fault]:
     """What of the workflow's published templates does not fit this data schema."""
     faults = []
     for row in await published(db, tenant, workflow):
-        template_faults = await asyncio.to_thread(
-            check_template, row["parts"], Channel(row["channel"]), data_schema
-        )
-        for fault in template_faults:
-            where = f"template {row['channel']}/{row['name']}/{row['locale']}, {fault.pointer.removeprefix('/parts/')}"
-            faults.append(Fault(pointer="/data_schema", code=fault.code, detail=f"{where}: {fault.detail}"))
+        found = await template_faults(turn, row["parts"], row["channel"], data_schema, pointer="/data_schema")
+        for pointer, code, detail in found:
+            where = (
+                f"template {row['channel']}/{row['name']}/{row['locale']}, {pointer.removeprefix('/parts/')}"
+            )
+            faults.append(Fault(pointer="/data_schema", code=code, detail=f"{where}: {detail}"))
     return faults
 
 

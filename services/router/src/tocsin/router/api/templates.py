@@ -1,6 +1,5 @@
 """`/v1/workflows/{workflow}/templates`: the words of a message, by channel, name and language, in immutable revisions."""
 
-import asyncio
 from datetime import datetime
 from typing import Annotated
 
@@ -9,7 +8,6 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router.api import template_store as store
 from tocsin.router.api.fields import ChannelWord, storable
@@ -17,9 +15,9 @@ from tocsin.router.api.parameters import ChannelPath, LocalePath, RevisionPath, 
 from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows
 from tocsin.router.api.template_store import TemplateRef
 from tocsin.router.api.transaction import Db
+from tocsin.router.api.tried import Tried, refuse_template, template_faults
 from tocsin.router.tables import templates
-from tocsin.router.templates import check_template
-from tocsin.web import Caller, Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, RequestBody, codes
+from tocsin.web import Caller, IfMatch, Manager, Page, PagingQuery, Reader, RequestBody
 
 log = get_logger(__name__)
 
@@ -96,6 +94,7 @@ async def save_template(
     *,
     caller: Manager,
     db: Db,
+    turn: Tried,
     workflow: WorkflowPath,
     channel: ChannelPath,
     name: TemplatePath,
@@ -108,7 +107,7 @@ async def save_template(
     row = await store.load_workflow(db, caller.tenant, workflow, lock=True)
     if row is None:
         raise not_found("workflow")
-    await refuse_faults(body.parts, channel, row["data_schema"])
+    refuse_template(await template_faults(turn, body.parts, channel, row["data_schema"], pointer="/parts"))
     ref = TemplateRef(caller.tenant, workflow, channel, name, locale)
     if if_match is not None:
         newest = await store.load(db, ref, None)
@@ -183,6 +182,7 @@ async def publish_template(
     *,
     caller: Manager,
     db: Db,
+    turn: Tried,
     workflow: WorkflowPath,
     channel: ChannelPath,
     name: TemplatePath,
@@ -197,7 +197,7 @@ async def publish_template(
     ref = TemplateRef(caller.tenant, workflow, channel, name, locale)
     chosen = await _answer(db, ref, body.revision, response)
     # the schema may have changed since it was saved
-    await refuse_faults(chosen.parts, channel, row["data_schema"])
+    refuse_template(await template_faults(turn, chosen.parts, channel, row["data_schema"], pointer=""))
     await store.publish(db, ref, chosen.revision)
     chosen.published_revision = chosen.revision
     _log("template published", caller, chosen)
@@ -223,22 +223,6 @@ async def unpublish_template(
     newest.published_revision = None
     _log("template unpublished", caller, newest)
     return newest
-
-
-async def refuse_faults(
-    parts: dict[str, str], channel: Channel, data_schema: dict[str, object] | None
-) -> None:
-    """Raise the problem that names everything wrong with the parts; return when nothing is. Long ones take a second, in a thread."""
-    template_faults = await asyncio.to_thread(check_template, parts, channel, data_schema)
-    if template_faults:
-        faults = [
-            Fault(pointer=fault.pointer, code=fault.code, detail=fault.detail) for fault in template_faults
-        ]
-        raise Problem(
-            codes.INVALID_TEMPLATE,
-            "The template cannot be used; `errors` says what to change in which part.",
-            errors=faults,
-        )
 
 
 async def _answer(

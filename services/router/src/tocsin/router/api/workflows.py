@@ -16,8 +16,10 @@ from tocsin.router.api.rows import answer, check_match, not_found, page_of, page
 from tocsin.router.api.steps import Channels, Steps, StoredStep, require_one_form, short_form, stored_steps
 from tocsin.router.api.template_store import published_faults, published_refs
 from tocsin.router.api.transaction import Db
+from tocsin.router.api.tried import Tried
 from tocsin.router.changes import note_changed, note_unchanged
 from tocsin.router.tables import categories, workflows
+from tocsin.router.trials import Turn
 from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, RequestBody, codes
 
 log = get_logger(__name__)
@@ -120,6 +122,7 @@ async def save_workflow(
     *,
     caller: Manager,
     db: Db,
+    turn: Tried,
     workflow: WorkflowPath,
     body: WorkflowWrite,
     response: Response,
@@ -130,9 +133,10 @@ async def save_workflow(
     Refused when a published template uses data that the new schema does not have.
     """
     await _require_category(db, caller.tenant, body.category)
+    await _try(turn, body)
     key = {"tenant": caller.tenant, "key": workflow}
     row, outcome = await put_row(db, workflows, key=key, values=body.stored(), if_match=if_match)
-    if faults := await published_faults(db, caller.tenant, workflow, body.data_schema):
+    if faults := await published_faults(db, turn, caller.tenant, workflow, body.data_schema):
         raise Problem(
             codes.INVALID_REQUEST,
             "Published templates use data that this schema does not have; `errors` says which. Change the schema or the templates.",
@@ -162,6 +166,17 @@ async def delete_workflow(
     await db.execute(delete(workflows).where(*here))
     await note_changed(db, "workflow", caller.tenant, workflow)
     log.info("workflow deleted", tenant=caller.tenant, key=caller.key_id, workflow=workflow)
+
+
+async def _try(turn: Turn, body: WorkflowWrite) -> None:
+    """Return when the schema and the expression, which are sound, exceed nothing when they are run."""
+    schema = body.data_schema
+    if schema is not None:
+        await turn.run("try_schema", pointer="/data_schema", data_schema=schema)
+    if body.recipients is not None:
+        await turn.run(
+            "try_expression", pointer="/recipients", expression=body.recipients, data_schema=schema
+        )
 
 
 async def _require_category(db: AsyncConnection, tenant: str, category: str) -> None:

@@ -1,0 +1,101 @@
+"""Trials as handlers ask for them: one at a time a tenant, and one child for all."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Any, Final
+
+from tocsin.observability import metrics
+from tocsin.router.trials.process import TrialEnded, TrialNotStarted, TrialProcess
+from tocsin.web import Fault, Problem, codes
+
+QUEUE_SECONDS: Final = 10.0
+"""How long a trial waits for those of other tenants."""
+
+
+class Trials:
+    """Runs programs of tenants in the child, which starts with the first."""
+
+    def __init__(self, process: TrialProcess | None = None) -> None:
+        self._process = process or TrialProcess()
+        self._free = asyncio.Lock()
+        self._tenants: set[str] = set()
+
+    @asynccontextmanager
+    async def turn(self, tenant: str) -> AsyncIterator["Turn"]:
+        """A turn of the tenant's, in which it may run programs one after the other. It begins with the first, if there is one."""
+        turn = Turn(self, tenant)
+        try:
+            yield turn
+        finally:
+            if turn.begun:
+                self._tenants.discard(tenant)
+
+    def begin(self, tenant: str) -> None:
+        """The tenant has a turn now. Raises Problem 429 while it has another."""
+        if tenant in self._tenants:
+            raise _busy("Another request of yours is being tried. Repeat this one when that one is answered.")
+        self._tenants.add(tenant)
+
+    async def run(self, program: str, pointer: str, arguments: dict[str, Any]) -> Any:
+        """What the program yields, when those that came before have ended. Raises Problem, as `Turn.run` says."""
+        try:
+            await asyncio.wait_for(self._free.acquire(), QUEUE_SECONDS)
+        except TimeoutError:
+            raise _busy("Requests of others are being tried. Repeat this one.") from None
+        began, outcome = perf_counter(), "answered"
+        try:
+            return await asyncio.to_thread(self._process.run, program, arguments)
+        except TrialEnded as ended:
+            outcome = "exceeded"
+            raise _exceeded(pointer, str(ended)) from None
+        except TrialNotStarted:
+            outcome = "not_started"
+            raise Problem(
+                codes.NOT_READY,
+                "The process that tries what you write did not start. Repeat the request; nothing was saved.",
+                headers={"retry-after": "1"},
+            ) from None
+        finally:
+            self._free.release()
+            metrics.trials.labels(outcome).inc()
+            metrics.trial_seconds.observe(perf_counter() - began)
+
+    async def close(self) -> None:
+        """End the child."""
+        await asyncio.to_thread(self._process.close)
+
+
+class Turn:
+    """A tenant's turn: begins with the first program, and ends with the request."""
+
+    def __init__(self, trials: Trials, tenant: str) -> None:
+        self._trials = trials
+        self._tenant = tenant
+        self.begun = False
+
+    async def run(self, program: str, *, pointer: str, **arguments: Any) -> Any:
+        """What the program of `trial_child.programs` yields.
+
+        Raises Problem: 429 `trial_busy` while the tenant has another turn, or others take long; 422 `trial_exceeded` with the pointer when
+        the program exceeds the limits or ends the child.
+        """
+        if not self.begun:
+            self._trials.begin(self._tenant)
+            self.begun = True
+        return await self._trials.run(program, pointer, arguments)
+
+
+def _busy(detail: str) -> Problem:
+    metrics.trials.labels("busy").inc()
+    return Problem(codes.TRIAL_BUSY, detail, headers={"retry-after": "1"})
+
+
+def _exceeded(pointer: str, what: str) -> Problem:
+    detail = f"This {what}. Make it smaller or simpler; nothing was saved"
+    return Problem(
+        codes.TRIAL_EXCEEDED,
+        "What you wrote was tried in a process of its own and exceeded its limits; `errors` says where.",
+        errors=[Fault(pointer=pointer, code="trial_exceeded", detail=detail)],
+    )

@@ -1,0 +1,144 @@
+"""The child process that tries what tenants write: it ends at its limits, alone, and the next trial has another."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tocsin.router.trials.process import TrialEnded, TrialProcess
+from tocsin.testing.until import until
+
+CONTEXT = {"data": {"n": 10**30, "name": "Ann"}}
+
+
+def template(body: str) -> dict[str, Any]:
+    names = ("tenant", "workflow", "name", "locale")
+    return dict.fromkeys(names, "x") | {
+        "channel": "sms",
+        "revision": 1,
+        "parts": {"body": body},
+        "kind": "template",
+    }
+
+
+Start = Callable[..., TrialProcess]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://secret")
+    made: list[TrialProcess] = []
+
+    def begin(*, deadline: float = 30.0) -> TrialProcess:
+        made.append(TrialProcess(deadline=deadline, module="hostile_child"))
+        return made[-1]
+
+    yield begin
+    for process in made:
+        process.close()
+
+
+def shown(process: TrialProcess, body: str) -> Any:
+    return process.run("preview", {"template": template(body), "context": CONTEXT})
+
+
+def test_a_child_is_started_when_it_is_needed_and_serves_many_trials(start: Start) -> None:
+    process = start()
+    assert shown(process, "Hi {{ data.name }} {{ data.n }}") == {"content": {"body": f"Hi Ann 1{'0' * 30}"}}
+    first = process.pid
+    assert shown(process, "{{ data.nme }}")["part"] == "body"
+    assert shown(process, "noise {{ data.name }}") == {"content": {"body": "noise Ann"}}
+    assert process.pid == first
+    environment = Path(f"/proc/{first}/environ").read_bytes()
+    assert b"DATABASE_URL" not in environment
+    assert b"PATH=" in environment
+
+
+def test_what_exceeds_a_limit_ends_the_child_and_nothing_else(start: Start) -> None:
+    process = start()
+    ends = {
+        "cpu": "takes too much of a CPU",
+        "memory": "takes too much memory",
+        "abort": "ends the process that tries it",
+    }
+    for body, what in ends.items():
+        with pytest.raises(TrialEnded, match=what):
+            shown(process, body)
+    assert shown(process, "ok") == {"content": {"body": "ok"}}
+
+
+def test_what_hangs_is_killed_at_the_deadline(start: Start) -> None:
+    process = start(deadline=0.5)
+    for body in ("hang", "hang " + "x" * 1_000_000):
+        with pytest.raises(TrialEnded, match="takes too long"):
+            shown(process, body)
+    assert process.pid is None
+
+
+async def test_a_child_that_is_killed_between_trials_and_within_one(start: Start) -> None:
+    process = start()
+    shown(process, "ok")
+    pid = process.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: process.pid is None)
+    assert shown(process, "ok") == {"content": {"body": "ok"}}
+
+    ended: list[str] = []
+
+    def hang() -> None:
+        try:
+            shown(process, "hang")
+        except TrialEnded as error:
+            ended.append(str(error))
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    os.kill(process.pid or 0, signal.SIGKILL)
+    thread.join()
+    assert ended == ["ends the process that tries it"]
+
+
+def test_closing_ends_what_is_under_way(start: Start) -> None:
+    process = start()
+    shown(process, "ok")
+    pid = process.pid
+    ended: list[BaseException] = []
+
+    def hang() -> None:
+        try:
+            shown(process, "hang")
+        except TrialEnded as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    process.close()
+    thread.join()
+    assert len(ended) == 1
+    process.close()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+async def test_the_child_ends_with_its_parent() -> None:
+    source = (
+        "from tocsin.router.trials import TrialProcess; import time; p = TrialProcess();"
+        "p.run('check_template', {'parts': {'body': 'x'}, 'channel': 'sms', 'data_schema': None});"
+        "print(p.pid, flush=True); time.sleep(3600)"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", source, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    pid = int(await parent.stdout.readline())
+    parent.kill()
+    await parent.wait()
+    await until(
+        lambda: not Path(f"/proc/{pid}").exists() or b"State:\tZ" in Path(f"/proc/{pid}/status").read_bytes()
+    )
