@@ -20,6 +20,9 @@ from tocsin.dev import KafkaServer, PostgresServer, create_database, drop_databa
 from tocsin.dev.processes import end, spawn
 from tocsin.testing.span_collector import SpanCollector
 
+# Tests kill processes at any moment: a note that one leaves would refuse the workflow of another. Tests of the note set a folder.
+os.environ["CRASH_NOTES"] = ""
+
 TESTS = Path(__file__).parent
 PACKAGES = {  # marker -> the program it needs, how to get it
     "browser": ("chromium", "apt install chromium"),

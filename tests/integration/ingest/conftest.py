@@ -103,14 +103,17 @@ class Environment:
     async def revoke(self, key: KeyParts) -> None:
         await self.write(ProducerRecord(self.topics.directory, f"api_key/acme/{key.id}".encode(), None))
 
-    async def add_workflow(self, key: str = "hello", lane: Lane = Lane.TRANSACTIONAL) -> None:
+    async def add_workflow(
+        self, key: str = "hello", lane: Lane = Lane.TRANSACTIONAL, revision: int = 1, **fields: Any
+    ) -> None:
         entity = WorkflowRecord(
             tenant="acme",
             key=key,
-            revision=1,
+            revision=revision,
             category="c",
             lane=lane,
             steps=[Step(name="1", channels=(Channel.EMAIL,))],
+            **fields,
         )
         await self.write(ProducerRecord(self.topics.directory, entity.record_key, encode(entity)))
 

@@ -1,10 +1,12 @@
 """What ingest answers with 202 stands in Kafka; what it cannot know it says so."""
 
 import asyncio
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from tocsin.contracts.cloudevents import read_kafka
@@ -133,3 +135,36 @@ async def test_what_was_published_before_a_request_is_known(environment: "Enviro
             *(ingest.post("/v1/notifications", HELLO | {"workflow": "none"}, key=key) for _ in range(100))
         )
         assert {answer.json()["code"] for answer in answers} == {"unknown_workflow"}
+
+
+DYING = Path(__file__).parents[2] / "dying_programs"
+
+
+async def test_a_workflow_that_ends_ingest_is_refused_by_the_next(environment, until, tmp_path):
+    """The schema's own work ends nobody: the data say that the process is to abort while it is looked at."""
+    await environment.create_topics()
+    key = (await environment.add_key("send")).reveal()
+    for name in ("hostile", "other"):
+        await environment.add_workflow(name, data_schema={"type": "object"})
+    settings = {"PYTHONPATH": str(DYING), "CRASH_NOTES": str(tmp_path / "notes")}
+
+    async with environment.ingest(**settings) as ingest:
+        await until(ingest.ready)
+        with pytest.raises(httpx.TransportError):
+            await ingest.post("/v1/notifications", {"workflow": "hostile", "recipients": ["a"], "data": {"name": "aborted"}}, key=key)  # fmt: skip
+        assert await ingest.process.wait() == -signal.SIGABRT
+    async with environment.ingest(**settings) as ingest:
+        await until(ingest.ready)
+        request = {"workflow": "hostile", "recipients": ["a"], "data": {}}
+        refused = await ingest.post("/v1/notifications", request, key=key)
+        assert (refused.status_code, refused.json()["code"]) == (422, "workflow_unusable")
+        assert refused.json()["errors"][0]["pointer"] == "/data"
+        assert 'tocsin_refused_revisions{service="ingest"} 1.0' in await ingest.metrics()
+        taken = await ingest.post("/v1/notifications", request | {"workflow": "other"}, key=key)
+        assert taken.status_code == 202
+        await environment.add_workflow("hostile", revision=2, data_schema={"type": "object"})
+
+        async def accepted() -> bool:
+            return bool((await ingest.post("/v1/notifications", request, key=key)).status_code == 202)
+
+        await until(accepted)

@@ -18,3 +18,16 @@ async def test_no_text_ends_as_a_server_error(app: FastAPI, acme: httpx.AsyncCli
         assert answer.status_code < 500, call
         sent += 1
     assert sent > 800
+
+
+async def test_finding_13_half_a_surrogate_pair_is_a_fault_of_its_field(acme: httpx.AsyncClient) -> None:
+    """It was 500, and the log repeated the character."""
+    answer = await acme.put(
+        "/v1/categories/news",
+        content=b'{"name":"\\ud800","default":"required"}',
+        headers={"content-type": "application/json"},
+    )
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "invalid_request")
+    assert [(fault["pointer"], fault["code"]) for fault in problem["errors"]] == [("/name", "text_invalid")]
+    assert "ud800" not in answer.text

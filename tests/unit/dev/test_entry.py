@@ -347,3 +347,22 @@ def test_whatever_is_sent_arrives(
             ]
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("target", ["/v1/../metrics", "/v1/%2e%2e/metrics", "/v1/events/../../metrics"])
+async def test_finding_14_no_path_leads_past_the_apis(target: str) -> None:
+    """The owner was chosen by the path as sent, and the service was asked for the path as resolved: 200, with all metrics."""
+    async with behind_the_entry() as (recorder, port):
+        got = await exchange(port, f"GET {target} HTTP/1.1\r\n".encode() + CLOSE + b"\r\n")
+    assert got.startswith(b"HTTP/1.1 404 ")
+    assert recorder.requests == []
+
+
+async def test_finding_14_a_plain_body_that_says_gzip_is_passed_on_as_it_is() -> None:
+    """It was 500 at the entry."""
+    request = (
+        b"POST /v1/events HTTP/1.1\r\n" + CLOSE + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"
+    )
+    async with behind_the_entry() as (recorder, port):
+        assert (await exchange(port, request)).endswith(b"ok")
+    assert [without_connection(sent) for sent in recorder.requests] == [without_connection(request)]

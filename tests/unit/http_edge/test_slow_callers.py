@@ -82,6 +82,35 @@ async def test_a_connection_stays_between_two_requests(serve: Any) -> None:
             await asyncio.sleep(SOON * 1.5)  # the time of a head begins with its first byte
 
 
+@pytest.mark.parametrize("size", [2, 3_000_000])
+async def test_a_connection_without_a_next_request_is_closed(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("tocsin.runtime.bounded_http.IDLE_SECONDS", SOON)
+    async with serve() as edge:
+        connection = await edge.connect()
+        await connection.send(edge.head("GET", f"/v1/things?size={size}", key=False))
+        assert (await connection.answer()).status == 200
+        assert await connection.closed()
+
+
+async def test_a_head_that_begins_late_in_an_idle_connection_has_its_own_time(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.runtime.bounded_http.IDLE_SECONDS", SOON)
+    async with serve() as edge:
+        connection = await edge.connect()
+        head = edge.head("GET", "/v1/things", key=False)
+        await connection.send(head)
+        assert (await connection.answer()).status == 200
+        await connection.send(head[:5])
+        await asyncio.sleep(
+            SOON + 1.5
+        )  # longer than an idle connection stays, and than the pause between two looks
+        await connection.send(head[5:])
+        assert (await connection.answer()).status == 200
+
+
 # How many
 
 

@@ -11,6 +11,7 @@ from tocsin.contracts.ids import event_key
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import ProducerRecord
+from tocsin.programs import CrashNote
 from tocsin.router.worker.batch import BatchContext, LaneTopics
 from tocsin.router.worker.budgets import FanOutBudget
 from tocsin.router.worker.directory import PublishedWorkflow
@@ -28,7 +29,7 @@ def plan(workflow):
         event = Event(tenant="acme", source="/shop", id="e1", type="com.shop.shipped")
         matches = [
             WorkflowMatch(
-                PublishedWorkflow(workflow(key=f"w{number}", revision=7)),
+                PublishedWorkflow(workflow(key=f"w{number}", revision=7), CrashNote()),
                 list(people),
                 event.data,
                 None,

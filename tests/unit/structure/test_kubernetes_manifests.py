@@ -157,7 +157,22 @@ def test_a_pod_may_do_nothing_it_need_not(workload: dict[str, Any]) -> None:
     }
     assert container(workload)["resources"]["limits"]["memory"]
     assert container(workload)["resources"]["requests"].keys() == {"cpu", "memory"}
-    assert all(mount["readOnly"] for mount in container(workload).get("volumeMounts", []))
+    writable = {volume["name"] for volume in spec.get("volumes", []) if "emptyDir" in volume}
+    mounts = container(workload).get("volumeMounts", [])
+    assert all(mount.get("readOnly") for mount in mounts if mount["name"] not in writable)
+
+
+@deployments
+def test_what_runs_tenants_programs_keeps_its_crash_note_where_it_may_write(
+    deployment: dict[str, Any],
+) -> None:
+    kind = settings_class(image_of(deployment))
+    folder = next((row.default for row in settings_table(kind) if row.name == "CRASH_NOTES"), None)
+    if folder is None or container(deployment).get("args") == ["api"]:
+        return
+    volumes = {volume["name"]: volume for volume in pod(deployment)["volumes"]}
+    (mount,) = container(deployment)["volumeMounts"]
+    assert (mount["mountPath"], "emptyDir" in volumes[mount["name"]]) == (folder, True)
 
 
 @deployments
@@ -243,7 +258,7 @@ def test_each_path_leads_to_the_service_that_owns_it_as_in_the_local_stack() -> 
 def mounted_instances(deployment: dict[str, Any], folder: Path) -> dict[str, str]:
     """A dispatcher's instances and their secrets as files in `folder`, and the variable that names them; else nothing."""
     mounts = {mount["name"]: mount["mountPath"] for mount in container(deployment).get("volumeMounts", [])}
-    if not mounts:
+    if "providers" not in mounts:
         return {}
     volumes = {volume["name"]: volume for volume in pod(deployment)["volumes"]}
     text = named("ConfigMap", volumes["providers"]["configMap"]["name"])["data"]["providers.toml"]

@@ -9,10 +9,10 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from tocsin.database.migrations import Migrations
-from tocsin.database.reach import AWAY, reach, reason
+from tocsin.database.reach import AWAY, reach
 from tocsin.database.settings import DatabaseSettings
 from tocsin.database.staleness import replace_stale
-from tocsin.observability import metrics
+from tocsin.observability import error_text, metrics
 from tocsin.runtime import Check, Clock, SystemClock, every, retry_until_available
 
 PROBE_PERIOD = 5.0
@@ -71,9 +71,7 @@ class Database:
 
     async def open(self) -> None:
         """Wait for PostgreSQL, then look at the migrations. Raises `OperatorError` for a refused login or a missing migration."""
-        await retry_until_available(
-            self._settings.place, self._probe, retry_on=AWAY, check=self._check, describe=reason
-        )
+        await retry_until_available(self._settings.place, self._probe, retry_on=AWAY, check=self._check)
         if self._migrations is not None:
             await self._migrations.require(self.engine)
         self._check.set_ready()
@@ -97,7 +95,7 @@ class Database:
         try:
             await self._probe()
         except AWAY as error:
-            self._check.set_not_ready(f"{self._settings.place} does not answer: {reason(error)}")
+            self._check.set_not_ready(f"{self._settings.place} does not answer: {error_text(error)}")
         else:
             self._check.set_ready()
 

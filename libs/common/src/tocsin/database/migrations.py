@@ -20,7 +20,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from tocsin.database.reach import AWAY, reach, reason
+from tocsin.database.reach import AWAY, reach
 from tocsin.database.settings import DatabaseSettings
 from tocsin.runtime import OperatorError, load_settings, retry_until_available
 
@@ -129,9 +129,7 @@ async def _migrate(migrations: Migrations, settings: DatabaseSettings) -> list[s
         settings.sqlalchemy_url, poolclass=NullPool, connect_args=settings.connect_arguments
     )
     try:
-        await retry_until_available(
-            settings.place, lambda: reach(engine, settings), retry_on=AWAY, describe=reason
-        )
+        await retry_until_available(settings.place, lambda: reach(engine, settings), retry_on=AWAY)
         return await migrations.upgrade(engine)
     finally:
         await engine.dispose()

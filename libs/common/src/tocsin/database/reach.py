@@ -32,13 +32,6 @@ async def reach(engine: AsyncEngine, settings: DatabaseSettings) -> None:
         raise
 
 
-def reason(error: BaseException) -> str:
-    """The driver's own words, without SQLAlchemy's statement and link."""
-    inner = _driver_error(error)
-    first = (str(inner).strip().splitlines() or [""])[0]
-    return f"{type(inner).__name__}: {first}" if first else type(inner).__name__
-
-
 def _driver_error(error: BaseException) -> BaseException:
     wrapped = getattr(error, "orig", None)
     return (wrapped.__cause__ or wrapped) if isinstance(wrapped, BaseException) else error

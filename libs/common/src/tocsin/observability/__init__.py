@@ -1,6 +1,7 @@
 """What happened and how it went: metrics, structured logs, traces. None of them ever holds an address, a body or a key."""
 
 from tocsin.observability import metrics
+from tocsin.observability.error_text import error_text, traceback_text
 from tocsin.observability.logging import bound, configure_logging, get_logger
 from tocsin.observability.redaction import MASK, redact
 from tocsin.observability.settings import ObservabilitySettings
@@ -22,6 +23,7 @@ __all__ = [
     "configure_logging",
     "configure_tracing",
     "current_traceparent",
+    "error_text",
     "get_logger",
     "is_sampled",
     "metrics",
@@ -30,5 +32,6 @@ __all__ = [
     "redact",
     "shutdown_tracing",
     "span",
+    "traceback_text",
     "tracing_on",
 ]

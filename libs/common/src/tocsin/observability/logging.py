@@ -10,8 +10,9 @@ from contextvars import ContextVar, Token
 from typing import Final, TextIO
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
+from tocsin.observability.error_text import error_text, traceback_text
 from tocsin.observability.redaction import redact_value
 
 Logger = structlog.stdlib.BoundLogger
@@ -115,13 +116,14 @@ def configure_logging(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                # formatted here, not by the renderer: its own traceback prints local variables, and is not redacted
-                structlog.processors.format_exc_info,
+                # formatted here, not by the renderer: its own traceback prints local variables and values, and is not redacted
+                structlog.processors.ExceptionRenderer(_traceback),
                 _redact,
                 _render(as_json, colors=out.isatty()),
             ],
         )
     )
+    handler.addFilter(_errors_in_our_words)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -137,6 +139,19 @@ def _render(as_json: bool, *, colors: bool) -> structlog.typing.Processor:
     if as_json:
         return structlog.processors.JSONRenderer(ensure_ascii=False)
     return structlog.dev.ConsoleRenderer(colors=colors)
+
+
+def _traceback(exc_info: ExcInfo) -> str:
+    return traceback_text(exc_info[1])
+
+
+def _errors_in_our_words(record: logging.LogRecord) -> bool:
+    """Libraries put errors into their sentences (`"lost: %s", error`)."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            error_text(value) if isinstance(value, BaseException) else value for value in record.args
+        )
+    return True
 
 
 def _name(service: str) -> structlog.typing.Processor:

@@ -45,6 +45,7 @@ transactions = Counter("tocsin_transactions", "Kafka transactions, by outcome", 
 replica_caught_up = Gauge("tocsin_replica_caught_up", "1 once the topic was read to its end and is being followed", ["service", "kind"])
 replica_records = Counter("tocsin_replica_records", "Records applied to a replica", ["service", "kind"])
 copy_age_seconds = Gauge("tocsin_copy_age_seconds", "Age of a copy that hand-offs rest on: it holds everything published until so many seconds ago", ["service", "kind"])
+refused_revisions = Gauge("tocsin_refused_revisions", "Revisions of workflows and templates refused because a process ended while it ran them", ["service"])
 directory_entities = Gauge("tocsin_directory_entities", "Entities held from the directory, by entity kind", ["service", "entity"])
 directory_outbox = Gauge("tocsin_directory_outbox_rows", "Changes not yet published to the directory topic", ["service"])
 directory_outbox_age = Gauge("tocsin_directory_outbox_age_seconds", "Age of the oldest change not yet published; 0 when none waits", ["service"])

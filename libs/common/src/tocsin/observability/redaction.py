@@ -7,6 +7,8 @@ recipient it was refused), so every value passes here. What has no recognisable 
 import re
 from typing import Any
 
+from tocsin.observability.error_text import error_text
+
 MASK = "[redacted]"
 
 # Each form can begin only where a run of its own characters begins, so that a long word costs one look, not a look a letter.
@@ -38,5 +40,7 @@ def redact_value(value: Any) -> Any:
             return {redact(str(name)): redact_value(inner) for name, inner in value.items()}
         case list() | tuple() | set() | frozenset():
             return [redact_value(inner) for inner in value]
+        case BaseException():
+            return redact(error_text(value))
         case _:
             return redact(repr(value))

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from tocsin.contracts.limits import JSON_DEPTH
+from tocsin.programs.crash_note import ProgramFault
 from tocsin.programs.pattern_places import UNICODE_CLASS, places
 from tocsin.programs.schema_keywords import (
     LOOKS_AGAIN,
@@ -31,7 +32,7 @@ _AGAIN: Final = 3
 _DEFS: Final = "#/$defs/"
 
 
-class SchemaRefused(ValueError):
+class SchemaRefused(ProgramFault):
     """The schema is correct JSON Schema, perhaps, but not one that Tocsin runs. The sentence says why; `path` leads to the place."""
 
     def __init__(self, detail: str, *, path: tuple[str | int, ...] = ()) -> None:

@@ -195,8 +195,8 @@ class BoundedHttp(HttpToolsProtocol):
             return
         seconds = self._limits.head_timeout if self._reading == _HEAD else self._limits.body_timeout
         self._deadline = self.loop.call_later(seconds, self._too_late)
-        if self._reading == _BODY:
-            self._waiting.add(self)
+        if (self._reading == _BODY and not self.pipeline) or self in self._waiting:
+            self._waiting.add(self)  # from now on the deadline says how long
 
     def _too_late(self) -> None:
         if self.flow.read_paused:  # it is us who do not read
@@ -223,8 +223,11 @@ class BoundedHttp(HttpToolsProtocol):
         self._waiting.add(self, until=self.loop.time() + IDLE_SECONDS)
 
     def resume_writing(self) -> None:
-        self._waiting.pop(self, None)
         super().resume_writing()
+        if self.cycle.response_complete and not self.pipeline:
+            self._waiting.add(self, until=self.loop.time() + IDLE_SECONDS)
+        else:
+            self._waiting.pop(self, None)
 
     # What is refused
 

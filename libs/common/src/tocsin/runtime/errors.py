@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import TypeVar
 
+from tocsin.observability import error_text
+
 E = TypeVar("E", bound=BaseException)
 
 
@@ -63,8 +65,7 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error is, in one line for a log: its type and the first line of its text."""
+    """What an error is, in one line for a log, without any value; the error itself, where a group holds only one."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    return error_text(error)

@@ -93,6 +93,7 @@ class _Life:
 
     async def live(self) -> int:
         self._listen_to_signals()
+        asyncio.get_running_loop().set_exception_handler(_log_what_nobody_looked_at)
         watching = asyncio.create_task(watch_loop(health=self._health), name="loop watch")
         probes, *others = self._servers
         try:
@@ -259,3 +260,8 @@ class _Life:
         log.info("told to stop", signal=number.name, seconds=self._bound)
         self._told.set()
         self._begin_to_stop()
+
+
+def _log_what_nobody_looked_at(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """As asyncio's own, without the task: its text holds the error's, which may repeat a value."""
+    log.error(context["message"], exc_info=context.get("exception"))

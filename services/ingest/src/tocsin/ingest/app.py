@@ -15,6 +15,7 @@ from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.service import IngestService
 from tocsin.ingest.settings import IngestSettings
 from tocsin.kafka import CopyAge, NotStored, ProducerRecord, Publisher, RecordMetadata, Replica
+from tocsin.programs import CrashNote, crash_note_component
 from tocsin.runtime import BODIES_BYTES, Api, Health, Service
 from tocsin.web import ASK_SPACING, Network, operations_app, service_app, up_to_now
 
@@ -48,7 +49,8 @@ def build(settings: IngestSettings) -> Service:
     """The service of these settings; nothing connects before it is run."""
     health = Health(service="ingest")
     topics = Topics(settings.kafka.topic_prefix)
-    directory = Directory()
+    note = CrashNote(folder=settings.programs.crash_notes, service="ingest")
+    directory = Directory(note=note)
     publisher = Publisher(
         settings=settings.kafka,
         health=health,
@@ -79,7 +81,7 @@ def build(settings: IngestSettings) -> Service:
         operations=operations_app(name="ingest", health=health),
         api=Api(app=app, settings=settings.http),
         health=health,
-        components=(replica, age, publisher),
+        components=(crash_note_component(note), replica, age, publisher),
     )
 
 

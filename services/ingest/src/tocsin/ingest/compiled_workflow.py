@@ -6,7 +6,15 @@ from typing import Final
 from tocsin.contracts.directory import WorkflowRecord
 from tocsin.contracts.vocabulary import Lane, Reason
 from tocsin.observability import get_logger
-from tocsin.programs import MOST_ERRORS, TOO_COMPLEX, DataSchema, SchemaError, SchemaRefused
+from tocsin.programs import (
+    ENDED_A_PROCESS,
+    MOST_ERRORS,
+    TOO_COMPLEX,
+    CrashNote,
+    DataSchema,
+    SchemaError,
+    SchemaRefused,
+)
 from tocsin.web import Fault, json_pointer
 
 log = get_logger(__name__)
@@ -20,44 +28,61 @@ _UNUSABLE: Final = (
 
 
 class CompiledWorkflow:
-    """One revision of a workflow; its JSON Schema is compiled here, once."""
+    """One revision of a workflow; its JSON Schema is compiled here, once, and runs under the crash note."""
 
-    def __init__(self, workflow: WorkflowRecord) -> None:
+    def __init__(self, workflow: WorkflowRecord, note: CrashNote) -> None:
         self.key: Final[str] = workflow.key
         self.lane: Final[Lane] = workflow.lane
         self.event_types: Final[tuple[str, ...]] = tuple(workflow.event_types)
         self.reaches_subject: Final[bool] = workflow.recipients is None
-        self._usable = True
+        self._noted = note.noted(workflow.tenant, workflow.key, workflow.revision)
+        self._given = workflow.data_schema
         self._schema: DataSchema | None = None
-        if workflow.data_schema is None:
-            return
-        try:
-            self._schema = DataSchema(workflow.data_schema)
-        except SchemaRefused:  # The router refuses such a schema when it is saved.
-            self._usable = False
-            log.error(  # noqa: TRY400 - the text repeats the tenant's schema
-                "data schema cannot be used",
-                tenant=workflow.tenant,
-                workflow=workflow.key,
-                revision=workflow.revision,
-            )
+        self._compiled = False
+        self._sound = True
+        # What is refused is known before the first workflow is: nothing is added to it while the process lives.
+        self._usable = self._unusable() is None
 
     def accepts(self, data: object, size: int) -> bool:
-        """Whether `data`, of `size` bytes, fits the schema; always, where there is none."""
-        return self._usable and (self._schema is None or self._schema.accepts(data, size))
+        """Whether `data`, of `size` bytes, fits the schema; always, where there is none and the workflow can be used."""
+        if not self._usable and self._unusable() is not None:
+            return False
+        if self._schema is None:
+            return True
+        with self._noted:
+            return self._schema.accepts(data, size)
 
     def faults(self, data: object, size: int, *, prefix: str) -> list[Fault]:
         """What is wrong with `data`, one fault per place, pointers beginning with `prefix`; never repeats a value."""
-        if not self._usable:
-            return [Fault(pointer=prefix, code=Reason.WORKFLOW_UNUSABLE, detail=_UNUSABLE)]
+        if unusable := self._unusable():
+            return [Fault(pointer=prefix, code=Reason.WORKFLOW_UNUSABLE, detail=unusable)]
         if self._schema is None:
             return []
         if self._schema.too_complex(data, size):
             return [Fault(pointer=prefix, code=Reason.DATA_TOO_COMPLEX, detail=TOO_COMPLEX)]
-        faults: list[Fault] = []
-        for error in self._schema.errors(data, size):
-            faults += _faults_of(error, prefix)
-        return faults[:MAX_FAULTS]
+        with self._noted:
+            errors = self._schema.errors(data, size)
+        return [fault for error in errors for fault in _faults_of(error, prefix)][:MAX_FAULTS]
+
+    def _unusable(self) -> str | None:
+        if self._noted.refused:
+            return ENDED_A_PROCESS
+        if not self._compiled:  # the first time, or once the hour is over
+            self._compile()
+        return None if self._sound else _UNUSABLE
+
+    def _compile(self) -> None:
+        self._compiled = True
+        if self._given is None:
+            return
+        try:
+            with self._noted:
+                self._schema = DataSchema(self._given)
+        except SchemaRefused:  # The router refuses such a schema when it is saved.
+            self._sound = False
+            log.error(  # noqa: TRY400 - the text repeats the tenant's schema
+                "data schema cannot be used", **self._noted.program._asdict()
+            )
 
 
 def _faults_of(error: SchemaError, prefix: str) -> Iterator[Fault]:

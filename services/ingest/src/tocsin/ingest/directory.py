@@ -7,6 +7,7 @@ from tocsin.contracts.directory import ApiKeyRecord, DirectoryRecord, TenantReco
 from tocsin.ingest.compiled_workflow import CompiledWorkflow
 from tocsin.kafka import ConsumerRecord
 from tocsin.observability import metrics
+from tocsin.programs import CrashNote
 from tocsin.web import KeyTable
 
 _KEY, _WORKFLOW, _TENANT = "api_key", "workflow", "tenant"
@@ -15,8 +16,9 @@ _KEY, _WORKFLOW, _TENANT = "api_key", "workflow", "tenant"
 class Directory:
     """Fed by `apply` with every record of `directory`, oldest first; answers from memory."""
 
-    def __init__(self, *, keys: KeyTable | None = None) -> None:
+    def __init__(self, *, keys: KeyTable | None = None, note: CrashNote | None = None) -> None:
         self.keys: Final = KeyTable() if keys is None else keys
+        self._note = note or CrashNote()
         self._workflows: dict[tuple[str, str], CompiledWorkflow] = {}
         self._subscribers: dict[tuple[str, str], tuple[CompiledWorkflow, ...]] = {}
         self._address_like_ids: set[str] = set()
@@ -55,7 +57,7 @@ class Directory:
                     self._address_like_ids.add(entity.tenant)
             case WorkflowRecord():
                 self._unsubscribe(entity.tenant, entity.key)
-                workflow = self._workflows[entity.tenant, entity.key] = CompiledWorkflow(entity)
+                workflow = self._workflows[entity.tenant, entity.key] = CompiledWorkflow(entity, self._note)
                 for event_type in set(workflow.event_types):
                     others = self.subscribers(entity.tenant, event_type)
                     self._subscribers[entity.tenant, event_type] = (*others, workflow)

@@ -7,6 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from tocsin.contracts import limits
 from tocsin.kafka import KafkaSettings
+from tocsin.programs import ProgramSettings
 from tocsin.runtime import HttpSettings, ServiceSettings
 
 
@@ -28,6 +29,9 @@ class IngestSettings(ServiceSettings):
 
     http: HttpSettings = Field(default_factory=HttpSettings, description="Where the API listens")
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="The brokers")
+    programs: ProgramSettings = Field(
+        default_factory=ProgramSettings, description="What tenants write and ingest runs"
+    )
     publish_timeout: float = Field(
         default=5.0,
         gt=0,

@@ -11,6 +11,8 @@ from typing import Any, Final
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import Parser
 
+from tocsin.programs import ProgramFault
+
 LONGEST: Final = 1_000
 """Characters of an expression."""
 MOST_STEPS: Final = 100_000
@@ -41,7 +43,7 @@ _WORDS: Final = {
 _LANGUAGE: Final = "An expression has fields, indexes, `[*]`, `*`, `[]`, filters that compare with literals, `||`, and `[…]` or `{…}` at its beginning"
 
 
-class ExpressionRefused(ValueError):
+class ExpressionRefused(ProgramFault):
     """The text is no expression of this language. `detail` says why, without a full stop, and repeats nothing of it."""
 
     def __init__(self, detail: str) -> None:
@@ -49,8 +51,12 @@ class ExpressionRefused(ValueError):
         self.detail = detail
 
 
-class ExpressionTooCostly(Exception):
+class ExpressionTooCostly(ProgramFault):
     """The expression takes too many steps on this event, or finds too much. The text is a sentence."""
+
+
+class ExpressionFails(ProgramFault):
+    """The expression has no value for this event: it puts a text and a number in order."""
 
 
 def compile_expression(text: str) -> "Expression":
@@ -66,9 +72,7 @@ def compile_expression(text: str) -> "Expression":
         raise ExpressionRefused(
             f"Not a JMESPath expression{where}. Write one such as `data.order.customer_id`"
         ) from None
-    except (RecursionError, ValueError) as error:
-        if isinstance(error, ExpressionRefused):
-            raise
+    except (RecursionError, ValueError):
         raise ExpressionRefused(_TOO_DEEP) from None
     return Expression(tree)
 
@@ -82,8 +86,11 @@ class Expression:
         self._tree = tree
 
     def search(self, event: Any) -> Any:
-        """What JMESPath finds in `event`. Raises ExpressionTooCostly; TypeError where a text and a number are put in order."""
-        found = _Run().value(self._tree, event)
+        """What JMESPath finds in `event`. Raises ExpressionTooCostly and ExpressionFails."""
+        try:
+            found = _Run().value(self._tree, event)
+        except TypeError as error:
+            raise ExpressionFails("A text and a number are put in order.") from error
         if isinstance(found, list) and len(found) > MOST_RESULTS:
             raise ExpressionTooCostly(
                 f"The workflow's recipients expression finds more than {MOST_RESULTS:,}."

@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import DatabaseSettings
 from tocsin.kafka import KafkaSettings
+from tocsin.programs import ProgramSettings
 from tocsin.router.secret_keys import SecretKey
 from tocsin.runtime import HttpSettings, Lanes, LaneSettings
 
@@ -71,6 +72,9 @@ class RouterSettings(LaneSettings):
     )
     kafka: KafkaSettings = Field(description="Kafka")
     database: DatabaseSettings = Field(description="PostgreSQL")
+    programs: ProgramSettings = Field(
+        default_factory=ProgramSettings, description="What tenants write and the worker runs"
+    )
     lanes: Lanes = Field(
         default=list(Lane), validation_alias="LANES", description="Lanes whose messages the worker decides"
     )

@@ -235,6 +235,19 @@ template_pointers = Table(
 )
 """Which revision is published; no row, none is."""
 
+refused_revisions = Table(
+    "refused_revisions",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("workflow", Text, primary_key=True),
+    Column(
+        "part", Text, primary_key=True
+    ),  # empty for the workflow itself; channel/name/locale of a template
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+)
+"""What workers do not run for now (`tocsin.router.refused_revisions`)."""
+
 claims = Table(
     "claims",
     metadata,

@@ -18,6 +18,7 @@ from tocsin.router.api.template_store import published_faults, published_refs
 from tocsin.router.api.transaction import Db
 from tocsin.router.api.tried import Tried
 from tocsin.router.changes import note_changed, note_unchanged
+from tocsin.router.refused_revisions import unusable_until, workflow_unusable_until
 from tocsin.router.tables import categories, workflows
 from tocsin.router.trials import Turn
 from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, RequestBody, codes
@@ -25,6 +26,8 @@ from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Read
 log = get_logger(__name__)
 
 router = APIRouter(tags=["Workflows"])
+
+_UNUSABLE = unusable_until().label("unusable_until")
 
 EventType = Annotated[Line, Field(min_length=1, max_length=255, examples=["com.shop.order.shipped"])]
 
@@ -86,6 +89,11 @@ class Workflow(BaseModel):
     data_schema: dict[str, Any] | None
     published: bool
     revision: int = Field(description="Raised by every change")
+    unusable_until: datetime | None = Field(
+        default=None,
+        description="Until when this revision, or a published template, is refused, because a router ended while it ran it; "
+        "null where it can be used. A new revision is used at once",
+    )
     created_at: datetime
     updated_at: datetime
 
@@ -101,7 +109,7 @@ class Workflow(BaseModel):
 @router.get("/v1/workflows")
 async def list_workflows(*, caller: Reader, db: Db, paging: PagingQuery) -> Page[Workflow]:
     """All workflows, by key."""
-    query = select(workflows).where(workflows.c.tenant == caller.tenant)
+    query = select(workflows, _UNUSABLE).where(workflows.c.tenant == caller.tenant)
     rows, after = await page_rows(db, query, order=[workflows.c.key], paging=paging)
     return page_of([Workflow(**row) for row in rows], after)
 
@@ -109,7 +117,9 @@ async def list_workflows(*, caller: Reader, db: Db, paging: PagingQuery) -> Page
 @router.get("/v1/workflows/{workflow}")
 async def read_workflow(*, caller: Reader, db: Db, workflow: WorkflowPath, response: Response) -> Workflow:
     """One workflow."""
-    query = select(workflows).where(workflows.c.tenant == caller.tenant, workflows.c.key == workflow)
+    query = select(workflows, _UNUSABLE).where(
+        workflows.c.tenant == caller.tenant, workflows.c.key == workflow
+    )
     row = (await db.execute(query)).mappings().first()
     if row is None:
         raise not_found("workflow")
@@ -148,7 +158,7 @@ async def save_workflow(
         await note_unchanged(db, "workflow", caller.tenant, workflow)
     answer(response, revision=row["revision"], outcome=outcome)
     log.info("workflow saved", tenant=caller.tenant, key=caller.key_id, workflow=workflow, outcome=outcome)
-    return Workflow(**row)
+    return Workflow(**row, unusable_until=await workflow_unusable_until(db, caller.tenant, workflow))
 
 
 @router.delete("/v1/workflows/{workflow}", status_code=204)

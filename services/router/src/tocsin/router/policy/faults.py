@@ -8,6 +8,7 @@ _OF_THE_OWNER: Final = frozenset(
     {
         Reason.TENANT_UNKNOWN,
         Reason.WORKFLOW_UNKNOWN,
+        Reason.WORKFLOW_UNUSABLE,
         Reason.CATEGORY_UNKNOWN,
         Reason.CHANNEL_UNKNOWN,
         Reason.SENDER_MISSING,

@@ -22,7 +22,9 @@ from tocsin.kafka import (
     timeouts_for,
 )
 from tocsin.observability import get_logger
+from tocsin.programs import CrashNote, crash_note_component
 from tocsin.router.address_hashes import AddressHashes
+from tocsin.router.refused_revisions import store_refusals
 from tocsin.router.settings import RouterSettings
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeTokens
@@ -59,18 +61,22 @@ def worker_components(
     cluster = KafkaCluster(kafka)
     limits = {topic.name: topic.max_message_bytes for topic in topics.all()}
     renderer = Renderer()
-    directory = PublishedDirectory(renderer=renderer)
+    note = CrashNote(folder=settings.programs.crash_notes, service="router", clock=clock)
+    directory = PublishedDirectory(renderer=renderer, note=note)
     claims = Claims(database=database, window=settings.duplicate_window)
     recipients = RecipientLoader(database=database)
     rendering = DeliveryRenderer(
         renderer=renderer,
         public_url=settings.public_url,
         tokens=UnsubscribeTokens(settings.signing_keys),
+        note=note,
     )
     hashes = AddressHashes(settings.address_keys)
     replica = Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health)
     age = CopyAge(settings=kafka, copy=replica, clock=clock)
     components: list[Component] = [
+        crash_note_component(note),
+        FunctionComponent(name="refused revisions", open=partial(store_refusals, database.engine, note)),
         replica,
         age,
         FunctionComponent(name="claim sweeper", run=partial(_sweep_claims, claims)),

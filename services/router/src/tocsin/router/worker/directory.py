@@ -17,7 +17,7 @@ from tocsin.contracts.directory import (
 from tocsin.contracts.vocabulary import Reason
 from tocsin.kafka import ConsumerRecord
 from tocsin.observability import get_logger, metrics
-from tocsin.programs import TOO_COMPLEX, DataSchema, SchemaRefused
+from tocsin.programs import ENDED_A_PROCESS, TOO_COMPLEX, CrashNote, DataSchema, SchemaRefused
 from tocsin.router.expressions import Expression, ExpressionRefused, compile_expression
 from tocsin.router.templates import Renderer
 
@@ -25,27 +25,52 @@ log = get_logger(__name__)
 
 _TELLS_NAMES: Final = frozenset({"additionalProperties", "unevaluatedProperties", "propertyNames"})
 """Faults whose text repeats the names of properties, which are the producer's words."""
+_UNSOUND: Final = "The workflow cannot be used. Publish it again."
 NamedTemplates = Mapping[tuple[str, str], Mapping[str, TemplateRecord]]
 """By channel and the template's name, then by locale."""
 _NO_TEMPLATES: Final[NamedTemplates] = MappingProxyType({})
 
 
 class PublishedWorkflow:
-    """One revision of a workflow: its schema and its recipients expression are compiled here, once."""
+    """One revision of a workflow: its schema and its recipients expression are compiled here, once, and run under the crash note."""
 
-    def __init__(self, workflow: WorkflowRecord) -> None:
+    def __init__(self, workflow: WorkflowRecord, note: CrashNote) -> None:
         self.workflow: Final = workflow
-        self.usable = True
-        self.expression: Expression | None = None
+        self._noted = note.noted(workflow.tenant, workflow.key, workflow.revision)
         self._schema: DataSchema | None = None
+        self._expression: Expression | None = None
         self._names = frozenset(_names(workflow.data_schema))
+        self._compiled = False
+        self._sound = True
+        # What is refused is known before the first workflow is: nothing is added to it while the process lives.
+        self._usable = False
+        self._usable = self.unusable is None
+
+    @property
+    def unusable(self) -> str | None:
+        """Why the workflow cannot be used now; None where it can."""
+        if self._usable:
+            return None
+        if self._noted.refused:
+            return ENDED_A_PROCESS
+        if not self._compiled:  # the first time, or once the hour is over
+            self._compile()
+        return None if self._sound else _UNSOUND
+
+    def search(self, view: dict[str, Any]) -> Any:
+        """What the recipients expression finds in the event. Raises what `Expression.search` raises."""
+        assert self._expression is not None  # noqa: S101 - the caller asks `workflow.recipients` first
+        with self._noted:
+            return self._expression.search(view)
+
+    def _compile(self) -> None:
+        self._compiled = True
+        workflow = self.workflow
         try:
-            if workflow.data_schema is not None:
-                self._schema = DataSchema(workflow.data_schema)
-            if workflow.recipients is not None:
-                self.expression = compile_expression(workflow.recipients)
+            with self._noted:
+                self._schema, self._expression = _compiled(workflow)
         except (SchemaRefused, ExpressionRefused):  # the API refuses both; the text repeats the tenant's own
-            self.usable = False
+            self._sound = False
             log.error(  # noqa: TRY400 - see above
                 "workflow cannot be used",
                 tenant=workflow.tenant,
@@ -56,15 +81,26 @@ class PublishedWorkflow:
     def fault(self, decoded_data: Any, size: int) -> tuple[Reason, str] | None:
         """Why the data, of `size` bytes, cannot be taken: where, as far as the schema has names for it, and no value. None when
         it can."""
-        if self._schema is None or self._schema.accepts(decoded_data, size):
+        if self._schema is None:
             return None
-        if self._schema.too_complex(decoded_data, size):
+        with self._noted:
+            accepted = self._schema.accepts(decoded_data, size)
+        return None if accepted else self._refusal(self._schema, decoded_data, size)
+
+    def _refusal(self, schema: DataSchema, decoded_data: Any, size: int) -> tuple[Reason, str]:
+        if schema.too_complex(decoded_data, size):
             return Reason.DATA_TOO_COMPLEX, f"/data: {TOO_COMPLEX}."
-        error = self._schema.errors(decoded_data, size)[0]
+        with self._noted:
+            error = schema.errors(decoded_data, size)[0]
         path = (str(step) if type(step) is int or step in self._names else "*" for step in error.path)
         told = error.keyword in _TELLS_NAMES
         message = "The name of a property is not allowed" if told else error.message
         return Reason.DATA_INVALID, f"{'/'.join(('/data', *path))}: {message}."
+
+
+def _compiled(workflow: WorkflowRecord) -> tuple[DataSchema | None, Expression | None]:
+    schema = None if workflow.data_schema is None else DataSchema(workflow.data_schema)
+    return schema, None if workflow.recipients is None else compile_expression(workflow.recipients)
 
 
 def _names(schema: Any) -> Iterator[str]:
@@ -79,10 +115,11 @@ def _names(schema: Any) -> Iterator[str]:
 class PublishedDirectory:
     """Fed by `apply` with every record of `directory`, oldest first; answers from memory."""
 
-    def __init__(self, *, renderer: Renderer) -> None:
+    def __init__(self, *, renderer: Renderer, note: CrashNote | None = None) -> None:
         self.changes = 0
         """Counts what was applied: what was looked up under another count may have changed since."""
         self._renderer = renderer
+        self._note = note or CrashNote()
         self._entities: dict[bytes, DirectoryRecord] = {}
         self._counts: Counter[str] = Counter()
         self._tenants: dict[str, TenantRecord] = {}
@@ -139,7 +176,7 @@ class PublishedDirectory:
             case CategoryRecord():
                 self._categories[entity.tenant, entity.key] = entity
             case WorkflowRecord():
-                self._publish(PublishedWorkflow(entity))
+                self._publish(PublishedWorkflow(entity, self._note))
             case TemplateRecord():
                 named = self._templates.setdefault((entity.tenant, entity.workflow), {})
                 named.setdefault((entity.channel, entity.name), {})[entity.locale] = entity

@@ -35,7 +35,6 @@ from tocsin.router.worker.recipients import (
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS + CLOCK_TOLERANCE_SECONDS)
 _decode = msgspec.json.decode
-_UNUSABLE: Final = "The workflow cannot be used. Publish it again."
 _TOO_DEEP: Final = f"JSON may nest {JSON_DEPTH} deep."
 
 
@@ -221,8 +220,8 @@ def _request_fault(
 ) -> tuple[Reason, str] | None:
     """What of the request, beside its recipients, is not as the contract or the workflow has it; the pointer begins in the
     request."""
-    if not published.usable:
-        return Reason.WORKFLOW_UNUSABLE, f"/workflow: {_UNUSABLE}"
+    if unusable := published.unusable:
+        return Reason.WORKFLOW_UNUSABLE, f"/workflow: {unusable}"
     if type(decoded_data) is not dict:
         return Reason.DATA_INVALID, f"/data: must be an object. {_TOO_DEEP}"
     if request.expires_at is not None and request.expires_at.tzinfo is None:
@@ -242,8 +241,8 @@ def _match_subscriber(
     def refused(reason: Reason, detail: str) -> RefusedEvent:
         return RefusedEvent(reason, detail, event.tenant, event.id, published.workflow.key, event)
 
-    if not published.usable:
-        return refused(Reason.WORKFLOW_UNUSABLE, _UNUSABLE)
+    if unusable := published.unusable:
+        return refused(Reason.WORKFLOW_UNUSABLE, unusable)
     if decoded_data is msgspec.UNSET:
         return refused(Reason.DATA_INVALID, f"/data: must be JSON. {_TOO_DEEP}")
     if unfit := published.fault(decoded_data, len(memoryview(event.data))):

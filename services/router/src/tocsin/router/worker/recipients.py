@@ -11,7 +11,7 @@ from tocsin.contracts.recipients import InlineRecipient
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.recipient import judge_recipient
 from tocsin.contracts.vocabulary import Reason
-from tocsin.router.expressions import ExpressionTooCostly
+from tocsin.router.expressions import ExpressionFails, ExpressionTooCostly
 from tocsin.router.worker.directory import PublishedWorkflow
 
 RecipientRef = str | InlineRecipient
@@ -65,17 +65,17 @@ def resolve_recipients(
     event: Event, decoded_data: Any, published: PublishedWorkflow, *, address_like: bool
 ) -> list[RecipientRef]:
     """The recipients of a business event: its subject, or what the workflow's expression yields. Raises RecipientsInvalid."""
-    if published.expression is None:
+    if published.workflow.recipients is None:
         if not event.subject:
             raise RecipientsInvalid("The event has no subject, which names the recipient.")
         judge(event.subject, address_like=address_like, pointer="/subject")
         return [event.subject]
     view = {"subject": event.subject, "data": decoded_data, "source": event.source, "type": event.type}
     try:
-        named = published.expression.search(view)
+        named = published.search(view)
     except ExpressionTooCostly as error:
         raise RecipientsInvalid(str(error), reason=Reason.RECIPIENTS_TOO_COSTLY) from error
-    except TypeError as error:  # a text and a number, put in order
+    except ExpressionFails as error:
         raise RecipientsInvalid("The workflow's recipients expression fails on this event.") from error
     if named is None:
         named = []

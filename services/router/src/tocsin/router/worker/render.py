@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.jobs import Content
 from tocsin.contracts.vocabulary import Channel, Reason, Rule
 from tocsin.observability import current_traceparent, metrics, record_span, recording
+from tocsin.programs import ENDED_A_PROCESS, CrashNote, Noted
 from tocsin.router.policy import (
     UNKNOWN,
     ChannelOutcome,
@@ -42,8 +44,16 @@ class Rendered(NamedTuple):
 class DeliveryRenderer:
     """Renders what was decided. Without `public_url` messages have no unsubscribe links."""
 
-    def __init__(self, *, renderer: Renderer, public_url: str | None, tokens: UnsubscribeTokens) -> None:
+    def __init__(
+        self,
+        *,
+        renderer: Renderer,
+        public_url: str | None,
+        tokens: UnsubscribeTokens,
+        note: CrashNote | None = None,
+    ) -> None:
         self._renderer = renderer
+        self._note = note or CrashNote()
         self._public_url = public_url
         self._tokens = tokens
         self._seconds = {channel: metrics.render_seconds.labels(channel) for channel in Channel}
@@ -62,6 +72,10 @@ class DeliveryRenderer:
             if loop_slice.due:
                 await loop_slice.let_go()
             template = outcome.template
+            noted = _noted(self._note, template)
+            if noted.refused:
+                results.append(_unusable(outcome))
+                continue
             if not self._renderer.ready(template):
                 await self._renderer.prepare(template)
             if variables is None:
@@ -69,7 +83,8 @@ class DeliveryRenderer:
             link = self._unsubscribe_url(question.intent, outcome)
             variables["links"] = {"unsubscribe": link or ""}
             began = perf_counter()
-            content = self._renderer.render(template, variables, budget)
+            with noted:
+                content = self._renderer.render(template, variables, budget)
             took = perf_counter() - began
             channel = CHANNELS[outcome.ref.channel].channel
             self._seconds[channel].observe(took)
@@ -99,6 +114,19 @@ class DeliveryRenderer:
             tenant=intent.tenant, recipient=intent.recipient, category=category.key, channel=spec.channel
         )
         return unsubscribe_url(self._public_url, self._tokens.sign(what))
+
+
+def _noted(note: CrashNote, template: TemplateRecord) -> Noted:
+    """The template as the crash note names it."""
+    part = f"{template.channel}/{template.name}/{template.locale}"
+    return note.noted(template.tenant, template.workflow, template.revision, part=part)
+
+
+def _unusable(deliver: Deliver) -> Withhold:
+    """A process ended while it rendered this revision of the template."""
+    reason = Reason.WORKFLOW_UNUSABLE
+    deliver.rules.append(looked_at(Rule.RENDER, reason))
+    return Withhold(deliver.ref, Rule.RENDER, reason, deliver.rules, ENDED_A_PROCESS, deliver.template)
 
 
 def _variables(question: DecisionInput, deliver: Deliver) -> dict[str, Any]:

@@ -251,6 +251,16 @@ def upgrade() -> None:
         ),
         schema=SCHEMA,
     )
+    op.create_table(
+        "refused_revisions",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("part", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "workflow", "part", "revision", name=op.f("pk_refused_revisions")),
+        schema=SCHEMA,
+    )
 
 
 def downgrade() -> None:
