@@ -271,6 +271,29 @@ async def test_a_schema_that_is_none_refuses_its_workflow_only(
     assert (await way_in.post("/v1/notifications", GOOD)).status_code == 202
 
 
+async def test_data_that_are_too_much_for_a_schema_are_refused_unseen(way_in: "WayIn") -> None:
+    """At the same byte as at the router: see test_hostile_workflows."""
+    way_in.publish_workflow(
+        "wide", data_schema={"allOf": [{"type": "object"}] * 199}, event_types=["com.wide"]
+    )
+    fits, over = (b'{"name":"' + b"a" * (size - 11) + b'"}' for size in (10_000, 10_001))
+    for data, status in ((fits, 202), (over, 422)):
+        body = b'{"workflow":"wide","recipients":["ann"],"data":' + data + b"}"
+        direct = await way_in.post("/v1/notifications", body)
+        event = (
+            b'{"specversion":"1.0","id":"e","source":"/s","type":"com.wide","subject":"ann","data":'
+            + data
+            + b"}"
+        )
+        sent = await way_in.post("/v1/events", event, content_type="application/cloudevents+json")
+        assert (direct.status_code, sent.status_code) == (status, status)
+        if status == 422:
+            for answer in (direct, sent):
+                problem = answer.json()
+                assert problem["code"] == problem["errors"][0]["code"] == "data_too_complex"
+                assert problem["errors"][0]["pointer"] == "/data"
+
+
 def test_new_event_ids_follow_time() -> None:
     clock = ManualClock()
     first = new_event_id(clock)

@@ -104,7 +104,7 @@ WIDTHS: list[tuple[dict[str, Any], int]] = [
     ({"format": "date-time"}, 5),
     ({"multipleOf": 5}, 5),
     ({"multipleOf": 0.01}, 41),
-    ({"multipleOf": 1e-300}, 101),
+    ({"multipleOf": 1e-300}, 201),
     ({"anyOf": [{}, {}], "unevaluatedProperties": False}, 7),
     ({"dependentRequired": {f"p{n}": [] for n in range(80)}}, 11),
     ({"enum": [{"$ref": "http://x"}], "default": {"$ref": "#"}, "properties": {"$ref": {}}}, 2),

@@ -60,6 +60,7 @@ class DataSchema:
         self._has_unique = _mentions(schema, frozenset({"uniqueItems"}))
         self._guesses = _mentions(schema, _GUESSING)
         self._validator = _compiled(schema)
+        self._is_valid = self._validator.is_valid
 
     def too_complex(self, data: Any, size: int) -> bool:
         """Whether `data`, which takes `size` bytes as JSON, would be too much work."""
@@ -69,11 +70,13 @@ class DataSchema:
 
     def accepts(self, data: Any, size: int) -> bool:
         """Whether `data` fits, and is not too complex."""
-        return not self.too_complex(data, size) and bool(self._validator.is_valid(data))
+        if self.width * size > MOST_STEPS or (self._has_unique and self.too_complex(data, size)):
+            return False
+        return bool(self._is_valid(data))
 
     def errors(self, data: Any, size: int) -> list[SchemaError]:
         """What is wrong with data that is not too complex: at most `MOST_ERRORS`; only the first, or none by name, in large data."""
-        if self._validator.is_valid(data):
+        if self._is_valid(data):
             return []
         if self._most_errors * size <= _LISTED_STEPS:
             return [_error(error) for error in islice(self._validator.iter_errors(data), MOST_ERRORS)]

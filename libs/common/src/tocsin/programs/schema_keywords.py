@@ -134,4 +134,4 @@ def _multiple_weight(divisor: Any) -> int:
         return 4
     # Dividing by these goes by fractions of whole numbers, which are long where the exponents lie far apart.
     fine = isinstance(divisor, int | float) and _FINEST <= abs(divisor) <= _SAFE_WHOLE
-    return 40 if fine else 100
+    return 40 if fine else 200

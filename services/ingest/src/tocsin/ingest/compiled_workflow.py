@@ -40,12 +40,12 @@ class CompiledWorkflow:
         self._schema: DataSchema | None = None
         self._compiled = False
         self._sound = True
-        if not self._noted.refused:
-            self._compile()
+        # What is refused is known before the first workflow is: nothing is added to it while the process lives.
+        self._usable = self._unusable() is None
 
     def accepts(self, data: object, size: int) -> bool:
         """Whether `data`, of `size` bytes, fits the schema; always, where there is none and the workflow can be used."""
-        if self._unusable() is not None:
+        if not self._usable and self._unusable() is not None:
             return False
         if self._schema is None:
             return True
@@ -67,7 +67,7 @@ class CompiledWorkflow:
     def _unusable(self) -> str | None:
         if self._noted.refused:
             return ENDED_A_PROCESS
-        if not self._compiled:  # the hour is over
+        if not self._compiled:  # the first time, or once the hour is over
             self._compile()
         return None if self._sound else _UNUSABLE
 

@@ -42,15 +42,18 @@ class PublishedWorkflow:
         self._names = frozenset(_names(workflow.data_schema))
         self._compiled = False
         self._sound = True
-        if not self._noted.refused:
-            self._compile()
+        # What is refused is known before the first workflow is: nothing is added to it while the process lives.
+        self._usable = False
+        self._usable = self.unusable is None
 
     @property
     def unusable(self) -> str | None:
         """Why the workflow cannot be used now; None where it can."""
+        if self._usable:
+            return None
         if self._noted.refused:
             return ENDED_A_PROCESS
-        if not self._compiled:  # the hour is over
+        if not self._compiled:  # the first time, or once the hour is over
             self._compile()
         return None if self._sound else _UNSOUND
 
