@@ -169,7 +169,6 @@ def test_what_does_too_much_is_stopped_soon(source):
         "{% set a = '' %}{% set b = '' %}{% with a = data.s ~ data.s, b = a ~ a %}{{ b }}{% endwith %}",
         "{% if true %}{% set a = data.s ~ data.s %}{% endif %}{% if true %}{% set a = a ~ a %}{% endif %}{{ a }}",
         "{% if data.a %}{% else %}{% set a = data.s ~ data.s %}{% endif %}{% set a = a ~ a %}{{ a }}",
-        "{% set a = data.s %}{% set b %}{% set a = a ~ a %}{% endset %}{% set a = a ~ a %}{{ a }}",
     ],
 )
 def test_what_could_grow_without_bound_is_refused_when_saved_and_again_when_rendered(source):
