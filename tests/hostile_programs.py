@@ -10,6 +10,31 @@ def doubling_schema(steps: int = 36) -> dict[str, Any]:
 
 
 DOUBLING_SCHEMA = doubling_schema()
+
+
+def escaped_slashes(steps: int = 27) -> dict[str, Any]:
+    """The same by names that are another path when they are decoded: what is counted is `true`."""
+    inside, names = {}, {}
+    for n in range(steps):
+        asked = {"$ref": f"#/$defs/a{n + 1}%2Fdefinitions%2Fq"}
+        inside[f"a{n}"] = {"definitions": {"q": {"allOf": [asked, asked]}}}
+        names[f"a{n}/definitions/q"] = True
+    last = {f"a{steps}": {"definitions": {"q": True}}, f"a{steps}/definitions/q": True}
+    return {"$ref": "#/$defs/a0%2Fdefinitions%2Fq", "$defs": {**inside, **names, **last}}
+
+
+def renamed_below(keyword: str = "id", steps: int = 27) -> dict[str, Any]:
+    """The same below a name of its own (draft 4 says `id`), where `$ref` leads: what is counted stands at the root."""
+    asked = doubling_schema(steps)
+    return {
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "properties": {
+            "x": {keyword: "http://y/", "$defs": asked["$defs"], "allOf": [{"$ref": asked["$ref"]}]}
+        },
+        "$defs": {f"a{n}": {} for n in range(steps + 1)},
+    }
+
+
 LOOK_AROUND = "(?!x)(a|a)*(a|a)*(a|a)*(a|a)*$"
 BACK_REFERENCE = r"(a+)+\1$"
 DOUBLING_EXPRESSION = "data.x" + "[].[@,@][]" * 18

@@ -1,6 +1,7 @@
 """Each judge against the table, and the short cuts against the libraries."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -130,6 +131,18 @@ def test_what_is_no_line(value: str, code: str) -> None:
     assert answer(text, value).startswith("text_invalid: ") is (code == "text_invalid")
 
 
+def nested(levels: int) -> dict[str, Any]:
+    """Attributes that nest so deep."""
+    value: Any = 1
+    for _ in range(levels - 1):
+        value = [value]
+    return {"a": value}
+
+
+def test_attributes_nest_as_deep_as_data() -> None:
+    judge_recipient(InlineRecipient(id="u", attributes=nested(64)), address_like=False)
+
+
 def test_a_recipient_has_its_values_in_canonical_form() -> None:
     recipient = InlineRecipient(
         id="user-17", email="A@BÜCHER.example", phone="+49 171 392-0001", locale="pt_br", time_zone="UTC"
@@ -151,6 +164,7 @@ def test_a_recipient_has_its_values_in_canonical_form() -> None:
         (InlineRecipient(id="u", devices=[Device(id="a", token="t", app="a\n")]), "device_invalid", "/devices/0/app"),
         (InlineRecipient(id="u", devices=[Device(id="..", token="t")]), "device_invalid", "/devices/0/id"),
         (InlineRecipient(id="u", devices=[Device(id="a", token="t")] * 2), "device_invalid", "/devices"),
+        (InlineRecipient(id="u", attributes=nested(65)), "recipients_invalid", "/attributes"),
         ("ada@example.com", "recipient_is_address", ""),
     ],
 )  # fmt: skip

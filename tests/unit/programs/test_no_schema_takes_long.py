@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tocsin.contracts.limits import EVENT_DATA_BYTES
 from tocsin.programs import DataSchema, SchemaRefused
 from tocsin.programs.data_schema import MOST_STEPS
+from tocsin.router.api.fields import SCHEMA_BYTES
 
 BOUND: Final = 0.3
 
@@ -109,6 +110,8 @@ def largest(shape: Callable[[int], Any], bytes_permitted: int) -> tuple[Any, int
 
 def slow_shapes(schema: dict[str, Any]) -> dict[str, float]:
     """The shapes of data for which the schema takes too long, and how long: checking and compiling is part of each."""
+    if len(msgspec.json.encode(schema)) > SCHEMA_BYTES:  # refused by its size alone, before all else
+        return {}
     began = thread_time()
     try:
         compiled = DataSchema(schema)

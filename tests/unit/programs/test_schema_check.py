@@ -3,7 +3,16 @@
 from typing import Any
 
 import pytest
-from tests.hostile_programs import BACK_REFERENCE, DOUBLING_SCHEMA, LOOK_AROUND, doubling_schema
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.hostile_programs import (
+    BACK_REFERENCE,
+    DOUBLING_SCHEMA,
+    LOOK_AROUND,
+    doubling_schema,
+    escaped_slashes,
+    renamed_below,
+)
 
 from tocsin.programs import DataSchema, SchemaRefused
 from tocsin.programs.pattern_places import MANY, places
@@ -31,6 +40,17 @@ REFUSED: list[tuple[dict[str, Any], tuple[str | int, ...], str]] = [
     ({"$ref": "http://127.0.0.1:9/x"}, ("$ref",), "alone"),
     ({"$ref": "#/$defs/a/b"}, ("$ref",), "alone"),
     ({"$ref": 7}, ("$ref",), "alone"),
+    (escaped_slashes(), ("$defs", "a0", "definitions", "q", "allOf", 0, "$ref"), "alone"),
+    *(
+        ({"$ref": f"{DEFS}{name}"}, ("$ref",), "alone")
+        for name in ("a%62", "a~1b", "a~", "a b", "größe", "a#b", "a?b", "", "a\n")
+    ),
+    ({"$ref": "#/%24defs/a"}, ("$ref",), "alone"),
+    (renamed_below("id"), ("properties", "x", "id"), "root"),
+    (renamed_below("$id"), ("properties", "x", "$id"), "root"),
+    ({"items": {"$anchor": "a"}}, ("items", "$anchor"), "root"),
+    ({"$defs": {"a": {"$dynamicAnchor": "a"}}}, ("$defs", "a", "$dynamicAnchor"), "root"),
+    ({"items": {"$recursiveAnchor": True}}, ("items", "$recursiveAnchor"), "root"),
     ({"$ref": f"{DEFS}gone"}, ("$ref",), "not there"),
     ({"$defs": {"a": {"items": {"$ref": f"{DEFS}a"}}}}, ("$defs", "a", "items", "$ref"), "circle"),
     (
@@ -75,7 +95,8 @@ WIDTHS: list[tuple[dict[str, Any], int]] = [
     ({"pattern": "[ab]{200}"}, 51),
     ({"propertyNames": {"pattern": "^a"}}, 12),
     ({"$ref": f"{DEFS}a", "$defs": {"a": {"allOf": [{}, {}]}}}, 4),
-    ({"$ref": f"{DEFS}a~1b%25", "$defs": {"a/b%": {}}}, 2),
+    ({"$ref": f"{DEFS}Size_1.a-b", "$defs": {"Size_1.a-b": {"allOf": [{}]}}}, 3),
+    ({"properties": {"id": {"type": "string"}}, "id": "urn:x"}, 1),
     ({"uniqueItems": True, "items": {"items": {}}}, 2),
     ({"enum": ["a"] * 100}, 1),
     ({"enum": list(range(160))}, 11),
@@ -93,6 +114,14 @@ WIDTHS: list[tuple[dict[str, Any], int]] = [
 @pytest.mark.parametrize(("schema", "width"), WIDTHS)
 def test_the_width_of_a_schema(schema: dict[str, Any], width: int) -> None:
     assert DataSchema(schema).width == width
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.from_regex(r"[A-Za-z0-9_.-]+", fullmatch=True))
+def test_the_library_finds_the_definition_that_was_counted(name: str) -> None:
+    schema = DataSchema({"$ref": DEFS + name, "$defs": {name: {"const": 1}, name.casefold() + "x": True}})
+    assert schema.accepts(1, 1)
+    assert not schema.accepts(2, 1)
 
 
 def test_what_is_written_out_is_counted_by_place() -> None:

@@ -69,6 +69,11 @@ def test_what_an_expression_finds(text: str, found: Any) -> None:
         (TOO_LONG_EXPRESSION, "at most 1,000 characters"),
         *((text, "nests at most 60 deep") for text in DEEP_EXPRESSIONS),
         ("a" + ".a" * 20 + "||a" * 100, "nests at most 60 deep"),
+        (r'{id: subject, attributes: {"\ud800": type}}', "half a surrogate pair"),
+        (r'{id: subject, attributes: {"\u0000": type}}', "NUL character"),
+        (r'{id: subject, attributes: {a: {"\udfff": type}}}', "half a surrogate pair"),
+        (r'data."\ud800".id', "half a surrogate pair"),
+        (r'data.x[?"\ud800" == `1`].id', "half a surrogate pair"),
     ],
 )
 def test_what_is_no_part_of_the_language_is_refused(text: str, sentence: str) -> None:

@@ -43,6 +43,44 @@ async def test_inline_devices_of_a_business_event_are_few(worker, workflow):
     assert [letter["tocsin_dead_reason"] for letter in written.dead()] == ["device_invalid"]
 
 
+def multiplying(times: int) -> str:
+    """An expression of a recipient whose attributes hold the data so many times."""
+    first, second = "abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz"
+    names = [a + b for a in first for b in second][:times]
+    return f"{{id:subject,attributes:{{{','.join(f'{name}:data' for name in names)}}}}}"
+
+
+@pytest.mark.parametrize("times", [118, 8, 3])
+@pytest.mark.parametrize("key", [None, b"x"], ids=["decided at once", "fanned out"])
+async def test_an_expression_cannot_multiply_the_data_beyond_bounds(worker, workflow, times, key):
+    expression = multiplying(times)
+    assert len(expression) <= 1_000
+    worker.publish(workflow(revision=2, recipients=expression, data_schema=None))
+    event = worker.event(data=msgspec.Raw(encode({"name": "x" * 250_000})), partition=key and 0, key=key)
+    began = time.thread_time()
+    written = await worker.route(event)
+    assert time.thread_time() - began < 2
+    assert written.names() == ["event_refused"]
+    assert [letter["tocsin_dead_reason"] for letter in written.dead()] == ["recipients_too_costly"]
+
+
+async def test_every_intent_fits_its_topic(worker, workflow):
+    """The most that a direct request and an expression can make of an event's data: a short number is written long."""
+    limits = {topic.name: topic.max_message_bytes for topic in worker.topics.all()}
+    longest = {"a": [1e15] * 51_000}  # three times as long when it is written again
+    raw = encode(longest).replace(b"1000000000000000.0", b"1e15")
+    person = msgspec.Raw(b'{"id":"ann","email":"a@example.test","attributes":' + raw + b"}")
+    worker.publish(workflow(revision=2, recipients="{id: subject, attributes: data.half}", data_schema=None))
+    half = msgspec.Raw(b'{"half":' + encode({"a": "x" * 250_000}) + b"}")
+    written = await worker.route(
+        worker.request(person, "bob", data={}),
+        worker.event(id="e2", data=half, partition=0, key=b"x"),
+    )
+    assert len(written.intents()) == 3
+    assert all(record.size < limits[record.topic] for record in written.records)
+    assert max(record.size for record in written.records) > 900_000
+
+
 async def test_a_push_job_carries_its_own_device_only(worker):
     where = partition_for(recipient_key("acme", "ann"), 4)
     given = {"id": "ann", "devices": devices(*range(50))}

@@ -1,6 +1,11 @@
-"""A text's length is looked at before anything reads it: pydantic goes through an annotation from left to right."""
+"""A text's length is looked at before anything reads it: pydantic goes through an annotation from left to right.
 
-from collections.abc import Iterator
+Judges of `contracts.values` look at it themselves, so that a text that is too long has the same code by every way in.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from time import thread_time
 from typing import Annotated, Any, get_args, get_origin
 
 import annotated_types
@@ -8,9 +13,20 @@ import pytest
 from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
+from tocsin.contracts.values import (
+    ValueRefused,
+    device,
+    identifier,
+    link,
+    locale,
+    mail_address,
+    phone_number,
+    time_zone,
+)
 from tocsin.ingest import request_model
 from tocsin.router.api import app, fields, parameters
 from tocsin.web import RequestBody
+from tocsin.web.values import Judge
 
 
 def annotations_of(hint: Any) -> Iterator[list[Any]]:
@@ -54,10 +70,31 @@ def is_bound(part: Any) -> bool:
 )
 def test_no_judge_stands_before_a_bound(place: str, beside: list[Any]) -> None:
     bounds = [index for index, part in enumerate(beside) if is_bound(part)]
-    judges = [index for index, part in enumerate(beside) if isinstance(part, AfterValidator)]
+    judges = [
+        index
+        for index, part in enumerate(beside)
+        if isinstance(part, AfterValidator) and not isinstance(part, Judge)
+    ]
     assert not (bounds and judges) or min(bounds) < min(judges), place
 
 
 def test_the_rule_sees_what_it_is_for() -> None:
     seen = [beside for _, beside in all_annotations() if any(map(is_bound, beside))]
     assert len(seen) > 20
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 1_000_000, "a." * 500_000 + "@b.example", "+" + "4" * 1_000_000, "é" * 1_000_000]
+)
+@pytest.mark.parametrize(
+    "judge",
+    [
+        mail_address.mail_address, phone_number.phone_number, locale.locale, time_zone.time_zone, link.link,
+        device.device_id, device.device_token, device.device_kind, device.device_app, partial(identifier.recipient_id, address_like=True),
+    ],
+)  # fmt: skip
+def test_judges_look_at_the_length_first(judge: Callable[[str], str], text: str) -> None:
+    began = thread_time()
+    with pytest.raises(ValueRefused):
+        judge(text)
+    assert thread_time() - began < 0.3

@@ -4,10 +4,10 @@ A `$ref` is followed without being written out: what it leads to was counted onc
 be with every `$ref` written out; `meeting[k]` is the most that can meet one value k levels below the root of the data.
 """
 
+import re
 from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple
-from urllib.parse import unquote
 
 from tocsin.contracts.limits import JSON_DEPTH
 from tocsin.programs.crash_note import ProgramFault
@@ -30,6 +30,10 @@ _LEVELS: Final = JSON_DEPTH + 1
 _AGAIN: Final = 3
 """How often the library asks at most what stands beside `unevaluatedProperties` or `unevaluatedItems`."""
 _DEFS: Final = "#/$defs/"
+_PLAIN_REF: Final = re.compile(r"#/\$defs/([A-Za-z0-9_.-]+)").fullmatch
+"""Nothing in such a name is decoded by anybody: the library finds the definition that was counted, and no other."""
+_ROOT_ONLY: Final = ("$id", "id", "$schema", "$anchor", "$dynamicAnchor", "$recursiveAnchor")
+"""What gives a schema a name or a language of its own, in which `$ref` would lead elsewhere. Draft 4 says `id`."""
 
 
 class SchemaRefused(ProgramFault):
@@ -145,7 +149,7 @@ class _Check:
             if keyword in schema:
                 raise SchemaRefused(f"`{keyword}` is not run. {_USE_DEFS}", path=(*path, keyword))
         if path:
-            for keyword in ("$id", "$schema"):
+            for keyword in _ROOT_ONLY:
                 if keyword in schema:
                     raise SchemaRefused(
                         f"`{keyword}` may stand at the root of the schema alone. Remove it",
@@ -158,9 +162,10 @@ class _Check:
 
     def _referenced(self, ref: Any, path: tuple[str | int, ...], level: int) -> SchemaCost:
         path = (*path, "$ref")
-        name = _definition_name(ref)
-        if name is None:
+        plain = _PLAIN_REF(ref) if isinstance(ref, str) else None
+        if plain is None:
             raise SchemaRefused(f"`$ref` leads to `{_DEFS}<name>` alone. {_USE_DEFS}", path=path)
+        name = plain[1]
         if name not in self._defs:
             raise SchemaRefused("`$ref` leads to a schema that is not there. Add it to `$defs`", path=path)
         if name in self._open:
@@ -168,12 +173,6 @@ class _Check:
                 "`$ref` leads in a circle. Write out as many levels as the data has", path=path
             )
         return self._definition(name, self._defs[name], path, level)
-
-
-def _definition_name(ref: Any) -> str | None:
-    if not isinstance(ref, str) or not ref.startswith(_DEFS) or "/" in ref[len(_DEFS) :]:
-        return None
-    return unquote(ref[len(_DEFS) :]).replace("~1", "/").replace("~0", "~")
 
 
 def _joined(
@@ -196,7 +195,7 @@ def _joined(
     return tuple(joined[:_LEVELS])
 
 
-_USE_DEFS: Final = "Copy what you need under `$defs` and write `#/$defs/<name>`"
+_USE_DEFS: Final = f"Copy what you need under `$defs` and write `{_DEFS}<name>`; a name has letters of ASCII, digits, `_`, `.` and `-` alone"
 _TOO_MANY: Final = f"With every `$ref` written out, a schema has at most {MOST_SUB_SCHEMAS:,} schemas inside it. Make it smaller"
 _TOO_DEEP: Final = f"With every `$ref` written out, schemas nest at most {MOST_LEVELS} deep. Make it flatter"
 _TOO_MANY_PLACES: Final = (

@@ -19,7 +19,11 @@ from tocsin.contracts.vocabulary import Reason
 from tocsin.web.plain_words import in_plain_words
 
 
-def judged(judge: Callable[[str], str]) -> AfterValidator:
+class Judge(AfterValidator):
+    """A judge of `contracts.values`, each of which looks at the length of a text before it reads it."""
+
+
+def judged(judge: Callable[[str], str]) -> Judge:
     """`Annotated[str, judged(mail_address)]`: the value in its canonical form, or a fault with the judge's code and sentence."""
 
     def check(value: str) -> str:
@@ -28,7 +32,7 @@ def judged(judge: Callable[[str], str]) -> AfterValidator:
         except ValueRefused as refused:
             raise _fault(refused.code, refused.detail) from None
 
-    return AfterValidator(check)
+    return Judge(check)
 
 
 class RequestBody(BaseModel):

@@ -11,6 +11,7 @@ from typing import Any, Final
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import Parser
 
+from tocsin.contracts.values.text import is_text
 from tocsin.programs import ProgramFault
 
 LONGEST: Final = 1_000
@@ -103,6 +104,8 @@ def _check(node: _Node, *, at_top: bool, in_filter: bool, level: int) -> None:
     if level > MOST_LEVELS:
         raise ExpressionRefused(_TOO_DEEP)
     kind, children = node["type"], node["children"]
+    if isinstance(name := node.get("value"), str) and not is_text(name):
+        raise ExpressionRefused(_NO_TEXT)
     below: Iterable[_Node]
     if kind in _CHAIN or kind in _PROJECTIONS:
         first, *below = children
@@ -269,4 +272,5 @@ def _is_ordered(value: Any) -> bool:
     return isinstance(value, int | float | str) and not isinstance(value, bool)
 
 
+_NO_TEXT: Final = "A name contains a NUL character or half a surrogate pair. Remove it"
 _TOO_DEEP: Final = f"An expression nests at most {MOST_LEVELS} deep. Make it flatter"

@@ -37,6 +37,8 @@ def mail_address(text: str) -> str:
 
 def judged_by_library(text: str) -> str:
     """The same without the short cut for the common form."""
+    if len(text) > LONGEST:
+        raise ValueRefused(Reason.EMAIL_INVALID, _RULE)
     try:
         seen = email_validator.validate_email(
             text, check_deliverability=False, globally_deliverable=False, strict=True

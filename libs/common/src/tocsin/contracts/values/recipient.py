@@ -6,6 +6,7 @@ from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
 from tocsin.contracts.recipients import InlineRecipient, valid_devices
 from tocsin.contracts.values.device import judge_device
 from tocsin.contracts.values.identifier import recipient_id
+from tocsin.contracts.values.json_depth import DEPTH_RULE, too_deep
 from tocsin.contracts.values.locale import locale
 from tocsin.contracts.values.mail_address import mail_address
 from tocsin.contracts.values.phone_number import phone_number
@@ -46,3 +47,5 @@ def judge_recipient(recipient: str | InlineRecipient, *, address_like: bool) -> 
         raise refused.below(pointer) from None
     if recipient.devices and not valid_devices([device.id for device in recipient.devices]):
         raise ValueRefused(Reason.DEVICE_INVALID, DEVICES_RULE, pointer="/devices")
+    if recipient.attributes and too_deep(recipient.attributes):
+        raise ValueRefused(Reason.RECIPIENTS_INVALID, DEPTH_RULE, pointer="/attributes")

@@ -104,32 +104,33 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
-# Bounds stand before judges: pydantic goes from left to right, and no judge is to read a text of any length.
+# A judge of `contracts.values` looks at the length first, and gives the code that every way in gives; the bound beside it is for
+# the document. Any other validator stands behind its bound: pydantic goes from left to right.
 Email = Annotated[
     str,
+    judged(mail_address.mail_address),
     Field(
         max_length=mail_address.LONGEST,
         examples=["ada@example.com"],
         json_schema_extra={"format": "idn-email"},
     ),
-    judged(mail_address.mail_address),
 ]
 Phone = Annotated[
     str,
-    Field(max_length=phone_number.LONGEST, description="Kept in E.164", examples=["+493012345678"]),
     judged(phone_number.phone_number),
+    Field(max_length=phone_number.LONGEST, description="Kept in E.164", examples=["+493012345678"]),
 ]
-LocaleTag = Annotated[str, Field(max_length=locale.LONGEST, examples=["de-AT"]), judged(locale.locale)]
+LocaleTag = Annotated[str, judged(locale.locale), Field(max_length=locale.LONGEST, examples=["de-AT"])]
 TimeZone = Annotated[
-    str, Field(max_length=time_zone.LONGEST, examples=["Europe/Berlin"]), judged(time_zone.time_zone)
+    str, judged(time_zone.time_zone), Field(max_length=time_zone.LONGEST, examples=["Europe/Berlin"])
 ]
 DeviceToken = Annotated[
     str,
-    Field(min_length=1, max_length=device.LONGEST_TOKEN, description="What the push service knows it by"),
     judged(device.device_token),
+    Field(min_length=1, max_length=device.LONGEST_TOKEN, description="What the push service knows it by"),
 ]
-DeviceKindWord = Annotated[str, Field(max_length=32, examples=["fcm"]), judged(device.device_kind)]
-DeviceApp = Annotated[str, Field(max_length=device.LONGEST_APP), judged(device.device_app)]
+DeviceKindWord = Annotated[str, judged(device.device_kind), Field(max_length=32, examples=["fcm"])]
+DeviceApp = Annotated[str, judged(device.device_app), Field(max_length=device.LONGEST_APP)]
 Line = Annotated[str, Field(max_length=200), judged(line)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
 Attributes = Annotated[
@@ -137,8 +138,8 @@ Attributes = Annotated[
 ]
 RecipientId = Annotated[
     str,
-    Field(max_length=256, examples=["user-42"]),
     judged(partial(identifier.recipient_id, address_like=True)),
+    Field(max_length=256, examples=["user-42"]),
 ]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}$", examples=["order-shipped"])]
 Link = Annotated[str, judged(link.link), Field(examples=["https://shop.example/orders/A-1042"])]

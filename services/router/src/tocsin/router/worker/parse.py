@@ -18,6 +18,7 @@ from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE_LIFE_SECONDS
 from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.json_depth import too_deep
 from tocsin.contracts.values.link import link
 from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Reason, slowest
 from tocsin.kafka import ConsumerRecord
@@ -265,24 +266,9 @@ def _decode_bounded(raw: msgspec.Raw) -> Any:
     text = bytes(raw)
     if len(text) <= 2 * JSON_DEPTH:  # too short to nest deeper
         return value
-    if text.count(b"{") + text.count(b"[") > JSON_DEPTH and _depth_exceeds(value, JSON_DEPTH):
+    if text.count(b"{") + text.count(b"[") > JSON_DEPTH and too_deep(value):
         return msgspec.UNSET
     return value
-
-
-def _depth_exceeds(value: Any, depth: int) -> bool:
-    """Whether the value nests deeper, level by level: recursion would hit the interpreter's own bound."""
-    level = [value] if isinstance(value, dict | list) else []
-    for _ in range(depth):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _identity(record: ConsumerRecord, default_tenant: str | None) -> tuple[str, str]:

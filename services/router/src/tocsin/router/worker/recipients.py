@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from tocsin.contracts.codec import encode
 from tocsin.contracts.events import Event
 from tocsin.contracts.recipients import InlineRecipient
 from tocsin.contracts.values import ValueRefused
@@ -13,6 +14,9 @@ from tocsin.contracts.values.recipient import judge_recipient
 from tocsin.contracts.vocabulary import Reason
 from tocsin.router.expressions import ExpressionFails, ExpressionTooCostly
 from tocsin.router.worker.directory import PublishedWorkflow
+
+RECIPIENT_BYTES: Final = 512 * 1024
+"""Of one recipient that an expression makes, as JSON: twice the data of an event. An intent of it fits its topic, and a job stays small."""
 
 RecipientRef = str | InlineRecipient
 """A recipient as an event names one: by id, or inline with what the producer knows."""
@@ -88,8 +92,15 @@ def _recipient_ref(named: Any) -> RecipientRef:
         return named
     try:
         # The object is the producer's own and may have fields of other purposes.
-        return msgspec.convert(named, InlineRecipient)
+        recipient = msgspec.convert(named, InlineRecipient)
     except msgspec.ValidationError as error:
         raise RecipientsInvalid(
             "The workflow's recipients expression must yield ids, or objects with an `id`."
         ) from error
+    # An expression may name the same data many times: so the size of the event bounds nothing.
+    if len(encode(recipient)) > RECIPIENT_BYTES:
+        raise RecipientsInvalid(_TOO_LARGE, reason=Reason.RECIPIENTS_TOO_COSTLY)
+    return recipient
+
+
+_TOO_LARGE: Final = f"A recipient that the workflow's recipients expression makes takes more than {RECIPIENT_BYTES // 1024} KiB."
