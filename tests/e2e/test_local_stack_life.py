@@ -18,7 +18,7 @@ from tocsin.dev.processes import end, spawn
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 NAMES = {
-    "entry", "kafka", "database", "catcher", "catcher_smtp",
+    "entry", "kafka", "database", "catcher", "catcher_smtp", "operations",
     "ingest", "router", "ledger", "dispatch-email", "dispatch-sms", "dispatch-push",
     "api_key", "admin_key", "sample", "processes",
 }  # fmt: skip

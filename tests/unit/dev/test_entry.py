@@ -132,7 +132,7 @@ CLOSE = b"Host: x\r\nConnection: close\r\n"
     "request_bytes",
     [
         b"GET /v1/recipients/a%2Fb?x=%20&y=a+b&y=%00 HTTP/1.1\r\n" + CLOSE + b"\r\n",
-        b"GET /v1/recipients//a/./../%2e%2e/%zz;p=1?? HTTP/1.1\r\n" + CLOSE + b"\r\n",
+        b"GET /v1/recipients//a/.b/c..d/%zz;p=1?? HTTP/1.1\r\n" + CLOSE + b"\r\n",
         b"GET /v1/recipients/\xc3\xab HTTP/1.1\r\n" + CLOSE + b"\r\n",
         b"GET http://shop.example/v1/tenant?x=1 HTTP/1.1\r\n" + CLOSE + b"\r\n",
         b"BREW /u/x HTTP/1.1\r\n" + CLOSE + b"\r\n",

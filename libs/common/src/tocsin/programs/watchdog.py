@@ -19,13 +19,13 @@ BLOCKED_SECONDS: Final = 10.0
 _AGAIN_SECONDS: Final = 1.0
 
 
-def crash_note_component(note: CrashNote) -> FunctionComponent:
-    """Opens the note before all that may run a program, and watches the loop while the service runs."""
+def crash_note_component(*notes: CrashNote) -> FunctionComponent:
+    """Opens the notes before all that may run a program, and watches the loop while the service runs."""
     return FunctionComponent(
         name="crash note",
-        open=_at_once(note.open),
+        open=_at_once(*(note.open for note in notes)),
         run=_watch,
-        close=_at_once(note.close),
+        close=_at_once(*(note.close for note in notes)),
     )
 
 
@@ -41,8 +41,9 @@ async def _watch(stop: asyncio.Event) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _at_once(work: Callable[[], None]) -> Callable[[], Coroutine[Any, Any, None]]:
+def _at_once(*works: Callable[[], None]) -> Callable[[], Coroutine[Any, Any, None]]:
     async def working() -> None:
-        work()
+        for work in works:
+            work()
 
     return working

@@ -5,6 +5,7 @@ its answers, its log and its metric `tocsin_refused_revisions`.
 """
 
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ScalarSelect, and_, delete, exists, func, or_, select
@@ -17,11 +18,11 @@ from tocsin.router.tables import template_pointers as pointers
 from tocsin.router.tables import workflows
 
 
-async def store_refusals(engine: AsyncEngine, note: CrashNote) -> None:
-    """Write down what the note refuses, and delete what is over."""
+async def store_refusals(engine: AsyncEngine, *notes: CrashNote) -> None:
+    """Write down what the notes refuse, and delete what is over."""
     async with engine.begin() as db:
         await db.execute(delete(refused).where(refused.c.until < func.now()))
-        for program, until in note.refused:
+        for program, until in chain.from_iterable(note.refused for note in notes):
             row = insert(refused).values(**program._asdict(), until=until)
             await db.execute(row.on_conflict_do_update(constraint=refused.primary_key, set_={"until": until}))
 

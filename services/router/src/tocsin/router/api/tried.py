@@ -13,12 +13,12 @@ Faults = list[tuple[str, str, str]]
 
 async def _turn(caller: Previewer, request: Request) -> AsyncIterator[Turn]:
     trials: Trials = request.app.state.trials
-    async with trials.turn(caller.tenant) as turn:
+    async with trials.turn(caller.tenant, test=caller.test) as turn:
         yield turn
 
 
 Tried = Annotated[Turn, Depends(_turn, scope="function")]
-"""The turn of the request's tenant: it has one at a time, a second request is answered 429 `trial_busy`."""
+"""The turn of the request's tenant: it has one at a time with live keys and one with test keys; a second request is answered 429 `trial_busy`."""
 
 
 async def template_faults(

@@ -16,6 +16,8 @@ from tocsin.router.templates.variables import written
 
 OPERATIONS: Final = 24
 """Operations (filters, comparisons, sums, list items) in one expression."""
+BREACHES: Final = 100
+"""What is told of one part; what stands behind it is not looked at."""
 BRANCHES: Final = 24
 """`elif` after one `if`."""
 
@@ -127,8 +129,8 @@ class _LanguageCheck:
                         node,
                         f"A `set` block cannot have a filter. Apply it where you print the variable: `{{{{ {written(target)}|… }}}}`.",
                     )
-                # a `set` inside a `set` block is seen after it; what the block prints, the meter counts
-                return self._bound(target, None, self.statements(body, combined))
+                self.statements(body, combined)
+                return self._bound(target, None, combined)  # what the block prints, the budget counts
             case nodes.With(targets=targets, values=values, body=body):
                 inner = combined
                 set_here: set[str] = set()
@@ -171,7 +173,7 @@ class _LanguageCheck:
     def _bound(self, target: nodes.Node, value: nodes.Node | None, combined: Combined) -> Combined:
         """Which variables are combined values once `target` has the value; None: what a `set` block prints."""
         names = []
-        for node in (target, *_walk(target)):
+        for node in _walk(target):
             if isinstance(node, nodes.NSRef):
                 self._refuse(
                     node,
@@ -181,29 +183,36 @@ class _LanguageCheck:
                 names.append(node.name)
                 for misuse in unusable_name(node.name):
                     self._refuse(node, misuse)
-        others = {name: operator for name, operator in combined.items() if name not in names}
         operator = None if value is None else _combined_with(value, combined)
-        return others if operator is None else others | dict.fromkeys(names, operator)
+        if operator is not None:
+            return combined | dict.fromkeys(names, operator)
+        if combined.keys().isdisjoint(names):
+            return combined
+        return {name: operator for name, operator in combined.items() if name not in names}
 
     def _expression(self, expression: nodes.Node, combined: Combined) -> None:
-        operations = 0
-        for node in (expression, *_walk(expression)):
-            if not isinstance(node, _EXPRESSIONS):
-                self._refuse(node, f"`{_tag(node)}` cannot be used in an expression.")
-                continue
-            operations += _weight(node)
-            self._node(node, combined)
+        """Of an expression with too many operations nothing else is told."""
+        if len(self.breaches) >= BREACHES:
+            return
+        everything = list(_walk(expression))
+        operations = sum(map(_weight, everything))
         if operations > OPERATIONS:
             self._refuse(
                 expression,
                 f"This expression has {operations} operations; at most {OPERATIONS} are possible "
                 f"(`|sort` and `|unique` count as {_SORTING_WEIGHT} each, other filters that go through lists as {_LOOPING_WEIGHT}). Split it with `{{% set … %}}`.",
             )
+            return
+        for node in everything:
+            if isinstance(node, _EXPRESSIONS):
+                self._node(node, combined)
+            else:
+                self._refuse(node, f"`{_tag(node)}` cannot be used in an expression.")
 
     def _node(self, node: nodes.Node, combined: Combined) -> None:
         for misuse in misuses(node):
             self._refuse(node, misuse)
-        operator = _operator(node)
+        operator = _operator(node) if combined else None
         if operator is None:
             return
         variable = next(
@@ -226,7 +235,7 @@ def _operator(node: nodes.Node) -> str | None:
 
 def _combined_with(expression: nodes.Node, combined: Combined) -> str | None:
     """What combines the expression's value, itself or in a variable that stands in it; None when nothing does."""
-    for node in (expression, *_walk(expression)):
+    for node in _walk(expression):
         operator = combined.get(node.name) if isinstance(node, nodes.Name) else _operator(node)
         if operator is not None:
             return operator
@@ -248,13 +257,16 @@ def _weight(node: nodes.Node) -> int:
 
 
 def _names(node: nodes.Node) -> set[str]:
-    return {inner.name for inner in (node, *_walk(node)) if isinstance(inner, nodes.Name)}
+    return {inner.name for inner in _walk(node) if isinstance(inner, nodes.Name)}
 
 
 def _walk(node: nodes.Node) -> Iterator[nodes.Node]:
-    for child in node.iter_child_nodes():
-        yield child
-        yield from _walk(child)
+    """The node and all that stands in it, in the order of the source. However deep it nests, each node costs the same."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(list(node.iter_child_nodes()))
 
 
 _TAGS: Final = {

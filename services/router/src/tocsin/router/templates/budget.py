@@ -5,6 +5,7 @@ all channels of a notification share one budget.
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 BUDGET: Final = 2 * 1024 * 1024
@@ -12,6 +13,8 @@ BUDGET: Final = 2 * 1024 * 1024
 ITEM: Final = 32
 """What an item of a list or a member of an object counts."""
 _NUMBER: Final = 8
+_WORD_BITS: Final = 64
+"""A number with more counts as many bytes as it has bits: some of what is done with it takes the square of its length."""
 
 
 class Exceeded(Exception):
@@ -50,8 +53,21 @@ class Budget:
                 waiting.extend(item)
                 waiting.extend(item.values())
 
+    def charge_items(self, values: Any, *, times: int = 1) -> None:
+        """Take the size of a list and of the texts in it, so many times. The same text may lie there ten thousand times, so
+        measuring ends where the budget does.
+        """
+        if not isinstance(values, list | tuple | dict):
+            self.charge(times * size(values))
+            return
+        total = 0
+        for total in accumulate(map(size, values), initial=ITEM * len(values)):
+            if times * total > self.left:
+                raise Exceeded
+        self.charge(times * total)
+
     def joined(self, pieces: Sequence[str]) -> str:
-        """One text of the pieces, charged before it is made."""
+        """One text of the pieces, charged before it is made. Raises UnicodeEncodeError when UTF-8 cannot hold it."""
         if sum(map(len, pieces)) > self.left:
             raise Exceeded
         text = "".join(pieces)
@@ -60,18 +76,12 @@ class Budget:
 
 
 def size(value: Any) -> int:
-    """The bytes of a text, `ITEM` for each item of a list or member of an object."""
+    """The bytes of a text, `ITEM` for each item of a list or member of an object. Raises UnicodeEncodeError for a text with half
+    a surrogate pair.
+    """
     if isinstance(value, str):
-        return len(value) if value.isascii() else len(str.encode(value, "utf-8", "surrogatepass"))
+        return len(value) if value.isascii() else len(str.encode(value))
     if isinstance(value, list | tuple | dict):
         return ITEM * len(value)
-    if isinstance(value, int):
-        return _NUMBER + value.bit_length()
-    return _NUMBER
-
-
-def size_of_items(values: Any) -> int:
-    """The size of a list and of the texts in it."""
-    if isinstance(values, list | tuple | dict):
-        return ITEM * len(values) + sum(map(size, values))
-    return size(values)
+    bits = value.bit_length() if isinstance(value, int) else 0
+    return bits if bits > _WORD_BITS else _NUMBER

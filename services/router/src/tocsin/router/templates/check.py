@@ -7,12 +7,14 @@ import jinja2
 from jinja2 import nodes
 
 from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.values.text import TEXT_RULE, is_text
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
 from tocsin.router.templates.language import SOURCE_CHARS, TEMPLATE_CHARS, parser
 from tocsin.router.templates.variables import unknown_variables
 
 TOO_DEEP: Final = "Tags or brackets are nested too deep: use fewer levels."
+_NO_NUMBER: Final = "This number cannot be read. Write it with digits from 0 to 9, and at most 39 of them"
 
 
 class TemplateFault(NamedTuple):
@@ -42,11 +44,25 @@ def check_template(
 
 
 def parse(source: str) -> nodes.Template:
-    """The syntax tree. Raises jinja2.TemplateSyntaxError, also for what nests too deep to be read."""
+    """The syntax tree. Raises jinja2.TemplateSyntaxError, also for what nests too deep to be read, and for what no UTF-8 can hold."""
+    if not is_text(source):
+        raise jinja2.TemplateSyntaxError(TEXT_RULE, 1)
     try:
         return parser.parse(source)
     except RecursionError as error:
         raise jinja2.TemplateSyntaxError(TOO_DEEP.removesuffix("."), 1) from error
+    except (ValueError, SyntaxError) as error:  # of the functions of Python that read numbers
+        raise jinja2.TemplateSyntaxError(_NO_NUMBER, _line_of_number(source)) from error
+
+
+def _line_of_number(source: str) -> int:
+    """The line of the first number that cannot be read."""
+    for token in parser.lexer.tokeniter(source, None):
+        try:
+            list(parser.lexer.wrap([token]))
+        except (ValueError, SyntaxError):
+            return token[0]
+    return 1
 
 
 def _check_names(names: set[str], channel: Channel) -> Iterator[TemplateFault]:

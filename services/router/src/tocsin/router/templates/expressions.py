@@ -37,6 +37,8 @@ class Expressions:
     def __init__(self, *, html: bool) -> None:
         self._filters = IN_HTML if html else IN_TEXT
         self._concat = concat_in_html if html else concat_in_text
+        self.asks_loop = False
+        """Whether an expression made since this was set to false has `loop` in it."""
 
     def compile(self, node: nodes.Node, *, lenient: bool = False) -> Evaluate:
         """The expression as a function. It must keep the language (`bounds`)."""
@@ -75,6 +77,7 @@ class Expressions:
     def _variable(self, node: nodes.Node, *, lenient: bool) -> Evaluate:
         path = _path(node)
         if path is not None:
+            self.asks_loop |= path[0] == "loop"
             return variable(*path, _place(node), lenient=lenient)
         if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice):
             bounds = (node.arg.start, node.arg.stop, node.arg.step)
@@ -103,6 +106,7 @@ class Expressions:
 
     def _cycle(self, arguments: Sequence[nodes.Node]) -> Evaluate:
         values = self._all(arguments)
+        self.asks_loop = True
 
         def cycled(scope: Scope) -> Any:
             turn: int = scope["loop"]["index0"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from tocsin.router.templates import list_filters, number_filters, text_filters
-from tocsin.router.templates.budget import ITEM, Budget, size, size_of_items
+from tocsin.router.templates.budget import ITEM, Budget, size
 from tocsin.router.templates.list_filters import at_each
 from tocsin.router.templates.operations import search_price
 from tocsin.router.templates.text_filters import LONGEST_TITLE, TRIMMED
@@ -36,7 +36,10 @@ def _nothing(_budget: Budget, _value: Any, **_arguments: Any) -> None:
 
 def _by_character(budget: Budget, value: Any, **_arguments: Any) -> None:
     """Its bytes sixteen times: it goes through them one character at a time, as far as it takes so many."""
-    budget.charge(16 * (min(size(value), LONGEST_TITLE) if isinstance(value, str) else size_of_items(value)))
+    if isinstance(value, str):
+        budget.charge(16 * min(size(value), LONGEST_TITLE))
+    else:
+        budget.charge_items(value, times=16)
 
 
 def _listed(budget: Budget, value: Any, attribute: str | None = None, **_arguments: Any) -> None:
@@ -49,7 +52,7 @@ def _texts(budget: Budget, value: Any, attribute: str | None = None, **_argument
     """As `_listed`, and the texts among the items or their attributes."""
     _listed(budget, value, attribute)
     if isinstance(value, list | tuple):
-        budget.charge(size_of_items(value if attribute is None else at_each(value, attribute)))
+        budget.charge_items(value if attribute is None else at_each(value, attribute))
 
 
 def _ordered(budget: Budget, value: Any, attribute: str | None = None, **_arguments: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tocsin.router.templates.language import COMPARISONS
 from tocsin.router.templates.number_filters import divisible_by
+from tocsin.router.templates.operations import number
 from tocsin.router.templates.texts import WrongValue
 
 Passes = Callable[[Any], bool]
@@ -53,11 +54,11 @@ def _among(container: Any) -> Passes:
 
 
 def _odd(value: Any) -> bool:
-    return isinstance(value, int | float) and value % 2 == 1  # `%` would format a text
+    return isinstance(value, int | float) and number(value) % 2 == 1  # `%` would format a text
 
 
 def _even(value: Any) -> bool:
-    return isinstance(value, int | float) and value % 2 == 0
+    return isinstance(value, int | float) and number(value) % 2 == 0
 
 
 def _lower(value: Any) -> bool:

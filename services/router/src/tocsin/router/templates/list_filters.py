@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from tocsin.router.templates.item_tests import MISSING, item_test
+from tocsin.router.templates.operations import number
+from tocsin.router.templates.signatures import INDEX
 from tocsin.router.templates.texts import WrongValue, as_safe_as, text_of
 
 ITEMS: Final = 10_000
@@ -36,16 +38,16 @@ def attributes_of(items: list[Any], attribute: str | None, name: str) -> list[An
 
 def at_each(items: Sequence[Any], path: str) -> list[Any]:
     """The value at the path of each item; MISSING where nothing stands."""
-    steps = path.split(".")
+    steps = [(name, int(name) if INDEX.fullmatch(name) else None) for name in path.split(".")]
     return [_at(item, steps) for item in items]
 
 
-def _at(item: Any, steps: list[str]) -> Any:
-    for step in steps:
+def _at(item: Any, steps: list[tuple[str, int | None]]) -> Any:
+    for name, index in steps:
         if isinstance(item, dict):
-            item = item.get(step, MISSING)
-        elif isinstance(item, list | tuple) and step.isdecimal() and int(step) < len(item):
-            item = item[int(step)]
+            item = item.get(name, MISSING)
+        elif isinstance(item, list | tuple) and index is not None and index < len(item):
+            item = item[index]
         else:
             return MISSING
     return item
@@ -81,10 +83,10 @@ def pick(values: Any, attribute: str, default: Any = MISSING) -> list[Any]:
 
 def total(values: Any, attribute: str | None = None, start: Any = 0) -> Any:
     """The sum of the numbers, added to `start`."""
-    numbers = attributes_of(items_of(values, "sum"), attribute, "sum")
-    if not all(isinstance(number, int | float) for number in (start, *numbers)):
+    terms = attributes_of(items_of(values, "sum"), attribute, "sum")
+    if not all(isinstance(term, int | float) for term in (start, *terms)):
         raise WrongValue("`|sum` takes numbers only. Name the attribute to add: `|sum(attribute='price')`.")
-    return sum(numbers, start)
+    return number(sum(map(number, terms), number(start)))
 
 
 def smallest(values: Any, case_sensitive: Any = False, attribute: str | None = None) -> Any:
@@ -169,7 +171,7 @@ def bounded_range(*bounds: Any) -> list[int]:
     """As Python's `range`, at most 1,000 numbers."""
     if not all(isinstance(bound, int) for bound in bounds) or (len(bounds) == 3 and bounds[2] == 0):
         raise WrongValue("`range` takes one to three whole numbers, and a step cannot be 0.")
-    numbers = range(*bounds)
+    numbers = range(*(int(number(bound)) for bound in bounds))
     if numbers[RANGE : RANGE + 1]:
         raise WrongValue(f"`range` makes at most {RANGE} numbers. Give it nearer bounds.")
     return list(numbers)

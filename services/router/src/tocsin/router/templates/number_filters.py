@@ -4,6 +4,7 @@ import math
 from collections.abc import Sized
 from typing import Any, Final
 
+from tocsin.router.templates.operations import number
 from tocsin.router.templates.texts import WrongValue, whole
 
 ABSENT: Final = object()
@@ -21,14 +22,14 @@ def to_int(value: Any, default: Any = ABSENT) -> Any:
             return int(value)
         except ValueError:
             pass  # a text with a point, or no number at all: seen below
-    number = _float_of(value)
-    return _otherwise("int", default) if number is None else int(number)
+    found = _float_of(value)
+    return _otherwise("int", default) if found is None else int(found)
 
 
 def to_float(value: Any, default: Any = ABSENT) -> Any:
     """The number; `default` when the value is none."""
-    number = _float_of(value)
-    return _otherwise("float", default) if number is None else number
+    found = _float_of(value)
+    return _otherwise("float", default) if found is None else found
 
 
 def to_bool(value: Any) -> bool:
@@ -42,11 +43,11 @@ def absolute(value: Any) -> Any:
 
 def rounded(value: Any, precision: Any = 0, method: str = "common") -> Any:
     """`common` rounds to the nearest, `ceil` up, `floor` down; `precision` digits stay behind the point."""
-    number, digits = _number(value, "round"), whole(precision, "precision", "round", -15, 15)
+    exact, digits = _number(value, "round"), whole(precision, "precision", "round", -15, 15)
     if method == "common":
-        return round(number, digits)
+        return round(exact, digits)
     scale = 10.0**digits
-    return (math.ceil if method == "ceil" else math.floor)(number * scale) / scale
+    return (math.ceil if method == "ceil" else math.floor)(exact * scale) / scale
 
 
 def length(value: Any) -> int:
@@ -58,16 +59,16 @@ def length(value: Any) -> int:
     raise WrongValue("`|length` takes a text, a list or an object.")
 
 
-def divisible_by(value: Any, number: Any) -> bool:
+def divisible_by(value: Any, divisor: Any) -> bool:
     """The test `divisibleby`."""
-    if isinstance(value, int | float) and isinstance(number, int | float) and number != 0:
-        return value % number == 0
+    if isinstance(value, int | float) and isinstance(divisor, int | float) and divisor != 0:
+        return number(value) % number(divisor) == 0
     raise WrongValue("`is divisibleby` takes two numbers, and the second cannot be 0.")
 
 
 def _number(value: Any, name: str) -> int | float:
     if isinstance(value, int | float):
-        return value
+        return number(value)
     raise WrongValue(f"`|{name}` takes a number. Write `|int` or `|float` before it.")
 
 
@@ -75,10 +76,10 @@ def _float_of(value: Any) -> float | None:
     if not isinstance(value, int | float | str) or (isinstance(value, str) and len(value) > DIGITS):
         return None
     try:
-        number = float(value)
+        found = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
+    return found if math.isfinite(found) else None
 
 
 def _otherwise(name: str, default: Any) -> Any:

@@ -19,12 +19,12 @@ _LARGEST_FLOAT: Final = 1.7976931348623157e308
 
 
 def number(value: Any) -> int | float:
-    """The number that an operation yields. Raises WrongValue for what is too large or none."""
+    """The number that an operation is given or yields. Raises WrongValue for what is too large or none."""
     if isinstance(value, int) and -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
         return value
     if isinstance(value, float) and abs(value) <= _LARGEST_FLOAT:
         return value
-    raise WrongValue("The result of an operation is no number, or too large a number.")
+    raise WrongValue("An operation is given or yields what is no number, or too large a number.")
 
 
 def _on_numbers(operate: Operate) -> Operate:
@@ -45,7 +45,7 @@ def _power(base: Any, exponent: Any) -> Any:
 def _signed(value: Any) -> int | float:
     """The value, which must be a number. Raises TypeError for anything else."""
     if isinstance(value, int | float):
-        return value
+        return number(value)
     raise TypeError
 
 
@@ -104,10 +104,16 @@ def charge_search(budget: Budget, value: Any, container: Any) -> None:
     elif isinstance(value, list | tuple | dict):
         budget.charge_whole(container)
     elif isinstance(container, list | tuple):
-        each = 4 + (len(value) // 16 if isinstance(value, str) else 0)
-        budget.charge(each * len(container))
+        budget.charge((4 + _compared(value)) * len(container))
     else:
         budget.charge(size(value))
+
+
+def _compared(value: Any) -> int:
+    """What comparing with the value adds to the price of looking at one item."""
+    if isinstance(value, str):
+        return len(value) // 16
+    return value.bit_length() // 128 if isinstance(value, int) else 0
 
 
 def search_price(text: str, wanted: Any) -> int:

@@ -1,7 +1,7 @@
 """A part of a template as a function: its tags over its expressions, writing piece by piece.
 
-Loops, branches and blocks see variables as in Jinja2: what is set inside of a loop or a `with` ends with it; what is set inside
-of an `if` or a `set` block is seen after it.
+Loops, branches and blocks see variables as in Jinja2: what is set inside of a loop, a `with` or a `set` block ends with it; what
+is set inside of an `if` is seen after it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,6 +47,8 @@ class _Statements:
         self._html = html
         self._depth = 0
         """Loops around what is being made."""
+        self._sets = False
+        """Whether what was made of the body so far sets variables that are seen to its end."""
         self._expressions = Expressions(html=html)
         self._value = self._expressions.compile
 
@@ -62,6 +64,13 @@ class _Statements:
 
         return run_all
 
+    def _own_block(self, body: Sequence[nodes.Node]) -> tuple[Run, bool]:
+        """Statements whose variables end with them; and whether they set any."""
+        outer, self._sets = self._sets, False
+        run = self.block(body)
+        sets, self._sets = self._sets, outer
+        return run, sets
+
     def _statement(self, node: nodes.Node) -> Iterator[Run]:
         match node:
             case nodes.Output(nodes=printed):
@@ -73,8 +82,10 @@ class _Statements:
                 yield self._for(node)
             case nodes.Assign(target=target, node=value):
                 yield self._set(target, value)
+                self._sets = True
             case nodes.AssignBlock():
                 yield self._set_block(node)
+                self._sets = True
             case nodes.With():
                 yield self._with(node)
 
@@ -109,11 +120,11 @@ class _Statements:
         return run
 
     def _set_block(self, node: nodes.AssignBlock) -> Run:
-        body, assign, html = self.block(node.body), _assignment(node.target), self._html
+        (body, sets), assign, html = self._own_block(node.body), _assignment(node.target), self._html
 
         def run(scope: Scope, _write: Write) -> None:
             pieces: list[str] = []
-            body(scope, pieces.append)
+            body(_copied(scope) if sets else scope, pieces.append)
             text = scope[BUDGET].joined(pieces)
             assign(scope, safe(text) if html else text)
 
@@ -121,7 +132,7 @@ class _Statements:
 
     def _with(self, node: nodes.With) -> Run:
         sets = [self._set(target, value) for target, value in zip(node.targets, node.values, strict=True)]
-        body = self.block(node.body)
+        body, _ = self._own_block(node.body)
 
         def run(scope: Scope, write: Write) -> None:
             inner = _copied(scope)
@@ -133,13 +144,11 @@ class _Statements:
 
     def _for(self, node: nodes.For) -> Run:
         values, assign = self._value(node.iter), _assignment(node.target)
-        self._depth += 1
-        body, depth = self.block(node.body), self._depth
-        self._depth -= 1
+        body, sets, asks_loop = self._body(node)
+        depth = self._depth + 1
         otherwise = self.block(node.else_)
         keep = None if node.test is None else self._keeping(node.test, assign)
         price, place = TURN + weight(node.body), Place(node.lineno, written(node.iter))
-        sets, asks_loop = _sets(node.body), _asks_loop(node.body)
 
         def run(scope: Scope, write: Write) -> None:
             budget: Budget = scope[BUDGET]
@@ -162,6 +171,18 @@ class _Statements:
                 body(inner, write)
 
         return run
+
+    def _body(self, node: nodes.For) -> tuple[Run, bool, bool]:
+        """What a turn runs; whether it sets variables; whether it asks `loop`. Each is found while it is made, so loops in loops
+        take no longer than others.
+        """
+        expressions = self._expressions
+        outer, expressions.asks_loop = expressions.asks_loop, False
+        self._depth += 1
+        body, sets = self._own_block(node.body)
+        self._depth -= 1
+        asks_loop, expressions.asks_loop = expressions.asks_loop, outer
+        return body, sets, asks_loop
 
     def _keeping(self, condition: nodes.Node, assign: _Assign) -> Callable[[Scope, Sequence[Any]], list[Any]]:
         """`if` in a `for`: the items for which it holds. It sees the item, and no `loop`."""
@@ -197,12 +218,21 @@ def _print_escaped(value: Evaluate) -> Run:
         held = value(scope)
         if type(held) is str:
             if len(held) > _SHORT:
-                scope[BUDGET].charge(len(held))
-            write(escaped(held))
+                write(_escaped_long(held, scope[BUDGET]))
+            else:
+                write(escaped(held))
         else:  # safe text is a subclass of str
             write(held if isinstance(held, str) else _printed(held))
 
     return run
+
+
+def _escaped_long(text: str, budget: Budget) -> str:
+    """The text, escaped; what it is and what it becomes is charged, because it may become five times as long."""
+    budget.charge(len(text))
+    written = escaped(text)
+    budget.charge(len(written) - len(text))
+    return written
 
 
 def _printed(value: Any) -> str:
@@ -245,13 +275,3 @@ def _unpacking(assignments: Sequence[_Assign], place: Place) -> _Assign:
             assign(scope, value)
 
     return assign_all
-
-
-def _sets(body: Sequence[nodes.Node]) -> bool:
-    """Whether variables are set in the body that are seen to its end."""
-    kinds = (nodes.Assign, nodes.AssignBlock)
-    return any(isinstance(node, kinds) or next(node.find_all(kinds), None) is not None for node in body)
-
-
-def _asks_loop(body: Sequence[nodes.Node]) -> bool:
-    return any(name.name == "loop" for node in body for name in node.find_all(nodes.Name))

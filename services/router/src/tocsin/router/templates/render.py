@@ -3,6 +3,8 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, NamedTuple
 
 import jinja2
@@ -23,7 +25,11 @@ _ONE_LINE: Final = frozenset(part.name for part in _PARTS if part.one_line)
 _HTML: Final = frozenset(part.name for part in _PARTS if part.html)
 _GAPS: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 """What becomes one space in a line: line breaks, tabs, spaces, control characters. No-break spaces keep what they hold together."""
+_NOT_TEXT: Final = (
+    "A text has half a surrogate pair (U+D800 to U+DFFF), which no message can hold. Send it without."
+)
 
+_NOTHING: Final = nullcontext()
 
 _TemplateKey = tuple[str, str, str, str, str]
 """Tenant, workflow, channel, name, locale."""
@@ -58,18 +64,24 @@ class Renderer:
 
     def __init__(self) -> None:
         self._compiled: dict[_TemplateKey, _Compiled] = {}
-        self._compiling = asyncio.Lock()
+        self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiler")
 
     def ready(self, template: TemplateRecord) -> bool:
         """Whether this revision is compiled."""
         known = self._compiled.get(_key(template))
         return known is not None and known.revision == template.revision
 
-    async def prepare(self, template: TemplateRecord) -> None:
-        """Compile it in a thread, because a long one takes a second. One is compiled at a time: the threads share the interpreter."""
-        async with self._compiling:
-            if not self.ready(template):
-                self._compiled[_key(template)] = await asyncio.to_thread(_prepared, template)
+    async def prepare(self, template: TemplateRecord, under: AbstractContextManager[None] = _NOTHING) -> None:
+        """Compile it in a thread, because a long one takes a second. One is compiled at a time: the threads share the interpreter.
+
+        `under` is entered there, so it lasts as long as the work, also when nobody waits for that any more.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._compiler, self._prepare_under, under, template)
+
+    def _prepare_under(self, under: AbstractContextManager[None], template: TemplateRecord) -> None:
+        if not self.ready(template):
+            with under:
+                self._compiled[_key(template)] = _prepared(template)
 
     def render(
         self, template: TemplateRecord, context: Mapping[str, Any], budget: Budget
@@ -97,6 +109,8 @@ class Renderer:
 def _part(part: str, program: Program, context: Mapping[str, Any], budget: Budget) -> str:
     try:
         text = program(context, budget)
+    except UnicodeEncodeError as error:
+        raise _Failed(RenderFault(part, _NOT_TEXT)) from error
     except Exceeded as error:
         raise _Failed(RenderFault(part, f"The template was stopped: {error}.")) from error
     except (Stopped, WrongValue) as error:

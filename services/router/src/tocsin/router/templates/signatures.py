@@ -11,7 +11,9 @@ from typing import Final, NamedTuple, Protocol, Self
 
 from jinja2 import nodes
 
-_PATH: Final = re.compile(r"[^\W\d]\w*(\.\w+){0,7}|\d+", re.ASCII)
+INDEX: Final = re.compile(r"\d{1,5}", re.ASCII)
+"""A step to an item of a list."""
+_PATH: Final = re.compile(r"[^\W\d]\w*(\.\w+){0,7}|\d{1,5}", re.ASCII)
 LONGEST_PATH: Final = 256
 """Characters in the path to an attribute, which has at most eight names."""
 _BRACKETS: Final = (nodes.List, nodes.Tuple, nodes.Dict)

@@ -12,12 +12,14 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from tocsin.router.templates.list_filters import attributes_of, items_of
+from tocsin.router.templates.operations import number
 from tocsin.router.templates.texts import (
     LONGEST,
     WrongValue,
     as_safe_as,
     is_safe,
     joined,
+    joined_safe,
     made_safe,
     safe,
     text_of,
@@ -32,6 +34,7 @@ TRIMMED: Final = 100
 """Different characters that `trim` may look for."""
 _WORDS: Final = re.compile(r"([-\s({\[<]+)")
 _JSON_IN_HTML: Final = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("'", "\\u0027"))
+_LONG_JSON: Final = f"`|tojson` makes more than {LONGEST} characters. Use it on a smaller value."
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -116,7 +119,7 @@ def join_in_html(values: Any, d: Any = "", attribute: str | None = None) -> str:
     """As `join_in_text`; when a value or `d` is safe, so is the result."""
     items = _each(values, attribute)
     if is_safe(d) or any(map(is_safe, items)):
-        return safe(joined([made_safe(item) for item in items], made_safe(d), "|join"))
+        return joined_safe(items, made_safe(d), "|join")
     return joined([text_of(item) for item in items], text_of(d), "|join")
 
 
@@ -133,14 +136,14 @@ def concat_in_html(*values: Any) -> str:
     """`a ~ b ~ …`; when one is safe, so is the result."""
     for value in values:
         if type(value) is Markup:
-            return safe(joined([made_safe(value) for value in values], "", "~"))
+            return joined_safe(values, "", "~")
     return concat_in_text(*values)
 
 
 def plus(left: Any, right: Any) -> Any:
     """`a + b`: the sum of two numbers, or two texts, or two lists, as one. Null beside a text is nothing."""
     if isinstance(left, int | float) and isinstance(right, int | float):
-        return left + right
+        return number(number(left) + number(right))
     if isinstance(left, str | None) and isinstance(right, str | None):
         if is_safe(left) or is_safe(right):
             return safe(joined([made_safe(left), made_safe(right)], "", "+"))
@@ -164,9 +167,11 @@ def tojson(value: Any, indent: Any = None) -> Markup:
     except (TypeError, ValueError, RecursionError) as error:
         raise WrongValue("`|tojson` takes what can be written as JSON.") from error
     if len(text) > LONGEST:
-        raise WrongValue(f"`|tojson` makes more than {LONGEST} characters. Use it on a smaller value.")
+        raise WrongValue(_LONG_JSON)
     for character, sequence in _JSON_IN_HTML:
         text = text.replace(character, sequence)
+        if len(text) > LONGEST:
+            raise WrongValue(_LONG_JSON)
     return safe(text)
 
 

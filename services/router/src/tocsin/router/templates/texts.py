@@ -3,8 +3,7 @@
 Safe text is `markupsafe.Markup`. The methods of Markup escape by rules of their own; here `str`'s methods are used, and the result is marked.
 """
 
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Any, Final
 
@@ -39,9 +38,18 @@ def text_of(value: Any) -> str:
 
 def _digits(number: float) -> str:
     text = repr(number)
-    if "e" in text:
-        text = f"{Decimal(text):f}"
-    return text.removesuffix(".0")
+    return _without_exponent(text) if "e" in text else text.removesuffix(".0")
+
+
+def _without_exponent(text: str) -> str:
+    """The digits that `1.5e+20` and `5e-07` stand for. Python writes so only what has no digit behind the point, or none before it."""
+    mantissa, _, exponent = text.partition("e")
+    sign = "-" if mantissa.startswith("-") else ""
+    whole, _, fraction = mantissa.removeprefix("-").partition(".")
+    point = len(whole) + int(exponent)
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{whole}{fraction}"
+    return sign + (whole + fraction).ljust(point, "0")
 
 
 def escaped(text: str) -> str:
@@ -71,6 +79,17 @@ def is_safe(value: Any) -> bool:
 def made_safe(value: Any) -> Markup:
     """Safe text of any value, escaped unless it is safe already."""
     return value if isinstance(value, Markup) else safe(escaped(text_of(value)))
+
+
+def joined_safe(values: Iterable[Any], separator: str, maker: str) -> Markup:
+    """As `joined`, of any values, each escaped unless it is safe. No more is escaped than may be joined."""
+    texts, length = [], 0
+    for value in values:
+        texts.append(made_safe(value))
+        length += len(texts[-1])
+        if length > LONGEST:
+            break  # `joined` says so
+    return safe(joined(texts, separator, maker))
 
 
 def as_safe_as(value: Any, text: str) -> str:

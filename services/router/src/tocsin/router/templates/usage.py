@@ -6,6 +6,7 @@ from typing import Final
 
 from jinja2 import nodes
 
+from tocsin.contracts.values.text import TEXT_RULE, is_text
 from tocsin.router.templates.language import FILTERS, NOT_TO_SET, TESTS
 from tocsin.router.templates.literals import is_number
 from tocsin.router.templates.texts import LARGEST_NUMBER
@@ -41,6 +42,8 @@ def _unreadable(node: nodes.Node) -> Iterator[str]:
             yield "The step in `[…:…:…]` cannot be 0."
         case nodes.Const(value=int() | float() as number) if not _readable(number):
             yield f"This number is too large; at most {LARGEST_NUMBER} is possible."
+        case nodes.Const(value=str() as text) if not is_text(text):
+            yield f"{TEXT_RULE}."
         case nodes.Name(name=name) if name not in ("range", "loop"):  # these are judged where they are used
             yield from unusable_name(name)
 
@@ -83,7 +86,7 @@ _MAP: Final = frozenset(parameter.name for parameter in FILTERS["map"])
 
 def _test(name: str, arguments: int) -> Iterator[str]:
     if name not in TESTS:
-        yield f"The test `is {name}` cannot be used. {_TEST_NAMES}"
+        yield f"The test `is {name}` cannot be used. {_TEST_NAMES}" if is_text(name) else _TEST_NAMES
     elif arguments != TESTS[name]:
         wanted = "one argument" if TESTS[name] else "no argument"
         yield f"The test `{name}` takes {wanted}."

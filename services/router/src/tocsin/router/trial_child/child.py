@@ -32,22 +32,25 @@ def main() -> None:
     _limit_memory()
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _send(answers, Answer())  # ready
+    _send(answers, framed(Answer()))  # ready
     while (frame := read_frame(sys.stdin.buffer)) is not None:
         _allow_cpu()
         _send(answers, _answer(frame))
 
 
-def _answer(frame: bytes) -> Answer:
+def _answer(frame: bytes) -> bytes:
+    """The frame that answers this one. What a program raises may hold what the tenant wrote, so its type alone is told."""
     try:
         request = msgspec.json.decode(frame, type=Request)
-        return Answer(value=PROGRAMS[request.program](**request.arguments))
+        return framed(Answer(value=PROGRAMS[request.program](**request.arguments)))
     except MemoryError:
-        return Answer(out_of_memory=True)
+        return framed(Answer(out_of_memory=True))
+    except Exception as error:  # noqa: BLE001 - see above
+        return framed(Answer(raised=type(error).__name__))
 
 
-def _send(pipe: BinaryIO, answer: Answer) -> None:
-    pipe.write(framed(answer))
+def _send(pipe: BinaryIO, frame: bytes) -> None:
+    pipe.write(frame)
     pipe.flush()
 
 

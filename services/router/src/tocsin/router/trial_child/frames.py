@@ -17,10 +17,11 @@ class Request(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """What it yielded; or `out_of_memory`."""
+    """What it yielded; or `out_of_memory`; or the type of what it raised and nobody expects."""
 
     value: Any = None
     out_of_memory: bool = False
+    raised: str = ""
 
 
 def framed(message: Request | Answer) -> bytes:

@@ -27,7 +27,10 @@ def check_template_of(parts: dict[str, str], channel: str, data_schema: dict[str
         record = TemplateRecord(
             tenant="", workflow="", channel=Channel(channel), name="", locale="", revision=0, parts=parts
         )
-        preview(record, {"data": _sample(data_schema), **_SAMPLE_ROOTS})  # what is missing in it is no fault
+        shown = preview(record, {"data": _sample(data_schema), **_SAMPLE_ROOTS})
+        msgspec.json.encode(
+            shown
+        )  # a fault of it is none of the template's: the sample may lack what it needs
     return faults
 
 

@@ -25,7 +25,7 @@ _INHERITED: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "TZ")
 
 
 class TrialEnded(Exception):
-    """The program exceeded a limit, or ended the child: not the fault of anybody but who wrote it. The message says what it did."""
+    """The program exceeded a limit, raised what nobody expects, or ended the child: not the fault of anybody but who wrote it. The message says what it did."""
 
 
 class TrialNotStarted(Exception):
@@ -76,6 +76,9 @@ class TrialProcess:
         if answer.out_of_memory:
             self._kill()
             raise TrialEnded("takes too much memory")
+        if answer.raised:
+            log.warning("trial raised", program=program, kind=answer.raised)
+            raise TrialEnded(f"cannot be tried ({answer.raised})")
         return answer.value
 
     def _kill(self) -> None:

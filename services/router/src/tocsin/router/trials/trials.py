@@ -1,4 +1,4 @@
-"""Trials as handlers ask for them: one at a time a tenant, and one child for all."""
+"""Trials as handlers ask for them: one at a time a tenant and mode, and one child for all."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,23 +20,28 @@ class Trials:
     def __init__(self, process: TrialProcess | None = None) -> None:
         self._process = process or TrialProcess()
         self._free = asyncio.Lock()
-        self._tenants: set[str] = set()
+        self._holders: set[tuple[str, bool]] = set()
+        """Tenant, and whether the request has a test key."""
 
     @asynccontextmanager
-    async def turn(self, tenant: str) -> AsyncIterator["Turn"]:
-        """A turn of the tenant's, in which it may run programs one after the other. It begins with the first, if there is one."""
-        turn = Turn(self, tenant)
+    async def turn(self, tenant: str, *, test: bool) -> AsyncIterator["Turn"]:
+        """A turn of the tenant's, in which it may run programs one after the other. It begins with the first, if there is one.
+
+        Requests with a test key have turns of their own: they never keep a live one waiting.
+        """
+        holder = tenant, test
+        turn = Turn(self, holder)
         try:
             yield turn
         finally:
             if turn.begun:
-                self._tenants.discard(tenant)
+                self._holders.discard(holder)
 
-    def begin(self, tenant: str) -> None:
-        """The tenant has a turn now. Raises Problem 429 while it has another."""
-        if tenant in self._tenants:
+    def begin(self, holder: tuple[str, bool]) -> None:
+        """The tenant has a turn now in this mode, live or test. Raises Problem 429 while it has another."""
+        if holder in self._holders:
             raise _busy("Another request of yours is being tried. Repeat this one when that one is answered.")
-        self._tenants.add(tenant)
+        self._holders.add(holder)
 
     async def run(self, program: str, pointer: str, arguments: dict[str, Any]) -> Any:
         """What the program yields, when those that came before have ended. Raises Problem, as `Turn.run` says."""
@@ -70,9 +75,9 @@ class Trials:
 class Turn:
     """A tenant's turn: begins with the first program, and ends with the request."""
 
-    def __init__(self, trials: Trials, tenant: str) -> None:
+    def __init__(self, trials: Trials, holder: tuple[str, bool]) -> None:
         self._trials = trials
-        self._tenant = tenant
+        self._holder = holder
         self.begun = False
 
     async def run(self, program: str, *, pointer: str, **arguments: Any) -> Any:
@@ -82,7 +87,7 @@ class Turn:
         the program exceeds the limits or ends the child.
         """
         if not self.begun:
-            self._trials.begin(self._tenant)
+            self._trials.begin(self._holder)
             self.begun = True
         return await self._trials.run(program, pointer, arguments)
 

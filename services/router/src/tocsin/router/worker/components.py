@@ -62,6 +62,7 @@ def worker_components(
     limits = {topic.name: topic.max_message_bytes for topic in topics.all()}
     renderer = Renderer()
     note = CrashNote(folder=settings.programs.crash_notes, service="router", clock=clock)
+    compiler_note = CrashNote(folder=settings.programs.crash_notes, service="router-compiler", clock=clock)
     directory = PublishedDirectory(renderer=renderer, note=note)
     claims = Claims(database=database, window=settings.duplicate_window)
     recipients = RecipientLoader(database=database)
@@ -70,13 +71,16 @@ def worker_components(
         public_url=settings.public_url,
         tokens=UnsubscribeTokens(settings.signing_keys),
         note=note,
+        compiler_note=compiler_note,
     )
     hashes = AddressHashes(settings.address_keys)
     replica = Replica(settings=kafka, topic=topics.directory, apply=directory.apply, health=health)
     age = CopyAge(settings=kafka, copy=replica, clock=clock)
     components: list[Component] = [
-        crash_note_component(note),
-        FunctionComponent(name="refused revisions", open=partial(store_refusals, database.engine, note)),
+        crash_note_component(note, compiler_note),
+        FunctionComponent(
+            name="refused revisions", open=partial(store_refusals, database.engine, note, compiler_note)
+        ),
         replica,
         age,
         FunctionComponent(name="claim sweeper", run=partial(_sweep_claims, claims)),

@@ -39,10 +39,15 @@ class Rendered(NamedTuple):
     deliver: Deliver
     content: Content
     unsubscribe_url: str | None
+    noted: Noted
+    """Its template. What holds its words is made and encoded under this note, too."""
 
 
 class DeliveryRenderer:
-    """Renders what was decided. Without `public_url` messages have no unsubscribe links."""
+    """Renders what was decided. Without `public_url` messages have no unsubscribe links.
+
+    Templates are compiled in a thread while others are rendered, so the thread has a note of its own.
+    """
 
     def __init__(
         self,
@@ -51,9 +56,11 @@ class DeliveryRenderer:
         public_url: str | None,
         tokens: UnsubscribeTokens,
         note: CrashNote | None = None,
+        compiler_note: CrashNote | None = None,
     ) -> None:
         self._renderer = renderer
         self._note = note or CrashNote()
+        self._compiler_note = compiler_note or CrashNote()
         self._public_url = public_url
         self._tokens = tokens
         self._seconds = {channel: metrics.render_seconds.labels(channel) for channel in Channel}
@@ -73,11 +80,11 @@ class DeliveryRenderer:
                 await loop_slice.let_go()
             template = outcome.template
             noted = _noted(self._note, template)
-            if noted.refused:
+            if noted.refused or self._compiler_note.refuses(noted.program):
                 results.append(_unusable(outcome))
                 continue
             if not self._renderer.ready(template):
-                await self._renderer.prepare(template)
+                await self._renderer.prepare(template, _noted(self._compiler_note, template))
             if variables is None:
                 variables = _variables(question, outcome)
             link = self._unsubscribe_url(question.intent, outcome)
@@ -97,7 +104,7 @@ class DeliveryRenderer:
                 results.append(Withhold(outcome.ref, Rule.RENDER, failed, rules, detail, template))
             else:
                 outcome.rules.append(looked_at(Rule.RENDER, "rendered"))
-                results.append(Rendered(outcome, content, link))
+                results.append(Rendered(outcome, content, link, noted))
         return results
 
     def _unsubscribe_url(self, intent: Intent, deliver: Deliver) -> str | None:

@@ -103,9 +103,11 @@ def _write_jobs(
     topic, fits = context.topics.jobs[channel], context.topics.job_bytes[channel] - _MARGIN
     targets: list[Target] = []
     largest = 0
-    for destination in deliver.destinations:
-        job = _job(question, rendered, destination, context, cause=cause)
-        outgoing = ProducerRecord(topic, recipient_key(job.tenant, job.recipient), encode(job))
+    with rendered.noted:  # all of them before the first is handed on: others use the note then
+        jobs = [_job(question, rendered, each, context, cause=cause) for each in deliver.destinations]
+        encoded = [encode(job) for job in jobs]
+    for job, value in zip(jobs, encoded, strict=True):
+        outgoing = ProducerRecord(topic, recipient_key(job.tenant, job.recipient), value)
         largest = max(largest, outgoing.size)
         if outgoing.size > fits:
             context.count(StatusName.FAILED, Rule.SIZE)
