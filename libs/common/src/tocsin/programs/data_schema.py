@@ -20,6 +20,8 @@ PATTERN_BYTES: Final = 256 * 1024
 """What one compiled pattern may take."""
 _LISTED_STEPS: Final = 30_000
 """Up to so many, errors are looked for one by one: each takes some 20 µs, and the library makes all before it shows the first."""
+_FLAT: Final = 10
+"""Levels up to which an error takes so long; the error of `anyOf` holds those below it, each with its own path."""
 _COMPARED: Final = 100_000
 """Pairs of numbers of more than 63 bits that `uniqueItems` may compare: the library's hash puts all of them into one place."""
 _DETAIL_CHARS: Final = 500
@@ -55,7 +57,7 @@ class DataSchema:
     def __init__(self, schema: dict[str, Any]) -> None:
         cost = check_schema(schema)
         self.width: Final = cost.width
-        self._most_errors = cost.most_errors
+        self._listing = cost.most_errors * max(1, cost.levels // _FLAT)
         self._has_unique = _mentions(schema, frozenset({"uniqueItems"}))
         self._guesses = _mentions(schema, _GUESSING)
         self._validator = _compiled(schema)
@@ -77,7 +79,7 @@ class DataSchema:
         """What is wrong with data that is not too complex: at most `MOST_ERRORS`; only the first, or none by name, in large data."""
         if self._is_valid(data):
             return []
-        if self._most_errors * size <= _LISTED_STEPS:
+        if self._listing * size <= _LISTED_STEPS:
             return [_error(error) for error in islice(self._validator.iter_errors(data), MOST_ERRORS)]
         if self._guesses:
             return [_UNNAMED]
