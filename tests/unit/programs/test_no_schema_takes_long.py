@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tocsin.contracts.limits import EVENT_DATA_BYTES
@@ -16,6 +16,8 @@ from tocsin.programs.data_schema import MOST_STEPS
 from tocsin.router.api.fields import SCHEMA_BYTES
 
 BOUND: Final = 0.3
+BOUND_OF_A_BUSY_MACHINE: Final = 1.5
+"""For the tests of every change: what is not counted takes ever longer, and a processor that others use is up to three times slower."""
 
 Strategy = st.SearchStrategy[Any]
 NAMES = st.sampled_from(["a", "b", "k1", "name"])
@@ -108,7 +110,7 @@ def largest(shape: Callable[[int], Any], bytes_permitted: int) -> tuple[Any, int
     return data, len(msgspec.json.encode(data))
 
 
-def slow_shapes(schema: dict[str, Any]) -> dict[str, float]:
+def slow_shapes(schema: dict[str, Any], bound: float) -> dict[str, float]:
     """The shapes of data for which the schema takes too long, and how long: checking and compiling is part of each."""
     if len(msgspec.json.encode(schema)) > SCHEMA_BYTES:  # refused by its size alone, before all else
         return {}
@@ -117,7 +119,7 @@ def slow_shapes(schema: dict[str, Any]) -> dict[str, float]:
         compiled = DataSchema(schema)
     except SchemaRefused:
         took = thread_time() - began
-        return {"refused": took} if took > BOUND else {}
+        return {"refused": took} if took > bound else {}
     compiling = thread_time() - began
     permitted = min(EVENT_DATA_BYTES, MOST_STEPS // compiled.width) - 2
     slow: dict[str, float] = {}
@@ -128,15 +130,15 @@ def slow_shapes(schema: dict[str, Any]) -> dict[str, float]:
             compiled.accepts(data, size)
             compiled.errors(data, size)
         took = compiling + thread_time() - began
-        if took > BOUND:
+        if took > bound:
             slow[name] = took
     return slow
 
 
-def check(schema: dict[str, Any]) -> None:
-    found = slow_shapes(schema)
+def check(schema: dict[str, Any], bound: float = BOUND_OF_A_BUSY_MACHINE) -> None:
+    found = slow_shapes(schema, bound)
     # A machine that is busy with others makes one measurement longer, not two.
-    assert not (found and slow_shapes(schema)), (found, json.dumps(schema)[:2_000])
+    assert not (found and slow_shapes(schema, bound)), (found, json.dumps(schema)[:2_000])
 
 
 FOUND = [
@@ -158,7 +160,13 @@ def test_what_was_slow_is_counted(schema: dict[str, Any]) -> None:
     check(schema)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(SCHEMAS)
 def test_no_schema_takes_long(schema: dict[str, Any]) -> None:
     check(schema)
@@ -168,4 +176,4 @@ def test_no_schema_takes_long(schema: dict[str, Any]) -> None:
 @settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(SCHEMAS)
 def test_none_of_many_schemas_takes_long(schema: dict[str, Any]) -> None:
-    check(schema)
+    check(schema, BOUND)
