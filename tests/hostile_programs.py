@@ -35,6 +35,36 @@ def renamed_below(keyword: str = "id", steps: int = 27) -> dict[str, Any]:
     }
 
 
+UNCLEAR_PATTERNS = [
+    "^[[ab]*a[[ab]{3000}$",
+    "^[[ab]*a[ab]{3000}c$",
+    "(?x)^[ab]*a[ab]{ 3000 }$",
+    "(?x)^[ab]*a#[\n[ab]{3000}",
+    "^[]a]{3000}$",
+    "[^]",
+    "[^]a]{3000}",
+    "[[:alpha:]]",
+    "a{,3000}",
+    "a{",
+    "{a}",
+    "(?#a)b",
+    "(?=a)",
+    r"\p{" * 900,
+    r"\p{L",
+    r"\b{start}a",
+    "a[b",
+    "a\\",
+]
+"""Each is read in another way by another library or draft, or by nobody."""
+MANY_ALTERNATIVES = {"anyOf": [{"pattern": "|" * 122} for _ in range(1_900)]}
+LARGE_NUMBERS: list[dict[str, Any]] = [
+    {"required": [2**63 + n for n in range(9_000)]},
+    {"required": [2**64 + n for n in range(4_000)]},
+    {"type": [2**64 + n for n in range(4_000)]},
+    {"properties": {"a": {"dependentRequired": {"b": [-(2**64) - n for n in range(4_000)]}}}},
+    {"$schema": "http://json-schema.org/draft-04/schema#", "enum": [2**64 + n for n in range(4_000)]},
+]
+"""The library asks of each list that it repeats nothing, and compares such numbers one by one."""
 LOOK_AROUND = "(?!x)(a|a)*(a|a)*(a|a)*(a|a)*$"
 BACK_REFERENCE = r"(a+)+\1$"
 DOUBLING_EXPRESSION = "data.x" + "[].[@,@][]" * 18

@@ -1,9 +1,11 @@
 """What is wrong with data, and when it is not looked at."""
 
+import time
 from typing import Any
 
 import pytest
 
+from tocsin.contracts.codec import encode
 from tocsin.programs import MOST_ERRORS, DataSchema
 
 BRANCHES: dict[str, Any] = {"items": {"anyOf": [{"type": "string"}, {"type": "null"}]}}
@@ -36,6 +38,51 @@ def test_errors_are_listed_where_there_cannot_be_many() -> None:
 def test_large_data_that_fit_no_branch_are_told_without_a_place() -> None:
     (only,) = DataSchema(BRANCHES).errors([1] * 20_000, 40_001)
     assert (only.path, only.keyword, only.message) == ((), "schema", "The value does not fit the schema")
+
+
+def steps_of(schema: DataSchema, data: Any) -> tuple[float, bool]:
+    """How long judging takes, and whether it was done."""
+    size = len(encode(data))
+    began = time.thread_time()
+    done = schema.accepts(data, size)
+    done = done or not schema.too_complex(data, size)
+    return time.thread_time() - began, done
+
+
+NUMBERS: dict[str, tuple[dict[str, Any], Any]] = {
+    "floats": ({"items": {"enum": [n + 0.5 for n in range(20_000)]}}, [19_999.5] * 180),
+    "exponents": (
+        {"items": {"enum": [1e300 + n * 1e285 for n in range(11_000)]}},
+        [1e300 + 10_999 * 1e285] * 130,
+    ),
+    "whole numbers, and data with fractions": ({"items": {"enum": [*range(20_000), 0.25]}}, [0.25] * 180),
+    "many bits": ({"items": {"enum": [*range(20_000), 2**62]}}, [float(2**62)] * 180),
+    "small lists of numbers": ({"allOf": [{"items": {"enum": [0.5, 0.25]}}] * 100}, [0.25] * 3_900),
+    "one number": ({"allOf": [{"items": {"const": 1e300}}] * 100}, [1e300] * 3_300),
+    "lists": ({"enum": [[0.1] * 2_000 + [n] for n in range(10)]}, [0.1] * 2_000 + [9]),
+    "a small bound": ({"allOf": [{"items": {"minimum": 1e-300}}] * 100}, [0.1] * 4_900),
+}
+
+
+@pytest.mark.parametrize(("schema", "data"), NUMBERS.values(), ids=NUMBERS)
+def test_numbers_that_are_compared_slowly_are_counted(schema: dict[str, Any], data: Any) -> None:
+    compiled = DataSchema(schema)
+    assert steps_of(compiled, data) < (0.5, True) or compiled.too_complex(data, len(encode(data)))
+
+
+def nested_branches(levels: int) -> DataSchema:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(levels):
+        schema = {"anyOf": [schema]}
+    return DataSchema({"items": schema})
+
+
+@pytest.mark.parametrize(("levels", "items"), [(124, 118), (60, 240), (30, 480)])
+def test_errors_of_nested_branches_are_listed_in_small_data_alone(levels: int, items: int) -> None:
+    schema = nested_branches(levels)
+    (only,) = schema.errors([1] * items, 2 * items + 1)
+    assert only.keyword == "schema"
+    assert [error.path for error in schema.errors([1] * 3, 7)] == [(0,), (1,), (2,)]
 
 
 def test_names_of_properties_stand_apart() -> None:

@@ -1,5 +1,6 @@
 """What a schema may ask for, and how wide it is."""
 
+import time
 from typing import Any
 
 import pytest
@@ -8,7 +9,10 @@ from hypothesis import strategies as st
 from tests.hostile_programs import (
     BACK_REFERENCE,
     DOUBLING_SCHEMA,
+    LARGE_NUMBERS,
     LOOK_AROUND,
+    MANY_ALTERNATIVES,
+    UNCLEAR_PATTERNS,
     doubling_schema,
     escaped_slashes,
     renamed_below,
@@ -34,6 +38,15 @@ REFUSED: list[tuple[dict[str, Any], tuple[str | int, ...], str]] = [
     ({"patternProperties": {"(?=a)": True}}, ("patternProperties", "(?=a)"), "look-around"),
     ({"propertyNames": {"pattern": "(?<=a)b"}}, ("propertyNames", "pattern"), "look-around"),
     ({"pattern": "[ab]*a[ab]{9000}$"}, ("pattern",), "256 KiB"),
+    *(({"pattern": pattern}, ("pattern",), "one way only") for pattern in UNCLEAR_PATTERNS),
+    ({"pattern": r"\p{" * 85_000}, ("pattern",), "at most 4,096 characters"),
+    (
+        {"patternProperties": {"a" * 4_097: True}},
+        ("patternProperties", "a" * 4_097),
+        "at most 4,096 characters",
+    ),
+    (MANY_ALTERNATIVES, ("anyOf", 81, "pattern"), "at most 10,000 places"),
+    *((schema, (), "at most 300 whole numbers") for schema in LARGE_NUMBERS),
     ({"pattern": "a{99999}"}, ("pattern",), "at most 10,000 places"),
     ({"items": {"$ref": "#"}}, ("items", "$ref"), "leads to `#/$defs/<name>` alone"),
     ({"items": {"$ref": "#/properties/a"}}, ("items", "$ref"), "alone"),
@@ -92,15 +105,24 @@ WIDTHS: list[tuple[dict[str, Any], int]] = [
     ({"items": {"items": {}}, "contains": {"items": {"allOf": [{}]}}}, 3),
     ({"prefixItems": [{}, {}], "items": {}}, 3),
     ({"pattern": "^a+$"}, 11),
-    ({"pattern": "[ab]{200}"}, 51),
+    ({"pattern": "[ab]{200}"}, 52),
     ({"propertyNames": {"pattern": "^a"}}, 12),
     ({"$ref": f"{DEFS}a", "$defs": {"a": {"allOf": [{}, {}]}}}, 4),
     ({"$ref": f"{DEFS}Size_1.a-b", "$defs": {"Size_1.a-b": {"allOf": [{}]}}}, 3),
     ({"properties": {"id": {"type": "string"}}, "id": "urn:x"}, 1),
     ({"uniqueItems": True, "items": {"items": {}}}, 2),
     ({"enum": ["a"] * 100}, 1),
-    ({"enum": list(range(160))}, 11),
-    ({"const": {"a": 1}, "items": {}}, 2),
+    ({"enum": [None] * 160}, 11),
+    ({"enum": list(range(10))}, 51),
+    ({"enum": [0.5, "a", True, 2**70]}, 11),
+    ({"const": {"a": "b"}, "items": {}}, 2),
+    ({"const": {"a": [1]}, "items": {}}, 6),
+    ({"enum": [["a"], [0.1], [2]]}, 12),
+    ({"const": 1e300}, 6),
+    ({"const": 7}, 6),
+    ({"const": True}, 1),
+    ({"minimum": 0, "maximum": 2**63 - 1}, 1),
+    ({"minimum": 1e-300, "exclusiveMaximum": 2**63}, 11),
     ({"format": "date-time"}, 5),
     ({"multipleOf": 5}, 5),
     ({"multipleOf": 0.01}, 41),
@@ -122,6 +144,25 @@ def test_the_library_finds_the_definition_that_was_counted(name: str) -> None:
     schema = DataSchema({"$ref": DEFS + name, "$defs": {name: {"const": 1}, name.casefold() + "x": True}})
     assert schema.accepts(1, 1)
     assert not schema.accepts(2, 1)
+
+
+HOSTILE: dict[str, dict[str, Any]] = {
+    "decoded slashes": escaped_slashes(),
+    "a name of its own": renamed_below(),
+    "a class that is not closed, again and again": {"pattern": r"\p{" * 85_000},
+    "large numbers, 9,000": LARGE_NUMBERS[0],
+    "large numbers, 4,000": LARGE_NUMBERS[1],
+    "large types": LARGE_NUMBERS[2],
+    "alternatives": MANY_ALTERNATIVES,
+}
+
+
+@pytest.mark.parametrize("schema", HOSTILE.values(), ids=HOSTILE)
+def test_judging_takes_no_longer_for_a_hostile_schema(schema: dict[str, Any]) -> None:
+    began = time.thread_time()
+    with pytest.raises(SchemaRefused):
+        DataSchema(schema)
+    assert time.thread_time() - began < 0.3
 
 
 def test_what_is_written_out_is_counted_by_place() -> None:
@@ -147,9 +188,10 @@ def test_the_order_of_definitions_changes_nothing(backwards: bool) -> None:
 @pytest.mark.parametrize(
     ("pattern", "number"),
     [
-        ("", 1), ("abc", 3), ("^[0-9a-f]{8}-[0-9a-f]{4}$", 13), ("(a|b){3}", 6), ("a{2,}", 2), ("^(ab){2,3}c$", 7),
-        (r"[a\]b]+", 1), ("[[a-z]&&[aeiou]]x", 2), (r"\p{L}{1,40}", 4_000), (r"\d{4}", 4), (r"\u{1F600}x", 2), ("a{,5}", 5),
-        ("(((a{1000}){1000}){1000})", MANY), ("a{99999999999}", MANY), ("(" * 50, 1), ("a" * 9 + "[", 10),
+        ("", 1), ("abc", 3), ("^[0-9a-f]{8}-[0-9a-f]{4}$", 17), ("(a|b){3}", 13), ("a{2,}", 3), ("^(ab){2,3}c$", 13),
+        (r"[a\]b]+", 2), (r"[a-z&&aeiou]x", 2), (r"\p{L}{1,40}", 4_001), (r"[\P{L}\d]", 100), (r"\d{4}", 5), (r"\u{1F600}x", 2),
+        ("(?i)(?:a|(?<n>b))", 6), ("a}]", 3), ("(((a{1000}){1000}){1000})", MANY), ("a{999999999}", MANY), ("(" * 50, 1),
+        ("||||", 4), ("a{1}{1}{1}", 4), ("()()", 2), ("^$" * 50, 100), ("(?:a+){3}", 10),
     ],
 )  # fmt: skip
 def test_the_places_of_a_pattern(pattern: str, number: int) -> None:

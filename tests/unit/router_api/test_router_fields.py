@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from tocsin.router.api import fields
 from tocsin.router.api.preference_store import Switch, takes_away
 from tocsin.router.api.slashes import EncodedSlashes, with_slashes
+from tocsin.router.trial_child.programs import PROGRAMS
 
 
 @pytest.mark.parametrize("value", ["a\x00", {"a\x00": 1}, [{"b": ["\ud800"]}], {"a": [{"b": "\udfff"}]}])
@@ -22,18 +23,29 @@ def test_other_json_is_passed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "where"), [({"type": "strin"}, "/type"), ({"properties": {"a": {"minLength": -1}}}, "/properties/a/minLength")]
-)  # fmt: skip
-def test_the_place_of_a_schemas_fault_is_named(schema: dict[str, Any], where: str) -> None:
-    with pytest.raises(PydanticCustomError, match=where):
-        fields.data_schema(schema)
+    ("schema", "path"),
+    [
+        ({"type": "strin"}, ["type"]),
+        ({"properties": {"a": {"minLength": -1}}}, ["properties", "a", "minLength"]),
+        ({"$ref": "file:///etc/passwd"}, ["$ref"]),
+        ({"pattern": r"\p{" * 60_000}, ["pattern"]),
+    ],
+)
+def test_a_schema_is_judged_in_the_child_alone(schema: dict[str, Any], path: list[str | int]) -> None:
+    assert fields.data_schema(schema) == schema
+    refused = PROGRAMS["try_schema"](data_schema=schema)
+    assert refused is not None
+    assert refused[0] == path
 
 
 def test_schemas_stand_alone() -> None:
     inside = {"$defs": {"id": {"type": "string"}}, "properties": {"a": {"$ref": "#/$defs/id"}}}
-    assert fields.data_schema(inside) == inside
-    with pytest.raises(PydanticCustomError):
-        fields.data_schema({"$ref": "file:///etc/passwd"})
+    assert PROGRAMS["try_schema"](data_schema=inside) is None
+
+
+def test_a_schema_is_no_larger_than_256_kib() -> None:
+    with pytest.raises(PydanticCustomError, match="256 KiB"):
+        fields.data_schema({"pattern": "a" * 262_144})
 
 
 @pytest.mark.parametrize(

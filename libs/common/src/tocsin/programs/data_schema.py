@@ -4,12 +4,12 @@ How much work that is at most follows from two whole numbers, the schema's width
 large the data is refused unseen: at ingest and at the router alike, and again in every re-run.
 """
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import jsonschema_rs
 
+from tocsin.programs.json_values import every_value, large_numbers
 from tocsin.programs.schema_check import SchemaRefused, check_schema
 
 MOST_STEPS: Final = 2_000_000
@@ -20,6 +20,8 @@ PATTERN_BYTES: Final = 256 * 1024
 """What one compiled pattern may take."""
 _LISTED_STEPS: Final = 30_000
 """Up to so many, errors are looked for one by one: each takes some 20 µs, and the library makes all before it shows the first."""
+_FLAT: Final = 10
+"""Levels up to which an error takes so long; the error of `anyOf` holds those below it, each with its own path."""
 _COMPARED: Final = 100_000
 """Pairs of numbers of more than 63 bits that `uniqueItems` may compare: the library's hash puts all of them into one place."""
 _DETAIL_CHARS: Final = 500
@@ -28,7 +30,6 @@ _UNKNOWN_DRAFT: Final = (
 )
 _GUESSING: Final = frozenset({"anyOf", "oneOf"})
 """The library's error for these keywords holds the errors of every branch."""
-_LARGE: Final = 2**63
 TOO_COMPLEX: Final = (
     "The data is too large for a schema as wide as the workflow's. Send less data, or give the workflow a schema with fewer "
     "rules for the same value"
@@ -56,7 +57,7 @@ class DataSchema:
     def __init__(self, schema: dict[str, Any]) -> None:
         cost = check_schema(schema)
         self.width: Final = cost.width
-        self._most_errors = cost.most_errors
+        self._listing = cost.most_errors * max(1, cost.levels // _FLAT)
         self._has_unique = _mentions(schema, frozenset({"uniqueItems"}))
         self._guesses = _mentions(schema, _GUESSING)
         self._validator = _compiled(schema)
@@ -66,7 +67,7 @@ class DataSchema:
         """Whether `data`, which takes `size` bytes as JSON, would be too much work."""
         if self.width * size > MOST_STEPS:
             return True
-        return self._has_unique and self.width * _large_numbers(data) ** 2 > _COMPARED
+        return self._has_unique and self.width * large_numbers(data) ** 2 > _COMPARED
 
     def accepts(self, data: Any, size: int) -> bool:
         """Whether `data` fits, and is not too complex."""
@@ -78,7 +79,7 @@ class DataSchema:
         """What is wrong with data that is not too complex: at most `MOST_ERRORS`; only the first, or none by name, in large data."""
         if self._is_valid(data):
             return []
-        if self._most_errors * size <= _LISTED_STEPS:
+        if self._listing * size <= _LISTED_STEPS:
             return [_error(error) for error in islice(self._validator.iter_errors(data), MOST_ERRORS)]
         if self._guesses:
             return [_UNNAMED]
@@ -132,21 +133,4 @@ def _error(error: Any) -> SchemaError:
 
 def _mentions(schema: Any, keywords: frozenset[str]) -> bool:
     """Whether one of the words stands anywhere as a key: a property of that name counts too, which costs nothing but speed."""
-    return any(not keywords.isdisjoint(value) for value in _values(schema) if isinstance(value, dict))
-
-
-def _large_numbers(data: Any) -> int:
-    """How many whole numbers of more than 63 bits are in the data."""
-    return sum(type(value) is int and not -_LARGE <= value < _LARGE for value in _values(data))
-
-
-def _values(root: Any) -> Iterator[Any]:
-    """Every value inside, the root first."""
-    waiting = [root]
-    while waiting:
-        value = waiting.pop()
-        yield value
-        if type(value) is dict:
-            waiting += value.values()
-        elif type(value) is list:
-            waiting += value
+    return any(not keywords.isdisjoint(value) for value in every_value(schema) if isinstance(value, dict))

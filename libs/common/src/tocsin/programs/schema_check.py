@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from tocsin.contracts.limits import JSON_DEPTH
 from tocsin.programs.crash_note import ProgramFault
-from tocsin.programs.pattern_places import UNICODE_CLASS, places
+from tocsin.programs.json_values import large_numbers
+from tocsin.programs.pattern_places import UNICODE_CLASS, PatternRefused, places
 from tocsin.programs.schema_keywords import (
     LOOKS_AGAIN,
     Meets,
@@ -26,6 +27,8 @@ MOST_SUB_SCHEMAS: Final = 2_000
 MOST_LEVELS: Final = 128
 MOST_PLACES: Final = 10_000
 """Of all patterns of a schema together: it bounds how long compiling them takes."""
+MOST_LARGE_NUMBERS: Final = 300
+"""Of more than 63 bits: the library compares each with each, also when it only checks that a list in the schema repeats nothing."""
 _LEVELS: Final = JSON_DEPTH + 1
 _AGAIN: Final = 3
 """How often the library asks at most what stands beside `unevaluatedProperties` or `unevaluatedItems`."""
@@ -67,6 +70,8 @@ class SchemaCost(NamedTuple):
 
 def check_schema(schema: dict[str, Any]) -> SchemaCost:
     """The schema's cost. Raises SchemaRefused for what is not run; whether the rest is correct JSON Schema, the library says."""
+    if large_numbers(schema) > MOST_LARGE_NUMBERS:
+        raise SchemaRefused(_TOO_MANY_LARGE)
     return _Check(schema).root()
 
 
@@ -156,7 +161,10 @@ class _Check:
                         path=(*path, keyword),
                     )
         for inner_path, pattern in patterns(schema):
-            self._places += places(pattern)
+            try:
+                self._places += places(pattern)
+            except PatternRefused as refused:
+                raise SchemaRefused(str(refused), path=(*path, *inner_path)) from None
             if self._places > MOST_PLACES:
                 raise SchemaRefused(_TOO_MANY_PLACES, path=(*path, *inner_path))
 
@@ -198,6 +206,9 @@ def _joined(
 _USE_DEFS: Final = f"Copy what you need under `$defs` and write `{_DEFS}<name>`; a name has letters of ASCII, digits, `_`, `.` and `-` alone"
 _TOO_MANY: Final = f"With every `$ref` written out, a schema has at most {MOST_SUB_SCHEMAS:,} schemas inside it. Make it smaller"
 _TOO_DEEP: Final = f"With every `$ref` written out, schemas nest at most {MOST_LEVELS} deep. Make it flatter"
+_TOO_MANY_LARGE: Final = (
+    f"A schema has at most {MOST_LARGE_NUMBERS} whole numbers of more than 63 bits. Write them as strings"
+)
 _TOO_MANY_PLACES: Final = (
     f"The regular expressions of a schema have at most {MOST_PLACES:,} places together, each repetition written out; "
     f"a class such as `\\p{{L}}` counts {UNICODE_CLASS}. Use `maxLength` instead of large repetitions"

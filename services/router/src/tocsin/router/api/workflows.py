@@ -21,7 +21,18 @@ from tocsin.router.changes import note_changed, note_unchanged
 from tocsin.router.refused_revisions import unusable_until, workflow_unusable_until
 from tocsin.router.tables import categories, workflows
 from tocsin.router.trials import Turn
-from tocsin.web import Fault, IfMatch, Manager, Page, PagingQuery, Problem, Reader, RequestBody, codes
+from tocsin.web import (
+    Fault,
+    IfMatch,
+    Manager,
+    Page,
+    PagingQuery,
+    Problem,
+    Reader,
+    RequestBody,
+    codes,
+    json_pointer,
+)
 
 log = get_logger(__name__)
 
@@ -179,14 +190,25 @@ async def delete_workflow(
 
 
 async def _try(turn: Turn, body: WorkflowWrite) -> None:
-    """Return when the schema and the expression, which are sound, exceed nothing when they are run."""
+    """Return when the schema can be used, and neither it nor the expression exceeds anything when it is run."""
     schema = body.data_schema
     if schema is not None:
-        await turn.run("try_schema", pointer="/data_schema", data_schema=schema)
+        refused = await turn.run("try_schema", pointer="/data_schema", data_schema=schema)
+        if refused is not None:
+            raise _schema_invalid(*refused)
     if body.recipients is not None:
         await turn.run(
             "try_expression", pointer="/recipients", expression=body.recipients, data_schema=schema
         )
+
+
+def _schema_invalid(path: list[str | int], why: str) -> Problem:
+    detail = f"Not a JSON Schema that can be used, at {json_pointer(path) or 'its root'}: {why}"
+    return Problem(
+        codes.INVALID_REQUEST,
+        "The data schema cannot be used; `errors` says what to change.",
+        errors=[Fault(pointer="/data_schema", code="schema_invalid", detail=detail)],
+    )
 
 
 async def _require_category(db: AsyncConnection, tenant: str, category: str) -> None:

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.vocabulary import Channel
-from tocsin.programs import DataSchema
+from tocsin.programs import DataSchema, SchemaRefused
 from tocsin.router.expressions import ExpressionTooCostly, compile_expression
 from tocsin.router.templates import RenderFault, check_template, preview
 
@@ -34,12 +34,17 @@ def check_template_of(parts: dict[str, str], channel: str, data_schema: dict[str
     return faults
 
 
-def try_schema(data_schema: dict[str, Any]) -> None:
-    """Compile a workflow's schema, and look at a sample with it."""
-    schema, sample = DataSchema(data_schema), _sample(data_schema)
+def try_schema(data_schema: dict[str, Any]) -> tuple[list[str | int], str] | None:
+    """Judge and compile a workflow's schema, and look at a sample with it. Where it is refused: the path inside it, and why."""
+    try:
+        schema = DataSchema(data_schema)
+    except SchemaRefused as refused:
+        return list(refused.path), refused.detail
+    sample = _sample(data_schema)
     size = len(msgspec.json.encode(sample))
     if not schema.too_complex(sample, size):
         schema.errors(sample, size)
+    return None
 
 
 def try_expression(expression: str, data_schema: dict[str, Any] | None) -> None:
