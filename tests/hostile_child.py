@@ -1,4 +1,4 @@
-"""A trial child whose templates can do what no template can: `cpu`, `memory`, `abort`, `hang` or `noise` as the first word of a body.
+"""A trial child whose templates can do what no template can: `cpu`, `memory`, `abort`, `hang`, `raise`, `half` or `noise` as the first word of a body.
 
 Tests run it in the place of `tocsin.router.trial_child.child`. It allows one to two seconds of a CPU, so that tests need not wait.
 """
@@ -23,6 +23,8 @@ def _misbehave(parts: dict[str, str]) -> None:
             os.abort()
         case ["hang", *_]:
             time.sleep(3600)
+        case ["raise", *words]:
+            raise ZeroDivisionError(words)
         case ["noise", *_]:
             print("noise")  # noqa: T201 - what a library might do
         case _:
@@ -31,7 +33,7 @@ def _misbehave(parts: dict[str, str]) -> None:
 
 def _preview(template: dict[str, Any], context: dict[str, Any]) -> Any:
     _misbehave(template["parts"])
-    return preview_of(template, context)
+    return "\ud800" if template["parts"]["body"] == "half" else preview_of(template, context)
 
 
 def _check(parts: dict[str, str], channel: str, data_schema: Any) -> Any:

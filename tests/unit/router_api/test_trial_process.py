@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from tocsin.router.trials.process import TrialEnded, TrialProcess
+from tocsin.router.trials.trials import Trials
 from tocsin.testing.until import until
+from tocsin.web import Problem
 
 CONTEXT = {"data": {"n": 10**30, "name": "Ann"}}
 
@@ -73,6 +75,29 @@ def test_what_exceeds_a_limit_ends_the_child_and_nothing_else(start: Start) -> N
         with pytest.raises(TrialEnded, match=what):
             shown(process, body)
     assert shown(process, "ok") == {"content": {"body": "ok"}}
+
+
+def test_what_raises_is_answered_by_its_type_and_the_child_goes_on(
+    start: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    process = start()
+    shown(process, "ok")
+    first = process.pid
+    with pytest.raises(TrialEnded, match=r"^cannot be tried \(ZeroDivisionError\)$"):
+        shown(process, "raise secret")
+    with pytest.raises(TrialEnded, match=r"^cannot be tried \(UnicodeEncodeError\)$"):
+        shown(process, "half")
+    assert shown(process, "ok") == {"content": {"body": "ok"}}
+    assert process.pid == first
+    assert "secret" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["1" * 5_000, "\u0661.\u0662"])
+def test_a_number_that_cannot_be_read_ends_no_child(start: Start, number: str) -> None:
+    process = start()
+    parts = {"body": f"{{{{ {number} }}}}"}
+    ((_, code, _),) = process.run("check_template", {"parts": parts, "channel": "sms", "data_schema": None})
+    assert code == "template_syntax"
 
 
 def test_what_hangs_is_killed_at_the_deadline(start: Start) -> None:
@@ -142,3 +167,13 @@ async def test_the_child_ends_with_its_parent() -> None:
     await until(
         lambda: not Path(f"/proc/{pid}").exists() or b"State:\tZ" in Path(f"/proc/{pid}/status").read_bytes()
     )
+
+
+def test_a_test_key_keeps_no_live_request_waiting() -> None:
+    trials = Trials()
+    trials.begin(("acme", True))
+    trials.begin(("acme", False))
+    trials.begin(("other", True))
+    for test in (True, False):
+        with pytest.raises(Problem, match="trial_busy"):
+            trials.begin(("acme", test))
