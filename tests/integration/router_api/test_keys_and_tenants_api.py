@@ -6,10 +6,12 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.contracts.directory import Scope
 from tocsin.testing import ManualClock
-from tocsin.web import parse_key
+from tocsin.web import Gate, parse_key
 
 from .conftest import Caller, Directory
 
@@ -55,6 +57,32 @@ async def test_a_revoked_key_works_no_more(
         assert (await client.get("/v1/recipients")).status_code == 401
     assert (await acme.get(f"/v1/api-keys/{made['id']}")).json()["active"] is False
     assert await directory.changed() == [("api_key", "acme", made["id"])]
+
+
+REFUSE_TO_COMMIT = (
+    "CREATE FUNCTION directory.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$",
+    (
+        "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT OR UPDATE ON directory.api_keys "
+        "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION directory.refuse()"
+    ),
+)
+
+
+async def test_what_is_not_committed_changes_no_key(
+    acme: httpx.AsyncClient, app: FastAPI, engine: AsyncEngine
+) -> None:
+    """Neither is a key let in that was never stored, nor one shut out that is not revoked."""
+    made = (await acme.post("/v1/api-keys", json=KEY)).json()
+    gate: Gate = app.state.gate
+    known = len(gate.keys)
+    async with engine.begin() as db:
+        for statement in REFUSE_TO_COMMIT:
+            await db.execute(text(statement))
+    assert (await acme.delete(f"/v1/api-keys/{made['id']}")).status_code == 500
+    assert (await acme.post("/v1/api-keys", json=KEY)).status_code == 500
+    assert len(gate.keys) == known
+    async with using(app, made["key"]) as client:
+        assert (await client.get("/v1/recipients")).status_code == 200
 
 
 async def test_two_keys_work_while_one_replaces_the_other(

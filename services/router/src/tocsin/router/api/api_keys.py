@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -16,7 +17,7 @@ from tocsin.router.api import tenants
 from tocsin.router.api.fields import Line, Moment, distinct
 from tocsin.router.api.parameters import ApiKeyPath, TenantPath
 from tocsin.router.api.rows import not_found, page_of, page_rows
-from tocsin.router.api.transaction import Db
+from tocsin.router.api.transaction import Db, once_committed
 from tocsin.router.tables import api_keys
 from tocsin.runtime import Clock
 from tocsin.web import (
@@ -153,7 +154,7 @@ async def revoke_api_key(caller: Manager, db: Db, key_id: ApiKeyPath, request: R
     row = await _require(db, caller.tenant, key_id)
     _refuse_power_over_more(caller, row)
     await store.revoke(db, caller.tenant, key_id)
-    _table(request).remove(key_id)
+    once_committed(request, partial(_table(request).remove, key_id))
     log.info("API key revoked", tenant=caller.tenant, key=caller.key_id, revoked=key_id)
 
 
@@ -208,7 +209,7 @@ async def _create(
         replaces=replaces,
     )
     # Others learn of it from the directory; here it works as soon as its maker has read the answer.
-    _table(request).put(store.as_record(row))
+    once_committed(request, partial(_table(request).put, store.as_record(row)))
     return CreatedApiKey(**_shown(row, request).model_dump(), key=key.reveal())
 
 

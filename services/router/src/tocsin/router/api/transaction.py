@@ -1,6 +1,6 @@
 """One request, one transaction: begun before the handler, committed after it and before the answer is sent."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -28,6 +28,13 @@ async def _transaction(request: Request) -> AsyncIterator[AsyncConnection]:
                 changes.forget(change)
             raise
     request.state.change = change  # `AnswerInForce` waits for it
+    for call in getattr(request.state, "once_committed", ()):
+        call()
+
+
+def once_committed(request: Request, call: Callable[[], None]) -> None:
+    """Call it when the request's transaction has been committed; never, when it is rolled back."""
+    request.state.once_committed = [*getattr(request.state, "once_committed", ()), call]
 
 
 Db = Annotated[AsyncConnection, Depends(_transaction, scope="function")]
