@@ -15,6 +15,7 @@ from tocsin.programs.pattern_places import UNICODE_CLASS, places
 from tocsin.programs.schema_keywords import (
     LOOKS_AGAIN,
     Meets,
+    costly_number,
     own_weight,
     patterns,
     required_names,
@@ -151,6 +152,8 @@ class _Check:
                         f"`{keyword}` may stand at the root of the schema alone. Remove it",
                         path=(*path, keyword),
                     )
+        if (comparing := costly_number(schema)) is not None:
+            raise SchemaRefused(_COSTLY_NUMBER, path=(*path, comparing))
         for inner_path, pattern in patterns(schema):
             self._places += places(pattern)
             if self._places > MOST_PLACES:
@@ -198,6 +201,7 @@ def _joined(
 
 _USE_DEFS: Final = "Copy what you need under `$defs` and write `#/$defs/<name>`"
 _TOO_MANY: Final = f"With every `$ref` written out, a schema has at most {MOST_SUB_SCHEMAS:,} schemas inside it. Make it smaller"
+_COSTLY_NUMBER: Final = "A number has more than 64 bits or is closer to 0 than 1e-15, which takes long to compare. Write a number between"
 _TOO_DEEP: Final = f"With every `$ref` written out, schemas nest at most {MOST_LEVELS} deep. Make it flatter"
 _TOO_MANY_PLACES: Final = (
     f"The regular expressions of a schema have at most {MOST_PLACES:,} places together, each repetition written out; "
