@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import jsonschema_rs
 
-from tocsin.programs.json_values import every_value, large_numbers
+from tocsin.programs.json_values import every_value
 from tocsin.programs.schema_check import SchemaRefused, check_schema
 
 MOST_STEPS: Final = 2_000_000
@@ -22,14 +22,25 @@ _LISTED_STEPS: Final = 30_000
 """Up to so many, errors are looked for one by one: each takes some 20 µs, and the library makes all before it shows the first."""
 _FLAT: Final = 10
 """Levels up to which an error takes so long; the error of `anyOf` holds those below it, each with its own path."""
+_NAMED_BYTES: Final = 64 * 1024
+"""In larger data no error is named: the library gives each one a copy of the value that it is about."""
+_COSTLY: Final = 4_000
+"""Of a schema's width times the data's costly numbers: the library compares and divides these by way of long fractions."""
 _COMPARED: Final = 100_000
-"""Pairs of numbers of more than 63 bits that `uniqueItems` may compare: the library's hash puts all of them into one place."""
+"""Of a schema's width times the square of these numbers, for `uniqueItems`: the library's hash puts large ones into one place."""
 _DETAIL_CHARS: Final = 500
 _UNKNOWN_DRAFT: Final = (
     "This kind of JSON Schema is not known. Leave `$schema` out, or name a published draft"
 )
 _GUESSING: Final = frozenset({"anyOf", "oneOf"})
 """The library's error for these keywords holds the errors of every branch."""
+_COMPARING: Final = frozenset(
+    {"const", "enum", "multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+)
+_LARGE: Final = 2**63
+_FINEST: Final = 1e-15
+_SHORTEST: Final = 5
+"""Bytes that a costly number takes at least, with the comma after it: `1e99,`."""
 TOO_COMPLEX: Final = (
     "The data is too large for a schema as wide as the workflow's. Send less data, or give the workflow a schema with fewer "
     "rules for the same value"
@@ -60,6 +71,7 @@ class DataSchema:
         self._listing = cost.most_errors * max(1, cost.levels // _FLAT)
         self._has_unique = _mentions(schema, frozenset({"uniqueItems"}))
         self._guesses = _mentions(schema, _GUESSING)
+        self._compares = self._has_unique or _mentions(schema, _COMPARING)
         self._validator = _compiled(schema)
         self._is_valid = self._validator.is_valid
 
@@ -67,27 +79,28 @@ class DataSchema:
         """Whether `data`, which takes `size` bytes as JSON, would be too much work."""
         if self.width * size > MOST_STEPS:
             return True
-        return self._has_unique and self.width * large_numbers(data) ** 2 > _COMPARED
+        if not self._compares or self.width * size <= _COSTLY * _SHORTEST:  # so few cannot be too many
+            return False
+        number = _costly_numbers(data)
+        return self.width * number > _COSTLY or (self._has_unique and self.width * number**2 > _COMPARED)
 
     def accepts(self, data: Any, size: int) -> bool:
         """Whether `data` fits, and is not too complex."""
-        if self.width * size > MOST_STEPS or (self._has_unique and self.too_complex(data, size)):
+        if self.width * size > _COSTLY * _SHORTEST and self.too_complex(data, size):
             return False
         return bool(self._is_valid(data))
 
     def errors(self, data: Any, size: int) -> list[SchemaError]:
         """What is wrong with data that is not too complex: at most `MOST_ERRORS`; only the first, or none by name, in large data."""
-        if self._is_valid(data):
-            return []
         if self._listing * size <= _LISTED_STEPS:
             return [_error(error) for error in islice(self._validator.iter_errors(data), MOST_ERRORS)]
-        if self._guesses:
-            return [_UNNAMED]
+        if self._guesses or size > _NAMED_BYTES:
+            return [] if self._is_valid(data) else [_UNNAMED]
         try:
             self._validator.validate(data)
         except jsonschema_rs.ValidationError as error:
             return [_error(error)]
-        return [_UNNAMED]
+        return []
 
 
 def _compiled(schema: dict[str, Any]) -> Any:
@@ -134,3 +147,23 @@ def _error(error: Any) -> SchemaError:
 def _mentions(schema: Any, keywords: frozenset[str]) -> bool:
     """Whether one of the words stands anywhere as a key: a property of that name counts too, which costs nothing but speed."""
     return any(not keywords.isdisjoint(value) for value in every_value(schema) if isinstance(value, dict))
+
+
+def _costly_numbers(data: Any) -> int:
+    """How many numbers in the data have more than 63 bits before the point or are closer to 0 than 1e-15."""
+    number = 0
+    waiting: list[Any] = [[data]]
+    while waiting:  # only what holds something waits: this is asked of a hundred thousand values
+        for value in waiting.pop():
+            kind = type(value)
+            if kind is int:
+                number += not -_LARGE <= value < _LARGE
+            elif kind is float:
+                number += not (
+                    -_LARGE <= value < _LARGE and (value >= _FINEST or value <= -_FINEST or value == 0)
+                )
+            elif value and kind is dict:
+                waiting.append(value.values())
+            elif value and kind is list:
+                waiting.append(value)
+    return number

@@ -16,6 +16,7 @@ from tocsin.programs.pattern_places import UNICODE_CLASS, PatternRefused, places
 from tocsin.programs.schema_keywords import (
     LOOKS_AGAIN,
     Meets,
+    costly_number,
     own_weight,
     patterns,
     required_names,
@@ -160,6 +161,8 @@ class _Check:
                         f"`{keyword}` may stand at the root of the schema alone. Remove it",
                         path=(*path, keyword),
                     )
+        if (comparing := costly_number(schema)) is not None:
+            raise SchemaRefused(_COSTLY_NUMBER, path=(*path, comparing))
         for inner_path, pattern in patterns(schema):
             try:
                 self._places += places(pattern)
@@ -205,6 +208,7 @@ def _joined(
 
 _USE_DEFS: Final = f"Copy what you need under `$defs` and write `{_DEFS}<name>`; a name has letters of ASCII, digits, `_`, `.` and `-` alone"
 _TOO_MANY: Final = f"With every `$ref` written out, a schema has at most {MOST_SUB_SCHEMAS:,} schemas inside it. Make it smaller"
+_COSTLY_NUMBER: Final = "A number has more than 64 bits or is closer to 0 than 1e-15, which takes long to compare. Write a number between"
 _TOO_DEEP: Final = f"With every `$ref` written out, schemas nest at most {MOST_LEVELS} deep. Make it flatter"
 _TOO_MANY_LARGE: Final = (
     f"A schema has at most {MOST_LARGE_NUMBERS} whole numbers of more than 63 bits. Write them as strings"

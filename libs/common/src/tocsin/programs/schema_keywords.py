@@ -69,6 +69,16 @@ take up to 4 µs, and the data may have any of these."""
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _SAFE_WHOLE: Final = 2**53
 _FINEST: Final = 1e-15
+_LARGEST: Final = 2**64
+_COMPARING: Final = (
+    "const",
+    "enum",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+)
 
 
 def sub_schemas(schema: dict[str, Any]) -> Iterator[SubSchema]:
@@ -132,6 +142,23 @@ def pattern_weight(pattern: str) -> int:
     return max(10, -(-places(pattern) // 4))
 
 
+def costly_number(schema: dict[str, Any]) -> str | None:
+    """The keyword that compares with a number of more than 64 bits, or one so close to 0 that its fraction is very long; or None."""
+    for keyword in _COMPARING:
+        waiting = [schema.get(keyword)]
+        while waiting:
+            match waiting.pop():
+                case dict() as members:
+                    waiting += members.values()
+                case list() as items:
+                    waiting += items
+                case int() | float() as number if number and not _FINEST <= abs(number) <= _LARGEST:
+                    return keyword
+                case _:
+                    pass
+    return None
+
+
 def _values(schema: dict[str, Any], keyword: str) -> list[Any]:
     named = schema.get(keyword)
     return list(named.values()) if isinstance(named, dict) else []
@@ -155,6 +182,5 @@ def _compared_whole(option: Any) -> int:
 def _multiple_weight(divisor: Any) -> int:
     if isinstance(divisor, int) and abs(divisor) <= _SAFE_WHOLE:
         return 4
-    # Dividing by these goes by fractions of whole numbers, which are long where the exponents lie far apart.
-    fine = isinstance(divisor, int | float) and _FINEST <= abs(divisor) <= _SAFE_WHOLE
-    return 40 if fine else 200
+    # Dividing goes by fractions of whole numbers, which are long where the exponents lie far apart.
+    return 40
