@@ -321,10 +321,10 @@ async def test_what_no_longer_fits_once_it_is_stored_is_refused(
     shop: httpx.AsyncClient, directory: Directory
 ) -> None:
     """PostgreSQL gives 1e300 back with 301 digits: 40 kB sent would be 2.4 MB to publish."""
-    enum = {"enum": [float(f"{first}.{second}e300") for first in range(1, 10) for second in range(900)]}
-    refused = await shop.put("/v1/workflows/shipped", json=FLOW | {"data_schema": enum})
+    noted = {"examples": [float(f"{first}.{second}e300") for first in range(1, 10) for second in range(900)]}
+    refused = await shop.put("/v1/workflows/shipped", json=FLOW | {"data_schema": noted})
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/data_schema")
-    small = {"enum": enum["enum"][:100]}
+    small = {"examples": noted["examples"][:100]}
     saved = await shop.put("/v1/workflows/plain", json=FLOW | {"data_schema": small})
     assert saved.status_code == 201
     attributes = {"scale": [1e-300] * 200}
