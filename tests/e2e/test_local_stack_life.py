@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 NAMES = {
     "entry", "kafka", "database", "catcher", "catcher_smtp", "operations",
-    "ingest", "router", "ledger", "dispatch-email", "dispatch-sms", "dispatch-push",
+    "ingest", "router", "ledger",
     "api_key", "admin_key", "sample", "processes",
 }  # fmt: skip
 PROCESSES = {
