@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import jsonschema_rs
 
-from tocsin.programs.json_values import every_value
+from tocsin.programs.json_values import costly_numbers, every_value
 from tocsin.programs.schema_check import SchemaRefused, check_schema
+from tocsin.programs.schema_keywords import COMPARING
 
 MOST_STEPS: Final = 2_000_000
 """Of a schema's width times the bytes of the data."""
@@ -34,11 +35,6 @@ _UNKNOWN_DRAFT: Final = (
 )
 _GUESSING: Final = frozenset({"anyOf", "oneOf"})
 """The library's error for these keywords holds the errors of every branch."""
-_COMPARING: Final = frozenset(
-    {"const", "enum", "multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
-)
-_LARGE: Final = 2**63
-_FINEST: Final = 1e-15
 _SHORTEST: Final = 5
 """Bytes that a costly number takes at least, with the comma after it: `1e99,`."""
 TOO_COMPLEX: Final = (
@@ -71,7 +67,7 @@ class DataSchema:
         self._listing = cost.most_errors * max(1, cost.levels // _FLAT)
         self._has_unique = _mentions(schema, frozenset({"uniqueItems"}))
         self._guesses = _mentions(schema, _GUESSING)
-        self._compares = self._has_unique or _mentions(schema, _COMPARING)
+        self._compares = self._has_unique or _mentions(schema, frozenset(COMPARING))
         self._validator = _compiled(schema)
         self._is_valid = self._validator.is_valid
 
@@ -81,7 +77,7 @@ class DataSchema:
             return True
         if not self._compares or self.width * size <= _COSTLY * _SHORTEST:  # so few cannot be too many
             return False
-        number = _costly_numbers(data)
+        number = costly_numbers(data)
         return self.width * number > _COSTLY or (self._has_unique and self.width * number**2 > _COMPARED)
 
     def accepts(self, data: Any, size: int) -> bool:
@@ -147,23 +143,3 @@ def _error(error: Any) -> SchemaError:
 def _mentions(schema: Any, keywords: frozenset[str]) -> bool:
     """Whether one of the words stands anywhere as a key: a property of that name counts too, which costs nothing but speed."""
     return any(not keywords.isdisjoint(value) for value in every_value(schema) if isinstance(value, dict))
-
-
-def _costly_numbers(data: Any) -> int:
-    """How many numbers in the data have more than 63 bits before the point or are closer to 0 than 1e-15."""
-    number = 0
-    waiting: list[Any] = [[data]]
-    while waiting:  # only what holds something waits: this is asked of a hundred thousand values
-        for value in waiting.pop():
-            kind = type(value)
-            if kind is int:
-                number += not -_LARGE <= value < _LARGE
-            elif kind is float:
-                number += not (
-                    -_LARGE <= value < _LARGE and (value >= _FINEST or value <= -_FINEST or value == 0)
-                )
-            elif value and kind is dict:
-                waiting.append(value.values())
-            elif value and kind is list:
-                waiting.append(value)
-    return number

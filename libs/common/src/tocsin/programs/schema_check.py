@@ -16,7 +16,7 @@ from tocsin.programs.pattern_places import UNICODE_CLASS, PatternRefused, places
 from tocsin.programs.schema_keywords import (
     LOOKS_AGAIN,
     Meets,
-    costly_number,
+    costly_keyword,
     own_weight,
     patterns,
     required_names,
@@ -161,7 +161,7 @@ class _Check:
                         f"`{keyword}` may stand at the root of the schema alone. Remove it",
                         path=(*path, keyword),
                     )
-        if (comparing := costly_number(schema)) is not None:
+        if (comparing := costly_keyword(schema)) is not None:
             raise SchemaRefused(_COSTLY_NUMBER, path=(*path, comparing))
         for inner_path, pattern in patterns(schema):
             try:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from tocsin.programs.json_values import every_value, is_large
+from tocsin.programs.json_values import FINEST, every_value, is_large
 from tocsin.programs.pattern_places import places
 
 
@@ -68,17 +68,9 @@ _NUMBER: Final = 5
 take up to 4 µs, and the data may have any of these."""
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _SAFE_WHOLE: Final = 2**53
-_FINEST: Final = 1e-15
 _LARGEST: Final = 2**64
-_COMPARING: Final = (
-    "const",
-    "enum",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-)
+COMPARING: Final = ("const", "enum", "multipleOf", *_BOUNDS)
+"""Keywords that compare with numbers, or divide by one."""
 
 
 def sub_schemas(schema: dict[str, Any]) -> Iterator[SubSchema]:
@@ -142,21 +134,16 @@ def pattern_weight(pattern: str) -> int:
     return max(10, -(-places(pattern) // 4))
 
 
-def costly_number(schema: dict[str, Any]) -> str | None:
+def costly_keyword(schema: dict[str, Any]) -> str | None:
     """The keyword that compares with a number of more than 64 bits, or one so close to 0 that its fraction is very long; or None."""
-    for keyword in _COMPARING:
-        waiting = [schema.get(keyword)]
-        while waiting:
-            match waiting.pop():
-                case dict() as members:
-                    waiting += members.values()
-                case list() as items:
-                    waiting += items
-                case int() | float() as number if number and not _FINEST <= abs(number) <= _LARGEST:
-                    return keyword
-                case _:
-                    pass
+    for keyword in COMPARING:
+        if any(map(_is_costly, every_value(schema.get(keyword)))):
+            return keyword
     return None
+
+
+def _is_costly(value: Any) -> bool:
+    return _is_number(value) and value != 0 and not FINEST <= abs(value) <= _LARGEST
 
 
 def _values(schema: dict[str, Any], keyword: str) -> list[Any]:
