@@ -31,6 +31,8 @@ PACKAGES = {  # marker -> the program it needs, how to get it
     "npm": ("npm", "apt install nodejs npm"),
 }
 ORDER = ("contract", "unit", "integration", "browser", "e2e")  # what fails fast first
+STACKS_OF_THEIR_OWN = ("test_detached_stack.py", "test_local_stack_life.py")
+"""Files whose tests start stacks themselves, and so need not wait for those on the shared one."""
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
@@ -66,10 +68,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class FilesAndTheStack(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests of one file run in one process, one after the other; so do all tests of the whole stack, which is started once."""
+    """Tests of one file run in one process, one after the other; so do all tests of the shared stack, which is started once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "e2e" if _kind(nodeid) == "e2e" else nodeid.split("::", maxsplit=1)[0]
+        file = nodeid.split("::", maxsplit=1)[0]
+        shared = _kind(nodeid) == "e2e" and not file.endswith(STACKS_OF_THEIR_OWN)
+        return "e2e" if shared else file
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

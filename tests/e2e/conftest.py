@@ -106,7 +106,10 @@ class Tocsin:
     async def assert_three_messages(self, notification: str) -> None:
         """One on each channel, and every status of each in the timeline."""
         statuses = await self.until_final(notification)
-        assert sorted(one["channel"] for one in await self.caught(notification)) == sorted(CHANNELS)
+        caught = sorted(one["channel"] for one in await self.caught(notification))
+        assert caught == sorted(CHANNELS), [
+            (s["status"], s.get("channel"), s.get("reason")) for s in statuses
+        ]
         names = [s["status"] for s in statuses]
         assert names.count("accepted") == 1
         assert {s["channel"] for s in statuses if s["status"] == "routed"} == CHANNELS

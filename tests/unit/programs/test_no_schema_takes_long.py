@@ -1,6 +1,5 @@
 """No schema that passes the check takes 0.3 s of processor time: to check, compile and ask for the largest data that the count permits."""
 
-import gc
 import json
 from collections.abc import Callable, Iterator
 from time import thread_time
@@ -10,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tests.cpu_time import no_garbage_collection
 
 from tocsin.contracts.limits import EVENT_DATA_BYTES
 from tocsin.programs import DataSchema, SchemaRefused
@@ -141,12 +141,8 @@ def slow_shapes(schema: dict[str, Any], bound: float) -> dict[str, float]:
 
 @pytest.fixture(autouse=True)
 def _no_garbage_collection() -> Iterator[None]:
-    """What the collector does with the objects of all other tests is no time of the program's; services freeze theirs."""
-    gc.freeze()
-    gc.disable()
-    yield
-    gc.enable()
-    gc.unfreeze()
+    with no_garbage_collection():
+        yield
 
 
 def check(schema: dict[str, Any], bound: float = BOUND_OF_A_BUSY_MACHINE) -> None:

@@ -1,7 +1,6 @@
 """No expression that passes the check takes 0.3 s of processor time, on the largest data there is; nor does one that is refused."""
 
 import contextlib
-import gc
 from collections.abc import Callable, Iterator
 from time import thread_time
 from typing import Any, Final
@@ -9,6 +8,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.cpu_time import no_garbage_collection
 from tests.hostile_programs import DEEP_EXPRESSIONS, DOUBLING_EXPRESSION, TOO_LONG_EXPRESSION
 
 from tocsin.contracts.limits import EVENT_DATA_BYTES
@@ -70,12 +70,8 @@ def slowest(text: str) -> float:
 
 @pytest.fixture(autouse=True)
 def _no_garbage_collection() -> Iterator[None]:
-    """What the collector does with the objects of all other tests is no time of the program's; services freeze theirs."""
-    gc.freeze()
-    gc.disable()
-    yield
-    gc.enable()
-    gc.unfreeze()
+    with no_garbage_collection():
+        yield
 
 
 def check(text: str) -> None:

@@ -1,12 +1,11 @@
 """Work that once cost more than it was charged: each template here took 50 ms to minutes of a CPU before its kind had a price."""
 
-import time
 import tracemalloc
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from tests.cpu_time import takes_at_most
 
 from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.jobs import EmailContent, SmsContent
@@ -24,18 +23,11 @@ CHECK_SECONDS = 5.0
 MEMORY = 24 * 1024 * 1024
 
 
-def timed(work: Callable[[], Any], seconds: float) -> Any:
-    began = time.thread_time()
-    result = work()
-    assert time.thread_time() - began < seconds
-    return result
-
-
 def sms(source: str, **data: object) -> Any:
     record = TemplateRecord(
         tenant="t", workflow="w", channel=Channel.SMS, locale="en", revision=1, parts={"body": source}
     )
-    return timed(lambda: Renderer().render(record, {"data": data}, Budget()), RENDER_SECONDS)
+    return takes_at_most(RENDER_SECONDS, lambda: Renderer().render(record, {"data": data}, Budget()))
 
 
 MAPPED = "data.l|map(attribute='x', default=data.b)"
@@ -84,7 +76,7 @@ def test_looking_for_a_huge_number_in_a_list_is_charged():
     budget = Budget()
     data = {"b": HUGE, "h": [HUGE - number for number in range(1, 10_000)]}
     with pytest.raises(Exceeded):
-        timed(lambda: program({"data": data}, budget), RENDER_SECONDS)
+        takes_at_most(RENDER_SECONDS, lambda: program({"data": data}, budget))
     assert budget.left < BUDGET // 2
 
 
@@ -108,7 +100,7 @@ LONG = 64 * 1024
 )
 def test_the_check_takes_as_long_as_the_template_is(source):
     assert len(source) <= LONG
-    faults = timed(lambda: check_template({"body": source}, Channel.SMS, None), CHECK_SECONDS)
+    faults = takes_at_most(CHECK_SECONDS, lambda: check_template({"body": source}, Channel.SMS, None))
     assert faults
 
 
@@ -126,7 +118,7 @@ def test_what_is_compiled_takes_as_long_as_the_template_is(source):
     def checked_and_compiled() -> Any:
         return check_template({"body": source}, Channel.SMS, None), compiled(parse(source), html=False)
 
-    faults, _ = timed(checked_and_compiled, CHECK_SECONDS)
+    faults, _ = takes_at_most(CHECK_SECONDS, checked_and_compiled)
     assert faults == []
 
 
@@ -200,7 +192,7 @@ def test_what_escaping_makes_of_a_text_is_charged_before_it_is_made_again(source
     tracemalloc.start()
     try:
         with suppress(Exceeded, WrongValue):
-            timed(lambda: program({"data": {"x": quotes}}, Budget()), RENDER_SECONDS)
+            takes_at_most(RENDER_SECONDS, lambda: program({"data": {"x": quotes}}, Budget()))
         assert tracemalloc.get_traced_memory()[1] < MEMORY
     finally:
         tracemalloc.stop()
