@@ -6,10 +6,19 @@ from typing import Any, Final
 import msgspec
 
 from tocsin.programs import DataSchema
-from tocsin.programs.data_schema import MOST_STEPS
 
 DATA_BYTES: Final = 250_000
 """Of an event, just under what may be sent."""
+
+
+LONG: Final = "{% if data.s %}{{ data.s|upper }}{% endif %}" * 1_400
+"""Just under the 64 KiB that a template may have: it takes about a second to be checked and compiled."""
+WIDE: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "l": {"items": {"anyOf": [*({"const": -number} for number in range(1, 60)), {"type": "integer"}]}}
+    },
+}
 
 
 class Attack(msgspec.Struct, kw_only=True, frozen=True):
@@ -28,12 +37,15 @@ class Attack(msgspec.Struct, kw_only=True, frozen=True):
 
 def attacks() -> list[Attack]:
     """Each once."""
-    schema, data = _widest_schema()
     rows = {"rows": [{"n": f"{number:04}"} for number in range(9_000)]}
+    narrow = {"type": "object", "properties": {"l": {"items": {"type": "integer"}}}}
+    patterns = {"type": "object", "properties": {"l": {"items": {"pattern": "^[ab]*a[ab]{30}$"}}}}
     looped = "{% for i in range(1000) %}{% for j in range(9) %}{{ data.s|length }}{% endfor %}{% endfor %}"
     texts = {"s": "x" * DATA_BYTES}
     return [
-        Attack(name="schema, the widest", schema=schema, data=data),
+        _at_the_bound("schema, the widest", WIDE, 1),
+        _at_the_bound("schema, a pattern", patterns, "ab" * 20 + "c"),
+        _at_the_bound("schema, nothing fits", narrow, "a"),
         Attack(name="schema, doubled 24 times", schema=_doubled(24), planted=True),
         Attack(
             name="expression, the longest way", expression=" || ".join(["data.rows[?n=='x']"] * 40), data=rows
@@ -51,16 +63,20 @@ def attacks() -> list[Attack]:
             data={"l": [1]},
             planted=True,
         ),
+        Attack(name="previews of a long template", body=LONG, data={"s": "x" * 1_000}, previewed=True),
         Attack(name="previews of 2 MiB", body=looped, data={"s": "x" * 100_000}, previewed=True),
     ]
 
 
-def _widest_schema() -> tuple[dict[str, Any], dict[str, Any]]:
-    """A schema and data whose work comes close to what is allowed."""
-    choices = [{"const": -number} for number in range(1, 60)]
-    schema = {"type": "object", "properties": {"l": {"items": {"anyOf": [*choices, {"type": "integer"}]}}}}
-    size = min(DATA_BYTES, MOST_STEPS // DataSchema(schema).width) - 100
-    return schema, {"l": [1] * (size // len(json.dumps([1, 1])) * 2)}
+def _at_the_bound(name: str, schema: dict[str, Any], value: Any) -> Attack:
+    """As many of the value as the schema lets in."""
+    compiled = DataSchema(schema)
+    least, most = 1, DATA_BYTES // len(json.dumps([value]))
+    while most - least > 1:
+        number = (least + most) // 2
+        data = {"l": [value] * number}
+        least, most = (least, number) if compiled.too_complex(data, len(json.dumps(data))) else (number, most)
+    return Attack(name=name, schema=schema, data={"l": [value] * least})
 
 
 def _doubled(steps: int) -> dict[str, Any]:

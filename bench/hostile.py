@@ -1,8 +1,8 @@
 """Does a tenant wait for what another one writes? Ingest, router and a real Kafka and PostgreSQL, all on this machine.
 
 `python bench/hostile.py [--json FILE] [--seconds N]` lets one tenant send a plain event every 50 ms, while another attacks and while it
-does not, by turns. For each attack it prints the 99th percentile from request to answer, and from request to written job. It ends
-with exit code 1 when one is longer with the attack than 1.2 times what it is without, and by more than 10 ms. The JSON goes to
+does not, by turns; and let it preview a template every 100 ms. For each attack it prints the 99th percentile from request to answer,
+from request to written job, and of a preview. It ends with exit code 1 when one is longer with the attack than 1.2 times what it is without, and by more than 10 ms. The JSON goes to
 `build/hostile.json` unless FILE is given.
 """
 
@@ -37,6 +37,7 @@ from tocsin.kafka import ProducerRecord
 
 ROOT = Path(__file__).parents[1]
 EVERY = 0.05  # seconds between two events of the plain tenant
+PREVIEW_EVERY = 0.1  # seconds between two previews of the plain tenant
 ATTACK_EVERY = 0.25  # seconds between two of the hostile one
 SECONDS = 6.0  # of one turn, with or without the attack
 TURNS = 2  # of each kind, for each attack
@@ -73,6 +74,7 @@ class Waits:
     def __init__(self) -> None:
         self.answer: list[float] = []
         self.job: list[float] = []
+        self.preview: list[float] = []
 
 
 async def measure(folder: Path, seconds: float = SECONDS, only: str = "") -> list[Measured]:
@@ -119,7 +121,11 @@ class TwoTenants:
             async with _while(lambda: self._attack(attack)):
                 await self._turn(attacked, seconds=seconds)
             await asyncio.sleep(SETTLING)
-        hops = [("answer", calm.answer, attacked.answer), ("job", calm.job, attacked.job)]
+        hops = [
+            ("answer", calm.answer, attacked.answer),
+            ("job", calm.job, attacked.job),
+            ("preview", calm.preview, attacked.preview),
+        ]
         return [
             Measured(
                 attack=attack.name,
@@ -165,7 +171,18 @@ class TwoTenants:
             await self._plain.do("POST", "/v1/notifications", body, headers={"Idempotency-Key": name})
             waits.answer.append((time.time() - planned) * 1000)
 
-        await asyncio.gather(*(send(number) for number in range(count)))
+        async def preview(number: int) -> None:
+            planned = began + number * PREVIEW_EVERY
+            await asyncio.sleep(planned - time.time())
+            body = {"channel": "sms", "parts": {"body": "{{ data.order }}"}, "data": tenant.DATA}
+            await self._directory.do("POST", f"/v1/workflows/{_CALM}/preview", body)
+            waits.preview.append((time.time() - planned) * 1000)
+
+        async def previews() -> None:  # one after the other: a tenant has one at a time
+            for number in range(int(seconds / PREVIEW_EVERY)):
+                await preview(number)
+
+        await asyncio.gather(previews(), *(send(number) for number in range(count)))
         written = await self._jobs(topic, start, sent)
         waits.job += [(written[one] - planned) * 1000 for one, planned in sent.items()]
 

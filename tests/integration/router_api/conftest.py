@@ -27,7 +27,7 @@ from tocsin.router.trials import TrialProcess, Trials
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 from tocsin.testing.until import until
-from tocsin.web import KeyTable, new_key
+from tocsin.web import KeyTable, Mode, new_key
 
 ALL: tuple[Scope, ...] = ("send", "read", "manage", "operate")
 PUBLIC_URL = "https://notify.example.com"
@@ -97,7 +97,7 @@ def app(
         clock=clock,
         tokens=tokens,
         public_url=PUBLIC_URL,
-        trials=Trials(trial_process),
+        trials=Trials([trial_process]),
     )
 
 
@@ -136,12 +136,14 @@ async def caller(app: FastAPI, keys: KeyTable, directory: Directory) -> AsyncIte
     """`await caller("acme", scopes=…)`: a client with a key of that tenant, which is made where it does not exist."""
     clients: list[httpx.AsyncClient] = []
 
-    async def make(tenant: str = "acme", *, scopes: Iterable[Scope] = ALL) -> httpx.AsyncClient:
+    async def make(
+        tenant: str = "acme", *, scopes: Iterable[Scope] = ALL, mode: Mode = "live"
+    ) -> httpx.AsyncClient:
         await directory.rows(
             "INSERT INTO directory.tenants (id, name) VALUES (:t, :t) ON CONFLICT DO NOTHING", t=tenant
         )
-        key = new_key("live")
-        keys.put(ApiKeyRecord(tenant=tenant, id=key.id, mode="live", sha256=key.sha256, scopes=list(scopes)))
+        key = new_key(mode)
+        keys.put(ApiKeyRecord(tenant=tenant, id=key.id, mode=mode, sha256=key.sha256, scopes=list(scopes)))
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app),
             base_url="http://router.test",

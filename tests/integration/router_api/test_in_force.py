@@ -72,7 +72,7 @@ def app(
         tokens=tokens,
         public_url=PUBLIC_URL,
         changes=changes,
-        trials=Trials(trial_process),
+        trials=Trials([trial_process]),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from tocsin.router.trials import TrialProcess, Trials
+from tocsin.testing.until import until
 
 from .conftest import Caller
 
@@ -28,7 +29,7 @@ def words(body: str) -> dict[str, object]:
 async def process(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TrialProcess]:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     process = TrialProcess(module="hostile_child")
-    app.state.trials = Trials(process)
+    app.state.trials = Trials([process])
     yield process
     await app.state.trials.close()
 
@@ -86,6 +87,26 @@ async def test_others_are_served_while_a_trial_hangs(process: TrialProcess, tena
     assert (await hanging).json()["code"] == "trial_exceeded"
     assert (await waiting).json()["body"] == "fine"
     assert (await acme.post(PREVIEW, json=words("fine"))).status_code == 200
+
+
+async def test_a_trial_that_hangs_keeps_neither_another_tenant_waiting_nor_the_other_mode(
+    app: FastAPI, process: TrialProcess, tenant: Tenant, caller: Caller
+) -> None:
+    """Finding 21: a test key of one's own, and a live key of others, each find a child that is free."""
+    second = TrialProcess(module="hostile_child")
+    app.state.trials = Trials([process, second])
+    acme, other = await tenant("acme"), await tenant("other")
+    tester = await caller("acme", scopes=("read", "manage"), mode="test")
+    hanging = asyncio.create_task(tester.post(PREVIEW, json=words("hang")))
+    await until(lambda: process.pid is not None)
+    for client in (acme, other):
+        answer = await client.post(PREVIEW, json=words("fine"))
+        assert (answer.status_code, answer.json()["body"]) == (200, "fine")
+    assert not hanging.done()
+    assert second.pid is not None
+    await until(lambda: process.pid is not None)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    assert (await hanging).json()["code"] in {"trial_exceeded", "not_ready"}
 
 
 async def test_schema_and_expression_are_tried_when_a_workflow_is_saved(

@@ -16,6 +16,7 @@ from tests.hostile_programs import (
 )
 
 from tocsin.router.api.fields import stored_bytes
+from tocsin.router.api.workflows import MOST_SUBSCRIBERS
 
 from .conftest import Directory
 
@@ -160,6 +161,23 @@ async def test_faults_of_a_workflow_are_named(
     refused = await shop.put("/v1/workflows/shipped", json={**FLOW, **change})
     assert refused.status_code == 422
     assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [(pointer, code)]
+
+
+async def test_one_type_of_event_triggers_twenty_workflows_of_a_tenant(
+    shop: httpx.AsyncClient, other: httpx.AsyncClient
+) -> None:
+    await other.put("/v1/categories/orders", json={"default": "required"})
+    flow = {"category": "orders", "channels": ["sms"], "event_types": ["com.quiet", "com.busy"]}
+    for number in range(MOST_SUBSCRIBERS):
+        assert (await shop.put(f"/v1/workflows/busy-{number}", json=flow)).status_code == 201
+    refused = await shop.put("/v1/workflows/one-more", json=flow | {"event_types": ["com.new", "com.busy"]})
+    assert refused.status_code == 422
+    (fault,) = refused.json()["errors"]
+    assert (fault["pointer"], fault["code"]) == ("/event_types/1", "too_many_workflows")
+    assert (await shop.put("/v1/workflows/busy-3", json=flow | {"name": "again"})).status_code == 200
+    assert (await other.put("/v1/workflows/theirs", json=flow)).status_code == 201
+    assert (await shop.put("/v1/workflows/busy-3", json=flow | {"event_types": []})).status_code == 200
+    assert (await shop.put("/v1/workflows/one-more", json=flow)).status_code == 201
 
 
 async def test_templates_are_revisions_and_one_is_published(

@@ -28,7 +28,7 @@ def test_other_json_is_passed_on() -> None:
         ({"type": "strin"}, ["type"]),
         ({"properties": {"a": {"minLength": -1}}}, ["properties", "a", "minLength"]),
         ({"$ref": "file:///etc/passwd"}, ["$ref"]),
-        ({"pattern": r"\p{" * 60_000}, ["pattern"]),
+        ({"pattern": r"\p{" * 7_000}, ["pattern"]),
     ],
 )
 def test_a_schema_is_judged_in_the_child_alone(schema: dict[str, Any], path: list[str | int]) -> None:
@@ -44,7 +44,7 @@ def test_schemas_stand_alone() -> None:
 
 
 def test_a_schema_is_no_larger_than_256_kib() -> None:
-    with pytest.raises(PydanticCustomError, match="256 KiB"):
+    with pytest.raises(PydanticCustomError, match="32 KiB"):
         fields.data_schema({"pattern": "a" * 262_144})
 
 

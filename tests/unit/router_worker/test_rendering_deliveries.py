@@ -16,8 +16,8 @@ from tocsin.router.policy import DecisionInput, StoredRecipient, Withhold, decid
 from tocsin.router.secret_keys import SecretKey
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeTokens
-from tocsin.router.worker.budgets import LoopSlice
 from tocsin.router.worker.render import DeliveryRenderer, Rendered
+from tocsin.runtime import LoopSlice
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -13,7 +13,6 @@ from tocsin.contracts.events import NOTIFICATION_REQUESTED
 from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import Batch
 from tocsin.observability import configure_tracing, shutdown_tracing
-from tocsin.router.worker import budgets
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -65,7 +64,7 @@ async def test_a_sampled_fan_out_is_the_parent_of_its_decisions(worker, spans):
 async def test_a_fan_out_lets_the_loop_go_and_its_span_ends_with_a_batch_that_is_cancelled(
     worker, spans, monkeypatch
 ):
-    monkeypatch.setattr(budgets, "SLICE_SECONDS", -1.0)
+    monkeypatch.setattr("tocsin.runtime.loop_slice.SLICE_SECONDS", -1.0)
     body = {"workflow": "shipped", "recipients": [f"r{number}" for number in range(1_000)], "data": {}}
     request = worker.event(
         type=NOTIFICATION_REQUESTED, subject=None, key=b"any", data=msgspec.Raw(encode(body)), traceparent=SAMPLED

@@ -147,7 +147,7 @@ async def test_what_renders_to_much_is_written_in_parts(worker, workflow):
 
 
 async def test_channels_share_one_budget_and_the_loop_is_let_go_between_them(worker, workflow, monkeypatch):
-    monkeypatch.setattr("tocsin.router.worker.budgets.SLICE_SECONDS", 0.0001)
+    monkeypatch.setattr("tocsin.runtime.loop_slice.SLICE_SECONDS", 0.0001)
     turns_within = "{% for j in range(9) %}{{ data.s|length }}{% endfor %}"
     loop = f"{{% for i in range(1000) %}}{turns_within}{{% endfor %}}"
     texts = {

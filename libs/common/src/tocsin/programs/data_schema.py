@@ -1,7 +1,7 @@
 """A workflow's JSON Schema, compiled: whether data fits it, and what is wrong with data that does not.
 
-How much work that is at most follows from two whole numbers, the schema's width and the bytes of the data. Where their product is too
-large the data is refused unseen: at ingest and at the router alike, and again in every re-run.
+How much work that is at most follows from whole numbers: the schema's width, and the values of the data and the bytes of its texts. Where
+there is too much the data is refused unseen: at ingest and at the router alike, and again in every re-run.
 """
 
 from itertools import islice
@@ -9,34 +9,41 @@ from typing import Any, Final, NamedTuple
 
 import jsonschema_rs
 
-from tocsin.programs.json_values import costly_numbers, every_value
+from tocsin.programs.json_values import every_value, weigh
 from tocsin.programs.schema_check import SchemaRefused, check_schema
-from tocsin.programs.schema_keywords import COMPARING
+from tocsin.programs.schema_keywords import compares_numbers
 
-MOST_STEPS: Final = 2_000_000
-"""Of a schema's width times the bytes of the data."""
+MOST_STEPS: Final = 50_000
+"""Of a schema's width times the values of the data, names of properties among them, and of what it does with the bytes of its texts."""
 MOST_ERRORS: Final = 100
 """Errors that are listed for one piece of data."""
 PATTERN_BYTES: Final = 256 * 1024
 """What one compiled pattern may take."""
-_LISTED_STEPS: Final = 30_000
-"""Up to so many, errors are looked for one by one: each takes some 20 µs, and the library makes all before it shows the first."""
+MOST_LISTED: Final = 400
+"""Up to so many that could be found, errors are looked for one by one: each takes some 20 µs, and the library makes all before it shows
+the first."""
 _FLAT: Final = 10
 """Levels up to which an error takes so long; the error of `anyOf` holds those below it, each with its own path."""
-_NAMED_BYTES: Final = 64 * 1024
+_NAMED_BYTES: Final = 16 * 1024
 """In larger data no error is named: the library gives each one a copy of the value that it is about."""
-_COSTLY: Final = 4_000
+_COSTLY: Final = 150
 """Of a schema's width times the data's costly numbers: the library compares and divides these by way of long fractions."""
-_COMPARED: Final = 100_000
-"""Of a schema's width times the square of these numbers, for `uniqueItems`: the library's hash puts large ones into one place."""
+_WEIGHING: Final = 2
+"""Sub-schemas that take as long as counting a value."""
+_BYTES_OF_A_STEP: Final = 64
+"""Bytes of a text that are handled at least while one sub-schema looks at one value, which takes some 0.14 µs."""
+_PLACES_OF_A_STEP: Final = 7
+"""Places of a regular expression that take as long, for so many bytes, as one sub-schema: 15 ns each."""
+_SHORTEST: Final = 2
+"""Bytes that a value takes at least, with the comma after it: `1,`."""
+_SHORTEST_COSTLY: Final = 5
+"""The same for a costly number: `1e99,`."""
 _DETAIL_CHARS: Final = 500
 _UNKNOWN_DRAFT: Final = (
     "This kind of JSON Schema is not known. Leave `$schema` out, or name a published draft"
 )
 _GUESSING: Final = frozenset({"anyOf", "oneOf"})
 """The library's error for these keywords holds the errors of every branch."""
-_SHORTEST: Final = 5
-"""Bytes that a costly number takes at least, with the comma after it: `1e99,`."""
 TOO_COMPLEX: Final = (
     "The data is too large for a schema as wide as the workflow's. Send less data, or give the workflow a schema with fewer "
     "rules for the same value"
@@ -64,31 +71,56 @@ class DataSchema:
     def __init__(self, schema: dict[str, Any]) -> None:
         cost = check_schema(schema)
         self.width: Final = cost.width
-        self._listing = cost.most_errors * max(1, cost.levels // _FLAT)
-        self._has_unique = _mentions(schema, frozenset({"uniqueItems"}))
+        self._per_text = cost.width + _PLACES_OF_A_STEP * cost.reading
+        self._nesting = max(1, cost.levels // _FLAT)
+        self._faults, self._lacking = cost.faults, cost.lacking
         self._guesses = _mentions(schema, _GUESSING)
-        self._compares = self._has_unique or _mentions(schema, frozenset(COMPARING))
+        self._compares = any(compares_numbers(value) for value in every_value(schema) if type(value) is dict)
+        self._surely: Final = self._surely_simple()
+        """Data of at most so many bytes need not be weighed."""
         self._validator = _compiled(schema)
         self._is_valid = self._validator.is_valid
 
     def too_complex(self, data: Any, size: int) -> bool:
         """Whether `data`, which takes `size` bytes as JSON, would be too much work."""
-        if self.width * size > MOST_STEPS:
-            return True
-        if not self._compares or self.width * size <= _COSTLY * _SHORTEST:  # so few cannot be too many
-            return False
-        number = costly_numbers(data)
-        return self.width * number > _COSTLY or (self._has_unique and self.width * number**2 > _COMPARED)
+        return size > self._surely and self._is_too_complex(data)
 
     def accepts(self, data: Any, size: int) -> bool:
         """Whether `data` fits, and is not too complex."""
-        if self.width * size > _COSTLY * _SHORTEST and self.too_complex(data, size):
+        if size > self._surely and self._is_too_complex(data):
             return False
         return bool(self._is_valid(data))
 
+    def _is_too_complex(self, data: Any) -> bool:
+        weight = weigh(data, MOST_STEPS // (self.width + _WEIGHING))
+        if weight is None or self._steps(weight.values + weight.names, weight.text_bytes) > MOST_STEPS:
+            return True
+        return self._compares and self.width * weight.costly > _COSTLY
+
+    def _steps(self, values: int, text_bytes: int) -> int:
+        return (self.width + _WEIGHING) * values + self._per_text * text_bytes // _BYTES_OF_A_STEP
+
+    def _surely_simple(self) -> int:
+        """The bytes up to which no data are too complex, whatever they hold."""
+        bounds = [
+            MOST_STEPS
+            * _BYTES_OF_A_STEP
+            // ((self.width + _WEIGHING) * _BYTES_OF_A_STEP // _SHORTEST + self._per_text)
+        ]
+        if self._compares:
+            bounds.append(_SHORTEST_COSTLY * (_COSTLY // self.width))
+        return min(bounds) - 2 * _SHORTEST_COSTLY
+
+    def _few_errors(self, data: Any) -> bool:
+        """Whether no more errors can be found than may be looked for one by one."""
+        weight = weigh(data, MOST_LISTED)
+        if weight is None:
+            return False
+        return (self._faults * weight.values + self._lacking * weight.objects) * self._nesting <= MOST_LISTED
+
     def errors(self, data: Any, size: int) -> list[SchemaError]:
         """What is wrong with data that is not too complex: at most `MOST_ERRORS`; only the first, or none by name, in large data."""
-        if self._listing * size <= _LISTED_STEPS:
+        if self._few_errors(data):
             return [_error(error) for error in islice(self._validator.iter_errors(data), MOST_ERRORS)]
         if self._guesses or size > _NAMED_BYTES:
             return [] if self._is_valid(data) else [_UNNAMED]

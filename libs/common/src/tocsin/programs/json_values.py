@@ -1,7 +1,7 @@
 """Walking through JSON: every value of it, and the numbers that cost the library more than others."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _LARGE: Final = 2**63
 FINEST: Final = 1e-15
@@ -30,23 +30,43 @@ def large_numbers(root: Any) -> int:
     return sum(map(is_large, every_value(root)))
 
 
-def costly_numbers(root: Any) -> int:
-    """How many numbers inside have more than 63 bits before the point or are closer to 0 than `FINEST`."""
-    number = 0
+class Weight(NamedTuple):
+    """How much data there is for a schema to look at."""
+
+    values: int
+    names: int
+    """Of properties."""
+    objects: int
+    text_bytes: int
+    """In UTF-8, at most so many."""
+    costly: int
+    """Numbers that have more than 63 bits before the point or are closer to 0 than `FINEST`."""
+
+
+def weigh(root: Any, most: int) -> Weight | None:
+    """None where there are more than so many values and names."""
+    values, names, objects, text_bytes, costly = 1, 0, 0, 0, 0
     waiting: list[Any] = [[root]]
-    while (
-        waiting
-    ):  # only what holds something waits, unlike in `every_value`: this is asked of a hundred thousand values
+    while waiting:  # only what holds something waits, unlike in `every_value`: this is asked of tens of thousands of values
         for value in waiting.pop():
             kind = type(value)
-            if kind is int:
-                number += not -_LARGE <= value < _LARGE
+            if kind is str:
+                text_bytes += len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
+            elif kind is int:
+                costly += not -_LARGE <= value < _LARGE
             elif kind is float:
-                number += not (
+                costly += not (
                     -_LARGE <= value < _LARGE and (value >= FINEST or value <= -FINEST or value == 0)
                 )
-            elif value and kind is dict:
-                waiting.append(value.values())
-            elif value and kind is list:
+            elif kind is list and value:
+                values += len(value)
                 waiting.append(value)
-    return number
+            elif kind is dict:
+                objects += 1
+                values += len(value)
+                names += len(value)
+                text_bytes += len("".join(value).encode(errors="surrogatepass"))
+                waiting.append(value.values())
+        if values + names > most:
+            return None
+    return Weight(values, names, objects, text_bytes, costly)

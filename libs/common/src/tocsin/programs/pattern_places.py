@@ -11,7 +11,7 @@ MANY: Final = 1_000_000
 """No number of places is larger: what is beyond it is refused anyway."""
 LONGEST: Final = 4_096
 """Characters of a pattern."""
-UNICODE_CLASS: Final = 100
+UNICODE_CLASS: Final = 250
 """What a class such as `\\p{L}` counts: its tables are long, and are compiled at each place."""
 
 _TOKEN: Final = re.compile(

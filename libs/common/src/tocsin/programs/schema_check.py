@@ -1,7 +1,7 @@
 """Whether a JSON Schema may be used, and how much work it can ask for. Counted with memo, so that counting itself is cheap.
 
 A `$ref` is followed without being written out: what it leads to was counted once. `written_out` is how many sub-schemas there would
-be with every `$ref` written out; `meeting[k]` is the most that can meet one value k levels below the root of the data.
+be with every `$ref` written out; `load` is the most that can meet one value of the data.
 """
 
 import re
@@ -17,6 +17,8 @@ from tocsin.programs.schema_keywords import (
     LOOKS_AGAIN,
     Meets,
     costly_keyword,
+    own_faults,
+    own_reading,
     own_weight,
     patterns,
     required_names,
@@ -26,7 +28,7 @@ from tocsin.programs.schema_keywords import (
 
 MOST_SUB_SCHEMAS: Final = 2_000
 MOST_LEVELS: Final = 128
-MOST_PLACES: Final = 10_000
+MOST_PLACES: Final = 5_000
 """Of all patterns of a schema together: it bounds how long compiling them takes."""
 MOST_LARGE_NUMBERS: Final = 300
 """Of more than 63 bits: the library compares each with each, also when it only checks that a list in the schema repeats nothing."""
@@ -49,24 +51,45 @@ class SchemaRefused(ProgramFault):
         self.path = path
 
 
+class Load(NamedTuple):
+    """What meets one value, level by level: index k is k levels below the root of the data."""
+
+    weight: tuple[int, ...]
+    """Sub-schemas, and more for slow keywords."""
+    reading: tuple[int, ...]
+    """Places of regular expressions, for each character of a text."""
+    faults: tuple[int, ...]
+    """Errors that can be found, beside those for lacking properties."""
+    lacking: tuple[int, ...]
+    """Required properties that can be told to be lacking."""
+
+
 class SchemaCost(NamedTuple):
     """What a schema can ask for: see the module's docstring."""
 
     written_out: int
     levels: int
-    meeting: tuple[int, ...]
-    lacking: tuple[int, ...]
-    """The most required properties that one value can be told to lack, level by level."""
+    load: Load
 
     @property
     def width(self) -> int:
         """The most sub-schemas that can meet one value."""
-        return max(self.meeting)
+        return max(self.load.weight)
 
     @property
-    def most_errors(self) -> int:
-        """The most errors that can be found at one value."""
-        return self.width + max(self.lacking)
+    def reading(self) -> int:
+        """The most places of regular expressions that can meet each character of one text."""
+        return max(self.load.reading)
+
+    @property
+    def faults(self) -> int:
+        """The most errors that can be found at one value, beside `lacking`."""
+        return max(self.load.faults)
+
+    @property
+    def lacking(self) -> int:
+        """The most properties that one object can be told to lack."""
+        return max(self.load.lacking)
 
 
 def check_schema(schema: dict[str, Any]) -> SchemaCost:
@@ -107,7 +130,7 @@ class _Check:
         if level > MOST_LEVELS:
             raise SchemaRefused(_TOO_DEEP, path=path)
         if not isinstance(schema, dict):
-            return SchemaCost(1, 1, (1,), (0,))
+            return SchemaCost(1, 1, _OF_A_BOOLEAN)
         self._look_at_keywords(schema, path)
         beside: list[SchemaCost] = []
         named: list[SchemaCost] = []
@@ -127,28 +150,9 @@ class _Check:
         if written_out > MOST_SUB_SCHEMAS:
             raise SchemaRefused(_TOO_MANY, path=path)
         everything = (*beside, *named, *below, *names)
-        own, whole = own_weight(schema), whole_weight(schema)
-        names_met = sum(cost.meeting[0] for cost in names)
-        return SchemaCost(
-            written_out,
-            1 + max((cost.levels for cost in everything), default=0),
-            _joined(
-                [own + names_met],
-                times,
-                [cost.meeting for cost in beside],
-                [cost.meeting for cost in named],
-                [cost.meeting for cost in below],
-                whole=whole,
-            ),
-            _joined(
-                [required_names(schema)],
-                1,
-                [cost.lacking for cost in beside],
-                [cost.lacking for cost in named],
-                [cost.lacking for cost in below],
-                whole=0,
-            ),
-        )
+        levels = 1 + max((cost.levels for cost in everything), default=0)
+        inner = _Inner(*([cost.load for cost in costs] for costs in (beside, named, below, names)))
+        return SchemaCost(written_out, levels, _load(schema, times, inner))
 
     def _look_at_keywords(self, schema: dict[str, Any], path: tuple[str | int, ...]) -> None:
         for keyword in ("$dynamicRef", "$recursiveRef"):
@@ -186,26 +190,48 @@ class _Check:
         return self._definition(name, self._defs[name], path, level)
 
 
+class _Inner(NamedTuple):
+    """What the schemas inside one load, by what they meet."""
+
+    beside: list[Load]
+    named: list[Load]
+    below: list[Load]
+    names: list[Load]
+
+
+def _load(schema: dict[str, Any], times: int, inner: _Inner) -> Load:
+    own = (own_weight(schema), own_reading(schema), own_faults(schema), required_names(schema))
+    again = (times, times, 1, 1)
+    joined = [
+        _joined(
+            own[measure] + sum(load[measure][0] for load in inner.names),
+            again[measure],
+            [load[measure] for load in inner.beside],
+            [load[measure] for load in inner.named],
+            [load[measure] for load in inner.below],
+        )
+        for measure in range(len(own))
+    ]
+    if whole := whole_weight(schema):
+        joined[0] = [number + whole for number in (*joined[0], *[0] * (_LEVELS - len(joined[0])))]
+    return Load(*(tuple(levels[:_LEVELS]) for levels in joined))
+
+
 def _joined(
-    here: list[int],
+    own: int,
     times: int,
     beside: Iterable[tuple[int, ...]],
     named: Iterable[tuple[int, ...]],
     below: Iterable[tuple[int, ...]],
-    *,
-    whole: int,
-) -> tuple[int, ...]:
+) -> list[int]:
     """What meets each level. Properties of different names count once, the widest; all else adds up."""
     widest = [max(level) for level in zip_longest(*named, fillvalue=0)]
     lower = [sum(level) for level in zip_longest(widest, *below, fillvalue=0)]
     same = [times * sum(level) for level in zip_longest(*beside, fillvalue=0)]
-    joined = [sum(level) for level in zip_longest(here, same, [0, *lower], fillvalue=0)]
-    if whole:
-        joined += [0] * (_LEVELS - len(joined))
-        joined = [number + whole for number in joined]
-    return tuple(joined[:_LEVELS])
+    return [sum(level) for level in zip_longest([own], same, [0, *lower], fillvalue=0)]
 
 
+_OF_A_BOOLEAN: Final = Load((1,), (0,), (1,), (0,))
 _USE_DEFS: Final = f"Copy what you need under `$defs` and write `{_DEFS}<name>`; a name has letters of ASCII, digits, `_`, `.` and `-` alone"
 _TOO_MANY: Final = f"With every `$ref` written out, a schema has at most {MOST_SUB_SCHEMAS:,} schemas inside it. Make it smaller"
 _COSTLY_NUMBER: Final = "A number has more than 64 bits or is closer to 0 than 1e-15, which takes long to compare. Write a number between"

@@ -59,10 +59,23 @@ _MAP: Final = {
     "$defs": Meets.NOTHING,
     "definitions": Meets.NOTHING,
 }
+_SAYS_NOTHING: Final = frozenset(
+    {
+        "$schema", "$id", "id", "$anchor", "$comment", "$defs", "definitions", "$ref", "title", "description", "default", "examples", "deprecated",
+        "readOnly", "writeOnly", "required", "dependentRequired", "properties", "patternProperties", "items", "prefixItems", "allOf", "if", "then",
+        "else",
+    }
+)  # fmt: skip
+"""Keywords that are no rule, or leave the error to a schema inside them."""
 LOOKS_AGAIN: Final = ("unevaluatedProperties", "unevaluatedItems")
 """Keywords for which the library asks everything beside them once more."""
 
 _FORMAT: Final = 4
+_FORMAT_IDN: Final = 33
+"""Names in other alphabets are normalised: half a microsecond a byte."""
+_UNIQUE: Final = 2
+_TABLE_PLACES: Final = 10
+"""Up to so many, the engine's table of states stays small whatever the text: a character is one look into it."""
 _NUMBER: Final = 5
 """A number that others are compared with. Two whole numbers take a nanosecond; if either has a fraction, an exponent or more than 63 bits, they
 take up to 4 µs, and the data may have any of these."""
@@ -116,11 +129,25 @@ def own_weight(schema: dict[str, Any]) -> int:
     return weight
 
 
+def own_reading(schema: dict[str, Any]) -> int:
+    """How many places of regular expressions the schema's own keywords hold against each character of a text. A short one becomes a table."""
+    reading = sum(_reading(pattern) for _, pattern in patterns(schema))
+    if isinstance(name := schema.get("format"), str):
+        reading += _FORMAT_IDN if name.startswith("idn-") else _FORMAT
+    return reading
+
+
 def whole_weight(schema: dict[str, Any]) -> int:
     """The same for keywords that read a value with everything below it."""
     options = schema.get("enum")
     compared = [schema.get("const"), *(options if isinstance(options, list) else [])]
-    return (schema.get("uniqueItems") is True) + sum(map(_compared_whole, compared))
+    looked_up = isinstance(options, list) and all(type(each) is str for each in options)
+    return _UNIQUE * (schema.get("uniqueItems") is True) + looked_up + sum(map(_compared_whole, compared))
+
+
+def own_faults(schema: dict[str, Any]) -> int:
+    """How many errors the schema's own keywords can give at one value, beside lacking properties: one for each that says something."""
+    return len(schema.keys() - _SAYS_NOTHING)
 
 
 def required_names(schema: dict[str, Any]) -> int:
@@ -134,12 +161,28 @@ def pattern_weight(pattern: str) -> int:
     return max(10, -(-places(pattern) // 4))
 
 
+def _reading(pattern: str) -> int:
+    number = places(pattern)
+    return number if number > _TABLE_PLACES else 1
+
+
 def costly_keyword(schema: dict[str, Any]) -> str | None:
     """The keyword that compares with a number of more than 64 bits, or one so close to 0 that its fraction is very long; or None."""
     for keyword in COMPARING:
         if any(map(_is_costly, every_value(schema.get(keyword)))):
             return keyword
     return None
+
+
+def compares_numbers(schema: dict[str, Any]) -> bool:
+    """Whether the schema's own keywords compare numbers of the data with anything, or divide them."""
+    if "uniqueItems" in schema or "multipleOf" in schema or not schema.keys().isdisjoint(_BOUNDS):
+        return True
+    options = schema.get("enum", [])
+    return any(
+        type(option) is not str
+        for option in (schema.get("const", ""), *(options if type(options) is list else ()))
+    )
 
 
 def _is_costly(value: Any) -> bool:

@@ -6,6 +6,7 @@ from tocsin.runtime.errors import OperatorError, ServiceHalted, find_cause, leav
 from tocsin.runtime.health import Check, Health
 from tocsin.runtime.http import HttpSettings
 from tocsin.runtime.http_limits import BODIES_BYTES, REFUSED, HttpLimits, Refused
+from tocsin.runtime.loop_slice import LoopSlice
 from tocsin.runtime.main import Api, LaneSettings, Service, ServiceSettings, main
 from tocsin.runtime.settings import CommaList, Lanes, Networks, SettingsInvalid, load_settings, read_settings
 from tocsin.runtime.settings_table import SettingRow, settings_markdown, settings_table, settings_text
@@ -25,6 +26,7 @@ __all__ = [
     "HttpSettings",
     "LaneSettings",
     "Lanes",
+    "LoopSlice",
     "Networks",
     "OperatorError",
     "Refused",

@@ -6,7 +6,7 @@ what JMESPath's interpreter would give, or raises when it has taken too many ste
 
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import Parser
@@ -27,6 +27,14 @@ _ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "gt": operator.gt,
     "gte": operator.ge,
 }
+_ORDERS_FROM_THE_RIGHT: Final = {
+    "lt": operator.gt,
+    "lte": operator.ge,
+    "gt": operator.lt,
+    "gte": operator.le,
+}
+_CAN_BE_EMPTY: Final = frozenset({str, list, dict})
+_ORDERED: Final = frozenset({int, float, str})
 _CHAIN: Final = frozenset({"subexpression", "index_expression"})
 _PROJECTIONS: Final = frozenset({"projection", "value_projection", "filter_projection"})
 _SELECTS: Final = frozenset({"multi_select_list", "multi_select_dict"})
@@ -81,15 +89,17 @@ def compile_expression(text: str) -> "Expression":
 class Expression:
     """A checked expression."""
 
-    __slots__ = ("_tree",)
+    __slots__ = ("_program",)
 
     def __init__(self, tree: _Node) -> None:
-        self._tree = tree
+        self._program = _compiled(tree)
 
     def search(self, event: Any) -> Any:
         """What JMESPath finds in `event`. Raises ExpressionTooCostly and ExpressionFails."""
+        count = _Count()
         try:
-            found = _Run().value(self._tree, event)
+            count.take(self._program.steps)
+            found = self._program.run(event, count)
         except TypeError as error:
             raise ExpressionFails("A text and a number are put in order.") from error
         if isinstance(found, list) and len(found) > MOST_RESULTS:
@@ -144,132 +154,195 @@ def _check_condition(node: _Node, level: int) -> None:
         )
 
 
-class _Run:
-    """One evaluation. The rules of each kind of node are JMESPath's."""
+class _Count:
+    """The steps of one evaluation."""
 
-    __slots__ = ("_steps",)
+    __slots__ = ("_left",)
 
     def __init__(self) -> None:
-        self._steps = 0
+        self._left = MOST_STEPS
 
-    def value(self, node: _Node, value: Any) -> Any:
-        """What the node gives for `value`."""
-        self._step(1)
-        return _RULES[node["type"]](self, node, value)
-
-    def field(self, node: _Node, value: Any) -> Any:
-        return value.get(node["value"]) if isinstance(value, dict) else None
-
-    def chain(self, node: _Node, value: Any) -> Any:
-        for child in node["children"]:
-            value = self.value(child, value)
-        return value
-
-    def index(self, node: _Node, value: Any) -> Any:
-        at = node["value"]
-        return value[at] if isinstance(value, list) and -len(value) <= at < len(value) else None
-
-    def same(self, _node: _Node, value: Any) -> Any:
-        return value
-
-    def literal(self, node: _Node, _value: Any) -> Any:
-        return node["value"]
-
-    def projection(self, node: _Node, value: Any) -> list[Any] | None:
-        base, right, *condition = node["children"]
-        elements = self.value(base, value)
-        if not isinstance(elements, list):
-            return None
-        return self._projected(elements, right, condition[0] if condition else None)
-
-    def value_projection(self, node: _Node, value: Any) -> list[Any] | None:
-        base, right = node["children"]
-        members = self.value(base, value)
-        return self._projected(members.values(), right, None) if isinstance(members, dict) else None
-
-    def flatten(self, node: _Node, value: Any) -> list[Any] | None:
-        elements = self.value(node["children"][0], value)
-        if not isinstance(elements, list):
-            return None
-        found: list[Any] = []
-        for element in elements:
-            inner = element if isinstance(element, list) else (element,)
-            self._step(1 + len(inner))
-            found.extend(inner)
-        return found
-
-    def either(self, node: _Node, value: Any) -> Any:
-        first, second = node["children"]
-        found = self.value(first, value)
-        return self.value(second, value) if _is_false(found) else found
-
-    def comparison(self, node: _Node, value: Any) -> bool | None:
-        left, right = (self.value(child, value) for child in node["children"])
-        sign = node["value"]
-        if sign in {"eq", "ne"}:
-            return _equal(left, right) is bool(sign == "eq")
-        ordered = _is_ordered(left) and _is_ordered(right)
-        return bool(_ORDERS[sign](left, right)) if ordered else None
-
-    def select_list(self, node: _Node, value: Any) -> list[Any] | None:
-        return None if value is None else [self.value(child, value) for child in node["children"]]
-
-    def select_dict(self, node: _Node, value: Any) -> dict[str, Any] | None:
-        if value is None:
-            return None
-        return {pair["value"]: self.value(pair["children"][0], value) for pair in node["children"]}
-
-    def _projected(self, elements: Iterable[Any], right: _Node, condition: _Node | None) -> list[Any]:
-        found = []
-        for element in elements:
-            self._step(1)
-            if condition is not None and _is_false(self.value(condition, element)):
-                continue
-            projected = self.value(right, element)
-            if projected is not None:
-                found.append(projected)
-        return found
-
-    def _step(self, number: int) -> None:
-        self._steps += number
-        if self._steps > MOST_STEPS:
+    def take(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
             raise ExpressionTooCostly(
                 f"The workflow's recipients expression takes more than {MOST_STEPS:,} steps on this event."
             )
 
 
-_RULES: Final[dict[str, Callable[[_Run, _Node, Any], Any]]] = {
-    "field": _Run.field,
-    "subexpression": _Run.chain,
-    "index_expression": _Run.chain,
-    "index": _Run.index,
-    "identity": _Run.same,
-    "current": _Run.same,
-    "literal": _Run.literal,
-    "projection": _Run.projection,
-    "filter_projection": _Run.projection,
-    "value_projection": _Run.value_projection,
-    "flatten": _Run.flatten,
-    "or_expression": _Run.either,
-    "comparator": _Run.comparison,
-    "multi_select_list": _Run.select_list,
-    "multi_select_dict": _Run.select_dict,
+_Run = Callable[[Any, _Count], Any]
+"""What a node gives for a value. The rules of each kind of node are JMESPath's."""
+
+
+class _Program(NamedTuple):
+    """A node, compiled."""
+
+    steps: int
+    """Of one run, beside those for each element of a list, which the run takes itself before it looks at the first of them. Both sides of
+    `||` count, whether they are looked at or not."""
+    run: _Run
+
+
+def _compiled(node: _Node) -> _Program:
+    kind = node["type"]
+    if kind in _LEAVES:
+        return _Program(1, _LEAVES[kind](node))
+    below = [_compiled(child) for child in node["children"]]
+    steps = 1 + sum(program.steps for program in below)
+    if kind in _PROJECTIONS:
+        base, *each = below
+        return _Program(1 + base.steps, _projection(kind, base.run, each))
+    return _Program(steps, _INNER[kind](node, [program.run for program in below]))
+
+
+def _field(node: _Node) -> _Run:
+    name = node["value"]
+    return lambda value, _: value.get(name) if isinstance(value, dict) else None
+
+
+def _index(node: _Node) -> _Run:
+    at = node["value"]
+    return lambda value, _: value[at] if isinstance(value, list) and -len(value) <= at < len(value) else None
+
+
+def _same(_node: _Node) -> _Run:
+    return lambda value, _: value
+
+
+def _literal(node: _Node) -> _Run:
+    literal = node["value"]
+    return lambda _value, _: literal
+
+
+def _chain(_node: _Node, below: list[_Run]) -> _Run:
+    def run(value: Any, count: _Count) -> Any:
+        for step in below:
+            value = step(value, count)
+        return value
+
+    return run
+
+
+def _projection(kind: str, base: _Run, each: list[_Program]) -> _Run:
+    right, condition = each[0].run, each[1].run if len(each) > 1 else None
+    steps = 1 + sum(program.steps for program in each)
+    of_values = kind == "value_projection"
+
+    def run(value: Any, count: _Count) -> list[Any] | None:
+        elements = base(value, count)
+        if of_values and isinstance(elements, dict):
+            elements = elements.values()
+        elif of_values or not isinstance(elements, list):
+            return None
+        count.take(len(elements) * steps)
+        if condition is not None:
+            elements = [element for element in elements if not _is_false(condition(element, count))]
+        return [found for element in elements if (found := right(element, count)) is not None]
+
+    return run
+
+
+def _flatten(_node: _Node, below: list[_Run]) -> _Run:
+    (base,) = below
+
+    def run(value: Any, count: _Count) -> list[Any] | None:
+        elements = base(value, count)
+        if not isinstance(elements, list):
+            return None
+        count.take(2 * len(elements))
+        found: list[Any] = []
+        for element in elements:
+            if isinstance(element, list):
+                count.take(len(element))
+                found += element
+            else:
+                found.append(element)
+        return found
+
+    return run
+
+
+def _either(_node: _Node, below: list[_Run]) -> _Run:
+    first, second = below
+
+    def run(value: Any, count: _Count) -> Any:
+        found = first(value, count)
+        return second(value, count) if _is_false(found) else found
+
+    return run
+
+
+def _comparison(node: _Node, below: list[_Run]) -> _Run:
+    """A path and a literal, in either order: `_check_condition` lets nothing else pass."""
+    first, second = node["children"]
+    literal_last = second["type"] == "literal"
+    path, literal = (below[0], second["value"]) if literal_last else (below[1], first["value"])
+    sign = node["value"]
+    if sign in {"eq", "ne"}:
+        wanted = sign == "eq"
+        return lambda value, count: _equal(path(value, count), literal) is wanted
+    if not _is_ordered(literal):
+        return lambda _value, _count: None
+    order = _ORDERS[sign] if literal_last else _ORDERS_FROM_THE_RIGHT[sign]
+
+    def run(value: Any, count: _Count) -> bool | None:
+        found = path(value, count)
+        return bool(order(found, literal)) if type(found) in _ORDERED else None
+
+    return run
+
+
+def _select_list(_node: _Node, below: list[_Run]) -> _Run:
+    return lambda value, count: None if value is None else [run(value, count) for run in below]
+
+
+def _select_dict(node: _Node, below: list[_Run]) -> _Run:
+    names = [pair["value"] for pair in node["children"]]
+
+    def run(value: Any, count: _Count) -> dict[str, Any] | None:
+        if value is None:
+            return None
+        return {name: run(value, count) for name, run in zip(names, below, strict=True)}
+
+    return run
+
+
+def _only(_node: _Node, below: list[_Run]) -> _Run:
+    return below[0]
+
+
+_LEAVES: Final[dict[str, Callable[[_Node], _Run]]] = {
+    "field": _field,
+    "index": _index,
+    "identity": _same,
+    "current": _same,
+    "literal": _literal,
+}
+_INNER: Final[dict[str, Callable[[_Node, list[_Run]], _Run]]] = {
+    "subexpression": _chain,
+    "index_expression": _chain,
+    "flatten": _flatten,
+    "or_expression": _either,
+    "comparator": _comparison,
+    "multi_select_list": _select_list,
+    "multi_select_dict": _select_dict,
+    "key_val_pair": _only,
 }
 
 
 def _is_false(value: Any) -> bool:
-    return value is None or value is False or (isinstance(value, str | list | dict) and not value)
+    return value is None or value is False or (type(value) in _CAN_BE_EMPTY and not value)
 
 
 def _equal(left: Any, right: Any) -> bool:
     """As Python has it, but a number never equals `true` or `false`."""
-    if isinstance(left, bool) != isinstance(right, bool):
-        return False
+    if left is True or left is False or right is True or right is False:
+        return left is right
     return bool(left == right)
 
 
 def _is_ordered(value: Any) -> bool:
-    return isinstance(value, int | float | str) and not isinstance(value, bool)
+    return type(value) in _ORDERED
 
 
 _NO_TEXT: Final = "A name contains a NUL character or half a surrogate pair. Remove it"

@@ -16,7 +16,7 @@ from tocsin.router import expressions
 from tocsin.web import judged
 
 ATTRIBUTES_BYTES = 32 * 1024
-SCHEMA_BYTES = 256 * 1024
+SCHEMA_BYTES = 32 * 1024
 
 
 def storable(value: Any) -> Any:
@@ -83,7 +83,7 @@ def expression(value: str) -> str:
 def data_schema(value: dict[str, Any]) -> dict[str, Any]:
     """A JSON Schema (draft 2020-12 unless it says otherwise), as far as its size goes. The child judges the rest (`trials`)."""
     if stored_bytes(value) > SCHEMA_BYTES:
-        raise PydanticCustomError("too_large", f"At most 256 KiB are possible. Shorten the schema{_DIGITS}")
+        raise PydanticCustomError("too_large", f"At most 32 KiB are possible. Shorten the schema{_DIGITS}")
     return value
 
 

@@ -1,11 +1,11 @@
 """`/v1/workflows`: what triggers a notification, whom it reaches, in which steps."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, computed_field, field_validator
-from sqlalchemy import delete, select
+from sqlalchemy import ARRAY, Text, cast, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.vocabulary import Lane
@@ -37,6 +37,9 @@ from tocsin.web import (
 log = get_logger(__name__)
 
 router = APIRouter(tags=["Workflows"])
+
+MOST_SUBSCRIBERS: Final = 20
+"""Workflows of a tenant that one type of event triggers: it bounds what one event makes others wait."""
 
 _UNUSABLE = unusable_until().label("unusable_until")
 
@@ -154,6 +157,7 @@ async def save_workflow(
     Refused when a published template uses data that the new schema does not have.
     """
     await _require_category(db, caller.tenant, body.category)
+    await _require_room(db, caller.tenant, workflow, body.event_types)
     await _try(turn, body)
     key = {"tenant": caller.tenant, "key": workflow}
     row, outcome = await put_row(db, workflows, key=key, values=body.stored(), if_match=if_match)
@@ -224,4 +228,35 @@ async def _require_category(db: AsyncConnection, tenant: str, category: str) -> 
             codes.UNKNOWN_CATEGORY,
             "This workflow names a category that does not exist. Create it with `PUT /v1/categories/{category}`.",
             errors=[fault],
+        )
+
+
+async def _require_room(db: AsyncConnection, tenant: str, workflow: str, event_types: list[str]) -> None:
+    """Return when no type of event triggers too many other workflows already. Two saved at the same moment may be one too many."""
+    if not event_types:
+        return
+    others = (
+        select(func.unnest(workflows.c.event_types).label("event_type"))
+        .where(
+            workflows.c.tenant == tenant,
+            workflows.c.key != workflow,
+            workflows.c.event_types.op("&&")(cast(event_types, ARRAY(Text))),
+        )
+        .subquery()
+    )
+    query = select(others.c.event_type).group_by(others.c.event_type).having(func.count() >= MOST_SUBSCRIBERS)
+    full = set((await db.execute(query)).scalars()).intersection(event_types)
+    if full:
+        raise Problem(
+            codes.INVALID_REQUEST,
+            "Too many workflows have a type of event in common; `errors` says which.",
+            errors=[
+                Fault(
+                    pointer=json_pointer(["event_types", index]),
+                    code="too_many_workflows",
+                    detail=f"This type of event triggers {MOST_SUBSCRIBERS} workflows already, which is the most. Take it from one of them first",
+                )
+                for index, event_type in enumerate(event_types)
+                if event_type in full
+            ],
         )

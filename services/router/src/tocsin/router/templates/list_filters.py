@@ -11,6 +11,8 @@ from tocsin.router.templates.texts import WrongValue, as_safe_as, text_of
 ITEMS: Final = 10_000
 """Items that a filter takes."""
 RANGE: Final = 1_000
+_EXACT: Final = 10**16 - 1
+"""Up to here a fraction without digits behind the point is written with all its digits."""
 SORTED: Final = 5_000
 """Items that `sort` and `unique` take."""
 
@@ -192,7 +194,17 @@ def _identity(value: Any, case_sensitive: Any) -> tuple[type, str]:
         raise WrongValue(
             "`|unique` takes texts, numbers, booleans and null. Name an attribute: `|unique(attribute='id')`."
         )
-    return (float if type(value) is int else type(value)), text_of(value)
+    if isinstance(value, bool) or value is None:
+        return bool, text_of(value)
+    return float, _digits_of(number(value))
+
+
+def _digits_of(value: float) -> str:
+    """The same for a whole number and a fraction that are equal. Shorter than what is printed of very large and very small numbers."""
+    if isinstance(value, int) and not -_EXACT <= value <= _EXACT:
+        same = float(value)
+        value = same if same == value else value
+    return repr(value).removesuffix(".0")
 
 
 def _ranks(values: list[Any], case_sensitive: Any) -> list[Any]:

@@ -19,6 +19,8 @@ CPU_SECONDS = 5
 """Of a CPU, for one program. The longest template takes about one to be compiled."""
 MEMORY_BYTES: Final = 160 * 1024 * 1024
 """Of addresses, besides those that the process has when it begins."""
+_NICE: Final = 5
+"""What is on its way goes before what is tried."""
 _DIE_WITH_PARENT: Final = 1
 _PAGES_FIELD: Final = 0
 
@@ -29,6 +31,7 @@ def main() -> None:
     # what a library prints must not come between the frames
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    os.nice(_NICE)
     _limit_memory()
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

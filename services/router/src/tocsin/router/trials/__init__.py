@@ -1,4 +1,4 @@
-"""What a tenant wrote is tried before it is saved, and previewed, in one child process that can be killed.
+"""What a tenant wrote is tried before it is saved, and previewed, in a child process that can be killed.
 
 The counts (`templates`, `expressions`, `tocsin.programs`) bound what a program takes. This is the line behind them: what they
 overlook ends a process that serves nobody else, and the tenant reads which part of the request did it.

@@ -1,7 +1,7 @@
-"""Trials as handlers ask for them: one at a time a tenant and mode, and one child for all."""
+"""Trials as handlers ask for them: one at a time a tenant and mode, and a few children for all."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any, Final
@@ -12,14 +12,20 @@ from tocsin.web import Fault, Problem, codes
 
 QUEUE_SECONDS: Final = 10.0
 """How long a trial waits for those of other tenants."""
+CHILDREN: Final = 4
+"""So many tenants can have something tried at the same moment; each child starts when those before it are busy."""
 
 
 class Trials:
-    """Runs programs of tenants in the child, which starts with the first."""
+    """Runs programs of tenants in children, the first of which starts with the first program."""
 
-    def __init__(self, process: TrialProcess | None = None) -> None:
-        self._process = process or TrialProcess()
-        self._free = asyncio.Lock()
+    def __init__(self, processes: Sequence[TrialProcess] | None = None) -> None:
+        self._processes = processes or [TrialProcess() for _ in range(CHILDREN)]
+        self._free: asyncio.LifoQueue[TrialProcess] = (
+            asyncio.LifoQueue()
+        )  # so that the warm one is taken first
+        for process in reversed(self._processes):
+            self._free.put_nowait(process)
         self._holders: set[tuple[str, bool]] = set()
         """Tenant, and whether the request has a test key."""
 
@@ -44,14 +50,14 @@ class Trials:
         self._holders.add(holder)
 
     async def run(self, program: str, pointer: str, arguments: dict[str, Any]) -> Any:
-        """What the program yields, when those that came before have ended. Raises Problem, as `Turn.run` says."""
+        """What the program yields, as soon as a child is free. Raises Problem, as `Turn.run` says."""
         try:
-            await asyncio.wait_for(self._free.acquire(), QUEUE_SECONDS)
+            process = await asyncio.wait_for(self._free.get(), QUEUE_SECONDS)
         except TimeoutError:
             raise _busy("Requests of others are being tried. Repeat this one.") from None
         began, outcome = perf_counter(), "answered"
         try:
-            return await asyncio.to_thread(self._process.run, program, arguments)
+            return await asyncio.to_thread(process.run, program, arguments)
         except TrialEnded as ended:
             outcome = "exceeded"
             raise _exceeded(pointer, str(ended)) from None
@@ -63,13 +69,14 @@ class Trials:
                 headers={"retry-after": "1"},
             ) from None
         finally:
-            self._free.release()
+            self._free.put_nowait(process)
             metrics.trials.labels(outcome).inc()
             metrics.trial_seconds.observe(perf_counter() - began)
 
     async def close(self) -> None:
-        """End the child."""
-        await asyncio.to_thread(self._process.close)
+        """End the children."""
+        for process in self._processes:
+            await asyncio.to_thread(process.close)
 
 
 class Turn:

@@ -16,8 +16,9 @@ from tocsin.kafka import ProducerRecord
 from tocsin.observability import metrics
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import encode_fitting
-from tocsin.router.worker.budgets import FanOutBudget, LoopSlice
+from tocsin.router.worker.budgets import FanOutBudget
 from tocsin.router.worker.directory import PublishedDirectory
+from tocsin.runtime import LoopSlice
 
 SERVICE: Final = "router"
 

@@ -1,36 +1,14 @@
-"""How much of a batch is done at once: before the event loop is let go, before its records commit, and from one fan-out."""
+"""How much of a batch is done at once: before its records commit, and from one fan-out."""
 
-import asyncio
 from collections.abc import Iterable
-from time import perf_counter
 from typing import Final
 
 from tocsin.contracts.limits import FAN_OUT_BYTES, FAN_OUT_RECORDS
 from tocsin.kafka import ProducerRecord
 from tocsin.runtime import Clock
 
-SLICE_SECONDS: Final = 0.003
 BATCH_SECONDS: Final = 1.0
 BATCH_BYTES: Final = 16 * 1024 * 1024
-
-
-class LoopSlice:
-    """Lanes share a process: none may hold the event loop for long. `if loop_slice.due: await loop_slice.let_go()` between two records."""
-
-    __slots__ = ("_since",)
-
-    def __init__(self) -> None:
-        self._since = perf_counter()
-
-    @property
-    def due(self) -> bool:
-        """Whether the slice has lasted long enough. Hot loops ask this first: to await each time would cost more."""
-        return perf_counter() - self._since > SLICE_SECONDS
-
-    async def let_go(self) -> None:
-        """Let others run; the next slice begins."""
-        await asyncio.sleep(0)
-        self._since = perf_counter()
 
 
 class BatchBudget:

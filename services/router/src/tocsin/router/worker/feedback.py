@@ -17,7 +17,7 @@ from tocsin.observability import get_logger, metrics
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.changes import raise_versions
 from tocsin.router.tables import devices
-from tocsin.router.worker.budgets import LoopSlice
+from tocsin.runtime import LoopSlice
 
 log = get_logger(__name__)
 

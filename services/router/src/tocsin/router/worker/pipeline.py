@@ -27,7 +27,7 @@ from tocsin.observability import current_traceparent, metrics, record_span, reco
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import decide
 from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics
-from tocsin.router.worker.budgets import BatchBudget, LoopSlice
+from tocsin.router.worker.budgets import BatchBudget
 from tocsin.router.worker.dedupe import BatchItem, ClaimsIdentities, DuplicateEvent, dedupe
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.load import LoadsRecipients, StoredRecipients, decision_input, load
@@ -42,7 +42,7 @@ from tocsin.router.worker.parse import (
 from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.router.worker.write import write
 from tocsin.router.worker.write_events import write_event
-from tocsin.runtime import Clock
+from tocsin.runtime import Clock, LoopSlice
 
 RECORDS_BETWEEN_LOOKS: Final = 16
 """Records made between two looks at the time. A look after each one would take several per cent of a fan-out's time."""

@@ -28,7 +28,7 @@ from tocsin.router.policy import (
 )
 from tocsin.router.templates import Budget, Renderer, RenderFault
 from tocsin.router.tokens import UnsubscribeTokens, Unsubscription, unsubscribe_url
-from tocsin.router.worker.budgets import LoopSlice
+from tocsin.runtime import LoopSlice
 
 _decode = msgspec.json.decode
 
