@@ -1,9 +1,11 @@
 """The FastAPI application every service begins with."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 
 from tocsin.contracts.limits import HTTP_BODY_BYTES, JSON_DEPTH
 from tocsin.observability import metrics
@@ -19,6 +21,9 @@ from tocsin.web.problem import answer_with_problems
 from tocsin.web.request_context import RequestContext
 from tocsin.web.sources import Network, Sources
 from tocsin.web.up_to_now import BringUpToNow, nothing_newer
+
+_OURS: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
+"""Spans, metrics and logs of requests are `RequestContext`'s. FastAPI's own would repeat them, and look for providers at each request."""
 
 
 def service_app(
@@ -49,6 +54,7 @@ def service_app(
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
+        telemetry=_OURS,
         dependencies=[Depends(check_request)],
     )
     gate = app.state.gate = Gate(
