@@ -59,6 +59,10 @@ EMAILS: Final[dict[str, str | None]] = {
     "a@b.example,c@d.example": None,
     "a@b.example;c@d.example": None,
     "a(c)@b.example": None,
+    "<@r.example:a@b.example>": None,
+    "@r.example:a@b.example": None,
+    "a@b.example> SIZE=1": None,
+    "a@b.example BODY=8BITMIME": None,
     "a\x00@b.example": None,
 }
 

@@ -188,6 +188,39 @@ async def test_opening_the_page_changes_nothing(
     assert await directory.version("ada") == 0
 
 
+PAGE_HEADERS = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex, nofollow",
+}
+
+
+@pytest.mark.parametrize(
+    ("category", "statuses"),
+    [
+        ("orders", {"GET": 200, "POST": 200}),
+        ("codes", {"GET": 200, "POST": 422}),
+        (None, {"GET": 404, "POST": 404}),
+    ],
+)
+async def test_every_page_is_framed_by_nobody_kept_by_nobody_and_runs_nothing(
+    shop: httpx.AsyncClient,
+    anyone: httpx.AsyncClient,
+    tokens: UnsubscribeTokens,
+    category: str | None,
+    statuses: dict[str, int],
+) -> None:
+    path = link(tokens, category=category) if category else "/u/x"
+    for method, status in statuses.items():
+        page = await anyone.request(method, path, headers={"accept": "text/html"})
+        assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        assert PAGE_HEADERS.items() <= page.headers.items()
+        policy = page.headers["content-security-policy"]
+        assert {"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} <= set(policy.split("; "))
+        assert not any(word in policy for word in ("script-src", "unsafe", "*"))
+
+
 async def test_a_link_ends_what_a_workflow_had_switched_on(
     shop: httpx.AsyncClient, anyone: httpx.AsyncClient, tokens: UnsubscribeTokens
 ) -> None:

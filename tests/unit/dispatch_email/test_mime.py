@@ -240,6 +240,12 @@ def test_fields_hold_what_the_job_says() -> None:
     assert message["X-Tocsin-Notification"] == NOTIFICATION
 
 
+def test_a_name_that_is_an_address_stays_a_name() -> None:
+    name = "eve@evil.example <eve@evil.example>"
+    (sender,) = parsed(build(name=name))["From"].addresses
+    assert (sender.addr_spec, sender.display_name) == ("shop@example.com", name)
+
+
 def test_without_url_and_name_their_fields_are_absent() -> None:
     message = parsed(build())
     assert message["From"] == "shop@example.com"

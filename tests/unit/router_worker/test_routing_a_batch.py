@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord
+from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord
 from tocsin.contracts.ids import delivery_id, notification_id, recipient_key, status_id
 from tocsin.contracts.intents import DeliveryRef
 from tocsin.contracts.recipients import Device
@@ -186,6 +186,21 @@ async def test_the_same_id_is_a_duplicate_wherever_it_lies(worker):
     assert {one.cause for one in duplicates} == {record.ref for record in records[1:]}
     (rule,) = duplicates[0].rules
     assert (rule.rule, rule.outcome, rule.input) == ("duplicate", "duplicate", {"belongs_to": records[0].ref})
+
+
+async def test_the_same_id_in_two_tenants_is_two_notifications(worker, workflow, templates):
+    worker.publish(
+        TenantRecord(tenant="beta", name="Beta"),
+        CategoryRecord(tenant="beta", key="orders"),
+        workflow(tenant="beta"),
+        *(msgspec.structs.replace(template, tenant="beta") for template in templates()),
+    )
+    worker.recipients.stored["beta", "ann"] = worker.recipients.stored["acme", "ann"]
+    written = await worker.route(worker.event(), worker.event(tenant="beta"))
+    assert written.names().count("duplicate") == 0
+    assert {one.tenant for one in written.decisions()} == {"acme", "beta"}
+    assert len({one.notification_id for one in written.decisions()}) == 2
+    assert len(worker.claims.rows) == 2
 
 
 async def test_one_query_a_batch(worker):
