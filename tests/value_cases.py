@@ -162,6 +162,7 @@ RECIPIENT_IDS: Final[dict[str, str | None]] = {
     "user-17": None,
     "a/b": None,
     "Zoë ☂": None,
+    "Zoe\u0308 ☂": None,
     "...": None,
     "49+1": None,
     "x" * 256: None,

@@ -135,6 +135,15 @@ async def test_any_id_can_be_written_in_an_address(acme: httpx.AsyncClient, name
     assert (await acme.get(path)).json()["id"] == name
 
 
+async def test_two_unicode_forms_of_an_id_are_two_recipients(acme: httpx.AsyncClient) -> None:
+    paths = {"Zo\u00eb": "/v1/recipients/Zo%C3%AB", "Zoe\u0308": "/v1/recipients/Zoe%CC%88"}
+    for name, path in paths.items():
+        assert (await acme.put(path, json={"attributes": {"form": len(name)}})).status_code == 201
+    for name, path in paths.items():
+        kept = (await acme.get(path)).json()
+        assert (kept["id"], kept["attributes"]) == (name, {"form": len(name)})
+
+
 @pytest.mark.parametrize("path", ["%00", "a%0Ab", "u" * 257])
 async def test_an_id_that_is_none_is_refused(acme: httpx.AsyncClient, path: str) -> None:
     assert (await acme.put(f"/v1/recipients/{path}", json={})).status_code == 422

@@ -313,6 +313,15 @@ async def test_a_template_that_fails_says_which_variable(worker):
     assert all("`data.name`" in one.channel.detail for one in written.targets())
 
 
+@pytest.mark.parametrize("number", [10**29 + 1, -(10**29) - 1])
+async def test_a_whole_number_of_30_digits_keeps_them_all(worker, number):
+    template = worker.directory.templates("acme", "shipped")[Channel.SMS, "default"]["en"]
+    worker.publish(msgspec.structs.replace(template, revision=4, parts={"body": "{{ data.n }}"}))
+    written = await worker.route(worker.event(data=msgspec.Raw(b'{"name":"Ann","n":%d}' % number)))
+    (job,) = written.jobs(Channel.SMS)
+    assert job.private.content.body == str(number)
+
+
 async def test_templates_see_the_link_of_a_request_and_jobs_carry_it(worker):
     template = worker.directory.templates("acme", "shipped")[Channel.SMS, "default"]["en"]
     parts = {"body": "{{ link }}{% if link is defined %}!{% endif %}"}
