@@ -1,4 +1,4 @@
-"""Schemas and expressions that once stopped a process, with the inputs as they were sent. Used wherever such a thing comes in."""
+"""Schemas, expressions and templates that once stopped a process, with the inputs as they were sent. Used wherever such a thing comes in."""
 
 from typing import Any
 
@@ -72,3 +72,5 @@ DOUBLING_EXPRESSION = "data.x" + "[].[@,@][]" * 18
 TOO_LONG_EXPRESSION = "a" + "||a" * 20_000
 """60,001 characters."""
 DEEP_EXPRESSIONS = ["(" * 900, "!" * 900]
+HOSTILE_TEMPLATES = ["{{ data.l|tojson(indent=1000000000)|length }}", "{{ data.l" + "|tojson" * 24 + " }}"]
+"""The first asked for a gigabyte of blanks; the second doubled every backslash 24 times."""

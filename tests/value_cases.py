@@ -59,6 +59,10 @@ EMAILS: Final[dict[str, str | None]] = {
     "a@b.example,c@d.example": None,
     "a@b.example;c@d.example": None,
     "a(c)@b.example": None,
+    "<@r.example:a@b.example>": None,
+    "@r.example:a@b.example": None,
+    "a@b.example> SIZE=1": None,
+    "a@b.example BODY=8BITMIME": None,
     "a\x00@b.example": None,
 }
 
@@ -158,6 +162,7 @@ RECIPIENT_IDS: Final[dict[str, str | None]] = {
     "user-17": None,
     "a/b": None,
     "Zoë ☂": None,
+    "Zoe\u0308 ☂": None,
     "...": None,
     "49+1": None,
     "x" * 256: None,

@@ -1,8 +1,12 @@
 """What generators of clients need of every operation of every service."""
 
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
+from zoneinfo import available_timezones
 
 import pytest
+from tests.value_cases import LOCALES, PHONES, TIME_ZONES
 
 from tocsin.specifications.openapi import merged_openapi, service_openapi
 
@@ -30,9 +34,10 @@ def test_every_operation_has_a_name_of_its_own() -> None:
     assert [name for name in names if not name.isidentifier() or name.lower() != name] == []
 
 
-def test_there_is_a_server() -> None:
+def test_there_is_a_server_and_a_licence() -> None:
     (server,) = DOCUMENT["servers"]
     assert server["variables"]["entry"]["default"].startswith("http")
+    assert DOCUMENT["info"]["license"] == {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 
 
 @each_operation
@@ -74,6 +79,42 @@ def test_every_answer_with_a_body_has_its_schema(path: str, operation: dict[str,
             assert all("schema" in media for media in answer["content"].values()), path
 
 
+def references(value: Any) -> Iterator[str]:
+    """The components that something refers to."""
+    if isinstance(value, Mapping):
+        if "$ref" in value:
+            yield value["$ref"].removeprefix("#/components/schemas/")
+        value = list(value.values())
+    for inner in value if isinstance(value, list) else ():
+        yield from references(inner)
+
+
+def sent() -> set[str]:
+    """Components of bodies that callers send, and what these are made of."""
+    waiting = list(references([operation.get("requestBody") for _, _, operation in OPERATIONS]))
+    found = set[str]()
+    while waiting:
+        if (name := waiting.pop()) not in found:
+            found.add(name)
+            waiting += references(DOCUMENT["components"]["schemas"][name])
+    return found
+
+
+def test_every_component_is_referred_to() -> None:
+    assert DOCUMENT["components"]["schemas"].keys() - set(references(DOCUMENT)) == set()
+
+
+@pytest.mark.parametrize("name", ["scopes", "channels", "event_types"])
+def test_a_list_of_different_values_says_so(name: str) -> None:
+    schemas = (DOCUMENT["components"]["schemas"][component] for component in sent())
+    named = [schema["properties"][name] for schema in schemas if name in schema.get("properties", {})]
+    lists = [
+        one for member in named for one in (member, *member.get("anyOf", ())) if one.get("type") == "array"
+    ]
+    assert lists
+    assert all(one["uniqueItems"] is True for one in lists)
+
+
 def members(name: str) -> list[dict[str, Any]]:
     """Every schema of a string of this name, in every component."""
     found = [
@@ -96,9 +137,41 @@ def members(name: str) -> list[dict[str, Any]]:
         ("updated_at", {"format": "date-time"}),
         ("expires_at", {"format": "date-time"}),
         ("time", {"format": "date-time"}),
+        ("email", {"format": "idn-email"}),
     ],
 )
 def test_a_name_has_one_form_everywhere(name: str, form: dict[str, str]) -> None:
     found = members(name)
     assert found
     assert all(form.items() <= one.items() for one in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "cases"),
+    [
+        ("phone", PHONES),
+        ("locale", LOCALES),
+        ("default_locale", LOCALES),
+        ("time_zone", {name: name for name in available_timezones()} | TIME_ZONES),
+    ],
+)
+def test_a_pattern_is_the_same_everywhere_and_lets_through_what_is_taken(
+    name: str, cases: Mapping[str, str | None]
+) -> None:
+    (pattern,) = {one["pattern"] for one in members(name)}
+    texts = {text for written, canonical in cases.items() if canonical for text in (written, canonical)}
+    assert {text for text in texts if not re.search(pattern, text)} == set()
+
+
+def test_a_cursor_has_the_form_in_which_it_was_given() -> None:
+    given = {one["pattern"] for one in members("next_cursor")}
+    parameters = [
+        one
+        for _, _, operation in OPERATIONS
+        for one in operation.get("parameters", ())
+        if one["name"] == "cursor"
+    ]
+    taken = {
+        form["pattern"] for one in parameters for form in one["schema"]["anyOf"] if form["type"] == "string"
+    }
+    assert given == taken == {"^[A-Za-z0-9_-]+$"}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from tocsin.kafka import KafkaSettings, read_to_end
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 BODY = "Zanzibar-Quetzal-Body"
+MAY_NAME_A_RECIPIENT = {"router's log", *(Topics().status(lane) for lane in Lane)}
 SERVICES = {"ingest", "router", "ledger", "dispatch-email", "dispatch-sms", "dispatch-push"}
 
 
@@ -34,8 +36,9 @@ async def test_addresses_bodies_and_keys_stay_where_they_belong(tocsin, span_col
     texts["the spans"] = b"".join(span_collector.bodies).decode(errors="replace")
     secrets = [BODY, person.email, person.phone, person.token, "Secret-Name", "wrongsecret"]
     for name, text in texts.items():
-        for secret in [*secrets, *keys(tocsin)]:
+        for secret in [*secrets, *keys(tocsin), *installation_secrets(tocsin)]:
             assert secret not in text, f"{secret!r} stands in {name}"
+        assert person.id not in text or name in MAY_NAME_A_RECIPIENT, f"a recipient's id stands in {name}"
 
 
 async def test_no_secret_ever_crosses_kafka(tocsin):
@@ -48,7 +51,7 @@ async def test_no_secret_ever_crosses_kafka(tocsin):
     assert made.is_success, made.text
     *_, new_secret = made.json()["key"].split("_")
 
-    secrets = [*keys(tocsin), new_secret, *provider_secrets(tocsin)]
+    secrets = [*keys(tocsin), new_secret, *provider_secrets(tocsin), *installation_secrets(tocsin)]
     seen = b""
     for topic in Topics().all():
         held = await raw_bytes(tocsin, topic.name)
@@ -96,6 +99,18 @@ def keys(tocsin) -> list[str]:
 
 def provider_secrets(tocsin) -> list[str]:
     """What opens the providers' endpoints: Twilio's token, and lines from within FCM's private key."""
-    log = Path(next(iter(tocsin.stack["processes"].values()))["log"])
-    account = json.loads((log.parents[1] / "fcm-account.json").read_text())
+    account = json.loads((folder(tocsin) / "fcm-account.json").read_text())
     return [TWILIO_TOKEN, *account["private_key"].splitlines()[1:-1]]
+
+
+def installation_secrets(tocsin) -> list[str]:
+    """What opens the database, signs unsubscribe links and hashes addresses."""
+    kept = [folder(tocsin) / "data" / f"{name}-secret.json" for name in ("unsubscribe", "hash")]
+    password = urlsplit(tocsin.stack["database"]).password
+    assert password
+    return [password, *(json.loads(path.read_text())["secret"] for path in kept)]
+
+
+def folder(tocsin) -> Path:
+    """Where the stack keeps its files."""
+    return Path(next(iter(tocsin.stack["processes"].values()))["log"]).parents[1]

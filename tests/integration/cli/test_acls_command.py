@@ -3,6 +3,7 @@
 import pytest
 
 from tocsin.contracts.topics import ANYONE, Topics
+from tocsin.contracts.vocabulary import Lane
 
 from .conftest import Run
 
@@ -33,6 +34,12 @@ def test_only_who_fences_others_may_write_under_a_transactional_id(tocsin: Run) 
     assert ids["tocsin.router.directory"] == "router"
     assert ids["tocsin.dispatch-sms.critical.*"] == "dispatch-sms"
     assert {"ingest", "ledger", "producers"}.isdisjoint(ids.values())
+
+
+def test_producers_may_write_events_and_nothing_else(tocsin: Run) -> None:
+    rules = tocsin("acls", "--json").json
+    theirs = [tuple(rule[name] for name in ("operation", "resource", "name")) for rule in rules if rule["principal"] == "producers"]  # fmt: skip
+    assert sorted(theirs) == sorted(("write", "topic", Topics().events(lane)) for lane in Lane)
 
 
 def test_the_prefix_of_the_services_own_setting_is_taken(tocsin: Run) -> None:

@@ -33,6 +33,7 @@ ACCOUNT = "AC" + "1" * 32
 SERVICE = "MG" + "2" * 32
 KEY = "SK" + "3" * 32
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ODD_TEXT = "10\u00a0000\u202f€ \u3000 \u202ecba\u202c \u200f\r\n  two  \t\n+%26&=👩‍👩‍👧"
 
 
 def refusal(status: int, code: int, **headers: str) -> Response:
@@ -165,6 +166,12 @@ async def test_who_sends(
         assert isinstance(await provider.send(job_for(Channel.SMS, sender=tenant)), Accepted)
     named = {name: value for name, value in world.forms[0].items() if name in {"From", "MessagingServiceSid"}}
     assert named == form
+
+
+async def test_a_text_arrives_as_it_is(world: TwilioServer) -> None:
+    async with world.provider() as provider:
+        await provider.send(job_for(Channel.SMS, content=SmsContent(body=ODD_TEXT)))
+    assert world.forms[0]["Body"] == ODD_TEXT
 
 
 async def test_without_any_sender_it_is_rejected_unsent(world: TwilioServer) -> None:

@@ -128,6 +128,10 @@ class LedgerEnvironment:
             return False
         return True
 
+    async def revoke_key(self) -> None:
+        tombstone = ProducerRecord(self.topics.directory, f"api_key/acme/{self.key.id}".encode(), None)
+        await self._publisher.publish([tombstone], timeout=20)
+
     async def close(self) -> None:
         await self._publisher.close()
 
@@ -256,6 +260,18 @@ async def test_it_keeps_what_happens_and_answers_for_it(
         await until(dead_letter_is_stored)
         await until(lag_is_shown)
         assert await ledger.stop() == 0
+
+
+async def test_a_revoked_key_stops_within_five_seconds(environment: LedgerEnvironment) -> None:
+    async with environment.ledger(LANES="bulk") as ledger:
+
+        async def refused() -> bool:
+            return (await ledger.client.get("/v1/timelines")).status_code == 401
+
+        await until(ledger.ready)
+        assert not await refused()
+        await environment.revoke_key()
+        await until(refused, seconds=5)
 
 
 @pytest.mark.parametrize("die_at", [1, 4])

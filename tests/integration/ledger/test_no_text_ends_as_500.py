@@ -23,6 +23,12 @@ async def test_no_text_ends_as_a_server_error(ledger_database: LedgerDatabase) -
         for call in asked:
             assert (await client.request(call.method, call.url)).status_code < 500, call
         assert any("recipient=%00" in call.url for call in asked)
+        for name in ("recipient", "workflow", "event"):
+            refused = await client.get(f"/v1/timelines?{name}=a%00b")
+            assert refused.status_code == 422
+            assert [(fault["pointer"], fault["code"]) for fault in refused.json()["errors"]] == [
+                (f"query:{name}", "text_invalid")
+            ]
         unknown = await client.get("/v1/timelines?email=ada@example.com")
     assert unknown.status_code == 422
     (fault,) = unknown.json()["errors"]

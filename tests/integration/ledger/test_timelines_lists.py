@@ -28,6 +28,16 @@ async def test_lists_are_newest_first_and_paged(timelines: TimelinesClient, stat
     assert seen == [f"person-{number}" for number in reversed(range(7))]
 
 
+async def test_another_tenants_cursor_shows_ones_own_alone(
+    timelines: TimelinesClient, statuses_of: Any
+) -> None:
+    for number, tenant in enumerate(("other", "acme", "other", "acme")):
+        await timelines.store(*statuses_of(f"{tenant}-{number}", "email", tenant=tenant), days=number / 3)
+    cursor = (await timelines.get("/v1/timelines", limit=1)).json()["next_cursor"]
+    page = (await timelines.get("/v1/timelines", key="other", cursor=cursor)).json()
+    assert [summary["recipient"] for summary in page["data"]] == ["other-2", "other-0"]
+
+
 @pytest.mark.parametrize("cursor", ["x", "W10", "WyJhIiwiYiJd", "WzEsMl0"])
 async def test_cursors_nobody_gave_out(timelines: TimelinesClient, cursor: str) -> None:
     answer = await timelines.get("/v1/timelines", cursor=cursor)
@@ -100,6 +110,8 @@ async def test_records_about_an_event_are_found_by_its_id(
     assert [summary["kind"] for summary in await timelines.list(event="e9", status="event_refused")] == [
         "event"
     ]
+    for more in ({}, {"status": "event_refused"}):
+        assert await timelines.list(key="other", event="e9", **more) == []
 
 
 async def test_repetitions_told_once_for_the_whole_event_are_found_by_its_id(

@@ -14,6 +14,7 @@ from tocsin.router.tokens import UnsubscribeTokens, Unsubscription
 from .conftest import Directory
 
 PATH = "/v1/recipients/ada/preferences"
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ async def test_a_switch_keeps_who_changed_it_and_when(
     assert changed["source"] == "api"
     assert datetime.fromisoformat(changed["changed_at"]) > datetime.fromisoformat(first["changed_at"])
     await anyone.post(link(tokens, category="offers"))
-    await anyone.post(link(tokens), data={"List-Unsubscribe": "One-Click"})
+    await anyone.post(link(tokens), data=ONE_CLICK)
     stored = (await shop.get(PATH)).json()["stored"]
     assert [(one["channel"], one["category"], one["source"]) for one in stored] == [
         ("email", "offers", "unsubscribe_page"),
@@ -156,17 +157,32 @@ async def anyone(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"data": ONE_CLICK},
+        {"files": {"List-Unsubscribe": (None, "One-Click")}},
+        {"data": ONE_CLICK, "headers": {"origin": "https://mail.example", "sec-fetch-site": "cross-site"}},
+        {"data": ONE_CLICK, "headers": {"cookie": "session=of-somebody-else"}},
+        {},
+    ],
+    ids=["form", "multipart", "foreign origin", "cookies", "empty"],
+)
 async def test_one_click_unsubscribes(
-    shop: httpx.AsyncClient, anyone: httpx.AsyncClient, directory: Directory, tokens: UnsubscribeTokens
+    shop: httpx.AsyncClient,
+    anyone: httpx.AsyncClient,
+    directory: Directory,
+    tokens: UnsubscribeTokens,
+    sent: dict[str, Any],
 ) -> None:
-    form = {"List-Unsubscribe": "One-Click"}
-    done = await anyone.post(link(tokens), data=form)
+    done = await anyone.post(link(tokens), **sent)
     assert done.status_code == 200
     assert await directory.changed() == [("recipient_version", "acme", "ada")]
     after = await shop.get(PATH)
     assert effective(after, "email", "orders", "shipped") == (False, "email/orders/*")
     assert effective(after, "sms", "orders", "shipped") == (True, "default")
-    assert (await anyone.post(link(tokens), data=form)).status_code == 200
+    assert [one["source"] for one in after.json()["stored"]] == ["one_click" if sent else "unsubscribe_page"]
+    assert (await anyone.post(link(tokens), **sent)).status_code == 200
     assert await directory.version("ada") == 1
 
 
@@ -185,7 +201,42 @@ async def test_opening_the_page_changes_nothing(
     assert {name: text for name, text in scanned.headers.items() if name not in different} == {
         name: text for name, text in page.headers.items() if name not in different
     }
+    asked = await anyone.options(link(tokens))
+    assert (asked.status_code, asked.headers["allow"]) == (405, "GET, HEAD, POST")
     assert await directory.version("ada") == 0
+
+
+PAGE_HEADERS = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex, nofollow",
+}
+
+
+@pytest.mark.parametrize(
+    ("category", "statuses"),
+    [
+        ("orders", {"GET": 200, "POST": 200}),
+        ("codes", {"GET": 200, "POST": 422}),
+        (None, {"GET": 404, "POST": 404}),
+    ],
+)
+async def test_every_page_is_framed_by_nobody_kept_by_nobody_and_runs_nothing(
+    shop: httpx.AsyncClient,
+    anyone: httpx.AsyncClient,
+    tokens: UnsubscribeTokens,
+    category: str | None,
+    statuses: dict[str, int],
+) -> None:
+    path = link(tokens, category=category) if category else "/u/x"
+    for method, status in statuses.items():
+        page = await anyone.request(method, path, headers={"accept": "text/html"})
+        assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        assert PAGE_HEADERS.items() <= page.headers.items()
+        policy = page.headers["content-security-policy"]
+        assert {"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} <= set(policy.split("; "))
+        assert not any(word in policy for word in ("script-src", "unsafe", "*"))
 
 
 async def test_a_link_ends_what_a_workflow_had_switched_on(

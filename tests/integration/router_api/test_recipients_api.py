@@ -66,6 +66,19 @@ async def test_a_version_outlives_its_recipient(acme: httpx.AsyncClient, directo
     assert back.json()["version"] == await directory.version("ada") == 1
 
 
+async def test_deleting_takes_devices_and_preferences(acme: httpx.AsyncClient, directory: Directory) -> None:
+    await acme.put("/v1/recipients/ada", json=ADA)
+    await acme.put("/v1/recipients/ada/devices/phone", json={"token": "t"})
+    switched = {"preferences": [{"channel": "sms", "enabled": True}]}
+    assert (await acme.put("/v1/recipients/ada/preferences", json=switched)).status_code == 200
+    assert await directory.changed() == []
+    await acme.delete("/v1/recipients/ada")
+    assert await directory.changed() == [("recipient_version", "acme", "ada")]
+    back = await acme.put("/v1/recipients/ada", json=ADA)
+    assert (back.status_code, back.json()["devices"]) == (201, [])
+    assert (await acme.get("/v1/recipients/ada/preferences")).json()["stored"] == []
+
+
 @pytest.mark.parametrize(
     ("body", "pointer", "code"),
     [
@@ -122,6 +135,15 @@ async def test_any_id_can_be_written_in_an_address(acme: httpx.AsyncClient, name
     assert (await acme.get(path)).json()["id"] == name
 
 
+async def test_two_unicode_forms_of_an_id_are_two_recipients(acme: httpx.AsyncClient) -> None:
+    paths = {"Zo\u00eb": "/v1/recipients/Zo%C3%AB", "Zoe\u0308": "/v1/recipients/Zoe%CC%88"}
+    for name, path in paths.items():
+        assert (await acme.put(path, json={"attributes": {"form": len(name)}})).status_code == 201
+    for name, path in paths.items():
+        kept = (await acme.get(path)).json()
+        assert (kept["id"], kept["attributes"]) == (name, {"form": len(name)})
+
+
 @pytest.mark.parametrize("path", ["%00", "a%0Ab", "u" * 257])
 async def test_an_id_that_is_none_is_refused(acme: httpx.AsyncClient, path: str) -> None:
     assert (await acme.put(f"/v1/recipients/{path}", json={})).status_code == 422
@@ -142,6 +164,16 @@ async def test_every_recipient_is_on_one_page(acme: httpx.AsyncClient, other: ht
         if cursor is None:
             break
     assert seen == names
+
+
+async def test_another_tenants_cursor_shows_ones_own_alone(
+    acme: httpx.AsyncClient, other: httpx.AsyncClient
+) -> None:
+    for client, names in ((acme, "abc"), (other, "xyz")):
+        await client.post("/v1/recipients/bulk", json={"recipients": [{"id": name} for name in names]})
+    cursor = (await acme.get("/v1/recipients", params={"limit": 1})).json()["next_cursor"]
+    page = (await other.get("/v1/recipients", params={"cursor": cursor})).json()
+    assert [recipient["id"] for recipient in page["data"]] == ["x", "y", "z"]
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "WzFd", "W10", "WyJhIiwiYiJd", "WyJcdTAwMDAiXQ"])

@@ -80,9 +80,11 @@ async def _address(process: asyncio.subprocess.Process) -> str:
     raise AssertionError("it ended before it listened")
 
 
-async def answered(client: httpx.AsyncClient, method: str, path: str, status: int, **request: Any) -> None:
-    """Ask until the answer has this status; fail after a minute."""
-    async with asyncio.timeout(60):
+async def answered(
+    client: httpx.AsyncClient, method: str, path: str, status: int, *, seconds: float = 60, **request: Any
+) -> None:
+    """Ask until the answer has this status; fail after `seconds`."""
+    async with asyncio.timeout(seconds):
         while True:
             if (await client.request(method, path, **request)).status_code == status:
                 return
@@ -129,6 +131,26 @@ async def test_the_first_key_opens_a_router_that_ends_when_told_to(around: Surro
         _, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
     assert out.strip().split("_")[-1] not in err.decode()
+
+
+async def test_a_key_revoked_at_one_router_stops_at_another_within_five_seconds(around: Surroundings) -> None:
+    assert (await around.end_of("migrate"))[0] == 0
+    await around.create_topics()
+    _, out, _ = await around.end_of("keys", "create", "--admin", "--create-tenant", module="tocsin.cli")
+    admin = {"authorization": f"Bearer {out.strip()}"}
+    async with (
+        around.router() as (_, address, _),
+        around.router() as (_, second_address, _),
+        httpx.AsyncClient(base_url=address) as first,
+        httpx.AsyncClient(base_url=second_address) as second,
+    ):
+        await answered(first, "GET", "/v1/tenant", 200, headers=admin)
+        made = (await first.post("/v1/api-keys", json={"scopes": ["read"]}, headers=admin)).json()
+        key = {"authorization": f"Bearer {made['key']}"}
+        await answered(second, "GET", "/v1/recipients", 200, headers=key)
+        revoked = await first.delete(f"/v1/api-keys/{made['id']}", headers=admin)
+        assert revoked.status_code == 204
+        await answered(second, "GET", "/v1/recipients", 401, seconds=5, headers=key)
 
 
 async def test_a_database_that_was_not_migrated_is_named(around: Surroundings) -> None:

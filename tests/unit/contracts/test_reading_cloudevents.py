@@ -146,6 +146,35 @@ def test_a_decoder_s_fault_is_one_of_the_unreadable() -> None:
         assert describe_error(error.value).startswith("/: ")
 
 
+EXTENSIONS = {
+    "whole": 2_147_483_647,
+    "flag": True,
+    "digest": "AQID",
+    "place": "https://shop.example/a?b=c",
+    "reference": "../a#b",
+    "moment": "2026-01-31T12:00:00Z",
+    "words": "Zoë 🎉",
+    "nothing": None,
+    "dataschema": "https://shop.example/order.json",
+}
+
+
+def test_extensions_of_every_type_are_taken_and_left_alone() -> None:
+    as_text = {f"ce_{name}": str(value) for name, value in EXTENSIONS.items()}
+    assert structured(b"{}", **EXTENSIONS) == structured()
+    assert binary(b"{}", **as_text) == binary()
+    assert http(b"{}", **as_text) == http()
+
+
+@pytest.mark.parametrize("spelt", [str.upper, str.title])
+def test_names_of_headers_know_no_case(spelt) -> None:
+    names = {f"ce_{name}": text for name, text in (KNOWN | {"subject": "ann"}).items()}
+    expected = binary(ce_subject="ann")
+    assert read_kafka([(spelt(name), text.encode()) for name, text in names.items()], b"{}") == expected
+    headers = {spelt(name).replace("_", "-"): text for name, text in names.items()}
+    assert read_http_binary(headers, b"{}") == expected
+
+
 @pytest.mark.parametrize("read", [binary, structured])
 def test_an_identity_is_measured_in_bytes(read) -> None:
     """An index of the ledger's holds what fits into it, and characters have up to four bytes."""

@@ -178,10 +178,20 @@ def test_a_blank_at_the_end_of_a_line_makes_it_no_longer_than_76(length: int, bl
     assert text_of(parsed(raw), "text/plain") == normal(body) + "\r\n"
 
 
-def test_a_display_name_that_quoting_makes_too_long_is_folded() -> None:
-    raw = build(name='"' * 40)
+@pytest.mark.parametrize(
+    "name", ['"' * 40, "Acme (Shop)", "Müller (Köln)", "Acme ) (", 'Acme, "Shop": a \\ b', "شركة Acme"]
+)
+def test_a_display_name_comes_back_and_is_folded_where_quoting_makes_it_too_long(name: str) -> None:
+    raw = build(name=name)
     assert max(map(len, raw.split(b"\r\n"))) <= 76
-    assert parsed(raw)["From"].addresses[0].display_name == '"' * 40
+    assert display_name(raw) == name
+    assert [one.addr_spec for one in parsed(raw)["From"].addresses] == ["shop@example.com"]
+
+
+def test_a_long_url_is_whole_in_the_text_part() -> None:
+    url = URL + "&token=" + "a=b.-_~%20" * 100
+    raw = build(text=f"End it:\n{url}\nBye", html="<p>x</p>")
+    assert text_of(parsed(raw), "text/plain").split("\r\n") == ["End it:", url, "Bye"]
 
 
 @settings(max_examples=200, deadline=None)
@@ -240,6 +250,12 @@ def test_fields_hold_what_the_job_says() -> None:
     assert message["X-Tocsin-Notification"] == NOTIFICATION
 
 
+def test_a_name_that_is_an_address_stays_a_name() -> None:
+    name = "eve@evil.example <eve@evil.example>"
+    (sender,) = parsed(build(name=name))["From"].addresses
+    assert (sender.addr_spec, sender.display_name) == ("shop@example.com", name)
+
+
 def test_without_url_and_name_their_fields_are_absent() -> None:
     message = parsed(build())
     assert message["From"] == "shop@example.com"
@@ -255,7 +271,10 @@ def test_without_url_and_name_their_fields_are_absent() -> None:
         "grüße " * 60,
         "=?utf-8?q?not_ours?=",
         "👩‍👩‍👧‍👦" * 40,
+        "\u202eorder\u202c \u2066שלם\u2069 \u200fend",
+        "Заказ 漢字 العربية ไทย Zoë " * 8,
         "",
+        " \t ",
     ],
 )
 def test_long_and_odd_subjects_come_back(subject: str) -> None:

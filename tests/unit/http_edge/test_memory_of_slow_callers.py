@@ -3,16 +3,20 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tocsin.runtime.http import HttpSettings
+
 PROGRAM = Path(__file__).with_name("edge_process.py")
 MIB = 1024 * 1024
 HALF = b"a" * (MIB - 1)
+HEAD_MIB = 200
+in_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 
 
 class Served:
@@ -39,6 +43,16 @@ class Served:
         field = f"Authorization: Bearer {self.key}\r\n" if key else ""
         head = f"POST /v1/take HTTP/1.1\r\nHost: t\r\n{field}Content-Length: {MIB}\r\n\r\n"
         return await self.send(head.encode() + HALF)
+
+    async def send_head(self) -> None:
+        """One header of 200 MiB, or as much of it as is read."""
+        _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers.append(writer)
+        writer.write(b"GET /v1/things HTTP/1.1\r\nHost: t\r\nX: ")
+        with suppress(ConnectionError):
+            for _ in range(HEAD_MIB):
+                writer.write(b"a" * MIB)
+                await writer.drain()
 
     async def serves(self) -> bool:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._port}", timeout=20) as client:
@@ -75,7 +89,7 @@ async def status(reader: asyncio.StreamReader) -> int:
         return int((await reader.readuntil(b"\r\n\r\n")).split(b" ")[1])
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+@in_proc
 @pytest.mark.parametrize(("key", "most"), [(False, 32), (True, 96)])
 async def test_finding_6_idle_connections_and_half_sent_bodies_leave_memory_flat_and_others_served(
     key: bool, most: int
@@ -99,3 +113,21 @@ async def test_finding_6_idle_connections_and_half_sent_bodies_leave_memory_flat
             for task in held:
                 task.cancel()
         assert server.resident() - before < most
+
+
+@in_proc
+async def test_finding_4_a_head_of_200_mib_leaves_memory_flat() -> None:
+    async with served() as server:
+        assert await server.serves()
+        before = server.resident()
+        await server.send_head()
+        assert await server.serves()
+        assert server.resident() - before < 8
+
+
+def test_a_service_that_is_told_nothing_has_these_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HEAD_TIMEOUT", "BODY_TIMEOUT", "HEAD_BYTES", "HEAD_FIELDS"):
+        monkeypatch.delenv(f"HTTP_{name}", raising=False)
+    limits = HttpSettings().limits
+    assert (limits.head_timeout, limits.body_timeout) == (10, 30)
+    assert (limits.head_bytes, limits.head_fields) == (32 * 1024, 100)

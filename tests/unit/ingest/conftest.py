@@ -58,9 +58,14 @@ class WayIn:
     copy: LateCopy
     keys: dict[str, str] = field(default_factory=dict)
 
-    async def post(self, path: str, body: Any, *, key: str = "live", **headers: str) -> httpx.Response:
+    async def post(
+        self, path: str, body: Any, *, key: str = "live", **headers: str | bytes
+    ) -> httpx.Response:
         content = body if isinstance(body, bytes) else encode(body)
-        names = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+        names = {
+            name.replace("_", "-").encode(): value if isinstance(value, bytes) else value.encode()
+            for name, value in headers.items()
+        }
         return await self.client.post(
             path, content=content, headers={b"authorization": f"Bearer {self.keys[key]}".encode(), **names}
         )

@@ -179,7 +179,23 @@ async def test_faults_never_repeat_what_was_sent(way_in: "WayIn") -> None:
     assert "secret" not in answer.text
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b'{"data": {"a": "\xff"}}', b'{"data": "\\ud800"}'])
+IN_LETTERS = '{"workflow": "order-shipped", "recipients": ["Zoë"], "data": {"order": "A1"}}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"nonsense",
+        b'{"data": {"a": "\xff"}}',
+        b'{"data": "\\ud800"}',
+        IN_LETTERS.encode("utf-8-sig"),
+        IN_LETTERS.encode("utf-16"),
+        IN_LETTERS.encode("utf-16-le"),
+        IN_LETTERS.encode("latin-1"),
+    ],
+)
 async def test_what_is_not_json_is_refused(way_in: "WayIn", body: bytes) -> None:
     answer = await way_in.post("/v1/notifications", body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_json")
@@ -199,8 +215,8 @@ async def test_sizes_and_depth(way_in: "WayIn") -> None:
     assert (await way_in.post("/v1/notifications", deep)).json()["code"] == "body_too_deep"
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "tab\there"])
-async def test_idempotency_keys_that_cannot_be_ids(way_in: "WayIn", key: str) -> None:
+@pytest.mark.parametrize("key", ["", "x" * 256, "tab\there", b"\xff"])
+async def test_idempotency_keys_that_cannot_be_ids(way_in: "WayIn", key: str | bytes) -> None:
     answer = await way_in.post("/v1/notifications", GOOD, idempotency_key=key)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_idempotency_key")
 
@@ -208,6 +224,31 @@ async def test_idempotency_keys_that_cannot_be_ids(way_in: "WayIn", key: str) ->
 async def test_idempotency_keys_are_utf8(way_in: "WayIn") -> None:
     answer = await way_in.post("/v1/notifications", GOOD, idempotency_key="Bestellung-ü")
     assert answer.json()["event_id"] == "Bestellung-ü"
+
+
+async def test_a_key_is_taken_as_it_stands_and_answered_alike_each_time(way_in: "WayIn") -> None:
+    keys = ("q-1", '"q-1"')
+    answers = {
+        key: [await way_in.post("/v1/notifications", GOOD, idempotency_key=key) for _ in range(3)]
+        for key in keys
+    }
+    assert {answer.status_code for repeats in answers.values() for answer in repeats} == {202}
+    assert [len({answer.content for answer in repeats}) for repeats in answers.values()] == [1, 1]
+    assert tuple(repeats[0].json()["event_id"] for repeats in answers.values()) == keys
+    notifications = {repeats[0].json()["notifications"][0]["notification_id"] for repeats in answers.values()}
+    assert len(notifications) == 2
+
+
+async def test_data_are_stored_as_they_came(way_in: "WayIn") -> None:
+    data = b'{"nul": "\\u0000", "n" :1000000000000000000000000000000, "x": null,"x":null }'
+    direct = b'{"workflow":"login-code","recipients":["ann"],"data":' + data + b"}"
+    event = b'{"specversion":"1.0","id":"e","source":"/s","type":"t","subject":"ann","data":' + data + b"}"
+    answers = [
+        await way_in.post("/v1/notifications", direct),
+        await way_in.post("/v1/events", event, content_type="application/cloudevents+json"),
+    ]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert [record.value for record in way_in.publisher.records] == [direct, data]
 
 
 @pytest.mark.parametrize(

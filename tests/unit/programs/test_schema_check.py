@@ -1,5 +1,7 @@
 """What a schema may ask for, and how wide it is."""
 
+import socket
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -98,6 +100,28 @@ def test_a_schema_that_is_not_run_is_refused_with_its_place(
     if path:
         assert refused.value.path[: len(path) - 1] == path[:-1]
     assert sentence in refused.value.detail or path == ("properties", "a", "minLength")
+
+
+@pytest.mark.parametrize("keyword", ["$ref", "$schema", "$id", "$dynamicRef"])
+def test_nothing_is_fetched(keyword: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        address = f"http://{host}:{port}/schema.json"
+        for schema in ({keyword: address}, {"$defs": {"a": {keyword: address}}}):
+            with suppress(SchemaRefused):
+                DataSchema(schema).accepts({}, 2)
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+@pytest.mark.parametrize("levels", [200, 20_000])
+def test_what_nests_deep_is_refused_whoever_wrote_it(levels: int) -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(levels):
+        schema = {"not": schema}
+    with pytest.raises(SchemaRefused, match="128 deep"):
+        DataSchema(schema)
 
 
 WIDTHS: list[tuple[dict[str, Any], int]] = [

@@ -34,12 +34,32 @@ def test_no_other_text_is_a_token(text: str) -> None:
 @given(st.data())
 def test_a_changed_token_is_none(data: st.DataObject) -> None:
     tokens = UnsubscribeTokens([NEW])
-    payload, _, signature = tokens.sign(SAID).partition(".")
-    raw = bytearray(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    halves = tokens.sign(SAID).split(".")
+    which = data.draw(st.sampled_from([0, 1]))
+    raw = bytearray(base64.urlsafe_b64decode(halves[which] + "=" * (-len(halves[which]) % 4)))
     at = data.draw(st.integers(0, len(raw) - 1))
     raw[at] ^= data.draw(st.integers(1, 255))
-    changed = base64.urlsafe_b64encode(bytes(raw)).rstrip(b"=").decode()
-    assert tokens.verify(f"{changed}.{signature}") is None
+    halves[which] = base64.urlsafe_b64encode(bytes(raw)).rstrip(b"=").decode()
+    assert tokens.verify(".".join(halves)) is None
+
+
+def test_a_token_is_written_in_one_way_alone() -> None:
+    tokens = UnsubscribeTokens([NEW])
+    token = tokens.sign(SAID)
+    payload, signature = token.split(".")
+    padded = f"{payload}{'=' * (-len(payload) % 4)}.{signature}{'=' * (-len(signature) % 4)}"
+    for other in (padded, f"{token}=", f"{token}.", f"{token}.x", f" {token}", f"{token}\n"):
+        assert tokens.verify(other) is None, other
+
+
+def test_halves_of_two_tokens_are_none() -> None:
+    tokens = UnsubscribeTokens([NEW])
+    other = Unsubscription(tenant="beta", recipient="a/b?c", category="orders", channel=Channel.EMAIL)
+    (payload, signature), (others_payload, others_signature) = (
+        tokens.sign(said).split(".") for said in (SAID, other)
+    )
+    assert tokens.verify(f"{payload}.{others_signature}") is None
+    assert tokens.verify(f"{others_payload}.{signature}") is None
 
 
 def test_the_first_key_signs_and_every_key_is_accepted() -> None:

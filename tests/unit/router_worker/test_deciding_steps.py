@@ -104,6 +104,7 @@ def test_steps_are_walked_in_order_and_each_has_its_template():
         ("de-AT", "en", ["en", "fr"], "en"),
         (None, "fr", ["en", "fr"], "fr"),
         ("it", "es", ["en", "fr"], None),
+        ("zh-Hant-TW", "en", ["en", "zh", "zh-Hant"], "zh-Hant"),
     ],
 )
 def test_the_language_of_the_template(locale, default, published, found):

@@ -8,12 +8,14 @@ from tests.hostile_programs import (
     BACK_REFERENCE,
     DOUBLING_EXPRESSION,
     DOUBLING_SCHEMA,
+    HOSTILE_TEMPLATES,
     LOOK_AROUND,
     TOO_LONG_EXPRESSION,
 )
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.vocabulary import Reason
+from tocsin.contracts.directory import Step
+from tocsin.contracts.vocabulary import Channel, Reason
 
 WIDE = {"allOf": [{"type": "object"}] * 199}  # 200 wide: 15,813 bytes of one text
 
@@ -40,6 +42,20 @@ async def test_a_workflow_that_saving_refuses_is_not_run_either(worker, workflow
     written = await worker.route(hostile, direct, worker.event(id="e3"))
     assert reasons(written) == [Reason.WORKFLOW_UNUSABLE] * 2
     assert len(written.targets("routed")) == 3  # e3, on three channels
+    assert thread_time() - began < 0.3
+
+
+@pytest.mark.parametrize("source", HOSTILE_TEMPLATES)
+async def test_a_template_that_saving_refuses_is_not_run_either(worker, workflow, templates, source):
+    worker.publish(
+        workflow(key="hostile", event_types=["com.hostile"], steps=[Step(name="1", channels=(Channel.SMS,))]),
+        msgspec.structs.replace(templates("hostile")[1], parts={"body": source}),
+    )
+    began = thread_time()
+    written = await worker.route(worker.event(id="e1", type="com.hostile"), worker.event(id="e2"))
+    ((target, channel, _),) = written.targets("failed")
+    assert (target.reason, channel.channel) == (Reason.TEMPLATE_FAILED, Channel.SMS)
+    assert len(written.targets("routed")) == 3  # e2, on three channels
     assert thread_time() - began < 0.3
 
 

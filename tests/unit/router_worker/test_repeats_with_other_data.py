@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from tocsin.contracts.vocabulary import Lane
+from tocsin.contracts.vocabulary import Channel, Lane
 
 ATTRIBUTES = {"specversion": "1.0", "id": "e1", "source": "/shop", "type": "com.shop.shipped", "subject": "ann", "tenant": "acme"}  # fmt: skip
 Sent = tuple[list[tuple[str, bytes]], bytes]
@@ -54,6 +54,13 @@ async def test_data_are_compared_as_bytes_whatever_the_mode(
     topic = worker.topics.events(Lane.TRANSACTIONAL)
     records = [worker.record(topic, b"acme/ann", value, headers) for headers, value in (first, second)]
     assert reasons(await worker.route(*records)) == [reason]
+
+
+async def test_a_key_that_is_used_again_for_somebody_else_ends_as_a_duplicate_of_theirs(worker):
+    written = await worker.route(worker.request("ann"), worker.request("bob"))
+    told = [(one.recipient, one.outcome, one.reason) for one in written.decisions()]
+    assert told == [("ann", "decided", None), ("bob", "duplicate", "other_data")]
+    assert {job.recipient for job in written.jobs(Channel.SMS)} == {"ann"}
 
 
 async def test_of_very_many_it_is_said_once(worker):

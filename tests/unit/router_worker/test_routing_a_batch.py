@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord
+from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord
 from tocsin.contracts.ids import delivery_id, notification_id, recipient_key, status_id
 from tocsin.contracts.intents import DeliveryRef
 from tocsin.contracts.recipients import Device
@@ -188,6 +188,21 @@ async def test_the_same_id_is_a_duplicate_wherever_it_lies(worker):
     assert (rule.rule, rule.outcome, rule.input) == ("duplicate", "duplicate", {"belongs_to": records[0].ref})
 
 
+async def test_the_same_id_in_two_tenants_is_two_notifications(worker, workflow, templates):
+    worker.publish(
+        TenantRecord(tenant="beta", name="Beta"),
+        CategoryRecord(tenant="beta", key="orders"),
+        workflow(tenant="beta"),
+        *(msgspec.structs.replace(template, tenant="beta") for template in templates()),
+    )
+    worker.recipients.stored["beta", "ann"] = worker.recipients.stored["acme", "ann"]
+    written = await worker.route(worker.event(), worker.event(tenant="beta"))
+    assert written.names().count("duplicate") == 0
+    assert {one.tenant for one in written.decisions()} == {"acme", "beta"}
+    assert len({one.notification_id for one in written.decisions()}) == 2
+    assert len(worker.claims.rows) == 2
+
+
 async def test_one_query_a_batch(worker):
     await worker.route(*(worker.event(id=f"e{number}") for number in range(20)))
     assert worker.recipients.queries == [{("acme", "ann")}]
@@ -296,6 +311,15 @@ async def test_a_template_that_fails_says_which_variable(worker):
     written = await worker.route(worker.event(data=msgspec.Raw(b"{}")))
     assert {one.target.reason for one in written.targets("failed")} == {Reason.TEMPLATE_FAILED}
     assert all("`data.name`" in one.channel.detail for one in written.targets())
+
+
+@pytest.mark.parametrize("number", [10**29 + 1, -(10**29) - 1])
+async def test_a_whole_number_of_30_digits_keeps_them_all(worker, number):
+    template = worker.directory.templates("acme", "shipped")[Channel.SMS, "default"]["en"]
+    worker.publish(msgspec.structs.replace(template, revision=4, parts={"body": "{{ data.n }}"}))
+    written = await worker.route(worker.event(data=msgspec.Raw(b'{"name":"Ann","n":%d}' % number)))
+    (job,) = written.jobs(Channel.SMS)
+    assert job.private.content.body == str(number)
 
 
 async def test_templates_see_the_link_of_a_request_and_jobs_carry_it(worker):

@@ -91,6 +91,13 @@ def test_syntax(source):
     assert codes(source) == ["template_syntax"]
 
 
+def test_css_that_looks_like_a_comment_is_refused_with_its_line() -> None:
+    parts = {"subject": "s", "html": "a\n<style>p{#x{color:red}}</style>"}
+    (fault,) = check_template(parts, Channel.EMAIL, SCHEMA)
+    assert (fault.pointer, fault.code) == ("/parts/html", "template_syntax")
+    assert fault.detail.startswith("Line 2:")
+
+
 @pytest.mark.parametrize(
     ("channel", "parts", "expected"),
     [

@@ -15,6 +15,7 @@ from tocsin.router.templates import Budget, Renderer, RenderFault, check_templat
 from tocsin.router.templates.bounds import BRANCHES
 
 BIG = "x" * 250_000
+ODD_TEXT = "10\u00a0000\u202f€ \u3000 \u202ecba\u202c \u200f\r\n  two  \t\n"
 CPU_SECONDS = 1.0
 """The bound is 8 ms."""
 revisions = iter(range(1, 1_000_000))
@@ -52,6 +53,7 @@ def render_parts(channel: Channel, parts: dict[str, str], **context):
         ("{% with a = 1 %}{{ a }}{% endwith %}{% raw %}{{ a }}{% endraw %}{# no #}", {}, "1{{ a }}"),
         ("a\n{%- if true %} b {%- endif +%}\nc", {}, "a b\nc"),
         ("{{ 'x'|replace('x', data.s) }}", {"s": "yy"}, "yy"),
+        ("({{ data.s }})", {"s": ODD_TEXT}, f"({ODD_TEXT})"),
     ],
 )
 def test_the_language(source, data, text):

@@ -141,6 +141,17 @@ def test_a_service_selects_one_deployment_and_a_port_it_has(service: dict[str, A
     assert "http" in ports_of(selected)
 
 
+def test_pods_and_connections_are_closed_down_for_all() -> None:
+    assert (
+        named("Namespace", "tocsin")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        == "restricted"
+    )
+    shared = named("ConfigMap", "tocsin")["data"]
+    assert (shared["KAFKA_SECURITY_PROTOCOL"], shared["DATABASE_TLS"]) == ("SASL_SSL", "verify-full")
+    instances = tomllib.loads(named("ConfigMap", "dispatch-email-providers")["data"]["providers.toml"])
+    assert [instance["tls"] for instance in instances["providers"]] == ["starttls"]
+
+
 @workloads
 def test_a_pod_may_do_nothing_it_need_not(workload: dict[str, Any]) -> None:
     spec = pod(workload)

@@ -1,6 +1,7 @@
 """API keys: their form, whom they let in, and what a refusal says."""
 
 import hashlib
+import hmac
 from datetime import timedelta
 from typing import Any
 
@@ -129,6 +130,23 @@ async def test_refusals_do_not_say_why() -> None:
         (401, "unauthenticated", "The key is unknown, expired or revoked.")
     }
     assert all(one.headers["www-authenticate"] == "Bearer" for one in answers)
+
+
+def test_secrets_are_compared_in_constant_time_also_where_no_key_has_the_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[tuple[str, str]] = []
+
+    def compare(given: str, known: str) -> bool:
+        compared.append((given, known))
+        return given == known
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    table, known, unknown = KeyTable(), new_key("live"), new_key("live")
+    table.put(stored(known))
+    assert isinstance(table.find(bearer(known)), Caller)
+    assert table.find(bearer(unknown)) == "unknown"
+    assert compared == [(known.sha256, known.sha256), (unknown.sha256, "0" * 64)]
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "tk_live_a_b"])

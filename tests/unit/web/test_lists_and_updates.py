@@ -94,7 +94,20 @@ def test_a_full_last_page_has_no_next() -> None:
 
 @pytest.mark.parametrize(
     ("if_match", "status"),
-    [(None, 428), ('"2"', 412), ('"3"', 200), ("*", 200), ('"2", "3"', 200), ("3", 412)],
+    [
+        (None, 428),
+        ('"2"', 412),
+        ('"3"', 200),
+        (' \t"3" ', 200),
+        ("*", 200),
+        ('"2", "3"', 200),
+        ('"2" ,\t"3"', 200),
+        ("3", 412),
+        ('W/"3"', 412),  # RFC 9110, 13.1.1: a weak one is never the same
+        ('"3 "', 412),
+        ("", 412),
+        (" ", 412),
+    ],
 )
 async def test_an_update_needs_the_version_it_is_based_on(
     client: httpx.AsyncClient, if_match: str | None, status: int

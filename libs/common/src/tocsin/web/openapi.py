@@ -11,13 +11,19 @@ from fastapi.openapi.utils import get_openapi
 from tocsin.web.problem import MEDIA_TYPE, ProblemDetails
 
 SERVERS: Final = [{"url": "/", "description": "Where this document was read"}]
-MEMBERS: Final = {name: {"format": "uuid"} for name in ("notification_id", "delivery_id", "status_id")}
-"""Member → its form, in every body of every service: a name means one thing."""
+_LOCALE: Final = {"pattern": "^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"}
+MEMBERS: Final = {
+    **{name: {"format": "uuid"} for name in ("notification_id", "delivery_id", "status_id")},
+    "locale": _LOCALE,
+    "default_locale": _LOCALE,
+    "time_zone": {"pattern": "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$"},
+}
+"""Member → its form, in every body of every service: a name means one thing. Judges of ours say more, and in words of ours."""
 PATH_PARAMETERS: Final = {
     "notification_id": {"format": "uuid"},
     "recipient": {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,256}$"},
     "device": {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,128}$"},
-    "locale": {"pattern": "^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"},
+    "locale": _LOCALE,
     "token": {"pattern": "^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$"},
 }
 """Path parameter → the form of what it can name. It is checked in words of ours, so that pydantic's pattern is not its rule."""
@@ -39,7 +45,7 @@ def describe_with_problems(app: FastAPI) -> None:
                 routes=app.routes,
                 servers=SERVERS,
             )
-            app.openapi_schema = _with_forms(_with_problems(document))
+            app.openapi_schema = with_forms(_with_problems(document))
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to change the document
@@ -61,7 +67,8 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _with_forms(document: dict[str, Any]) -> dict[str, Any]:
+def with_forms(document: dict[str, Any]) -> dict[str, Any]:
+    """The same document, in which each name has its form. To be called again when something was added to it."""
     for operations in document.get("paths", {}).values():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):

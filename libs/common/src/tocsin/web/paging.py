@@ -15,6 +15,9 @@ from tocsin.web.problem import Problem
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
+Cursor = Annotated[str, Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"})]
+"""As `encode_cursor` writes it. What it is not is refused as a cursor, not as a text of another form."""
+
 T = TypeVar("T")
 Row = TypeVar("Row")
 
@@ -23,7 +26,9 @@ class Page(BaseModel, Generic[T]):
     """One page of a list."""
 
     data: list[T] = Field(description="The items, in the list's order")
-    next_cursor: str | None = Field(default=None, description="`cursor` for the next page; null on the last")
+    next_cursor: Cursor | None = Field(
+        default=None, description="`cursor` for the next page; null on the last"
+    )
     has_more: bool = Field(description="Whether another page follows")
 
 
@@ -67,7 +72,7 @@ def _paging(
         int, Query(ge=1, le=MAX_LIMIT, description="How many items a page holds at most")
     ] = DEFAULT_LIMIT,
     cursor: Annotated[
-        str | None, Query(max_length=2048, description="`next_cursor` of the page before")
+        Cursor | None, Query(max_length=2048, description="`next_cursor` of the page before")
     ] = None,
 ) -> Paging:
     return Paging(limit=limit, after=None if cursor is None else decode_cursor(cursor))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tocsin.ingest.request_model import NotificationBody
 from tocsin.web import KEY_DESCRIPTION
+from tocsin.web.openapi import with_forms
 
 _REF = "#/components/schemas/{model}"
 
@@ -91,3 +92,4 @@ def _add_schemas(document: dict[str, Any]) -> None:
         "bearerFormat": "tk_live_<id>_<secret>",
         "description": KEY_DESCRIPTION,
     }
+    with_forms(document)

@@ -14,6 +14,7 @@ from tocsin.contracts.values.link import LONGEST as LONGEST_LINK
 from tocsin.contracts.values.link import link
 from tocsin.contracts.values.locale import locale
 from tocsin.contracts.values.mail_address import mail_address
+from tocsin.contracts.values.phone_number import PATTERN as PHONE_PATTERN
 from tocsin.contracts.values.phone_number import phone_number
 from tocsin.contracts.values.recipient import DEVICES_RULE
 from tocsin.contracts.values.time_zone import time_zone
@@ -26,8 +27,8 @@ INLINE: Final = "inline"
 # Whether an id may look like an address is the tenant's to say: `request_faults` asks.
 RecipientId = Annotated[str, judged(partial(recipient_id, address_like=True)), Field(examples=["user-17"])]
 
-_Email = Annotated[str, judged(mail_address)]
-_Phone = Annotated[str, judged(phone_number)]
+_Email = Annotated[str, judged(mail_address), Field(json_schema_extra={"format": "idn-email"})]
+_Phone = Annotated[str, judged(phone_number), Field(json_schema_extra={"pattern": PHONE_PATTERN})]
 _Locale = Annotated[str, judged(locale)]
 _TimeZone = Annotated[str, judged(time_zone)]
 

@@ -25,7 +25,9 @@ _COMMON: Final = re.compile(
 ).fullmatch
 """Numbers of some large countries in E.164: a property test holds that `phonenumbers` agrees. Thirty times as fast."""
 
-_FORM: Final = re.compile(r"\+[0-9 ()./\u00a0\u2010-\u2015-]+").fullmatch
+PATTERN: Final = r"^\+[0-9 ()./\u00a0\u2010-\u2015-]+$"
+"""What every number that is taken looks like, for documents."""
+_FORM: Final = re.compile(PATTERN.removeprefix("^").removesuffix("$")).fullmatch
 """What is looked at. Of other texts the library would pick out a part: what follows `x`, or what stands before a second number."""
 
 

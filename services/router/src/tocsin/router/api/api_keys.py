@@ -14,7 +14,7 @@ from tocsin.contracts.directory import Scope
 from tocsin.observability import get_logger
 from tocsin.router.api import key_store as store
 from tocsin.router.api import tenants
-from tocsin.router.api.fields import Line, Moment, distinct
+from tocsin.router.api.fields import EACH_ONCE, Line, Moment, distinct
 from tocsin.router.api.parameters import ApiKeyPath, TenantPath
 from tocsin.router.api.rows import not_found, page_of, page_rows
 from tocsin.router.api.transaction import Db, once_committed
@@ -49,7 +49,7 @@ class NewApiKey(RequestBody):
     mode: Mode = Field(
         default="live", description="With `test`, messages end at the sandbox, never at a provider"
     )
-    scopes: Annotated[list[Scope], Field(min_length=1), AfterValidator(distinct)]
+    scopes: Annotated[list[Scope], Field(min_length=1, json_schema_extra=EACH_ONCE), AfterValidator(distinct)]
     expires_at: Moment | None = None
 
 

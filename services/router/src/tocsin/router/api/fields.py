@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import msgspec
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, JsonValue
 from pydantic_core import PydanticCustomError
 
 from tocsin.contracts.values import device, identifier, link, locale, mail_address, phone_number, time_zone
@@ -88,11 +88,17 @@ def data_schema(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def distinct(values: list[Any]) -> list[Any]:
-    """Each value once."""
+    """Each value once. `EACH_ONCE` says so in the document."""
     if len(set(values)) != len(values):
         raise PydanticCustomError("repeated", "A value is repeated. Write each value once")
     return values
 
+
+EACH_ONCE: dict[str, JsonValue] = {"uniqueItems": True}
+
+
+MAIL: dict[str, JsonValue] = {"format": "idn-email"}
+PHONE: dict[str, JsonValue] = {"pattern": phone_number.PATTERN}
 
 # A judge of `contracts.values` looks at the length first, and gives the code that every way in gives; the bound beside it is for
 # the document. Any other validator stands behind its bound: pydantic goes from left to right.
@@ -102,13 +108,18 @@ Email = Annotated[
     Field(
         max_length=mail_address.LONGEST,
         examples=["ada@example.com"],
-        json_schema_extra={"format": "idn-email"},
+        json_schema_extra=MAIL,
     ),
 ]
 Phone = Annotated[
     str,
     judged(phone_number.phone_number),
-    Field(max_length=phone_number.LONGEST, description="Kept in E.164", examples=["+493012345678"]),
+    Field(
+        max_length=phone_number.LONGEST,
+        description="Kept in E.164",
+        examples=["+493012345678"],
+        json_schema_extra=PHONE,
+    ),
 ]
 LocaleTag = Annotated[str, judged(locale.locale), Field(max_length=locale.LONGEST, examples=["de-AT"])]
 TimeZone = Annotated[

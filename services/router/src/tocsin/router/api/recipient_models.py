@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, SkipValidation
+from pydantic import BaseModel, Field, WrapValidator
 
 from tocsin.contracts.limits import RECIPIENTS_PER_REQUEST
 from tocsin.contracts.vocabulary import DeviceKind
 from tocsin.router.api.fields import (
+    MAIL,
+    PHONE,
     Attributes,
     DeviceApp,
     DeviceKindWord,
@@ -38,11 +40,16 @@ class IdentifiedRecipient(RecipientWrite):
     id: RecipientId
 
 
+def _as_sent(value: Any, _: Any) -> Any:
+    return value
+
+
 class BulkRecipients(RequestBody):
     """Up to 1,000 recipients. Each is looked at alone: the faults of one do not keep out the others."""
 
     recipients: Annotated[
-        list[SkipValidation[IdentifiedRecipient]], Field(min_length=1, max_length=RECIPIENTS_PER_REQUEST)
+        list[Annotated[IdentifiedRecipient, WrapValidator(_as_sent)]],
+        Field(min_length=1, max_length=RECIPIENTS_PER_REQUEST),
     ]
 
 
@@ -95,8 +102,8 @@ class Recipient(BaseModel):
     """A recipient as stored."""
 
     id: str
-    email: str | None
-    phone: str | None
+    email: Annotated[str, Field(json_schema_extra=MAIL)] | None
+    phone: Annotated[str, Field(json_schema_extra=PHONE)] | None
     locale: str | None
     time_zone: str | None
     attributes: dict[str, Any]

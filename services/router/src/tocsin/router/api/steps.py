@@ -7,12 +7,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, ONLY_STEP, Channel
-from tocsin.router.api.fields import ChannelWord, Name, distinct
+from tocsin.router.api.fields import EACH_ONCE, ChannelWord, Name, distinct
 from tocsin.web import RequestBody
 
 MOST_STEPS: Final = 20
 
-Channels = Annotated[list[Channel], Field(min_length=1), AfterValidator(distinct)]
+Channels = Annotated[
+    list[Channel], Field(min_length=1, json_schema_extra=EACH_ONCE), AfterValidator(distinct)
+]
 
 
 def _known_kind(value: Any) -> Any:

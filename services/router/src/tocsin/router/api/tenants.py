@@ -14,6 +14,7 @@ from tocsin.contracts.values.phone_number import phone_number
 from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router.api.fields import (
+    EACH_ONCE,
     Attributes,
     ChannelWord,
     Email,
@@ -89,7 +90,9 @@ class Senders(RequestBody):
 
 Providers = dict[
     ChannelName,
-    Annotated[list[ProviderName], Field(max_length=10), AfterValidator(distinct)],
+    Annotated[
+        list[ProviderName], Field(max_length=10, json_schema_extra=EACH_ONCE), AfterValidator(distinct)
+    ],
 ]
 
 

@@ -10,7 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.vocabulary import Lane
 from tocsin.observability import get_logger
-from tocsin.router.api.fields import ChannelWord, DataSchema, Expression, Key, Line, distinct
+from tocsin.router.api.fields import (
+    EACH_ONCE,
+    ChannelWord,
+    DataSchema,
+    Expression,
+    Key,
+    Line,
+    distinct,
+)
 from tocsin.router.api.parameters import WorkflowPath
 from tocsin.router.api.rows import answer, check_match, not_found, page_of, page_rows, put_row
 from tocsin.router.api.steps import Channels, Steps, StoredStep, require_one_form, short_form, stored_steps
@@ -50,7 +58,9 @@ class WorkflowWrite(RequestBody):
     """A workflow whole: what is left out takes its default."""
 
     name: Line = ""
-    event_types: Annotated[list[EventType], Field(max_length=100), AfterValidator(distinct)] = Field(
+    event_types: Annotated[
+        list[EventType], Field(max_length=100, json_schema_extra=EACH_ONCE), AfterValidator(distinct)
+    ] = Field(
         default=[], description="CloudEvents types that trigger it; it can always be requested by its key"
     )
     recipients: Expression | None = Field(
