@@ -317,7 +317,7 @@ async def test_data_that_are_too_much_for_a_schema_are_refused_unseen(way_in: "W
     way_in.publish_workflow(
         "wide", data_schema={"allOf": [{"type": "object"}] * 199}, event_types=["com.wide"]
     )
-    fits, over = (b'{"name":"' + b"a" * (size - 11) + b'"}' for size in (15_813, 15_814))
+    fits, over = (b'{"name":"' + b"a" * (size - 11) + b'"}' for size in (9_413, 9_414))
     for data, status in ((fits, 202), (over, 422)):
         body = b'{"workflow":"wide","recipients":["ann"],"data":' + data + b"}"
         direct = await way_in.post("/v1/notifications", body)

@@ -86,9 +86,9 @@ def test_steps_and_results_are_counted() -> None:
     event = {"x": [{"id": n} for n in range(MOST_RESULTS + 1)]}
     with pytest.raises(ExpressionTooCostly, match="more than 10,000"):
         compile_expression("x[*].id").search(event)
-    assert len(compile_expression("x[?id != `0`].id").search(event)) == MOST_RESULTS
-    with pytest.raises(ExpressionTooCostly, match="100,000 steps"):
-        compile_expression("x[*].id").search({"x": [{}] * 60_000})
+    assert len(compile_expression("x[*].id").search({"x": event["x"][1:]})) == MOST_RESULTS
+    with pytest.raises(ExpressionTooCostly, match="30,000 steps"):
+        compile_expression("x[*].id").search({"x": [{}] * 15_000})
 
 
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -13,13 +13,13 @@ from tocsin.programs.json_values import every_value, weigh
 from tocsin.programs.schema_check import SchemaRefused, check_schema
 from tocsin.programs.schema_keywords import compares_numbers
 
-MOST_STEPS: Final = 50_000
+MOST_STEPS: Final = 30_000
 """Of a schema's width times the values of the data, names of properties among them, and of what it does with the bytes of its texts."""
 MOST_ERRORS: Final = 100
 """Errors that are listed for one piece of data."""
 PATTERN_BYTES: Final = 256 * 1024
 """What one compiled pattern may take."""
-MOST_LISTED: Final = 400
+MOST_LISTED: Final = 200
 """Up to so many that could be found, errors are looked for one by one: each takes some 20 µs, and the library makes all before it shows
 the first."""
 _FLAT: Final = 10

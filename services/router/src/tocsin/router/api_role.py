@@ -66,5 +66,5 @@ def api_role(
     forgetting = FunctionComponent(
         name="forgetting of versions", run=partial(forget_old_versions, database.engine, clock)
     )
-    trying = FunctionComponent(name="trials", close=trials.close)
+    trying = FunctionComponent(name="trials", run=trials.keep_warm, close=trials.close)
     return app, (page, trying, connections, relay, changes, watch, forgetting, replica, age)

@@ -16,7 +16,7 @@ from tocsin.programs import ProgramFault
 
 LONGEST: Final = 1_000
 """Characters of an expression."""
-MOST_STEPS: Final = 100_000
+MOST_STEPS: Final = 30_000
 MOST_RESULTS: Final = 10_000
 MOST_LEVELS: Final = 60
 

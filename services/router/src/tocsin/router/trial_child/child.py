@@ -19,7 +19,7 @@ CPU_SECONDS = 5
 """Of a CPU, for one program. The longest template takes about one to be compiled."""
 MEMORY_BYTES: Final = 160 * 1024 * 1024
 """Of addresses, besides those that the process has when it begins."""
-_NICE: Final = 5
+_NICE: Final = 10
 """What is on its way goes before what is tried."""
 _DIE_WITH_PARENT: Final = 1
 _PAGES_FIELD: Final = 0

@@ -53,6 +53,11 @@ class TrialProcess:
         with self._one:
             return self._run(program, arguments)
 
+    def start(self) -> None:
+        """Start the child, so that the first program need not wait for it. Raises TrialNotStarted."""
+        with self._one:
+            self._living()
+
     def close(self) -> None:
         """End the child; whoever waits for it sees that it ended."""
         child = self._child

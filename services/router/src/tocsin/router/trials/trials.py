@@ -1,6 +1,7 @@
 """Trials as handlers ask for them: one at a time a tenant and mode, and a few children for all."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
@@ -12,6 +13,9 @@ from tocsin.web import Fault, Problem, codes
 
 QUEUE_SECONDS: Final = 10.0
 """How long a trial waits for those of other tenants."""
+WARM: Final = 2
+"""Children that are there before anything is to be tried: about 50 MB each."""
+WARM_UP_AFTER: Final = 5.0
 CHILDREN: Final = 4
 """So many tenants can have something tried at the same moment; each child starts when those before it are busy."""
 
@@ -72,6 +76,19 @@ class Trials:
             self._free.put_nowait(process)
             metrics.trials.labels(outcome).inc()
             metrics.trial_seconds.observe(perf_counter() - began)
+
+    async def keep_warm(self, stop: asyncio.Event) -> None:
+        """Start the first children, so that a tenant's first trial waits for no start, also beside another's that takes long.
+
+        A moment after the process itself has started, which is not to be slowed down. Returns once `stop` is set.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), WARM_UP_AFTER)
+        for process in self._processes[:WARM]:
+            if not stop.is_set():
+                with contextlib.suppress(TrialNotStarted):  # the first trial tries again, and says so
+                    await asyncio.to_thread(process.start)
+        await stop.wait()
 
     async def close(self) -> None:
         """End the children."""
