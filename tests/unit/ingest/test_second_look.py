@@ -9,6 +9,7 @@ from tests.unit.ingest.conftest import record_of
 
 from tocsin.contracts.cloudevents import BATCH, STRUCTURED
 from tocsin.contracts.directory import ApiKeyRecord, TenantRecord
+from tocsin.programs import DataSchema
 from tocsin.web.keys import new_key
 
 if TYPE_CHECKING:
@@ -118,3 +119,22 @@ async def test_what_no_change_can_mend_is_refused_at_once(way_in: "WayIn", body:
     answer = await way_in.post("/v1/notifications", body, key=key)
     assert answer.status_code in {400, 401, 403, 422}
     assert way_in.copy.waits == 0
+
+
+async def test_where_nothing_was_new_the_data_are_not_judged_again(
+    way_in: "WayIn", arrives: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[Any] = []
+    accepts = DataSchema.accepts
+
+    def counted(self: DataSchema, data: Any, size: int) -> bool:
+        judged.append(data)
+        return accepts(self, data, size)
+
+    monkeypatch.setattr(DataSchema, "accepts", counted)
+    body = {"workflow": "order-shipped", "recipients": ["ann"], "data": {"new": 1}}
+    assert (await way_in.post("/v1/notifications", body)).json()["code"] == "invalid_data"
+    assert (len(judged), way_in.copy.waits) == (1, 1)
+    arrives(lambda: way_in.publish_workflow("another"))
+    assert (await way_in.post("/v1/notifications", body)).json()["code"] == "invalid_data"
+    assert len(judged) == 3

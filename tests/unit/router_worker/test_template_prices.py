@@ -126,7 +126,10 @@ def test_a_part_has_6000_words_and_signs_in_its_tags():
     source = "{{ a }}" * 2_000
     assert check_template({"body": source}, Channel.SMS, {"type": "string"}) is not None
     (fault,) = check_template({"body": "\n" + source + "{{ a }}"}, Channel.SMS, None)
-    assert (fault.code, fault.detail[:43]) == ("template_syntax", "Line 2: The tags of a part have at most 6,0")
+    assert (fault.code, fault.detail[:43]) == (
+        "template_syntax",
+        "Line 2: The tags of a part have at most 6,0",
+    )
     assert isinstance(sms(source + "{{ a }}"), RenderFault)
 
 

@@ -17,6 +17,8 @@ class Directory:
     """Fed by `apply` with every record of `directory`, oldest first; answers from memory."""
 
     def __init__(self, *, keys: KeyTable | None = None, note: CrashNote | None = None) -> None:
+        self.changes = 0
+        """Counts the records that were applied: what was refused under another count may be taken now."""
         self.keys: Final = KeyTable() if keys is None else keys
         self._note = note or CrashNote()
         self._workflows: dict[tuple[str, str], CompiledWorkflow] = {}
@@ -40,6 +42,7 @@ class Directory:
         kind, tenant, name = _named(record)
         if kind not in (_KEY, _WORKFLOW, _TENANT):
             return
+        self.changes += 1
         if record.value is None:
             self._forget(kind, tenant, name)
         else:

@@ -18,11 +18,15 @@ class SecondLook:
 
     async def __call__(self, validate: Callable[[], AcceptedEvent]) -> AcceptedEvent:
         """The event, accepted by the directory as it is known, or else by all that was published before this call. Raises `Problem`."""
+        directory = self._service.directory
+        known = directory.changes
         try:
             return validate()
         except RefusedByDirectory:
             if self._taken:
                 raise
-        self._taken = True
-        await self._service.bring_up_to_now()
+            self._taken = True
+            await self._service.bring_up_to_now()
+            if directory.changes == known:  # nothing was new to the copy: the answer would be the same
+                raise
         return validate()
