@@ -1,11 +1,12 @@
 """The FastAPI application every service begins with."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final, cast
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
+from starlette.types import ASGIApp
 
 from tocsin.contracts.limits import HTTP_BODY_BYTES, JSON_DEPTH
 from tocsin.observability import metrics
@@ -24,6 +25,22 @@ from tocsin.web.up_to_now import BringUpToNow, nothing_newer
 
 _OURS: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
 """Spans, metrics and logs of requests are `RequestContext`'s. FastAPI's own would repeat them, and look for providers at each request."""
+
+
+class ServiceApp(FastAPI):
+    """Our middlewares stand first: `RequestContext` answers what fails unexpectedly, and `BodyLimits` says what is too large.
+
+    What FastAPI puts around it for the same purposes (errors of the server, telemetry, sizes of bodies) is left out: it would cost each
+    request some 15 µs.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """FastAPI's, from the first of ours on."""
+        stack: Any = super().build_middleware_stack()
+        first: Any = self.user_middleware[0].cls
+        while not isinstance(stack, first):
+            stack = stack.app
+        return cast("ASGIApp", stack)
 
 
 def service_app(
@@ -46,7 +63,7 @@ def service_app(
     and `bring_up_to_now` before they refuse a key that nobody has told of. `trusted_proxies` say where a request comes from.
     `public` are beginnings of paths where a body is read without a key, each with the largest body there.
     """
-    app = FastAPI(
+    app = ServiceApp(
         title=f"Tocsin {name}",
         summary=summary or None,
         version=version,
