@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -113,6 +113,16 @@ class _Surroundings:
                 return NotSent(**fields)
         return msgspec.convert(fields, ANSWERS[kind])
 
+    async def starts(self, places: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return dict.fromkeys(places, 0)
+
+    async def read_log(self, **_: Any) -> AsyncIterator[list[ConsumerRecord]]:
+        """No former owner has recorded anything."""
+        yield []
+
+    def read_past(self, partition: TopicPartition, offset: int) -> bool:
+        return not self.batches
+
     def lease_ok(self) -> bool:
         return self.lease
 
@@ -162,6 +172,7 @@ async def run(case: Any, base: Any) -> Any:
     await pool.open()
     context = LaneContext(
         channel=channel, lane=lane, topics=topics, pool=pool, publisher=parts, offsets=parts, versions=versions,
+        read_log=parts.read_log, health=Health(service="recording"),
         copy=CopyWatch(age=_Young(), health=Health(service="recording"), clock=around.clock),
         clock=around.clock, send_timeout=timeouts_for(lane).send_timeout, window_bytes=1_000_000,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -89,6 +90,8 @@ class Phone:
     inside: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     open_gate: asyncio.Event = field(default_factory=asyncio.Event)
     holds: bool = False
+    hangs: set[str] = field(default_factory=set)
+    """Bodies whose calls wait at the gate."""
     seconds: float = 0
 
     async def open(self) -> None: ...
@@ -100,7 +103,7 @@ class Phone:
         self.inside[job.recipient] += 1
         assert self.inside[job.recipient] == 1, "two at once for one recipient"
         self.got.append(job.private.content.body)
-        if self.holds:
+        if self.holds or job.private.content.body in self.hangs:
             await self.open_gate.wait()
         await asyncio.sleep(self.seconds)
         self.inside[job.recipient] -= 1
@@ -189,6 +192,8 @@ class Bench:
             pool=pool,
             publisher=self.publisher,
             offsets=self.offsets,
+            read_log=partial(read_to_end, settings=self.settings),
+            health=Health(service="test"),
             versions=self.stops,
             copy=self.copy,
             clock=SystemClock(),

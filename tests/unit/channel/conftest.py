@@ -206,6 +206,8 @@ class LaneBench:
             pool=self.pool,
             publisher=cast("Publisher", self.publisher),
             offsets=cast("Offsets", self.offsets),
+            read_log=self.offsets.read_log,
+            health=self.health,
             versions=self.versions,
             copy=self.copy,
             clock=self.clock,

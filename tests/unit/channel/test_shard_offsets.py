@@ -1,12 +1,15 @@
 """What a shard commits, and when it reads on."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import cast
 
 import pytest
 
 from tocsin.channel.shard_offsets import PARTITION_WINDOW, ShardOffsets
+from tocsin.contracts.codec import encode
+from tocsin.contracts.statuses import status_of
+from tocsin.contracts.vocabulary import Channel, StatusName
 from tocsin.kafka import (
     CommittedOffset,
     ConsumerRecord,
@@ -16,17 +19,23 @@ from tocsin.kafka import (
     TopicPartition,
     read_back_metadata,
 )
+from tocsin.testing.jobs import job_for
 from tocsin.testing.until import until
 
 JOBS = TopicPartition("jobs", 0)
 
 
 class Group:
-    """The shard as its group has it, and where logs end: jobs and outcomes at 0."""
+    """The shard as its group has it, and the logs: their ends, the outcomes that stand, the first offset that is kept."""
 
-    def __init__(self) -> None:
-        self.positions = {JOBS: CommittedOffset(0, read_back_metadata(0))}
+    def __init__(self, *, outcomes_begin: int = 0) -> None:
+        self.positions = {JOBS: CommittedOffset(0, read_back_metadata(outcomes_begin))}
         self.committed: dict[TopicPartition, CommittedOffset] = {}
+        self.jobs_end = 0
+        self.position = 0
+        self.kept = 0
+        self.outcomes: list[ConsumerRecord] = []
+        self.asked: list[tuple[str, dict[int, int]]] = []
         self.flowing = asyncio.Event()
         """While it is not set, a commit reaches the broker and is not answered."""
         self.flowing.set()
@@ -36,7 +45,22 @@ class Group:
         await self.flowing.wait()
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(partitions, 0)
+        return {at: self.jobs_end if at == JOBS else 0 for at in partitions}
+
+    async def starts(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.kept)
+
+    async def read_log(
+        self, *, topic: str, partitions: Sequence[int], start: Mapping[int, int]
+    ) -> AsyncIterator[list[ConsumerRecord]]:
+        self.asked.append((topic, dict(start)))
+        yield [record for record in self.outcomes if record.offset >= start[record.partition]]
+
+    def read_past(self, partition: TopicPartition, offset: int) -> bool:
+        return self.position >= offset
+
+    def touch(self) -> None:
+        """Nobody watches."""
 
 
 async def begun(group: Group, *, window_bytes: int = 1_000_000) -> ShardOffsets:
@@ -47,6 +71,7 @@ async def begun(group: Group, *, window_bytes: int = 1_000_000) -> ShardOffsets:
         group="g",
         labels=("dispatch-sms", "bulk"),
         offsets=cast("Offsets", group),
+        read_log=group.read_log,
         window_bytes=window_bytes,
     )
     await offsets.begin()
@@ -152,3 +177,58 @@ async def test_reading_goes_on_once_there_is_room() -> None:
         offsets.finish(record(0))
         await asyncio.wait_for(room, 10)
         offsets.release()
+
+
+def outcome(offset: int, *, of: str, status: StatusName = StatusName.SENT) -> ConsumerRecord:
+    job = job_for(Channel.SMS)
+    told = status_of(status, job, lane=job.lane, cause=of, at=job.event_time)
+    return ConsumerRecord("status", 0, offset, 0, b"", encode(told))
+
+
+async def test_jobs_whose_outcome_stands_are_finished_when_they_are_read() -> None:
+    group = Group(outcomes_begin=7)
+    group.jobs_end = 5
+    group.outcomes = [
+        outcome(6, of="jobs/0/0"),  # before the position that the commit names
+        outcome(7, of="jobs/0/1"),
+        outcome(8, of="other/0/2"),
+        outcome(9, of="jobs/1/2"),
+        outcome(10, of="jobs/0/3", status=StatusName.DEFERRED),
+        outcome(11, of="jobs/0/4", status=StatusName.ACCEPTED),
+        ConsumerRecord("status", 0, 12, 0, b"", b'{"cause":"jobs/0/2"'),
+    ]
+    offsets = await begun(group)
+    await offsets.read_back()
+    assert group.asked == [("status", {0: 7})]
+    assert [offsets.take(record(number)) for number in range(5)] == [True, False, True, False, True]
+    await offsets.commit()
+    assert group.committed == {JOBS: CommittedOffset(0, read_back_metadata(7))}
+
+
+async def test_until_the_replay_is_over_the_position_stays() -> None:
+    """A transaction's marker ends the log of jobs: it is no record, and is passed all the same."""
+    group = Group(outcomes_begin=7)
+    group.jobs_end = 2
+    offsets = await begun(group)
+    await offsets.read_back()
+    assert group.committed == {JOBS: CommittedOffset(0, read_back_metadata(7))}
+    offsets.take(record(0))
+    offsets.finish(record(0), RecordMetadata("status", 0, 41, 0))
+    await offsets.commit()
+    assert group.committed == {JOBS: CommittedOffset(1, read_back_metadata(7))}
+    group.position = 2
+    await offsets.commit()
+    assert group.committed == {JOBS: CommittedOffset(1, read_back_metadata(42))}
+
+
+async def test_where_nothing_was_left_nothing_is_read_back() -> None:
+    group = Group()
+    await (await begun(group)).read_back()
+    assert group.asked == []
+
+
+async def test_outcomes_that_are_no_longer_kept_are_not_asked_for() -> None:
+    group = Group(outcomes_begin=7)
+    group.jobs_end, group.kept = 1, 9
+    await (await begun(group)).read_back()
+    assert group.asked == [("status", {0: 9})]

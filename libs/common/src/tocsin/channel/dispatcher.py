@@ -22,6 +22,7 @@ from tocsin.kafka import (
     Offsets,
     Publisher,
     Replica,
+    read_to_end,
     timeouts_for,
 )
 from tocsin.observability import metrics
@@ -95,6 +96,8 @@ class Dispatcher:
             pool=self.pool,
             publisher=self.publisher,
             offsets=self.offsets,
+            read_log=partial(read_to_end, settings=settings.kafka),
+            health=self.health,
             versions=self.versions,
             copy=self.copy,
             clock=self.clock,

@@ -2,13 +2,14 @@
 
 from tocsin.channel.attempts import Attempts
 from tocsin.channel.copy_watch import CopyWatch
+from tocsin.channel.outcome_log import ReadingBack, ReadLog
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import NO_FAILPOINTS, Failpoints, InvalidRecordLimit, Offsets, Publisher
 from tocsin.observability import metrics
-from tocsin.runtime import Clock
+from tocsin.runtime import Clock, Health
 
 
 class LaneContext:
@@ -26,6 +27,8 @@ class LaneContext:
         pool: ProviderPool,
         publisher: Publisher,
         offsets: Offsets,
+        read_log: ReadLog,
+        health: Health,
         versions: RecipientVersions,
         copy: CopyWatch,
         clock: Clock,
@@ -56,6 +59,8 @@ class LaneContext:
         self.invalid_records = InvalidRecordLimit(group=self.group)
         self.publisher = publisher
         self.offsets = offsets
+        self.read_log = read_log
+        self.reading_back = ReadingBack(health.check(f"outcome log {self.lane.value}"))
         self.clock = clock
         self.window_bytes = window_bytes
         self.failpoints = failpoints

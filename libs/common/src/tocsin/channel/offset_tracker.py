@@ -1,7 +1,5 @@
 """Which jobs of one partition are unfinished, and so how far its offset may be committed.
 
-Nobody reads the outcome log back yet. The outcome position is committed already, so that a later release can.
-
 An offset is committed below the lowest unfinished job. Beside it stands the outcome position: where on the partition
 of `status` an owner must begin to read to find every outcome of the jobs from that offset on.
 """
@@ -28,7 +26,8 @@ class OffsetTracker:
 
     `offset` and `outcome_position` are what the former owner committed. `outcome_end` is an offset that the `status`
     partition has reached: outcomes of jobs that nobody has taken before stand there or behind it. The former owner may have
-    taken jobs below `replayed_below`, so their outcomes may stand anywhere from `outcome_position` on.
+    taken jobs below `replayed_below`, so their outcomes may stand anywhere from `outcome_position` on: until these jobs are
+    finished that position is committed, however often the owner changes meanwhile.
     """
 
     def __init__(self, *, offset: int, outcome_position: int, outcome_end: int, replayed_below: int) -> None:
@@ -41,6 +40,20 @@ class OffsetTracker:
 
     def __len__(self) -> int:
         return len(self._unfinished)
+
+    @property
+    def replayed(self) -> range:
+        """The offsets not taken yet whose jobs a former owner may have taken."""
+        return range(self._next, max(self._next, self._replayed_below))
+
+    def end_replay(self) -> None:
+        """No record is left of those that a former owner may have taken."""
+        self._replayed_below = self._next
+
+    @property
+    def outcomes_begin(self) -> int:
+        """Where the outcomes of replayed jobs begin."""
+        return self._read_back_from
 
     @property
     def in_flight_span(self) -> int:
@@ -76,4 +89,4 @@ class OffsetTracker:
         for offset, taken in self._unfinished.items():
             if offset != finishing:
                 return CommitPoint(offset, taken.outcome_position)
-        return CommitPoint(self._next, self._outcome_end)
+        return CommitPoint(self._next, self._read_back_from if self.replayed else self._outcome_end)

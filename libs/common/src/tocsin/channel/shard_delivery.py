@@ -6,11 +6,11 @@
 
 While the copy of `stops` is too old (see `copy_watch`), optional messages leave this way and wait in a list; they begin it anew later.
 
-Nobody reads the outcome log back yet. The position from which to read it is committed already, so that a later release can.
+Before the first job is taken, the outcome log is read back (`outcome_log`), so that what a former owner recorded above a job that had
+not ended is not sent again.
 
 Killed at any await, it loses nothing: an offset is committed only after the outcomes below it are stored. What was begun
-and not recorded is begun again by the next owner; so is, for the same reason, what was recorded above a job that had not
-ended.
+and not recorded is begun again by the next owner.
 
 When the shard is revoked, what waits is dropped at once and begins anew at the next owner, in its recipient's queue as in a
 provider's, and also between two attempts, whatever the first one's answer was: the next owner does not learn that it was
@@ -75,6 +75,7 @@ class ShardDelivery:
             group=context.group,
             labels=(context.service, context.lane),
             offsets=context.offsets,
+            read_log=context.read_log,
             window_bytes=context.window_bytes,
         )
         self._tasks: list[asyncio.Task[Any]] = []
@@ -171,6 +172,8 @@ class ShardDelivery:
     # Reading
 
     async def _read(self) -> None:
+        with self._context.reading_back:
+            await self._offsets.read_back()
         while True:
             await self._offsets.room()
             batch = await self._shard.take(max_records=TAKE_AT_ONCE)
@@ -180,7 +183,8 @@ class ShardDelivery:
                 self._accept(record)
 
     def _accept(self, record: ConsumerRecord) -> None:
-        self._offsets.take(record)
+        if not self._offsets.take(record):
+            return
         try:
             job = decode_job(record.value or b"")
         except UNREADABLE_ERRORS as error:

@@ -1,12 +1,11 @@
-"""How far the jobs of one shard have come: what is held, what is finished, and what may be committed.
-
-Nobody reads the outcome log back yet. Its position is committed already, so that a later release can.
-"""
+"""How far the jobs of one shard have come: what is held, what is finished, and what may be committed."""
 
 import asyncio
 from collections.abc import Mapping
+from time import perf_counter
 
 from tocsin.channel.offset_tracker import OffsetTracker
+from tocsin.channel.outcome_log import EndedJobs, ReadLog
 from tocsin.kafka import (
     CommittedOffset,
     ConsumerRecord,
@@ -17,12 +16,14 @@ from tocsin.kafka import (
     read_back_metadata,
     read_back_position,
 )
-from tocsin.observability import metrics
+from tocsin.observability import get_logger, metrics
+
+log = get_logger(__name__)
 
 COMMIT_EVERY = 0.5
 """Seconds between commits: what a former owner finished and did not commit is sent again."""
-IDLE_COMMIT_EVERY = 20.0
-"""Seconds after which a partition without work commits the end of its outcome log anew (promised: 30)."""
+IDLE_COMMIT_EVERY = 5.0
+"""Seconds after which a partition without work commits the end of its outcome log anew, so that its next owner has little to read back."""
 PARTITION_WINDOW = 5_000
 """Offsets from the lowest unfinished job of a partition to the newest taken."""
 
@@ -43,6 +44,7 @@ class ShardOffsets:
         group: str,
         labels: tuple[str, str],
         offsets: Offsets,
+        read_log: ReadLog,
         window_bytes: int,
     ) -> None:
         self._shard = shard
@@ -50,6 +52,10 @@ class ShardOffsets:
         self._outcomes = outcomes
         self._group = group
         self._offsets = offsets
+        self._read_log = read_log
+        self._labels = labels
+        self._ended: dict[int, set[int]] = {}
+        """By partition, the offsets of replayed jobs whose outcome stands."""
         self._window_bytes = window_bytes
         self._trackers: dict[int, OffsetTracker] = {}
         self._committed: dict[int, CommittedOffset] = {}
@@ -74,12 +80,47 @@ class ShardOffsets:
             )
         await self.commit()
 
-    def take(self, record: ConsumerRecord) -> None:
-        """A record was read."""
+    async def read_back(self) -> None:
+        """Learn which of the jobs that a former owner may have taken have ended: before the first `take`.
+
+        Only partitions with such jobs are read, from the position that their commit names, and of what is read at most
+        `PARTITION_WINDOW` offsets a partition are kept. Raises what reading raises.
+        """
+        replayed = {number: tracker for number, tracker in self._trackers.items() if tracker.replayed}
+        if not replayed:
+            return
+        began, read = perf_counter(), 0
+        ended_jobs = EndedJobs(self._jobs)
+        places = {number: TopicPartition(self._outcomes, number) for number in replayed}
+        kept = await self._offsets.starts(places.values())
+        start = {
+            number: max(tracker.outcomes_begin, kept[places[number]]) for number, tracker in replayed.items()
+        }
+        async for records in self._read_log(topic=self._outcomes, partitions=list(start), start=start):
+            read += len(records)
+            for record in records:
+                offset = ended_jobs.offset(record)
+                if offset is not None and offset in replayed[record.partition].replayed:
+                    self._ended.setdefault(record.partition, set()).add(offset)
+            self._shard.touch()
+        found = sum(map(len, self._ended.values()))
+        metrics.read_back_seconds.labels(*self._labels).observe(perf_counter() - began)
+        metrics.read_back_records.labels(*self._labels).inc(read)
+        log.info("outcomes read back", group=self._group, partitions=sorted(start), records=read, jobs_ended=found)  # fmt: skip
+
+    def take(self, record: ConsumerRecord) -> bool:
+        """A record was read. False: it is a replayed job whose outcome stands, and is finished."""
         size = record.size
-        self._trackers[record.partition].take(record.offset, size=size)
+        tracker = self._trackers[record.partition]
+        tracker.take(record.offset, size=size)
+        if record.offset in self._ended.get(record.partition, ()):
+            tracker.finish(record.offset)
+            metrics.jobs_ended_before.labels(*self._labels).inc()
+            self._something_finished.set()
+            return False
         self._in_flight.inc()
         self._in_flight_bytes.inc(size)
+        return True
 
     def finish(self, record: ConsumerRecord, outcome: RecordMetadata | None = None) -> None:
         """What came of the record is stored: as `outcome`, where that stands on the outcome log."""
@@ -115,6 +156,10 @@ class ShardOffsets:
         """Commit what has changed since the last time."""
         changed: dict[int, CommittedOffset] = {}
         for number, tracker in self._trackers.items():
+            if tracker.replayed and self._shard.read_past(
+                TopicPartition(self._jobs, number), tracker.replayed.stop
+            ):
+                tracker.end_replay()
             point = tracker.commit_point
             position = CommittedOffset(point.offset, read_back_metadata(point.outcome_position))
             if self._committed.get(number) != position:

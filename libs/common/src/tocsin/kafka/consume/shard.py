@@ -137,6 +137,12 @@ class Shard:
         each provider call. Transactions and commits need no look: the broker refuses those of a former owner."""
         return not self._ended and self._assignment.lease.ok()
 
+    def read_past(self, partition: TopicPartition, offset: int) -> bool:
+        """Whether every record below ``offset`` was read and taken, also where the last of them is a transaction's marker, which is
+        no record. Nothing is awaited between aiokafka's position and what is put here, so the two fit together."""
+        ends = self._assignment.member.log_ends(partition)
+        return ends is not None and ends.position >= offset and self.first_unread(partition) is None
+
     def touch(self) -> None:
         """Tell the watchdog that the worker is at work; for workers that hold records without taking or
         committing for long, because a provider is away, say."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from tocsin.kafka import (
     NO_FAILPOINTS,
@@ -23,6 +23,8 @@ from tocsin.kafka.produce.transactional_producer import Transactions
 from tocsin.runtime import Check, Clock, SystemClock
 from tocsin.testing.kafka.group import MemoryGroup, MemoryMember
 from tocsin.testing.kafka.log import Logs
+
+_READ_AT_ONCE = 500
 
 
 class MemoryCluster(Cluster):
@@ -165,3 +167,21 @@ class MemoryOffsets:
     async def ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The high watermark of each, also when transactions are open below it."""
         return {partition: self._logs.at(partition).end for partition in partitions}
+
+    async def starts(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """The first offset still kept, of each: everything is."""
+        return dict.fromkeys(partitions, 0)
+
+    async def read_log(
+        self, *, topic: str, partitions: Sequence[int], start: Mapping[int, int]
+    ) -> AsyncIterator[list[ConsumerRecord]]:
+        """`read_to_end`: all that is committed, a partition at a time."""
+        for number in partitions:
+            log = self._logs.at(TopicPartition(topic, number))
+            end, position = log.end, start[number]
+            while position < end:
+                if position >= log.stable:
+                    await self._logs.changed()  # a transaction is open there
+                    continue
+                records, position = log.read(position, _READ_AT_ONCE)
+                yield records
