@@ -163,6 +163,8 @@ RECIPIENT_IDS: Final[dict[str, str | None]] = {
     "a/b": None,
     "Zoë ☂": None,
     "Zoe\u0308 ☂": None,
+    "\U0001f469\u200d\U0001f680 1": None,  # joined by a character that is not printed
+    "a\u00a0\u200fb": None,
     "...": None,
     "49+1": None,
     "x" * 256: None,

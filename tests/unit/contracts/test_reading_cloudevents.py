@@ -1,9 +1,11 @@
 """What of a CloudEvent is taken as it came, what is dropped, and what is refused, in words of ours."""
 
 from base64 import b64encode
+from urllib.parse import quote
 
 import msgspec
 import pytest
+from tests.value_cases import RECIPIENT_IDS
 
 from tocsin.contracts.cloudevents import EventInvalid, read_http_binary, read_kafka, read_structured
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_job, decode_request, describe_error
@@ -173,6 +175,13 @@ def test_names_of_headers_know_no_case(spelt) -> None:
     assert read_kafka([(spelt(name), text.encode()) for name, text in names.items()], b"{}") == expected
     headers = {spelt(name).replace("_", "-"): text for name, text in names.items()}
     assert read_http_binary(headers, b"{}") == expected
+
+
+@pytest.mark.parametrize("subject", [name for name, code in RECIPIENT_IDS.items() if code is None])
+def test_every_id_that_a_recipient_may_have_can_be_the_subject(subject: str) -> None:
+    assert structured(subject=subject).subject == subject
+    assert binary(ce_subject=subject).subject == subject
+    assert http(ce_subject=quote(subject)).subject == subject
 
 
 @pytest.mark.parametrize("read", [binary, structured])

@@ -19,6 +19,7 @@ from tocsin.contracts.events import Event
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.limits import EVENT_DATA_BYTES, JSON_DEPTH
 from tocsin.contracts.traces import valid_traceparent
+from tocsin.contracts.values.text import is_line
 from tocsin.contracts.vocabulary import Reason
 
 STRUCTURED = "application/cloudevents+json"
@@ -290,7 +291,7 @@ def _optional(attributes: Mapping[str, Any], name: str, faults: list[EventFault]
 
 
 def _short_text(value: object, name: str, faults: list[EventFault]) -> str:
-    if isinstance(value, str) and value.isprintable() and len(value.encode()) <= 1024:
+    if isinstance(value, str) and is_line(value) and len(value.encode()) <= 1024:
         return value
     faults.append(
         EventFault(

@@ -23,6 +23,7 @@ from tocsin.contracts.cloudevents import (
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event
 from tocsin.contracts.ids import INGEST_SOURCE
 from tocsin.contracts.limits import IDEMPOTENCY_KEY_CHARS
+from tocsin.contracts.values.text import is_line
 from tocsin.contracts.vocabulary import Reason
 from tocsin.observability import current_traceparent
 from tocsin.runtime import Clock
@@ -118,7 +119,7 @@ def _idempotency_key(header: bytes) -> str:
         key = header.decode()
     except UnicodeDecodeError:
         key = ""
-    if not 1 <= len(key) <= IDEMPOTENCY_KEY_CHARS or not key.isprintable():
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_CHARS or not is_line(key):
         fault = Fault(pointer="header:Idempotency-Key", code="invalid", detail=_KEY_RULE)
         raise Problem(codes.INVALID_IDEMPOTENCY_KEY, _KEY_RULE, errors=[fault])
     return key

@@ -20,6 +20,7 @@ from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.json_depth import too_deep
 from tocsin.contracts.values.link import link
+from tocsin.contracts.values.text import is_line
 from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Reason, slowest
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.worker.batch import BatchContext
@@ -278,6 +279,6 @@ def _identity(record: ConsumerRecord, default_tenant: str | None) -> tuple[str, 
     event_id = text_of(headers.get("ce_id", b""))
     if not isinstance(tenant, str) or not valid_tenant(tenant):
         tenant = ""
-    if not isinstance(event_id, str) or len(event_id) > 1024 or not event_id.isprintable():
+    if not isinstance(event_id, str) or len(event_id) > 1024 or not is_line(event_id):
         event_id = ""
     return tenant, event_id
