@@ -57,7 +57,7 @@ async def test_what_a_dispatcher_committed_the_next_one_does_not_send_again(benc
 
 
 async def test_answers_become_statuses(bench: Bench, caplog: pytest.LogCaptureFixture):
-    caplog.set_level("INFO", logger="tocsin.channel")
+    caplog.set_level("DEBUG", logger="tocsin.channel")
     phone = Phone(
         answers={
             "1": [Rejected(reason=Reason.ADDRESS_INVALID, code="21211")],

@@ -87,7 +87,7 @@ class Attempts:
         next_step = after_answer(delivery.tries, now=now, delivery_class=job.delivery_class)
         if isinstance(next_step, Retry):
             metrics.send_retries.labels(self._channel, self._lane, provider.name).inc()
-            log.info("will try again", attempt=len(delivery.tries), seconds=round(next_step.due - now, 3))
+            log.debug("will try again", attempt=len(delivery.tries), seconds=round(next_step.due - now, 3))
         return next_step
 
     def guard(self, delivery: Delivery) -> Finish | Recheck | None:

@@ -13,6 +13,7 @@ import structlog
 from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
 from tocsin.observability.error_text import error_text, traceback_text
+from tocsin.observability.line_limit import LineLimit
 from tocsin.observability.redaction import redact_value
 
 Logger = structlog.stdlib.BoundLogger
@@ -123,6 +124,7 @@ def configure_logging(
             ],
         )
     )
+    handler.addFilter(LineLimit())
     handler.addFilter(_errors_in_our_words)
     root = logging.getLogger()
     root.handlers[:] = [handler]

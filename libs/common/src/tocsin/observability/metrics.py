@@ -29,6 +29,9 @@ lag_seconds = Gauge("tocsin_lag_seconds", "Age of the oldest record not handled 
 stable_offset_age_seconds = Gauge("tocsin_last_stable_offset_age_seconds", "Seconds for which the last stable offset has not moved although records follow it", ["service", "lane", "kind", "partition"])
 paused_partitions = Gauge("tocsin_paused_partitions", "Partitions assigned and not being read", ["service", "lane"])
 
+# Logs
+log_lines_suppressed = Counter("tocsin_log_lines_suppressed", "Log lines not written, because the same sentence had been written often within a minute")
+
 # Ownership
 shards_held = Gauge("tocsin_shards_held", "Shards owned by this process", ["service", "lane"])
 rebalances = Counter("tocsin_rebalances", "Assignments received", ["service", "lane"])
