@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,8 +10,17 @@ from prometheus_client import Histogram
 from tests.unit.channel.conftest import JOBS, UNREACHABLE, Held, ScriptedProvider
 
 from tocsin.channel import Ambiguous, Throttled
+from tocsin.contracts.codec import encode
 from tocsin.contracts.vocabulary import Lane
-from tocsin.kafka import LeaseLost, OwnershipLost, TopicPartition
+from tocsin.kafka import (
+    CommittedOffset,
+    ConsumerRecord,
+    LeaseLost,
+    OwnershipLost,
+    ProducerRecord,
+    TopicPartition,
+    read_back_metadata,
+)
 from tocsin.testing.until import until
 
 if TYPE_CHECKING:
@@ -245,3 +255,28 @@ async def test_a_cancelled_work_frees_its_lane(bench: "LaneBench"):
     bench.publisher.flowing.set()
     bench.start()
     await until(lambda: len(bench.statuses) == 5)
+
+
+async def test_a_shard_that_is_revoked_while_it_reads_back_leaves_the_position_where_it_is(
+    bench: "LaneBench",
+):
+    """What it had fetched and not taken is dropped: nobody may think that it was dealt with."""
+    await bench.open()
+    context, reading, place = bench.context(), asyncio.Event(), TopicPartition(JOBS, 0)
+
+    async def never_ends(**_: Any) -> AsyncIterator[list[ConsumerRecord]]:
+        reading.set()
+        await asyncio.Event().wait()
+        yield []
+
+    context.read_log = never_ends
+    bench.cluster.create(context.jobs, context.status, partitions=1)
+    of_others = ProducerRecord(context.status, b"k", b"{}")
+    jobs = [ProducerRecord(context.jobs, b"k", encode(bench.job(number))) for number in range(3)]
+    bench.cluster.logs.append((0, record) for record in [of_others, *jobs])
+    held, work = bench.start(context)
+    await until(lambda: reading.is_set() and not bench.health.is_ready)
+    await until(lambda: any(shard.first_unread(place) for shard in held.group.held.values()))
+    await held.revoke()
+    await work
+    assert held.committed[place] == CommittedOffset(0, read_back_metadata(0))

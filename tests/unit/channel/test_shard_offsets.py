@@ -32,6 +32,7 @@ class Group:
         self.positions = {JOBS: CommittedOffset(0, read_back_metadata(outcomes_begin))}
         self.committed: dict[TopicPartition, CommittedOffset] = {}
         self.jobs_end = 0
+        self.outcomes_end = outcomes_begin
         self.position = 0
         self.kept = 0
         self.outcomes: list[ConsumerRecord] = []
@@ -45,7 +46,7 @@ class Group:
         await self.flowing.wait()
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        return {at: self.jobs_end if at == JOBS else 0 for at in partitions}
+        return {at: self.jobs_end if at == JOBS else self.outcomes_end for at in partitions}
 
     async def starts(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, self.kept)
@@ -196,11 +197,17 @@ async def test_jobs_whose_outcome_stands_are_finished_when_they_are_read() -> No
         outcome(10, of="jobs/0/3", status=StatusName.DEFERRED),
         outcome(11, of="jobs/0/4", status=StatusName.ACCEPTED),
         ConsumerRecord("status", 0, 12, 0, b"", b'{"cause":"jobs/0/2"'),
+        outcome(13, of="jobs/0/x"),
     ]
     offsets = await begun(group)
     await offsets.read_back()
     assert group.asked == [("status", {0: 7})]
-    assert [offsets.take(record(number)) for number in range(5)] == [True, False, True, False, True]
+    for number in range(5):
+        offsets.take(record(number))
+    assert not offsets.ended_before(record(1), "of a topic that was made anew")
+    job = job_for(Channel.SMS)
+    found = [offsets.ended_before(record(number), job.delivery_id) for number in range(5)]
+    assert found == [False, True, False, True, False]
     await offsets.commit()
     assert group.committed == {JOBS: CommittedOffset(0, read_back_metadata(7))}
 
@@ -232,3 +239,11 @@ async def test_outcomes_that_are_no_longer_kept_are_not_asked_for() -> None:
     group.jobs_end, group.kept = 1, 9
     await (await begun(group)).read_back()
     assert group.asked == [("status", {0: 9})]
+
+
+async def test_an_outcome_log_that_is_shorter_than_it_was_is_read_back_whole() -> None:
+    group = Group(outcomes_begin=7)
+    group.jobs_end, group.outcomes_end = 1, 3
+    await (await begun(group)).read_back()
+    assert group.asked == [("status", {0: 0})]
+    assert group.committed == {JOBS: CommittedOffset(0, read_back_metadata(0))}

@@ -1,8 +1,8 @@
 """What the outcome log says of jobs that a former owner of their partitions may have taken.
 
 Outcomes stand on the topic `status`, on the partition that has the number of the job's. They are read back when partitions are assigned,
-before the first job is taken, so that no job is sent again whose outcome stands. An outcome is matched by the job's own record (`cause`),
-never by its delivery: a delivery that is decided again is another job.
+before the first job is taken, so that no job is sent again whose outcome stands. An outcome is matched by the job's own record (`cause`) and
+its delivery: a delivery that is decided again is another job, and a topic that was made anew uses its offsets again.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -55,17 +55,17 @@ class EndedJobs:
         self._jobs = jobs
         self._mark = f'"cause":"{jobs}/'.encode()
 
-    def offset(self, record: ConsumerRecord) -> int | None:
-        """The offset of the job that this record ends; None where it ends none of the topic's."""
+    def ended_by(self, record: ConsumerRecord) -> tuple[int, str] | None:
+        """The offset and the delivery of the job that this record ends; None where it ends none of the topic's."""
         if record.value is None or self._mark not in record.value:  # most are about other jobs: not decoded
             return None
         try:
             status = decode_status(record.value)
         except UNREADABLE_ERRORS:
             return None
-        if not isinstance(status, Status) or status.status not in ENDINGS:
+        if not isinstance(status, Status) or status.status not in ENDINGS or status.delivery_id is None:
             return None
-        topic, partition, offset = status.cause.rsplit("/", 2)
-        if topic != self._jobs or int(partition) != record.partition:
+        place, _, offset = status.cause.rpartition("/")
+        if place != f"{self._jobs}/{record.partition}" or not offset.isdecimal():
             return None
-        return int(offset)
+        return int(offset), status.delivery_id

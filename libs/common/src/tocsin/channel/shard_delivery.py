@@ -183,14 +183,15 @@ class ShardDelivery:
                 self._accept(record)
 
     def _accept(self, record: ConsumerRecord) -> None:
-        if not self._offsets.take(record):
-            return
+        self._offsets.take(record)
         try:
             job = decode_job(record.value or b"")
         except UNREADABLE_ERRORS as error:
             self._bury(record, f"The record is no job of this release: {describe_error(error)}.")
             return
         self._context.invalid_records.saw(valid=1)
+        if self._offsets.ended_before(record, job.delivery_id):
+            return
         key = recipient_key(job.tenant, job.recipient)
         delivery = Delivery(self, record, job, key, taken_at=self._context.clock.monotonic())
         if self._order.add(delivery):

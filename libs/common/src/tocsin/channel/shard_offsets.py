@@ -21,11 +21,14 @@ from tocsin.observability import get_logger, metrics
 log = get_logger(__name__)
 
 COMMIT_EVERY = 0.5
-"""Seconds between commits: what a former owner finished and did not commit is sent again."""
+"""Seconds between commits: what a former owner finished and did not commit, the next one reads again, and back."""
 IDLE_COMMIT_EVERY = 5.0
 """Seconds after which a partition without work commits the end of its outcome log anew, so that its next owner has little to read back."""
 PARTITION_WINDOW = 5_000
 """Offsets from the lowest unfinished job of a partition to the newest taken."""
+REPLAYED = 2 * PARTITION_WINDOW
+"""Offsets above the committed one whose jobs a former owner may have taken: its window began at its lowest unfinished job, which may lie
+above what it had committed."""
 
 
 class ShardOffsets:
@@ -54,8 +57,8 @@ class ShardOffsets:
         self._offsets = offsets
         self._read_log = read_log
         self._labels = labels
-        self._ended: dict[int, set[int]] = {}
-        """By partition, the offsets of replayed jobs whose outcome stands."""
+        self._ended: dict[int, dict[int, str]] = {}
+        """By partition, the offsets of replayed jobs whose outcome stands, with their deliveries."""
         self._window_bytes = window_bytes
         self._trackers: dict[int, OffsetTracker] = {}
         self._committed: dict[int, CommittedOffset] = {}
@@ -72,11 +75,16 @@ class ShardOffsets:
         outcome_partitions = {jobs: TopicPartition(self._outcomes, jobs.partition) for jobs in positions}
         ends = await self._offsets.ends([*positions, *outcome_partitions.values()])
         for jobs, position in positions.items():
+            outcome_end = ends[outcome_partitions[jobs]]
+            read_back_from = read_back_position(position.metadata, group=self._group)
+            if read_back_from > outcome_end:
+                log.warning("outcome log is shorter than it was, and is read back whole", topic=self._outcomes, partition=jobs.partition)  # fmt: skip
+                read_back_from = 0
             self._trackers[jobs.partition] = OffsetTracker(
                 offset=position.offset,
-                outcome_position=read_back_position(position.metadata, group=self._group),
-                outcome_end=ends[outcome_partitions[jobs]],
-                replayed_below=min(ends[jobs], position.offset + PARTITION_WINDOW),
+                outcome_position=read_back_from,
+                outcome_end=outcome_end,
+                replayed_below=min(ends[jobs], position.offset + REPLAYED),
             )
         await self.commit()
 
@@ -84,7 +92,7 @@ class ShardOffsets:
         """Learn which of the jobs that a former owner may have taken have ended: before the first `take`.
 
         Only partitions with such jobs are read, from the position that their commit names, and of what is read at most
-        `PARTITION_WINDOW` offsets a partition are kept. Raises what reading raises.
+        `REPLAYED` offsets a partition are kept. Raises what reading raises.
         """
         replayed = {number: tracker for number, tracker in self._trackers.items() if tracker.replayed}
         if not replayed:
@@ -99,27 +107,28 @@ class ShardOffsets:
         async for records in self._read_log(topic=self._outcomes, partitions=list(start), start=start):
             read += len(records)
             for record in records:
-                offset = ended_jobs.offset(record)
-                if offset is not None and offset in replayed[record.partition].replayed:
-                    self._ended.setdefault(record.partition, set()).add(offset)
+                ended = ended_jobs.ended_by(record)
+                if ended is not None and ended[0] in replayed[record.partition].replayed:
+                    self._ended.setdefault(record.partition, {})[ended[0]] = ended[1]
             self._shard.touch()
         found = sum(map(len, self._ended.values()))
         metrics.read_back_seconds.labels(*self._labels).observe(perf_counter() - began)
         metrics.read_back_records.labels(*self._labels).inc(read)
         log.info("outcomes read back", group=self._group, partitions=sorted(start), records=read, jobs_ended=found)  # fmt: skip
 
-    def take(self, record: ConsumerRecord) -> bool:
-        """A record was read. False: it is a replayed job whose outcome stands, and is finished."""
+    def take(self, record: ConsumerRecord) -> None:
+        """A record was read."""
         size = record.size
-        tracker = self._trackers[record.partition]
-        tracker.take(record.offset, size=size)
-        if record.offset in self._ended.get(record.partition, ()):
-            tracker.finish(record.offset)
-            metrics.jobs_ended_before.labels(*self._labels).inc()
-            self._something_finished.set()
-            return False
+        self._trackers[record.partition].take(record.offset, size=size)
         self._in_flight.inc()
         self._in_flight_bytes.inc(size)
+
+    def ended_before(self, record: ConsumerRecord, delivery_id: str) -> bool:
+        """Whether the record, which was taken, is a job whose outcome stands; it is finished then."""
+        if self._ended.get(record.partition, {}).get(record.offset) != delivery_id:
+            return False
+        metrics.jobs_ended_before.labels(*self._labels).inc()
+        self.finish(record)
         return True
 
     def finish(self, record: ConsumerRecord, outcome: RecordMetadata | None = None) -> None:

@@ -139,7 +139,10 @@ class Shard:
 
     def read_past(self, partition: TopicPartition, offset: int) -> bool:
         """Whether every record below ``offset`` was read and taken, also where the last of them is a transaction's marker, which is
-        no record. Nothing is awaited between aiokafka's position and what is put here, so the two fit together."""
+        no record. Nothing is awaited between aiokafka's position and what is put here, so the two fit together. Never once the shard is
+        revoked: what was not taken is dropped then, and the position has passed it."""
+        if self.revoked.is_set():
+            return False
         ends = self._assignment.member.log_ends(partition)
         return ends is not None and ends.position >= offset and self.first_unread(partition) is None
 

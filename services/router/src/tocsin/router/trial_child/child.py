@@ -20,6 +20,8 @@ CPU_SECONDS = 5
 MEMORY_BYTES: Final = 160 * 1024 * 1024
 """Of addresses, besides those that the process has when it begins."""
 _NICE: Final = 10
+_KILLED_FIRST: Final = "1000"
+"""Where memory runs out, the kernel ends this process and not the one that it serves."""
 """What is on its way goes before what is tried."""
 _DIE_WITH_PARENT: Final = 1
 _PAGES_FIELD: Final = 0
@@ -32,6 +34,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     os.nice(_NICE)
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:  # noqa: PTH123 - pathlib is not imported here
+        score.write(_KILLED_FIRST)
     _limit_memory()
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
@@ -61,7 +62,11 @@ class Trials:
             raise _busy("Requests of others are being tried. Repeat this one.") from None
         began, outcome = perf_counter(), "answered"
         try:
-            return await asyncio.to_thread(process.run, program, arguments)
+            running = asyncio.create_task(asyncio.to_thread(process.run, program, arguments))
+            running.add_done_callback(partial(self._ended, process))
+            return await asyncio.shield(
+                running
+            )  # who leaves does not end it: the child is free when it has ended
         except TrialEnded as ended:
             outcome = "exceeded"
             raise _exceeded(pointer, str(ended)) from None
@@ -73,9 +78,13 @@ class Trials:
                 headers={"retry-after": "1"},
             ) from None
         finally:
-            self._free.put_nowait(process)
             metrics.trials.labels(outcome).inc()
             metrics.trial_seconds.observe(perf_counter() - began)
+
+    def _ended(self, process: TrialProcess, running: "asyncio.Task[Any]") -> None:
+        self._free.put_nowait(process)
+        if not running.cancelled():
+            running.exception()  # told to who waited, if anybody did
 
     async def keep_warm(self, stop: asyncio.Event) -> None:
         """Start the first children, so that a tenant's first trial waits for no start, also beside another's that takes long.
