@@ -27,13 +27,13 @@ async def run_until_cancelled(*, folder: RunFolder, console: Console) -> None:
         if arrived:
             report_caught(console, arrived)
             report_timeline(console, arrived[0])
-        stack.publish_endpoints(ENDPOINTS)
         if console.is_terminal:
             report_addresses(console, stack.addresses, folder=folder.path)
         else:
             # What is no terminal is kept: `make up` writes it to a file, and shows the keys itself.
             steps.say(f"\nAddresses and keys are in {folder.endpoints}")
         steps.say("\nReady. Ctrl-C ends it; `make down`, if it runs in the background.")
+        stack.publish_endpoints(ENDPOINTS)  # last: who started this in the background repeats what was said until then
         await asyncio.Event().wait()
     finally:
         await stack.down()
