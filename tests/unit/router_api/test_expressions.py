@@ -57,6 +57,7 @@ def test_what_an_expression_finds(text: str, found: Any) -> None:
         ("a && b", "`&&`"),
         ("`1`", "a literal"),
         ("a == `1`", "a comparison"),
+        ("a[?b == `paid`]", "Write a text in single quotes"),
         ("@", "`@`"),
         ("data.x[?role]", "compares a path with a literal"),
         ("data.x[?a == b]", "compares a path with a literal"),

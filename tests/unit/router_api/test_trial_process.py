@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tocsin.router.trials.process import TrialEnded, TrialProcess
-from tocsin.router.trials.trials import Trials
+from tocsin.router.trials.trials import LONG_BYTES, LONG_NICE, Trials
 from tocsin.testing.until import until
 from tocsin.web import Problem
 
@@ -177,3 +177,23 @@ def test_a_test_key_keeps_no_live_request_waiting() -> None:
     for test in (True, False):
         with pytest.raises(Problem, match="trial_busy"):
             trials.begin(("acme", test))
+
+
+async def test_long_programs_run_in_children_that_stand_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TrialProcess, "run", lambda self, _program, _arguments: self._nice)
+    trials = Trials()
+    async with trials.turn("acme", test=False) as turn:
+        assert await turn.run("preview", pointer="", template="a") == 0
+        assert await turn.run("preview", pointer="", template="a" * LONG_BYTES) == LONG_NICE
+    await trials.close()
+
+
+def test_a_child_stands_back_as_far_as_it_is_told() -> None:
+    process = TrialProcess(nice=LONG_NICE)
+    try:
+        process.start()
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, process.pid or 0) == min(19, own + LONG_NICE)
+        assert Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip() == "1000"
+    finally:
+        process.close()

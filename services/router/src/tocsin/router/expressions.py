@@ -5,6 +5,7 @@ what JMESPath's interpreter would give, or raises when it has taken too many ste
 """
 
 import operator
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
@@ -73,7 +74,9 @@ def compile_expression(text: str) -> "Expression":
     if len(text) > LONGEST:
         raise ExpressionRefused(f"An expression has at most {LONGEST:,} characters. Shorten it")
     try:
-        tree: _Node = dict(Parser().parse(text).parsed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", PendingDeprecationWarning)
+            tree: _Node = dict(Parser().parse(text).parsed)
         _check(tree, at_top=True, in_filter=False, level=0)
     except JMESPathError as error:
         at = getattr(error, "lex_position", None)
@@ -81,6 +84,8 @@ def compile_expression(text: str) -> "Expression":
         raise ExpressionRefused(
             f"Not a JMESPath expression{where}. Write one such as `data.order.customer_id`"
         ) from None
+    except PendingDeprecationWarning:
+        raise ExpressionRefused(_NO_JSON) from None
     except (RecursionError, ValueError):
         raise ExpressionRefused(_TOO_DEEP) from None
     return Expression(tree)
@@ -345,5 +350,6 @@ def _is_ordered(value: Any) -> bool:
     return type(value) in _ORDERED
 
 
+_NO_JSON: Final = "Between backticks stands JSON, such as `3`. Write a text in single quotes: 'paid'"
 _NO_TEXT: Final = "A name contains a NUL character or half a surrogate pair. Remove it"
 _TOO_DEEP: Final = f"An expression nests at most {MOST_LEVELS} deep. Make it flatter"

@@ -33,7 +33,9 @@ async def run_until_cancelled(*, folder: RunFolder, console: Console) -> None:
             # What is no terminal is kept: `make up` writes it to a file, and shows the keys itself.
             steps.say(f"\nAddresses and keys are in {folder.endpoints}")
         steps.say("\nReady. Ctrl-C ends it; `make down`, if it runs in the background.")
-        stack.publish_endpoints(ENDPOINTS)  # last: who started this in the background repeats what was said until then
+        stack.publish_endpoints(
+            ENDPOINTS
+        )  # last: who started this in the background repeats what was said until then
         await asyncio.Event().wait()
     finally:
         await stack.down()

@@ -1,4 +1,4 @@
-"""`python -m tocsin.router.trial_child.child`: runs programs that come as frames on its input, within limits, until the input ends.
+"""`python -m tocsin.router.trial_child.child [NICE]`: runs programs that come as frames on its input, within limits, until the input ends.
 
 The process has no secrets in its environment, cannot write files, and dies with its parent.
 """
@@ -19,10 +19,8 @@ CPU_SECONDS = 5
 """Of a CPU, for one program. The longest template takes about one to be compiled."""
 MEMORY_BYTES: Final = 160 * 1024 * 1024
 """Of addresses, besides those that the process has when it begins."""
-_NICE: Final = 10
 _KILLED_FIRST: Final = "1000"
 """Where memory runs out, the kernel ends this process and not the one that it serves."""
-"""What is on its way goes before what is tried."""
 _DIE_WITH_PARENT: Final = 1
 _PAGES_FIELD: Final = 0
 
@@ -33,7 +31,7 @@ def main() -> None:
     # what a library prints must not come between the frames
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    os.nice(_NICE)
+    os.nice(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
     with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:  # noqa: PTH123 - pathlib is not imported here
         score.write(_KILLED_FIRST)
     _limit_memory()

@@ -36,10 +36,16 @@ class TrialProcess:
     """One child. Its methods block; threads that run programs at once wait for each other."""
 
     def __init__(
-        self, *, deadline: float = DEADLINE_SECONDS, module: str = "tocsin.router.trial_child.child"
+        self,
+        *,
+        deadline: float = DEADLINE_SECONDS,
+        module: str = "tocsin.router.trial_child.child",
+        nice: int = 0,
     ) -> None:
+        """`nice`: how far the child stands back for others where processors are short."""
         self._deadline = deadline
         self._module = module
+        self._nice = nice
         self._child: subprocess.Popen[bytes] | None = None
         self._one = threading.Lock()
 
@@ -99,7 +105,7 @@ class TrialProcess:
         self._kill()
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         self._child = child = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of ours
-            [sys.executable, "-P", "-m", self._module],
+            [sys.executable, "-P", "-m", self._module, str(self._nice)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

@@ -8,29 +8,31 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
+from tocsin.contracts.codec import encode
 from tocsin.observability import metrics
 from tocsin.router.trials.process import TrialEnded, TrialNotStarted, TrialProcess
 from tocsin.web import Fault, Problem, codes
 
 QUEUE_SECONDS: Final = 10.0
 """How long a trial waits for those of other tenants."""
-WARM: Final = 2
-"""Children that are there before anything is to be tried: about 50 MB each."""
 WARM_UP_AFTER: Final = 5.0
-CHILDREN: Final = 4
-"""So many tenants can have something tried at the same moment; each child starts when those before it are busy."""
+CHILDREN: Final = 2
+"""For short programs, and as many for long ones: so many tenants can have something tried at the same moment."""
+LONG_BYTES: Final = 8 * 1024
+"""From here on a program is a long one. Its child stands back for all others: it may work for a quarter of a second, and others wait for a processor."""
+LONG_NICE: Final = 15
 
 
 class Trials:
-    """Runs programs of tenants in children, the first of which starts with the first program."""
+    """Runs programs of tenants in children: long programs in children of their own. The first of each kind starts soon after the process
+    itself, the second when the first is busy."""
 
     def __init__(self, processes: Sequence[TrialProcess] | None = None) -> None:
-        self._processes = processes or [TrialProcess() for _ in range(CHILDREN)]
-        self._free: asyncio.LifoQueue[TrialProcess] = (
-            asyncio.LifoQueue()
-        )  # so that the warm one is taken first
-        for process in reversed(self._processes):
-            self._free.put_nowait(process)
+        """`processes`: in the place of all these."""
+        self._short = _Children(processes or [TrialProcess() for _ in range(CHILDREN)])
+        self._long = (
+            self._short if processes else _Children([TrialProcess(nice=LONG_NICE) for _ in range(CHILDREN)])
+        )
         self._holders: set[tuple[str, bool]] = set()
         """Tenant, and whether the request has a test key."""
 
@@ -56,14 +58,15 @@ class Trials:
 
     async def run(self, program: str, pointer: str, arguments: dict[str, Any]) -> Any:
         """What the program yields, as soon as a child is free. Raises Problem, as `Turn.run` says."""
+        children = self._long if len(encode(arguments)) > LONG_BYTES else self._short
         try:
-            process = await asyncio.wait_for(self._free.get(), QUEUE_SECONDS)
+            process = await asyncio.wait_for(children.free.get(), QUEUE_SECONDS)
         except TimeoutError:
             raise _busy("Requests of others are being tried. Repeat this one.") from None
         began, outcome = perf_counter(), "answered"
         try:
             running = asyncio.create_task(asyncio.to_thread(process.run, program, arguments))
-            running.add_done_callback(partial(self._ended, process))
+            running.add_done_callback(partial(children.ended, process))
             return await asyncio.shield(
                 running
             )  # who leaves does not end it: the child is free when it has ended
@@ -81,28 +84,41 @@ class Trials:
             metrics.trials.labels(outcome).inc()
             metrics.trial_seconds.observe(perf_counter() - began)
 
-    def _ended(self, process: TrialProcess, running: "asyncio.Task[Any]") -> None:
-        self._free.put_nowait(process)
-        if not running.cancelled():
-            running.exception()  # told to who waited, if anybody did
-
     async def keep_warm(self, stop: asyncio.Event) -> None:
-        """Start the first children, so that a tenant's first trial waits for no start, also beside another's that takes long.
+        """Start the first child of each kind, so that a tenant's first trial waits for no start, also beside another's that takes long.
 
         A moment after the process itself has started, which is not to be slowed down. Returns once `stop` is set.
         """
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), WARM_UP_AFTER)
-        for process in self._processes[:WARM]:
+        for children in (self._short, self._long):
             if not stop.is_set():
                 with contextlib.suppress(TrialNotStarted):  # the first trial tries again, and says so
-                    await asyncio.to_thread(process.start)
+                    await asyncio.to_thread(children.all[0].start)
         await stop.wait()
 
     async def close(self) -> None:
         """End the children."""
-        for process in self._processes:
+        for process in {*self._short.all, *self._long.all}:
             await asyncio.to_thread(process.close)
+
+
+class _Children:
+    """Children of one kind."""
+
+    def __init__(self, processes: Sequence[TrialProcess]) -> None:
+        self.all = processes
+        self.free: asyncio.LifoQueue[TrialProcess] = (
+            asyncio.LifoQueue()
+        )  # so that one that runs is taken first
+        for process in reversed(processes):
+            self.free.put_nowait(process)
+
+    def ended(self, process: TrialProcess, running: "asyncio.Task[Any]") -> None:
+        """The child is free again; what it ended with was told to who waited, if anybody did."""
+        self.free.put_nowait(process)
+        if not running.cancelled():
+            running.exception()
 
 
 class Turn:
