@@ -24,8 +24,8 @@ LONG_NICE: Final = 15
 
 
 class Trials:
-    """Runs programs of tenants in children: long programs in children of their own. The first of each kind starts soon after the process
-    itself, the second when the first is busy."""
+    """Runs programs of tenants in children: long programs in children of their own. All but the last start soon after the process
+    itself, that one when it is needed. Each takes some 50 MB."""
 
     def __init__(self, processes: Sequence[TrialProcess] | None = None) -> None:
         """`processes`: in the place of all these."""
@@ -85,16 +85,16 @@ class Trials:
             metrics.trial_seconds.observe(perf_counter() - began)
 
     async def keep_warm(self, stop: asyncio.Event) -> None:
-        """Start the first child of each kind, so that a tenant's first trial waits for no start, also beside another's that takes long.
+        """Start the children for short programs and one for long ones, so that a tenant's first trial waits for no start, also beside another's that takes long.
 
         A moment after the process itself has started, which is not to be slowed down. Returns once `stop` is set.
         """
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), WARM_UP_AFTER)
-        for children in (self._short, self._long):
+        for process in [*self._short.all, self._long.all[0]]:
             if not stop.is_set():
                 with contextlib.suppress(TrialNotStarted):  # the first trial tries again, and says so
-                    await asyncio.to_thread(children.all[0].start)
+                    await asyncio.to_thread(process.start)
         await stop.wait()
 
     async def close(self) -> None:
