@@ -76,20 +76,18 @@ class DataSchema:
         self._faults, self._lacking = cost.faults, cost.lacking
         self._guesses = _mentions(schema, _GUESSING)
         self._compares = any(compares_numbers(value) for value in every_value(schema) if type(value) is dict)
-        self._surely: Final = self._surely_simple()
+        self._light_bytes: Final = self._bytes_of_light_data()
         """Data of at most so many bytes need not be weighed."""
         self._validator = _compiled(schema)
         self._is_valid = self._validator.is_valid
 
     def too_complex(self, data: Any, size: int) -> bool:
         """Whether `data`, which takes `size` bytes as JSON, would be too much work."""
-        return size > self._surely and self._is_too_complex(data)
+        return size > self._light_bytes and self._is_too_complex(data)
 
     def accepts(self, data: Any, size: int) -> bool:
         """Whether `data` fits, and is not too complex."""
-        if size > self._surely and self._is_too_complex(data):
-            return False
-        return bool(self._is_valid(data))
+        return not self.too_complex(data, size) and bool(self._is_valid(data))
 
     def _is_too_complex(self, data: Any) -> bool:
         weight = weigh(data, MOST_STEPS // (self.width + _WEIGHING))
@@ -100,7 +98,7 @@ class DataSchema:
     def _steps(self, values: int, text_bytes: int) -> int:
         return (self.width + _WEIGHING) * values + self._per_text * text_bytes // _BYTES_OF_A_STEP
 
-    def _surely_simple(self) -> int:
+    def _bytes_of_light_data(self) -> int:
         """The bytes up to which no data are too complex, whatever they hold."""
         bounds = [
             MOST_STEPS

@@ -16,7 +16,7 @@ from tocsin.router.trial_child.frames import Answer, Request, framed, read_frame
 from tocsin.router.trial_child.programs import PROGRAMS
 
 CPU_SECONDS = 5
-"""Of a CPU, for one program. The longest template takes about one to be compiled."""
+"""Of a CPU, for one program. The longest template takes about half of one to be checked and compiled."""
 MEMORY_BYTES: Final = 160 * 1024 * 1024
 """Of addresses, besides those that the process has when it begins."""
 _KILLED_FIRST: Final = "1000"

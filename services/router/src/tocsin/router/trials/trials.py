@@ -67,9 +67,8 @@ class Trials:
         try:
             running = asyncio.create_task(asyncio.to_thread(process.run, program, arguments))
             running.add_done_callback(partial(children.ended, process))
-            return await asyncio.shield(
-                running
-            )  # who leaves does not end it: the child is free when it has ended
+            # Who leaves does not end it: the child is free when it has ended.
+            return await asyncio.shield(running)
         except TrialEnded as ended:
             outcome = "exceeded"
             raise _exceeded(pointer, str(ended)) from None
