@@ -11,8 +11,8 @@ DATA_BYTES: Final = 250_000
 """Of an event, just under what may be sent."""
 
 
-LONG: Final = "{% if data.s %}{{ data.s|upper }}{% endif %}" * 370
-"""Just under the 6,000 words and signs that a part may have, which take long to be read and compiled."""
+LONG: Final = "{% if data.s %}{{ data.s|upper }}{% endif %}" * 184
+"""Just under the 3,000 words and signs that a part may have, which take long to be read and compiled."""
 WIDE: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {

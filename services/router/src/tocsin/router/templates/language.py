@@ -145,7 +145,7 @@ ROOTS: Final[dict[str, dict[str, Any]]] = {
 }
 """What a template may begin a variable with, and the shape of each; the workflow's data schema stands in for `data`."""
 
-MOST_TOKENS: Final = 6_000
+MOST_TOKENS: Final = 3_000
 """Of one part: words, signs and pieces of text, as the parser reads them; a mail of 60 KB with 300 tags has about 3,000. Reading and compiling
 takes some 30 µs for each."""
 
