@@ -18,7 +18,7 @@ PROCESSES ?= 2
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test nightly fuzz check lint bench-quick audit sbom contracts lock
+.PHONY: help dev up down test nightly fuzz faults check lint bench-quick audit sbom contracts lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ nightly: .venv/.installed ## Run all tests, also those that take too long for ev
 
 fuzz: .venv/.installed ## Throw requests and records at a whole stack for an hour, or for FUZZ_MINUTES
 	@$(PYTHON) -m pytest --nightly --fuzz-minutes $(FUZZ_MINUTES) tests/e2e/test_fuzz_http.py tests/e2e/test_fuzz_kafka.py
+
+faults: .venv/.installed ## Kill, freeze and cut off parts under load, and prove what is promised; ONLY="name …" plays some
+	@$(PYTHON) faults/run.py $(if $(ONLY),--only $(ONLY))
 
 check: lint ## What lint looks at, unit tests, recordings
 	$(PYTHON) -m pytest -q tests/unit tests/recordings
