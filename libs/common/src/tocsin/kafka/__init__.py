@@ -45,7 +45,6 @@ from tocsin.kafka.errors import (
     TopicFault,
     TransactionFailed,
 )
-from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.partitioner import partition_for
 from tocsin.kafka.produce.publisher import Publisher
@@ -61,7 +60,6 @@ from tocsin.runtime.bounds import CRITICAL, OTHERS, GroupTimeouts, timeouts_for
 
 __all__ = [
     "CRITICAL",
-    "NO_FAILPOINTS",
     "OTHERS",
     "Admin",
     "Batch",
@@ -74,7 +72,6 @@ __all__ = [
     "CopyAge",
     "DrainTooSlow",
     "ExactlyOnce",
-    "Failpoints",
     "Fenced",
     "FencedShard",
     "Fetching",

@@ -21,11 +21,11 @@ from tocsin.kafka.consume.member import Assignor
 from tocsin.kafka.consume.projection import ProjectionStore
 from tocsin.kafka.consume.shard import Assignment, FencedShard, Shard, StoredShard
 from tocsin.kafka.errors import ConsumptionStopped, OwnershipLost, PartitionsUnequal
-from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.transaction_queue import TransactionQueue
 from tocsin.kafka.produce.transactional_producer import Transactions
 from tocsin.kafka.records import TopicPartition
+from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
 
 S_co = TypeVar("S_co", bound=Shard, covariant=True)
 
