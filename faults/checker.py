@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from load import Sent, Way
 
@@ -141,7 +142,7 @@ def _gap(evidence: Evidence) -> float | None:
     begun = min(evidence.faults)
     times = [one.at for one in evidence.taken if one.way.lane == CRITICAL and one.at >= begun]
     times = sorted([begun, *(at for at in times if at <= max(sent))])
-    return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=None)
+    return max((later - earlier for earlier, later in pairwise(times)), default=None)
 
 
 def _slowest(waits: Mapping[Key, float]) -> dict[str, float]:
