@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-import report
+import table
 import scenarios  # noqa: F401 - makes them known
 from endings import Endings
 from ground import Ground
@@ -30,13 +30,13 @@ ROOT = Path(__file__).parents[1]
 
 async def play_all(chosen: Sequence[Scenario], folder: Path) -> list[Row]:
     """One after the other, on one ground for as long as it is a good one; prints each row when it is there."""
-    print(report.head(), flush=True)
+    print(table.head(), flush=True)
     rows: list[Row] = []
     for number, group in enumerate(_groups(chosen)):
         async with _stage(folder / f"ground-{number}", group[0]) as stage:
             for scenario in group:
                 rows.append(await stage.play(scenario))
-                print(report.line_of(rows[-1]), flush=True)
+                print(table.line_of(rows[-1]), flush=True)
                 if rows[-1].red and scenario is not group[-1]:
                     rest = await play_all(group[group.index(scenario) + 1 :], folder / f"after-{number}")
                     rows += rest

@@ -22,7 +22,7 @@ _HEAD: Final = (
 )
 
 
-def table(rows: Iterable[Row]) -> str:
+def whole(rows: Iterable[Row]) -> str:
     """One line a row, and what is wrong below it."""
     lines = [_line(_HEAD)]
     for row in rows:
