@@ -16,8 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-import table
 import scenarios  # noqa: F401 - makes them known
+import table
 from endings import Endings
 from ground import Ground
 from play import Row, Stage
