@@ -47,7 +47,7 @@ check: lint ## What lint looks at, unit tests, recordings
 lint: .venv/.installed ## Format, lint, types, import rules, generated files
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
-	$(PYTHON) -m mypy $(SOURCES) tests bench
+	$(PYTHON) -m mypy $(SOURCES) tests bench faults
 	.venv/bin/lint-imports
 	$(PYTHON) -m tocsin.specifications --check
 

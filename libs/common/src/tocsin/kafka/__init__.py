@@ -48,7 +48,6 @@ from tocsin.kafka.errors import (
     TopicFault,
     TransactionFailed,
 )
-from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.partitioner import partition_for
 from tocsin.kafka.produce.publisher import Publisher
@@ -64,7 +63,6 @@ from tocsin.runtime.bounds import CRITICAL, OTHERS, GroupTimeouts, timeouts_for
 
 __all__ = [
     "CRITICAL",
-    "NO_FAILPOINTS",
     "OTHERS",
     "Admin",
     "Batch",
@@ -78,7 +76,6 @@ __all__ = [
     "CopyAge",
     "DrainTooSlow",
     "ExactlyOnce",
-    "Failpoints",
     "Fenced",
     "FencedShard",
     "Fetching",

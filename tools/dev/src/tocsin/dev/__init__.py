@@ -2,9 +2,11 @@
 
 from tocsin.dev.errors import LocalStackError, MissingTool, StartFailed
 from tocsin.dev.kafka import KafkaServer
+from tocsin.dev.kafka_cluster import KafkaCluster
 from tocsin.dev.postgres import PostgresServer, create_database, drop_database, run_sql
 
 __all__ = [
+    "KafkaCluster",
     "KafkaServer",
     "LocalStackError",
     "MissingTool",

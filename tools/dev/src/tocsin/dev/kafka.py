@@ -1,5 +1,6 @@
-"""A real Apache Kafka on this machine: one node, a free port, a data folder of its own."""
+"""A real Apache Kafka on this machine: a node on free ports, with a data folder of its own."""
 
+import resource
 import signal
 import subprocess
 import uuid
@@ -9,7 +10,7 @@ from typing import Self
 
 from tocsin.dev.errors import StartFailed
 from tocsin.dev.kafka_jars import jars, java
-from tocsin.dev.kafka_settings import LOG4J, Ports, Secured, server_properties
+from tocsin.dev.kafka_settings import LOG4J, Membership, Ports, Secured, server_properties
 from tocsin.dev.paths import CACHE
 from tocsin.dev.processes import end, free_port, spawn, wait_for_port
 
@@ -21,16 +22,27 @@ class KafkaServer:
 
     `start()` returns when clients can connect; `bootstrap_servers` is then "127.0.0.1:port". The port stays the same over
     `stop()` or `kill()` and another `start()`, so that clients find a restarted broker. The broker ends with this process.
-    With `secured` it listens for SASL_SSL, too, at `secured_bootstrap_servers`.
+    With `secured` it listens for SASL_SSL, too, at `secured_bootstrap_servers`. With `proxy_port` clients may also come
+    through a proxy that listens there and leads to `proxied_port`; they are never told of another address.
+    With `membership` it is one node of a cluster, see `KafkaCluster`.
     """
 
     def __init__(
-        self, folder: Path, *, cache: Path = CACHE, heap_mb: int = 512, secured: Secured | None = None
+        self,
+        folder: Path,
+        *,
+        cache: Path = CACHE,
+        heap_mb: int = 512,
+        secured: Secured | None = None,
+        proxy_port: int | None = None,
+        membership: Membership | None = None,
     ) -> None:
         self._folder = folder.resolve()
         self._cache = cache
         self._heap_mb = heap_mb
         self._secured = secured
+        self._proxy_port = proxy_port
+        self._membership = membership
         self._ports: Ports | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.log = self._folder / "kafka.log"
@@ -46,6 +58,11 @@ class KafkaServer:
         if self._secured is None:
             raise StartFailed("Kafka has no secured listener.")
         return f"127.0.0.1:{self._addresses.secured}"
+
+    @property
+    def proxied_port(self) -> int:
+        """Where a proxy at `proxy_port` must lead; raises StartFailed before the first `start()`."""
+        return self._addresses.proxied
 
     @property
     def _addresses(self) -> Ports:
@@ -70,7 +87,7 @@ class KafkaServer:
     def launch(self) -> subprocess.Popen[bytes]:
         """Starts the process without waiting. Call it from the main thread, after `prepare()`."""
         if self._ports is None:
-            self._ports = _free_ports()
+            self._ports = self._free_ports()
         settings = self._write_settings(self._ports)
         self._process = spawn(self._command("kafka.Kafka", str(settings)), log=self.log, cwd=self._folder)
         return self._process
@@ -107,6 +124,22 @@ class KafkaServer:
         if self._process is not None:
             end(self._process, first=signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Stops it in the middle of whatever it does; its connections stay open."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets it go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+    def limit_files(self, size: int | None) -> None:
+        """Linux: from now on no file of the running broker grows past `size` bytes, as on a full disk; None takes it back."""
+        if self.pid is not None:
+            limit = resource.RLIM_INFINITY if size is None else size
+            resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -122,13 +155,22 @@ class KafkaServer:
         return [java(), *options, logging, "-cp", f"{jars(cache=self._cache)}/*", main, *arguments]
 
     def _write_settings(self, ports: Ports) -> Path:
+        membership = self._membership or Membership(cluster="", node=1, controllers={1: ports.controller})
         path = self._folder / "server.properties"
-        path.write_text(server_properties(data=self._folder / "data", ports=ports, secured=self._secured))
+        path.write_text(
+            server_properties(
+                data=self._folder / "data",
+                ports=ports,
+                membership=membership,
+                secured=self._secured,
+                proxy_port=self._proxy_port,
+            )
+        )
         return path
 
     def _format(self) -> None:
-        settings = self._write_settings(_free_ports())
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        settings = self._write_settings(self._free_ports())
+        cluster = self._membership.cluster if self._membership is not None else new_cluster_id()
         done = subprocess.run(
             self._command(
                 "kafka.tools.StorageTool",
@@ -149,6 +191,12 @@ class KafkaServer:
                 f"Kafka could not format {self._folder / 'data'}: {done.stdout}{done.stderr}".strip()
             )
 
+    def _free_ports(self) -> Ports:
+        member = self._membership
+        controller = free_port() if member is None else member.controllers[member.node]
+        return Ports(clients=free_port(), controller=controller, secured=free_port(), proxied=free_port())
 
-def _free_ports() -> Ports:
-    return Ports(clients=free_port(), controller=free_port(), secured=free_port())
+
+def new_cluster_id() -> str:
+    """An id as Kafka wants it, of no other cluster."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""Settings of the local broker: one KRaft node that is broker and controller."""
+"""Settings of the local brokers: KRaft nodes, each of them broker and controller."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,22 +6,14 @@ from pathlib import Path
 
 _FIXED = """\
 process.roles=broker,controller
-node.id=1
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
 auto.create.topics.enable=false
 num.partitions=4
-# One node: every factor is 1, and the internal topics are small so that they load at once.
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
+# The internal topics are small so that they load at once.
 offsets.topic.num.partitions=8
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=8
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
 # Tests kill members and want to see the next owner soon.
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
@@ -65,25 +57,64 @@ class Secured:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Membership:
+    """Which node of which cluster a broker is. `controllers` has the controller's port of every node, by the node's number."""
+
+    cluster: str
+    node: int
+    controllers: Mapping[int, int]
+
+    def properties(self) -> str:
+        """Its lines of server.properties: one record more is kept than may be lost."""
+        voters = ",".join(f"{node}@127.0.0.1:{port}" for node, port in self.controllers.items())
+        replicas = min(len(self.controllers), 3)
+        in_sync = max(replicas - 1, 1)
+        return (
+            f"node.id={self.node}\n"
+            f"controller.quorum.voters={voters}\n"
+            f"default.replication.factor={replicas}\n"
+            f"min.insync.replicas={in_sync}\n"
+            f"offsets.topic.replication.factor={replicas}\n"
+            f"transaction.state.log.replication.factor={replicas}\n"
+            f"transaction.state.log.min.isr={in_sync}\n"
+            f"share.coordinator.state.topic.replication.factor={replicas}\n"
+            f"share.coordinator.state.topic.min.isr={in_sync}\n"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Where the broker listens on loopback; `secured` is used only with a `Secured` listener."""
+    """Where the broker listens on loopback. `secured` is used only with a `Secured` listener, `proxied` only behind a proxy."""
 
     clients: int
     controller: int
     secured: int
+    proxied: int
 
 
-def server_properties(*, data: Path, ports: Ports, secured: Secured | None = None) -> str:
-    """The text of server.properties for a broker on loopback that keeps its log in `data`."""
-    controller = f"127.0.0.1:{ports.controller}"
-    listeners = f"PLAINTEXT://127.0.0.1:{ports.clients},CONTROLLER://{controller}"
+def server_properties(
+    *,
+    data: Path,
+    ports: Ports,
+    membership: Membership,
+    secured: Secured | None = None,
+    proxy_port: int | None = None,
+) -> str:
+    """The text of server.properties for a broker on loopback that keeps its log in `data`.
+
+    Clients that come in through the port `proxied` are told that the broker is at `proxy_port`.
+    """
+    listeners = [f"PLAINTEXT://127.0.0.1:{ports.clients}", f"CONTROLLER://127.0.0.1:{ports.controller}"]
     if secured is not None:
-        listeners += f",SASL_SSL://127.0.0.1:{ports.secured}"
+        listeners.append(f"SASL_SSL://127.0.0.1:{ports.secured}")
+    behind, before = [], []
+    if proxy_port is not None:
+        behind, before = [f"PROXIED://127.0.0.1:{ports.proxied}"], [f"PROXIED://127.0.0.1:{proxy_port}"]
     return (
         _FIXED
-        + f"listeners={listeners}\n"
-        + f"advertised.listeners={listeners}\n"
-        + f"controller.quorum.voters=1@{controller}\n"
+        + f"listeners={','.join(listeners + behind)}\n"
+        + f"advertised.listeners={','.join(listeners + before)}\n"
+        + membership.properties()
         + f"log.dirs={data}\n"
         + (secured.properties() if secured is not None else "")
     )

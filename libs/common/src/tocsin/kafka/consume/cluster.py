@@ -6,11 +6,11 @@ from typing import Protocol
 from tocsin.kafka.client.commits import CommittedOffset
 from tocsin.kafka.client.offsets import committed_offsets, wait_for_topics
 from tocsin.kafka.consume.member import GroupMember, Member, MemberSpec
-from tocsin.kafka.failpoints import Failpoints
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.transactional_producer import TransactionalProducer, Transactions
 from tocsin.kafka.records import TopicPartition
 from tocsin.kafka.settings import KafkaSettings
+from tocsin.runtime.failpoints import Failpoints
 from tocsin.runtime.health import Check
 
 

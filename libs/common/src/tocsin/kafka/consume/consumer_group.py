@@ -42,12 +42,12 @@ from tocsin.kafka.errors import (
     OffsetsUnusable,
     OwnershipLost,
 )
-from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.records import TopicPartition
 from tocsin.observability import get_logger
 from tocsin.runtime import OperatorError, leaves
 from tocsin.runtime.bounds import LEAVE, GroupTimeouts
 from tocsin.runtime.clock import Clock
+from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.runtime.health import Health
 from tocsin.runtime.tasks import end_all, first_of
 from tocsin.runtime.waiting import retry_until_available

@@ -28,13 +28,13 @@ from tocsin.kafka.consume.member import Assignor
 from tocsin.kafka.consume.projection import PartitionBatch, ProjectionStore
 from tocsin.kafka.consume.shard import Assignment, FencedShard, Shard, StoredShard
 from tocsin.kafka.errors import OwnershipLost, PartitionsUnequal
-from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.lag import kind_and_lane, service_and_lane
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.transaction_queue import TransactionQueue
 from tocsin.kafka.produce.transactional_producer import Transactions
 from tocsin.kafka.records import TopicPartition
 from tocsin.observability import get_logger, metrics
+from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
 
 log = get_logger(__name__)
 

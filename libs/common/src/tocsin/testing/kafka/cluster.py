@@ -5,11 +5,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from tocsin.kafka import (
-    NO_FAILPOINTS,
     Cluster,
     CommittedOffset,
     ConsumerRecord,
-    Failpoints,
     Limits,
     NotStored,
     ProducerRecord,
@@ -21,6 +19,7 @@ from tocsin.kafka.client.offsets import topic_missing
 from tocsin.kafka.consume.member import MemberSpec
 from tocsin.kafka.produce.transactional_producer import Transactions
 from tocsin.runtime import Check, Clock, SystemClock
+from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.testing.kafka.group import MemoryGroup, MemoryMember
 from tocsin.testing.kafka.log import Logs
 

@@ -1,0 +1,57 @@
+"""Three Kafka nodes on this machine: what one of them alone does not lose is kept by the other two."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from tocsin.dev.kafka import KafkaServer, new_cluster_id
+from tocsin.dev.kafka_settings import Membership
+from tocsin.dev.processes import free_port
+
+NODES = 3
+HEAP_MB = 320
+
+
+class KafkaCluster:
+    """Topics get three replicas, of which two must have a record before it is acknowledged, unless they ask for less.
+
+    `nodes[0]` is node 1; each can be killed, frozen, limited and started again by itself. `proxy_ports`, one for each node,
+    is what `KafkaServer` calls `proxy_port`. Use it as a context: all nodes end with it.
+    """
+
+    def __init__(self, folder: Path, *, proxy_ports: Sequence[int] | None = None) -> None:
+        controllers = {number: free_port() for number in range(1, NODES + 1)}
+        cluster = new_cluster_id()
+        self.nodes = [
+            KafkaServer(
+                folder / f"node-{number}",
+                heap_mb=HEAP_MB,
+                membership=Membership(cluster=cluster, node=number, controllers=controllers),
+                proxy_port=None if proxy_ports is None else proxy_ports[number - 1],
+            )
+            for number in controllers
+        ]
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Every node's address; raises StartFailed before the cluster was entered."""
+        return ",".join(node.bootstrap_servers for node in self.nodes)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await asyncio.gather(*(asyncio.to_thread(node.prepare) for node in self.nodes))
+            for node in self.nodes:
+                node.launch()
+            await asyncio.gather(*(asyncio.to_thread(node.wait_ready) for node in self.nodes))
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        for node in self.nodes:
+            node.kill()
