@@ -37,8 +37,8 @@ class Row(msgspec.Struct, kw_only=True):
     notes: list[str]
     red: list[str]
     """Why the run is red, a sentence each; empty where it is green."""
-    late: str | None
-    """Said where a critical message waited for too long: red as well, on a machine with a free core."""
+    late: list[str]
+    """What took too long: red as well, on a machine with a free core."""
 
 
 class Stage:
@@ -69,7 +69,7 @@ class Stage:
         return Row(
             scenario=scenario.name, about=scenario.about, seconds=time.time() - began, bound=run.duplicates if run.exactly is None else run.exactly,
             findings=findings, busiest_minute={name: count for name, count in busiest.items() if count},
-            exits=own, notes=run.notes, red=red, late=_late(findings, scenario),
+            exits=own, notes=run.notes, red=red, late=[*run.delays, *_late(findings, scenario)],
         )  # fmt: skip
 
     async def _finish(self, run: Run, patience: float) -> Evidence:
@@ -138,7 +138,9 @@ def _red(findings: Findings | None, run: Run, scenario: Scenario, busiest: dict[
     return red
 
 
-def _late(findings: Findings | None, scenario: Scenario) -> str | None:
+def _late(findings: Findings | None, scenario: Scenario) -> list[str]:
     if findings is None or scenario.recovery is None or (findings.recovery or 0) <= 2 * scenario.recovery:
-        return None
-    return f"A critical message waited {findings.recovery:.1f} s; twice {scenario.recovery:g} s are allowed."
+        return []
+    return [
+        f"A critical message waited {findings.recovery:.1f} s; twice {scenario.recovery:g} s are allowed."
+    ]

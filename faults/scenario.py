@@ -7,10 +7,11 @@ from typing import Final
 
 from checker import Taken
 from endings import Endings
-from ground import IN_FLIGHT, Ground
+from ground import IN_FLIGHT, TENANT, Ground
 from load import Load, Sent
 from takings import size, takings
 from tocsin.contracts.vocabulary import Lane
+from tocsin.dev.api import Api
 from tocsin.kafka import Offsets, TopicPartition
 
 RECOVERY: Final = 10.0
@@ -33,6 +34,8 @@ class Run:
     """So many are, no more and no less."""
     complaints: list[str] = field(default_factory=list)
     """What the scenario itself found wrong, a sentence each."""
+    delays: list[str] = field(default_factory=list)
+    """What took too long, a sentence each."""
     notes: list[str] = field(default_factory=list)
     """What it wants to say in the table."""
     given_up: set[str] = field(default_factory=set)
@@ -83,6 +86,20 @@ class Run:
         """The run is red unless this held."""
         if not held:
             self.complaints.append(otherwise)
+
+    def expect_in_time(self, held: bool, otherwise: str) -> None:
+        """The same for what a busy machine may miss: `make test` leaves it alone."""
+        if not held:
+            self.delays.append(otherwise)
+
+    async def change(self, method: str, path: str, body: object) -> None:
+        """Through the API of a router that is there; it is in force once this returns. Raises StartFailed."""
+        async with Api(url=self.ground.urls("router")[0], key=self.ground.keys[TENANT]) as api:
+            await api.do(method, path, body)
+
+    def now(self) -> float:
+        """Seconds since 1970, as all moments here."""
+        return time.time()
 
 
 @dataclass(frozen=True, kw_only=True)

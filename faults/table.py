@@ -27,13 +27,13 @@ def whole(rows: Iterable[Row]) -> str:
     lines = [_line(_HEAD)]
     for row in rows:
         lines.append(_line(_cells(row)))
-        lines += [f"    {reason}" for reason in (*row.red, row.late) if reason]
+        lines += [f"    {reason}" for reason in (*row.red, *row.late)]
     return "\n".join(lines)
 
 
 def line_of(row: Row) -> str:
     """The same for one row, with its notes."""
-    more = [f"    {text}" for text in (*row.red, row.late, *row.notes) if text]
+    more = [f"    {text}" for text in (*row.red, *row.late, *row.notes)]
     more += [f"    ended by themselves: {', '.join(row.exits)}"] if row.exits else []
     return "\n".join([_line(_cells(row)), *more])
 

@@ -24,6 +24,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from hostile_records import HostileRecord, hostile_records
 from tocsin.contracts.codec import decode_status
 from tocsin.contracts.dead_letters import read_dead_letter
 from tocsin.contracts.topics import Group, Topics
@@ -31,8 +32,6 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.dev.processes import end, spawn
 from tocsin.kafka import KafkaSettings, read_to_end
 from tocsin.testing.until import until
-
-from .hostile_records import HostileRecord, hostile_records
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
