@@ -1,7 +1,7 @@
 """The proving ground: plays scenarios in which parts of Tocsin are killed, frozen, cut off and slowed, and proves what is promised.
 
-`python faults/run.py [--only NAME ...] [--json FILE] [--keep]` plays all scenarios, or those that are named, prints a
-table and writes it to `build/faults.json`. The exit code is 1 where one is red. `make faults` runs it.
+`python faults/run.py [--only NAME ...] [--soak] [--json FILE] [--keep]` plays all scenarios, or those that are named, prints
+a table and writes it to `build/faults.json`. The exit code is 1 where one is red. `make faults` runs it.
 """
 
 import argparse
@@ -67,6 +67,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="play these alone")
+    parser.add_argument("--soak", action="store_true", help="also the half hour of the soak")
     parser.add_argument("--list", action="store_true", help="print the names and what each is about")
     parser.add_argument("--json", type=Path, metavar="FILE", default=ROOT / "build" / "faults.json")
     parser.add_argument("--keep", action="store_true", help="keep logs and data, and say where they are")
@@ -77,7 +78,8 @@ def main() -> int:
     if unknown := set(given.only) - SCENARIOS.keys():
         parser.error(f"no scenario is called {', '.join(sorted(unknown))}; --list has the names")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers go away here on purpose
-    chosen = [SCENARIOS[name] for name in given.only] or list(SCENARIOS.values())
+    every = [one for one in SCENARIOS.values() if given.soak or one.name != "soak"]
+    chosen = [SCENARIOS[name] for name in given.only] or every
     with _folder(keep=given.keep) as folder:
         rows = asyncio.run(play_all(chosen, folder))
     given.json.parent.mkdir(parents=True, exist_ok=True)
