@@ -35,7 +35,7 @@ RESTART_AFTER = 0.5  # seconds
 LOOK_EVERY = 0.1  # seconds
 
 
-@dataclass
+@dataclass(eq=False)
 class Instance:
     """One process of a service, over all its lives."""
 

@@ -7,10 +7,12 @@ a table and writes it to `build/faults.json`. The exit code is 1 where one is re
 import argparse
 import asyncio
 import contextlib
+import itertools
 import logging
 import shutil
 import sys
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -32,15 +34,17 @@ async def play_all(chosen: Sequence[Scenario], folder: Path) -> list[Row]:
     """One after the other, on one ground for as long as it is a good one; prints each row when it is there."""
     print(table.head(), flush=True)
     rows: list[Row] = []
-    for number, group in enumerate(_groups(chosen)):
-        async with _stage(folder / f"ground-{number}", group[0]) as stage:
-            for scenario in group:
-                rows.append(await stage.play(scenario))
+    waiting, grounds = deque(_groups(chosen)), itertools.count()
+    while waiting:
+        group = waiting.popleft()
+        async with _stage(folder / f"ground-{next(grounds)}", group[0]) as stage:
+            red = False
+            while group and not red:
+                rows.append(await stage.play(group.pop(0)))
+                red = bool(rows[-1].red)
                 print(table.line_of(rows[-1]), flush=True)
-                if rows[-1].red and scenario is not group[-1]:
-                    rest = await play_all(group[group.index(scenario) + 1 :], folder / f"after-{number}")
-                    rows += rest
-                    break
+        if group:  # after a red scenario nobody knows what the ground is worth
+            waiting.appendleft(group)
     return rows
 
 
