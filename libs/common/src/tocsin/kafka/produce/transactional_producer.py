@@ -16,7 +16,7 @@ from tocsin.kafka.client.aiokafka_internals import (
     shorten_marker_wait,
     stop_producer,
 )
-from tocsin.kafka.client.offsets import CommittedOffset
+from tocsin.kafka.client.commits import CommittedOffset
 from tocsin.kafka.errors import RecordTooLarge, TransactionFailed
 from tocsin.kafka.lag import ProducedRecords, service_and_lane
 from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions, pack

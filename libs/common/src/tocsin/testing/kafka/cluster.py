@@ -68,6 +68,13 @@ class MemoryCluster(Cluster):
             await self.logs.changed()
         return {name: len(self.logs.of(name)) for name in names}
 
+    async def committed(
+        self, group: str, partitions: Iterable[TopicPartition]
+    ) -> Mapping[TopicPartition, CommittedOffset]:
+        await asyncio.sleep(0)  # a call over the network lets others run
+        committed = self.group(group).committed
+        return {place: committed[place] for place in partitions if place in committed}
+
     def member(self, spec: MemberSpec) -> MemoryMember:
         return MemoryMember(spec, group=self.group(spec.group), logs=self.logs)
 
