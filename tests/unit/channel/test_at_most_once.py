@@ -1,7 +1,7 @@
 """What is sent at most once: its intent stands on `status` before its call, and who finds no more than that never calls."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.unit.channel.conftest import UNREACHABLE
@@ -24,7 +24,7 @@ def told(bench: "LaneBench") -> list[tuple[str, str | None]]:
     return [(status.status, status.reason) for status in bench.statuses]
 
 
-def code(bench: "LaneBench", **fields: object) -> "Job":
+def code(bench: "LaneBench", **fields: Any) -> "Job":
     return bench.job(1, delivery_class=ONCE, **fields)
 
 
