@@ -27,10 +27,10 @@ from tocsin.kafka import KafkaSettings
 
 TENANT, OTHER = "faults", "other"
 INSTANCES = 2
-IN_FLIGHT = 16
-"""Deliveries of one lane that an instance of a dispatcher has begun and not yet recorded: what a crash may repeat."""
+UNRECORDED = 8
+"""Deliveries of one lane that have ended at a dispatcher and are not recorded yet, at most: a crash may repeat them."""
 PLACES = 8
-"""Calls at once of one provider instance."""
+"""Calls at once of one provider instance: a crash may repeat these, too."""
 RESTART_AFTER = 0.5  # seconds
 LOOK_EVERY = 0.1  # seconds
 
@@ -88,8 +88,10 @@ class Ground:
     A process that ends is started again after half a second, as Kubernetes would, for as long as it is wanted.
     """
 
-    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
-        """`settings` go over those of every service."""
+    def __init__(
+        self, folder: Path, *, settings: Mapping[str, str] | None = None, places: int = PLACES
+    ) -> None:
+        """`settings` go over those of every service; `places`: calls at once of each provider instance."""
         self.folder = folder
         self.kafka_server = KafkaServer(folder / "kafka")
         self.postgres = PostgresServer(folder / "postgres")
@@ -98,6 +100,7 @@ class Ground:
         self.exits: list[Exit] = []
         self.keys: dict[str, str] = {}
         self._settings = dict(settings or {})
+        self._places = places
         self._watch: asyncio.Task[None] | None = None
         self._asked: set[str] = set()
         self._way_out = contextlib.AsyncExitStack()
@@ -263,7 +266,7 @@ class Ground:
 
     def _stack_settings(self) -> StackSettings:
         providers = self.folder / "providers"
-        self.sinks.write_providers(providers, max_in_flight=PLACES)
+        self.sinks.write_providers(providers, max_in_flight=self._places)
         return StackSettings(
             kafka=self.kafka_server.bootstrap_servers,
             database=self.database,
@@ -290,13 +293,13 @@ class Ground:
 
 
 def _bounded(service: LocalService) -> LocalService:
-    """A dispatcher begins few deliveries at once, so that the bound of what a crash repeats is a tight one."""
+    """A dispatcher has few deliveries unrecorded, so that the bound of what a crash repeats is a tight one."""
     if service.name not in {channel.dispatcher for channel in Channel}:
         return service
-    name = f"{service.name.replace('-', '_').upper()}_MAX_IN_FLIGHT"
+    name = f"{service.name.replace('-', '_').upper()}_MAX_UNRECORDED"
     return LocalService(
         name=service.name,
-        env={**service.env, name: str(IN_FLIGHT)},
+        env={**service.env, name: str(UNRECORDED)},
         operations_port=service.operations_port,
         port=service.port,
     )

@@ -50,7 +50,7 @@ MUTATIONS = (
             Edit(
                 _DELIVERY,
                 "        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, ended_at)))",
-                "        self._offsets.finish(delivery.record)\n        self._outcomes.add(PendingRecord(outcome, lambda _: self._leave_lane_limit(delivery)))",
+                "        self._offsets.finish(delivery.record)\n        self._outcomes.add(PendingRecord(outcome, lambda _: self._recorded()))",
             ),
         ),
         _SHARD_TESTS,

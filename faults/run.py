@@ -52,13 +52,14 @@ def _groups(chosen: Sequence[Scenario]) -> list[list[Scenario]]:
     """Scenarios that share a ground."""
     shared: dict[object, list[Scenario]] = {}
     for one in chosen:
-        shared.setdefault(one.name if one.own_ground else tuple(sorted(one.settings.items())), []).append(one)
+        kind = one.name if one.own_ground else (one.places, *sorted(one.settings.items()))
+        shared.setdefault(kind, []).append(one)
     return list(shared.values())
 
 
 @contextlib.asynccontextmanager
 async def _stage(folder: Path, first: Scenario) -> AsyncIterator[Stage]:
-    async with Ground(folder, settings=first.settings) as ground:
+    async with Ground(folder, settings=first.settings, places=first.places) as ground:
         await ground.run({})
         await make_tenants(ground)
         async with Endings(ground.kafka.bootstrap_servers) as endings:

@@ -7,7 +7,7 @@ from typing import Final
 
 from checker import Taken
 from endings import Endings
-from ground import IN_FLIGHT, TENANT, Ground
+from ground import PLACES, TENANT, UNRECORDED, Ground
 from load import Load, Sent
 from takings import size, takings
 from tocsin.contracts.vocabulary import Lane
@@ -78,9 +78,9 @@ class Run:
         self.faults.append(time.time())
 
     def crash_of_a_dispatcher(self, lanes: int = len(Lane)) -> None:
-        """One crashes now: what it has begun in each lane and not recorded may be sent once more."""
+        """One crashes now: what it has begun and not recorded may be sent once more."""
         self.fault()
-        self.duplicates += IN_FLIGHT * lanes
+        self.duplicates += PLACES + UNRECORDED * lanes
 
     def expect(self, held: bool, otherwise: str) -> None:
         """The run is red unless this held."""
@@ -114,7 +114,9 @@ class Scenario:
     recovery: float | None
     """Seconds that a critical message may wait; twice as much makes the run red. None: nothing is promised."""
     settings: Mapping[str, str]
-    """Over those of every service. Scenarios share a ground with those of the same settings."""
+    """Over those of every service. Scenarios share a ground with those of the same settings and places."""
+    places: int
+    """Calls at once of each provider instance."""
     own_ground: bool
     """Whether it harms the ground so much that no other can be played there."""
     nightly: bool
@@ -132,6 +134,7 @@ def scenario(
     two: tuple[str, ...] = (),
     recovery: float | None = None,
     settings: Mapping[str, str] | None = None,
+    places: int = PLACES,
     own_ground: bool = False,
     nightly: bool = False,
     ends: bool = False,
@@ -149,6 +152,7 @@ def scenario(
             instances=dict.fromkeys(two, 2),
             recovery=recovery,
             settings=settings or {},
+            places=places,
             own_ground=own_ground,
             nightly=nightly,
             ends=ends,

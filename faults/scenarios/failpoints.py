@@ -12,8 +12,8 @@ from scenario import Run, scenario
 from tocsin.runtime.failpoints import NAMES
 from tocsin.testing.until import until
 
-ONE_AT_A_TIME: Final = {"DISPATCH_EMAIL_MAX_IN_FLIGHT": "1"}
-"""And one lane and channel alone, so that one message is under way when a dispatcher dies."""
+ONE_AT_A_TIME: Final = {"DISPATCH_EMAIL_MAX_UNRECORDED": "1"}
+"""With one place, and one lane and channel alone: one message is under way when a dispatcher dies."""
 AT_WORK: Final[dict[str, tuple[str, ...]]] = {
     "router": (
         "before_fence", "after_fence", "after_claim:3", "after_produce:3", "after_offsets:3", "before_commit:3",
@@ -67,7 +67,7 @@ def _rounds() -> list[dict[str, str]]:
     return [{name: place for name, place in zip(AT_WORK, row, strict=True) if place} for row in columns]
 
 
-@scenario(two=tuple(AT_WORK), settings=ONE_AT_A_TIME)
+@scenario(two=tuple(AT_WORK), settings=ONE_AT_A_TIME, places=1)
 async def everybody_dies_at_every_place(run: Run) -> None:
     """Router, dispatcher, ledger and ingest die at each of their failpoints, with one delivery under way: what is sent twice is foretold."""
     run.exactly = 0
@@ -76,7 +76,7 @@ async def everybody_dies_at_every_place(run: Run) -> None:
         run.exactly += sum(TWICE.get(place, 0) for place in places.values())
 
 
-@scenario(two=("router", "dispatch-email"), settings=ONE_AT_A_TIME)
+@scenario(two=("router", "dispatch-email"), settings=ONE_AT_A_TIME, places=1)
 async def members_die_while_giving_back(run: Run) -> None:
     """A router and a dispatcher die while they give shards back to a new member."""
     run.exactly = None
@@ -95,7 +95,7 @@ async def members_die_while_giving_back(run: Run) -> None:
         group.create_task(join())
 
 
-@scenario(two=("router",), settings=ONE_AT_A_TIME)
+@scenario(two=("router",), settings=ONE_AT_A_TIME, places=1)
 async def relay_dies_at_every_place(run: Run) -> None:
     """The router that publishes changes dies at each failpoint of the relay: every change comes into force, nothing is lost."""
     run.exactly = 0
@@ -124,7 +124,7 @@ def _flow(category: str) -> dict[str, object]:
     return {"name": "Probe", "category": category, "lane": "critical", "channels": ["email"]}
 
 
-@scenario(two=("dispatch-email",), settings=ONE_AT_A_TIME, ends=True)
+@scenario(two=("dispatch-email",), settings=ONE_AT_A_TIME, places=1, ends=True)
 async def codes_are_sent_at_most_once(run: Run) -> None:
     """A dispatcher dies at five places with a login code under way: it is handed over once or not at all, and then is `unknown`."""
     run.exactly = 0

@@ -15,7 +15,7 @@ _TURNS = 5
 _SECONDS = 12.0
 _TIMES, _SECONDS_MORE = 1.2, 0.010
 """So much longer may the 99th percentile be, whichever is more."""
-DEFAULTS = {f"DISPATCH_{channel.upper()}_MAX_IN_FLIGHT": "128" for channel in Channel}
+DEFAULTS = {f"DISPATCH_{channel.upper()}_MAX_UNRECORDED": "128" for channel in Channel}
 
 
 async def _hang(run: Run, channels: Sequence[str], *, backlog: int = 0) -> None:
@@ -62,31 +62,31 @@ async def _ended(run: Run, sent: list[Sent]) -> bool:
     return all(one.notification in run.ended for one in sent)
 
 
-@scenario(two=("dispatch-email",), settings=DEFAULTS, ends=True, nightly=True)
+@scenario(two=("dispatch-email",), settings=DEFAULTS, places=64, ends=True, nightly=True)
 async def mail_of_another_tenant_hangs(run: Run) -> None:
     """Another tenant's mail server never answers; ours does."""
     await _hang(run, ["email"])
 
 
-@scenario(two=("dispatch-sms",), settings=DEFAULTS, ends=True, nightly=True)
+@scenario(two=("dispatch-sms",), settings=DEFAULTS, places=64, ends=True, nightly=True)
 async def sms_of_another_tenant_hang(run: Run) -> None:
     """Another tenant's SMS provider never answers; ours does."""
     await _hang(run, ["sms"])
 
 
-@scenario(two=("dispatch-push",), settings=DEFAULTS, ends=True, nightly=True)
+@scenario(two=("dispatch-push",), settings=DEFAULTS, places=64, ends=True, nightly=True)
 async def push_of_another_tenant_hangs(run: Run) -> None:
     """Another tenant's push service never answers; ours does."""
     await _hang(run, ["push"])
 
 
-@scenario(two=("dispatch-email", "dispatch-sms", "dispatch-push"), settings=DEFAULTS, ends=True, nightly=True)
+@scenario(two=("dispatch-email", "dispatch-sms", "dispatch-push"), settings=DEFAULTS, places=64, ends=True, nightly=True)
 async def everything_of_another_tenant_hangs(run: Run) -> None:
     """None of another tenant's providers answers; ours do."""
     await _hang(run, tuple(Channel))
 
 
-@scenario(two=("dispatch-sms",), settings=DEFAULTS, ends=True, nightly=True, patience=300)
+@scenario(two=("dispatch-sms",), settings=DEFAULTS, places=64, ends=True, nightly=True, patience=300)
 async def more_of_another_tenant_hang_than_a_lane_holds(run: Run) -> None:
     """300 SMS of another tenant hang, more than a lane begins at once; ours go on."""
     await _hang(run, ["sms"], backlog=300)

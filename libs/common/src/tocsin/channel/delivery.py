@@ -39,8 +39,6 @@ class Delivery:
     """When a runner first had it, or when it ended because no provider is there for it."""
     far_end: str | None = None
     """Where its provider's call goes, if the provider has many far ends."""
-    counts_in_lane_limit: bool = False
-    """True from its first runner until its outcome is recorded, or until it is given up."""
     announced: bool = False
     """Whether the intent to send it stands on `status`; only of `at_most_once`."""
     tries: list[Try] = field(default_factory=list)

@@ -60,7 +60,7 @@ class Dispatcher:
             path=settings.providers_file,
             kinds=kinds,
             lanes=settings.lanes,
-            max_unrecorded=settings.max_in_flight,
+            max_unrecorded=settings.max_unrecorded,
             clock=self.clock,
         )
         self._limits = {topic.name: topic.max_message_bytes for topic in self.topics.all()}

@@ -22,7 +22,7 @@ RESERVED_ONE_IN = 4
 
 
 class _Queue:
-    """What waits of one lane: deliveries that have begun come first and are not held back by the lane's limit."""
+    """What waits of one lane: deliveries that have begun come first."""
 
     def __init__(self, limit: LaneLimit, far_ends: FarEndPlaces | None) -> None:
         self._limit = limit
@@ -31,10 +31,10 @@ class _Queue:
 
     @property
     def ready(self) -> bool:
-        return bool(self._begun) or (bool(self._new) and not self._limit.reached)
+        return bool(self._begun or self._new) and not self._limit.reached
 
     def put(self, delivery: Delivery) -> None:
-        (self._begun if delivery.counts_in_lane_limit else self._new).append(delivery)
+        (self._begun if delivery.begun_at else self._new).append(delivery)
 
     def take(self) -> Delivery:
         return self._begun.popleft() if self._begun else self._new.popleft()

@@ -18,10 +18,10 @@ class DispatcherSettings(LaneSettings):
         ge=1,
         description="Shards of a lane: at most so many processes can share it. The same number in all of them; to change it, stop the lane",
     )
-    max_in_flight: int = Field(
+    max_unrecorded: int = Field(
         default=128,
         ge=1,
-        description="Deliveries of each lane begun and not yet recorded; a provider's own `max_in_flight` bounds its calls",
+        description="Deliveries of each lane that have ended and are not recorded yet; at so many no call begins. A provider's `max_in_flight` bounds its calls",
     )
     window_bytes: int = Field(
         default=64 * 1024 * 1024,

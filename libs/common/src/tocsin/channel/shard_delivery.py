@@ -80,8 +80,8 @@ class ShardDelivery:
             window_bytes=context.window_bytes,
         )
         self._tasks: list[asyncio.Task[Any]] = []
-        self._begun = 0
-        """Deliveries that count in the lane's limit."""
+        self._unrecorded = 0
+        """Deliveries that have ended and count in the lane's limit until that is recorded."""
         self._under_way = 0
         """Calls and transactions: what a revoked shard waits for."""
         self._over = False
@@ -124,9 +124,9 @@ class ShardDelivery:
                 await self._context.pool.cancel(self)
                 await asyncio.wait(self._tasks)
             finally:  # also where this is cancelled once more: the limit is the lane's, and outlives this shard
-                begun, self._begun = self._begun, 0
-                for _ in range(begun):
-                    self._context.limit.end()
+                unrecorded, self._unrecorded = self._unrecorded, 0
+                for _ in range(unrecorded):
+                    self._context.limit.recorded()
 
     def _start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         task = asyncio.create_task(work, name=name)
@@ -259,12 +259,8 @@ class ShardDelivery:
         job = delivery.job
         self._under_way += 1
         try:
-            if not delivery.counts_in_lane_limit:
-                delivery.counts_in_lane_limit = True
-                self._begun += 1
-                self._context.limit.begin()
-                if not delivery.begun_at:
-                    observe_begin(self._context, delivery)
+            if not delivery.begun_at:
+                observe_begin(self._context, delivery)
             with bound(delivery_id=job.delivery_id, notification_id=job.notification_id, tenant=job.tenant):
                 next_step = await self._context.attempts.attempt(
                     delivery, provider, lease_ok=self._shard.lease_ok, announce=self._announce
@@ -289,12 +285,15 @@ class ShardDelivery:
         if self._ending:
             self._changed.set()
 
-    def _leave_lane_limit(self, delivery: Delivery) -> None:
-        if not delivery.counts_in_lane_limit or not self._begun:
-            return  # it never counted, or `_deliver` has let all of them go
-        delivery.counts_in_lane_limit = False
-        self._begun -= 1
-        self._context.limit.end()
+    def _ended(self) -> None:
+        """A delivery counts in the lane's limit until its end is recorded."""
+        self._unrecorded += 1
+        self._context.limit.ended()
+
+    def _recorded(self) -> None:
+        if self._unrecorded:  # else `_deliver` has let all of them go
+            self._unrecorded -= 1
+            self._context.limit.recorded()
 
     async def _announce(self, delivery: Delivery) -> bool:
         """Store that this one is about to be sent, and say whether its call may still begin. A later owner that finds no more than this
@@ -308,8 +307,6 @@ class ShardDelivery:
         may have been sent: it goes back to the router instead, and comes again as another job."""
         if delivery.announced and not self._over and not uncertain(delivery.tries):
             self._recheck(delivery)
-        else:
-            self._leave_lane_limit(delivery)
 
     # What follows from an attempt
 
@@ -327,7 +324,6 @@ class ShardDelivery:
 
     def _hold(self, delivery: Delivery) -> Delivery | None:
         """Let it wait until the copy of `stops` is young enough. Returns the recipient's next delivery, which need not."""
-        self._leave_lane_limit(delivery)
         self._held.append(delivery)
         self._context.waiting_for_copy.inc()
         self._holding.set()
@@ -356,12 +352,13 @@ class ShardDelivery:
         """
         ended_at = observe_end(self._context, delivery, finish.status)
         outcome = outcome_of(self._context, delivery, finish)
+        self._ended()
         self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, ended_at)))
         return self._order.done(delivery)
 
     def _outcome_stored(self, delivery: Delivery, ended_at: float, outcome: RecordMetadata) -> None:
         self._offsets.finish(delivery.record, outcome)
-        self._leave_lane_limit(delivery)
+        self._recorded()
         observe_stage(self._context, "record", delivery, self._context.clock.monotonic() - ended_at)
 
     def _recheck(self, delivery: Delivery) -> None:
@@ -372,6 +369,7 @@ class ShardDelivery:
         """
         ended_at = observe_end(self._context, delivery, StatusName.DEFERRED)
         positions = self._offsets.position_after(delivery.record)
+        self._ended()
         committed = self._shard.submit(recheck_of(self._context, delivery), positions)
         self._under_way += 1
         committed.add_done_callback(partial(self._recheck_committed, delivery, positions, ended_at))
@@ -390,7 +388,7 @@ class ShardDelivery:
                 self._fail(error)
             elif not self._over:
                 self._offsets.finish_with(delivery.record, positions)
-                self._leave_lane_limit(delivery)
+                self._recorded()
                 observe_stage(self._context, "record", delivery, self._context.clock.monotonic() - ended_at)
                 if not self._ending:  # where nothing begins any more, it may have lost its place: it was held
                     self.enqueue(self._order.done(delivery))
