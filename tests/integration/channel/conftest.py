@@ -25,11 +25,9 @@ from tocsin.contracts.statuses import Status
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
-    NO_FAILPOINTS,
     Admin,
     ConsumerGroup,
     ConsumerRecord,
-    Failpoints,
     Fenced,
     FencedShard,
     GroupSpec,
@@ -43,6 +41,7 @@ from tocsin.kafka import (
     read_to_end,
 )
 from tocsin.runtime import Health, SystemClock
+from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.testing.jobs import job_for
 from tocsin.testing.until import until
 

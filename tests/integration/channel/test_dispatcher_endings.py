@@ -63,15 +63,16 @@ class Site:
         finally:
             await admin.close()
 
-    async def publish(self, *values: bytes) -> None:
+    async def publish(self, *values: bytes, topic: str = "", partition: int | None = None) -> None:
         publisher = Publisher(settings=self.kafka, health=Health())
         await publisher.open()
-        topic = self.topics.jobs(Channel.SMS, Lane.CRITICAL)
-        await publisher.publish([ProducerRecord(topic, b"acme/ada", value) for value in values], timeout=30)
+        topic = topic or self.topics.jobs(Channel.SMS, Lane.CRITICAL)
+        records = [ProducerRecord(topic, b"acme/ada", value, partition=partition) for value in values]
+        await publisher.publish(records, timeout=30)
         await publisher.close()
 
     @asynccontextmanager
-    async def dispatcher(self) -> AsyncIterator["Dispatcher"]:
+    async def dispatcher(self, lanes: str = "critical") -> AsyncIterator["Dispatcher"]:
         (self.folder / "providers.toml").write_text(PROVIDERS)
         (self.folder / "token").write_text("secret")
         log = self.folder / "log"
@@ -86,7 +87,7 @@ class Site:
                     "KAFKA_TOPIC_PREFIX": self.kafka.topic_prefix,
                     "DISPATCH_SMS_PROVIDERS_FILE": str(self.folder / "providers.toml"),
                     "DISPATCH_SMS_SHARDS": "2",
-                    "LANES": "critical",
+                    "LANES": lanes,
                     "OPERATIONS_HOST": "127.0.0.1",
                     "OPERATIONS_PORT": "0",
                     "LOG_FORMAT": "json",

@@ -217,7 +217,7 @@ async def test_commits_carry_where_the_outcomes_of_what_follows_begin(bench: Ben
 
     async def look(shard: FencedShard) -> None:
         for place, position in shard.positions.items():
-            seen[place.partition] = (position.offset, read_back_position(position.metadata, group="g"))
+            seen[place.partition] = (position.offset, read_back_position(position.metadata) or 0)
         await shard.revoked.wait()
 
     group = ConsumerGroup(

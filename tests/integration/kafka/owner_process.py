@@ -1,12 +1,10 @@
-"""An owner in a process of its own, which freezes or dies where it is told to: see test_ownership.py.
+"""An owner in a process of its own, which freezes or dies where FAILPOINTS tells it to: see test_ownership.py.
 
-Arguments: bootstrap servers, topic prefix, failpoint, SIGSTOP or SIGKILL. Prints `reached` just before.
+Arguments: bootstrap servers, topic prefix.
 Exits 3, with the error on stdout, when it is no owner any more.
 """
 
 import asyncio
-import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +19,7 @@ from tocsin.kafka import (
     KafkaSettings,
     ProducerRecord,
 )
+from tocsin.runtime import ServiceSettings, arm, load_settings
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.health import Health
 
@@ -29,27 +28,12 @@ TIMEOUTS = GroupTimeouts(
 )
 
 
-class Fatal:
-    """Sends itself the signal the first time the place is reached."""
-
-    def __init__(self, place: str, what: signal.Signals) -> None:
-        self._place: str | None = place
-        self._what = what
-
-    async def reach(self, name: str) -> None:
-        if name == self._place:
-            self._place = None
-            sys.stdout.write("reached\n")
-            sys.stdout.flush()
-            os.kill(os.getpid(), self._what)
-
-
-async def own(servers: str, prefix: str, place: str, what: str) -> None:
+async def own(servers: str, prefix: str) -> None:
     async def process(batch: Batch) -> Sequence[ProducerRecord]:
         return [ProducerRecord(f"{prefix}out", record.key, b"first") for record in batch.records]
 
     cluster = KafkaCluster(KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix))
-    failpoints = Fatal(place, signal.Signals[what])
+    failpoints = arm(load_settings(ServiceSettings).failpoints)
     owner = ConsumerGroup(
         cluster=cluster,
         group=f"{prefix}copier",

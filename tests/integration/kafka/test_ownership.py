@@ -1,6 +1,7 @@
 """Frozen, killed and replaced owners: every record takes effect once, whoever is in charge."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections import Counter
@@ -19,14 +20,14 @@ KEYS = [f"k{number}".encode() for number in range(20)]
 
 
 @pytest.fixture
-async def start_owner(stage) -> AsyncIterator[Callable[[str, str], Awaitable[asyncio.subprocess.Process]]]:
+async def start_owner(stage) -> AsyncIterator[Callable[[str], Awaitable[asyncio.subprocess.Process]]]:
     started: list[asyncio.subprocess.Process] = []
 
-    async def start(place: str, what: str) -> asyncio.subprocess.Process:
+    async def start(failpoints: str) -> asyncio.subprocess.Process:
         settings = stage.settings
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(OWNER), settings.bootstrap_servers, settings.topic_prefix, place, what,
-            stdout=asyncio.subprocess.PIPE,
+            sys.executable, str(OWNER), settings.bootstrap_servers, settings.topic_prefix,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=os.environ | {"FAILPOINTS": failpoints},
         )  # fmt: skip
         started.append(process)
         return process
@@ -39,9 +40,10 @@ async def start_owner(stage) -> AsyncIterator[Callable[[str, str], Awaitable[asy
 
 
 async def reached(process: asyncio.subprocess.Process) -> None:
-    assert process.stdout is not None
+    assert process.stderr is not None
     async with asyncio.timeout(30):
-        assert await process.stdout.readline() == b"reached\n"
+        while b"failpoint goes off" not in await process.stderr.readline():
+            assert process.returncode is None
 
 
 def second(stage: Any) -> Any:
@@ -62,7 +64,7 @@ async def visible(stage) -> Counter[bytes]:
 
 async def test_a_frozen_owner_is_fenced_and_its_records_are_visible_once(stage, start_owner, until):
     await prepare(stage)
-    first = await start_owner("before_commit", "SIGSTOP")
+    first = await start_owner("before_commit=freeze")
     await reached(first)
 
     member = await second(stage).start()
@@ -84,7 +86,7 @@ async def test_a_frozen_owner_is_fenced_and_its_records_are_visible_once(stage, 
 )
 async def test_a_killed_owner_loses_and_doubles_nothing(stage, start_owner, until, place):
     await prepare(stage)
-    first = await start_owner(place, "SIGKILL")
+    first = await start_owner(f"{place}=kill")
     await reached(first)
     member = await second(stage).start()
     await until(lambda: everything_visible(stage))
@@ -94,7 +96,7 @@ async def test_a_killed_owner_loses_and_doubles_nothing(stage, start_owner, unti
 
 async def test_an_owner_killed_while_giving_back_loses_and_doubles_nothing(stage, start_owner, until):
     await prepare(stage)
-    first = await start_owner("in_revoke", "SIGKILL")
+    first = await start_owner("in_revoke=kill")
     await until(lambda: everything_visible(stage))
     member = await second(stage).start()
     await reached(first)

@@ -26,7 +26,6 @@ from tocsin.web import KeyParts, new_key
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
-DYING = Path(__file__).with_name("dying_ledger.py")
 PARTITIONS = 4
 PATIENCE = 120
 """Seconds before a test gives up: a busy machine may need long to start a process."""
@@ -178,12 +177,13 @@ class LedgerEnvironment:
         assert set(stored) == self.published
 
     @asynccontextmanager
-    async def ledger(self, *command: str, **environment: str) -> AsyncIterator[Running]:
+    async def ledger(self, **environment: str) -> AsyncIterator[Running]:
         log = self._folder / f"ledger-{os.urandom(3).hex()}.log"
         with log.open("wb") as out:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *(command or ("-m", "tocsin.ledger")),
+                "-m",
+                "tocsin.ledger",
                 env=self._environment | environment,
                 stdout=out,
                 stderr=out,
@@ -274,12 +274,12 @@ async def test_a_revoked_key_stops_within_five_seconds(environment: LedgerEnviro
         await until(refused, seconds=5)
 
 
-@pytest.mark.parametrize("die_at", [1, 4])
-async def test_killed_after_the_rows_and_before_the_commit(
-    environment: LedgerEnvironment, statuses_of: Any, die_at: int
+@pytest.mark.parametrize("place", ["before_rows_commit", "before_rows_commit:4", "after_rows_commit"])
+async def test_killed_before_or_after_the_commit_of_rows(
+    environment: LedgerEnvironment, statuses_of: Any, place: str
 ) -> None:
     await environment.publish(statuses_of, range(150))
-    async with environment.ledger(str(DYING), DIE_AT=str(die_at), LANES="bulk") as dying:
+    async with environment.ledger(LANES="bulk", FAILPOINTS=f"{place}=kill") as dying:
         assert await dying.ended() == -signal.SIGKILL
     assert not await environment.complete()
     async with environment.ledger(LANES="bulk") as ledger:

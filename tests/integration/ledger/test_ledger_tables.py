@@ -12,6 +12,7 @@ from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import Status
 from tocsin.kafka import ConsumptionStopped, OwnershipLost
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, Table
+from tocsin.testing.stage import HoldAt
 
 pytestmark = pytest.mark.postgres
 
@@ -88,15 +89,14 @@ async def test_a_loser_in_one_partition_stores_nothing_in_any(
 async def test_what_fails_before_the_commit_leaves_nothing(
     ledger_database: Any, statuses_of: Any, log: Any
 ) -> None:
-    async def fail() -> None:
-        raise RuntimeError("the power went")
-
     partition = log()
     batch = partition.batch(
         *(partition.status(status) for status in statuses_of("ann", "email")), expected=None
     )
     with pytest.raises(RuntimeError):
-        await ledger_database.table(before_commit=fail).apply([batch])
+        await ledger_database.table(
+            failpoints=HoldAt("before_rows_commit", error=RuntimeError("the power went"))
+        ).apply([batch])
     assert await ledger_database.rows(COUNT) == [(0,)]
     assert await ledger_database.rows(POSITION) == []
     await ledger_database.table().apply([batch])

@@ -24,7 +24,7 @@ from tocsin.router.relay import Relay
 from tocsin.router.settings import RouterSettings
 from tocsin.router.tokens import UnsubscribeTokens, Unsubscription
 from tocsin.router.trials import TrialProcess, Trials
-from tocsin.runtime import Health, SystemClock
+from tocsin.runtime import NO_FAILPOINTS, Health, SystemClock
 from tocsin.testing import ManualClock
 from tocsin.testing.running import running
 from tocsin.testing.until import until
@@ -355,7 +355,9 @@ async def test_the_relay_publishes_while_requests_hold_every_connection_of_the_a
     )
     health = Health(service="router")
     database = Database(settings=settings.database, service="router", check=health.check("database"))
-    _, components = api_role(settings=settings, database=database, health=health, clock=SystemClock())
+    _, components = api_role(
+        settings=settings, database=database, health=health, clock=SystemClock(), failpoints=NO_FAILPOINTS
+    )
     relay = next(component for component in components if isinstance(component, Relay))
     async with database.engine.connect(), running(relay):
         async with engine.begin() as db:

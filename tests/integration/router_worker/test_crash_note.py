@@ -34,7 +34,7 @@ async def start_worker(site, tmp_path) -> AsyncIterator[Callable[[], Awaitable[P
     async def start() -> Process:
         with (tmp_path / f"{len(started)}.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, str(WORKER), site.kafka.bootstrap_servers, site.kafka.topic_prefix, site.url, "nowhere", "SIGKILL",
+                sys.executable, str(WORKER), site.kafka.bootstrap_servers, site.kafka.topic_prefix, site.url,
                 env=os.environ | {"PYTHONPATH": str(DYING), "CRASH_NOTES": str(tmp_path / "notes")}, stderr=log,
             )  # fmt: skip
         started.append(process)

@@ -1,6 +1,7 @@
 """Workers that die or freeze wherever it hurts: each job visible once, none lost, ids the same."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections import Counter
@@ -19,13 +20,13 @@ PEOPLE = [f"p{number}" for number in range(20)]
 
 
 @pytest.fixture
-async def start_worker(site) -> AsyncIterator[Callable[[str, str], Awaitable[asyncio.subprocess.Process]]]:
+async def start_worker(site) -> AsyncIterator[Callable[[str], Awaitable[asyncio.subprocess.Process]]]:
     started: list[asyncio.subprocess.Process] = []
 
-    async def start(place: str, what: str) -> asyncio.subprocess.Process:
+    async def start(failpoints: str) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(WORKER), site.kafka.bootstrap_servers, site.kafka.topic_prefix, site.url, place, what,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            sys.executable, str(WORKER), site.kafka.bootstrap_servers, site.kafka.topic_prefix, site.url,
+            stderr=asyncio.subprocess.PIPE, env=os.environ | {"FAILPOINTS": failpoints},
         )  # fmt: skip
         started.append(process)
         return process
@@ -38,9 +39,7 @@ async def start_worker(site) -> AsyncIterator[Callable[[str, str], Awaitable[asy
 
 
 async def reached(process: asyncio.subprocess.Process) -> None:
-    assert process.stdout is not None
-    async with asyncio.timeout(90):
-        assert await process.stdout.readline() == b"reached\n"
+    await said(process, b"failpoint goes off")
 
 
 async def said(process: asyncio.subprocess.Process, sentence: bytes) -> None:
@@ -97,7 +96,7 @@ async def check_statuses(site, expected: set[str]) -> None:
 )
 async def test_a_killed_worker_loses_and_doubles_nothing(site, start_worker, until, place):
     expected = deliveries(await send(site, "e"))
-    first = await start_worker(place, "SIGKILL")
+    first = await start_worker(f"{place}=kill")
     await reached(first)
     second = await site.worker()
     await until(lambda: complete(site, expected))
@@ -107,7 +106,7 @@ async def test_a_killed_worker_loses_and_doubles_nothing(site, start_worker, unt
 
 async def test_a_worker_killed_while_giving_back_loses_and_doubles_nothing(site, start_worker, until):
     expected = deliveries(await send(site, "e"))
-    first = await start_worker("in_revoke", "SIGKILL")
+    first = await start_worker("in_revoke=kill")
     await until(lambda: complete(site, expected))
     second = asyncio.create_task(site.worker())
     await reached(first)
@@ -120,7 +119,7 @@ async def test_a_worker_killed_while_giving_back_loses_and_doubles_nothing(site,
 @pytest.mark.parametrize("place", ["after_claim", "before_commit"])
 async def test_a_frozen_worker_is_fenced_when_it_thaws_and_joins_anew(site, start_worker, until, place):
     expected = deliveries(await send(site, "e"))
-    first = await start_worker(place, "SIGSTOP")
+    first = await start_worker(f"{place}=freeze")
     await reached(first)
     second = await site.worker()
     await until(lambda: complete(site, expected))

@@ -1,12 +1,10 @@
-"""A worker in a process of its own, which freezes or dies where it is told to: see test_worker_deaths.py.
+"""A worker in a process of its own, which freezes or dies where FAILPOINTS tells it to: see test_worker_deaths.py.
 
-Arguments: bootstrap servers, topic prefix, database URL, failpoint, SIGSTOP or SIGKILL. Prints `reached` just before.
+Arguments: bootstrap servers, topic prefix, database URL.
 Logs go to stderr. It goes on until it is ended.
 """
 
 import asyncio
-import os
-import signal
 import sys
 
 from pydantic import SecretStr
@@ -17,27 +15,12 @@ from tocsin.kafka import GroupTimeouts, KafkaSettings
 from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.settings import RouterSettings
 from tocsin.router.worker import worker_components
-from tocsin.runtime import Health
+from tocsin.runtime import Health, ServiceSettings, arm, load_settings
 
 TIMEOUTS = GroupTimeouts(send_timeout=2, drain_timeout=5, rebalance_timeout=10, heartbeat_interval=0.3)
 
 
-class Fatal:
-    """Sends itself the signal the first time the place is reached."""
-
-    def __init__(self, place: str, what: signal.Signals) -> None:
-        self._place: str | None = place
-        self._what = what
-
-    async def reach(self, name: str) -> None:
-        if name == self._place:
-            self._place = None
-            sys.stdout.write("reached\n")
-            sys.stdout.flush()
-            os.kill(os.getpid(), self._what)
-
-
-async def work(servers: str, prefix: str, url: str, place: str, what: str) -> None:
+async def work(servers: str, prefix: str, url: str) -> None:
     settings = RouterSettings(
         kafka=KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix),
         database=DatabaseSettings(url=url),
@@ -54,7 +37,7 @@ async def work(servers: str, prefix: str, url: str, place: str, what: str) -> No
             settings,
             database=database,
             health=health,
-            failpoints=Fatal(place, signal.Signals[what]),
+            failpoints=arm(load_settings(ServiceSettings).failpoints),
             timeouts=TIMEOUTS,
         ),
     ]

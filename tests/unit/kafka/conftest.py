@@ -74,6 +74,7 @@ def new_shard(clock: ManualClock, committing: Committing, room: asyncio.Event) -
         assignment = Assignment(
             number=7,
             group="g",
+            prefix="tocsin.",
             partitions=frozenset(positions),
             member=cast("Member", committing),
             lease=lease,

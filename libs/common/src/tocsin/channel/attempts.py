@@ -16,7 +16,7 @@ from tocsin.contracts.stops import RECHECK_AFTER_MS
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.kafka import LeaseLost
 from tocsin.observability import get_logger, metrics, record_span, recording, span
-from tocsin.runtime import Clock
+from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints
 
 log = get_logger(__name__)
 
@@ -48,6 +48,7 @@ class Attempts:
         copy: CopyWatch,
         send_timeout: float,
         clock: Clock,
+        failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self._channel = channel
         self._lane = lane
@@ -58,6 +59,7 @@ class Attempts:
         self._send_timeout = send_timeout
         self._too_late = Ambiguous(detail=f"No answer within {send_timeout:g} s.")
         self._clock = clock
+        self._failpoints = failpoints
 
     async def attempt(
         self, delivery: Delivery, provider: Provider, *, lease_ok: Callable[[], bool]
@@ -107,6 +109,7 @@ class Attempts:
         return end_without_call(delivery.tries, without_call)
 
     async def _call(self, job: Job, provider: Provider) -> Answer:
+        await self._failpoints.reach("before_call")
         began = self._clock.monotonic()
         if recording(job.traceparent):
             with span("send", job.traceparent, delivery_id=job.delivery_id, provider=provider.name):
@@ -114,6 +117,7 @@ class Attempts:
         else:
             answer = await self._bounded(job, provider)
         self._pool.report(provider.name, self._lane, answer, seconds=self._clock.monotonic() - began)
+        await self._failpoints.reach("after_call")
         return answer
 
     async def _bounded(self, job: Job, provider: Provider) -> Answer:

@@ -26,7 +26,7 @@ from tocsin.kafka import (
     timeouts_for,
 )
 from tocsin.observability import metrics
-from tocsin.runtime import Clock, Component, FunctionComponent, Health, Service, SystemClock
+from tocsin.runtime import Clock, Component, FunctionComponent, Health, Service, SystemClock, arm
 from tocsin.web import operations_app
 
 
@@ -67,6 +67,7 @@ class Dispatcher:
         self.publisher = Publisher(settings=settings.kafka, health=self.health, limits=self._limits)
         self.offsets = Offsets(settings=settings.kafka)
         self._cluster = KafkaCluster(settings.kafka)
+        self._failpoints = arm(settings.failpoints)
 
     def service(self) -> Service:
         """What `tocsin.runtime.main` runs."""
@@ -103,6 +104,7 @@ class Dispatcher:
             clock=self.clock,
             send_timeout=timeouts.send_timeout,
             window_bytes=bytes_of_shard * 2 // 3,
+            failpoints=self._failpoints,
         )
 
         async def work(shard: FencedShard) -> None:
@@ -113,10 +115,16 @@ class Dispatcher:
             group=context.group,
             topics=[context.jobs],
             written=[context.status, context.intents],
-            ownership=Fenced(cluster=self._cluster, shards=settings.shards, limits=self._limits),
+            ownership=Fenced(
+                cluster=self._cluster,
+                shards=settings.shards,
+                limits=self._limits,
+                failpoints=self._failpoints,
+            ),
             work=work,
             health=self.health,
             clock=self.clock,
             timeouts=timeouts,
             buffer_bytes=bytes_of_shard // 3,
+            failpoints=self._failpoints,
         )

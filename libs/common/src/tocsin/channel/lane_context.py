@@ -7,9 +7,9 @@ from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import NO_FAILPOINTS, Failpoints, InvalidRecordLimit, Offsets, Publisher
+from tocsin.kafka import InvalidRecordLimit, Offsets, Publisher
 from tocsin.observability import metrics
-from tocsin.runtime import Clock, Health
+from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints, Health
 
 
 class LaneContext:
@@ -55,6 +55,7 @@ class LaneContext:
             copy=copy,
             send_timeout=send_timeout,
             clock=clock,
+            failpoints=failpoints,
         )
         self.invalid_records = InvalidRecordLimit(group=self.group)
         self.publisher = publisher

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tocsin.kafka import Failpoints, NotStored, Overloaded, ProducerRecord, Publisher, RecordMetadata
+from tocsin.kafka import NotStored, Overloaded, ProducerRecord, Publisher, RecordMetadata
 from tocsin.observability import get_logger
+from tocsin.runtime.failpoints import Failpoints
 
 log = get_logger(__name__)
 

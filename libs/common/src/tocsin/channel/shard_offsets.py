@@ -13,6 +13,7 @@ from tocsin.kafka import (
     Offsets,
     RecordMetadata,
     TopicPartition,
+    commits_unreadable,
     read_back_metadata,
     read_back_position,
 )
@@ -72,17 +73,20 @@ class ShardOffsets:
         That commit shows, before the first call, that the group takes commits of this owner.
         """
         positions = self._shard.positions
+        read_back_from = {jobs: read_back_position(position.metadata) for jobs, position in positions.items()}
+        if unreadable := {jobs: positions[jobs] for jobs, start in read_back_from.items() if start is None}:
+            raise commits_unreadable(self._group, unreadable)
         outcome_partitions = {jobs: TopicPartition(self._outcomes, jobs.partition) for jobs in positions}
         ends = await self._offsets.ends([*positions, *outcome_partitions.values()])
         for jobs, position in positions.items():
             outcome_end = ends[outcome_partitions[jobs]]
-            read_back_from = read_back_position(position.metadata, group=self._group)
-            if read_back_from > outcome_end:
+            start = read_back_from[jobs] or 0
+            if start > outcome_end:
                 log.warning("outcome log is shorter than it was, and is read back whole", topic=self._outcomes, partition=jobs.partition)  # fmt: skip
-                read_back_from = 0
+                start = 0
             self._trackers[jobs.partition] = OffsetTracker(
                 offset=position.offset,
-                outcome_position=read_back_from,
+                outcome_position=start,
                 outcome_end=outcome_end,
                 replayed_below=min(ends[jobs], position.offset + REPLAYED),
             )

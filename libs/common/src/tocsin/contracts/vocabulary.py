@@ -176,6 +176,7 @@ class Reason(StrEnum):
     DEVICE_INVALID = "device_invalid"
     LINK_INVALID = "link_invalid"
     RECORD_UNREADABLE = "record_unreadable"
+    OFFSET_NOT_KEPT = "offset_not_kept"
     # not sent, by decision
     OTHER_DATA = "other_data"
     RECIPIENT_UNKNOWN = "recipient_unknown"

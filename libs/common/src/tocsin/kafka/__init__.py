@@ -10,13 +10,13 @@
 | `lag` | what groups and producers show on /metrics |
 """
 
-from tocsin.kafka.client.offsets import (
+from tocsin.kafka.client.commits import (
     CommittedOffset,
-    Offsets,
+    commits_unreadable,
     read_back_metadata,
     read_back_position,
-    wait_for_topics,
 )
+from tocsin.kafka.client.offsets import Offsets, wait_for_topics
 from tocsin.kafka.consume.cluster import Cluster, KafkaCluster
 from tocsin.kafka.consume.consumer_group import ConsumerGroup
 from tocsin.kafka.consume.exactly_once import ExactlyOnce, Part
@@ -26,6 +26,7 @@ from tocsin.kafka.consume.ownership import Fenced, Plain, StoredPositions
 from tocsin.kafka.consume.projection import PartitionBatch, Projection, ProjectionStore
 from tocsin.kafka.consume.shard import Batch, FencedShard, Shard
 from tocsin.kafka.errors import (
+    CommitsUnreadable,
     ConsumptionStopped,
     DrainTooSlow,
     GroupAtWork,
@@ -35,6 +36,8 @@ from tocsin.kafka.errors import (
     NotReadToEnd,
     NotStored,
     OffsetMissing,
+    OffsetsNotKept,
+    OffsetsUnusable,
     Overloaded,
     OwnershipLost,
     PartitionsUnequal,
@@ -45,7 +48,6 @@ from tocsin.kafka.errors import (
     TopicFault,
     TransactionFailed,
 )
-from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.partitioner import partition_for
 from tocsin.kafka.produce.publisher import Publisher
@@ -56,17 +58,17 @@ from tocsin.kafka.tables.copy_age import CatchUp, CopyAge, always_current
 from tocsin.kafka.tables.log_reader import read_to_end
 from tocsin.kafka.tables.replica import Replica
 from tocsin.kafka.topics.admin import Admin
-from tocsin.kafka.topics.plan import GroupSpec, Plan, TopicSpec
+from tocsin.kafka.topics.plan import GroupSpec, Loss, Plan, TopicSpec
 from tocsin.runtime.bounds import CRITICAL, OTHERS, GroupTimeouts, timeouts_for
 
 __all__ = [
     "CRITICAL",
-    "NO_FAILPOINTS",
     "OTHERS",
     "Admin",
     "Batch",
     "CatchUp",
     "Cluster",
+    "CommitsUnreadable",
     "CommittedOffset",
     "ConsumerGroup",
     "ConsumerRecord",
@@ -74,7 +76,6 @@ __all__ = [
     "CopyAge",
     "DrainTooSlow",
     "ExactlyOnce",
-    "Failpoints",
     "Fenced",
     "FencedShard",
     "Fetching",
@@ -88,11 +89,14 @@ __all__ = [
     "KafkaSettings",
     "LeaseLost",
     "Limits",
+    "Loss",
     "NoProgress",
     "NotReadToEnd",
     "NotStored",
     "OffsetMissing",
     "Offsets",
+    "OffsetsNotKept",
+    "OffsetsUnusable",
     "Overloaded",
     "OwnershipLost",
     "Part",
@@ -118,6 +122,7 @@ __all__ = [
     "TransactionFailed",
     "TransactionalProducer",
     "always_current",
+    "commits_unreadable",
     "partition_for",
     "read_back_metadata",
     "read_back_position",

@@ -8,7 +8,10 @@ KafkaFault
 ├── GroupAtWork            stop the group's members, or wait until those that died are forgotten; then again
 ├── TopicFault (*)         end the process: a person runs ``tocsin topics apply``
 │   ├── OffsetMissing
-│   └── PartitionsUnequal
+│   ├── PartitionsUnequal
+│   └── OffsetsUnusable   leave this lane's group, be unready with the sentence, and join anew once a person has run the command
+│       ├── OffsetsNotKept
+│       └── CommitsUnreadable
 ├── PlanRefused (*)        stop: the topics differ in a way that no command may change
 ├── ConsumptionStopped (*) stop reading, be unready with the sentence; the process stays
 │   └── ReplicaUnreadable
@@ -22,6 +25,9 @@ KafkaFault
 (*) also an OperatorError: the message is one sentence for an operator, and the log shows it without a traceback.
 """
 
+from collections.abc import Mapping
+
+from tocsin.kafka.records import TopicPartition
 from tocsin.runtime.errors import OperatorError, ServiceHalted
 
 
@@ -60,6 +66,26 @@ class TopicFault(KafkaFault, OperatorError):
 
 class OffsetMissing(TopicFault):
     """A group has no usable committed offset. Nothing is guessed: the process stops."""
+
+
+class OffsetsUnusable(TopicFault):
+    """A group has committed what its members cannot go on from. Nothing is guessed: the lane waits for a person.
+
+    ``commits`` has each unusable commit, offset and metadata: once all of them are others, the group
+    is joined anew.
+    """
+
+    def __init__(self, sentence: str, *, commits: Mapping[TopicPartition, tuple[int, str]]) -> None:
+        super().__init__(sentence)
+        self.commits = commits
+
+
+class OffsetsNotKept(OffsetsUnusable):
+    """A committed offset lies outside of what its topic keeps: records were lost before they were read."""
+
+
+class CommitsUnreadable(OffsetsUnusable):
+    """A commit's metadata does not say where to read back from: something else than Tocsin has written it."""
 
 
 class PartitionsUnequal(TopicFault):

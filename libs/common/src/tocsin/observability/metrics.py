@@ -27,6 +27,8 @@ dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters
 lag_messages = Gauge("tocsin_lag_messages", "Records behind the end of the partition", ["service", "lane", "kind", "partition"])
 lag_seconds = Gauge("tocsin_lag_seconds", "Age of the oldest record not handled yet; 0 when none waits", ["service", "lane", "kind", "partition"])
 stable_offset_age_seconds = Gauge("tocsin_last_stable_offset_age_seconds", "Seconds for which the last stable offset has not moved although records follow it", ["service", "lane", "kind", "partition"])
+unusable_offsets = Gauge("tocsin_unusable_offsets", "Partitions that are not read until `tocsin topics apply` was run, because their committed offset is no longer kept or cannot be read", ["service", "lane"])
+records_lost = Counter("tocsin_records_lost", "Records that were no longer kept when they were to be read, and whose loss a person has accepted", ["service", "lane", "kind"])
 paused_partitions = Gauge("tocsin_paused_partitions", "Partitions assigned and not being read", ["service", "lane"])
 
 # Logs

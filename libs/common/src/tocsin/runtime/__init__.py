@@ -3,6 +3,7 @@
 from tocsin.runtime.clock import Clock, SystemClock
 from tocsin.runtime.component import Component, FunctionComponent, every
 from tocsin.runtime.errors import OperatorError, ServiceHalted, find_cause, leaves
+from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints, PrefixedFailpoints, arm
 from tocsin.runtime.health import Check, Health
 from tocsin.runtime.http import HttpSettings
 from tocsin.runtime.http_limits import BODIES_BYTES, REFUSED, HttpLimits, Refused
@@ -14,12 +15,14 @@ from tocsin.runtime.waiting import retry_until_available
 
 __all__ = [
     "BODIES_BYTES",
+    "NO_FAILPOINTS",
     "REFUSED",
     "Api",
     "Check",
     "Clock",
     "CommaList",
     "Component",
+    "Failpoints",
     "FunctionComponent",
     "Health",
     "HttpLimits",
@@ -29,6 +32,7 @@ __all__ = [
     "LoopSlice",
     "Networks",
     "OperatorError",
+    "PrefixedFailpoints",
     "Refused",
     "Service",
     "ServiceHalted",
@@ -36,6 +40,7 @@ __all__ = [
     "SettingRow",
     "SettingsInvalid",
     "SystemClock",
+    "arm",
     "every",
     "find_cause",
     "leaves",

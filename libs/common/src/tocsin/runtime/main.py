@@ -13,6 +13,7 @@ from tocsin.observability import ObservabilitySettings, configure_logging, confi
 from tocsin.runtime.bounds import SHUTDOWN, check_shutdown
 from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError
+from tocsin.runtime.failpoints import ArmedPlaces
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer, HttpSettings, OperationsSettings
 from tocsin.runtime.service import run_service
@@ -38,6 +39,11 @@ class ServiceSettings(BaseSettings):
         gt=0,
         validation_alias="SHUTDOWN_TIMEOUT",
         description="Seconds to finish what is in flight after SIGTERM; keep it below Kubernetes' grace period",
+    )
+    failpoints: ArmedPlaces = Field(
+        default=[],
+        validation_alias="FAILPOINTS",
+        description="Only for tests: places where the process kills, freezes or delays itself, as `after_claim=kill`",
     )
 
 
@@ -99,6 +105,8 @@ def main(
     configure_tracing(
         name, loaded.observability.otel_exporter_otlp_endpoint, loaded.observability.trace_sample_ratio
     )
+    if loaded.failpoints:
+        log.warning("failpoints are armed: this process may kill or freeze itself", failpoints=[str(place) for place in loaded.failpoints])  # fmt: skip
     try:
         service = build(loaded)
     except OperatorError as error:

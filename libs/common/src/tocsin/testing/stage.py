@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tocsin.kafka import (
-    NO_FAILPOINTS,
     Batch,
     Cluster,
     ConsumerGroup,
     ConsumerRecord,
     ExactlyOnce,
-    Failpoints,
     Fenced,
     FencedShard,
     GroupTimeouts,
@@ -33,6 +31,7 @@ from tocsin.kafka import (
 )
 from tocsin.kafka.produce.transactional_producer import Transactions
 from tocsin.runtime import Clock, Health, SystemClock
+from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
 
 # Bounds as short as a busy machine allows; the session is production's, so that no member is expelled by load.
 SHORT = GroupTimeouts(

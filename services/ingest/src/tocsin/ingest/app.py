@@ -16,7 +16,7 @@ from tocsin.ingest.service import IngestService
 from tocsin.ingest.settings import IngestSettings
 from tocsin.kafka import CopyAge, NotStored, ProducerRecord, Publisher, RecordMetadata, Replica
 from tocsin.programs import CrashNote, crash_note_component
-from tocsin.runtime import BODIES_BYTES, Api, Health, Service
+from tocsin.runtime import BODIES_BYTES, Api, Health, Service, arm
 from tocsin.web import ASK_SPACING, Network, operations_app, service_app, up_to_now
 
 
@@ -66,6 +66,7 @@ def build(settings: IngestSettings) -> Service:
             topics=topics,
             timeout=settings.publish_timeout,
             retry_after=settings.retry_after,
+            failpoints=arm(settings.failpoints),
         ),
         caught_up=replica.caught_up,
         limits=settings.limits,

@@ -10,6 +10,7 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.ingest.validation import AcceptedEvent
 from tocsin.kafka import NotStored, Overloaded, ProducerBroken, ProducerRecord, RecordMetadata
 from tocsin.observability import metrics, record_span, recording
+from tocsin.runtime import NO_FAILPOINTS, Failpoints
 from tocsin.web import Problem, codes
 
 
@@ -24,10 +25,19 @@ class KafkaPublisher(Protocol):
 class EventPublisher:
     """Writes accepted events to `events.<lane>` as CloudEvents in binary mode."""
 
-    def __init__(self, *, kafka: KafkaPublisher, topics: Topics, timeout: float, retry_after: int) -> None:
+    def __init__(
+        self,
+        *,
+        kafka: KafkaPublisher,
+        topics: Topics,
+        timeout: float,
+        retry_after: int,
+        failpoints: Failpoints = NO_FAILPOINTS,
+    ) -> None:
         self._kafka: Final = kafka
         self._topics: Final = {lane: topics.events(lane) for lane in Lane}
         self._timeout: Final = timeout
+        self._failpoints: Final = failpoints
         self._retry_after: Final = {"retry-after": str(retry_after)}
         self._seconds: Final = {lane: metrics.stage_seconds.labels("ingest", lane, "store") for lane in Lane}
         self._accepted: Final = {lane: metrics.ingest_accepted.labels(lane) for lane in Lane}
@@ -45,6 +55,7 @@ class EventPublisher:
             ) from error
         except (NotStored, ProducerBroken) as error:
             raise self._refusal(codes.NOT_KNOWN_TO_BE_STORED, "Not known to be stored", events) from error
+        await self._failpoints.reach("after_publish")
         seconds = perf_counter() - began
         for accepted in events:
             self._accepted[accepted.lane].inc()

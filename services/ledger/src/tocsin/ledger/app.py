@@ -25,7 +25,7 @@ from tocsin.ledger.reading import TimelineReader
 from tocsin.ledger.settings import LedgerSettings
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.ledger.timelines_api import timeline_routes
-from tocsin.runtime import BODIES_BYTES, Api, Health, Service, SystemClock
+from tocsin.runtime import BODIES_BYTES, Api, Health, Service, SystemClock, arm
 from tocsin.web import (
     ASK_SPACING,
     BringUpToNow,
@@ -84,9 +84,18 @@ def build(settings: LedgerSettings) -> Service:
         (topics.group("ledger", lane), lane.value, STATUSES) for lane in Lane if lane in settings.lanes
     ]
     projected.append((topics.group("ledger", "dead"), DEAD_LANE, DEAD_LETTERS))
+    failpoints = arm(settings.failpoints)
     groups = []
     for group, lane, table in projected:
-        store = ProjectedTable(database=database, days=days, group=group, lane=lane, table=table, clock=clock)
+        store = ProjectedTable(
+            database=database,
+            days=days,
+            group=group,
+            lane=lane,
+            table=table,
+            clock=clock,
+            failpoints=failpoints,
+        )
         groups.append(
             ConsumerGroup(
                 cluster=KafkaCluster(settings.kafka),
@@ -99,6 +108,7 @@ def build(settings: LedgerSettings) -> Service:
                 clock=clock,
                 fetching=fetching,
                 buffer_records=settings.batch_records,
+                failpoints=failpoints,
             )
         )
     app = create_app(

@@ -1,7 +1,7 @@
 """Batches of records into a table: rows and positions in one PostgreSQL transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.positions import held_positions, move_positions, rows_touched
 from tocsin.ledger.tables import STATUSES, InvalidRecord, Row, Table, stored_at
 from tocsin.observability import metrics, record_span, tracing_on
-from tocsin.runtime import Clock
+from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints
 
 _SLICE: Final = 250
 """Rows made before others get a turn on the event loop: about 2 ms."""
@@ -22,15 +22,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
 """
 
 
-async def _go_on() -> None:
-    """What production does between rows and commit: nothing."""
-
-
 class ProjectedTable:
     """`ProjectionStore` of one group: keeps its records as rows of `table`.
 
-    A record that is not what its topic says is kept in `ledger.unreadable`; too many of them stop consumption. `before_commit`
-    is where a test lets a process die.
+    A record that is not what its topic says is kept in `ledger.unreadable`; too many of them stop consumption.
     """
 
     def __init__(
@@ -42,14 +37,14 @@ class ProjectedTable:
         lane: str,
         table: Table,
         clock: Clock,
-        before_commit: Callable[[], Awaitable[None]] = _go_on,
+        failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self._database = database
         self._days = days
         self._group = group
         self._table = table
         self._lane = lane
-        self._before_commit = before_commit
+        self._failpoints = failpoints
         self._limit = InvalidRecordLimit(group=group)
         self._clock = clock
         self._written = metrics.processed.labels("ledger", lane, "written")
@@ -78,7 +73,8 @@ class ProjectedTable:
             written = await self._insert(connection, rows)
             if invalid:
                 await connection.executemany(_KEEP_INVALID, invalid)
-            await self._before_commit()
+            await self._failpoints.reach("before_rows_commit")
+        await self._failpoints.reach("after_rows_commit")
         seconds = perf_counter() - began
         self._written.inc(written)
         self._repeated.inc(len(rows) - written)

@@ -9,7 +9,7 @@ from tocsin.router.api_role import api_role
 from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.settings import RouterSettings
 from tocsin.router.worker import worker_components
-from tocsin.runtime import Api, Component, Health, Service, SystemClock, main
+from tocsin.runtime import Api, Component, Health, Service, SystemClock, arm, main
 from tocsin.web import operations_app
 
 NAME = "router"
@@ -22,18 +22,22 @@ SUMMARY = (
 
 def build(settings: RouterSettings, *, role: str) -> Service:
     """The service in one of its roles."""
-    health, clock = Health(service=NAME), SystemClock()
+    health, clock, failpoints = Health(service=NAME), SystemClock(), arm(settings.failpoints)
     database = Database(
         settings=settings.database, service=NAME, check=health.check("database"), migrations=MIGRATIONS
     )
     components: list[Component] = [database]
     api: Api | None = None
     if role in {"api", "all"}:
-        app, own = api_role(settings=settings, database=database, health=health, clock=clock)
+        app, own = api_role(
+            settings=settings, database=database, health=health, clock=clock, failpoints=failpoints
+        )
         api = Api(app=app, settings=settings.http)
         components += own
     if role in {"worker", "all"}:
-        components += worker_components(settings=settings, database=database, health=health, clock=clock)
+        components += worker_components(
+            settings=settings, database=database, health=health, clock=clock, failpoints=failpoints
+        )
     operations = operations_app(name=NAME, health=health)
     return Service(operations=operations, api=api, health=health, components=components)
 

@@ -17,7 +17,7 @@ from tocsin.router.relay import Relay, watch_outbox
 from tocsin.router.settings import RouterSettings
 from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.trials import Trials
-from tocsin.runtime import Clock, Component, FunctionComponent, Health
+from tocsin.runtime import Clock, Component, Failpoints, FunctionComponent, Health
 from tocsin.web import ASK_SPACING, KeyTable, up_to_now
 
 RELAY_CONNECTIONS: Final = 3
@@ -26,7 +26,7 @@ requests cannot keep changes from being published."""
 
 
 def api_role(
-    *, settings: RouterSettings, database: Database, health: Health, clock: Clock
+    *, settings: RouterSettings, database: Database, health: Health, clock: Clock, failpoints: Failpoints
 ) -> tuple[FastAPI, Sequence[Component]]:
     """The application, and its components in order; `database` is opened before them."""
     keys = KeyTable(clock=clock)
@@ -61,7 +61,7 @@ def api_role(
         open=partial(require_unsubscribe_page, database.engine, public_url=settings.public_url),
     )
     connections = FunctionComponent(name="connections of the relay", close=apart.dispose)
-    relay = Relay(engine=apart, settings=settings.kafka, health=health)
+    relay = Relay(engine=apart, settings=settings.kafka, health=health, failpoints=failpoints)
     watch = FunctionComponent(name="outbox watch", run=partial(watch_outbox, apart, health.service))
     forgetting = FunctionComponent(
         name="forgetting of versions", run=partial(forget_old_versions, database.engine, clock)

@@ -30,7 +30,7 @@ from tocsin.observability import get_logger, metrics
 from tocsin.router.entities import EntityRef, current_records
 from tocsin.router.in_force import PUBLISHED, message
 from tocsin.router.tables import WAKE, Turn, outbox
-from tocsin.runtime import Health, every
+from tocsin.runtime import NO_FAILPOINTS, Failpoints, Health, PrefixedFailpoints, every
 from tocsin.runtime.tasks import end_all, first_of
 
 log = get_logger(__name__)
@@ -70,13 +70,21 @@ class Relay:
 
     name: Final = "relay"
 
-    def __init__(self, *, engine: AsyncEngine, settings: KafkaSettings, health: Health) -> None:
+    def __init__(
+        self,
+        *,
+        engine: AsyncEngine,
+        settings: KafkaSettings,
+        health: Health,
+        failpoints: Failpoints = NO_FAILPOINTS,
+    ) -> None:
         self._engine = engine
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._limits = Limits({topic.name: topic.max_message_bytes for topic in self._topics.all()})
         self._check = health.check("kafka relay")
         self._service = health.service
+        self._failpoints = PrefixedFailpoints(failpoints, prefix="relay_")
 
     async def open(self) -> None:
         """Wait for Kafka and the two topics, with a visible reason."""
@@ -105,6 +113,7 @@ class Relay:
                 transactional_id=self._topics.relay,
                 group=self._topics.relay,
                 limits=self._limits,
+                failpoints=self._failpoints,
             )
             try:
                 await _touching(connection, producer.open())
@@ -135,6 +144,7 @@ class Relay:
             if fitting:
                 await producer.run(list(fitting.values()), {})
             done = {row_id: ref in fitting for row_id, ref in changed.items() if ref in portion}
+            await self._failpoints.reach("before_delete")
             await connection.execute(delete(outbox).where(outbox.c.id.in_(done)))
             await connection.execute(select(func.pg_notify(PUBLISHED, message(done))))
         return len(done)

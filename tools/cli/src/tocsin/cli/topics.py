@@ -1,14 +1,19 @@
 """`tocsin topics apply`: topics as the registry has them, and a start offset for every group."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from tocsin.cli import losses
 from tocsin.cli.output import print_json, print_table, refuse
 from tocsin.contracts.topics import DAY_MS, DEFAULT_PARTITIONS, PRODUCERS, Topic, Topics
 from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, Plan, TopicSpec
 from tocsin.runtime import load_settings
+from tocsin.runtime.errors import ExitCode
 
 app = typer.Typer(help="Topics and the start offsets of groups.", no_args_is_help=True)
 
@@ -34,12 +39,26 @@ def apply(
     replication_factor: Annotated[
         int, typer.Option(envvar="TOPIC_REPLICATION_FACTOR", min=1, help="Copies of each partition.")
     ] = 3,
+    accept_loss: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GROUP",
+            help="Let this group, or `all`, read on with what is kept where its offset is kept no longer; leaves a dead letter.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
-    """Create what is missing, set what differs, give every group its start. Never changes a partition count."""
+    """Create what is missing, set what differs, give every group its start. Never changes a partition count.
+
+    Offsets that are no longer kept are shown and left as they are, with exit code 3, until you accept what is lost.
+    """
     settings = load_settings(KafkaSettings)
     applying = apply_registry(
-        settings, partitions=partitions, replication_factor=replication_factor, dry_run=dry_run
+        settings,
+        partitions=partitions,
+        replication_factor=replication_factor,
+        dry_run=dry_run,
+        accept_loss=accept_loss or (),
     )
     try:
         plan = asyncio.run(applying)
@@ -49,6 +68,8 @@ def apply(
         print_json(_as_json(plan))
     else:
         _print(plan, dry_run=dry_run)
+    if plan.losses:
+        raise typer.Exit(ExitCode.OPERATOR_MUST_ACT)
 
 
 def spec_of(topic: Topic, *, partitions: int, replication_factor: int) -> TopicSpec:
@@ -68,9 +89,15 @@ def spec_of(topic: Topic, *, partitions: int, replication_factor: int) -> TopicS
 
 
 async def apply_registry(
-    settings: KafkaSettings, *, partitions: int, replication_factor: int, dry_run: bool = False
+    settings: KafkaSettings,
+    *,
+    partitions: int,
+    replication_factor: int,
+    dry_run: bool = False,
+    accept_loss: Sequence[str] = (),
 ) -> Plan:
-    """Makes the broker's topics and groups what the registry says, and returns what that took. Raises KafkaFault."""
+    """Makes the broker's topics and groups what the registry says, and returns what that took. Its losses are those that nobody has
+    accepted. Raises KafkaFault."""
     topics = Topics(settings.topic_prefix)
     specs = [
         spec_of(topic, partitions=partitions, replication_factor=replication_factor) for topic in topics.all()
@@ -83,9 +110,17 @@ async def apply_registry(
     await admin.open()
     try:
         plan = await admin.plan(specs, groups)
-        if not dry_run:
-            await admin.apply(plan)
-        return plan
+        accepted = losses.chosen(plan.losses, accept_loss)
+        if dry_run:
+            return plan
+        await admin.apply(plan)
+        if accepted:
+            await losses.accept(admin, accepted, groups, settings=settings)
+        return replace(
+            plan,
+            losses=tuple(loss for loss in plan.losses if loss not in accepted),
+            accepted=accepted,
+        )
     finally:
         await admin.close()
 
@@ -103,12 +138,17 @@ def _print(plan: Plan, *, dry_run: bool) -> None:
     ]
     if rows:
         print_table("Topics", ("action", "topic", "partitions", "settings"), rows)
-    starts: dict[tuple[str, str], int] = {}
-    for start in plan.starts:
-        starts[start.group, start.topic] = starts.get((start.group, start.topic), 0) + 1
+    starts = Counter((start.action, start.group, start.topic) for start in plan.starts)
     if starts:
-        lines = [("start", group, topic, f"{count} partitions") for (group, topic), count in starts.items()]
-        print_table("Start offsets", ("action", "group", "topic", "where"), lines)
+        print_table(
+            "Start offsets",
+            ("action", "group", "topic", "where"),
+            [(*where, f"{count} partitions") for where, count in starts.items()],
+        )
+    if plan.accepted:
+        losses.print_losses(plan.accepted, accepted=True)
+    if plan.losses:
+        losses.print_losses(plan.losses, accepted=False)
     if plan.empty:
         typer.echo("Nothing to do: topics and groups are as they should be.")
     elif dry_run:
@@ -127,7 +167,15 @@ def _as_json(plan: Plan) -> dict[str, object]:
             for change in plan.changes
         ],
         "starts": [
-            {"group": start.group, "topic": start.topic, "partition": start.partition, "offset": start.offset}
+            {
+                "action": start.action,
+                "group": start.group,
+                "topic": start.topic,
+                "partition": start.partition,
+                "offset": start.offset,
+            }
             for start in plan.starts
         ],
+        "losses": [losses.as_json(loss) for loss in plan.losses],
+        "accepted": [losses.as_json(loss) for loss in plan.accepted],
     }

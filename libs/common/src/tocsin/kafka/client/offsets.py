@@ -1,56 +1,19 @@
-"""Offsets of groups and ends of logs, with the metadata that aiokafka's own `committed()` drops."""
+"""Questions about logs and groups: which topics there are, what they keep, and what a group has committed."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
-import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.errors import KafkaError
 
-from tocsin.kafka.client.aiokafka_internals import high_watermarks, wait_for_metadata
+from tocsin.kafka.client.aiokafka_internals import committed_with_metadata, high_watermarks, wait_for_metadata
+from tocsin.kafka.client.commits import COMMAND, CommittedOffset, KeptRange
 from tocsin.kafka.client.connecting import no_broker_answers, start_client
-from tocsin.kafka.errors import KafkaFault, OffsetMissing, TopicFault
+from tocsin.kafka.errors import KafkaFault, TopicFault
 from tocsin.kafka.records import TopicPartition
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.runtime.health import Check
 from tocsin.runtime.waiting import retry_until_available
-
-COMMAND = "tocsin topics apply"
-
-
-class CommittedOffset(NamedTuple):
-    """A committed offset: the next record to handle, and what the owner wrote beside it."""
-
-    offset: int
-    metadata: str = ""
-
-
-class _ReadBack(msgspec.Struct, frozen=True):
-    read_back: int
-
-
-def read_back_metadata(position: int) -> str:
-    """The metadata of a dispatcher's commit: where to begin reading the outcome log back (JSON)."""
-    return msgspec.json.encode(_ReadBack(position)).decode()
-
-
-def read_back_position(metadata: str, *, group: str) -> int:
-    """The position in a commit's metadata; OffsetMissing, naming the command, when it holds none."""
-    try:
-        position = msgspec.json.decode(metadata, type=_ReadBack).read_back
-    except msgspec.MsgspecError:
-        position = -1
-    if position < 0:
-        msg = f"A committed offset of group {group} does not say where to read back from: run `{COMMAND}`."
-        raise OffsetMissing(msg)
-    return position
-
-
-def offset_missing(group: str, partitions: Iterable[TopicPartition]) -> OffsetMissing:
-    """The sentence for partitions without a usable offset."""
-    listed = ", ".join(f"{topic}/{number}" for topic, number in sorted(partitions))
-    return OffsetMissing(f"Group {group} has no usable offset for {listed}: run `{COMMAND}`.")
 
 
 def topic_missing(topics: Iterable[str]) -> TopicFault:
@@ -69,6 +32,44 @@ async def connect_reader(settings: KafkaSettings) -> AIOKafkaConsumer:
     )
     await start_client(consumer)
     return consumer
+
+
+async def connect_to_group(settings: KafkaSettings, group: str) -> AIOKafkaConsumer:
+    """A connected client that may look at a group's offsets, and write them while it has no members, without joining it; whoever
+    asked stops it. KafkaFault when no broker answers."""
+    consumer = AIOKafkaConsumer(
+        **settings.client_options(), group_id=group, enable_auto_commit=False, auto_offset_reset="none"
+    )
+    await start_client(consumer)
+    return consumer
+
+
+async def committed_offsets(
+    settings: KafkaSettings, group: str, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, CommittedOffset]:
+    """What a group has committed, asked without joining it; absent ones are left out. KafkaFault when no broker answers."""
+    consumer = await connect_to_group(settings, group)
+    try:
+        committed = await committed_with_metadata(consumer, partitions)
+    except KafkaError as exc:
+        raise no_broker_answers(exc) from exc
+    finally:
+        await consumer.stop()
+    return {partition: CommittedOffset(*commit) for partition, commit in committed.items()}
+
+
+async def kept_ranges(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, KeptRange]:
+    """What each partition keeps. KafkaError when no broker answers."""
+    asked = list(partitions)
+    if not asked:
+        return {}
+    starts = await consumer.beginning_offsets([AioTopicPartition(*partition) for partition in asked])
+    ends = await high_watermarks(consumer, asked)
+    return {
+        partition: KeptRange(starts[AioTopicPartition(*partition)], ends[partition]) for partition in asked
+    }
 
 
 class Offsets:
@@ -103,6 +104,10 @@ class Offsets:
         places = [AioTopicPartition(*partition) for partition in partitions]
         starts = await self._open.beginning_offsets(places) if places else {}
         return {TopicPartition(*place): offset for place, offset in starts.items()}
+
+    async def kept(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, KeptRange]:
+        """What each partition keeps."""
+        return await kept_ranges(self._open, partitions)
 
     async def ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The high watermark of each, also when transactions are open below it."""

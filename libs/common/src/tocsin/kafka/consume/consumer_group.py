@@ -15,7 +15,8 @@ assignment after the other. Three words for letting go:
 | told to stop | what is in flight ends and commits, then the member leaves |
 | `OwnershipLost`: fenced, expelled, no lease, a drain or a shard too slow | everything of this membership is closed, and the group is joined anew after about 1, 4 and 16 s; the fourth time within an hour the process ends |
 | `ConsumptionStopped`: a broken release writes what cannot be read | the member leaves, readiness fails with the sentence, the process stays |
-| `OperatorError`: topics, offsets or settings are not as they must be | the process ends with the sentence that names the command |
+| `OffsetsUnusable`: a committed offset is no longer kept, or cannot be read | the member leaves, readiness fails with the sentence that names the command; once that was run, the group is joined anew. Other groups go on |
+| any other `OperatorError`: topics, offsets or settings are not as they must be | the process ends with the sentence that names the command |
 | anything else | the process ends; the offsets stay where they were |
 """
 
@@ -33,13 +34,20 @@ from tocsin.kafka.consume.member import Fetching, Lease, Member, MemberSpec, NoC
 from tocsin.kafka.consume.ownership import Ownership
 from tocsin.kafka.consume.rejoins import Rejoins
 from tocsin.kafka.consume.shard import Assignment, Shard
-from tocsin.kafka.errors import ConsumptionStopped, DrainTooSlow, KafkaFault, NoProgress, OwnershipLost
-from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
+from tocsin.kafka.errors import (
+    ConsumptionStopped,
+    DrainTooSlow,
+    KafkaFault,
+    NoProgress,
+    OffsetsUnusable,
+    OwnershipLost,
+)
 from tocsin.kafka.records import TopicPartition
 from tocsin.observability import get_logger
 from tocsin.runtime import OperatorError, leaves
 from tocsin.runtime.bounds import LEAVE, GroupTimeouts
 from tocsin.runtime.clock import Clock
+from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.runtime.health import Health
 from tocsin.runtime.tasks import end_all, first_of
 from tocsin.runtime.waiting import retry_until_available
@@ -51,6 +59,8 @@ S = TypeVar("S", bound=Shard)
 POLL_SECONDS = 0.2
 # Of one read: so few that turning them into records holds the event loop for about a millisecond.
 POLL_RECORDS = 500
+LOOK_EVERY = 2.0
+"""Seconds between two looks at whether unusable offsets were mended."""
 
 
 class ConsumerGroup(Generic[S]):
@@ -198,6 +208,7 @@ class ConsumerGroup(Generic[S]):
         assignment = Assignment(
             number=self._assignments,
             group=self._group,
+            prefix=self._cluster.prefix,
             partitions=partitions,
             member=member,
             lease=self._lease,
@@ -255,7 +266,10 @@ class ConsumerGroup(Generic[S]):
                 # the position it was told.
                 continue
             except OffsetNotKept as error:
-                raise self._ownership.not_kept(self._group, error.offsets) from error
+                # Whoever acquires the partitions next looks at what is committed, and says what is lost.
+                raise OwnershipLost(
+                    f"What {self._group} was to read next is no longer kept: {error}."
+                ) from error
             except KafkaError as error:
                 if self._ownership.refusal is not None:
                     raise self._ownership.refusal from error
@@ -436,6 +450,9 @@ class ConsumerGroup(Generic[S]):
                 self._check.set_not_ready(str(cause))
                 await stop.wait()
                 return
+            if isinstance(cause, OffsetsUnusable):
+                await self._until_mended(cause, stop)
+                return
             if isinstance(cause, OperatorError):
                 raise cause
         if not all(isinstance(cause, OwnershipLost) for cause in causes):
@@ -448,3 +465,21 @@ class ConsumerGroup(Generic[S]):
         log.warning("ownership lost, joining anew", group=self._group, seconds=round(pause, 1), reason=reason)
         self._check.set_not_ready(f"joins the group anew: {reason}")
         await first_of(stop.wait(), self._sleep(pause))
+
+    async def _until_mended(self, unusable: OffsetsUnusable, stop: asyncio.Event) -> None:
+        """Stay out of the group, which takes offsets from others only while it has no members, until every unusable commit
+        is another."""
+        met = unusable.commits
+        log.error("waiting for offsets to be mended", group=self._group, reason=str(unusable))
+        self._check.set_not_ready(str(unusable))
+        self._metrics.unusable(len(met))
+        while not stop.is_set():
+            await first_of(stop.wait(), self._sleep(LOOK_EVERY))
+            with contextlib.suppress(KafkaFault):  # a broker that is away is asked again
+                now = await self._cluster.committed(self._group, met)
+                if all(partition in now and now[partition] != commit for partition, commit in met.items()):
+                    break
+        self._metrics.unusable(0)
+        if not stop.is_set():
+            log.info("offsets were mended, joining anew", group=self._group)
+            self._check.set_not_ready("joins the group anew: its offsets were mended")

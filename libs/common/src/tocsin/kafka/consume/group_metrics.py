@@ -36,6 +36,10 @@ class GroupMetrics:
         """Ownership was lost; the group is joined anew."""
         metrics.rejoins.labels(*self._labels).inc()
 
+    def unusable(self, partitions: int) -> None:
+        """So many partitions wait for a person to mend their offsets."""
+        metrics.unusable_offsets.labels(*self._labels).set(partitions)
+
     def acquired(self, shards: int, seconds: float) -> None:
         """So many shards are held now; ``seconds`` from the assignment to reading."""
         metrics.shards_held.labels(*self._labels).set(shards)

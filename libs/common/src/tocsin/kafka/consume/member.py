@@ -18,8 +18,9 @@ from tocsin.kafka.client.aiokafka_internals import (
     raise_errors,
     stop_consumer,
 )
+from tocsin.kafka.client.commits import CommittedOffset, KeptRange
 from tocsin.kafka.client.connecting import start_client
-from tocsin.kafka.client.offsets import CommittedOffset
+from tocsin.kafka.client.offsets import kept_ranges
 from tocsin.kafka.errors import KafkaFault, OwnershipLost
 from tocsin.kafka.lag import LogEnds
 from tocsin.kafka.records import ConsumerRecord, TopicPartition, from_consumer
@@ -174,6 +175,10 @@ class Member(Protocol):
         """What the group has committed; partitions without an offset are left out."""
         ...
 
+    async def kept(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, KeptRange]:
+        """What the logs of these partitions keep now."""
+        ...
+
     async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit in this generation of the group; OwnershipLost when the group refuses or does not answer."""
 
@@ -272,6 +277,9 @@ class GroupMember:
     ) -> dict[TopicPartition, CommittedOffset]:
         offsets = await committed_with_metadata(self._joined[0], partitions)
         return {partition: CommittedOffset(*position) for partition, position in offsets.items()}
+
+    async def kept(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, KeptRange]:
+        return await kept_ranges(self._joined[0], partitions)
 
     async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         offsets = {

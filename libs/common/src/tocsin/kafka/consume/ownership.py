@@ -14,18 +14,29 @@ from typing import Protocol, TypeVar
 
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
-from tocsin.kafka.client.offsets import CommittedOffset, offset_missing
+from tocsin.kafka.client.commits import (
+    CommitNote,
+    CommittedOffset,
+    check_kept,
+    offset_missing,
+    read_note,
+    write_note,
+)
 from tocsin.kafka.consume.assignor import ShardAssignor, equal_count, shard_of
 from tocsin.kafka.consume.cluster import Cluster
 from tocsin.kafka.consume.member import Assignor
-from tocsin.kafka.consume.projection import ProjectionStore
+from tocsin.kafka.consume.projection import PartitionBatch, ProjectionStore
 from tocsin.kafka.consume.shard import Assignment, FencedShard, Shard, StoredShard
-from tocsin.kafka.errors import ConsumptionStopped, OwnershipLost, PartitionsUnequal
-from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
+from tocsin.kafka.errors import OwnershipLost, PartitionsUnequal
+from tocsin.kafka.lag import kind_and_lane, service_and_lane
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.transaction_queue import TransactionQueue
 from tocsin.kafka.produce.transactional_producer import Transactions
 from tocsin.kafka.records import TopicPartition
+from tocsin.observability import get_logger, metrics
+from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
+
+log = get_logger(__name__)
 
 S_co = TypeVar("S_co", bound=Shard, covariant=True)
 
@@ -53,12 +64,8 @@ class Ownership(Protocol[S_co]):
         """PartitionsUnequal when the topics' partition counts do not fit."""
 
     async def acquire(self, assignment: Assignment) -> Sequence[S_co]:
-        """The shards of an assignment, with the positions to read from. OffsetMissing when there is nowhere to begin;
-        OwnershipLost when the former owner could not be fenced."""
-        ...
-
-    def not_kept(self, group: str, offsets: Mapping[TopicPartition, int]) -> Exception:
-        """How consumption ends when a position is no longer kept."""
+        """The shards of an assignment, with the positions to read from. OffsetMissing and OffsetsUnusable when
+        there is nowhere to begin; OwnershipLost when the former owner could not be fenced."""
         ...
 
     async def release(self) -> None:
@@ -148,9 +155,6 @@ class Fenced:
                 f"The former owners of the shards of {group} could not be fenced: {exc!r}."
             ) from exc
 
-    def not_kept(self, group: str, offsets: Mapping[TopicPartition, int]) -> Exception:
-        return offset_missing(group, offsets)
-
     async def release(self) -> None:
         queues, self._queues = self._queues, []
         producers, self._producers = self._producers, {}
@@ -186,9 +190,6 @@ class Plain:
         positions = await _committed(assignment, assignment.partitions)
         return [Shard(number=0, positions=positions, assignment=assignment)]
 
-    def not_kept(self, group: str, offsets: Mapping[TopicPartition, int]) -> Exception:
-        return offset_missing(group, offsets)
-
     async def release(self) -> None:
         """Nothing was opened."""
 
@@ -210,7 +211,8 @@ class StoredPositions:
     async def acquire(self, assignment: Assignment) -> list[StoredShard]:
         if not assignment.partitions:
             return []
-        stored = await self._store.load_positions(sorted(assignment.partitions))
+        stored = dict(await self._store.load_positions(sorted(assignment.partitions)))
+        stored |= await self._moved(assignment, stored)
         never_stored = [partition for partition in assignment.partitions if partition not in stored]
         positions = {partition: CommittedOffset(offset) for partition, offset in stored.items()}
         positions |= await _committed(assignment, never_stored)
@@ -222,13 +224,38 @@ class StoredPositions:
             )
         ]
 
-    def not_kept(self, group: str, offsets: Mapping[TopicPartition, int]) -> Exception:
-        listed = ", ".join(
-            f"{topic}/{number} at {offset}" for (topic, number), offset in sorted(offsets.items())
-        )
-        return ConsumptionStopped(
-            f"Group {group} was away for longer than its topics are kept: there is no {listed} any more."
-        )
+    async def _moved(
+        self, assignment: Assignment, stored: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """The positions that are no longer kept, moved to where a person has accepted to go on. What nobody has accepted is committed in
+        the group, so that the command finds it there as it does for every other group."""
+        member = assignment.member
+        kept = await member.kept(stored)
+        lost = {
+            partition: offset for partition, offset in stored.items() if not kept[partition].holds(offset)
+        }
+        if not lost:
+            return {}
+        committed = await member.committed(lost)
+        accepted = {
+            partition: commit.offset
+            for partition, commit in committed.items()
+            if read_note(commit.metadata).lost_from == lost[partition]
+        }
+        if open_ones := {
+            partition: CommittedOffset(offset)
+            for partition, offset in lost.items()
+            if partition not in accepted
+        }:
+            await member.commit(open_ones)
+            check_kept(assignment.group, open_ones, kept)
+        moves = [
+            PartitionBatch(partition=partition, records=[], expected=lost[partition], next=offset)
+            for partition, offset in accepted.items()
+        ]
+        await self._store.apply(moves)
+        await _count_losses(assignment, {partition: committed[partition] for partition in accepted})
+        return accepted
 
     async def release(self) -> None:
         """Nothing was opened."""
@@ -237,11 +264,39 @@ class StoredPositions:
 async def _committed(
     assignment: Assignment, partitions: Collection[TopicPartition]
 ) -> dict[TopicPartition, CommittedOffset]:
-    """The committed offset of each, or OffsetMissing, which names the command that writes start offsets."""
+    """The committed offset of each; OffsetMissing or OffsetsNotKept, which name the command that mends it."""
     if not partitions:
         return {}
-    committed = await assignment.member.committed(partitions)
+    member = assignment.member
+    committed = await member.committed(partitions)
     missing = [partition for partition in partitions if partition not in committed]
     if missing:
         raise offset_missing(assignment.group, missing)
-    return committed
+    check_kept(assignment.group, committed, await member.kept(committed))
+    return committed | await _count_losses(assignment, committed)
+
+
+async def _count_losses(
+    assignment: Assignment, committed: Mapping[TopicPartition, CommittedOffset]
+) -> dict[TopicPartition, CommittedOffset]:
+    """Count what a person has accepted as lost, and commit the same offsets again without the note, so that it is counted once."""
+    counted: dict[TopicPartition, CommittedOffset] = {}
+    labels = service_and_lane(assignment.group, prefix=assignment.prefix)
+    for partition, commit in committed.items():
+        note = read_note(commit.metadata)
+        if note.lost_from is None:
+            continue
+        kind, _ = kind_and_lane(partition.topic, prefix=assignment.prefix)
+        lost = max(0, commit.offset - note.lost_from)
+        metrics.records_lost.labels(*labels, kind).inc(lost)
+        log.warning(
+            "records were lost, reading on with what is kept",
+            group=assignment.group,
+            partition=f"{partition.topic}/{partition.partition}",
+            lost_from=note.lost_from,
+            read_on_at=commit.offset,
+        )
+        counted[partition] = CommittedOffset(commit.offset, write_note(CommitNote(read_back=note.read_back)))
+    if counted:
+        await assignment.member.commit(counted)
+    return counted

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from tocsin.kafka.client.offsets import CommittedOffset
+from tocsin.kafka.client.commits import CommittedOffset
 from tocsin.kafka.consume.shard import StoredShard
 from tocsin.kafka.records import ConsumerRecord, TopicPartition
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tocsin.kafka.client.offsets import CommittedOffset
+from tocsin.kafka.client.commits import CommittedOffset
 from tocsin.kafka.consume.member import Lease, Member
 from tocsin.kafka.errors import OwnershipLost
 from tocsin.kafka.lag import PartitionLag
@@ -40,13 +40,14 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 class Assignment:
     """The partitions a member was given, and what it may do with them until they are revoked.
 
-    ``number`` counts the assignments of a process. A shard holds about ``buffer_records`` and about ``buffer_bytes`` that
+    ``number`` counts the assignments of a process; ``prefix`` begins the names of topics and groups. A shard holds about ``buffer_records`` and about ``buffer_bytes`` that
     its worker has not taken yet; ``room`` is set when a full shard can take more. ``fail`` ends this process's membership
     in the group.
     """
 
     number: int
     group: str
+    prefix: str
     partitions: frozenset[TopicPartition]
     member: Member
     lease: Lease

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tocsin.kafka.client.offsets import CommittedOffset
+from tocsin.kafka.client.commits import CommittedOffset
 from tocsin.kafka.errors import OwnershipLost
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.transactional_producer import Transactions

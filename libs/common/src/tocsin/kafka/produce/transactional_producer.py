@@ -16,15 +16,15 @@ from tocsin.kafka.client.aiokafka_internals import (
     shorten_marker_wait,
     stop_producer,
 )
-from tocsin.kafka.client.offsets import CommittedOffset
+from tocsin.kafka.client.commits import CommittedOffset
 from tocsin.kafka.errors import RecordTooLarge, TransactionFailed
-from tocsin.kafka.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.kafka.lag import ProducedRecords, service_and_lane
 from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
 from tocsin.kafka.records import ProducerRecord, TopicPartition
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import metrics
 from tocsin.runtime.bounds import CLOSE_TRANSACTIONS, TRANSACTION
+from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
 
 # A broker that has not answered by then is away, and asking every 5 ms helps nobody.
 QUICK_FOR = 0.25

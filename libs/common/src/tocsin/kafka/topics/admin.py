@@ -1,22 +1,19 @@
 """Topics, their settings, and the start offsets of groups: what `tocsin topics apply` does."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from tocsin.kafka.client.aiokafka_internals import committed_with_metadata
-from tocsin.kafka.client.connecting import no_broker_answers, start_client
-from tocsin.kafka.client.offsets import Offsets, read_back_metadata
-from tocsin.kafka.errors import GroupAtWork, KafkaFault
-from tocsin.kafka.records import TopicPartition
+from tocsin.kafka.client.connecting import no_broker_answers
+from tocsin.kafka.client.offsets import Offsets
+from tocsin.kafka.errors import KafkaFault
 from tocsin.kafka.settings import KafkaSettings
-from tocsin.kafka.topics.plan import GroupSpec, Plan, StartOffset, TopicChange, TopicSpec, change_of
+from tocsin.kafka.topics.group_commits import GroupCommits
+from tocsin.kafka.topics.plan import GroupSpec, Loss, Plan, StartOffset, TopicChange, TopicSpec, change_of
 
 # DescribeConfigs: the setting was made on the topic itself, rather than inherited from the broker.
 _SET_ON_TOPIC = 1
@@ -29,6 +26,7 @@ class Admin:
     def __init__(self, *, settings: KafkaSettings) -> None:
         self._settings = settings
         self._offsets = Offsets(settings=settings)
+        self._commits = GroupCommits(settings=settings, offsets=self._offsets)
         self._client: AIOKafkaAdminClient | None = None
 
     async def open(self) -> None:
@@ -53,7 +51,7 @@ class Admin:
         """What `apply` would do. PlanRefused when a topic exists with another number of partitions.
 
         A start offset is missing where a group has committed nothing; it will be the first offset kept. The
-        offsets of a topic that the plan creates begin at 0.
+        offsets of a topic that the plan creates begin at 0. A commit that is no longer kept is a loss.
         """
         existing = await self._offsets.topics()
         counts = {
@@ -64,17 +62,28 @@ class Admin:
         changes = tuple(
             change_of(spec, partitions=counts[spec.name], settings=now.get(spec.name, {})) for spec in topics
         )
-        starts = [start for group in groups for start in await self._missing(group, existing, topics)]
-        return Plan(changes=changes, starts=tuple(starts))
+        planned = {topic.name: topic.partitions for topic in topics}
+        starts: list[StartOffset] = []
+        losses: list[Loss] = []
+        for group in groups:
+            to_write, lost = await self._commits.look(group, existing=existing, planned=planned)
+            starts += to_write
+            losses += lost
+        return Plan(changes=changes, starts=tuple(starts), losses=tuple(losses))
 
     async def apply(self, plan: Plan) -> None:
-        """Do it: create topics, change settings, write missing start offsets. Returns once all can be seen."""
+        """Do it: create topics, change settings, write start offsets and repairs. Returns once all can be seen. Losses stay as they are.
+        GroupAtWork when a group has members."""
         await self._create([change.spec for change in plan.changes if change.action == "create"])
         for change in plan.changes:
             if change.action == "configure":
                 await self._configure(change)
         await self._until_seen([change.spec for change in plan.changes if change.action != "same"])
-        await self._write_starts(plan.starts)
+        await self._commits.write(plan.starts)
+
+    async def accept(self, losses: Sequence[Loss], groups: Sequence[GroupSpec]) -> None:
+        """Let the groups of these losses read on with what is kept. GroupAtWork when a group has members."""
+        await self._commits.accept(losses, groups)
 
     async def delete_topics(self, names: Sequence[str]) -> None:
         """Remove topics that exist; for tests and development."""
@@ -97,51 +106,6 @@ class Admin:
                 _raise_for(code, f"The settings of {name} could not be read ({message})")
                 settings[name] = {entry[0]: entry[1] for entry in entries if entry[3] == _SET_ON_TOPIC}
         return settings
-
-    async def _missing(
-        self, spec: GroupSpec, existing: frozenset[str], topics: Sequence[TopicSpec]
-    ) -> list[StartOffset]:
-        planned = {topic.name: topic.partitions for topic in topics}
-        partitions: list[TopicPartition] = []
-        for topic in spec.topics:
-            count = await self._offsets.partitions(topic) if topic in existing else planned[topic]
-            partitions += [TopicPartition(topic, number) for number in range(count)]
-        committed = await self._committed(spec.group, partitions)
-        missing = [
-            partition
-            for partition in partitions
-            if partition not in committed or (spec.read_back and not committed[partition][1])
-        ]
-        starts = await self._offsets.starts(
-            [partition for partition in missing if partition.topic in existing]
-        )
-        return [
-            StartOffset(
-                group=spec.group,
-                topic=partition.topic,
-                partition=partition.partition,
-                offset=committed[partition][0] if partition in committed else starts.get(partition, 0),
-                metadata=await self._read_back(spec, partition.partition, existing),
-            )
-            for partition in missing
-        ]
-
-    async def _read_back(self, spec: GroupSpec, number: int, existing: frozenset[str]) -> str:
-        """From the beginning: whatever stands there of this group's may have been sent already."""
-        if spec.read_back is None:
-            return ""
-        partition = TopicPartition(spec.read_back, number)
-        starts = await self._offsets.starts([partition]) if spec.read_back in existing else {}
-        return read_back_metadata(starts.get(partition, 0))
-
-    async def _committed(
-        self, group: str, partitions: Sequence[TopicPartition]
-    ) -> Mapping[TopicPartition, tuple[int, str]]:
-        consumer = await self._member_of(group)
-        try:
-            return await committed_with_metadata(consumer, partitions)
-        finally:
-            await consumer.stop()
 
     # Doing
 
@@ -190,34 +154,6 @@ class Admin:
         for response in responses:
             for code, message, *_ in response.resources:
                 _raise_for(code, f"The settings of {name} could not be changed ({message})")
-
-    async def _write_starts(self, starts: Sequence[StartOffset]) -> None:
-        for group in sorted({start.group for start in starts}):
-            offsets = {
-                AioTopicPartition(start.topic, start.partition): (start.offset, start.metadata)
-                for start in starts
-                if start.group == group
-            }
-            consumer = await self._member_of(group)
-            try:
-                consumer.assign(list(offsets))
-                await consumer.commit(offsets)
-            except KafkaError as exc:
-                msg = f"Group {group} is at work and takes no start offsets: stop its members first."
-                raise GroupAtWork(msg) from exc
-            finally:
-                await consumer.stop()
-
-    async def _member_of(self, group: str) -> AIOKafkaConsumer:
-        """A consumer that may look at and write the group's offsets without joining it."""
-        consumer = AIOKafkaConsumer(
-            **self._settings.client_options(),
-            group_id=group,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-        )
-        await start_client(consumer)
-        return consumer
 
     @property
     def _open(self) -> Any:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tocsin.kafka.client.commits import KeptRange
 from tocsin.kafka.errors import PlanRefused
+from tocsin.kafka.records import TopicPartition
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,26 +68,58 @@ class GroupSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StartOffset:
-    """A start offset that is missing and would be written."""
+    """A commit that is missing, or whose metadata cannot be read, and would be written.
+
+    ``action``: "start" where nothing was committed; "repair" keeps the offset and reads the outcome log back from its beginning.
+    """
 
     group: str
     topic: str
     partition: int
     offset: int
     metadata: str
+    action: Literal["start", "repair"] = "start"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loss:
+    """A committed offset outside of what its topic keeps. No `apply` changes it: a person has to accept it."""
+
+    group: str
+    partition: TopicPartition
+    committed: int
+    kept: KeptRange
+
+    @property
+    def records(self) -> int | None:
+        """How many records are gone; None where the log ends below the committed offset, so that nobody knows."""
+        return self.kept.start - self.committed if self.committed < self.kept.start else None
+
+    @property
+    def read_on_at(self) -> int:
+        """The nearest offset at which reading can go on. A log that ends below what was committed was read to its end."""
+        return self.kept.start if self.committed < self.kept.start else self.kept.end
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """Everything `apply` would do; empty when ``changes`` are all "same" and ``starts`` is empty."""
+    """Everything `apply` would do, and the losses that it leaves to a person."""
 
     changes: tuple[TopicChange, ...]
     starts: tuple[StartOffset, ...]
+    losses: tuple[Loss, ...] = ()
+    accepted: tuple[Loss, ...] = ()
+    """Those that a person has accepted."""
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to do."""
-        return not self.starts and all(change.action == "same" for change in self.changes)
+        """Whether there is nothing to do, neither for `apply` nor for a person."""
+        return (
+            not self.starts
+            and not self.losses
+            and not self.accepted
+            and all(change.action == "same" for change in self.changes)
+        )
 
 
 def change_of(spec: TopicSpec, *, partitions: int | None, settings: Mapping[str, str]) -> TopicChange:

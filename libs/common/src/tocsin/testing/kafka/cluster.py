@@ -5,11 +5,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from tocsin.kafka import (
-    NO_FAILPOINTS,
     Cluster,
     CommittedOffset,
     ConsumerRecord,
-    Failpoints,
     Limits,
     NotStored,
     ProducerRecord,
@@ -21,6 +19,7 @@ from tocsin.kafka.client.offsets import topic_missing
 from tocsin.kafka.consume.member import MemberSpec
 from tocsin.kafka.produce.transactional_producer import Transactions
 from tocsin.runtime import Check, Clock, SystemClock
+from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
 from tocsin.testing.kafka.group import MemoryGroup, MemoryMember
 from tocsin.testing.kafka.log import Logs
 
@@ -68,6 +67,13 @@ class MemoryCluster(Cluster):
             check.set_not_ready(f"waiting for Kafka: {topic_missing(missing)}")
             await self.logs.changed()
         return {name: len(self.logs.of(name)) for name in names}
+
+    async def committed(
+        self, group: str, partitions: Iterable[TopicPartition]
+    ) -> Mapping[TopicPartition, CommittedOffset]:
+        await asyncio.sleep(0)  # a call over the network lets others run
+        committed = self.group(group).committed
+        return {place: committed[place] for place in partitions if place in committed}
 
     def member(self, spec: MemberSpec) -> MemoryMember:
         return MemoryMember(spec, group=self.group(spec.group), logs=self.logs)

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 
 from tocsin.kafka import CommittedOffset, ConsumerRecord, OwnershipLost, TopicPartition
+from tocsin.kafka.client.commits import KeptRange
 from tocsin.kafka.consume.member import (
     Listener,
     Member,
@@ -151,7 +152,10 @@ class MemoryMember(Member):
             for place in partitions
             if place in self._positions and place not in self._paused
         }
-        if beyond := {place: at for place, at in positions.items() if at > self._logs.at(place).end}:
+        logs = {place: self._logs.at(place) for place in positions}
+        if beyond := {
+            place: at for place, at in positions.items() if not logs[place].start <= at <= logs[place].end
+        }:
             raise OffsetNotKept(beyond)
         fetched: dict[TopicPartition, list[ConsumerRecord]] = {}
         for place, position in positions.items():
@@ -177,6 +181,12 @@ class MemoryMember(Member):
         await asyncio.sleep(0)  # a call over the network lets others run
         committed = self._group.committed
         return {place: committed[place] for place in partitions if place in committed}
+
+    async def kept(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, KeptRange]:
+        await asyncio.sleep(0)
+        return {
+            place: KeptRange(self._logs.at(place).start, self._logs.at(place).end) for place in partitions
+        }
 
     async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         await asyncio.sleep(0)

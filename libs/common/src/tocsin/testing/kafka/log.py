@@ -16,6 +16,8 @@ class Log:
         self._records: list[ConsumerRecord | None] = []
         self._open: dict[str, list[int]] = {}
         """The offsets that each open transaction has written."""
+        self.start = 0
+        """The first offset still kept; what a test sets it to is deleted below it."""
 
     @property
     def end(self) -> int:

@@ -9,11 +9,9 @@ from tocsin.contracts.vocabulary import Channel
 from tocsin.database import Database
 from tocsin.database.reach import AWAY
 from tocsin.kafka import (
-    NO_FAILPOINTS,
     ConsumerGroup,
     CopyAge,
     ExactlyOnce,
-    Failpoints,
     Fenced,
     GroupTimeouts,
     KafkaCluster,
@@ -34,7 +32,16 @@ from tocsin.router.worker.feedback import FETCHING, Feedback
 from tocsin.router.worker.load import RecipientLoader
 from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.render import DeliveryRenderer
-from tocsin.runtime import Clock, Component, FunctionComponent, Health, SystemClock, every
+from tocsin.runtime import (
+    NO_FAILPOINTS,
+    Clock,
+    Component,
+    Failpoints,
+    FunctionComponent,
+    Health,
+    SystemClock,
+    every,
+)
 
 log = get_logger(__name__)
 

@@ -13,11 +13,9 @@ from typing import Final
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import ClaimOutcome, Lane
 from tocsin.kafka import (
-    NO_FAILPOINTS,
     Batch,
     CatchUp,
     ConsumerRecord,
-    Failpoints,
     InvalidRecordLimit,
     Part,
     ProducerRecord,
@@ -42,7 +40,7 @@ from tocsin.router.worker.parse import (
 from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.router.worker.write import write
 from tocsin.router.worker.write_events import write_event
-from tocsin.runtime import Clock, LoopSlice
+from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints, LoopSlice
 
 RECORDS_BETWEEN_LOOKS: Final = 16
 """Records made between two looks at the time. A look after each one would take several per cent of a fan-out's time."""
