@@ -21,7 +21,6 @@ import msgspec
 import scenarios  # noqa: F401 - makes them known
 import table
 from endings import Endings
-from ground import Ground
 from play import Row, Stage
 from scenario import SCENARIOS, Scenario
 from tenants import make_tenants
@@ -52,14 +51,14 @@ def _groups(chosen: Sequence[Scenario]) -> list[list[Scenario]]:
     """Scenarios that share a ground."""
     shared: dict[object, list[Scenario]] = {}
     for one in chosen:
-        kind = one.name if one.own_ground else (one.places, *sorted(one.settings.items()))
+        kind = one.name if one.own_ground else (one.ground, one.places, *sorted(one.settings.items()))
         shared.setdefault(kind, []).append(one)
     return list(shared.values())
 
 
 @contextlib.asynccontextmanager
 async def _stage(folder: Path, first: Scenario) -> AsyncIterator[Stage]:
-    async with Ground(folder, settings=first.settings, places=first.places) as ground:
+    async with first.ground(folder, settings=first.settings, places=first.places) as ground:
         await ground.run({})
         await make_tenants(ground)
         async with Endings(ground.kafka.bootstrap_servers) as endings:

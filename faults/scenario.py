@@ -117,6 +117,8 @@ class Scenario:
     """Over those of every service. Scenarios share a ground with those of the same settings and places."""
     places: int
     """Calls at once of each provider instance."""
+    ground: type[Ground]
+    """Where it is played; scenarios share a ground of one kind."""
     own_ground: bool
     """Whether it harms the ground so much that no other can be played there."""
     nightly: bool
@@ -135,6 +137,7 @@ def scenario(
     recovery: float | None = None,
     settings: Mapping[str, str] | None = None,
     places: int = PLACES,
+    ground: type[Ground] = Ground,
     own_ground: bool = False,
     nightly: bool = False,
     ends: bool = False,
@@ -153,6 +156,7 @@ def scenario(
             recovery=recovery,
             settings=settings or {},
             places=places,
+            ground=ground,
             own_ground=own_ground,
             nightly=nightly,
             ends=ends,

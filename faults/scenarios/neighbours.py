@@ -80,7 +80,13 @@ async def push_of_another_tenant_hangs(run: Run) -> None:
     await _hang(run, ["push"])
 
 
-@scenario(two=("dispatch-email", "dispatch-sms", "dispatch-push"), settings=DEFAULTS, places=64, ends=True, nightly=True)
+@scenario(
+    two=("dispatch-email", "dispatch-sms", "dispatch-push"),
+    settings=DEFAULTS,
+    places=64,
+    ends=True,
+    nightly=True,
+)
 async def everything_of_another_tenant_hangs(run: Run) -> None:
     """None of another tenant's providers answers; ours do."""
     await _hang(run, tuple(Channel))
