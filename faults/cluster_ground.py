@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ground import Ground
+from ground import PLACES, Ground
 from tocsin.dev import KafkaCluster
 
 
@@ -12,8 +12,10 @@ class ClusterGround(Ground):
 
     replicas = 3
 
-    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
-        super().__init__(folder, settings=settings)
+    def __init__(
+        self, folder: Path, *, settings: Mapping[str, str] | None = None, places: int = PLACES
+    ) -> None:
+        super().__init__(folder, settings=settings, places=places)
         self.cluster = KafkaCluster(folder / "kafka")
 
     @property

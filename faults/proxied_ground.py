@@ -21,8 +21,10 @@ PROVIDERS: Final = tuple(f"{name}-{channel}" for name in ("main", "other") for c
 class ProxiedGround(Ground):
     """The first instance of each service reaches broker, database and providers through links of `network`, the second directly."""
 
-    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
-        super().__init__(folder, settings=settings)
+    def __init__(
+        self, folder: Path, *, settings: Mapping[str, str] | None = None, places: int = PLACES
+    ) -> None:
+        super().__init__(folder, settings=settings, places=places)
         self.network = Network(folder / "network")
         self._door = free_port()
         self.kafka_server = KafkaServer(folder / "kafka", proxy_port=self._door)
