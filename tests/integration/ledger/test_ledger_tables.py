@@ -234,4 +234,7 @@ async def test_the_columns_have_the_types_of_the_fields(ledger_database: Any) ->
             continue
         (python_type,) = set(get_args(types[field.name]) or (types[field.name],)) - {NoneType}
         expected = "uuid" if field.name in ids else TYPES.get(python_type, "text")
-        assert columns[field.name] == (expected, field.default is None), field.name
+        may_be_null = (
+            field.default is None or field.default_factory is list
+        )  # an empty list is stored as none
+        assert columns[field.name] == (expected, may_be_null), field.name
