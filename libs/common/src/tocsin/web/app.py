@@ -15,6 +15,7 @@ from tocsin.web.auth import Gate, KeyTable
 from tocsin.web.bodies_in_flight import BodiesInFlight
 from tocsin.web.failed_authentications import FailedAuthentications
 from tocsin.web.head import HeadAsGet
+from tocsin.web.invalid_requests import answer_invalid_requests
 from tocsin.web.limits import BodyLimits
 from tocsin.web.openapi import describe_with_problems
 from tocsin.web.parameters import check_request
@@ -93,6 +94,7 @@ def service_app(
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, service=name, health=health)
     answer_with_problems(app)
+    answer_invalid_requests(app)
     describe_with_problems(app)
     return app
 
