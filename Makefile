@@ -18,7 +18,7 @@ PROCESSES ?= 2
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test nightly fuzz check lint bench-quick audit sbom contracts lock
+.PHONY: help dev up down test nightly fuzz faults mutations check lint bench-quick audit sbom contracts lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -35,11 +35,19 @@ down: .venv/.installed ## End what `make up` started
 test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm leaves out what needs those programs
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) $(PYTEST_ARGS)
 
-nightly: .venv/.installed ## Run all tests, also those that take too long for every change
+nightly: .venv/.installed ## Run everything that takes too long for every change: long tests, all faults, the soak, mutations
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest --nightly -n $(PROCESSES) $(PYTEST_ARGS)
+	@$(PYTHON) faults/run.py --soak
+	@$(PYTHON) faults/mutations.py
 
 fuzz: .venv/.installed ## Throw requests and records at a whole stack for an hour, or for FUZZ_MINUTES
 	@$(PYTHON) -m pytest --nightly --fuzz-minutes $(FUZZ_MINUTES) tests/e2e/test_fuzz_http.py tests/e2e/test_fuzz_kafka.py
+
+faults: .venv/.installed ## Kill, freeze and cut off parts under load, and prove what is promised; ONLY="name …" plays some
+	@$(PYTHON) faults/run.py $(if $(ONLY),--only $(ONLY))
+
+mutations: .venv/.installed ## Break each promise of delivery on purpose, and see the tests notice
+	@$(PYTHON) faults/mutations.py
 
 check: lint ## What lint looks at, unit tests, recordings
 	$(PYTHON) -m pytest -q tests/unit tests/recordings

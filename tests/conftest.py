@@ -31,7 +31,7 @@ PACKAGES = {  # marker -> the program it needs, how to get it
     "npm": ("npm", "apt install nodejs npm"),
 }
 ORDER = ("contract", "unit", "integration", "browser", "e2e")  # what fails fast first
-STACKS_OF_THEIR_OWN = ("test_detached_stack.py", "test_local_stack_life.py")
+STACKS_OF_THEIR_OWN = ("test_detached_stack.py", "test_local_stack_life.py", "test_proving_ground.py")
 """Files whose tests start stacks themselves, and so need not wait for those on the shared one."""
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 

@@ -12,6 +12,7 @@ import msgspec
 from tests.unit.router_worker.conftest import Worker
 
 from tocsin.channel.delivery import Delivery
+from tocsin.channel.outcome_log import JobRecords
 from tocsin.channel.outcome_records import outcome_of, recheck_of
 from tocsin.channel.retry_policy import Finish
 from tocsin.contracts.codec import decode_job, encode
@@ -188,6 +189,13 @@ def _handed_over(compose: Callable[[Job], Any]) -> Reading:
     return read
 
 
+def outcome(value: bytes) -> Any:
+    """What a dispatcher that reads the outcome log back learns from a status about a job of its own topic."""
+    message = json.loads(value)
+    jobs, partition, _ = message["cause"].split("/")
+    return JobRecords(jobs).read(ConsumerRecord("s", int(partition), 7, STAMP, b"k", encode(message)))
+
+
 _CLOCK = ManualClock(AT)
 _SMTP = SmtpProvider(
     SmtpConfig(name="p", kind="smtp", host="mail.test", tls="none", helo="tocsin.test"), _CLOCK
@@ -218,6 +226,7 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("ingest", "directory_workflow"): published_workflow,
     ("dispatch-email", "job_email"): _handed_over(lambda job: repr(_SMTP._envelope(job))),
     ("dispatch-sms", "job_sms"): _handed_over(_TWILIO._form),
+    ("dispatch-sms", "status"): outcome,
     ("dispatch-push", "job_push"): _handed_over(
         lambda job: _FCM._message(job, cast("Any", job.private.content))
     ),

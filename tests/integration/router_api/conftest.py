@@ -232,7 +232,9 @@ FLOW: dict[str, Any] = {
 async def fill(client: httpx.AsyncClient) -> str:
     """One of each, and a recipient who lost an address; returns a key's id."""
     await client.put("/v1/tenant", json={"name": "Acme", "senders": {"email": {"address": "a@example.com"}}})
-    await client.put("/v1/categories/orders", json={"name": "Orders", "ttl_seconds": 60})
+    await client.put(
+        "/v1/categories/orders", json={"name": "Orders", "ttl_seconds": 60, "delivery": "at_most_once"}
+    )
     await client.put("/v1/workflows/shipped", json=FLOW)
     parts = {"parts": {"body": "Hallo"}, "publish": True}
     await client.put("/v1/workflows/shipped/templates/sms/default/de", json=parts)

@@ -50,7 +50,9 @@ async def test_every_kind_of_entity_is_published_as_it_stands(
         "tenant/acme": TenantRecord(
             tenant="acme", name="Acme", senders={Channel.EMAIL: SenderIdentity(address="a@example.com")}
         ),
-        "category/acme/orders": CategoryRecord(tenant="acme", key="orders", name="Orders", ttl_seconds=60),
+        "category/acme/orders": CategoryRecord(
+            tenant="acme", key="orders", name="Orders", ttl_seconds=60, delivery_class="at_most_once"
+        ),
         "workflow/acme/shipped": WorkflowRecord(
             tenant="acme",
             key="shipped",

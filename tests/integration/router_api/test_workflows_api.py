@@ -50,7 +50,7 @@ async def shop(acme: httpx.AsyncClient, directory: Directory) -> httpx.AsyncClie
 async def test_a_category_comes_back_as_saved_and_is_published_once(
     acme: httpx.AsyncClient, directory: Directory
 ) -> None:
-    body = {"name": "Offers", "default": "off", "ttl_seconds": 60}
+    body = {"name": "Offers", "default": "off", "ttl_seconds": 60, "delivery": "at_most_once"}
     assert (await acme.put("/v1/categories/offers", json=body)).status_code == 201
     assert (await acme.put("/v1/categories/offers", json=body)).status_code == 200
     assert await directory.changed() == [("category", "acme", "offers")]
@@ -59,6 +59,13 @@ async def test_a_category_comes_back_as_saved_and_is_published_once(
     assert [one["key"] for one in (await acme.get("/v1/categories")).json()["data"]] == ["offers"]
     assert (await acme.delete("/v1/categories/offers")).status_code == 204
     assert await directory.changed() == [("category", "acme", "offers")]
+
+
+async def test_a_category_says_how_often_its_messages_may_be_sent(acme: httpx.AsyncClient) -> None:
+    assert (await acme.put("/v1/categories/offers", json={})).json()["delivery"] == "at_least_once"
+    answer = await acme.put("/v1/categories/offers", json={"delivery": "exactly_once"})
+    assert answer.status_code == 422
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/delivery"]
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(518_400, 201), (518_401, 422), (0, 422)])

@@ -35,7 +35,7 @@ from tocsin.kafka import (
     read_back_metadata,
 )
 from tocsin.kafka.consume import consumer_group
-from tocsin.runtime import Clock, Health, SystemClock
+from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints, Health, SystemClock
 from tocsin.testing.jobs import job_for
 from tocsin.testing.kafka import MemoryCluster, MemoryOffsets, MemoryPublisher
 from tocsin.testing.until import until
@@ -198,7 +198,13 @@ class LaneBench:
     def provider(self, name: str = "first") -> ScriptedProvider:
         return next(provider for provider in reversed(self.made) if provider.name == name)
 
-    def context(self, lane: Lane | None = None, *, send_timeout: float = 20.0) -> LaneContext:
+    def context(
+        self,
+        lane: Lane | None = None,
+        *,
+        send_timeout: float = 20.0,
+        failpoints: Failpoints = NO_FAILPOINTS,
+    ) -> LaneContext:
         return LaneContext(
             channel=Channel.SMS,
             lane=lane or self.lane,
@@ -213,6 +219,7 @@ class LaneBench:
             clock=self.clock,
             send_timeout=send_timeout,
             window_bytes=64 * 1024 * 1024,
+            failpoints=failpoints,
         )
 
     def start(

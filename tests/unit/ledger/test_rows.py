@@ -14,6 +14,7 @@ from tocsin.contracts.statuses import (
     ChannelDecision,
     Decision,
     EventRef,
+    ProviderTry,
     RuleOutcome,
     Status,
     Target,
@@ -25,6 +26,7 @@ from tocsin.contracts.vocabulary import Lane, Outcome, StatusName
 from tocsin.kafka import ConsumerRecord
 from tocsin.ledger import tables
 from tocsin.ledger.history import DecisionDetail
+from tocsin.ledger.reading import stored_row_of
 
 AT = datetime(2026, 3, 1, 23, 59, 59, 999000, tzinfo=UTC)
 NOTIFICATION = "5a0f4f4e-0000-5000-8000-000000000001"
@@ -68,6 +70,16 @@ def test_a_status_becomes_a_row_of_its_day() -> None:
     assert (row["kafka_partition"], row["kafka_offset"], row["lane"]) == (3, 9, "bulk")
     assert (row["kind"], row["status"], row["decision"]) == ("status", "sent", None)
     assert (str(row["notification_id"]), row["recipient"], row["attempt"]) == (NOTIFICATION, "ann", 2)
+
+
+def test_tries_come_back_as_they_were() -> None:
+    tries = [
+        ProviderTry(provider="main", code="4\x0051", answer="ambiguous", ms=7000),
+        ProviderTry(provider="main", answer="accepted", ms=12),
+    ]
+    row = kept(encode(status(tries=tries)))
+    assert stored_row_of({name: held for name, held in row.items() if name != "day"}).tries == tries
+    assert kept(encode(status()))["tries"] is None
 
 
 def decision(*targets: Target, outcome: Outcome = Outcome.DECIDED, **fields: Any) -> Decision:

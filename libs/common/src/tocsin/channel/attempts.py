@@ -1,7 +1,7 @@
 """One attempt: a last look, immediately before the call, at what forbids it; the call; and what follows from its answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tocsin.channel.answers import Ambiguous, Answer
@@ -62,9 +62,18 @@ class Attempts:
         self._failpoints = failpoints
 
     async def attempt(
-        self, delivery: Delivery, provider: Provider, *, lease_ok: Callable[[], bool]
+        self,
+        delivery: Delivery,
+        provider: Provider,
+        *,
+        lease_ok: Callable[[], bool],
+        announce: Callable[[Delivery], Awaitable[bool]],
     ) -> Finish | Retry | Recheck | AwaitCopy:
         """Hand the job over once, unless something forbids it; the call is noted in the delivery's tries.
+
+        What is sent at most once is announced before its first call, and everything is looked at again after that: storing the intent
+        may take long, and nobody else calls for it any more. `announce` says whether a call may still begin; if not, the router decides
+        about it again.
 
         After a call whose answer was ambiguous, what makes another call unnecessary ends as `unknown`, for the message may
         have been sent. Only if the provider rejects it at a later call does it end as `failed` all the same. LeaseLost when
@@ -74,23 +83,41 @@ class Attempts:
         if recording(job.traceparent):
             waited = self._clock.monotonic() - delivery.enqueued_at
             record_span("wait_for_provider", job.traceparent, seconds=waited, provider=provider.name)
-        if not lease_ok():
-            metrics.lease_lost.labels(self._channel.dispatcher, self._lane).inc()
-            raise LeaseLost("The lease ran out before a provider call.")
-        if (without_call := self.guard(delivery)) is not None:
+        if job.delivery_class == "at_most_once" and not delivery.announced:
+            if (without_call := self._last_look(delivery, lease_ok)) is not None:
+                return without_call
+            may_begin = await announce(delivery)
+            await self._failpoints.reach("after_intent")
+            if not may_begin:
+                return Recheck()
+        await self._failpoints.reach("before_call")
+        if (without_call := self._last_look(delivery, lease_ok)) is not None:
             return without_call
         if not self._copy.fresh:
-            if not job.required:
-                return AwaitCopy()
             self._on_stale_copy.inc()
+        began = self._clock.monotonic()  # nothing was awaited since the last look
         answer = await self._call(job, provider)
-        delivery.tries.append(Try(provider.name, answer))
+        seconds = self._clock.monotonic() - began
+        delivery.tries.append(Try(provider.name, answer, seconds))
+        self._pool.report(provider.name, self._lane, answer, seconds=seconds)
+        await self._failpoints.reach("after_call")
         now = self._clock.monotonic()
         next_step = after_answer(delivery.tries, now=now, delivery_class=job.delivery_class)
         if isinstance(next_step, Retry):
             metrics.send_retries.labels(self._channel, self._lane, provider.name).inc()
             log.debug("will try again", attempt=len(delivery.tries), seconds=round(next_step.due - now, 3))
         return next_step
+
+    def _last_look(
+        self, delivery: Delivery, lease_ok: Callable[[], bool]
+    ) -> Finish | Recheck | AwaitCopy | None:
+        """What forbids the call now; None: it may be made."""
+        if not lease_ok():
+            metrics.lease_lost.labels(self._channel.dispatcher, self._lane).inc()
+            raise LeaseLost("The lease ran out before a provider call.")
+        if (without_call := self.guard(delivery)) is not None:
+            return without_call
+        return None if self._copy.fresh or delivery.job.required else AwaitCopy()
 
     def guard(self, delivery: Delivery) -> Finish | Recheck | None:
         """What becomes of the job without a call; None: the call may be made."""
@@ -109,16 +136,10 @@ class Attempts:
         return end_without_call(delivery.tries, without_call)
 
     async def _call(self, job: Job, provider: Provider) -> Answer:
-        await self._failpoints.reach("before_call")
-        began = self._clock.monotonic()
         if recording(job.traceparent):
             with span("send", job.traceparent, delivery_id=job.delivery_id, provider=provider.name):
-                answer = await self._bounded(job, provider)
-        else:
-            answer = await self._bounded(job, provider)
-        self._pool.report(provider.name, self._lane, answer, seconds=self._clock.monotonic() - began)
-        await self._failpoints.reach("after_call")
-        return answer
+                return await self._bounded(job, provider)
+        return await self._bounded(job, provider)
 
     async def _bounded(self, job: Job, provider: Provider) -> Answer:
         deadline = _Deadline(self._send_timeout)

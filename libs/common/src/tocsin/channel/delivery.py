@@ -41,4 +41,6 @@ class Delivery:
     """Where its provider's call goes, if the provider has many far ends."""
     counts_in_lane_limit: bool = False
     """True from its first runner until its outcome is recorded, or until it is given up."""
+    announced: bool = False
+    """Whether the intent to send it stands on `status`; only of `at_most_once`."""
     tries: list[Try] = field(default_factory=list)

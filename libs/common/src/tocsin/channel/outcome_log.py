@@ -6,7 +6,7 @@ its delivery: a delivery that is decided again is another job, and a topic that 
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status
 from tocsin.contracts.statuses import Status
@@ -18,6 +18,14 @@ ENDINGS: Final = frozenset(
     {StatusName.SENT, StatusName.FAILED, StatusName.UNKNOWN, StatusName.EXPIRED, StatusName.DEFERRED}
 )
 """Statuses after which a job is not taken up again. A job has at most one of them; `deferred` stands together with the intent to recheck."""
+
+
+class JobRecord(NamedTuple):
+    """The job at `offset` has ended, or, where `ends` is false, its owner was about to send it at most once."""
+
+    offset: int
+    delivery_id: str
+    ends: bool
 
 
 class ReadLog(Protocol):
@@ -48,24 +56,27 @@ class ReadingBack:
             self._check.set_ready()
 
 
-class EndedJobs:
-    """The jobs of one topic that have ended, as records of the outcome log tell."""
+class JobRecords:
+    """What records of the outcome log say of the jobs of one topic."""
 
     def __init__(self, jobs: str) -> None:
         self._jobs = jobs
         self._mark = f'"cause":"{jobs}/'.encode()
 
-    def ended_by(self, record: ConsumerRecord) -> tuple[int, str] | None:
-        """The offset and the delivery of the job that this record ends; None where it ends none of the topic's."""
+    def read(self, record: ConsumerRecord) -> JobRecord | None:
+        """None where the record neither ends nor announces a job of the topic."""
         if record.value is None or self._mark not in record.value:  # most are about other jobs: not decoded
             return None
         try:
             status = decode_status(record.value)
         except UNREADABLE_ERRORS:
             return None
-        if not isinstance(status, Status) or status.status not in ENDINGS or status.delivery_id is None:
+        if not isinstance(status, Status) or status.delivery_id is None:
             return None
+        ends = status.status in ENDINGS
         place, _, offset = status.cause.rpartition("/")
+        if not (ends or status.status == StatusName.SENDING):
+            return None
         if place != f"{self._jobs}/{record.partition}" or not offset.isdecimal():
             return None
-        return int(offset), status.delivery_id
+        return JobRecord(int(offset), status.delivery_id, ends)

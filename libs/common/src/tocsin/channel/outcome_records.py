@@ -1,26 +1,41 @@
 """The records that tell what became of a job."""
 
+from collections.abc import Sequence
+from typing import Final
+
 import msgspec
 
+from tocsin.channel.answers import Accepted, Ambiguous, NotSent, Rejected, Throttled
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
-from tocsin.channel.retry_policy import Finish
+from tocsin.channel.retry_policy import Finish, Try
 from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.intents import DeliveryRef
-from tocsin.contracts.statuses import status_of
-from tocsin.contracts.vocabulary import Reason, StatusName
+from tocsin.contracts.statuses import ProviderTry, status_of
+from tocsin.contracts.vocabulary import Reason, StatusName, TryAnswer
 from tocsin.kafka import ConsumerRecord, ProducerRecord
 
 _RECHECK = Finish(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryable=True)
+_SENDING = Finish(status=StatusName.SENDING)
+_MOST_TRIES: Final = 8
+_ANSWERS: Final = {
+    Accepted: TryAnswer.ACCEPTED,
+    Rejected: TryAnswer.REJECTED,
+    NotSent: TryAnswer.NOT_SENT,
+    Throttled: TryAnswer.THROTTLED,
+    Ambiguous: TryAnswer.AMBIGUOUS,
+}
 
 
 def outcome_of(context: LaneContext, delivery: Delivery, finish: Finish) -> ProducerRecord:
     """The status with which the delivery ends."""
-    tries = delivery.tries
-    return _status(
-        context, delivery, finish, provider=tries[-1].provider if tries else None, attempt=len(tries)
-    )
+    return _status(context, delivery, finish, delivery.tries)
+
+
+def intent_to_send_of(context: LaneContext, delivery: Delivery) -> ProducerRecord:
+    """That the provider is about to be asked, for the first time: no ending."""
+    return _status(context, delivery, _SENDING)
 
 
 def recheck_of(context: LaneContext, delivery: Delivery) -> list[ProducerRecord]:
@@ -34,7 +49,7 @@ def recheck_of(context: LaneContext, delivery: Delivery) -> list[ProducerRecord]
     )
     return [
         ProducerRecord(context.intents, delivery.key, encode(intent)),
-        _status(context, delivery, _RECHECK, provider=None, attempt=0),
+        _status(context, delivery, _RECHECK, delivery.tries),
     ]
 
 
@@ -55,7 +70,7 @@ def dead_letter_of(context: LaneContext, record: ConsumerRecord, detail: str) ->
 
 
 def _status(
-    context: LaneContext, delivery: Delivery, finish: Finish, *, provider: str | None, attempt: int
+    context: LaneContext, delivery: Delivery, finish: Finish, tries: Sequence[Try] = ()
 ) -> ProducerRecord:
     """On the job's own partition number, so that it is found when the outcome log is read back."""
     job, record = delivery.job, delivery.record
@@ -65,13 +80,21 @@ def _status(
         lane=job.lane,
         cause=record.ref,
         at=context.clock.now(),
-        provider=provider,
+        provider=tries[-1].provider if tries else None,
         provider_message_id=finish.message_id,
         provider_code=finish.code,
-        attempt=attempt,
+        attempt=len(tries),
+        tries=[_told(attempt) for attempt in tries[-_MOST_TRIES:]],
         reason=finish.reason,
         detail=finish.detail,
         retryable=finish.retryable,
         segments=finish.segments,
     )
     return ProducerRecord(context.status, record.key, encode(status), partition=record.partition)
+
+
+def _told(attempt: Try) -> ProviderTry:
+    provider, answer, seconds = attempt
+    return ProviderTry(
+        provider=provider, code=answer.code, answer=_ANSWERS[type(answer)], ms=round(seconds * 1000)
+    )

@@ -19,7 +19,7 @@ TRY_AGAIN_AFTER = 0.2
 
 @dataclass(frozen=True, slots=True)
 class PendingRecord:
-    """A record to store, an outcome or a dead letter, and what to do once it is."""
+    """A record to store, an outcome, an intent to send or a dead letter, and what to do once it is."""
 
     record: ProducerRecord
     stored: Callable[[RecordMetadata], None]
@@ -39,6 +39,17 @@ class OutcomeWriter:
         """Store this one, too."""
         self._pending.append(pending)
         self._something_new.set()
+
+    async def store(self, record: ProducerRecord) -> None:
+        """Store this one, too; returns once it is stored, for as long as that takes."""
+        stored = asyncio.get_running_loop().create_future()
+
+        def tell(_: RecordMetadata) -> None:
+            if not stored.done():
+                stored.set_result(None)
+
+        self.add(PendingRecord(record, tell))
+        await stored
 
     def close(self) -> None:
         """Nothing more comes: `run` returns once everything is stored."""

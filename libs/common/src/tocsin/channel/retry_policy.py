@@ -21,10 +21,11 @@ LONGEST_DELAY = 2.0
 
 
 class Try(NamedTuple):
-    """One call to a provider instance, and its answer."""
+    """One call to a provider instance, its answer, and how many seconds it took."""
 
     provider: str
     answer: Answer
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,9 @@ class Retry:
 
 UNKNOWN_END = Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
 """How a delivery ends that no further call is made for, but that an earlier one may have sent."""
+
+INTERRUPTED_END = Finish(status=StatusName.UNKNOWN, reason=Reason.INTERRUPTED)
+"""How a delivery ends whose former owner wrote that it would send it at most once, and no outcome."""
 
 
 def uncertain(tries: Sequence[Try]) -> bool:

@@ -14,7 +14,7 @@ and not recorded is begun again by the next owner.
 
 When the shard is revoked, what waits is dropped at once and begins anew at the next owner, in its recipient's queue as in a
 provider's, and also between two attempts, whatever the first one's answer was: the next owner does not learn that it was
-ambiguous. Waited for are only calls and transactions under way, and until their outcomes are stored and committed; so
+ambiguous. Only what was announced under `at_most_once` goes back to the router then (see `_let_go`). Waited for are only calls and transactions under way, and until their outcomes are stored and committed; so
 giving a shard back takes little longer than one call.
 """
 
@@ -27,11 +27,12 @@ from tocsin.channel.attempts import AwaitCopy, Recheck
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.order import RecipientOrder
-from tocsin.channel.outcome_records import dead_letter_of, outcome_of, recheck_of
+from tocsin.channel.outcome_records import dead_letter_of, intent_to_send_of, outcome_of, recheck_of
 from tocsin.channel.outcome_writer import OutcomeWriter, PendingRecord
 from tocsin.channel.provider import Provider
-from tocsin.channel.retry_policy import Finish, Retry, end_without_call
+from tocsin.channel.retry_policy import INTERRUPTED_END, Finish, Retry, end_without_call, uncertain
 from tocsin.channel.shard_offsets import ShardOffsets
+from tocsin.channel.stages import observe_begin, observe_end, observe_stage
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_job, describe_error
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.vocabulary import Reason, StatusName
@@ -43,7 +44,7 @@ from tocsin.kafka import (
     RecordMetadata,
     TopicPartition,
 )
-from tocsin.observability import bound, get_logger, metrics, record_span, recording
+from tocsin.observability import bound, get_logger, metrics
 
 log = get_logger(__name__)
 
@@ -161,13 +162,13 @@ class ShardDelivery:
         What waits behind another delivery of its recipient, or for the copy of `stops`, is simply forgotten.
         """
         self._context.waiting_for_copy.dec(len(self._held))
-        self._held.clear()
         for timer in self._retries.values():
             timer.cancel()
-        waiting = [*self._retries, *self._context.pool.drop(self)]
+        waiting = [*self._held, *self._retries, *self._context.pool.drop(self)]
+        self._held.clear()
         self._retries.clear()
         for delivery in waiting:
-            self._leave_lane_limit(delivery)
+            self._let_go(delivery)
 
     # Reading
 
@@ -194,6 +195,9 @@ class ShardDelivery:
             return
         key = recipient_key(job.tenant, job.recipient)
         delivery = Delivery(self, record, job, key, taken_at=self._context.clock.monotonic())
+        if self._offsets.announced_before(record, job.delivery_id):
+            self._end_interrupted(delivery)
+            return
         if self._order.add(delivery):
             self.enqueue(delivery)
 
@@ -206,6 +210,13 @@ class ShardDelivery:
         letter = dead_letter_of(context, record, detail)
         self._outcomes.add(PendingRecord(letter, lambda _: self._offsets.finish(record)))
 
+    def _end_interrupted(self, delivery: Delivery) -> None:
+        """A former owner wrote that it was about to send this one at most once, and nothing after that."""
+        context = self._context
+        metrics.processed.labels(context.service, context.lane, StatusName.UNKNOWN).inc()
+        outcome = outcome_of(context, delivery, INTERRUPTED_END)
+        self._outcomes.add(PendingRecord(outcome, partial(self._offsets.finish, delivery.record)))
+
     # Delivering
 
     def enqueue(self, delivery: Delivery | None) -> None:
@@ -214,7 +225,7 @@ class ShardDelivery:
         try:
             while delivery is not None:
                 if self._ending:
-                    self._leave_lane_limit(delivery)
+                    self._let_go(delivery)
                     return
                 if not (delivery.job.required or self._context.copy.fresh):
                     delivery = self._hold(delivery)
@@ -232,7 +243,7 @@ class ShardDelivery:
         """End it as what forbids its call says, else as one that nobody serves. Returns the recipient's next delivery that need not
         wait."""
         if not delivery.begun_at:
-            self._observe_begin(delivery)
+            observe_begin(self._context, delivery)
         end = self._context.attempts.guard(delivery)
         if isinstance(end, Recheck):
             self._recheck(delivery)
@@ -243,7 +254,7 @@ class ShardDelivery:
     async def carry(self, delivery: Delivery, provider: Provider) -> None:
         """One attempt, and what follows from it."""
         if self._ending:  # since a moment ago, and `run` has not dropped it yet
-            self._leave_lane_limit(delivery)
+            self._let_go(delivery)
             return
         job = delivery.job
         self._under_way += 1
@@ -253,10 +264,10 @@ class ShardDelivery:
                 self._begun += 1
                 self._context.limit.begin()
                 if not delivery.begun_at:
-                    self._observe_begin(delivery)
+                    observe_begin(self._context, delivery)
             with bound(delivery_id=job.delivery_id, notification_id=job.notification_id, tenant=job.tenant):
                 next_step = await self._context.attempts.attempt(
-                    delivery, provider, lease_ok=self._shard.lease_ok
+                    delivery, provider, lease_ok=self._shard.lease_ok, announce=self._announce
                 )
             match next_step:
                 case Finish():
@@ -272,14 +283,6 @@ class ShardDelivery:
         finally:
             self._under_way_ended()
 
-    def _observe_begin(self, delivery: Delivery) -> None:
-        clock = self._context.clock
-        delivery.begun_at = clock.monotonic()
-        self._context.age_seconds.observe(
-            max(0.0, clock.time_ms() / 1000 - delivery.job.event_time.timestamp())
-        )
-        self._observe_stage("wait", delivery, delivery.begun_at - delivery.taken_at)
-
     def _under_way_ended(self) -> None:
         """A call or a transaction has ended: `run` may wait for the last one."""
         self._under_way -= 1
@@ -293,12 +296,27 @@ class ShardDelivery:
         self._begun -= 1
         self._context.limit.end()
 
+    async def _announce(self, delivery: Delivery) -> bool:
+        """Store that this one is about to be sent, and say whether its call may still begin. A later owner that finds no more than this
+        never calls for it."""
+        await self._outcomes.store(intent_to_send_of(self._context, delivery))
+        delivery.announced = True
+        return not self._ending
+
+    def _let_go(self, delivery: Delivery) -> None:
+        """It begins anew at the next owner. One that was announced, and that no call may have sent, would be taken there for one that
+        may have been sent: it goes back to the router instead, and comes again as another job."""
+        if delivery.announced and not self._over and not uncertain(delivery.tries):
+            self._recheck(delivery)
+        else:
+            self._leave_lane_limit(delivery)
+
     # What follows from an attempt
 
     def _retry(self, delivery: Delivery, retry: Retry) -> None:
         """Wait until the next attempt is due: in its recipient's turn, but in no runner's hands."""
         if self._ending:
-            self._leave_lane_limit(delivery)
+            self._let_go(delivery)
             return
         delay = retry.due - self._context.clock.monotonic()
         self._retries[delivery] = asyncio.get_running_loop().call_later(delay, self._due, delivery)
@@ -336,7 +354,7 @@ class ShardDelivery:
         That one need not wait until this outcome is stored: its own comes later into the same writer, which keeps the order.
         Only a deferral, which the shard's transaction writes, may be stored before it.
         """
-        ended_at = self._observe_end(delivery, finish.status)
+        ended_at = observe_end(self._context, delivery, finish.status)
         outcome = outcome_of(self._context, delivery, finish)
         self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, ended_at)))
         return self._order.done(delivery)
@@ -344,7 +362,7 @@ class ShardDelivery:
     def _outcome_stored(self, delivery: Delivery, ended_at: float, outcome: RecordMetadata) -> None:
         self._offsets.finish(delivery.record, outcome)
         self._leave_lane_limit(delivery)
-        self._observe_stage("record", delivery, self._context.clock.monotonic() - ended_at)
+        observe_stage(self._context, "record", delivery, self._context.clock.monotonic() - ended_at)
 
     def _recheck(self, delivery: Delivery) -> None:
         """The deferral and the intent to recheck it, in one transaction of the shard with the offset behind the job.
@@ -352,7 +370,7 @@ class ShardDelivery:
         The recipient's next delivery waits for the transaction: it is written by another producer than outcomes, so the next
         outcome could stand before this deferral.
         """
-        ended_at = self._observe_end(delivery, StatusName.DEFERRED)
+        ended_at = observe_end(self._context, delivery, StatusName.DEFERRED)
         positions = self._offsets.position_after(delivery.record)
         committed = self._shard.submit(recheck_of(self._context, delivery), positions)
         self._under_way += 1
@@ -373,25 +391,10 @@ class ShardDelivery:
             elif not self._over:
                 self._offsets.finish_with(delivery.record, positions)
                 self._leave_lane_limit(delivery)
-                self._observe_stage("record", delivery, self._context.clock.monotonic() - ended_at)
-                self.enqueue(self._order.done(delivery))
+                observe_stage(self._context, "record", delivery, self._context.clock.monotonic() - ended_at)
+                if not self._ending:  # where nothing begins any more, it may have lost its place: it was held
+                    self.enqueue(self._order.done(delivery))
         except Exception as error:  # noqa: BLE001 - raised by `run`: this is a callback, whose errors nobody sees
             self._fail(error)
         finally:
             self._under_way_ended()
-
-    def _observe_end(self, delivery: Delivery, status: StatusName) -> float:
-        """Measure that the delivery ends now; returns when that is. Its calls have spans of their own, so the stage has none."""
-        context, now = self._context, self._context.clock.monotonic()
-        metrics.processed.labels(context.service, context.lane, status).inc()
-        context.stage_seconds["send"].observe(now - delivery.begun_at)
-        return now
-
-    def _observe_stage(self, stage: str, delivery: Delivery, seconds: float) -> None:
-        """The seconds of a stage: a number for each, a span for those of sampled events."""
-        job = delivery.job
-        self._context.stage_seconds[stage].observe(seconds)
-        if recording(job.traceparent):
-            record_span(
-                stage, job.traceparent, seconds=seconds, delivery_id=job.delivery_id, lane=job.lane.value
-            )

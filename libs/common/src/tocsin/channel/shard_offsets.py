@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from time import perf_counter
 
 from tocsin.channel.offset_tracker import OffsetTracker
-from tocsin.channel.outcome_log import EndedJobs, ReadLog
+from tocsin.channel.outcome_log import JobRecords, ReadLog
 from tocsin.kafka import (
     CommittedOffset,
     ConsumerRecord,
@@ -60,6 +60,8 @@ class ShardOffsets:
         self._labels = labels
         self._ended: dict[int, dict[int, str]] = {}
         """By partition, the offsets of replayed jobs whose outcome stands, with their deliveries."""
+        self._announced: dict[int, dict[int, str]] = {}
+        """The same of jobs that were to be sent at most once; of those that stand in both, the outcome counts."""
         self._window_bytes = window_bytes
         self._trackers: dict[int, OffsetTracker] = {}
         self._committed: dict[int, CommittedOffset] = {}
@@ -93,7 +95,7 @@ class ShardOffsets:
         await self.commit()
 
     async def read_back(self) -> None:
-        """Learn which of the jobs that a former owner may have taken have ended: before the first `take`.
+        """Learn which of the jobs that a former owner may have taken have ended, or may have been sent: before the first `take`.
 
         Only partitions with such jobs are read, from the position that their commit names, and of what is read at most
         `REPLAYED` offsets a partition are kept. Raises what reading raises.
@@ -102,7 +104,7 @@ class ShardOffsets:
         if not replayed:
             return
         began, read = perf_counter(), 0
-        ended_jobs = EndedJobs(self._jobs)
+        job_records = JobRecords(self._jobs)
         places = {number: TopicPartition(self._outcomes, number) for number in replayed}
         kept = await self._offsets.starts(places.values())
         start = {
@@ -111,9 +113,10 @@ class ShardOffsets:
         async for records in self._read_log(topic=self._outcomes, partitions=list(start), start=start):
             read += len(records)
             for record in records:
-                ended = ended_jobs.ended_by(record)
-                if ended is not None and ended[0] in replayed[record.partition].replayed:
-                    self._ended.setdefault(record.partition, {})[ended[0]] = ended[1]
+                said = job_records.read(record)
+                if said is not None and said.offset in replayed[record.partition].replayed:
+                    of_partition = self._ended if said.ends else self._announced
+                    of_partition.setdefault(record.partition, {})[said.offset] = said.delivery_id
             self._shard.touch()
         found = sum(map(len, self._ended.values()))
         metrics.read_back_seconds.labels(*self._labels).observe(perf_counter() - began)
@@ -134,6 +137,10 @@ class ShardOffsets:
         metrics.jobs_ended_before.labels(*self._labels).inc()
         self.finish(record)
         return True
+
+    def announced_before(self, record: ConsumerRecord, delivery_id: str) -> bool:
+        """Whether the record is a job that a former owner was about to send at most once, and whose outcome does not stand."""
+        return self._announced.get(record.partition, {}).get(record.offset) == delivery_id
 
     def finish(self, record: ConsumerRecord, outcome: RecordMetadata | None = None) -> None:
         """What came of the record is stored: as `outcome`, where that stands on the outcome log."""

@@ -23,6 +23,7 @@ from tocsin.contracts.vocabulary import (
     StatusName,
     StatusWord,
     TargetWord,
+    TryAnswerWord,
 )
 
 
@@ -106,6 +107,17 @@ class Decision(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     traceparent: str | None = None
 
 
+class ProviderTry(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """One call to a provider instance."""
+
+    provider: str
+    code: str | None = None
+    """The provider's own, as in `provider_code`."""
+    answer: TryAnswerWord
+    ms: int
+    """How long the call took."""
+
+
 class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="status"):
     """One thing that happened to an event or a delivery. Keyed `tenant/recipient`, or `tenant/event`."""
 
@@ -133,6 +145,8 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     provider_message_id: str | None = None
     provider_code: str | None = None
     attempt: int | None = None
+    tries: list[ProviderTry] = []
+    """The calls made for one record of `jobs`, in order; of more than 8, the last 8."""
     rule: RuleWord | None = None
     reason: ReasonWord | None = None
     detail: str | None = None

@@ -81,6 +81,7 @@ class StatusName(StrEnum):
     SKIPPED = "skipped"
     DUPLICATE = "duplicate"
     EXPIRED = "expired"
+    SENDING = "sending"
     SENT = "sent"
     DEFERRED = "deferred"
     FAILED = "failed"
@@ -96,8 +97,19 @@ _NOT_FINAL = {
     StatusName.EVENT_ACCEPTED,
     StatusName.ACCEPTED,
     StatusName.ROUTED,
+    StatusName.SENDING,
     StatusName.DEFERRED,
 }
+
+
+class TryAnswer(StrEnum):
+    """What a provider's answer to one call means."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    THROTTLED = "throttled"
+    AMBIGUOUS = "ambiguous"
 
 
 class Outcome(StrEnum):
@@ -203,6 +215,7 @@ class Reason(StrEnum):
     UNREACHABLE = "unreachable"
     PROVIDER_ERROR = "provider_error"
     NO_ANSWER = "no_answer"
+    INTERRUPTED = "interrupted"
 
 
 def _known(words: Iterable[StrEnum]) -> msgspec.Meta:
@@ -221,4 +234,5 @@ TargetWord = Annotated[
 ]
 AgainWord = Annotated[str, _known(Again)]
 RuleWord = Annotated[str, _known(Rule)]
+TryAnswerWord = Annotated[str, _known(TryAnswer)]
 ReasonWord = Annotated[str, _known(Reason)]

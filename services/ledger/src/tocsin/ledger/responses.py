@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from tocsin.contracts.statuses import Status
-from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
+from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName, TryAnswer
 from tocsin.ledger.history import NotificationHistory, StatusRow, in_order
 from tocsin.ledger.reading import MOST_ROWS
 from tocsin.ledger.summaries import State, summarise
@@ -22,6 +22,7 @@ OpenStatus: Any = _open(StatusName)
 OpenChannel: Any = _open(Channel)
 OpenRule: Any = _open(Rule)
 OpenReason: Any = _open(Reason)
+OpenAnswer: Any = _open(TryAnswer)
 
 
 class _ResponseBody(BaseModel):
@@ -43,6 +44,15 @@ class DecisionBody(_ResponseBody):
     truncated: bool = Field(default=False, description="Inputs were left out to fit 4 KiB")
 
 
+class TryBody(_ResponseBody):
+    """One call to a provider instance."""
+
+    provider: str
+    code: str | None = Field(description="The provider's own")
+    answer: OpenAnswer
+    ms: int = Field(description="How long the call took")
+
+
 _IN_THE_SUMMARY: Final = frozenset(
     {
         "version", "tenant", "event_source", "event_id", "notification_id", "recipient", "workflow", "category", "test",
@@ -54,12 +64,14 @@ _TYPES: Final[dict[str, Any]] = get_type_hints(Status) | {
     "channel": OpenChannel | None,
     "rule": OpenRule | None,
     "reason": OpenReason | None,
+    "tries": list[TryBody],
 }
 _DESCRIPTIONS: Final = {
     "final": "Tocsin itself will do nothing more for what this is about",
     "at": "When it happened",
     "address_key": "Which address: `email`, `phone` or a device's id, never an address",
     "address_hash": "Which address it went to, without the address: the same for the same address",
+    "tries": "The calls made for one job, in order",
     "template": "The name of the template it was or would have been written with",
     "decision": "Where the router decided it: why",
     "origin": "The event's place: topic/partition/offset",

@@ -39,6 +39,7 @@ _STRENGTH: Final[dict[str, int]] = {
     for strength, status in enumerate(
         (
             StatusName.ROUTED,
+            StatusName.SENDING,
             StatusName.DEFERRED,
             StatusName.SKIPPED,
             StatusName.EXPIRED,
@@ -50,6 +51,7 @@ _STRENGTH: Final[dict[str, int]] = {
 }
 _STATES: Final[dict[str, State]] = {
     StatusName.ROUTED: State.IN_PROGRESS,
+    StatusName.SENDING: State.IN_PROGRESS,
     StatusName.DEFERRED: State.IN_PROGRESS,
 }
 _WORST_FIRST: Final = (

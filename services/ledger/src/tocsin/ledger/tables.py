@@ -81,7 +81,7 @@ class _Channel(msgspec.Struct):
 # does not take as it is (a struct, a list, an id that is a uuid) belongs here.
 _MADE_COLUMNS: Final = (
     "day", "stored_at", "kafka_partition", "kafka_offset", "kind",
-    "status_id", "notification_id", "delivery_id",
+    "status_id", "notification_id", "delivery_id", "tries",
     "again", "event_time", "routed", "decision",
 )  # fmt: skip
 _NOT_STORED: Final = ("version",)
@@ -145,6 +145,7 @@ def _status_row(place: Row, status: Status) -> Row:
         UUID(status.status_id),
         None if notification is None else UUID(notification),
         None if delivery is None else UUID(delivery),
+        encode(status.tries).decode() if status.tries else None,
     )
     return made + _NONE_OF_A_DECISION + _values_of_status(status)
 
@@ -168,6 +169,7 @@ def _decision_rows(place: Row, decision: StoredDecision) -> list[Row]:
         UUID(decision.status_id),
         notification,
         None,
+        None,
         decision.again,
         decision.event_time,
         routed or None,
@@ -181,7 +183,7 @@ def _target_row(
     place: Row, notification: UUID, decision: StoredDecision, channel: _Channel, target: Target
 ) -> Row:
     status = target_status_id(target, cause=decision.cause)
-    made = (*place, "target", UUID(status), notification, UUID(target.delivery_id))
+    made = (*place, "target", UUID(status), notification, UUID(target.delivery_id), None)
     return made + _NONE_OF_A_DECISION + _values_of_target(decision, channel, target)
 
 

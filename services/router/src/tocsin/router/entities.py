@@ -117,7 +117,10 @@ _KINDS: dict[str, _Kind] = {
     ),
     "category": _Kind(
         partial(_entity, CategoryRecord),
-        select(*(tables.categories.c[n] for n in ("tenant", "key", "name", "default", "ttl_seconds"))),
+        select(
+            *(tables.categories.c[n] for n in ("tenant", "key", "name", "default", "ttl_seconds")),
+            tables.categories.c.delivery.label("delivery_class"),
+        ),
         (tables.categories.c.tenant, tables.categories.c.key),
     ),
     "workflow": _Kind(

@@ -155,10 +155,12 @@ categories = Table(
     Column("name", Text, nullable=False, server_default=text("''")),
     Column("default", Text, nullable=False, server_default=text("'on'")),
     Column("ttl_seconds", Integer),
+    Column("delivery", Text, nullable=False, server_default=text("'at_least_once'")),
     _revision(),
     _created_at(),
     _updated_at(),
     CheckConstraint("\"default\" IN ('required', 'on', 'off')", name="default"),
+    CheckConstraint("delivery IN ('at_least_once', 'at_most_once')", name="delivery"),
     CheckConstraint(f"ttl_seconds BETWEEN 1 AND {MESSAGE_LIFE_SECONDS}", name="ttl"),
 )
 

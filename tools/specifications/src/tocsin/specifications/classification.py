@@ -91,6 +91,7 @@ STRUCTS: Final[dict[str, Fields]] = {
             f"{_ORIGIN}"
         ),
     },
+    "ProviderTry": {Says.TENANT: "provider", Says.TECHNICAL: "code answer ms"},
     "ApiKeyRecord": {
         Says.KEY_HASHED: "sha256",
         Says.TENANT: "name",
@@ -149,7 +150,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.PERSON_ID: "recipient",
         Says.TECHNICAL: "tenant id kind app created_at updated_at",
     },
-    "directory.categories": {Says.TENANT: "key name default ttl_seconds", Says.TECHNICAL: _CHANGED},
+    "directory.categories": {Says.TENANT: "key name default ttl_seconds delivery", Says.TECHNICAL: _CHANGED},
     "directory.preferences": {
         Says.PERSON: "enabled source changed_at",
         Says.PERSON_ID: "recipient",

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import delete, select
 
 from tocsin.contracts.directory import CategoryDefault
+from tocsin.contracts.jobs import DeliveryClass
 from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.observability import get_logger
 from tocsin.router.api.fields import Line
@@ -40,6 +41,11 @@ class CategoryWrite(RequestBody):
         default=None,
         description="How long a message is worth sending, at most 6 days; the lane's time to live if absent",
     )
+    delivery: DeliveryClass = Field(
+        default="at_least_once",
+        description="After a crash a message is sent again (`at_least_once`), or never a second time, even if it may "
+        "not have been sent (`at_most_once`)",
+    )
 
 
 class Category(BaseModel):
@@ -49,6 +55,7 @@ class Category(BaseModel):
     name: str
     default: CategoryDefault
     ttl_seconds: int | None
+    delivery: DeliveryClass
     created_at: datetime
     updated_at: datetime
 

@@ -44,6 +44,7 @@ CREATE TABLE statuses (
     provider_message_id text,
     provider_code text,
     attempt integer,
+    tries text,
     rule text,
     reason text,
     detail text,

@@ -92,10 +92,14 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("default", sa.Text(), server_default=sa.text("'on'"), nullable=False),
         sa.Column("ttl_seconds", sa.Integer(), nullable=True),
+        sa.Column("delivery", sa.Text(), server_default=sa.text("'at_least_once'"), nullable=False),
         sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("\"default\" IN ('required', 'on', 'off')", name=op.f("ck_categories_default")),
+        sa.CheckConstraint(
+            "delivery IN ('at_least_once', 'at_most_once')", name=op.f("ck_categories_delivery")
+        ),
         sa.CheckConstraint("ttl_seconds BETWEEN 1 AND 518400", name=op.f("ck_categories_ttl")),
         sa.ForeignKeyConstraint(["tenant"], ["directory.tenants.id"], name=op.f("fk_categories_tenants")),
         sa.PrimaryKeyConstraint("tenant", "key", name=op.f("pk_categories")),

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
 
-GOLDEN: Final = tuple(sorted((Path(__file__).parents[1] / "contract" / "golden").glob("v*/*.json")))
+GOLDEN: Final = tuple(sorted((Path(__file__).parents[1] / "tests" / "contract" / "golden").glob("v*/*.json")))
 WRONG_VALUES: Final[tuple[Any, ...]] = (
     None, True, -1, 0, 2**63, -(2**70), 1e308, 0.1, "", " ", "\x00", "\u202e", "\ud800", "a" * 70_000, "../..", "{{ 7 * 7 }}",
     "1999-01-01T00:00:00", "tocsin.events.critical/0/-1", [], [[]], {}, {"": {}}, ["x"] * 2_000,

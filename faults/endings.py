@@ -1,0 +1,88 @@
+"""How messages ended, as `status` has it, read committed and all the while the ground is open."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from tocsin.contracts.codec import decode_status
+from tocsin.contracts.statuses import Decision
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Lane
+from tocsin.dev.services import PARTITIONS
+
+_POLL_MS = 200
+
+
+class Endings:
+    """What every notification's records on `status` say. Use it as a context."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap_servers,
+            group_id=None,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        self._task: asyncio.Task[None] | None = None
+        self.final: dict[str, set[str]] = defaultdict(set)
+        """By notification: `sent`, or the status with its reason: `failed(retries_exhausted)`."""
+        self.deferred: set[str] = set()
+        """Notifications that were put off at least once, and so have lost their place."""
+        self.ids: dict[str, set[str]] = defaultdict(set)
+        """By notification: the ids of its records."""
+
+    async def __aenter__(self) -> Self:
+        await self._consumer.start()
+        topics = Topics()
+        self._consumer.assign(
+            [TopicPartition(topics.status(lane), number) for lane in Lane for number in range(PARTITIONS)]
+        )
+        self._task = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._consumer.stop()
+
+    def check(self) -> None:
+        """Raises what ended the reading, if anything did."""
+        if self._task is not None and self._task.done():
+            self._task.result()
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
+            except KafkaError:  # the broker is away; the position stays
+                await asyncio.sleep(_POLL_MS / 1000)
+                continue
+            for records in batches.values():
+                for record in records:
+                    self._note(record.value or b"")
+
+    def _note(self, value: bytes) -> None:
+        record = decode_status(value)
+        notification = record.notification_id
+        if notification is None:
+            return
+        self.ids[notification].add(record.status_id)
+        if isinstance(record, Decision):
+            targets = [target for channel in record.channels for target in channel.targets]
+            ended = [target for target in targets if target.outcome != "routed"]
+            self.final[notification] |= {f"{one.outcome}({one.reason})" for one in ended}
+            if not targets and record.outcome in {"duplicate", "expired", "skipped", "failed"}:
+                self.final[notification].add(f"{record.outcome}({record.reason})")
+        elif record.final:
+            self.final[notification].add(
+                record.status if record.status == "sent" else f"{record.status}({record.reason})"
+            )
+        elif record.status == "deferred":
+            self.deferred.add(notification)

@@ -1,0 +1,148 @@
+"""What producers send while a scenario runs: people's messages over HTTP, each person's one after the other."""
+
+import asyncio
+import contextlib
+import itertools
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import aiohttp
+
+from ground import TENANT, Ground
+from tenants import PEOPLE, person, workflow_of
+from tocsin.contracts.vocabulary import Channel, Lane
+
+REPEAT_AFTER = 0.1  # seconds
+CALL_SECONDS = 20.0
+
+
+class Way(NamedTuple):
+    """What a message is for and how it goes: messages with the same way are in order."""
+
+    tenant: str
+    channel: str
+    lane: str
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message whose event was answered with 202."""
+
+    way: Way
+    sequence: int
+    notification: str
+    at: float
+    """When it was answered, in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """When a person's messages are sent: seconds until the first one and between two, until it has ended."""
+
+    first: float
+    every: float
+    ended: asyncio.Event
+
+
+class Load:
+    """Sends until it is told to stop. `sent` grows; a request that fails is repeated under its key until it is accepted."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._sequences: dict[Way, itertools.count[int]] = {}
+        self._turns = itertools.count()
+        self.sent: list[Sent] = []
+        self.repeats = 0
+
+    @contextlib.asynccontextmanager
+    async def flowing(
+        self,
+        rate: float,
+        *,
+        tenant: str = TENANT,
+        channels: Sequence[str] = tuple(Channel),
+        lanes: Sequence[str] = tuple(Lane),
+        people: int = 40,
+    ) -> AsyncIterator[None]:
+        """So many messages a second while the context lasts, spread evenly over channels, lanes and people.
+
+        When it is left, every request that was begun has been accepted.
+        """
+        assert people <= PEOPLE
+        ended = asyncio.Event()
+        ways = list(itertools.product(channels, lanes))
+        async with self._client(tenant) as client, asyncio.TaskGroup() as senders:
+            for number in range(people):
+                pace = _Pace(first=number / rate, every=people / rate, ended=ended)
+                mine = [Way(tenant, channel, lane, person(number)) for channel, lane in ways]
+                senders.create_task(self._person(client, mine, pace))
+            try:
+                yield
+            finally:
+                ended.set()
+
+    async def backlog(
+        self, count: int, *, channel: str, lane: str, tenant: str = TENANT, people: int = 40
+    ) -> list[Sent]:
+        """So many messages as fast as they are taken; returns when all are accepted."""
+        before = len(self.sent)
+        async with self._client(tenant) as client, asyncio.TaskGroup() as senders:
+            for number in range(people):
+                way = Way(tenant, channel, lane, person(number))
+                share = count // people + (number < count % people)
+                senders.create_task(self._so_many(client, way, share))
+        return self.sent[before:]
+
+    async def _so_many(self, client: aiohttp.ClientSession, way: Way, count: int) -> None:
+        for _ in range(count):
+            await self._send(client, way)
+
+    async def _person(self, client: aiohttp.ClientSession, ways: Sequence[Way], pace: "_Pace") -> None:
+        due = time.monotonic() + pace.first
+        for way in itertools.cycle(ways):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(pace.ended.wait(), max(0.0, due - time.monotonic()))
+            if pace.ended.is_set():
+                return
+            await self._send(client, way)
+            due = max(due + pace.every, time.monotonic())  # who was held up does not make up for it
+
+    async def _send(self, client: aiohttp.ClientSession, way: Way) -> None:
+        sequence = next(self._sequences.setdefault(way, itertools.count(1)))
+        body = {
+            "workflow": workflow_of(way.channel, way.lane),
+            "recipients": [way.recipient],
+            "data": {"lane": way.lane, "sequence": sequence},
+        }
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        while (notification := await self._accepted(client, body, key)) is None:
+            self.repeats += 1
+            await asyncio.sleep(REPEAT_AFTER)
+        self.sent.append(Sent(way, sequence, notification, time.time()))
+
+    async def _accepted(
+        self, client: aiohttp.ClientSession, body: dict[str, Any], headers: dict[str, str]
+    ) -> str | None:
+        """The notification's id; None where the request has to be repeated."""
+        urls = self._ground.urls("ingest")
+        url = urls[next(self._turns) % len(urls)]
+        try:
+            async with client.post(f"{url}/v1/notifications", json=body, headers=headers) as answer:
+                if answer.status == 202:
+                    taken = await answer.json()
+                    return str(taken["notifications"][0]["notification_id"])
+                if answer.status in {429, 503}:
+                    return None
+                raise RuntimeError(f"ingest answered {answer.status}: {await answer.text()}")
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+
+    def _client(self, tenant: str) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {self._ground.keys[tenant]}"},
+            timeout=aiohttp.ClientTimeout(total=CALL_SECONDS),
+        )

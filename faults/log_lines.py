@@ -1,0 +1,49 @@
+"""How much the services logged: nobody reads more than a hundred lines a minute."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+MOST = 100
+"""Lines of one process in any minute."""
+_MINUTE = 60.0
+
+
+class _Line(msgspec.Struct):
+    timestamp: datetime
+
+
+_read = msgspec.json.Decoder(_Line).decode
+
+
+def sizes(logs: Iterable[Path]) -> dict[Path, int]:
+    """Where each file ends now."""
+    return {log: log.stat().st_size for log in logs if log.exists()}
+
+
+def busiest_minutes(logs: Iterable[Path], begun: Mapping[Path, int]) -> dict[str, int]:
+    """By process: the most lines that it logged within one minute, from `begun` on."""
+    return {log.stem: busiest(_times(log.read_bytes()[begun.get(log, 0) :])) for log in logs if log.exists()}
+
+
+def busiest(times: list[float]) -> int:
+    """The most of these moments that lie within one minute."""
+    most, first = 0, 0
+    for last, moment in enumerate(times):
+        while times[first] <= moment - _MINUTE:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def _times(text: bytes) -> list[float]:
+    """A line that is no JSON (the interpreter's own words) counts with the moment of the one before."""
+    times: list[float] = []
+    for line in text.splitlines():
+        try:
+            times.append(_read(line).timestamp.timestamp())
+        except msgspec.DecodeError:
+            times.append(times[-1] if times else 0.0)
+    return times

@@ -1,0 +1,258 @@
+"""Does the suite notice? Each promise is broken on purpose in a copy of the code, and tests that hold it must fail.
+
+`python faults/mutations.py [--only NAME ...]` prints a line for each mutation and ends with exit code 1 where one was not
+noticed. The code itself is not touched: tests read a changed copy of one source folder first. `make mutations` runs it.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COMMON, ROUTER = "libs/common/src", "services/router/src"
+MINUTES = 10
+"""So long may the tests of one mutation take: one that makes them hang is noticed, too."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """In this file, this text becomes that one. It must stand there exactly once."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A promise broken, and the tests that must notice."""
+
+    name: str
+    source: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+
+
+_DELIVERY, _OFFSETS = "tocsin/channel/shard_delivery.py", "tocsin/channel/shard_offsets.py"
+_ATTEMPTS, _OWNERSHIP = "tocsin/channel/attempts.py", "tocsin/kafka/consume/ownership.py"
+_SHARD_TESTS = ("tests/unit/channel", "tests/integration/channel")
+
+MUTATIONS = (
+    Mutation(
+        "commit before outcome",
+        COMMON,
+        (
+            Edit(
+                _DELIVERY,
+                "        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, ended_at)))",
+                "        self._offsets.finish(delivery.record)\n        self._outcomes.add(PendingRecord(outcome, lambda _: self._leave_lane_limit(delivery)))",
+            ),
+        ),
+        _SHARD_TESTS,
+    ),
+    Mutation(
+        "no read-back",
+        COMMON,
+        (
+            Edit(
+                _OFFSETS,
+                "        if not replayed:\n            return",
+                "        if replayed or not replayed:\n            return",
+            ),
+        ),
+        _SHARD_TESTS,
+    ),
+    Mutation(
+        "newest status offset stored",
+        COMMON,
+        (
+            Edit(
+                "tocsin/channel/offset_tracker.py",
+                "                return CommitPoint(offset, taken.outcome_position)",
+                "                return CommitPoint(offset, self._outcome_end)",
+            ),
+        ),
+        _SHARD_TESTS,
+    ),
+    Mutation(
+        "transactional id unique per process",
+        COMMON,
+        (
+            Edit(
+                _OWNERSHIP,
+                'transactional_id=f"{group}.{number}"',
+                'transactional_id=f"{group}.{number}.{__import__("os").getpid()}.{id(self)}"',
+            ),
+        ),
+        ("tests/integration/kafka/test_ownership.py",),
+    ),
+    Mutation(
+        "position fetched before fencing",
+        COMMON,
+        (
+            Edit(
+                _OWNERSHIP,
+                "        await self._fence(assignment, partitions)\n        positions = await _committed(assignment, assignment.partitions)\n        shards = []",
+                "        positions = await _committed(assignment, assignment.partitions)\n        await self._fence(assignment, partitions)\n        shards = []",
+            ),
+        ),
+        ("tests/unit/kafka", "tests/integration/kafka/test_ownership.py"),
+    ),
+    Mutation(
+        "delivery futures not awaited",
+        COMMON,
+        (
+            Edit(
+                "tocsin/kafka/produce/transactional_producer.py",
+                "        await asyncio.gather(*deliveries)",
+                "        del deliveries",
+            ),
+        ),
+        (
+            "tests/integration/kafka/test_transaction_failures.py",
+            "tests/integration/kafka/test_cluster_on_kafka.py",
+        ),
+    ),
+    Mutation(
+        "claim without position",
+        ROUTER,
+        (
+            Edit(
+                "tocsin/router/worker/dedupe.py",
+                "        if owner.record != claim.record:",
+                "        if owner.data_hash != claim.data_hash:",
+            ),
+        ),
+        ("tests/unit/router_worker", "tests/integration/router_worker"),
+    ),
+    Mutation(
+        "no pause before the fence",
+        COMMON,
+        (
+            Edit(
+                "tocsin/kafka/consume/member.py",
+                "        self._consumer.pause(*assigned)  # first of all",
+                "        # first of all",
+            ),
+        ),
+        (
+            "tests/integration/kafka/test_ownership.py",
+            "tests/integration/kafka/test_rebalance.py",
+            "tests/integration/kafka/test_cluster_on_kafka.py",
+        ),
+    ),
+    Mutation(
+        "outcome matched by delivery, whatever the record",
+        COMMON,
+        (
+            Edit(
+                _OFFSETS,
+                "        if self._ended.get(record.partition, {}).get(record.offset) != delivery_id:",
+                "        if delivery_id not in self._ended.get(record.partition, {}).values():",
+            ),
+        ),
+        _SHARD_TESTS,
+    ),
+    Mutation(
+        "lease not checked",
+        COMMON,
+        (Edit(_ATTEMPTS, "        if not lease_ok():", "        if not lease_ok:"),),
+        _SHARD_TESTS,
+    ),
+    Mutation(
+        "revoke not heard by what waits",
+        COMMON,
+        (
+            Edit(
+                _DELIVERY,
+                "            self._drop_what_waits()\n            await self._until(lambda: not self._under_way)",
+                "            await self._until(lambda: not self._under_way)",
+            ),
+            Edit(
+                _DELIVERY,
+                "        return self._over or self._shard.revoked.is_set()",
+                "        return self._over",
+            ),
+        ),
+        _SHARD_TESTS,
+    ),
+    Mutation(
+        "expiry not checked before the call",
+        COMMON,
+        (
+            Edit(
+                _ATTEMPTS,
+                "        if job.expires_at <= self._clock.now():",
+                "        if job.expires_at is None:",
+            ),
+        ),
+        _SHARD_TESTS,
+    ),
+    Mutation(
+        "age of a copy not asked",
+        COMMON,
+        (
+            Edit(
+                _ATTEMPTS,
+                "        return None if self._copy.fresh or delivery.job.required else AwaitCopy()",
+                "        return None",
+            ),
+            Edit(_DELIVERY, "if not (delivery.job.required or self._context.copy.fresh):", "if not self:"),
+        ),
+        _SHARD_TESTS,
+    ),
+)
+
+
+def noticed(mutation: Mutation) -> bool:
+    """Whether a test fails. Raises ValueError where the code is no longer what the mutation changes."""
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        copy = Path(folder) / "src"
+        shutil.copytree(ROOT / mutation.source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        for edit in mutation.edits:
+            _apply(copy / edit.file, edit, mutation.name)
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutation.tests]
+        env = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+        try:
+            done = subprocess.run(
+                command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=MINUTES * 60
+            )
+        except subprocess.TimeoutExpired:
+            return True
+    if done.returncode not in {0, 1}:
+        raise ValueError(
+            f"{mutation.name}: the tests did not run:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
+    return done.returncode == 1
+
+
+def _apply(file: Path, edit: Edit, name: str) -> None:
+    text = file.read_text()
+    if text.count(edit.old) != 1:
+        raise ValueError(f"{name}: {edit.file} has no longer once what is to be changed:\n{edit.old}")
+    file.write_text(text.replace(edit.old, edit.new))
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
+    given = parser.parse_args()
+    chosen = [one for one in MUTATIONS if not given.only or one.name in given.only]
+    missed = 0
+    for one in chosen:
+        held = noticed(one)
+        missed += not held
+        print(f"{'noticed' if held else 'NOT NOTICED':12} {one.name}", flush=True)
+    return 1 if missed or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

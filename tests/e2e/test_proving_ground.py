@@ -1,0 +1,76 @@
+"""Some of the proving ground with every change: its failpoints, and three scenarios that the commit's hash chooses.
+
+`make faults` plays all of it. How long things took is not judged here: other tests run beside these.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from scenario import SCENARIOS
+from scenarios import failpoints
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+
+ROOT = Path(__file__).parents[2]
+ALWAYS = ("everybody-dies-at-every-place",)
+CHOSEN = 3
+MINUTES = 12
+"""So long may all of them take before they are given up, on a machine that does much else."""
+
+
+def commit() -> str:
+    """The hash of what is checked out; the version of a source tree without one does not change, and neither does the choice."""
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else "no commit"
+
+
+def chosen_by(hash_: str) -> list[str]:
+    """Three scenarios of those that share a ground and do not take minutes."""
+    possible = sorted(
+        name
+        for name, one in SCENARIOS.items()
+        if not (one.nightly or one.own_ground or one.settings or name in ALWAYS)
+    )
+    return Random(hashlib.sha256(hash_.encode()).digest()).sample(possible, CHOSEN)
+
+
+NAMES = [*chosen_by(commit()), *ALWAYS]
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What came of each scenario, by its name."""
+    report = tmp_path_factory.mktemp("faults") / "faults.json"
+    command = [sys.executable, "faults/run.py", "--json", str(report), "--only", *NAMES]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=MINUTES * 60
+    )
+    assert report.exists(), done.stdout + done.stderr
+    return {row["scenario"]: row for row in json.loads(report.read_text())}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_promised_holds(rows: dict[str, Any], name: str) -> None:
+    """`make faults ONLY=…` plays one alone."""
+    assert rows[name]["red"] == [], rows[name]
+
+
+def test_every_commit_has_a_choice_of_its_own() -> None:
+    choices = {tuple(sorted(chosen_by(str(number)))) for number in range(200)}
+    assert {name for choice in choices for name in choice} == {
+        name
+        for name, one in SCENARIOS.items()
+        if not (one.nightly or one.own_ground or one.settings or name in ALWAYS)
+    }
+
+
+def test_every_failpoint_has_a_place_in_a_scenario() -> None:
+    """A new one without a scenario is not proved."""
+    assert failpoints.unproved() == set()

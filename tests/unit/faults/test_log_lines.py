@@ -1,0 +1,29 @@
+"""How loud a process was: the most lines within any minute."""
+
+import pytest
+
+from log_lines import busiest, busiest_minutes, sizes
+
+
+@pytest.mark.parametrize(
+    ("times", "most"),
+    [
+        ([], 0),
+        ([0.0], 1),
+        ([0.0, 30.0, 59.9], 3),
+        ([0.0, 60.0, 120.0], 1),
+        ([0.0, 1.0, 61.5, 62.0, 62.5], 3),
+    ],
+)
+def test_busiest(times, most):
+    assert busiest(times) == most
+
+
+def test_lines_before_the_scenario_do_not_count(tmp_path):
+    log = tmp_path / "router-1.log"
+    log.write_text('{"timestamp": "2026-01-01T00:00:00.000000Z"}\n' * 5)
+    begun = sizes([log, tmp_path / "no-log-yet.log"])
+    with log.open("a") as file:
+        file.write('{"timestamp": "2026-01-01T00:00:01.000000Z"}\nno JSON counts, too\n')
+    assert busiest_minutes([log], begun) == {"router-1": 2}
+    assert busiest_minutes([log], {}) == {"router-1": 7}

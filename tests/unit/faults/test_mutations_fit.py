@@ -1,0 +1,12 @@
+"""Each mutation still changes what stands in the code: a renamed line would make it break nothing, unseen."""
+
+import pytest
+
+from mutations import MUTATIONS, ROOT, Mutation
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.name)
+def test_what_it_changes_stands_there_once(mutation: Mutation):
+    for edit in mutation.edits:
+        assert (ROOT / mutation.source / edit.file).read_text().count(edit.old) == 1, edit.old
+    assert all((ROOT / tests).exists() for tests in mutation.tests)
