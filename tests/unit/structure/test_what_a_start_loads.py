@@ -2,14 +2,27 @@
 
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from tocsin import web
 
 WITHOUT_API = {"fastapi", "email_validator", "sqlalchemy", "asyncpg"}
 """What only a service with an API or a database needs."""
 NOBODY = {"alembic", "mako", "jmespath", "typer", "opentelemetry.sdk", "opentelemetry.exporter", "grpc"}
 """What a command needs, or a setting that is off unless it is made."""
 LOADED = "import sys, tocsin.{}.__main__; print(*sys.modules)"
+
+
+def test_what_web_offers_stays_itself_once_all_its_modules_are_loaded() -> None:
+    """A module of the same name would take a function's place."""
+    for module in sorted(path.stem for path in Path(web.__file__).parent.glob("[a-z]*.py")):
+        import_module(f"tocsin.web.{module}")
+    modules = {name for name in web.__all__ if isinstance(getattr(web, name), ModuleType)}
+    assert modules == {"codes"}
 
 
 @pytest.mark.parametrize(

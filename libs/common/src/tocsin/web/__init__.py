@@ -1,6 +1,7 @@
 """What every HTTP surface shares: problems, keys and scopes, paging, ETags, limits, probes and metrics.
 
-A name is loaded when it is first asked for: services without an API answer probes, and need nothing of FastAPI for that.
+A name is loaded when it is first asked for: services without an API answer probes, and need nothing of FastAPI for that. No module here bears the
+name of something it holds: Python would show the module under that name once it was loaded.
 """
 
 from importlib import import_module
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
     from tocsin.web.failed_authentications import FailedAuthentications
     from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
     from tocsin.web.limits import deeper_than
+    from tocsin.web.newer_copy import ASK_SPACING, BringUpToNow, nothing_newer, up_to_now
     from tocsin.web.operations import operations_app
     from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_cursor
     from tocsin.web.parameters import judges_texts, takes_any_parameter
     from tocsin.web.plain_words import in_plain_words
     from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
     from tocsin.web.sources import Network, Sources
-    from tocsin.web.up_to_now import ASK_SPACING, BringUpToNow, nothing_newer, up_to_now
     from tocsin.web.values import RequestBody, judged
 
 _NAMES = {
@@ -97,7 +98,7 @@ _NAMES = {
         "Network",
         "Sources",
     ),
-    "up_to_now": (
+    "newer_copy": (
         "ASK_SPACING",
         "BringUpToNow",
         "nothing_newer",
