@@ -78,7 +78,8 @@ class Endings:
             targets = [target for channel in record.channels for target in channel.targets]
             ended = [target for target in targets if target.outcome != "routed"]
             self.final[notification] |= {f"{one.outcome}({one.reason})" for one in ended}
-            if not targets and record.outcome in {"duplicate", "expired", "skipped", "failed"}:
+            # A duplicate is a repeated event's end: the message that it repeats has its own.
+            if not targets and record.outcome in {"expired", "skipped", "failed"}:
                 self.final[notification].add(f"{record.outcome}({record.reason})")
         elif record.final:
             self.final[notification].add(

@@ -18,7 +18,7 @@ import psutil
 
 from sinks.handle import Sinks
 from tocsin.contracts.vocabulary import Channel
-from tocsin.dev import KafkaServer, PostgresServer, StartFailed, create_database
+from tocsin.dev import KafkaCluster, KafkaServer, PostgresServer, StartFailed, create_database
 from tocsin.dev.commands import run_command
 from tocsin.dev.processes import end, spawn
 from tocsin.dev.readiness import wait_until_ready
@@ -88,6 +88,9 @@ class Ground:
     A process that ends is started again after half a second, as Kubernetes would, for as long as it is wanted.
     """
 
+    replicas = 1
+    """Of every topic."""
+
     def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
         """`settings` go over those of every service."""
         self.folder = folder
@@ -117,7 +120,12 @@ class Ground:
     @property
     def kafka(self) -> KafkaSettings:
         """How to reach the broker past every proxy."""
-        return KafkaSettings(bootstrap_servers=self.kafka_server.bootstrap_servers)
+        return KafkaSettings(bootstrap_servers=self.brokers.bootstrap_servers)
+
+    @property
+    def brokers(self) -> KafkaServer | KafkaCluster:
+        """All there are."""
+        return self.kafka_server
 
     @property
     def database(self) -> str:
@@ -233,16 +241,16 @@ class Ground:
     async def _open(self) -> None:
         await self._way_out.enter_async_context(self.sinks)
         await asyncio.gather(
-            asyncio.to_thread(self.kafka_server.prepare), asyncio.to_thread(self.postgres.prepare)
+            asyncio.to_thread(self.brokers.prepare), asyncio.to_thread(self.postgres.prepare)
         )
-        self.kafka_server.launch()
+        self.brokers.launch()
         self.postgres.launch()
         await asyncio.gather(
-            asyncio.to_thread(self.kafka_server.wait_ready), asyncio.to_thread(self.postgres.wait_ready)
+            asyncio.to_thread(self.brokers.wait_ready), asyncio.to_thread(self.postgres.wait_ready)
         )
         await asyncio.to_thread(create_database, self.postgres.url, "tocsin")
         self._make_instances(self._stack_settings())
-        sizes = ("--partitions", str(PARTITIONS), "--replication-factor", "1")
+        sizes = ("--partitions", str(PARTITIONS), "--replication-factor", str(self.replicas))
         await asyncio.gather(
             self.command("tocsin.cli", "topics", "apply", *sizes),
             self.command("tocsin.router", "migrate"),
@@ -265,7 +273,7 @@ class Ground:
         providers = self.folder / "providers"
         self.sinks.write_providers(providers, max_in_flight=PLACES)
         return StackSettings(
-            kafka=self.kafka_server.bootstrap_servers,
+            kafka=self.brokers.bootstrap_servers,
             database=self.database,
             entry="https://notify.faults.example",
             providers=providers,
@@ -285,7 +293,7 @@ class Ground:
             *(asyncio.to_thread(_end_soon, one.process) for one in alive if one.process is not None)
         )
         self.postgres.stop()
-        self.kafka_server.kill()  # nobody needs its data again
+        self.brokers.kill()  # nobody needs its data again
         await self._way_out.aclose()
 
 

@@ -34,25 +34,6 @@ class Network:
         """The port on loopback that now leads to `target`, which need not listen yet; `port` if one is asked for."""
         return msgspec.json.decode(await self._control.ask(Add(name, target, port)), type=int)
 
-    async def restore(self, name: str) -> None:
-        """Everything passes at once; what a half-open link held goes first."""
-        await self._change(name, Mode.PASS)
-
-    async def cut(self, name: str) -> None:
-        """All connections are reset, new ones refused."""
-        await self._change(name, Mode.CUT)
-
-    async def half_open(self, name: str) -> None:
-        """Connections stay and are made; nothing arrives, and nobody is told."""
-        await self._change(name, Mode.HALF_OPEN)
-
-    async def delay(self, name: str, milliseconds: float) -> None:
-        """Every byte arrives so much later, each way."""
-        await self._change(name, Mode.DELAY, milliseconds)
-
-    async def drip(self, name: str, bytes_per_second: float) -> None:
-        """No more than this, each way, on each connection."""
-        await self._change(name, Mode.DRIP, bytes_per_second)
-
-    async def _change(self, name: str, mode: Mode, amount: float = 0.0) -> None:
+    async def change(self, name: str, mode: Mode, amount: float = 0.0) -> None:
+        """From now on; `amount` is in the mode's unit."""
         await self._control.ask(Change(name, mode, amount))

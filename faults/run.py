@@ -19,7 +19,6 @@ import msgspec
 import scenarios  # noqa: F401 - makes them known
 import table
 from endings import Endings
-from ground import Ground
 from play import Row, Stage
 from scenario import SCENARIOS, Scenario
 from tenants import make_tenants
@@ -48,13 +47,15 @@ def _groups(chosen: Sequence[Scenario]) -> list[list[Scenario]]:
     """Scenarios that share a ground."""
     shared: dict[object, list[Scenario]] = {}
     for one in chosen:
-        shared.setdefault(one.name if one.own_ground else tuple(sorted(one.settings.items())), []).append(one)
+        shared.setdefault(
+            one.name if one.own_ground else (one.ground, *sorted(one.settings.items())), []
+        ).append(one)
     return list(shared.values())
 
 
 @contextlib.asynccontextmanager
 async def _stage(folder: Path, first: Scenario) -> AsyncIterator[Stage]:
-    async with Ground(folder, settings=first.settings) as ground:
+    async with first.ground(folder, settings=first.settings) as ground:
         await ground.run({})
         await make_tenants(ground)
         async with Endings(ground.kafka.bootstrap_servers) as endings:

@@ -115,6 +115,8 @@ class Scenario:
     """Seconds that a critical message may wait; twice as much makes the run red. None: nothing is promised."""
     settings: Mapping[str, str]
     """Over those of every service. Scenarios share a ground with those of the same settings."""
+    ground: type[Ground]
+    """Where it is played; scenarios share a ground of one kind."""
     own_ground: bool
     """Whether it harms the ground so much that no other can be played there."""
     nightly: bool
@@ -132,6 +134,7 @@ def scenario(
     two: tuple[str, ...] = (),
     recovery: float | None = None,
     settings: Mapping[str, str] | None = None,
+    ground: type[Ground] = Ground,
     own_ground: bool = False,
     nightly: bool = False,
     ends: bool = False,
@@ -149,6 +152,7 @@ def scenario(
             instances=dict.fromkeys(two, 2),
             recovery=recovery,
             settings=settings or {},
+            ground=ground,
             own_ground=own_ground,
             nightly=nightly,
             ends=ends,

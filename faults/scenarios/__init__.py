@@ -1,3 +1,16 @@
 """All scenarios, by what is harmed. Importing this package makes them known."""
 
-from scenarios import broker, database, deaths, failpoints, handovers, neighbours, poison, soak, stops  # noqa: F401
+from scenarios import (  # noqa: F401
+    broker,
+    database,
+    deaths,
+    failpoints,
+    handovers,
+    neighbours,
+    network,
+    nodes,
+    poison,
+    providers,
+    soak,
+    stops,
+)

@@ -94,6 +94,8 @@ class SmtpSession(asyncio.Protocol):
     def _answer(self, step: Step, friendly: bytes, recipient: str | None = None) -> bool:
         """Reply at a step before the message; False when trouble stands there instead."""
         behaviour = self._end.behaviour_for(recipient=recipient)
+        if behaviour.kind is Kind.DRIP and step is Step.MAIL:
+            self._end.call(recipient, str(behaviour.kind))
         if behaviour.step is not step or behaviour.kind not in {Kind.REFUSE, Kind.MUTE}:
             self._say(friendly)
             return True
@@ -124,7 +126,7 @@ class SmtpSession(asyncio.Protocol):
     def _message(self, message: Message | None, behaviour: Behaviour) -> None:
         kind, probe = behaviour.kind, message and message.probe
         troubled = behaviour.step is Step.MESSAGE and kind in {Kind.REFUSE, Kind.MUTE}
-        if troubled or kind in {Kind.SLOW, Kind.DRIP, Kind.RESET_TAKEN, Kind.RESET_LOST}:
+        if troubled or kind in {Kind.SLOW, Kind.RESET_TAKEN, Kind.RESET_LOST}:
             self._end.call(probe, str(behaviour.code or kind))
         if not troubled and kind is not Kind.RESET_LOST:
             self._end.take(message, ambiguous=kind is Kind.RESET_TAKEN)

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from links import Network
+from proxy import Mode
 from tocsin.dev import KafkaCluster, KafkaServer
 from tocsin.dev.processes import free_port
 
@@ -35,18 +36,18 @@ async def test_a_client_of_the_proxys_port_never_goes_past_the_proxy(tmp_path: P
                 bootstrap_servers=f"127.0.0.1:{door}", request_timeout_ms=2000
             ) as producer:
                 await producer.send_and_wait("kept", b"one")
-                await network.half_open("broker")
+                await network.change("broker", Mode.HALF_OPEN)
                 waiting = await producer.send("kept", b"two")
                 server.freeze()
                 server.thaw()
-                await network.restore("broker")
+                await network.change("broker", Mode.PASS)
                 await asyncio.wait_for(waiting, PATIENCE)
 
 
 @pytest.mark.nightly
 @pytest.mark.kafka
 async def test_three_nodes_lose_nothing_with_one_of_them_gone_or_full(tmp_path: Path) -> None:
-    async with KafkaCluster(tmp_path) as cluster:
+    with KafkaCluster(tmp_path) as cluster:
         await create_topic(cluster.bootstrap_servers, "kept", partitions=3, replicas=3)
         values = [b"%d" % number for number in range(300)]
         async with AIOKafkaProducer(

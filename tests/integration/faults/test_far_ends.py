@@ -172,8 +172,12 @@ async def test_each_trouble_gives_its_answer_and_its_line(
 
 async def test_a_dripping_mail_server_is_given_up(sinks: Sinks, tmp_path: Path) -> None:
     await sinks.behave(far.DRIP, channel="email")
+    book = Book(sinks)
     async with adapter(sinks, Channel.EMAIL, tmp_path, call_timeout=0.7) as provider:
         assert isinstance(await send(provider, Channel.EMAIL), NotSent)
+        await sinks.behave(Behaviour(kind=far.Kind.DRIP, seconds=0.001), channel="email")
+        assert isinstance(await send(provider, Channel.EMAIL), Accepted)
+    assert (book.answers, len(book.taken)) == (["drip"], 1)
 
 
 async def test_a_failed_handshake_is_not_sent(sinks: Sinks, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from control import Refused
 from links import Network
+from proxy import Mode
 
 
 class Echo:
@@ -82,12 +83,12 @@ async def test_a_link_passes_is_cut_and_passes_again(network: Network, connect: 
         client = await connect(port)
         large = bytes(range(256)) * 20_000
         assert await client.say(large) == large
-        await network.cut("it")
+        await network.change("it", Mode.CUT)
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await client.say(b"x")
         with pytest.raises(ConnectionError):
             await connect(port)
-        await network.restore("it")
+        await network.change("it", Mode.PASS)
         assert await (await connect(port)).say(b"again") == b"again"
 
 
@@ -96,11 +97,11 @@ async def test_a_half_open_link_says_nothing_and_loses_nothing(network: Network,
         port = await network.link("it", echo.port)
         client = await connect(port)
         assert await client.say(b"one") == b"one"
-        await network.half_open("it")
+        await network.change("it", Mode.HALF_OPEN)
         await client.hears_nothing(b"two")
         late = await connect(port)
         await late.hears_nothing(b"three")
-        await network.restore("it")
+        await network.change("it", Mode.PASS)
         assert await client.reader.readexactly(3) == b"two"
         assert await late.reader.readexactly(5) == b"three"
 
@@ -108,11 +109,11 @@ async def test_a_half_open_link_says_nothing_and_loses_nothing(network: Network,
 async def test_a_delayed_link_and_a_dripping_one_take_their_time(network: Network, connect: Connect) -> None:
     async with Echo() as echo:
         client = await connect(await network.link("it", echo.port))
-        await network.delay("it", 100)
+        await network.change("it", Mode.DELAY, 100)
         begun = time.monotonic()
         assert await client.say(b"one") == b"one"
         assert time.monotonic() - begun >= 0.2
-        await network.drip("it", 1000)
+        await network.change("it", Mode.DRIP, 1000)
         begun = time.monotonic()
         assert await client.say(b"x" * 300) == b"x" * 300
         assert time.monotonic() - begun >= 0.2
@@ -136,4 +137,4 @@ async def test_a_target_that_does_not_listen_looks_like_a_reset(network: Network
 
 async def test_an_unknown_link_is_refused(network: Network) -> None:
     with pytest.raises(Refused, match="no link is called 'else'"):
-        await network.cut("else")
+        await network.change("else", Mode.CUT)

@@ -3,6 +3,8 @@
 import asyncio
 import inspect
 import math
+from collections.abc import Awaitable, Callable
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -123,6 +125,21 @@ def test_a_coordinator_has_what_we_wrap():
     heartbeat = inspect.getsource(coordinator._do_heartbeat)
     rebalancing = heartbeat[heartbeat.index("Errors.RebalanceInProgressError") :]
     assert "return True" in rebalancing[: rebalancing.index("IllegalGenerationError")]
+
+
+@pytest.mark.parametrize(
+    "stop", [aiokafka_internals.stop_reader, partial(aiokafka_internals.stop_consumer, seconds=5)]
+)
+async def test_a_consumer_stops_while_a_fetch_waits_after_it_failed(
+    stop: Callable[[AIOKafkaConsumer], Awaitable[object]],
+):
+    consumer = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
+    consumer._fetcher = fetcher.Fetcher(consumer._client, consumer._subscription)
+    waiting = asyncio.create_task(asyncio.Event().wait())  # as it does between two attempts
+    consumer._fetcher._pending_tasks.add(waiting)
+    await stop(consumer)
+    assert waiting.cancelled()
+    assert consumer._closed
 
 
 class MovingLeaders:

@@ -1,6 +1,5 @@
 """Three Kafka nodes on this machine: what one of them alone does not lose is kept by the other two."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -17,7 +16,7 @@ class KafkaCluster:
     """Topics get three replicas, of which two must have a record before it is acknowledged, unless they ask for less.
 
     `nodes[0]` is node 1; each can be killed, frozen, limited and started again by itself. `proxy_ports`, one for each node,
-    is what `KafkaServer` calls `proxy_port`. Use it as a context: all nodes end with it.
+    is what `KafkaServer` calls `proxy_port`. Starts and stops as a `KafkaServer` does; all nodes end with this process.
     """
 
     def __init__(self, folder: Path, *, proxy_ports: Sequence[int] | None = None) -> None:
@@ -35,23 +34,34 @@ class KafkaCluster:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Every node's address; raises StartFailed before the cluster was entered."""
+        """Every node's address; raises StartFailed before the first `launch()`."""
         return ",".join(node.bootstrap_servers for node in self.nodes)
 
-    async def __aenter__(self) -> Self:
-        try:
-            await asyncio.gather(*(asyncio.to_thread(node.prepare) for node in self.nodes))
-            for node in self.nodes:
-                node.launch()
-            await asyncio.gather(*(asyncio.to_thread(node.wait_ready) for node in self.nodes))
-        except BaseException:
-            self._stop()
-            raise
-        return self
+    def prepare(self) -> None:
+        """Formats every node's data folder. May run in any thread."""
+        for node in self.nodes:
+            node.prepare()
 
-    async def __aexit__(self, *exc_info: object) -> None:
-        self._stop()
+    def launch(self) -> None:
+        """Starts every node without waiting. Call it from the main thread, after `prepare()`."""
+        for node in self.nodes:
+            node.launch()
 
-    def _stop(self) -> None:
+    def wait_ready(self) -> None:
+        """Returns when every node accepts connections; raises StartFailed otherwise. May run in any thread."""
+        for node in self.nodes:
+            node.wait_ready()
+
+    def kill(self) -> None:
+        """Ends every node as a crash would."""
         for node in self.nodes:
             node.kill()
+
+    def __enter__(self) -> Self:
+        self.prepare()
+        self.launch()
+        self.wait_ready()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.kill()

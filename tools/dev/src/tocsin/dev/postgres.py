@@ -61,12 +61,18 @@ class PostgresServer:
         """The server's process id while it runs."""
         return None if self._process is None or self._process.poll() is not None else self._process.pid
 
-    def url_of(self, database: str) -> str:
-        """Address of one database on this server."""
+    @property
+    def port(self) -> int:
+        """Where it listens on loopback; raises StartFailed before the first `start()`."""
         if self._port is None:
             raise StartFailed("PostgreSQL has no address before it was started.")
+        return self._port
+
+    def url_of(self, database: str) -> str:
+        """Address of one database on this server."""
+        port = self.port
         password = (self._folder / "password").read_text().strip()
-        return f"postgresql://{ROLE}:{password}@127.0.0.1:{self._port}/{database}"
+        return f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/{database}"
 
     def prepare(self) -> None:
         """Makes the data folder; does nothing the second time. May run in any thread."""

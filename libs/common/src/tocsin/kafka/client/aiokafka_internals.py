@@ -34,6 +34,8 @@ MARKER_WAIT = 0.002
 # Wait when the broker still verifies a partition for the transaction: 100 ms as shipped.
 QUICK_RETRY = 0.005
 PATIENT_RETRY = 0.1
+# Between two cancellations of a task that took the first for another's.
+CANCEL_AGAIN = 0.05
 
 
 def shorten_marker_wait() -> None:
@@ -171,6 +173,27 @@ async def end_coordination(consumer: AIOKafkaConsumer) -> None:
         await asyncio.wait([task])
 
 
+async def stop_reader(consumer: AIOKafkaConsumer) -> None:
+    """Disconnect a consumer outside of any group."""
+    await end_fetching(consumer)
+    await consumer.stop()
+
+
+async def end_fetching(consumer: AIOKafkaConsumer) -> None:
+    """End the tasks that read. `stop()` awaits each, and one that waits after a failed fetch would pass its CancelledError on to
+    us, whom nobody has cancelled. The task above them takes a first cancellation for theirs while it ends them: it gets another.
+    """
+    fetcher = consumer._fetcher
+    if fetcher is None:
+        return
+    tasks = {fetcher._fetch_task, *fetcher._pending_tasks}
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN)
+    fetcher._pending_tasks.clear()
+
+
 async def stop_producer(producer: AIOKafkaProducer, *, seconds: float) -> bool:
     """Deliver what was taken and disconnect; after ``seconds`` disconnect all the same. Whether it was in time."""
     try:
@@ -189,6 +212,7 @@ async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> bool:
 
     async def stop() -> None:
         await end_coordination(consumer)
+        await end_fetching(consumer)
         await consumer.stop()
 
     try:
@@ -198,6 +222,7 @@ async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> bool:
             for task in (consumer._coordinator._heartbeat_task, consumer._coordinator._commit_refresh_task):
                 if task is not None:
                     task.cancel()  # it would connect again, and the group would keep a member that reads nothing
+        await end_fetching(consumer)
         if consumer._fetcher is not None:
             await consumer._fetcher.close()
         await consumer._client.close()

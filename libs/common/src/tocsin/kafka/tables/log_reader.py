@@ -8,7 +8,12 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from tocsin.kafka.client.aiokafka_internals import high_watermarks, position_now, wait_for_metadata
+from tocsin.kafka.client.aiokafka_internals import (
+    high_watermarks,
+    position_now,
+    stop_reader,
+    wait_for_metadata,
+)
 from tocsin.kafka.client.connecting import no_broker_answers
 from tocsin.kafka.client.offsets import connect_reader, topic_missing
 from tocsin.kafka.errors import NotReadToEnd, OffsetMissing
@@ -53,7 +58,7 @@ class LogReader:
         """Disconnect."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await stop_reader(consumer)
 
     async def ends(self) -> dict[TopicPartition, int]:
         """The high watermarks now, also above open transactions."""
