@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import random
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +13,14 @@ import structlog
 from prometheus_client import REGISTRY
 
 from tocsin.observability import configure_logging, get_logger
-from tocsin.observability.line_limit import OF_LIBRARIES, OF_OURS, WINDOW_SECONDS, LineLimit
+from tocsin.observability.line_limit import (
+    MOST,
+    OF_CHANGES,
+    OF_LIBRARIES,
+    OF_OURS,
+    WINDOW_SECONDS,
+    LineLimit,
+)
 
 
 class Clock:
@@ -75,7 +84,7 @@ def test_sentences_that_a_library_fills_in_itself_are_one_by_their_place(lines: 
     assert len(read(lines)) == OF_LIBRARIES
 
 
-def test_our_own_warnings_repeat_twenty_times_and_what_tells_of_changes_always(
+def test_our_own_warnings_repeat_twenty_times_and_what_tells_of_changes_forty_times(
     lines: io.StringIO, clock: Clock
 ) -> None:
     log = get_logger("tocsin.channel.outcome_writer")
@@ -83,9 +92,54 @@ def test_our_own_warnings_repeat_twenty_times_and_what_tells_of_changes_always(
         log.warning("outcomes not stored yet", outcomes=number)
         log.info("workflow saved", workflow=str(number))
     said = [line["event"] for line in read(lines)]
-    assert (said.count("outcomes not stored yet"), said.count("workflow saved")) == (OF_OURS, 100)
+    assert (said.count("outcomes not stored yet"), said.count("workflow saved")) == (OF_OURS, OF_CHANGES)
     log.error("something else")
     assert read(lines)[-1]["event"] == "something else"
     clock.now = WINDOW_SECONDS
     log.warning("outcomes not stored yet", outcomes=0)
     assert read(lines)[-1]["suppressed"] == 100 - OF_OURS
+
+
+LEVELS = (logging.INFO, logging.WARNING, logging.ERROR)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_said_no_minute_has_more_than_a_hundred_lines(clock: Clock, seed: int) -> None:
+    """Any mixture of levels, sentences and paces, over many minutes."""
+    chance = random.Random(seed)
+    limit, written = LineLimit(clock), deque[float]()
+    pace = chance.choice([0.001, 0.05, 0.3])
+    for _ in range(10_000):
+        clock.now += chance.random() * pace
+        name = chance.choice(["tocsin.kafka", "aiokafka", "uvicorn.error"])
+        said = {"event": f"sentence {chance.randrange(200)}"}
+        record = logging.makeLogRecord(
+            {"name": name, "levelno": chance.choice(LEVELS), "msg": said, "lineno": chance.randrange(200)}
+        )
+        if limit.filter(record):
+            written.append(clock.now)
+            while clock.now - written[0] >= WINDOW_SECONDS:
+                written.popleft()
+        assert len(written) <= MOST
+
+
+@pytest.mark.parametrize(
+    ("flood", "matters"),
+    [(logging.INFO, logging.WARNING), (logging.INFO, logging.ERROR), (logging.WARNING, logging.ERROR)],
+)
+def test_a_flood_leaves_room_for_the_line_that_matters(clock: Clock, flood: int, matters: int) -> None:
+    limit = LineLimit(clock)
+
+    def says(level: int, event: str) -> bool:
+        record = {"name": "tocsin.kafka", "levelno": level, "msg": {"event": event}}
+        return limit.filter(logging.makeLogRecord(record))
+
+    passed = sum(says(flood, f"a sentence of its own {number}") for number in range(1_000))
+    assert passed < MOST
+    assert says(matters, "what matters")
+
+
+def test_a_process_that_is_watched_closely_writes_every_line_below_info(clock: Clock) -> None:
+    limit = LineLimit(clock)
+    record = {"name": "tocsin.kafka", "levelno": logging.DEBUG, "msg": {"event": "step"}}
+    assert all(limit.filter(logging.makeLogRecord(record)) for _ in range(1_000))

@@ -27,7 +27,7 @@ from tocsin.kafka import (
 )
 from tocsin.observability import metrics
 from tocsin.runtime import Clock, Component, FunctionComponent, Health, Service, SystemClock, arm
-from tocsin.web import operations_app
+from tocsin.web.operations import operations_app
 
 
 class Dispatcher:

@@ -5,17 +5,13 @@ in the schema itself. All that is missing is applied in one transaction under an
 and a failed one leaves nothing.
 """
 
+import ast
 import asyncio
 import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.script.revision import ResolutionError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -69,9 +65,6 @@ class Migrations:
             raise ModuleNotFoundError(f"{self.package} is not installed", name=self.package)
         return Path(spec.origin).parent / "migrations"
 
-    def _script(self) -> ScriptDirectory:
-        return ScriptDirectory(str(self.folder), version_locations=[str(self.folder / "versions")])
-
     def _upgrade(self, connection: Connection) -> list[str]:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(
@@ -83,31 +76,31 @@ class Migrations:
         missing = self._pending(connection)
         if not missing:
             return []
-        script = self._script()
-        with EnvironmentContext(
-            Config(),
-            script,
-            # what alembic's own `upgrade` command does; the method has no public name
-            fn=lambda revision, _context: script._upgrade_revs("heads", revision),
-            destination_rev="heads",
-        ) as environment:
-            environment.configure(
-                connection=connection, version_table=VERSION_TABLE, version_table_schema=self.schema
-            )
-            environment.run_migrations()
+        # Only this command needs Alembic, which is a tenth of what a service would load at its start.
+        from tocsin.database.alembic_run import run_migrations  # noqa: PLC0415
+
+        run_migrations(connection, folder=self.folder, schema=self.schema, version_table=VERSION_TABLE)
         return missing
 
     def _pending(self, connection: Connection) -> list[str]:
-        context = MigrationContext.configure(
-            connection, opts={"version_table": VERSION_TABLE, "version_table_schema": self.schema}
-        )
-        current = context.get_current_heads()
-        script = self._script()
-        try:
-            missing = list(script.iterate_revisions("heads", current or "base"))
-        except ResolutionError:  # the schema is at a revision of a later release
+        """By the migrations' file names: they are numbered in one line, and a number is its migration's revision."""
+        files = {path.name.partition("_")[0]: path for path in (self.folder / "versions").glob("[0-9]*.py")}
+        current = self._current(connection)
+        if current is not None and current not in files:  # the schema is at a revision of a later release
             return []
-        return [f"{script.revision} {script.doc}" for script in reversed(missing)]
+        return [f"{number} {_summary(files[number])}" for number in sorted(files) if number > (current or "")]
+
+    def _current(self, connection: Connection) -> str | None:
+        table = f'"{self.schema}".{VERSION_TABLE}'
+        if connection.scalar(text("SELECT to_regclass(:name)"), {"name": table}) is None:
+            return None
+        current = connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608 - names from a service's own code
+        return None if current is None else str(current)
+
+
+def _summary(migration: Path) -> str:
+    """What a migration does: the first line of its file."""
+    return (ast.get_docstring(ast.parse(migration.read_text())) or "").partition("\n")[0]
 
 
 def migrate(migrations: Migrations) -> int:

@@ -1,36 +1,126 @@
-"""What every HTTP surface shares: problems, keys and scopes, paging, ETags, limits, probes and metrics."""
+"""What every HTTP surface shares: problems, keys and scopes, paging, ETags, limits, probes and metrics.
 
-from tocsin.web import codes
-from tocsin.web.app import service_app
-from tocsin.web.auth import (
-    KEY_DESCRIPTION,
-    SENDING,
-    Access,
-    Caller,
-    Gate,
-    KeyTable,
-    Manager,
-    Operator,
-    Previewer,
-    Reader,
-    Require,
-    Sender,
-    admit,
-    require,
-)
-from tocsin.web.codes import CODES, ProblemCode
-from tocsin.web.etags import IfMatch, etag_of, require_match
-from tocsin.web.failed_authentications import FailedAuthentications
-from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
-from tocsin.web.limits import deeper_than
-from tocsin.web.operations import operations_app
-from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_cursor
-from tocsin.web.parameters import judges_texts, takes_any_parameter
-from tocsin.web.plain_words import in_plain_words
-from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
-from tocsin.web.sources import Network, Sources
-from tocsin.web.up_to_now import ASK_SPACING, BringUpToNow, nothing_newer, up_to_now
-from tocsin.web.values import RequestBody, judged
+A name is loaded when it is first asked for: services without an API answer probes, and need nothing of FastAPI for that. No module here bears the
+name of something it holds: Python would show the module under that name once it was loaded.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tocsin.web import codes
+    from tocsin.web.app import service_app
+    from tocsin.web.auth import (
+        KEY_DESCRIPTION,
+        SENDING,
+        Access,
+        Caller,
+        Gate,
+        KeyTable,
+        Manager,
+        Operator,
+        Previewer,
+        Reader,
+        Require,
+        Sender,
+        admit,
+        require,
+    )
+    from tocsin.web.codes import CODES, ProblemCode
+    from tocsin.web.etags import IfMatch, etag_of, require_match
+    from tocsin.web.failed_authentications import FailedAuthentications
+    from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
+    from tocsin.web.limits import deeper_than
+    from tocsin.web.newer_copy import ASK_SPACING, BringUpToNow, nothing_newer, up_to_now
+    from tocsin.web.operations import operations_app
+    from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_cursor
+    from tocsin.web.parameters import judges_texts, takes_any_parameter
+    from tocsin.web.plain_words import in_plain_words
+    from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
+    from tocsin.web.sources import Network, Sources
+    from tocsin.web.values import RequestBody, judged
+
+_NAMES = {
+    "app": ("service_app",),
+    "auth": (
+        "KEY_DESCRIPTION",
+        "SENDING",
+        "Access",
+        "Caller",
+        "Gate",
+        "KeyTable",
+        "Manager",
+        "Operator",
+        "Previewer",
+        "Reader",
+        "Require",
+        "Sender",
+        "admit",
+        "require",
+    ),
+    "codes": (
+        "CODES",
+        "ProblemCode",
+    ),
+    "etags": (
+        "IfMatch",
+        "etag_of",
+        "require_match",
+    ),
+    "failed_authentications": ("FailedAuthentications",),
+    "keys": (
+        "KeyParts",
+        "Mode",
+        "new_key",
+        "parse_key",
+    ),
+    "limits": ("deeper_than",),
+    "operations": ("operations_app",),
+    "paging": (
+        "Page",
+        "Paging",
+        "PagingQuery",
+        "decode_cursor",
+        "encode_cursor",
+    ),
+    "parameters": (
+        "judges_texts",
+        "takes_any_parameter",
+    ),
+    "plain_words": ("in_plain_words",),
+    "problem": (
+        "Fault",
+        "Problem",
+        "ProblemDetails",
+        "json_pointer",
+    ),
+    "sources": (
+        "Network",
+        "Sources",
+    ),
+    "newer_copy": (
+        "ASK_SPACING",
+        "BringUpToNow",
+        "nothing_newer",
+        "up_to_now",
+    ),
+    "values": (
+        "RequestBody",
+        "judged",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "codes":
+        return import_module("tocsin.web.codes")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
 
 __all__ = [
     "ASK_SPACING",

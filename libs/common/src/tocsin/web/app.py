@@ -15,13 +15,14 @@ from tocsin.web.auth import Gate, KeyTable
 from tocsin.web.bodies_in_flight import BodiesInFlight
 from tocsin.web.failed_authentications import FailedAuthentications
 from tocsin.web.head import HeadAsGet
+from tocsin.web.invalid_requests import answer_invalid_requests
 from tocsin.web.limits import BodyLimits
+from tocsin.web.newer_copy import BringUpToNow, nothing_newer
 from tocsin.web.openapi import describe_with_problems
 from tocsin.web.parameters import check_request
 from tocsin.web.problem import answer_with_problems
 from tocsin.web.request_context import RequestContext
 from tocsin.web.sources import Network, Sources
-from tocsin.web.up_to_now import BringUpToNow, nothing_newer
 
 _OURS: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
 """Spans, metrics and logs of requests are `RequestContext`'s. FastAPI's own would repeat them, and look for providers at each request."""
@@ -93,6 +94,7 @@ def service_app(
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, service=name, health=health)
     answer_with_problems(app)
+    answer_invalid_requests(app)
     describe_with_problems(app)
     return app
 

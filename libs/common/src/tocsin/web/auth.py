@@ -16,9 +16,9 @@ from tocsin.runtime import Clock, SystemClock
 from tocsin.web import codes
 from tocsin.web.failed_authentications import FailedAuthentications, FailureReason
 from tocsin.web.keys import parse_key
+from tocsin.web.newer_copy import BringUpToNow, nothing_newer
 from tocsin.web.problem import Problem
 from tocsin.web.sources import Sources
-from tocsin.web.up_to_now import BringUpToNow, nothing_newer
 
 KEY_DESCRIPTION: Final = "An API key. Keys `tk_test_…` read, and send to the sandbox; they deliver nothing and change nothing that live sends use."
 _API_KEYS: Final = b"api_key/"

@@ -1,19 +1,19 @@
-"""Errors as RFC 9457 problems, everywhere: ours, FastAPI's 404, 405 and 422, and the unexpected 500."""
+"""Errors as RFC 9457 problems, everywhere: ours, the framework's 404 and 405, and the unexpected 500."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Match
 
 from tocsin.web import codes
 from tocsin.web.codes import ProblemCode
-from tocsin.web.plain_words import in_plain_words
 from tocsin.web.request_id import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -109,11 +109,11 @@ class ProblemDetails(BaseModel):
     request_id: str | None = Field(default=None, description="The id under which our logs know this request")
 
 
-def answer_with_problems(app: FastAPI) -> None:
-    """Register the handlers. The unexpected is answered by `RequestContext`, which also logs it."""
+def answer_with_problems(app: Starlette) -> None:
+    """Register the handlers. The unexpected is answered by `RequestContext`, which also logs it; what FastAPI finds in a request,
+    by `invalid_requests`."""
     app.add_exception_handler(Problem, _ours)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _validation)
 
 
 async def _ours(_request: Request, error: Exception) -> Response:
@@ -147,41 +147,9 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted(methods))
 
 
-async def _validation(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette's handler type is wider than what it passes
-    errors = error.errors()
-    if any(fault["type"] == "json_invalid" for fault in errors):
-        return Problem(
-            codes.INVALID_JSON, "The body cannot be read as JSON.", errors=_json_fault(errors)
-        ).response()
-    faults = [
-        Fault(
-            pointer=pointer_of(fault["loc"]),
-            code=fault["type"],
-            detail=in_plain_words(fault),
-        )
-        for fault in errors
-    ]
-    number = f"{len(faults)} faults" if len(faults) > 1 else "one fault"
-    return Problem(codes.INVALID_REQUEST, f"The request has {number}; see errors.", errors=faults).response()
-
-
-def pointer_of(loc: Sequence[str | int]) -> str:
-    """Where a pydantic fault is, as `Fault.pointer` writes it; `loc` begins with FastAPI's `body`, `query`, `path` or `header`."""
-    place, *path = loc
-    if place != "body":
-        return f"{place}:{'.'.join(str(part) for part in path)}"
-    return json_pointer(path)
-
-
 def json_pointer(path: Sequence[str | int]) -> str:
     """RFC 6901: `("recipients", 0, "a/b")` is `/recipients/0/a~1b`."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-
-
-def _json_fault(errors: Sequence[Any]) -> list[Fault]:
-    at = next(fault["loc"][-1] for fault in errors if fault["type"] == "json_invalid")
-    return [Fault(pointer="", code="json_invalid", detail=f"Not JSON at byte {at}")]
 
 
 _METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")

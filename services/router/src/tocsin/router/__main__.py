@@ -10,7 +10,7 @@ from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.settings import RouterSettings
 from tocsin.router.worker import worker_components
 from tocsin.runtime import Api, Component, Health, Service, SystemClock, arm, main
-from tocsin.web import operations_app
+from tocsin.web.operations import operations_app
 
 NAME = "router"
 ROLES = ("api", "worker", "all")

@@ -127,6 +127,7 @@ def equal_count(counts: Mapping[str, int]) -> int:
         return distinct.pop()
     listed = ", ".join(f"{topic}: {count}" for topic, count in counts.items())
     msg = (
-        f"Topics of one group must have the same number of partitions ({listed}); see `tocsin topics apply`."
+        f"Topics of one group must have the same number of partitions ({listed}). A topic's number stays: set KAFKA_TOPIC_PREFIX to a "
+        "prefix that is not used yet, and run `tocsin topics apply`, which makes all topics alike."
     )
     raise PartitionsUnequal(msg)
