@@ -81,3 +81,12 @@ async def test_a_new_assignment_begins_without_lease(lease, broker):
     assert lease.ok()
     lease.end()
     assert not lease.ok()
+
+
+async def test_an_answer_that_lay_in_the_socket_through_a_freeze_renews_nothing(lease, broker, clock):
+    """Sent just before the process was frozen, answered at once, and read only when it goes on: the session is long over."""
+    await beat(lease, broker)
+    assert lease.ok()
+    broker.takes = 20
+    assert await beat(lease, broker)
+    assert not lease.ok()
