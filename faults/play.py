@@ -62,7 +62,7 @@ class Stage:
             evidence = await self._finish(run, scenario.patience)
             findings = examine(evidence)
         except Exception as error:  # noqa: BLE001 - whatever it is, this scenario is red and the next one is played
-            run.complaints.append(f"It could not be played: {type(error).__name__}: {error}")
+            run.complaints.append(f"It could not be played: {_in_words(error)}")
         busiest = log_lines.busiest_minutes(logs, sizes)
         own = [f"{one.name} {one.code}" for one in ground.exits[exits:] if not one.asked]
         red = [*run.complaints, *_red(findings, run, scenario, busiest)]
@@ -103,6 +103,13 @@ class Stage:
         finally:
             await connection.close()
         return stored
+
+
+def _in_words(error: BaseException) -> str:
+    """Of a group: the first of those in it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
 
 
 def _complete(evidence: Evidence) -> bool:

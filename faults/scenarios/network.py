@@ -16,6 +16,8 @@ from tocsin.dev.services import NAMES
 
 _HARM = 15.0  # seconds; a session lasts six
 _AFTER = 6.0
+_CALLS_WITHOUT_ANSWER = 3 * PLACES * len(Channel)
+"""At most: in the time of the harm a place can wait three times for a call that ends after its 7 s."""
 
 
 async def _harm(run: Run, links: Sequence[str], mode: Mode, amount: float = 0.0) -> None:
@@ -100,7 +102,7 @@ async def providers_are_cut_off(run: Run) -> None:
 @scenario(two=NAMES, ground=ProxiedGround, nightly=True, ends=True)
 async def providers_are_half_open(run: Run) -> None:
     """Connections to all providers stay, and nothing passes for 15 s; then every call that was held arrives after all."""
-    run.duplicates += PLACES * len(Channel) * 3  # so often a call can have waited for its 7 s and begun again
+    run.duplicates += _CALLS_WITHOUT_ANSWER
     await _harm(run, PROVIDERS, Mode.HALF_OPEN)
 
 
@@ -113,4 +115,5 @@ async def providers_are_far_away(run: Run) -> None:
 @scenario(two=NAMES, ground=ProxiedGround, nightly=True, ends=True)
 async def providers_drip(run: Run) -> None:
     """The connections to the providers carry 100 bytes a second for 15 s."""
+    run.duplicates += _CALLS_WITHOUT_ANSWER
     await _harm(run, PROVIDERS, Mode.DRIP, 100)

@@ -3,6 +3,7 @@
 import asyncio
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from cluster_ground import ClusterGround
 from scenario import Run, scenario
@@ -62,7 +63,10 @@ async def _all_in_sync(ground: ClusterGround) -> None:
     """Killing another one before that would leave one replica, and nothing could be stored."""
 
     async def all_here() -> bool:
-        topics = await _described(ground)
+        try:
+            topics = await _described(ground)
+        except KafkaError:  # it asked the one that is not there
+            return False
         return all(len(one["isr"]) == _NODES for topic in topics for one in topic["partitions"])
 
     await until(all_here, seconds=_IN_SYNC_WITHIN, every=_LOOK_EVERY)

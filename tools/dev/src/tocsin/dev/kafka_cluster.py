@@ -10,6 +10,8 @@ from tocsin.dev.processes import free_port
 
 NODES = 3
 HEAP_MB = 320
+STARTS_WITHIN = 120.0
+"""Seconds; three share the machine's cores."""
 
 
 class KafkaCluster:
@@ -50,7 +52,7 @@ class KafkaCluster:
     def wait_ready(self) -> None:
         """Returns when every node accepts connections; raises StartFailed otherwise. May run in any thread."""
         for node in self.nodes:
-            node.wait_ready()
+            node.wait_ready(timeout=STARTS_WITHIN)
 
     def kill(self) -> None:
         """Ends every node as a crash would."""
