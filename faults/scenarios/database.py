@@ -56,8 +56,8 @@ async def database_is_read_only(run: Run) -> None:
 
 
 def _writable(url: str) -> None:
-    """Although the server is read-only: the session itself says that it is not."""
-    run_sql(url, "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only")
+    """PostgreSQL counts ALTER SYSTEM among what only reads."""
+    run_sql(url, "ALTER SYSTEM RESET default_transaction_read_only")
     run_sql(url, "SELECT pg_reload_conf()")
 
 

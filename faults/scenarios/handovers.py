@@ -27,7 +27,7 @@ async def _roll_out(run: Run, *names: str) -> None:
             await _replace(run, instance)
 
 
-@scenario(two=NAMES, recovery=RECOVERY)
+@scenario(two=NAMES, recovery=RECOVERY, nightly=True)
 async def roll_out_of_everything(run: Run) -> None:
     """Every service is replaced, one instance after the other: nothing is sent twice."""
     async with run.load.flowing(RATE):
@@ -91,6 +91,7 @@ async def _storm(run: Run, name: str) -> None:
         for _ in range(6):
             run.fault()
             run.ground.start(second)
+            await run.ground.ready(second)
             await asyncio.sleep(2)
             code = await run.ground.stop(second)
             run.expect(code == 0, f"{second.name} ended with exit code {code} when it was told to stop.")
@@ -99,13 +100,13 @@ async def _storm(run: Run, name: str) -> None:
 
 @scenario(recovery=RECOVERY)
 async def router_comes_and_goes(run: Run) -> None:
-    """A second router is started and stopped every two seconds, six times."""
+    """A second router comes and goes, two seconds after it was ready and two after it ended, six times."""
     await _storm(run, "router")
 
 
 @scenario(recovery=RECOVERY)
 async def dispatcher_comes_and_goes(run: Run) -> None:
-    """A second dispatcher of mail is started and stopped every two seconds, six times: nothing is sent twice."""
+    """A second dispatcher of mail comes and goes in the same way, six times: nothing is sent twice."""
     await _storm(run, "dispatch-email")
 
 
