@@ -1,7 +1,7 @@
 """The proving ground: plays scenarios in which parts of Tocsin are killed, frozen, cut off and slowed, and proves what is promised.
 
 `python faults/run.py [--only NAME ...] [--soak] [--json FILE] [--keep]` plays all scenarios, or those that are named, prints
-a table and writes it to `build/faults.json`. The exit code is 1 where one is red. `make faults` runs it.
+a table and writes it to `build/faults.json`, and to `build/faults.md` as `docs/guarantees.md` has it. The exit code is 1 where one is red. `make faults` runs it.
 """
 
 import argparse
@@ -88,6 +88,7 @@ def main() -> int:
         rows = asyncio.run(play_all(chosen, folder))
     given.json.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+    given.json.with_suffix(".md").write_text(table.markdown(rows) + "\n")
     red = [row.scenario for row in rows if row.red or row.late]
     print(f"{len(rows)} scenarios, {len(red)} red{': ' if red else ''}{', '.join(red)}")
     return 1 if red else 0

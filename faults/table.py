@@ -22,15 +22,6 @@ _HEAD: Final = (
 )
 
 
-def whole(rows: Iterable[Row]) -> str:
-    """One line a row, and what is wrong below it."""
-    lines = [_line(_HEAD)]
-    for row in rows:
-        lines.append(_line(_cells(row)))
-        lines += [f"    {reason}" for reason in (*row.red, *row.late)]
-    return "\n".join(lines)
-
-
 def line_of(row: Row) -> str:
     """The same for one row, with its notes."""
     more = [f"    {text}" for text in (*row.red, *row.late, *row.notes)]

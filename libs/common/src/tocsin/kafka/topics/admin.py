@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from tocsin.kafka.client.connecting import no_broker_answers
 from tocsin.kafka.client.offsets import Offsets
@@ -96,13 +96,15 @@ class Admin:
     # Looking
 
     async def _settings_of(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
-        """What is set on each topic itself."""
+        """What is set on each topic itself. Of a topic that the broker asked has not heard of yet, nothing."""
         if not names:
             return {}
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
         settings: dict[str, dict[str, str]] = {}
         for response in await self._open.describe_configs(resources):
             for code, message, _, name, entries in response.resources:
+                if code == UnknownTopicOrPartitionError.errno:
+                    continue
                 _raise_for(code, f"The settings of {name} could not be read ({message})")
                 settings[name] = {entry[0]: entry[1] for entry in entries if entry[3] == _SET_ON_TOPIC}
         return settings
@@ -133,7 +135,9 @@ class Admin:
             if not expected.keys() <= await self._offsets.topics():
                 return False
             now = await self._settings_of(list(expected))
-            return all(settings.items() <= now[name].items() for name, settings in expected.items())
+            return all(
+                name in now and settings.items() <= now[name].items() for name, settings in expected.items()
+            )
 
         try:
             async with asyncio.timeout(VISIBLE_SECONDS):
