@@ -48,6 +48,8 @@ class Instance:
     env: dict[str, str] = field(default_factory=dict)
     """Over the service's own, for its next life alone."""
     launched: float = 0.0
+    starts: list[float] = field(default_factory=list)
+    """Of all its lives."""
     ended: float = 0.0
 
     @property
@@ -219,6 +221,7 @@ class Ground:
             env=os.environ | instance.service.env | settings,
         )
         instance.launched = time.time()
+        instance.starts.append(instance.launched)
 
     def _note_end(self, instance: Instance) -> None:
         process = instance.process

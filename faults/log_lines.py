@@ -1,13 +1,14 @@
 """How much the services logged: nobody reads more than a hundred lines a minute."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 MOST = 100
-"""Lines of one process in any minute."""
+"""Lines of one process in any minute. One that is started again is another."""
 _MINUTE = 60.0
 
 
@@ -23,9 +24,24 @@ def sizes(logs: Iterable[Path]) -> dict[Path, int]:
     return {log: log.stat().st_size for log in logs if log.exists()}
 
 
-def busiest_minutes(logs: Iterable[Path], begun: Mapping[Path, int]) -> dict[str, int]:
-    """By process: the most lines that it logged within one minute, from `begun` on."""
-    return {log.stem: busiest(_times(log.read_bytes()[begun.get(log, 0) :])) for log in logs if log.exists()}
+def busiest_minutes(logs: Mapping[Path, Sequence[float]], begun: Mapping[Path, int]) -> dict[str, int]:
+    """By instance: the most lines that one of its processes logged within one minute, from `begun` on. `logs` has for each file when
+    processes that wrote it were started, in seconds since 1970."""
+    return {
+        log.stem: max(
+            (busiest(life) for life in _lives(_times(log.read_bytes()[begun.get(log, 0) :]), starts)),
+            default=0,
+        )
+        for log, starts in logs.items()
+        if log.exists()
+    }
+
+
+def _lives(times: Sequence[float], starts: Sequence[float]) -> Iterable[list[float]]:
+    lives: dict[int, list[float]] = {}
+    for moment in times:
+        lives.setdefault(bisect_right(starts, moment), []).append(moment)
+    return lives.values()
 
 
 def busiest(times: list[float]) -> int:

@@ -63,7 +63,7 @@ class Stage:
             findings = examine(evidence)
         except Exception as error:  # noqa: BLE001 - whatever it is, this scenario is red and the next one is played
             run.complaints.append(f"It could not be played: {_in_words(error)}")
-        busiest = log_lines.busiest_minutes(logs, sizes)
+        busiest = log_lines.busiest_minutes({one.log: one.starts for one in ground.instances.values()}, sizes)
         own = [f"{one.name} {one.code}" for one in ground.exits[exits:] if not one.asked]
         red = [*run.complaints, *_red(findings, run, scenario, busiest)]
         return Row(

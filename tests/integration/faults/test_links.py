@@ -17,14 +17,19 @@ class Echo:
     """A server that says everything back."""
 
     async def __aenter__(self) -> Self:
+        self._writers: list[asyncio.StreamWriter] = []
         self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # sockets are closed in the loop's next turn
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         try:
             while data := await reader.read(65536):
                 writer.write(data)

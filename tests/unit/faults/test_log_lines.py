@@ -25,5 +25,11 @@ def test_lines_before_the_scenario_do_not_count(tmp_path):
     begun = sizes([log, tmp_path / "no-log-yet.log"])
     with log.open("a") as file:
         file.write('{"timestamp": "2026-01-01T00:00:01.000000Z"}\nno JSON counts, too\n')
-    assert busiest_minutes([log], begun) == {"router-1": 2}
-    assert busiest_minutes([log], {}) == {"router-1": 7}
+    assert busiest_minutes({log: []}, begun) == {"router-1": 2}
+    assert busiest_minutes({log: []}, {}) == {"router-1": 7}
+
+
+def test_each_life_of_an_instance_counts_by_itself(tmp_path):
+    log = tmp_path / "router-1.log"
+    log.write_text("".join(f'{{"timestamp": "1970-01-01T00:00:{second:02}Z"}}\n' for second in range(1, 9)))
+    assert busiest_minutes({log: [0.5, 5.5]}, {}) == {"router-1": 5}

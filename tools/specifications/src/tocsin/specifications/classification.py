@@ -181,7 +181,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TECHNICAL: (
             "day stored_at kafka_partition kafka_offset kind status_id again event_time routed status final at tenant event_id "
             "notification_id delivery_id channel address_key lane provider_message_id provider_code attempt rule reason detail "
-            f"retryable segments test template_version {_ORIGIN}"
+            f"retryable segments tries test template_version {_ORIGIN}"
         ),
     },
     "ledger.dead_letters": {

@@ -175,8 +175,10 @@ async def end_coordination(consumer: AIOKafkaConsumer) -> None:
 
 async def stop_reader(consumer: AIOKafkaConsumer) -> None:
     """Disconnect a consumer outside of any group."""
-    await end_fetching(consumer)
-    await consumer.stop()
+    try:
+        await end_fetching(consumer)
+    finally:  # also where this is cancelled meanwhile
+        await consumer.stop()
 
 
 async def end_fetching(consumer: AIOKafkaConsumer) -> None:
@@ -227,6 +229,8 @@ async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> bool:
             await consumer._fetcher.close()
         await consumer._client.close()
         return False
+    finally:  # whichever way it ended, nobody closes it again
+        consumer._closed = True
     return True
 
 
