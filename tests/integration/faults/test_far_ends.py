@@ -24,6 +24,7 @@ from tocsin.dispatch_push.settings import KINDS as PUSH
 from tocsin.dispatch_sms.settings import KINDS as SMS
 from tocsin.runtime import SystemClock
 from tocsin.testing.jobs import job_for
+from tocsin.testing.until import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 KINDS: dict[Channel, Mapping[str, ProviderKind[Any]]] = {
@@ -85,6 +86,17 @@ async def adapter(
         yield provider
     finally:
         await provider.close()
+
+
+async def listens(port: int) -> bool:
+    """Whether a connection to the port is taken."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return False
+    writer.transport.abort()
+    await asyncio.sleep(0)  # the socket is closed in the loop's next turn
+    return True
 
 
 async def send(provider: Provider, channel: Channel) -> Answer:
@@ -161,6 +173,9 @@ async def test_each_trouble_gives_its_answer_and_its_line(
         if trouble == far.CLOSE_NEW and channel is Channel.PUSH:
             await send(provider, channel)  # the access token comes over the same port
             await sinks.restart(0.0)
+            await until(
+                lambda: listens(sinks.ports["main"][channel]), seconds=10
+            )  # its closing was told, not its return
         await sinks.behave(trouble, channel=channel)
         said = await send(provider, channel)
     assert isinstance(said, answer)
