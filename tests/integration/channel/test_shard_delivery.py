@@ -24,11 +24,7 @@ from tocsin.kafka import (
 from tocsin.runtime import Health, SystemClock
 from tocsin.testing.until import until
 
-pytestmark = [
-    pytest.mark.kafka,
-    # aiokafka may connect while its client closes and leave that connection to the garbage collector: known, and not mended yet
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.kafka
 
 
 async def test_every_job_is_sent_once_in_order_and_recorded_beside_it(bench: Bench):

@@ -8,7 +8,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, client
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
@@ -32,6 +32,11 @@ from tocsin.kafka.client import aiokafka_internals, header_names
 def names(function) -> set[str]:
     code = inspect.unwrap(function).__code__
     return set(code.co_names) | set(code.co_varnames)
+
+
+def test_clients_connect_by_a_global_that_remembers_what_a_start_has_connected():
+    assert "create_conn" in names(AIOKafkaClient.bootstrap) & names(AIOKafkaClient._get_conn)
+    assert client.create_conn is aiokafka_internals._remembered_connection
 
 
 def test_the_marker_wait_is_a_global_read_at_each_answer():

@@ -4,12 +4,17 @@ Each function says why. ``tests/unit/kafka/test_aiokafka_internals.py`` fails wh
 """
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextvars import ContextVar
+from typing import Any, Final
+from weakref import WeakSet
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka import client as aio_client
+from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.consumer import fetcher as aio_fetcher
 from aiokafka.errors import (
     KafkaError,
@@ -28,6 +33,39 @@ from tocsin.kafka.records import TopicPartition
 
 # For every consumer of the process, and before there is one: a single record could stop any of them.
 aio_fetcher.MemoryRecords = LenientRecords
+
+_begun: Final[ContextVar[WeakSet[AIOKafkaConnection] | None]] = ContextVar(
+    "connections_of_a_start", default=None
+)
+"""What the client that starts here has connected."""
+
+
+async def _remembered_connection(*args: Any, **options: Any) -> AIOKafkaConnection:
+    connection = await create_conn(*args, **options)
+    begun = _begun.get()
+    if begun is not None:
+        begun.add(connection)
+    return connection
+
+
+aio_client.create_conn = _remembered_connection
+
+
+@contextlib.contextmanager
+def closed_unless_started() -> Iterator[None]:
+    """`with closed_unless_started(): await client.start()` closes the first connection when that is cancelled, or fails: `bootstrap()`
+    forgets it while it waits for the first answer, and `stop()` does not know it."""
+    begun: WeakSet[AIOKafkaConnection] = WeakSet()
+    token = _begun.set(begun)
+    try:
+        yield
+    except BaseException:
+        for connection in list(begun):
+            connection.close()
+        raise
+    finally:
+        _begun.reset(token)
+
 
 # Wait while the former transaction's markers are written: 20 ms as shipped, most of a small transaction's time.
 MARKER_WAIT = 0.002
@@ -210,7 +248,7 @@ async def stop_producer(producer: AIOKafkaProducer, *, seconds: float) -> bool:
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> bool:
-    """Leave the group and disconnect; after ``seconds`` disconnect all the same. Whether it was in time."""
+    """Leave the group and disconnect; after ``seconds``, or when cancelled, disconnect all the same. Whether it was in time."""
 
     async def stop() -> None:
         await end_coordination(consumer)
@@ -220,18 +258,25 @@ async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> bool:
     try:
         await asyncio.wait_for(stop(), seconds)
     except TimeoutError:
-        if consumer._coordinator is not None:
-            for task in (consumer._coordinator._heartbeat_task, consumer._coordinator._commit_refresh_task):
-                if task is not None:
-                    task.cancel()  # it would connect again, and the group would keep a member that reads nothing
-        await end_fetching(consumer)
-        if consumer._fetcher is not None:
-            await consumer._fetcher.close()
-        await consumer._client.close()
+        await _disconnect(consumer)
         return False
-    finally:  # whichever way it ended, nobody closes it again
-        consumer._closed = True
+    except asyncio.CancelledError:
+        await _disconnect(consumer)
+        raise
     return True
+
+
+async def _disconnect(consumer: AIOKafkaConsumer) -> None:
+    """Without a word to the group."""
+    if consumer._coordinator is not None:
+        for task in (consumer._coordinator._heartbeat_task, consumer._coordinator._commit_refresh_task):
+            if task is not None:
+                task.cancel()  # it would connect again, and the group would keep a member that reads nothing
+    await end_fetching(consumer)
+    if consumer._fetcher is not None:
+        await consumer._fetcher.close()
+    await consumer._client.close()
+    consumer._closed = True  # `stop()` may have been given up before it noted that
 
 
 class GroupStanding:

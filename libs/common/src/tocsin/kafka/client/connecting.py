@@ -3,13 +3,15 @@
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from tocsin.kafka.client.aiokafka_internals import closed_unless_started
 from tocsin.kafka.errors import KafkaFault
 
 
 async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     """Connect; KafkaFault when no broker answers. A client that could not connect, or was cancelled meanwhile, is stopped."""
     try:
-        await client.start()
+        with closed_unless_started():
+            await client.start()
     except BaseException as error:
         await client.stop()
         if isinstance(error, KafkaError):

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from tocsin.kafka.client.aiokafka_internals import (
     PATIENT_RETRY,
     QUICK_RETRY,
+    closed_unless_started,
     set_retry_wait,
     shorten_marker_wait,
     stop_producer,
@@ -89,7 +90,8 @@ class TransactionalProducer:
         self._partitions = Partitions(producer.partitions_for)
         self._be_quick(producer)
         try:
-            await producer.start()
+            with closed_unless_started():
+                await producer.start()
         except KafkaError as exc:
             msg = f"The producer of {self._id} could not start: {exc!r}."
             raise TransactionFailed(msg) from exc

@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
+from tocsin.kafka.client.aiokafka_internals import closed_unless_started
 from tocsin.kafka.client.connecting import no_broker_answers
 from tocsin.kafka.client.offsets import Offsets
 from tocsin.kafka.errors import KafkaFault
@@ -35,7 +36,8 @@ class Admin:
         client = AIOKafkaAdminClient(**self._settings.client_options())
         self._client = client
         try:
-            await client.start()
+            with closed_unless_started():
+                await client.start()
         except KafkaError as exc:
             await self.close()
             raise no_broker_answers(exc) from exc
