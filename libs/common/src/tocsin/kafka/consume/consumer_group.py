@@ -10,14 +10,7 @@ assignment after the other. Three words for letting go:
 * *end*: the shard may not act any more, whatever still refers to it;
 * *release*: what acquiring opened is closed, and the group may give the partitions to another member.
 
-| how consumption ends | what follows |
-|---|---|
-| told to stop | what is in flight ends and commits, then the member leaves |
-| `OwnershipLost`: fenced, expelled, no lease, a drain or a shard too slow | everything of this membership is closed, and the group is joined anew after about 1, 4 and 16 s; the fourth time within an hour the process ends |
-| `ConsumptionStopped`: a broken release writes what cannot be read | the member leaves, readiness fails with the sentence, the process stays |
-| `OffsetsUnusable`: a committed offset is no longer kept, or cannot be read | the member leaves, readiness fails with the sentence that names the command; once that was run, the group is joined anew. Other groups go on |
-| any other `OperatorError`: topics, offsets or settings are not as they must be | the process ends with the sentence that names the command |
-| anything else | the process ends; the offsets stay where they were |
+What follows when consumption ends stands in `group_ending`.
 """
 
 import asyncio
@@ -29,22 +22,20 @@ from typing import Any, Generic, TypeVar
 from aiokafka.errors import KafkaError
 
 from tocsin.kafka.consume.cluster import Cluster
+from tocsin.kafka.consume.group_ending import GroupEnding
 from tocsin.kafka.consume.group_metrics import GroupMetrics
 from tocsin.kafka.consume.member import Fetching, Lease, Member, MemberSpec, NoCommittedOffset, OffsetNotKept
 from tocsin.kafka.consume.ownership import Ownership
 from tocsin.kafka.consume.rejoins import Rejoins
 from tocsin.kafka.consume.shard import Assignment, Shard
 from tocsin.kafka.errors import (
-    ConsumptionStopped,
     DrainTooSlow,
     KafkaFault,
     NoProgress,
-    OffsetsUnusable,
     OwnershipLost,
 )
 from tocsin.kafka.records import TopicPartition
 from tocsin.observability import get_logger
-from tocsin.runtime import OperatorError, leaves
 from tocsin.runtime.bounds import LEAVE, GroupTimeouts
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
@@ -59,8 +50,6 @@ S = TypeVar("S", bound=Shard)
 POLL_SECONDS = 0.2
 # Of one read: so few that turning them into records holds the event loop for about a millisecond.
 POLL_RECORDS = 500
-LOOK_EVERY = 2.0
-"""Seconds between two looks at whether unusable offsets were mended."""
 
 
 class ConsumerGroup(Generic[S]):
@@ -104,11 +93,17 @@ class ConsumerGroup(Generic[S]):
         self._fetching = fetching or Fetching()
         self._buffer_records = buffer_records
         self._buffer_bytes = buffer_bytes
-        self._rejoins = Rejoins(rejoins, clock=clock)
-        self._sleep = sleep
         self._failpoints = failpoints
         self._check = health.check(f"kafka group {group}")
         self._metrics = GroupMetrics(group=group, prefix=cluster.prefix, clock=clock)
+        self._ending = GroupEnding(
+            cluster=cluster,
+            group=group,
+            check=self._check,
+            metrics=self._metrics,
+            rejoins=Rejoins(rejoins, clock=clock),
+            sleep=sleep,
+        )
         self._assignments = 0
         self._begin()
 
@@ -124,12 +119,12 @@ class ConsumerGroup(Generic[S]):
         self._check.set_not_ready("not assigned yet")
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Be a member until ``stop``; then drain. What it raises ends the process: see the table above."""
+        """Be a member until ``stop``; then drain. What it raises ends the process: see `group_ending`."""
         while not stop.is_set():
             try:
                 await self._live(stop)
             except Exception as error:  # noqa: BLE001 - also what a worker raised; its ending is chosen in one place
-                await self._end(error, stop)
+                await self._ending.follow(error, stop)
 
     # One membership, from joining to leaving
 
@@ -438,48 +433,3 @@ class ConsumerGroup(Generic[S]):
         if self._member is None:
             raise RuntimeError(f"This process is no member of group {self._group}.")
         return self._member
-
-    # How it ends
-
-    async def _end(self, error: Exception, stop: asyncio.Event) -> None:
-        """Wait for what follows, or raise what ends the process."""
-        causes = list(leaves(error))
-        for cause in causes:
-            if isinstance(cause, ConsumptionStopped):
-                log.error("consumption stopped", group=self._group, reason=str(cause))
-                self._check.set_not_ready(str(cause))
-                await stop.wait()
-                return
-            if isinstance(cause, OffsetsUnusable):
-                await self._until_mended(cause, stop)
-                return
-            if isinstance(cause, OperatorError):
-                raise cause
-        if not all(isinstance(cause, OwnershipLost) for cause in causes):
-            raise error
-        pause = self._rejoins.note_loss()
-        if pause is None or stop.is_set():
-            raise causes[0]
-        reason = str(causes[0])
-        self._metrics.rejoins()
-        log.warning("ownership lost, joining anew", group=self._group, seconds=round(pause, 1), reason=reason)
-        self._check.set_not_ready(f"joins the group anew: {reason}")
-        await first_of(stop.wait(), self._sleep(pause))
-
-    async def _until_mended(self, unusable: OffsetsUnusable, stop: asyncio.Event) -> None:
-        """Stay out of the group, which takes offsets from others only while it has no members, until every unusable commit
-        is another."""
-        met = unusable.commits
-        log.error("waiting for offsets to be mended", group=self._group, reason=str(unusable))
-        self._check.set_not_ready(str(unusable))
-        self._metrics.unusable(len(met))
-        while not stop.is_set():
-            await first_of(stop.wait(), self._sleep(LOOK_EVERY))
-            with contextlib.suppress(KafkaFault):  # a broker that is away is asked again
-                now = await self._cluster.committed(self._group, met)
-                if all(partition in now and now[partition] != commit for partition, commit in met.items()):
-                    break
-        self._metrics.unusable(0)
-        if not stop.is_set():
-            log.info("offsets were mended, joining anew", group=self._group)
-            self._check.set_not_ready("joins the group anew: its offsets were mended")
