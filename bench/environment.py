@@ -12,11 +12,12 @@ from typing import Self
 
 import aiohttp
 
-from tocsin.dev import KafkaServer, PostgresServer, StartFailed, create_database
+from tocsin.dev import KafkaServer, PostgresServer, StartFailed
 from tocsin.dev.commands import run_command
+from tocsin.dev.installation import DATABASE, make_tenant, make_topics_and_tables, start_servers
 from tocsin.dev.processes import end, spawn
 from tocsin.dev.readiness import wait_until_ready
-from tocsin.dev.services import PARTITIONS, LocalService, StackSettings, services
+from tocsin.dev.services import LocalService, StackSettings, services
 from tocsin.kafka import KafkaSettings
 
 TENANT = "bench"
@@ -66,7 +67,7 @@ class Environment:
     @property
     def database(self) -> str:
         """The database's URL."""
-        return self._postgres.url_of("tocsin")
+        return self._postgres.url_of(DATABASE)
 
     @property
     def pids(self) -> dict[str, int]:
@@ -134,26 +135,10 @@ class Environment:
         return self.folder / f"{name}.log"
 
     async def _open(self) -> None:
-        await asyncio.gather(
-            asyncio.to_thread(self._kafka.prepare), asyncio.to_thread(self._postgres.prepare)
-        )
-        self._kafka.launch()
-        self._postgres.launch()
-        await asyncio.gather(
-            asyncio.to_thread(self._kafka.wait_ready), asyncio.to_thread(self._postgres.wait_ready)
-        )
-        await asyncio.to_thread(create_database, self._postgres.url, "tocsin")
+        await start_servers(self._kafka, self._postgres)
         self._services = {one.name: one for one in services(self._stack_settings())}
-        sizes = ("--partitions", str(PARTITIONS), "--replication-factor", "1")
-        await asyncio.gather(
-            self._command("tocsin.cli", "topics", "apply", *sizes),
-            self._command("tocsin.router", "migrate"),
-            self._command("tocsin.ledger", "migrate"),
-        )
-        printed = await self._command(
-            "tocsin.cli", "keys", "create", "--tenant", TENANT, "--admin", "--create-tenant"
-        )
-        self.key = printed.split()[0]
+        await make_topics_and_tables(self._command)
+        self.key = await make_tenant(self._command, TENANT)
 
     def _stack_settings(self) -> StackSettings:
         providers = self.folder / "providers"

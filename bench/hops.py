@@ -9,6 +9,7 @@ from tocsin.contracts.codec import decode_request
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import ConsumerRecord, KafkaSettings
+from tocsin.testing.log_ends import log_ends
 
 
 class Hops:
@@ -24,7 +25,7 @@ class Hops:
 
     async def begin(self) -> None:
         """What stands in the topics now is not looked at."""
-        self._starts = {topic: await logs.ends(self._settings, topic) for topic in (self._events, self._jobs)}
+        self._starts = {topic: await log_ends(self._settings, topic) for topic in (self._events, self._jobs)}
 
     async def medians(self, planned: Mapping[str, float], arrived: Mapping[str, float]) -> dict[str, float]:
         """Milliseconds of each hop, the median of all messages; the medians need not add up to the whole's."""

@@ -36,6 +36,7 @@ from tocsin.dev.api import Api
 from tocsin.dev.paths import CACHE
 from tocsin.kafka import ProducerRecord, Publisher
 from tocsin.runtime import Health
+from tocsin.testing.log_ends import log_ends
 
 ROOT = Path(__file__).parents[1]
 EVERY = 0.05  # seconds between two events of the plain tenant
@@ -186,7 +187,7 @@ class TwoTenants:
 
     async def _measure(self, waits: Waits, seconds: float) -> None:
         topic = Topics(self._environment.kafka.topic_prefix).jobs(Channel.EMAIL, Lane.TRANSACTIONAL)
-        start = await logs.ends(self._environment.kafka, topic)
+        start = await log_ends(self._environment.kafka, topic)
         count = int(seconds / EVERY)
         began = time.time() + EVERY
         sent: dict[str, float] = {}

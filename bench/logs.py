@@ -62,18 +62,6 @@ async def wait_quiet(settings: KafkaSettings, topic: str, *, least: int, patienc
         await offsets.close()
 
 
-async def ends(settings: KafkaSettings, topic: str) -> dict[int, int]:
-    """Where each partition ends now."""
-    offsets = Offsets(settings=settings)
-    await offsets.open()
-    try:
-        partitions = [TopicPartition(topic, number) for number in range(await offsets.partitions(topic))]
-        found = await offsets.ends(partitions)
-    finally:
-        await offsets.close()
-    return {partition.partition: end for partition, end in found.items()}
-
-
 async def read(
     settings: KafkaSettings, topic: str, *, start: dict[int, int] | None = None
 ) -> list[ConsumerRecord]:

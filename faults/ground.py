@@ -18,11 +18,12 @@ import psutil
 
 from sinks.handle import Sinks
 from tocsin.contracts.vocabulary import Channel
-from tocsin.dev import KafkaCluster, KafkaServer, PostgresServer, StartFailed, create_database
+from tocsin.dev import KafkaCluster, KafkaServer, PostgresServer, StartFailed
 from tocsin.dev.commands import run_command
+from tocsin.dev.installation import DATABASE, make_tenant, make_topics_and_tables, start_servers
 from tocsin.dev.processes import end, spawn
 from tocsin.dev.readiness import wait_until_ready
-from tocsin.dev.services import NAMES, PARTITIONS, LocalService, StackSettings, services
+from tocsin.dev.services import NAMES, LocalService, StackSettings, services
 from tocsin.kafka import KafkaSettings
 
 TENANT, OTHER = "faults", "other"
@@ -135,7 +136,7 @@ class Ground:
     @property
     def database(self) -> str:
         """The database's URL."""
-        return self.postgres.url_of("tocsin")
+        return self.postgres.url_of(DATABASE)
 
     def of(self, name: str) -> list[Instance]:
         """All instances of a service, those that run and those that do not."""
@@ -246,27 +247,11 @@ class Ground:
 
     async def _open(self) -> None:
         await self._way_out.enter_async_context(self.sinks)
-        await asyncio.gather(
-            asyncio.to_thread(self.brokers.prepare), asyncio.to_thread(self.postgres.prepare)
-        )
-        self.brokers.launch()
-        self.postgres.launch()
-        await asyncio.gather(
-            asyncio.to_thread(self.brokers.wait_ready), asyncio.to_thread(self.postgres.wait_ready)
-        )
-        await asyncio.to_thread(create_database, self.postgres.url, "tocsin")
+        await start_servers(self.brokers, self.postgres)
         self._make_instances(self._stack_settings())
-        sizes = ("--partitions", str(PARTITIONS), "--replication-factor", str(self.replicas))
-        await asyncio.gather(
-            self.command("tocsin.cli", "topics", "apply", *sizes),
-            self.command("tocsin.router", "migrate"),
-            self.command("tocsin.ledger", "migrate"),
-        )
+        await make_topics_and_tables(self.command, replicas=self.replicas)
         for tenant in (TENANT, OTHER):
-            made = await self.command(
-                "tocsin.cli", "keys", "create", "--tenant", tenant, "--admin", "--create-tenant"
-            )
-            self.keys[tenant] = made.split()[0]
+            self.keys[tenant] = await make_tenant(self.command, tenant)
         self._watch = asyncio.create_task(self._keep_alive())
 
     def _make_instances(self, settings: StackSettings) -> None:

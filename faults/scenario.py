@@ -12,7 +12,7 @@ from load import Load, Sent
 from takings import size, takings
 from tocsin.contracts.vocabulary import Lane
 from tocsin.dev.api import Api
-from tocsin.kafka import Offsets, TopicPartition
+from tocsin.testing.log_ends import log_ends
 
 RECOVERY: Final = 10.0
 """Seconds within which critical messages flow again after the kill of any one process, on a machine with a free core."""
@@ -64,14 +64,7 @@ class Run:
 
     async def ends(self, topic: str) -> dict[int, int]:
         """Where each partition of a topic ends now."""
-        offsets = Offsets(settings=self.ground.kafka)
-        await offsets.open()
-        try:
-            partitions = [TopicPartition(topic, number) for number in range(await offsets.partitions(topic))]
-            found = await offsets.ends(partitions)
-        finally:
-            await offsets.close()
-        return {partition.partition: end for partition, end in found.items()}
+        return await log_ends(self.ground.kafka, topic)
 
     def fault(self) -> None:
         """Harm is done now."""

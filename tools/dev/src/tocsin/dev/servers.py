@@ -7,13 +7,12 @@ import signal
 from pathlib import Path
 
 from tocsin.dev.errors import StartFailed
+from tocsin.dev.installation import DATABASE
 from tocsin.dev.kafka import KafkaServer
 from tocsin.dev.postgres import PostgresServer, create_database, run_sql
 from tocsin.dev.processes import end
 from tocsin.dev.progress import Steps
 from tocsin.dev.supervisor import Program, Supervisor
-
-DATABASE = "tocsin"
 
 
 class Servers:
