@@ -274,3 +274,33 @@ async def test_a_shard_that_is_revoked_while_it_reads_back_leaves_the_position_w
     await held.revoke()
     await work
     assert held.committed[place] == CommittedOffset(0, read_back_metadata(0))
+
+
+async def test_a_shard_that_is_cancelled_again_while_it_ends_lets_what_it_reads_be_closed(bench: "LaneBench"):
+    await bench.open()
+    context, reading, let_close, closed = bench.context(), asyncio.Event(), asyncio.Event(), []
+
+    async def slow_to_close(**_: Any) -> AsyncIterator[list[ConsumerRecord]]:
+        reading.set()
+        try:
+            await asyncio.Event().wait()
+            yield []
+        finally:
+            await let_close.wait()
+            closed.append("log")
+
+    context.read_log = slow_to_close
+    bench.cluster.create(context.jobs, context.status, partitions=1)
+    bench.cluster.logs.append([(0, ProducerRecord(context.jobs, b"k", encode(bench.job(1))))])
+    held, work = bench.start(context)
+    await reading.wait()
+    (shard,) = held.group._tasks.values()
+    for _ in range(3):
+        shard.cancel()
+        await asyncio.sleep(0)
+    assert not shard.done()
+    let_close.set()
+    await asyncio.wait([shard])
+    assert closed == ["log"]
+    work.cancel()
+    await asyncio.wait([work])

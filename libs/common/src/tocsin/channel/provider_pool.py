@@ -124,11 +124,9 @@ class ProviderPool:
         """Take the carrier's deliveries out of all queues."""
         return [delivery for instance in self._all for delivery in instance.drop(carrier)]
 
-    async def cancel(self, carrier: Carrier) -> None:
-        """Cancel the carrier's calls under way, and wait until they have ended."""
-        calls = [call for instance in [*self._all, *self._retired] for call in instance.cancel(carrier)]
-        if calls:
-            await asyncio.wait(calls)
+    def cancel(self, carrier: Carrier) -> list[asyncio.Task[None]]:
+        """Cancel the carrier's calls under way; the tasks returned end soon."""
+        return [call for instance in [*self._all, *self._retired] for call in instance.cancel(carrier)]
 
     # The component
 

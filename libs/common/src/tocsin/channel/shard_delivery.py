@@ -45,6 +45,7 @@ from tocsin.kafka import (
     TopicPartition,
 )
 from tocsin.observability import bound, get_logger, metrics
+from tocsin.runtime.tasks import until_ended
 
 log = get_logger(__name__)
 
@@ -118,12 +119,12 @@ class ShardDelivery:
         finally:
             self._over = True
             for task in self._tasks:
-                task.cancel()
+                if not task.cancelling():  # a second time would interrupt what it closes
+                    task.cancel()
             self._drop_what_waits()
             try:
-                await self._context.pool.cancel(self)
-                await asyncio.wait(self._tasks)
-            finally:  # also where this is cancelled once more: the limit is the lane's, and outlives this shard
+                await until_ended([*self._tasks, *self._context.pool.cancel(self)])
+            finally:  # the limit is the lane's, and outlives this shard
                 unrecorded, self._unrecorded = self._unrecorded, 0
                 for _ in range(unrecorded):
                     self._context.limit.recorded()

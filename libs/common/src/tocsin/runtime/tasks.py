@@ -1,4 +1,4 @@
-"""Two things one does with tasks: wait for the first of several, and end some and wait until they have ended.
+"""What one does with tasks: wait for the first of several, end some, wait until they have ended.
 
 What closes something often runs in a task that was cancelled. There a limit is `asyncio.wait_for` or a `seconds` of these
 functions: before Python 3.11.3, `asyncio.timeout` raises CancelledError in such a task and not TimeoutError
@@ -29,3 +29,15 @@ async def end_all(tasks: Iterable[asyncio.Task[Any]], *, seconds: float | None =
         task.cancel()
     if ending:
         await asyncio.wait(ending, timeout=seconds)
+
+
+async def until_ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Wait until all have ended, also where whoever waits is cancelled meanwhile; CancelledError is raised after that."""
+    waiting, cancelled = list(tasks), False
+    while waiting := [task for task in waiting if not task.done()]:
+        try:
+            await asyncio.wait(waiting)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
