@@ -116,7 +116,8 @@ async def records_are_deleted_under_an_offset(run: Run) -> None:
     with contextlib.suppress(StartFailed):  # it ends with an exit code of its own while something is lost
         shown = await ground.command("tocsin.cli", "topics", "apply")
     run.expect("lost" in shown or not shown, "`tocsin topics apply` does not show what is lost.")
-    await ground.command("tocsin.cli", "topics", "apply", "--accept-loss")
+    group = Topics().group("dispatch-sms", Lane.CRITICAL)
+    await ground.command("tocsin.cli", "topics", "apply", "--accept-loss", group)
     await run.load.backlog(40, channel="sms", lane="critical")
     run.given_up |= {one.notification for one in gone}
 

@@ -105,6 +105,22 @@ async def test_without_a_lease_nothing_is_sent_and_the_work_ends(bench: "LaneBen
     )
 
 
+async def test_what_is_known_outlasts_a_coordinator_that_does_not_answer(bench: "LaneBench"):
+    """A broker that restarts answers no commit for seconds: the shard waits, and goes on with what it has taken and sent."""
+    await bench.open()
+    shard, work = bench.start()
+    shard.put(bench.job(1))
+    await until(lambda: shard.committed[TopicPartition(JOBS, 0)].offset == 1)
+    shard.coordinator.silent = True
+    for number in (2, 3):
+        shard.put(bench.job(number))
+        await until(lambda number=number: len(bench.statuses) == number)
+    assert (work.done(), shard.committed[TopicPartition(JOBS, 0)].offset) == (False, 1)
+    shard.coordinator.silent = False
+    await until(lambda: shard.committed[TopicPartition(JOBS, 0)].offset == 3)
+    assert bench.provider().got == ["1", "2", "3"]
+
+
 async def test_a_lost_shard_harms_no_other(bench: "LaneBench"):
     """The runners are the process's: the lane of the lost shard has its places back, and other lanes go on."""
     await bench.open(max_unrecorded=4)

@@ -45,8 +45,9 @@ class Committing:
         self.written.append([record.value for record in outgoing])
         self.offsets.append(offsets)
 
-    async def commit(self, offsets: object) -> None:
+    async def commit(self, offsets: object) -> bool:
         self.offsets.append(offsets)
+        return True
 
 
 @pytest.fixture

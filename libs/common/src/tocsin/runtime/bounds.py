@@ -14,7 +14,7 @@
 | `session_timeout`: the broker gives the partitions of a silent member away | 6 | 6 | `lease`, by the `lease_margin` of 2 |
 | `TRANSACTION`: a dead owner's open transaction holds readers | 10 | 10 | |
 | `fence_timeout`: a new owner waits until that transaction has ended | 20 | 20 | `TRANSACTION` |
-| `COMMIT`: the group takes an offset; shorter than the drain | 8 | 8 | |
+| `COMMIT`: one try to have the group take an offset; shorter than the drain | 8 | 8 | |
 
 The first four are checked at start: those of a group when it is made, the shutdown with the settings (`check_shutdown`).
 Tests hold the others, and the manifests.
@@ -31,7 +31,7 @@ CLOSING: Final = 15.0
 TRANSACTION: Final = 10.0
 """For one transaction, and what the broker waits before it ends one that a dead owner left open."""
 COMMIT: Final = 8.0
-"""For the group to take an offset outside of a transaction."""
+"""For one try to have the group take an offset outside of a transaction; tries follow each other while the shard is held."""
 LEAVE: Final = 5.0
 """For the broker to answer a member that leaves."""
 CLOSE_TRANSACTIONS: Final = 5.0

@@ -179,8 +179,10 @@ class Member(Protocol):
         """What the logs of these partitions keep now."""
         ...
 
-    async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
-        """Commit in this generation of the group; OwnershipLost when the group refuses or does not answer."""
+    async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> bool:
+        """Commit in this generation of the group; OwnershipLost when the group refuses. False when it does not answer within
+        ``COMMIT``: nobody knows then what it has, and committing again is right."""
+        ...
 
     async def beat(self) -> None:
         """Send one heartbeat now, so that there is a lease before the first record."""
@@ -281,17 +283,20 @@ class GroupMember:
     async def kept(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, KeptRange]:
         return await kept_ranges(self._joined[0], partitions)
 
-    async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
+    async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> bool:
         offsets = {
             AioTopicPartition(*partition): tuple(position) for partition, position in positions.items()
         }
         try:
             async with asyncio.timeout(COMMIT):
-                await self._joined[0].commit(offsets)
-        except (KafkaError, TimeoutError) as exc:
+                await self._joined[0].commit(offsets)  # repeats by itself what may be repeated
+        except TimeoutError:
+            return False
+        except KafkaError as exc:
             raise OwnershipLost(
                 f"The group {self._spec.group} refused a commit of offsets: {exc!r}."
             ) from exc
+        return True
 
     async def beat(self) -> None:
         await self._joined[1].beat()

@@ -14,8 +14,11 @@ from tocsin.kafka.errors import OwnershipLost
 from tocsin.kafka.lag import PartitionLag
 from tocsin.kafka.produce.transaction_queue import TransactionQueue
 from tocsin.kafka.records import ConsumerRecord, ProducerRecord, TopicPartition
+from tocsin.observability import get_logger
 from tocsin.runtime.bounds import GroupTimeouts
 from tocsin.runtime.clock import Clock
+
+log = get_logger(__name__)
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,9 +130,14 @@ class Shard:
 
     async def commit(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit offsets with their metadata outside of transactions, in this generation of the group.
-        OwnershipLost when the group refuses."""
+
+        While no coordinator answers it waits, as long as the shard is held: what is known and not committed is not thrown away
+        because a broker restarts. OwnershipLost when the group refuses, and once the assignment is over."""
         self.check_held()
-        await self._assignment.member.commit(offsets)
+        while not await self._assignment.member.commit(offsets):
+            log.warning("commit of offsets waits for the group's coordinator", group=self._assignment.group, shard=self.number)  # fmt: skip
+            self.check_held()
+            self.touch()
         self.note_committed(offsets)
 
     def lease_ok(self) -> bool:

@@ -25,6 +25,8 @@ class MemoryGroup:
         self.name = name
         self.committed: dict[TopicPartition, CommittedOffset] = {}
         self.generation = 0
+        self.silent = False
+        """Whether commits get no answer, as while a coordinator is away."""
         self.members: dict[str, MemoryMember] = {}
         """By member id; the first is the leader."""
         self._logs = logs
@@ -188,13 +190,17 @@ class MemoryMember(Member):
             place: KeptRange(self._logs.at(place).start, self._logs.at(place).end) for place in partitions
         }
 
-    async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
+    async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> bool:
         await asyncio.sleep(0)
         if not self._is_known or self.generation != self._group.generation:
             raise OwnershipLost(
                 f"The group {self._group.name} refused a commit of offsets: generation {self.generation} is over."
             )
+        if self._group.silent:
+            await asyncio.sleep(0.01)
+            return False
         self._group.committed |= positions
+        return True
 
     async def beat(self) -> None:
         await self.spec.lease.beat(self._heartbeat, lambda: self.generation)
