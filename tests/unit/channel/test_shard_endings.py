@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,6 +106,10 @@ async def test_without_a_lease_nothing_is_sent_and_the_work_ends(bench: "LaneBen
     )
 
 
+def _recorded(bench: "LaneBench", count: int) -> bool:
+    return len(bench.statuses) == count
+
+
 async def test_what_is_known_outlasts_a_coordinator_that_does_not_answer(bench: "LaneBench"):
     """A broker that restarts answers no commit for seconds: the shard waits, and goes on with what it has taken and sent."""
     await bench.open()
@@ -114,7 +119,7 @@ async def test_what_is_known_outlasts_a_coordinator_that_does_not_answer(bench: 
     shard.coordinator.silent = True
     for number in (2, 3):
         shard.put(bench.job(number))
-        await until(lambda number=number: len(bench.statuses) == number)
+        await until(partial(_recorded, bench, number))
     assert (work.done(), shard.committed[TopicPartition(JOBS, 0)].offset) == (False, 1)
     shard.coordinator.silent = False
     await until(lambda: shard.committed[TopicPartition(JOBS, 0)].offset == 3)
