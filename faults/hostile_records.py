@@ -1,11 +1,14 @@
 """Records that no producer should write: golden messages with something broken, and bytes that never were a message."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 GOLDEN: Final = tuple(sorted((Path(__file__).parents[1] / "tests" / "contract" / "golden").glob("v*/*.json")))
 WRONG_VALUES: Final[tuple[Any, ...]] = (
@@ -27,6 +30,29 @@ def hostile_records(random: Random, count: int) -> Iterator[HostileRecord]:
     """So many records; the same for the same state of `random`."""
     for _ in range(count):
         yield HostileRecord(_key(random), _value(random), _headers(random))
+
+
+async def write_records(kafka: str, topic: str, records: Iterable[HostileRecord]) -> list[str]:
+    """The places of the records. What the broker itself refuses for its size has none."""
+    producer = Producer(
+        {"bootstrap.servers": kafka, "linger.ms": 0, "batch.num.messages": 1, "message.max.bytes": 1_000_000}
+    )
+    stored: list[str] = []
+
+    def done(error: Any, message: Message) -> None:
+        if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            return
+        if error is not None:
+            raise KafkaException(error)
+        stored.append(f"{topic}/{message.partition()}/{message.offset()}")
+
+    for record in records:
+        producer.produce(
+            topic, key=record.key, value=record.value, headers=[*record.headers], on_delivery=done
+        )
+        producer.poll(0)
+    assert await asyncio.to_thread(producer.flush, 60) == 0
+    return stored
 
 
 def _value(random: Random) -> bytes | None:

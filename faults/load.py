@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -13,10 +14,13 @@ import aiohttp
 
 from ground import TENANT, Ground
 from tenants import PEOPLE, person, workflow_of
+from tocsin.contracts.events import NOTIFICATION_REQUESTED
+from tocsin.contracts.ids import notification_id, recipient_key
 from tocsin.contracts.vocabulary import Channel, Lane
 
 REPEAT_AFTER = 0.1  # seconds
 CALL_SECONDS = 20.0
+_SOURCE = "/faults"
 
 
 class Way(NamedTuple):
@@ -37,6 +41,14 @@ class Sent:
     notification: str
     at: float
     """When it was answered, in seconds since 1970."""
+
+
+class KafkaEvent(NamedTuple):
+    """What a program writes to `events.<lane>` for one message: a structured CloudEvent."""
+
+    notification: str
+    key: bytes
+    value: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,19 @@ class Load:
                 senders.create_task(self._so_many(client, way, share))
         return self.sent[before:]
 
+    def events(self, count: int, *, lane: Lane, counts: bool = True) -> list[KafkaEvent]:
+        """Events for one channel after the other, for whoever calls this to write; to people whom nobody else writes to, since their order
+        would be anybody's. Unless they do not count, they are looked for as everything that was sent."""
+        made = []
+        for number in range(count):
+            way = Way(TENANT, tuple(Channel)[number % len(Channel)], lane, person(number % 40 + PEOPLE - 40))
+            sequence = next(self._sequences.setdefault(way, itertools.count(1)))
+            event = _event(way, sequence)
+            made.append(event)
+            if counts:
+                self.sent.append(Sent(way, sequence, event.notification, time.time()))
+        return made
+
     async def _so_many(self, client: aiohttp.ClientSession, way: Way, count: int) -> None:
         for _ in range(count):
             await self._send(client, way)
@@ -113,11 +138,7 @@ class Load:
 
     async def _send(self, client: aiohttp.ClientSession, way: Way) -> None:
         sequence = next(self._sequences.setdefault(way, itertools.count(1)))
-        body = {
-            "workflow": workflow_of(way.channel, way.lane),
-            "recipients": [way.recipient],
-            "data": {"lane": way.lane, "sequence": sequence},
-        }
+        body = _request(way, sequence)
         key = {"Idempotency-Key": str(uuid.uuid4())}
         while (notification := await self._accepted(client, body, key)) is None:
             self.repeats += 1
@@ -146,3 +167,23 @@ class Load:
             headers={"Authorization": f"Bearer {self._ground.keys[tenant]}"},
             timeout=aiohttp.ClientTimeout(total=CALL_SECONDS),
         )
+
+
+def _request(way: Way, sequence: int) -> dict[str, Any]:
+    return {
+        "workflow": workflow_of(way.channel, way.lane),
+        "recipients": [way.recipient],
+        "data": {"lane": way.lane, "sequence": sequence},
+    }
+
+
+def _event(way: Way, sequence: int) -> KafkaEvent:
+    event_id, workflow = str(uuid.uuid4()), workflow_of(way.channel, way.lane)
+    event = {
+        "specversion": "1.0", "id": event_id, "source": _SOURCE, "type": NOTIFICATION_REQUESTED, "tenant": way.tenant,
+        "datacontenttype": "application/json", "data": _request(way, sequence),
+    }  # fmt: skip
+    notification = notification_id(
+        tenant=way.tenant, source=_SOURCE, event_id=event_id, recipient=way.recipient, workflow=workflow
+    )
+    return KafkaEvent(notification, recipient_key(way.tenant, way.recipient), json.dumps(event).encode())

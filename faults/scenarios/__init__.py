@@ -10,6 +10,7 @@ from scenarios import (  # noqa: F401
     network,
     nodes,
     poison,
+    producers,
     providers,
     soak,
     stops,

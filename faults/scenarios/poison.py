@@ -5,9 +5,8 @@ from random import Random
 
 import asyncpg
 import psutil
-from aiokafka import AIOKafkaProducer
 
-from hostile_records import HostileRecord, hostile_records
+from hostile_records import HostileRecord, hostile_records, write_records
 from scenario import Run, scenario
 from scenarios.deaths import RATE
 from tocsin.contracts.topics import Topics
@@ -43,19 +42,12 @@ def _rss(pid: int) -> int:
 
 
 async def _write(run: Run, records: list[HostileRecord]) -> set[str]:
-    """Returns the place of each: `topic/partition/offset`."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=run.ground.kafka.bootstrap_servers, max_request_size=2 << 20
-    )
-    await producer.start()
-    places = set()
-    try:
-        for number, record in enumerate(records):
-            topic = Topics().events(list(Lane)[number % len(Lane)])
-            stored = await producer.send_and_wait(topic, record.value, key=record.key, headers=record.headers)
-            places.add(f"{topic}/{stored.partition}/{stored.offset}")
-    finally:
-        await producer.stop()
+    """To all lanes by turns. Returns the place of each: `topic/partition/offset`."""
+    kafka, lanes = run.ground.kafka.bootstrap_servers, list(Lane)
+    places: set[str] = set()
+    for number, lane in enumerate(lanes):
+        share = records[number :: len(lanes)]
+        places.update(await write_records(kafka, Topics().events(lane), share))
     return places
 
 

@@ -16,15 +16,11 @@ import httpx
 import pytest
 from confluent_kafka import (
     ConsumerGroupTopicPartitions,
-    KafkaError,
-    KafkaException,
-    Message,
-    Producer,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from hostile_records import HostileRecord, hostile_records
+from hostile_records import hostile_records, write_records
 from tocsin.contracts.codec import decode_status
 from tocsin.contracts.dead_letters import read_dead_letter
 from tocsin.contracts.topics import Group, Topics
@@ -85,7 +81,9 @@ async def one_round(tocsin: Any, event: dict[str, Any], seed: int, told: Told) -
     written = {
         ref
         for lane in Lane
-        for ref in await write(tocsin.stack["kafka"], TOPICS.events(lane), hostile_records(random, A_LANE))
+        for ref in await write_records(
+            tocsin.stack["kafka"], TOPICS.events(lane), hostile_records(random, A_LANE)
+        )
     }
     assert len(written) == A_LANE * len(Lane), f"seed {seed}"
     person = await tocsin.person()
@@ -105,29 +103,6 @@ async def one_round(tocsin: Any, event: dict[str, Any], seed: int, told: Told) -
     assert tocsin.endpoints()["processes"] == processes, (
         f"a process ended and was started again (seed {seed})"
     )
-
-
-async def write(kafka: str, topic: str, records: Iterable[HostileRecord]) -> list[str]:
-    """The places of the records. What the broker itself refuses for its size has none."""
-    producer = Producer(
-        {"bootstrap.servers": kafka, "linger.ms": 0, "batch.num.messages": 1, "message.max.bytes": 1_000_000}
-    )
-    stored: list[str] = []
-
-    def done(error: Any, message: Message) -> None:
-        if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            return
-        if error is not None:
-            raise KafkaException(error)
-        stored.append(f"{topic}/{message.partition()}/{message.offset()}")
-
-    for record in records:
-        producer.produce(
-            topic, key=record.key, value=record.value, headers=[*record.headers], on_delivery=done
-        )
-        producer.poll(0)
-    assert await asyncio.to_thread(producer.flush, 60) == 0
-    return stored
 
 
 @pytest.fixture
@@ -175,7 +150,7 @@ async def write_all(stack: dict[str, Any], topics: Iterable[str], random: Random
     for topic in topics:
         # A compacted topic takes no record without a key.
         records = [one._replace(key=one.key or b"none") for one in hostile_records(random, count)]
-        await write(stack["kafka"], topic, records)
+        await write_records(stack["kafka"], topic, records)
 
 
 async def readiness(stack: dict[str, Any]) -> dict[str, tuple[int, str]]:
