@@ -14,6 +14,8 @@ _MINUTE = 60.0
 
 class _Line(msgspec.Struct):
     timestamp: datetime
+    level: str = ""
+    reason: str = ""
 
 
 _read = msgspec.json.Decoder(_Line).decode
@@ -42,6 +44,18 @@ def _lives(times: Sequence[float], starts: Sequence[float]) -> Iterable[list[flo
     for moment in times:
         lives.setdefault(bisect_right(starts, moment), []).append(moment)
     return lives.values()
+
+
+def last_error(log: Path, until: float) -> str:
+    """The reason that the last error up to that moment gives: why the process ended then. Empty where there is none."""
+    for text in reversed(log.read_bytes().splitlines()):
+        try:
+            line = _read(text)
+        except msgspec.DecodeError:
+            continue
+        if line.level == "error" and line.reason and line.timestamp.timestamp() <= until:
+            return line.reason
+    return ""
 
 
 def busiest(times: list[float]) -> int:

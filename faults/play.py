@@ -11,7 +11,7 @@ import msgspec
 import log_lines
 from checker import Evidence, Findings, examine
 from endings import Endings
-from ground import Ground
+from ground import Exit, Ground
 from load import Load, Sent
 from scenario import Run, Scenario
 
@@ -33,7 +33,7 @@ class Row(msgspec.Struct, kw_only=True):
     busiest_minute: dict[str, int]
     """By process: log lines."""
     exits: list[str]
-    """Processes that ended without being asked to: name and exit code, or signal as a negative number."""
+    """Processes that ended without being asked to: name, exit code (a signal as a negative number), and their last error."""
     notes: list[str]
     red: list[str]
     """Why the run is red, a sentence each; empty where it is green."""
@@ -64,13 +64,17 @@ class Stage:
         except Exception as error:  # noqa: BLE001 - whatever it is, this scenario is red and the next one is played
             run.complaints.append(f"It could not be played: {_in_words(error)}")
         busiest = log_lines.busiest_minutes({one.log: one.starts for one in ground.instances.values()}, sizes)
-        own = [f"{one.name} {one.code}" for one in ground.exits[exits:] if not one.asked]
+        own = [self._in_words(one) for one in ground.exits[exits:] if not one.asked]
         red = [*run.complaints, *_red(findings, run, scenario, busiest)]
         return Row(
             scenario=scenario.name, about=scenario.about, seconds=time.time() - began, bound=run.duplicates if run.exactly is None else run.exactly,
             findings=findings, busiest_minute={name: count for name, count in busiest.items() if count},
             exits=own, notes=run.notes, red=red, late=[*run.delays, *_late(findings, scenario)],
         )  # fmt: skip
+
+    def _in_words(self, ended: Exit) -> str:
+        log = next(one.log for one in self._ground.instances.values() if one.name == ended.name)
+        return f"{ended.name} {ended.code}, {log_lines.last_error(log, ended.at)[:120] or 'without a word'}"
 
     async def _finish(self, run: Run, patience: float) -> Evidence:
         """Returns once every message has ended and the ledger has all of it, or when patience has ended."""

@@ -25,7 +25,7 @@ _HEAD: Final = (
 def line_of(row: Row) -> str:
     """The same for one row, with its notes."""
     more = [f"    {text}" for text in (*row.red, *row.late, *row.notes)]
-    more += [f"    ended by themselves: {', '.join(row.exits)}"] if row.exits else []
+    more += [f"    ended by itself: {ended}" for ended in row.exits]
     return "\n".join([_line(_cells(row)), *more])
 
 

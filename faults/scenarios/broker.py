@@ -33,8 +33,7 @@ async def broker_is_killed(run: Run) -> None:
     async with run.load.flowing(RATE):
         for _ in range(2):
             await asyncio.sleep(3)
-            for _ in DISPATCHERS:
-                run.crash_of_a_dispatcher()  # who waits for the broker for too long ends; the next one repeats what was open
+            run.fault()
             await asyncio.to_thread(kafka.kill)
             await asyncio.sleep(1)
             kafka.launch()
