@@ -18,6 +18,7 @@ from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.dev import StartFailed
+from tocsin.dev.installation import topics_apply
 from tocsin.dev.services import PARTITIONS
 from tocsin.testing.until import until
 
@@ -113,10 +114,10 @@ async def records_are_deleted_under_an_offset(run: Run) -> None:
     await until(lambda: _have_ended(run, {one.notification for one in others}), seconds=90, every=0.5)
     shown = ""
     with contextlib.suppress(StartFailed):  # it ends with an exit code of its own while something is lost
-        shown = await ground.command("tocsin.cli", "topics", "apply")
+        shown = await ground.command(*topics_apply())
     run.expect("lost" in shown or not shown, "`tocsin topics apply` does not show what is lost.")
     group = Topics().group("dispatch-sms", Lane.CRITICAL)
-    await ground.command("tocsin.cli", "topics", "apply", "--accept-loss", group)
+    await ground.command(*topics_apply(), "--accept-loss", group)
     await run.load.backlog(40, channel="sms", lane="critical")
     run.given_up |= {one.notification for one in gone}
 

@@ -79,7 +79,7 @@ class RouterSettings(LaneSettings):
         default=list(Lane), validation_alias="LANES", description="Lanes whose messages the worker decides"
     )
     shards: int = Field(
-        default=2,
+        default=4,
         ge=1,
         le=1000,
         description="Shards of a lane: at most so many workers can share it. The same number in all of them; to change it, stop the lane",

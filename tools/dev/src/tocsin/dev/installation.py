@@ -23,11 +23,16 @@ async def start_servers(kafka: KafkaServer | KafkaCluster, postgres: PostgresSer
     await asyncio.to_thread(create_database, postgres.url, DATABASE)
 
 
+def topics_apply(*, replicas: int = 1) -> tuple[str, ...]:
+    """The words of `tocsin topics apply` for topics of the local size, with so many replicas."""
+    sizes = ("--partitions", str(PARTITIONS), "--replication-factor", str(replicas))
+    return ("tocsin.cli", "topics", "apply", *sizes)
+
+
 async def make_topics_and_tables(command: Command, *, replicas: int = 1) -> None:
     """Every topic with so many replicas, every table."""
-    sizes = ("--partitions", str(PARTITIONS), "--replication-factor", str(replicas))
     await asyncio.gather(
-        command("tocsin.cli", "topics", "apply", *sizes),
+        command(*topics_apply(replicas=replicas)),
         command("tocsin.router", "migrate"),
         command("tocsin.ledger", "migrate"),
     )
