@@ -104,7 +104,10 @@ class Fenced:
     def check(self, group: str, counts: Mapping[str, int]) -> None:
         self._partition_count = equal_count(counts)
         if self._partition_count < self._shards:
-            msg = f"Group {group} counts {self._shards} shards, but its topics have {self._partition_count} partitions."
+            msg = (
+                f"Group {group} counts {self._shards} shards, but its topics have {self._partition_count} partitions: "
+                f"set the service's number of shards (such as ROUTER_SHARDS) to {self._partition_count} or less."
+            )
             raise PartitionsUnequal(msg)
 
     async def acquire(self, assignment: Assignment) -> list[FencedShard]:
