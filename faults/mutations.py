@@ -6,6 +6,7 @@ noticed. The code itself is not touched: tests read a changed copy of one source
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -209,8 +210,8 @@ MUTATIONS = (
 )
 
 
-def noticed(mutation: Mutation) -> bool:
-    """Whether a test fails. Raises ValueError where the code is no longer what the mutation changes."""
+def noticed_by(mutation: Mutation) -> str | None:
+    """The first test that fails, None when none does. Raises ValueError where the code is no longer what the mutation changes."""
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         copy = Path(folder) / "src"
         shutil.copytree(ROOT / mutation.source, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -223,12 +224,13 @@ def noticed(mutation: Mutation) -> bool:
                 command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=MINUTES * 60
             )
         except subprocess.TimeoutExpired:
-            return True
+            return f"its tests, which hang for {MINUTES} minutes"
     if done.returncode not in {0, 1}:
         raise ValueError(
             f"{mutation.name}: the tests did not run:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         )
-    return done.returncode == 1
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    return failed.group(1) if failed else None
 
 
 def _apply(file: Path, edit: Edit, name: str) -> None:
@@ -248,9 +250,9 @@ def main() -> int:
     chosen = [one for one in MUTATIONS if not given.only or one.name in given.only]
     missed = 0
     for one in chosen:
-        held = noticed(one)
-        missed += not held
-        print(f"{'noticed' if held else 'NOT NOTICED':12} {one.name}", flush=True)
+        test = noticed_by(one)
+        missed += test is None
+        print(f"{one.name:36} {f'noticed by {test}' if test else 'NOT NOTICED'}", flush=True)
     return 1 if missed or not chosen else 0
 
 
