@@ -35,6 +35,8 @@ class Endings:
         """Notifications that were put off at least once, and so have lost their place."""
         self.ids: dict[str, set[str]] = defaultdict(set)
         """By notification: the ids of its records."""
+        self.read = 0
+        """So many records, whatever they are about."""
 
     async def __aenter__(self) -> Self:
         await self._consumer.start()
@@ -67,6 +69,7 @@ class Endings:
             for records in batches.values():
                 for record in records:
                     self._note(record.value or b"")
+                self.read += len(records)
 
     def _note(self, value: bytes) -> None:
         record = decode_status(value)

@@ -6,6 +6,7 @@ from scenarios import (  # noqa: F401
     deaths,
     failpoints,
     handovers,
+    ledger_behind,
     neighbours,
     network,
     nodes,

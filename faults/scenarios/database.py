@@ -86,14 +86,3 @@ async def tables_are_migrated_while_running(run: Run) -> None:
             run.fault()
             await run.ground.command(f"tocsin.{service}", "migrate")
         await asyncio.sleep(2)
-
-
-@scenario(two=_BOTH)
-async def ledger_database_is_slow(run: Run) -> None:
-    """The ledger's tables are locked for ten seconds: nobody else waits."""
-    lock = "BEGIN; LOCK TABLE ledger.statuses IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(10); COMMIT"
-    async with run.load.flowing(RATE):
-        await asyncio.sleep(2)
-        run.fault()
-        await asyncio.to_thread(run_sql, run.ground.database, lock)
-        await asyncio.sleep(2)

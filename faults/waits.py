@@ -1,0 +1,37 @@
+"""What messages wait from accept to hand-over while something goes on elsewhere, and in control turns between."""
+
+from collections.abc import Sequence
+
+from checker import percentile
+from load import Sent
+from scenario import Run
+from tocsin.testing.until import until
+
+TURNS = 5
+"""With what is looked at, and as many without, by turns."""
+TURN_SECONDS = 12.0
+_TIMES, _SECONDS_MORE = 1.2, 0.010
+"""So much longer may the 99th percentile be, whichever is more."""
+_TAKEN_WITHIN = 60.0
+
+
+async def waits_of(run: Run, sent: Sequence[Sent]) -> list[float]:
+    """Seconds from accept to the first hand-over of each, once all are handed over."""
+    await until(lambda: _all_taken(run, sent), seconds=_TAKEN_WITHIN, every=0.2)
+    at = {(one.way, one.sequence): one.at for one in reversed(run.taken)}
+    return [at[one.way, one.sequence] - one.at for one in sent]
+
+
+def expect_no_slower(run: Run, control: list[float], beside: list[float], *, while_: str) -> None:
+    """Late unless the 99th percentile is about the same."""
+    usual, then = percentile(control, 0.99), percentile(beside, 0.99)
+    allowed = max(usual * _TIMES, usual + _SECONDS_MORE)
+    run.notes.append(
+        f"p99 from accept to hand-over: {usual * 1000:.0f} ms, while {while_} {then * 1000:.0f} ms; {allowed * 1000:.0f} ms are allowed"
+    )
+    run.expect_in_time(then <= allowed, f"The 99th percentile was longer while {while_}.")
+
+
+async def _all_taken(run: Run, sent: Sequence[Sent]) -> bool:
+    taken = {(one.way, one.sequence) for one in run.taken}
+    return all((one.way, one.sequence) in taken for one in sent)
