@@ -6,22 +6,18 @@ import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import Self
 
 from tocsin.dev.errors import StartFailed
 from tocsin.dev.kafka_jars import jars, java
 from tocsin.dev.kafka_settings import LOG4J, Membership, Ports, Secured, server_properties
+from tocsin.dev.local_server import LocalServer
 from tocsin.dev.paths import CACHE
 from tocsin.dev.processes import end, free_port, spawn, wait_for_port
 
-ATTEMPTS = 3  # a free port may be taken between finding and using it
 
+class KafkaServer(LocalServer):
+    """One broker whose files all lie in `folder` (created when absent, kept afterwards); `bootstrap_servers` is "127.0.0.1:port".
 
-class KafkaServer:
-    """Starts and stops one broker whose files all lie in `folder` (created when absent, kept afterwards).
-
-    `start()` returns when clients can connect; `bootstrap_servers` is then "127.0.0.1:port". The port stays the same over
-    `stop()` or `kill()` and another `start()`, so that clients find a restarted broker. The broker ends with this process.
     With `secured` it listens for SASL_SSL, too, at `secured_bootstrap_servers`. With `proxy_port` clients may also come
     through a proxy that listens there and leads to `proxied_port`; they are never told of another address.
     With `membership` it is one node of a cluster, see `KafkaCluster`.
@@ -44,8 +40,7 @@ class KafkaServer:
         self._proxy_port = proxy_port
         self._membership = membership
         self._ports: Ports | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self.log = self._folder / "kafka.log"
+        super().__init__(self._folder / "kafka.log")
 
     @property
     def bootstrap_servers(self) -> str:
@@ -70,11 +65,6 @@ class KafkaServer:
             raise StartFailed("Kafka has no address before it was started.")
         return self._ports
 
-    @property
-    def pid(self) -> int | None:
-        """The broker's process id while it runs."""
-        return None if self._process is None or self._process.poll() is not None else self._process.pid
-
     def prepare(self) -> None:
         """Fetches the jars and formats the data folder; does nothing the second time. May run in any thread."""
         java()
@@ -97,22 +87,6 @@ class KafkaServer:
         if self._process is None or self._ports is None:
             raise StartFailed("Kafka was not launched.")
         wait_for_port(self._ports.clients, process=self._process, name="Kafka", log=self.log, timeout=timeout)
-
-    def start(self, *, timeout: float = 60) -> None:
-        """Prepares, launches and waits. Raises MissingTool or StartFailed with one sentence."""
-        self.prepare()
-        fresh = self._ports is None
-        for attempt in range(ATTEMPTS):
-            self.launch()
-            try:
-                self.wait_ready(timeout=timeout)
-            except StartFailed:
-                self.kill()
-                if not fresh or attempt == ATTEMPTS - 1:
-                    raise
-                self._ports = None
-            else:
-                return
 
     def stop(self) -> None:
         """Ends the broker in good order."""
@@ -139,13 +113,6 @@ class KafkaServer:
         if self.pid is not None:
             limit = resource.RLIM_INFINITY if size is None else size
             resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
 
     def _command(self, main: str, *arguments: str) -> list[str]:
         options = [f"-Xmx{self._heap_mb}m", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"]
@@ -190,6 +157,13 @@ class KafkaServer:
             raise StartFailed(
                 f"Kafka could not format {self._folder / 'data'}: {done.stdout}{done.stderr}".strip()
             )
+
+    @property
+    def _addressed(self) -> bool:
+        return self._ports is not None
+
+    def _forget_address(self) -> None:
+        self._ports = None
 
     def _free_ports(self) -> Ports:
         member = self._membership

@@ -11,14 +11,13 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Self
 
 import psutil
 
 from tocsin.dev.errors import LocalStackError, MissingTool, StartFailed
+from tocsin.dev.local_server import LocalServer
 from tocsin.dev.processes import attached, end, free_port, spawn, wait_for_port
 
-ATTEMPTS = 3  # a free port may be taken between finding and using it
 ROLE = "tocsin"
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -35,31 +34,24 @@ def programs() -> Path:
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
-class PostgresServer:
-    """Starts and stops one server whose files all lie in `folder` (created when absent, kept afterwards).
+class PostgresServer(LocalServer):
+    """One server whose files all lie in `folder` (created when absent, kept afterwards).
 
-    `start()` returns when clients can connect; `url` is then "postgresql://tocsin:…@127.0.0.1:port/postgres", a superuser.
-    `durable=False` gives up safety against power loss for speed: for tests. The port stays the same over `stop()` or
-    `kill()` and another `start()`. The server ends with this process. Works as root (it then runs as `nobody`).
+    `url` is "postgresql://tocsin:…@127.0.0.1:port/postgres", a superuser. `durable=False` gives up safety against power loss for
+    speed: for tests. Works as root (it then runs as `nobody`).
     """
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self._folder = folder.resolve()
         self._durable = durable
         self._port: int | None = None
-        self._process: subprocess.Popen[bytes] | None = None
         self._user = UNPRIVILEGED if os.geteuid() == 0 else "-"
-        self.log = self._folder / "postgres.log"
+        super().__init__(self._folder / "postgres.log")
 
     @property
     def url(self) -> str:
         """Address of the maintenance database; raises StartFailed before the first `start()`."""
         return self.url_of("postgres")
-
-    @property
-    def pid(self) -> int | None:
-        """The server's process id while it runs."""
-        return None if self._process is None or self._process.poll() is not None else self._process.pid
 
     @property
     def port(self) -> int:
@@ -114,22 +106,6 @@ class PostgresServer:
                 raise StartFailed(f"PostgreSQL does not take connections; see {self.log}")
             time.sleep(0.05)
 
-    def start(self, *, timeout: float = 60) -> None:
-        """Prepares, launches and waits. Raises MissingTool or StartFailed with one sentence."""
-        self.prepare()
-        fresh = self._port is None
-        for attempt in range(ATTEMPTS):
-            self.launch()
-            try:
-                self.wait_ready(timeout=timeout)
-            except StartFailed:
-                self.kill()
-                if not fresh or attempt == ATTEMPTS - 1:
-                    raise
-                self._port = None
-            else:
-                return
-
     def stop(self) -> None:
         """Ends the server in good order, without waiting for clients to leave."""
         if self._process is not None:
@@ -140,12 +116,12 @@ class PostgresServer:
         if self._process is not None:
             end(self._process, first=signal.SIGQUIT)
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
+    @property
+    def _addressed(self) -> bool:
+        return self._port is not None
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
+    def _forget_address(self) -> None:
+        self._port = None
 
     def _clear_former_run(self) -> None:
         """After a killed run: ends a server that still holds our folder, and forgets a process id that now is another's."""
