@@ -203,7 +203,7 @@ MUTATIONS = (
                 "        return None if self._copy.fresh or delivery.job.required else AwaitCopy()",
                 "        return None",
             ),
-            Edit(_DELIVERY, "if not (delivery.job.required or self._context.copy.fresh):", "if not self:"),
+            Edit(_DELIVERY, "if not (delivery.job.required or self._waiting.may_pass):", "if not self:"),
         ),
         _SHARD_TESTS,
     ),

@@ -1,15 +1,10 @@
 """How a dispatcher's process ends, or stays, where a person has to act."""
 
-import asyncio
-import json
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +13,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import Admin, GroupSpec, KafkaSettings, ProducerRecord, Publisher, TopicSpec
 from tocsin.runtime import Health
+from tocsin.testing.service_process import ServiceProcess, service_process
 from tocsin.testing.until import until
 
 pytestmark = pytest.mark.kafka
@@ -72,52 +68,18 @@ class Site:
         await publisher.close()
 
     @asynccontextmanager
-    async def dispatcher(self, lanes: str = "critical") -> AsyncIterator["Dispatcher"]:
+    async def dispatcher(self, lanes: str = "critical") -> AsyncIterator[ServiceProcess]:
         (self.folder / "providers.toml").write_text(PROVIDERS)
         (self.folder / "token").write_text("secret")
-        log = self.folder / "log"
-        with log.open("wb") as out:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tocsin.dispatch_sms",
-                env={
-                    **os.environ,
-                    "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
-                    "KAFKA_TOPIC_PREFIX": self.kafka.topic_prefix,
-                    "DISPATCH_SMS_PROVIDERS_FILE": str(self.folder / "providers.toml"),
-                    "DISPATCH_SMS_SHARDS": "2",
-                    "LANES": lanes,
-                    "OPERATIONS_HOST": "127.0.0.1",
-                    "OPERATIONS_PORT": "0",
-                    "LOG_FORMAT": "json",
-                },
-                stderr=out,
-            )
-        try:
-            yield Dispatcher(process, log)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-
-@dataclass(frozen=True)
-class Dispatcher:
-    """A process and what it says."""
-
-    process: asyncio.subprocess.Process
-    log: Path
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.endswith("}")]
-
-    def said(self, event: str) -> list[dict[str, Any]]:
-        return [line for line in self.lines() if line["event"] == event]
-
-    async def address(self) -> str:
-        await until(lambda: bool(self.said("listening")), seconds=60)
-        return f"http://127.0.0.1:{self.said('listening')[0]['port']}"
+        env = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "KAFKA_TOPIC_PREFIX": self.kafka.topic_prefix,
+            "DISPATCH_SMS_PROVIDERS_FILE": str(self.folder / "providers.toml"),
+            "DISPATCH_SMS_SHARDS": "2",
+            "LANES": lanes,
+        }
+        async with service_process("tocsin.dispatch_sms", env=env, log=self.folder / "log") as dispatcher:
+            yield dispatcher
 
 
 @pytest.fixture
@@ -130,7 +92,7 @@ def site(kafka_server: str, topic_prefix: str, tmp_path: Path) -> Site:
 async def test_a_missing_start_offset_ends_it_with_the_command_and_no_traceback(site: Site) -> None:
     await site.prepare(with_starts=False)
     async with site.dispatcher() as dispatcher:
-        assert await asyncio.wait_for(dispatcher.process.wait(), 90) == 3
+        assert await dispatcher.ended() == 3
     (line,) = dispatcher.said("failed")
     assert line["reason"].startswith("Group ")
     assert line["reason"].endswith(": run `tocsin topics apply`.")
@@ -142,7 +104,7 @@ async def test_many_jobs_that_cannot_be_read_leave_it_standing_with_the_reason(s
     await site.publish(*[b"no job"] * 20)
     async with (
         site.dispatcher() as dispatcher,
-        httpx.AsyncClient(base_url=await dispatcher.address()) as client,
+        httpx.AsyncClient(base_url=(await dispatcher.addresses())[0]) as client,
     ):
 
         async def says_why() -> bool:
@@ -153,5 +115,5 @@ async def test_many_jobs_that_cannot_be_read_leave_it_standing_with_the_reason(s
         assert (await client.get("/livez")).status_code == 200
         assert dispatcher.process.returncode is None
         dispatcher.process.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(dispatcher.process.wait(), 60)
+        await dispatcher.ended()
     assert not any("exception" in line for line in dispatcher.lines())

@@ -119,7 +119,7 @@ async def test_one_lane_waits_for_its_offsets_and_goes_on_by_itself_once_the_nam
 
     async with (
         site.dispatcher("critical,transactional,bulk") as dispatcher,
-        httpx.AsyncClient(base_url=await dispatcher.address()) as client,
+        httpx.AsyncClient(base_url=(await dispatcher.addresses())[0]) as client,
     ):
 
         async def reasons() -> dict[str, str | None]:

@@ -4,7 +4,6 @@ Losses and commits that cannot be read are mended in `tests/integration/channel/
 """
 
 import asyncio
-import json
 import os
 import re
 import shlex
@@ -13,20 +12,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import Admin, KafkaSettings, ProducerRecord, Publisher, TopicSpec
 from tocsin.runtime import Health
+from tocsin.testing.service_process import PATIENCE, ServiceProcess, service_process
 from tocsin.testing.until import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
-PATIENCE = 90
 PROVIDERS = """
 [[providers]]
 name = "nobody"
@@ -54,11 +51,6 @@ class Installation:
             "DATABASE_URL": database,
             "ROUTER_HASH_KEYS": f"h1:{'h' * 32}",
             "DISPATCH_SMS_PROVIDERS_FILE": str(folder / "providers.toml"),
-            "HTTP_HOST": "127.0.0.1",
-            "HTTP_PORT": "0",
-            "OPERATIONS_HOST": "127.0.0.1",
-            "OPERATIONS_PORT": "0",
-            "LOG_FORMAT": "json",
         }
 
     async def run(self, text: str) -> str:
@@ -77,19 +69,10 @@ class Installation:
         return said.decode()
 
     @asynccontextmanager
-    async def service(self, module: str) -> AsyncIterator["Started"]:
-        """The service as a process."""
-        log = self.folder / "log"
-        with log.open("wb") as out:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *module.split(), env=os.environ | self.env, stderr=out
-            )
-        try:
-            yield Started(process, log)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+    async def service(self, module: str) -> AsyncIterator[ServiceProcess]:
+        name, *arguments = module.split()
+        async with service_process(name, *arguments, env=self.env, log=self.folder / "log") as started:
+            yield started
 
     async def write(self, topic: str, key: bytes, value: bytes) -> None:
         publisher = Publisher(settings=self.kafka, health=Health())
@@ -106,29 +89,9 @@ class Installation:
             await admin.close()
 
 
-@dataclass(frozen=True)
-class Started:
-    """A process and what it says."""
-
-    process: asyncio.subprocess.Process
-    log: Path
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.endswith("}")]
-
-    async def ready(self) -> bool:
-        """Whether it says so; fails when it has ended."""
-        assert self.process.returncode is None, self.log.read_text()
-        listening = [line for line in self.lines() if line["event"] == "listening"]
-        if not listening:
-            return False
-        async with httpx.AsyncClient() as client:
-            answer = await client.get(f"http://127.0.0.1:{listening[0]['port']}/readyz")
-        return answer.status_code == 200
-
-    def commands(self) -> list[str]:
-        """What its log names as remedy."""
-        return re.findall(r"`((?:tocsin|python -m) [^`]+)`", self.log.read_text())
+def commands(started: ServiceProcess) -> list[str]:
+    """What its log names as remedy."""
+    return re.findall(r"`((?:tocsin|python -m) [^`]+)`", started.log.read_text())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,14 +166,14 @@ def installation(kafka_server: str, topic_prefix: str, database_url: str, tmp_pa
 async def test_the_command_in_a_sentence_mends_what_it_is_about(installation: Installation, trouble: Trouble):
     await trouble.make(installation)
     async with installation.service(trouble.service) as started:
-        await until(lambda: bool(started.commands()), seconds=PATIENCE)
-        (command,) = set(started.commands())
+        await until(lambda: bool(commands(started)), seconds=PATIENCE)
+        (command,) = set(commands(started))
         assert command == trouble.command
         if trouble.waits:
             await installation.run(command)
             await until(started.ready, seconds=PATIENCE)
             return
-        assert await asyncio.wait_for(started.process.wait(), PATIENCE) == 3
+        assert await started.ended() == 3
     if trouble.before:
         await trouble.before(installation)
     await installation.run(command)
@@ -232,8 +195,8 @@ async def test_a_record_of_the_directory_that_nobody_can_read_is_mended_by_repub
             installation.kafka, installation.env["DATABASE_URL"], installation.folder / "ingest"
         )
         async with ingest.service("tocsin.ingest") as started:
-            await until(lambda: bool(started.commands()), seconds=PATIENCE)
-        (command,) = set(started.commands())
+            await until(lambda: bool(commands(started)), seconds=PATIENCE)
+        (command,) = set(commands(started))
         assert command == "tocsin directory republish"
         await installation.run(command)
         async with ingest.service("tocsin.ingest") as started:

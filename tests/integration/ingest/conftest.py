@@ -1,11 +1,8 @@
 """Ingest as a process of its own, on a real broker."""
 
 import asyncio
-import json
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +25,7 @@ from tocsin.kafka import (
     read_to_end,
 )
 from tocsin.runtime import Health
+from tocsin.testing.service_process import service_process
 from tocsin.web import KeyParts, new_key
 
 PARTITIONS = 3
@@ -124,46 +122,15 @@ class Environment:
     @asynccontextmanager
     async def ingest(self, **environment: str) -> AsyncIterator[Ingest]:
         """A running ingest, listening; not necessarily ready."""
-        log = self._logs / "ingest.log"
         settings = {
             "KAFKA_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
             "KAFKA_TOPIC_PREFIX": self.settings.topic_prefix,
-            "HTTP_HOST": "127.0.0.1",
-            "HTTP_PORT": "0",
-            "OPERATIONS_HOST": "127.0.0.1",
-            "OPERATIONS_PORT": "0",
-            "LOG_FORMAT": "json",
         }
-        with log.open("wb") as out:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tocsin.ingest",
-                env=os.environ | settings | environment,
-                stdout=out,
-                stderr=out,
-            )
-        try:
-            operations, api = await asyncio.wait_for(_addresses(log), 120)
+        log = self._logs / "ingest.log"
+        async with service_process("tocsin.ingest", env=settings | environment, log=log) as started:
+            operations, api = await started.addresses(2)
             async with httpx.AsyncClient(base_url=api, timeout=20) as client:
-                yield Ingest(process, client, operations)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-
-async def _addresses(log: Path) -> list[str]:
-    """Of probes and metrics, and of the API."""
-    while True:
-        ports = [line["port"] for line in _lines(log) if line.get("event") == "listening"]
-        if len(ports) == 2:
-            return [f"http://127.0.0.1:{port}" for port in ports]
-        await asyncio.sleep(0.05)
-
-
-def _lines(log: Path) -> Sequence[dict[str, Any]]:
-    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+                yield Ingest(started.process, client, operations)
 
 
 @pytest.fixture

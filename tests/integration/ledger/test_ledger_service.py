@@ -1,10 +1,8 @@
 """The ledger as processes of its own, on a real broker and database: killed, doubled, frozen, told to stop."""
 
 import asyncio
-import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,13 +20,12 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, ProducerRecord, Publisher, TopicSpec
 from tocsin.runtime import Health, SystemClock
 from tocsin.runtime.errors import ExitCode
+from tocsin.testing.service_process import PATIENCE, ServiceProcess, service_process
 from tocsin.web import KeyParts, new_key
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 PARTITIONS = 4
-PATIENCE = 120
-"""Seconds before a test gives up: a busy machine may need long to start a process."""
 
 
 async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = PATIENCE) -> None:
@@ -41,13 +38,11 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = PA
 class Running:
     """One ledger process."""
 
-    def __init__(
-        self, process: asyncio.subprocess.Process, client: httpx.AsyncClient, operations: str, log: Path
-    ) -> None:
-        self.process = process
+    def __init__(self, started: ServiceProcess, client: httpx.AsyncClient, operations: str) -> None:
+        self.started = started
+        self.process = started.process
         self.client = client
         self.operations = operations
-        self.log = log
 
     async def ready(self) -> bool:
         return (await self.client.get(f"{self.operations}/readyz")).status_code == 200
@@ -56,7 +51,7 @@ class Running:
         return (await self.client.get(f"{self.operations}/metrics")).text
 
     async def ended(self) -> int:
-        return await asyncio.wait_for(self.process.wait(), PATIENCE)
+        return await self.started.ended()
 
     async def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -74,15 +69,10 @@ class LedgerEnvironment:
         self.ledger_database = ledger_database
         self.published: set[str] = set()
         self.key: KeyParts = new_key("live")
-        self._environment = os.environ | {
+        self._environment = {
             "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
             "KAFKA_TOPIC_PREFIX": settings.topic_prefix,
             "DATABASE_URL": database_url,
-            "HTTP_HOST": "127.0.0.1",
-            "HTTP_PORT": "0",
-            "OPERATIONS_HOST": "127.0.0.1",
-            "OPERATIONS_PORT": "0",
-            "LOG_FORMAT": "json",
             "LEDGER_BATCH_RECORDS": "100",
         }
         self._folder = folder
@@ -179,41 +169,11 @@ class LedgerEnvironment:
     @asynccontextmanager
     async def ledger(self, **environment: str) -> AsyncIterator[Running]:
         log = self._folder / f"ledger-{os.urandom(3).hex()}.log"
-        with log.open("wb") as out:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tocsin.ledger",
-                env=self._environment | environment,
-                stdout=out,
-                stderr=out,
-            )
-        try:
-            operations, api = await asyncio.wait_for(_addresses(log), PATIENCE)
+        async with service_process("tocsin.ledger", env=self._environment | environment, log=log) as started:
+            operations, api = await started.addresses(2)
             headers = {"authorization": f"Bearer {self.key.reveal()}"}
             async with httpx.AsyncClient(base_url=api, timeout=20, headers=headers) as client:
-                yield Running(process, client, operations, log)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-
-async def _addresses(log: Path) -> list[str]:
-    """Of probes and metrics, and of the API."""
-    while True:
-        ports = [line["port"] for line in _lines(log) if line.get("event") == "listening"]
-        if len(ports) == 2:
-            return [f"http://127.0.0.1:{port}" for port in ports]
-        await asyncio.sleep(0.05)
-
-
-def _lines(log: Path) -> list[dict[str, Any]]:
-    return [
-        json.loads(line)
-        for line in log.read_text().splitlines()
-        if line.startswith("{") and line.endswith("}")
-    ]
+                yield Running(started, client, operations)
 
 
 @pytest.fixture
@@ -327,4 +287,4 @@ async def test_without_migrations_the_command_is_named(
         await connection.execute("DROP SCHEMA ledger CASCADE")
     async with environment.ledger() as ledger:
         assert await ledger.ended() == ExitCode.OPERATOR_MUST_ACT
-        assert "python -m tocsin.ledger migrate" in str(_lines(ledger.log))
+        assert "python -m tocsin.ledger migrate" in str(ledger.started.lines())

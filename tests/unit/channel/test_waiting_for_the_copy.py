@@ -47,6 +47,23 @@ async def test_optional_ones_wait_and_required_ones_of_the_same_recipient_go_on(
     assert waiting() == waited
 
 
+async def test_those_that_wait_are_overtaken_by_none_of_their_recipient(bench: "LaneBench") -> None:
+    """The copy is young again before those that wait go on: they are told of it by a look once a second."""
+    await bench.open()
+    waited = waiting() or 0.0
+    await bench.copy_age(STALE)
+    shard, _ = bench.start()
+    shard.put(bench.job(1, recipient="ada"))
+    await until(lambda: waiting() == waited + 1)
+    bench.age.age = 0
+    shard.put(bench.job(2, recipient="ada"), bench.job(3, recipient="bob", required=True))
+    await until(lambda: len(bench.statuses) == 1)
+    assert bench.provider().got == ["3"]
+    await bench.copy.look()
+    await until(lambda: len(bench.statuses) == 3)
+    assert bench.provider().got == ["3", "1", "2"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "waits"), [(MAX_AGE - 0.1, False), (MAX_AGE, True), (float("inf"), True)]
 )

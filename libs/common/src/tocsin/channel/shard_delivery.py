@@ -4,7 +4,7 @@
                                         ▲                                │
                                         └────────── retry, when due ◀────┘            ─▶ offset below the lowest unfinished
 
-While the copy of `stops` is too old (see `copy_watch`), optional messages leave this way and wait in a list; they begin it anew later.
+While the copy of `stops` is too old (see `copy_watch`), optional messages leave this way and wait (`waiting_for_copy`); they begin it anew later.
 
 Before the first job is taken, the outcome log is read back (`outcome_log`), so that what a former owner recorded above a job that had
 not ended is not sent again.
@@ -33,6 +33,7 @@ from tocsin.channel.provider import Provider
 from tocsin.channel.retry_policy import INTERRUPTED_END, Finish, Retry, end_without_call, uncertain
 from tocsin.channel.shard_offsets import ShardOffsets
 from tocsin.channel.stages import observe_begin, observe_end, observe_stage
+from tocsin.channel.waiting_for_copy import WaitingForCopy
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_job, describe_error
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.vocabulary import Reason, StatusName
@@ -66,9 +67,7 @@ class ShardDelivery:
         self._order = RecipientOrder()
         self._retries: dict[Delivery, asyncio.TimerHandle] = {}
         """What waits until its next attempt is due: the event loop's timers are the queue."""
-        self._held: list[Delivery] = []
-        """Optional messages that wait for a young copy of `stops`: they hold no place, and no recipient's order."""
-        self._holding = asyncio.Event()
+        self._waiting = WaitingForCopy(copy=context.copy, shown=context.waiting_for_copy)
         self._outcomes = OutcomeWriter(publisher=context.publisher, failpoints=context.failpoints)
         self._offsets = ShardOffsets(
             shard=shard,
@@ -162,11 +161,9 @@ class ShardDelivery:
 
         What waits behind another delivery of its recipient, or for the copy of `stops`, is simply forgotten.
         """
-        self._context.waiting_for_copy.dec(len(self._held))
         for timer in self._retries.values():
             timer.cancel()
-        waiting = [*self._held, *self._retries, *self._context.pool.drop(self)]
-        self._held.clear()
+        waiting = [*self._waiting.drop(), *self._retries, *self._context.pool.drop(self)]
         self._retries.clear()
         for delivery in waiting:
             self._let_go(delivery)
@@ -228,7 +225,7 @@ class ShardDelivery:
                 if self._ending:
                     self._let_go(delivery)
                     return
-                if not (delivery.job.required or self._context.copy.fresh):
+                if not (delivery.job.required or self._waiting.may_pass):
                     delivery = self._hold(delivery)
                     continue
                 instance = self._context.pool.choose(delivery.job, delivery.tries)
@@ -325,21 +322,15 @@ class ShardDelivery:
 
     def _hold(self, delivery: Delivery) -> Delivery | None:
         """Let it wait until the copy of `stops` is young enough. Returns the recipient's next delivery, which need not."""
-        self._held.append(delivery)
-        self._context.waiting_for_copy.inc()
-        self._holding.set()
+        self._waiting.add(delivery)
         return self._order.done(delivery)
 
     async def _let_go_on(self) -> None:
         """Each time the copy is young again, hand on what waited for it, a portion at a time."""
         while True:
-            await self._holding.wait()
-            await self._context.copy.until_fresh()
-            held, self._held = self._held, []
-            self._holding.clear()
-            self._context.waiting_for_copy.dec(len(held))
+            waited = await self._waiting.young()
             # All of them take their place in their recipient's order before any goes on: what is read meanwhile comes behind.
-            first = [delivery for delivery in held if self._order.add(delivery)]
+            first = [delivery for delivery in waited if self._order.add(delivery)]
             for begin in range(0, len(first), TAKE_AT_ONCE):
                 for delivery in first[begin : begin + TAKE_AT_ONCE]:
                     self.enqueue(delivery)
