@@ -73,6 +73,8 @@ class Stage:
         )  # fmt: skip
 
     def _in_words(self, ended: Exit) -> str:
+        if ended.code < 0:
+            return f"{ended.name} {ended.code}"
         log = next(one.log for one in self._ground.instances.values() if one.name == ended.name)
         return f"{ended.name} {ended.code}, {log_lines.last_error(log, ended.at)[:120] or 'without a word'}"
 

@@ -1,6 +1,7 @@
 """The table that a person reads."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -25,7 +26,10 @@ _HEAD: Final = (
 def line_of(row: Row) -> str:
     """The same for one row, with its notes."""
     more = [f"    {text}" for text in (*row.red, *row.late, *row.notes)]
-    more += [f"    ended by itself: {ended}" for ended in row.exits]
+    more += [
+        f"    ended by itself{f', {count} times' if count > 1 else ''}: {end}"
+        for end, count in Counter(row.exits).items()
+    ]
     return "\n".join([_line(_cells(row)), *more])
 
 
