@@ -277,6 +277,35 @@ async def test_an_invalid_change_is_refused_until_it_is_mended(tmp_path: Path) -
     await providers.close()
 
 
+async def test_one_that_cannot_open_leaves_none_open_that_came_with_it_and_all_former_ones(
+    tmp_path: Path,
+) -> None:
+    made: list[Pigeon] = []
+
+    class Shy(Pigeon):
+        async def open(self) -> None:
+            await super().open()
+            made.append(self)
+            if self.config.loft == "nowhere":
+                raise OSError("no such loft")
+
+    path = write(tmp_path / "providers.toml", TWO)
+    providers = pool(path, {"pigeon": ProviderKind(config=PigeonConfig, create=Shy)})
+    await providers.open()
+    former = pigeon(providers, "first")
+    write(path, TWO.replace("north", "east").replace("south", "nowhere"))
+    with pytest.raises(OSError, match="no such loft"):
+        await providers.reload()
+    assert [(one.config.loft, one.log) for one in made] == [
+        ("north", ["open"]),
+        ("south", ["open"]),
+        ("east", ["open", "close"]),
+        ("nowhere", ["open", "close"]),
+    ]
+    assert pigeon(providers, "first") is former
+    await providers.close()
+
+
 async def test_a_change_is_noticed_while_running(tmp_path: Path) -> None:
     path = write(tmp_path / "providers.toml", TWO)
     providers = pool(path)

@@ -6,6 +6,7 @@ configuration stays. Other files that it names, such as certificates, are read w
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -173,26 +174,33 @@ class ProviderPool:
 
     async def _use(self, configs: Mapping[str, InstanceConfig]) -> None:
         """Instances whose configuration is the same, secrets included, keep their connections."""
-        former, former_configs = self._instances, self._configs
-        instances: dict[str, ProviderInstance] = {}
-        for name, config in configs.items():
-            predecessor = former.get(name)
-            if predecessor is not None and former_configs[name] == config:
-                instances[name] = predecessor
-                continue
-            kind = self._kinds[config.kind]
-            instances[name] = ProviderInstance(
-                kind.create(config, self._clock),
-                places=config.max_in_flight,
-                lanes=self.lane_limits,
-                targets=kind.served_by(config),
-                predecessor=predecessor,
-            )
-            await instances[name].open()
+        former, instances = self._instances, await self._opened(configs)
         self._instances, self._configs = instances, dict(configs)
         for name, instance in former.items():
             if instances.get(name) is not instance:
                 self._replace(instance, instances.get(name))
+
+    async def _opened(self, configs: Mapping[str, InstanceConfig]) -> dict[str, ProviderInstance]:
+        """All of them; when one fails to open, those opened before it are closed and the former ones stay."""
+        instances: dict[str, ProviderInstance] = {}
+        async with contextlib.AsyncExitStack() as opened:
+            for name, config in configs.items():
+                predecessor = self._instances.get(name)
+                if predecessor is not None and self._configs[name] == config:
+                    instances[name] = predecessor
+                    continue
+                kind = self._kinds[config.kind]
+                instances[name] = ProviderInstance(
+                    kind.create(config, self._clock),
+                    places=config.max_in_flight,
+                    lanes=self.lane_limits,
+                    targets=kind.served_by(config),
+                    predecessor=predecessor,
+                )
+                opened.push_async_callback(instances[name].close)
+                await instances[name].open()
+            opened.pop_all()
+        return instances
 
     def _replace(self, instance: ProviderInstance, successor: ProviderInstance | None) -> None:
         waiting = instance.retire(successor)

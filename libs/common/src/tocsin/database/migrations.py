@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from tocsin.database.reach import AWAY, reach
 from tocsin.database.settings import DatabaseSettings
 from tocsin.runtime import OperatorError, load_settings, retry_until_available
+from tocsin.runtime.errors import ExitCode
 
 VERSION_TABLE = "schema_version"
 
@@ -110,7 +111,7 @@ def migrate(migrations: Migrations) -> int:
         applied = asyncio.run(_migrate(migrations, settings))
     except OperatorError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return ExitCode.OPERATOR_MUST_ACT
     for migration in applied:
         sys.stdout.write(f"applied {migration}\n")
     sys.stdout.write(f"Schema {migrations.schema} is up to date.\n")
