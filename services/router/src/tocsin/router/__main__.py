@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 if __name__ == "__main__":
-    gc.disable()  # what follows makes no garbage, and looking for it took a quarter of the start; `main` enables it
+    gc.disable()  # what follows makes no garbage, and looking for it took up to a quarter of the start; `main` enables it
 
 from tocsin.database import Database, migrate
 from tocsin.router.migrations import MIGRATIONS
