@@ -14,7 +14,7 @@ from typing import cast
 import httpx
 import uvloop
 
-from tocsin.channel import http_client
+from tocsin.channel.http import http_client
 
 IN_FLIGHT = 64
 FORM = {"To": "+4915112345678", "From": "+4915100000000", "Body": "Your order is under way. " * 4}

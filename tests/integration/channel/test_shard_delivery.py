@@ -21,6 +21,7 @@ from tocsin.kafka import (
     ProducerRecord,
     read_back_position,
 )
+from tocsin.observability.logger import facts_of
 from tocsin.runtime import Health, SystemClock
 from tocsin.testing.until import until
 
@@ -89,7 +90,7 @@ async def test_answers_become_statuses(bench: Bench, caplog: pytest.LogCaptureFi
     }
     assert statuses[jobs[2].delivery_id].segments == 2
     assert "5" not in phone.got
-    tried_again = [vars(line) for line in caplog.records if line.msg == "will try again"]
+    tried_again = [facts_of(line) or {} for line in caplog.records if line.msg == "will try again"]
     assert {(line["delivery_id"], line["notification_id"], line["tenant"]) for line in tried_again} == {
         (jobs[n].delivery_id, jobs[n].notification_id, "acme") for n in (2, 3, 4, 7)
     }

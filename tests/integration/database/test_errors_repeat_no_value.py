@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 from fastapi import FastAPI
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import generate_latest
@@ -126,14 +125,13 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 def log() -> Iterator[io.StringIO]:
     """Where the lines go that a service would write."""
     root = logging.getLogger()
-    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
+    handlers, level = root.handlers[:], root.level
     out = io.StringIO()
     configure_logging("things", json=True, stream=out)
     yield out
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.configure(**config)
 
 
 @pytest.fixture

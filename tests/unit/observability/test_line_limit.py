@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from prometheus_client import REGISTRY
 
 from tocsin.observability import configure_logging, get_logger
@@ -39,7 +38,7 @@ def clock() -> Clock:
 def lines(clock: Clock) -> Iterator[io.StringIO]:
     """Where lines go; the process's logging is as before afterwards."""
     root = logging.getLogger()
-    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
+    handlers, level = root.handlers[:], root.level
     out = io.StringIO()
     configure_logging("ledger", json=True, stream=out)
     (handler,) = root.handlers
@@ -48,7 +47,6 @@ def lines(clock: Clock) -> Iterator[io.StringIO]:
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.configure(**config)
 
 
 def read(out: io.StringIO) -> list[dict[str, Any]]:

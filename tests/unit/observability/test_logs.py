@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 
 from tocsin.observability import MASK, bound, configure_logging, get_logger, redact
 
@@ -29,14 +28,13 @@ SECRETS = [
 def lines() -> Iterator[io.StringIO]:
     """Where JSON logs go while the test runs; the process's logging is as before afterwards."""
     root = logging.getLogger()
-    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
+    handlers, level = root.handlers[:], root.level
     out = io.StringIO()
     configure_logging("ingest", json=True, stream=out)
     yield out
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.configure(**config)
 
 
 def raised(error: Exception) -> Exception:

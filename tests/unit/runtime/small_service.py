@@ -1,6 +1,7 @@
 """A service for the subprocess tests: `python small_service.py`, its misbehaviour chosen by the environment."""
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -97,9 +98,10 @@ class CountedHealth(Health):
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answers 200 or 503 with the reasons of readiness; `/turns` with the turns of the event loop."""
+    """Answers 200 or 503 with the reasons of readiness; `/turns` with the turns of the event loop and whether garbage is collected."""
     ready = 200 if HEALTH.is_ready else 503
-    body = json.dumps({"turns": HEALTH.turns} if scope["path"] == "/turns" else HEALTH.reasons()).encode()
+    turns = {"turns": HEALTH.turns, "collects": gc.isenabled()}
+    body = json.dumps(turns if scope["path"] == "/turns" else HEALTH.reasons()).encode()
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": ready, "headers": [length]})
     await send({"type": "http.response.body", "body": body})
@@ -115,5 +117,6 @@ def build(settings: SmallSettings) -> Service:
 
 
 if __name__ == "__main__":
+    gc.disable()  # as services do while they load
     os.environ.setdefault("OPERATIONS_HOST", "127.0.0.1")
     sys.exit(main(name="small", settings=SmallSettings, build=build, summary="A small service."))

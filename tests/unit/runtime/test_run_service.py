@@ -103,6 +103,10 @@ def small(request: pytest.FixtureRequest) -> Iterator[Process]:
     process.close()
 
 
+def test_garbage_is_collected_also_where_it_was_not_while_modules_were_loaded(small: Process) -> None:
+    assert small.get("/turns")[1]["collects"] is True
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order_with_0(small: Process, number: signal.Signals) -> None:
     small.until("ready to work")

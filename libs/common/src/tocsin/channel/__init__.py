@@ -1,9 +1,11 @@
-"""What every dispatcher is made of: the `Dispatcher` itself, what a provider promises, and how one is configured."""
+"""What every dispatcher is made of: the `Dispatcher` itself, what a provider promises, and how one is configured.
+
+Providers that speak HTTP import `tocsin.channel.http` besides; the others need not load its clients.
+"""
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.channel.dispatcher import Dispatcher
 from tocsin.channel.far_ends import FarEnds
-from tocsin.channel.http import http_client, no_answer, retry_after
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_config import (
     InstanceConfig,
@@ -33,8 +35,5 @@ __all__ = [
     "TargetedConfig",
     "Throttled",
     "check_providers",
-    "http_client",
-    "no_answer",
-    "retry_after",
     "usable_providers",
 ]

@@ -2,7 +2,8 @@
 
 from tocsin.observability import metrics
 from tocsin.observability.error_text import error_text, traceback_text
-from tocsin.observability.logging import bound, configure_logging, get_logger
+from tocsin.observability.logger import bound, get_logger
+from tocsin.observability.logging import configure_logging
 from tocsin.observability.redaction import MASK, redact
 from tocsin.observability.settings import ObservabilitySettings
 from tocsin.observability.tracing import (

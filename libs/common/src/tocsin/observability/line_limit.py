@@ -12,9 +12,10 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 from tocsin.observability import metrics
+from tocsin.observability.logger import facts_of
 
 WINDOW_SECONDS: Final = 60.0
 OF_LIBRARIES: Final = 3
@@ -90,14 +91,11 @@ def _most_of(record: logging.LogRecord) -> int:
 
 
 def _key(record: logging.LogRecord) -> _Key:
-    said: Any = record.msg
-    if isinstance(said, dict):  # structlog's
-        return record.name, record.levelno, str(said.get("event", ""))
+    if facts_of(record) is not None:
+        return record.name, record.levelno, str(record.msg)
     return record.name, record.levelno, f"{record.pathname}:{record.lineno}"
 
 
 def _say(record: logging.LogRecord, suppressed: int) -> None:
-    if isinstance(record.msg, dict):
-        record.msg = record.msg | {"suppressed": suppressed}
-    else:
-        record.__dict__["suppressed"] = suppressed
+    facts = facts_of(record)
+    (record.__dict__ if facts is None else facts)["suppressed"] = suppressed

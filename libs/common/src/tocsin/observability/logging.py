@@ -1,52 +1,23 @@
 """Structured logs: JSON lines in production, readable ones on a terminal, ids bound once.
 
-All loggers of the process, ours (structlog) and everyone else's (stdlib: uvicorn, aiokafka, sqlalchemy), share one way out:
+All loggers of the process, ours (`get_logger`) and everyone else's (uvicorn, aiokafka, sqlalchemy), share one way out:
 one handler on the root logger, writing to stderr, with redaction before the line is written.
 """
 
+import json
 import logging
 import sys
-from contextvars import ContextVar, Token
-from typing import Final, TextIO
-
-import structlog
-from structlog.typing import EventDict, ExcInfo, WrappedLogger
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
 
 from tocsin.observability.error_text import error_text, traceback_text
 from tocsin.observability.line_limit import LineLimit
+from tocsin.observability.logger import bound_ids, facts_of
 from tocsin.observability.redaction import redact_value
 
-Logger = structlog.stdlib.BoundLogger
-
-_ids: Final[ContextVar[dict[str, str] | None]] = ContextVar("tocsin_log_ids", default=None)
-
-
-class bound:  # noqa: N801 - reads as a function, but is a class because that is a fraction of the cost
-    """`with bound(tenant=…, delivery_id=…):` puts these ids on every line logged inside, by whomever.
-
-    Costs about a microsecond, whether a line is logged or not: for each request and each delivery, not for each record.
-    """
-
-    __slots__ = ("_own", "_token")
-
-    def __init__(self, **ids: str) -> None:
-        self._own = ids
-        self._token: Token[dict[str, str] | None] | None = None
-
-    def __enter__(self) -> None:
-        outer = _ids.get()
-        self._token = _ids.set({**outer, **self._own} if outer else self._own)
-
-    def __exit__(self, *error: object) -> None:
-        if self._token is not None:
-            _ids.reset(self._token)
-
-
-def _add_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    for name, value in (_ids.get() or {}).items():
-        event.setdefault(name, value)
-    return event
-
+_OWN: Final = {*vars(logging.makeLogRecord({})), "message", "asctime"}
+"""What every record has; the rest was given to it as `extra`."""
 
 # Chatty at INFO on every rebalance or statement; their warnings matter.
 _QUIET = (
@@ -62,26 +33,6 @@ _QUIET = (
 )
 
 
-# Until `configure_logging` is called (in tests, in scripts), our lines go to the stdlib's loggers and no further: structlog's
-# own default would print every local variable beside a traceback.
-if not structlog.is_configured():
-    structlog.configure(
-        processors=[
-            _add_ids,
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.render_to_log_kwargs,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-
-
-def get_logger(name: str | None = None) -> Logger:
-    """A logger whose `event` is a short constant and whose facts are fields: `log.info("job sent", delivery_id=…)`."""
-    logger: Logger = structlog.stdlib.get_logger(name) if name else structlog.stdlib.get_logger()
-    return logger
-
-
 def configure_logging(
     service: str, json: bool | None = None, *, level: str = "INFO", stream: TextIO | None = None
 ) -> None:
@@ -91,39 +42,8 @@ def configure_logging(
     """
     out = stream or sys.stderr
     as_json = not out.isatty() if json is None else json
-    shared: list[structlog.typing.Processor] = [
-        _add_ids,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-        _name(service),
-    ]
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
     handler = logging.StreamHandler(out)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                # formatted here, not by the renderer: its own traceback prints local variables and values, and is not redacted
-                structlog.processors.ExceptionRenderer(_traceback),
-                _redact,
-                _render(as_json, colors=out.isatty()),
-            ],
-        )
-    )
+    handler.setFormatter(_Lines(service, _json_line if as_json else _text_line(colors=out.isatty())))
     handler.addFilter(LineLimit())
     handler.addFilter(_errors_in_our_words)
     root = logging.getLogger()
@@ -137,14 +57,49 @@ def configure_logging(
     logging.captureWarnings(capture=True)
 
 
-def _render(as_json: bool, *, colors: bool) -> structlog.typing.Processor:
-    if as_json:
-        return structlog.processors.JSONRenderer(ensure_ascii=False)
-    return structlog.dev.ConsoleRenderer(colors=colors)
+_Render = Callable[[dict[str, Any]], str]
 
 
-def _traceback(exc_info: ExcInfo) -> str:
-    return traceback_text(exc_info[1])
+class _Lines(logging.Formatter):
+    """A record as a line. What it holds is redacted before it is rendered."""
+
+    def __init__(self, service: str, render: _Render) -> None:
+        super().__init__()
+        self._service = service
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = facts_of(record)
+        fields = {**(_given(record) if facts is None else facts), "event": record.getMessage()}
+        fields |= {
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+        }
+        fields.setdefault("service", self._service)
+        if record.stack_info:
+            fields["stack"] = record.stack_info
+        if record.exc_info and record.exc_info[1]:
+            # ours: other formatters print local variables and values, and are not redacted
+            fields["exception"] = traceback_text(record.exc_info[1])
+        return self._render({name: redact_value(value) for name, value in fields.items()})
+
+
+def _given(record: logging.LogRecord) -> dict[str, Any]:
+    """What is known of a library's record besides its sentence: ids that are bound, and what it has given itself."""
+    extra = {name: value for name, value in vars(record).items() if name not in _OWN}
+    return bound_ids() | extra
+
+
+def _json_line(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def _text_line(*, colors: bool) -> _Render:
+    import structlog.dev  # noqa: PLC0415 - with what it brings a tenth of a start, and only a terminal needs it
+
+    render = structlog.dev.ConsoleRenderer(colors=colors)
+    return lambda fields: str(render(None, "", fields))
 
 
 def _errors_in_our_words(record: logging.LogRecord) -> bool:
@@ -154,15 +109,3 @@ def _errors_in_our_words(record: logging.LogRecord) -> bool:
             error_text(value) if isinstance(value, BaseException) else value for value in record.args
         )
     return True
-
-
-def _name(service: str) -> structlog.typing.Processor:
-    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        event.setdefault("service", service)
-        return event
-
-    return add
-
-
-def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {name: redact_value(value) for name, value in event.items()}

@@ -1,5 +1,6 @@
 """What every `__main__` does: `--help`, settings, logs, traces, then the service."""
 
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -95,7 +96,8 @@ def main(
     """Run the service `name`; returns the exit code for `sys.exit`.
 
     `--help` prints `summary` and the settings table. `build` wires the service from its settings, before the loop runs;
-    an OperatorError of its ends the process like one of a component.
+    an OperatorError of its ends the process like one of a component. Garbage is collected from there on, also where the
+    caller disabled that while it loaded its modules.
     """
     given = sys.argv[1:] if arguments is None else arguments
     if given:
@@ -112,6 +114,8 @@ def main(
     except OperatorError as error:
         log.error("could not start", reason=str(error))  # noqa: TRY400 - the sentence is all there is to say
         return ExitCode.OPERATOR_MUST_ACT
+    gc.freeze()  # what was loaded stays for ever; collections need not look at it
+    gc.enable()
     servers = [HttpServer(name="operations", app=service.operations, settings=loaded.operations)]
     if service.api is not None:
         servers.append(HttpServer(name="http", app=service.api.app, settings=service.api.settings))

@@ -22,10 +22,8 @@ from tocsin.channel import (
     SecretFile,
     TargetedConfig,
     Throttled,
-    http_client,
-    no_answer,
-    retry_after,
 )
+from tocsin.channel.http import http_client, no_answer, retry_after
 from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job, PushContent

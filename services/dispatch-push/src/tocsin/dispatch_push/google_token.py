@@ -10,7 +10,8 @@ import httpx
 import jwt
 import msgspec
 
-from tocsin.channel import NotSent, Throttled, retry_after
+from tocsin.channel import NotSent, Throttled
+from tocsin.channel.http import retry_after
 from tocsin.contracts.vocabulary import Reason
 from tocsin.runtime import Clock
 

@@ -14,10 +14,8 @@ from tocsin.channel import (
     ProviderKind,
     Rejected,
     SecretFile,
-    http_client,
-    no_answer,
-    retry_after,
 )
+from tocsin.channel.http import http_client, no_answer, retry_after
 from tocsin.contracts.jobs import Job, SmsContent
 from tocsin.contracts.vocabulary import Reason
 from tocsin.dispatch_sms.segments import segments

@@ -1,14 +1,16 @@
 """`python -m tocsin.router [api|worker|all|migrate]`: both roles in one process, unless one is named."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from functools import partial
 
+if __name__ == "__main__":
+    gc.disable()  # what follows makes no garbage, and looking for it took up to a quarter of the start; `main` enables it
+
 from tocsin.database import Database, migrate
-from tocsin.router.api_role import api_role
 from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.settings import RouterSettings
-from tocsin.router.worker import worker_components
 from tocsin.runtime import Api, Component, Health, Service, SystemClock, arm, main
 from tocsin.web.operations import operations_app
 
@@ -28,13 +30,18 @@ def build(settings: RouterSettings, *, role: str) -> Service:
     )
     components: list[Component] = [database]
     api: Api | None = None
+    # Each role is half of what there is to load.
     if role in {"api", "all"}:
+        from tocsin.router.api_role import api_role  # noqa: PLC0415 - see above
+
         app, own = api_role(
             settings=settings, database=database, health=health, clock=clock, failpoints=failpoints
         )
         api = Api(app=app, settings=settings.http)
         components += own
     if role in {"worker", "all"}:
+        from tocsin.router.worker import worker_components  # noqa: PLC0415 - see above
+
         components += worker_components(
             settings=settings, database=database, health=health, clock=clock, failpoints=failpoints
         )

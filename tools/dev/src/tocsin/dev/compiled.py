@@ -15,7 +15,8 @@ def main() -> None:
     sys.dont_write_bytecode = False
     for module in ("tocsin.dev", "tocsin.catcher", *map(module_of, NAMES)):
         importlib.import_module(f"{module}.__main__")
-    importlib.import_module("tocsin.dev.tables")
+    for module in ("tocsin.dev.tables", "tocsin.router.api_role", "tocsin.router.worker"):
+        importlib.import_module(module)
 
 
 if __name__ == "__main__":

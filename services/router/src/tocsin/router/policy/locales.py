@@ -5,13 +5,15 @@ All tags are in canonical form (`tocsin.contracts.values.locale`).
 
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Final
+from functools import cache, lru_cache
 
 from babel.core import get_global
 
-_LIKELY: Final[dict[str, str]] = get_global("likely_subtags")  # type: ignore[assignment]  # typed for all of CLDR's tables at once
-"""CLDR: `zh_TW` is `zh_Hant_TW`."""
+
+@cache
+def _likely() -> dict[str, str]:
+    """CLDR: `zh_TW` is `zh_Hant_TW`. Read from a file when it is first needed, which takes 20 ms: a process that decides nothing never does."""
+    return get_global("likely_subtags")  # type: ignore[return-value]  # typed for all of CLDR's tables at once
 
 
 @lru_cache(maxsize=4096)
@@ -26,7 +28,7 @@ def locale_candidates(wanted: str | None, default: str) -> tuple[str, ...]:
 def _lookup(tag: str) -> Iterator[str]:
     yield tag
     language, _, rest = tag.partition("-")
-    if language in _SEVERAL_SCRIPTS:
+    if language in _languages_of_several_scripts():
         scripted = _with_script(language, rest)
         if scripted == tag:
             yield from _without_script(language, rest)
@@ -58,23 +60,23 @@ def _without_script(language: str, rest: str) -> Iterator[str]:
 
 def _likely_script(language: str, subtags: list[str]) -> str:
     region = subtags[0] if subtags else ""
-    return (_LIKELY.get(f"{language}_{region}") or _LIKELY[language]).split("_")[1]
+    likely = _likely()
+    return (likely.get(f"{language}_{region}") or likely[language]).split("_")[1]
 
 
 def _is_script(subtag: str) -> bool:
     return len(subtag) == 4 and subtag.isalpha()
 
 
+@cache
 def _languages_of_several_scripts() -> frozenset[str]:
     """Languages that are written differently in different countries. For others a script says nothing."""
     scripts = defaultdict(set)
-    for key, likely in _LIKELY.items():
+    likely = _likely()
+    for key, tag in likely.items():
         language, *subtags = key.split("_")
         if not (subtags and _is_script(subtags[0])):
-            scripts[language].add(likely.split("_")[1])
+            scripts[language].add(tag.split("_")[1])
     return frozenset(
-        language for language, written in scripts.items() if len(written) > 1 and language in _LIKELY
+        language for language, written in scripts.items() if len(written) > 1 and language in likely
     ) - {"und"}
-
-
-_SEVERAL_SCRIPTS: Final = _languages_of_several_scripts()
