@@ -145,9 +145,9 @@ async def test_reads_and_writes_json_and_copies_through_the_driver(
         await driver.copy_records_to_table(
             "thing", schema_name="things", records=[(1, '{"a": [1, "ü"]}')], columns=["id", "data"]
         )
-    async with database.sessions() as session:
+    async with database.engine.connect() as connection:
         row = (
-            await session.execute(text("SELECT data, current_setting('statement_timeout') FROM things.thing"))
+            await connection.execute(text("SELECT data, current_setting('statement_timeout') FROM things.thing"))
         ).one()
     assert tuple(row) == ({"a": [1, "ü"]}, "30s")
     await database.close()

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tocsin.database.migrations import Migrations
 from tocsin.database.reach import AWAY, reach
@@ -51,7 +51,7 @@ def create_engine(settings: DatabaseSettings, *, application: str, clock: Clock 
 class Database:
     """Component: usable after `open`, which waits for PostgreSQL and refuses to go on without its migrations.
 
-    `engine` for Core, `sessions` for the ORM, `driver()` for asyncpg itself where COPY or arrays pay.
+    `engine` for statements, `driver()` for asyncpg itself where COPY or arrays pay.
     """
 
     name: Final = "database"
@@ -63,9 +63,6 @@ class Database:
         self._check = check
         self._migrations = migrations
         self.engine: Final[AsyncEngine] = create_engine(settings, application=service)
-        self.sessions: Final[async_sessionmaker[AsyncSession]] = async_sessionmaker(
-            self.engine, expire_on_commit=False
-        )
         pool: Any = self.engine.pool
         metrics.database_connections.labels(service).set_function(pool.checkedout)
 
