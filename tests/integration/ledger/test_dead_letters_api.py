@@ -45,13 +45,15 @@ class DeadLetters:
         return self._logs.setdefault(service, self._log(topic=f"tocsin.dead.{service}"))
 
     def record(self, value: bytes = b"{}", *, key: bytes = b"k", headers: Any = (), **about: Any) -> Any:
-        about = {
+        given: dict[str, Any] = {
             "service": "router",
             "reason": "data_invalid",
             "detail": "Say what.",
             "tenant": "acme",
-        } | about
-        letter = DeadLetter(**({"origin": "tocsin.events.bulk/0/1", "at": START} | about))
+            "origin": "tocsin.events.bulk/0/1",
+            "at": START,
+        }
+        letter = DeadLetter(**(given | about))
         kept = truncate_to_fit(letter, key=key, value=value, headers=headers, largest=4 * 1024 * 1024)
         return self.log(letter.service).record(kept.value, key=kept.key, headers=kept.headers)
 
