@@ -8,7 +8,7 @@ from typing import Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from tocsin.contracts.codec import decode_status
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status
 from tocsin.contracts.statuses import Decision
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
@@ -72,7 +72,10 @@ class Endings:
                 self.read += len(records)
 
     def _note(self, value: bytes) -> None:
-        record = decode_status(value)
+        try:
+            record = decode_status(value)
+        except UNREADABLE_ERRORS:  # a scenario wrote it
+            return
         notification = record.notification_id
         if notification is None:
             return

@@ -1,6 +1,8 @@
 """Records that nobody should write, between good messages."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from random import Random
 
 import asyncpg
@@ -15,33 +17,60 @@ from tocsin.testing.until import until
 
 _RECORDS = 320
 _GROWTH = 60e6  # bytes
+_NO_RECORDS = [HostileRecord(b"acme/ada", value, []) for value in (b"no record", b"{\xff")]
+"""Few enough that no service takes them for a broken release."""
+_ACCOUNTED = """SELECT origin FROM ledger.dead_letters UNION SELECT origin FROM ledger.statuses
+UNION SELECT kafka_topic || '/' || kafka_partition || '/' || kafka_offset FROM ledger.unreadable"""
 
 
 @scenario(two=("router",))
 async def poison_among_events(run: Run) -> None:
     """320 hostile records on `events.*` between good ones: each is accounted for, memory stays flat."""
-    routers = [one for one in run.ground.of("router") if one.process]
-    before = {one.name: _rss(one.process.pid) for one in routers if one.process}
-    pids = {one.name: one.process.pid for one in routers if one.process}
-    async with run.load.flowing(RATE):
+    async with _nobody_ends_or_grows(run, "router"), run.load.flowing(RATE):
         await asyncio.sleep(1)
         run.fault()
-        places = await _write(run, list(hostile_records(Random(11), _RECORDS)))
+        places = await _among_events(run, list(hostile_records(Random(11), _RECORDS)))
         await asyncio.sleep(2)
-    await until(lambda: _all_accounted_for(run, places), seconds=90, every=0.5)
-    for one in routers:
-        run.expect(one.process is not None and one.process.pid == pids[one.name], f"{one.name} ended.")
-        if one.process is not None:
-            grown = _rss(one.process.pid) - before[one.name]
-            run.expect(grown < _GROWTH, f"{one.name} grew by {grown / 1e6:.0f} MB.")
+        await until(lambda: _all_accounted_for(run, places), seconds=90, every=0.5)
     run.notes.append(f"{len(places)} hostile records, each a dead letter or statuses of its own")
+
+
+@scenario(two=("router", "dispatch-email", "ledger"))
+async def poison_on_topics_that_only_tocsin_writes(run: Run) -> None:
+    """Two records that are no record on every topic between services: each is set aside, everything else goes on."""
+    places: set[str] = set()
+    async with _nobody_ends_or_grows(run, "router", "dispatch-email", "ledger"), run.load.flowing(RATE):
+        await asyncio.sleep(3)
+        run.fault()
+        for topic in Topics().all():
+            if topic.family in {"intents", "jobs", "status", "dead"}:
+                places.update(
+                    await write_records(run.ground.kafka.bootstrap_servers, topic.name, _NO_RECORDS)
+                )
+        await asyncio.sleep(2)
+        await until(lambda: _all_accounted_for(run, places), seconds=90, every=0.5)
+    run.notes.append(f"{len(places)} records, each a dead letter or a row of `ledger.unreadable`")
+
+
+@contextlib.asynccontextmanager
+async def _nobody_ends_or_grows(run: Run, *services: str) -> AsyncIterator[None]:
+    """The same processes are there at the end, and their memory is about what it was."""
+    processes = {one: one.process for name in services for one in run.ground.of(name) if one.process}
+    before = {one: _rss(process.pid) for one, process in processes.items()}
+    yield
+    for one, process in processes.items():
+        if one.process is not process:
+            run.expect(False, f"{one.name} ended.")
+            continue
+        grown = _rss(process.pid) - before[one]
+        run.expect(grown < _GROWTH, f"{one.name} grew by {grown / 1e6:.0f} MB.")
 
 
 def _rss(pid: int) -> int:
     return int(psutil.Process(pid).memory_info().rss)
 
 
-async def _write(run: Run, records: list[HostileRecord]) -> set[str]:
+async def _among_events(run: Run, records: list[HostileRecord]) -> set[str]:
     """To all lanes by turns. Returns the place of each: `topic/partition/offset`."""
     kafka, lanes = run.ground.kafka.bootstrap_servers, list(Lane)
     places: set[str] = set()
@@ -52,12 +81,10 @@ async def _write(run: Run, records: list[HostileRecord]) -> set[str]:
 
 
 async def _all_accounted_for(run: Run, places: set[str]) -> bool:
-    """Each record of ours is the origin of a dead letter or of a status that the ledger has."""
+    """The ledger has a dead letter or a status whose origin is this record, or has set the record itself aside."""
     connection = await asyncpg.connect(run.ground.database)
     try:
-        known = await connection.fetch(
-            "SELECT origin FROM ledger.dead_letters UNION SELECT origin FROM ledger.statuses"
-        )
+        known = await connection.fetch(_ACCOUNTED)
     finally:
         await connection.close()
     return places <= {str(row[0]) for row in known}

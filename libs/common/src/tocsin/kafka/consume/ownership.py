@@ -250,7 +250,7 @@ class StoredPositions:
             for partition, offset in lost.items()
             if partition not in accepted
         }:
-            await member.commit(open_ones)
+            await _commit(assignment, open_ones)
             check_kept(assignment.group, open_ones, kept)
         moves = [
             PartitionBatch(partition=partition, records=[], expected=lost[partition], next=offset)
@@ -301,5 +301,11 @@ async def _count_losses(
         )
         counted[partition] = CommittedOffset(commit.offset, write_note(CommitNote(read_back=note.read_back)))
     if counted:
-        await assignment.member.commit(counted)
+        await _commit(assignment, counted)
     return counted
+
+
+async def _commit(assignment: Assignment, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
+    """OwnershipLost when the group refuses, or does not answer: the next owner does it again."""
+    if not await assignment.member.commit(positions):
+        raise OwnershipLost(f"The group {assignment.group} did not answer a commit of offsets.")
