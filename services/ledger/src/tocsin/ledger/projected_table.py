@@ -9,23 +9,27 @@ from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, InvalidRecordLimit, PartitionBatch, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.positions import held_positions, move_positions, rows_touched
-from tocsin.ledger.tables import STATUSES, InvalidRecord, Row, Table, stored_at
+from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, InvalidRecord, Row, Table, set_aside
 from tocsin.observability import metrics, record_span, tracing_on
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints
 
 _SLICE: Final = 250
 """Rows made before others get a turn on the event loop: about 2 ms."""
 
-_KEEP_INVALID = """
-INSERT INTO ledger.unreadable (kafka_topic, kafka_partition, kafka_offset, stored_at, reason, key, value)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
-"""
+# Dead letters are numbered in the order in which they become visible, so that a reader who goes on from the last number that it saw
+# misses none: who writes some holds this lock to the end of its transaction.
+_NUMBER_IN_ORDER = "SELECT pg_advisory_xact_lock(hashtextextended('tocsin.ledger.dead_letters', 0))"
+_PLACES = ", ".join(f"${number}" for number, _ in enumerate(DEAD_LETTERS.columns, start=1))
+_SET_ASIDE = (
+    f"INSERT INTO ledger.dead_letters ({', '.join(DEAD_LETTERS.columns)}) VALUES ({_PLACES}) "  # noqa: S608 - names from this package
+    f"ON CONFLICT ({DEAD_LETTERS.key}) DO NOTHING"
+)
 
 
 class ProjectedTable:
     """`ProjectionStore` of one group: keeps its records as rows of `table`.
 
-    A record that is not what its topic says is kept in `ledger.unreadable`; too many of them stop consumption.
+    A record that is not what its topic says becomes a dead letter of the ledger's own; too many of them stop consumption.
     """
 
     def __init__(
@@ -66,13 +70,15 @@ class ProjectedTable:
         records = [record for batch in batches for record in batch.records]
         rows, invalid = await self._rows(records)
         self._limit.saw(valid=len(records) - len(invalid), invalid=len(invalid))
-        await self._days.ensure({row[0] for row in rows})
+        await self._days.ensure({row[0] for row in (*rows, *invalid)})
         async with self._database.driver() as connection, connection.transaction():
             # Positions first: of two owners, the one that loses waits here, before its work and not after it.
             await move_positions(connection, self._group, batches)
+            if invalid or self._table is DEAD_LETTERS:
+                await connection.execute(_NUMBER_IN_ORDER)
             written = await self._insert(connection, rows)
             if invalid:
-                await connection.executemany(_KEEP_INVALID, invalid)
+                await connection.executemany(_SET_ASIDE, invalid)
             await self._failpoints.reach("before_rows_commit")
         await self._failpoints.reach("after_rows_commit")
         seconds = perf_counter() - began
@@ -86,7 +92,7 @@ class ProjectedTable:
         await self._observe_ages(records)
 
     async def _rows(self, records: Iterable[ConsumerRecord]) -> tuple[list[Row], list[Row]]:
-        """The rows of the table, and those of `ledger.unreadable`."""
+        """The rows of the table, and those of `dead_letters` for what cannot be read."""
         rows: list[Row] = []
         invalid: list[Row] = []
         pause = _SLICE
@@ -94,8 +100,7 @@ class ProjectedTable:
             try:
                 rows += self._table.rows_of(record)
             except InvalidRecord as error:
-                place = (record.topic, record.partition, record.offset, stored_at(record))
-                invalid.append((*place, str(error), record.key, record.value))
+                invalid.append(set_aside(record, error, kind=self._table.kind))
             if len(rows) + len(invalid) >= pause:
                 await asyncio.sleep(0)
                 pause += _SLICE
