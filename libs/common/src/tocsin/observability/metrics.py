@@ -22,6 +22,7 @@ stage_seconds = Histogram("tocsin_stage_seconds", "Seconds spent in one stage of
 message_age_seconds = Histogram("tocsin_message_age_seconds", "Seconds from the event's Kafka time to its handling here; in the ledger, from the status record's to its row", ["service", "lane"], buckets=_AGE)
 batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["service", "lane"], buckets=_COUNT)
 dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["service", "lane", "reason"])
+overdue_notifications = Gauge("tocsin_overdue_notifications", "Notifications past their expiry of which a delivery has no final status; every ledger shows all of them, so take the maximum", ["lane"])
 
 # Position in the log
 lag_messages = Gauge("tocsin_lag_messages", "Records behind the end of the partition", ["service", "lane", "kind", "partition"])
