@@ -4,6 +4,7 @@ from scenarios import (  # noqa: F401
     broker,
     database,
     deaths,
+    failover,
     failpoints,
     handovers,
     ledger_behind,

@@ -108,6 +108,11 @@ class ProviderInstance:
         """Whether one of its far ends does not work now."""
         return self._breakers.troubled > 0
 
+    @property
+    def out_of_order(self) -> bool:
+        """Whether nothing can be sent by it now. One with many far ends never is."""
+        return self._far_end is None and not self._breakers.is_closed(None)
+
     def works_for(self, job: Job) -> bool:
         """Whether the job's call goes where calls go through, or may begin now as the probe."""
         if not self.troubled:
