@@ -1,7 +1,6 @@
 """The ledger is slow or far behind: nobody else waits for it."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,8 +24,6 @@ _AT_ONCE = 10_000
 _RATE = 20.0
 _LOCK = f"BEGIN; LOCK TABLE ledger.statuses IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({TURN_SECONDS}); COMMIT"
 _LOWEST_PRIORITY = 19
-_LOOK = 0.5
-_SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'tocsin ledger'"
 
 
 @scenario(two=("ledger",), nightly=True)
@@ -43,8 +40,7 @@ async def ledger_database_is_slow(run: Run) -> None:
 
 @scenario(two=("ledger",), nightly=True, own_ground=True, patience=1_200)
 async def ledger_is_a_million_behind(run: Run) -> None:
-    """A million statuses wait for the ledger: nobody else is slower while it reads them. It and its sessions in the database have the
-    lowest priority of all processes, as if it had machines of its own."""
+    """A million statuses wait for the ledger: nobody else is slower while it reads them. It has the lowest priority of all processes."""
     ledgers = run.ground.of("ledger")
     for one in ledgers:
         await run.ground.stop(one)
@@ -59,9 +55,7 @@ async def ledger_is_a_million_behind(run: Run) -> None:
             if one.process is not None:
                 os.setpriority(os.PRIO_PROCESS, one.process.pid, _LOWEST_PRIORITY)
         await run.ground.ready(*ledgers)
-        standing_back = asyncio.create_task(_stand_back(run.ground.database))
         waits[True] += await _turn(run)
-        standing_back.cancel()
         for one in ledgers:
             await run.ground.stop(one)
     for one in ledgers:
@@ -74,15 +68,6 @@ async def _turn(run: Run) -> list[float]:
     async with run.load.flowing(_RATE, people=30):
         await asyncio.sleep(TURN_SECONDS)
     return await waits_of(run, run.load.sent[first:])
-
-
-async def _stand_back(database: str) -> None:
-    """The ledger's sessions, those that it opens later too."""
-    while True:
-        for session in (await asyncio.to_thread(run_sql, database, _SESSIONS)).split():
-            with contextlib.suppress(ProcessLookupError):  # it has ended
-                os.setpriority(os.PRIO_PROCESS, int(session), _LOWEST_PRIORITY)
-        await asyncio.sleep(_LOOK)
 
 
 def _write(kafka: str, topic: str) -> None:
