@@ -14,27 +14,35 @@ from typing import Any
 from prometheus_client import Counter, Histogram
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel.breaker import POLICY, BreakerPolicy
+from tocsin.channel.choice import next_candidate
 from tocsin.channel.delivery import Carrier, Delivery
 from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.provider_config import (
     FileStates,
     InstanceConfig,
     ProviderKind,
+    ProvidersFile,
     ProvidersInvalid,
     file_state,
     read_providers,
 )
 from tocsin.channel.provider_instance import ProviderInstance
-from tocsin.channel.retry_policy import Finish, Try, uncertain
+from tocsin.channel.retry_policy import Finish, Try
 from tocsin.channel.sandbox import Sandbox
 from tocsin.contracts.jobs import Job
+from tocsin.contracts.provider_order import weighted_order
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.observability import get_logger, metrics
-from tocsin.runtime import Clock, SystemClock
+from tocsin.runtime import Clock, SystemClock, every
 
 log = get_logger(__name__)
 
 SANDBOX_PLACES = 1_000
+AT_ONCE = 200
+"""Deliveries: few enough that choosing for them holds the event loop for under 5 ms."""
+_NEVER_OPENS = BreakerPolicy(share=2.0, in_a_row=2**62)
+"""Some addresses of the sandbox fail on purpose."""
 
 
 class ProviderPool:
@@ -63,11 +71,19 @@ class ProviderPool:
         self._poll_seconds = poll_seconds
         self.lane_limits = {lane: LaneLimit(max_unrecorded, on_room=self._wake) for lane in lanes}
         self._file_states: FileStates = {}
-        self._configs = {config.name: config for config in read_providers(path, kinds, self._file_states)}
+        self._file = read_providers(path, kinds, self._file_states)
         self._instances: dict[str, ProviderInstance] = {}
+        self._ordered: list[ProviderInstance] = []
         self._sandbox = ProviderInstance(
-            Sandbox(channel=channel), places=SANDBOX_PLACES, lanes=self.lane_limits
+            Sandbox(channel=channel),
+            places=SANDBOX_PLACES,
+            lanes=self.lane_limits,
+            channel=channel,
+            clock=self._clock,
+            policy=_NEVER_OPENS,
         )
+        self._choosing_again: asyncio.Task[None] | None = None
+        self._turned = False
         self._retired: dict[ProviderInstance, asyncio.Task[None]] = {}
         """Those replaced, each with the task that closes it once its calls have ended."""
         self._sends: dict[tuple[Lane, str, type[Answer]], Counter] = {}
@@ -75,29 +91,33 @@ class ProviderPool:
 
     # Choosing
 
-    def choose(self, job: Job, tried: Sequence[Try] = ()) -> ProviderInstance | None:
-        """Where the job goes: test jobs to the sandbox, others to the first provider that serves their target, of those they
-        name that exist here, or without names of all. Once an answer was ambiguous only the same provider may be asked
-        again. None: to nobody."""
-        chosen: ProviderInstance | None = None
+    def choose(self, job: Job, tries: Sequence[Try] = (), *, attempt: int = 1) -> ProviderInstance | None:
+        """Where the job goes: test jobs to the sandbox, others to the first provider that serves their target and was not tried in
+        this attempt. It is one of those they name and that exist here, or without names one of the file's `order` or `weights`.
+        Once an answer was ambiguous, only the same provider may be asked again, unless the job allows more. None: to nobody."""
         if job.test:
-            chosen = self._sandbox
+            candidates = [self._sandbox]
         else:
+            candidates = []
             for instance in self._named(job):
                 if instance.serves(job):
-                    chosen = instance
-                    break
-        if chosen and uncertain(tried) and chosen.name != tried[-1].provider:
-            return None
-        return chosen
+                    if not tries and not instance.troubled and not candidates:
+                        return instance
+                    candidates.append(instance)
+            if not (job.providers or self._file.order or self._file.weights):
+                candidates = candidates[:1]
+        return next_candidate(candidates, job, tries, attempt=attempt)
 
     def _named(self, job: Job) -> Iterable[ProviderInstance]:
-        if not job.providers:
-            return self._instances.values()
-        return [self._instances[name] for name in job.providers if name in self._instances]
+        if job.providers:
+            return [self._instances[name] for name in job.providers if name in self._instances]
+        if self._file.weights:
+            names = weighted_order(self._file.weights, job.delivery_id)
+            return [self._instances[name] for name in names]
+        return self._ordered
 
     def why_nobody(self, job: Job) -> Finish:
-        """How a job ends for which `choose` knows no provider."""
+        """How a job ends for which `choose` knows no provider before it was tried anywhere."""
         if any(self._named(job)):
             detail = "No provider instance of this dispatcher serves the device's kind."
             return Finish(
@@ -119,6 +139,40 @@ class ProviderPool:
         sends.inc()
         took.observe(seconds)
 
+    def _choose_again(self) -> None:
+        """A provider works again, or no longer, or may be probed: let what waits at those that do not work choose anew."""
+        self._turned = True
+        if self._choosing_again is None:
+            self._choosing_again = asyncio.create_task(self._move_on(), name="choose providers again")
+            self._choosing_again.add_done_callback(self._moved_on)
+
+    def _moved_on(self, _: asyncio.Task[None]) -> None:
+        self._choosing_again = None
+
+    async def _move_on(self) -> None:
+        """A portion at a time; what has no better choice comes back to the end of its queue, so that the order stays."""
+        while self._turned:
+            self._turned = False
+            for instance in [one for one in self._instances.values() if one.troubled]:
+                waiting = list(instance.waiting())
+                for begin in range(0, len(waiting), AT_ONCE):
+                    portion = set(waiting[begin : begin + AT_ONCE])
+                    for delivery in instance.take_out(portion.__contains__):
+                        delivery.carrier.enqueue(delivery)
+                    await asyncio.sleep(0)
+
+    async def _end_expired(self) -> None:
+        """What waits at a provider that does not work, and may not be sent any more, ends now."""
+        now = self._clock.now()
+        for instance in self._all:
+            if instance.troubled:
+                for delivery in instance.take_out(lambda waiting: waiting.job.expires_at <= now):
+                    delivery.carrier.enqueue(delivery)
+
+    def views(self) -> list[dict[str, Any]]:
+        """Every instance and each of its far ends that is known, as `/internal/providers` shows them."""
+        return [view for instance in self._instances.values() for view in instance.views()]
+
     # What a carrier takes back
 
     def drop(self, carrier: Carrier) -> list[Delivery]:
@@ -134,19 +188,19 @@ class ProviderPool:
     async def open(self) -> None:
         """Open every instance."""
         await self._sandbox.open()
-        await self._use(self._configs)
+        await self._use(self._file)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look at the files every `poll_seconds` until stopped."""
-        while not stop.is_set():
-            try:
-                await asyncio.wait_for(stop.wait(), self._poll_seconds)
-            except TimeoutError:
-                await self.reload()
+        """Look at the files every `poll_seconds`, and for what has expired every second, until stopped."""
+        await asyncio.gather(
+            every(self._poll_seconds, self.reload, stop=stop), every(1.0, self._end_expired, stop=stop)
+        )
 
     async def close(self) -> None:
         """Close every instance once its calls have ended."""
         instances, self._instances = self._all, {}
+        if self._choosing_again is not None:
+            self._choosing_again.cancel()
         await asyncio.gather(*(instance.close() for instance in instances), *self._retired.values())
 
     async def reload(self) -> None:
@@ -155,13 +209,13 @@ class ProviderPool:
             return
         states: FileStates = {}
         try:
-            configs = await asyncio.to_thread(read_providers, self._path, self._kinds, states)
+            file = await asyncio.to_thread(read_providers, self._path, self._kinds, states)
         except ProvidersInvalid as invalid:
             log.error("providers file refused, the former one stays in use", faults=invalid.faults)  # noqa: TRY400 - the sentences say all
             return
         finally:
             self._file_states = states
-        await self._use({config.name: config for config in configs})
+        await self._use(file)
         log.info("providers reloaded", providers=list(self._instances))
 
     @property
@@ -172,10 +226,11 @@ class ProviderPool:
         for instance in self._all:
             instance.wake()
 
-    async def _use(self, configs: Mapping[str, InstanceConfig]) -> None:
+    async def _use(self, file: ProvidersFile) -> None:
         """Instances whose configuration is the same, secrets included, keep their connections."""
-        former, instances = self._instances, await self._opened(configs)
-        self._instances, self._configs = instances, dict(configs)
+        former, instances = self._instances, await self._opened(file.configs)
+        self._instances, self._file = instances, file
+        self._ordered = [instances[name] for name in file.order or instances]
         for name, instance in former.items():
             if instances.get(name) is not instance:
                 self._replace(instance, instances.get(name))
@@ -186,7 +241,7 @@ class ProviderPool:
         async with contextlib.AsyncExitStack() as opened:
             for name, config in configs.items():
                 predecessor = self._instances.get(name)
-                if predecessor is not None and self._configs[name] == config:
+                if predecessor is not None and self._file.configs[name] == config:
                     instances[name] = predecessor
                     continue
                 kind = self._kinds[config.kind]
@@ -194,7 +249,11 @@ class ProviderPool:
                     kind.create(config, self._clock),
                     places=config.max_in_flight,
                     lanes=self.lane_limits,
+                    channel=self._channel,
+                    clock=self._clock,
                     targets=kind.served_by(config),
+                    on_turn=self._choose_again,
+                    policy=POLICY,
                     predecessor=predecessor,
                 )
                 opened.push_async_callback(instances[name].close)

@@ -128,6 +128,8 @@ class Again(StrEnum):
 
     RECHECK = "recheck"
     """A dispatcher sent one delivery back, because the recipient has changed since it was decided."""
+    REDRIVE = "redrive"
+    """A re-drive sends again what had ended without being sent."""
 
 
 class Rule(StrEnum):
@@ -211,6 +213,7 @@ class Reason(StrEnum):
     DEVICE_GONE = "device_gone"
     CONTENT_REFUSED = "content_refused"
     CREDENTIALS_REFUSED = "credentials_refused"
+    SENDER_REFUSED = "sender_refused"
     RECIPIENT_REFUSED = "recipient_refused"
     UNREACHABLE = "unreachable"
     PROVIDER_ERROR = "provider_error"
