@@ -10,11 +10,11 @@ from tocsin.channel.delivery import Delivery
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
-from tocsin.channel.retry_policy import Finish, Retry, Try, after_answer, end_without_call
+from tocsin.channel.retry_policy import Finish, Retry, Try, after_answer, end_without_call, uncertain
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.stops import RECHECK_AFTER_MS
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
-from tocsin.kafka import LeaseLost
+from tocsin.kafka import Cancellations, LeaseLost
 from tocsin.observability import get_logger, metrics, record_span, recording, span
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints
 
@@ -45,6 +45,7 @@ class Attempts:
         lane: Lane,
         pool: ProviderPool,
         versions: RecipientVersions,
+        cancellations: Cancellations,
         copy: CopyWatch,
         send_timeout: float,
         clock: Clock,
@@ -54,6 +55,9 @@ class Attempts:
         self._lane = lane
         self._pool = pool
         self._versions = versions
+        self._cancellations = cancellations
+        self._held = metrics.cancellations.labels(channel.dispatcher, "held")
+        self._uncertain = metrics.cancellations.labels(channel.dispatcher, "uncertain")
         self._copy = copy
         self._on_stale_copy = metrics.sent_on_stale_copy.labels(channel.dispatcher, lane)
         self._send_timeout = send_timeout
@@ -125,6 +129,10 @@ class Attempts:
         job = delivery.job
         if job.expires_at <= self._clock.now():
             without_call = Finish(status=StatusName.EXPIRED)
+        elif (cancelled_at := self._cancellations.of(job.intent)) is not None:
+            (self._uncertain if uncertain(delivery.tries) else self._held).inc()
+            detail = f"Its producer cancelled it at {cancelled_at:%Y-%m-%dT%H:%M:%SZ}."
+            without_call = Finish(status=StatusName.CANCELLED, detail=detail)
         elif (
             self._versions.is_stale(delivery.key, version=job.recipient_version)
             # `stops` forgets a version a day after this.

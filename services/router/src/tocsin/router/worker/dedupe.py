@@ -14,7 +14,7 @@ from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, partition_for
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.intents import intent_for
-from tocsin.router.worker.parse import EventPlan, ParsedRecord, PendingIntent
+from tocsin.router.worker.parse import CancellationEvent, EventPlan, ParsedRecord, PendingIntent
 from tocsin.router.worker.recipients import recipient_id
 
 
@@ -35,7 +35,14 @@ class DuplicateEvent(NamedTuple):
     """Whether the event's data differ from those of the record that the identity belongs to."""
 
 
-BatchItem = ParsedRecord | DuplicateEvent
+class DuplicateCancellation(NamedTuple):
+    """A cancellation whose event's identity belongs to another record: what was stored between the two is not cancelled."""
+
+    event: Event
+    owner: str
+
+
+BatchItem = ParsedRecord | DuplicateEvent | DuplicateCancellation
 """What is to be done about a record: a `PendingIntent` is decided, all else is written as it is."""
 
 
@@ -50,21 +57,21 @@ class ClaimsIdentities(Protocol):
 async def dedupe(
     parsed: Sequence[tuple[ConsumerRecord, ParsedRecord]], claims: ClaimsIdentities, context: BatchContext
 ) -> list[tuple[ConsumerRecord, BatchItem]]:
-    """Each event that triggers a workflow claims its identity. If the identity belongs to another record, the event is a
+    """Each event that triggers a workflow, or cancels, claims its identity. If the identity belongs to another record, the event is a
     duplicate; else it becomes its one intent where that may be decided at once."""
-    asked = [
-        _claim_of(record, item.event) if isinstance(item, EventPlan) and item.matches else None
-        for record, item in parsed
-    ]
+    asked = [_claim_of(record, item) for record, item in parsed]
     standing = await claims.claim(one for one in asked if one is not None)
     items: list[tuple[ConsumerRecord, BatchItem]] = []
     for (record, item), own in zip(parsed, asked, strict=True):
-        if own is None or not isinstance(item, EventPlan):
+        if own is None or not isinstance(item, EventPlan | CancellationEvent):
             items.append((record, item))
             continue
         key, claim = own
         owner = standing[key]
-        if owner.record != claim.record:
+        if isinstance(item, CancellationEvent):
+            ours = owner.record == claim.record
+            items.append((record, item if ours else DuplicateCancellation(item.event, owner.record)))
+        elif owner.record != claim.record:
             items.append((record, DuplicateEvent(item, owner.record, owner.data_hash != claim.data_hash)))
         elif _at_once(record, item, context):
             match, cause = item.matches[0], record.ref
@@ -75,8 +82,11 @@ async def dedupe(
     return items
 
 
-def _claim_of(record: ConsumerRecord, event: Event) -> tuple[bytes, Claim]:
-    """The key of the event's identity, and what the record claims under it."""
+def _claim_of(record: ConsumerRecord, item: ParsedRecord) -> tuple[bytes, Claim] | None:
+    """The key of the event's identity, and what the record claims under it; None where it claims nothing."""
+    if not (isinstance(item, CancellationEvent) or (isinstance(item, EventPlan) and item.matches)):
+        return None
+    event = item.event
     key = claim_key(tenant=event.tenant, source=event.source, event_id=event.id)
     return key, Claim(record.ref, int.from_bytes(sha256(event.data).digest()[:8], signed=True))
 

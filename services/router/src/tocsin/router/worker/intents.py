@@ -31,6 +31,7 @@ def intent_for(
         lane=match.lane,
         expires_at=match.expires_at,
         test=event.test,
+        cancel_key=match.cancel_key,
         origin=origin,
         cause=cause,
         traceparent=event.traceparent,

@@ -6,19 +6,28 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from tocsin.contracts.cancellations import Cancellation, cancellation_of
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka, text_of
 from tocsin.contracts.codec import (
     UNREADABLE_ERRORS,
+    decode_cancellation_request,
     decode_intent,
     decode_request,
     describe_error,
     unknown_field,
 )
-from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
+from tocsin.contracts.events import (
+    CANCELLATION_REQUESTED,
+    NOTIFICATION_REQUESTED,
+    CancellationRequest,
+    Event,
+    NotificationRequest,
+)
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE_LIFE_SECONDS
 from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.cancellation import cancel_key_of, cancellation
 from tocsin.contracts.values.json_depth import too_deep
 from tocsin.contracts.values.link import link
 from tocsin.contracts.values.text import is_line
@@ -52,6 +61,7 @@ class WorkflowMatch(NamedTuple):
     actor: RecipientRef | None = None
     link: str | None = None
     expires_at: datetime | None = None
+    cancel_key: str | None = None
 
 
 class RefusedEvent(NamedTuple):
@@ -75,6 +85,13 @@ class EventPlan(NamedTuple):
     event_time: datetime
     matches: list[WorkflowMatch]
     refusals: list[RefusedEvent]
+
+
+class CancellationEvent(NamedTuple):
+    """An event that cancels what was sent before it."""
+
+    event: Event
+    cancellation: Cancellation
 
 
 class FanOutRest(NamedTuple):
@@ -101,7 +118,7 @@ class UnreadableRecord(NamedTuple):
     detail: str
 
 
-ParsedRecord = EventPlan | RefusedEvent | FanOutRest | PendingIntent | UnreadableRecord
+ParsedRecord = EventPlan | CancellationEvent | RefusedEvent | FanOutRest | PendingIntent | UnreadableRecord
 
 
 def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
@@ -117,7 +134,9 @@ def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
     return _parse_continuation(intent, context.directory)
 
 
-def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | RefusedEvent:
+def _parse_event(
+    record: ConsumerRecord, context: BatchContext
+) -> EventPlan | CancellationEvent | RefusedEvent:
     directory, lane = context.directory, context.lane
     try:
         event = read_kafka(record.headers, record.value, default_tenant=context.default_tenant)
@@ -134,6 +153,8 @@ def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | R
         if isinstance(match, RefusedEvent):
             return match
         return EventPlan(event, event_time, [match], [])
+    if event.type == CANCELLATION_REQUESTED:
+        return _parse_cancellation(event, event_time, record.ref)
     subscribers = directory.subscribers(event.tenant, event.type)
     decoded_data = _decode_bounded(event.data) if subscribers else None
     address_like = directory.address_like_ids(event.tenant)
@@ -145,6 +166,23 @@ def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | R
         else:
             plan.refusals.append(match)
     return plan
+
+
+def _parse_cancellation(event: Event, event_time: datetime, origin: str) -> CancellationEvent | RefusedEvent:
+    try:
+        asked = cancellation(decode_cancellation_request(event.data))
+    except UNREADABLE_ERRORS as error:
+        fault = unknown_field(error, at="/data", known=CancellationRequest)
+        reason = Reason.DATA_INVALID if fault is None else Reason.FIELD_UNKNOWN
+        detail = fault or f"{describe_error(error, at='/data')}."
+        return RefusedEvent(reason, detail, event.tenant, event.id, event=event)
+    except ValueRefused as refused:
+        detail = f"/data{refused.pointer}: {refused.detail}."
+        return RefusedEvent(Reason(refused.code), detail, event.tenant, event.id, event=event)
+    requested = cancellation_of(
+        asked, tenant=event.tenant, test=event.test, requested_at=event_time, origin=origin
+    )
+    return CancellationEvent(event, requested)
 
 
 def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> FanOutRest | RefusedEvent:
@@ -200,7 +238,8 @@ def _match_request(
         if request.actor is not None:
             judge(request.actor, address_like=address_like, pointer="/data/actor")
         if request.link is not None:
-            link(request.link)
+            _link(request.link)
+        key = _cancel_key(event, request)
     except (RecipientsInvalid, ValueRefused) as error:
         return refused(*_refusal_of(error), request.workflow)
     return WorkflowMatch(
@@ -212,14 +251,29 @@ def _match_request(
         request.actor,
         request.link,
         request.expires_at,
+        key,
     )
 
 
+def _link(text: str) -> None:
+    try:
+        link(text)
+    except ValueRefused as refused:
+        raise refused.below("/data/link") from refused
+
+
+def _cancel_key(event: Event, request: NotificationRequest) -> str | None:
+    try:
+        return cancel_key_of(event, request)
+    except ValueRefused as refused:
+        raise refused.below("/data") from refused
+
+
 def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
-    """Why a request is refused whose recipients, actor or link cannot be used."""
+    """Why a request is refused whose recipients, actor, link or cancellation key cannot be used."""
     if isinstance(error, RecipientsInvalid):
         return error.reason, str(error)
-    return Reason(error.code), f"/data/link: {error.detail}."
+    return Reason(error.code), f"{error.pointer}: {error.detail}."
 
 
 def _request_fault(
@@ -259,7 +313,12 @@ def _match_subscriber(
     except RecipientsInvalid as error:
         return refused(error.reason, str(error))
     return WorkflowMatch(
-        published, recipients, event.data, decoded_data, slowest(lane, published.workflow.lane)
+        published,
+        recipients,
+        event.data,
+        decoded_data,
+        slowest(lane, published.workflow.lane),
+        cancel_key=event.cancel_key,
     )
 
 

@@ -10,10 +10,17 @@ from tocsin.kafka import ConsumerRecord, ProducerRecord
 from tocsin.observability import get_logger, metrics
 from tocsin.router.policy import looked_at
 from tocsin.router.worker.batch import SERVICE, BatchContext, event_ref
-from tocsin.router.worker.dedupe import DuplicateEvent
+from tocsin.router.worker.dedupe import DuplicateCancellation, DuplicateEvent
 from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out
 from tocsin.router.worker.intents import intent_for
-from tocsin.router.worker.parse import EventPlan, FanOutRest, RefusedEvent, UnreadableRecord
+from tocsin.router.worker.parse import (
+    CancellationEvent,
+    EventPlan,
+    FanOutRest,
+    RefusedEvent,
+    UnreadableRecord,
+)
+from tocsin.router.worker.write_cancellations import write_cancellation
 
 log = get_logger(__name__)
 
@@ -24,23 +31,20 @@ _OTHER_DATA: Final = (
 
 def write_event(
     record: ConsumerRecord,
-    item: EventPlan | FanOutRest | DuplicateEvent | RefusedEvent | UnreadableRecord,
+    item: EventPlan
+    | CancellationEvent
+    | FanOutRest
+    | DuplicateEvent
+    | DuplicateCancellation
+    | RefusedEvent
+    | UnreadableRecord,
     context: BatchContext,
 ) -> Generator[ProducerRecord, None, None]:
     """The records that follow from `record`, in their order."""
     processed, claims = context.counts.processed, context.counts.claims
     match item:
         case EventPlan():
-            claims["claimed"] += bool(item.matches)
-            if item.refusals:
-                yield from _refuse(record, item.refusals, context)
-            elif not item.matches:
-                processed["unmatched"] += 1
-                about = event_ref(item.event, origin=record.ref)
-                yield context.event_record(StatusName.EVENT_UNMATCHED, about, cause=record.ref)
-            if item.matches:
-                processed["fanned_out"] += 1
-                yield from begin_fan_out(item, context, cause=record.ref)
+            yield from _plan(record, item, context)
         case FanOutRest():
             processed["fanned_out"] += 1
             yield from continue_fan_out(item, context, cause=record.ref)
@@ -48,10 +52,27 @@ def write_event(
             claims["duplicate"] += 1
             processed["duplicate"] += 1
             yield from _duplicate(record, item, context)
+        case CancellationEvent() | DuplicateCancellation():
+            yield from write_cancellation(record, item, context)
         case RefusedEvent():
             yield from _refuse(record, [item], context)
         case UnreadableRecord():
             yield _dead_letter(record, RefusedEvent(Reason.RECORD_UNREADABLE, item.detail), context)
+
+
+def _plan(record: ConsumerRecord, plan: EventPlan, context: BatchContext) -> Iterator[ProducerRecord]:
+    """What became of an event with its workflows: it is fanned out to those that take it."""
+    processed = context.counts.processed
+    context.counts.claims["claimed"] += bool(plan.matches)
+    if plan.refusals:
+        yield from _refuse(record, plan.refusals, context)
+    elif not plan.matches:
+        processed["unmatched"] += 1
+        about = event_ref(plan.event, origin=record.ref)
+        yield context.event_record(StatusName.EVENT_UNMATCHED, about, cause=record.ref)
+    if plan.matches:
+        processed["fanned_out"] += 1
+        yield from begin_fan_out(plan, context, cause=record.ref)
 
 
 def _duplicate(
