@@ -129,8 +129,8 @@ class Attempts:
                 metrics.send_retries.labels(self._channel, self._lane, tries[-1].provider).inc()
                 log.debug("will try again", attempt=attempt, seconds=round(due - now, 3))
             case FailOver():
-                uncertain = "yes" if isinstance(answer, Ambiguous) else "no"
-                metrics.failovers.labels(self._channel, self._lane, tries[-1].provider, uncertain).inc()
+                may_have_it = "yes" if isinstance(answer, Ambiguous) else "no"
+                metrics.failovers.labels(self._channel, self._lane, tries[-1].provider, may_have_it).inc()
         return next_step
 
     def _last_look(
