@@ -68,11 +68,12 @@ async def test_too_late_partly_and_cancelled(timelines: TimelinesClient, statuse
 async def test_the_cancellation_of_a_key_stands_on_the_timelines_that_it_reaches(
     timelines: TimelinesClient, statuses_of: Any
 ) -> None:
-    before, *_ = statuses_of("ann", "email", cancel_key="order-1")
-    after, *_ = statuses_of("bob", "email", cancel_key="order-1", at=START + timedelta(seconds=60))
-    other, *_ = statuses_of("cem", "email", cancel_key="order-2")
-    tested, *_ = statuses_of("dan", "email", cancel_key="order-2")
-    tested = msgspec.structs.replace(tested, test=True)
+    before, after, other, tested = (
+        msgspec.structs.replace(statuses_of(who, "email", at=START + timedelta(seconds=at))[0], cancel_key=key, test=test)
+        for who, at, key, test in (
+            ("ann", 0, "order-1", False), ("bob", 60, "order-1", False), ("cem", 0, "order-2", False), ("dan", 0, "order-2", True),
+        )
+    )  # fmt: skip
     await timelines.store(
         before, after, other, tested,
         requested(30, key="order-1"),
