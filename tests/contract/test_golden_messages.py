@@ -27,6 +27,7 @@ RECORDS = {
     "cancellation": Cancellation,
     "intent": IntentRecord,
     "continuation": IntentRecord,
+    "redrive": IntentRecord,
     "job": Job,
     "status": StatusRecord,
     "decision": StatusRecord,

@@ -131,10 +131,10 @@ async def test_a_cloudevent_cancels_too(way_in: WayIn, data: dict[str, str]) -> 
         ({}, "/data", "data_invalid"),
         ({"key": "a", "notification_id": ID}, "/data", "data_invalid"),
         ({"key": ""}, "/data/key", "cancel_key_invalid"),
-        ({"key": 7}, "/data/key", "invalid"),
+        ({"key": 7}, "/data/key", "data_invalid"),
         ({"notification_id": "n1"}, "/data/notification_id", "data_invalid"),
         ({"keys": "a"}, "/data", "field_unknown"),
-        ("text", "/data", "invalid"),
+        ("text", "/data", "data_invalid"),
     ],
 )
 async def test_a_cloudevent_without_sense_is_refused_with_its_pointer(

@@ -144,7 +144,7 @@ def test_a_decision_that_routes_nothing() -> None:
         True,
         None,
     )
-    assert (row["awaited"], row["expires_at"]) == (None, None)
+    assert (row["awaited"], row["expires_at"]) == (None, AT + timedelta(days=6))
 
 
 @pytest.mark.parametrize(

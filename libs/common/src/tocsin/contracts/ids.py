@@ -18,6 +18,8 @@ INGEST_SOURCE = "tocsin:ingest"
 
 CANCELLATION_SOURCE = "tocsin:ingest/cancellations"
 """The same of cancellations taken in over HTTP."""
+REDRIVE_SOURCE = "tocsin:redrive/"
+"""With a re-drive's id behind it: the source under which what it sends again is claimed."""
 
 _TENANT = re.compile(r"[a-z0-9-]{1,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

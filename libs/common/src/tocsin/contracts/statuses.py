@@ -79,6 +79,8 @@ class Decision(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     reason: ReasonWord | None = None
     again: AgainWord | None = None
     """Absent in the first decision about a notification: with it the notification was accepted, unless it is a duplicate."""
+    redrive: str | None = None
+    """The id of the re-drive that had it decided."""
     at: datetime
     """When it was decided, UTC."""
     event_time: datetime
@@ -219,6 +221,7 @@ def decision_of(
         workflow=intent.workflow,
         actor=actor if actor is None or isinstance(actor, str) else actor.id,
         link=intent.private.link,
+        redrive=intent.redrive,
         lane=lane,
         test=intent.test,
         cancel_key=intent.cancel_key,

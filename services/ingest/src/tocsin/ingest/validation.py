@@ -6,22 +6,17 @@ from typing import Final
 import msgspec
 
 from tocsin.contracts.codec import (
-    UNREADABLE_ERRORS,
-    decode_cancellation_request,
     decode_request,
-    describe_error,
-    unknown_field,
 )
 from tocsin.contracts.events import (
     CANCELLATION_REQUESTED,
     NOTIFICATION_REQUESTED,
-    CancellationRequest,
     Event,
     NotificationRequest,
 )
 from tocsin.contracts.ids import event_key, notification_id, recipient_key
 from tocsin.contracts.values import ValueRefused
-from tocsin.contracts.values.cancellation import cancel_key_of, cancellation
+from tocsin.contracts.values.cancellation import cancel_key_of, read_cancellation
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.link import link
 from tocsin.contracts.values.recipient import judge_recipient
@@ -126,15 +121,10 @@ def validate_request(
 def validate_cancellation(event: Event) -> AcceptedEvent:
     """An event that cancels. Raises `Problem` with a pointer into the envelope."""
     try:
-        asked = cancellation(decode_cancellation_request(bytes(event.data)))
-    except UNREADABLE_ERRORS as error:
-        unknown = unknown_field(error, at="/data", known=CancellationRequest)
-        pointer, _, detail = (unknown or f"{describe_error(error, at='/data')}.").partition(": ")
-        code = "invalid" if unknown is None else Reason.FIELD_UNKNOWN
-        raise _cannot_cancel(Fault(pointer=pointer, code=code, detail=detail)) from error
+        asked = read_cancellation(event.data)
     except ValueRefused as refused:
         fault = Fault(pointer=f"/data{refused.pointer}", code=refused.code, detail=f"{refused.detail}.")
-        raise _cannot_cancel(fault) from refused
+        raise Problem(codes.INVALID_EVENT, fault.detail, errors=[fault]) from refused
     event.data = msgspec.Raw(msgspec.json.encode(asked))
     return accepted_cancellation(event)
 
@@ -142,10 +132,6 @@ def validate_cancellation(event: Event) -> AcceptedEvent:
 def accepted_cancellation(event: Event) -> AcceptedEvent:
     """A sound cancellation: it overtakes what waits in slower lanes."""
     return AcceptedEvent(event=event, lane=Lane.CRITICAL, key=event_key(event.tenant, event.id))
-
-
-def _cannot_cancel(fault: Fault) -> Problem:
-    return Problem(codes.INVALID_EVENT, fault.detail, errors=[fault])
 
 
 def _sound(

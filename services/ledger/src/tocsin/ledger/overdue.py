@@ -27,22 +27,26 @@ STEP: Final = timedelta(minutes=10)
 _OLDEST: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS)
 
 # The subquery is evaluated for each delivery (OFFSET 0), by the index of one notification: PostgreSQL would otherwise be free to read
-# whole days of statuses. The days leave out older partitions: a delivery ends after it was decided.
+# whole days of statuses. The days leave out older partitions: a delivery ends after it was decided. A delivery that was re-driven had
+# an end before: only one that came since counts.
 _UNENDED = """
-SELECT d.lane, d.kafka_partition, d.tenant, d.notification_id, awaited.delivery_id, d.origin, d.day, d.expires_at
+SELECT d.lane, d.kafka_partition, d.tenant, d.notification_id, awaited.delivery_id, d.origin, d.day,
+  CASE WHEN d.again = 'redrive' THEN d.stored_at END AS redriven_at, d.expires_at
 FROM ledger.statuses d CROSS JOIN LATERAL unnest(d.awaited) AS awaited (delivery_id)
 WHERE d.awaited IS NOT NULL AND d.expires_at > $2 AND d.expires_at <= $3 AND d.day >= (($2 - $5::interval) AT TIME ZONE 'UTC')::date
   AND d.lane = $1 AND ($4::int[] IS NULL OR d.kafka_partition = ANY($4))
   AND NOT EXISTS (
     SELECT 1 FROM ledger.statuses s WHERE s.notification_id = d.notification_id AND s.day >= d.day
-    AND s.delivery_id = awaited.delivery_id AND s.origin = d.origin AND s.final OFFSET 0)
+    AND s.delivery_id = awaited.delivery_id AND s.origin = d.origin AND s.final
+    AND (d.again IS DISTINCT FROM 'redrive' OR s.stored_at >= d.stored_at) OFFSET 0)
 """
-_COLUMNS = "lane, kafka_partition, tenant, notification_id, delivery_id, origin, day, expires_at"
+_COLUMNS = "lane, kafka_partition, tenant, notification_id, delivery_id, origin, day, redriven_at, expires_at"
 _KEEP = f"INSERT INTO ledger.overdue ({_COLUMNS}) {_UNENDED} ON CONFLICT DO NOTHING RETURNING tenant, notification_id, delivery_id"
 _FORGET = """
 DELETE FROM ledger.overdue o WHERE o.lane = $1 AND o.kafka_partition = ANY($2) AND (o.day < $3 OR EXISTS (
     SELECT 1 FROM ledger.statuses s WHERE s.notification_id = o.notification_id AND s.day >= o.day
-    AND s.delivery_id = o.delivery_id AND s.origin = o.origin AND s.final OFFSET 0))
+    AND s.delivery_id = o.delivery_id AND s.origin = o.origin AND s.final
+    AND (o.redriven_at IS NULL OR s.stored_at >= o.redriven_at) OFFSET 0))
 """
 _UP_TO = "SELECT kafka_partition, up_to FROM ledger.swept WHERE lane = $1 AND kafka_partition = ANY($2)"
 _NEXT = "SELECT min(expires_at) FROM ledger.statuses WHERE awaited IS NOT NULL AND expires_at > $1"

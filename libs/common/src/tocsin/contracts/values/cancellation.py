@@ -3,6 +3,14 @@
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
+from tocsin.contracts.codec import (
+    UNREADABLE_ERRORS,
+    decode_cancellation_request,
+    describe_error,
+    unknown_field,
+)
 from tocsin.contracts.events import CancellationRequest, Event, NotificationRequest
 from tocsin.contracts.values.cancel_key import cancel_key
 from tocsin.contracts.values.refusal import ValueRefused
@@ -11,6 +19,17 @@ from tocsin.contracts.vocabulary import Reason
 _ONE: Final = "Name what is to be cancelled, once: `notification_id`, or the `key` of the events"
 _TWICE: Final = "Write the cancellation key once: in the event's `cancelkey`, or in the request"
 _UUID: Final = "Not the id of a notification. It is a UUID, as the answer to the request has it"
+
+
+def read_cancellation(data: bytes | msgspec.Raw) -> CancellationRequest:
+    """What the data of an event that cancels ask for. Raises ValueRefused; its pointer begins in the data."""
+    try:
+        return cancellation(decode_cancellation_request(data))
+    except UNREADABLE_ERRORS as error:
+        unknown = unknown_field(error, known=CancellationRequest)
+        pointer, _, detail = (unknown or describe_error(error)).partition(": ")
+        code = Reason.DATA_INVALID if unknown is None else Reason.FIELD_UNKNOWN
+        raise ValueRefused(code, detail.rstrip("."), pointer=pointer.rstrip("/")) from error
 
 
 def cancellation(request: CancellationRequest) -> CancellationRequest:

@@ -54,6 +54,7 @@ def decision_input(
     return DecisionInput(
         intent=intent,
         claim=pending.claim,
+        again=pending.again,
         now=context.now,
         cancelled_at=cancelled_at(intent, context.cancellations, kept),
         stored=stored.get((intent.tenant, intent.recipient), UNKNOWN),

@@ -1,8 +1,8 @@
 """The first step: a record becomes what it asks for, by the workflows as they are published now; or the reason why not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -10,7 +10,6 @@ from tocsin.contracts.cancellations import Cancellation, cancellation_of
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka, text_of
 from tocsin.contracts.codec import (
     UNREADABLE_ERRORS,
-    decode_cancellation_request,
     decode_intent,
     decode_request,
     describe_error,
@@ -19,19 +18,18 @@ from tocsin.contracts.codec import (
 from tocsin.contracts.events import (
     CANCELLATION_REQUESTED,
     NOTIFICATION_REQUESTED,
-    CancellationRequest,
     Event,
     NotificationRequest,
 )
 from tocsin.contracts.ids import valid_tenant
-from tocsin.contracts.intents import Continuation, Intent
+from tocsin.contracts.intents import Continuation, Intent, Redrive
 from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE_LIFE_SECONDS
 from tocsin.contracts.values import ValueRefused
-from tocsin.contracts.values.cancellation import cancel_key_of, cancellation
+from tocsin.contracts.values.cancellation import cancel_key_of, read_cancellation
 from tocsin.contracts.values.json_depth import too_deep
 from tocsin.contracts.values.link import link
 from tocsin.contracts.values.text import is_line
-from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Reason, slowest
+from tocsin.contracts.vocabulary import Again, ClaimOutcome, Lane, Reason, slowest
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.directory import PublishedDirectory, PublishedWorkflow
@@ -43,7 +41,9 @@ from tocsin.router.worker.recipients import (
     judge,
     resolve_recipients,
 )
+from tocsin.router.worker.redriven_intent import redriven_intent
 
+T = TypeVar("T")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS + CLOCK_TOLERANCE_SECONDS)
 _decode = msgspec.json.decode
@@ -85,6 +85,10 @@ class EventPlan(NamedTuple):
     event_time: datetime
     matches: list[WorkflowMatch]
     refusals: list[RefusedEvent]
+    origin: str | None = None
+    """The record of the event, where another record brought it here."""
+    redrive: str | None = None
+    """The re-drive that sends it again."""
 
 
 class CancellationEvent(NamedTuple):
@@ -110,6 +114,8 @@ class PendingIntent(NamedTuple):
     """What the duplicate rule saw, as the decision will say."""
     decoded_data: Any = msgspec.UNSET
     """The intent's data, if it was decoded before."""
+    again: Again | None = None
+    """Why it is decided once more."""
 
 
 class UnreadableRecord(NamedTuple):
@@ -118,7 +124,24 @@ class UnreadableRecord(NamedTuple):
     detail: str
 
 
-ParsedRecord = EventPlan | CancellationEvent | RefusedEvent | FanOutRest | PendingIntent | UnreadableRecord
+class RedrivenItem(NamedTuple):
+    """What a re-drive sends again, unless a record before this one asked for the same."""
+
+    item: EventPlan | RefusedEvent | FanOutRest | PendingIntent
+    tenant: str
+    redrive: str
+    subject: str
+
+
+ParsedRecord = (
+    EventPlan
+    | CancellationEvent
+    | RefusedEvent
+    | FanOutRest
+    | PendingIntent
+    | RedrivenItem
+    | UnreadableRecord
+)
 
 
 def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
@@ -130,8 +153,14 @@ def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
     except UNREADABLE_ERRORS as error:
         return UnreadableRecord(f"The record is no intent of this release: {describe_error(error)}.")
     if isinstance(intent, Intent):
-        return PendingIntent(intent, ClaimOutcome.CHECKED_BEFORE)
-    return _parse_continuation(intent, context.directory)
+        again = Again.RECHECK if intent.delivery else None
+        return PendingIntent(intent, ClaimOutcome.CHECKED_BEFORE, again=again)
+    if isinstance(intent, Redrive):
+        return _parse_redrive(intent, record, context.directory)
+    rest = _parse_continuation(intent, context.directory)
+    if intent.redrive is None or intent.subject is None:
+        return rest
+    return RedrivenItem(rest, intent.event.tenant, intent.redrive, intent.subject)
 
 
 def _parse_event(
@@ -144,17 +173,24 @@ def _parse_event(
         tenant, event_id, source = _identity(record, context.default_tenant)
         reason, detail = invalid.faults[0].reason, str(invalid)[:1000]
         return RefusedEvent(reason, detail, tenant, event_id, event_source=source)
+    event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
+    if event.type == CANCELLATION_REQUESTED and directory.tenant(event.tenant) is not None:
+        return _parse_cancellation(event, event_time, record.ref)
+    return _plan_of(event, event_time, lane, directory)
+
+
+def _plan_of(
+    event: Event, event_time: datetime, lane: Lane, directory: PublishedDirectory
+) -> EventPlan | RefusedEvent:
+    """What a valid event triggers, by the workflows as they are published now."""
     if directory.tenant(event.tenant) is None:
         detail = "/tenant: there is no such tenant."
         return RefusedEvent(Reason.TENANT_UNKNOWN, detail, event_id=event.id, event_source=event.source)
-    event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
     if event.type == NOTIFICATION_REQUESTED:
         match = _match_request(event, event_time, lane, directory)
         if isinstance(match, RefusedEvent):
             return match
         return EventPlan(event, event_time, [match], [])
-    if event.type == CANCELLATION_REQUESTED:
-        return _parse_cancellation(event, event_time, record.ref)
     subscribers = directory.subscribers(event.tenant, event.type)
     decoded_data = _decode_bounded(event.data) if subscribers else None
     address_like = directory.address_like_ids(event.tenant)
@@ -170,12 +206,7 @@ def _parse_event(
 
 def _parse_cancellation(event: Event, event_time: datetime, origin: str) -> CancellationEvent | RefusedEvent:
     try:
-        asked = cancellation(decode_cancellation_request(event.data))
-    except UNREADABLE_ERRORS as error:
-        fault = unknown_field(error, at="/data", known=CancellationRequest)
-        reason = Reason.DATA_INVALID if fault is None else Reason.FIELD_UNKNOWN
-        detail = fault or f"{describe_error(error, at='/data')}."
-        return RefusedEvent(reason, detail, event.tenant, event.id, event=event)
+        asked = read_cancellation(event.data)
     except ValueRefused as refused:
         detail = f"/data{refused.pointer}: {refused.detail}."
         return RefusedEvent(Reason(refused.code), detail, event.tenant, event.id, event=event)
@@ -183,6 +214,34 @@ def _parse_cancellation(event: Event, event_time: datetime, origin: str) -> Canc
         asked, tenant=event.tenant, test=event.test, requested_at=event_time, origin=origin
     )
     return CancellationEvent(event, requested)
+
+
+def _parse_redrive(
+    redrive: Redrive, record: ConsumerRecord, directory: PublishedDirectory
+) -> RedrivenItem | UnreadableRecord:
+    """An event that was a dead letter is planned as if it came now, with its own time. All else is one intent."""
+    item: EventPlan | RefusedEvent | PendingIntent
+    if redrive.recipient is None:
+        item = _plan_of(redrive.event, redrive.event_time, redrive.lane, directory)
+        if isinstance(item, EventPlan):
+            item = _again(item, redrive)
+    else:
+        try:
+            intent = redriven_intent(redrive, directory, cause=record.ref)
+        except UNREADABLE_ERRORS as error:
+            return UnreadableRecord(f"The record holds no request of this release: {describe_error(error)}.")
+        item = PendingIntent(intent, ClaimOutcome.CLAIMED, again=Again.REDRIVE)
+    return RedrivenItem(item, redrive.event.tenant, redrive.redrive, redrive.subject)
+
+
+def _again(plan: EventPlan, redrive: Redrive) -> EventPlan:
+    """Only the workflows that refused it before, where others took it."""
+    wanted = set(redrive.workflows)
+    matches, refusals = plan.matches, plan.refusals
+    if wanted:
+        matches = [match for match in matches if match.published.workflow.key in wanted]
+        refusals = [refusal for refusal in refusals if refusal.workflow in wanted]
+    return EventPlan(plan.event, plan.event_time, matches, refusals, redrive.origin, redrive.redrive)
 
 
 def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> FanOutRest | RefusedEvent:
@@ -208,7 +267,8 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
             "their notifications, the others have none. Send the event to those again, under a new id."
         )
         return RefusedEvent(Reason.RECIPIENTS_INVALID, detail, event.tenant, event.id, rest.workflow, event)
-    plan = EventPlan(event, rest.event_time, [match._replace(lane=rest.lane)], [])
+    matches = [match._replace(lane=rest.lane)]
+    plan = EventPlan(event, rest.event_time, matches, [], rest.origin, rest.redrive)
     return FanOutRest(plan, rest.cursor, rest.origin)
 
 
@@ -238,8 +298,8 @@ def _match_request(
         if request.actor is not None:
             judge(request.actor, address_like=address_like, pointer="/data/actor")
         if request.link is not None:
-            _link(request.link)
-        key = _cancel_key(event, request)
+            _judged("/data/link", link, request.link)
+        key = _judged("/data", cancel_key_of, event, request)
     except (RecipientsInvalid, ValueRefused) as error:
         return refused(*_refusal_of(error), request.workflow)
     return WorkflowMatch(
@@ -255,18 +315,12 @@ def _match_request(
     )
 
 
-def _link(text: str) -> None:
+def _judged(pointer: str, judge: Callable[..., T], *values: object) -> T:
+    """What a judge of values says; its refusal leads to where they stand."""
     try:
-        link(text)
+        return judge(*values)
     except ValueRefused as refused:
-        raise refused.below("/data/link") from refused
-
-
-def _cancel_key(event: Event, request: NotificationRequest) -> str | None:
-    try:
-        return cancel_key_of(event, request)
-    except ValueRefused as refused:
-        raise refused.below("/data") from refused
+        raise refused.below(pointer) from refused
 
 
 def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:

@@ -16,7 +16,7 @@ from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.jobs import Job, JobPrivate
 from tocsin.contracts.provider_order import weighted_order
 from tocsin.contracts.statuses import ChannelDecision, Target
-from tocsin.contracts.vocabulary import Again, Outcome, Reason, Rule, StatusName
+from tocsin.contracts.vocabulary import Outcome, Reason, Rule, StatusName
 from tocsin.kafka import ProducerRecord
 from tocsin.router.policy import DecisionInput, Verdict, Withhold, looked_at, status_for
 from tocsin.router.worker.batch import BatchContext
@@ -56,7 +56,7 @@ def write(
         category=question.category.key if question.category else None,
         rule=verdict.rule,
         reason=verdict.reason,
-        again=Again.RECHECK if intent.delivery else None,
+        again=question.again,
         channels=decided,
     )
 
@@ -85,7 +85,7 @@ def _withheld(intent: Intent, withhold: Withhold, context: BatchContext) -> Chan
 
 
 def _ended(intent: Intent, verdict: Verdict) -> Iterator[ChannelDecision]:
-    """Where the notification as a whole ends while one delivery of it is rechecked, that delivery ends."""
+    """Where the notification as a whole ends while one delivery of it is decided again, that delivery ends."""
     if intent.delivery is not None:
         ref = intent.delivery
         target = _target(intent, ref, StatusName(verdict.outcome), verdict.rule, verdict.reason)

@@ -1,6 +1,7 @@
 """What follows from an event that is not decided at once: intents, statuses of the event as a whole, dead letters."""
 
 from collections.abc import Generator, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
@@ -10,7 +11,7 @@ from tocsin.kafka import ConsumerRecord, ProducerRecord
 from tocsin.observability import get_logger, metrics
 from tocsin.router.policy import looked_at
 from tocsin.router.worker.batch import SERVICE, BatchContext, event_ref
-from tocsin.router.worker.dedupe import DuplicateCancellation, DuplicateEvent
+from tocsin.router.worker.dedupe import DuplicateCancellation, DuplicateEvent, RepeatedRedrive
 from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out
 from tocsin.router.worker.intents import intent_for
 from tocsin.router.worker.parse import (
@@ -36,6 +37,7 @@ def write_event(
     | FanOutRest
     | DuplicateEvent
     | DuplicateCancellation
+    | RepeatedRedrive
     | RefusedEvent
     | UnreadableRecord,
     context: BatchContext,
@@ -54,6 +56,9 @@ def write_event(
             yield from _duplicate(record, item, context)
         case CancellationEvent() | DuplicateCancellation():
             yield from write_cancellation(record, item, context)
+        case RepeatedRedrive():
+            claims["duplicate"] += 1
+            processed["duplicate"] += 1
         case RefusedEvent():
             yield from _refuse(record, [item], context)
         case UnreadableRecord():
@@ -65,10 +70,10 @@ def _plan(record: ConsumerRecord, plan: EventPlan, context: BatchContext) -> Ite
     processed = context.counts.processed
     context.counts.claims["claimed"] += bool(plan.matches)
     if plan.refusals:
-        yield from _refuse(record, plan.refusals, context)
+        yield from _refuse(record, plan.refusals, context, taken_by_others=bool(plan.matches))
     elif not plan.matches:
         processed["unmatched"] += 1
-        about = event_ref(plan.event, origin=record.ref)
+        about = event_ref(plan.event, origin=plan.origin or record.ref)
         yield context.event_record(StatusName.EVENT_UNMATCHED, about, cause=record.ref)
     if plan.matches:
         processed["fanned_out"] += 1
@@ -112,7 +117,11 @@ def _duplicate(
 
 
 def _refuse(
-    record: ConsumerRecord, refusals: Sequence[RefusedEvent], context: BatchContext
+    record: ConsumerRecord,
+    refusals: Sequence[RefusedEvent],
+    context: BatchContext,
+    *,
+    taken_by_others: bool = False,
 ) -> Iterator[ProducerRecord]:
     """One dead letter, and one status if the event says whose it is, however many workflows refused it."""
     context.counts.processed["refused"] += 1
@@ -122,7 +131,9 @@ def _refuse(
         for refusal in refusals
     )[:1000]
     known = bool(first.tenant) and context.directory.tenant(first.tenant) is not None
-    yield _dead_letter(record, first._replace(detail=detail, tenant=first.tenant if known else ""), context)
+    workflows = " ".join(refusal.workflow or "" for refusal in refusals) if taken_by_others else ""
+    told = first._replace(detail=detail, tenant=first.tenant if known else "")
+    yield _dead_letter(record, told, context, workflows=workflows)
     if known and first.event_id:
         if first.event is not None:
             about = event_ref(first.event, origin=record.ref)
@@ -133,7 +144,9 @@ def _refuse(
         )  # fmt: skip
 
 
-def _dead_letter(record: ConsumerRecord, refusal: RefusedEvent, context: BatchContext) -> ProducerRecord:
+def _dead_letter(
+    record: ConsumerRecord, refusal: RefusedEvent, context: BatchContext, *, workflows: str = ""
+) -> ProducerRecord:
     """The record as it was, with the reason beside it. Of a part that does not fit the topic it has the length and SHA-256."""
     reason, tenant, event = refusal.reason, refusal.tenant, refusal.event
     metrics.dead_letters.labels(SERVICE, context.lane, reason).inc()
@@ -147,6 +160,8 @@ def _dead_letter(record: ConsumerRecord, refusal: RefusedEvent, context: BatchCo
         tenant=tenant,
         event_source=refusal.event_source if event is None else event.source,
         event_id=refusal.event_id,
+        workflows=workflows,
+        record_time=datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
     )
     largest = context.topics.dead_bytes
     return ProducerRecord(
