@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.contracts.cancellations import Cancellation, lookups_of
+from tocsin.contracts.cancellations import Cancellation, names_of
 from tocsin.contracts.events import CancellationRequest, Event, NotificationRequest
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS
@@ -60,9 +60,9 @@ def requested(at: datetime = STORED + MS, **fields: Any) -> Cancellation:
 )
 def test_what_a_cancellation_reaches(cancelled: Cancellation, asked: Intent, reaches: bool) -> None:
     found = [
-        lookup
-        for lookup in lookups_of(asked)
-        if lookup.hash == cancelled.hash and cancelled.requested_at > lookup.after
+        name
+        for name, tolerance in names_of(asked)
+        if name == cancelled.name and cancelled.requested_at > asked.event_time - tolerance
     ]
     assert bool(found) is reaches
     assert len(cancelled.hash) == 16

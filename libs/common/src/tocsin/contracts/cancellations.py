@@ -6,10 +6,9 @@ knows a notification's id has sent its event before, whatever the clocks of two 
 is another message. A cancellation by a test key reaches tests alone.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -18,7 +17,7 @@ from tocsin.contracts.intents import Intent
 from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS
 
 _TOLERANCE: Final = timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
-_encode = msgspec.json.Encoder().encode
+_NONE: Final = timedelta(0)
 
 
 class Cancellation(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -38,37 +37,35 @@ class Cancellation(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True
     @property
     def record_key(self) -> bytes:
         """Its Kafka key."""
-        named = (
-            f"cancel/{self.key}" if self.notification_id is None else f"notification/{self.notification_id}"
-        )
-        return f"{self.tenant}/{named}".encode()
+        if self.notification_id is None:
+            return _key(self.tenant, self.key or "")
+        return _notification(self.tenant, self.notification_id)
+
+    @property
+    def name(self) -> bytes:
+        """All that it names, under which it is looked for."""
+        return _of_tests(self.record_key) if self.test else self.record_key
 
     @property
     def hash(self) -> bytes:
-        """16 bytes that stand for all that it names, under which it is looked for."""
-        if self.notification_id is None:
-            return _hash(self.tenant, "cancel", self.key or "", test=self.test)
-        return _hash(self.tenant, "notification", self.notification_id, test=self.test)
+        """16 bytes that stand for its name."""
+        return cancellation_hash(self.name)
 
 
-class CancellationLookup(NamedTuple):
-    """A cancellation with this hash reaches the intent if it was requested later than `after`."""
-
-    hash: bytes
-    after: datetime
+def cancellation_hash(name: bytes) -> bytes:
+    """16 bytes of SHA-256 that stand for a cancellation's name."""
+    return sha256(name).digest()[:16]
 
 
-def lookups_of(intent: Intent) -> Iterator[CancellationLookup]:
-    """Every cancellation that could reach this intent."""
-    for test in (False, True) if intent.test else (False,):
-        after = intent.event_time - _TOLERANCE
-        yield CancellationLookup(
-            _hash(intent.tenant, "notification", intent.notification_id, test=test), after
-        )
-        if intent.cancel_key is not None:
-            yield CancellationLookup(
-                _hash(intent.tenant, "cancel", intent.cancel_key, test=test), intent.event_time
-            )
+def names_of(intent: Intent) -> list[tuple[bytes, timedelta]]:
+    """The name of every cancellation that could reach this intent, and how long before the intent's event it may have been requested at
+    most."""
+    names = [(_notification(intent.tenant, intent.notification_id), _TOLERANCE)]
+    if intent.cancel_key is not None:
+        names.append((_key(intent.tenant, intent.cancel_key), _NONE))
+    if intent.test:
+        names += [(_of_tests(name), tolerance) for name, tolerance in names]
+    return names
 
 
 def cancellation_of(
@@ -85,6 +82,14 @@ def cancellation_of(
     )
 
 
-def _hash(tenant: str, kind: str, name: str, *, test: bool) -> bytes:
-    named = (tenant, kind, name, "test") if test else (tenant, kind, name)
-    return sha256(_encode(named)).digest()[:16]
+# No tenant's id has a slash or a blank.
+def _notification(tenant: str, notification_id: str) -> bytes:
+    return f"{tenant}/notification/{notification_id}".encode()
+
+
+def _key(tenant: str, key: str) -> bytes:
+    return f"{tenant}/cancel/{key}".encode()
+
+
+def _of_tests(name: bytes) -> bytes:
+    return b"test " + name

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from tocsin.contracts.cancellations import Cancellation, lookups_of
+from tocsin.contracts.cancellations import Cancellation, cancellation_hash, names_of
 from tocsin.contracts.intents import Intent
 from tocsin.database import Database
 from tocsin.kafka import Cancellations
@@ -34,7 +34,12 @@ class StoresCancellations(Protocol):
 
 async def times_kept(intents: Iterable[Intent], rows: StoresCancellations) -> CancellationTimes:
     """What the rows say of the intents that name a due time: one statement, or none."""
-    asked = {lookup.hash for intent in intents if intent.due_at is not None for lookup in lookups_of(intent)}
+    asked = {
+        cancellation_hash(name)
+        for intent in intents
+        if intent.due_at is not None
+        for name, _ in names_of(intent)
+    }
     return await rows.requested(sorted(asked)) if asked else {}
 
 
@@ -42,9 +47,9 @@ def cancelled_at(intent: Intent, copy: Cancellations, kept: CancellationTimes) -
     """When what the intent asks for was cancelled; None if it was not."""
     if (at := copy.of(intent)) is not None or not kept:
         return at
-    for wanted, after in lookups_of(intent):
-        requested_at = kept.get(wanted)
-        if requested_at is not None and requested_at > after:
+    for name, tolerance in names_of(intent):
+        requested_at = kept.get(cancellation_hash(name))
+        if requested_at is not None and requested_at > intent.event_time - tolerance:
             return requested_at
     return None
 
