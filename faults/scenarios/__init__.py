@@ -14,6 +14,7 @@ from scenarios import (  # noqa: F401
     poison,
     producers,
     providers,
+    redrives,
     soak,
     stops,
 )
