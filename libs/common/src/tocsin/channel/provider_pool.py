@@ -132,6 +132,11 @@ class ProviderPool:
             )
         return Finish(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
 
+    def note_resend(self, provider: str, lane: Lane) -> None:
+        """The instance of this name is asked again for a message that it may have."""
+        if (instance := self._instances.get(provider)) is not None:
+            metrics.resends.labels(self._channel, lane, provider, instance.idempotency).inc()
+
     def report(self, provider: str, lane: Lane, answer: Answer, *, seconds: float) -> None:
         """A call to the instance named `provider` took so long and was answered so.
 
@@ -150,6 +155,7 @@ class ProviderPool:
         """A provider works again, or no longer, or may be probed: let what waits at those that do not work choose anew."""
         self._turned = True
         self._look_again.set()
+        self._show_pause()
         if self._choosing_again is None:
             self._choosing_again = asyncio.create_task(self._move_on(), name="choose providers again")
             self._choosing_again.add_done_callback(self._moved_on)
@@ -186,7 +192,6 @@ class ProviderPool:
             self._show_pause()
             self._look_again.clear()
             await self._look_again.wait()
-        self._show_pause()
 
     def _show_pause(self) -> None:
         paused = self.paused
@@ -291,6 +296,7 @@ class ProviderPool:
                     on_turn=self._choose_again,
                     policy=POLICY,
                     rates=config.rates(self._processes),
+                    idempotency=kind.idempotency,
                     predecessor=predecessor,
                 )
                 opened.push_async_callback(instances[name].close)
