@@ -130,6 +130,14 @@ class Again(StrEnum):
     """A dispatcher sent one delivery back, because the recipient has changed since it was decided."""
 
 
+class TimerEnd(StrEnum):
+    """Why a timer fired."""
+
+    DUE = "due"
+    HURRIED = "hurried"
+    """What it waited for came before it was due."""
+
+
 class Rule(StrEnum):
     """The rules a decision looks at, in this order. What is not sent names the one that decided.
 
@@ -235,4 +243,5 @@ TargetWord = Annotated[
 AgainWord = Annotated[str, _known(Again)]
 RuleWord = Annotated[str, _known(Rule)]
 TryAnswerWord = Annotated[str, _known(TryAnswer)]
+TimerEndWord = Annotated[str, _known(TimerEnd)]
 ReasonWord = Annotated[str, _known(Reason)]
