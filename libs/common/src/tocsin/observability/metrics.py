@@ -20,6 +20,7 @@ producer_bytes = Gauge("tocsin_producer_buffered_bytes", "Bytes handed to a prod
 processed = Counter("tocsin_processed_messages", "Messages handled, by how they ended", ["service", "lane", "outcome"])
 stage_seconds = Histogram("tocsin_stage_seconds", "Seconds spent in one stage of handling a batch or message", ["service", "lane", "stage"], buckets=_SECONDS)
 message_age_seconds = Histogram("tocsin_message_age_seconds", "Seconds from the event's Kafka time to its handling here; in the ledger, from the status record's to its row", ["service", "lane"], buckets=_AGE)
+timer_lateness_seconds = Histogram("tocsin_timer_lateness_seconds", "Seconds between the moment at which a timer was due and the transaction that wrote its record", ["lane"], buckets=_AGE)
 batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["service", "lane"], buckets=_COUNT)
 dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["service", "lane", "reason"])
 

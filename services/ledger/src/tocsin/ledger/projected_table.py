@@ -8,18 +8,13 @@ from typing import Any, Final
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, InvalidRecordLimit, PartitionBatch, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
-from tocsin.ledger.positions import held_positions, move_positions, rows_touched
-from tocsin.ledger.tables import STATUSES, InvalidRecord, Row, Table, stored_at
+from tocsin.ledger.tables import STATUSES, InvalidRecord, Row, Table
 from tocsin.observability import metrics, record_span, tracing_on
+from tocsin.projection import Positions, keep_unreadable, rows_touched
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints
 
 _SLICE: Final = 250
 """Rows made before others get a turn on the event loop: about 2 ms."""
-
-_KEEP_INVALID = """
-INSERT INTO ledger.unreadable (kafka_topic, kafka_partition, kafka_offset, stored_at, reason, key, value)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
-"""
 
 
 class ProjectedTable:
@@ -41,7 +36,7 @@ class ProjectedTable:
     ) -> None:
         self._database = database
         self._days = days
-        self._group = group
+        self._positions = Positions(schema="ledger", group=group)
         self._table = table
         self._lane = lane
         self._failpoints = failpoints
@@ -57,7 +52,7 @@ class ProjectedTable:
     async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The positions that this group has stored."""
         async with self._database.driver() as connection:
-            return await held_positions(connection, self._group, partitions)
+            return await self._positions.held(connection, partitions)
 
     async def apply(self, batches: Sequence[PartitionBatch]) -> None:
         """Rows and positions, or neither. Raises OwnershipLost when another process has moved a position, and ConsumptionStopped
@@ -69,10 +64,9 @@ class ProjectedTable:
         await self._days.ensure({row[0] for row in rows})
         async with self._database.driver() as connection, connection.transaction():
             # Positions first: of two owners, the one that loses waits here, before its work and not after it.
-            await move_positions(connection, self._group, batches)
+            await self._positions.move(connection, batches)
             written = await self._insert(connection, rows)
-            if invalid:
-                await connection.executemany(_KEEP_INVALID, invalid)
+            await keep_unreadable(connection, schema="ledger", records=invalid)
             await self._failpoints.reach("before_rows_commit")
         await self._failpoints.reach("after_rows_commit")
         seconds = perf_counter() - began
@@ -85,17 +79,18 @@ class ProjectedTable:
             self._record_spans(rows, seconds)
         await self._observe_ages(records)
 
-    async def _rows(self, records: Iterable[ConsumerRecord]) -> tuple[list[Row], list[Row]]:
-        """The rows of the table, and those of `ledger.unreadable`."""
+    async def _rows(
+        self, records: Iterable[ConsumerRecord]
+    ) -> tuple[list[Row], list[tuple[ConsumerRecord, str]]]:
+        """The rows of the table, and the records of which there are none, each with the reason."""
         rows: list[Row] = []
-        invalid: list[Row] = []
+        invalid: list[tuple[ConsumerRecord, str]] = []
         pause = _SLICE
         for record in records:
             try:
                 rows += self._table.rows_of(record)
             except InvalidRecord as error:
-                place = (record.topic, record.partition, record.offset, stored_at(record))
-                invalid.append((*place, str(error), record.key, record.value))
+                invalid.append((record, str(error)))
             if len(rows) + len(invalid) >= pause:
                 await asyncio.sleep(0)
                 pause += _SLICE
