@@ -87,7 +87,7 @@ MUTATIONS = (
             Edit(
                 _OWNERSHIP,
                 'transactional_id=f"{group}.{number}"',
-                'transactional_id=f"{group}.{number}.{__import__("os").getpid()}.{id(self)}"',
+                'transactional_id=f"{group}.{number}.{id(self)}"',
             ),
         ),
         ("tests/integration/kafka/test_ownership.py",),

@@ -29,8 +29,8 @@ from tocsin.dev.paths import CACHE
 ROOT = Path(__file__).parents[1]
 
 
-async def play_all(chosen: Sequence[Scenario], folder: Path) -> list[Row]:
-    """One after the other, on one ground for as long as it is a good one; prints each row when it is there."""
+async def play_all(chosen: Sequence[Scenario], folder: Path, results: Path) -> list[Row]:
+    """One after the other, on one ground for as long as it is a good one; prints each row, and writes all there are, when it is there."""
     print(table.head(), flush=True)
     rows: list[Row] = []
     waiting, grounds = deque(_groups(chosen)), itertools.count()
@@ -42,6 +42,7 @@ async def play_all(chosen: Sequence[Scenario], folder: Path) -> list[Row]:
                 rows.append(await stage.play(group.pop(0)))
                 red = bool(rows[-1].red)
                 print(table.line_of(rows[-1]), flush=True)
+                _write(rows, results)
         if group:  # after a red scenario nobody knows what the ground is worth
             waiting.appendleft(group)
     return rows
@@ -85,13 +86,17 @@ def main() -> int:
     every = [one for one in SCENARIOS.values() if given.soak or one.name != "soak"]
     chosen = [SCENARIOS[name] for name in given.only] or every
     with _folder(keep=given.keep) as folder:
-        rows = asyncio.run(play_all(chosen, folder))
-    given.json.parent.mkdir(parents=True, exist_ok=True)
-    given.json.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
-    given.json.with_suffix(".md").write_text(table.markdown(rows) + "\n")
+        rows = asyncio.run(play_all(chosen, folder, given.json))
     red = [row.scenario for row in rows if row.red or row.late]
     print(f"{len(rows)} scenarios, {len(red)} red{': ' if red else ''}{', '.join(red)}")
     return 1 if red else 0
+
+
+def _write(rows: Sequence[Row], results: Path) -> None:
+    """Every figure as JSON, and the table for `docs/guarantees.md` beside it."""
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+    results.with_suffix(".md").write_text(table.markdown(rows) + "\n")
 
 
 @contextlib.contextmanager
