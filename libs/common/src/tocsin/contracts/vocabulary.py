@@ -121,6 +121,8 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
     SKIPPED = "skipped"
     FAILED = "failed"
+    SCHEDULED = "scheduled"
+    """It waits until it is due, and is decided again then."""
 
 
 class Again(StrEnum):
@@ -128,6 +130,8 @@ class Again(StrEnum):
 
     RECHECK = "recheck"
     """A dispatcher sent one delivery back, because the recipient has changed since it was decided."""
+    TURN = "turn"
+    """It waited, and goes on."""
 
 
 class TimerEnd(StrEnum):
@@ -146,6 +150,8 @@ class Rule(StrEnum):
 
     EXPIRY = "expiry"
     DUPLICATE = "duplicate"
+    SEND_TIME = "send_time"
+    """Recorded only where the message waits until it is due."""
     RECIPIENT = "recipient"
     CATEGORY = "category"
     STEP = "step"
@@ -181,6 +187,7 @@ class Reason(StrEnum):
     DATA_INVALID = "data_invalid"
     DATA_TOO_LARGE = "data_too_large"
     DATA_TOO_COMPLEX = "data_too_complex"
+    SEND_TIME_INVALID = "send_time_invalid"
     LIVES_TOO_LONG = "lives_too_long"
     WORKFLOW_UNKNOWN = "workflow_unknown"
     WORKFLOW_UNUSABLE = "workflow_unusable"

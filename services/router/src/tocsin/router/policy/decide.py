@@ -88,6 +88,8 @@ class Verdict(NamedTuple):
     """Those of each step, in the workflow's order; none unless the outcome is `decided`."""
     rule: Rule | None = None
     reason: Reason | None = None
+    due_at: datetime | None = None
+    """When it is decided again, where the outcome is `scheduled`."""
 
 
 def decide(question: DecisionInput) -> Verdict:
@@ -95,17 +97,13 @@ def decide(question: DecisionInput) -> Verdict:
     intent, stored, category = question.intent, question.stored, question.category
     expires_at = _expires_at(
         asked=intent.expires_at,
-        event_time=intent.event_time,
+        from_time=intent.due_at or intent.event_time,
         category_ttl=category.ttl_seconds if category else None,
         lane=intent.lane,
     )
-    if question.now >= expires_at:
-        expired = looked_at(Rule.EXPIRY, "expired", {"expires_at": expires_at})
-        return Verdict(Outcome.EXPIRED, [expired], rule=Rule.EXPIRY)
-    rules = [
-        looked_at(Rule.EXPIRY, "alive", {"expires_at": expires_at}),
-        looked_at(Rule.DUPLICATE, question.claim),
-    ]
+    rules: list[RuleOutcome] = []
+    if (verdict := _by_time(question, expires_at, rules)) is not None:
+        return verdict
 
     recipient = recipient_of(intent.recipient, stored, intent.private.inline)
     seen = {"known": stored.known, "inline": intent.private.inline is not None, "version": stored.version}
@@ -133,6 +131,21 @@ def decide(question: DecisionInput) -> Verdict:
     if not _targets_fit(channels):
         return _ended(rules, Rule.SIZE, Reason.TOO_LARGE, {"targets": "more than 64 KiB"})
     return Verdict(Outcome.DECIDED, rules, channels)
+
+
+def _by_time(question: DecisionInput, expires_at: datetime, rules: list[RuleOutcome]) -> Verdict | None:
+    """What ends or waits whatever else may be said of it; the rules looked at are added."""
+    intent = question.intent
+    if question.now >= expires_at:
+        rules.append(looked_at(Rule.EXPIRY, "expired", {"expires_at": expires_at}))
+        return Verdict(Outcome.EXPIRED, rules, rule=Rule.EXPIRY)
+    rules.append(looked_at(Rule.EXPIRY, "alive", {"expires_at": expires_at}))
+    rules.append(looked_at(Rule.DUPLICATE, question.claim))
+    if intent.due_at is None or intent.due_at <= question.now:
+        return None
+    # Everything else is decided when it is due, by the directory as it stands then.
+    rules.append(looked_at(Rule.SEND_TIME, "waits", {"due_at": intent.due_at}))
+    return Verdict(Outcome.SCHEDULED, rules, rule=Rule.SEND_TIME, due_at=intent.due_at)
 
 
 def _ended(rules: list[RuleOutcome], rule: Rule, reason: Reason, seen: dict[str, Any]) -> Verdict:
@@ -263,10 +276,11 @@ def _targets_fit(channels: Iterable[ChannelOutcome]) -> bool:
 
 
 def _expires_at(
-    *, asked: datetime | None, event_time: datetime, category_ttl: int | None, lane: Lane
+    *, asked: datetime | None, from_time: datetime, category_ttl: int | None, lane: Lane
 ) -> datetime:
-    """When the message dies: as the producer asked, else after the category's time to live, else after the lane's."""
+    """When the message dies: as the producer asked, else after the category's time to live, else after the lane's, from the time at which
+    it was due."""
     if asked is not None:
         return asked
     seconds = lane.default_ttl_seconds if category_ttl is None else category_ttl
-    return event_time + timedelta(seconds=seconds)
+    return from_time + timedelta(seconds=seconds)

@@ -29,6 +29,7 @@ class LaneTopics:
 
     events: str
     intents: dict[Lane, str]
+    timers: str
     jobs: dict[Channel, str]
     job_bytes: dict[Channel, int]
     status: str
@@ -44,6 +45,7 @@ class LaneTopics:
         return cls(
             events=topics.events(lane),
             intents={other: topics.intents(other) for other in Lane},
+            timers=topics.timers(lane),
             jobs=jobs,
             job_bytes={channel: largest[name] for channel, name in jobs.items()},
             status=topics.status(lane),

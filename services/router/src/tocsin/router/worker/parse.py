@@ -20,6 +20,7 @@ from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.json_depth import too_deep
 from tocsin.contracts.values.link import link
+from tocsin.contracts.values.send_time import due_at
 from tocsin.contracts.values.text import is_line
 from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Reason, slowest
 from tocsin.kafka import ConsumerRecord
@@ -35,7 +36,8 @@ from tocsin.router.worker.recipients import (
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS + CLOCK_TOLERANCE_SECONDS)
+_TOLERANCE: Final = timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
+_LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS) + _TOLERANCE
 _decode = msgspec.json.decode
 _TOO_DEEP: Final = f"JSON may nest {JSON_DEPTH} deep."
 
@@ -51,6 +53,8 @@ class WorkflowMatch(NamedTuple):
     actor: RecipientRef | None = None
     link: str | None = None
     expires_at: datetime | None = None
+    due_at: datetime | None = None
+    """When it is to be sent; None: at once."""
 
 
 class RefusedEvent(NamedTuple):
@@ -134,7 +138,7 @@ def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | R
     address_like = directory.address_like_ids(event.tenant)
     plan = EventPlan(event, event_time, [], [])
     for published in subscribers:
-        match = _match_subscriber(event, decoded_data, published, lane, address_like=address_like)
+        match = _match_subscriber(event, event_time, decoded_data, published, lane, address_like=address_like)
         if isinstance(match, WorkflowMatch):
             plan.matches.append(match)
         else:
@@ -154,7 +158,9 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
             return RefusedEvent(Reason.WORKFLOW_UNKNOWN, detail, event.tenant, event.id, rest.workflow, event)
         address_like = directory.address_like_ids(event.tenant)
         decoded_data = _decode_bounded(event.data)
-        match = _match_subscriber(event, decoded_data, published, rest.lane, address_like=address_like)
+        match = _match_subscriber(
+            event, rest.event_time, decoded_data, published, rest.lane, address_like=address_like
+        )
     if isinstance(match, RefusedEvent):
         return match
     # The cursor counts in the list of recipients that the fan-out began with, and in no other.
@@ -187,15 +193,12 @@ def _match_request(
     if published is None:
         return refused(Reason.WORKFLOW_UNKNOWN, "/data/workflow: no published workflow has this key.")
     decoded_data = _decode_bounded(request.data)
-    if unfit := _request_fault(request, decoded_data, published, event_time):
+    if unfit := _request_fault(request, decoded_data, published):
         return refused(unfit[0], f"/data{unfit[1]}", request.workflow)
-    address_like = directory.address_like_ids(event.tenant)
     try:
-        recipients = deduplicated(request.recipients, address_like=address_like, pointer="/data/recipients")
-        if request.actor is not None:
-            judge(request.actor, address_like=address_like, pointer="/data/actor")
-        if request.link is not None:
-            link(request.link)
+        recipients, due = _asked(
+            request, event, event_time, address_like=directory.address_like_ids(event.tenant)
+        )
     except (RecipientsInvalid, ValueRefused) as error:
         return refused(*_refusal_of(error), request.workflow)
     return WorkflowMatch(
@@ -207,18 +210,66 @@ def _match_request(
         request.actor,
         request.link,
         request.expires_at,
+        due,
     )
 
 
+def _asked(
+    request: NotificationRequest, event: Event, event_time: datetime, *, address_like: bool
+) -> tuple[list[RecipientRef], datetime | None]:
+    """For whom, and when it is due (None: now). Raises RecipientsInvalid or ValueRefused, with a pointer into the event."""
+    recipients = deduplicated(request.recipients, address_like=address_like, pointer="/data/recipients")
+    if request.actor is not None:
+        judge(request.actor, address_like=address_like, pointer="/data/actor")
+    if request.link is not None:
+        try:
+            link(request.link)
+        except ValueRefused as refused:
+            raise refused.below("/data/link") from refused
+    due = _due_at(event, event_time, request)
+    if request.expires_at is not None and request.expires_at - (due or event_time) > _LIFE:
+        raise ValueRefused(
+            Reason.LIVES_TOO_LONG, "lies more than 6 days after the event, or after the time at which it is due", pointer="/data/expires_at"
+        )  # fmt: skip
+    return recipients, due
+
+
+def _due_at(
+    event: Event, event_time: datetime, request: NotificationRequest | None = None
+) -> datetime | None:
+    """When what follows from the event is due, by its extension attributes or by the request. Raises ValueRefused, whose pointer begins
+    in the envelope."""
+    named = {"/sendat": event.send_at, "/delay": event.delay}
+    if request is not None:
+        named |= {"/data/send_at": request.send_at, "/data/delay": request.delay}
+    given = [pointer for pointer, value in named.items() if value is not None]
+    if not given:
+        return None
+    if len(given) > 1:
+        raise ValueRefused(Reason.SEND_TIME_INVALID, "Say once when it is to be sent", pointer=given[-1])
+    value = named[given[0]]
+    expires_at = request.expires_at if request is not None else None
+    try:
+        return due_at(
+            send_at=value if isinstance(value, datetime) else None,
+            delay=value if isinstance(value, int) else None,
+            event_time=event_time,
+            expires_at=expires_at,
+            tolerance=_TOLERANCE,
+        )
+    except ValueRefused as refused:
+        raise ValueRefused(refused.code, refused.detail, pointer=given[0]) from refused
+
+
 def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
-    """Why a request is refused whose recipients, actor or link cannot be used."""
+    """Why a request is refused whose recipients, actor, link or times cannot be used."""
     if isinstance(error, RecipientsInvalid):
         return error.reason, str(error)
-    return Reason(error.code), f"/data/link: {error.detail}."
+    return Reason(error.code), f"{error.pointer}: {error.detail}."
 
 
 def _request_fault(
-    request: NotificationRequest, decoded_data: Any, published: PublishedWorkflow, event_time: datetime
+    request: NotificationRequest, decoded_data: Any, published: PublishedWorkflow
 ) -> tuple[Reason, str] | None:
     """What of the request, beside its recipients, is not as the contract or the workflow has it; the pointer begins in the
     request."""
@@ -228,15 +279,17 @@ def _request_fault(
         return Reason.DATA_INVALID, f"/data: must be an object. {_TOO_DEEP}"
     if request.expires_at is not None and request.expires_at.tzinfo is None:
         return Reason.DATA_INVALID, "/expires_at: must name its offset from UTC."
-    if unfit := published.fault(decoded_data, len(memoryview(request.data))):
-        return unfit
-    if request.expires_at is not None and request.expires_at - event_time > _LIFE:
-        return Reason.LIVES_TOO_LONG, "/expires_at: lies more than 6 days after the event."
-    return None
+    return published.fault(decoded_data, len(memoryview(request.data)))
 
 
 def _match_subscriber(
-    event: Event, decoded_data: Any, published: PublishedWorkflow, lane: Lane, *, address_like: bool
+    event: Event,
+    event_time: datetime,
+    decoded_data: Any,
+    published: PublishedWorkflow,
+    lane: Lane,
+    *,
+    address_like: bool,
 ) -> WorkflowMatch | RefusedEvent:
     """A workflow that subscribes to the event's type."""
 
@@ -251,10 +304,11 @@ def _match_subscriber(
         return refused(*unfit)
     try:
         recipients = resolve_recipients(event, decoded_data, published, address_like=address_like)
-    except RecipientsInvalid as error:
-        return refused(error.reason, str(error))
+        due = _due_at(event, event_time)
+    except (RecipientsInvalid, ValueRefused) as error:
+        return refused(*_refusal_of(error))
     return WorkflowMatch(
-        published, recipients, event.data, decoded_data, slowest(lane, published.workflow.lane)
+        published, recipients, event.data, decoded_data, slowest(lane, published.workflow.lane), due_at=due
     )
 
 
