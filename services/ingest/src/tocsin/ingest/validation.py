@@ -8,6 +8,7 @@ import msgspec
 from tocsin.contracts.codec import decode_request
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
 from tocsin.contracts.ids import event_key, notification_id, recipient_key
+from tocsin.contracts.send_times import due_of
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.link import link
@@ -49,6 +50,7 @@ def validate_event(
     if event.type == NOTIFICATION_REQUESTED:
         return validate_request(event, directory=directory, limits=limits, clock=clock, prefix="/data")
     _check_size(event, "/data", limits)
+    _check_send_time(event, clock)
     try:
         data = _decode_json(event.data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -86,7 +88,7 @@ def validate_request(
         raise explain(event, directory=directory, limits=limits, clock=clock, prefix=prefix) from None
     workflow = directory.workflow(event.tenant, request.workflow)
     address_like = directory.address_like_ids(event.tenant)
-    sound = _sound(request, data, limits, clock, address_like=address_like)
+    sound = _sound(event, request, data, limits, clock, address_like=address_like)
     if workflow is None or not sound or not workflow.accepts(data, len(memoryview(request.data))):
         raise explain(event, directory=directory, limits=limits, clock=clock, prefix=prefix)
     notifications = []
@@ -109,9 +111,16 @@ def validate_request(
 
 
 def _sound(
-    request: NotificationRequest, data: object, limits: RequestLimits, clock: Clock, *, address_like: bool
+    event: Event,
+    request: NotificationRequest,
+    data: object,
+    limits: RequestLimits,
+    clock: Clock,
+    *,
+    address_like: bool,
 ) -> bool:
     try:
+        due = due_of(event, request, event_time=clock.now())
         for recipient in request.recipients:
             judge_recipient(recipient, address_like=address_like)
         if request.actor is not None:
@@ -124,7 +133,9 @@ def _sound(
     return (
         type(data) is dict
         and 1 <= len(request.recipients) <= limits.recipients
-        and (expires_at is None or (expires_at.tzinfo is not None and expires_at <= latest_expiry(clock)))
+        and (
+            expires_at is None or (expires_at.tzinfo is not None and expires_at <= latest_expiry(clock, due))
+        )
     )
 
 
@@ -141,6 +152,14 @@ def _recipient_of(subject: str | None, *, address_like: bool) -> str:
 def _names_nobody(code: str, detail: str) -> Problem:
     fault = Fault(pointer="/subject", code=code, detail=detail)
     return RefusedByDirectory(codes.INVALID_EVENT, f"{detail}.", errors=[fault])
+
+
+def _check_send_time(event: Event, clock: Clock) -> None:
+    try:
+        due_of(event, event_time=clock.now())
+    except ValueRefused as refused:
+        fault = Fault(pointer=refused.pointer, code=refused.code, detail=f"{refused.detail}.")
+        raise Problem(codes.INVALID_EVENT, fault.detail, errors=[fault]) from refused
 
 
 def _check_size(event: Event, pointer: str, limits: RequestLimits) -> None:

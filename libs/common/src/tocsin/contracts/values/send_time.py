@@ -20,26 +20,23 @@ def due_at(
     tolerance: timedelta = timedelta(0),
 ) -> datetime | None:
     """When the message is due; None where that is now. `tolerance`: so much later than a year ahead is taken all the same. Raises
-    ValueRefused, whose pointer is `/send_at` or `/delay`."""
+    ValueRefused. Not both are given."""
     if send_at is None and delay is None:
         return None
-    pointer = "/send_at" if send_at is not None else "/delay"
-    if send_at is not None and delay is not None:
-        raise _refused(pointer, "Give either `send_at` or `delay`")
     if send_at is not None and send_at.tzinfo is None:
-        raise _refused(pointer, "Must name its offset from UTC")
+        raise _refused("Must name its offset from UTC")
     if delay is not None and delay < 0:
-        raise _refused(pointer, "Must be 0 or more seconds")
+        raise _refused("Must be 0 or more seconds")
     latest = event_time + MOST_AHEAD + tolerance
     if delay is not None and delay > LONGEST_DELAY:
-        raise _refused(pointer, _TOO_FAR)
+        raise _refused(_TOO_FAR)
     due = send_at if send_at is not None else event_time + timedelta(seconds=delay or 0)
     if due > latest:
-        raise _refused(pointer, _TOO_FAR)
+        raise _refused(_TOO_FAR)
     if expires_at is not None and expires_at.tzinfo is not None and due >= expires_at:
-        raise _refused(pointer, "Lies at or behind `expires_at`: the message would never be sent")
+        raise _refused("Lies at or behind `expires_at`: the message would never be sent")
     return due if due > event_time else None
 
 
-def _refused(pointer: str, detail: str) -> ValueRefused:
-    return ValueRefused(Reason.SEND_TIME_INVALID, detail, pointer=pointer)
+def _refused(detail: str) -> ValueRefused:
+    return ValueRefused(Reason.SEND_TIME_INVALID, detail)

@@ -17,10 +17,10 @@ from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationR
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent
 from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE_LIFE_SECONDS
+from tocsin.contracts.send_times import due_of
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.json_depth import too_deep
 from tocsin.contracts.values.link import link
-from tocsin.contracts.values.send_time import due_at
 from tocsin.contracts.values.text import is_line
 from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Reason, slowest
 from tocsin.kafka import ConsumerRecord
@@ -226,39 +226,12 @@ def _asked(
             link(request.link)
         except ValueRefused as refused:
             raise refused.below("/data/link") from refused
-    due = _due_at(event, event_time, request)
+    due = due_of(event, request, event_time=event_time, tolerance=_TOLERANCE)
     if request.expires_at is not None and request.expires_at - (due or event_time) > _LIFE:
         raise ValueRefused(
             Reason.LIVES_TOO_LONG, "lies more than 6 days after the event, or after the time at which it is due", pointer="/data/expires_at"
         )  # fmt: skip
     return recipients, due
-
-
-def _due_at(
-    event: Event, event_time: datetime, request: NotificationRequest | None = None
-) -> datetime | None:
-    """When what follows from the event is due, by its extension attributes or by the request. Raises ValueRefused, whose pointer begins
-    in the envelope."""
-    named = {"/sendat": event.send_at, "/delay": event.delay}
-    if request is not None:
-        named |= {"/data/send_at": request.send_at, "/data/delay": request.delay}
-    given = [pointer for pointer, value in named.items() if value is not None]
-    if not given:
-        return None
-    if len(given) > 1:
-        raise ValueRefused(Reason.SEND_TIME_INVALID, "Say once when it is to be sent", pointer=given[-1])
-    value = named[given[0]]
-    expires_at = request.expires_at if request is not None else None
-    try:
-        return due_at(
-            send_at=value if isinstance(value, datetime) else None,
-            delay=value if isinstance(value, int) else None,
-            event_time=event_time,
-            expires_at=expires_at,
-            tolerance=_TOLERANCE,
-        )
-    except ValueRefused as refused:
-        raise ValueRefused(refused.code, refused.detail, pointer=given[0]) from refused
 
 
 def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
@@ -304,7 +277,7 @@ def _match_subscriber(
         return refused(*unfit)
     try:
         recipients = resolve_recipients(event, decoded_data, published, address_like=address_like)
-        due = _due_at(event, event_time)
+        due = due_of(event, event_time=event_time, tolerance=_TOLERANCE)
     except (RecipientsInvalid, ValueRefused) as error:
         return refused(*_refusal_of(error))
     return WorkflowMatch(
