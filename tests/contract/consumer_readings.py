@@ -20,6 +20,7 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane, StatusName
+from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.smtp import SmtpConfig, SmtpProvider
 from tocsin.dispatch_push.fcm import FcmProvider
 from tocsin.dispatch_sms.twilio import TwilioConfig, TwilioProvider
@@ -224,7 +225,7 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("ingest", "directory_api_key"): api_key,
     ("ingest", "directory_tenant"): tenants_ids,
     ("ingest", "directory_workflow"): published_workflow,
-    ("dispatch-email", "job_email"): _handed_over(lambda job: repr(_SMTP._envelope(job))),
+    ("dispatch-email", "job_email"): _handed_over(lambda job: repr(composed(job, _SMTP._envelope))),
     ("dispatch-sms", "job_sms"): _handed_over(_TWILIO._form),
     ("dispatch-sms", "status"): outcome,
     ("dispatch-push", "job_push"): _handed_over(

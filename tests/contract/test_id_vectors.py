@@ -18,8 +18,8 @@ def test_the_namespace_is_the_published_one():
     assert uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/tocsin/tocsin") == ids.NAMESPACE
 
 
-def test_notification_delivery_and_status_ids():
-    notification, delivery, status, *_ = VECTORS["ids"]
+def test_ids_of_what_is_recorded():
+    notification, delivery, status, dead_letter, *_ = VECTORS["ids"]
     assert (
         ids.notification_id(
             tenant="acme", source="/shop", event_id="o-1", recipient="ada", workflow="order-shipped"
@@ -31,6 +31,7 @@ def test_notification_delivery_and_status_ids():
         == delivery["id"]
     )
     assert ids.status_id(subject=delivery["id"], status="sent", cause=status["name"][2]) == status["id"]
+    assert ids.dead_letter_id(record=dead_letter["name"][0]) == dead_letter["id"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["ids"], ids=lambda vector: vector["id"][:8])

@@ -1,14 +1,13 @@
 """The generated documents are fresh, and valid by the validators of their own projects."""
 
-import hashlib
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import jsonschema
 import pytest
 from openapi_spec_validator import validate
+from tests.npm_packages import installed
 
 from tocsin.contracts.topics import Topics
 from tocsin.specifications import documents
@@ -71,30 +70,10 @@ def test_the_asyncapi_document_has_every_topic_with_its_writers_and_readers(fres
 @pytest.mark.npm
 def test_the_asyncapi_document_is_valid_by_its_own_parser():
     outcome = subprocess.run(
-        ["node", _parser() / "validate.mjs", DOCUMENTS / "asyncapi.json"],
+        ["node", installed(CHECK) / "validate.mjs", DOCUMENTS / "asyncapi.json"],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert outcome.returncode == 0, outcome.stderr
-
-
-def _parser() -> Path:
-    """A folder with the pinned parser installed, kept between runs."""
-    digest = hashlib.sha256((CHECK / "package-lock.json").read_bytes()).hexdigest()[:16]
-    folder = ROOT / ".cache" / f"asyncapi-{digest}"
-    if not (folder / "installed").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(CHECK / name, folder)
-        subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=folder,
-            check=True,
-            timeout=300,
-            capture_output=True,
-        )
-        (folder / "installed").touch()
-    shutil.copy(CHECK / "validate.mjs", folder)
-    return folder

@@ -154,8 +154,13 @@ async def test_what_is_no_status_is_kept_apart(ledger_database: Any, statuses_of
     records = [partition.status(statuses_of("ann")[0]), partition.record(b"\xff\x00"), partition.record(None)]
     await ledger_database.table().apply([partition.batch(*records, expected=None)])
     assert await ledger_database.rows(COUNT) == [(1,)]
-    rows = await ledger_database.rows("SELECT kafka_offset, value, reason FROM ledger.unreadable ORDER BY 1")
-    assert [row[:2] for row in rows] == [(1, b"\xff\x00"), (2, None)]
+    rows = await ledger_database.rows(
+        "SELECT origin, value, service, kind, reason FROM ledger.dead_letters ORDER BY kafka_offset"
+    )
+    assert rows == [
+        ("status.bulk/0/1", b"\xff\x00", "ledger", "status", "record_unreadable"),
+        ("status.bulk/0/2", None, "ledger", "status", "record_unreadable"),
+    ]
     assert await ledger_database.table().load_positions([partition.partition]) == {partition.partition: 3}
 
 
@@ -218,7 +223,7 @@ async def test_the_migrated_tables_have_a_column_for_each_field(ledger_database:
     migrated = await ledger_database.rows(
         f"SELECT column_name FROM information_schema.columns WHERE table_schema = 'ledger' AND table_name = '{table.name}'"
     )
-    assert {name for (name,) in migrated} == set(table.columns)
+    assert {name for (name,) in migrated} - {"number"} == set(table.columns)  # PostgreSQL gives the number
 
 
 async def test_the_columns_have_the_types_of_the_fields(ledger_database: Any) -> None:

@@ -7,6 +7,7 @@ from tests.integration.ledger.conftest import LedgerDatabase
 
 from tocsin.contracts.directory import ApiKeyRecord
 from tocsin.ledger.app import create_app
+from tocsin.ledger.dead_letters import DeadLetterReader
 from tocsin.web import KeyTable, new_key
 
 pytestmark = pytest.mark.postgres
@@ -14,8 +15,13 @@ pytestmark = pytest.mark.postgres
 
 async def test_no_text_ends_as_a_server_error(ledger_database: LedgerDatabase) -> None:
     keys, key = KeyTable(), new_key("live")
-    keys.put(ApiKeyRecord(tenant="acme", id=key.id, mode="live", sha256=key.sha256, scopes=["read"]))
-    app = create_app(reader=ledger_database.reader, keys=keys)
+    keys.put(
+        ApiKeyRecord(
+            tenant="acme", id=key.id, mode="live", sha256=key.sha256, scopes=["read", "manage", "operate"]
+        )
+    )
+    dead_letters = DeadLetterReader(engine=ledger_database.database.engine)
+    app = create_app(reader=ledger_database.reader, dead_letters=dead_letters, keys=keys)
     headers = {"authorization": f"Bearer {key.reveal()}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://ledger", headers=headers) as client:

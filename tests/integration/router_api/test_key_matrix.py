@@ -21,6 +21,7 @@ from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.service import IngestService
 from tocsin.kafka import ProducerRecord, RecordMetadata
 from tocsin.ledger import create_app as create_ledger
+from tocsin.ledger.dead_letters import DeadLetterReader
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.reading import TimelineReader
 from tocsin.testing import ManualClock
@@ -42,6 +43,7 @@ OPEN = Asks(None)
 SEND = Asks("send")
 READ = Asks("read")
 PREVIEW = Asks("manage")
+"""Also for what a producer sent: a dead letter's record is more than `read` shows."""
 CHANGE = Asks("manage", test_key=False)
 OPERATE = Asks("operate", test_key=False)
 
@@ -50,6 +52,8 @@ MATRIX: Final[dict[tuple[str, str], Asks]] = {
     ("POST", "/v1/events"): SEND,
     ("GET", "/v1/timelines"): READ,
     ("GET", "/v1/timelines/{notification_id}"): READ,
+    ("GET", "/v1/dead-letters"): READ,
+    ("GET", "/v1/dead-letters/{dead_letter_id}"): PREVIEW,
     ("GET", "/v1/recipients"): READ,
     ("POST", "/v1/recipients/bulk"): CHANGE,
     ("GET", "/v1/recipients/{recipient}"): READ,
@@ -97,6 +101,7 @@ MATRIX: Final[dict[tuple[str, str], Asks]] = {
 
 NAMES = {
     "notification_id": "5a0f4f4e-0000-5000-8000-000000000001",
+    "dead_letter_id": "5a0f4f4e-0000-5000-8000-000000000002",
     "recipient": "ada",
     "device": "phone",
     "category": "orders",
@@ -251,7 +256,10 @@ async def installation(
         "INSERT INTO directory.api_keys (tenant, id, name, mode, sha256, scopes) "
         f"VALUES ('acme', '{NAMES['key_id']}', '', 'live', '{'0' * 64}', '{{manage}}')"
     )
-    apps = (ingest(keys), app, create_ledger(reader=TimelineReader(engine=engine), keys=keys))
+    ledger = create_ledger(
+        reader=TimelineReader(engine=engine), dead_letters=DeadLetterReader(engine=engine), keys=keys
+    )
+    apps = (ingest(keys), app, ledger)
     async with AsyncExitStack() as stack:
         clients = {
             one: await stack.enter_async_context(

@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +11,49 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from tocsin.channel import InstanceConfig, ProviderKind
-from tocsin.dispatch_email.smtp import SMTP
-from tocsin.dispatch_push.fcm import FCM
-from tocsin.dispatch_sms.twilio import TWILIO
+from tocsin.dispatch_email.settings import KINDS as EMAIL
+from tocsin.dispatch_push.settings import KINDS as PUSH
+from tocsin.dispatch_sms.settings import KINDS as SMS
 
 SERVICES = Path(__file__).parents[3] / "services"
-ALL = [("dispatch-email", SMTP), ("dispatch-sms", TWILIO), ("dispatch-push", FCM)]
+KINDS: dict[str, Mapping[str, ProviderKind[Any]]] = {
+    "dispatch-email": EMAIL,
+    "dispatch-sms": SMS,
+    "dispatch-push": PUSH,
+}
+every_kind = pytest.mark.parametrize(
+    ("service", "name", "kind"),
+    [(service, name, kind) for service, kinds in KINDS.items() for name, kind in kinds.items()],
+)
 
 
-@pytest.mark.parametrize(("service", "kind"), ALL)
-def test_the_readme_lists_every_field_with_its_default(service: str, kind: ProviderKind[Any]) -> None:
-    table = (SERVICES / service / "README.md").read_text().partition("| field | default |")[2]
+def example_and_table(service: str, kind: str) -> tuple[str, str]:
+    """The README's example of an instance of this kind, and the table of fields after it."""
+    for part in (SERVICES / service / "README.md").read_text().split("```toml\n")[1:]:
+        example, _, rest = part.partition("```")
+        if f'kind = "{kind}"' in example:
+            return example, rest.partition("| field | default |")[2].partition("\n\n")[0]
+    raise AssertionError(f"{service}'s README has no example of an instance of kind {kind}")
+
+
+@every_kind
+def test_the_readme_lists_every_field_with_its_default(
+    service: str, name: str, kind: ProviderKind[Any]
+) -> None:
+    _, table = example_and_table(service, name)
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", table, re.MULTILINE))
     config: type[InstanceConfig] = kind.config
     assert rows.keys() == config.model_fields.keys()
-    for name, field in config.model_fields.items():
+    for option, field in config.model_fields.items():
         if isinstance(field.default, str | int | float):
-            assert rows[name] == f"`{field.default}`", name
+            assert rows[option] == f"`{field.default}`", option
         elif field.default is PydanticUndefined and field.default_factory is None:
-            assert rows[name] == "required", name
+            assert rows[option] == "required", option
 
 
-@pytest.mark.parametrize(("service", "kind"), ALL)
-def test_the_readmes_example_is_complete(service: str, kind: ProviderKind[Any]) -> None:
-    example = (SERVICES / service / "README.md").read_text().partition("```toml\n")[2].partition("```")[0]
+@every_kind
+def test_the_readmes_example_is_complete(service: str, name: str, kind: ProviderKind[Any]) -> None:
+    example, _ = example_and_table(service, name)
     (entry,) = tomllib.loads(example)["providers"]
-    required = {name for name, field in kind.config.model_fields.items() if field.is_required()}
+    required = {option for option, field in kind.config.model_fields.items() if field.is_required()}
     assert required <= entry.keys() <= kind.config.model_fields.keys(), json.dumps(entry)

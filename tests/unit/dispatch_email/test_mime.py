@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.dispatch_email.headers import one_line
 from tocsin.dispatch_email.mailboxes import NoMailbox, mailbox
-from tocsin.dispatch_email.mime import NoMail, mail
+from tocsin.dispatch_email.mime import mail
+from tocsin.dispatch_email.own_headers import NoMail
 
 DELIVERY = "3b0f6c1e-9d4b-5a53-8e33-1f2a4cbb1d10"
 NOTIFICATION = "c1d3a1f0-2f6e-5a2b-9a67-0d7a3b1c2e4f"

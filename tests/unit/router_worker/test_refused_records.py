@@ -23,6 +23,10 @@ async def test_a_business_event_that_is_refused(worker, changes, reason):
     assert (status.status, status.reason, status.workflow) == (StatusName.EVENT_REFUSED, reason, "shipped")
     (dead,) = written.dead()
     assert (dead["tocsin_dead_reason"], dead["tocsin_dead_tenant"]) == (reason, "acme")
+    assert (dead["tocsin_dead_event_source"], dead["tocsin_dead_event_id"]) == (
+        status.event_source,
+        status.event_id,
+    )
     assert "4711" not in str(dead) + str(status)
 
 
@@ -168,3 +172,20 @@ async def test_an_event_that_does_not_say_clearly_whether_it_is_a_test_is_set_as
         worker.record(worker.topics.events(Lane.TRANSACTIONAL), b"k", b"{}", headers)
     )
     assert [dead["tocsin_dead_reason"] for dead in written.dead()] == ["attribute_invalid"]
+
+
+@pytest.mark.parametrize(("tenant", "named"), [("acme", "acme"), ("nobody", ""), ("No Tenant", "")])
+async def test_a_letter_names_a_tenant_only_if_there_is_one(worker, tenant: str, named: str):
+    """Otherwise nobody could see it: whoever operates the installation looks at what names none."""
+    headers = [
+        ("ce_specversion", b"0.3"),
+        ("ce_id", b"e"),
+        ("ce_tenant", tenant.encode()),
+        ("ce_source", b"/shop"),
+    ]
+    written = await worker.route(
+        worker.record(worker.topics.events(Lane.TRANSACTIONAL), b"k", b"{}", headers)
+    )
+    (dead,) = written.dead()
+    assert dead.get("tocsin_dead_tenant", "") == named
+    assert (dead["tocsin_dead_event_source"], dead["tocsin_dead_event_id"]) == ("/shop", "e")

@@ -148,8 +148,10 @@ def test_pods_and_connections_are_closed_down_for_all() -> None:
     )
     shared = named("ConfigMap", "tocsin")["data"]
     assert (shared["KAFKA_SECURITY_PROTOCOL"], shared["DATABASE_TLS"]) == ("SASL_SSL", "verify-full")
-    instances = tomllib.loads(named("ConfigMap", "dispatch-email-providers")["data"]["providers.toml"])
-    assert [instance["tls"] for instance in instances["providers"]] == ["starttls"]
+    file = named("ConfigMap", "dispatch-email-providers")["data"]["providers.toml"]
+    smtp, sendgrid = tomllib.loads(file)["providers"]
+    assert smtp["tls"] == "starttls"
+    assert "base_url" not in sendgrid, "its default is https"
 
 
 @workloads

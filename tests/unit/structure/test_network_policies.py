@@ -84,7 +84,7 @@ def test_a_workload_reaches_what_its_settings_name_and_nothing_else(workload: di
     if "DATABASE_URL" in secret:
         expected.add(POSTGRESQL)
     expected |= {
-        "dispatch-email": {SUBMISSION},
+        "dispatch-email": {SUBMISSION, HTTPS},
         "dispatch-sms": {HTTPS},
         "dispatch-push": {HTTPS},
     }.get(labels(workload)[NAME], set())

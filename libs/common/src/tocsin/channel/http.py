@@ -17,7 +17,8 @@ from tocsin.contracts.vocabulary import Reason
 
 # These end a request before its first byte: no connection, no TLS, no free place in the pool.
 _NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-_LONGEST_PAUSE = 3600.0
+LONGEST_PAUSE = 3600.0
+"""Seconds. A provider that asks for more is asked again after these."""
 
 
 def http_client(
@@ -53,14 +54,14 @@ def retry_after(response: httpx.Response, *, now: datetime) -> float | None:
     """Seconds to wait as the `Retry-After` header says, as number or date (RFC 9110); None without a sensible one."""
     value = response.headers.get("retry-after", "").strip()
     if value.isdecimal() and value.isascii():
-        return min(float(value[:9]), _LONGEST_PAUSE)
+        return min(float(value[:9]), LONGEST_PAUSE)
     try:
         due = parsedate_to_datetime(value)
     except ValueError:
         return None
     if due.tzinfo is None:
         return None
-    return min(max((due - now).total_seconds(), 0.0), _LONGEST_PAUSE)
+    return min(max((due - now).total_seconds(), 0.0), LONGEST_PAUSE)
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):

@@ -3,11 +3,16 @@
 from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 import msgspec
 
+from tocsin.contracts.vocabulary import Reason
+
 PREFIX = "tocsin_dead_"
+REASONS: Final = tuple(takewhile(lambda reason: reason is not Reason.OTHER_DATA, Reason))
+"""Why records die: the first part of all reasons."""
 
 _FRAME: Final = 128
 """Bytes that a record and its batch add at most to key, value and headers."""
@@ -31,6 +36,9 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`topic/partition/offset` of the record."""
     at: datetime
     tenant: str = ""
+    event_source: str = ""
+    """Set, as far as they are known, with `event_id` for a record of `events` or a fan-out of one."""
+    event_id: str = ""
     original_bytes: int = 0
     """Set, with `original_sha256`, when the value was too large to keep."""
     original_sha256: str = ""

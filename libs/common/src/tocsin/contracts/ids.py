@@ -55,6 +55,11 @@ def retry_timer_id(*, delivery: str, cause: str) -> str:
     return _uuid5(delivery, "retry", cause)
 
 
+def dead_letter_id(*, record: str) -> str:
+    """One dead letter; `record` is its own place, `topic/partition/offset`."""
+    return _uuid5(record)
+
+
 def claim_key(*, tenant: str, source: str, event_id: str) -> bytes:
     """The 16 bytes under which an event's identity is claimed: the head of SHA-256 over its JSON array."""
     return sha256(_encode((tenant, source, event_id))).digest()[:16]

@@ -21,6 +21,7 @@ MEMBERS: Final = {
 """Member → its form, in every body of every service: a name means one thing. Judges of ours say more, and in words of ours."""
 PATH_PARAMETERS: Final = {
     "notification_id": {"format": "uuid"},
+    "dead_letter_id": {"format": "uuid"},
     "recipient": {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,256}$"},
     "device": {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,128}$"},
     "locale": _LOCALE,

@@ -15,17 +15,12 @@ from functools import lru_cache
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.dispatch_email.headers import address_field, text_field
 from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
+from tocsin.dispatch_email.own_headers import ONE_CLICK, NoMail, check_ids, unsubscribe_link
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOO_LONG = re.compile(rb"(?m)^(.{74,})(=20|=09)$")
-_URL = re.compile(r"[!-;=?-~]{1,900}")
-_ONE_CLICK = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+_ONE_CLICK = b"List-Unsubscribe-Post: %b\r\n" % ONE_CLICK.encode("ascii")
 _TEXT = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 _HTML = b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-
-
-class NoMail(Exception):
-    """The content cannot be a mail: it has no part, or an id or a URL holds what a header must not. Says which."""
 
 
 def mail(
@@ -42,8 +37,7 @@ def mail(
 
     Raises NoMail, and NoMailbox when an address of the sender is none.
     """
-    if not (_TOKEN.fullmatch(delivery_id) and _TOKEN.fullmatch(notification_id)):
-        raise NoMail("an id holds characters that no header can carry")
+    check_ids(delivery_id, notification_id)
     from_fields, domain = _from_fields(sender.address, sender.name, sender.reply_to)
     identity = delivery_id.encode("ascii")
     return b"".join(
@@ -95,9 +89,7 @@ def _alternatives(text: str, html: str, identity: bytes) -> bytes:
 
 def _unsubscribe_fields(url: str) -> bytes:
     """RFC 2369 and RFC 8058."""
-    if not _URL.fullmatch(url):
-        raise NoMail("the unsubscribe URL holds characters that no header can carry")
-    return b"List-Unsubscribe: <%b>\r\n%b" % (url.encode("ascii"), _ONE_CLICK)
+    return b"List-Unsubscribe: %b\r\n%b" % (unsubscribe_link(url).encode("ascii"), _ONE_CLICK)
 
 
 @lru_cache(maxsize=1024)

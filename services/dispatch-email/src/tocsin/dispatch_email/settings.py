@@ -1,14 +1,17 @@
 """What an operator says about dispatch-email."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import field_validator
 from pydantic_settings import SettingsConfigDict
 
-from tocsin.channel import DispatcherSettings, usable_providers
+from tocsin.channel import DispatcherSettings, ProviderKind, usable_providers
+from tocsin.dispatch_email.sendgrid import SENDGRID
 from tocsin.dispatch_email.smtp import SMTP
 
-KINDS = {"smtp": SMTP}
+KINDS: Mapping[str, ProviderKind[Any]] = {"smtp": SMTP, "sendgrid": SENDGRID}
 """The adapters of this dispatcher, by the `kind` that a provider instance names."""
 
 

@@ -15,9 +15,10 @@ from pydantic import Field, field_validator, model_validator
 from tocsin.channel import Answer, InstanceConfig, ProviderKind, Rejected, SecretFile
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.values import ValueRefused
-from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_email.mailboxes import MailAddress, NoMailbox, mailbox
-from tocsin.dispatch_email.mime import NoMail, mail
+from tocsin.contracts.vocabulary import Channel
+from tocsin.dispatch_email.composing import composed
+from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
+from tocsin.dispatch_email.mime import mail
 from tocsin.dispatch_email.smtp_connection import Envelope, Server, SmtpConnection, Tls
 from tocsin.dispatch_email.smtp_replies import Step, lost
 from tocsin.observability import metrics
@@ -99,7 +100,7 @@ class SmtpProvider:
 
     async def send(self, job: Job) -> Answer:
         """Hand the mail over within `call_timeout` seconds."""
-        envelope = self._envelope(job)
+        envelope = composed(job, self._envelope)
         if not isinstance(envelope, Envelope):
             return envelope
         return await self._hand_over(
@@ -112,25 +113,7 @@ class SmtpProvider:
         await asyncio.gather(*(connection.quit() for connection in idle))
         self._open_connections.dec(len(idle))
 
-    def _envelope(self, job: Job) -> Envelope | Rejected:
-        if not isinstance(job.private.content, EmailContent):
-            return Rejected(reason=Reason.CONTENT_REFUSED, detail="The job's content is no mail.")
-        if job.sender is None:
-            return Rejected(
-                reason=Reason.SENDER_MISSING, detail="The tenant has no sender identity for mail."
-            )
-        try:
-            recipient = mailbox(job.private.address)
-        except NoMailbox as refusal:
-            return Rejected(reason=Reason.ADDRESS_INVALID, detail=f"Recipient: {refusal}.")
-        try:
-            return self._composed(job, job.private.content, job.sender, recipient)
-        except NoMailbox as refusal:
-            return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"Sender identity: {refusal}.")
-        except NoMail as refusal:
-            return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"{refusal}.")
-
-    def _composed(
+    def _envelope(
         self, job: Job, content: EmailContent, sender: SenderIdentity, recipient: MailAddress
     ) -> Envelope:
         source = mailbox(self._config.envelope_sender or sender.address)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
@@ -19,6 +20,8 @@ from tocsin.kafka import (
     StoredPositions,
 )
 from tocsin.ledger.day_partitions import DayPartitions
+from tocsin.ledger.dead_letters import DeadLetterReader
+from tocsin.ledger.dead_letters_api import dead_letter_routes
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.projected_table import ProjectedTable
 from tocsin.ledger.reading import TimelineReader
@@ -46,13 +49,14 @@ DEAD_LANE = "none"
 def create_app(
     *,
     reader: TimelineReader | None = None,
+    dead_letters: DeadLetterReader | None = None,
     keys: KeyTable | None = None,
     bring_up_to_now: BringUpToNow = nothing_newer,
     trusted_proxies: Sequence[Network] = (),
     max_bodies_bytes: int = BODIES_BYTES,
     health: Health | None = None,
 ) -> FastAPI:
-    """The HTTP surface. Without `reader` it describes itself: enough for OpenAPI; nothing connects."""
+    """The HTTP surface. Without readers it describes itself: enough for OpenAPI; nothing connects."""
     app = service_app(
         name="ledger",
         health=health or Health(service="ledger"),
@@ -62,7 +66,8 @@ def create_app(
         trusted_proxies=trusted_proxies,
         max_bodies_bytes=max_bodies_bytes,
     )
-    app.include_router(timeline_routes(reader or _unconnected()))
+    app.include_router(timeline_routes(reader or TimelineReader(engine=_unconnected())))
+    app.include_router(dead_letter_routes(dead_letters or DeadLetterReader(engine=_unconnected())))
     return app
 
 
@@ -113,6 +118,7 @@ def build(settings: LedgerSettings) -> Service:
         )
     app = create_app(
         reader=TimelineReader(engine=database.engine),
+        dead_letters=DeadLetterReader(engine=database.engine),
         keys=keys,
         bring_up_to_now=up_to_now(age.catch_up, service="ledger"),
         trusted_proxies=settings.http.trusted_proxies,
@@ -127,6 +133,6 @@ def build(settings: LedgerSettings) -> Service:
     )
 
 
-def _unconnected() -> TimelineReader:
+def _unconnected() -> AsyncEngine:
     nowhere = DatabaseSettings(url=SecretStr("postgresql://nowhere.invalid/none"))
-    return TimelineReader(engine=create_engine(nowhere, application="ledger"))
+    return create_engine(nowhere, application="ledger")

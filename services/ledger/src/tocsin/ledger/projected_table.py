@@ -8,19 +8,28 @@ from typing import Any, Final
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, InvalidRecordLimit, PartitionBatch, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
-from tocsin.ledger.tables import STATUSES, InvalidRecord, Row, Table
+from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, InvalidRecord, Row, Table, set_aside
 from tocsin.observability import metrics, record_span, tracing_on
-from tocsin.projection import Positions, keep_unreadable, rows_touched
+from tocsin.projection import Positions, rows_touched
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints
 
 _SLICE: Final = 250
 """Rows made before others get a turn on the event loop: about 2 ms."""
 
+# Dead letters are numbered in the order in which they become visible, so that a reader who goes on from the last number that it saw
+# misses none: who writes some holds this lock to the end of its transaction.
+_NUMBER_IN_ORDER = "SELECT pg_advisory_xact_lock(hashtextextended('tocsin.ledger.dead_letters', 0))"
+_PLACES = ", ".join(f"${number}" for number, _ in enumerate(DEAD_LETTERS.columns, start=1))
+_SET_ASIDE = (
+    f"INSERT INTO ledger.dead_letters ({', '.join(DEAD_LETTERS.columns)}) VALUES ({_PLACES}) "  # noqa: S608 - names from this package
+    f"ON CONFLICT ({DEAD_LETTERS.key}) DO NOTHING"
+)
+
 
 class ProjectedTable:
     """`ProjectionStore` of one group: keeps its records as rows of `table`.
 
-    A record that is not what its topic says is kept in `ledger.unreadable`; too many of them stop consumption.
+    A record that is not what its topic says becomes a dead letter of the ledger's own; too many of them stop consumption.
     """
 
     def __init__(
@@ -61,12 +70,15 @@ class ProjectedTable:
         records = [record for batch in batches for record in batch.records]
         rows, invalid = await self._rows(records)
         self._limit.saw(valid=len(records) - len(invalid), invalid=len(invalid))
-        await self._days.ensure({row[0] for row in rows})
+        await self._days.ensure({row[0] for row in (*rows, *invalid)})
         async with self._database.driver() as connection, connection.transaction():
             # Positions first: of two owners, the one that loses waits here, before its work and not after it.
             await self._positions.move(connection, batches)
+            if invalid or self._table is DEAD_LETTERS:
+                await connection.execute(_NUMBER_IN_ORDER)
             written = await self._insert(connection, rows)
-            await keep_unreadable(connection, schema="ledger", records=invalid)
+            if invalid:
+                await connection.executemany(_SET_ASIDE, invalid)
             await self._failpoints.reach("before_rows_commit")
         await self._failpoints.reach("after_rows_commit")
         seconds = perf_counter() - began
@@ -79,18 +91,16 @@ class ProjectedTable:
             self._record_spans(rows, seconds)
         await self._observe_ages(records)
 
-    async def _rows(
-        self, records: Iterable[ConsumerRecord]
-    ) -> tuple[list[Row], list[tuple[ConsumerRecord, str]]]:
-        """The rows of the table, and the records of which there are none, each with the reason."""
+    async def _rows(self, records: Iterable[ConsumerRecord]) -> tuple[list[Row], list[Row]]:
+        """The rows of the table, and those of `dead_letters` for what cannot be read."""
         rows: list[Row] = []
-        invalid: list[tuple[ConsumerRecord, str]] = []
+        invalid: list[Row] = []
         pause = _SLICE
         for record in records:
             try:
                 rows += self._table.rows_of(record)
             except InvalidRecord as error:
-                invalid.append((record, str(error)))
+                invalid.append(set_aside(record, error, kind=self._table.kind))
             if len(rows) + len(invalid) >= pause:
                 await asyncio.sleep(0)
                 pause += _SLICE

@@ -17,9 +17,10 @@ import msgspec
 from asyncpg.pgproto.pgproto import UUID
 
 from tocsin.contracts.codec import encode
-from tocsin.contracts.dead_letters import DeadLetter, read_dead_letter
+from tocsin.contracts.dead_letters import DeadLetter, Headers, read_dead_letter
+from tocsin.contracts.ids import dead_letter_id
 from tocsin.contracts.statuses import Decision, Status, Target, target_status_id
-from tocsin.contracts.vocabulary import StatusName
+from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.kafka import ConsumerRecord
 
 Row = tuple[Any, ...]
@@ -34,6 +35,8 @@ class Table:
     """A table that is filled from topics."""
 
     name: str
+    kind: str
+    """The family of the topics."""
     columns: tuple[str, ...]
     """The first is `day`, which decides on the partition."""
     rows_of: Callable[[ConsumerRecord], Sequence[Row]]
@@ -200,6 +203,7 @@ def _told(decision: StoredDecision) -> str:
 
 STATUSES: Final = Table(
     name="statuses",
+    kind="status",
     columns=_MADE_COLUMNS + _COPIED_COLUMNS,
     rows_of=_status_rows,
     key="day, status_id",
@@ -216,6 +220,19 @@ def _dead_letter_rows(record: ConsumerRecord) -> Sequence[Row]:
         raise InvalidRecord("Not a dead letter: its headers describe none.") from error
     if letter.at.tzinfo is None:
         raise InvalidRecord("Not a dead letter: its time has no time zone.")
+    return [_dead_letter_row(record, letter, own_headers, _kind_of(letter, record.topic))]
+
+
+def set_aside(record: ConsumerRecord, why: InvalidRecord, *, kind: str) -> Row:
+    """The row of `dead_letters` for a record that the ledger itself cannot read, of a topic of this family."""
+    when = stored_at(record)
+    letter = DeadLetter(
+        service="ledger", reason=Reason.RECORD_UNREADABLE, detail=str(why), origin=record.ref, at=when
+    )
+    return _dead_letter_row(record, letter, record.headers, kind)
+
+
+def _dead_letter_row(record: ConsumerRecord, letter: DeadLetter, headers: Headers, kind: str) -> Row:
     when = stored_at(record)
     made = (
         when.date(),
@@ -223,20 +240,27 @@ def _dead_letter_rows(record: ConsumerRecord) -> Sequence[Row]:
         record.topic,
         record.partition,
         record.offset,
+        UUID(dead_letter_id(record=record.ref)),
+        kind,
         record.key,
         record.value,
-        msgspec.json.encode(
-            [(name, base64.b64encode(value).decode()) for name, value in own_headers]
-        ).decode(),
+        msgspec.json.encode([(name, base64.b64encode(value).decode()) for name, value in headers]).decode(),
     )
-    row = made + msgspec.structs.astuple(letter)
-    return [_without_nul(row) if b"\x00" in b"".join([value for _, value in record.headers]) else row]
+    return _without_nul(made + msgspec.structs.astuple(letter))
+
+
+def _kind_of(letter: DeadLetter, topic: str) -> str:
+    """The family of the topic that the dead record came from; `topic` is the letter's, and has the same prefix."""
+    prefix = topic.rpartition("dead.")[0]
+    name = letter.origin.rsplit("/", 2)[0]
+    return name.removeprefix(prefix).partition(".")[0]
 
 
 DEAD_LETTERS: Final = Table(
     name="dead_letters",
+    kind="dead",
     columns=(
-        "day", "stored_at", "kafka_topic", "kafka_partition", "kafka_offset", "key", "value", "headers",
+        "day", "stored_at", "kafka_topic", "kafka_partition", "kafka_offset", "id", "kind", "key", "value", "headers",
         *DeadLetter.__struct_fields__,
     ),
     rows_of=_dead_letter_rows,

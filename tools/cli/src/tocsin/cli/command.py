@@ -47,6 +47,18 @@ def _acls(app: typer.Typer) -> None:
     app.command("acls")(acls.print_matrix)
 
 
+def _dead(app: typer.Typer) -> None:
+    from tocsin.cli import dead  # noqa: PLC0415 - only when asked for
+
+    app.add_typer(dead.app, name="dead")
+
+
+def _refusals(app: typer.Typer) -> None:
+    from tocsin.cli import refusals  # noqa: PLC0415 - only when asked for
+
+    app.command("refusals")(refusals.refusals)
+
+
 def _send(app: typer.Typer) -> None:
     from tocsin.cli import send  # noqa: PLC0415 - only when asked for
 
@@ -74,4 +86,6 @@ _OWN: dict[str, Callable[[typer.Typer], None]] = {
     "acls": _acls,
     "send": _send,
     "timeline": _timeline,
+    "dead": _dead,
+    "refusals": _refusals,
 }

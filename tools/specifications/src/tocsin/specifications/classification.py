@@ -116,9 +116,11 @@ STRUCTS: Final[dict[str, Fields]] = {
     },
     "RecipientVersion": {Says.TECHNICAL: "version raised_at"},
     "DeadLetter": {
+        Says.TENANT: "event_source",
         Says.PERSON_HASHED: "original_sha256 original_key_sha256 original_headers_sha256",
         Says.TECHNICAL: (
-            "service reason detail origin at tenant original_bytes original_key_bytes original_headers original_headers_bytes"
+            "service reason detail origin at tenant event_id original_bytes original_key_bytes original_headers "
+            "original_headers_bytes"
         ),
     },
 }
@@ -188,15 +190,11 @@ TABLES: Final[dict[str, Fields]] = {
         Says.PERSON: "value headers",
         Says.PERSON_ID: "key",
         Says.PERSON_HASHED: "original_sha256 original_key_sha256 original_headers_sha256",
+        Says.TENANT: "event_source",
         Says.TECHNICAL: (
-            "day stored_at kafka_topic kafka_partition kafka_offset service reason detail origin at tenant original_bytes "
-            "original_key_bytes original_headers original_headers_bytes"
+            "day stored_at kafka_topic kafka_partition kafka_offset id number kind service reason detail origin at tenant "
+            "event_id original_bytes original_key_bytes original_headers original_headers_bytes"
         ),
-    },
-    "ledger.unreadable": {
-        Says.PERSON: "value",
-        Says.PERSON_ID: "key",
-        Says.TECHNICAL: "kafka_topic kafka_partition kafka_offset stored_at reason",
     },
     "ledger.positions": {Says.TECHNICAL: "consumer_group topic kafka_partition next_offset"},
     "ledger.schema_version": {Says.TECHNICAL: "version_num"},
@@ -220,7 +218,6 @@ KEPT: Final[dict[str, str]] = {
     "directory.schema_version": "for ever",
     "ledger.statuses": "`LEDGER_RETENTION_DAYS`, 30 by default",
     "ledger.dead_letters": "`LEDGER_RETENTION_DAYS`, 30 by default",
-    "ledger.unreadable": "until an operator deletes them",
     "ledger.positions": "for ever",
     "ledger.schema_version": "for ever",
 }

@@ -1,5 +1,6 @@
 """The first step: a record becomes what it asks for, by the workflows as they are published now; or the reason why not."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -67,6 +68,8 @@ class RefusedEvent(NamedTuple):
     workflow: str | None = None
     event: Event | None = None
     """The event, if the record was one."""
+    event_source: str = ""
+    """What the record names as its source, if it was no event."""
 
 
 class EventPlan(NamedTuple):
@@ -123,10 +126,12 @@ def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | R
     try:
         event = read_kafka(record.headers, record.value, default_tenant=context.default_tenant)
     except EventInvalid as invalid:
-        tenant, event_id = _identity(record, context.default_tenant)
-        return RefusedEvent(invalid.faults[0].reason, str(invalid)[:1000], tenant, event_id)
+        tenant, event_id, source = _identity(record, context.default_tenant)
+        reason, detail = invalid.faults[0].reason, str(invalid)[:1000]
+        return RefusedEvent(reason, detail, tenant, event_id, event_source=source)
     if directory.tenant(event.tenant) is None:
-        return RefusedEvent(Reason.TENANT_UNKNOWN, "/tenant: there is no such tenant.", event_id=event.id)
+        detail = "/tenant: there is no such tenant."
+        return RefusedEvent(Reason.TENANT_UNKNOWN, detail, event_id=event.id, event_source=event.source)
     event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
     if event.type == NOTIFICATION_REQUESTED:
         match = _match_request(event, event_time, lane, directory)
@@ -299,13 +304,16 @@ def _decode_bounded(raw: msgspec.Raw) -> Any:
     return value
 
 
-def _identity(record: ConsumerRecord, default_tenant: str | None) -> tuple[str, str]:
-    """Tenant and event id of a record that is no valid event, as far as its headers tell."""
+def _identity(record: ConsumerRecord, default_tenant: str | None) -> tuple[str, str, str]:
+    """Tenant, event id and source of a record that is no valid event, as far as its headers tell."""
     headers = {name.lower(): value for name, value in record.headers}
     tenant = text_of(headers.get("ce_tenant", b"")) or default_tenant
-    event_id = text_of(headers.get("ce_id", b""))
     if not isinstance(tenant, str) or not valid_tenant(tenant):
         tenant = ""
-    if not isinstance(event_id, str) or len(event_id) > 1024 or not is_line(event_id):
-        event_id = ""
-    return tenant, event_id
+    return tenant, _line_of(headers, "ce_id"), _line_of(headers, "ce_source")
+
+
+def _line_of(headers: Mapping[str, bytes], name: str) -> str:
+    """The header as a line of text; empty where it is none, or too long to be told on."""
+    value = text_of(headers.get(name, b""))
+    return value if isinstance(value, str) and len(value) <= 1024 and is_line(value) else ""

@@ -51,7 +51,7 @@ def write_event(
         case RefusedEvent():
             yield from _refuse(record, [item], context)
         case UnreadableRecord():
-            yield _dead_letter(record, Reason.RECORD_UNREADABLE, item.detail, "", context)
+            yield _dead_letter(record, RefusedEvent(Reason.RECORD_UNREADABLE, item.detail), context)
 
 
 def _duplicate(
@@ -100,8 +100,9 @@ def _refuse(
         f"{refusal.workflow}: {refusal.detail}" if refusal.workflow else refusal.detail
         for refusal in refusals
     )[:1000]
-    yield _dead_letter(record, first.reason, detail, first.tenant, context)
-    if first.tenant and first.event_id and context.directory.tenant(first.tenant) is not None:
+    known = bool(first.tenant) and context.directory.tenant(first.tenant) is not None
+    yield _dead_letter(record, first._replace(detail=detail, tenant=first.tenant if known else ""), context)
+    if known and first.event_id:
         if first.event is not None:
             about = event_ref(first.event, origin=record.ref)
         else:
@@ -111,14 +112,20 @@ def _refuse(
         )  # fmt: skip
 
 
-def _dead_letter(
-    record: ConsumerRecord, reason: Reason, detail: str, tenant: str, context: BatchContext
-) -> ProducerRecord:
+def _dead_letter(record: ConsumerRecord, refusal: RefusedEvent, context: BatchContext) -> ProducerRecord:
     """The record as it was, with the reason beside it. Of a part that does not fit the topic it has the length and SHA-256."""
+    reason, tenant, event = refusal.reason, refusal.tenant, refusal.event
     metrics.dead_letters.labels(SERVICE, context.lane, reason).inc()
     log.warning("dead letter", lane=context.lane.value, reason=reason.value, origin=record.ref, tenant=tenant)
     letter = DeadLetter(
-        service=SERVICE, reason=reason, detail=detail, origin=record.ref, at=context.now, tenant=tenant
+        service=SERVICE,
+        reason=reason,
+        detail=refusal.detail,
+        origin=record.ref,
+        at=context.now,
+        tenant=tenant,
+        event_source=refusal.event_source if event is None else event.source,
+        event_id=refusal.event_id,
     )
     largest = context.topics.dead_bytes
     return ProducerRecord(

@@ -75,7 +75,9 @@ INDEXES = (
     "CREATE INDEX ON statuses (tenant, status, stored_at) WHERE status NOT IN ('decided', 'sent', 'event_accepted')",
 )
 
-# The place names the record: a replay of the same record is the same row.
+# The place names the record, and `id` is computed from it: a replay of the same record is the same row. `kind` is the family of the
+# topic from which the dead record came. Numbers grow in the order in which letters become visible.
+DEAD_LETTER_NUMBERS = "CREATE SEQUENCE dead_letter_numbers"
 DEAD_LETTERS = """
 CREATE TABLE dead_letters (
     day date NOT NULL,
@@ -83,12 +85,17 @@ CREATE TABLE dead_letters (
     kafka_topic text NOT NULL,
     kafka_partition integer NOT NULL,
     kafka_offset bigint NOT NULL,
+    id uuid NOT NULL,
+    number bigint NOT NULL DEFAULT nextval('ledger.dead_letter_numbers'),
+    kind text NOT NULL,
     service text NOT NULL,
     reason text NOT NULL,
     detail text NOT NULL,
     origin text NOT NULL,
     at timestamptz NOT NULL,
     tenant text NOT NULL,
+    event_source text NOT NULL,
+    event_id text NOT NULL,
     original_bytes bigint NOT NULL,
     original_sha256 text NOT NULL,
     key bytea,
@@ -98,19 +105,16 @@ CREATE TABLE dead_letters (
 ) PARTITION BY RANGE (day)
 """
 
-# Records that are not what their topic says; kept whole, so that nothing disappears.
-UNREADABLE = """
-CREATE TABLE unreadable (
-    kafka_topic text NOT NULL,
-    kafka_partition integer NOT NULL,
-    kafka_offset bigint NOT NULL,
-    stored_at timestamptz NOT NULL,
-    reason text NOT NULL,
-    key bytea,
-    value bytea,
-    PRIMARY KEY (kafka_topic, kafka_partition, kafka_offset)
+# One letter; then lists of a tenant's, or of what names none (''), newest or oldest first, and each filter for itself: one producer's
+# poison must not hide a rare letter behind a million of its own. A source is the producer's, so its hash is looked up.
+DEAD_LETTER_INDEXES = (
+    "CREATE INDEX ON dead_letters (id)",
+    "CREATE INDEX ON dead_letters (tenant, number)",
+    "CREATE INDEX ON dead_letters (tenant, reason, number)",
+    "CREATE INDEX ON dead_letters (tenant, service, number)",
+    "CREATE INDEX ON dead_letters (tenant, kind, number)",
+    "CREATE INDEX ON dead_letters (tenant, hashtextextended(event_source, 0), number)",
 )
-"""
 
 POSITIONS = """
 CREATE TABLE positions (
@@ -124,10 +128,18 @@ CREATE TABLE positions (
 
 
 def upgrade() -> None:
-    for statement in (STATUSES, *INDEXES, DEAD_LETTERS, UNREADABLE, POSITIONS):
+    for statement in (
+        STATUSES,
+        *INDEXES,
+        DEAD_LETTER_NUMBERS,
+        DEAD_LETTERS,
+        *DEAD_LETTER_INDEXES,
+        POSITIONS,
+    ):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    for table in ("positions", "unreadable", "dead_letters", "statuses"):
+    for table in ("positions", "dead_letters", "statuses"):
         op.execute(f"DROP TABLE {table}")
+    op.execute("DROP SEQUENCE dead_letter_numbers")

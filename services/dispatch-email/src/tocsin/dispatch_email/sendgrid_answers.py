@@ -1,0 +1,84 @@
+"""What SendGrid's answers mean for the message: pure functions over status and body.
+
+https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors. An error names the field it is about; its message goes
+no further than the decoder, for it repeats addresses.
+"""
+
+import re
+
+import msgspec
+
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.contracts.codec import UNREADABLE_ERRORS
+from tocsin.contracts.vocabulary import Reason
+
+_MESSAGE_ID = re.compile(r"[!-~]{1,200}")
+
+
+class _Error(msgspec.Struct):
+    field: str | None = None
+
+
+class _Body(msgspec.Struct):
+    errors: list[_Error] = []
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+def fields(body: bytes) -> list[str]:
+    """The fields that the errors are about, such as `personalizations.0.to.0.email`; none where the body is no error of SendGrid's."""
+    try:
+        return [error.field for error in _decode(body).errors if error.field]
+    except UNREADABLE_ERRORS:
+        return []
+
+
+def answer_of(  # noqa: PLR0911 - one for each answer
+    status: int, body: bytes, *, message_id: str | None = None, retry_after: float | None = None
+) -> Answer:
+    """What a response means."""
+    code = f"HTTP {status}"
+    match status:
+        case 202:
+            known = message_id if message_id and _MESSAGE_ID.fullmatch(message_id) else None
+            return Accepted(message_id=known)
+        case 400:
+            return _refused(code, fields(body))
+        case 413:
+            return Rejected(
+                reason=Reason.TOO_LARGE, code=code, detail="The mail is larger than SendGrid takes."
+            )
+        case 415:  # "Invalid UTF8 in request"
+            return Rejected(reason=Reason.CONTENT_REFUSED, code=code, detail="SendGrid cannot read the mail.")
+        case 429:
+            return Throttled(code=code, detail="SendGrid asks for patience.", retry_after=retry_after)
+        case 401 | 403:
+            return _not_permitted(code, fields(body))
+        case _ if 300 <= status < 500:
+            detail = "The endpoint does not lead to SendGrid's Mail Send: look at `base_url`."
+            return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
+        case _:  # 200 belongs to its sandbox mode, which nobody asked for; of 5xx it does not say that nothing was taken
+            detail = "Nobody knows whether SendGrid has the mail."
+            return Ambiguous(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
+
+
+def _refused(code: str, about: list[str]) -> Rejected:
+    """A mail that SendGrid will never take."""
+    if any(field.startswith("personalizations") and ".to" in field for field in about):
+        detail = "SendGrid refuses the recipient's address."
+        return Rejected(reason=Reason.ADDRESS_INVALID, code=code, detail=detail)
+    if any(field.partition(".")[0] in {"from", "reply_to"} for field in about):
+        detail = "SendGrid refuses the sender's address or name."
+        return Rejected(reason=Reason.CONTENT_REFUSED, code=code, detail=detail)
+    return Rejected(reason=Reason.CONTENT_REFUSED, code=code, detail="SendGrid refuses the mail.")
+
+
+def _not_permitted(code: str, about: list[str]) -> NotSent:
+    """The account's fault, not the mail's: another instance may send it."""
+    if "from" in {field.partition(".")[0] for field in about}:
+        # One tenant's sender; mails of others go on.
+        detail = "The SendGrid account has not verified the sender's address: authenticate its domain there."
+        return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
+    detail = "SendGrid refuses the API key, or the account may send nothing now."
+    return NotSent(reason=Reason.CREDENTIALS_REFUSED, code=code, detail=detail)

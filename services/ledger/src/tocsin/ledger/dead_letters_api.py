@@ -1,0 +1,153 @@
+"""`/v1/dead-letters`: records that could not be handled, as a list, and one of them whole."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime
+
+from tocsin.contracts.dead_letters import REASONS
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.nearest import did_you_mean
+from tocsin.ledger.dead_letter_responses import DeadLetterBody, DeadLetterPage, WholeDeadLetterBody
+from tocsin.ledger.dead_letters import NO_TENANT, DeadLetterReader, LetterFilters, StoredLetter
+from tocsin.web import (
+    Access,
+    Caller,
+    Paging,
+    PagingQuery,
+    Previewer,
+    Problem,
+    Reader,
+    admit,
+    codes,
+    encode_cursor,
+    judged,
+)
+
+_OPERATING: Final = Access(scope="operate", live_only=True)
+_LARGEST_NUMBER: Final = 2**63 - 1
+_WORDS: Final[dict[str, Sequence[str]]] = {
+    "reason": [reason.value for reason in REASONS],
+    "service": sorted({group.service for group in Topics().groups()}),
+    "kind": sorted({topic.family for topic in Topics().all()}),
+}
+
+
+class Order(StrEnum):
+    """Which letter stands first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+def _word(name: str, description: str) -> Any:
+    """A query parameter with known words; any other is refused with the nearest of them."""
+    known = _WORDS[name]
+
+    def judge(value: str) -> str:
+        if value in known:
+            return value
+        raise ValueRefused("word_unknown", f"Unknown {name}. {did_you_mean(value, known)}".rstrip("."))
+
+    return Annotated[
+        str, judged(judge), Query(description=description, json_schema_extra={"enum": list(known)})
+    ]
+
+
+_Reason: Any = _word("reason", "Why it could not be handled")
+_Service: Any = _word("service", "Which service could not handle it")
+_Kind: Any = _word("kind", "What the record is: the family of its topic")
+
+
+def dead_letter_routes(reader: DeadLetterReader) -> APIRouter:
+    """The routes."""
+    router = APIRouter(tags=["Dead letters"])
+
+    @router.get("/v1/dead-letters", summary="Find records that could not be handled")
+    async def list_dead_letters(
+        *,
+        request: Request,
+        caller: Reader,
+        paging: PagingQuery,
+        reason: _Reason | None = None,
+        service: _Service | None = None,
+        source: Annotated[
+            str | None, Query(max_length=1024, description="The source of the event, as the producer has it")
+        ] = None,
+        kind: _Kind | None = None,
+        since: Annotated[AwareDatetime | None, Query(description="Stored at this time or later")] = None,
+        order: Annotated[
+            Order, Query(description="`oldest`: go on with `next_cursor` for ever, and no letter is missed")
+        ] = Order.NEWEST,
+        without_tenant: Annotated[
+            bool,
+            Query(
+                description="Those that name no tenant that is known, in place of your own; asks for a live key with the scope "
+                "`operate` as well"
+            ),
+        ] = False,
+    ) -> DeadLetterPage:
+        """The record itself is not shown here: ask for one letter by its id."""
+        if without_tenant:
+            await admit(request, _OPERATING)
+        tenant = NO_TENANT if without_tenant else caller.tenant
+        filters = LetterFilters(reason=reason, service=service, source=source, kind=kind, since=since)
+        place = _place(paging)
+        if order is Order.OLDEST:
+            return _oldest_page(
+                await reader.oldest(tenant, filters, after=place, limit=paging.fetch), paging, place
+            )
+        rows = await reader.newest(tenant, filters, before=place, limit=paging.fetch)
+        shown, cursor = paging.page(rows, key=lambda letter: [letter.number])
+        return _page(shown, cursor, has_more=cursor is not None)
+
+    @router.get("/v1/dead-letters/{dead_letter_id}", summary="One record that could not be handled, whole")
+    async def read_dead_letter(dead_letter_id: str, caller: Previewer) -> WholeDeadLetterBody:
+        """The record as it was. It may hold addresses, and whatever else its producer sent, so the scope `read` is not enough.
+        A letter that names no tenant is shown to a live key that has the scope `operate` as well."""
+        letter = await reader.one(_visible_to(caller), _uuid(dead_letter_id))
+        if letter is None:
+            detail = "Nothing is known of this id: it is too new, too old, or not yours."
+            raise Problem(codes.NOT_YET_KNOWN, detail, headers={"retry-after": "1"})
+        return WholeDeadLetterBody.of(letter)
+
+    return router
+
+
+def _visible_to(caller: Caller) -> Sequence[str]:
+    operates = "operate" in caller.scopes and not caller.test
+    return [caller.tenant, NO_TENANT] if operates else [caller.tenant]
+
+
+def _oldest_page(rows: Sequence[StoredLetter], paging: Paging, place: int | None) -> DeadLetterPage:
+    """With a cursor also where nothing follows yet."""
+    shown = rows[: paging.limit]
+    last = shown[-1].number if shown else place or 0
+    return _page(shown, encode_cursor([last]), has_more=len(rows) > paging.limit)
+
+
+def _page(letters: Sequence[StoredLetter], cursor: str | None, *, has_more: bool) -> DeadLetterPage:
+    data = [DeadLetterBody.of(letter) for letter in letters]
+    return DeadLetterPage(data=data, next_cursor=cursor, has_more=has_more)
+
+
+def _uuid(dead_letter_id: str) -> UUID:
+    try:
+        return UUID(dead_letter_id)
+    except ValueError as error:
+        raise Problem(codes.NOT_FOUND, "No dead letter can have this id: ids are UUIDs.") from error
+
+
+def _place(paging: Paging) -> int | None:
+    """The number that a cursor holds. A caller may have changed it, so it is checked."""
+    match paging.after:
+        case None:
+            return None
+        case [int(number)] if not isinstance(number, bool) and 0 <= number <= _LARGEST_NUMBER:
+            return number
+        case _:
+            raise Problem(codes.INVALID_CURSOR, "Use `next_cursor` of the page before, as it is.")

