@@ -13,6 +13,7 @@ from tests.integration.kafka.conftest import KafkaStage
 from tocsin.contracts.codec import decode_timer, encode
 from tocsin.contracts.ids import recipient_key, run_timer_id
 from tocsin.contracts.timers import EraseTimers, HurryTimer, SetTimer, TimerFired, TimerPrivate
+from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database, DatabaseSettings
 from tocsin.kafka import (
@@ -27,8 +28,9 @@ from tocsin.kafka import (
     partition_for,
 )
 from tocsin.runtime import NO_FAILPOINTS, Failpoints, Health
-from tocsin.scheduler.firing import ShardTimers
+from tocsin.scheduler.firing import FiringContext, ShardTimers
 from tocsin.scheduler.migrations import MIGRATIONS
+from tocsin.scheduler.timers_log import read
 from tocsin.scheduler.timers_table import TimersTable
 from tocsin.testing import ManualClock
 from tocsin.testing.stage import Running
@@ -78,18 +80,13 @@ class Log:
 
     async def write(self, *records: Any) -> Any:
         batch = [self._record(record) for record in records]
-        kept = await self.table.keep(
-            [
-                PartitionBatch(
-                    partition=self.partition,
-                    records=batch,
-                    expected=self._expected,
-                    next=batch[-1].offset + 1,
-                )
-            ]
+        self.said = read(batch, writable=[TARGET])
+        moved = PartitionBatch(
+            partition=self.partition, records=batch, expected=self._expected, next=batch[-1].offset + 1
         )
+        earliest = await self.table.keep([moved], self.said)
         self._expected = batch[-1].offset + 1
-        return kept
+        return earliest
 
     async def due(self, now: datetime, *fired: str) -> list[tuple[int, int, bool]]:
         """Number, turn and whether it was hurried, of each that is due."""
@@ -121,7 +118,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def table(database: Database) -> TimersTable:
-    return TimersTable(database=database, group="scheduler.bulk", lane=Lane.BULK, writable=[TARGET])
+    return TimersTable(database=database, group="scheduler.bulk", lane=Lane.BULK)
 
 
 @pytest.fixture
@@ -140,23 +137,15 @@ class Scheduling:
 
     def member(self, failpoints: Failpoints = NO_FAILPOINTS) -> Running:
         group = "scheduler.bulk"
-        table = TimersTable(
-            database=self.database,
-            group=self.stage.topic(group),
-            lane=Lane.BULK,
-            writable=[self.stage.topic(TARGET)],
-            failpoints=failpoints,
-        )
+        lane_group = self.stage.topic(group)
+        table = TimersTable(database=self.database, group=lane_group, lane=Lane.BULK, failpoints=failpoints)
+        context = FiringContext(
+            lane=Lane.BULK, topics=Topics(self.stage.cluster.prefix), table=table, offsets=self.offsets, clock=self.clock,
+            writable=[self.stage.topic(TARGET)], batch_records=1_000,
+        )  # fmt: skip
 
         async def work(shard: FencedStoredShard) -> None:
-            await ShardTimers(
-                shard,
-                lane=Lane.BULK,
-                table=table,
-                offsets=self.offsets,
-                clock=self.clock,
-                batch_records=1_000,
-            ).run()
+            await ShardTimers(context, shard).run()
 
         ownership = FencedStored(table, cluster=self.stage.cluster, shards=2, failpoints=failpoints)
         return self.stage.group(
@@ -198,7 +187,7 @@ class Scheduling:
 async def scheduling(kafka_server: str, topic_prefix: str, database: Database) -> AsyncIterator[Scheduling]:
     settings = KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix)
     stage, offsets = KafkaStage(settings), Offsets(settings=settings)
-    await stage.topics("timers", TARGET, groups=["scheduler.bulk"])
+    await stage.topics("timers", TARGET, "dead.scheduler", groups=["scheduler.bulk"])
     await offsets.open()
     try:
         yield Scheduling(stage, database, offsets)

@@ -26,6 +26,8 @@ PRODUCERS = "producers"
 """Whoever has the right: applications outside Tocsin."""
 ANYONE = "anyone"
 DISPATCHERS = tuple(channel.dispatcher for channel in Channel)
+SET_ASIDE = ("router", "scheduler", *DISPATCHERS)
+"""The services that write dead letters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +146,7 @@ class Topics:
             name=self.stops, family="stops", record=RecipientVersion, key="tenant/recipient", partitions=1,
             writers=("router",), readers=("router", *DISPATCHERS), max_message_bytes=64 * 1024, segment_ms=HOUR_MS,
         )  # fmt: skip
-        for service in ("router", *DISPATCHERS):
+        for service in SET_ASIDE:
             yield Topic(
                 name=self.dead(service), family="dead", record=bytes, key="as it was", partitions=1,
                 writers=(service,), readers=("ledger",), retention_ms=30 * DAY_MS, max_message_bytes=4 * MIB,
@@ -156,7 +158,7 @@ class Topics:
             Group(
                 name=self.group("ledger", "dead"),
                 service="ledger",
-                topics=tuple(self.dead(s) for s in ("router", *DISPATCHERS)),
+                topics=tuple(self.dead(service) for service in SET_ASIDE),
             )
         ]
 

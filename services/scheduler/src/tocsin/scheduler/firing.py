@@ -6,21 +6,33 @@ wrote, so a timer fires once whenever either of them dies.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
 from tocsin.contracts.codec import encode
+from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.timers import TimerFired
-from tocsin.contracts.vocabulary import Lane, TimerEnd
-from tocsin.kafka import FencedStoredShard, Offsets, PartitionBatch, ProducerRecord, ShardRows
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Lane, Reason, TimerEnd
+from tocsin.kafka import (
+    ConsumerRecord,
+    FencedStoredShard,
+    InvalidRecordLimit,
+    Offsets,
+    PartitionBatch,
+    ProducerRecord,
+    ShardRows,
+)
 from tocsin.observability import get_logger, metrics, record_span
 from tocsin.runtime import Clock
 from tocsin.runtime.tasks import end_all, first_of
-from tocsin.scheduler.timers_table import DueTimer, Kept, TimersTable
+from tocsin.scheduler.timers_log import Said, read
+from tocsin.scheduler.timers_table import DueTimer, TimersTable
 
 log = get_logger(__name__)
 
+SERVICE: Final = "scheduler"
 AT_ONCE: Final = 2_000
 """Timers fired in one transaction."""
 NOT_READ_BACK: Final = 10_000
@@ -31,25 +43,44 @@ LOOK_FOR_THE_END: Final = 0.05
 """Seconds between two looks whether all was read that a former owner wrote."""
 
 
-class ShardTimers:
-    """One shard under one assignment; `run` is its work."""
+class FiringContext:
+    """What all shards of a lane share. `writable` are the topics that a timer may name."""
 
     def __init__(
         self,
-        shard: FencedStoredShard,
         *,
         lane: Lane,
+        topics: Topics,
         table: TimersTable,
         offsets: Offsets,
         clock: Clock,
+        writable: Collection[str],
         batch_records: int,
     ) -> None:
+        self.lane = lane
+        self.table = table
+        self.offsets = offsets
+        self.clock = clock
+        self.writable = frozenset(writable)
+        self.batch_records = batch_records
+        self.dead = topics.dead(SERVICE)
+        self.dead_bytes = next(topic.max_message_bytes for topic in topics.all() if topic.name == self.dead)
+        self.invalid_records = InvalidRecordLimit(group=topics.group(SERVICE, lane))
+        self.lateness = metrics.timer_lateness_seconds.labels(lane)
+
+    def count(self, said: Said) -> None:
+        """Into the metrics."""
+        for kind, count in said.counts().items():
+            metrics.processed.labels(SERVICE, self.lane, kind).inc(count)
+
+
+class ShardTimers:
+    """One shard under one assignment; `run` is its work."""
+
+    def __init__(self, context: FiringContext, shard: FencedStoredShard) -> None:
+        self._context = context
         self._shard = shard
-        self._lane = lane
-        self._table = table
-        self._offsets = offsets
-        self._clock = clock
-        self._batch_records = batch_records
+        self._table, self._clock = context.table, context.clock
         self._topics = {at.partition: at.topic for at in shard.positions}
         self._rows = ShardRows(self._keep, shard)
         self._fired: set[str] = set()
@@ -59,7 +90,6 @@ class ShardTimers:
         self._changed = asyncio.Event()
         self._busy = False
         """Whether records that were taken are not rows yet."""
-        self._lateness = metrics.timer_lateness_seconds.labels(lane)
 
     async def run(self) -> None:
         """Until the shard is revoked; a transaction under way ends first."""
@@ -79,19 +109,42 @@ class ShardTimers:
     # Rows
 
     async def _read(self) -> None:
-        while batch := await self._shard.take(max_records=self._batch_records, max_bytes=None):
+        while batch := await self._shard.take(max_records=self._context.batch_records, max_bytes=None):
             self._busy = True
             await self._rows.apply(batch)
             self._busy = False
 
     async def _keep(self, batches: Sequence[PartitionBatch]) -> None:
-        self._note(await self._table.keep(batches))
-
-    def _note(self, kept: Kept) -> None:
-        self._fired -= kept.fired
-        if kept.earliest is not None and (self._next is None or kept.earliest < self._next):
-            self._next = kept.earliest
+        context = self._context
+        said = read((record for batch in batches for record in batch.records), writable=context.writable)
+        if said.unreadable:
+            # Before the position moves: killed in between, the next owner sets them aside once more.
+            await self._shard.transaction([self._dead_letter(*one) for one in said.unreadable])
+        invalid = len(said.unreadable)
+        context.invalid_records.saw(valid=sum(said.counts().values()) - invalid, invalid=invalid)
+        earliest = await self._table.keep(batches, said)
+        context.count(said)
+        self._fired.difference_update(end.id for _, end in said.fired)
+        if earliest is not None and (self._next is None or earliest < self._next):
+            self._next = earliest
         self._changed.set()
+
+    def _dead_letter(self, record: ConsumerRecord, reason: str) -> ProducerRecord:
+        context = self._context
+        metrics.dead_letters.labels(SERVICE, context.lane, Reason.RECORD_UNREADABLE).inc()
+        log.error("timer unreadable", origin=record.ref, reason=reason)
+        detail = f"The record is no timer of this release: {reason}."
+        letter = DeadLetter(
+            service=SERVICE,
+            reason=Reason.RECORD_UNREADABLE,
+            detail=detail,
+            origin=record.ref,
+            at=self._clock.now(),
+        )
+        parts = truncate_to_fit(
+            letter, key=record.key, value=record.value, headers=record.headers, largest=context.dead_bytes
+        )
+        return ProducerRecord(context.dead, *parts)
 
     # Firing
 
@@ -112,7 +165,7 @@ class ShardTimers:
 
     async def _until_read_back(self) -> None:
         """All that a former owner may have written is in the rows: its ends are asked for after it was fenced."""
-        ends = await self._offsets.ends(list(self._shard.positions))
+        ends = await self._context.offsets.ends(list(self._shard.positions))
         while not self._shard.revoked.is_set():
             if not self._busy and all(self._shard.read_past(at, end) for at, end in ends.items()):
                 return
@@ -151,5 +204,5 @@ class ShardTimers:
         now = self._clock.now()
         for timer in timers:
             late = max(0.0, (now - timer.due).total_seconds())
-            self._lateness.observe(late)
-            record_span("fire", timer.traceparent, seconds=late, lane=self._lane.value)
+            self._context.lateness.observe(late)
+            record_span("fire", timer.traceparent, seconds=late, lane=self._context.lane.value)

@@ -4,20 +4,17 @@ Rows and positions move in one PostgreSQL transaction. What a batch says is appl
 of two kinds matters, statements compare offsets.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_timer, describe_error
-from tocsin.contracts.timers import EraseTimers, HurryTimer, SetTimer, TimerFired, TimerRecord
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database
-from tocsin.kafka import ConsumerRecord, InvalidRecordLimit, PartitionBatch, TopicPartition
-from tocsin.observability import metrics
-from tocsin.projection import Positions, keep_unreadable
+from tocsin.kafka import PartitionBatch, TopicPartition
+from tocsin.projection import Positions
 from tocsin.runtime import NO_FAILPOINTS, Failpoints
 from tocsin.scheduler.migrations import SCHEMA
+from tocsin.scheduler.timers_log import Said, stored_at
 
 HURRY_LIVES: Final = timedelta(minutes=10)
 """News wakes a timer that is set so long after it, by the broker's clock."""
@@ -95,48 +92,16 @@ class DueTimer(NamedTuple):
     traceparent: str | None
 
 
-class Kept(NamedTuple):
-    """What a batch has changed for whoever fires."""
-
-    earliest: datetime | None
-    """The earliest moment at which one of its timers is due; None where nothing was set or hurried."""
-    fired: frozenset[str]
-    """The timers of which it says that they were fired."""
-
-
-@dataclass(slots=True)
-class _Said:
-    """What the records of a batch say, by kind, with the record of each."""
-
-    set: list[tuple[ConsumerRecord, SetTimer]] = field(default_factory=list)
-    hurried: list[tuple[ConsumerRecord, HurryTimer]] = field(default_factory=list)
-    erased: list[tuple[ConsumerRecord, EraseTimers]] = field(default_factory=list)
-    fired: list[tuple[ConsumerRecord, TimerFired]] = field(default_factory=list)
-    unreadable: list[tuple[ConsumerRecord, str]] = field(default_factory=list)
-
-
 class TimersTable:
-    """`ProjectionStore` of one lane's group. `writable` are the topics that a timer may name."""
+    """The rows of one lane's group; its `load_positions` and `apply` are those of a `ProjectionStore`."""
 
     def __init__(
-        self,
-        *,
-        database: Database,
-        group: str,
-        lane: Lane,
-        writable: Collection[str],
-        failpoints: Failpoints = NO_FAILPOINTS,
+        self, *, database: Database, group: str, lane: Lane, failpoints: Failpoints = NO_FAILPOINTS
     ) -> None:
         self._database = database
         self._lane = lane.value
-        self._writable = frozenset(writable)
         self._positions = Positions(schema=SCHEMA, group=group)
-        self._limit = InvalidRecordLimit(group=group)
         self._failpoints = failpoints
-        self._counts = {
-            kind: metrics.processed.labels("scheduler", lane, kind)
-            for kind in ("set", "hurried", "erased", "fired", "unreadable")
-        }
 
     async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The positions that this group has stored."""
@@ -144,30 +109,22 @@ class TimersTable:
             return await self._positions.held(connection, partitions)
 
     async def apply(self, batches: Sequence[PartitionBatch]) -> None:
-        """`keep`, where nobody fires yet."""
-        await self.keep(batches)
+        """Positions alone: a person has accepted that records are lost."""
+        await self.keep(batches, Said())
 
-    async def keep(self, batches: Sequence[PartitionBatch]) -> Kept:
-        """Rows and positions, or neither. Raises OwnershipLost when another process has moved a position, and ConsumptionStopped
-        when too many records are no timers."""
-        said = self._read(record for batch in batches for record in batch.records)
-        self._limit.saw(
-            valid=sum(len(batch.records) for batch in batches) - len(said.unreadable),
-            invalid=len(said.unreadable),
-        )
+    async def keep(self, batches: Sequence[PartitionBatch], said: Said) -> datetime | None:
+        """The rows of what `said` holds, and the positions of the batches, or neither. Returns the earliest moment at which any of it is due;
+        None where nothing was set or hurried. Raises OwnershipLost when another process has moved a position."""
         async with self._database.driver() as connection, connection.transaction():
             # Positions first: of two owners, the one that loses waits here, before its work and not after it.
             await self._positions.move(connection, batches)
             await self._set(connection, said)
             await self._hurry(connection, said, batches)
             await self._delete(connection, said)
-            await keep_unreadable(connection, schema=SCHEMA, records=said.unreadable)
             await self._failpoints.reach("before_rows_commit")
         await self._failpoints.reach("after_rows_commit")
-        for kind, counter in self._counts.items():
-            counter.inc(len(getattr(said, kind)))
-        moments = [timer.due for _, timer in said.set] + [_at(record) for record, _ in said.hurried]
-        return Kept(min(moments, default=None), frozenset(end.id for _, end in said.fired))
+        moments = [timer.due for _, timer in said.set] + [stored_at(record) for record, _ in said.hurried]
+        return min(moments, default=None)
 
     async def due(
         self, partitions: Collection[int], *, now: datetime, fired: Collection[str], at_most: int
@@ -183,56 +140,26 @@ class TimersTable:
             due: datetime | None = await connection.fetchval(_NEXT, self._lane, list(partitions), list(fired))
         return due
 
-    def _read(self, records: Iterable[ConsumerRecord]) -> _Said:
-        said = _Said()
-        for record in records:
-            try:
-                timer = decode_timer(record.value or b"")
-            except UNREADABLE_ERRORS as error:
-                said.unreadable.append((record, describe_error(error)))
-                continue
-            if reason := self._fault(timer):
-                said.unreadable.append((record, reason))
-                continue
-            match timer:
-                case SetTimer():
-                    said.set.append((record, timer))
-                case HurryTimer():
-                    said.hurried.append((record, timer))
-                case EraseTimers():
-                    said.erased.append((record, timer))
-                case TimerFired():
-                    said.fired.append((record, timer))
-        return said
-
-    def _fault(self, timer: TimerRecord) -> str | None:
-        """What of it could not be kept or fired."""
-        if not isinstance(timer, SetTimer):
-            return None
-        if timer.topic not in self._writable:
-            return "/topic: is none that the scheduler writes on this lane"
-        return None if timer.due.tzinfo else "/due: must name its offset from UTC"
-
-    async def _set(self, connection: Any, said: _Said) -> None:
+    async def _set(self, connection: Any, said: Said) -> None:
         if not said.set:
             return
         rows = [
             (
-                record.partition, record.offset, _at(record), timer.id, timer.due, timer.tenant, timer.recipient, timer.notification_id,
+                record.partition, record.offset, stored_at(record), timer.id, timer.due, timer.tenant, timer.recipient, timer.notification_id,
                 timer.wakes_on, timer.topic, record.key, bytes(timer.private.record), timer.traceparent,
             )
             for record, timer in said.set
         ]  # fmt: skip
         await connection.execute(_SET, self._lane, *_columns(rows))
 
-    async def _hurry(self, connection: Any, said: _Said, batches: Sequence[PartitionBatch]) -> None:
+    async def _hurry(self, connection: Any, said: Said, batches: Sequence[PartitionBatch]) -> None:
         """What is hurried is due; what nobody waits for yet is kept for whoever comes; then whoever came meets what was kept."""
         waiting = [timer.id for _, timer in said.set if timer.wakes_on is not None]
         if not (said.hurried or waiting):
             return
         if said.hurried:
             news = [
-                (record.partition, record.offset, timer.notification_id, timer.step, _at(record))
+                (record.partition, record.offset, timer.notification_id, timer.step, stored_at(record))
                 for record, timer in said.hurried
             ]
             met = {tuple(row) for row in await connection.fetch(_HURRY, self._lane, *_columns(news))}
@@ -240,10 +167,12 @@ class TimersTable:
                 await connection.execute(_KEEP_HURRIES, self._lane, *_columns(early))
         if waiting:
             await connection.execute(_MEET, self._lane, waiting, HURRY_LIVES)
-        newest = [(batch.partition.partition, _at(batch.records[-1])) for batch in batches if batch.records]
+        newest = [
+            (batch.partition.partition, stored_at(batch.records[-1])) for batch in batches if batch.records
+        ]
         await connection.execute(_FORGET_HURRIES, self._lane, *_columns(newest), HURRY_LIVES)
 
-    async def _delete(self, connection: Any, said: _Said) -> None:
+    async def _delete(self, connection: Any, said: Said) -> None:
         if said.erased:
             erased = [
                 (record.partition, record.offset, timer.tenant, timer.recipient)
@@ -253,11 +182,6 @@ class TimersTable:
         if said.fired:
             fired = [(record.partition, end.id) for record, end in said.fired]
             await connection.execute(_FIRED, self._lane, *_columns(fired))
-
-
-def _at(record: ConsumerRecord) -> datetime:
-    """When the broker stored the record, UTC."""
-    return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:

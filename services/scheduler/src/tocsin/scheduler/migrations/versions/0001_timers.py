@@ -48,20 +48,6 @@ CREATE TABLE hurries (
 )
 """
 
-# Records that are not what their topic says; kept whole, so that nothing disappears.
-UNREADABLE = """
-CREATE TABLE unreadable (
-    kafka_topic text NOT NULL,
-    kafka_partition integer NOT NULL,
-    kafka_offset bigint NOT NULL,
-    stored_at timestamptz NOT NULL,
-    reason text NOT NULL,
-    key bytea,
-    value bytea,
-    PRIMARY KEY (kafka_topic, kafka_partition, kafka_offset)
-)
-"""
-
 POSITIONS = """
 CREATE TABLE positions (
     consumer_group text NOT NULL,
@@ -74,10 +60,10 @@ CREATE TABLE positions (
 
 
 def upgrade() -> None:
-    for statement in (TIMERS, *INDEXES, HURRIES, UNREADABLE, POSITIONS):
+    for statement in (TIMERS, *INDEXES, HURRIES, POSITIONS):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    for table in ("positions", "unreadable", "hurries", "timers"):
+    for table in ("positions", "hurries", "timers"):
         op.execute(f"DROP TABLE {table}")
