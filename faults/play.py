@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -14,7 +15,11 @@ from endings import Endings
 from ground import Exit, Ground
 from load import Load, Sent
 from scenario import Run, Scenario
+from tocsin.contracts.vocabulary import Lane
+from tocsin.ledger.overdue import unended
 
+WEEK = timedelta(days=7)
+"""Longer than any message lives."""
 _LOOK_EVERY = 0.25  # seconds
 _STORED = "SELECT notification_id, status_id FROM ledger.statuses WHERE kind <> 'target' AND notification_id = ANY($1)"
 
@@ -61,6 +66,10 @@ class Stage:
             await scenario.play(run)
             evidence = await self._finish(run, scenario.patience)
             findings = examine(evidence)
+            run.expect(
+                not (overdue := await self._overdue(evidence)),
+                f"{overdue} notifications would be counted as overdue once their time had passed.",
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, this scenario is red and the next one is played
             run.complaints.append(f"It could not be played: {_in_words(error)}")
         busiest = log_lines.busiest_minutes({one.log: one.starts for one in ground.instances.values()}, sizes)
@@ -95,6 +104,23 @@ class Stage:
 
     def _all_ended(self, sent: list[Sent]) -> bool:
         return all(self._endings.final.get(one.notification) for one in sent)
+
+    async def _overdue(self, evidence: Evidence) -> int:
+        """How many of those that were sent the ledger would count, if it were a week later now. 0 where it has not all of them yet: that is
+        red for another reason."""
+        if not _complete(evidence):
+            return 0
+        now, sent = datetime.now(UTC), {one.notification for one in evidence.sent}
+        connection = await asyncpg.connect(self._ground.database)
+        try:
+            rows = [
+                row
+                for lane in Lane
+                for row in await unended(connection, lane, after=now - WEEK, until=now + WEEK)
+            ]
+        finally:
+            await connection.close()
+        return len({str(row["notification_id"]) for row in rows} & sent)
 
     async def _stored(self, sent: list[Sent]) -> dict[str, set[str]]:
         """By notification: the ids of its rows in the ledger. Empty while the database is away."""

@@ -69,6 +69,8 @@ def _kept(value: Any) -> Any:
         return to_json(value)
     if isinstance(value, date):  # and datetime
         return value.isoformat()
+    if isinstance(value, list):
+        return [_kept(item) for item in value]
     return str(value) if isinstance(value, UUID | str) else value
 
 

@@ -163,17 +163,14 @@ class SendGridServer(HttpWorld):
         super().__init__()
         self.messages: list[dict[str, Any]] = []
 
+    def config(self, **fields: object) -> SendGridConfig:
+        """An instance that calls this server; `fields` replace its own."""
+        entry = {"name": "test", "kind": "sendgrid", "api_key_file": "key", "base_url": self.url}
+        return SendGridConfig.model_validate(entry | fields, context={"folder": self.folder})
+
     @asynccontextmanager
-    async def provider(self, *, call_timeout: float = 10.0, **fields: object) -> AsyncIterator[Provider]:
-        entry = {
-            "name": "test",
-            "kind": "sendgrid",
-            "api_key_file": "key",
-            "base_url": self.url,
-            "call_timeout": call_timeout,
-        } | fields
-        config = SendGridConfig.model_validate(entry, context={"folder": self.folder})
-        provider = SendGridProvider(config, ManualClock(NOW))
+    async def provider(self, *, call_timeout: float = 10.0) -> AsyncIterator[Provider]:
+        provider = SendGridProvider(self.config(call_timeout=call_timeout), ManualClock(NOW))
         await provider.open()
         yield provider
         await provider.close()

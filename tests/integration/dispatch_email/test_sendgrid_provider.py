@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.integration.dispatch_email.sendgrid_server import (
     KEY,
+    NOW,
     RESERVED,
     SendGridServer,
     faults,
@@ -25,7 +26,8 @@ from tocsin.channel import (
 )
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_email.sendgrid import SENDGRID
+from tocsin.dispatch_email.sendgrid import SENDGRID, SendGridProvider
+from tocsin.testing import ManualClock
 from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
 from tocsin.testing.provider_suite import Behaviour, ProviderSuite
@@ -187,6 +189,13 @@ async def test_other_answers(world: SendGridServer, response: Response, kind: ty
     async with world.provider() as provider:
         assert type(await provider.send(JOB)) is kind
     assert world.requests == 1
+
+
+async def test_an_instance_that_was_not_opened_says_so(world: SendGridServer) -> None:
+    provider = SendGridProvider(world.config(), ManualClock(NOW))
+    with pytest.raises(RuntimeError, match="not opened"):
+        await provider.send(JOB)
+    await provider.close()
 
 
 async def test_another_key_is_refused(world: SendGridServer) -> None:

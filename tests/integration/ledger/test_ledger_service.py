@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter
 from tocsin.contracts.directory import ApiKeyRecord
 from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, ProducerRecord, Publisher, TopicSpec
@@ -130,6 +132,9 @@ class LedgerEnvironment:
             for number in numbers
             for status in statuses_of(f"person-{number}", "email", "sms", lane=lane)
         ]
+        await self.publish_records(*statuses, lane=lane)
+
+    async def publish_records(self, *statuses: StatusRecord, lane: Lane = Lane.BULK) -> None:
         self.published |= {status.status_id for status in statuses}
         topic = self.topics.status(lane)
         await self._publisher.publish(
@@ -232,6 +237,25 @@ async def test_a_revoked_key_stops_within_five_seconds(environment: LedgerEnviro
         assert not await refused()
         await environment.revoke_key()
         await until(refused, seconds=5)
+
+
+@pytest.mark.nightly
+async def test_it_counts_what_nobody_ended(environment: LedgerEnvironment, statuses_of: Any) -> None:
+    """It looks every 30 s, at the partitions that it holds and has read."""
+    decision, sent = statuses_of("ann", "email", at=SystemClock().now() - timedelta(days=7))
+    await environment.publish_records(decision)
+    async with environment.ledger(LANES="bulk") as ledger:
+
+        async def counted(number: int) -> bool:
+            return f'tocsin_overdue_notifications{{lane="bulk"}} {number}.0' in await ledger.metrics()
+
+        await until(ledger.ready)
+        await until(lambda: counted(1))
+        answer = await ledger.client.get("/v1/timelines", params={"overdue": True})
+        assert [summary["recipient"] for summary in answer.json()["data"]] == ["ann"]
+        await environment.publish_records(sent)
+        await until(lambda: counted(0))
+        assert await ledger.stop() == 0
 
 
 @pytest.mark.parametrize("place", ["before_rows_commit", "before_rows_commit:4", "after_rows_commit"])

@@ -106,7 +106,7 @@ async def test_a_lease_that_ends_after_the_intent_forbids_the_call(bench: "LaneB
     shard.group._lease.end()
     hold.open.set()
     with pytest.raises(LeaseLost):
-        await work
+        await asyncio.wait_for(work, 30)
     assert bench.provider().got == []
     bench.start()
     await until(lambda: told(bench) == [("sending", None), ("unknown", "interrupted")])

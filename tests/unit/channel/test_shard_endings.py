@@ -98,7 +98,7 @@ async def test_without_a_lease_nothing_is_sent_and_the_work_ends(bench: "LaneBen
     shard.group._lease.end()
     shard.put(bench.job(1), bench.job(2))
     with pytest.raises(LeaseLost):
-        await work
+        await asyncio.wait_for(work, 30)
     assert (bench.provider().got, bench.statuses, shard.committed[TopicPartition(JOBS, 0)].offset) == (
         [],
         [],

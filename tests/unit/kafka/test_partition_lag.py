@@ -157,3 +157,22 @@ def test_an_open_transaction_shows_for_how_long_it_holds_readers_up(log, clock, 
     assert look()["stuck"] == 4
     log.stable = log.position = 5
     assert look() == {"behind": 0, "age": 0, "stuck": 0}
+
+
+async def test_up_to_when_everything_is_dealt_with(shard, log, clock):
+    def until():
+        ends = log.log_ends(P)
+        return shard.lag[P].handled_until_ms(unread=shard.first_unread(P), ends=ends)
+
+    log.append(2)
+    assert until() is None, "some wait, and nobody knows since when"
+    read(shard, log, timestamp_ms=ms_ago(clock, HOUR))
+    assert until() == ms_ago(clock, HOUR)
+    await shard.take()
+    assert until() == ms_ago(clock, HOUR)
+    await shard.commit({P: CommittedOffset(1)})
+    assert until() == ms_ago(clock, HOUR), "the next one is not read yet, and younger than this"
+    read(shard, log, timestamp_ms=ms_ago(clock, 10))
+    await shard.take()
+    await shard.commit({P: CommittedOffset(2)})
+    assert until() == clock.time_ms()

@@ -1,6 +1,6 @@
 """Records as rows: what is kept, and what is no record."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -116,6 +116,12 @@ def test_a_decision_is_a_row_and_one_for_each_target_that_gets_nothing() -> None
         ["push"],
     )
     assert (whole["event_time"], whole["again"], whole["delivery_id"]) == (AT, None, None)
+    assert [str(delivery) for delivery in whole["awaited"]] == [
+        targets[0].delivery_id,
+        targets[2].delivery_id,
+    ]
+    assert whole["expires_at"] == AT + timedelta(days=6)
+    assert failed["awaited"] is failed["expires_at"] is None
     told = msgspec.json.decode(whole["decision"], type=DecisionDetail)
     assert told.rules == [RuleOutcome(rule="expiry", outcome="passes", input=5)]
     assert told.channels[0].targets == list(targets)
@@ -138,6 +144,26 @@ def test_a_decision_that_routes_nothing() -> None:
         True,
         None,
     )
+    assert (row["awaited"], row["expires_at"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expires_at"),
+    [
+        ({"expires_at": AT + timedelta(hours=1)}, AT + timedelta(hours=1)),
+        ({"expires_at": "2026-03-01T12:00:00"}, AT + timedelta(days=6)),
+        ({"expires_at": "soon"}, AT + timedelta(days=6)),
+        ({}, AT + timedelta(days=6)),
+        (None, AT + timedelta(days=6)),
+    ],
+)
+def test_when_a_message_dies_is_what_the_rule_saw_or_the_latest_moment_there_can_be(
+    seen: Any, expires_at: datetime
+) -> None:
+    made = decision(target(1, "routed"))
+    made.rules = [RuleOutcome(rule="expiry", outcome="alive", input=seen)]
+    *_, row = stored(encode(made))
+    assert row["expires_at"] == expires_at
 
 
 def test_what_postgresql_cannot_hold_is_left_out() -> None:

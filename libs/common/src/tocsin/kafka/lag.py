@@ -79,6 +79,13 @@ class PartitionLag:
             latest_ms = self._in_hand.popleft()[1].timestamp_ms
             self._nothing_older_ms = max(latest_ms, self._nothing_older_ms or 0)
 
+    def handled_until_ms(self, *, unread: ConsumerRecord | None, ends: LogEnds) -> int | None:
+        """Everything that the broker stored before this moment, and that can be read, is dealt with. None while nobody knows."""
+        waiting, oldest_ms = self.behind(unread=unread, ends=ends)
+        if waiting and unread is None and not self._in_hand and self._nothing_older_ms is None:
+            return None
+        return self._clock.time_ms() if oldest_ms is None else oldest_ms
+
     def behind(self, *, unread: ConsumerRecord | None, ends: LogEnds) -> tuple[int, int | None]:
         """How many records wait, and when the broker stored the oldest of them (None when none waits).
 

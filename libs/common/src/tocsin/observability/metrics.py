@@ -23,6 +23,7 @@ message_age_seconds = Histogram("tocsin_message_age_seconds", "Seconds from the 
 timer_lateness_seconds = Histogram("tocsin_timer_lateness_seconds", "Seconds between the moment at which a timer was due and the transaction that wrote its record", ["lane"], buckets=_AGE)
 batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["service", "lane"], buckets=_COUNT)
 dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["service", "lane", "reason"])
+overdue_notifications = Gauge("tocsin_overdue_notifications", "Notifications past their expiry of which a delivery has no final status; every ledger shows all of them, so take the maximum", ["lane"])
 
 # Position in the log
 lag_messages = Gauge("tocsin_lag_messages", "Records behind the end of the partition", ["service", "lane", "kind", "partition"])

@@ -16,7 +16,7 @@ from tocsin.dispatch_email.mailboxes import MailAddress, NoMailbox, mailbox
 from tocsin.dispatch_email.own_headers import ONE_CLICK, NoMail, check_ids, unsubscribe_link
 
 LARGEST: Final = 30_000_000
-"""Bytes. "The total size of your email, including attachments, must be less than 30MB.\""""
+"""Bytes of a whole mail: the documentation says "less than 30MB"."""
 _UNTRACKED: Final = {
     "click_tracking": {"enable": False, "enable_text": False},
     "open_tracking": {"enable": False},

@@ -1,6 +1,9 @@
 """How the ledger is put together."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -23,6 +26,7 @@ from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.dead_letters import DeadLetterReader
 from tocsin.ledger.dead_letters_api import dead_letter_routes
 from tocsin.ledger.migrations import MIGRATIONS
+from tocsin.ledger.overdue import OverdueSweep, ReadUntil
 from tocsin.ledger.projected_table import ProjectedTable
 from tocsin.ledger.reading import TimelineReader
 from tocsin.ledger.settings import LedgerSettings
@@ -90,7 +94,7 @@ def build(settings: LedgerSettings) -> Service:
     ]
     projected.append((topics.group("ledger", "dead"), DEAD_LANE, DEAD_LETTERS))
     failpoints = arm(settings.failpoints)
-    groups = []
+    groups, read_until = [], dict[Lane, ReadUntil]()
     for group, lane, table in projected:
         store = ProjectedTable(
             database=database,
@@ -116,6 +120,11 @@ def build(settings: LedgerSettings) -> Service:
                 failpoints=failpoints,
             )
         )
+        if table is STATUSES:
+            read_until[Lane(lane)] = partial(_read_until, groups[-1])
+    sweep = OverdueSweep(
+        database=database, clock=clock, read_until=read_until, retention_days=settings.retention_days
+    )
     app = create_app(
         reader=TimelineReader(engine=database.engine),
         dead_letters=DeadLetterReader(engine=database.engine),
@@ -129,8 +138,15 @@ def build(settings: LedgerSettings) -> Service:
         operations=operations_app(name="ledger", health=health),
         api=Api(app=app, settings=settings.http),
         health=health,
-        components=[database, days, replica, age, *groups],
+        components=[database, days, replica, age, *groups, sweep],
     )
+
+
+def _read_until(group: ConsumerGroup[Any]) -> dict[int, datetime]:
+    return {
+        partition.partition: datetime.fromtimestamp(moment / 1000, UTC)
+        for partition, moment in group.handled_until_ms().items()
+    }
 
 
 def _unconnected() -> AsyncEngine:

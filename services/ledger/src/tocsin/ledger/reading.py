@@ -33,6 +33,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     status: StatusName | None = None
     event: str | None = None
     since: datetime | None = None
+    overdue: bool = False
 
 
 class TimelineReader:
@@ -144,6 +145,11 @@ def _conditions(tenant: str, filters: Filters) -> tuple[list[str], dict[str, Any
             conditions.append(_ON_CHANNEL.format(row="s"))
             earlier.append(_ON_CHANNEL.format(row="f"))
     conditions.append(f"NOT EXISTS (SELECT 1 FROM ledger.statuses f WHERE {' AND '.join(earlier)})")  # noqa: S608 - conditions from this file
+    if filters.overdue:
+        # As an array: the few that there are lead to their rows, and not all rows to whether they are among them.
+        conditions.append(
+            "s.notification_id = ANY (ARRAY(SELECT notification_id FROM ledger.overdue WHERE tenant = :tenant))"
+        )
     if filters.recipient is not None:
         conditions.append("s.recipient = :recipient")
         values["recipient"] = filters.recipient

@@ -10,7 +10,7 @@ and timelines are told from the decision (`history`).
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -19,8 +19,9 @@ from asyncpg.pgproto.pgproto import UUID
 from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, Headers, read_dead_letter
 from tocsin.contracts.ids import dead_letter_id
+from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.contracts.statuses import Decision, Status, Target, target_status_id
-from tocsin.contracts.vocabulary import Reason, StatusName
+from tocsin.contracts.vocabulary import Reason, Rule, StatusName
 from tocsin.kafka import ConsumerRecord
 
 Row = tuple[Any, ...]
@@ -65,6 +66,13 @@ class _Rule(msgspec.Struct):
 
     rule: str
     outcome: str
+    input: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Expiry(msgspec.Struct):
+    """What the rule `expiry` saw."""
+
+    expires_at: datetime
 
 
 class _Channel(msgspec.Struct):
@@ -85,9 +93,10 @@ class _Channel(msgspec.Struct):
 _MADE_COLUMNS: Final = (
     "day", "stored_at", "kafka_partition", "kafka_offset", "kind",
     "status_id", "notification_id", "delivery_id", "tries",
-    "again", "event_time", "routed", "decision",
+    "again", "event_time", "routed", "decision", "awaited", "expires_at",
 )  # fmt: skip
 _NOT_STORED: Final = ("version",)
+_MESSAGE_LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS)
 _COPIED_COLUMNS: Final = tuple(
     name for name in Status.__struct_fields__ if name not in (*_MADE_COLUMNS, *_NOT_STORED)
 )
@@ -115,10 +124,11 @@ _values_of_decision: Final = _compiled("decision", _OF_A_DECISION)
 _values_of_target: Final = _compiled("decision, channel, target", _OF_A_TARGET)
 _decode_record: Final = msgspec.json.Decoder(StoredDecision | Status).decode
 _decode_channels: Final = msgspec.json.Decoder(list[_Channel]).decode
-_check_rules: Final = msgspec.json.Decoder(list[_Rule]).decode
+_decode_rules: Final = msgspec.json.Decoder(list[_Rule]).decode
+_decode_expiry: Final = msgspec.json.Decoder(_Expiry).decode
 
 
-_NONE_OF_A_DECISION: Final = (None, None, None, None)
+_NONE_OF_A_DECISION: Final = (None,) * 6
 
 
 def _status_rows(record: ConsumerRecord) -> Sequence[Row]:
@@ -158,13 +168,15 @@ def _decision_rows(place: Row, decision: StoredDecision) -> list[Row]:
     if decision.event_time.tzinfo is None:
         raise InvalidRecord("Not a decision: the time of its event has no time zone.")
     notification = UUID(decision.notification_id)
-    _check_rules(decision.rules)
-    rows, routed = list[Row](), list[str]()
+    rules = _decode_rules(decision.rules)
+    rows, routed, awaited = list[Row](), list[str](), list[UUID]()
     for channel in _decode_channels(decision.channels):
         for target in channel.targets:
             if target.outcome != StatusName.ROUTED:
                 rows.append(_target_row(place, notification, decision, channel, target))
-            elif channel.channel not in routed:
+                continue
+            awaited.append(UUID(target.delivery_id))
+            if channel.channel not in routed:
                 routed.append(channel.channel)
     made = (
         *place,
@@ -177,9 +189,24 @@ def _decision_rows(place: Row, decision: StoredDecision) -> list[Row]:
         decision.event_time,
         routed or None,
         _told(decision),
+        awaited or None,
+        _expires_at(decision, rules) if awaited else None,
     )
     rows.append(made + _values_of_decision(decision))
     return rows
+
+
+def _expires_at(decision: StoredDecision, rules: Sequence[_Rule]) -> datetime:
+    """When the message dies, as the first rule says; where its input was cut, the latest moment at which it can."""
+    if rules and rules[0].rule == Rule.EXPIRY:
+        try:
+            expires_at = _decode_expiry(rules[0].input).expires_at
+        except msgspec.DecodeError:
+            pass  # the rules were too long
+        else:
+            if expires_at.tzinfo is not None:
+                return expires_at
+    return decision.event_time + _MESSAGE_LIFE
 
 
 def _target_row(

@@ -43,9 +43,21 @@ def timeline_routes(reader: TimelineReader) -> APIRouter:
             Query(max_length=1024, description="The event's id; finds records about the event itself too"),
         ] = None,
         since: Annotated[AwareDatetime | None, Query(description="Stored at this time or later")] = None,
+        overdue: Annotated[
+            bool,
+            Query(
+                description="Whose time has passed a minute ago or longer, and of which a delivery has no end"
+            ),
+        ] = False,
     ) -> Page[SummaryBody]:
         filters = Filters(
-            recipient=recipient, workflow=workflow, channel=channel, status=status, event=event, since=since
+            recipient=recipient,
+            workflow=workflow,
+            channel=channel,
+            status=status,
+            event=event,
+            since=since,
+            overdue=overdue,
         )
         rows = await reader.newest(caller.tenant, filters, after=_after(paging.after), limit=paging.fetch)
         shown, cursor = paging.page(rows, key=lambda row: (row.stored_at.isoformat(), row.status_id))

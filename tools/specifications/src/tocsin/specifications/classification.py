@@ -181,7 +181,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.PERSON_HASHED: "address_hash",
         Says.TENANT: "event_source workflow category step provider template",
         Says.TECHNICAL: (
-            "day stored_at kafka_partition kafka_offset kind status_id again event_time routed status final at tenant event_id "
+            "day stored_at kafka_partition kafka_offset kind status_id again event_time routed awaited expires_at status final at tenant event_id "
             "notification_id delivery_id channel address_key lane provider_message_id provider_code attempt rule reason detail "
             f"retryable segments tries test template_version {_ORIGIN}"
         ),
@@ -196,6 +196,10 @@ TABLES: Final[dict[str, Fields]] = {
             "event_id original_bytes original_key_bytes original_headers original_headers_bytes"
         ),
     },
+    "ledger.overdue": {
+        Says.TECHNICAL: "lane kafka_partition tenant notification_id delivery_id origin day expires_at"
+    },
+    "ledger.swept": {Says.TECHNICAL: "lane kafka_partition up_to"},
     "ledger.positions": {Says.TECHNICAL: "consumer_group topic kafka_partition next_offset"},
     "ledger.schema_version": {Says.TECHNICAL: "version_num"},
 }
@@ -218,6 +222,8 @@ KEPT: Final[dict[str, str]] = {
     "directory.schema_version": "for ever",
     "ledger.statuses": "`LEDGER_RETENTION_DAYS`, 30 by default",
     "ledger.dead_letters": "`LEDGER_RETENTION_DAYS`, 30 by default",
+    "ledger.overdue": "until the delivery ends; `LEDGER_RETENTION_DAYS` at most",
+    "ledger.swept": "for ever",
     "ledger.positions": "for ever",
     "ledger.schema_version": "for ever",
 }

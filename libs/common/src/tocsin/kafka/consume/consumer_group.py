@@ -112,6 +112,19 @@ class ConsumerGroup(Generic[S]):
         """The shards held now and not being released, by number."""
         return {number: shard for number, shard in self._shards.items() if not shard.revoked.is_set()}
 
+    def handled_until_ms(self) -> dict[TopicPartition, int]:
+        """Of each partition held: everything that the broker stored before this moment, and that can be read, is handled. Partitions of
+        which nothing is known yet are left out."""
+        until: dict[TopicPartition, int] = {}
+        for shard in self.held.values():
+            for partition in shard.positions:
+                ends = self._member and self._member.log_ends(partition)
+                if ends:
+                    unread = shard.first_unread(partition)
+                    moment = shard.lag[partition].handled_until_ms(unread=unread, ends=ends)
+                    until |= {} if moment is None else {partition: moment}
+        return until
+
     async def open(self) -> None:
         """Wait for the brokers and the topics, with a visible reason; check the topics' partition counts."""
         counts = await self._cluster.wait_for_topics(self._topics + self._written, check=self._check)

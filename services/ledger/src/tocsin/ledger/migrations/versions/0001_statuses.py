@@ -11,6 +11,7 @@ depends_on = None
 #
 # `kind` says what a row is. `status`: a status, its columns are the record's fields. `decision`: what the router decided about a
 # notification; `status` holds its outcome, `routed` the channels on which something goes out, `decision` the rules and targets.
+# `awaited` holds the deliveries of a decision for which a job went out, and `expires_at` is when they die.
 # `target`: one delivery that a decision did not send, so that lists find it; its notification's decision tells as much.
 STATUSES = """
 CREATE TABLE statuses (
@@ -24,6 +25,8 @@ CREATE TABLE statuses (
     event_time timestamptz,
     routed text[],
     decision text,
+    awaited uuid[],
+    expires_at timestamptz,
     status text NOT NULL,
     final boolean NOT NULL,
     at timestamptz NOT NULL,
@@ -73,6 +76,7 @@ INDEXES = (
     f"CREATE INDEX ON statuses (tenant, recipient, stored_at) WHERE {ACCEPTED}",
     f"CREATE INDEX ON statuses (tenant, hashtextextended(event_id, 0)) WHERE ({ACCEPTED}) OR notification_id IS NULL",
     "CREATE INDEX ON statuses (tenant, status, stored_at) WHERE status NOT IN ('decided', 'sent', 'event_accepted')",
+    "CREATE INDEX ON statuses (expires_at) WHERE awaited IS NOT NULL",
 )
 
 # The place names the record, and `id` is computed from it: a replay of the same record is the same row. `kind` is the family of the
@@ -127,6 +131,30 @@ CREATE TABLE positions (
 """
 
 
+# Deliveries whose message's time has passed without an end, and up to which time each partition of `status` was looked at for them.
+OVERDUE = """
+CREATE TABLE overdue (
+    lane text NOT NULL,
+    kafka_partition integer NOT NULL,
+    tenant text NOT NULL,
+    notification_id uuid NOT NULL,
+    delivery_id uuid NOT NULL,
+    origin text NOT NULL,
+    day date NOT NULL,
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant, delivery_id, origin)
+)
+"""
+SWEPT = """
+CREATE TABLE swept (
+    lane text NOT NULL,
+    kafka_partition integer NOT NULL,
+    up_to timestamptz NOT NULL,
+    PRIMARY KEY (lane, kafka_partition)
+)
+"""
+
+
 def upgrade() -> None:
     for statement in (
         STATUSES,
@@ -135,11 +163,13 @@ def upgrade() -> None:
         DEAD_LETTERS,
         *DEAD_LETTER_INDEXES,
         POSITIONS,
+        OVERDUE,
+        SWEPT,
     ):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    for table in ("positions", "dead_letters", "statuses"):
+    for table in ("swept", "overdue", "positions", "dead_letters", "statuses"):
         op.execute(f"DROP TABLE {table}")
     op.execute("DROP SEQUENCE dead_letter_numbers")

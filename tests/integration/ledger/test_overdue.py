@@ -1,0 +1,135 @@
+"""What nobody ended: found once its time has passed, told by lane and by tenant, forgotten when its end comes late."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from prometheus_client import REGISTRY
+from tests.integration.ledger.conftest import START, LedgerDatabase, TimelinesClient
+
+from tocsin.contracts.statuses import RuleOutcome, StatusRecord
+from tocsin.contracts.vocabulary import Lane
+from tocsin.ledger.overdue import GRACE, OverdueSweep, unended
+
+pytestmark = pytest.mark.postgres
+
+HOUR = timedelta(hours=1)
+
+
+def expiring(statuses: list[StatusRecord], after: timedelta = HOUR) -> list[StatusRecord]:
+    """The same, and the decision says when the message dies."""
+    decision, *rest = statuses
+    rules = [RuleOutcome(rule="expiry", outcome="alive", input={"expires_at": START + after})]
+    return [msgspec.structs.replace(decision, rules=rules), *rest]
+
+
+class Sweeps:
+    """A sweep over partition 0 of the bulk lane, at moments that the test names."""
+
+    def __init__(self, database: LedgerDatabase) -> None:
+        self._database = database
+        self.read_until: Callable[[], datetime] = database.clock.now
+
+    async def at(self, moment: datetime) -> int:
+        """What the metric says after a sweep at this moment."""
+        self._database.clock.set(moment)
+        sweep = OverdueSweep(
+            database=self._database.database, clock=self._database.clock, retention_days=30,
+            read_until={Lane.BULK: lambda: {0: self.read_until()}},
+        )  # fmt: skip
+        await sweep.sweep()
+        assert metric("critical") == metric("transactional") == 0
+        return metric("bulk")
+
+
+def metric(lane: str) -> int:
+    return int(REGISTRY.get_sample_value("tocsin_overdue_notifications", {"lane": lane}) or 0)
+
+
+@pytest.fixture
+def sweeps(ledger_database: LedgerDatabase) -> Sweeps:
+    return Sweeps(ledger_database)
+
+
+async def test_what_nobody_ended_is_counted_and_listed_until_its_end_comes(
+    timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any
+) -> None:
+    decision, sent = expiring(statuses_of("ann", "email"))
+    await timelines.store(*expiring(statuses_of("bob", "email", "sms")), decision)
+    assert await sweeps.at(START + HOUR) == 0
+    assert await timelines.list(overdue=True) == []
+    assert await sweeps.at(START + HOUR + GRACE) == 1
+    assert [summary["recipient"] for summary in await timelines.list(overdue=True)] == ["ann"]
+    assert await timelines.list(overdue=True, workflow="other") == []
+    assert await timelines.list(overdue=True, key="other") == []
+    assert await sweeps.at(START + 2 * HOUR) == 1
+    await timelines.store(sent)
+    assert await sweeps.at(START + 3 * HOUR) == 0
+    assert await timelines.list(overdue=True) == []
+
+
+@pytest.mark.parametrize("first_ends", [True, False])
+async def test_each_delivery_needs_its_own_end(
+    timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any, first_ends: bool
+) -> None:
+    decision, *sent = expiring(statuses_of("ann", "email", "sms"))
+    await timelines.store(decision, sent[0 if first_ends else 1])
+    assert await sweeps.at(START + 2 * HOUR) == 1
+    await timelines.store(*sent)
+    assert await sweeps.at(START + 3 * HOUR) == 0
+
+
+async def test_the_end_of_a_former_use_of_the_id_does_not_count(
+    timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any
+) -> None:
+    await timelines.store(*expiring(statuses_of("ann", "email")))
+    again, _ = expiring(statuses_of("ann", "email", origin="events/0/2"))
+    await timelines.store(again)
+    assert await sweeps.at(START + 2 * HOUR) == 1
+
+
+async def test_what_is_not_read_yet_is_not_missed(
+    timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any
+) -> None:
+    """A ledger that is behind counts nothing: the end may be among what it has not read."""
+    decision, sent = expiring(statuses_of("ann", "email"))
+    await timelines.store(decision)
+    sweeps.read_until = lambda: START + HOUR
+    assert await sweeps.at(START + 2 * HOUR) == 0
+    await timelines.store(sent)
+    sweeps.read_until = lambda: START + 9 * HOUR
+    assert await sweeps.at(START + 3 * HOUR) == 0
+
+
+async def test_a_ledger_that_was_away_for_days_catches_up_step_by_step(
+    timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any
+) -> None:
+    for number, after in enumerate((HOUR, 2 * HOUR, 60 * HOUR)):
+        decision, _ = expiring(statuses_of(f"person-{number}", "email"), after)
+        await timelines.store(decision)
+    assert await sweeps.at(START + 61 * HOUR) == 3
+
+
+async def test_without_a_time_in_its_rules_a_message_is_given_the_longest_life(
+    timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any
+) -> None:
+    await timelines.store(statuses_of("ann", "email")[0])
+    assert await sweeps.at(START + timedelta(days=6)) == 0
+    assert await sweeps.at(START + timedelta(days=6) + GRACE) == 1
+
+
+async def test_it_can_be_asked_about_a_moment_to_come(
+    timelines: TimelinesClient, ledger_database: LedgerDatabase, statuses_of: Any
+) -> None:
+    """As the proving ground does: nothing is kept."""
+    decision, sent = expiring(statuses_of("ann", "email"))
+    await timelines.store(decision)
+    async with ledger_database.database.driver() as connection:
+        asked: dict[str, Any] = {"after": START, "until": START + timedelta(days=7)}
+        (row,) = await unended(connection, Lane.BULK, **asked)
+        assert str(row["notification_id"]) == decision.notification_id
+        await timelines.store(sent)
+        assert await unended(connection, Lane.BULK, **asked) == []
+        assert await connection.fetch("SELECT 1 FROM ledger.overdue") == []
