@@ -111,6 +111,11 @@ def test_refusals_are_read_to_their_end_oldest_first(tocsin: Run, entry: Entry) 
     assert timedelta(hours=24) <= ago < timedelta(hours=25)
 
 
+def heed_ctrl_c() -> None:
+    """Where the tests run in the background, a shell has them ignore it, and what they start, too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_following_goes_on_while_the_entry_is_away_and_says_how_to_go_on(
     entry: Entry, tmp_path: Path
 ) -> None:
@@ -122,12 +127,17 @@ def test_following_goes_on_while_the_entry_is_away_and_says_how_to_go_on(
     child = subprocess.Popen(
         [*COMMAND, "refusals", "--follow", "--every", "0.1"], cwd=tmp_path, env={**os.environ, **entry.env},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - it only tells the child to heed a signal
     )  # fmt: skip
-    deadline = time.monotonic() + WITHIN
-    while len(entry.asked) < 6 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=WITHIN)
+    try:
+        deadline = time.monotonic() + WITHIN
+        while len(entry.asked) < 6 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=WITHIN)
+    finally:
+        child.kill()
+        child.wait()
     assert child.returncode == 130
     assert [line.split("\t")[-1] for line in out.splitlines()] == ["one", "two"]
     assert err.splitlines() == [

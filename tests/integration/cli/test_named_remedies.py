@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.integration.channel.test_dispatcher_endings import PROVIDERS
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
@@ -23,15 +24,6 @@ from tocsin.testing.service_process import PATIENCE, ServiceProcess, service_pro
 from tocsin.testing.until import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
-
-PROVIDERS = """
-[[providers]]
-name = "nobody"
-kind = "twilio"
-base_url = "http://127.0.0.1:9"
-account_sid = "AC00000000000000000000000000000001"
-auth_token_file = "token"
-"""
 
 
 class Installation:

@@ -39,4 +39,6 @@ async def test_no_text_ends_as_a_server_error(ledger_database: LedgerDatabase) -
     assert unknown.status_code == 422
     (fault,) = unknown.json()["errors"]
     assert (fault["pointer"], fault["code"]) == ("query:email", "parameter_unknown")
-    assert "Known: recipient, workflow, channel, status, event, since, limit, cursor" in fault["detail"]
+    assert (
+        "Known: recipient, workflow, channel, status, event, since, overdue, limit, cursor" in fault["detail"]
+    )

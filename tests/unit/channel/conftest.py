@@ -34,7 +34,7 @@ from tocsin.kafka import (
     TopicPartition,
     read_back_metadata,
 )
-from tocsin.kafka.consume import consumer_group
+from tocsin.kafka.consume import turn_reading
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints, Health, SystemClock
 from tocsin.testing.jobs import job_for
 from tocsin.testing.kafka import MemoryCluster, MemoryOffsets, MemoryPublisher
@@ -286,7 +286,7 @@ class LaneBench:
 
 @pytest.fixture(autouse=True)
 def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer_group, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(turn_reading, "POLL_SECONDS", 0.01)
 
 
 @pytest.fixture

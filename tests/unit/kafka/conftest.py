@@ -18,7 +18,7 @@ from tocsin.kafka import (
     Shard,
     TopicPartition,
 )
-from tocsin.kafka.consume import consumer_group
+from tocsin.kafka.consume import turn_reading
 from tocsin.kafka.consume.member import Lease, Member
 from tocsin.kafka.consume.shard import Assignment
 from tocsin.kafka.produce.transaction_queue import TransactionQueue
@@ -131,7 +131,7 @@ async def stage() -> AsyncIterator[MemoryStage]:
 
 @pytest.fixture
 def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer_group, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(turn_reading, "POLL_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -137,11 +137,11 @@ async def test_a_shard_that_stands_still_ends_the_membership(prepared: MemorySta
     running = await prepared.projection(table, timeouts=IMPATIENT).start()
     await prepared.publish_values(numbers(1))
     await until(lambda: table.calls == 1)
-    polled = running.component._polled
+    polled = running.component._reading.turned
 
     def advanced() -> bool:
         """By steps that reading keeps up with: only the shard stands still."""
-        if running.component._polled > polled or clock.monotonic() == polled:
+        if running.component._reading.turned > polled or clock.monotonic() == polled:
             clock.advance(0.01)
         assert running.task is not None
         return running.task.done()

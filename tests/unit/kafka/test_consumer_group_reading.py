@@ -17,7 +17,7 @@ from tocsin.kafka import (
     Shard,
     TopicPartition,
 )
-from tocsin.kafka.consume import consumer_group
+from tocsin.kafka.consume import turn_reading
 from tocsin.testing.kafka.cluster import MemoryTransactions
 from tocsin.testing.kafka.group import MemoryMember
 from tocsin.testing.stage import HoldAt, numbers, take_all
@@ -139,7 +139,7 @@ async def test_the_worker_has_its_turn_after_each_read(prepared: MemoryStage) ->
     running = await prepared.plain(work).start()
     await until(lambda: sum(batches) == 3_000)
     await running.leave()
-    assert batches == [consumer_group.POLL_RECORDS] * 6
+    assert batches == [turn_reading.POLL_RECORDS] * 6
 
 
 async def test_reading_pauses_for_a_full_shard_alone(prepared: MemoryStage) -> None:
@@ -179,7 +179,7 @@ async def test_reading_pauses_for_a_full_shard_alone(prepared: MemoryStage) -> N
 async def test_what_arrives_while_a_shard_is_released_is_read_by_its_next_owner(
     prepared: MemoryStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer_group, "POLL_SECONDS", 5)  # the poll under way gets the records
+    monkeypatch.setattr(turn_reading, "POLL_SECONDS", 5)  # the poll under way gets the records
     put: list[bool] = []
     original = Shard.put
 
@@ -211,6 +211,6 @@ async def test_what_arrives_while_a_shard_is_released_is_read_by_its_next_owner(
     may_end.set()
     await until(lambda: len(taken) >= 20)
     assert sorted(map(str, taken)) == sorted(map(str, numbers(20)))
-    monkeypatch.setattr(consumer_group, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(turn_reading, "POLL_SECONDS", 0.01)
     await first.leave()
     await second.leave()

@@ -32,7 +32,8 @@ class MigrationsMissing(OperatorError):
 class Migrations:
     """The migrations of `package` (such as `tocsin.router`) for PostgreSQL schema `schema`; `command` applies them.
 
-    Statements in a migration find the schema's tables without naming it: it is their search path.
+    Releases go forward only: to go back, restore a backup. Statements in a migration find the schema's tables without naming it: it is
+    their search path.
     """
 
     package: str

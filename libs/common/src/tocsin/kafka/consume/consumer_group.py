@@ -1,6 +1,6 @@
 """The life of a consumer, read from top to bottom:
 
-    join ─▶ acquire ─▶ poll ─▶ work ─▶ drain ─▶ release ─▶ (acquire again | leave)
+    join ─▶ acquire ─▶ read ─▶ work ─▶ drain ─▶ release ─▶ (acquire again | leave)
                 └──────── watch, fail ────────┘
 
 This is one process's part in a group; Kafka's group is all its members. A membership lasts from joining to leaving, and has one
@@ -10,24 +10,25 @@ assignment after the other. Three words for letting go:
 * *end*: the shard may not act any more, whatever still refers to it;
 * *release*: what acquiring opened is closed, and the group may give the partitions to another member.
 
-What follows when consumption ends stands in `group_ending`.
+Reading itself is `turn_reading`; what follows when consumption ends stands in `group_ending`.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from aiokafka.errors import KafkaError
 
+from tocsin.kafka.consume import turn_reading
 from tocsin.kafka.consume.cluster import Cluster
 from tocsin.kafka.consume.group_ending import GroupEnding
 from tocsin.kafka.consume.group_metrics import GroupMetrics
-from tocsin.kafka.consume.member import Fetching, Lease, Member, MemberSpec, NoCommittedOffset, OffsetNotKept
+from tocsin.kafka.consume.member import Fetching, Lease, Member, MemberSpec
 from tocsin.kafka.consume.ownership import Ownership
 from tocsin.kafka.consume.rejoins import Rejoins
 from tocsin.kafka.consume.shard import Assignment, Shard
+from tocsin.kafka.consume.turn_reading import TurnReading
 from tocsin.kafka.errors import (
     DrainTooSlow,
     KafkaFault,
@@ -46,10 +47,6 @@ from tocsin.runtime.waiting import retry_until_available
 log = get_logger(__name__)
 
 S = TypeVar("S", bound=Shard)
-
-POLL_SECONDS = 0.2
-# Of one read: so few that turning them into records holds the event loop for about a millisecond.
-POLL_RECORDS = 500
 
 
 class ConsumerGroup(Generic[S]):
@@ -148,16 +145,20 @@ class ConsumerGroup(Generic[S]):
         self._member: Member | None = None
         self._member_id: str | None = None
         self._shards: dict[int, S] = {}
-        self._owners: dict[TopicPartition, S] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._acquiring: asyncio.Task[None] | None = None
         self._releasing = asyncio.Lock()
-        self._room = asyncio.Event()
-        self._polled = self._clock.monotonic()
         self._failure: BaseException | None = None
         self._leaving = False
         self._over = asyncio.Event()
         """Set by the first failure, when the member is about to leave, and when the run is cancelled."""
+        self._reading = TurnReading(
+            group=self._group,
+            ownership=self._ownership,
+            metrics=self._metrics,
+            clock=self._clock,
+            over=self._over,
+        )
 
     async def _live(self, stop: asyncio.Event) -> None:
         self._begin()
@@ -170,7 +171,7 @@ class ConsumerGroup(Generic[S]):
             fetching=self._fetching,
         )
         self._member = self._cluster.member(spec)
-        polling = self._watched(self._join_and_poll(self._member), name=f"poll {self._group}")
+        polling = self._watched(self._join_and_read(self._member), name=f"poll {self._group}")
         watching = self._watched(self._watch(), name=f"watch {self._group}")
         try:
             await first_of(stop.wait(), self._over.wait())
@@ -180,7 +181,7 @@ class ConsumerGroup(Generic[S]):
             self._over.set()
             # It ends by itself at its next turn: a getmany that is cancelled leaves aiokafka in doubt. Only one that waits
             # for a rebalance to end is cancelled, for that may take long.
-            await asyncio.wait([polling], timeout=2 * POLL_SECONDS)
+            await asyncio.wait([polling], timeout=2 * turn_reading.POLL_SECONDS)
         finally:
             self._over.set()
             self._check.set_not_ready("stopped")
@@ -189,12 +190,12 @@ class ConsumerGroup(Generic[S]):
         if self._failure is not None:
             raise self._failure
 
-    async def _join_and_poll(self, member: Member) -> None:
+    async def _join_and_read(self, member: Member) -> None:
         """A broker that does not answer is waited for, with a visible reason: it may be away when a group is joined anew."""
         await retry_until_available(
             "Kafka", partial(member.join, self), retry_on=(KafkaFault,), check=self._check, describe=str
         )
-        await self._poll()
+        await self._reading.run(member)
 
     # What the member tells its listener: `assigned`, `revoked` and, further below, `failed`
 
@@ -224,7 +225,7 @@ class ConsumerGroup(Generic[S]):
             timeouts=self._timeouts,
             buffer_records=self._buffer_records,
             buffer_bytes=self._buffer_bytes,
-            room=self._room,
+            room=self._reading.room,
             fail=self.failed,
         )
         beat = asyncio.create_task(member.beat())
@@ -238,82 +239,17 @@ class ConsumerGroup(Generic[S]):
         for shard in shards:
             member.seek({partition: position.offset for partition, position in shard.positions.items()})
         self._shards = {shard.number: shard for shard in shards}
-        self._owners = {partition: shard for shard in shards for partition in shard.positions}
-        self._polled = self._clock.monotonic()
         for shard in shards:
             self._tasks[shard.number] = self._watched(
                 self._work(shard), name=f"shard {self._group}.{shard.number}"
             )
         member.resume(partitions)
-        self._room.set()
+        self._reading.begin(shards)
         self._check.set_ready()
         self._metrics.acquired(len(shards), self._clock.monotonic() - began)
         log.info(
             "acquired shards", group=self._group, shards=sorted(self._shards), assignment=assignment.number
         )
-
-    async def _poll(self) -> None:
-        """Read for all shards by turns: every partition gets its share before any gets a second one. During a rebalance
-        a read waits until the next assignment."""
-        turn = 0
-        while not self._over.is_set():
-            self._polled = self._clock.monotonic()
-            partitions = sorted(filter(self._is_readable, self._owners))
-            turn = (turn + 1) % max(len(partitions), 1)
-            try:
-                if partitions:
-                    await self._read(partitions[turn:] + partitions[:turn])
-                else:
-                    self._joined.raise_errors()
-                    self._room.clear()
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(POLL_SECONDS):
-                            await self._room.wait()
-            except NoCommittedOffset:
-                # aiokafka asked the group where to read before `_acquire` told it, and says so late. Reading goes on from
-                # the position it was told.
-                continue
-            except OffsetNotKept as error:
-                # Whoever acquires the partitions next looks at what is committed, and says what is lost.
-                raise OwnershipLost(
-                    f"What {self._group} was to read next is no longer kept: {error}."
-                ) from error
-            except KafkaError as error:
-                if self._ownership.refusal is not None:
-                    raise self._ownership.refusal from error
-                raise
-
-    async def _read(self, partitions: Sequence[TopicPartition]) -> None:
-        """One turn: wait for the first records, then look at the other partitions without waiting."""
-        first = await self._get(partitions, seconds=POLL_SECONDS)
-        if not first:
-            return
-        try:
-            for partition in partitions:
-                if partition not in first and self._is_readable(partition):
-                    await self._get([partition], seconds=0)
-                    await asyncio.sleep(0)
-        finally:
-            for shard in self._shards.values():
-                shard.wake()
-        # What aiokafka has fetched already is read without an await that lets workers run.
-        await asyncio.sleep(0)
-
-    async def _get(
-        self, partitions: Sequence[TopicPartition], *, seconds: float
-    ) -> Collection[TopicPartition]:
-        """Records to their shards. No await lies between aiokafka's own look at the assignment and ours, so they
-        belong to the shards held now. A shard that is being released drops them; its next owner reads them again."""
-        records = await self._joined.poll(partitions, max_records=POLL_RECORDS, seconds=seconds)
-        for partition, in_order in records.items():
-            if shard := self._owners.get(partition):
-                shard.put(in_order)
-                self._metrics.consumed(partition.topic, len(in_order))
-        return records.keys()
-
-    def _is_readable(self, partition: TopicPartition) -> bool:
-        shard = self._owners.get(partition)
-        return shard is not None and not shard.full and not shard.revoked.is_set()
 
     async def _work(self, shard: S) -> None:
         await self._worker(shard)
@@ -373,7 +309,8 @@ class ConsumerGroup(Generic[S]):
     async def _let_go(self) -> None:
         for shard in self._shards.values():
             shard.end()
-        self._shards, self._owners, self._member_id = {}, {}, None
+        self._shards, self._member_id = {}, None
+        self._reading.end()
         self._lease.end()
         self._metrics.released()
         await self._ownership.release()
@@ -392,7 +329,7 @@ class ConsumerGroup(Generic[S]):
                 else:
                     self._check.set_not_ready("the group coordinator does not answer heartbeats")
             now = self._clock.monotonic()
-            if self._shards and now - self._polled > bound:
+            if self._shards and now - self._reading.turned > bound:
                 raise NoProgress(f"The poll loop of {self._group} has not turned for {bound:g} s.")
             for shard in self._shards.values():
                 if shard.idle_since is not None and now - shard.idle_since > bound:

@@ -167,9 +167,3 @@ def upgrade() -> None:
         SWEPT,
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    for table in ("swept", "overdue", "positions", "dead_letters", "statuses"):
-        op.execute(f"DROP TABLE {table}")
-    op.execute("DROP SEQUENCE dead_letter_numbers")

@@ -21,8 +21,3 @@ COLUMNS = (
 def upgrade() -> None:
     for name, kind in COLUMNS:
         op.execute(f"ALTER TABLE dead_letters ADD COLUMN {name} {kind}")
-
-
-def downgrade() -> None:
-    for name, _ in COLUMNS:
-        op.execute(f"ALTER TABLE dead_letters DROP COLUMN {name}")

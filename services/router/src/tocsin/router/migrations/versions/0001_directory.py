@@ -265,7 +265,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "workflow", "part", "revision", name=op.f("pk_refused_revisions")),
         schema=SCHEMA,
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Releases go forward only: restore a backup to go back.")
