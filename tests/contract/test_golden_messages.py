@@ -16,6 +16,7 @@ from tocsin.contracts.events import Event, NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
+from tocsin.contracts.timers import TimerRecord
 from tocsin.specifications.models import annotation_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -27,6 +28,7 @@ RECORDS = {
     "job": Job,
     "status": StatusRecord,
     "decision": StatusRecord,
+    "timer": TimerRecord,
     "directory": DirectoryRecord,
 }
 MESSAGES = sorted(GOLDEN.glob("v*/*.json"))

@@ -77,6 +77,7 @@ class Log:
         self.at = START
         self._offsets = itertools.count()
         self._expected: int | None = None
+        self.count = 0
 
     async def write(self, *records: Any) -> Any:
         batch = [self._record(record) for record in records]
@@ -84,9 +85,11 @@ class Log:
         moved = PartitionBatch(
             partition=self.partition, records=batch, expected=self._expected, next=batch[-1].offset + 1
         )
-        earliest = await self.table.keep([moved], self.said)
+        kept = await self.table.keep([moved], self.said)
         self._expected = batch[-1].offset + 1
-        return earliest
+        self.count += kept.more
+        assert await self.table.count([self.partition.partition]) == self.count
+        return kept.earliest
 
     async def due(self, now: datetime, *fired: str) -> list[tuple[int, int, bool]]:
         """Number, turn and whether it was hurried, of each that is due."""

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tocsin.contracts.vocabulary import TimerEnd
 from tocsin.kafka import ProducerRecord
@@ -22,6 +23,10 @@ async def kept(scheduling: Scheduling, count: int) -> None:
     await until(are_kept)
 
 
+def metric(name: str) -> float:
+    return REGISTRY.get_sample_value(f"tocsin_{name}", {"lane": "bulk"}) or 0.0
+
+
 async def written(scheduling: Scheduling, numbers: list[int]) -> None:
     """Exactly these, and nothing is left or comes after them."""
 
@@ -36,11 +41,12 @@ async def written(scheduling: Scheduling, numbers: list[int]) -> None:
 
 
 async def test_a_timer_fires_when_it_is_due_and_is_gone(scheduling: Scheduling):
-    await scheduling.member().start()
+    member = await scheduling.member().start()
     await scheduling.set(
         *(scheduling.timer(number, hours=1) for number in range(10)), scheduling.timer(10, days=90)
     )
     await kept(scheduling, 11)
+    await until(lambda: metric("pending_timers") == 11)
     assert await scheduling.written() == []
     scheduling.clock.advance(hours=1)
     await until(lambda: _came(scheduling, 10))
@@ -48,6 +54,20 @@ async def test_a_timer_fires_when_it_is_due_and_is_gone(scheduling: Scheduling):
     assert {fired.how for fired in await scheduling.fired()} == {TimerEnd.DUE}
     scheduling.clock.advance(days=90)
     await written(scheduling, list(range(11)))
+    await until(lambda: metric("pending_timers") == 0)
+    assert metric("oldest_due_timer_seconds") == 0
+    await scheduling.set(scheduling.timer(11, days=91))
+    await until(lambda: metric("pending_timers") == 1)
+    await member.leave()
+    assert metric("pending_timers") == 0
+
+
+async def test_what_is_due_and_cannot_be_written_is_seen_by_its_age(scheduling: Scheduling):
+    hold = HoldAt("before_commit")
+    await scheduling.member(hold).start()
+    await scheduling.set(scheduling.timer(1, hours=-1))
+    await asyncio.wait_for(hold.reached.wait(), 30)
+    assert metric("oldest_due_timer_seconds") == 3600
 
 
 async def _came(scheduling: Scheduling, count: int) -> bool:

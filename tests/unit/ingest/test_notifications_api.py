@@ -186,7 +186,7 @@ async def test_a_message_may_be_sent_later(way_in: "WayIn", asked: dict[str, Any
     answer = await way_in.post("/v1/notifications", GOOD | asked)
     assert answer.status_code == 202
     (record,) = way_in.publisher.records
-    assert json.loads(record.value)[next(iter(asked))] == next(iter(asked.values()))
+    assert json.loads(record.value or b"")[next(iter(asked))] == next(iter(asked.values()))
 
 
 async def test_a_life_counts_from_the_time_at_which_it_is_due(way_in: "WayIn") -> None:

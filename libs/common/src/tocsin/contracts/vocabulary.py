@@ -68,8 +68,8 @@ class DeviceKind(StrEnum):
 class StatusName(StrEnum):
     """The one vocabulary from acceptance to the last click, as timelines show it. A name enters when a service writes it.
 
-    `accepted`, `routed`, `skipped` and `duplicate` have no record of their own: a decision says them of its notification and
-    of its targets.
+    `accepted`, `scheduled`, `routed`, `skipped` and `duplicate` have no record of their own: a decision says them of its
+    notification and of its targets.
     """
 
     EVENT_ACCEPTED = "event_accepted"
@@ -77,6 +77,7 @@ class StatusName(StrEnum):
     EVENT_REFUSED = "event_refused"
     EVENT_DUPLICATE = "event_duplicate"
     ACCEPTED = "accepted"
+    SCHEDULED = "scheduled"
     ROUTED = "routed"
     SKIPPED = "skipped"
     DUPLICATE = "duplicate"
@@ -96,6 +97,7 @@ class StatusName(StrEnum):
 _NOT_FINAL = {
     StatusName.EVENT_ACCEPTED,
     StatusName.ACCEPTED,
+    StatusName.SCHEDULED,
     StatusName.ROUTED,
     StatusName.SENDING,
     StatusName.DEFERRED,

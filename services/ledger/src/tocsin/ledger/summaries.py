@@ -16,6 +16,8 @@ class State(StrEnum):
 
     ACCEPTED = "accepted"
     """Taken in, not decided yet."""
+    SCHEDULED = "scheduled"
+    """It waits until it is due, and is decided then."""
     IN_PROGRESS = "in_progress"
     """Decided; at least one message is still to be handed over, or will be tried again."""
     SENT = "sent"
@@ -38,6 +40,7 @@ _STRENGTH: Final[dict[str, int]] = {
     status: strength
     for strength, status in enumerate(
         (
+            StatusName.SCHEDULED,
             StatusName.ROUTED,
             StatusName.SENDING,
             StatusName.DEFERRED,
@@ -54,6 +57,7 @@ _STATES: Final[dict[str, State]] = {
     StatusName.SENDING: State.IN_PROGRESS,
     StatusName.DEFERRED: State.IN_PROGRESS,
 }
+_UNFINISHED: Final = (State.ACCEPTED, State.SCHEDULED, State.IN_PROGRESS)
 _WORST_FIRST: Final = (
     State.FAILED,
     State.UNKNOWN,
@@ -81,6 +85,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     channels: dict[str, State]
     deliveries: list[DeliverySummary]
+    due_at: datetime | None
+    """While it waits."""
     accepted_at: datetime | None
     finished_at: datetime | None
     duplicates: int
@@ -95,9 +101,9 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
     accepted = [row for row in rows if row.status == StatusName.ACCEPTED]
     duplicates = [row for row in rows if row.status == StatusName.DUPLICATE]
     latest = max(accepted, key=storing_order, default=None)
-    current = [
+    current = _without_waits_that_are_over(
         row for row in rows if row.status in _STRENGTH and (latest is None or row.origin == latest.origin)
-    ]
+    )
     deliveries = [_delivery(group) for group in _groups(current)]
     undecided = State.DUPLICATE if duplicates and not accepted else State.ACCEPTED
     state = _combined([delivery.state for delivery in deliveries], otherwise=undecided)
@@ -112,11 +118,18 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
             channel: _combined(states, otherwise=State.ACCEPTED) for channel, states in channels.items()
         },
         deliveries=deliveries,
+        due_at=max((row.due_at for row in current if row.due_at is not None), default=None),
         accepted_at=latest.at if latest else None,
-        finished_at=None if state in (State.ACCEPTED, State.IN_PROGRESS) else finished_at,
+        finished_at=None if state in _UNFINISHED else finished_at,
         duplicates=len(duplicates),
         reused_id=len({row.origin for row in accepted}) > 1,
     )
+
+
+def _without_waits_that_are_over(rows: Iterable[StatusRow]) -> list[StatusRow]:
+    """What was decided when a notification was due takes the place of its having waited."""
+    rows = list(rows)
+    return [row for row in rows if row.status != StatusName.SCHEDULED] or rows
 
 
 def _groups(rows: Iterable[StatusRow]) -> list[list[StatusRow]]:
@@ -147,8 +160,9 @@ def _delivery(group: Sequence[StatusRow]) -> DeliverySummary:
 
 def _combined(states: Sequence[State], *, otherwise: State) -> State:
     """What several states come to together. What was never to be sent takes nothing away from what was."""
-    if State.IN_PROGRESS in states:
-        return State.IN_PROGRESS
+    for unfinished in (State.IN_PROGRESS, State.SCHEDULED):
+        if unfinished in states:
+            return unfinished
     ended = set(states) - {State.SKIPPED}
     if not ended:
         return State.SKIPPED if states else otherwise

@@ -24,11 +24,7 @@ def build(settings: SchedulerSettings) -> Service:
 
     def group(lane: Lane) -> ConsumerGroup[FencedStoredShard]:
         name = topics.group(SERVICE, lane)
-        writable = [
-            topic.name
-            for topic in topics.all()
-            if topic.lane is lane and SERVICE in topic.writers and topic.family != "timers"
-        ]
+        writable = [topics.intents(lane)]
         table = TimersTable(database=database, group=name, lane=lane, failpoints=failpoints)
         context = FiringContext(
             lane=lane,

@@ -67,6 +67,15 @@ class FiringContext:
         self.dead_bytes = next(topic.max_message_bytes for topic in topics.all() if topic.name == self.dead)
         self.invalid_records = InvalidRecordLimit(group=topics.group(SERVICE, lane))
         self.lateness = metrics.timer_lateness_seconds.labels(lane)
+        self.pending = metrics.pending_timers.labels(lane)
+        self.shards: set[ShardTimers] = set()
+        """Those that fire."""
+        metrics.oldest_due_timer_seconds.labels(lane).set_function(self._oldest_due)
+
+    def _oldest_due(self) -> float:
+        """Seconds for which the oldest timer has been due and is not written."""
+        now = self.clock.now()
+        return max((shard.overdue(now) for shard in self.shards), default=0.0)
 
     def count(self, said: Said) -> None:
         """Into the metrics."""
@@ -87,12 +96,16 @@ class ShardTimers:
         """Fired here, and not read back yet."""
         self._next: datetime | None = None
         """No timer is due before; None where there is none."""
+        self._kept_since: datetime | None = None
+        """The same, of those that were kept since the table was last asked for the next."""
+        self._pending = 0
         self._changed = asyncio.Event()
         self._busy = False
         """Whether records that were taken are not rows yet."""
 
     async def run(self) -> None:
         """Until the shard is revoked; a transaction under way ends first."""
+        self._count(await self._table.count(list(self._topics)))
         reading = asyncio.create_task(self._read(), name="read timers")
         firing = asyncio.create_task(self._fire(), name="fire timers")
         try:
@@ -105,6 +118,12 @@ class ShardTimers:
                     task.result()
         finally:
             await end_all([reading, firing])
+            self._context.shards.discard(self)
+            self._count(-self._pending)
+
+    def overdue(self, now: datetime) -> float:
+        """Seconds for which its oldest timer has been due and is not written."""
+        return 0.0 if self._next is None else max(0.0, (now - self._next).total_seconds())
 
     # Rows
 
@@ -122,12 +141,17 @@ class ShardTimers:
             await self._shard.transaction([self._dead_letter(*one) for one in said.unreadable])
         invalid = len(said.unreadable)
         context.invalid_records.saw(valid=sum(said.counts().values()) - invalid, invalid=invalid)
-        earliest = await self._table.keep(batches, said)
+        kept = await self._table.keep(batches, said)
         context.count(said)
+        self._count(kept.more)
         self._fired.difference_update(end.id for _, end in said.fired)
-        if earliest is not None and (self._next is None or earliest < self._next):
-            self._next = earliest
+        self._next = _earliest(self._next, kept.earliest)
+        self._kept_since = _earliest(self._kept_since, kept.earliest)
         self._changed.set()
+
+    def _count(self, more: int) -> None:
+        self._pending += more
+        self._context.pending.inc(more)
 
     def _dead_letter(self, record: ConsumerRecord, reason: str) -> ProducerRecord:
         context = self._context
@@ -150,14 +174,11 @@ class ShardTimers:
 
     async def _fire(self) -> None:
         await self._until_read_back()
-        self._next = await self._next_due()
+        await self._look_ahead()
+        self._context.shards.add(self)
         while not self._shard.revoked.is_set():
             self._changed.clear()
-            if (
-                self._next is not None
-                and self._next <= self._clock.now()
-                and len(self._fired) < NOT_READ_BACK
-            ):
+            if not self._full and self._next is not None and self._next <= self._clock.now():
                 await self._fire_due()
                 continue
             await first_of(self._changed.wait(), asyncio.sleep(self._pause()))
@@ -181,7 +202,7 @@ class ShardTimers:
             await self._shard.transaction([record for timer in timers for record in self._records(timer)])
             self._observe(timers)
         if len(timers) < AT_ONCE:
-            self._next = await self._next_due()
+            await self._look_ahead()
 
     def _records(self, timer: DueTimer) -> tuple[ProducerRecord, ProducerRecord]:
         """What was put off, and that it was fired, in the partition of the same number."""
@@ -191,12 +212,20 @@ class ShardTimers:
             ProducerRecord(self._topics[timer.partition], timer.key, encode(end), partition=timer.partition),
         )
 
-    async def _next_due(self) -> datetime | None:
-        return await self._table.next_due(list(self._topics), fired=self._fired)
+    async def _look_ahead(self) -> None:
+        """When the next one is due. The table may be asked just before a batch becomes visible: what is kept meanwhile counts as well."""
+        self._kept_since = None
+        found = await self._table.next_due(list(self._topics), fired=self._fired)
+        self._next = _earliest(found, self._kept_since)
+
+    @property
+    def _full(self) -> bool:
+        """Whether nothing more is fired before some of it is read back."""
+        return len(self._fired) >= NOT_READ_BACK
 
     def _pause(self) -> float:
-        """Seconds to wait at most."""
-        if self._next is None:
+        """Seconds to wait at most; what is kept ends the waiting."""
+        if self._next is None or self._full:
             return LOOK
         return min(LOOK, max(0.0, (self._next - self._clock.now()).total_seconds()))
 
@@ -206,3 +235,7 @@ class ShardTimers:
             late = max(0.0, (now - timer.due).total_seconds())
             self._context.lateness.observe(late)
             record_span("fire", timer.traceparent, seconds=late, lane=self._context.lane.value)
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)

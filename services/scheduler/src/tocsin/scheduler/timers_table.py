@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import Database
 from tocsin.kafka import PartitionBatch, TopicPartition
-from tocsin.projection import Positions
+from tocsin.projection import Positions, rows_touched
 from tocsin.runtime import NO_FAILPOINTS, Failpoints
 from tocsin.scheduler.migrations import SCHEMA
 from tocsin.scheduler.timers_log import Said, stored_at
@@ -70,6 +70,7 @@ CROSS JOIN LATERAL (
   ORDER BY due LIMIT $5
 ) t ORDER BY t.due LIMIT $5
 """
+_COUNT: Final = "SELECT count(*) FROM scheduler.timers WHERE lane = $1 AND kafka_partition = ANY($2::int[])"
 _NEXT: Final = """
 SELECT min(t.due) FROM unnest($2::int[]) AS shard (kafka_partition)
 CROSS JOIN LATERAL (
@@ -92,6 +93,15 @@ class DueTimer(NamedTuple):
     traceparent: str | None
 
 
+class Kept(NamedTuple):
+    """What a batch has changed."""
+
+    earliest: datetime | None
+    """Nothing that was set or hurried is due before; None where nothing was."""
+    more: int
+    """So many rows are there more than before."""
+
+
 class TimersTable:
     """The rows of one lane's group; its `load_positions` and `apply` are those of a `ProjectionStore`."""
 
@@ -112,19 +122,24 @@ class TimersTable:
         """Positions alone: a person has accepted that records are lost."""
         await self.keep(batches, Said())
 
-    async def keep(self, batches: Sequence[PartitionBatch], said: Said) -> datetime | None:
-        """The rows of what `said` holds, and the positions of the batches, or neither. Returns the earliest moment at which any of it is due;
-        None where nothing was set or hurried. Raises OwnershipLost when another process has moved a position."""
+    async def keep(self, batches: Sequence[PartitionBatch], said: Said) -> Kept:
+        """The rows of what `said` holds, and the positions of the batches, or neither. Raises OwnershipLost when another process has
+        moved a position."""
         async with self._database.driver() as connection, connection.transaction():
             # Positions first: of two owners, the one that loses waits here, before its work and not after it.
             await self._positions.move(connection, batches)
-            await self._set(connection, said)
+            more = await self._set(connection, said)
             await self._hurry(connection, said, batches)
-            await self._delete(connection, said)
+            more -= await self._delete(connection, said)
             await self._failpoints.reach("before_rows_commit")
         await self._failpoints.reach("after_rows_commit")
         moments = [timer.due for _, timer in said.set] + [stored_at(record) for record, _ in said.hurried]
-        return min(moments, default=None)
+        return Kept(min(moments, default=None), more)
+
+    async def count(self, partitions: Collection[int]) -> int:
+        """How many there are. It reads them all."""
+        async with self._database.driver() as connection:
+            return int(await connection.fetchval(_COUNT, self._lane, list(partitions)))
 
     async def due(
         self, partitions: Collection[int], *, now: datetime, fired: Collection[str], at_most: int
@@ -140,9 +155,10 @@ class TimersTable:
             due: datetime | None = await connection.fetchval(_NEXT, self._lane, list(partitions), list(fired))
         return due
 
-    async def _set(self, connection: Any, said: Said) -> None:
+    async def _set(self, connection: Any, said: Said) -> int:
+        """How many are new."""
         if not said.set:
-            return
+            return 0
         rows = [
             (
                 record.partition, record.offset, stored_at(record), timer.id, timer.due, timer.tenant, timer.recipient, timer.notification_id,
@@ -150,7 +166,7 @@ class TimersTable:
             )
             for record, timer in said.set
         ]  # fmt: skip
-        await connection.execute(_SET, self._lane, *_columns(rows))
+        return rows_touched(await connection.execute(_SET, self._lane, *_columns(rows)))
 
     async def _hurry(self, connection: Any, said: Said, batches: Sequence[PartitionBatch]) -> None:
         """What is hurried is due; what nobody waits for yet is kept for whoever comes; then whoever came meets what was kept."""
@@ -172,16 +188,19 @@ class TimersTable:
         ]
         await connection.execute(_FORGET_HURRIES, self._lane, *_columns(newest), HURRY_LIVES)
 
-    async def _delete(self, connection: Any, said: Said) -> None:
+    async def _delete(self, connection: Any, said: Said) -> int:
+        """How many are gone."""
+        gone = 0
         if said.erased:
             erased = [
                 (record.partition, record.offset, timer.tenant, timer.recipient)
                 for record, timer in said.erased
             ]
-            await connection.execute(_ERASE, self._lane, *_columns(erased))
+            gone += rows_touched(await connection.execute(_ERASE, self._lane, *_columns(erased)))
         if said.fired:
             fired = [(record.partition, end.id) for record, end in said.fired]
-            await connection.execute(_FIRED, self._lane, *_columns(fired))
+            gone += rows_touched(await connection.execute(_FIRED, self._lane, *_columns(fired)))
+        return gone
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:

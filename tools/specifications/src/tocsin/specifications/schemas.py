@@ -10,6 +10,7 @@ from tocsin.contracts.events import NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
+from tocsin.contracts.timers import TimerRecord
 from tocsin.specifications.models import annotation_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -17,6 +18,7 @@ RECORDS: dict[str, Any] = {
     "notification-request": NotificationRequest,
     "intent": IntentRecord,
     "job": Job,
+    "timer": TimerRecord,
     "status": StatusRecord,
     "directory": DirectoryRecord,
     "dead-letter": DeadLetter,
@@ -65,6 +67,15 @@ def cloudevent() -> dict[str, Any]:
                 "description": "`true`: everything runs, nothing leaves.",
             },
             "traceparent": {"type": "string", "description": "W3C trace context."},
+            "sendat": {
+                "type": "string",
+                "format": "date-time",
+                "description": "When what follows from the event is to be sent; at most 365 days ahead. A time in the past is now.",
+            },
+            "delay": {
+                "type": ["integer", "string"],
+                "description": "So many seconds after the event; in place of `sendat`.",
+            },
             "data": {},
             "data_base64": {
                 "type": "string",

@@ -62,8 +62,3 @@ CREATE TABLE positions (
 def upgrade() -> None:
     for statement in (TIMERS, *INDEXES, HURRIES, POSITIONS):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    for table in ("positions", "hurries", "timers"):
-        op.execute(f"DROP TABLE {table}")
