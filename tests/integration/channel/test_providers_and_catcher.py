@@ -75,7 +75,7 @@ async def test_one_message_of_each_channel_is_caught_with_its_ids(
         service_account_file = "account.json"
         """
     )
-    for config in read_providers(tmp_path / "providers.toml", KINDS, {}):
+    for config in read_providers(tmp_path / "providers.toml", KINDS, {}).configs.values():
         provider = KINDS[config.kind].create(config, SystemClock())
         await provider.open()
         answer = await provider.send(job_for(Channel(config.name)))

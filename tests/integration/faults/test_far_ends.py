@@ -79,7 +79,7 @@ async def adapter(
 ) -> AsyncIterator[Provider]:
     """The channel's adapter, as the written file configures it."""
     sinks.write_providers(folder, tls=tls, call_timeout=call_timeout)
-    config = read_providers(folder / f"{channel}.toml", KINDS[channel], {})[0]
+    config = read_providers(folder / f"{channel}.toml", KINDS[channel], {}).configs["main"]
     provider = KINDS[channel][config.kind].create(config, SystemClock())
     await provider.open()
     try:

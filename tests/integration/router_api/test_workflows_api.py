@@ -68,6 +68,16 @@ async def test_a_category_says_how_often_its_messages_may_be_sent(acme: httpx.As
     assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/delivery"]
 
 
+async def test_a_category_says_whether_an_uncertain_message_may_go_elsewhere(acme: httpx.AsyncClient) -> None:
+    assert (await acme.put("/v1/categories/offers", json={})).json()["resend_elsewhere"] is False
+    saved = await acme.put("/v1/categories/offers", json={"resend_elsewhere": True})
+    assert saved.json()["resend_elsewhere"] is True
+    contradiction = {"resend_elsewhere": True, "delivery": "at_most_once"}
+    answer = await acme.put("/v1/categories/offers", json=contradiction)
+    assert answer.status_code == 422
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/resend_elsewhere"]
+
+
 @pytest.mark.parametrize(("seconds", "status"), [(518_400, 201), (518_401, 422), (0, 422)])
 async def test_a_categorys_messages_live_at_most_six_days(
     acme: httpx.AsyncClient, seconds: int, status: int

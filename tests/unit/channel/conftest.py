@@ -167,11 +167,14 @@ class LaneBench:
     health: Health = field(default_factory=lambda: Health(service="test"))
     running: list[Held] = field(default_factory=list)
 
-    def configure(self, *names: str, places: int = 64, note: str = "") -> None:
-        """Write the file of provider instances: `names`, the first is the default."""
+    def configure(
+        self, *names: str, places: int = 64, note: str = "", order: Sequence[str] | None = None
+    ) -> None:
+        """Write the file of provider instances: `names`, the first is the default unless there is an `order`."""
         path = self.folder / "providers.toml"
         entry = '[[providers]]\nname = "{}"\nkind = "scripted"\nmax_in_flight = {}\nnote = "{}"\n'
-        path.write_text("".join(entry.format(name, places, note) for name in names))
+        head = f"order = {list(order)}\n" if order else ""
+        path.write_text(head + "".join(entry.format(name, places, note) for name in names))
 
     async def open(
         self, *, max_unrecorded: int = 128, clock: Clock | None = None, lanes: Sequence[Lane] = tuple(Lane)

@@ -118,8 +118,46 @@ async def test_what_is_chosen(
     """Test jobs go to the sandbox, others to the first they name that exists; after an ambiguous answer to nobody else."""
     providers = pool(write(tmp_path / "providers.toml", TWO))
     await providers.open()
-    instance = providers.choose(job_for(Channel.EMAIL, providers=named, test=test), tried)
+    instance = providers.choose(job_for(Channel.EMAIL, providers=named, test=test), tried, attempt=2)
     assert (None if instance is None else instance.name) == chosen
+    await providers.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "named", "asked"),
+    [
+        ("", [], ["first"]),
+        ("", ["second", "elsewhere", "first"], ["second", "first"]),
+        ('order = ["second", "first"]', [], ["second", "first"]),
+        ('order = ["second"]', [], ["second"]),
+        ('order = ["second"]', ["first"], ["first"]),
+        ("weights = { second = 1 }", [], ["second"]),
+        ("weights = { second = 1, first = 1000 }", [], ["first", "second"]),
+    ],
+)
+async def test_who_is_asked_one_after_the_other(
+    tmp_path: Path, head: str, named: list[str], asked: list[str]
+) -> None:
+    """Without order or weights, and without names, one alone: an account that others pay for is used by nobody who does not name it."""
+    providers = pool(write(tmp_path / "providers.toml", head + TWO))
+    await providers.open()
+    job, tries = job_for(Channel.EMAIL, providers=named), list[Try]()
+    while (instance := providers.choose(job, tries)) is not None:
+        tries.append(Try(instance.name, UNREACHABLE))
+    assert [one.provider for one in tries] == asked
+    await providers.close()
+
+
+async def test_a_changed_order_is_a_change(tmp_path: Path) -> None:
+    path = write(tmp_path / "providers.toml", TWO)
+    providers = pool(path)
+    await providers.open()
+    kept = pigeon(providers, "second")
+    write(path, 'order = ["second", "first"]' + TWO)
+    await providers.reload()
+    instance = providers.choose(job_for(Channel.EMAIL))
+    assert instance is not None
+    assert instance._provider is kept
     await providers.close()
 
 
@@ -172,8 +210,22 @@ def test_an_instance_may_not_promise_what_its_kind_cannot_serve(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "sentences"),
     [
-        ("", ["must hold tables [[providers]], at least one, and nothing else."]),
-        ("provider = 1", ["must hold tables [[providers]], at least one, and nothing else."]),
+        ("", ["must hold tables [[providers]], at least one, and besides only `order` or `weights`."]),
+        (
+            "provider = 1",
+            ["must hold tables [[providers]], at least one, and besides only `order` or `weights`."],
+        ),
+        (
+            'order = ["first"]\nweights = { first = 1 }' + TWO,
+            ["give `order` or `weights`, not both."],
+        ),
+        ("order = []" + TWO, ["`order` must list names of providers, at least one, each once."]),
+        ('order = ["first", "first"]' + TWO, ["`order` must list names of providers"]),
+        ('order = ["first", "third"]' + TWO, ["`order` names 'third', and no provider is called so."]),
+        ("weights = { third = 1 }" + TWO, ["`weights` names 'third', and no provider is called so."]),
+        ("weights = { first = 0 }" + TWO, ["a whole number from 1 to 1000 each"]),
+        ("weights = { first = true }" + TWO, ["a whole number from 1 to 1000 each"]),
+        ('weights = ["first"]' + TWO, ["a whole number from 1 to 1000 each"]),
         ("[[providers", ["is not TOML"]),
         ('[[providers]]\nname = "a"\nkind = "owl"', ["provider a: `kind` must be one of pigeon."]),
         (

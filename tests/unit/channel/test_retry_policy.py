@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
-from tocsin.channel.retry_policy import Finish, Retry, Try, after_answer
+from tocsin.channel.retry_policy import FailOver, Finish, Retry, Try, after_answer
+from tocsin.contracts.jobs import DeliveryClass
 from tocsin.contracts.vocabulary import Reason, StatusName
 
 UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
@@ -13,7 +14,7 @@ NOW = 1_000.0
 
 
 def tries(answers: Sequence[Answer]) -> list[Try]:
-    return [Try("first", answer) for answer in answers]
+    return [Try("first", answer, attempt=number) for number, answer in enumerate(answers, 1)]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,34 @@ def test_at_most_once_what_may_have_been_sent_is_not_sent_again(
 ) -> None:
     step = after_answer(tries(answers), now=NOW, delivery_class="at_most_once")
     assert (step.status if isinstance(step, Finish) else None) == ends
+
+
+@pytest.mark.parametrize(
+    ("answers", "delivery_class", "somebody_left", "fails_over"),
+    [
+        ([UNREACHABLE], "at_least_once", True, True),
+        ([UNREACHABLE], "at_least_once", False, False),
+        ([UNREACHABLE], "at_most_once", True, True),
+        ([Throttled(retry_after=60)], "at_least_once", True, True),
+        ([UNREACHABLE] * 3, "at_least_once", True, True),
+        ([Ambiguous()], "at_least_once", True, True),
+        ([Ambiguous()], "at_most_once", True, False),
+        ([Accepted()], "at_least_once", True, False),
+        ([Rejected(reason=Reason.ADDRESS_INVALID)], "at_least_once", True, False),
+    ],
+)
+def test_when_the_next_provider_is_asked_at_once(
+    answers: Sequence[Answer], delivery_class: DeliveryClass, somebody_left: bool, fails_over: bool
+) -> None:
+    step = after_answer(tries(answers), now=NOW, delivery_class=delivery_class, somebody_left=somebody_left)
+    assert isinstance(step, FailOver) is fails_over
+
+
+def test_several_calls_of_one_attempt_count_once() -> None:
+    everywhere = [Try(name, UNREACHABLE, attempt=attempt) for attempt in (1, 2) for name in ("a", "b", "c")]
+    assert isinstance(after_answer(everywhere, now=NOW), Retry)
+    exhausted = after_answer([*everywhere, Try("a", UNREACHABLE, attempt=3)], now=NOW)
+    assert isinstance(exhausted, Finish)
 
 
 def test_what_the_provider_said_is_kept() -> None:

@@ -9,6 +9,7 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord
 from tocsin.contracts.ids import delivery_id, notification_id, recipient_key, status_id
 from tocsin.contracts.intents import DeliveryRef
+from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.statuses import Target
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName
@@ -121,6 +122,26 @@ async def test_a_job_says_what_its_category_asks_of_the_dispatcher(worker, defau
     worker.publish(category)
     (job,) = (await worker.route(worker.event())).jobs(Channel.EMAIL)
     assert (job.required, job.delivery_class) == (default == "required", delivery_class)
+    assert not job.resend_elsewhere
+    worker.publish(msgspec.structs.replace(category, resend_elsewhere=True))
+    (job,) = (await worker.route(worker.event(id="e2"))).jobs(Channel.EMAIL)
+    assert job.resend_elsewhere
+
+
+@pytest.mark.parametrize(
+    ("said", "tried"),
+    [
+        ({}, []),
+        ({"providers": {Channel.EMAIL: ["b", "a"]}}, ["b", "a"]),
+        ({"provider_weights": {Channel.EMAIL: {"a": 1, "b": 1000}}}, ["b", "a"]),
+        ({"provider_weights": {Channel.SMS: {"a": 1}}}, []),
+    ],
+)
+async def test_a_job_names_the_tenants_providers_in_the_order_in_which_to_try_them(worker, said, tried):
+    sender = SenderIdentity(address="shop@example.com")
+    worker.publish(TenantRecord(tenant="acme", senders={Channel.EMAIL: sender}, **said))
+    (job,) = (await worker.route(worker.event())).jobs(Channel.EMAIL)
+    assert job.providers == tried
 
 
 async def test_a_rerun_writes_the_same_ids(worker):

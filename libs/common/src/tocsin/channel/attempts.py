@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tocsin.channel.answers import Ambiguous, Answer
+from tocsin.channel.answers import Accepted, Ambiguous, Answer, Rejected
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
-from tocsin.channel.retry_policy import Finish, Retry, Try, after_answer, end_without_call
+from tocsin.channel.retry_policy import FailOver, Finish, Retry, Try, after_answer, end_without_call
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.stops import RECHECK_AFTER_MS
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
@@ -68,7 +68,7 @@ class Attempts:
         *,
         lease_ok: Callable[[], bool],
         announce: Callable[[Delivery], Awaitable[bool]],
-    ) -> Finish | Retry | Recheck | AwaitCopy:
+    ) -> Finish | Retry | FailOver | Recheck | AwaitCopy:
         """Hand the job over once, unless something forbids it; the call is noted in the delivery's tries.
 
         What is sent at most once is announced before its first call, and everything is looked at again after that: storing the intent
@@ -98,14 +98,27 @@ class Attempts:
         began = self._clock.monotonic()  # nothing was awaited since the last look
         answer = await self._call(job, provider)
         seconds = self._clock.monotonic() - began
-        delivery.tries.append(Try(provider.name, answer, seconds))
+        delivery.tries.append(Try(provider.name, answer, seconds, delivery.attempt))
         self._pool.report(provider.name, self._lane, answer, seconds=seconds)
         await self._failpoints.reach("after_call")
+        return self._after(delivery, answer)
+
+    def _after(self, delivery: Delivery, answer: Answer) -> Finish | Retry | FailOver:
+        job, tries, attempt = delivery.job, delivery.tries, delivery.attempt
+        somebody_left = not isinstance(answer, Accepted | Rejected) and (
+            self._pool.choose(job, tries, attempt=attempt) is not None
+        )
         now = self._clock.monotonic()
-        next_step = after_answer(delivery.tries, now=now, delivery_class=job.delivery_class)
-        if isinstance(next_step, Retry):
-            metrics.send_retries.labels(self._channel, self._lane, provider.name).inc()
-            log.debug("will try again", attempt=len(delivery.tries), seconds=round(next_step.due - now, 3))
+        next_step = after_answer(
+            tries, now=now, delivery_class=job.delivery_class, somebody_left=somebody_left
+        )
+        match next_step:
+            case Retry(due=due):
+                metrics.send_retries.labels(self._channel, self._lane, tries[-1].provider).inc()
+                log.debug("will try again", attempt=attempt, seconds=round(due - now, 3))
+            case FailOver():
+                uncertain = "yes" if isinstance(answer, Ambiguous) else "no"
+                metrics.failovers.labels(self._channel, self._lane, tries[-1].provider, uncertain).inc()
         return next_step
 
     def _last_look(

@@ -41,4 +41,6 @@ class Delivery:
     """Where its provider's call goes, if the provider has many far ends."""
     announced: bool = False
     """Whether the intent to send it stands on `status`; only of `at_most_once`."""
+    attempt: int = 1
+    """Which attempt this is."""
     tries: list[Try] = field(default_factory=list)

@@ -83,7 +83,7 @@ def _status(
         provider=tries[-1].provider if tries else None,
         provider_message_id=finish.message_id,
         provider_code=finish.code,
-        attempt=len(tries),
+        attempt=tries[-1].attempt if tries else 0,
         tries=[_told(attempt) for attempt in tries[-_MOST_TRIES:]],
         reason=finish.reason,
         detail=finish.detail,
@@ -94,7 +94,10 @@ def _status(
 
 
 def _told(attempt: Try) -> ProviderTry:
-    provider, answer, seconds = attempt
+    answer = attempt.answer
     return ProviderTry(
-        provider=provider, code=answer.code, answer=_ANSWERS[type(answer)], ms=round(seconds * 1000)
+        provider=attempt.provider,
+        code=answer.code,
+        answer=_ANSWERS[type(answer)],
+        ms=round(attempt.seconds * 1000),
     )

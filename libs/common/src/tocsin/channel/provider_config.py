@@ -7,13 +7,18 @@
     username = "tocsin"
     password_file = "/run/secrets/smtp-password"
 
-The first is the default. Secrets stand in files of their own, named by `*_file` (relative to this file), so that this
-file can be shown and kept in version control.
+Above them may stand which are tried for tenants that name none, in which order or how often as the first:
+
+    order = ["primary", "backup"]
+    weights = { primary = 3, backup = 1 }   # or this
+
+Without either it is the first one that serves the message's target, and no other. Secrets stand in files of their own, named by
+`*_file` (relative to this file), so that this file can be shown and kept in version control.
 """
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -23,6 +28,7 @@ from pydantic_core import ErrorDetails
 from tocsin.channel.provider import Provider
 from tocsin.runtime import Clock, OperatorError
 
+_LARGEST_WEIGHT = 1000
 FileStates = dict[Path, tuple[int, int, int] | None]
 """Files that were read, each with its `file_state` just before."""
 
@@ -96,6 +102,15 @@ class ProviderKind(Generic[C]):
         return self.targets
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvidersFile:
+    """What the file says. At most one of `order` and `weights` is not empty."""
+
+    configs: dict[str, InstanceConfig]
+    order: tuple[str, ...] = ()
+    weights: Mapping[str, int] = field(default_factory=dict)
+
+
 class ProvidersInvalid(OperatorError):
     """The file of provider instances cannot be used; `faults` has a sentence for each reason. Mend the file."""
 
@@ -118,14 +133,13 @@ def usable_providers(path: Path, kinds: Mapping[str, ProviderKind[Any]]) -> Path
     return path
 
 
-def read_providers(
-    path: Path, kinds: Mapping[str, ProviderKind[Any]], states: FileStates
-) -> list[InstanceConfig]:
-    """The configurations in the file's order, or ProvidersInvalid. Fills `states` even where it raises."""
+def read_providers(path: Path, kinds: Mapping[str, ProviderKind[Any]], states: FileStates) -> ProvidersFile:
+    """What the file says, or ProvidersInvalid. Fills `states` even where it raises."""
     states[path] = file_state(path)
+    document = _document(path)
     faults: list[str] = []
     configs: list[InstanceConfig] = []
-    for position, entry in enumerate(_entries(path), 1):
+    for position, entry in enumerate(document["providers"], 1):
         where = f"{path}: provider {entry.get('name', position)!s}"
         kind = kinds.get(str(entry.get("kind")))
         if kind is None:
@@ -145,12 +159,43 @@ def read_providers(
         f"{path}: the name {name!r} stands twice; names must differ."
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
+    order, weights = document.get("order", []), document.get("weights", {})
+    known = {str(entry.get("name")) for entry in document["providers"]}
+    faults += [f"{path}: {fault}" for fault in _faults_of_choice(document, known)]
     if faults:
         raise ProvidersInvalid(faults)
-    return configs
+    return ProvidersFile(
+        configs={config.name: config for config in configs}, order=tuple(order), weights=weights
+    )
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
+def _faults_of_choice(document: Mapping[str, Any], known: Collection[str]) -> Iterator[str]:
+    """What is wrong with `order` and `weights`."""
+    order, weights = document.get("order"), document.get("weights")
+    if order is not None and weights is not None:
+        yield "give `order` or `weights`, not both."
+    if order is not None and not (
+        isinstance(order, list) and order and len({*map(str, order)}) == len(order)
+    ):
+        yield "`order` must list names of providers, at least one, each once."
+    elif weights is not None and not (
+        isinstance(weights, dict) and weights and all(_is_weight(weight) for weight in weights.values())
+    ):
+        yield (
+            "`weights` must give names of providers a whole number from 1 to 1000 each; leave out what is not to be used."
+        )
+    else:
+        for name in order or weights or ():
+            if name not in known:
+                where = "order" if order else "weights"
+                yield f"`{where}` names {name!r}, and no provider is called so."
+
+
+def _is_weight(value: object) -> bool:
+    return type(value) is int and 1 <= value <= _LARGEST_WEIGHT
+
+
+def _document(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -158,11 +203,17 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProvidersInvalid([f"{path} is not TOML: {error}."]) from error
     entries = document.get("providers")
-    if list(document) != ["providers"] or not isinstance(entries, list) or not entries:
-        raise ProvidersInvalid([f"{path} must hold tables [[providers]], at least one, and nothing else."])
+    if (
+        document.keys() - {"order", "weights"} != {"providers"}
+        or not isinstance(entries, list)
+        or not entries
+    ):
+        raise ProvidersInvalid(
+            [f"{path} must hold tables [[providers]], at least one, and besides only `order` or `weights`."]
+        )
     if not all(isinstance(entry, dict) for entry in entries):
         raise ProvidersInvalid([f"{path}: every provider must be a table [[providers]]."])
-    return entries
+    return document
 
 
 def _sentence(fault: ErrorDetails) -> str:

@@ -14,20 +14,23 @@ from typing import Any
 from prometheus_client import Counter, Histogram
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel.choice import next_candidate
 from tocsin.channel.delivery import Carrier, Delivery
 from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.provider_config import (
     FileStates,
     InstanceConfig,
     ProviderKind,
+    ProvidersFile,
     ProvidersInvalid,
     file_state,
     read_providers,
 )
 from tocsin.channel.provider_instance import ProviderInstance
-from tocsin.channel.retry_policy import Finish, Try, uncertain
+from tocsin.channel.retry_policy import Finish, Try
 from tocsin.channel.sandbox import Sandbox
 from tocsin.contracts.jobs import Job
+from tocsin.contracts.provider_order import weighted_order
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.observability import get_logger, metrics
 from tocsin.runtime import Clock, SystemClock
@@ -63,8 +66,9 @@ class ProviderPool:
         self._poll_seconds = poll_seconds
         self.lane_limits = {lane: LaneLimit(max_unrecorded, on_room=self._wake) for lane in lanes}
         self._file_states: FileStates = {}
-        self._configs = {config.name: config for config in read_providers(path, kinds, self._file_states)}
+        self._file = read_providers(path, kinds, self._file_states)
         self._instances: dict[str, ProviderInstance] = {}
+        self._ordered: list[ProviderInstance] = []
         self._sandbox = ProviderInstance(
             Sandbox(channel=channel), places=SANDBOX_PLACES, lanes=self.lane_limits
         )
@@ -75,29 +79,33 @@ class ProviderPool:
 
     # Choosing
 
-    def choose(self, job: Job, tried: Sequence[Try] = ()) -> ProviderInstance | None:
-        """Where the job goes: test jobs to the sandbox, others to the first provider that serves their target, of those they
-        name that exist here, or without names of all. Once an answer was ambiguous only the same provider may be asked
-        again. None: to nobody."""
-        chosen: ProviderInstance | None = None
+    def choose(self, job: Job, tries: Sequence[Try] = (), *, attempt: int = 1) -> ProviderInstance | None:
+        """Where the job goes: test jobs to the sandbox, others to the first provider that serves their target and was not tried in
+        this attempt. It is one of those they name and that exist here, or without names one of the file's `order` or `weights`.
+        Once an answer was ambiguous, only the same provider may be asked again, unless the job allows more. None: to nobody."""
         if job.test:
-            chosen = self._sandbox
-        else:
+            candidates = [self._sandbox]
+        elif not tries:
             for instance in self._named(job):
                 if instance.serves(job):
-                    chosen = instance
-                    break
-        if chosen and uncertain(tried) and chosen.name != tried[-1].provider:
+                    return instance
             return None
-        return chosen
+        else:
+            candidates = [instance for instance in self._named(job) if instance.serves(job)]
+            if not (job.providers or self._file.order or self._file.weights):
+                candidates = candidates[:1]
+        return next_candidate(candidates, tries, attempt=attempt, resend_elsewhere=job.resend_elsewhere)
 
     def _named(self, job: Job) -> Iterable[ProviderInstance]:
-        if not job.providers:
-            return self._instances.values()
-        return [self._instances[name] for name in job.providers if name in self._instances]
+        if job.providers:
+            return [self._instances[name] for name in job.providers if name in self._instances]
+        if self._file.weights:
+            names = weighted_order(self._file.weights, job.delivery_id)
+            return [self._instances[name] for name in names]
+        return self._ordered
 
     def why_nobody(self, job: Job) -> Finish:
-        """How a job ends for which `choose` knows no provider."""
+        """How a job ends for which `choose` knows no provider before it was tried anywhere."""
         if any(self._named(job)):
             detail = "No provider instance of this dispatcher serves the device's kind."
             return Finish(
@@ -134,7 +142,7 @@ class ProviderPool:
     async def open(self) -> None:
         """Open every instance."""
         await self._sandbox.open()
-        await self._use(self._configs)
+        await self._use(self._file)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at the files every `poll_seconds` until stopped."""
@@ -155,13 +163,13 @@ class ProviderPool:
             return
         states: FileStates = {}
         try:
-            configs = await asyncio.to_thread(read_providers, self._path, self._kinds, states)
+            file = await asyncio.to_thread(read_providers, self._path, self._kinds, states)
         except ProvidersInvalid as invalid:
             log.error("providers file refused, the former one stays in use", faults=invalid.faults)  # noqa: TRY400 - the sentences say all
             return
         finally:
             self._file_states = states
-        await self._use({config.name: config for config in configs})
+        await self._use(file)
         log.info("providers reloaded", providers=list(self._instances))
 
     @property
@@ -172,10 +180,11 @@ class ProviderPool:
         for instance in self._all:
             instance.wake()
 
-    async def _use(self, configs: Mapping[str, InstanceConfig]) -> None:
+    async def _use(self, file: ProvidersFile) -> None:
         """Instances whose configuration is the same, secrets included, keep their connections."""
-        former, instances = self._instances, await self._opened(configs)
-        self._instances, self._configs = instances, dict(configs)
+        former, instances = self._instances, await self._opened(file.configs)
+        self._instances, self._file = instances, file
+        self._ordered = [instances[name] for name in file.order or instances]
         for name, instance in former.items():
             if instances.get(name) is not instance:
                 self._replace(instance, instances.get(name))
@@ -186,7 +195,7 @@ class ProviderPool:
         async with contextlib.AsyncExitStack() as opened:
             for name, config in configs.items():
                 predecessor = self._instances.get(name)
-                if predecessor is not None and self._configs[name] == config:
+                if predecessor is not None and self._file.configs[name] == config:
                     instances[name] = predecessor
                     continue
                 kind = self._kinds[config.kind]

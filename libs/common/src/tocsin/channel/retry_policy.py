@@ -1,7 +1,8 @@
 """What follows from a provider's answer: the delivery's end, or another attempt in a moment.
 
-Attempts are made again within the process, `ATTEMPTS` in all, with at most 2 s between two attempts. What is still not sent then ends
-as `failed(retries_exhausted)`, what is still uncertain as `unknown`.
+Within one attempt a message is tried at one provider after the other, until one takes it or nobody is left to try. Attempts are made
+again within the process, `ATTEMPTS` in all, with at most 2 s between two attempts. What is still not sent then ends as
+`failed(retries_exhausted)`, what is still uncertain as `unknown`.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ class Try(NamedTuple):
     provider: str
     answer: Answer
     seconds: float = 0.0
+    attempt: int = 1
+    """Of which attempt it is one: the first, the second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,11 @@ class Retry:
     due: float
 
 
+@dataclass(frozen=True, slots=True)
+class FailOver:
+    """Try at the next provider at once, within the same attempt."""
+
+
 UNKNOWN_END = Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER)
 """How a delivery ends that no further call is made for, but that an earlier one may have sent."""
 
@@ -60,24 +68,38 @@ def uncertain(tries: Sequence[Try]) -> bool:
     return any(isinstance(attempt.answer, Ambiguous) for attempt in tries)
 
 
+def uncertain_provider(tries: Sequence[Try]) -> str | None:
+    """Which of these providers may have sent the message, the latest if several may have."""
+    return next((one.provider for one in reversed(tries) if isinstance(one.answer, Ambiguous)), None)
+
+
 def end_without_call(tries: Sequence[Try], end: T) -> T | Finish:
     """`end`, which makes another call unnecessary; or `UNKNOWN_END` if it would claim too much after these tries."""
     return UNKNOWN_END if uncertain(tries) else end
 
 
 def after_answer(  # noqa: PLR0911 - one for each end
-    tries: Sequence[Try], *, now: float, delivery_class: DeliveryClass = "at_least_once"
-) -> Finish | Retry:
+    tries: Sequence[Try],
+    *,
+    now: float,
+    delivery_class: DeliveryClass = "at_least_once",
+    somebody_left: bool = False,
+) -> Finish | Retry | FailOver:
     """What follows from the last of `tries`, in view of those before it; `now` in seconds, on any clock.
 
     `Rejected` ends the delivery as `failed` even after an ambiguous answer. For `at_most_once` an ambiguous answer ends it.
+    `somebody_left`: another provider may be asked in this attempt.
     """
-    answer, attempt = tries[-1].answer, len(tries)
+    answer, attempt = tries[-1].answer, tries[-1].attempt
     match answer:
         case Accepted(message_id=message_id, code=code, segments=segments):
             return Finish(status=StatusName.SENT, message_id=message_id, code=code, segments=segments)
         case Rejected(reason=reason, code=code, detail=detail):
             return Finish(status=StatusName.FAILED, reason=reason, code=code, detail=detail, retryable=False)
+        case NotSent() | Throttled() if somebody_left:
+            return FailOver()
+        case Ambiguous() if somebody_left and delivery_class == "at_least_once":
+            return FailOver()
         case NotSent(retry_after=wish) | Throttled(retry_after=wish) if attempt < ATTEMPTS and (
             wish is None or wish <= LONGEST_DELAY
         ):

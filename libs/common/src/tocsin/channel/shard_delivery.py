@@ -30,7 +30,7 @@ from tocsin.channel.order import RecipientOrder
 from tocsin.channel.outcome_records import dead_letter_of, intent_to_send_of, outcome_of, recheck_of
 from tocsin.channel.outcome_writer import OutcomeWriter, PendingRecord
 from tocsin.channel.provider import Provider
-from tocsin.channel.retry_policy import INTERRUPTED_END, Finish, Retry, end_without_call, uncertain
+from tocsin.channel.retry_policy import INTERRUPTED_END, FailOver, Finish, Retry, end_without_call, uncertain
 from tocsin.channel.shard_offsets import ShardOffsets
 from tocsin.channel.stages import observe_begin, observe_end, observe_stage
 from tocsin.channel.waiting_for_copy import WaitingForCopy
@@ -228,7 +228,7 @@ class ShardDelivery:
                 if not (delivery.job.required or self._waiting.may_pass):
                     delivery = self._hold(delivery)
                     continue
-                instance = self._context.pool.choose(delivery.job, delivery.tries)
+                instance = self._context.pool.choose(delivery.job, delivery.tries, attempt=delivery.attempt)
                 if instance is not None:
                     delivery.enqueued_at = self._context.clock.monotonic()
                     instance.put(self._context.lane, delivery)
@@ -266,6 +266,8 @@ class ShardDelivery:
             match next_step:
                 case Finish():
                     self.enqueue(self._store_outcome(delivery, next_step))
+                case FailOver():
+                    self.enqueue(delivery)
                 case Retry():
                     self._retry(delivery, next_step)
                 case Recheck():
@@ -313,6 +315,7 @@ class ShardDelivery:
         if self._ending:
             self._let_go(delivery)
             return
+        delivery.attempt += 1
         delay = retry.due - self._context.clock.monotonic()
         self._retries[delivery] = asyncio.get_running_loop().call_later(delay, self._due, delivery)
 

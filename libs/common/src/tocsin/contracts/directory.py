@@ -45,6 +45,8 @@ class TenantRecord(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
     attributes: dict[str, Any] = {}
     senders: dict[ChannelWord, SenderIdentity] = {}
     providers: dict[ChannelWord, list[str]] = {}
+    provider_weights: dict[ChannelWord, dict[str, int]] = {}
+    """Of a channel whose providers have weights instead of an order: each of them."""
     address_like_ids: bool = False
     """Whether recipients' ids may have `@` or begin with `+`."""
 
@@ -61,6 +63,8 @@ class CategoryRecord(_Entity, kw_only=True, omit_defaults=True, tag="category"):
     default: CategoryDefault = "on"
     ttl_seconds: int | None = None
     delivery_class: DeliveryClass = "at_least_once"
+    resend_elsewhere: bool = False
+    """Whether another provider may be asked while nobody knows if the former one has sent a message."""
 
     @property
     def record_key(self) -> bytes:

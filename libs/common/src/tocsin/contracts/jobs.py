@@ -67,6 +67,8 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Whether its category is required: it goes out even while nobody can know what was taken away from the recipient just now."""
     delivery_class: DeliveryClass = "at_least_once"
     """`at_most_once`: what may have been sent is not sent again."""
+    resend_elsewhere: bool = False
+    """Whether another provider may be asked while nobody knows if the former one has sent it."""
     sender: SenderIdentity | None = None
     providers: list[str] = []
     """Provider instances in order of preference; empty: the dispatcher's default."""

@@ -110,7 +110,15 @@ _KINDS: dict[str, _Kind] = {
             tables.tenants.c.id.label("tenant"),
             *(
                 tables.tenants.c[n]
-                for n in ("name", "default_locale", "attributes", "senders", "providers", "address_like_ids")
+                for n in (
+                    "name",
+                    "default_locale",
+                    "attributes",
+                    "senders",
+                    "providers",
+                    "provider_weights",
+                    "address_like_ids",
+                )
             ),
         ),
         (tables.tenants.c.id,),
@@ -118,7 +126,10 @@ _KINDS: dict[str, _Kind] = {
     "category": _Kind(
         partial(_entity, CategoryRecord),
         select(
-            *(tables.categories.c[n] for n in ("tenant", "key", "name", "default", "ttl_seconds")),
+            *(
+                tables.categories.c[n]
+                for n in ("tenant", "key", "name", "default", "ttl_seconds", "resend_elsewhere")
+            ),
             tables.categories.c.delivery.label("delivery_class"),
         ),
         (tables.categories.c.tenant, tables.categories.c.key),

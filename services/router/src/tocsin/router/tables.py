@@ -81,6 +81,7 @@ tenants = Table(
     _json("attributes"),
     _json("senders"),  # channel -> {address, name, reply_to}
     _json("providers"),  # channel -> [provider instance, ...] in order
+    _json("provider_weights"),  # channel -> {provider instance: weight}, where they have weights instead
     Column("address_like_ids", Boolean, nullable=False, server_default=text("false")),
     Column("shared_devices", Boolean, nullable=False, server_default=text("false")),
     _revision(),
@@ -160,6 +161,7 @@ categories = Table(
     _created_at(),
     _updated_at(),
     CheckConstraint("\"default\" IN ('required', 'on', 'off')", name="default"),
+    Column("resend_elsewhere", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("delivery IN ('at_least_once', 'at_most_once')", name="delivery"),
     CheckConstraint(f"ttl_seconds BETWEEN 1 AND {MESSAGE_LIFE_SECONDS}", name="ttl"),
 )

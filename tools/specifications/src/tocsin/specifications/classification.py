@@ -54,7 +54,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "workflow category step providers template",
         Says.TECHNICAL: (
             "version delivery_id notification_id tenant recipient_version channel lane address_key target required delivery_class "
-            f"template_version test attempt event_time expires_at {_ORIGIN}"
+            f"resend_elsewhere template_version test attempt event_time expires_at {_ORIGIN}"
         ),
     },
     "JobPrivate": {Says.PERSON: "address", Says.PERSON_SIGNED: "unsubscribe_url"},
@@ -99,11 +99,11 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TECHNICAL: "version tenant id mode scopes expires_at",
     },
     "TenantRecord": {
-        Says.TENANT: "name default_locale attributes providers address_like_ids",
+        Says.TENANT: "name default_locale attributes providers provider_weights address_like_ids",
         Says.TECHNICAL: "version tenant",
     },
     "CategoryRecord": {
-        Says.TENANT: "key name default ttl_seconds delivery_class",
+        Says.TENANT: "key name default ttl_seconds delivery_class resend_elsewhere",
         Says.TECHNICAL: "version tenant",
     },
     "WorkflowRecord": {
@@ -144,7 +144,7 @@ _CHANGED: Final = "tenant revision created_at updated_at"
 
 TABLES: Final[dict[str, Fields]] = {
     "directory.tenants": {
-        Says.TENANT: "id name default_locale attributes senders providers address_like_ids shared_devices",
+        Says.TENANT: "id name default_locale attributes senders providers provider_weights address_like_ids shared_devices",
         Says.TECHNICAL: "revision created_at updated_at",
     },
     "directory.api_keys": {
@@ -166,7 +166,10 @@ TABLES: Final[dict[str, Fields]] = {
         Says.PERSON_ID: "recipient",
         Says.TECHNICAL: "tenant id kind app created_at updated_at",
     },
-    "directory.categories": {Says.TENANT: "key name default ttl_seconds delivery", Says.TECHNICAL: _CHANGED},
+    "directory.categories": {
+        Says.TENANT: "key name default ttl_seconds delivery resend_elsewhere",
+        Says.TECHNICAL: _CHANGED,
+    },
     "directory.preferences": {
         Says.PERSON: "enabled source changed_at",
         Says.PERSON_ID: "recipient",

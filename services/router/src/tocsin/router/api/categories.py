@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from sqlalchemy import delete, select
 
 from tocsin.contracts.directory import CategoryDefault
@@ -46,6 +47,22 @@ class CategoryWrite(RequestBody):
         description="After a crash a message is sent again (`at_least_once`), or never a second time, even if it may "
         "not have been sent (`at_most_once`)",
     )
+    resend_elsewhere: bool = Field(
+        default=False,
+        description="When a provider does not say whether it has a message, ask the next one at once. The recipient may get it twice. "
+        "If false, only the same provider is asked again",
+    )
+
+    @field_validator("resend_elsewhere")
+    @classmethod
+    def _at_most_once_is_never_resent(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("delivery") == "at_most_once":
+            raise PydanticCustomError(
+                "delivery_contradicts",
+                "A message that is sent at most once is not sent again elsewhere. Leave `resend_elsewhere` out, or set `delivery` to "
+                "`at_least_once`",
+            )
+        return value
 
 
 class Category(BaseModel):
@@ -56,6 +73,7 @@ class Category(BaseModel):
     default: CategoryDefault
     ttl_seconds: int | None
     delivery: DeliveryClass
+    resend_elsewhere: bool
     created_at: datetime
     updated_at: datetime
 

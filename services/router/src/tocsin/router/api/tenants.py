@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from sqlalchemy import RowMapping, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -96,6 +97,12 @@ Providers = dict[
 ]
 
 
+ProviderWeights = dict[
+    ChannelName,
+    Annotated[dict[ProviderName, Annotated[int, Field(ge=1, le=1000)]], Field(min_length=1, max_length=10)],
+]
+
+
 class TenantWrite(RequestBody):
     """A tenant's settings whole: what is left out takes its default."""
 
@@ -106,6 +113,11 @@ class TenantWrite(RequestBody):
     providers: Providers = Field(
         default={}, description="By channel, the dispatcher's provider instances to use, the preferred first"
     )
+    provider_weights: ProviderWeights = Field(
+        default={},
+        description="By channel, instead of an order in `providers`: how many messages each of the dispatcher's provider instances gets of "
+        "all. With `{a: 3, b: 1}` three of four are tried at `a` first, and every one at the other if that does not take it",
+    )
     address_like_ids: bool = Field(
         default=False,
         description="Take recipients' ids that look like addresses: with `@`, or with a leading `+`. Ids appear in timelines and logs",
@@ -115,6 +127,17 @@ class TenantWrite(RequestBody):
         default=False,
         description="A push token may stand with several recipients. If false, registering it for one takes it from the others",
     )
+
+    @field_validator("provider_weights")
+    @classmethod
+    def _order_or_weights(cls, value: ProviderWeights, info: ValidationInfo) -> ProviderWeights:
+        if both := sorted(value.keys() & info.data.get("providers", {})):
+            raise PydanticCustomError(
+                "order_contradicts",
+                "`{channel}` stands in `providers`, too. Give each channel an order there or weights here",
+                {"channel": both[0]},
+            )
+        return value
 
     def columns(self) -> dict[str, Any]:
         """As the table holds it."""
@@ -159,6 +182,7 @@ class Tenant(BaseModel):
     attributes: dict[str, Any]
     senders: StoredSenders
     providers: dict[ChannelWord, list[str]]
+    provider_weights: dict[ChannelWord, dict[str, int]]
     address_like_ids: bool
     shared_devices: bool
     created_at: datetime

@@ -12,9 +12,11 @@ from msgspec.structs import replace
 
 from tocsin.contracts.channels import CHANNELS, Destination
 from tocsin.contracts.codec import encode
+from tocsin.contracts.directory import TenantRecord
 from tocsin.contracts.ids import delivery_id, recipient_key, run_timer_id
 from tocsin.contracts.intents import DeliveryRef, Intent, Run
 from tocsin.contracts.jobs import Job, JobPrivate
+from tocsin.contracts.provider_order import weighted_order
 from tocsin.contracts.statuses import ChannelDecision, Target
 from tocsin.contracts.timers import SetTimer, TimerPrivate
 from tocsin.contracts.vocabulary import Again, Outcome, Reason, Rule, StatusName
@@ -91,6 +93,12 @@ def _timer(intent: Intent, due: datetime, context: BatchContext, *, cause: str) 
     return ProducerRecord(
         context.topics.timers, recipient_key(intent.tenant, intent.recipient), encode(timer)
     )
+
+
+def _providers(tenant: TenantRecord, channel: str, delivery: str) -> list[str]:
+    """The provider instances to try, in this order; none: the dispatcher's own choice."""
+    weights = tenant.provider_weights.get(channel)
+    return weighted_order(weights, delivery) if weights else tenant.providers.get(channel, [])
 
 
 def _withheld(intent: Intent, withhold: Withhold, context: BatchContext) -> ChannelDecision:
@@ -195,10 +203,11 @@ def _job(
     # Of devices given inline a job carries only the one it is for: all of them in each job would be their number squared.
     private = intent.private
     inline = spec.address.narrowed(private.inline, address_key)
+    delivery = delivery_id(
+        notification=intent.notification_id, channel=channel, step=step, address_key=address_key
+    )
     return Job(
-        delivery_id=delivery_id(
-            notification=intent.notification_id, channel=channel, step=step, address_key=address_key
-        ),
+        delivery_id=delivery,
         notification_id=intent.notification_id,
         tenant=intent.tenant,
         recipient=intent.recipient,
@@ -217,7 +226,7 @@ def _job(
             unsubscribe_url=rendered.unsubscribe_url if spec.has_unsubscribe_url else None,
         ),
         sender=tenant.senders.get(channel) if tenant else None,
-        providers=tenant.providers.get(channel, []) if tenant else [],
+        providers=_providers(tenant, channel, delivery) if tenant else [],
         locale=deliver.template.locale,
         template=deliver.template.name,
         template_version=deliver.template.revision,
@@ -226,6 +235,7 @@ def _job(
         expires_at=deliver.expires_at,
         required=deliver.category.default == "required",
         delivery_class=deliver.category.delivery_class,
+        resend_elsewhere=deliver.category.resend_elsewhere,
         intent=intent
         if inline is private.inline
         else replace(intent, private=replace(private, inline=inline)),

@@ -59,6 +59,9 @@ def upgrade() -> None:
         sa.Column("attributes", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
         sa.Column("senders", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
         sa.Column("providers", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column(
+            "provider_weights", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
         sa.Column("address_like_ids", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("shared_devices", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
@@ -93,6 +96,7 @@ def upgrade() -> None:
         sa.Column("default", sa.Text(), server_default=sa.text("'on'"), nullable=False),
         sa.Column("ttl_seconds", sa.Integer(), nullable=True),
         sa.Column("delivery", sa.Text(), server_default=sa.text("'at_least_once'"), nullable=False),
+        sa.Column("resend_elsewhere", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
