@@ -137,7 +137,10 @@ def _written(worker: Worker, *records: ConsumerRecord) -> Any:
 
 
 def intent(value: bytes) -> Any:
-    return _written(_worker(), _record(TOPICS.intents(Lane.TRANSACTIONAL), b"k", value))
+    """What is written, and what is claimed."""
+    worker = _worker()
+    written = _written(worker, _record(TOPICS.intents(Lane.TRANSACTIONAL), b"k", value))
+    return written, sorted(worker.claims.rows.items())
 
 
 def directory(value: bytes) -> Any:
@@ -254,6 +257,7 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("router-feedback", "status"): feedback,
     ("router", "intent"): intent,
     ("router", "continuation"): intent,
+    ("router", "redrive"): intent,
     ("router", "directory_tenant"): directory,
     ("router", "directory_category"): directory,
     ("router", "directory_workflow"): directory,

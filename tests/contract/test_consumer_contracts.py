@@ -27,7 +27,7 @@ every_list = pytest.mark.parametrize(("consumer", "record"), sorted(STATED), ids
 
 def schema_of(record: str) -> Any:
     name = record.partition("_")[0]
-    return SCHEMAS[{"decision": "status", "continuation": "intent"}.get(name, name)]
+    return SCHEMAS[{"decision": "status", "continuation": "intent", "redrive": "intent"}.get(name, name)]
 
 
 def messages(record: str) -> list[Any]:

@@ -25,6 +25,7 @@ RECORDS = {
     "event": Event,
     "intent": IntentRecord,
     "continuation": IntentRecord,
+    "redrive": IntentRecord,
     "job": Job,
     "status": StatusRecord,
     "decision": StatusRecord,

@@ -35,9 +35,12 @@ def test_json_schemas_are_valid_and_accept_every_golden_message(fresh):
             jsonschema.Draft202012Validator.check_schema(json.loads(text))
     for path in GOLDEN.glob("*.json"):
         name = path.stem.split("_")[0]
-        name = {"continuation": "intent", "notification": "notification-request", "decision": "status"}.get(
-            name, name
-        )
+        name = {
+            "continuation": "intent",
+            "redrive": "intent",
+            "notification": "notification-request",
+            "decision": "status",
+        }.get(name, name)
         if name != "event":
             jsonschema.validate(json.loads(path.read_text()), json.loads(fresh[f"schemas/{name}.v1.json"]))
 

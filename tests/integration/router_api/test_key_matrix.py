@@ -24,6 +24,7 @@ from tocsin.ledger import create_app as create_ledger
 from tocsin.ledger.dead_letters import DeadLetterReader
 from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.reading import TimelineReader
+from tocsin.ledger.redrives import Redrives
 from tocsin.testing import ManualClock
 from tocsin.web import KeyTable, Mode, new_key
 
@@ -54,6 +55,10 @@ MATRIX: Final[dict[tuple[str, str], Asks]] = {
     ("GET", "/v1/timelines/{notification_id}"): READ,
     ("GET", "/v1/dead-letters"): READ,
     ("GET", "/v1/dead-letters/{dead_letter_id}"): PREVIEW,
+    ("POST", "/v1/redrives"): PREVIEW,  # a test key only over what test keys sent
+    ("GET", "/v1/redrives"): READ,
+    ("GET", "/v1/redrives/{redrive_id}"): READ,
+    ("POST", "/v1/redrives/{redrive_id}/{action}"): PREVIEW,
     ("GET", "/v1/recipients"): READ,
     ("POST", "/v1/recipients/bulk"): CHANGE,
     ("GET", "/v1/recipients/{recipient}"): READ,
@@ -102,6 +107,8 @@ MATRIX: Final[dict[tuple[str, str], Asks]] = {
 NAMES = {
     "notification_id": "5a0f4f4e-0000-5000-8000-000000000001",
     "dead_letter_id": "5a0f4f4e-0000-5000-8000-000000000002",
+    "redrive_id": "5a0f4f4e-0000-5000-8000-000000000003",
+    "action": "pause",
     "recipient": "ada",
     "device": "phone",
     "category": "orders",
@@ -125,6 +132,7 @@ FILLED: dict[str, Any] = {
 """Tenant acme before a test."""
 BODIES: dict[str, Any] = {
     "/v1/notifications": {"workflow": "shipped", "recipients": ["ada"]},
+    "/v1/redrives": {"notifications": {"channel": "sms"}},
     "/v1/recipients/bulk": {"recipients": [{"id": "bob"}]},
     "/v1/recipients/{recipient}/devices/{device}": {"token": "t2"},
     "/v1/recipients/{recipient}/preferences": {"preferences": []},
@@ -257,7 +265,10 @@ async def installation(
         f"VALUES ('acme', '{NAMES['key_id']}', '', 'live', '{'0' * 64}', '{{manage}}')"
     )
     ledger = create_ledger(
-        reader=TimelineReader(engine=engine), dead_letters=DeadLetterReader(engine=engine), keys=keys
+        reader=TimelineReader(engine=engine),
+        dead_letters=DeadLetterReader(engine=engine),
+        redrives=Redrives(engine=engine),
+        keys=keys,
     )
     apps = (ingest(keys), app, ledger)
     async with AsyncExitStack() as stack:

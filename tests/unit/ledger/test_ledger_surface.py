@@ -16,7 +16,8 @@ def test_the_document_is_valid_and_names_the_scopes() -> None:
     """The key matrix has the scope of each route."""
     document = create_app().openapi()
     validate(document)
-    assert all(path["get"]["security"] for path in document["paths"].values())
+    routes = [route for path in document["paths"].values() for route in path.values()]
+    assert all(route["security"] for route in routes)
 
 
 def test_the_words_of_a_filter_stand_in_the_document_and_those_of_the_reasons_are_the_ones_that_the_page_names() -> (

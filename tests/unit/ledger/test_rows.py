@@ -144,7 +144,7 @@ def test_a_decision_that_routes_nothing() -> None:
         True,
         None,
     )
-    assert (row["awaited"], row["expires_at"]) == (None, None)
+    assert (row["awaited"], row["expires_at"]) == (None, AT + timedelta(days=6))
 
 
 def test_what_is_scheduled_is_awaited_itself_until_its_life_is_over() -> None:

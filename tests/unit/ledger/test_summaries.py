@@ -111,3 +111,37 @@ def test_what_waits_says_until_when_and_says_it_no_more_when_that_is_over(happen
     rows = [happened("accepted"), *waits]
     assert (summarise(rows[:2]).due_at, summarise(rows).due_at) == (due[0], due[1])
     assert summarise([*rows, happened("routed", 3, to="email")]).due_at is None
+
+
+# What was brought back by a re-drive counts as it went on; what was sent stays sent.
+REDRIVEN: list[tuple[list[tuple[Any, ...]], str]] = [
+    ([("failed", 1, "email"), ("routed", 2, "email", True)], "in_progress"),
+    ([("failed", 1, "email"), ("routed", 2, "email", True), ("sent", 3, "email")], "sent"),
+    ([("failed", 1, "email"), ("routed", 2, "email", True), ("failed", 3, "email")], "failed"),
+    ([("failed", 1, "email"), ("skipped", 2, "email", True)], "skipped"),
+    ([("sent", 1, "email"), ("routed", 2, "email", True)], "sent"),
+    ([("failed", 1, "email"), ("failed", 1, "sms"), ("routed", 2, "email", True)], "in_progress"),
+    ([("failed", 1, "email"), ("failed", 1, "sms"), ("routed", 2, "email", True), ("sent", 3, "email")], "partly_sent"),
+    ([("failed", 1), ("routed", 2, "email", True), ("sent", 3, "email")], "sent"),
+    ([("failed", 1), ("failed", 2, None, True)], "failed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("parts", "state"), REDRIVEN)
+def test_states_after_a_redrive(happened: Happened, parts: list[tuple[Any, ...]], state: str) -> None:
+    rows = [happened("accepted", 0)]
+    for status, at, *rest in parts:
+        to, again = (*rest, None, None)[:2]
+        rows.append(happened(status, at, to=to, redrive="r1" if again else None))
+    for order in permutations(rows):
+        assert summarise(order).state == state
+
+
+def test_a_channel_that_failed_as_a_whole_is_brought_back_by_its_addresses(happened: Happened) -> None:
+    rows = [
+        happened("accepted", 0),
+        happened("failed", 1, to="push/", address_key=None),
+        happened("routed", 2, to="push/phone-1", redrive="r1"),
+        happened("sent", 3, to="push/phone-1"),
+    ]
+    assert summarise(rows).state == "sent"

@@ -39,6 +39,10 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
     event_source: str = ""
     """Set, as far as they are known, with `event_id` for a record of `events` or a fan-out of one."""
     event_id: str = ""
+    workflows: str = ""
+    """The keys of the workflows that refused the event, with blanks between, where others took it. Empty: nobody took it."""
+    record_time: datetime | None = None
+    """When the broker stored the record (log append), UTC, as far as it is known: the life of a message counts from then."""
     original_bytes: int = 0
     """Set, with `original_sha256`, when the value was too large to keep."""
     original_sha256: str = ""

@@ -16,6 +16,9 @@ NAMESPACE = uuid.UUID("73bc656a-7c69-57e0-ad47-931656154144")
 INGEST_SOURCE = "tocsin:ingest"
 """The CloudEvents `source` of notifications taken in over HTTP, where the id is the `Idempotency-Key`."""
 
+REDRIVE_SOURCE = "tocsin:redrive/"
+"""With a re-drive's id behind it: the source under which what it sends again is claimed."""
+
 _TENANT = re.compile(r"[a-z0-9-]{1,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _encode = msgspec.json.Encoder().encode

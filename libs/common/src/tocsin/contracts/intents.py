@@ -1,4 +1,4 @@
-"""What the router has yet to decide: a notification for one recipient, or the rest of a fan-out."""
+"""What the router has yet to decide: a notification for one recipient, the rest of a fan-out, or what a re-drive sends again."""
 
 from datetime import datetime
 
@@ -57,6 +57,8 @@ class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     """None: it has not waited yet."""
     test: bool = False
     delivery: DeliveryRef | None = None
+    redrive: str | None = None
+    """The re-drive that had it decided, or decided again."""
     origin: str
     """The record of the event: `topic/partition/offset`."""
     cause: str
@@ -78,6 +80,10 @@ class Continuation(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="
     """The workflow's, when the fan-out began."""
     recipients_sha256: str | None = None
     """Of all their ids in this order, hex: `cursor` counts in no other list. Each id is followed by a NUL. None: not compared."""
+    redrive: str | None = None
+    """The re-drive with which it goes on."""
+    subject: str | None = None
+    """The dead letter that the re-drive sends again; None in what the router writes. `redrive` and `subject` are claimed, as an event is."""
     origin: str
     """The record of the event: `topic/partition/offset`."""
     cause: str
@@ -85,5 +91,37 @@ class Continuation(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="
     traceparent: str | None = None
 
 
-IntentRecord = Intent | Continuation
+class Redrive(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="redrive"):
+    """What a re-drive sends again: one delivery, one notification as a whole, or an event that was a dead letter.
+
+    The router derives everything anew from the event, by the directory as it then stands. Keyed `tenant/recipient`, or
+    `tenant/event` where it is an event. `redrive` and `subject` are claimed, as an event is: of two equal records one counts.
+    """
+
+    version: int = 1
+    redrive: str
+    """The re-drive's id."""
+    subject: str
+    """The id of what is sent again: a delivery, a notification, or a dead letter."""
+    event: Event
+    """Of a direct request to many only the recipient is left that this is for."""
+    event_time: datetime
+    """When the broker stored the event (log append), UTC."""
+    lane: Lane
+    notification_id: str | None = None
+    """Set with `workflow` and `recipient`, unless it is an event."""
+    workflow: str | None = None
+    recipient: str | None = None
+    delivery: DeliveryRef | None = None
+    """The one delivery; None: the notification as a whole, which had ended before there was a delivery."""
+    workflows: list[str] = []
+    """Of an event: the workflows that refused it, where others did not. Empty: all that it triggers."""
+    origin: str
+    """The record of the event: `topic/partition/offset`."""
+    cause: str
+    """The record that told of the end: `topic/partition/offset`."""
+    traceparent: str | None = None
+
+
+IntentRecord = Intent | Continuation | Redrive
 """Every record of `intents.<lane>`."""

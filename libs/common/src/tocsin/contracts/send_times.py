@@ -1,11 +1,16 @@
 """When what follows from an event is due: as its extension attributes say, or the request in it."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from tocsin.contracts.events import Event, NotificationRequest
+from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS
 from tocsin.contracts.values.refusal import ValueRefused
 from tocsin.contracts.values.send_time import due_at
 from tocsin.contracts.vocabulary import Reason
+
+CLOCK_TOLERANCE: Final = timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
+"""So much may the clocks of ingest and of the broker differ: what one has taken, the other does not refuse."""
 
 
 def due_of(

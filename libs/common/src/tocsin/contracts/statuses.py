@@ -83,6 +83,8 @@ class Decision(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     """How often it had waited before; absent where it had not."""
     due_at: datetime | None = None
     """Of what is `scheduled`: when it is decided again."""
+    redrive: str | None = None
+    """The id of the re-drive that had it decided."""
     at: datetime
     """When it was decided, UTC."""
     event_time: datetime
@@ -220,6 +222,7 @@ def decision_of(
         turn=intent.run.turn if intent.run else None,
         actor=actor if actor is None or isinstance(actor, str) else actor.id,
         link=intent.private.link,
+        redrive=intent.redrive,
         lane=lane,
         test=intent.test,
         rules=rules,

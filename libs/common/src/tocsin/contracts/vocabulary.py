@@ -132,6 +132,8 @@ class Again(StrEnum):
 
     RECHECK = "recheck"
     """A dispatcher sent one delivery back, because the recipient has changed since it was decided."""
+    REDRIVE = "redrive"
+    """A re-drive sends again what had ended without being sent."""
     TURN = "turn"
     """It waited, and goes on."""
 

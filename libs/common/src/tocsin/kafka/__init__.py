@@ -4,7 +4,7 @@
 |---|---|
 | `consume` | the life of a consumer (`ConsumerGroup`), what makes it an owner (`Fenced`, `Plain`, `StoredPositions`, `FencedStored`), two workers (`ExactlyOnce`, `Projection`) |
 | `produce` | `Publisher` (plain, idempotent) and transactions |
-| `tables` | `Replica` and `read_to_end`: topics that everybody reads whole; `CopyAge`: as of when a copy is |
+| `tables` | `Replica` and `read_to_end`: topics that everybody reads whole; `CopyAge`: as of when a copy is; `RecordReader`: single records by their place |
 | `topics` | `Admin`: topics, their settings, and the start offsets of groups |
 | `client` | connecting, what is used of aiokafka beyond its public names, and questions about offsets |
 | `lag` | what groups and producers show on /metrics |
@@ -56,6 +56,7 @@ from tocsin.kafka.records import ConsumerRecord, Headers, ProducerRecord, Record
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.tables.copy_age import CatchUp, CopyAge, always_current
 from tocsin.kafka.tables.log_reader import read_to_end
+from tocsin.kafka.tables.record_reader import RecordReader
 from tocsin.kafka.tables.replica import Replica
 from tocsin.kafka.topics.admin import Admin
 from tocsin.kafka.topics.plan import GroupSpec, Loss, Plan, TopicSpec
@@ -113,6 +114,7 @@ __all__ = [
     "ProjectionStore",
     "Publisher",
     "RecordMetadata",
+    "RecordReader",
     "RecordTooLarge",
     "Replica",
     "ReplicaUnreadable",

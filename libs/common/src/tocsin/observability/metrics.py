@@ -26,6 +26,8 @@ oldest_due_timer_seconds = Gauge("tocsin_oldest_due_timer_seconds", "Seconds for
 batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["service", "lane"], buckets=_COUNT)
 dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["service", "lane", "reason"])
 overdue_notifications = Gauge("tocsin_overdue_notifications", "Notifications past their expiry of which a delivery has no final status; every ledger shows all of them, so take the maximum", ["lane"])
+open_redrives = Gauge("tocsin_open_redrives", "Re-drives that run or are paused; the ledger that works on them tells", ["state"])
+redriven = Counter("tocsin_redriven", "What re-drives came to: written for the router, or not possible because its event is not kept", ["outcome"])
 
 # Position in the log
 lag_messages = Gauge("tocsin_lag_messages", "Records behind the end of the partition", ["service", "lane", "kind", "partition"])

@@ -22,6 +22,7 @@ MEMBERS: Final = {
 PATH_PARAMETERS: Final = {
     "notification_id": {"format": "uuid"},
     "dead_letter_id": {"format": "uuid"},
+    "redrive_id": {"format": "uuid"},
     "recipient": {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,256}$"},
     "device": {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,128}$"},
     "locale": _LOCALE,

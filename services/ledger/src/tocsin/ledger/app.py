@@ -1,6 +1,6 @@
 """How the ledger is put together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -18,9 +18,13 @@ from tocsin.kafka import (
     CopyAge,
     Fetching,
     KafkaCluster,
+    KafkaSettings,
     Projection,
+    Publisher,
+    RecordReader,
     Replica,
     StoredPositions,
+    TopicPartition,
 )
 from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.dead_letters import DeadLetterReader
@@ -29,10 +33,13 @@ from tocsin.ledger.migrations import MIGRATIONS
 from tocsin.ledger.overdue import OverdueSweep, ReadUntil
 from tocsin.ledger.projected_table import ProjectedTable
 from tocsin.ledger.reading import TimelineReader
+from tocsin.ledger.redrive_runner import RedriveRunner
+from tocsin.ledger.redrives import Redrives
+from tocsin.ledger.redrives_api import EventLogs, no_event_logs, redrive_routes
 from tocsin.ledger.settings import LedgerSettings
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.ledger.timelines_api import timeline_routes
-from tocsin.runtime import BODIES_BYTES, Api, Health, Service, SystemClock, arm
+from tocsin.runtime import BODIES_BYTES, Api, Clock, Health, Service, SystemClock, arm
 from tocsin.web import (
     ASK_SPACING,
     BringUpToNow,
@@ -54,6 +61,9 @@ def create_app(
     *,
     reader: TimelineReader | None = None,
     dead_letters: DeadLetterReader | None = None,
+    redrives: Redrives | None = None,
+    event_logs: EventLogs = no_event_logs,
+    clock: Clock | None = None,
     keys: KeyTable | None = None,
     bring_up_to_now: BringUpToNow = nothing_newer,
     trusted_proxies: Sequence[Network] = (),
@@ -72,6 +82,8 @@ def create_app(
     )
     app.include_router(timeline_routes(reader or TimelineReader(engine=_unconnected())))
     app.include_router(dead_letter_routes(dead_letters or DeadLetterReader(engine=_unconnected())))
+    redrives = redrives or Redrives(engine=_unconnected())
+    app.include_router(redrive_routes(redrives, event_logs=event_logs, clock=clock))
     return app
 
 
@@ -125,9 +137,25 @@ def build(settings: LedgerSettings) -> Service:
     sweep = OverdueSweep(
         database=database, clock=clock, read_until=read_until, retention_days=settings.retention_days
     )
+    publisher = Publisher(
+        settings=settings.kafka,
+        health=health,
+        limits={topic.name: topic.max_message_bytes for topic in topics.all()},
+    )
+    runner = RedriveRunner(
+        database=database,
+        settings=settings.kafka,
+        publisher=publisher,
+        clock=clock,
+        retention_days=settings.retention_days,
+        failpoints=failpoints,
+    )
     app = create_app(
         reader=TimelineReader(engine=database.engine),
         dead_letters=DeadLetterReader(engine=database.engine),
+        redrives=Redrives(engine=database.engine),
+        event_logs=partial(_event_logs, settings.kafka, topics),
+        clock=clock,
         keys=keys,
         bring_up_to_now=up_to_now(age.catch_up, service="ledger"),
         trusted_proxies=settings.http.trusted_proxies,
@@ -138,7 +166,7 @@ def build(settings: LedgerSettings) -> Service:
         operations=operations_app(name="ledger", health=health),
         api=Api(app=app, settings=settings.http),
         health=health,
-        components=[database, days, replica, age, *groups, sweep],
+        components=[database, days, replica, age, *groups, sweep, publisher, runner],
     )
 
 
@@ -147,6 +175,16 @@ def _read_until(group: ConsumerGroup[Any]) -> dict[int, datetime]:
         partition.partition: datetime.fromtimestamp(moment / 1000, UTC)
         for partition, moment in group.handled_until_ms().items()
     }
+
+
+async def _event_logs(settings: KafkaSettings, topics: Topics) -> Mapping[TopicPartition, int]:
+    """Asked for each re-drive that is counted, which is seldom: no client is kept for it."""
+    reader = RecordReader(settings=settings)
+    try:
+        await reader.open()
+        return await reader.starts(topics.events(lane) for lane in Lane)
+    finally:
+        await reader.close()
 
 
 def _unconnected() -> AsyncEngine:

@@ -14,11 +14,11 @@ from tocsin.ledger.tables import DEAD_LETTERS
 
 NO_TENANT: Final = ""
 _RECORD: Final = ("key", "value", "headers")
-_ABOUT: Final = ", ".join(
+ABOUT: Final = ", ".join(
     ("number", *(name for name in DEAD_LETTERS.columns if name not in ("day", *_RECORD)))
 )
-_WHOLE: Final = f"{_ABOUT}, {', '.join(_RECORD)}"
-_ONE: Final = text(f"SELECT {_WHOLE} FROM ledger.dead_letters WHERE id = :id AND tenant = ANY(:tenants)")  # noqa: S608 - names from this package
+WHOLE: Final = f"{ABOUT}, {', '.join(_RECORD)}"
+_ONE: Final = text(f"SELECT {WHOLE} FROM ledger.dead_letters WHERE id = :id AND tenant = ANY(:tenants)")  # noqa: S608 - names from this package
 _CONDITIONS: Final = {
     "reason": "reason = :reason",
     "service": "service = :service",
@@ -27,6 +27,7 @@ _CONDITIONS: Final = {
     "source": "hashtextextended(event_source, 0) = hashtextextended(:source, 0) AND event_source = :source",
     # The day keeps PostgreSQL from looking into older partitions.
     "since": "day >= (:since AT TIME ZONE 'UTC')::date AND stored_at >= :since",
+    "until": "stored_at < :until",
 }
 
 
@@ -54,6 +55,12 @@ class LetterFilters(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
     kind: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self, tenant: str) -> tuple[list[str], dict[str, Any]]:
+        """The conditions on a row, and their parameters."""
+        asked = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        return ["tenant = :tenant", *(_CONDITIONS[name] for name in asked)], {"tenant": tenant} | asked
 
 
 class DeadLetterReader:
@@ -83,14 +90,13 @@ class DeadLetterReader:
         self, tenant: str, filters: LetterFilters, place: int | None, limit: int, *, newest_first: bool
     ) -> Sequence[StoredLetter]:
         beyond, direction = ("<", "DESC") if newest_first else (">", "ASC")
-        asked = {name: value for name, value in msgspec.structs.asdict(filters).items() if value is not None}
-        conditions = ["tenant = :tenant", *(_CONDITIONS[name] for name in asked)]
-        values = {"tenant": tenant, "limit": limit} | asked
+        conditions, values = filters.conditions(tenant)
+        values["limit"] = limit
         if place is not None:
             conditions.append(f"number {beyond} :place")
             values["place"] = place
         statement = text(
-            f"SELECT {_ABOUT} FROM ledger.dead_letters WHERE {' AND '.join(conditions)} "  # noqa: S608 - conditions from this file
+            f"SELECT {ABOUT} FROM ledger.dead_letters WHERE {' AND '.join(conditions)} "  # noqa: S608 - conditions from this file
             f"ORDER BY number {direction} LIMIT :limit"
         )
         return await self._letters(statement, values)
@@ -98,10 +104,11 @@ class DeadLetterReader:
     async def _letters(self, statement: TextClause, values: Mapping[str, Any]) -> list[StoredLetter]:
         async with self._engine.connect() as connection:
             result = await connection.execute(statement, values)
-            return [_letter_of(row) for row in result.mappings()]
+            return [letter_of(row) for row in result.mappings()]
 
 
-def _letter_of(columns: Mapping[Any, Any]) -> StoredLetter:
+def letter_of(columns: Mapping[Any, Any]) -> StoredLetter:
+    """From the columns of `ledger.dead_letters`, as the driver gives them."""
     values = dict(columns) | {"id": str(columns["id"])}
     if "headers" in values:
         values["own_headers"] = msgspec.json.decode(values.pop("headers"), type=tuple[tuple[str, bytes], ...])

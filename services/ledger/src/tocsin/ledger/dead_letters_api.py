@@ -8,12 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime
 
-from tocsin.contracts.dead_letters import REASONS
-from tocsin.contracts.topics import Topics
-from tocsin.contracts.values import ValueRefused
-from tocsin.contracts.values.nearest import did_you_mean
 from tocsin.ledger.dead_letter_responses import DeadLetterBody, DeadLetterPage, WholeDeadLetterBody
 from tocsin.ledger.dead_letters import NO_TENANT, DeadLetterReader, LetterFilters, StoredLetter
+from tocsin.ledger.known_words import WORDS, one_of
 from tocsin.web import (
     Access,
     Caller,
@@ -25,16 +22,10 @@ from tocsin.web import (
     admit,
     codes,
     encode_cursor,
-    judged,
 )
 
 _OPERATING: Final = Access(scope="operate", live_only=True)
 _LARGEST_NUMBER: Final = 2**63 - 1
-_WORDS: Final[dict[str, Sequence[str]]] = {
-    "reason": [reason.value for reason in REASONS],
-    "service": sorted({group.service for group in Topics().groups()}),
-    "kind": sorted({topic.family for topic in Topics().all()}),
-}
 
 
 class Order(StrEnum):
@@ -46,16 +37,8 @@ class Order(StrEnum):
 
 def _word(name: str, description: str) -> Any:
     """A query parameter with known words; any other is refused with the nearest of them."""
-    known = _WORDS[name]
-
-    def judge(value: str) -> str:
-        if value in known:
-            return value
-        raise ValueRefused("word_unknown", f"Unknown {name}. {did_you_mean(value, known)}".rstrip("."))
-
-    return Annotated[
-        str, judged(judge), Query(description=description, json_schema_extra={"enum": list(known)})
-    ]
+    query = Query(description=description, json_schema_extra={"enum": list(WORDS[name])})
+    return Annotated[str, one_of(name, WORDS[name]), query]
 
 
 _Reason: Any = _word("reason", "Why it could not be handled")

@@ -24,6 +24,8 @@ class StatusRow(Status, kw_only=True, tag=False):
     kafka_offset: int
     decision: Any = None
     """The rules that were looked at, where the router decided it."""
+    redrive: str | None = None
+    """The re-drive that had it decided."""
     actor: str | None = None
     link: str | None = None
     """On `accepted`: who caused the notification, and where a reader goes from it."""

@@ -74,6 +74,7 @@ _DESCRIPTIONS: Final = {
     "tries": "The calls made for one job, in order",
     "template": "The name of the template it was or would have been written with",
     "decision": "Where the router decided it: why",
+    "redrive": "Where a re-drive had it decided: its id",
     "origin": "The event's place: topic/partition/offset",
     "cause": "The place of the record that led to this",
 }
@@ -93,6 +94,7 @@ def _status_fields() -> dict[str, Any]:
                 DecisionBody | None,
                 Field(default=None, description=_DESCRIPTIONS["decision"]),
             )
+            fields["redrive"] = (str | None, Field(default=None, description=_DESCRIPTIONS["redrive"]))
     return fields
 
 

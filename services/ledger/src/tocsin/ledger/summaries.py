@@ -104,7 +104,7 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
     current = _without_waits_that_are_over(
         row for row in rows if row.status in _STRENGTH and (latest is None or row.origin == latest.origin)
     )
-    deliveries = [_delivery(group) for group in _groups(current)]
+    deliveries = [_delivery(group) for group in _groups(_since_redriven(current))]
     undecided = State.DUPLICATE if duplicates and not accepted else State.ACCEPTED
     state = _combined([delivery.state for delivery in deliveries], otherwise=undecided)
     channels: dict[str, list[State]] = {}
@@ -130,6 +130,27 @@ def _without_waits_that_are_over(rows: Iterable[StatusRow]) -> list[StatusRow]:
     """What was decided when a notification was due takes the place of its having waited."""
     rows = list(rows)
     return [row for row in rows if row.status != StatusName.SCHEDULED] or rows
+
+
+def _since_redriven(rows: Sequence[StatusRow]) -> list[StatusRow]:
+    """Without the ends from which a re-drive has brought something back: the same delivery, or the channel or the notification as a
+    whole. What was sent stays sent."""
+    redriven = [row for row in rows if row.redrive is not None]
+    if not redriven:
+        return list(rows)
+    return [
+        row
+        for row in rows
+        if row.status == StatusName.SENT or not any(_takes_back(again, row) for again in redriven)
+    ]
+
+
+def _takes_back(again: StatusRow, row: StatusRow) -> bool:
+    if storing_order(row) >= storing_order(again):
+        return False
+    if row.channel is None or row.delivery_id == again.delivery_id:
+        return True
+    return row.address_key is None and (row.step, row.channel) == (again.step, again.channel)
 
 
 def _groups(rows: Iterable[StatusRow]) -> list[list[StatusRow]]:

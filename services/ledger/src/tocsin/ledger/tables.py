@@ -93,7 +93,7 @@ class _Channel(msgspec.Struct):
 _MADE_COLUMNS: Final = (
     "day", "stored_at", "kafka_partition", "kafka_offset", "kind",
     "status_id", "notification_id", "delivery_id", "tries",
-    "again", "event_time", "routed", "decision", "awaited", "expires_at",
+    "again", "redrive", "event_time", "routed", "decision", "awaited", "expires_at",
 )  # fmt: skip
 _NOT_STORED: Final = ("version",)
 _MESSAGE_LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS)
@@ -128,7 +128,7 @@ _decode_rules: Final = msgspec.json.Decoder(list[_Rule]).decode
 _decode_expiry: Final = msgspec.json.Decoder(_Expiry).decode
 
 
-_NONE_OF_A_DECISION: Final = (None,) * 6
+_NONE_OF_A_DECISION: Final = (None,) * 7
 
 
 def _status_rows(record: ConsumerRecord) -> Sequence[Row]:
@@ -190,11 +190,12 @@ def _decision_rows(place: Row, decision: StoredDecision) -> list[Row]:
         None,
         None,
         decision.again,
+        None if decision.redrive is None else UUID(decision.redrive),
         decision.event_time,
         routed or None,
         _told(decision),
         awaited or None,
-        _expires_at(decision, rules) if awaited else None,
+        _expires_at(decision, rules),
     )
     rows.append(made + _values_of_decision(decision))
     return rows
@@ -251,7 +252,7 @@ def _dead_letter_rows(record: ConsumerRecord) -> Sequence[Row]:
         letter, own_headers = read_dead_letter(record.headers)
     except msgspec.ValidationError as error:
         raise InvalidRecord("Not a dead letter: its headers describe none.") from error
-    if letter.at.tzinfo is None:
+    if letter.at.tzinfo is None or (letter.record_time is not None and letter.record_time.tzinfo is None):
         raise InvalidRecord("Not a dead letter: its time has no time zone.")
     return [_dead_letter_row(record, letter, own_headers, _kind_of(letter, record.topic))]
 
@@ -260,7 +261,12 @@ def set_aside(record: ConsumerRecord, why: InvalidRecord, *, kind: str) -> Row:
     """The row of `dead_letters` for a record that the ledger itself cannot read, of a topic of this family."""
     when = stored_at(record)
     letter = DeadLetter(
-        service="ledger", reason=Reason.RECORD_UNREADABLE, detail=str(why), origin=record.ref, at=when
+        service="ledger",
+        reason=Reason.RECORD_UNREADABLE,
+        detail=str(why),
+        origin=record.ref,
+        at=when,
+        record_time=when,
     )
     return _dead_letter_row(record, letter, record.headers, kind)
 

@@ -26,7 +26,7 @@ OWNERS: tuple[tuple[str, str], ...] = (
 )
 """Path prefix -> service; the first that fits decides. The Gateway's manifest has the same. It leads to ports of APIs only.
 
-No service answers yet under `/v1/cancellations` and `/v1/redrives`.
+No service answers yet under `/v1/cancellations`.
 """
 
 BODY_ENDS_WITHIN = 1.0

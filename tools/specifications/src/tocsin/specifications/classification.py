@@ -35,7 +35,9 @@ STRUCTS: Final[dict[str, Fields]] = {
     "Intent": {
         Says.PERSON_ID: "recipient",
         Says.TENANT: "event_source event_type workflow",
-        Says.TECHNICAL: f"version tenant notification_id event_id event_time lane expires_at due_at test {_ORIGIN}",
+        Says.TECHNICAL: (
+            f"version tenant notification_id event_id event_time lane expires_at due_at test redrive {_ORIGIN}"
+        ),
     },
     "Run": {Says.TECHNICAL: "turn"},
     "IntentPrivate": {Says.PERSON: "link data"},
@@ -45,7 +47,12 @@ STRUCTS: Final[dict[str, Fields]] = {
     "Continuation": {
         Says.PERSON_HASHED: "recipients_sha256",
         Says.TENANT: "workflow",
-        Says.TECHNICAL: f"version event_time lane cursor revision {_ORIGIN}",
+        Says.TECHNICAL: f"version event_time lane cursor revision redrive subject {_ORIGIN}",
+    },
+    "Redrive": {
+        Says.PERSON_ID: "recipient",
+        Says.TENANT: "workflow workflows",
+        Says.TECHNICAL: f"version redrive subject event_time lane notification_id {_ORIGIN}",
     },
     "Job": {
         Says.PERSON: "locale",
@@ -67,7 +74,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.PERSON_ID: "recipient actor",
         Says.TENANT: "event_source workflow category",
         Says.TECHNICAL: (
-            "version status_id outcome rule reason again turn due_at at event_time tenant event_id notification_id lane test truncated "
+            "version status_id outcome rule reason again turn due_at redrive at event_time tenant event_id notification_id lane test truncated "
             f"{_ORIGIN}"
         ),
     },
@@ -130,10 +137,10 @@ STRUCTS: Final[dict[str, Fields]] = {
     "EraseTimers": {Says.PERSON_ID: "recipient", Says.TECHNICAL: "version tenant cause"},
     "TimerFired": {Says.TECHNICAL: "version id how"},
     "DeadLetter": {
-        Says.TENANT: "event_source",
+        Says.TENANT: "event_source workflows",
         Says.PERSON_HASHED: "original_sha256 original_key_sha256 original_headers_sha256",
         Says.TECHNICAL: (
-            "service reason detail origin at tenant event_id original_bytes original_key_bytes original_headers "
+            "service reason detail origin at tenant event_id record_time original_bytes original_key_bytes original_headers "
             "original_headers_bytes"
         ),
     },
@@ -198,7 +205,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.PERSON_HASHED: "address_hash",
         Says.TENANT: "event_source workflow category step provider template",
         Says.TECHNICAL: (
-            "day stored_at kafka_partition kafka_offset kind status_id again event_time routed awaited expires_at status final at tenant event_id "
+            "day stored_at kafka_partition kafka_offset kind status_id again redrive event_time routed awaited expires_at status final at tenant event_id "
             "notification_id delivery_id channel address_key lane provider_message_id provider_code attempt rule reason detail "
             f"retryable segments tries test template_version {_ORIGIN}"
         ),
@@ -207,16 +214,23 @@ TABLES: Final[dict[str, Fields]] = {
         Says.PERSON: "value headers",
         Says.PERSON_ID: "key",
         Says.PERSON_HASHED: "original_sha256 original_key_sha256 original_headers_sha256",
-        Says.TENANT: "event_source",
+        Says.TENANT: "event_source workflows",
         Says.TECHNICAL: (
             "day stored_at kafka_topic kafka_partition kafka_offset id number kind service reason detail origin at tenant "
-            "event_id original_bytes original_key_bytes original_headers original_headers_bytes"
+            "event_id record_time original_bytes original_key_bytes original_headers original_headers_bytes"
         ),
     },
     "ledger.overdue": {
-        Says.TECHNICAL: "lane kafka_partition tenant notification_id delivery_id origin day expires_at"
+        Says.TECHNICAL: "lane kafka_partition kafka_offset tenant notification_id delivery_id origin day redriven_at expires_at"
     },
     "ledger.swept": {Says.TECHNICAL: "lane kafka_partition up_to"},
+    "ledger.redrives": {
+        Says.PERSON_ID: "selection",
+        Says.TECHNICAL: (
+            "id number tenant state rate matched written not_possible place page pending key_id created_at ended_at"
+        ),
+    },
+    "ledger.redriven": {Says.TECHNICAL: "id day redrive page"},
     "ledger.positions": {Says.TECHNICAL: "consumer_group topic kafka_partition next_offset"},
     "ledger.schema_version": {Says.TECHNICAL: "version_num"},
     "scheduler.timers": {
@@ -253,6 +267,8 @@ KEPT: Final[dict[str, str]] = {
     "ledger.dead_letters": "`LEDGER_RETENTION_DAYS`, 30 by default",
     "ledger.overdue": "until the delivery ends; `LEDGER_RETENTION_DAYS` at most",
     "ledger.swept": "for ever",
+    "ledger.redrives": "for ever",
+    "ledger.redriven": "as long as the status or the dead letter of which it tells",
     "ledger.positions": "for ever",
     "ledger.schema_version": "for ever",
     "scheduler.timers": "until the timer has fired, or the recipient is erased",

@@ -18,7 +18,7 @@ from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRec
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.limits import DECISION_TARGETS_BYTES
 from tocsin.contracts.statuses import RuleOutcome
-from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Outcome, Reason, Rule
+from tocsin.contracts.vocabulary import Again, ClaimOutcome, Lane, Outcome, Reason, Rule
 from tocsin.router.policy.decision_log import looked_at
 from tocsin.router.policy.faults import status_for
 from tocsin.router.policy.locales import locale_candidates
@@ -49,10 +49,12 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     """The workflow's published templates, by channel and name, then by locale."""
     decoded_data: Any = msgspec.UNSET
     """The intent's data, if it was decoded before; `msgspec.UNSET` if not."""
+    again: Again | None = None
+    """Why it is decided once more."""
 
 
 class Withhold(NamedTuple):
-    """One channel, or one delivery that is rechecked, on which nothing goes out."""
+    """One channel, or one delivery that is decided again, on which nothing goes out."""
 
     ref: DeliveryRef
     rule: Rule
@@ -93,7 +95,7 @@ class Verdict(NamedTuple):
 
 
 def decide(question: DecisionInput) -> Verdict:
-    """What becomes of the notification; only of one delivery of it, where the intent is the recheck of one."""
+    """What becomes of the notification; only of one delivery of it, where the intent names one."""
     intent, stored, category = question.intent, question.stored, question.category
     expires_at = _expires_at(
         asked=intent.expires_at,
@@ -230,7 +232,7 @@ def _decide_channel(
     rules.append(_preference_rule(preference, category))
 
     destinations = spec.address.destinations(recipient)
-    if question.intent.delivery is not None:
+    if question.intent.delivery is not None and ref.address_key:
         destinations = [each for each in destinations if each.address_key == ref.address_key]
     if not destinations:
         return withhold(Rule.ADDRESS, Reason.ADDRESS_MISSING)

@@ -8,13 +8,21 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple, Protocol
 
 from tocsin.contracts.events import Event
-from tocsin.contracts.ids import claim_key, recipient_key
+from tocsin.contracts.ids import REDRIVE_SOURCE, claim_key, recipient_key
 from tocsin.contracts.vocabulary import ClaimOutcome
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, partition_for
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.intents import intent_for
-from tocsin.router.worker.parse import EventPlan, ParsedRecord, PendingIntent
+from tocsin.router.worker.parse import (
+    EventPlan,
+    FanOutRest,
+    ParsedRecord,
+    PendingIntent,
+    RedrivenItem,
+    RefusedEvent,
+    UnreadableRecord,
+)
 from tocsin.router.worker.recipients import recipient_id
 
 
@@ -35,7 +43,19 @@ class DuplicateEvent(NamedTuple):
     """Whether the event's data differ from those of the record that the identity belongs to."""
 
 
-BatchItem = ParsedRecord | DuplicateEvent
+class RepeatedRedrive(NamedTuple):
+    """What a re-drive asks for, and another record of the same re-drive has asked for before. Nothing follows from it."""
+
+
+BatchItem = (
+    EventPlan
+    | RefusedEvent
+    | FanOutRest
+    | PendingIntent
+    | UnreadableRecord
+    | DuplicateEvent
+    | RepeatedRedrive
+)
 """What is to be done about a record: a `PendingIntent` is decided, all else is written as it is."""
 
 
@@ -53,12 +73,21 @@ async def dedupe(
     """Each event that triggers a workflow claims its identity. If the identity belongs to another record, the event is a
     duplicate; else it becomes its one intent where that may be decided at once."""
     asked = [
-        _claim_of(record, item.event) if isinstance(item, EventPlan) and item.matches else None
+        _claim_of(record.ref, item.event) if isinstance(item, EventPlan) and item.matches else None
         for record, item in parsed
     ]
-    standing = await claims.claim(one for one in asked if one is not None)
+    of_redrives = [
+        claim
+        for record, item in parsed
+        if isinstance(item, RedrivenItem)
+        for claim in _claims_of(record, item)
+    ]
+    standing = await claims.claim([*(one for one in asked if one is not None), *of_redrives])
     items: list[tuple[ConsumerRecord, BatchItem]] = []
     for (record, item), own in zip(parsed, asked, strict=True):
+        if isinstance(item, RedrivenItem):
+            items.append((record, _redriven(record, item, standing)))
+            continue
         if own is None or not isinstance(item, EventPlan):
             items.append((record, item))
             continue
@@ -75,10 +104,37 @@ async def dedupe(
     return items
 
 
-def _claim_of(record: ConsumerRecord, event: Event) -> tuple[bytes, Claim]:
+def _claim_of(record: str, event: Event) -> tuple[bytes, Claim]:
     """The key of the event's identity, and what the record claims under it."""
     key = claim_key(tenant=event.tenant, source=event.source, event_id=event.id)
-    return key, Claim(record.ref, int.from_bytes(sha256(event.data).digest()[:8], signed=True))
+    return key, Claim(record, int.from_bytes(sha256(event.data).digest()[:8], signed=True))
+
+
+def _claims_of(record: ConsumerRecord, redriven: RedrivenItem) -> list[tuple[bytes, Claim]]:
+    """What is sent again belongs to the first record of its re-drive. An event belongs to its own record, as if that had been taken."""
+    claims = [(_redrive_key(redriven), Claim(record.ref, 0))]
+    plan = redriven.item
+    if isinstance(plan, EventPlan) and plan.matches:
+        claims.append(_claim_of(plan.origin or record.ref, plan.event))
+    return claims
+
+
+def _redrive_key(redriven: RedrivenItem) -> bytes:
+    source = REDRIVE_SOURCE + redriven.redrive
+    return claim_key(tenant=redriven.tenant, source=source, event_id=redriven.subject)
+
+
+def _redriven(record: ConsumerRecord, redriven: RedrivenItem, standing: Mapping[bytes, Claim]) -> BatchItem:
+    """What is to be done, unless it was done: for this re-drive, or because the event came again meanwhile."""
+    if standing[_redrive_key(redriven)].record != record.ref:
+        return RepeatedRedrive()
+    plan = redriven.item
+    if isinstance(plan, EventPlan) and plan.matches:
+        key, claim = _claim_of(plan.origin or record.ref, plan.event)
+        owner = standing[key]
+        if owner.record != claim.record:
+            return DuplicateEvent(plan, owner.record, owner.data_hash != claim.data_hash)
+    return plan
 
 
 def _at_once(record: ConsumerRecord, plan: EventPlan, context: BatchContext) -> bool:

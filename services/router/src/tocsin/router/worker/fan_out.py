@@ -18,10 +18,11 @@ from tocsin.router.worker.recipients import digest
 def begin_fan_out(plan: EventPlan, context: BatchContext, *, cause: str) -> Iterator[ProducerRecord]:
     """`event_accepted`, then the intents for the recipients of each workflow."""
     with _fan_out_span(plan, context):
-        about = event_ref(plan.event, origin=cause)
+        origin = plan.origin or cause
+        about = event_ref(plan.event, origin=origin)
         yield context.event_record(StatusName.EVENT_ACCEPTED, about, cause=cause, at=plan.event_time)
         for match in plan.matches:
-            yield from _fan_out(plan, match, context, start=0, origin=cause, cause=cause)
+            yield from _fan_out(plan, match, context, start=0, origin=origin, cause=cause)
 
 
 def continue_fan_out(rest: FanOutRest, context: BatchContext, *, cause: str) -> Iterator[ProducerRecord]:
@@ -61,6 +62,7 @@ def _fan_out(
                 cursor=cursor,
                 revision=match.published.workflow.revision,
                 recipients_sha256=digest(match.recipients),
+                redrive=plan.redrive,
                 origin=origin,
                 cause=cause,
                 traceparent=event.traceparent,

@@ -51,6 +51,7 @@ def decision_input(pending: PendingIntent, stored: StoredRecipients, context: Ba
     return DecisionInput(
         intent=intent,
         claim=pending.claim,
+        again=pending.again,
         now=context.now,
         stored=stored.get((intent.tenant, intent.recipient), UNKNOWN),
         stored_actor=stored.get((intent.tenant, recipient_id(actor)), UNKNOWN) if actor is not None else None,

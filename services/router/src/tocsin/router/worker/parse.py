@@ -16,14 +16,14 @@ from tocsin.contracts.codec import (
 )
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
 from tocsin.contracts.ids import valid_tenant
-from tocsin.contracts.intents import Continuation, Intent
-from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE_LIFE_SECONDS
-from tocsin.contracts.send_times import due_of
+from tocsin.contracts.intents import Continuation, Intent, Redrive
+from tocsin.contracts.limits import JSON_DEPTH, MESSAGE_LIFE_SECONDS
+from tocsin.contracts.send_times import CLOCK_TOLERANCE, due_of
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.json_depth import too_deep
 from tocsin.contracts.values.link import link
 from tocsin.contracts.values.text import is_line
-from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Reason, slowest
+from tocsin.contracts.vocabulary import Again, ClaimOutcome, Lane, Reason, slowest
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.directory import PublishedDirectory, PublishedWorkflow
@@ -35,10 +35,10 @@ from tocsin.router.worker.recipients import (
     judge,
     resolve_recipients,
 )
+from tocsin.router.worker.redriven_intent import redriven_intent
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TOLERANCE: Final = timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
-_LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS) + _TOLERANCE
+_LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS) + CLOCK_TOLERANCE
 _decode = msgspec.json.decode
 _TOO_DEEP: Final = f"JSON may nest {JSON_DEPTH} deep."
 
@@ -79,6 +79,10 @@ class EventPlan(NamedTuple):
     event_time: datetime
     matches: list[WorkflowMatch]
     refusals: list[RefusedEvent]
+    origin: str | None = None
+    """The record of the event, where another record brought it here."""
+    redrive: str | None = None
+    """The re-drive that sends it again."""
 
 
 class FanOutRest(NamedTuple):
@@ -97,6 +101,8 @@ class PendingIntent(NamedTuple):
     """What the duplicate rule saw, as the decision will say."""
     decoded_data: Any = msgspec.UNSET
     """The intent's data, if it was decoded before."""
+    again: Again | None = None
+    """Why it is decided once more."""
 
 
 class UnreadableRecord(NamedTuple):
@@ -105,7 +111,16 @@ class UnreadableRecord(NamedTuple):
     detail: str
 
 
-ParsedRecord = EventPlan | RefusedEvent | FanOutRest | PendingIntent | UnreadableRecord
+class RedrivenItem(NamedTuple):
+    """What a re-drive sends again, unless a record before this one asked for the same."""
+
+    item: EventPlan | RefusedEvent | FanOutRest | PendingIntent
+    tenant: str
+    redrive: str
+    subject: str
+
+
+ParsedRecord = EventPlan | RefusedEvent | FanOutRest | PendingIntent | RedrivenItem | UnreadableRecord
 
 
 def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
@@ -117,8 +132,20 @@ def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
     except UNREADABLE_ERRORS as error:
         return UnreadableRecord(f"The record is no intent of this release: {describe_error(error)}.")
     if isinstance(intent, Intent):
-        return PendingIntent(intent, ClaimOutcome.CHECKED_BEFORE)
-    return _parse_continuation(intent, context.directory)
+        return PendingIntent(intent, ClaimOutcome.CHECKED_BEFORE, again=_decided_again(intent))
+    if isinstance(intent, Redrive):
+        return _parse_redrive(intent, record, context.directory)
+    rest = _parse_continuation(intent, context.directory)
+    if intent.redrive is None or intent.subject is None:
+        return rest
+    return RedrivenItem(rest, intent.event.tenant, intent.redrive, intent.subject)
+
+
+def _decided_again(intent: Intent) -> Again | None:
+    """None for what a fan-out wrote: nothing was decided about it yet."""
+    if intent.delivery is not None:
+        return Again.RECHECK
+    return Again.TURN if intent.run is not None else None
 
 
 def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | RefusedEvent:
@@ -129,10 +156,17 @@ def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | R
         tenant, event_id, source = _identity(record, context.default_tenant)
         reason, detail = invalid.faults[0].reason, str(invalid)[:1000]
         return RefusedEvent(reason, detail, tenant, event_id, event_source=source)
+    event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
+    return _plan_of(event, event_time, lane, directory)
+
+
+def _plan_of(
+    event: Event, event_time: datetime, lane: Lane, directory: PublishedDirectory
+) -> EventPlan | RefusedEvent:
+    """What a valid event triggers, by the workflows as they are published now."""
     if directory.tenant(event.tenant) is None:
         detail = "/tenant: there is no such tenant."
         return RefusedEvent(Reason.TENANT_UNKNOWN, detail, event_id=event.id, event_source=event.source)
-    event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
     if event.type == NOTIFICATION_REQUESTED:
         match = _match_request(event, event_time, lane, directory)
         if isinstance(match, RefusedEvent):
@@ -149,6 +183,34 @@ def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | R
         else:
             plan.refusals.append(match)
     return plan
+
+
+def _parse_redrive(
+    redrive: Redrive, record: ConsumerRecord, directory: PublishedDirectory
+) -> RedrivenItem | UnreadableRecord:
+    """An event that was a dead letter is planned as if it came now, with its own time. All else is one intent."""
+    item: EventPlan | RefusedEvent | PendingIntent
+    if redrive.recipient is None:
+        item = _plan_of(redrive.event, redrive.event_time, redrive.lane, directory)
+        if isinstance(item, EventPlan):
+            item = _again(item, redrive)
+    else:
+        try:
+            intent = redriven_intent(redrive, directory, cause=record.ref)
+        except UNREADABLE_ERRORS as error:
+            return UnreadableRecord(f"The record holds no request of this release: {describe_error(error)}.")
+        item = PendingIntent(intent, ClaimOutcome.CLAIMED, again=Again.REDRIVE)
+    return RedrivenItem(item, redrive.event.tenant, redrive.redrive, redrive.subject)
+
+
+def _again(plan: EventPlan, redrive: Redrive) -> EventPlan:
+    """Only the workflows that refused it before, where others took it."""
+    wanted = set(redrive.workflows)
+    matches, refusals = plan.matches, plan.refusals
+    if wanted:
+        matches = [match for match in matches if match.published.workflow.key in wanted]
+        refusals = [refusal for refusal in refusals if refusal.workflow in wanted]
+    return EventPlan(plan.event, plan.event_time, matches, refusals, redrive.origin, redrive.redrive)
 
 
 def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> FanOutRest | RefusedEvent:
@@ -176,7 +238,8 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
             "their notifications, the others have none. Send the event to those again, under a new id."
         )
         return RefusedEvent(Reason.RECIPIENTS_INVALID, detail, event.tenant, event.id, rest.workflow, event)
-    plan = EventPlan(event, rest.event_time, [match._replace(lane=rest.lane)], [])
+    matches = [match._replace(lane=rest.lane)]
+    plan = EventPlan(event, rest.event_time, matches, [], rest.origin, rest.redrive)
     return FanOutRest(plan, rest.cursor, rest.origin)
 
 
@@ -231,7 +294,7 @@ def _asked(
             link(request.link)
         except ValueRefused as refused:
             raise refused.below("/data/link") from refused
-    due = due_of(event, request, event_time=event_time, tolerance=_TOLERANCE)
+    due = due_of(event, request, event_time=event_time, tolerance=CLOCK_TOLERANCE)
     if request.expires_at is not None and request.expires_at - (due or event_time) > _LIFE:
         raise ValueRefused(
             Reason.LIVES_TOO_LONG, "lies more than 6 days after the event, or after the time at which it is due", pointer="/data/expires_at"
@@ -282,7 +345,7 @@ def _match_subscriber(
         return refused(*unfit)
     try:
         recipients = resolve_recipients(event, decoded_data, published, address_like=address_like)
-        due = due_of(event, event_time=event_time, tolerance=_TOLERANCE)
+        due = due_of(event, event_time=event_time, tolerance=CLOCK_TOLERANCE)
     except (RecipientsInvalid, ValueRefused) as error:
         return refused(*_refusal_of(error))
     return WorkflowMatch(

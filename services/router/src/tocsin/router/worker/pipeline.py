@@ -194,14 +194,14 @@ async def _collected(records: Iterator[ProducerRecord], loop_slice: LoopSlice) -
     return collected
 
 
-def _sampled_traces(items: Iterable[tuple[ConsumerRecord, BatchItem]]) -> list[str | None]:
+def _sampled_traces(items: Iterable[tuple[ConsumerRecord, BatchItem | ParsedRecord]]) -> list[str | None]:
     """The traceparents under which spans are recorded here; of next to all batches, none."""
     if not tracing_on():
         return []
     return [traceparent for _, item in items if recording(traceparent := _trace_of(item))]
 
 
-def _trace_of(item: BatchItem) -> str | None:
+def _trace_of(item: BatchItem | ParsedRecord) -> str | None:
     """The traceparent that came with the record."""
     match item:
         case PendingIntent():

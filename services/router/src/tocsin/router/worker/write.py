@@ -19,7 +19,7 @@ from tocsin.contracts.jobs import Job, JobPrivate
 from tocsin.contracts.provider_order import weighted_order
 from tocsin.contracts.statuses import ChannelDecision, Target
 from tocsin.contracts.timers import SetTimer, TimerPrivate
-from tocsin.contracts.vocabulary import Again, Outcome, Reason, Rule, StatusName
+from tocsin.contracts.vocabulary import Outcome, Reason, Rule, StatusName
 from tocsin.kafka import ProducerRecord
 from tocsin.router.policy import DecisionInput, Verdict, Withhold, looked_at, status_for
 from tocsin.router.worker.batch import BatchContext
@@ -61,17 +61,10 @@ def write(
         category=question.category.key if question.category else None,
         rule=verdict.rule,
         reason=verdict.reason,
-        again=_again(intent),
+        again=question.again,
         due_at=verdict.due_at,
         channels=decided,
     )
-
-
-def _again(intent: Intent) -> Again | None:
-    """Why it is decided once more, if it is."""
-    if intent.delivery is not None:
-        return Again.RECHECK
-    return Again.TURN if intent.run is not None else None
 
 
 def _timer(intent: Intent, due: datetime, context: BatchContext, *, cause: str) -> ProducerRecord:
@@ -119,7 +112,7 @@ def _withheld(intent: Intent, withhold: Withhold, context: BatchContext) -> Chan
 
 
 def _ended(intent: Intent, verdict: Verdict) -> Iterator[ChannelDecision]:
-    """Where the notification as a whole ends while one delivery of it is rechecked, that delivery ends."""
+    """Where the notification as a whole ends while one delivery of it is decided again, that delivery ends."""
     if intent.delivery is not None:
         ref = intent.delivery
         target = _target(intent, ref, StatusName(verdict.outcome), verdict.rule, verdict.reason)

@@ -1,6 +1,7 @@
 """What follows from an event that is not decided at once: intents, statuses of the event as a whole, dead letters."""
 
 from collections.abc import Generator, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
@@ -10,7 +11,7 @@ from tocsin.kafka import ConsumerRecord, ProducerRecord
 from tocsin.observability import get_logger, metrics
 from tocsin.router.policy import looked_at
 from tocsin.router.worker.batch import SERVICE, BatchContext, event_ref
-from tocsin.router.worker.dedupe import DuplicateEvent
+from tocsin.router.worker.dedupe import DuplicateEvent, RepeatedRedrive
 from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out
 from tocsin.router.worker.intents import intent_for
 from tocsin.router.worker.parse import EventPlan, FanOutRest, RefusedEvent, UnreadableRecord
@@ -24,7 +25,7 @@ _OTHER_DATA: Final = (
 
 def write_event(
     record: ConsumerRecord,
-    item: EventPlan | FanOutRest | DuplicateEvent | RefusedEvent | UnreadableRecord,
+    item: EventPlan | FanOutRest | DuplicateEvent | RepeatedRedrive | RefusedEvent | UnreadableRecord,
     context: BatchContext,
 ) -> Generator[ProducerRecord, None, None]:
     """The records that follow from `record`, in their order."""
@@ -33,10 +34,10 @@ def write_event(
         case EventPlan():
             claims["claimed"] += bool(item.matches)
             if item.refusals:
-                yield from _refuse(record, item.refusals, context)
+                yield from _refuse(record, item.refusals, context, taken_by_others=bool(item.matches))
             elif not item.matches:
                 processed["unmatched"] += 1
-                about = event_ref(item.event, origin=record.ref)
+                about = event_ref(item.event, origin=item.origin or record.ref)
                 yield context.event_record(StatusName.EVENT_UNMATCHED, about, cause=record.ref)
             if item.matches:
                 processed["fanned_out"] += 1
@@ -48,6 +49,9 @@ def write_event(
             claims["duplicate"] += 1
             processed["duplicate"] += 1
             yield from _duplicate(record, item, context)
+        case RepeatedRedrive():
+            claims["duplicate"] += 1
+            processed["duplicate"] += 1
         case RefusedEvent():
             yield from _refuse(record, [item], context)
         case UnreadableRecord():
@@ -91,7 +95,11 @@ def _duplicate(
 
 
 def _refuse(
-    record: ConsumerRecord, refusals: Sequence[RefusedEvent], context: BatchContext
+    record: ConsumerRecord,
+    refusals: Sequence[RefusedEvent],
+    context: BatchContext,
+    *,
+    taken_by_others: bool = False,
 ) -> Iterator[ProducerRecord]:
     """One dead letter, and one status if the event says whose it is, however many workflows refused it."""
     context.counts.processed["refused"] += 1
@@ -101,7 +109,9 @@ def _refuse(
         for refusal in refusals
     )[:1000]
     known = bool(first.tenant) and context.directory.tenant(first.tenant) is not None
-    yield _dead_letter(record, first._replace(detail=detail, tenant=first.tenant if known else ""), context)
+    workflows = " ".join(refusal.workflow or "" for refusal in refusals) if taken_by_others else ""
+    told = first._replace(detail=detail, tenant=first.tenant if known else "")
+    yield _dead_letter(record, told, context, workflows=workflows)
     if known and first.event_id:
         if first.event is not None:
             about = event_ref(first.event, origin=record.ref)
@@ -112,7 +122,9 @@ def _refuse(
         )  # fmt: skip
 
 
-def _dead_letter(record: ConsumerRecord, refusal: RefusedEvent, context: BatchContext) -> ProducerRecord:
+def _dead_letter(
+    record: ConsumerRecord, refusal: RefusedEvent, context: BatchContext, *, workflows: str = ""
+) -> ProducerRecord:
     """The record as it was, with the reason beside it. Of a part that does not fit the topic it has the length and SHA-256."""
     reason, tenant, event = refusal.reason, refusal.tenant, refusal.event
     metrics.dead_letters.labels(SERVICE, context.lane, reason).inc()
@@ -126,6 +138,8 @@ def _dead_letter(record: ConsumerRecord, refusal: RefusedEvent, context: BatchCo
         tenant=tenant,
         event_source=refusal.event_source if event is None else event.source,
         event_id=refusal.event_id,
+        workflows=workflows,
+        record_time=datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
     )
     largest = context.topics.dead_bytes
     return ProducerRecord(

@@ -12,7 +12,7 @@ depends_on = None
 # `kind` says what a row is. `status`: a status, its columns are the record's fields. `decision`: what the router decided about a
 # notification; `status` holds its outcome, `routed` the channels on which something goes out, `decision` the rules and targets.
 # `awaited` holds the deliveries of a decision for which a job went out (the notification itself where it is scheduled), and
-# `expires_at` is when they die.
+# `expires_at` is when the message dies.
 # `target`: one delivery that a decision did not send, so that lists find it; its notification's decision tells as much.
 STATUSES = """
 CREATE TABLE statuses (
@@ -23,6 +23,7 @@ CREATE TABLE statuses (
     kind text NOT NULL,
     status_id uuid NOT NULL,
     again text,
+    redrive uuid,
     event_time timestamptz,
     routed text[],
     decision text,
@@ -101,6 +102,8 @@ CREATE TABLE dead_letters (
     tenant text NOT NULL,
     event_source text NOT NULL,
     event_id text NOT NULL,
+    workflows text NOT NULL,
+    record_time timestamptz,
     original_bytes bigint NOT NULL,
     original_sha256 text NOT NULL,
     key bytea,
@@ -132,7 +135,8 @@ CREATE TABLE positions (
 """
 
 
-# Deliveries (or scheduled notifications) whose time has passed without an end, and up to which time each partition of `status` was looked at for them.
+# Deliveries (or scheduled notifications) whose time has passed without an end, and up to which time each partition of `status` was
+# looked at for them. Of a delivery that was re-driven only an end since `redriven_at` counts.
 OVERDUE = """
 CREATE TABLE overdue (
     lane text NOT NULL,
@@ -143,6 +147,7 @@ CREATE TABLE overdue (
     delivery_id uuid NOT NULL,
     origin text NOT NULL,
     day date NOT NULL,
+    redriven_at timestamptz,
     expires_at timestamptz NOT NULL,
     PRIMARY KEY (tenant, delivery_id, origin)
 )
@@ -156,6 +161,46 @@ CREATE TABLE swept (
 )
 """
 
+# A re-drive goes through what fits `selection` in the order of `place`, a page at a time. `pending` says that the rows of `redriven`
+# with the number `page` are stored, and not known to be written to Kafka.
+REDRIVES = """
+CREATE TABLE redrives (
+    id uuid PRIMARY KEY,
+    number bigint GENERATED ALWAYS AS IDENTITY,
+    tenant text NOT NULL,
+    selection text NOT NULL,
+    state text NOT NULL CHECK (state IN ('running', 'paused', 'stopped', 'finished')),
+    rate integer NOT NULL,
+    matched bigint NOT NULL,
+    written bigint NOT NULL DEFAULT 0,
+    not_possible bigint NOT NULL DEFAULT 0,
+    place text,
+    page bigint NOT NULL DEFAULT 0,
+    pending boolean NOT NULL DEFAULT false,
+    key_id text NOT NULL,
+    created_at timestamptz NOT NULL,
+    ended_at timestamptz
+)
+"""
+REDRIVE_INDEXES = (
+    "CREATE INDEX ON redrives (tenant, number)",
+    "CREATE INDEX ON redrives (number) WHERE state = 'running' OR pending",
+)
+
+# What was re-driven: the status that told of an end, or the dead letter. It stands here once, so each is re-driven once.
+REDRIVEN = """
+CREATE TABLE redriven (
+    id uuid PRIMARY KEY,
+    day date NOT NULL,
+    redrive uuid NOT NULL,
+    page bigint NOT NULL
+)
+"""
+REDRIVEN_INDEXES = (
+    "CREATE INDEX ON redriven (redrive, page)",
+    "CREATE INDEX ON redriven (day)",
+)
+
 
 def upgrade() -> None:
     for statement in (
@@ -167,5 +212,9 @@ def upgrade() -> None:
         POSITIONS,
         OVERDUE,
         SWEPT,
+        REDRIVES,
+        *REDRIVE_INDEXES,
+        REDRIVEN,
+        *REDRIVEN_INDEXES,
     ):
         op.execute(statement)

@@ -1,0 +1,124 @@
+"""Reads single records by their place, outside of any group."""
+
+from collections.abc import Collection, Iterable
+from itertools import groupby
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from tocsin.kafka.client.aiokafka_internals import position_now, stop_reader
+from tocsin.kafka.client.connecting import no_broker_answers, start_client
+from tocsin.kafka.client.offsets import kept_ranges
+from tocsin.kafka.errors import KafkaFault, NotReadToEnd
+from tocsin.kafka.records import ConsumerRecord, TopicPartition, from_consumer
+from tocsin.kafka.settings import KafkaSettings
+
+FETCH_BYTES: Final = 65_536
+"""Of one answer; a larger record comes whole. The records asked for may lie far apart, and what lies between is read for nothing."""
+POLL_SECONDS: Final = 0.5
+MOST_POLLS: Final = 40
+"""Without anything new, before the reader gives up: the broker is away, or a transaction has been open for long."""
+NEAR: Final = 50
+"""Offsets between two records within which reading on is quicker than a new fetch."""
+
+Place = tuple[TopicPartition, int]
+"""A partition and an offset."""
+
+
+class RecordReader:
+    """A component's helper: `open()` first, `close()` last. Committed records only."""
+
+    def __init__(self, *, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def open(self) -> None:
+        """Connect; KafkaFault when no broker answers."""
+        consumer = AIOKafkaConsumer(
+            **self._settings.client_options(),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=FETCH_BYTES,
+        )
+        await start_client(consumer)
+        self._consumer = consumer
+
+    async def close(self) -> None:
+        """Disconnect."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await stop_reader(consumer)
+
+    async def starts(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
+        """The first offset still kept, of each partition of these topics. KafkaFault when no broker answers."""
+        try:
+            places = [
+                AioTopicPartition(topic, number)
+                for topic in topics
+                for number in await self._partitions(topic)
+            ]
+            starts = await self._open.beginning_offsets(places) if places else {}
+        except KafkaError as error:
+            raise no_broker_answers(error) from error
+        return {TopicPartition(*place): offset for place, offset in starts.items()}
+
+    async def read(self, places: Collection[Place]) -> dict[Place, ConsumerRecord]:
+        """The records at these places; what is no longer kept, or never was, is left out. KafkaFault when the broker does not
+        give them."""
+        try:
+            ranges = await kept_ranges(self._open, {partition for partition, _ in places})
+            found: dict[Place, ConsumerRecord] = {}
+            kept = sorted(
+                place for place in places if ranges[place[0]].start <= place[1] < ranges[place[0]].end
+            )
+            for partition, of_partition in groupby(kept, key=lambda place: place[0]):
+                wanted = sorted({offset for _, offset in of_partition})
+                found |= await self._read_partition(partition, wanted)
+        except KafkaError as error:
+            raise no_broker_answers(error) from error
+        return found
+
+    async def _read_partition(
+        self, partition: TopicPartition, wanted: list[int]
+    ) -> dict[Place, ConsumerRecord]:
+        place = AioTopicPartition(*partition)
+        self._open.assign([place])
+        found: dict[Place, ConsumerRecord] = {}
+        at: int | None = None
+        for offset in wanted:
+            if (partition, offset) in found:
+                continue
+            if at is None or not 0 <= offset - at <= NEAR:
+                self._open.seek(place, offset)
+            try:
+                at = await self._read_until(partition, offset, found, set(wanted))
+            except OffsetOutOfRangeError:
+                at = None  # it was deleted since its range was asked for
+        return found
+
+    async def _read_until(
+        self, partition: TopicPartition, offset: int, found: dict[Place, ConsumerRecord], wanted: set[int]
+    ) -> int:
+        """Reads on until the position is beyond `offset`; the position."""
+        for _ in range(MOST_POLLS):
+            batches = await self._open.getmany(timeout_ms=round(POLL_SECONDS * 1000))
+            for record in (each for batch in batches.values() for each in batch):
+                if record.offset in wanted:
+                    found[partition, record.offset] = from_consumer(record)
+            at = position_now(self._open, partition)
+            if at > offset:
+                return at
+        raise NotReadToEnd(f"{partition.topic}/{partition.partition} was not read up to {offset}.")
+
+    async def _partitions(self, topic: str) -> Collection[int]:
+        await self._open.topics()
+        return self._open.partitions_for_topic(topic) or ()
+
+    @property
+    def _open(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise KafkaFault("The reader of records is not open.")
+        return self._consumer
