@@ -52,6 +52,7 @@ def test_a_topics_record_is_the_one_that_its_schema_describes():
         "timers": "timer",
         "status": "status",
         "directory": "directory",
+        "cancels": "cancellation",
     }
     described = {named[topic.family]: topic.record for topic in Topics().all() if topic.family in named}
     assert described == {name: RECORDS[name] for name in named.values()}

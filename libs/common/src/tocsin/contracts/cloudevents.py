@@ -1,7 +1,7 @@
 """CloudEvents 1.0 on Kafka and HTTP: binary and structured mode, read into an `Event` or refused field by field.
 
 Rules come from the CloudEvents 1.0.2 core, Kafka and HTTP bindings, and the distributed-tracing extension.
-Extension attributes of our own: `tenant`, `test` (`true` or `false`), `sendat` (a time) and `delay` (seconds).
+Extension attributes of our own: `tenant`, `test` (`true` or `false`), `cancelkey`, `sendat` (a time) and `delay` (seconds).
 What is said of a refused event repeats nothing a producer typed: it goes into statuses and logs.
 """
 
@@ -19,6 +19,8 @@ from tocsin.contracts.events import Event
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.limits import EVENT_DATA_BYTES, JSON_DEPTH
 from tocsin.contracts.traces import valid_traceparent
+from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.cancel_key import cancel_key
 from tocsin.contracts.values.text import is_line
 from tocsin.contracts.vocabulary import Reason
 
@@ -67,6 +69,7 @@ class _Structured(msgspec.Struct):
     traceparent: Any = None
     sendat: Any = None
     delay: Any = None
+    cancelkey: Any = None
 
 
 _decode_structured = msgspec.json.Decoder(_Structured).decode
@@ -207,6 +210,7 @@ def _event(
     send_at = _time(attributes.get("sendat"), faults, "/sendat")
     delay = _seconds(attributes.get("delay"), faults)
     test = _flag(attributes.get("test"), faults)
+    key = _cancel_key(attributes.get("cancelkey"), faults)
     if faults:
         raise EventInvalid(faults)
     return Event(
@@ -221,6 +225,7 @@ def _event(
         traceparent=attributes["traceparent"],
         send_at=send_at,
         delay=delay,
+        cancel_key=key,
     )
 
 
@@ -244,6 +249,8 @@ def write_kafka(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
         headers.append(("ce_sendat", event.send_at.isoformat().encode()))
     if event.delay is not None:
         headers.append(("ce_delay", str(event.delay).encode()))
+    if event.cancel_key is not None:
+        headers.append(("ce_cancelkey", event.cancel_key.encode()))
     if event.traceparent is not None:
         headers.append(("traceparent", event.traceparent.encode()))
     return headers, bytes(event.data)
@@ -345,6 +352,19 @@ def _seconds(value: object, faults: list[EventFault]) -> int | None:
     if isinstance(value, str) and _INTEGER(value):
         return int(value)
     faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/delay", "Must be a whole number of seconds."))
+    return None
+
+
+def _cancel_key(value: object, faults: list[EventFault]) -> str | None:
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            return cancel_key(value)
+    except ValueRefused as refused:
+        faults.append(EventFault(Reason(refused.code), "/cancelkey", f"{refused.detail}."))
+        return None
+    faults.append(EventFault(Reason.CANCEL_KEY_INVALID, "/cancelkey", "Must be a string of UTF-8."))
     return None
 
 

@@ -1,4 +1,4 @@
-"""What producers write: CloudEvents 1.0, of any business type, or the direct request for a notification."""
+"""What producers write: CloudEvents 1.0, of any business type, the direct request for a notification, or a cancellation."""
 
 from datetime import datetime
 
@@ -9,6 +9,8 @@ from tocsin.contracts.vocabulary import Lane
 
 NOTIFICATION_REQUESTED = "tocsin.notification.requested.v1"
 """The type of the direct request; its data is a `NotificationRequest`."""
+CANCELLATION_REQUESTED = "tocsin.cancellation.requested.v1"
+"""The type of the event that takes back what was sent before it; its data is a `CancellationRequest`."""
 
 
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -26,6 +28,8 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     send_at: datetime | None = None
     delay: int | None = None
     """Seconds. What follows from the event is sent so much later, or at `send_at`: extension attributes `delay` and `sendat`."""
+    cancel_key: str | None = None
+    """Under which its producer may cancel what follows from it: extension attribute `cancelkey`."""
 
 
 class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -43,3 +47,12 @@ class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forb
     send_at: datetime | None = None
     delay: int | None = None
     """Seconds after the event. At most one of the two says when it is sent; without them, at once."""
+    cancel_key: str | None = None
+    """Under which it may be cancelled; in place of the event's `cancelkey`."""
+
+
+class CancellationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is to be cancelled: one notification, or all events with a key that were stored before this one."""
+
+    notification_id: str | None = None
+    key: str | None = None

@@ -56,6 +56,8 @@ class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     run: Run | None = None
     """None: it has not waited yet."""
     test: bool = False
+    cancel_key: str | None = None
+    """Under which its producer may cancel it."""
     delivery: DeliveryRef | None = None
     redrive: str | None = None
     """The re-drive that had it decided, or decided again."""

@@ -82,6 +82,8 @@ class StatusName(StrEnum):
     SKIPPED = "skipped"
     DUPLICATE = "duplicate"
     EXPIRED = "expired"
+    CANCEL_REQUESTED = "cancel_requested"
+    CANCELLED = "cancelled"
     SENDING = "sending"
     SENT = "sent"
     DEFERRED = "deferred"
@@ -99,6 +101,7 @@ _NOT_FINAL = {
     StatusName.ACCEPTED,
     StatusName.SCHEDULED,
     StatusName.ROUTED,
+    StatusName.CANCEL_REQUESTED,
     StatusName.SENDING,
     StatusName.DEFERRED,
 }
@@ -121,6 +124,7 @@ class Outcome(StrEnum):
     """Each target says what became of it."""
     DUPLICATE = "duplicate"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
     SKIPPED = "skipped"
     FAILED = "failed"
     SCHEDULED = "scheduled"
@@ -154,6 +158,8 @@ class Rule(StrEnum):
 
     EXPIRY = "expiry"
     DUPLICATE = "duplicate"
+    CANCELLATION = "cancellation"
+    """Recorded only where it decides."""
     SEND_TIME = "send_time"
     """Recorded only where the message waits until it is due."""
     RECIPIENT = "recipient"
@@ -191,6 +197,7 @@ class Reason(StrEnum):
     DATA_INVALID = "data_invalid"
     DATA_TOO_LARGE = "data_too_large"
     DATA_TOO_COMPLEX = "data_too_complex"
+    CANCEL_KEY_INVALID = "cancel_key_invalid"
     SEND_TIME_INVALID = "send_time_invalid"
     LIVES_TOO_LONG = "lives_too_long"
     WORKFLOW_UNKNOWN = "workflow_unknown"
@@ -250,7 +257,10 @@ ChannelWord = Annotated[str, _known(Channel)]
 StatusWord = Annotated[str, _known(status for status in StatusName if status not in _SAID_BY_DECISIONS)]
 OutcomeWord = Annotated[str, _known(Outcome)]
 TargetWord = Annotated[
-    str, _known((StatusName.ROUTED, StatusName.SKIPPED, StatusName.FAILED, StatusName.EXPIRED))
+    str,
+    _known(
+        (StatusName.ROUTED, StatusName.SKIPPED, StatusName.FAILED, StatusName.EXPIRED, StatusName.CANCELLED)
+    ),
 ]
 AgainWord = Annotated[str, _known(Again)]
 RuleWord = Annotated[str, _known(Rule)]

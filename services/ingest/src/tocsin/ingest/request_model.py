@@ -8,6 +8,8 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
 from tocsin.contracts.recipients import valid_devices
+from tocsin.contracts.values.cancel_key import LONGEST as LONGEST_CANCEL_KEY
+from tocsin.contracts.values.cancel_key import cancel_key
 from tocsin.contracts.values.device import device_app, device_id, device_kind, device_token
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.link import LONGEST as LONGEST_LINK
@@ -38,6 +40,10 @@ _Link = Annotated[
     str,
     judged(link),
     Field(json_schema_extra={"maxLength": LONGEST_LINK, "format": "uri"}),
+]
+
+_CancelKey = Annotated[
+    str, judged(cancel_key), Field(json_schema_extra={"minLength": 1, "maxLength": LONGEST_CANCEL_KEY})
 ]
 
 
@@ -138,4 +144,9 @@ class NotificationBody(_Body):
         le=LONGEST_DELAY,
         description="So many seconds after it was taken it is to be sent; in place of `send_at`",
         examples=[3600],
+    )
+    cancel_key: _CancelKey | None = Field(
+        default=None,
+        description="Under this key it can be cancelled: `POST /v1/cancellations`. The timeline shows it",
+        examples=["order-A-1042"],
     )

@@ -5,11 +5,19 @@ from typing import Final
 
 import msgspec
 
-from tocsin.contracts.codec import decode_request
-from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
+from tocsin.contracts.codec import (
+    decode_request,
+)
+from tocsin.contracts.events import (
+    CANCELLATION_REQUESTED,
+    NOTIFICATION_REQUESTED,
+    Event,
+    NotificationRequest,
+)
 from tocsin.contracts.ids import event_key, notification_id, recipient_key
 from tocsin.contracts.send_times import due_of
 from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.cancellation import cancel_key_of, read_cancellation
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.link import link
 from tocsin.contracts.values.recipient import judge_recipient
@@ -50,6 +58,8 @@ def validate_event(
     if event.type == NOTIFICATION_REQUESTED:
         return validate_request(event, directory=directory, limits=limits, clock=clock, prefix="/data")
     _check_size(event, "/data", limits)
+    if event.type == CANCELLATION_REQUESTED:
+        return validate_cancellation(event)
     _check_send_time(event, clock)
     try:
         data = _decode_json(event.data)
@@ -110,6 +120,22 @@ def validate_request(
     )
 
 
+def validate_cancellation(event: Event) -> AcceptedEvent:
+    """An event that cancels. Raises `Problem` with a pointer into the envelope."""
+    try:
+        asked = read_cancellation(event.data)
+    except ValueRefused as refused:
+        fault = Fault(pointer=f"/data{refused.pointer}", code=refused.code, detail=f"{refused.detail}.")
+        raise Problem(codes.INVALID_EVENT, fault.detail, errors=[fault]) from refused
+    event.data = msgspec.Raw(msgspec.json.encode(asked))
+    return accepted_cancellation(event)
+
+
+def accepted_cancellation(event: Event) -> AcceptedEvent:
+    """A sound cancellation: it overtakes what waits in slower lanes."""
+    return AcceptedEvent(event=event, lane=Lane.CRITICAL, key=event_key(event.tenant, event.id))
+
+
 def _sound(
     event: Event,
     request: NotificationRequest,
@@ -121,6 +147,7 @@ def _sound(
 ) -> bool:
     try:
         due = due_of(event, request, event_time=clock.now())
+        cancel_key_of(event, request)
         for recipient in request.recipients:
             judge_recipient(recipient, address_like=address_like)
         if request.actor is not None:

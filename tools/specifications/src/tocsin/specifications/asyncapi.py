@@ -15,6 +15,7 @@ MESSAGE_OF = {
     "status": ("status",),
     "directory": ("directory",),
     "stops": ("stop",),
+    "cancels": ("cancellation",),
     "dead": ("dead-letter",),
 }
 TITLES = {
@@ -23,6 +24,7 @@ TITLES = {
     "timer": "What is due later, and what becomes of that",
     "status": "A decision, or one thing that happened",
     "directory": "An entity's state",
+    "cancellation": "What must not be sent any more",
 }
 
 
@@ -109,7 +111,8 @@ def _messages() -> dict[str, Any]:
                 | {"content-type": {"const": "application/json"}, "traceparent": {"type": "string"}},
             },
             "payload": {
-                "description": "The event's data: any JSON; for the direct request a notification-request."
+                "description": "The event's data: any JSON; of type `tocsin.notification.requested.v1` a notification-request, of type "
+                "`tocsin.cancellation.requested.v1` a cancellation-request. Write the latter to `events.critical`."
             },
         },
         "cloudevent-structured": {

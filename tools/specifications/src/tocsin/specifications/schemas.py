@@ -4,18 +4,22 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.dead_letters import DeadLetter
 from tocsin.contracts.directory import DirectoryRecord
-from tocsin.contracts.events import NotificationRequest
+from tocsin.contracts.events import CancellationRequest, NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.timers import TimerRecord
+from tocsin.contracts.values.cancel_key import LONGEST
 from tocsin.specifications.models import annotation_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: dict[str, Any] = {
     "notification-request": NotificationRequest,
+    "cancellation-request": CancellationRequest,
+    "cancellation": Cancellation,
     "intent": IntentRecord,
     "job": Job,
     "timer": TimerRecord,
@@ -75,6 +79,12 @@ def cloudevent() -> dict[str, Any]:
             "delay": {
                 "type": ["integer", "string"],
                 "description": "So many seconds after the event; in place of `sendat`.",
+            },
+            "cancelkey": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": LONGEST,
+                "description": "Under this key what follows from the event can be cancelled.",
             },
             "data": {},
             "data_base64": {

@@ -38,6 +38,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     claim: ClaimOutcome
     """What the duplicate rule saw."""
     now: datetime
+    cancelled_at: datetime | None = None
+    """When its producer took it back; None: it has not."""
     stored: StoredRecipient
     """What the directory stores of the recipient."""
     stored_actor: StoredRecipient | None
@@ -143,6 +145,9 @@ def _by_time(question: DecisionInput, expires_at: datetime, rules: list[RuleOutc
         return Verdict(Outcome.EXPIRED, rules, rule=Rule.EXPIRY)
     rules.append(looked_at(Rule.EXPIRY, "alive", {"expires_at": expires_at}))
     rules.append(looked_at(Rule.DUPLICATE, question.claim))
+    if question.cancelled_at is not None:
+        rules.append(looked_at(Rule.CANCELLATION, "cancelled", {"requested_at": question.cancelled_at}))
+        return Verdict(Outcome.CANCELLED, rules, rule=Rule.CANCELLATION)
     if intent.due_at is None or intent.due_at <= question.now:
         return None
     # Everything else is decided when it is due, by the directory as it stands then.

@@ -1,11 +1,12 @@
 """The first step: a record becomes what it asks for, by the workflows as they are published now; or the reason why not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from tocsin.contracts.cancellations import Cancellation, cancellation_of
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka, text_of
 from tocsin.contracts.codec import (
     UNREADABLE_ERRORS,
@@ -14,12 +15,18 @@ from tocsin.contracts.codec import (
     describe_error,
     unknown_field,
 )
-from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
+from tocsin.contracts.events import (
+    CANCELLATION_REQUESTED,
+    NOTIFICATION_REQUESTED,
+    Event,
+    NotificationRequest,
+)
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent, Redrive
 from tocsin.contracts.limits import JSON_DEPTH, MESSAGE_LIFE_SECONDS
 from tocsin.contracts.send_times import CLOCK_TOLERANCE, due_of
 from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.cancellation import cancel_key_of, read_cancellation
 from tocsin.contracts.values.json_depth import too_deep
 from tocsin.contracts.values.link import link
 from tocsin.contracts.values.text import is_line
@@ -37,6 +44,7 @@ from tocsin.router.worker.recipients import (
 )
 from tocsin.router.worker.redriven_intent import redriven_intent
 
+T = TypeVar("T")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS) + CLOCK_TOLERANCE
 _decode = msgspec.json.decode
@@ -56,6 +64,7 @@ class WorkflowMatch(NamedTuple):
     expires_at: datetime | None = None
     due_at: datetime | None = None
     """When it is to be sent; None: at once."""
+    cancel_key: str | None = None
 
 
 class RefusedEvent(NamedTuple):
@@ -83,6 +92,13 @@ class EventPlan(NamedTuple):
     """The record of the event, where another record brought it here."""
     redrive: str | None = None
     """The re-drive that sends it again."""
+
+
+class CancellationEvent(NamedTuple):
+    """An event that cancels what was sent before it."""
+
+    event: Event
+    cancellation: Cancellation
 
 
 class FanOutRest(NamedTuple):
@@ -120,7 +136,15 @@ class RedrivenItem(NamedTuple):
     subject: str
 
 
-ParsedRecord = EventPlan | RefusedEvent | FanOutRest | PendingIntent | RedrivenItem | UnreadableRecord
+ParsedRecord = (
+    EventPlan
+    | CancellationEvent
+    | RefusedEvent
+    | FanOutRest
+    | PendingIntent
+    | RedrivenItem
+    | UnreadableRecord
+)
 
 
 def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
@@ -148,7 +172,9 @@ def _decided_again(intent: Intent) -> Again | None:
     return Again.TURN if intent.run is not None else None
 
 
-def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | RefusedEvent:
+def _parse_event(
+    record: ConsumerRecord, context: BatchContext
+) -> EventPlan | CancellationEvent | RefusedEvent:
     directory, lane = context.directory, context.lane
     try:
         event = read_kafka(record.headers, record.value, default_tenant=context.default_tenant)
@@ -157,6 +183,8 @@ def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | R
         reason, detail = invalid.faults[0].reason, str(invalid)[:1000]
         return RefusedEvent(reason, detail, tenant, event_id, event_source=source)
     event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
+    if event.type == CANCELLATION_REQUESTED and directory.tenant(event.tenant) is not None:
+        return _parse_cancellation(event, event_time, record.ref)
     return _plan_of(event, event_time, lane, directory)
 
 
@@ -183,6 +211,18 @@ def _plan_of(
         else:
             plan.refusals.append(match)
     return plan
+
+
+def _parse_cancellation(event: Event, event_time: datetime, origin: str) -> CancellationEvent | RefusedEvent:
+    try:
+        asked = read_cancellation(event.data)
+    except ValueRefused as refused:
+        detail = f"/data{refused.pointer}: {refused.detail}."
+        return RefusedEvent(Reason(refused.code), detail, event.tenant, event.id, event=event)
+    requested = cancellation_of(
+        asked, tenant=event.tenant, test=event.test, requested_at=event_time, origin=origin
+    )
+    return CancellationEvent(event, requested)
 
 
 def _parse_redrive(
@@ -264,46 +304,57 @@ def _match_request(
     if unfit := _request_fault(request, decoded_data, published):
         return refused(unfit[0], f"/data{unfit[1]}", request.workflow)
     try:
-        recipients, due = _asked(
-            request, event, event_time, address_like=directory.address_like_ids(event.tenant)
-        )
+        asked = _asked(request, event, event_time, address_like=directory.address_like_ids(event.tenant))
     except (RecipientsInvalid, ValueRefused) as error:
         return refused(*_refusal_of(error), request.workflow)
     return WorkflowMatch(
         published,
-        recipients,
+        asked.recipients,
         request.data,
         decoded_data,
         slowest(lane, published.workflow.lane, request.lane),
         request.actor,
         request.link,
         request.expires_at,
-        due,
+        asked.due_at,
+        asked.cancel_key,
     )
 
 
-def _asked(
-    request: NotificationRequest, event: Event, event_time: datetime, *, address_like: bool
-) -> tuple[list[RecipientRef], datetime | None]:
-    """For whom, and when it is due (None: now). Raises RecipientsInvalid or ValueRefused, with a pointer into the event."""
+class _Asked(NamedTuple):
+    """What of a request is judged: for whom it is, when it is due (None: now), and under which key it may be cancelled."""
+
+    recipients: list[RecipientRef]
+    due_at: datetime | None
+    cancel_key: str | None
+
+
+def _asked(request: NotificationRequest, event: Event, event_time: datetime, *, address_like: bool) -> _Asked:
+    """Raises RecipientsInvalid or ValueRefused, with a pointer into the event."""
     recipients = deduplicated(request.recipients, address_like=address_like, pointer="/data/recipients")
     if request.actor is not None:
         judge(request.actor, address_like=address_like, pointer="/data/actor")
     if request.link is not None:
-        try:
-            link(request.link)
-        except ValueRefused as refused:
-            raise refused.below("/data/link") from refused
+        _judged("/data/link", link, request.link)
+    key = _judged("/data", cancel_key_of, event, request)
     due = due_of(event, request, event_time=event_time, tolerance=CLOCK_TOLERANCE)
     if request.expires_at is not None and request.expires_at - (due or event_time) > _LIFE:
         raise ValueRefused(
             Reason.LIVES_TOO_LONG, "lies more than 6 days after the event, or after the time at which it is due", pointer="/data/expires_at"
         )  # fmt: skip
-    return recipients, due
+    return _Asked(recipients, due, key)
+
+
+def _judged(pointer: str, judge: Callable[..., T], *values: object) -> T:
+    """What a judge of values says; its refusal leads to where they stand."""
+    try:
+        return judge(*values)
+    except ValueRefused as refused:
+        raise refused.below(pointer) from refused
 
 
 def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
-    """Why a request is refused whose recipients, actor, link or times cannot be used."""
+    """Why a request is refused whose recipients, actor, link, times or cancellation key cannot be used."""
     if isinstance(error, RecipientsInvalid):
         return error.reason, str(error)
     return Reason(error.code), f"{error.pointer}: {error.detail}."
@@ -349,7 +400,13 @@ def _match_subscriber(
     except (RecipientsInvalid, ValueRefused) as error:
         return refused(*_refusal_of(error))
     return WorkflowMatch(
-        published, recipients, event.data, decoded_data, slowest(lane, published.workflow.lane), due_at=due
+        published,
+        recipients,
+        event.data,
+        decoded_data,
+        slowest(lane, published.workflow.lane),
+        due_at=due,
+        cancel_key=event.cancel_key,
     )
 
 

@@ -21,7 +21,7 @@ def redriven_intent(redrive: Redrive, directory: PublishedDirectory, *, cause: s
     Raises one of `UNREADABLE_ERRORS` where a direct request has a form that this release does not know.
     """
     event, recipient = redrive.event, redrive.recipient or ""
-    request, expires_at = None, None
+    request, expires_at, cancel_key = None, None, event.cancel_key
     if event.type == NOTIFICATION_REQUESTED:
         request = decode_request(event.data)
         private = IntentPrivate(
@@ -31,6 +31,7 @@ def redriven_intent(redrive: Redrive, directory: PublishedDirectory, *, cause: s
             data=request.data,
         )
         expires_at = request.expires_at
+        cancel_key = request.cancel_key or cancel_key
     else:
         private = IntentPrivate(inline=_resolved(redrive, directory), data=event.data)
     return Intent(
@@ -47,6 +48,7 @@ def redriven_intent(redrive: Redrive, directory: PublishedDirectory, *, cause: s
         expires_at=expires_at,
         due_at=_due(redrive, request),
         test=event.test,
+        cancel_key=cancel_key,
         delivery=redrive.delivery,
         redrive=redrive.redrive,
         origin=redrive.origin,
