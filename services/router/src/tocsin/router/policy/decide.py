@@ -92,6 +92,8 @@ class Verdict(NamedTuple):
     """Those of each step, in the workflow's order; none unless the outcome is `decided`."""
     rule: Rule | None = None
     reason: Reason | None = None
+    due_at: datetime | None = None
+    """When it is decided again, where the outcome is `scheduled`."""
 
 
 def decide(question: DecisionInput) -> Verdict:
@@ -99,7 +101,7 @@ def decide(question: DecisionInput) -> Verdict:
     intent, stored, category = question.intent, question.stored, question.category
     expires_at = _expires_at(
         asked=intent.expires_at,
-        event_time=intent.event_time,
+        from_time=intent.due_at or intent.event_time,
         category_ttl=category.ttl_seconds if category else None,
         lane=intent.lane,
     )
@@ -136,7 +138,8 @@ def decide(question: DecisionInput) -> Verdict:
 
 
 def _by_time(question: DecisionInput, expires_at: datetime, rules: list[RuleOutcome]) -> Verdict | None:
-    """What ends whatever else may be said of it; the rules looked at are added."""
+    """What ends or waits whatever else may be said of it; the rules looked at are added."""
+    intent = question.intent
     if question.now >= expires_at:
         rules.append(looked_at(Rule.EXPIRY, "expired", {"expires_at": expires_at}))
         return Verdict(Outcome.EXPIRED, rules, rule=Rule.EXPIRY)
@@ -145,7 +148,11 @@ def _by_time(question: DecisionInput, expires_at: datetime, rules: list[RuleOutc
     if question.cancelled_at is not None:
         rules.append(looked_at(Rule.CANCELLATION, "cancelled", {"requested_at": question.cancelled_at}))
         return Verdict(Outcome.CANCELLED, rules, rule=Rule.CANCELLATION)
-    return None
+    if intent.due_at is None or intent.due_at <= question.now:
+        return None
+    # Everything else is decided when it is due, by the directory as it stands then.
+    rules.append(looked_at(Rule.SEND_TIME, "waits", {"due_at": intent.due_at}))
+    return Verdict(Outcome.SCHEDULED, rules, rule=Rule.SEND_TIME, due_at=intent.due_at)
 
 
 def _ended(rules: list[RuleOutcome], rule: Rule, reason: Reason, seen: dict[str, Any]) -> Verdict:
@@ -276,10 +283,11 @@ def _targets_fit(channels: Iterable[ChannelOutcome]) -> bool:
 
 
 def _expires_at(
-    *, asked: datetime | None, event_time: datetime, category_ttl: int | None, lane: Lane
+    *, asked: datetime | None, from_time: datetime, category_ttl: int | None, lane: Lane
 ) -> datetime:
-    """When the message dies: as the producer asked, else after the category's time to live, else after the lane's."""
+    """When the message dies: as the producer asked, else after the category's time to live, else after the lane's, from the time at which
+    it was due."""
     if asked is not None:
         return asked
     seconds = lane.default_ttl_seconds if category_ttl is None else category_ttl
-    return event_time + timedelta(seconds=seconds)
+    return from_time + timedelta(seconds=seconds)
