@@ -118,6 +118,7 @@ _KINDS: dict[str, _Kind] = {
                     "providers",
                     "provider_weights",
                     "address_like_ids",
+                    "limits",
                 )
             ),
         ),

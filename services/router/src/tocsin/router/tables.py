@@ -83,6 +83,9 @@ tenants = Table(
     _json("providers"),  # channel -> [provider instance, ...] in order
     _json("provider_weights"),  # channel -> {provider instance: weight}, where they have weights instead
     Column("address_like_ids", Boolean, nullable=False, server_default=text("false")),
+    Column(
+        "limits", JSONB(none_as_null=True)
+    ),  # how much it may send in a second; null: as ingest's settings have it
     Column("shared_devices", Boolean, nullable=False, server_default=text("false")),
     _revision(),
     _created_at(),

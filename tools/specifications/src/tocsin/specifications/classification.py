@@ -106,6 +106,9 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "name default_locale attributes providers provider_weights address_like_ids",
         Says.TECHNICAL: "version tenant",
     },
+    "TenantLimits": {
+        Says.TENANT: "requests_per_second recipients_per_second key_requests_per_second key_recipients_per_second"
+    },
     "CategoryRecord": {
         Says.TENANT: "key name default ttl_seconds delivery_class resend_elsewhere",
         Says.TECHNICAL: "version tenant",
@@ -135,7 +138,7 @@ _CHANGED: Final = "tenant revision created_at updated_at"
 
 TABLES: Final[dict[str, Fields]] = {
     "directory.tenants": {
-        Says.TENANT: "id name default_locale attributes senders providers provider_weights address_like_ids shared_devices",
+        Says.TENANT: "id name default_locale attributes senders providers provider_weights address_like_ids limits shared_devices",
         Says.TECHNICAL: "revision created_at updated_at",
     },
     "directory.api_keys": {

@@ -63,6 +63,7 @@ def upgrade() -> None:
             "provider_weights", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),
         sa.Column("address_like_ids", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("limits", postgresql.JSONB()),
         sa.Column("shared_devices", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
