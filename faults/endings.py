@@ -30,7 +30,9 @@ class Endings:
         )
         self._task: asyncio.Task[None] | None = None
         self.final: dict[str, set[str]] = defaultdict(set)
-        """By notification: `sent`, or the status with its reason: `failed(retries_exhausted)`."""
+        """By notification: `sent`, `cancelled`, or the status with its reason: `failed(retries_exhausted)`."""
+        self.cancel_requested: dict[str, float] = {}
+        """By notification: when the broker stored that it is to be cancelled, in seconds since 1970."""
         self.deferred: set[str] = set()
         """Notifications that were put off at least once, and so have lost their place."""
         self.ids: dict[str, set[str]] = defaultdict(set)
@@ -68,10 +70,10 @@ class Endings:
                 continue
             for records in batches.values():
                 for record in records:
-                    self._note(record.value or b"")
+                    self._note(record.value or b"", record.timestamp / 1000)
                 self.read += len(records)
 
-    def _note(self, value: bytes) -> None:
+    def _note(self, value: bytes, stored: float) -> None:
         try:
             record = decode_status(value)
         except UNREADABLE_ERRORS:  # a scenario wrote it
@@ -92,9 +94,15 @@ class Endings:
             # A duplicate is a repeated event's end: the message that it repeats has its own.
             if not targets and record.outcome in {"expired", "skipped", "failed"}:
                 self.final[notification].add(f"{record.outcome}({record.reason})")
+            elif record.outcome == "cancelled":
+                self.final[notification].add("cancelled")
         elif record.final:
             self.final[notification].add(
-                record.status if record.status == "sent" else f"{record.status}({record.reason})"
+                record.status
+                if record.status in {"sent", "cancelled"}
+                else f"{record.status}({record.reason})"
             )
+        elif record.status == "cancel_requested":
+            self.cancel_requested[notification] = stored
         elif record.status == "deferred":
             self.deferred.add(notification)

@@ -109,6 +109,13 @@ class Load:
                 senders.create_task(self._so_many(client, way, share))
         return self.sent[before:]
 
+    async def cancel(self, sent: Sequence[Sent], *, tenant: str = TENANT) -> None:
+        """Take these back, each by its id; returns when all wishes are accepted."""
+        async with self._client(tenant) as client:
+            for one in sent:
+                while not await self._cancelled(client, one.notification):  # noqa: ASYNC110 - ingest is in another process
+                    await asyncio.sleep(REPEAT_AFTER)
+
     def events(self, count: int, *, lane: Lane, counts: bool = True) -> list[KafkaEvent]:
         """Events for one channel after the other, for whoever calls this to write; to people whom nobody else writes to, since their order
         would be anybody's. Unless they do not count, they are looked for as everything that was sent."""
@@ -121,6 +128,15 @@ class Load:
             if counts:
                 self.sent.append(Sent(way, sequence, event.notification, time.time()))
         return made
+
+    async def _cancelled(self, client: aiohttp.ClientSession, notification: str) -> bool:
+        urls = self._ground.urls("ingest")
+        url = urls[next(self._turns) % len(urls)]
+        try:
+            async with client.delete(f"{url}/v1/notifications/{notification}") as answer:
+                return answer.status == 202
+        except (aiohttp.ClientError, TimeoutError):
+            return False
 
     async def _so_many(self, client: aiohttp.ClientSession, way: Way, count: int) -> None:
         for _ in range(count):

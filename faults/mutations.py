@@ -231,6 +231,60 @@ MUTATIONS = (
         ),
         _SHARD_TESTS,
     ),
+    Mutation(
+        "cancellation not looked at before the call",
+        COMMON,
+        (
+            Edit(
+                _ATTEMPTS,
+                "        elif (cancelled_at := self._cancellations.of(job.intent)) is not None:",
+                "        elif (cancelled_at := self._cancellations.of(job.intent)) is not None and not job:",
+            ),
+        ),
+        _SHARD_TESTS,
+    ),
+    Mutation(
+        "cancelled job taken up again",
+        COMMON,
+        (Edit("tocsin/channel/outcome_log.py", "        StatusName.CANCELLED,\n", ""),),
+        ("tests/unit/channel",),
+    ),
+    Mutation(
+        "key reaches what came later",
+        COMMON,
+        (
+            Edit(
+                "tocsin/contracts/cancellations.py",
+                "        names.append((_key(intent.tenant, intent.cancel_key), _NONE))",
+                "        names.append((_key(intent.tenant, intent.cancel_key), timedelta(days=1)))",
+            ),
+        ),
+        ("tests/unit/contracts/test_cancellations.py", "tests/unit/router_worker/test_cancellations.py"),
+    ),
+    Mutation(
+        "cancellation published and not kept",
+        ROUTER,
+        (
+            Edit(
+                "tocsin/router/worker/pipeline.py",
+                "            await self._cancellation_rows.store(asked)",
+                "            del asked",
+            ),
+        ),
+        ("tests/unit/router_worker/test_cancellations.py",),
+    ),
+    Mutation(
+        "rows of cancellations not asked",
+        ROUTER,
+        (
+            Edit(
+                "tocsin/router/worker/cancellations.py",
+                "    return await rows.requested(sorted(asked)) if asked else {}",
+                "    return {}",
+            ),
+        ),
+        ("tests/unit/router_worker/test_cancellations.py",),
+    ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from scenarios import (  # noqa: F401
     broker,
+    cancellations,
     database,
     deaths,
     failpoints,

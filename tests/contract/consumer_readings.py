@@ -15,7 +15,8 @@ from tocsin.channel.delivery import Delivery
 from tocsin.channel.outcome_log import JobRecords
 from tocsin.channel.outcome_records import outcome_of, recheck_of
 from tocsin.channel.retry_policy import Finish
-from tocsin.contracts.codec import decode_job, encode
+from tocsin.contracts.codec import decode_intent, decode_job, encode
+from tocsin.contracts.intents import Intent
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.topics import Topics
@@ -25,7 +26,7 @@ from tocsin.dispatch_email.smtp import SmtpConfig, SmtpProvider
 from tocsin.dispatch_push.fcm import FcmProvider
 from tocsin.dispatch_sms.twilio import TwilioConfig, TwilioProvider
 from tocsin.ingest.directory import Directory
-from tocsin.kafka import ConsumerRecord
+from tocsin.kafka import Cancellations, ConsumerRecord
 from tocsin.ledger.history import DecisionRow, told
 from tocsin.ledger.reading import stored_row_of
 from tocsin.ledger.tables import STATUSES
@@ -175,6 +176,17 @@ def tenants_settings(value: bytes) -> Any:
     return [(held.address_like_ids(tenant), held.limits(tenant)) for tenant in ("acme", "other")]
 
 
+# Router and dispatchers
+
+
+def cancelled(value: bytes) -> Any:
+    """When tests and other messages are held to have been cancelled by it."""
+    copy = Cancellations(service="contract")
+    copy.apply(_record("cancels", b"k", value))
+    given = decode_intent((GOLDEN / "intent_with_a_cancel_key.json").read_bytes())
+    return [copy.of(msgspec.structs.replace(cast("Intent", given), test=test)) for test in (True, False)]
+
+
 # Dispatchers
 
 
@@ -219,6 +231,7 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("ledger", "directory_api_key"): api_key,
     ("router-feedback", "status"): feedback,
     ("router", "intent"): intent,
+    ("router", "cancellation"): cancelled,
     ("router", "continuation"): intent,
     ("router", "redrive"): intent,
     ("router", "directory_tenant"): directory,
@@ -230,6 +243,9 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("ingest", "directory_tenant"): tenants_settings,
     ("ingest", "directory_workflow"): published_workflow,
     ("dispatch-email", "job_email"): _handed_over(lambda job: repr(composed(job, _SMTP._envelope))),
+    ("dispatch-email", "cancellation"): cancelled,
+    ("dispatch-sms", "cancellation"): cancelled,
+    ("dispatch-push", "cancellation"): cancelled,
     ("dispatch-sms", "job_sms"): _handed_over(_TWILIO._form),
     ("dispatch-sms", "status"): outcome,
     ("dispatch-push", "job_push"): _handed_over(

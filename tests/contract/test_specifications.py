@@ -46,7 +46,13 @@ def test_json_schemas_are_valid_and_accept_every_golden_message(fresh):
 
 
 def test_a_topics_record_is_the_one_that_its_schema_describes():
-    named = {"intents": "intent", "jobs": "job", "status": "status", "directory": "directory"}
+    named = {
+        "intents": "intent",
+        "jobs": "job",
+        "status": "status",
+        "directory": "directory",
+        "cancels": "cancellation",
+    }
     described = {named[topic.family]: topic.record for topic in Topics().all() if topic.family in named}
     assert described == {name: RECORDS[name] for name in named.values()}
 

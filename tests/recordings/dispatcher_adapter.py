@@ -30,6 +30,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
     Batch,
+    Cancellations,
     CommittedOffset,
     ConsumerRecord,
     ProducerRecord,
@@ -171,9 +172,9 @@ async def run(case: Any, base: Any) -> Any:
         )  # fmt: skip
     await pool.open()
     context = LaneContext(
-        channel=channel, lane=lane, topics=topics, pool=pool, publisher=parts, offsets=parts, versions=versions,
+        channel=channel, lane=lane, topics=topics, pool=pool, publisher=parts, offsets=parts, versions=versions, cancellations=Cancellations(service="recording"),
         read_log=parts.read_log, health=Health(service="recording"),
-        copy=CopyWatch(age=_Young(), health=Health(service="recording"), clock=around.clock),
+        copy=CopyWatch(ages={"stops": _Young()}, health=Health(service="recording"), clock=around.clock),
         clock=around.clock, send_timeout=timeouts_for(lane).send_timeout, window_bytes=1_000_000,
     )  # fmt: skip
     died = False

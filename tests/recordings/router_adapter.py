@@ -1,15 +1,16 @@
 """The router's worker, given recorded batches. Only this file knows its classes."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from tests.recordings.recording import record_of, to_bytes, written
 
+from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
-from tocsin.kafka import Batch, ConsumerRecord
+from tocsin.kafka import Batch, Cancellations, ConsumerRecord
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import StoredRecipient
 from tocsin.router.secret_keys import SecretKey
@@ -23,14 +24,21 @@ from tocsin.testing import ManualClock
 
 
 class _Database:
-    """Claims and recipients in dictionaries."""
+    """Claims, cancellations and recipients in dictionaries."""
 
     def __init__(self) -> None:
         self.owners: dict[bytes, Claim] = {}
         self.stored: dict[tuple[str, str], StoredRecipient] = {}
+        self.cancelled: dict[bytes, datetime] = {}
 
     async def claim(self, asked: Iterable[tuple[bytes, Claim]]) -> Mapping[bytes, Claim]:
         return {key: self.owners.setdefault(key, claim) for key, claim in asked}
+
+    async def store(self, cancellations: Sequence[Cancellation]) -> None:
+        self.cancelled |= {each.hash: each.requested_at for each in cancellations}
+
+    async def requested(self, hashes: Sequence[bytes]) -> Mapping[bytes, datetime]:
+        return {each: self.cancelled[each] for each in hashes if each in self.cancelled}
 
     async def load(
         self, recipients: Collection[tuple[str, str]]
@@ -45,6 +53,7 @@ async def run(case: Any, base: Any) -> Any:
     tokens = UnsubscribeTokens([SecretKey(**base["unsubscribe_key"])])
     router = Router(
         lane=lane, topics=topics, directory=directory, claims=database, recipients=database,
+        cancellations=Cancellations(service="recording"), cancellation_rows=database,
         clock=clock, hashes=AddressHashes([SecretKey("h1", "h" * 32)]), default_tenant=case["default_tenant"],
         renderer=DeliveryRenderer(renderer=renderer, public_url=base["public_url"], tokens=tokens),
     )  # fmt: skip

@@ -26,6 +26,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
     Admin,
+    Cancellations,
     ConsumerGroup,
     ConsumerRecord,
     Fenced,
@@ -138,7 +139,8 @@ class Bench:
         self.publisher = Publisher(settings=settings, health=Health(service="test"))
         self.offsets = Offsets(settings=settings)
         self.stops = RecipientVersions()
-        self.copy = CopyWatch(age=Young(), health=Health(service="test"), clock=SystemClock())
+        self.cancellations = Cancellations(service="test")
+        self.copy = CopyWatch(ages={"stops": Young()}, health=Health(service="test"), clock=SystemClock())
 
     async def open(self) -> None:
         admin = Admin(settings=self.settings)
@@ -194,6 +196,7 @@ class Bench:
             read_log=partial(read_to_end, settings=self.settings),
             health=Health(service="test"),
             versions=self.stops,
+            cancellations=self.cancellations,
             copy=self.copy,
             clock=SystemClock(),
             send_timeout=timeouts.send_timeout,

@@ -37,7 +37,7 @@ async def replica(bench: Bench) -> AsyncIterator[Replica]:
     health = Health(service="test")
     replica = Replica(settings=bench.settings, topic=topic.name, apply=bench.stops.apply, health=health)
     age = CopyAge(settings=bench.settings, copy=replica)
-    bench.copy = CopyWatch(age=age, health=health, clock=SystemClock())
+    bench.copy = CopyWatch(ages={"stops": age}, health=health, clock=SystemClock())
     async with running(replica), running(age), running(FunctionComponent(name="watch", run=bench.copy.run)):
         yield replica
 

@@ -146,6 +146,9 @@ def entry() -> Iterator[Entry]:
         def do_POST(self) -> None:
             self.do_GET()
 
+        def do_DELETE(self) -> None:
+            self.do_GET()
+
         def log_message(self, *args: object) -> None:
             """Says nothing."""
 

@@ -165,3 +165,35 @@ def test_an_id_that_stays_unknown_and_one_that_cannot_be(tocsin: Run, entry: Ent
     entry.will_answer(404, {"title": "Not found", "code": "not_found", "detail": "Ids are UUIDs."})
     assert tocsin("timeline", "n-1", "--wait", "60", **entry.env).code == 1
     assert len(entry.asked) == 2  # not waited for
+
+
+def test_cancel_takes_back_each_notification(tocsin: Run, entry: Entry) -> None:
+    entry.will_answer(202, {"event_id": "c-1"})
+    entry.will_answer(202, {"event_id": "c-2"})
+    ran = tocsin("cancel", "n-1", "a/b", **entry.env)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == ["n-1\tc-1", "a/b\tc-2"]
+    assert [(method, path) for method, path, _, _ in entry.asked] == [
+        ("DELETE", "/v1/notifications/n-1"),
+        ("DELETE", "/v1/notifications/a%2Fb"),
+    ]
+
+
+def test_cancel_takes_back_what_has_a_key(tocsin: Run, entry: Entry) -> None:
+    entry.will_answer(202, {"event_id": "c-1"})
+    ran = tocsin("cancel", "--cancel-key", "order-1", "--json", **entry.env)
+    assert (ran.code, ran.json) == (0, {"order-1": {"event_id": "c-1"}})
+    ((method, path, _, body),) = entry.asked
+    assert (method, path, body) == ("POST", "/v1/cancellations", {"key": "order-1"})
+
+
+@pytest.mark.parametrize("arguments", [[], ["n-1", "--cancel-key", "order-1"]])
+def test_cancel_names_one_of_the_two(tocsin: Run, entry: Entry, arguments: list[str]) -> None:
+    ran = tocsin("cancel", *arguments, **entry.env)
+    assert (ran.code, ran.err) == (2, "Name ids of notifications, or --cancel-key.\n")
+
+
+def test_send_names_the_key_under_which_it_can_be_cancelled(tocsin: Run, entry: Entry) -> None:
+    entry.will_answer(202, ACCEPTED)
+    assert tocsin("send", "shipped", "ann", "--cancel-key", "order-1", **entry.env).code == 0
+    assert entry.asked[0][3]["cancel_key"] == "order-1"

@@ -51,7 +51,7 @@ async def test_changes_settings_and_keeps_what_others_set(stage, admin):
 
 
 async def test_the_registrys_topics_get_their_settings(stage, admin):
-    """As `tocsin topics apply` makes them: the two compacted ones close their segments after an hour, so that they are compacted."""
+    """As `tocsin topics apply` makes them: those that are read whole close their segments after an hour, so that they are compacted or deleted."""
     registry = Topics(stage.settings.topic_prefix)
     specs = {topic.name: spec_of(topic, partitions=2, replication_factor=1) for topic in registry.all()}
     try:
@@ -63,7 +63,12 @@ async def test_the_registrys_topics_get_their_settings(stage, admin):
     assert {name for name, made in settings.items() if "segment.ms" in made} == {
         registry.directory,
         registry.stops,
+        registry.cancels,
     }
+    assert (settings[registry.cancels]["retention.ms"], settings[registry.cancels]["cleanup.policy"]) == (
+        "604800000",
+        "delete",
+    )
     for name in (registry.directory, registry.stops):
         assert (settings[name]["segment.ms"], settings[name]["cleanup.policy"]) == ("3600000", "compact")
     lanes = {

@@ -34,7 +34,7 @@ async def test_it_stays_young_longer_than_the_bound(
     versions, health, clock = RecipientVersions(), Health(service="test"), SystemClock()
     replica = Replica(settings=kafka, topic=topics.stops, apply=versions.apply, health=health)
     age = CopyAge(settings=kafka, copy=replica)
-    watch = CopyWatch(age=age, health=health, clock=clock)
+    watch = CopyWatch(ages={"stops": age}, health=health, clock=clock)
     async with running(replica), running(age), running(FunctionComponent(name="watch", run=watch.run)):
         async with running(relay):
             await fill(acme)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.channel.shard_delivery import ShardDelivery
+from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.codec import decode_status, encode
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import Job, SmsContent
@@ -23,6 +25,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Reason
 from tocsin.kafka import (
     OTHERS,
+    Cancellations,
     CommittedOffset,
     ConsumerGroup,
     ConsumerRecord,
@@ -162,7 +165,9 @@ class LaneBench:
     lane: Lane = Lane.TRANSACTIONAL
     cluster: MemoryCluster = field(default_factory=lambda: MemoryCluster(prefix="t."))
     versions: RecipientVersions = field(default_factory=RecipientVersions)
+    cancellations: Cancellations = field(default_factory=lambda: Cancellations(service="test"))
     age: ScriptedAge = field(default_factory=ScriptedAge)
+    cancels_age: ScriptedAge = field(default_factory=ScriptedAge)
     made: list[ScriptedProvider] = field(default_factory=list)
     health: Health = field(default_factory=lambda: Health(service="test"))
     running: list[Held] = field(default_factory=list)
@@ -181,7 +186,9 @@ class LaneBench:
     ) -> None:
         """Make the pool from the file as `configure` left it."""
         self.clock = clock or SystemClock()
-        self.copy = CopyWatch(age=self.age, health=self.health, clock=SystemClock())
+        self.copy = CopyWatch(
+            ages={"stops": self.age, "cancels": self.cancels_age}, health=self.health, clock=SystemClock()
+        )
         self.publisher, self.offsets = MemoryPublisher(self.cluster), MemoryOffsets(self.cluster)
         kind = ProviderKind(config=ScriptedConfig, create=self._create)
         self.pool = ProviderPool(
@@ -218,6 +225,7 @@ class LaneBench:
             read_log=self.offsets.read_log,
             health=self.health,
             versions=self.versions,
+            cancellations=self.cancellations,
             copy=self.copy,
             clock=self.clock,
             send_timeout=send_timeout,
@@ -268,6 +276,16 @@ class LaneBench:
         """Something is taken away from the recipient."""
         value = encode_stop(RecipientVersion(version, raised_at=0))
         self.versions.apply(ConsumerRecord("t.stops", 0, 0, 0, recipient_key("acme", recipient), value))
+
+    def cancel(self, *, test: bool = False, **named: Any) -> None:
+        """A producer takes back a notification (`notification_id`), or what has a `key`, a second after now."""
+        at = datetime.now(UTC) + timedelta(seconds=1)
+        cancellation = Cancellation(
+            tenant="acme", test=test, requested_at=at, origin="tocsin.events.critical/0/0", **named
+        )
+        at_ms = round(at.timestamp() * 1000)
+        record = ConsumerRecord("t.cancels", 0, 0, at_ms, cancellation.record_key, encode(cancellation))
+        self.cancellations.apply(record)
 
     @staticmethod
     def job(number: int, *, recipient: str | None = None, **fields: Any) -> Job:

@@ -27,7 +27,7 @@ class AgeOfLastAnswer:
 async def test_it_is_fresh_until_the_bound_and_asks_nobody_in_between() -> None:
     clock = ManualClock()
     age = AgeOfLastAnswer(clock)
-    watch = CopyWatch(age=age, health=Health(service="test"), clock=clock)
+    watch = CopyWatch(ages={"stops": age}, health=Health(service="test"), clock=clock)
     await watch.look()
     age.answers = False
     seen = []
@@ -40,7 +40,7 @@ async def test_it_is_fresh_until_the_bound_and_asks_nobody_in_between() -> None:
 async def test_when_the_copy_has_passed_a_later_end_it_is_fresh_at_once() -> None:
     clock = ManualClock()
     age = AgeOfLastAnswer(clock)
-    watch = CopyWatch(age=age, health=Health(service="test"), clock=clock)
+    watch = CopyWatch(ages={"stops": age}, health=Health(service="test"), clock=clock)
     await watch.look()
     clock.advance(MAX_AGE)
     assert not watch.fresh
@@ -52,6 +52,6 @@ async def test_before_anything_is_known_it_is_not_fresh() -> None:
     clock = ManualClock()
     age = AgeOfLastAnswer(clock)
     age.as_of, age.answers = float("-inf"), False
-    watch = CopyWatch(age=age, health=Health(service="test"), clock=clock)
+    watch = CopyWatch(ages={"stops": age}, health=Health(service="test"), clock=clock)
     await watch.look()
     assert not watch.fresh

@@ -74,7 +74,7 @@ async def test_the_bound_is_the_age_of_the_copy(bench: "LaneBench", seconds: flo
     shard.put(bench.job(1), bench.job(2, required=True))
     await until(lambda: len(bench.statuses) == 2 - waits)
     assert ("1" in bench.provider().got) is not waits
-    assert bench.health.reasons()["copy of stops"] == (TOO_OLD if waits else None)
+    assert bench.health.reasons()["copy of stops"] == (TOO_OLD.format(copies="stops") if waits else None)
 
 
 async def test_those_that_wait_hold_no_place_of_a_provider_and_none_of_the_lane(bench: "LaneBench") -> None:
@@ -160,6 +160,6 @@ async def test_a_line_is_logged_when_it_changes_and_not_each_second(
     for seconds in (0, STALE, STALE + 1, STALE + 2, 0, 0):
         await bench.copy_age(seconds)
     assert [line.msg for line in caplog.records if line.name.endswith("copy_watch")] == [
-        TOO_OLD,
-        "copy of stops is young again",
+        TOO_OLD.format(copies="stops"),
+        "the copies are young again",
     ]

@@ -99,6 +99,46 @@ def test_the_same_accepted_twice_is_no_reuse(happened: Happened) -> None:
     assert not summary.reused_id
 
 
+CANCELLED: list[tuple[list[tuple[Any, ...]], str | None, str, float | None]] = [
+    ([("accepted", 0), ("sent", 2, "email")], None, "sent", None),
+    ([("accepted", 0), ("cancel_requested", 1)], "requested", "accepted", 1),
+    ([("accepted", 0), ("routed", 1, "email"), ("cancel_requested", 2)], "requested", "in_progress", 2),
+    ([("accepted", 0), ("routed", 1, "email"), ("cancel_requested", 2), ("cancelled", 3, "email")], "cancelled", "cancelled", 2),
+    ([("accepted", 0), ("cancel_requested", 1), ("cancelled", 2)], "cancelled", "cancelled", 1),
+    ([("accepted", 0), ("cancelled", 2)], "cancelled", "cancelled", None),
+    ([("accepted", 0), ("sent", 1, "email"), ("cancel_requested", 2)], "too_late", "sent", 2),
+    ([("accepted", 0), ("failed", 1, "email"), ("cancel_requested", 2)], "too_late", "failed", 2),
+    ([("accepted", 0), ("unknown", 1, "email"), ("cancel_requested", 2)], "too_late", "unknown", 2),
+    ([("accepted", 0), ("sent", 1, "email"), ("cancel_requested", 2), ("cancelled", 3, "sms")], "partly", "partly_sent", 2),
+    ([("accepted", 0), ("unknown", 1, "email"), ("cancel_requested", 2), ("cancelled", 3, "sms")], "partly", "unknown", 2),
+    ([("accepted", 0), ("sent", 1, "email"), ("cancel_requested", 2), ("routed", 1, "sms")], "requested", "in_progress", 2),
+    ([("accepted", 0), ("expired", 1, "email"), ("cancel_requested", 2), ("cancelled", 3, "sms")], "cancelled", "expired", 2),
+    ([("accepted", 0), ("cancel_requested", 1), ("cancel_requested", 4), ("cancelled", 5)], "cancelled", "cancelled", 1),
+    ([("cancel_requested", 1)], "requested", "cancel_requested", 1),
+    ([("accepted", 0), ("cancelled", 2, "email"), ("sent", 3, "email"), ("cancel_requested", 1)], "too_late", "sent", 1),
+    # of an id that is used again a day later, an earlier wish says nothing
+    ([("cancel_requested", 1), ("accepted", 100_000), ("sent", 100_001, "email")], None, "sent", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("parts", "cancellation", "state", "requested"), CANCELLED)
+def test_what_came_of_the_wish_to_cancel(
+    happened: Happened,
+    parts: list[tuple[Any, ...]],
+    cancellation: str | None,
+    state: str,
+    requested: float | None,
+) -> None:
+    rows = rows_of(happened, parts)
+    for order in permutations(rows):
+        summary = summarise(order)
+        assert (summary.cancellation, summary.state) == (cancellation, state)
+    start = happened("accepted").at
+    assert (
+        None if summary.cancel_requested_at is None else (summary.cancel_requested_at - start).total_seconds()
+    ) == requested
+
+
 # What was brought back by a re-drive counts as it went on; what was sent stays sent.
 REDRIVEN: list[tuple[list[tuple[Any, ...]], str]] = [
     ([("failed", 1, "email"), ("routed", 2, "email", True)], "in_progress"),

@@ -1,6 +1,6 @@
 """A worker over in-memory twins: the directory fed record by record, claims and recipients in dictionaries."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.cloudevents import write_kafka
 from tocsin.contracts.codec import decode_intent, decode_job, decode_status, encode
 from tocsin.contracts.directory import (
@@ -18,14 +19,22 @@ from tocsin.contracts.directory import (
     TenantRecord,
     WorkflowRecord,
 )
-from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event
+from tocsin.contracts.events import CANCELLATION_REQUESTED, NOTIFICATION_REQUESTED, Event
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.statuses import ChannelDecision, Decision, Target
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Batch, CatchUp, ConsumerRecord, ProducerRecord, always_current, partition_for
+from tocsin.kafka import (
+    Batch,
+    Cancellations,
+    CatchUp,
+    ConsumerRecord,
+    ProducerRecord,
+    always_current,
+    partition_for,
+)
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import StoredRecipient
 from tocsin.router.secret_keys import SecretKey
@@ -50,6 +59,22 @@ class Claims:
 
     async def claim(self, asked: Iterable[tuple[bytes, Claim]]) -> Mapping[bytes, Claim]:
         return {key: self.rows.setdefault(key, claim) for key, claim in asked}
+
+
+class CancellationRows:
+    """The table of cancellations, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, datetime] = {}
+        self.queries = 0
+
+    async def store(self, cancellations: Sequence[Cancellation]) -> None:
+        for one in cancellations:
+            self.rows[one.hash] = max(one.requested_at, self.rows.get(one.hash, one.requested_at))
+
+    async def requested(self, hashes: Sequence[bytes]) -> Mapping[bytes, datetime]:
+        self.queries += 1
+        return {one: self.rows[one] for one in hashes if one in self.rows}
 
 
 class Recipients:
@@ -135,6 +160,7 @@ class Worker:
     health: Health = field(default_factory=lambda: Health(service="test"))
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
     claims: Claims = field(default_factory=Claims)
+    cancellation_rows: CancellationRows = field(default_factory=CancellationRows)
     recipients: Recipients = field(default_factory=Recipients)
     default_tenant: str | None = None
     catch_up: CatchUp = always_current
@@ -143,12 +169,15 @@ class Worker:
         self.topics = Topics()
         renderer = Renderer()
         self.directory = PublishedDirectory(renderer=renderer)
+        self.cancellations = Cancellations(service="test")
         tokens = UnsubscribeTokens([SecretKey("k1", "s" * 32)])
         self.router = Router(
             lane=self.lane,
             topics=self.topics,
             directory=self.directory,
             claims=self.claims,
+            cancellations=self.cancellations,
+            cancellation_rows=self.cancellation_rows,
             recipients=self.recipients,
             renderer=DeliveryRenderer(
                 renderer=renderer, public_url="https://notify.example.test", tokens=tokens
@@ -216,6 +245,23 @@ class Worker:
             out += part.outgoing
             rest = rest[part.records :]
         return Written(out, self.topics)
+
+    def cancel(
+        self, *, event_id: str = "c1", tenant: str = "acme", test: bool = False, **request: str
+    ) -> ConsumerRecord:
+        """A cancellation, as ingest writes it."""
+        event = Event(
+            tenant=tenant, source="/shop", id=event_id, type=CANCELLATION_REQUESTED, test=test, data=msgspec.Raw(encode(request))
+        )  # fmt: skip
+        headers, value = write_kafka(event)
+        return self.record(self.topics.events(self.lane), b"any", value, headers)
+
+    async def take_cancellation(self, **request: Any) -> Written:
+        """It is processed, and the copy holds it."""
+        written = await self.route(self.cancel(**request))
+        for record in self.as_read(written.of(self.topics.cancels)):
+            self.cancellations.apply(record)
+        return written
 
     def as_read(self, written: Iterable[ProducerRecord]) -> list[ConsumerRecord]:
         """Written records, as they are read again."""

@@ -50,6 +50,7 @@ def context(worker):
             now=AT,
             topics=LaneTopics.of(Lane.TRANSACTIONAL, worker.topics),
             directory=worker.directory,
+            cancellations=worker.cancellations,
             partition_count=4,
             default_tenant=None,
             hashes=worker.router._hashes,

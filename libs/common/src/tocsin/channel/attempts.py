@@ -10,11 +10,19 @@ from tocsin.channel.delivery import Delivery
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
-from tocsin.channel.retry_policy import FailOver, Finish, Retry, Try, after_answer, end_without_call
+from tocsin.channel.retry_policy import (
+    FailOver,
+    Finish,
+    Retry,
+    Try,
+    after_answer,
+    end_without_call,
+    uncertain,
+)
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.stops import RECHECK_AFTER_MS
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
-from tocsin.kafka import LeaseLost
+from tocsin.kafka import Cancellations, LeaseLost
 from tocsin.observability import get_logger, metrics, record_span, recording, span
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints
 
@@ -45,6 +53,7 @@ class Attempts:
         lane: Lane,
         pool: ProviderPool,
         versions: RecipientVersions,
+        cancellations: Cancellations,
         copy: CopyWatch,
         send_timeout: float,
         clock: Clock,
@@ -54,6 +63,9 @@ class Attempts:
         self._lane = lane
         self._pool = pool
         self._versions = versions
+        self._cancellations = cancellations
+        self._held = metrics.cancellations.labels(channel.dispatcher, "held")
+        self._uncertain = metrics.cancellations.labels(channel.dispatcher, "uncertain")
         self._copy = copy
         self._on_stale_copy = metrics.sent_on_stale_copy.labels(channel.dispatcher, lane)
         self._send_timeout = send_timeout
@@ -117,8 +129,8 @@ class Attempts:
                 metrics.send_retries.labels(self._channel, self._lane, tries[-1].provider).inc()
                 log.debug("will try again", attempt=attempt, seconds=round(due - now, 3))
             case FailOver():
-                uncertain = "yes" if isinstance(answer, Ambiguous) else "no"
-                metrics.failovers.labels(self._channel, self._lane, tries[-1].provider, uncertain).inc()
+                may_have_it = "yes" if isinstance(answer, Ambiguous) else "no"
+                metrics.failovers.labels(self._channel, self._lane, tries[-1].provider, may_have_it).inc()
         return next_step
 
     def _last_look(
@@ -138,6 +150,10 @@ class Attempts:
         job = delivery.job
         if job.expires_at <= self._clock.now():
             without_call = Finish(status=StatusName.EXPIRED)
+        elif (cancelled_at := self._cancellations.of(job.intent)) is not None:
+            (self._uncertain if uncertain(delivery.tries) else self._held).inc()
+            detail = f"Its producer cancelled it at {cancelled_at:%Y-%m-%dT%H:%M:%SZ}."
+            without_call = Finish(status=StatusName.CANCELLED, detail=detail)
         elif (
             self._versions.is_stale(delivery.key, version=job.recipient_version)
             # `stops` forgets a version a day after this.

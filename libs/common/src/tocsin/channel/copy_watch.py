@@ -1,11 +1,12 @@
-"""Whether the copy of `stops` is young enough to hand over what a recipient may have switched off a moment ago.
+"""Whether the copies of `stops` and `cancels` are young enough to hand over what may have been switched off or cancelled a moment ago.
 
-A change holds for every hand-off later than 5 s after it was answered. So a hand-off of an optional category needs a copy that holds
-everything published until less than `MAX_AGE` ago. With an older copy, optional messages wait and required ones go on. While nothing
-is published, the copy stays young as long as a broker says where the topic ends: nobody has to write anything for that.
+A change holds for every hand-off later than 5 s after it was answered. So a hand-off of an optional category needs copies that hold
+everything published until less than `MAX_AGE` ago. While one of them is older, optional messages wait and required ones go on. While nothing
+is published, a copy stays young as long as a broker says where its topic ends: nobody has to write anything for that.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from tocsin.observability import get_logger, metrics
@@ -16,8 +17,8 @@ log = get_logger(__name__)
 MAX_AGE: Final = 4.0
 """Seconds. The fifth is for the hand-off itself."""
 LOOK: Final = 1.0
-"""Seconds between two questions where the topic ends."""
-TOO_OLD: Final = "the copy of stops is too old to know what was switched off: optional messages wait, required ones are sent"
+"""Seconds between two questions where the topics end."""
+TOO_OLD: Final = "the copy of {copies} is too old to know what was switched off or cancelled: optional messages wait, required ones are sent"
 
 
 class Age(Protocol):
@@ -33,27 +34,27 @@ class Age(Protocol):
 
 
 class CopyWatch:
-    """`run` looks once a second; `fresh` is of the moment it is asked."""
+    """`run` looks once a second; `fresh` is of the moment it is asked. `ages` has the copies by the names of their topics."""
 
-    def __init__(self, *, age: Age, health: Health, clock: Clock) -> None:
-        self._age = age
+    def __init__(self, *, ages: Mapping[str, Age], health: Health, clock: Clock) -> None:
+        self._ages = ages
         self._clock = clock
         self._fresh_until = float("-inf")
         """A copy grows old no faster than time passes, so what is known once holds until then: a clock is all that a hand-off asks."""
-        self._check = health.check("copy of stops")
-        self._shown = metrics.copy_age_seconds.labels(health.service, "stops")
+        self._checks = {name: health.check(f"copy of {name}") for name in ages}
+        self._shown = {name: metrics.copy_age_seconds.labels(health.service, name) for name in ages}
         self._turned = asyncio.Event()
-        self._was_fresh = True
+        self._too_old: list[str] = []
 
     @property
     def fresh(self) -> bool:
         """Whether optional messages may be handed over."""
-        return self._clock.monotonic() < self._fresh_until or self._measure() < MAX_AGE
+        return self._clock.monotonic() < self._fresh_until or max(self._measure().values()) < MAX_AGE
 
-    def _measure(self) -> float:
-        age = self._age.seconds()
-        self._fresh_until = self._clock.monotonic() + MAX_AGE - age
-        return age
+    def _measure(self) -> dict[str, float]:
+        ages = {name: age.seconds() for name, age in self._ages.items()}
+        self._fresh_until = self._clock.monotonic() + MAX_AGE - max(ages.values())
+        return ages
 
     async def until_fresh(self) -> None:
         """Return when they may be."""
@@ -62,21 +63,26 @@ class CopyWatch:
             await self._turned.wait()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep the copy's age known until `stop`."""
+        """Keep the copies' ages known until `stop`."""
         await self.look()
         await every(LOOK, self.look, stop=stop)
 
     async def look(self) -> None:
         """Ask once, and tell what follows; a log line only where it changes."""
-        await self._age.ask()
-        age = self._measure()
-        fresh = age < MAX_AGE
-        self._shown.set(age)
-        if fresh:
-            self._check.set_ready()
+        await asyncio.gather(*(age.ask() for age in self._ages.values()))
+        ages = self._measure()
+        too_old = [name for name, age in ages.items() if age >= MAX_AGE]
+        for name, age in ages.items():
+            self._shown[name].set(age)
+            if name in too_old:
+                self._checks[name].set_not_ready(TOO_OLD.format(copies=name))
+            else:
+                self._checks[name].set_ready()
+        if not too_old:
             self._turned.set()
-        else:
-            self._check.set_not_ready(TOO_OLD)
-        if fresh is not self._was_fresh:
-            self._was_fresh = fresh
-            log.warning("copy of stops is young again" if fresh else TOO_OLD, seconds=round(age, 1))
+        if bool(too_old) is not bool(self._too_old):
+            sentence = (
+                TOO_OLD.format(copies=" and ".join(too_old)) if too_old else "the copies are young again"
+            )
+            log.warning(sentence, seconds=round(max(ages.values()), 1))
+        self._too_old = too_old

@@ -24,7 +24,7 @@ class Carrier(Protocol):
 @dataclass(slots=True, eq=False)
 class Delivery:
     """A job that was read and has no outcome yet. It waits in one place (behind its recipient's, in a provider's
-    queue, for its retry, for its transaction or for a young copy of `stops`) or is in one runner's hands, never both."""
+    queue, for its retry, for its transaction or for young copies) or is in one runner's hands, never both."""
 
     carrier: Carrier
     record: ConsumerRecord

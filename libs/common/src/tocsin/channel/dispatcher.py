@@ -14,6 +14,7 @@ from tocsin.channel.shard_delivery import ShardDelivery
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
+    Cancellations,
     ConsumerGroup,
     CopyAge,
     Fenced,
@@ -54,7 +55,16 @@ class Dispatcher:
             health=self.health,
         )
         self.stops_age = CopyAge(settings=settings.kafka, copy=self.stops, clock=self.clock)
-        self.copy = CopyWatch(age=self.stops_age, health=self.health, clock=self.clock)
+        self.cancellations = Cancellations(service=channel.dispatcher)
+        self.cancels = Replica(
+            settings=settings.kafka,
+            topic=self.topics.cancels,
+            apply=self.cancellations.apply,
+            health=self.health,
+        )
+        self.cancels_age = CopyAge(settings=settings.kafka, copy=self.cancels, clock=self.clock)
+        ages = {"stops": self.stops_age, "cancels": self.cancels_age}
+        self.copy = CopyWatch(ages=ages, health=self.health, clock=self.clock)
         self.pool = ProviderPool(
             channel=channel,
             path=settings.providers_file,
@@ -84,7 +94,9 @@ class Dispatcher:
             self.pool,
             self.stops,
             self.stops_age,
-            FunctionComponent(name="watch over the copy of stops", run=self.copy.run),
+            self.cancels,
+            self.cancels_age,
+            FunctionComponent(name="watch over the copies", run=self.copy.run),
             self.publisher,
             FunctionComponent(name="offsets", open=self.offsets.open, close=self.offsets.close),
             *(self._group(lane) for lane in self.settings.lanes),
@@ -104,6 +116,7 @@ class Dispatcher:
             read_log=partial(read_to_end, settings=settings.kafka),
             health=self.health,
             versions=self.versions,
+            cancellations=self.cancellations,
             copy=self.copy,
             clock=self.clock,
             send_timeout=timeouts.send_timeout,

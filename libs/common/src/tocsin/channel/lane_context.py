@@ -7,7 +7,7 @@ from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import InvalidRecordLimit, Offsets, Publisher
+from tocsin.kafka import Cancellations, InvalidRecordLimit, Offsets, Publisher
 from tocsin.observability import metrics
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints, Health
 
@@ -30,6 +30,7 @@ class LaneContext:
         read_log: ReadLog,
         health: Health,
         versions: RecipientVersions,
+        cancellations: Cancellations,
         copy: CopyWatch,
         clock: Clock,
         send_timeout: float,
@@ -52,6 +53,7 @@ class LaneContext:
             lane=lane,
             pool=pool,
             versions=versions,
+            cancellations=cancellations,
             copy=copy,
             send_timeout=send_timeout,
             clock=clock,

@@ -15,7 +15,14 @@ from tocsin.kafka import ConsumerRecord
 from tocsin.runtime import Check
 
 ENDINGS: Final = frozenset(
-    {StatusName.SENT, StatusName.FAILED, StatusName.UNKNOWN, StatusName.EXPIRED, StatusName.DEFERRED}
+    {
+        StatusName.SENT,
+        StatusName.FAILED,
+        StatusName.UNKNOWN,
+        StatusName.EXPIRED,
+        StatusName.CANCELLED,
+        StatusName.DEFERRED,
+    }
 )
 """Statuses after which a job is not taken up again. A job has at most one of them; `deferred` stands together with the intent to recheck."""
 

@@ -4,7 +4,7 @@
                                         ▲                                │
                                         └────────── retry, when due ◀────┘            ─▶ offset below the lowest unfinished
 
-While the copy of `stops` is too old (see `copy_watch`), optional messages leave this way and wait (`waiting_for_copy`); they begin it anew later.
+While the copy of `stops` or `cancels` is too old (see `copy_watch`), optional messages leave this way and wait (`waiting_for_copy`); they begin it anew later.
 
 Before the first job is taken, the outcome log is read back (`outcome_log`), so that what a former owner recorded above a job that had
 not ended is not sent again.
@@ -109,7 +109,7 @@ class ShardDelivery:
             reading = self._start(self._read(), "read jobs")
             writing_outcomes = self._start(self._outcomes.run(), "record outcomes")
             self._start(self._offsets.commit_regularly(), "commit")
-            self._start(self._let_go_on(), "wait for the copy of stops")
+            self._start(self._let_go_on(), "wait for young copies")
             await self._until(revoked.done)
             reading.cancel()
             self._drop_what_waits()
@@ -160,7 +160,7 @@ class ShardDelivery:
     def _drop_what_waits(self) -> None:
         """Take this shard's deliveries out of the providers' queues and stop its retries.
 
-        What waits behind another delivery of its recipient, or for the copy of `stops`, is simply forgotten.
+        What waits behind another delivery of its recipient, or for a young copy, is simply forgotten.
         """
         for timer in self._retries.values():
             timer.cancel()
@@ -329,7 +329,7 @@ class ShardDelivery:
         self.enqueue(delivery)
 
     def _hold(self, delivery: Delivery) -> Delivery | None:
-        """Let it wait until the copy of `stops` is young enough. Returns the recipient's next delivery, which need not."""
+        """Let it wait until the copies are young enough. Returns the recipient's next delivery, which need not."""
         self._waiting.add(delivery)
         return self._order.done(delivery)
 

@@ -1,4 +1,4 @@
-"""Optional messages of one shard that wait until the copy of `stops` is young enough (see `copy_watch`)."""
+"""Optional messages of one shard that wait until the copies of `stops` and `cancels` are young enough (see `copy_watch`)."""
 
 import asyncio
 

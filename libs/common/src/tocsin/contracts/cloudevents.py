@@ -1,7 +1,7 @@
 """CloudEvents 1.0 on Kafka and HTTP: binary and structured mode, read into an `Event` or refused field by field.
 
 Rules come from the CloudEvents 1.0.2 core, Kafka and HTTP bindings, and the distributed-tracing extension.
-Extension attributes of our own: `tenant` and `test` (`true` or `false`).
+Extension attributes of our own: `tenant`, `test` (`true` or `false`) and `cancelkey`.
 What is said of a refused event repeats nothing a producer typed: it goes into statuses and logs.
 """
 
@@ -19,6 +19,8 @@ from tocsin.contracts.events import Event
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.limits import EVENT_DATA_BYTES, JSON_DEPTH
 from tocsin.contracts.traces import valid_traceparent
+from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.cancel_key import cancel_key
 from tocsin.contracts.values.text import is_line
 from tocsin.contracts.vocabulary import Reason
 
@@ -64,6 +66,7 @@ class _Structured(msgspec.Struct):
     tenant: Any = None
     test: Any = None
     traceparent: Any = None
+    cancelkey: Any = None
 
 
 _decode_structured = msgspec.json.Decoder(_Structured).decode
@@ -202,6 +205,7 @@ def _event(
     subject = _optional(attributes, "subject", faults)
     time = _time(attributes.get("time"), faults)
     test = _flag(attributes.get("test"), faults)
+    key = _cancel_key(attributes.get("cancelkey"), faults)
     if faults:
         raise EventInvalid(faults)
     return Event(
@@ -214,6 +218,7 @@ def _event(
         data=data,
         test=test,
         traceparent=attributes["traceparent"],
+        cancel_key=key,
     )
 
 
@@ -233,6 +238,8 @@ def write_kafka(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
         headers.append(("ce_time", event.time.isoformat().encode()))
     if event.test:
         headers.append(("ce_test", b"true"))
+    if event.cancel_key is not None:
+        headers.append(("ce_cancelkey", event.cancel_key.encode()))
     if event.traceparent is not None:
         headers.append(("traceparent", event.traceparent.encode()))
     return headers, bytes(event.data)
@@ -324,6 +331,19 @@ def _time(value: object, faults: list[EventFault]) -> datetime | None:
         pass  # it has the form, and is no date
     detail = "Must be an RFC 3339 time with its offset, such as 2026-01-31T12:00:00Z."
     faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/time", detail))
+    return None
+
+
+def _cancel_key(value: object, faults: list[EventFault]) -> str | None:
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            return cancel_key(value)
+    except ValueRefused as refused:
+        faults.append(EventFault(Reason(refused.code), "/cancelkey", f"{refused.detail}."))
+        return None
+    faults.append(EventFault(Reason.CANCEL_KEY_INVALID, "/cancelkey", "Must be a string of UTF-8."))
     return None
 
 

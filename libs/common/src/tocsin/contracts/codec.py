@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 
+from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.directory import DirectoryRecord
-from tocsin.contracts.events import NotificationRequest
+from tocsin.contracts.events import CancellationRequest, NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.recipients import GivenDevice, GivenRecipient
@@ -20,6 +21,8 @@ encode = msgspec.json.Encoder().encode
 """Any record to its bytes."""
 
 decode_request = msgspec.json.Decoder(NotificationRequest).decode
+decode_cancellation_request = msgspec.json.Decoder(CancellationRequest).decode
+decode_cancellation = msgspec.json.Decoder(Cancellation).decode
 decode_intent = msgspec.json.Decoder(IntentRecord).decode
 decode_job = msgspec.json.Decoder(Job).decode
 decode_status = msgspec.json.Decoder(StatusRecord).decode
@@ -50,13 +53,15 @@ def describe_error(error: Exception, *, at: str = "") -> str:
     return f"{at + _pointer(path) or '/'}: {what or _FORM}"
 
 
-def unknown_field(error: Exception, *, at: str = "") -> str | None:
-    """Where a direct request has a field that nobody knows, and which known one it may be; None where that is not the error."""
+def unknown_field(
+    error: Exception, *, at: str = "", known: type[msgspec.Struct] = NotificationRequest
+) -> str | None:
+    """Where an event's data, which are `known`, have a field that nobody knows, and which known one it may be; None where that is not
+    the error."""
     sentence = _UNKNOWN_FIELD(str(error)) if isinstance(error, msgspec.ValidationError) else None
     if sentence is None:
         return None
     pointer = _pointer(sentence["path"] or "")
-    known: type[msgspec.Struct] = NotificationRequest
     if pointer:
         known = GivenDevice if "/devices/" in pointer else GivenRecipient
     return f"{at + pointer}: has an unknown field. {did_you_mean(sentence['name'], known.__struct_fields__)}"

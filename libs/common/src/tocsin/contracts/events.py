@@ -1,4 +1,4 @@
-"""What producers write: CloudEvents 1.0, of any business type, or the direct request for a notification."""
+"""What producers write: CloudEvents 1.0, of any business type, the direct request for a notification, or a cancellation."""
 
 from datetime import datetime
 
@@ -9,6 +9,8 @@ from tocsin.contracts.vocabulary import Lane
 
 NOTIFICATION_REQUESTED = "tocsin.notification.requested.v1"
 """The type of the direct request; its data is a `NotificationRequest`."""
+CANCELLATION_REQUESTED = "tocsin.cancellation.requested.v1"
+"""The type of the event that takes back what was sent before it; its data is a `CancellationRequest`."""
 
 
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -23,6 +25,8 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     data: msgspec.Raw = msgspec.Raw(b"null")
     test: bool = False
     traceparent: str | None = None
+    cancel_key: str | None = None
+    """Under which its producer may cancel what follows from it: extension attribute `cancelkey`."""
 
 
 class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -37,3 +41,12 @@ class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forb
     """Where a reader goes from the message. `contracts.values.link` says what it may be."""
     lane: Lane | None = None
     expires_at: datetime | None = None
+    cancel_key: str | None = None
+    """Under which it may be cancelled; in place of the event's `cancelkey`."""
+
+
+class CancellationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is to be cancelled: one notification, or all events with a key that were stored before this one."""
+
+    notification_id: str | None = None
+    key: str | None = None

@@ -16,6 +16,8 @@ NAMESPACE = uuid.UUID("73bc656a-7c69-57e0-ad47-931656154144")
 INGEST_SOURCE = "tocsin:ingest"
 """The CloudEvents `source` of notifications taken in over HTTP, where the id is the `Idempotency-Key`."""
 
+CANCELLATION_SOURCE = "tocsin:ingest/cancellations"
+"""The same of cancellations taken in over HTTP."""
 REDRIVE_SOURCE = "tocsin:redrive/"
 """With a re-drive's id behind it: the source under which what it sends again is claimed."""
 

@@ -44,7 +44,11 @@ class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     lane: Lane
     expires_at: datetime | None = None
     """As the producer asked; None leaves it to the category's or the lane's time to live."""
+    due_at: datetime | None = None
+    """When it is to be sent, where that was not at once; its time to live counts from here."""
     test: bool = False
+    cancel_key: str | None = None
+    """Under which its producer may cancel it."""
     delivery: DeliveryRef | None = None
     redrive: str | None = None
     """The re-drive that had it decided, or decided again."""

@@ -43,7 +43,7 @@ class Target(msgspec.Struct, array_like=True, frozen=True):
     """`email`, `phone` or the device's id; null where a whole channel has no address, or none was looked for."""
     address_hash: str | None
     outcome: TargetWord
-    """`routed`, `skipped` or `failed`; in the recheck of one delivery also `expired`."""
+    """`routed`, `skipped` or `failed`; in the recheck of one delivery also `expired` and `cancelled`."""
     rule: RuleWord | None
     """The rule that decided; null for what was routed."""
     reason: ReasonWord | None
@@ -98,6 +98,8 @@ class Decision(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     """Where a reader goes from the message. It is shown in timelines: producers write no secret into it."""
     lane: Lane
     test: bool = False
+    cancel_key: str | None = None
+    """Under which its producer may cancel it."""
     rules: list[RuleOutcome]
     """The rules looked at for the notification as a whole, in order."""
     truncated: bool = False
@@ -128,7 +130,7 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     status: StatusWord
     final: bool
     at: datetime
-    """When it happened, UTC. For `event_accepted`: when the broker stored the event."""
+    """When it happened, UTC. For `event_accepted` and `cancel_requested`: when the broker stored the event."""
     tenant: str
     event_source: str | None = None
     event_id: str | None = None
@@ -157,6 +159,8 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     segments: int | None = None
     """SMS only: how many GSM-7 or UCS-2 segments the body takes."""
     test: bool = False
+    cancel_key: str | None = None
+    """Of `cancel_requested`: the key whose events it reaches, where it names no notification."""
     locale: str | None = None
     template: str | None = None
     """The name of the template that it was or would have been written with."""
@@ -220,6 +224,7 @@ def decision_of(
         redrive=intent.redrive,
         lane=lane,
         test=intent.test,
+        cancel_key=intent.cancel_key,
         rules=rules,
         origin=intent.origin,
         cause=cause,
@@ -236,7 +241,7 @@ def target_status_id(target: Target, *, cause: str) -> str:
 def status_of(
     status: StatusName, about: EventRef | Job, *, lane: Lane, cause: str, at: datetime, **fields: Any
 ) -> Status:
-    """A status of an event, or of a delivery (its `Job`). The only place that builds one.
+    """A status of an event, or of a delivery (its `Job`), or of the notification that `fields` name. The only place that builds one.
 
     The id is computed, `final` follows from the name, and what `about` knows is filled in. `cause` is the record or receipt
     that brought the status about, `lane` that of the topic it is written to; `fields` are further fields of `Status`.
@@ -260,7 +265,7 @@ def status_of(
             **fields,
         }
     else:
-        event, subject = about, about.event_id
+        event, subject = about, fields.get("notification_id") or about.event_id
     return Status(
         status_id=status_id(subject=subject, status=status, cause=cause),
         status=status,

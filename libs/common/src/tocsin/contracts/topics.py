@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import Event
 from tocsin.contracts.intents import IntentRecord
@@ -32,7 +33,7 @@ class Topic:
     """One topic, ready to create. `partitions` 0 means: as many as the lanes' topics have by setting."""
 
     name: str
-    family: Literal["events", "intents", "jobs", "status", "directory", "stops", "dead"]
+    family: Literal["events", "intents", "jobs", "status", "directory", "stops", "cancels", "dead"]
     record: object
     key: str
     writers: tuple[str, ...]
@@ -43,7 +44,7 @@ class Topic:
     lane: Lane | None = None
     channel: Channel | None = None
     segment_ms: int | None = None
-    """After this time the segment written to is closed. Only closed ones are compacted, and start-up reads what is not.
+    """After this time the segment written to is closed. Only closed ones are compacted or deleted, and start-up reads what is not.
     None: as the broker has it, a week."""
     public: bool = False
     partitions: int = 0
@@ -88,6 +89,10 @@ class Topics:
     @property
     def stops(self) -> str:
         return f"{self.prefix}stops"
+
+    @property
+    def cancels(self) -> str:
+        return f"{self.prefix}cancels"
 
     def dead(self, service: str) -> str:
         return f"{self.prefix}dead.{service}"
@@ -135,6 +140,11 @@ class Topics:
         yield Topic(
             name=self.stops, family="stops", record=RecipientVersion, key="tenant/recipient", partitions=1,
             writers=("router",), readers=("router", *DISPATCHERS), max_message_bytes=64 * 1024, segment_ms=HOUR_MS,
+        )  # fmt: skip
+        yield Topic(
+            name=self.cancels, family="cancels", record=Cancellation, key="tenant/notification/id, or tenant/cancel/key", partitions=1,
+            writers=("router",), readers=("router", *DISPATCHERS),
+            retention_ms=7 * DAY_MS, max_message_bytes=64 * 1024, segment_ms=HOUR_MS,
         )  # fmt: skip
         for service in ("router", *DISPATCHERS):
             yield Topic(

@@ -81,6 +81,8 @@ class StatusName(StrEnum):
     SKIPPED = "skipped"
     DUPLICATE = "duplicate"
     EXPIRED = "expired"
+    CANCEL_REQUESTED = "cancel_requested"
+    CANCELLED = "cancelled"
     SENDING = "sending"
     SENT = "sent"
     DEFERRED = "deferred"
@@ -97,6 +99,7 @@ _NOT_FINAL = {
     StatusName.EVENT_ACCEPTED,
     StatusName.ACCEPTED,
     StatusName.ROUTED,
+    StatusName.CANCEL_REQUESTED,
     StatusName.SENDING,
     StatusName.DEFERRED,
 }
@@ -119,6 +122,7 @@ class Outcome(StrEnum):
     """Each target says what became of it."""
     DUPLICATE = "duplicate"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
     SKIPPED = "skipped"
     FAILED = "failed"
 
@@ -140,6 +144,8 @@ class Rule(StrEnum):
 
     EXPIRY = "expiry"
     DUPLICATE = "duplicate"
+    CANCELLATION = "cancellation"
+    """Recorded only where it decides."""
     RECIPIENT = "recipient"
     CATEGORY = "category"
     STEP = "step"
@@ -175,6 +181,7 @@ class Reason(StrEnum):
     DATA_INVALID = "data_invalid"
     DATA_TOO_LARGE = "data_too_large"
     DATA_TOO_COMPLEX = "data_too_complex"
+    CANCEL_KEY_INVALID = "cancel_key_invalid"
     LIVES_TOO_LONG = "lives_too_long"
     WORKFLOW_UNKNOWN = "workflow_unknown"
     WORKFLOW_UNUSABLE = "workflow_unusable"
@@ -233,7 +240,10 @@ ChannelWord = Annotated[str, _known(Channel)]
 StatusWord = Annotated[str, _known(status for status in StatusName if status not in _SAID_BY_DECISIONS)]
 OutcomeWord = Annotated[str, _known(Outcome)]
 TargetWord = Annotated[
-    str, _known((StatusName.ROUTED, StatusName.SKIPPED, StatusName.FAILED, StatusName.EXPIRED))
+    str,
+    _known(
+        (StatusName.ROUTED, StatusName.SKIPPED, StatusName.FAILED, StatusName.EXPIRED, StatusName.CANCELLED)
+    ),
 ]
 AgainWord = Annotated[str, _known(Again)]
 RuleWord = Annotated[str, _known(Rule)]

@@ -54,6 +54,7 @@ from tocsin.kafka.produce.publisher import Publisher
 from tocsin.kafka.produce.transactional_producer import TransactionalProducer
 from tocsin.kafka.records import ConsumerRecord, Headers, ProducerRecord, RecordMetadata, TopicPartition
 from tocsin.kafka.settings import KafkaSettings
+from tocsin.kafka.tables.cancellations import Cancellations
 from tocsin.kafka.tables.copy_age import CatchUp, CopyAge, always_current
 from tocsin.kafka.tables.log_reader import read_to_end
 from tocsin.kafka.tables.record_reader import RecordReader
@@ -67,6 +68,7 @@ __all__ = [
     "OTHERS",
     "Admin",
     "Batch",
+    "Cancellations",
     "CatchUp",
     "Cluster",
     "CommitsUnreadable",

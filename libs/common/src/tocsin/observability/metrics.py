@@ -1,7 +1,7 @@
 """Every metric of the project, a line each; nothing else defines one.
 
 Labels are bounded: `service` is the kebab-case name, `lane` one of three, `kind` a topic family (`events`, `intents`,
-`jobs`, `status`, `directory`, `stops`, `dead`), `partition` a partition number, `code` and `outcome` come from registries.
+`jobs`, `status`, `directory`, `stops`, `cancels`, `dead`), `partition` a partition number, `code` and `outcome` come from registries.
 A tenant, recipient, message or URL is never a label. Hot paths call `.labels(…)` once and keep the child.
 """
 
@@ -52,7 +52,7 @@ in_flight_bytes = Gauge("tocsin_in_flight_bytes", "Bytes of the messages taken a
 transaction_seconds = Histogram("tocsin_transaction_seconds", "Seconds of one Kafka transaction, from begin to commit", ["service", "lane"], buckets=_SECONDS)
 transactions = Counter("tocsin_transactions", "Kafka transactions, by outcome", ["service", "lane", "outcome"])
 
-# Replicas of compacted topics
+# Replicas of topics that are read whole
 replica_caught_up = Gauge("tocsin_replica_caught_up", "1 once the topic was read to its end and is being followed", ["service", "kind"])
 replica_records = Counter("tocsin_replica_records", "Records applied to a replica", ["service", "kind"])
 copy_age_seconds = Gauge("tocsin_copy_age_seconds", "Age of a copy that hand-offs rest on: it holds everything published until so many seconds ago", ["service", "kind"])
@@ -62,6 +62,8 @@ directory_outbox = Gauge("tocsin_directory_outbox_rows", "Changes not yet publis
 directory_outbox_age = Gauge("tocsin_directory_outbox_age_seconds", "Age of the oldest change not yet published; 0 when none waits", ["service"])
 directory_late = Counter("tocsin_directory_late", "Times the copy of the directory did not reach the end it had at that moment within a second; what followed was decided by an older copy", ["service"])
 recipient_versions = Gauge("tocsin_recipient_versions", "Recipients' versions held from stops, 16 bytes each", ["service"])
+cancellations_held = Gauge("tocsin_cancellations_held", "Cancellations held from cancels, 24 bytes each", ["service"])
+cancellations_unreadable = Counter("tocsin_cancellations_unreadable", "Records of cancels that could not be read and were passed over", ["service"])
 versions_forgotten = Counter("tocsin_recipient_versions_forgotten", "Records of stops whose end was queued, because no job decided before can still be sent")
 directory_set_aside = Counter("tocsin_directory_set_aside", "Entities not published because their topic does not take their size", ["service", "entity"])
 
@@ -74,6 +76,7 @@ decisions = Counter("tocsin_decisions", "What the router decided, by status and 
 render_seconds = Histogram("tocsin_render_seconds", "Seconds to render one message", ["channel"], buckets=(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1))
 trials = Counter("tocsin_trials", "Programs of tenants tried in a child process before they are saved, and previews, by outcome (answered, exceeded, busy, not_started)", ["outcome"])
 trial_seconds = Histogram("tocsin_trial_seconds", "Seconds of one trial", buckets=_SECONDS)
+cancellations = Counter("tocsin_cancellations", "Cancellations and what they came to: requested, duplicate, held (a message that was not sent), uncertain (one that may have been sent before)", ["service", "result"])
 claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
 
 # Handing over
@@ -83,8 +86,8 @@ send_retries = Counter("tocsin_send_retries", "Attempts made again in process", 
 failovers = Counter("tocsin_failovers", "Messages tried at the next provider at once, by the one that did not take them and whether it may have all the same (uncertain)", ["channel", "lane", "provider", "uncertain"])
 breakers = Gauge("tocsin_breakers", "Breakers of a provider that are open or half open: calls to it, or to so many of its far ends, are held back", ["channel", "provider", "state"])
 breaker_openings = Counter("tocsin_breaker_openings", "Times a provider that worked was found not to, by cause (credentials, failures)", ["channel", "provider", "cause"])
-sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider for required messages while the copy of stops was too old for optional ones", ["service", "lane"])
-waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copy of stops is young enough", ["service", "lane"])
+sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider for required messages while the copy of stops or cancels was too old for optional ones", ["service", "lane"])
+waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copies of stops and cancels are young enough", ["service", "lane"])
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
 
 # The process

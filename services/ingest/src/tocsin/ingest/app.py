@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 
 from tocsin.contracts.topics import Topics
+from tocsin.ingest.cancellations_api import cancellation_routes
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.events_api import event_routes
 from tocsin.ingest.hot_path import add_hot_routes
@@ -41,6 +42,7 @@ def create_app(
         max_json_depth=service.limits.json_depth,
     )
     add_hot_routes(app, [notification_routes(service), event_routes(service)])
+    app.include_router(cancellation_routes(service))
     describe_bodies(app)
     return app
 

@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from tocsin.contracts.limits import IDEMPOTENCY_KEY_CHARS
-from tocsin.ingest.openapi import json_body
+from tocsin.ingest.openapi import idempotency_key, json_body
 from tocsin.ingest.parsing import parse_notification
 from tocsin.ingest.responses import AcceptedBody, accepted_response
 from tocsin.ingest.second_look import SecondLook
@@ -17,13 +16,9 @@ _OPENAPI: Final[dict[str, Any]] = {
     "security": [{"apiKey": ["send"]}],
     "requestBody": {"required": True, "content": json_body("NotificationBody")},
     "parameters": [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "description": "Makes repeating safe: it becomes the event's id, and the same id again sends nothing",
-            "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS},
-        }
+        idempotency_key(
+            "Makes repeating safe: it becomes the event's id, and the same id again sends nothing"
+        )
     ],
 }
 

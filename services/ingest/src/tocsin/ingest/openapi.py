@@ -6,6 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
+from tocsin.contracts.limits import IDEMPOTENCY_KEY_CHARS
+from tocsin.contracts.values.cancel_key import LONGEST as LONGEST_CANCEL_KEY
 from tocsin.ingest.request_model import NotificationBody
 from tocsin.web import KEY_DESCRIPTION
 from tocsin.web.openapi import with_forms
@@ -26,10 +28,29 @@ class CloudEventBody(BaseModel):
     time: datetime | None = None
     datacontenttype: str | None = Field(default=None, examples=["application/json"])
     data: Any = Field(
-        default=None, description="JSON; for `tocsin.notification.requested.v1` a NotificationBody"
+        default=None,
+        description="JSON; for `tocsin.notification.requested.v1` a NotificationBody; for `tocsin.cancellation.requested.v1` "
+        "an object with the `notification_id` or the `key` that is cancelled",
     )
     data_base64: str | None = Field(default=None, description="JSON in base64, in the place of `data`")
     traceparent: str | None = Field(default=None, description="W3C trace context of whoever made the event")
+    cancelkey: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST_CANCEL_KEY,
+        description="Under this key what follows from the event can be cancelled: `POST /v1/cancellations`",
+    )
+
+
+def idempotency_key(description: str) -> dict[str, Any]:
+    """The parameter of an operation that is safe to repeat."""
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS},
+    }
 
 
 def attribute_headers() -> list[dict[str, Any]]:
@@ -44,7 +65,7 @@ def attribute_headers() -> list[dict[str, Any]]:
             "description": "In binary mode: the attribute, percent-encoded where it is not printable ASCII",
             "schema": _of_text(attributes[name]),
         }
-        for name in ("specversion", "id", "source", "type", "subject")
+        for name in ("specversion", "id", "source", "type", "subject", "cancelkey")
     ]
 
 

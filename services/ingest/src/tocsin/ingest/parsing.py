@@ -20,8 +20,8 @@ from tocsin.contracts.cloudevents import (
     read_http_binary,
     read_structured,
 )
-from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event
-from tocsin.contracts.ids import INGEST_SOURCE
+from tocsin.contracts.events import CANCELLATION_REQUESTED, NOTIFICATION_REQUESTED, CancellationRequest, Event
+from tocsin.contracts.ids import CANCELLATION_SOURCE, INGEST_SOURCE
 from tocsin.contracts.limits import IDEMPOTENCY_KEY_CHARS
 from tocsin.contracts.values.text import is_line
 from tocsin.contracts.vocabulary import Reason
@@ -39,14 +39,27 @@ _split_batch: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 def parse_notification(request: Request, body: bytes, *, caller: Caller, clock: Clock) -> Event:
     """The event that a direct request is. Its id is the `Idempotency-Key`, or else a new one."""
-    # Starlette reads headers as Latin-1, and keys are UTF-8: so the header's own bytes are needed.
-    key = next((value for name, value in request.scope["headers"] if name == b"idempotency-key"), None)
     return Event(
         tenant=caller.tenant,
         source=INGEST_SOURCE,
-        id=new_event_id(clock) if key is None else _idempotency_key(key),
+        id=_event_id(request, clock),
         type=NOTIFICATION_REQUESTED,
         data=msgspec.Raw(body),
+        test=caller.test,
+        traceparent=_traceparent(None),
+    )
+
+
+def cancellation_event(
+    request: Request, asked: CancellationRequest, *, caller: Caller, clock: Clock
+) -> Event:
+    """The event that a request to cancel is, under a source of its own: a key of the caller's may be that of what is cancelled."""
+    return Event(
+        tenant=caller.tenant,
+        source=CANCELLATION_SOURCE,
+        id=_event_id(request, clock),
+        type=CANCELLATION_REQUESTED,
+        data=msgspec.Raw(msgspec.json.encode(asked)),
         test=caller.test,
         traceparent=_traceparent(None),
     )
@@ -112,6 +125,12 @@ def new_event_id(clock: Clock) -> str:
     number = number & ~(0xF << 76) | 0x7 << 76  # the version
     number = number & ~(0x3 << 62) | 0x2 << 62  # the variant
     return str(uuid.UUID(int=number))
+
+
+def _event_id(request: Request, clock: Clock) -> str:
+    # Starlette reads headers as Latin-1, and keys are UTF-8: so the header's own bytes are needed.
+    key = next((value for name, value in request.scope["headers"] if name == b"idempotency-key"), None)
+    return new_event_id(clock) if key is None else _idempotency_key(key)
 
 
 def _idempotency_key(header: bytes) -> str:

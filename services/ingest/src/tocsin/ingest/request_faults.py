@@ -7,8 +7,10 @@ from typing import Any, Final
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
-from tocsin.contracts.events import Event
+from tocsin.contracts.events import Event, NotificationRequest
 from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
+from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.cancellation import cancel_key_of
 from tocsin.contracts.values.identifier import ADDRESS_RULE, is_address_like
 from tocsin.contracts.vocabulary import Reason
 from tocsin.ingest.compiled_workflow import MAX_FAULTS
@@ -57,7 +59,11 @@ def explain(
         code = codes.INVALID_EVENT if prefix else codes.INVALID_JSON
         return Problem(code, fault.detail, errors=[fault])
     fields = request if isinstance(request, dict) else {}
-    shape = [*_shape_faults(raw, prefix), *_life_faults(fields, latest_expiry(clock), prefix)]
+    shape = [
+        *_shape_faults(raw, prefix),
+        *_key_faults(event, fields, prefix),
+        *_life_faults(fields, latest_expiry(clock), prefix),
+    ]
     addresses = [] if directory.address_like_ids(event.tenant) else _address_faults(fields, prefix)
     too_many = _too_many(fields, limits, prefix)
     unknown, data = _workflow_faults(raw, fields, event.tenant, directory, prefix)
@@ -91,6 +97,18 @@ def _shape_faults(raw: bytes, prefix: str) -> list[Fault]:
             )
             for fault in faults[:MAX_FAULTS]
         ]
+    return []
+
+
+def _key_faults(event: Event, fields: dict[str, Any], prefix: str) -> list[Fault]:
+    """That the cancellation key is written twice; what is wrong with one is a fault of its form."""
+    key = fields.get("cancel_key")
+    if event.cancel_key is None or not isinstance(key, str):
+        return []
+    try:
+        cancel_key_of(event, NotificationRequest(workflow="", recipients=[], cancel_key=key))
+    except ValueRefused as refused:
+        return [Fault(pointer=prefix + refused.pointer, code=refused.code, detail=f"{refused.detail}.")]
     return []
 
 

@@ -8,6 +8,8 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
 from tocsin.contracts.recipients import valid_devices
+from tocsin.contracts.values.cancel_key import LONGEST as LONGEST_CANCEL_KEY
+from tocsin.contracts.values.cancel_key import cancel_key
 from tocsin.contracts.values.device import device_app, device_id, device_kind, device_token
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.link import LONGEST as LONGEST_LINK
@@ -37,6 +39,10 @@ _Link = Annotated[
     str,
     judged(link),
     Field(json_schema_extra={"maxLength": LONGEST_LINK, "format": "uri"}),
+]
+
+_CancelKey = Annotated[
+    str, judged(cancel_key), Field(json_schema_extra={"minLength": 1, "maxLength": LONGEST_CANCEL_KEY})
 ]
 
 
@@ -125,4 +131,9 @@ class NotificationBody(_Body):
     )
     expires_at: Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text)] | None = Field(
         default=None, description="When it is no longer worth sending; with a time zone; at most 6 days ahead"
+    )
+    cancel_key: _CancelKey | None = Field(
+        default=None,
+        description="Under this key it can be cancelled: `POST /v1/cancellations`. The timeline shows it",
+        examples=["order-A-1042"],
     )

@@ -24,6 +24,12 @@ _OF_NOTIFICATIONS = text(
 )
 
 
+_REQUESTS_OF_KEYS = text(
+    f"SELECT {_SELECT} FROM ledger.statuses s WHERE s.tenant = :tenant AND s.status = 'cancel_requested' "  # noqa: S608 - names from this package
+    "AND s.cancel_key = ANY(CAST(:keys AS text[])) ORDER BY s.stored_at DESC LIMIT :most"
+)
+
+
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """What a list must fit; None fits everything."""
 
@@ -56,7 +62,13 @@ class TimelineReader:
         rows_of: dict[str, list[StatusRow]] = {}
         for row in await self._rows(_OF_NOTIFICATIONS, values):
             rows_of.setdefault(str(row.notification_id), []).append(row)
-        return {notification_id: _history(rows) for notification_id, rows in rows_of.items()}
+        keys = {row.cancel_key for rows in rows_of.values() for row in rows if row.cancel_key is not None}
+        requests: list[StatusRow] = []
+        if keys:
+            requests = await self._rows(
+                _REQUESTS_OF_KEYS, {"tenant": tenant, "keys": list(keys), "most": MOST_ROWS}
+            )
+        return {notification_id: _history(rows, requests) for notification_id, rows in rows_of.items()}
 
     async def newest(
         self, tenant: str, filters: Filters, *, after: tuple[datetime, UUID] | None, limit: int
@@ -81,12 +93,25 @@ class TimelineReader:
             return [stored_row_of(row) for row in result.mappings()]
 
 
-def _history(rows: Sequence[StatusRow]) -> NotificationHistory:
-    """From the rows as they were read, oldest first."""
+def _history(rows: Sequence[StatusRow], requests: Sequence[StatusRow]) -> NotificationHistory:
+    """From the rows as they were read, oldest first, and the cancellations of keys."""
     happened: list[StatusRow] = []
     for row in rows[:MOST_ROWS]:
         happened += told(row) if isinstance(row, DecisionRow) else [row]
+    happened += [
+        request for request in requests if any(_reaches(request, row) for row in happened if row.cancel_key)
+    ]
     return NotificationHistory(deduplicated(happened), truncated=len(rows) > MOST_ROWS)
+
+
+def _reaches(request: StatusRow, row: StatusRow) -> bool:
+    """Whether the cancellation of a key reaches the notification that was accepted so."""
+    return (
+        row.status == StatusName.ACCEPTED
+        and row.cancel_key == request.cancel_key
+        and row.at < request.at
+        and (row.test or not request.test)
+    )
 
 
 def stored_row_of(columns: Mapping[Any, Any]) -> StatusRow:

@@ -10,7 +10,7 @@ from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, Rule, StatusName, TryAnswer
 from tocsin.ledger.history import NotificationHistory, StatusRow, in_order
 from tocsin.ledger.reading import MOST_ROWS
-from tocsin.ledger.summaries import State, summarise
+from tocsin.ledger.summaries import CancellationState, State, summarise
 
 
 def _open(words: type[StrEnum]) -> Any:
@@ -71,6 +71,7 @@ _DESCRIPTIONS: Final = {
     "at": "When it happened",
     "address_key": "Which address: `email`, `phone` or a device's id, never an address",
     "address_hash": "Which address it went to, without the address: the same for the same address",
+    "cancel_key": "Under which its producer may cancel it, or has",
     "tries": "The calls made for one job, in order",
     "template": "The name of the template it was or would have been written with",
     "decision": "Where the router decided it: why",
@@ -143,6 +144,12 @@ class SummaryBody(_ResponseBody):
     reused_id: bool = Field(
         default=False, description="The id was used again after the window for duplicates"
     )
+    cancellation: CancellationState | None = Field(
+        default=None, description="What came of the wish to cancel it; null where nobody had it"
+    )
+    cancel_requested_at: datetime | None = Field(
+        default=None, description="When the broker stored the first such wish"
+    )
     truncated: bool = Field(
         default=False,
         description=f"More is stored than the {MOST_ROWS:,} oldest records, which are all that was looked at",
@@ -190,6 +197,8 @@ def summary_of(history: NotificationHistory) -> SummaryBody:
         finished_at=summary.finished_at,
         duplicates=summary.duplicates,
         reused_id=summary.reused_id,
+        cancellation=summary.cancellation,
+        cancel_requested_at=summary.cancel_requested_at,
         truncated=history.truncated,
     )
 

@@ -1,12 +1,13 @@
 """From everything that happened to a notification to what became of it. Pure; the order of what happened does not matter."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS
 from tocsin.contracts.vocabulary import StatusName
 from tocsin.ledger.history import StatusRow, storing_order
 
@@ -25,11 +26,28 @@ class State(StrEnum):
     SKIPPED = "skipped"
     """Nothing was to be sent; the decision says which rule."""
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    """Its producer took it back, and nothing of it was sent."""
     FAILED = "failed"
     UNKNOWN = "unknown"
     """Handed over, and nobody can say whether it was taken."""
     DUPLICATE = "duplicate"
     """Only repetitions of it are known."""
+    CANCEL_REQUESTED = "cancel_requested"
+    """It is to be cancelled, and nothing else is known of it."""
+
+
+class CancellationState(StrEnum):
+    """What came of the wish to cancel a notification."""
+
+    REQUESTED = "requested"
+    """It has not ended yet: nothing of it is sent any more, unless it had just been handed over."""
+    CANCELLED = "cancelled"
+    """Nothing of it was sent."""
+    PARTLY = "partly"
+    """Some of it had been sent, or may have been; the rest was not sent."""
+    TOO_LATE = "too_late"
+    """It had ended before."""
 
 
 # A delivery has come to the strongest of its statuses: the later a status stands here, the stronger it is. The latest would be
@@ -43,6 +61,7 @@ _STRENGTH: Final[dict[str, int]] = {
             StatusName.DEFERRED,
             StatusName.SKIPPED,
             StatusName.EXPIRED,
+            StatusName.CANCELLED,
             StatusName.FAILED,
             StatusName.UNKNOWN,
             StatusName.SENT,
@@ -54,10 +73,14 @@ _STATES: Final[dict[str, State]] = {
     StatusName.SENDING: State.IN_PROGRESS,
     StatusName.DEFERRED: State.IN_PROGRESS,
 }
+_OPEN: Final = (State.ACCEPTED, State.IN_PROGRESS, State.CANCEL_REQUESTED)
+"""Something of it is still to come."""
+_TOLERANCE: Final = timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
 _WORST_FIRST: Final = (
     State.FAILED,
     State.UNKNOWN,
     State.EXPIRED,
+    State.CANCELLED,
 )
 
 
@@ -85,6 +108,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
     duplicates: int
     reused_id: bool
+    cancellation: CancellationState | None
+    cancel_requested_at: datetime | None
 
 
 def summarise(rows: Sequence[StatusRow]) -> Summary:
@@ -99,8 +124,9 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
         row for row in rows if row.status in _STRENGTH and (latest is None or row.origin == latest.origin)
     ]
     deliveries = [_delivery(group) for group in _groups(_since_redriven(current))]
-    undecided = State.DUPLICATE if duplicates and not accepted else State.ACCEPTED
-    state = _combined([delivery.state for delivery in deliveries], otherwise=undecided)
+    requests = _requests(rows, latest)
+    states = [delivery.state for delivery in deliveries]
+    state = _combined(states, otherwise=_undecided(accepted, duplicates, requests))
     channels: dict[str, list[State]] = {}
     for delivery in deliveries:
         if delivery.channel is not None:
@@ -113,10 +139,44 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
         },
         deliveries=deliveries,
         accepted_at=latest.at if latest else None,
-        finished_at=None if state in (State.ACCEPTED, State.IN_PROGRESS) else finished_at,
+        finished_at=None if state in _OPEN else finished_at,
         duplicates=len(duplicates),
         reused_id=len({row.origin for row in accepted}) > 1,
+        cancellation=_cancellation(state, states, requests),
+        cancel_requested_at=min((row.at for row in requests), default=None),
     )
+
+
+def _requests(rows: Iterable[StatusRow], latest: StatusRow | None) -> list[StatusRow]:
+    """The wishes to cancel it; of an id that was used again, those of the latest use."""
+    return [
+        row
+        for row in rows
+        if row.status == StatusName.CANCEL_REQUESTED and (latest is None or row.at > latest.at - _TOLERANCE)
+    ]
+
+
+def _undecided(
+    accepted: Sequence[StatusRow], duplicates: Sequence[StatusRow], requests: Sequence[StatusRow]
+) -> State:
+    """How it stands before anything was decided."""
+    if accepted or not (duplicates or requests):
+        return State.ACCEPTED
+    return State.DUPLICATE if duplicates else State.CANCEL_REQUESTED
+
+
+def _cancellation(
+    state: State, deliveries: Sequence[State], requests: Sequence[StatusRow]
+) -> CancellationState | None:
+    cancelled = State.CANCELLED in deliveries
+    if not (requests or cancelled):
+        return None
+    if state in _OPEN:
+        return CancellationState.REQUESTED
+    if not cancelled:
+        return CancellationState.TOO_LATE
+    may_have_gone = State.SENT in deliveries or State.UNKNOWN in deliveries
+    return CancellationState.PARTLY if may_have_gone else CancellationState.CANCELLED
 
 
 def _since_redriven(rows: Sequence[StatusRow]) -> list[StatusRow]:

@@ -100,7 +100,7 @@ _MESSAGE_LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS)
 _COPIED_COLUMNS: Final = tuple(
     name for name in Status.__struct_fields__ if name not in (*_MADE_COLUMNS, *_NOT_STORED)
 )
-ENDED: Final = frozenset({"duplicate", "expired", "skipped", "failed"})
+ENDED: Final = frozenset({"duplicate", "expired", "cancelled", "skipped", "failed"})
 """What a decision says of what it ended. Of a word that came later nobody knows."""
 _OF_A_DECISION: Final = {
     name: f"decision.{name}" for name in _COPIED_COLUMNS if name in Decision.__struct_fields__

@@ -267,6 +267,15 @@ claims = Table(
 )
 
 
+cancellations = Table(
+    "cancellations",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # `contracts.cancellations`, 16 bytes
+    Column("requested_at", DateTime(timezone=True), nullable=False),  # the broker's time
+    Index("ix_cancellations_requested_at", "requested_at"),
+)
+
+
 class Turn(IntEnum):
     """In which order rows of `outbox` are published: what takes rights away before all else, imports after single changes."""
 

@@ -47,6 +47,12 @@ def _acls(app: typer.Typer) -> None:
     app.command("acls")(acls.print_matrix)
 
 
+def _cancel(app: typer.Typer) -> None:
+    from tocsin.cli import cancel  # noqa: PLC0415 - only when asked for
+
+    app.command("cancel")(cancel.cancel)
+
+
 def _dead(app: typer.Typer) -> None:
     from tocsin.cli import dead  # noqa: PLC0415 - only when asked for
 
@@ -91,6 +97,7 @@ _OWN: dict[str, Callable[[typer.Typer], None]] = {
     "topics": _topics,
     "acls": _acls,
     "send": _send,
+    "cancel": _cancel,
     "timeline": _timeline,
     "dead": _dead,
     "redrive": _redrive,

@@ -18,12 +18,17 @@ def send(
     idempotency_key: Annotated[
         str | None, typer.Option(help="Repeat with the same key and nothing is sent twice.")
     ] = None,
+    cancel_key: Annotated[
+        str | None, typer.Option(help="Under this key it can be cancelled: tocsin cancel --cancel-key.")
+    ] = None,
     url: Annotated[str | None, typer.Option(help="The entry's address (TOCSIN_URL).")] = None,
     key: Annotated[str | None, typer.Option(help="An API key with scope send (TOCSIN_API_KEY).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Ask for one notification of each recipient and print their ids."""
     body = {"workflow": workflow, "recipients": recipients, "data": _object(data)}
+    if cancel_key is not None:
+        body["cancel_key"] = cancel_key
     headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
     try:
         with client(url=url, key=key) as api:

@@ -24,10 +24,7 @@ OWNERS: tuple[tuple[str, str], ...] = (
     ("/v1", "router"),
     ("/u", "router"),
 )
-"""Path prefix -> service; the first that fits decides. The Gateway's manifest has the same. It leads to ports of APIs only.
-
-No service answers yet under `/v1/cancellations`.
-"""
+"""Path prefix -> service; the first that fits decides. The Gateway's manifest has the same. It leads to ports of APIs only."""
 
 BODY_ENDS_WITHIN = 1.0
 """Seconds that the rest of a request's body may take after its answer. Later the connection is closed."""

@@ -14,6 +14,7 @@ MESSAGE_OF = {
     "status": ("status",),
     "directory": ("directory",),
     "stops": ("stop",),
+    "cancels": ("cancellation",),
     "dead": ("dead-letter",),
 }
 TITLES = {
@@ -21,6 +22,7 @@ TITLES = {
     "job": "One rendered delivery",
     "status": "A decision, or one thing that happened",
     "directory": "An entity's state",
+    "cancellation": "What must not be sent any more",
 }
 
 
@@ -107,7 +109,8 @@ def _messages() -> dict[str, Any]:
                 | {"content-type": {"const": "application/json"}, "traceparent": {"type": "string"}},
             },
             "payload": {
-                "description": "The event's data: any JSON; for the direct request a notification-request."
+                "description": "The event's data: any JSON; of type `tocsin.notification.requested.v1` a notification-request, of type "
+                "`tocsin.cancellation.requested.v1` a cancellation-request. Write the latter to `events.critical`."
             },
         },
         "cloudevent-structured": {

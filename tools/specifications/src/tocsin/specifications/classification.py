@@ -29,13 +29,13 @@ STRUCTS: Final[dict[str, Fields]] = {
     "Event": {
         Says.PERSON: "data",
         Says.PERSON_ID: "subject",
-        Says.TENANT: "source type",
+        Says.TENANT: "source type cancel_key",
         Says.TECHNICAL: "tenant id time test traceparent",
     },
     "Intent": {
         Says.PERSON_ID: "recipient",
-        Says.TENANT: "event_source event_type workflow",
-        Says.TECHNICAL: f"version tenant notification_id event_id event_time lane expires_at test redrive {_ORIGIN}",
+        Says.TENANT: "event_source event_type workflow cancel_key",
+        Says.TECHNICAL: f"version tenant notification_id event_id event_time lane expires_at due_at test redrive {_ORIGIN}",
     },
     "IntentPrivate": {Says.PERSON: "link data"},
     "InlineRecipient": {Says.PERSON: "email phone locale time_zone attributes", Says.PERSON_ID: "id"},
@@ -69,7 +69,7 @@ STRUCTS: Final[dict[str, Fields]] = {
     "Decision": {
         Says.PERSON: "link",
         Says.PERSON_ID: "recipient actor",
-        Says.TENANT: "event_source workflow category",
+        Says.TENANT: "event_source workflow category cancel_key",
         Says.TECHNICAL: (
             "version status_id outcome rule reason again redrive at event_time tenant event_id notification_id lane test truncated "
             f"{_ORIGIN}"
@@ -89,7 +89,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.PERSON: "locale",
         Says.PERSON_ID: "recipient",
         Says.PERSON_HASHED: "address_hash",
-        Says.TENANT: "event_source workflow category step provider template",
+        Says.TENANT: "event_source workflow category step provider template cancel_key",
         Says.TECHNICAL: (
             "version status_id status final at tenant event_id notification_id delivery_id channel address_key lane "
             "provider_message_id provider_code attempt rule reason detail retryable segments test template_version "
@@ -121,6 +121,10 @@ STRUCTS: Final[dict[str, Fields]] = {
     "TemplateRecord": {
         Says.TENANT: "workflow channel name locale parts",
         Says.TECHNICAL: "version tenant revision",
+    },
+    "Cancellation": {
+        Says.TENANT: "key",
+        Says.TECHNICAL: "version tenant notification_id test requested_at origin",
     },
     "RecipientVersion": {Says.TECHNICAL: "version raised_at"},
     "DeadLetter": {
@@ -183,6 +187,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TECHNICAL: "tenant revision published_at",
     },
     "directory.refused_revisions": {Says.TENANT: "workflow part", Says.TECHNICAL: "tenant revision until"},
+    "directory.cancellations": {Says.TECHNICAL: "hash requested_at"},
     "directory.claims": {Says.PERSON_HASHED: "data_hash", Says.TECHNICAL: "key record claimed_at"},
     "directory.outbox": {Says.PERSON_ID: "key", Says.TECHNICAL: "id kind tenant turn at"},
     "directory.schema_version": {Says.TECHNICAL: "version_num"},
@@ -190,7 +195,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.PERSON: "decision locale",
         Says.PERSON_ID: "recipient",
         Says.PERSON_HASHED: "address_hash",
-        Says.TENANT: "event_source workflow category step provider template",
+        Says.TENANT: "event_source workflow category step provider template cancel_key",
         Says.TECHNICAL: (
             "day stored_at kafka_partition kafka_offset kind status_id again redrive event_time routed awaited expires_at status final at tenant event_id "
             "notification_id delivery_id channel address_key lane provider_message_id provider_code attempt rule reason detail "
@@ -235,6 +240,7 @@ KEPT: Final[dict[str, str]] = {
     "directory.templates": "all revisions, until deleted, alone or with the workflow",
     "directory.template_pointers": "until unpublished, or deleted with the template",
     "directory.refused_revisions": "an hour, until the next start of a router after it",
+    "directory.cancellations": "13 months: a message may be due a year after its event",
     "directory.claims": "`ROUTER_DUPLICATE_WINDOW`, 24 h by default",
     "directory.outbox": "until published, milliseconds as a rule",
     "directory.schema_version": "for ever",

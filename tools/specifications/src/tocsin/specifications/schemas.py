@@ -4,17 +4,21 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.dead_letters import DeadLetter
 from tocsin.contracts.directory import DirectoryRecord
-from tocsin.contracts.events import NotificationRequest
+from tocsin.contracts.events import CancellationRequest, NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
+from tocsin.contracts.values.cancel_key import LONGEST
 from tocsin.specifications.models import annotation_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: dict[str, Any] = {
     "notification-request": NotificationRequest,
+    "cancellation-request": CancellationRequest,
+    "cancellation": Cancellation,
     "intent": IntentRecord,
     "job": Job,
     "status": StatusRecord,
@@ -65,6 +69,12 @@ def cloudevent() -> dict[str, Any]:
                 "description": "`true`: everything runs, nothing leaves.",
             },
             "traceparent": {"type": "string", "description": "W3C trace context."},
+            "cancelkey": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": LONGEST,
+                "description": "Under this key what follows from the event can be cancelled.",
+            },
             "data": {},
             "data_base64": {
                 "type": "string",

@@ -38,6 +38,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     claim: ClaimOutcome
     """What the duplicate rule saw."""
     now: datetime
+    cancelled_at: datetime | None = None
+    """When its producer took it back; None: it has not."""
     stored: StoredRecipient
     """What the directory stores of the recipient."""
     stored_actor: StoredRecipient | None
@@ -101,13 +103,9 @@ def decide(question: DecisionInput) -> Verdict:
         category_ttl=category.ttl_seconds if category else None,
         lane=intent.lane,
     )
-    if question.now >= expires_at:
-        expired = looked_at(Rule.EXPIRY, "expired", {"expires_at": expires_at})
-        return Verdict(Outcome.EXPIRED, [expired], rule=Rule.EXPIRY)
-    rules = [
-        looked_at(Rule.EXPIRY, "alive", {"expires_at": expires_at}),
-        looked_at(Rule.DUPLICATE, question.claim),
-    ]
+    rules: list[RuleOutcome] = []
+    if (verdict := _by_time(question, expires_at, rules)) is not None:
+        return verdict
 
     recipient = recipient_of(intent.recipient, stored, intent.private.inline)
     seen = {"known": stored.known, "inline": intent.private.inline is not None, "version": stored.version}
@@ -135,6 +133,19 @@ def decide(question: DecisionInput) -> Verdict:
     if not _targets_fit(channels):
         return _ended(rules, Rule.SIZE, Reason.TOO_LARGE, {"targets": "more than 64 KiB"})
     return Verdict(Outcome.DECIDED, rules, channels)
+
+
+def _by_time(question: DecisionInput, expires_at: datetime, rules: list[RuleOutcome]) -> Verdict | None:
+    """What ends whatever else may be said of it; the rules looked at are added."""
+    if question.now >= expires_at:
+        rules.append(looked_at(Rule.EXPIRY, "expired", {"expires_at": expires_at}))
+        return Verdict(Outcome.EXPIRED, rules, rule=Rule.EXPIRY)
+    rules.append(looked_at(Rule.EXPIRY, "alive", {"expires_at": expires_at}))
+    rules.append(looked_at(Rule.DUPLICATE, question.claim))
+    if question.cancelled_at is not None:
+        rules.append(looked_at(Rule.CANCELLATION, "cancelled", {"requested_at": question.cancelled_at}))
+        return Verdict(Outcome.CANCELLED, rules, rule=Rule.CANCELLATION)
+    return None
 
 
 def _ended(rules: list[RuleOutcome], rule: Rule, reason: Reason, seen: dict[str, Any]) -> Verdict:

@@ -12,7 +12,7 @@ from tocsin.contracts.intents import Intent
 from tocsin.contracts.statuses import EventRef, RuleOutcome, decision_of, status_of
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Outcome, StatusName
-from tocsin.kafka import ProducerRecord
+from tocsin.kafka import Cancellations, ProducerRecord
 from tocsin.observability import metrics
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import encode_fitting
@@ -29,6 +29,7 @@ class LaneTopics:
 
     events: str
     intents: dict[Lane, str]
+    cancels: str
     jobs: dict[Channel, str]
     job_bytes: dict[Channel, int]
     status: str
@@ -44,6 +45,7 @@ class LaneTopics:
         return cls(
             events=topics.events(lane),
             intents={other: topics.intents(other) for other in Lane},
+            cancels=topics.cancels,
             jobs=jobs,
             job_bytes={channel: largest[name] for channel, name in jobs.items()},
             status=topics.status(lane),
@@ -58,6 +60,7 @@ class BatchCounts:
 
     processed: Counter[str] = field(default_factory=Counter)
     claims: Counter[str] = field(default_factory=Counter)
+    cancellations: Counter[str] = field(default_factory=Counter)
     decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By outcome and the rule that decided; by an empty rule where none held anything up."""
 
@@ -67,6 +70,8 @@ class BatchCounts:
             metrics.processed.labels(SERVICE, lane, outcome).inc(times)
         for outcome, times in self.claims.items():
             metrics.claims.labels(lane, outcome).inc(times)
+        for result, times in self.cancellations.items():
+            metrics.cancellations.labels(SERVICE, result).inc(times)
         for (status, rule), times in self.decisions.items():
             metrics.decisions.labels(lane, status, rule).inc(times)
 
@@ -80,6 +85,7 @@ class BatchContext:
     """When the batch was begun: expiry is judged by it, and the batch's statuses are of this moment."""
     topics: LaneTopics
     directory: PublishedDirectory
+    cancellations: Cancellations
     partition_count: int
     """How many partitions each of the lanes' topics has."""
     default_tenant: str | None

@@ -2,13 +2,14 @@
 
 import asyncio
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel
 from tocsin.database import Database
 from tocsin.database.reach import AWAY
 from tocsin.kafka import (
+    Cancellations,
     ConsumerGroup,
     CopyAge,
     ExactlyOnce,
@@ -26,6 +27,7 @@ from tocsin.router.refused_revisions import store_refusals
 from tocsin.router.settings import RouterSettings
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeTokens
+from tocsin.router.worker.cancellations import CancellationRows
 from tocsin.router.worker.dedupe import Claims
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.feedback import FETCHING, Feedback
@@ -72,6 +74,8 @@ def worker_components(
     compiler_note = CrashNote(folder=settings.programs.crash_notes, service="router-compiler", clock=clock)
     directory = PublishedDirectory(renderer=renderer, note=note)
     claims = Claims(database=database, window=settings.duplicate_window)
+    cancellations = Cancellations(service="router")
+    cancellation_rows = CancellationRows(database=database)
     recipients = RecipientLoader(database=database)
     rendering = DeliveryRenderer(
         renderer=renderer,
@@ -90,7 +94,9 @@ def worker_components(
         ),
         replica,
         age,
-        FunctionComponent(name="claim sweeper", run=partial(_sweep_claims, claims)),
+        Replica(settings=kafka, topic=topics.cancels, apply=cancellations.apply, health=health),
+        FunctionComponent(name="claim sweeper", run=partial(_sweep, claims.delete_expired)),
+        FunctionComponent(name="cancellation sweeper", run=partial(_sweep, cancellation_rows.delete_expired)),
     ]
     for lane in settings.lanes:
         router = Router(
@@ -98,6 +104,8 @@ def worker_components(
             topics=topics,
             directory=directory,
             claims=claims,
+            cancellations=cancellations,
+            cancellation_rows=cancellation_rows,
             recipients=recipients,
             renderer=rendering,
             clock=clock,
@@ -133,16 +141,24 @@ def worker_components(
     return components
 
 
-async def _sweep_claims(claims: Claims, stop: asyncio.Event) -> None:
-    """Delete claims whose window has passed, a few at a time. While the database is away they wait: nothing depends on it."""
+class DeleteExpired(Protocol):
+    """`Claims.delete_expired`, or that of cancellations."""
+
+    async def __call__(self, *, at_most: int) -> int:
+        """Delete some rows whose time has passed; how many it were."""
+        ...
+
+
+async def _sweep(delete_expired: DeleteExpired, stop: asyncio.Event) -> None:
+    """Delete rows whose time has passed, a few at a time. While the database is away they wait: nothing depends on it."""
 
     async def sweep() -> None:
         try:
             deleted = SWEEP_ROWS
             while deleted == SWEEP_ROWS and not stop.is_set():
-                deleted = await claims.delete_expired(at_most=SWEEP_ROWS)
+                deleted = await delete_expired(at_most=SWEEP_ROWS)
                 await asyncio.sleep(SWEEP_PAUSE)  # the batches of the lanes come first
         except AWAY as error:
-            log.warning("expired claims wait", reason=type(error).__name__)
+            log.warning("expired rows wait", reason=type(error).__name__)
 
     await every(SWEEP_SECONDS, sweep, stop=stop)

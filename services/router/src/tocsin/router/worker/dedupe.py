@@ -5,7 +5,7 @@ One statement, committed before the Kafka transaction begins: a record that died
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeGuard
 
 from tocsin.contracts.events import Event
 from tocsin.contracts.ids import REDRIVE_SOURCE, claim_key, recipient_key
@@ -15,6 +15,7 @@ from tocsin.kafka import ConsumerRecord, partition_for
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.intents import intent_for
 from tocsin.router.worker.parse import (
+    CancellationEvent,
     EventPlan,
     FanOutRest,
     ParsedRecord,
@@ -43,17 +44,26 @@ class DuplicateEvent(NamedTuple):
     """Whether the event's data differ from those of the record that the identity belongs to."""
 
 
+class DuplicateCancellation(NamedTuple):
+    """A cancellation whose event's identity belongs to another record: what was stored between the two is not cancelled."""
+
+    event: Event
+    owner: str
+
+
 class RepeatedRedrive(NamedTuple):
     """What a re-drive asks for, and another record of the same re-drive has asked for before. Nothing follows from it."""
 
 
 BatchItem = (
     EventPlan
+    | CancellationEvent
     | RefusedEvent
     | FanOutRest
     | PendingIntent
     | UnreadableRecord
     | DuplicateEvent
+    | DuplicateCancellation
     | RepeatedRedrive
 )
 """What is to be done about a record: a `PendingIntent` is decided, all else is written as it is."""
@@ -70,12 +80,9 @@ class ClaimsIdentities(Protocol):
 async def dedupe(
     parsed: Sequence[tuple[ConsumerRecord, ParsedRecord]], claims: ClaimsIdentities, context: BatchContext
 ) -> list[tuple[ConsumerRecord, BatchItem]]:
-    """Each event that triggers a workflow claims its identity. If the identity belongs to another record, the event is a
+    """Each event that triggers a workflow, or cancels, claims its identity. If the identity belongs to another record, the event is a
     duplicate; else it becomes its one intent where that may be decided at once."""
-    asked = [
-        _claim_of(record.ref, item.event) if isinstance(item, EventPlan) and item.matches else None
-        for record, item in parsed
-    ]
+    asked = [_claim_of(record.ref, item.event) if _claims(item) else None for record, item in parsed]
     of_redrives = [
         claim
         for record, item in parsed
@@ -88,12 +95,15 @@ async def dedupe(
         if isinstance(item, RedrivenItem):
             items.append((record, _redriven(record, item, standing)))
             continue
-        if own is None or not isinstance(item, EventPlan):
+        if own is None or not isinstance(item, EventPlan | CancellationEvent):
             items.append((record, item))
             continue
         key, claim = own
         owner = standing[key]
-        if owner.record != claim.record:
+        if isinstance(item, CancellationEvent):
+            ours = owner.record == claim.record
+            items.append((record, item if ours else DuplicateCancellation(item.event, owner.record)))
+        elif owner.record != claim.record:
             items.append((record, DuplicateEvent(item, owner.record, owner.data_hash != claim.data_hash)))
         elif _at_once(record, item, context):
             match, cause = item.matches[0], record.ref
@@ -102,6 +112,11 @@ async def dedupe(
         else:
             items.append((record, item))
     return items
+
+
+def _claims(item: ParsedRecord) -> TypeGuard[EventPlan | CancellationEvent]:
+    """Whether its event's identity is claimed."""
+    return isinstance(item, CancellationEvent) or (isinstance(item, EventPlan) and bool(item.matches))
 
 
 def _claim_of(record: str, event: Event) -> tuple[bytes, Claim]:

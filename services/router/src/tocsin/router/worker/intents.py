@@ -31,6 +31,7 @@ def intent_for(
         lane=match.lane,
         expires_at=match.expires_at,
         test=event.test,
+        cancel_key=match.cancel_key,
         redrive=plan.redrive,
         origin=origin,
         cause=cause,

@@ -11,6 +11,7 @@ from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.policy import UNKNOWN, DecisionInput, Preference, StoredRecipient
 from tocsin.router.worker.batch import BatchContext
+from tocsin.router.worker.cancellations import CancellationTimes, cancelled_at
 from tocsin.router.worker.dedupe import BatchItem
 from tocsin.router.worker.parse import PendingIntent
 from tocsin.router.worker.recipients import recipient_id
@@ -42,7 +43,9 @@ async def load(
     return await loader.load(asked)
 
 
-def decision_input(pending: PendingIntent, stored: StoredRecipients, context: BatchContext) -> DecisionInput:
+def decision_input(
+    pending: PendingIntent, stored: StoredRecipients, kept: CancellationTimes, context: BatchContext
+) -> DecisionInput:
     """What the decision of this intent may look at: what was loaded, and the directory as it is now."""
     intent, directory = pending.intent, context.directory
     published = directory.workflow(intent.tenant, intent.workflow)
@@ -53,6 +56,7 @@ def decision_input(pending: PendingIntent, stored: StoredRecipients, context: Ba
         claim=pending.claim,
         again=pending.again,
         now=context.now,
+        cancelled_at=cancelled_at(intent, context.cancellations, kept),
         stored=stored.get((intent.tenant, intent.recipient), UNKNOWN),
         stored_actor=stored.get((intent.tenant, recipient_id(actor)), UNKNOWN) if actor is not None else None,
         tenant=directory.tenant(intent.tenant),

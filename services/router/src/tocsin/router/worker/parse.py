@@ -1,11 +1,12 @@
 """The first step: a record becomes what it asks for, by the workflows as they are published now; or the reason why not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from tocsin.contracts.cancellations import Cancellation, cancellation_of
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka, text_of
 from tocsin.contracts.codec import (
     UNREADABLE_ERRORS,
@@ -14,11 +15,17 @@ from tocsin.contracts.codec import (
     describe_error,
     unknown_field,
 )
-from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
+from tocsin.contracts.events import (
+    CANCELLATION_REQUESTED,
+    NOTIFICATION_REQUESTED,
+    Event,
+    NotificationRequest,
+)
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent, Redrive
 from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE_LIFE_SECONDS
 from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.cancellation import cancel_key_of, read_cancellation
 from tocsin.contracts.values.json_depth import too_deep
 from tocsin.contracts.values.link import link
 from tocsin.contracts.values.text import is_line
@@ -36,6 +43,7 @@ from tocsin.router.worker.recipients import (
 )
 from tocsin.router.worker.redriven_intent import redriven_intent
 
+T = TypeVar("T")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS + CLOCK_TOLERANCE_SECONDS)
 _decode = msgspec.json.decode
@@ -53,6 +61,7 @@ class WorkflowMatch(NamedTuple):
     actor: RecipientRef | None = None
     link: str | None = None
     expires_at: datetime | None = None
+    cancel_key: str | None = None
 
 
 class RefusedEvent(NamedTuple):
@@ -80,6 +89,13 @@ class EventPlan(NamedTuple):
     """The record of the event, where another record brought it here."""
     redrive: str | None = None
     """The re-drive that sends it again."""
+
+
+class CancellationEvent(NamedTuple):
+    """An event that cancels what was sent before it."""
+
+    event: Event
+    cancellation: Cancellation
 
 
 class FanOutRest(NamedTuple):
@@ -117,7 +133,15 @@ class RedrivenItem(NamedTuple):
     subject: str
 
 
-ParsedRecord = EventPlan | RefusedEvent | FanOutRest | PendingIntent | RedrivenItem | UnreadableRecord
+ParsedRecord = (
+    EventPlan
+    | CancellationEvent
+    | RefusedEvent
+    | FanOutRest
+    | PendingIntent
+    | RedrivenItem
+    | UnreadableRecord
+)
 
 
 def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
@@ -139,7 +163,9 @@ def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
     return RedrivenItem(rest, intent.event.tenant, intent.redrive, intent.subject)
 
 
-def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | RefusedEvent:
+def _parse_event(
+    record: ConsumerRecord, context: BatchContext
+) -> EventPlan | CancellationEvent | RefusedEvent:
     directory, lane = context.directory, context.lane
     try:
         event = read_kafka(record.headers, record.value, default_tenant=context.default_tenant)
@@ -148,6 +174,8 @@ def _parse_event(record: ConsumerRecord, context: BatchContext) -> EventPlan | R
         reason, detail = invalid.faults[0].reason, str(invalid)[:1000]
         return RefusedEvent(reason, detail, tenant, event_id, event_source=source)
     event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
+    if event.type == CANCELLATION_REQUESTED and directory.tenant(event.tenant) is not None:
+        return _parse_cancellation(event, event_time, record.ref)
     return _plan_of(event, event_time, lane, directory)
 
 
@@ -174,6 +202,18 @@ def _plan_of(
         else:
             plan.refusals.append(match)
     return plan
+
+
+def _parse_cancellation(event: Event, event_time: datetime, origin: str) -> CancellationEvent | RefusedEvent:
+    try:
+        asked = read_cancellation(event.data)
+    except ValueRefused as refused:
+        detail = f"/data{refused.pointer}: {refused.detail}."
+        return RefusedEvent(Reason(refused.code), detail, event.tenant, event.id, event=event)
+    requested = cancellation_of(
+        asked, tenant=event.tenant, test=event.test, requested_at=event_time, origin=origin
+    )
+    return CancellationEvent(event, requested)
 
 
 def _parse_redrive(
@@ -258,7 +298,8 @@ def _match_request(
         if request.actor is not None:
             judge(request.actor, address_like=address_like, pointer="/data/actor")
         if request.link is not None:
-            link(request.link)
+            _judged("/data/link", link, request.link)
+        key = _judged("/data", cancel_key_of, event, request)
     except (RecipientsInvalid, ValueRefused) as error:
         return refused(*_refusal_of(error), request.workflow)
     return WorkflowMatch(
@@ -270,14 +311,23 @@ def _match_request(
         request.actor,
         request.link,
         request.expires_at,
+        key,
     )
 
 
+def _judged(pointer: str, judge: Callable[..., T], *values: object) -> T:
+    """What a judge of values says; its refusal leads to where they stand."""
+    try:
+        return judge(*values)
+    except ValueRefused as refused:
+        raise refused.below(pointer) from refused
+
+
 def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
-    """Why a request is refused whose recipients, actor or link cannot be used."""
+    """Why a request is refused whose recipients, actor, link or cancellation key cannot be used."""
     if isinstance(error, RecipientsInvalid):
         return error.reason, str(error)
-    return Reason(error.code), f"/data/link: {error.detail}."
+    return Reason(error.code), f"{error.pointer}: {error.detail}."
 
 
 def _request_fault(
@@ -317,7 +367,12 @@ def _match_subscriber(
     except RecipientsInvalid as error:
         return refused(error.reason, str(error))
     return WorkflowMatch(
-        published, recipients, event.data, decoded_data, slowest(lane, published.workflow.lane)
+        published,
+        recipients,
+        event.data,
+        decoded_data,
+        slowest(lane, published.workflow.lane),
+        cancel_key=event.cancel_key,
     )
 
 

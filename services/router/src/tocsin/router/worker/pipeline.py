@@ -11,9 +11,10 @@ from time import perf_counter
 from typing import Final
 
 from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import ClaimOutcome, Lane
+from tocsin.contracts.vocabulary import ClaimOutcome, Lane, Outcome
 from tocsin.kafka import (
     Batch,
+    Cancellations,
     CatchUp,
     ConsumerRecord,
     InvalidRecordLimit,
@@ -26,10 +27,18 @@ from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import decide
 from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics
 from tocsin.router.worker.budgets import BatchBudget
-from tocsin.router.worker.dedupe import BatchItem, ClaimsIdentities, DuplicateEvent, dedupe
+from tocsin.router.worker.cancellations import CancellationTimes, StoresCancellations, times_kept
+from tocsin.router.worker.dedupe import (
+    BatchItem,
+    ClaimsIdentities,
+    DuplicateCancellation,
+    DuplicateEvent,
+    dedupe,
+)
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.load import LoadsRecipients, StoredRecipients, decision_input, load
 from tocsin.router.worker.parse import (
+    CancellationEvent,
     EventPlan,
     FanOutRest,
     ParsedRecord,
@@ -60,6 +69,8 @@ class Router:
         topics: Topics,
         directory: PublishedDirectory,
         claims: ClaimsIdentities,
+        cancellations: Cancellations,
+        cancellation_rows: StoresCancellations,
         recipients: LoadsRecipients,
         renderer: DeliveryRenderer,
         clock: Clock,
@@ -72,6 +83,8 @@ class Router:
         self._topics = LaneTopics.of(lane, topics)
         self._directory = directory
         self._claims = claims
+        self._cancellations = cancellations
+        self._cancellation_rows = cancellation_rows
         self._recipients = recipients
         self._renderer = renderer
         self._invalid = InvalidRecordLimit(group=topics.group(SERVICE, lane))
@@ -97,15 +110,21 @@ class Router:
             now=self._clock.now(),
             topics=self._topics,
             directory=self._directory,
+            cancellations=self._cancellations,
             partition_count=batch.partition_count,
             default_tenant=self._default_tenant,
             hashes=self._hashes,
         )
         items = await self._identified(batch, context)
+        asked = [item.cancellation for _, item in items if isinstance(item, CancellationEvent)]
+        if asked:
+            await self._cancellation_rows.store(asked)
         await self._failpoints.reach("after_claim")
         traced = _sampled_traces(items)
         began = perf_counter()
         stored = await load(items, self._recipients)
+        pending = (item.intent for _, item in items if isinstance(item, PendingIntent))
+        kept = await times_kept(pending, self._cancellation_rows)
         began = self._stage_ended("look_up", began, traced)
 
         out: list[ProducerRecord] = []
@@ -114,7 +133,7 @@ class Router:
             if done and not budget.left:
                 break
             if isinstance(item, PendingIntent):
-                written = await self._decided(record, item, stored, context)
+                written = await self._decided(record, item, stored, kept, context)
             else:
                 # A fan-out stands within a span. If this task is cancelled, the span ends here, in the task that began it.
                 with closing(write_event(record, item, context)) as records:
@@ -160,7 +179,12 @@ class Router:
         return items
 
     async def _decided(
-        self, record: ConsumerRecord, pending: PendingIntent, stored: StoredRecipients, context: BatchContext
+        self,
+        record: ConsumerRecord,
+        pending: PendingIntent,
+        stored: StoredRecipients,
+        kept: CancellationTimes,
+        context: BatchContext,
     ) -> list[ProducerRecord]:
         """What follows from one intent: decide, render, write."""
         intent, counts = pending.intent, context.counts
@@ -169,8 +193,10 @@ class Router:
         self._age.observe(max(0.0, (context.now - intent.event_time).total_seconds()))
         with span("decide", intent.traceparent, lane=context.lane.value):
             intent.traceparent = current_traceparent()
-            question = decision_input(pending, stored, context)
+            question = decision_input(pending, stored, kept, context)
             verdict = decide(question)
+            if verdict.outcome is Outcome.CANCELLED:
+                counts.cancellations["held"] += 1
             channels = await self._renderer.render(question, verdict.channels, context.loop_slice)
             written = write(question, verdict, channels, context, cause=record.ref)
             return await _collected(written, context.loop_slice)
@@ -206,7 +232,7 @@ def _trace_of(item: BatchItem | ParsedRecord) -> str | None:
     match item:
         case PendingIntent():
             return item.intent.traceparent
-        case EventPlan():
+        case EventPlan() | CancellationEvent() | DuplicateCancellation():
             return item.event.traceparent
         case DuplicateEvent():
             return item.plan.event.traceparent

@@ -18,6 +18,7 @@ def redriven_intent(redrive: Redrive, directory: PublishedDirectory, *, cause: s
     Raises one of `UNREADABLE_ERRORS` where a direct request has a form that this release does not know.
     """
     event, recipient, expires_at = redrive.event, redrive.recipient or "", None
+    cancel_key = event.cancel_key
     if event.type == NOTIFICATION_REQUESTED:
         request = decode_request(event.data)
         private = IntentPrivate(
@@ -27,6 +28,7 @@ def redriven_intent(redrive: Redrive, directory: PublishedDirectory, *, cause: s
             data=request.data,
         )
         expires_at = request.expires_at
+        cancel_key = request.cancel_key or cancel_key
     else:
         private = IntentPrivate(inline=_resolved(redrive, directory), data=event.data)
     return Intent(
@@ -42,6 +44,7 @@ def redriven_intent(redrive: Redrive, directory: PublishedDirectory, *, cause: s
         lane=redrive.lane,
         expires_at=expires_at,
         test=event.test,
+        cancel_key=cancel_key,
         delivery=redrive.delivery,
         redrive=redrive.redrive,
         origin=redrive.origin,

@@ -11,10 +11,17 @@ from tocsin.kafka import ConsumerRecord, ProducerRecord
 from tocsin.observability import get_logger, metrics
 from tocsin.router.policy import looked_at
 from tocsin.router.worker.batch import SERVICE, BatchContext, event_ref
-from tocsin.router.worker.dedupe import DuplicateEvent, RepeatedRedrive
+from tocsin.router.worker.dedupe import DuplicateCancellation, DuplicateEvent, RepeatedRedrive
 from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out
 from tocsin.router.worker.intents import intent_for
-from tocsin.router.worker.parse import EventPlan, FanOutRest, RefusedEvent, UnreadableRecord
+from tocsin.router.worker.parse import (
+    CancellationEvent,
+    EventPlan,
+    FanOutRest,
+    RefusedEvent,
+    UnreadableRecord,
+)
+from tocsin.router.worker.write_cancellations import write_cancellation
 
 log = get_logger(__name__)
 
@@ -25,23 +32,21 @@ _OTHER_DATA: Final = (
 
 def write_event(
     record: ConsumerRecord,
-    item: EventPlan | FanOutRest | DuplicateEvent | RepeatedRedrive | RefusedEvent | UnreadableRecord,
+    item: EventPlan
+    | CancellationEvent
+    | FanOutRest
+    | DuplicateEvent
+    | DuplicateCancellation
+    | RepeatedRedrive
+    | RefusedEvent
+    | UnreadableRecord,
     context: BatchContext,
 ) -> Generator[ProducerRecord, None, None]:
     """The records that follow from `record`, in their order."""
     processed, claims = context.counts.processed, context.counts.claims
     match item:
         case EventPlan():
-            claims["claimed"] += bool(item.matches)
-            if item.refusals:
-                yield from _refuse(record, item.refusals, context, taken_by_others=bool(item.matches))
-            elif not item.matches:
-                processed["unmatched"] += 1
-                about = event_ref(item.event, origin=item.origin or record.ref)
-                yield context.event_record(StatusName.EVENT_UNMATCHED, about, cause=record.ref)
-            if item.matches:
-                processed["fanned_out"] += 1
-                yield from begin_fan_out(item, context, cause=record.ref)
+            yield from _plan(record, item, context)
         case FanOutRest():
             processed["fanned_out"] += 1
             yield from continue_fan_out(item, context, cause=record.ref)
@@ -49,6 +54,8 @@ def write_event(
             claims["duplicate"] += 1
             processed["duplicate"] += 1
             yield from _duplicate(record, item, context)
+        case CancellationEvent() | DuplicateCancellation():
+            yield from write_cancellation(record, item, context)
         case RepeatedRedrive():
             claims["duplicate"] += 1
             processed["duplicate"] += 1
@@ -56,6 +63,21 @@ def write_event(
             yield from _refuse(record, [item], context)
         case UnreadableRecord():
             yield _dead_letter(record, RefusedEvent(Reason.RECORD_UNREADABLE, item.detail), context)
+
+
+def _plan(record: ConsumerRecord, plan: EventPlan, context: BatchContext) -> Iterator[ProducerRecord]:
+    """What became of an event with its workflows: it is fanned out to those that take it."""
+    processed = context.counts.processed
+    context.counts.claims["claimed"] += bool(plan.matches)
+    if plan.refusals:
+        yield from _refuse(record, plan.refusals, context, taken_by_others=bool(plan.matches))
+    elif not plan.matches:
+        processed["unmatched"] += 1
+        about = event_ref(plan.event, origin=plan.origin or record.ref)
+        yield context.event_record(StatusName.EVENT_UNMATCHED, about, cause=record.ref)
+    if plan.matches:
+        processed["fanned_out"] += 1
+        yield from begin_fan_out(plan, context, cause=record.ref)
 
 
 def _duplicate(

@@ -55,6 +55,7 @@ CREATE TABLE statuses (
     retryable boolean,
     segments integer,
     test boolean NOT NULL,
+    cancel_key text,
     locale text,
     template text,
     template_version integer,
@@ -69,7 +70,7 @@ CREATE TABLE statuses (
 ACCEPTED = "kind = 'decision' AND again IS NULL AND status <> 'duplicate'"
 
 # One timeline; then lists: everything of a tenant or a recipient, newest first; what an event became, and all that is said of
-# it as a whole; and what is rare enough to be looked for: a list of failures must not read all that went well. An event's id
+# it as a whole; the cancellations of a key; and what is rare enough to be looked for: a list of failures must not read all that went well. An event's id
 # is the producer's, and longer than an index entry may be: its hash is looked up.
 INDEXES = (
     "CREATE INDEX ON statuses (notification_id) WHERE notification_id IS NOT NULL",
@@ -78,6 +79,7 @@ INDEXES = (
     f"CREATE INDEX ON statuses (tenant, hashtextextended(event_id, 0)) WHERE ({ACCEPTED}) OR notification_id IS NULL",
     "CREATE INDEX ON statuses (tenant, status, stored_at) WHERE status NOT IN ('decided', 'sent', 'event_accepted')",
     "CREATE INDEX ON statuses (expires_at) WHERE awaited IS NOT NULL",
+    "CREATE INDEX ON statuses (tenant, cancel_key) WHERE status = 'cancel_requested' AND cancel_key IS NOT NULL",
 )
 
 # The place names the record, and `id` is computed from it: a replay of the same record is the same row. `kind` is the family of the

@@ -1,4 +1,4 @@
-"""The directory, claims and the outbox, as the first release has them."""
+"""The directory, claims, cancellations and the outbox, as the first release has them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,6 +26,16 @@ def upgrade() -> None:
         postgresql_partition_by="HASH (key)",
     )
     op.create_index("ix_claims_claimed_at", "claims", ["claimed_at"], unique=False, schema=SCHEMA)
+    op.create_table(
+        "cancellations",
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_cancellations")),
+        schema=SCHEMA,
+    )
+    op.create_index(
+        "ix_cancellations_requested_at", "cancellations", ["requested_at"], unique=False, schema=SCHEMA
+    )
     for number in range(CLAIM_PARTITIONS):
         op.execute(
             f"CREATE TABLE {SCHEMA}.claims_{number} PARTITION OF {SCHEMA}.claims "
