@@ -67,7 +67,7 @@ async def measure(client: httpx.AsyncClient, url: str, count: int) -> tuple[floa
 async def main(url: str, count: int) -> None:
     limits = httpx.Limits(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT)
     own = await measure(httpx.AsyncClient(limits=limits, timeout=30, trust_env=False), url, count)
-    ours = await measure(http_client(timeout=30, connections=IN_FLIGHT), url, count)
+    ours = await measure(http_client(timeout=30, connect_timeout=30, connections=IN_FLIGHT), url, count)
     print(f"{IN_FLIGHT} in flight            requests/s   CPU us a request   ratio")
     print(f"httpx's own transport   {own[0]:10,.0f}   {own[1]:16,.0f}    1.0")
     print(f"aiohttp beneath httpx   {ours[0]:10,.0f}   {ours[1]:16,.0f}   {own[1] / ours[1]:4.1f}")

@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what WITHOUT names, and without `--nightly` what is marked so, and remembers how many tests that were. Sorts by
-    kind; last come the tests on the session's whole stack, so that it takes no processor from any other."""
+    kind; the tests on the session's whole stack come before those with a stack of their own, which another process runs meanwhile."""
     reasons = _without() if config.getoption("--nightly") else {*_without(), "nightly"}
     left_out = [(item, name) for item in items for name in sorted(reasons) if item.get_closest_marker(name)]
     config.stash[LEFT_OUT] = Counter(name for _, name in left_out)
@@ -133,7 +133,7 @@ def _without() -> set[str]:
 def _place(item: pytest.Item) -> tuple[int, bool]:
     kind = _kind(item.nodeid)
     place = ORDER.index(kind) if kind in ORDER else -1
-    return place, "local_stack" in getattr(item, "fixturenames", ())
+    return place, "local_stack" not in getattr(item, "fixturenames", ())
 
 
 def _kind(nodeid: str) -> str:

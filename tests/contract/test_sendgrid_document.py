@@ -107,7 +107,9 @@ def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def calls(prism: str) -> AsyncIterator[SendGridCalls]:
-    calls = SendGridCalls(base_url=prism, api_key="SG.a", timeout=20, connections=1, clock=SystemClock())
+    calls = SendGridCalls(
+        base_url=prism, api_key="SG.a", timeout=20, connect_timeout=20, connections=1, clock=SystemClock()
+    )
     yield calls
     await calls.close()
 

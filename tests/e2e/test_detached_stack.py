@@ -125,6 +125,7 @@ def secrets_in_logs(detached: Detached) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.nightly
 def test_whatever_was_done_to_the_sample_the_stack_starts_again(detached: Detached) -> None:
     detached.run("up")
     endpoints = detached.endpoints

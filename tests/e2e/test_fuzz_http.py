@@ -51,7 +51,9 @@ async def make_what_paths_name(client: httpx.AsyncClient) -> None:
     await made(client.put("/v1/workflows/known/templates/email/default/en", json=template))
 
 
-@pytest.mark.parametrize("caller", ["live", "test", "nobody"])
+@pytest.mark.parametrize(
+    "caller", ["live", *(pytest.param(caller, marks=pytest.mark.nightly) for caller in ("test", "nobody"))]
+)
 async def test_no_request_ends_as_a_server_error(
     tocsin: Any, tmp_path: Path, caller: str, fuzz_minutes: float
 ) -> None:

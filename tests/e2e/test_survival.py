@@ -51,7 +51,10 @@ async def workflow(tocsin) -> str:
     return key
 
 
-@pytest.mark.parametrize("victim", ["router", "ledger", "dispatch-email"])
+@pytest.mark.parametrize(
+    "victim",
+    ["router", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("ledger", "dispatch-email"))],
+)
 async def test_kill_in_mid_load(tocsin, workflow, victim):
     pid = tocsin.endpoints()["processes"][victim]["pid"]
     sent: list[str] = []

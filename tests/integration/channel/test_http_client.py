@@ -42,7 +42,9 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 
 async def outcome(url: str, **options: float) -> NotSent | Ambiguous:
-    async with http_client(timeout=options.get("timeout", 5), connections=2) as client:
+    async with http_client(
+        timeout=options.get("timeout", 5), connect_timeout=options.get("connect_timeout", 5), connections=2
+    ) as client:
         with pytest.raises(httpx.TransportError) as failed:
             await client.post(url, content=b"x")
         return no_answer(failed.value)
@@ -137,7 +139,7 @@ async def test_the_request_arrives_as_written_and_redirects_are_left_alone() -> 
         writer.write(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 2\r\n\r\n{}")
         await writer.drain()
 
-    async with server(redirect) as url, http_client(timeout=5, connections=1) as client:
+    async with server(redirect) as url, http_client(timeout=5, connect_timeout=5, connections=1) as client:
         response = await client.post(f"{url}/a?b=c", data={"To": "+4915112345678"}, auth=("user", "secret"))
     assert (response.status_code, response.json()) == (302, {})
     assert len(seen) == 1
@@ -156,7 +158,7 @@ async def test_compressed_answers_are_read() -> None:
         )
         await writer.drain()
 
-    async with server(compressed) as url, http_client(timeout=5, connections=1) as client:
+    async with server(compressed) as url, http_client(timeout=5, connect_timeout=5, connections=1) as client:
         assert (await client.post(url, content=b"x")).json() == {"sid": "SM1"}
 
 

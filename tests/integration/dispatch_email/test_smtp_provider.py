@@ -359,3 +359,12 @@ async def test_bounces_go_where_the_instance_says(world: ScriptedServer) -> None
         assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
     assert "MAIL FROM:<bounces@example.net>" in world.commands
     assert b"\r\nFrom: Shop <shop@example.com>\r\n" in world.messages[0]
+
+
+async def test_a_server_that_does_not_greet_is_given_up_before_the_call_is(world: ScriptedServer) -> None:
+    """So that another provider can be asked soon."""
+    world.replies["GREETING"] = b""
+    async with world.provider(call_timeout=20, connect_timeout=0.05) as provider:
+        answer = await provider.send(job_for(Channel.EMAIL))
+    assert isinstance(answer, NotSent)
+    assert answer.reason is Reason.UNREACHABLE

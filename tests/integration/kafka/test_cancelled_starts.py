@@ -1,10 +1,11 @@
-"""A client that is cancelled while it waits for the broker's first answer leaves no connection open."""
+"""A client that is cancelled while it starts, or closed while it connects, leaves no connection open."""
 
 import asyncio
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.metadata import MetadataRequest
 
@@ -34,4 +35,33 @@ async def test_the_first_connection_is_closed(
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert not asked[0].connected()
+    await asyncio.sleep(0)  # its socket is closed in the loop's next turn
+
+
+async def test_a_client_that_is_closed_connects_no_more(
+    kafka_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = AIOKafkaClient(bootstrap_servers=kafka_server)
+    await client.bootstrap()
+    (node,) = (broker.nodeId for broker in client.cluster.brokers())
+    connected: list[AIOKafkaConnection] = []
+    may_go_on = asyncio.Event()
+    connect = AIOKafkaConnection.connect
+
+    async def slow(connection: AIOKafkaConnection) -> Any:
+        answer = await connect(connection)
+        connected.append(connection)
+        await may_go_on.wait()
+        return answer
+
+    monkeypatch.setattr(AIOKafkaConnection, "connect", slow)
+    connecting = asyncio.create_task(client.ready(node, group=ConnectionGroup.COORDINATION))
+    while not connected:  # noqa: ASYNC110 - aiokafka tells nobody
+        await asyncio.sleep(0.01)
+    await client.close()
+    may_go_on.set()
+    assert not await connecting
+    assert not connected[0].connected()
+    assert not await client.ready(node)
+    assert len(connected) == 1
     await asyncio.sleep(0)  # its socket is closed in the loop's next turn

@@ -13,6 +13,7 @@ from tocsin.channel import Accepted, Answer, InstanceConfig, NotSent, ProviderKi
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_pool import ProviderPool
+from tocsin.channel.rates import NO_LIMITS, Rates
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.channel.shard_delivery import ShardDelivery
 from tocsin.contracts.cancellations import Cancellation
@@ -170,6 +171,7 @@ class LaneBench:
     cancels_age: ScriptedAge = field(default_factory=ScriptedAge)
     made: list[ScriptedProvider] = field(default_factory=list)
     health: Health = field(default_factory=lambda: Health(service="test"))
+    rates: Rates = NO_LIMITS
     running: list[Held] = field(default_factory=list)
 
     def configure(

@@ -35,8 +35,14 @@ def names(function) -> set[str]:
 
 
 def test_clients_connect_by_a_global_that_remembers_what_a_start_has_connected():
-    assert "create_conn" in names(AIOKafkaClient.bootstrap) & names(AIOKafkaClient._get_conn)
+    assert "create_conn" in names(AIOKafkaClient.bootstrap) & names(aiokafka_internals._connection_of)
     assert client.create_conn is aiokafka_internals._remembered_connection
+
+
+def test_a_client_connects_and_closes_by_methods_that_remember_that_it_is_closed():
+    assert "_get_conn" in names(AIOKafkaClient.ready)
+    assert AIOKafkaClient._get_conn is aiokafka_internals._connection_unless_closed
+    assert AIOKafkaClient.close is aiokafka_internals._close_for_good
 
 
 def test_the_marker_wait_is_a_global_read_at_each_answer():

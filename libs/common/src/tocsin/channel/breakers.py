@@ -154,8 +154,10 @@ class Breakers:
     def close(self) -> None:
         """Nothing that comes later has any effect."""
         self._closed = True
-        for watched in self._watched.values():
+        for far_end, watched in self._watched.items():
             _stop(watched)
+            if watched.breaker.state is not BreakerState.CLOSED:
+                self._gate.open_again(far_end)  # a successor may share it, and has breakers of its own
 
     def _new(self) -> _Watched:
         return _Watched(Breaker(now=self._clock.monotonic(), policy=self._policy))

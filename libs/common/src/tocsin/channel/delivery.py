@@ -37,8 +37,9 @@ class Delivery:
     """When it came into its provider's queue, the last time."""
     begun_at: float = 0.0
     """When a runner first had it, or when it ended because no provider is there for it."""
-    far_end: str | None = None
-    """Where its provider's call goes, if the provider has many far ends."""
+    line: str | None = None
+    """The line that it waits in: where its provider's call goes, if the provider has many far ends; its sender, if each has a rate of its
+    own. What is said of far ends' lines holds for senders', too."""
     announced: bool = False
     """Whether the intent to send it stands on `status`; only of `at_most_once`."""
     attempt: int = 1

@@ -71,6 +71,7 @@ class Dispatcher:
             kinds=kinds,
             lanes=settings.lanes,
             max_unrecorded=settings.max_unrecorded,
+            processes=settings.instances,
             clock=self.clock,
         )
         self._limits = {topic.name: topic.max_message_bytes for topic in self.topics.all()}

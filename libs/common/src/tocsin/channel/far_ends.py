@@ -94,9 +94,9 @@ class FarEndLine:
 
     def append(self, delivery: Delivery) -> None:
         """At the end of its far end's."""
-        waiting = self._waiting.setdefault(delivery.far_end, deque())
+        waiting = self._waiting.setdefault(delivery.line, deque())
         waiting.append(delivery)
-        self.release(delivery.far_end)
+        self.release(delivery.line)
 
     def popleft(self) -> Delivery:
         """The first of the far end whose turn it is."""

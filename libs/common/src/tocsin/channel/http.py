@@ -25,16 +25,16 @@ def http_client(
     *,
     timeout: float,
     connections: int,
-    connect_timeout: float | None = None,
+    connect_timeout: float,
     tls: ssl.SSLContext | None = None,
 ) -> httpx.AsyncClient:
     """A client for one provider: at most `connections` at once, redirects never followed, no proxy, no cookies.
 
-    A request ends within `timeout` seconds, waiting for a free connection included; connecting within half of that
-    unless `connect_timeout` says otherwise. Errors are httpx's; give them to `no_answer`.
+    A request ends within `timeout` seconds, waiting for a free connection included; connecting within `connect_timeout` of them.
+    Errors are httpx's; give them to `no_answer`.
     """
     transport = AiohttpTransport(
-        timeout=timeout, connect_timeout=connect_timeout or timeout / 2, connections=connections, tls=tls
+        timeout=timeout, connect_timeout=connect_timeout, connections=connections, tls=tls
     )
     return httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
 

@@ -18,14 +18,24 @@ Without either it is the first one that serves the message's target, and no othe
 
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from tocsin.channel.provider import Provider
+from tocsin.channel.rates import NO_LIMITS, Rates
 from tocsin.runtime import Clock, OperatorError
 
 _LARGEST_WEIGHT = 1000
@@ -74,6 +84,46 @@ class InstanceConfig(BaseModel):
     """Calls at once, and connections kept."""
     call_timeout: float = Field(default=7.0, gt=0, lt=30)
     """Seconds for one call, waiting for a connection included. The lane bounds it too: 8 s on the critical one."""
+    connect_timeout: float | None = Field(default=None, gt=0, lt=30)
+    """Seconds of them for connecting, TLS and login; half of them by default."""
+    rate: float | None = Field(default=None, gt=0, le=100_000)
+    """Messages a second, of all the dispatcher's processes together."""
+    burst: int | None = Field(default=None, ge=1, le=100_000)
+    """Messages at once after a pause; as many as in a second by default."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "InstanceConfig":
+        if self.burst is not None and self.rate is None:
+            raise ValueError("`burst` belongs to a `rate`")
+        if self.connect_timeout is not None and self.connect_timeout > self.call_timeout:
+            raise ValueError("`connect_timeout` is longer than `call_timeout`, which bounds the whole call")
+        return self
+
+    @property
+    def connecting(self) -> float:
+        """Seconds for connecting."""
+        return self.call_timeout / 2 if self.connect_timeout is None else self.connect_timeout
+
+    def rates(self, processes: int) -> Rates:
+        """The limits of one of so many processes."""
+        if self.rate is None:
+            return NO_LIMITS
+        rate = self.rate / processes
+        burst = rate if self.burst is None else self.burst / processes
+        return Rates(rate=rate, burst=max(1.0, burst))
+
+
+class SenderConfig(InstanceConfig):
+    """For kinds of a channel whose tenants have sender identities."""
+
+    rate_per_sender: float | None = Field(default=None, gt=0, le=100_000)
+    """Messages a second of each sender identity, of all the dispatcher's processes together."""
+
+    def rates(self, processes: int) -> Rates:
+        limits = super().rates(processes)
+        if self.rate_per_sender is None:
+            return limits
+        return replace(limits, rate_per_sender=self.rate_per_sender / processes)
 
 
 class TargetedConfig(InstanceConfig):

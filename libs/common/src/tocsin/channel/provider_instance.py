@@ -18,12 +18,20 @@ from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.priority_limiter import PriorityLimiter
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_queue import ProviderQueue
+from tocsin.channel.rates import NO_LIMITS, InstanceRate, Rates, SenderRates
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.runtime import Clock
 
+SHORTEST_WAIT = 0.001
+"""Seconds. Of a higher rate several messages go out at once."""
 RESERVED_ONE_IN = 4
 """One of so many of an instance's places is kept for the critical lane, if this process serves it."""
+
+
+def _sender_of(job: Job) -> str | None:
+    """None: the instance's own."""
+    return job.sender.address if job.sender is not None else None
 
 
 class _Runner:
@@ -54,6 +62,7 @@ class ProviderInstance:
         targets: frozenset[str] = frozenset(),
         predecessor: "ProviderInstance | None" = None,
         policy: BreakerPolicy,
+        rates: Rates = NO_LIMITS,
         on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = provider.name
@@ -63,17 +72,26 @@ class ProviderInstance:
         reserved = places // RESERVED_ONE_IN if Lane.CRITICAL in lanes else 0
         self._limiter = PriorityLimiter(places=places, reserved=reserved)
         self._far_end = provider.far_end if isinstance(provider, FarEnds) else None
-        self._far_ends = FarEndPlaces(places=max(1, places // FAR_END_ONE_IN)) if self._far_end else None
-        if predecessor is not None and predecessor._places == places:
-            self._limiter = predecessor._limiter
-            self._far_ends = self._far_ends and (predecessor._far_ends or self._far_ends)
+        self._rates = rates
+        self._rate = rates.of_instance(critical_served=Lane.CRITICAL in lanes, now=clock.monotonic())
+        self._senders = rates.of_senders()
+        self._line_of = self._far_end or (None if self._senders is None else _sender_of)
+        of_a_line = max(1, places // FAR_END_ONE_IN) if self._far_end else places
+        self._lines = FarEndPlaces(places=of_a_line) if self._line_of else None
+        if predecessor is not None and (predecessor._places, predecessor._rates) == (places, rates):
+            self._limiter, self._rate = predecessor._limiter, predecessor._rate
+            self._senders = predecessor._senders
+            self._lines = self._lines and (predecessor._lines or self._lines)
+        self._clock = clock
+        self._rate_timer: asyncio.TimerHandle | None = None
+        """Until the rate allows another message."""
         self._breakers = Breakers(
             channel=channel, provider=self.name, gate=self, on_turn=on_turn, policy=policy, clock=clock
         )
         self._shut = False
-        """Whether no call may begin, as long as it has no other far end than itself."""
+        """Whether no call may begin, if it has no other far end than itself."""
         self._successor: ProviderInstance | None = None
-        self._queues = {lane: ProviderQueue(limit, self._far_ends) for lane, limit in lanes.items()}
+        self._queues = {lane: ProviderQueue(limit, self._lines) for lane, limit in lanes.items()}
         self._critical = self._queues.get(Lane.CRITICAL)
         self._others = deque(queue for lane, queue in self._queues.items() if lane is not Lane.CRITICAL)
         self._runners: set[_Runner] = set()
@@ -98,7 +116,7 @@ class ProviderInstance:
         if self._breakers.is_closed(far_end):
             return True
         return self._breakers.works(far_end) and not any(
-            waiting.far_end == far_end for queue in self._queues.values() for waiting in queue
+            self._far_end_of(waiting) == far_end for waiting in self.waiting()
         )
 
     def waiting(self) -> Iterator[Delivery]:
@@ -111,8 +129,8 @@ class ProviderInstance:
 
     def views(self) -> list[dict[str, Any]]:
         """A line for each far end that is known, as `/internal/providers` shows it."""
-        under_way = Counter(runner.delivery.far_end for runner in self._runners if runner.delivery)
-        waiting = Counter(delivery.far_end for delivery in self.waiting())
+        under_way = Counter(self._far_end_of(runner.delivery) for runner in self._runners if runner.delivery)
+        waiting = Counter(self._far_end_of(delivery) for delivery in self.waiting())
         return [
             {
                 "provider": self.name,
@@ -122,6 +140,8 @@ class ProviderInstance:
                 "calls_in_flight": under_way[view.far_end],
                 "waiting": waiting[view.far_end],
                 "places": self._places,
+                "rate": self._rates.rate,
+                "rate_per_sender": self._rates.rate_per_sender,
                 "last_error": view.last_error,
             }
             for view in self._breakers.views()
@@ -131,18 +151,21 @@ class ProviderInstance:
 
     def shut(self, far_end: str | None) -> None:
         """No call to the far end begins."""
-        if self._far_ends is not None:
-            self._far_ends.shut(far_end)
+        if self._far_end is not None and self._lines is not None:
+            self._lines.shut(far_end)
         else:
             self._shut = True
 
     def open_again(self, far_end: str | None) -> None:
         """Calls to it may begin."""
-        if self._far_ends is not None:
-            self._far_ends.open_again(far_end)
+        if self._far_end is not None and self._lines is not None:
+            self._lines.open_again(far_end)
         else:
             self._shut = False
         self.wake()
+
+    def _far_end_of(self, delivery: Delivery) -> str | None:
+        return delivery.line if self._far_end is not None else None
 
     async def open(self) -> None:
         """Prepare the provider."""
@@ -150,8 +173,7 @@ class ProviderInstance:
 
     def put(self, lane: Lane, delivery: Delivery) -> None:
         """Let the delivery wait for a runner."""
-        if self._far_end is not None:
-            delivery.far_end = self._far_end(delivery.job)
+        delivery.line = self._line_of(delivery.job) if self._line_of is not None else None
         self._queues[lane].put(delivery)
         self.wake()
 
@@ -199,8 +221,10 @@ class ProviderInstance:
             idle.set_result(None)
         self._idle.clear()
         self._breakers.close()
+        if self._rate_timer is not None:
+            self._rate_timer.cancel()
         for queue in self._queues.values():
-            queue.leave(self._far_ends)
+            queue.leave(self._lines)
         return self.take_out(lambda _: True)
 
     async def close(self) -> None:
@@ -221,7 +245,8 @@ class ProviderInstance:
                     await self._until_woken()
                     continue
                 # Of this call: the delivery may be in another instance's queue when it ends.
-                far_end, tries = delivery.far_end, len(delivery.tries)
+                line, tries = delivery.line, len(delivery.tries)
+                far_end = line if self._far_end is not None else None
                 call = self._breakers.begin(far_end)
                 self.wake()
                 runner.delivery = delivery
@@ -230,8 +255,8 @@ class ProviderInstance:
                 finally:
                     runner.delivery = None
                     self._limiter.release()
-                    if self._far_ends is not None:
-                        self._far_ends.end(far_end)
+                    if self._lines is not None:
+                        self._lines.end(line)
                     answer = delivery.tries[tries].answer if len(delivery.tries) > tries else None
                     self._breakers.end(far_end, call, answer)
         finally:
@@ -254,9 +279,24 @@ class ProviderInstance:
             self._others.remove(queue)
             self._others.append(queue)
         delivery = queue.take()
-        if self._far_ends is not None:
-            self._far_ends.begin(delivery.far_end)
+        if self._lines is not None:
+            self._lines.begin(delivery.line)
+        if self._rate is not None:
+            self._rate.take(self._clock.monotonic())
+        if self._senders is not None:
+            self._take_turn_of_sender(self._senders, delivery.line)
         return delivery
+
+    def _take_turn_of_sender(self, senders: SenderRates, sender: str | None) -> None:
+        """What the sender has sent for now is enough: its line is shut until its rate allows another message."""
+        seconds = senders.take(sender, self._clock.monotonic())
+        if seconds and self._lines is not None:
+            self._lines.shut(sender)
+            asyncio.get_running_loop().call_later(seconds, self._sender_may, self._lines, sender)
+
+    def _sender_may(self, lines: FarEndPlaces, sender: str | None) -> None:
+        lines.open_again(sender)
+        self.wake()
 
     def _next_queue(self) -> ProviderQueue | None:
         """The queue whose first delivery may begin now."""
@@ -264,11 +304,36 @@ class ProviderInstance:
             return None
         critical = self._critical if self._critical and self._critical.ready else None
         other = self._waiting_other()
+        if self._rate is not None:
+            critical, other = self._within_rate(self._rate, critical, other)
         if critical and self._limiter.critical_may_begin(others_wait=other is not None):
             return critical
         if other and self._limiter.other_may_begin(critical_waits=critical is not None):
             return other
         return None
+
+    def _within_rate(
+        self, rate: InstanceRate, critical: ProviderQueue | None, other: ProviderQueue | None
+    ) -> tuple[ProviderQueue | None, ProviderQueue | None]:
+        """Those of them that the rate lets begin now; what it lets begin later wakes a runner then."""
+        now = self._clock.monotonic()
+        if critical and (seconds := rate.wait_of_critical(now)):
+            self._wake_in(seconds)
+            return None, None
+        if other and (seconds := rate.wait_of_others(now)):
+            self._wake_in(seconds)
+            return critical, None
+        return critical, other
+
+    def _wake_in(self, seconds: float) -> None:
+        if self._rate_timer is None and not self._retired:
+            self._rate_timer = asyncio.get_running_loop().call_later(
+                max(seconds, SHORTEST_WAIT), self._rate_allows
+            )
+
+    def _rate_allows(self) -> None:
+        self._rate_timer = None
+        self.wake()
 
     def _waiting_other(self) -> ProviderQueue | None:
         return next((queue for queue in self._others if queue.ready), None)

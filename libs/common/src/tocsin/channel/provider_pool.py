@@ -48,7 +48,7 @@ _NEVER_OPENS = BreakerPolicy(share=2.0, in_a_row=2**62)
 class ProviderPool:
     """A `tocsin.runtime.Component`. Reads the file when it is made: raises ProvidersInvalid.
 
-    `max_unrecorded` is the limit of each of `lanes` (see LaneLimit).
+    `max_unrecorded` is the limit of each of `lanes` (see LaneLimit); so many `processes` share each provider's rates.
     """
 
     name = "providers"
@@ -61,12 +61,14 @@ class ProviderPool:
         kinds: Mapping[str, ProviderKind[Any]],
         lanes: Sequence[Lane],
         max_unrecorded: int,
+        processes: int = 1,
         clock: Clock | None = None,
         poll_seconds: float = 5.0,
     ) -> None:
         self._channel = channel
         self._path = path
         self._kinds = kinds
+        self._processes = processes
         self._clock = clock or SystemClock()
         self._poll_seconds = poll_seconds
         self.lane_limits = {lane: LaneLimit(max_unrecorded, on_room=self._wake) for lane in lanes}
@@ -254,6 +256,7 @@ class ProviderPool:
                     targets=kind.served_by(config),
                     on_turn=self._choose_again,
                     policy=POLICY,
+                    rates=config.rates(self._processes),
                     predecessor=predecessor,
                 )
                 opened.push_async_callback(instances[name].close)

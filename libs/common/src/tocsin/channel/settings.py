@@ -18,6 +18,11 @@ class DispatcherSettings(LaneSettings):
         ge=1,
         description="Shards of a lane: at most so many processes can share it. The same number in all of them; to change it, stop the lane",
     )
+    instances: int = Field(
+        default=1,
+        ge=1,
+        description="Processes of this dispatcher. A provider's `rate` and `rate_per_sender` are shared: each process sends at the rate divided by this",
+    )
     max_unrecorded: int = Field(
         default=128,
         ge=1,

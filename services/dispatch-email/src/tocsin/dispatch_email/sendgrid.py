@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from tocsin.channel import Answer, InstanceConfig, ProviderKind, Rejected, SecretFile
+from tocsin.channel import Answer, ProviderKind, Rejected, SecretFile, SenderConfig
 from tocsin.contracts.jobs import Job
 from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.sendgrid_body import mail_send_body
@@ -24,7 +24,7 @@ def _is_api_key(secret: SecretStr) -> SecretStr:
     return secret
 
 
-class SendGridConfig(InstanceConfig):
+class SendGridConfig(SenderConfig):
     """`[[providers]]` with `kind = "sendgrid"`."""
 
     kind: Literal["sendgrid"]
@@ -70,6 +70,7 @@ def _calls(config: SendGridConfig, clock: Clock) -> "SendGridCalls":
         base_url=config.base_url,
         api_key=config.api_key_file.get_secret_value(),
         timeout=config.call_timeout,
+        connect_timeout=config.connecting,
         connections=config.max_in_flight,
         clock=clock,
     )

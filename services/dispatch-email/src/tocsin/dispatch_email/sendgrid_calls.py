@@ -17,7 +17,14 @@ class SendGridCalls:
     """One API key. Redirects are not followed: they would take it elsewhere."""
 
     def __init__(
-        self, *, base_url: str, api_key: str, timeout: float, connections: int, clock: Clock
+        self,
+        *,
+        base_url: str,
+        api_key: str,
+        timeout: float,
+        connect_timeout: float,
+        connections: int,
+        clock: Clock,
     ) -> None:
         self._url = f"{base_url}/v3/mail/send"
         self._headers = {
@@ -25,7 +32,7 @@ class SendGridCalls:
             "Content-Type": "application/json",
             "Accept": "application/json",  # without it some of the API's endpoints answer 406
         }
-        self._client = http_client(timeout=timeout, connections=connections)
+        self._client = http_client(timeout=timeout, connect_timeout=connect_timeout, connections=connections)
         self._clock = clock
 
     async def mail_send(self, body: bytes) -> Answer:

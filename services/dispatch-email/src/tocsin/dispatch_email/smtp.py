@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tocsin.channel import Answer, InstanceConfig, ProviderKind, Rejected, SecretFile
+from tocsin.channel import Answer, ProviderKind, Rejected, SecretFile, SenderConfig
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.vocabulary import Channel
@@ -27,7 +27,7 @@ from tocsin.runtime import Clock
 _PORTS: dict[Tls, int] = {"starttls": 587, "implicit": 465, "none": 25}
 
 
-class SmtpConfig(InstanceConfig):
+class SmtpConfig(SenderConfig):
     """`[[providers]]` with `kind = "smtp"`."""
 
     kind: Literal["smtp"]
@@ -144,8 +144,11 @@ class SmtpProvider:
         """One mail over this connection, which afterwards is kept or closed, however this ends."""
         try:
             async with asyncio.timeout_at(until):
-                if connection.step is Step.CONNECT and (failure := await connection.open()) is not None:
-                    return failure
+                if connection.step is Step.CONNECT:
+                    async with asyncio.timeout(self._config.connecting):
+                        failure = await connection.open()
+                    if failure is not None:
+                        return failure
                 return await connection.hand_over(envelope)
         except TimeoutError:
             connection.reusable = False

@@ -108,7 +108,11 @@ class FcmProvider:
 
     async def open(self) -> None:
         """Make the client; connections and token come with the first messages."""
-        self._client = http_client(timeout=self._config.call_timeout, connections=self._config.max_in_flight)
+        self._client = http_client(
+            timeout=self._config.call_timeout,
+            connect_timeout=self._config.connecting,
+            connections=self._config.max_in_flight,
+        )
         self._token = GoogleToken(account=self._account, client=self._client, clock=self._clock)
 
     async def send(self, job: Job) -> Answer:

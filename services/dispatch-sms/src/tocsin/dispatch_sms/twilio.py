@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 from tocsin.channel import (
     Accepted,
     Answer,
-    InstanceConfig,
     ProviderKind,
     Rejected,
     SecretFile,
+    SenderConfig,
 )
 from tocsin.channel.http import http_client, no_answer, retry_after
 from tocsin.contracts.jobs import Job, SmsContent
@@ -26,7 +26,7 @@ _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _LONGEST_VALIDITY = 36_000  # seconds; the API's maximum, and its default
 
 
-class TwilioConfig(InstanceConfig):
+class TwilioConfig(SenderConfig):
     """`[[providers]]` with `kind = "twilio"`."""
 
     kind: Literal["twilio"]
@@ -79,7 +79,11 @@ class TwilioProvider:
 
     async def open(self) -> None:
         """Make the client; connections come with the first messages."""
-        self._client = http_client(timeout=self._config.call_timeout, connections=self._config.max_in_flight)
+        self._client = http_client(
+            timeout=self._config.call_timeout,
+            connect_timeout=self._config.connecting,
+            connections=self._config.max_in_flight,
+        )
 
     async def send(self, job: Job) -> Answer:
         """Create one message resource."""

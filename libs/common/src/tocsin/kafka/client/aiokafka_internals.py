@@ -14,6 +14,7 @@ from weakref import WeakSet
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka import client as aio_client
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.consumer import fetcher as aio_fetcher
 from aiokafka.errors import (
@@ -49,6 +50,32 @@ async def _remembered_connection(*args: Any, **options: Any) -> AIOKafkaConnecti
 
 
 aio_client.create_conn = _remembered_connection
+
+_connection_of: Final = AIOKafkaClient._get_conn
+_close: Final = AIOKafkaClient.close
+_closed: Final[WeakSet[AIOKafkaClient]] = WeakSet()
+
+
+async def _connection_unless_closed(
+    client: AIOKafkaClient, *args: Any, **options: Any
+) -> AIOKafkaConnection | None:
+    connection: AIOKafkaConnection | None = None
+    if client not in _closed:
+        connection = await _connection_of(client, *args, **options)
+    if client in _closed and connection is not None:
+        connection.close()
+        connection = None
+    return connection  # None is what aiokafka says where no connection could be made
+
+
+async def _close_for_good(client: AIOKafkaClient) -> None:
+    _closed.add(client)
+    await _close(client)
+
+
+# A producer's sending tasks live on when it is closed, and would connect again: nobody closes that connection.
+AIOKafkaClient._get_conn = _connection_unless_closed
+AIOKafkaClient.close = _close_for_good
 
 
 @contextlib.contextmanager
