@@ -93,6 +93,13 @@ class Step(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_fi
     template: str = DEFAULT_TEMPLATE
 
 
+class Throttle(msgspec.Struct, kw_only=True, frozen=True):
+    """At most `limit` notifications of a workflow for one recipient within `seconds`."""
+
+    limit: int
+    seconds: int
+
+
 class WorkflowRecord(_Entity, kw_only=True, omit_defaults=True, tag="workflow"):
     """A published workflow: what triggers it, whom it reaches, in which steps."""
 
@@ -105,6 +112,7 @@ class WorkflowRecord(_Entity, kw_only=True, omit_defaults=True, tag="workflow"):
     lane: Lane
     steps: list[Step]
     data_schema: dict[str, Any] | None = None
+    throttle: Throttle | None = None
 
     @property
     def record_key(self) -> bytes:

@@ -150,6 +150,7 @@ _KINDS: dict[str, _Kind] = {
                     "lane",
                     "steps",
                     "data_schema",
+                    "throttle",
                 )
             )
         ).where(tables.workflows.c.published),

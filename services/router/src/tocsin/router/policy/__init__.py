@@ -10,6 +10,7 @@ from tocsin.router.policy.decide import (
     Verdict,
     Withhold,
     decide,
+    ends_by_time,
 )
 from tocsin.router.policy.decision_log import encode_fitting, looked_at
 from tocsin.router.policy.faults import status_for
@@ -31,6 +32,7 @@ __all__ = [
     "decide",
     "effective_preference",
     "encode_fitting",
+    "ends_by_time",
     "locale_candidates",
     "looked_at",
     "recipient_of",

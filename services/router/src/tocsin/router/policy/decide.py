@@ -53,6 +53,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     """The intent's data, if it was decoded before; `msgspec.UNSET` if not."""
     again: Again | None = None
     """Why it is decided once more."""
+    throttled: bool = False
+    """Whether the workflow's own limit keeps the notification out."""
 
 
 class Withhold(NamedTuple):
@@ -97,12 +99,7 @@ class Verdict(NamedTuple):
 def decide(question: DecisionInput) -> Verdict:
     """What becomes of the notification; only of one delivery of it, where the intent names one."""
     intent, stored, category = question.intent, question.stored, question.category
-    expires_at = _expires_at(
-        asked=intent.expires_at,
-        event_time=intent.event_time,
-        category_ttl=category.ttl_seconds if category else None,
-        lane=intent.lane,
-    )
+    expires_at = _end_of_life(question)
     rules: list[RuleOutcome] = []
     if (verdict := _by_time(question, expires_at, rules)) is not None:
         return verdict
@@ -121,6 +118,11 @@ def decide(question: DecisionInput) -> Verdict:
     if category is None:
         return _ended(rules, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": workflow.category})
     rules.append(looked_at(Rule.CATEGORY, category.default, {"category": category.key}))
+    if workflow.throttle is not None and question.again is None:
+        seen = {"limit": workflow.throttle.limit, "seconds": workflow.throttle.seconds}
+        if question.throttled:
+            return _ended(rules, Rule.THROTTLE, Reason.THROTTLE, seen)
+        rules.append(looked_at(Rule.THROTTLE, "let in", seen))
 
     channels: list[ChannelOutcome] = [
         _decide_channel(
@@ -133,6 +135,21 @@ def decide(question: DecisionInput) -> Verdict:
     if not _targets_fit(channels):
         return _ended(rules, Rule.SIZE, Reason.TOO_LARGE, {"targets": "more than 64 KiB"})
     return Verdict(Outcome.DECIDED, rules, channels)
+
+
+def ends_by_time(question: DecisionInput) -> bool:
+    """Whether it ends whatever else may be said of it: it is past its expiry, or cancelled."""
+    return _by_time(question, _end_of_life(question), []) is not None
+
+
+def _end_of_life(question: DecisionInput) -> datetime:
+    intent, category = question.intent, question.category
+    return _expires_at(
+        asked=intent.expires_at,
+        event_time=intent.event_time,
+        category_ttl=category.ttl_seconds if category else None,
+        lane=intent.lane,
+    )
 
 
 def _by_time(question: DecisionInput, expires_at: datetime, rules: list[RuleOutcome]) -> Verdict | None:
