@@ -118,19 +118,42 @@ def decide(question: DecisionInput) -> Verdict:
     if category is None:
         return _ended(rules, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": workflow.category})
     rules.append(looked_at(Rule.CATEGORY, category.default, {"category": category.key}))
-    if workflow.throttle is not None and question.again is None:
-        seen = {"limit": workflow.throttle.limit, "seconds": workflow.throttle.seconds}
-        if question.throttled:
-            return _ended(rules, Rule.THROTTLE, Reason.THROTTLE, seen)
-        rules.append(looked_at(Rule.THROTTLE, "let in", seen))
+    if (verdict := _throttled(question, workflow, rules)) is not None:
+        return verdict
+    return _by_channel(
+        question, recipient, expires_at, rules, tenant=tenant, workflow=workflow, category=category
+    )
 
+
+def _throttled(question: DecisionInput, workflow: WorkflowRecord, rules: list[RuleOutcome]) -> Verdict | None:
+    """Whether the workflow's own limit ends it. What is decided again was let in before."""
+    if workflow.throttle is None or question.again is not None:
+        return None
+    seen = {"limit": workflow.throttle.limit, "seconds": workflow.throttle.seconds}
+    if question.throttled:
+        return _ended(rules, Rule.THROTTLE, Reason.THROTTLE, seen)
+    rules.append(looked_at(Rule.THROTTLE, "let in", seen))
+    return None
+
+
+def _by_channel(
+    question: DecisionInput,
+    recipient: MessageRecipient,
+    expires_at: datetime,
+    rules: list[RuleOutcome],
+    *,
+    tenant: TenantRecord,
+    workflow: WorkflowRecord,
+    category: CategoryRecord,
+) -> Verdict:
+    """What becomes of each channel of each step."""
     channels: list[ChannelOutcome] = [
         _decide_channel(
             question, ref, recipient, expires_at, template_name=name, tenant=tenant, category=category
         )
         if name is not None
         else _step_gone(ref)
-        for ref, name in _channels_to_decide(workflow, intent.delivery)
+        for ref, name in _channels_to_decide(workflow, question.intent.delivery)
     ]
     if not _targets_fit(channels):
         return _ended(rules, Rule.SIZE, Reason.TOO_LARGE, {"targets": "more than 64 KiB"})
