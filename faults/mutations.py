@@ -98,8 +98,8 @@ MUTATIONS = (
         (
             Edit(
                 _OWNERSHIP,
-                "        await self._fence(assignment, partitions)\n        positions = await _committed(assignment, assignment.partitions)\n        shards = []",
-                "        positions = await _committed(assignment, assignment.partitions)\n        await self._fence(assignment, partitions)\n        shards = []",
+                "        await self._fence(assignment, partitions)\n        positions = await _committed(assignment, assignment.partitions)\n        return [",
+                "        positions = await _committed(assignment, assignment.partitions)\n        await self._fence(assignment, partitions)\n        return [",
             ),
         ),
         ("tests/unit/kafka", "tests/integration/kafka/test_ownership.py"),

@@ -32,6 +32,8 @@ from tocsin.ledger.reading import stored_row_of
 from tocsin.ledger.tables import STATUSES
 from tocsin.router.policy import StoredRecipient
 from tocsin.router.worker.feedback import Feedback
+from tocsin.scheduler.timers_log import read
+from tocsin.scheduler.timers_table import TimersTable
 from tocsin.testing import ManualClock
 from tocsin.web import KeyTable
 
@@ -176,6 +178,41 @@ def tenants_settings(value: bytes) -> Any:
     return [(held.address_like_ids(tenant), held.limits(tenant)) for tenant in ("acme", "other")]
 
 
+# Scheduler
+
+
+class _Statements:
+    """In the place of a connection: what it is told to do."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    async def execute(self, *statement: Any) -> str:
+        self.told.append(statement)
+        return "INSERT 0 1"
+
+    async def fetch(self, *statement: Any) -> list[Any]:
+        self.told.append(statement)
+        return []
+
+
+def timer(value: bytes) -> Any:
+    said = read(
+        [_record(TOPICS.timers(Lane.TRANSACTIONAL), b"acme/ada", value)],
+        writable=[TOPICS.intents(Lane.TRANSACTIONAL)],
+    )
+    connection = _Statements()
+    table = TimersTable(database=cast("Any", None), group="g", lane=Lane.TRANSACTIONAL)
+
+    async def keep() -> None:
+        await table._set(connection, said)
+        await table._hurry(connection, said, [])
+        await table._delete(connection, said)
+
+    asyncio.run(keep())
+    return connection.told, [reason for _, reason in said.unreadable]
+
+
 # Router and dispatchers
 
 
@@ -242,6 +279,7 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("ingest", "directory_api_key"): api_key,
     ("ingest", "directory_tenant"): tenants_settings,
     ("ingest", "directory_workflow"): published_workflow,
+    ("scheduler", "timer"): timer,
     ("dispatch-email", "job_email"): _handed_over(lambda job: repr(composed(job, _SMTP._envelope))),
     ("dispatch-email", "cancellation"): cancelled,
     ("dispatch-sms", "cancellation"): cancelled,

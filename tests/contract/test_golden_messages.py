@@ -17,6 +17,7 @@ from tocsin.contracts.events import CancellationRequest, Event, NotificationRequ
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
+from tocsin.contracts.timers import TimerRecord
 from tocsin.specifications.models import annotation_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -31,6 +32,7 @@ RECORDS = {
     "job": Job,
     "status": StatusRecord,
     "decision": StatusRecord,
+    "timer": TimerRecord,
     "directory": DirectoryRecord,
 }
 MESSAGES = sorted(GOLDEN.glob("v*/*.json"))

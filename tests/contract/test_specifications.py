@@ -49,6 +49,7 @@ def test_a_topics_record_is_the_one_that_its_schema_describes():
     named = {
         "intents": "intent",
         "jobs": "job",
+        "timers": "timer",
         "status": "status",
         "directory": "directory",
         "cancels": "cancellation",

@@ -142,6 +142,9 @@ TROUBLES = [
         name="no tables of the ledger", make=no_tables, service="tocsin.ledger", command="python -m tocsin.ledger migrate"
     ),
     Trouble(
+        name="no tables of the scheduler", make=no_tables, service="tocsin.scheduler", command="python -m tocsin.scheduler migrate"
+    ),
+    Trouble(
         name="topics of different sizes", make=one_topic_is_larger, service="tocsin.router worker", command="tocsin topics apply",
         before=take_a_new_prefix,
     ),

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from tests.integration.ledger.conftest import START, LedgerDatabase, TimelinesClient
 
 from tocsin.contracts.statuses import RuleOutcome, StatusRecord
-from tocsin.contracts.vocabulary import Lane
+from tocsin.contracts.vocabulary import Lane, Outcome
 from tocsin.ledger.overdue import GRACE, OverdueSweep, unended
 
 pytestmark = pytest.mark.postgres
@@ -88,6 +88,43 @@ async def test_the_end_of_a_former_use_of_the_id_does_not_count(
     again, _ = expiring(statuses_of("ann", "email", origin="events/0/2"))
     await timelines.store(again)
     assert await sweeps.at(START + 2 * HOUR) == 1
+
+
+def scheduled(statuses: list[StatusRecord], due: timedelta, **fields: Any) -> StatusRecord:
+    """The decision of `statuses`, made to wait; its message lives an hour from when it is due."""
+    decision = expiring(statuses, due + HOUR)[0]
+    return msgspec.structs.replace(
+        decision, outcome=Outcome.SCHEDULED, channels=[], due_at=START + due, **fields
+    )
+
+
+async def test_what_waits_is_missed_only_when_it_was_not_decided_after_it_was_due(
+    timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any
+) -> None:
+    due = timedelta(days=20)
+    await timelines.store(scheduled(statuses_of("ann"), due), scheduled(statuses_of("bob"), due))
+    assert await sweeps.at(START + due + HOUR) == 0
+    turn = {"again": "turn", "cause": "intents/0/5"}
+    await timelines.store(*expiring(statuses_of("ann", "email", **turn), due + HOUR))
+    assert await sweeps.at(START + due + 2 * HOUR) == 1
+    assert [summary["recipient"] for summary in await timelines.list(overdue=True)] == ["bob"]
+    again = scheduled(statuses_of("bob", **turn), due + 3 * HOUR)
+    await timelines.store(again)
+    assert await sweeps.at(START + due + 3 * HOUR) == 0
+    assert await sweeps.at(START + due + 5 * HOUR) == 1
+
+
+async def test_what_was_put_off_and_expired_or_came_twice(
+    timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any
+) -> None:
+    """The end of the notification is an end; that its event came a second time is none."""
+    end, repeat = statuses_of("ann", cause="intents/0/5")[0], statuses_of("bob", origin="events/0/2")[0]
+    expired = msgspec.structs.replace(end, outcome=Outcome.EXPIRED, again="turn")
+    duplicate = msgspec.structs.replace(repeat, outcome=Outcome.DUPLICATE)
+    waiting = [scheduled(statuses_of(name), HOUR) for name in ("ann", "bob")]
+    await timelines.store(*waiting, expired, duplicate)
+    assert await sweeps.at(START + 3 * HOUR) == 1
+    assert [summary["recipient"] for summary in await timelines.list(overdue=True)] == ["bob"]
 
 
 async def test_what_is_not_read_yet_is_not_missed(

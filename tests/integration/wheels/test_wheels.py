@@ -92,7 +92,7 @@ def settings(installed: Installed, tmp_path: Path) -> dict[str, str]:
     }
     if installed.name == "router":
         given["ROUTER_HASH_KEYS"] = f"k:{'h' * 32}"
-    if installed.name in {"router", "ledger"}:
+    if installed.name in {"router", "ledger", "scheduler"}:
         return given | {"DATABASE_URL": f"postgresql://nobody@{NOWHERE}/none"}
     if not installed.name.startswith("dispatch-"):
         return given

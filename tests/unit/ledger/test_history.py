@@ -78,6 +78,14 @@ def test_a_decision_tells_that_its_notification_was_accepted_and_what_became_of_
     assert decided("failed") == ["accepted", "failed"]
 
 
+def test_what_waits_was_accepted_and_tells_that_no_second_time() -> None:
+    due = AT + timedelta(days=1)
+    assert decided("scheduled", due_at=due) == ["accepted", "scheduled"]
+    assert decided("scheduled", due_at=due, again="turn") == ["scheduled"]
+    assert decided("decided", target("routed"), again="turn") == ["routed"]
+    assert decided("expired", again="turn") == ["expired"]
+
+
 def test_a_duplicate_was_not_accepted() -> None:
     assert decided("duplicate") == ["duplicate"]
 

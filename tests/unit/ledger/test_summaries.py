@@ -1,6 +1,7 @@
 """What became of a notification, from what happened to it, in whatever order it comes."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
@@ -14,6 +15,11 @@ Happened = Callable[..., StatusRow]
 # what happened: (status, seconds, to) each; the state; the state by channel; when it was finished, in seconds
 TABLE: list[tuple[list[tuple[Any, ...]], str, dict[str, str], float | None]] = [
     ([("accepted", 0)], "accepted", {}, None),
+    ([("accepted", 0), ("scheduled", 1)], "scheduled", {}, None),
+    ([("accepted", 0), ("scheduled", 1), ("scheduled", 2)], "scheduled", {}, None),
+    ([("accepted", 0), ("scheduled", 1), ("routed", 2, "email")], "in_progress", {"email": "in_progress"}, None),
+    ([("accepted", 0), ("scheduled", 1), ("routed", 2, "email"), ("sent", 3, "email")], "sent", {"email": "sent"}, 3),
+    ([("accepted", 0), ("scheduled", 1), ("expired", 2)], "expired", {}, 2),
     ([("accepted", 0), ("routed", 1, "email")], "in_progress", {"email": "in_progress"}, None),
     ([("accepted", 0), ("routed", 1, "email"), ("sent", 2, "email")], "sent", {"email": "sent"}, 2),
     ([("accepted", 0), ("routed", 1, "email"), ("deferred", 2, "email")], "in_progress", {"email": "in_progress"}, None),
@@ -97,6 +103,14 @@ def test_an_id_used_again_is_marked_and_judged_by_its_latest_use(happened: Happe
 def test_the_same_accepted_twice_is_no_reuse(happened: Happened) -> None:
     summary = summarise([happened("accepted", 0), happened("accepted", 0, offset=9)])
     assert not summary.reused_id
+
+
+def test_what_waits_says_until_when_and_says_it_no_more_when_that_is_over(happened: Happened) -> None:
+    due = [happened("accepted").at + timedelta(days=days) for days in (1, 2)]
+    waits = [happened("scheduled", number + 1, due_at=at) for number, at in enumerate(due)]
+    rows = [happened("accepted"), *waits]
+    assert (summarise(rows[:2]).due_at, summarise(rows).due_at) == (due[0], due[1])
+    assert summarise([*rows, happened("routed", 3, to="email")]).due_at is None
 
 
 CANCELLED: list[tuple[list[tuple[Any, ...]], str | None, str, float | None]] = [

@@ -84,6 +84,13 @@ async def test_what_is_past_its_expiry_expires(worker: Worker) -> None:
     assert ended.target.delivery_id == EMAIL
 
 
+@pytest.mark.parametrize("of", [event(delay=5 * 86_400), request("ann", delay=5 * 86_400)])
+async def test_what_waited_is_not_past_its_expiry_before_it_was_due(worker: Worker, of: Event) -> None:
+    worker.clock.advance(timedelta(days=5, hours=23).total_seconds())
+    (job,) = (await worker.route(redrive(worker, of))).jobs(Channel.EMAIL)
+    assert job.expires_at == START + timedelta(days=6)
+
+
 async def test_two_equal_records_count_once_and_another_redrive_counts_again(worker: Worker) -> None:
     first, second = redrive(worker, event()), redrive(worker, event())
     assert len((await worker.route(first)).records) == 2

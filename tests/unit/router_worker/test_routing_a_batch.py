@@ -58,6 +58,7 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
     assert (email.locale, email.template_version) == (job.locale, job.template_version)
     assert {field for field in Rule if field not in {one.rule for one in decision.rules + email.rules}} == {
         Rule.CANCELLATION,
+        Rule.SEND_TIME,
         Rule.STEP,
         Rule.CHANNEL,
     }

@@ -12,6 +12,7 @@ TRIED = {
     "tocsin directory republish": "tests/integration/cli/test_named_remedies.py",
     "python -m tocsin.router migrate": "tests/integration/cli/test_named_remedies.py",
     "python -m tocsin.ledger migrate": "tests/integration/cli/test_named_remedies.py",
+    "python -m tocsin.scheduler migrate": "tests/integration/cli/test_named_remedies.py",
 }
 COMMAND = re.compile(r"(?:tocsin|python -m tocsin\.\w+) [a-z]+(?: [a-z]+)?(?: --[a-z-]+)?")
 

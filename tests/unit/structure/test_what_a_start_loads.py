@@ -48,6 +48,7 @@ def test_what_web_offers_stays_itself_once_all_its_modules_are_loaded() -> None:
         ("dispatch_push.__main__", WITHOUT_API | NOBODY - OF_HTTPX | {"jinja2", "aiosmtplib"}),
         ("ingest.__main__", NOBODY | HTTP_CLIENTS | {"sqlalchemy", "asyncpg", "jinja2", "aiosmtplib"}),
         ("ledger.__main__", NOBODY | HTTP_CLIENTS | {"jinja2", "aiosmtplib"}),
+        ("scheduler.__main__", NOBODY | HTTP_CLIENTS | {"fastapi", "jinja2", "aiosmtplib"}),
         ("router.__main__", NOBODY | HTTP_CLIENTS | {"fastapi", "jinja2", "aiosmtplib"}),
         ("router.__main__ router.worker", NOBODY - {"jmespath"} | HTTP_CLIENTS | {"fastapi", "aiosmtplib"}),
         ("router.__main__ router.api_role", NOBODY - {"jmespath"} | HTTP_CLIENTS | {"aiosmtplib"}),

@@ -1,7 +1,7 @@
 """CloudEvents 1.0 on Kafka and HTTP: binary and structured mode, read into an `Event` or refused field by field.
 
 Rules come from the CloudEvents 1.0.2 core, Kafka and HTTP bindings, and the distributed-tracing extension.
-Extension attributes of our own: `tenant`, `test` (`true` or `false`) and `cancelkey`.
+Extension attributes of our own: `tenant`, `test` (`true` or `false`), `cancelkey`, `sendat` (a time) and `delay` (seconds).
 What is said of a refused event repeats nothing a producer typed: it goes into statuses and logs.
 """
 
@@ -31,6 +31,7 @@ _ANY_STRUCTURED = "application/cloudevents"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"').fullmatch
 _ESCAPED = re.compile(r"\\(.)")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII).fullmatch
+_INTEGER = re.compile(r"-?[0-9]{1,9}", re.ASCII).fullmatch
 _FLAGS: Mapping[str, bool] = {"true": True, "false": False}
 """What the extension attribute `test` may say: a Boolean of CloudEvents as text."""
 _NULL = msgspec.Raw(b"null")
@@ -66,6 +67,8 @@ class _Structured(msgspec.Struct):
     tenant: Any = None
     test: Any = None
     traceparent: Any = None
+    sendat: Any = None
+    delay: Any = None
     cancelkey: Any = None
 
 
@@ -204,6 +207,8 @@ def _event(
         )
     subject = _optional(attributes, "subject", faults)
     time = _time(attributes.get("time"), faults)
+    send_at = _time(attributes.get("sendat"), faults, "/sendat")
+    delay = _seconds(attributes.get("delay"), faults)
     test = _flag(attributes.get("test"), faults)
     key = _cancel_key(attributes.get("cancelkey"), faults)
     if faults:
@@ -218,6 +223,8 @@ def _event(
         data=data,
         test=test,
         traceparent=attributes["traceparent"],
+        send_at=send_at,
+        delay=delay,
         cancel_key=key,
     )
 
@@ -238,6 +245,10 @@ def write_kafka(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
         headers.append(("ce_time", event.time.isoformat().encode()))
     if event.test:
         headers.append(("ce_test", b"true"))
+    if event.send_at is not None:
+        headers.append(("ce_sendat", event.send_at.isoformat().encode()))
+    if event.delay is not None:
+        headers.append(("ce_delay", str(event.delay).encode()))
     if event.cancel_key is not None:
         headers.append(("ce_cancelkey", event.cancel_key.encode()))
     if event.traceparent is not None:
@@ -321,7 +332,7 @@ def _tenant(value: object, faults: list[EventFault]) -> str:
     return ""
 
 
-def _time(value: object, faults: list[EventFault]) -> datetime | None:
+def _time(value: object, faults: list[EventFault], pointer: str = "/time") -> datetime | None:
     if value is None:
         return None
     try:
@@ -330,7 +341,17 @@ def _time(value: object, faults: list[EventFault]) -> datetime | None:
     except msgspec.ValidationError:
         pass  # it has the form, and is no date
     detail = "Must be an RFC 3339 time with its offset, such as 2026-01-31T12:00:00Z."
-    faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/time", detail))
+    faults.append(EventFault(Reason.ATTRIBUTE_INVALID, pointer, detail))
+    return None
+
+
+def _seconds(value: object, faults: list[EventFault]) -> int | None:
+    """An Integer of CloudEvents (32 bits), in JSON or as text."""
+    if value is None or (type(value) is int and abs(value) < 2**31):
+        return value
+    if isinstance(value, str) and _INTEGER(value):
+        return int(value)
+    faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/delay", "Must be a whole number of seconds."))
     return None
 
 

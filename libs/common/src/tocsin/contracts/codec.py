@@ -15,6 +15,7 @@ from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.recipients import GivenDevice, GivenRecipient
 from tocsin.contracts.statuses import StatusRecord
+from tocsin.contracts.timers import TimerRecord
 from tocsin.contracts.values.nearest import did_you_mean
 
 encode = msgspec.json.Encoder().encode
@@ -26,6 +27,7 @@ decode_cancellation = msgspec.json.Decoder(Cancellation).decode
 decode_intent = msgspec.json.Decoder(IntentRecord).decode
 decode_job = msgspec.json.Decoder(Job).decode
 decode_status = msgspec.json.Decoder(StatusRecord).decode
+decode_timer = msgspec.json.Decoder(TimerRecord).decode
 decode_directory = msgspec.json.Decoder(DirectoryRecord).decode
 
 UNREADABLE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

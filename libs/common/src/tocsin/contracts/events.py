@@ -25,6 +25,9 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     data: msgspec.Raw = msgspec.Raw(b"null")
     test: bool = False
     traceparent: str | None = None
+    send_at: datetime | None = None
+    delay: int | None = None
+    """Seconds. What follows from the event is sent so much later, or at `send_at`: extension attributes `delay` and `sendat`."""
     cancel_key: str | None = None
     """Under which its producer may cancel what follows from it: extension attribute `cancelkey`."""
 
@@ -41,6 +44,9 @@ class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forb
     """Where a reader goes from the message. `contracts.values.link` says what it may be."""
     lane: Lane | None = None
     expires_at: datetime | None = None
+    send_at: datetime | None = None
+    delay: int | None = None
+    """Seconds after the event. At most one of the two says when it is sent; without them, at once."""
     cancel_key: str | None = None
     """Under which it may be cancelled; in place of the event's `cancelkey`."""
 

@@ -50,6 +50,16 @@ def status_id(*, subject: str, status: str, cause: str) -> str:
     return _uuid5(subject, status, cause)
 
 
+def run_timer_id(*, notification: str, turn: int) -> str:
+    """The timer that a notification waits for in its run, after so many turns; the same when the turn is decided again."""
+    return _uuid5(notification, "run", str(turn))
+
+
+def retry_timer_id(*, delivery: str, cause: str) -> str:
+    """The timer of a delivery that is put off by the record `cause`."""
+    return _uuid5(delivery, "retry", cause)
+
+
 def dead_letter_id(*, record: str) -> str:
     """One dead letter; `record` is its own place, `topic/partition/offset`."""
     return _uuid5(record)

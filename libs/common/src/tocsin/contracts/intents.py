@@ -17,6 +17,13 @@ class DeliveryRef(msgspec.Struct, kw_only=True, frozen=True):
     address_key: str
 
 
+class Run(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """Where a notification that has waited goes on."""
+
+    turn: int
+    """How often it has waited."""
+
+
 class IntentPrivate(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What of an intent identifies a person. Nothing outside it does, so that it can be sealed as a whole."""
 
@@ -46,6 +53,8 @@ class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     """As the producer asked; None leaves it to the category's or the lane's time to live."""
     due_at: datetime | None = None
     """When it is to be sent, where that was not at once; its time to live counts from here."""
+    run: Run | None = None
+    """None: it has not waited yet."""
     test: bool = False
     cancel_key: str | None = None
     """Under which its producer may cancel it."""

@@ -79,6 +79,10 @@ class Decision(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     reason: ReasonWord | None = None
     again: AgainWord | None = None
     """Absent in the first decision about a notification: with it the notification was accepted, unless it is a duplicate."""
+    turn: int | None = None
+    """How often it had waited before; absent where it had not."""
+    due_at: datetime | None = None
+    """Of what is `scheduled`: when it is decided again."""
     redrive: str | None = None
     """The id of the re-drive that had it decided."""
     at: datetime
@@ -219,6 +223,7 @@ def decision_of(
         notification_id=intent.notification_id,
         recipient=intent.recipient,
         workflow=intent.workflow,
+        turn=intent.run.turn if intent.run else None,
         actor=actor if actor is None or isinstance(actor, str) else actor.id,
         link=intent.private.link,
         redrive=intent.redrive,

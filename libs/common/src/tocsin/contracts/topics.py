@@ -14,6 +14,7 @@ from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.stops import RecipientVersion
+from tocsin.contracts.timers import TimerRecord
 from tocsin.contracts.vocabulary import Channel, Lane
 
 MIB = 1024 * 1024
@@ -26,6 +27,8 @@ PRODUCERS = "producers"
 """Whoever has the right: applications outside Tocsin."""
 ANYONE = "anyone"
 DISPATCHERS = tuple(channel.dispatcher for channel in Channel)
+SET_ASIDE = ("router", "scheduler", *DISPATCHERS)
+"""The services that write dead letters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ class Topic:
     """One topic, ready to create. `partitions` 0 means: as many as the lanes' topics have by setting."""
 
     name: str
-    family: Literal["events", "intents", "jobs", "status", "directory", "stops", "cancels", "dead"]
+    family: Literal["events", "intents", "jobs", "timers", "status", "directory", "stops", "cancels", "dead"]
     record: object
     key: str
     writers: tuple[str, ...]
@@ -79,6 +82,9 @@ class Topics:
     def jobs(self, channel: Channel, lane: Lane) -> str:
         return f"{self.prefix}jobs.{channel}.{lane}"
 
+    def timers(self, lane: Lane) -> str:
+        return f"{self.prefix}timers.{lane}"
+
     def status(self, lane: Lane) -> str:
         return f"{self.prefix}status.{lane}"
 
@@ -119,13 +125,17 @@ class Topics:
             )  # fmt: skip
             yield Topic(
                 name=self.intents(lane), family="intents", lane=lane, record=IntentRecord, key="tenant/recipient, or tenant/event",
-                writers=("router", *DISPATCHERS, "ledger"), readers=("router",), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
+                writers=("router", "scheduler", *DISPATCHERS, "ledger"), readers=("router",), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
             )  # fmt: skip
             for channel in Channel:
                 yield Topic(
                     name=self.jobs(channel, lane), family="jobs", lane=lane, channel=channel, record=Job, key="tenant/recipient",
                     writers=("router",), readers=(channel.dispatcher,), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
                 )  # fmt: skip
+            yield Topic(
+                name=self.timers(lane), family="timers", lane=lane, record=TimerRecord, key="tenant/recipient",
+                writers=("router", "scheduler"), readers=("scheduler",), retention_ms=7 * DAY_MS, max_message_bytes=4 * MIB,
+            )  # fmt: skip
             yield Topic(
                 name=self.status(lane), family="status", lane=lane, record=StatusRecord, key="tenant/recipient, or tenant/event", public=True,
                 writers=("router", *DISPATCHERS), readers=("ledger", "router", ANYONE),
@@ -146,7 +156,7 @@ class Topics:
             writers=("router",), readers=("router", *DISPATCHERS),
             retention_ms=7 * DAY_MS, max_message_bytes=64 * 1024, segment_ms=HOUR_MS,
         )  # fmt: skip
-        for service in ("router", *DISPATCHERS):
+        for service in SET_ASIDE:
             yield Topic(
                 name=self.dead(service), family="dead", record=bytes, key="as it was", partitions=1,
                 writers=(service,), readers=("ledger",), retention_ms=30 * DAY_MS, max_message_bytes=4 * MIB,
@@ -158,7 +168,7 @@ class Topics:
             Group(
                 name=self.group("ledger", "dead"),
                 service="ledger",
-                topics=tuple(self.dead(s) for s in ("router", *DISPATCHERS)),
+                topics=tuple(self.dead(service) for service in SET_ASIDE),
             )
         ]
 
@@ -171,6 +181,7 @@ class Topics:
                 topics=(self.events(lane), self.intents(lane)),
             ),
             Group(name=self.group("router-feedback", lane), service="router", topics=(status,)),
+            Group(name=self.group("scheduler", lane), service="scheduler", topics=(self.timers(lane),)),
             *(
                 Group(
                     name=self.group(channel.dispatcher, lane),

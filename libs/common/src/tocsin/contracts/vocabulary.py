@@ -68,8 +68,8 @@ class DeviceKind(StrEnum):
 class StatusName(StrEnum):
     """The one vocabulary from acceptance to the last click, as timelines show it. A name enters when a service writes it.
 
-    `accepted`, `routed`, `skipped` and `duplicate` have no record of their own: a decision says them of its notification and
-    of its targets.
+    `accepted`, `scheduled`, `routed`, `skipped` and `duplicate` have no record of their own: a decision says them of its
+    notification and of its targets.
     """
 
     EVENT_ACCEPTED = "event_accepted"
@@ -77,6 +77,7 @@ class StatusName(StrEnum):
     EVENT_REFUSED = "event_refused"
     EVENT_DUPLICATE = "event_duplicate"
     ACCEPTED = "accepted"
+    SCHEDULED = "scheduled"
     ROUTED = "routed"
     SKIPPED = "skipped"
     DUPLICATE = "duplicate"
@@ -98,6 +99,7 @@ class StatusName(StrEnum):
 _NOT_FINAL = {
     StatusName.EVENT_ACCEPTED,
     StatusName.ACCEPTED,
+    StatusName.SCHEDULED,
     StatusName.ROUTED,
     StatusName.CANCEL_REQUESTED,
     StatusName.SENDING,
@@ -125,6 +127,8 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
     FAILED = "failed"
+    SCHEDULED = "scheduled"
+    """It waits until it is due, and is decided again then."""
 
 
 class Again(StrEnum):
@@ -134,6 +138,16 @@ class Again(StrEnum):
     """A dispatcher sent one delivery back, because the recipient has changed since it was decided."""
     REDRIVE = "redrive"
     """A re-drive sends again what had ended without being sent."""
+    TURN = "turn"
+    """It waited, and goes on."""
+
+
+class TimerEnd(StrEnum):
+    """Why a timer fired."""
+
+    DUE = "due"
+    HURRIED = "hurried"
+    """What it waited for came before it was due."""
 
 
 class Rule(StrEnum):
@@ -146,6 +160,8 @@ class Rule(StrEnum):
     DUPLICATE = "duplicate"
     CANCELLATION = "cancellation"
     """Recorded only where it decides."""
+    SEND_TIME = "send_time"
+    """Recorded only where the message waits until it is due."""
     RECIPIENT = "recipient"
     CATEGORY = "category"
     THROTTLE = "throttle"
@@ -184,6 +200,7 @@ class Reason(StrEnum):
     DATA_TOO_LARGE = "data_too_large"
     DATA_TOO_COMPLEX = "data_too_complex"
     CANCEL_KEY_INVALID = "cancel_key_invalid"
+    SEND_TIME_INVALID = "send_time_invalid"
     LIVES_TOO_LONG = "lives_too_long"
     WORKFLOW_UNKNOWN = "workflow_unknown"
     WORKFLOW_UNUSABLE = "workflow_unusable"
@@ -251,4 +268,5 @@ TargetWord = Annotated[
 AgainWord = Annotated[str, _known(Again)]
 RuleWord = Annotated[str, _known(Rule)]
 TryAnswerWord = Annotated[str, _known(TryAnswer)]
+TimerEndWord = Annotated[str, _known(TimerEnd)]
 ReasonWord = Annotated[str, _known(Reason)]

@@ -2,7 +2,7 @@
 
 | room | what is in it |
 |---|---|
-| `consume` | the life of a consumer (`ConsumerGroup`), what makes it an owner (`Fenced`, `Plain`, `StoredPositions`), two workers (`ExactlyOnce`, `Projection`) |
+| `consume` | the life of a consumer (`ConsumerGroup`), what makes it an owner (`Fenced`, `Plain`, `StoredPositions`, `FencedStored`), two workers (`ExactlyOnce`, `Projection`) |
 | `produce` | `Publisher` (plain, idempotent) and transactions |
 | `tables` | `Replica` and `read_to_end`: topics that everybody reads whole; `CopyAge`: as of when a copy is; `RecordReader`: single records by their place |
 | `topics` | `Admin`: topics, their settings, and the start offsets of groups |
@@ -22,9 +22,9 @@ from tocsin.kafka.consume.consumer_group import ConsumerGroup
 from tocsin.kafka.consume.exactly_once import ExactlyOnce, Part
 from tocsin.kafka.consume.invalid_records import InvalidRecordLimit
 from tocsin.kafka.consume.member import Fetching
-from tocsin.kafka.consume.ownership import Fenced, Plain, StoredPositions
-from tocsin.kafka.consume.projection import PartitionBatch, Projection, ProjectionStore
-from tocsin.kafka.consume.shard import Batch, FencedShard, Shard
+from tocsin.kafka.consume.ownership import Fenced, FencedStored, Plain, StoredPositions
+from tocsin.kafka.consume.projection import PartitionBatch, Projection, ProjectionStore, ShardRows
+from tocsin.kafka.consume.shard import Batch, FencedShard, FencedStoredShard, Shard
 from tocsin.kafka.errors import (
     CommitsUnreadable,
     ConsumptionStopped,
@@ -81,6 +81,8 @@ __all__ = [
     "ExactlyOnce",
     "Fenced",
     "FencedShard",
+    "FencedStored",
+    "FencedStoredShard",
     "Fetching",
     "GroupAtWork",
     "GroupSpec",
@@ -119,6 +121,7 @@ __all__ = [
     "Replica",
     "ReplicaUnreadable",
     "Shard",
+    "ShardRows",
     "StoredPositions",
     "TopicFault",
     "TopicPartition",

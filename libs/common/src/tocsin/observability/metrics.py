@@ -1,7 +1,7 @@
 """Every metric of the project, a line each; nothing else defines one.
 
 Labels are bounded: `service` is the kebab-case name, `lane` one of three, `kind` a topic family (`events`, `intents`,
-`jobs`, `status`, `directory`, `stops`, `cancels`, `dead`), `partition` a partition number, `code` and `outcome` come from registries.
+`jobs`, `timers`, `status`, `directory`, `stops`, `cancels`, `dead`), `partition` a partition number, `code` and `outcome` come from registries.
 A tenant, recipient, message or URL is never a label. Hot paths call `.labels(…)` once and keep the child.
 """
 
@@ -20,6 +20,9 @@ producer_bytes = Gauge("tocsin_producer_buffered_bytes", "Bytes handed to a prod
 processed = Counter("tocsin_processed_messages", "Messages handled, by how they ended", ["service", "lane", "outcome"])
 stage_seconds = Histogram("tocsin_stage_seconds", "Seconds spent in one stage of handling a batch or message", ["service", "lane", "stage"], buckets=_SECONDS)
 message_age_seconds = Histogram("tocsin_message_age_seconds", "Seconds from the event's Kafka time to its handling here; in the ledger, from the status record's to its row", ["service", "lane"], buckets=_AGE)
+timer_lateness_seconds = Histogram("tocsin_timer_lateness_seconds", "Seconds between the moment at which a timer was due and the transaction that wrote its record", ["lane"], buckets=_AGE)
+pending_timers = Gauge("tocsin_pending_timers", "Timers that this process keeps and that are not fired yet", ["lane"])
+oldest_due_timer_seconds = Gauge("tocsin_oldest_due_timer_seconds", "Seconds for which the oldest timer has been due that is not written yet; 0 when none is due", ["lane"])
 batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["service", "lane"], buckets=_COUNT)
 dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["service", "lane", "reason"])
 overdue_notifications = Gauge("tocsin_overdue_notifications", "Notifications past their expiry of which a delivery has no final status; every ledger shows all of them, so take the maximum", ["lane"])

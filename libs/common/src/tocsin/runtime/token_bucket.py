@@ -2,9 +2,9 @@
 
 
 class TokenBucket:
-    """`rate` tokens a second, at most `burst` of them; full at first. Times are seconds on one clock that does not go back.
+    """`rate` tokens a second, at most `burst` of them; full at first. In any t seconds at most rate * t + burst are taken.
 
-    In any t seconds at most rate · t + burst are taken, and what the last of them took beyond what was there.
+    Times are seconds on one clock that does not go back.
     """
 
     __slots__ = ("_burst", "_rate", "_since", "_tokens")
@@ -17,13 +17,18 @@ class TokenBucket:
         self._tokens = burst
         self._since = now
 
+    @property
+    def burst(self) -> float:
+        """How many it holds when it is full."""
+        return self._burst
+
     def wait(self, now: float, *, tokens: float = 1.0) -> float:
-        """Seconds until so many are there, 0 if they are. More than the bucket holds are there when it is full."""
+        """Seconds until so many are there, 0 if they are."""
         self._fill(now)
-        return max(0.0, (min(tokens, self._burst) - self._tokens) / self._rate)
+        return max(0.0, (tokens - self._tokens) / self._rate)
 
     def take(self, now: float, *, tokens: float = 1.0) -> None:
-        """Take so many, for which there is nothing to wait; a bucket that held fewer owes the rest."""
+        """Take so many, one of which is there; the bucket owes what was not, and whoever comes next waits for it."""
         self._fill(now)
         self._tokens -= tokens
 

@@ -67,7 +67,7 @@ class RateLimits:
             if limit is None:
                 continue
             bucket = self._bucket(policy, caller, limit, now)
-            if wait := bucket.wait(now, tokens=number):
+            if wait := bucket.wait(now, tokens=min(number, bucket.burst)):
                 raise _too_many(policy, limit, wait)
             chosen.append(bucket)
         for bucket in chosen:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tocsin.contracts.events import Event, NotificationRequest
 from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
+from tocsin.contracts.send_times import due_of
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.cancellation import cancel_key_of
 from tocsin.contracts.values.identifier import ADDRESS_RULE, is_address_like
@@ -42,9 +43,9 @@ def code_of_data(faults: Sequence[Fault]) -> codes.ProblemCode:
     return codes.WORKFLOW_UNUSABLE if found == {Reason.WORKFLOW_UNUSABLE} else codes.INVALID_DATA
 
 
-def latest_expiry(clock: Clock) -> datetime:
-    """When a message whose event is stored now expires at the latest."""
-    return clock.now() + timedelta(seconds=MESSAGE_LIFE_SECONDS)
+def latest_expiry(clock: Clock, due: datetime | None) -> datetime:
+    """When a message whose event is stored now, and that is due then (None: now), expires at the latest."""
+    return (due or clock.now()) + timedelta(seconds=MESSAGE_LIFE_SECONDS)
 
 
 def explain(
@@ -62,7 +63,7 @@ def explain(
     shape = [
         *_shape_faults(raw, prefix),
         *_key_faults(event, fields, prefix),
-        *_life_faults(fields, latest_expiry(clock), prefix),
+        *_time_faults(event, fields, clock, prefix),
     ]
     addresses = [] if directory.address_like_ids(event.tenant) else _address_faults(fields, prefix)
     too_many = _too_many(fields, limits, prefix)
@@ -130,12 +131,29 @@ def _address_faults(fields: dict[str, Any], prefix: str) -> list[Fault]:
     return faults[:MAX_FAULTS]
 
 
-def _life_faults(fields: dict[str, Any], latest: datetime, prefix: str) -> list[Fault]:
+class _Times(msgspec.Struct):
+    """The times of a request, as far as each has the form of one."""
+
+    send_at: datetime | None = None
+    delay: int | None = None
+    expires_at: datetime | None = None
+
+
+def _time_faults(event: Event, fields: dict[str, Any], clock: Clock, prefix: str) -> list[Fault]:
+    """What of the times makes no sense; those that are no times are faults of their form."""
     try:
-        expires_at = msgspec.convert(fields.get("expires_at"), datetime | None)
+        times = msgspec.convert({name: fields.get(name) for name in _Times.__struct_fields__}, _Times)
     except msgspec.ValidationError:
-        return []  # a fault of its form
-    if expires_at is None or expires_at.tzinfo is None or expires_at <= latest:
+        return []
+    request = NotificationRequest(
+        workflow="", recipients=[], send_at=times.send_at, delay=times.delay, expires_at=times.expires_at
+    )
+    try:
+        due = due_of(event, request, event_time=clock.now(), prefix=prefix)
+    except ValueRefused as refused:
+        return [Fault(pointer=refused.pointer, code=refused.code, detail=f"{refused.detail}.")]
+    expires_at = times.expires_at
+    if expires_at is None or expires_at.tzinfo is None or expires_at <= latest_expiry(clock, due):
         return []
     days = MESSAGE_LIFE_SECONDS // 86_400
     detail = f"A message lives at most {days} days. Choose an earlier time, or send the event later."

@@ -19,6 +19,7 @@ from tocsin.contracts.values.mail_address import mail_address
 from tocsin.contracts.values.phone_number import PATTERN as PHONE_PATTERN
 from tocsin.contracts.values.phone_number import phone_number
 from tocsin.contracts.values.recipient import DEVICES_RULE
+from tocsin.contracts.values.send_time import LONGEST_DELAY
 from tocsin.contracts.values.time_zone import time_zone
 from tocsin.contracts.vocabulary import DeviceKind, Lane, Reason
 from tocsin.web import RequestBody, judged
@@ -130,7 +131,19 @@ class NotificationBody(_Body):
         default=None, description="A slower lane than the workflow's; a faster one changes nothing"
     )
     expires_at: Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text)] | None = Field(
-        default=None, description="When it is no longer worth sending; with a time zone; at most 6 days ahead"
+        default=None,
+        description="When it is no longer worth sending; with a time zone; at most 6 days after it is due",
+    )
+    send_at: Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text)] | None = Field(
+        default=None,
+        description="When it is to be sent; with a time zone; at most 365 days ahead. A time in the past is now",
+    )
+    delay: int | None = Field(
+        default=None,
+        ge=0,
+        le=LONGEST_DELAY,
+        description="So many seconds after it was taken it is to be sent; in place of `send_at`",
+        examples=[3600],
     )
     cancel_key: _CancelKey | None = Field(
         default=None,

@@ -15,6 +15,7 @@ from tocsin.contracts.events import (
     NotificationRequest,
 )
 from tocsin.contracts.ids import event_key, notification_id, recipient_key
+from tocsin.contracts.send_times import due_of
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.cancellation import cancel_key_of, read_cancellation
 from tocsin.contracts.values.identifier import recipient_id
@@ -64,6 +65,7 @@ def validate_event(
     _check_size(event, "/data", limits)
     if event.type == CANCELLATION_REQUESTED:
         return validate_cancellation(event)
+    _check_send_time(event, clock)
     try:
         data = _decode_json(event.data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -149,6 +151,7 @@ def _sound(
     address_like: bool,
 ) -> bool:
     try:
+        due = due_of(event, request, event_time=clock.now())
         cancel_key_of(event, request)
         for recipient in request.recipients:
             judge_recipient(recipient, address_like=address_like)
@@ -162,7 +165,9 @@ def _sound(
     return (
         type(data) is dict
         and 1 <= len(request.recipients) <= limits.recipients
-        and (expires_at is None or (expires_at.tzinfo is not None and expires_at <= latest_expiry(clock)))
+        and (
+            expires_at is None or (expires_at.tzinfo is not None and expires_at <= latest_expiry(clock, due))
+        )
     )
 
 
@@ -179,6 +184,14 @@ def _recipient_of(subject: str | None, *, address_like: bool) -> str:
 def _names_nobody(code: str, detail: str) -> Problem:
     fault = Fault(pointer="/subject", code=code, detail=detail)
     return RefusedByDirectory(codes.INVALID_EVENT, f"{detail}.", errors=[fault])
+
+
+def _check_send_time(event: Event, clock: Clock) -> None:
+    try:
+        due_of(event, event_time=clock.now())
+    except ValueRefused as refused:
+        fault = Fault(pointer=refused.pointer, code=refused.code, detail=f"{refused.detail}.")
+        raise Problem(codes.INVALID_EVENT, fault.detail, errors=[fault]) from refused
 
 
 def _check_size(event: Event, pointer: str, limits: RequestLimits) -> None:

@@ -1,4 +1,5 @@
-"""Deliveries that nobody ended: a job went out, its message's time has passed, and no status says what became of it.
+"""Deliveries that nobody ended: a job went out, its message's time has passed, and no status says what became of it. And what was
+scheduled and never decided: of that the notification itself is awaited, until its time has passed after it was due.
 
 `unended` finds them. `OverdueSweep` asks it about each stretch of time once, keeps what it finds in `ledger.overdue`, and forgets a
 delivery when its end comes late. So a sweep costs what has expired since the last one, not what is stored.
@@ -27,27 +28,28 @@ STEP: Final = timedelta(minutes=10)
 _OLDEST: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS)
 
 # The subquery is evaluated for each delivery (OFFSET 0), by the index of one notification: PostgreSQL would otherwise be free to read
-# whole days of statuses. The days leave out older partitions: a delivery ends after it was decided. A delivery that was re-driven had
-# an end before: only one that came since counts.
-_UNENDED = """
-SELECT d.lane, d.kafka_partition, d.tenant, d.notification_id, awaited.delivery_id, d.origin, d.day,
-  CASE WHEN d.again = 'redrive' THEN d.stored_at END AS redriven_at, d.expires_at
+# whole days of statuses. The days leave out older partitions: what is awaited ends after it was decided. A delivery that was re-driven
+# had an end before: only one that came since counts.
+_ENDED = """
+  SELECT 1 FROM ledger.statuses s WHERE s.notification_id = {row}.notification_id AND s.day >= {row}.day AND s.origin = {row}.origin
+  AND ({redriven_at} IS NULL OR s.stored_at >= {redriven_at})
+  AND (s.delivery_id = {awaited} AND s.final OR {awaited} = {row}.notification_id AND s.kafka_offset > {row}.kafka_offset
+    AND s.delivery_id IS NULL AND (s.final OR s.again = 'turn')) OFFSET 0"""
+_REDRIVEN_AT = "CASE WHEN d.again = 'redrive' THEN d.stored_at END"
+_UNENDED = f"""
+SELECT d.lane, d.kafka_partition, d.kafka_offset, d.tenant, d.notification_id, awaited.delivery_id, d.origin, d.day,
+  {_REDRIVEN_AT} AS redriven_at, d.expires_at
 FROM ledger.statuses d CROSS JOIN LATERAL unnest(d.awaited) AS awaited (delivery_id)
-WHERE d.awaited IS NOT NULL AND d.expires_at > $2 AND d.expires_at <= $3 AND d.day >= (($2 - $5::interval) AT TIME ZONE 'UTC')::date
+WHERE d.awaited IS NOT NULL AND d.expires_at > $2 AND d.expires_at <= $3
   AND d.lane = $1 AND ($4::int[] IS NULL OR d.kafka_partition = ANY($4))
-  AND NOT EXISTS (
-    SELECT 1 FROM ledger.statuses s WHERE s.notification_id = d.notification_id AND s.day >= d.day
-    AND s.delivery_id = awaited.delivery_id AND s.origin = d.origin AND s.final
-    AND (d.again IS DISTINCT FROM 'redrive' OR s.stored_at >= d.stored_at) OFFSET 0)
-"""
-_COLUMNS = "lane, kafka_partition, tenant, notification_id, delivery_id, origin, day, redriven_at, expires_at"
+  AND NOT EXISTS ({_ENDED.format(row="d", awaited="awaited.delivery_id", redriven_at=_REDRIVEN_AT)})
+"""  # noqa: S608 - statements from this file
+_COLUMNS = "lane, kafka_partition, kafka_offset, tenant, notification_id, delivery_id, origin, day, redriven_at, expires_at"
 _KEEP = f"INSERT INTO ledger.overdue ({_COLUMNS}) {_UNENDED} ON CONFLICT DO NOTHING RETURNING tenant, notification_id, delivery_id"
-_FORGET = """
-DELETE FROM ledger.overdue o WHERE o.lane = $1 AND o.kafka_partition = ANY($2) AND (o.day < $3 OR EXISTS (
-    SELECT 1 FROM ledger.statuses s WHERE s.notification_id = o.notification_id AND s.day >= o.day
-    AND s.delivery_id = o.delivery_id AND s.origin = o.origin AND s.final
-    AND (o.redriven_at IS NULL OR s.stored_at >= o.redriven_at) OFFSET 0))
-"""
+_FORGET = f"""
+DELETE FROM ledger.overdue o WHERE o.lane = $1 AND o.kafka_partition = ANY($2)
+  AND (o.day < $3 OR EXISTS ({_ENDED.format(row="o", awaited="o.delivery_id", redriven_at="o.redriven_at")}))
+"""  # noqa: S608 - statements from this file
 _UP_TO = "SELECT kafka_partition, up_to FROM ledger.swept WHERE lane = $1 AND kafka_partition = ANY($2)"
 _NEXT = "SELECT min(expires_at) FROM ledger.statuses WHERE awaited IS NOT NULL AND expires_at > $1"
 _MOVE = """
@@ -65,8 +67,9 @@ async def unended(
     connection: Any, lane: Lane, *, after: datetime, until: datetime, partitions: Sequence[int] | None = None
 ) -> list[Any]:
     """The deliveries of the lane whose message expires after `after` and not later than `until`, and which have no end: rows with
-    `tenant`, `notification_id`, `delivery_id` and more. Without `partitions` of all."""
-    rows: list[Any] = await connection.fetch(_UNENDED, lane, after, until, partitions, _OLDEST)
+    `tenant`, `notification_id`, `delivery_id` and more. Without `partitions` of all. Of what was scheduled and never decided, the id of
+    the notification stands in the place of a delivery's."""
+    rows: list[Any] = await connection.fetch(_UNENDED, lane, after, until, partitions)
     return rows
 
 
@@ -124,9 +127,7 @@ class OverdueSweep:
             while begin < until:
                 end = await self._end_of_step(connection, begin, until)
                 async with connection.transaction():
-                    await self._note(
-                        lane, await connection.fetch(_KEEP, lane, begin, end, partitions, _OLDEST)
-                    )
+                    await self._note(lane, await connection.fetch(_KEEP, lane, begin, end, partitions))
                     await connection.execute(_MOVE, lane, partitions, end)
                 begin = end
             await connection.execute(_FORGET, lane, partitions, (until - self._retention).date())

@@ -8,9 +8,9 @@ from typing import Any, Final
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, InvalidRecordLimit, PartitionBatch, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
-from tocsin.ledger.positions import held_positions, move_positions, rows_touched
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, InvalidRecord, Row, Table, set_aside
 from tocsin.observability import metrics, record_span, tracing_on
+from tocsin.projection import Positions, rows_touched
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints
 
 _SLICE: Final = 250
@@ -45,7 +45,7 @@ class ProjectedTable:
     ) -> None:
         self._database = database
         self._days = days
-        self._group = group
+        self._positions = Positions(schema="ledger", group=group)
         self._table = table
         self._lane = lane
         self._failpoints = failpoints
@@ -61,7 +61,7 @@ class ProjectedTable:
     async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The positions that this group has stored."""
         async with self._database.driver() as connection:
-            return await held_positions(connection, self._group, partitions)
+            return await self._positions.held(connection, partitions)
 
     async def apply(self, batches: Sequence[PartitionBatch]) -> None:
         """Rows and positions, or neither. Raises OwnershipLost when another process has moved a position, and ConsumptionStopped
@@ -73,7 +73,7 @@ class ProjectedTable:
         await self._days.ensure({row[0] for row in (*rows, *invalid)})
         async with self._database.driver() as connection, connection.transaction():
             # Positions first: of two owners, the one that loses waits here, before its work and not after it.
-            await move_positions(connection, self._group, batches)
+            await self._positions.move(connection, batches)
             if invalid or self._table is DEAD_LETTERS:
                 await connection.execute(_NUMBER_IN_ORDER)
             written = await self._insert(connection, rows)

@@ -89,6 +89,7 @@ def _status_fields() -> dict[str, Any]:
             fields[name] = (_TYPES[name], Field(description=_DESCRIPTIONS.get(name)))
         if name == "at":
             fields["stored_at"] = (datetime, Field(description="When the broker stored the record of it"))
+            fields["due_at"] = (datetime | None, Field(default=None, description="Of what waits: until when"))
         if name == "template_version":
             fields["decision"] = (
                 DecisionBody | None,
@@ -136,6 +137,7 @@ class SummaryBody(_ResponseBody):
     state: State | OpenStatus
     channels: dict[str, State] = {}
     deliveries: list[DeliveryBody] = []
+    due_at: datetime | None = Field(default=None, description="While it is scheduled: when it is decided")
     accepted_at: datetime | None = Field(description="When the broker stored the event")
     finished_at: datetime | None = Field(
         description="When the last of it ended; null while something is to come"
@@ -193,6 +195,7 @@ def summary_of(history: NotificationHistory) -> SummaryBody:
         state=summary.state,
         channels=summary.channels,
         deliveries=[DeliveryBody.model_validate(delivery) for delivery in summary.deliveries],
+        due_at=summary.due_at,
         accepted_at=summary.accepted_at,
         finished_at=summary.finished_at,
         duplicates=summary.duplicates,

@@ -17,6 +17,8 @@ class State(StrEnum):
 
     ACCEPTED = "accepted"
     """Taken in, not decided yet."""
+    SCHEDULED = "scheduled"
+    """It waits until it is due, and is decided then."""
     IN_PROGRESS = "in_progress"
     """Decided; at least one message is still to be handed over, or will be tried again."""
     SENT = "sent"
@@ -56,6 +58,7 @@ _STRENGTH: Final[dict[str, int]] = {
     status: strength
     for strength, status in enumerate(
         (
+            StatusName.SCHEDULED,
             StatusName.ROUTED,
             StatusName.SENDING,
             StatusName.DEFERRED,
@@ -73,7 +76,7 @@ _STATES: Final[dict[str, State]] = {
     StatusName.SENDING: State.IN_PROGRESS,
     StatusName.DEFERRED: State.IN_PROGRESS,
 }
-_OPEN: Final = (State.ACCEPTED, State.IN_PROGRESS, State.CANCEL_REQUESTED)
+_OPEN: Final = (State.ACCEPTED, State.SCHEDULED, State.IN_PROGRESS, State.CANCEL_REQUESTED)
 """Something of it is still to come."""
 _TOLERANCE: Final = timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
 _WORST_FIRST: Final = (
@@ -104,6 +107,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     channels: dict[str, State]
     deliveries: list[DeliverySummary]
+    due_at: datetime | None
+    """While it waits."""
     accepted_at: datetime | None
     finished_at: datetime | None
     duplicates: int
@@ -120,9 +125,9 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
     accepted = [row for row in rows if row.status == StatusName.ACCEPTED]
     duplicates = [row for row in rows if row.status == StatusName.DUPLICATE]
     latest = max(accepted, key=storing_order, default=None)
-    current = [
+    current = _without_waits_that_are_over(
         row for row in rows if row.status in _STRENGTH and (latest is None or row.origin == latest.origin)
-    ]
+    )
     deliveries = [_delivery(group) for group in _groups(_since_redriven(current))]
     requests = _requests(rows, latest)
     states = [delivery.state for delivery in deliveries]
@@ -138,6 +143,7 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
             channel: _combined(states, otherwise=State.ACCEPTED) for channel, states in channels.items()
         },
         deliveries=deliveries,
+        due_at=max((row.due_at for row in current if row.due_at is not None), default=None),
         accepted_at=latest.at if latest else None,
         finished_at=None if state in _OPEN else finished_at,
         duplicates=len(duplicates),
@@ -145,6 +151,12 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
         cancellation=_cancellation(state, states, requests),
         cancel_requested_at=min((row.at for row in requests), default=None),
     )
+
+
+def _without_waits_that_are_over(rows: Iterable[StatusRow]) -> list[StatusRow]:
+    """What was decided when a notification was due takes the place of its having waited."""
+    rows = list(rows)
+    return [row for row in rows if row.status != StatusName.SCHEDULED] or rows
 
 
 def _requests(rows: Iterable[StatusRow], latest: StatusRow | None) -> list[StatusRow]:
@@ -228,8 +240,9 @@ def _delivery(group: Sequence[StatusRow]) -> DeliverySummary:
 
 def _combined(states: Sequence[State], *, otherwise: State) -> State:
     """What several states come to together. What was never to be sent takes nothing away from what was."""
-    if State.IN_PROGRESS in states:
-        return State.IN_PROGRESS
+    for unfinished in (State.IN_PROGRESS, State.SCHEDULED):
+        if unfinished in states:
+            return unfinished
     ended = set(states) - {State.SKIPPED}
     if not ended:
         return State.SKIPPED if states else otherwise

@@ -21,7 +21,7 @@ from tocsin.contracts.dead_letters import DeadLetter, Headers, read_dead_letter
 from tocsin.contracts.ids import dead_letter_id
 from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.contracts.statuses import Decision, Status, Target, target_status_id
-from tocsin.contracts.vocabulary import Reason, Rule, StatusName
+from tocsin.contracts.vocabulary import Outcome, Reason, Rule, StatusName
 from tocsin.kafka import ConsumerRecord
 
 Row = tuple[Any, ...]
@@ -167,6 +167,8 @@ def _decision_rows(place: Row, decision: StoredDecision) -> list[Row]:
     """The decision, and each of its targets to which nothing goes out."""
     if decision.event_time.tzinfo is None:
         raise InvalidRecord("Not a decision: the time of its event has no time zone.")
+    if decision.due_at is not None and decision.due_at.tzinfo is None:
+        raise InvalidRecord("Not a decision: the time at which it is due has no time zone.")
     notification = UUID(decision.notification_id)
     rules = _decode_rules(decision.rules)
     rows, routed, awaited = list[Row](), list[str](), list[UUID]()
@@ -178,6 +180,8 @@ def _decision_rows(place: Row, decision: StoredDecision) -> list[Row]:
             awaited.append(UUID(target.delivery_id))
             if channel.channel not in routed:
                 routed.append(channel.channel)
+    if decision.outcome == Outcome.SCHEDULED:
+        awaited.append(notification)
     made = (
         *place,
         "decision",
@@ -207,7 +211,7 @@ def _expires_at(decision: StoredDecision, rules: Sequence[_Rule]) -> datetime:
         else:
             if expires_at.tzinfo is not None:
                 return expires_at
-    return decision.event_time + _MESSAGE_LIFE
+    return (decision.due_at or decision.event_time) + _MESSAGE_LIFE
 
 
 def _target_row(
@@ -225,6 +229,8 @@ def _told(decision: StoredDecision) -> str:
         more += b',"actor":%b' % encode(decision.actor)
     if decision.link is not None:
         more += b',"link":%b' % encode(decision.link)
+    if decision.due_at is not None:
+        more += b',"due_at":%b' % encode(decision.due_at)
     told = b'{"rules":%b,"channels":%b%b}' % (bytes(decision.rules), bytes(decision.channels), more)
     return told.decode()
 

@@ -35,6 +35,7 @@ async def make_topics_and_tables(command: Command, *, replicas: int = 1) -> None
         command(*topics_apply(replicas=replicas)),
         command("tocsin.router", "migrate"),
         command("tocsin.ledger", "migrate"),
+        command("tocsin.scheduler", "migrate"),
     )
 
 

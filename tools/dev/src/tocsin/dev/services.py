@@ -8,7 +8,7 @@ from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.dev.processes import free_port
 
 PARTITIONS, SHARDS = 4, 2
-NAMES = ("router", "ledger", *(channel.dispatcher for channel in reversed(Channel)), "ingest")
+NAMES = ("router", "ledger", "scheduler", *(channel.dispatcher for channel in reversed(Channel)), "ingest")
 """In the order of their start: what takes longest first."""
 APIS = ("router", "ledger", "ingest")
 """Those that answer callers; the others have probes and metrics only."""
@@ -69,6 +69,7 @@ def services(stack: StackSettings) -> list[LocalService]:
         "ingest": {},
         **{channel.dispatcher: _dispatcher(channel, stack) for channel in Channel},
         "ledger": {},
+        "scheduler": {"SCHEDULER_SHARDS": str(SHARDS)},
     }
     return [_service(name, own[name], stack) for name in NAMES]
 

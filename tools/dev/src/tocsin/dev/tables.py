@@ -1,4 +1,4 @@
-"""`python -m tocsin.dev.tables [--keys]`: both schemas, and the sample tenant's first keys, by one process.
+"""`python -m tocsin.dev.tables [--keys]`: all schemas, and the sample tenant's first keys, by one process.
 
 They are the commands a person types while installing: each alone would load the same libraries again.
 """
@@ -10,11 +10,12 @@ from tocsin.dev.sample import TENANT
 from tocsin.ledger.migrations import MIGRATIONS as LEDGER
 from tocsin.router.commands.keys import create
 from tocsin.router.migrations import MIGRATIONS as ROUTER
+from tocsin.scheduler.migrations import MIGRATIONS as SCHEDULER
 
 
 def main(*, keys: bool) -> int:
     """The exit code. With `keys`, standard output holds a key with all scopes and then one with send and read."""
-    for migrations in (ROUTER, LEDGER):
+    for migrations in (ROUTER, LEDGER, SCHEDULER):
         if code := migrate(migrations):
             return code
     if keys:

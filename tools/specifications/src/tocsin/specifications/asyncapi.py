@@ -11,6 +11,7 @@ MESSAGE_OF = {
     "events": ("cloudevent-binary", "cloudevent-structured"),
     "intents": ("intent",),
     "jobs": ("job",),
+    "timers": ("timer",),
     "status": ("status",),
     "directory": ("directory",),
     "stops": ("stop",),
@@ -20,6 +21,7 @@ MESSAGE_OF = {
 TITLES = {
     "intent": "An intent, or the rest of a fan-out",
     "job": "One rendered delivery",
+    "timer": "What is due later, and what becomes of that",
     "status": "A decision, or one thing that happened",
     "directory": "An entity's state",
     "cancellation": "What must not be sent any more",
@@ -35,8 +37,8 @@ def asyncapi() -> dict[str, Any]:
             "title": "Tocsin on Kafka",
             "version": "1",
             "description": (
-                "Events in, statuses out, and what passes between the services. Read `status.*`, `jobs.*` and `intents.*` "
-                "with `isolation.level=read_committed`. Topics begin with the prefix `tocsin.` unless it is configured "
+                "Events in, statuses out, and what passes between the services. Read `status.*`, `jobs.*`, `intents.*` and "
+                "`timers.*` with `isolation.level=read_committed`. Topics begin with the prefix `tocsin.` unless it is configured "
                 "otherwise. Topics tagged `public` are for applications; the others belong to Tocsin."
             ),
             "license": {"name": "Apache-2.0"},

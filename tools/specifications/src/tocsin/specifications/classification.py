@@ -30,13 +30,16 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.PERSON: "data",
         Says.PERSON_ID: "subject",
         Says.TENANT: "source type cancel_key",
-        Says.TECHNICAL: "tenant id time test traceparent",
+        Says.TECHNICAL: "tenant id time test traceparent send_at delay",
     },
     "Intent": {
         Says.PERSON_ID: "recipient",
         Says.TENANT: "event_source event_type workflow cancel_key",
-        Says.TECHNICAL: f"version tenant notification_id event_id event_time lane expires_at due_at test redrive {_ORIGIN}",
+        Says.TECHNICAL: (
+            f"version tenant notification_id event_id event_time lane expires_at due_at test redrive {_ORIGIN}"
+        ),
     },
+    "Run": {Says.TECHNICAL: "turn"},
     "IntentPrivate": {Says.PERSON: "link data"},
     "InlineRecipient": {Says.PERSON: "email phone locale time_zone attributes", Says.PERSON_ID: "id"},
     "Device": {Says.PERSON: "token", Says.TECHNICAL: "id kind app"},
@@ -71,7 +74,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.PERSON_ID: "recipient actor",
         Says.TENANT: "event_source workflow category cancel_key",
         Says.TECHNICAL: (
-            "version status_id outcome rule reason again redrive at event_time tenant event_id notification_id lane test truncated "
+            "version status_id outcome rule reason again turn due_at redrive at event_time tenant event_id notification_id lane test truncated "
             f"{_ORIGIN}"
         ),
     },
@@ -128,6 +131,19 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TECHNICAL: "version tenant notification_id test requested_at origin",
     },
     "RecipientVersion": {Says.TECHNICAL: "version raised_at"},
+    "SetTimer": {
+        Says.PERSON_ID: "recipient",
+        Says.TENANT: "wakes_on",
+        Says.TECHNICAL: "version id tenant notification_id due topic cause traceparent",
+    },
+    "TimerPrivate": {Says.PERSON: "record"},
+    "HurryTimer": {
+        Says.PERSON_ID: "recipient",
+        Says.TENANT: "step",
+        Says.TECHNICAL: "version tenant notification_id cause",
+    },
+    "EraseTimers": {Says.PERSON_ID: "recipient", Says.TECHNICAL: "version tenant cause"},
+    "TimerFired": {Says.TECHNICAL: "version id how"},
     "DeadLetter": {
         Says.TENANT: "event_source workflows",
         Says.PERSON_HASHED: "original_sha256 original_key_sha256 original_headers_sha256",
@@ -215,7 +231,7 @@ TABLES: Final[dict[str, Fields]] = {
         ),
     },
     "ledger.overdue": {
-        Says.TECHNICAL: "lane kafka_partition tenant notification_id delivery_id origin day redriven_at expires_at"
+        Says.TECHNICAL: "lane kafka_partition kafka_offset tenant notification_id delivery_id origin day redriven_at expires_at"
     },
     "ledger.swept": {Says.TECHNICAL: "lane kafka_partition up_to"},
     "ledger.redrives": {
@@ -227,6 +243,18 @@ TABLES: Final[dict[str, Fields]] = {
     "ledger.redriven": {Says.TECHNICAL: "id day redrive page"},
     "ledger.positions": {Says.TECHNICAL: "consumer_group topic kafka_partition next_offset"},
     "ledger.schema_version": {Says.TECHNICAL: "version_num"},
+    "scheduler.timers": {
+        Says.PERSON: "record",
+        Says.PERSON_ID: "recipient key",
+        Says.TENANT: "wakes_on",
+        Says.TECHNICAL: "lane kafka_partition id kafka_offset set_at due hurried tenant notification_id topic traceparent",
+    },
+    "scheduler.hurries": {
+        Says.TENANT: "step",
+        Says.TECHNICAL: "lane kafka_partition kafka_offset notification_id at",
+    },
+    "scheduler.positions": {Says.TECHNICAL: "consumer_group topic kafka_partition next_offset"},
+    "scheduler.schema_version": {Says.TECHNICAL: "version_num"},
 }
 """Schema and name of the table → its columns."""
 
@@ -255,5 +283,9 @@ KEPT: Final[dict[str, str]] = {
     "ledger.redriven": "as long as the status or the dead letter of which it tells",
     "ledger.positions": "for ever",
     "ledger.schema_version": "for ever",
+    "scheduler.timers": "until the timer has fired, or the recipient is erased",
+    "scheduler.hurries": "ten minutes of the broker's time, or until a timer meets it",
+    "scheduler.positions": "for ever",
+    "scheduler.schema_version": "for ever",
 }
 """How long a row of the table lies there."""

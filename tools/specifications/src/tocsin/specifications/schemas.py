@@ -11,6 +11,7 @@ from tocsin.contracts.events import CancellationRequest, NotificationRequest
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
+from tocsin.contracts.timers import TimerRecord
 from tocsin.contracts.values.cancel_key import LONGEST
 from tocsin.specifications.models import annotation_of
 
@@ -21,6 +22,7 @@ RECORDS: dict[str, Any] = {
     "cancellation": Cancellation,
     "intent": IntentRecord,
     "job": Job,
+    "timer": TimerRecord,
     "status": StatusRecord,
     "directory": DirectoryRecord,
     "dead-letter": DeadLetter,
@@ -69,6 +71,15 @@ def cloudevent() -> dict[str, Any]:
                 "description": "`true`: everything runs, nothing leaves.",
             },
             "traceparent": {"type": "string", "description": "W3C trace context."},
+            "sendat": {
+                "type": "string",
+                "format": "date-time",
+                "description": "When what follows from the event is to be sent; at most 365 days ahead. A time in the past is now.",
+            },
+            "delay": {
+                "type": ["integer", "string"],
+                "description": "So many seconds after the event; in place of `sendat`.",
+            },
             "cancelkey": {
                 "type": "string",
                 "minLength": 1,

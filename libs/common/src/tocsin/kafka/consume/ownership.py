@@ -1,10 +1,11 @@
-"""What makes a process the owner of the partitions it was given: three strategies, and what each costs.
+"""What makes a process the owner of the partitions it was given: four strategies, and what each costs.
 
 | strategy | who may write | positions stand | costs |
 |---|---|---|---|
 | `Fenced` | the newest owner of a shard, in transactions | in the group | a transactional producer a shard |
 | `Plain` | anyone who read the record: work is repeatable | in the group | nothing |
 | `StoredPositions` | who finds the position it expects | in a database, beside the rows | nothing |
+| `FencedStored` | both: rows by position, records in transactions | in a database, beside the rows | a transactional producer a shard |
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from tocsin.kafka.consume.assignor import ShardAssignor, equal_count, shard_of
 from tocsin.kafka.consume.cluster import Cluster
 from tocsin.kafka.consume.member import Assignor
 from tocsin.kafka.consume.projection import PartitionBatch, ProjectionStore
-from tocsin.kafka.consume.shard import Assignment, FencedShard, Shard, StoredShard
+from tocsin.kafka.consume.shard import Assignment, FencedShard, FencedStoredShard, Shard, StoredShard
 from tocsin.kafka.errors import OwnershipLost, PartitionsUnequal
 from tocsin.kafka.lag import kind_and_lane, service_and_lane
 from tocsin.kafka.produce.packing import Limits
@@ -110,28 +111,34 @@ class Fenced:
             )
             raise PartitionsUnequal(msg)
 
-    async def acquire(self, assignment: Assignment) -> list[FencedShard]:
-        partitions: dict[int, list[TopicPartition]] = defaultdict(list)
-        for partition in sorted(assignment.partitions):
-            partitions[shard_of(partition.partition, self._shards)].append(partition)
+    async def acquire(self, assignment: Assignment) -> Sequence[FencedShard]:
+        partitions = self._by_shard(assignment)
         # The order is the promise: first the former owner is fenced, then it is asked where it stopped.
         await self._fence(assignment, partitions)
         positions = await _committed(assignment, assignment.partitions)
-        shards = []
-        for number, owned in partitions.items():
-            queue = TransactionQueue(
-                transactions=self._producers[number], limits=self._limits, failed=assignment.fail
-            )
-            self._queues.append(queue)
-            shard = FencedShard(
+        return [
+            FencedShard(
                 number=number,
                 positions={partition: positions[partition] for partition in owned},
                 assignment=assignment,
                 partition_count=self._partition_count,
-                queue=queue,
+                queue=self._queue(number, assignment),
             )
-            shards.append(shard)
-        return shards
+            for number, owned in partitions.items()
+        ]
+
+    def _by_shard(self, assignment: Assignment) -> Mapping[int, list[TopicPartition]]:
+        partitions: dict[int, list[TopicPartition]] = defaultdict(list)
+        for partition in sorted(assignment.partitions):
+            partitions[shard_of(partition.partition, self._shards)].append(partition)
+        return partitions
+
+    def _queue(self, number: int, assignment: Assignment) -> TransactionQueue:
+        queue = TransactionQueue(
+            transactions=self._producers[number], limits=self._limits, failed=assignment.fail
+        )
+        self._queues.append(queue)
+        return queue
 
     async def _fence(self, assignment: Assignment, shards: Collection[int]) -> None:
         group = assignment.group
@@ -214,54 +221,87 @@ class StoredPositions:
     async def acquire(self, assignment: Assignment) -> list[StoredShard]:
         if not assignment.partitions:
             return []
-        stored = dict(await self._store.load_positions(sorted(assignment.partitions)))
-        stored |= await self._moved(assignment, stored)
-        never_stored = [partition for partition in assignment.partitions if partition not in stored]
-        positions = {partition: CommittedOffset(offset) for partition, offset in stored.items()}
-        positions |= await _committed(assignment, never_stored)
-        return [
-            StoredShard(
-                positions=positions,
-                stored={partition: stored.get(partition) for partition in assignment.partitions},
-                assignment=assignment,
-            )
-        ]
-
-    async def _moved(
-        self, assignment: Assignment, stored: Mapping[TopicPartition, int]
-    ) -> dict[TopicPartition, int]:
-        """The positions that are no longer kept, moved to where a person has accepted to go on. What nobody has accepted is committed in
-        the group, so that the command finds it there as it does for every other group."""
-        member = assignment.member
-        kept = await member.kept(stored)
-        lost = {
-            partition: offset for partition, offset in stored.items() if not kept[partition].holds(offset)
-        }
-        if not lost:
-            return {}
-        committed = await member.committed(lost)
-        accepted = {
-            partition: commit.offset
-            for partition, commit in committed.items()
-            if read_note(commit.metadata).lost_from == lost[partition]
-        }
-        if open_ones := {
-            partition: CommittedOffset(offset)
-            for partition, offset in lost.items()
-            if partition not in accepted
-        }:
-            await _commit(assignment, open_ones)
-            check_kept(assignment.group, open_ones, kept)
-        moves = [
-            PartitionBatch(partition=partition, records=[], expected=lost[partition], next=offset)
-            for partition, offset in accepted.items()
-        ]
-        await self._store.apply(moves)
-        await _count_losses(assignment, {partition: committed[partition] for partition in accepted})
-        return accepted
+        positions, stored = await _stored_positions(self._store, assignment)
+        return [StoredShard(positions=positions, stored=stored, assignment=assignment)]
 
     async def release(self) -> None:
         """Nothing was opened."""
+
+
+class FencedStored(Fenced):
+    """`Fenced`, but reading begins where ``store`` says, as with `StoredPositions`."""
+
+    def __init__(
+        self,
+        store: ProjectionStore,
+        *,
+        cluster: Cluster,
+        shards: int,
+        limits: Mapping[str, int] | None = None,
+        failpoints: Failpoints = NO_FAILPOINTS,
+    ) -> None:
+        super().__init__(cluster=cluster, shards=shards, limits=limits, failpoints=failpoints)
+        self._store = store
+
+    async def acquire(self, assignment: Assignment) -> list[FencedStoredShard]:
+        partitions = self._by_shard(assignment)
+        await self._fence(assignment, partitions)
+        positions, stored = await _stored_positions(self._store, assignment)
+        return [
+            FencedStoredShard(
+                number=number,
+                positions={partition: positions[partition] for partition in owned},
+                stored={partition: stored[partition] for partition in owned},
+                assignment=assignment,
+                partition_count=self._partition_count,
+                queue=self._queue(number, assignment),
+            )
+            for number, owned in partitions.items()
+        ]
+
+
+async def _stored_positions(
+    store: ProjectionStore, assignment: Assignment
+) -> tuple[dict[TopicPartition, CommittedOffset], dict[TopicPartition, int | None]]:
+    """Where reading begins, and what the store holds: None where it holds nothing and the group's committed offset counts."""
+    if not assignment.partitions:
+        return {}, {}
+    held = dict(await store.load_positions(sorted(assignment.partitions)))
+    held |= await _moved(store, assignment, held)
+    never_stored = [partition for partition in assignment.partitions if partition not in held]
+    positions = {partition: CommittedOffset(offset) for partition, offset in held.items()}
+    positions |= await _committed(assignment, never_stored)
+    return positions, {partition: held.get(partition) for partition in assignment.partitions}
+
+
+async def _moved(
+    store: ProjectionStore, assignment: Assignment, stored: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """The positions that are no longer kept, moved to where a person has accepted to go on. What nobody has accepted is committed in
+    the group, so that the command finds it there as it does for every other group."""
+    member = assignment.member
+    kept = await member.kept(stored)
+    lost = {partition: offset for partition, offset in stored.items() if not kept[partition].holds(offset)}
+    if not lost:
+        return {}
+    committed = await member.committed(lost)
+    accepted = {
+        partition: commit.offset
+        for partition, commit in committed.items()
+        if read_note(commit.metadata).lost_from == lost[partition]
+    }
+    if open_ones := {
+        partition: CommittedOffset(offset) for partition, offset in lost.items() if partition not in accepted
+    }:
+        await _commit(assignment, open_ones)
+        check_kept(assignment.group, open_ones, kept)
+    moves = [
+        PartitionBatch(partition=partition, records=[], expected=lost[partition], next=offset)
+        for partition, offset in accepted.items()
+    ]
+    await store.apply(moves)
+    await _count_losses(assignment, {partition: committed[partition] for partition in accepted})
+    return accepted
 
 
 async def _committed(

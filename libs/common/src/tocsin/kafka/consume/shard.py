@@ -318,3 +318,26 @@ class StoredShard(Shard):
     ) -> None:
         super().__init__(number=0, positions=positions, assignment=assignment)
         self.stored = stored
+
+
+class FencedStoredShard(FencedShard):
+    """A fenced shard whose positions stand beside the rows that were made of its records; `stored` as in `StoredShard`."""
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        positions: Mapping[TopicPartition, CommittedOffset],
+        stored: Mapping[TopicPartition, int | None],
+        assignment: Assignment,
+        partition_count: int,
+        queue: TransactionQueue,
+    ) -> None:
+        super().__init__(
+            number=number,
+            positions=positions,
+            assignment=assignment,
+            partition_count=partition_count,
+            queue=queue,
+        )
+        self.stored = stored

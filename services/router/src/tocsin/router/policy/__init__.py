@@ -9,6 +9,7 @@ from tocsin.router.policy.decide import (
     Deliver,
     Verdict,
     Withhold,
+    counts_for_a_limit,
     decide,
     ends_by_time,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "Verdict",
     "Withhold",
     "actor_of",
+    "counts_for_a_limit",
     "decide",
     "effective_preference",
     "encode_fitting",

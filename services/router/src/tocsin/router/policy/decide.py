@@ -94,6 +94,8 @@ class Verdict(NamedTuple):
     """Those of each step, in the workflow's order; none unless the outcome is `decided`."""
     rule: Rule | None = None
     reason: Reason | None = None
+    due_at: datetime | None = None
+    """When it is decided again, where the outcome is `scheduled`."""
 
 
 def decide(question: DecisionInput) -> Verdict:
@@ -126,8 +128,8 @@ def decide(question: DecisionInput) -> Verdict:
 
 
 def _throttled(question: DecisionInput, workflow: WorkflowRecord, rules: list[RuleOutcome]) -> Verdict | None:
-    """Whether the workflow's own limit ends it. What is decided again was let in before."""
-    if workflow.throttle is None or question.again is not None:
+    """Whether the workflow's own limit ends it."""
+    if workflow.throttle is None or not counts_for_a_limit(question.intent, question.again):
         return None
     seen = {"limit": workflow.throttle.limit, "seconds": workflow.throttle.seconds}
     if question.throttled:
@@ -160,8 +162,13 @@ def _by_channel(
     return Verdict(Outcome.DECIDED, rules, channels)
 
 
+def counts_for_a_limit(intent: Intent, again: Again | None) -> bool:
+    """Whether it is decided for the first time since it is due: what is decided again was let in before."""
+    return again in (None, Again.TURN) and intent.delivery is None
+
+
 def ends_by_time(question: DecisionInput) -> bool:
-    """Whether it ends whatever else may be said of it: it is past its expiry, or cancelled."""
+    """Whether it ends or waits whatever else may be said of it: it is past its expiry, cancelled, or not due yet."""
     return _by_time(question, _end_of_life(question), []) is not None
 
 
@@ -169,14 +176,15 @@ def _end_of_life(question: DecisionInput) -> datetime:
     intent, category = question.intent, question.category
     return _expires_at(
         asked=intent.expires_at,
-        event_time=intent.event_time,
+        from_time=intent.due_at or intent.event_time,
         category_ttl=category.ttl_seconds if category else None,
         lane=intent.lane,
     )
 
 
 def _by_time(question: DecisionInput, expires_at: datetime, rules: list[RuleOutcome]) -> Verdict | None:
-    """What ends whatever else may be said of it; the rules looked at are added."""
+    """What ends or waits whatever else may be said of it; the rules looked at are added."""
+    intent = question.intent
     if question.now >= expires_at:
         rules.append(looked_at(Rule.EXPIRY, "expired", {"expires_at": expires_at}))
         return Verdict(Outcome.EXPIRED, rules, rule=Rule.EXPIRY)
@@ -185,7 +193,11 @@ def _by_time(question: DecisionInput, expires_at: datetime, rules: list[RuleOutc
     if question.cancelled_at is not None:
         rules.append(looked_at(Rule.CANCELLATION, "cancelled", {"requested_at": question.cancelled_at}))
         return Verdict(Outcome.CANCELLED, rules, rule=Rule.CANCELLATION)
-    return None
+    if intent.due_at is None or intent.due_at <= question.now:
+        return None
+    # Everything else is decided when it is due, by the directory as it stands then.
+    rules.append(looked_at(Rule.SEND_TIME, "waits", {"due_at": intent.due_at}))
+    return Verdict(Outcome.SCHEDULED, rules, rule=Rule.SEND_TIME, due_at=intent.due_at)
 
 
 def _ended(rules: list[RuleOutcome], rule: Rule, reason: Reason, seen: dict[str, Any]) -> Verdict:
@@ -316,10 +328,11 @@ def _targets_fit(channels: Iterable[ChannelOutcome]) -> bool:
 
 
 def _expires_at(
-    *, asked: datetime | None, event_time: datetime, category_ttl: int | None, lane: Lane
+    *, asked: datetime | None, from_time: datetime, category_ttl: int | None, lane: Lane
 ) -> datetime:
-    """When the message dies: as the producer asked, else after the category's time to live, else after the lane's."""
+    """When the message dies: as the producer asked, else after the category's time to live, else after the lane's, from the time at which
+    it was due."""
     if asked is not None:
         return asked
     seconds = lane.default_ttl_seconds if category_ttl is None else category_ttl
-    return event_time + timedelta(seconds=seconds)
+    return from_time + timedelta(seconds=seconds)

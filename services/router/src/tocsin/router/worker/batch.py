@@ -29,6 +29,7 @@ class LaneTopics:
 
     events: str
     intents: dict[Lane, str]
+    timers: str
     cancels: str
     jobs: dict[Channel, str]
     job_bytes: dict[Channel, int]
@@ -45,6 +46,7 @@ class LaneTopics:
         return cls(
             events=topics.events(lane),
             intents={other: topics.intents(other) for other in Lane},
+            timers=topics.timers(lane),
             cancels=topics.cancels,
             jobs=jobs,
             job_bytes={channel: largest[name] for channel, name in jobs.items()},

@@ -30,6 +30,7 @@ def intent_for(
         ),
         lane=match.lane,
         expires_at=match.expires_at,
+        due_at=match.due_at,
         test=event.test,
         cancel_key=match.cancel_key,
         redrive=plan.redrive,

@@ -23,7 +23,8 @@ from tocsin.contracts.events import (
 )
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent, Redrive
-from tocsin.contracts.limits import CLOCK_TOLERANCE_SECONDS, JSON_DEPTH, MESSAGE_LIFE_SECONDS
+from tocsin.contracts.limits import JSON_DEPTH, MESSAGE_LIFE_SECONDS
+from tocsin.contracts.send_times import CLOCK_TOLERANCE, due_of
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.cancellation import cancel_key_of, read_cancellation
 from tocsin.contracts.values.json_depth import too_deep
@@ -45,7 +46,7 @@ from tocsin.router.worker.redriven_intent import redriven_intent
 
 T = TypeVar("T")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS + CLOCK_TOLERANCE_SECONDS)
+_LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS) + CLOCK_TOLERANCE
 _decode = msgspec.json.decode
 _TOO_DEEP: Final = f"JSON may nest {JSON_DEPTH} deep."
 
@@ -61,6 +62,8 @@ class WorkflowMatch(NamedTuple):
     actor: RecipientRef | None = None
     link: str | None = None
     expires_at: datetime | None = None
+    due_at: datetime | None = None
+    """When it is to be sent; None: at once."""
     cancel_key: str | None = None
 
 
@@ -153,14 +156,20 @@ def parse(record: ConsumerRecord, context: BatchContext) -> ParsedRecord:
     except UNREADABLE_ERRORS as error:
         return UnreadableRecord(f"The record is no intent of this release: {describe_error(error)}.")
     if isinstance(intent, Intent):
-        again = Again.RECHECK if intent.delivery else None
-        return PendingIntent(intent, ClaimOutcome.CHECKED_BEFORE, again=again)
+        return PendingIntent(intent, ClaimOutcome.CHECKED_BEFORE, again=_decided_again(intent))
     if isinstance(intent, Redrive):
         return _parse_redrive(intent, record, context.directory)
     rest = _parse_continuation(intent, context.directory)
     if intent.redrive is None or intent.subject is None:
         return rest
     return RedrivenItem(rest, intent.event.tenant, intent.redrive, intent.subject)
+
+
+def _decided_again(intent: Intent) -> Again | None:
+    """None for what a fan-out wrote: nothing was decided about it yet."""
+    if intent.delivery is not None:
+        return Again.RECHECK
+    return Again.TURN if intent.run is not None else None
 
 
 def _parse_event(
@@ -196,7 +205,7 @@ def _plan_of(
     address_like = directory.address_like_ids(event.tenant)
     plan = EventPlan(event, event_time, [], [])
     for published in subscribers:
-        match = _match_subscriber(event, decoded_data, published, lane, address_like=address_like)
+        match = _match_subscriber(event, event_time, decoded_data, published, lane, address_like=address_like)
         if isinstance(match, WorkflowMatch):
             plan.matches.append(match)
         else:
@@ -256,7 +265,9 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
             return RefusedEvent(Reason.WORKFLOW_UNKNOWN, detail, event.tenant, event.id, rest.workflow, event)
         address_like = directory.address_like_ids(event.tenant)
         decoded_data = _decode_bounded(event.data)
-        match = _match_subscriber(event, decoded_data, published, rest.lane, address_like=address_like)
+        match = _match_subscriber(
+            event, rest.event_time, decoded_data, published, rest.lane, address_like=address_like
+        )
     if isinstance(match, RefusedEvent):
         return match
     # The cursor counts in the list of recipients that the fan-out began with, and in no other.
@@ -290,29 +301,48 @@ def _match_request(
     if published is None:
         return refused(Reason.WORKFLOW_UNKNOWN, "/data/workflow: no published workflow has this key.")
     decoded_data = _decode_bounded(request.data)
-    if unfit := _request_fault(request, decoded_data, published, event_time):
+    if unfit := _request_fault(request, decoded_data, published):
         return refused(unfit[0], f"/data{unfit[1]}", request.workflow)
-    address_like = directory.address_like_ids(event.tenant)
     try:
-        recipients = deduplicated(request.recipients, address_like=address_like, pointer="/data/recipients")
-        if request.actor is not None:
-            judge(request.actor, address_like=address_like, pointer="/data/actor")
-        if request.link is not None:
-            _judged("/data/link", link, request.link)
-        key = _judged("/data", cancel_key_of, event, request)
+        asked = _asked(request, event, event_time, address_like=directory.address_like_ids(event.tenant))
     except (RecipientsInvalid, ValueRefused) as error:
         return refused(*_refusal_of(error), request.workflow)
     return WorkflowMatch(
         published,
-        recipients,
+        asked.recipients,
         request.data,
         decoded_data,
         slowest(lane, published.workflow.lane, request.lane),
         request.actor,
         request.link,
         request.expires_at,
-        key,
+        asked.due_at,
+        asked.cancel_key,
     )
+
+
+class _Asked(NamedTuple):
+    """What of a request is judged: for whom it is, when it is due (None: now), and under which key it may be cancelled."""
+
+    recipients: list[RecipientRef]
+    due_at: datetime | None
+    cancel_key: str | None
+
+
+def _asked(request: NotificationRequest, event: Event, event_time: datetime, *, address_like: bool) -> _Asked:
+    """Raises RecipientsInvalid or ValueRefused, with a pointer into the event."""
+    recipients = deduplicated(request.recipients, address_like=address_like, pointer="/data/recipients")
+    if request.actor is not None:
+        judge(request.actor, address_like=address_like, pointer="/data/actor")
+    if request.link is not None:
+        _judged("/data/link", link, request.link)
+    key = _judged("/data", cancel_key_of, event, request)
+    due = due_of(event, request, event_time=event_time, tolerance=CLOCK_TOLERANCE)
+    if request.expires_at is not None and request.expires_at - (due or event_time) > _LIFE:
+        raise ValueRefused(
+            Reason.LIVES_TOO_LONG, "lies more than 6 days after the event, or after the time at which it is due", pointer="/data/expires_at"
+        )  # fmt: skip
+    return _Asked(recipients, due, key)
 
 
 def _judged(pointer: str, judge: Callable[..., T], *values: object) -> T:
@@ -324,14 +354,14 @@ def _judged(pointer: str, judge: Callable[..., T], *values: object) -> T:
 
 
 def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
-    """Why a request is refused whose recipients, actor, link or cancellation key cannot be used."""
+    """Why a request is refused whose recipients, actor, link, times or cancellation key cannot be used."""
     if isinstance(error, RecipientsInvalid):
         return error.reason, str(error)
     return Reason(error.code), f"{error.pointer}: {error.detail}."
 
 
 def _request_fault(
-    request: NotificationRequest, decoded_data: Any, published: PublishedWorkflow, event_time: datetime
+    request: NotificationRequest, decoded_data: Any, published: PublishedWorkflow
 ) -> tuple[Reason, str] | None:
     """What of the request, beside its recipients, is not as the contract or the workflow has it; the pointer begins in the
     request."""
@@ -341,15 +371,17 @@ def _request_fault(
         return Reason.DATA_INVALID, f"/data: must be an object. {_TOO_DEEP}"
     if request.expires_at is not None and request.expires_at.tzinfo is None:
         return Reason.DATA_INVALID, "/expires_at: must name its offset from UTC."
-    if unfit := published.fault(decoded_data, len(memoryview(request.data))):
-        return unfit
-    if request.expires_at is not None and request.expires_at - event_time > _LIFE:
-        return Reason.LIVES_TOO_LONG, "/expires_at: lies more than 6 days after the event."
-    return None
+    return published.fault(decoded_data, len(memoryview(request.data)))
 
 
 def _match_subscriber(
-    event: Event, decoded_data: Any, published: PublishedWorkflow, lane: Lane, *, address_like: bool
+    event: Event,
+    event_time: datetime,
+    decoded_data: Any,
+    published: PublishedWorkflow,
+    lane: Lane,
+    *,
+    address_like: bool,
 ) -> WorkflowMatch | RefusedEvent:
     """A workflow that subscribes to the event's type."""
 
@@ -364,14 +396,16 @@ def _match_subscriber(
         return refused(*unfit)
     try:
         recipients = resolve_recipients(event, decoded_data, published, address_like=address_like)
-    except RecipientsInvalid as error:
-        return refused(error.reason, str(error))
+        due = due_of(event, event_time=event_time, tolerance=CLOCK_TOLERANCE)
+    except (RecipientsInvalid, ValueRefused) as error:
+        return refused(*_refusal_of(error))
     return WorkflowMatch(
         published,
         recipients,
         event.data,
         decoded_data,
         slowest(lane, published.workflow.lane),
+        due_at=due,
         cancel_key=event.cancel_key,
     )
 

@@ -1,13 +1,16 @@
 """The intent of one notification, or one delivery of it, that a re-drive sends again: derived from its event anew."""
 
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_request
-from tocsin.contracts.events import NOTIFICATION_REQUESTED
+from tocsin.contracts.events import NOTIFICATION_REQUESTED, NotificationRequest
 from tocsin.contracts.intents import Intent, IntentPrivate, Redrive
 from tocsin.contracts.recipients import InlineRecipient
+from tocsin.contracts.send_times import CLOCK_TOLERANCE, due_of
+from tocsin.contracts.values import ValueRefused
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.recipients import RecipientRef, RecipientsInvalid, recipient_id, resolve_recipients
 
@@ -17,8 +20,8 @@ def redriven_intent(redrive: Redrive, directory: PublishedDirectory, *, cause: s
 
     Raises one of `UNREADABLE_ERRORS` where a direct request has a form that this release does not know.
     """
-    event, recipient, expires_at = redrive.event, redrive.recipient or "", None
-    cancel_key = event.cancel_key
+    event, recipient = redrive.event, redrive.recipient or ""
+    request, expires_at, cancel_key = None, None, event.cancel_key
     if event.type == NOTIFICATION_REQUESTED:
         request = decode_request(event.data)
         private = IntentPrivate(
@@ -43,6 +46,7 @@ def redriven_intent(redrive: Redrive, directory: PublishedDirectory, *, cause: s
         private=private,
         lane=redrive.lane,
         expires_at=expires_at,
+        due_at=_due(redrive, request),
         test=event.test,
         cancel_key=cancel_key,
         delivery=redrive.delivery,
@@ -51,6 +55,14 @@ def redriven_intent(redrive: Redrive, directory: PublishedDirectory, *, cause: s
         cause=cause,
         traceparent=redrive.traceparent,
     )
+
+
+def _due(redrive: Redrive, request: NotificationRequest | None) -> datetime | None:
+    """When it was due: its time to live counts from there."""
+    try:
+        return due_of(redrive.event, request, event_time=redrive.event_time, tolerance=CLOCK_TOLERANCE)
+    except ValueRefused:  # by the rules of the release that took it, it was in order
+        return None
 
 
 def _inline(recipients: Any, recipient: str) -> InlineRecipient | None:

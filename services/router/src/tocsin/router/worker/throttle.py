@@ -13,7 +13,7 @@ from tocsin.contracts.ids import throttle_key
 from tocsin.contracts.intents import Intent
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord
-from tocsin.router.policy import ends_by_time
+from tocsin.router.policy import counts_for_a_limit, ends_by_time
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.cancellations import CancellationTimes
 from tocsin.router.worker.dedupe import BatchItem
@@ -27,7 +27,7 @@ class ThrottleAsked(NamedTuple):
     key: bytes
     notification_id: str
     at: datetime
-    """When the broker stored its event: the same in every re-run."""
+    """When it is due, or the broker stored its event: the same in every re-run."""
     limit: int
     seconds: int
 
@@ -51,7 +51,7 @@ async def ask_throttles(
     past its expiry or cancelled takes nobody's place."""
     asked: list[ThrottleAsked] = []
     for _, item in items:
-        if isinstance(item, PendingIntent) and item.again is None:
+        if isinstance(item, PendingIntent) and counts_for_a_limit(item.intent, item.again):
             published = context.directory.workflow(item.intent.tenant, item.intent.workflow)
             throttle = published.workflow.throttle if published else None
             if throttle is not None and not ends_by_time(decision_input(item, stored, kept, context)):
@@ -64,7 +64,7 @@ async def ask_throttles(
 
 def _asked(intent: Intent, limit: int, seconds: int) -> ThrottleAsked:
     key = throttle_key(tenant=intent.tenant, workflow=intent.workflow, recipient=intent.recipient)
-    return ThrottleAsked(key, intent.notification_id, intent.event_time, limit, seconds)
+    return ThrottleAsked(key, intent.notification_id, intent.due_at or intent.event_time, limit, seconds)
 
 
 # Whoever is held within the window stays; then come the new ones in their order, for as long as there is room.

@@ -4,18 +4,21 @@ The size of a job is the last rule of a channel. Only here are the bytes known.
 """
 
 from collections.abc import Generator, Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from tocsin.contracts.channels import CHANNELS, Destination
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import TenantRecord
-from tocsin.contracts.ids import delivery_id, recipient_key
-from tocsin.contracts.intents import DeliveryRef, Intent
+from tocsin.contracts.ids import delivery_id, recipient_key, run_timer_id
+from tocsin.contracts.intents import DeliveryRef, Intent, Run
 from tocsin.contracts.jobs import Job, JobPrivate
 from tocsin.contracts.provider_order import weighted_order
 from tocsin.contracts.statuses import ChannelDecision, Target
+from tocsin.contracts.timers import SetTimer, TimerPrivate
 from tocsin.contracts.vocabulary import Outcome, Reason, Rule, StatusName
 from tocsin.kafka import ProducerRecord
 from tocsin.router.policy import DecisionInput, Verdict, Withhold, looked_at, status_for
@@ -48,6 +51,8 @@ def write(
     if verdict.outcome is not Outcome.DECIDED:
         context.count(verdict.outcome, verdict.rule)
         decided += _ended(intent, verdict)
+    if verdict.due_at is not None:
+        yield _timer(intent, verdict.due_at, context, cause=cause)
     yield context.decision_record(
         intent,
         verdict.outcome,
@@ -57,7 +62,29 @@ def write(
         rule=verdict.rule,
         reason=verdict.reason,
         again=question.again,
+        due_at=verdict.due_at,
         channels=decided,
+    )
+
+
+def _timer(intent: Intent, due: datetime, context: BatchContext, *, cause: str) -> ProducerRecord:
+    """What brings the intent back when it is due. A run that is decided again sets the same timer."""
+    turn = intent.run.turn if intent.run is not None else 0
+    timer = SetTimer(
+        id=run_timer_id(notification=intent.notification_id, turn=turn),
+        tenant=intent.tenant,
+        recipient=intent.recipient,
+        notification_id=intent.notification_id,
+        due=due,
+        topic=context.topics.intents[context.lane],
+        private=TimerPrivate(
+            record=msgspec.Raw(encode(replace(intent, run=Run(turn=turn + 1), cause=cause)))
+        ),
+        cause=cause,
+        traceparent=intent.traceparent,
+    )
+    return ProducerRecord(
+        context.topics.timers, recipient_key(intent.tenant, intent.recipient), encode(timer)
     )
 
 

@@ -11,7 +11,8 @@ depends_on = None
 #
 # `kind` says what a row is. `status`: a status, its columns are the record's fields. `decision`: what the router decided about a
 # notification; `status` holds its outcome, `routed` the channels on which something goes out, `decision` the rules and targets.
-# `awaited` holds the deliveries of a decision for which a job went out, and `expires_at` is when the message dies.
+# `awaited` holds the deliveries of a decision for which a job went out (the notification itself where it is scheduled), and
+# `expires_at` is when the message dies.
 # `target`: one delivery that a decision did not send, so that lists find it; its notification's decision tells as much.
 STATUSES = """
 CREATE TABLE statuses (
@@ -136,12 +137,13 @@ CREATE TABLE positions (
 """
 
 
-# Deliveries whose message's time has passed without an end, and up to which time each partition of `status` was looked at for them.
-# Of a delivery that was re-driven only an end since `redriven_at` counts.
+# Deliveries (or scheduled notifications) whose time has passed without an end, and up to which time each partition of `status` was
+# looked at for them. Of a delivery that was re-driven only an end since `redriven_at` counts.
 OVERDUE = """
 CREATE TABLE overdue (
     lane text NOT NULL,
     kafka_partition integer NOT NULL,
+    kafka_offset bigint NOT NULL,
     tenant text NOT NULL,
     notification_id uuid NOT NULL,
     delivery_id uuid NOT NULL,

@@ -1,0 +1,30 @@
+"""What an operator says about the scheduler."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from tocsin.contracts.vocabulary import Lane
+from tocsin.database import DatabaseSettings
+from tocsin.kafka import KafkaSettings
+from tocsin.runtime import Lanes, LaneSettings
+
+
+class SchedulerSettings(LaneSettings):
+    """Kafka to read and write, PostgreSQL to keep what is not due yet."""
+
+    model_config = SettingsConfigDict(env_prefix="SCHEDULER_", populate_by_name=True, frozen=True)
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="The brokers")
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="PostgreSQL")
+    lanes: Lanes = Field(
+        default=list(Lane), validation_alias="LANES", description="Lanes whose timers this process keeps"
+    )
+    shards: int = Field(
+        default=4,
+        ge=1,
+        le=1000,
+        description="Shards of a lane: at most so many processes can share it. The same number in all of them; to change it, stop the lane",
+    )
+    batch_records: int = Field(
+        default=5_000, ge=100, le=50_000, description="Timers written in one transaction at most"
+    )

@@ -1,0 +1,106 @@
+"""What the log of timers says becomes rows, in its order, whatever batches it comes in."""
+
+from datetime import timedelta
+
+import pytest
+
+from tocsin.contracts.ids import run_timer_id
+from tocsin.contracts.timers import TimerFired
+from tocsin.contracts.vocabulary import TimerEnd
+from tocsin.kafka import OwnershipLost, PartitionBatch
+from tocsin.scheduler.timers_log import Said
+
+from .conftest import NOTIFICATION, START, Log, erase, hurry, timer
+
+pytestmark = pytest.mark.postgres
+
+HOUR = timedelta(hours=1)
+
+
+def fired(number: int) -> TimerFired:
+    return TimerFired(id=run_timer_id(notification=NOTIFICATION.format(number), turn=0), how=TimerEnd.DUE)
+
+
+async def test_what_is_due_comes_oldest_first(log: Log):
+    earliest = await log.write(timer(1, START + 2 * HOUR), timer(2, START + HOUR), timer(3, START + 3 * HOUR))
+    assert earliest == START + HOUR
+    assert await log.due(START) == []
+    assert await log.due(START + 2 * HOUR) == [(2, 0, False), (1, 0, False)]
+    assert await log.table.next_due([0], fired=[]) == START + HOUR
+    assert await log.due(START + 2 * HOUR, fired(2).id) == [(1, 0, False)]
+    assert await log.table.next_due([0], fired=[fired(2).id]) == START + 2 * HOUR
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_set_twice_is_one_and_fired_is_none(log: Log, at_once: bool):
+    records = [timer(1, START), timer(1, START), timer(2, START), fired(1)]
+    for batch in [records] if at_once else [[record] for record in records]:
+        await log.write(*batch)
+    assert await log.due(START) == [(2, 0, False)]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_erased_is_what_was_set_before(log: Log, at_once: bool):
+    records = [
+        timer(1, START, recipient="ada"),
+        erase("ada"),
+        timer(2, START, recipient="ada"),
+        timer(3, START),
+    ]
+    for batch in [records] if at_once else [[record] for record in records]:
+        await log.write(*batch)
+    assert await log.due(START) == [(2, 0, False), (3, 0, False)]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_news_wakes_the_timer_that_waits_for_it(log: Log, at_once: bool):
+    records = [
+        timer(1, START + HOUR, wakes_on="1"),
+        timer(2, START + HOUR, wakes_on="2"),
+        timer(3, START + HOUR),
+        hurry(1), hurry(2), hurry(3),
+    ]  # fmt: skip
+    for batch in [records] if at_once else [[record] for record in records]:
+        await log.write(*batch)
+    assert await log.due(START) == [(1, 0, True)]
+
+
+@pytest.mark.parametrize(("minutes", "wakes"), [(9.9, True), (10.1, False)])
+async def test_news_that_came_before_wakes_the_next_timer_for_ten_minutes(
+    log: Log, minutes: float, wakes: bool
+):
+    await log.write(hurry(1))
+    log.at += timedelta(minutes=minutes)
+    await log.write(timer(1, START + HOUR, wakes_on="1"))
+    assert await log.due(log.at) == ([(1, 0, True)] if wakes else [])
+
+
+async def test_seen_twice_and_then_a_wait_for_something_else_does_not_spin(log: Log):
+    """The second news meets the next timer of the step, wakes it once, and is used up."""
+    await log.write(timer(1, START + HOUR, wakes_on="1"), hurry(1), fired(1), hurry(1))
+    await log.write(timer(1, START + HOUR, turn=1, wakes_on="1"))
+    assert await log.due(START) == [(1, 1, True)]
+    second = TimerFired(id=run_timer_id(notification=NOTIFICATION.format(1), turn=1), how=TimerEnd.HURRIED)
+    await log.write(second, timer(1, START + HOUR, turn=2, wakes_on="1"))
+    assert await log.due(START) == []
+    assert await log.due(START + HOUR) == [(1, 2, False)]
+
+
+async def test_what_is_no_timer_is_said_and_the_rest_is_kept(log: Log):
+    elsewhere = timer(2, START, topic="directory")
+    without_offset = timer(3, START.replace(tzinfo=None))
+    await log.write(b"no timer", elsewhere, without_offset, timer(1, START))
+    assert await log.due(START) == [(1, 0, False)]
+    assert [(record.offset, reason) for record, reason in log.said.unreadable] == [
+        (0, "/: is no JSON, or nests too deep"),
+        (1, "/topic: is none that the scheduler writes on this lane"),
+        (2, "/due: must name its offset from UTC"),
+    ]
+
+
+async def test_of_two_owners_one_keeps(log: Log):
+    await log.write(timer(1, START))
+    other = PartitionBatch(partition=log.partition, records=[], expected=0, next=7)
+    with pytest.raises(OwnershipLost):
+        await log.table.keep([other], Said())
+    assert await log.table.load_positions([log.partition]) == {log.partition: 1}
