@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status
 from tocsin.contracts.statuses import Decision
 from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Lane
+from tocsin.contracts.vocabulary import Again, Lane
 from tocsin.dev.services import PARTITIONS
 
 _POLL_MS = 200
@@ -81,6 +81,11 @@ class Endings:
             return
         self.ids[notification].add(record.status_id)
         if isinstance(record, Decision):
+            if (
+                record.again == Again.REDRIVE
+            ):  # what it had come to before is undone, and it has lost its place
+                self.final[notification].clear()
+                self.deferred.add(notification)
             targets = [target for channel in record.channels for target in channel.targets]
             ended = [target for target in targets if target.outcome != "routed"]
             self.final[notification] |= {f"{one.outcome}({one.reason})" for one in ended}

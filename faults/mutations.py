@@ -207,6 +207,30 @@ MUTATIONS = (
         ),
         _SHARD_TESTS,
     ),
+    Mutation(
+        "breaker always closed",
+        COMMON,
+        (
+            Edit(
+                "tocsin/channel/breaker.py",
+                "        self.probe_at = now + max(self._pause, asked_for)\n        self._become(BreakerState.OPEN, now)",
+                "        self.probe_at = now + max(self._pause, asked_for)",
+            ),
+        ),
+        _SHARD_TESTS,
+    ),
+    Mutation(
+        "uncertain failed over",
+        COMMON,
+        (
+            Edit(
+                "tocsin/channel/choice.py",
+                "    only = None if job.resend_elsewhere else uncertain_provider(tries)",
+                "    only = None",
+            ),
+        ),
+        _SHARD_TESTS,
+    ),
 )
 
 

@@ -13,6 +13,7 @@ from scenarios import (  # noqa: F401
     poison,
     producers,
     providers,
+    redrives,
     soak,
     stops,
 )

@@ -23,7 +23,7 @@ def test_it_answers_probes_alone_and_its_parts_outlive_the_work(tmp_path: Path) 
     service = Dispatcher(channel=Channel.SMS, settings=settings, kinds={"sandbox": kind}).service()
     assert service.api is None
     paths = {route.path for route in service.operations.routes if isinstance(route, Route)}
-    assert paths == {"/livez", "/readyz", "/metrics"}
+    assert paths == {"/livez", "/readyz", "/metrics", "/internal/providers"}
     assert [component.name for component in service.components] == [
         "providers",
         "replica tocsin.stops",

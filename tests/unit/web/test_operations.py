@@ -81,3 +81,11 @@ async def test_a_halted_service_still_says_how_it_is(client: httpx.AsyncClient, 
     health.halted = "Record directory/0/7 cannot be read: upgrade this service."
     assert (await client.get("/livez")).status_code == 200
     assert (await client.get("/metrics")).status_code == 200
+
+
+async def test_a_service_may_have_pages_of_its_own(health: Health) -> None:
+    app = operations_app(name="things", health=health, pages={"/internal/things": lambda: {"things": [1]}})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://things") as client:
+        answer = await client.get("/internal/things")
+        assert (answer.status_code, answer.json()) == (200, {"things": [1]})
+        assert (await client.post("/internal/things")).status_code == 405

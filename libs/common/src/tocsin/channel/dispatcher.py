@@ -71,7 +71,11 @@ class Dispatcher:
 
     def service(self) -> Service:
         """What `tocsin.runtime.main` runs."""
-        operations = operations_app(name=self.channel.dispatcher, health=self.health)
+        operations = operations_app(
+            name=self.channel.dispatcher,
+            health=self.health,
+            pages={"/internal/providers": lambda: {"providers": self.pool.views()}},
+        )
         return Service(operations=operations, health=self.health, components=self.components())
 
     def components(self) -> list[Component]:

@@ -31,12 +31,27 @@ class FarEndPlaces:
     def __init__(self, *, places: int) -> None:
         self._places = places
         self._taken: dict[str, int] = {}
+        self._shut: set[str | None] = set()
         self.lines: set[FarEndLine] = set()
         """What waits, of each lane."""
 
     def has_room(self, far_end: str | None) -> bool:
         """Whether another call to this far end may begin."""
+        if far_end in self._shut:
+            return False
         return far_end is None or self._taken.get(far_end, 0) < self._places
+
+    def shut(self, far_end: str | None) -> None:
+        """No call to it begins."""
+        self._shut.add(far_end)
+        for line in self.lines:
+            line.hold(far_end)
+
+    def open_again(self, far_end: str | None) -> None:
+        """Calls to it may begin."""
+        self._shut.discard(far_end)
+        for line in self.lines:
+            line.release(far_end)
 
     def begin(self, far_end: str | None) -> None:
         """A call begins."""
@@ -99,7 +114,10 @@ class FarEndLine:
         self._waiting.clear()
         self._turns.clear()
 
-    def hold(self, far_end: str) -> None:
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def hold(self, far_end: str | None) -> None:
         """The far end has no room."""
         self._turns.pop(far_end, None)
 

@@ -6,56 +6,24 @@ task. Runners belong to the process: all lanes and shards share them.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
+from tocsin.channel.breaker import BreakerPolicy
+from tocsin.channel.breakers import Breakers
 from tocsin.channel.delivery import Carrier, Delivery
-from tocsin.channel.far_ends import FAR_END_ONE_IN, FarEndLine, FarEndPlaces, FarEnds
+from tocsin.channel.far_ends import FAR_END_ONE_IN, FarEndPlaces, FarEnds
 from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.priority_limiter import PriorityLimiter
 from tocsin.channel.provider import Provider
+from tocsin.channel.provider_queue import ProviderQueue
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.vocabulary import Lane
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.runtime import Clock
 
 RESERVED_ONE_IN = 4
 """One of so many of an instance's places is kept for the critical lane, if this process serves it."""
-
-
-class _Queue:
-    """What waits of one lane: deliveries that have begun come first."""
-
-    def __init__(self, limit: LaneLimit, far_ends: FarEndPlaces | None) -> None:
-        self._limit = limit
-        self._begun: deque[Delivery] | FarEndLine = deque() if far_ends is None else FarEndLine(far_ends)
-        self._new: deque[Delivery] | FarEndLine = deque() if far_ends is None else FarEndLine(far_ends)
-
-    @property
-    def ready(self) -> bool:
-        return bool(self._begun or self._new) and not self._limit.reached
-
-    def put(self, delivery: Delivery) -> None:
-        (self._begun if delivery.begun_at else self._new).append(delivery)
-
-    def take(self) -> Delivery:
-        return self._begun.popleft() if self._begun else self._new.popleft()
-
-    def drop(self, carrier: Carrier | None) -> list[Delivery]:
-        """Take out what belongs to the carrier; without one, everything."""
-        waiting = [*self._begun, *self._new]
-        self._begun.clear()
-        self._new.clear()
-        dropped = []
-        for delivery in waiting:
-            if carrier is None or delivery.carrier is carrier:
-                dropped.append(delivery)
-            else:
-                self.put(delivery)
-        return dropped
-
-    def leave(self, far_ends: FarEndPlaces | None) -> None:
-        """Hear no more of the far ends' places."""
-        if far_ends is not None:
-            far_ends.lines -= {self._begun, self._new}
 
 
 class _Runner:
@@ -81,8 +49,12 @@ class ProviderInstance:
         *,
         places: int,
         lanes: Mapping[Lane, LaneLimit],
+        channel: Channel,
+        clock: Clock,
         targets: frozenset[str] = frozenset(),
         predecessor: "ProviderInstance | None" = None,
+        policy: BreakerPolicy,
+        on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = provider.name
         self._targets = targets
@@ -95,8 +67,13 @@ class ProviderInstance:
         if predecessor is not None and predecessor._places == places:
             self._limiter = predecessor._limiter
             self._far_ends = self._far_ends and (predecessor._far_ends or self._far_ends)
+        self._breakers = Breakers(
+            channel=channel, provider=self.name, gate=self, on_turn=on_turn, policy=policy, clock=clock
+        )
+        self._shut = False
+        """Whether no call may begin, as long as it has no other far end than itself."""
         self._successor: ProviderInstance | None = None
-        self._queues = {lane: _Queue(limit, self._far_ends) for lane, limit in lanes.items()}
+        self._queues = {lane: ProviderQueue(limit, self._far_ends) for lane, limit in lanes.items()}
         self._critical = self._queues.get(Lane.CRITICAL)
         self._others = deque(queue for lane, queue in self._queues.items() if lane is not Lane.CRITICAL)
         self._runners: set[_Runner] = set()
@@ -107,6 +84,65 @@ class ProviderInstance:
     def serves(self, job: Job) -> bool:
         """Whether the provider knows addresses of the job's target."""
         return job.target is None or job.target in self._targets
+
+    @property
+    def troubled(self) -> bool:
+        """Whether one of its far ends does not work now."""
+        return self._breakers.troubled > 0
+
+    def works_for(self, job: Job) -> bool:
+        """Whether the job's call goes where calls go through, or may begin now as the probe."""
+        if not self.troubled:
+            return True
+        far_end = self._far_end(job) if self._far_end else None
+        if self._breakers.is_closed(far_end):
+            return True
+        return self._breakers.works(far_end) and not any(
+            waiting.far_end == far_end for queue in self._queues.values() for waiting in queue
+        )
+
+    def waiting(self) -> Iterator[Delivery]:
+        """What waits, of all lanes."""
+        return (delivery for queue in self._queues.values() for delivery in queue)
+
+    def take_out(self, wanted: Callable[[Delivery], bool]) -> list[Delivery]:
+        """Take these out of the queues."""
+        return [delivery for queue in self._queues.values() for delivery in queue.drop(wanted)]
+
+    def views(self) -> list[dict[str, Any]]:
+        """A line for each far end that is known, as `/internal/providers` shows it."""
+        under_way = Counter(runner.delivery.far_end for runner in self._runners if runner.delivery)
+        waiting = Counter(delivery.far_end for delivery in self.waiting())
+        return [
+            {
+                "provider": self.name,
+                "far_end": view.far_end,
+                "breaker": view.state,
+                "since": view.since.isoformat(),
+                "calls_in_flight": under_way[view.far_end],
+                "waiting": waiting[view.far_end],
+                "places": self._places,
+                "last_error": view.last_error,
+            }
+            for view in self._breakers.views()
+        ]
+
+    # The breakers' gate
+
+    def shut(self, far_end: str | None) -> None:
+        """No call to the far end begins."""
+        if self._far_ends is not None:
+            self._far_ends.shut(far_end)
+        else:
+            self._shut = True
+
+    def open_again(self, far_end: str | None) -> None:
+        """Calls to it may begin."""
+        if self._far_ends is not None:
+            self._far_ends.open_again(far_end)
+        else:
+            self._shut = False
+        self.wake()
 
     async def open(self) -> None:
         """Prepare the provider."""
@@ -142,7 +178,7 @@ class ProviderInstance:
 
     def drop(self, carrier: Carrier) -> list[Delivery]:
         """Take out of the queues what belongs to the carrier."""
-        return [delivery for queue in self._queues.values() for delivery in queue.drop(carrier)]
+        return self.take_out(lambda delivery: delivery.carrier is carrier)
 
     def cancel(self, carrier: Carrier) -> list["asyncio.Task[None]"]:
         """Cancel the calls under way for the carrier; the tasks returned end soon. Other runners take their places."""
@@ -162,9 +198,10 @@ class ProviderInstance:
         for idle in self._idle:
             idle.set_result(None)
         self._idle.clear()
+        self._breakers.close()
         for queue in self._queues.values():
             queue.leave(self._far_ends)
-        return [delivery for queue in self._queues.values() for delivery in queue.drop(None)]
+        return self.take_out(lambda _: True)
 
     async def close(self) -> None:
         """Retire, wait for the calls under way, close the provider."""
@@ -183,9 +220,9 @@ class ProviderInstance:
                 if delivery is None:
                     await self._until_woken()
                     continue
-                far_end = (
-                    delivery.far_end
-                )  # of this call: the delivery may be in another instance's queue when it ends
+                # Of this call: the delivery may be in another instance's queue when it ends.
+                far_end, tries = delivery.far_end, len(delivery.tries)
+                call = self._breakers.begin(far_end)
                 self.wake()
                 runner.delivery = delivery
                 try:
@@ -195,6 +232,8 @@ class ProviderInstance:
                     self._limiter.release()
                     if self._far_ends is not None:
                         self._far_ends.end(far_end)
+                    answer = delivery.tries[tries].answer if len(delivery.tries) > tries else None
+                    self._breakers.end(far_end, call, answer)
         finally:
             self._runners.discard(runner)
             self.wake()
@@ -219,8 +258,10 @@ class ProviderInstance:
             self._far_ends.begin(delivery.far_end)
         return delivery
 
-    def _next_queue(self) -> _Queue | None:
+    def _next_queue(self) -> ProviderQueue | None:
         """The queue whose first delivery may begin now."""
+        if self._shut:
+            return None
         critical = self._critical if self._critical and self._critical.ready else None
         other = self._waiting_other()
         if critical and self._limiter.critical_may_begin(others_wait=other is not None):
@@ -229,5 +270,5 @@ class ProviderInstance:
             return other
         return None
 
-    def _waiting_other(self) -> _Queue | None:
+    def _waiting_other(self) -> ProviderQueue | None:
         return next((queue for queue in self._others if queue.ready), None)

@@ -14,6 +14,7 @@ from typing import Any
 from prometheus_client import Counter, Histogram
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel.breaker import POLICY, BreakerPolicy
 from tocsin.channel.choice import next_candidate
 from tocsin.channel.delivery import Carrier, Delivery
 from tocsin.channel.lane_limit import LaneLimit
@@ -33,11 +34,15 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.provider_order import weighted_order
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.observability import get_logger, metrics
-from tocsin.runtime import Clock, SystemClock
+from tocsin.runtime import Clock, SystemClock, every
 
 log = get_logger(__name__)
 
 SANDBOX_PLACES = 1_000
+AT_ONCE = 200
+"""Deliveries: few enough that choosing for them holds the event loop for under 5 ms."""
+_NEVER_OPENS = BreakerPolicy(share=2.0, in_a_row=2**62)
+"""Some addresses of the sandbox fail on purpose."""
 
 
 class ProviderPool:
@@ -70,8 +75,15 @@ class ProviderPool:
         self._instances: dict[str, ProviderInstance] = {}
         self._ordered: list[ProviderInstance] = []
         self._sandbox = ProviderInstance(
-            Sandbox(channel=channel), places=SANDBOX_PLACES, lanes=self.lane_limits
+            Sandbox(channel=channel),
+            places=SANDBOX_PLACES,
+            lanes=self.lane_limits,
+            channel=channel,
+            clock=self._clock,
+            policy=_NEVER_OPENS,
         )
+        self._choosing_again: asyncio.Task[None] | None = None
+        self._turned = False
         self._retired: dict[ProviderInstance, asyncio.Task[None]] = {}
         """Those replaced, each with the task that closes it once its calls have ended."""
         self._sends: dict[tuple[Lane, str, type[Answer]], Counter] = {}
@@ -85,16 +97,16 @@ class ProviderPool:
         Once an answer was ambiguous, only the same provider may be asked again, unless the job allows more. None: to nobody."""
         if job.test:
             candidates = [self._sandbox]
-        elif not tries:
+        else:
+            candidates = []
             for instance in self._named(job):
                 if instance.serves(job):
-                    return instance
-            return None
-        else:
-            candidates = [instance for instance in self._named(job) if instance.serves(job)]
+                    if not tries and not instance.troubled and not candidates:
+                        return instance
+                    candidates.append(instance)
             if not (job.providers or self._file.order or self._file.weights):
                 candidates = candidates[:1]
-        return next_candidate(candidates, tries, attempt=attempt, resend_elsewhere=job.resend_elsewhere)
+        return next_candidate(candidates, job, tries, attempt=attempt)
 
     def _named(self, job: Job) -> Iterable[ProviderInstance]:
         if job.providers:
@@ -127,6 +139,40 @@ class ProviderPool:
         sends.inc()
         took.observe(seconds)
 
+    def _choose_again(self) -> None:
+        """A provider works again, or no longer, or may be probed: let what waits at those that do not work choose anew."""
+        self._turned = True
+        if self._choosing_again is None:
+            self._choosing_again = asyncio.create_task(self._move_on(), name="choose providers again")
+            self._choosing_again.add_done_callback(self._moved_on)
+
+    def _moved_on(self, _: asyncio.Task[None]) -> None:
+        self._choosing_again = None
+
+    async def _move_on(self) -> None:
+        """A portion at a time; what has no better choice comes back to the end of its queue, so that the order stays."""
+        while self._turned:
+            self._turned = False
+            for instance in [one for one in self._instances.values() if one.troubled]:
+                waiting = list(instance.waiting())
+                for begin in range(0, len(waiting), AT_ONCE):
+                    portion = set(waiting[begin : begin + AT_ONCE])
+                    for delivery in instance.take_out(portion.__contains__):
+                        delivery.carrier.enqueue(delivery)
+                    await asyncio.sleep(0)
+
+    async def _end_expired(self) -> None:
+        """What waits at a provider that does not work, and may not be sent any more, ends now."""
+        now = self._clock.now()
+        for instance in self._all:
+            if instance.troubled:
+                for delivery in instance.take_out(lambda waiting: waiting.job.expires_at <= now):
+                    delivery.carrier.enqueue(delivery)
+
+    def views(self) -> list[dict[str, Any]]:
+        """Every instance and each of its far ends that is known, as `/internal/providers` shows them."""
+        return [view for instance in self._instances.values() for view in instance.views()]
+
     # What a carrier takes back
 
     def drop(self, carrier: Carrier) -> list[Delivery]:
@@ -145,16 +191,16 @@ class ProviderPool:
         await self._use(self._file)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look at the files every `poll_seconds` until stopped."""
-        while not stop.is_set():
-            try:
-                await asyncio.wait_for(stop.wait(), self._poll_seconds)
-            except TimeoutError:
-                await self.reload()
+        """Look at the files every `poll_seconds`, and for what has expired every second, until stopped."""
+        await asyncio.gather(
+            every(self._poll_seconds, self.reload, stop=stop), every(1.0, self._end_expired, stop=stop)
+        )
 
     async def close(self) -> None:
         """Close every instance once its calls have ended."""
         instances, self._instances = self._all, {}
+        if self._choosing_again is not None:
+            self._choosing_again.cancel()
         await asyncio.gather(*(instance.close() for instance in instances), *self._retired.values())
 
     async def reload(self) -> None:
@@ -203,7 +249,11 @@ class ProviderPool:
                     kind.create(config, self._clock),
                     places=config.max_in_flight,
                     lanes=self.lane_limits,
+                    channel=self._channel,
+                    clock=self._clock,
                     targets=kind.served_by(config),
+                    on_turn=self._choose_again,
+                    policy=POLICY,
                     predecessor=predecessor,
                 )
                 opened.push_async_callback(instances[name].close)

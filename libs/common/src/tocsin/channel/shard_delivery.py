@@ -30,6 +30,7 @@ from tocsin.channel.order import RecipientOrder
 from tocsin.channel.outcome_records import dead_letter_of, intent_to_send_of, outcome_of, recheck_of
 from tocsin.channel.outcome_writer import OutcomeWriter, PendingRecord
 from tocsin.channel.provider import Provider
+from tocsin.channel.provider_instance import ProviderInstance
 from tocsin.channel.retry_policy import INTERRUPTED_END, FailOver, Finish, Retry, end_without_call, uncertain
 from tocsin.channel.shard_offsets import ShardOffsets
 from tocsin.channel.stages import observe_begin, observe_end, observe_stage
@@ -229,13 +230,17 @@ class ShardDelivery:
                     delivery = self._hold(delivery)
                     continue
                 instance = self._context.pool.choose(delivery.job, delivery.tries, attempt=delivery.attempt)
-                if instance is not None:
+                if instance is not None and not self._ends_while_it_waits(delivery, instance):
                     delivery.enqueued_at = self._context.clock.monotonic()
                     instance.put(self._context.lane, delivery)
                     return
                 delivery = self._end_without_provider(delivery)
         except Exception as error:  # noqa: BLE001 - raised by `run`: who calls may be a timer, or a pool that reloads
             self._fail(error)
+
+    def _ends_while_it_waits(self, delivery: Delivery, instance: ProviderInstance) -> bool:
+        """Whether it would wait for a provider that does not work, and may not be sent any more."""
+        return instance.troubled and self._context.attempts.guard(delivery) is not None
 
     def _end_without_provider(self, delivery: Delivery) -> Delivery | None:
         """End it as what forbids its call says, else as one that nobody serves. Returns the recipient's next delivery that need not

@@ -230,6 +230,7 @@ class Reason(StrEnum):
     DEVICE_GONE = "device_gone"
     CONTENT_REFUSED = "content_refused"
     CREDENTIALS_REFUSED = "credentials_refused"
+    SENDER_REFUSED = "sender_refused"
     RECIPIENT_REFUSED = "recipient_refused"
     UNREACHABLE = "unreachable"
     PROVIDER_ERROR = "provider_error"

@@ -5,6 +5,7 @@ no FastAPI, which is a fifth of what a dispatcher, which has no API, would load 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -28,8 +29,13 @@ class NamedRoute(Route):
         return match, {**found, "route": self} if match is not Match.NONE else found
 
 
-def operations_app(*, name: str, health: Health) -> Starlette:
-    """`/livez`, `/readyz` and `/metrics`. They answer whatever the state of the service, whoever asks, with any parameters."""
+def operations_app(
+    *, name: str, health: Health, pages: Mapping[str, Callable[[], object]] | None = None
+) -> Starlette:
+    """`/livez`, `/readyz` and `/metrics`. They answer whatever the state of the service, whoever asks, with any parameters.
+
+    So do `pages`: each path answers with what its function returns, as JSON.
+    """
 
     async def livez(_request: Request) -> Response:
         """200 while the event loop turns; an answer at all is most of the proof."""
@@ -55,7 +61,15 @@ def operations_app(*, name: str, health: Health) -> Starlette:
         text = await asyncio.to_thread(generate_latest)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
+    def page(content: Callable[[], object]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(_request: Request) -> Response:
+            return JSONResponse(content())
+
+        return answer
+
+    answers: dict[str, Callable[[Request], Awaitable[Response]]]
     answers = {"/livez": livez, "/readyz": readyz, "/metrics": prometheus}
+    answers |= {path: page(content) for path, content in (pages or {}).items()}
     app = Starlette(routes=[NamedRoute(path, answer, methods=["GET"]) for path, answer in answers.items()])
     app.router.redirect_slashes = False
     app.add_middleware(HeadAsGet)

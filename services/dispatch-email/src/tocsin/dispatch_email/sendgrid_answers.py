@@ -79,6 +79,6 @@ def _not_permitted(code: str, about: list[str]) -> NotSent:
     if "from" in {field.partition(".")[0] for field in about}:
         # One tenant's sender; mails of others go on.
         detail = "The SendGrid account has not verified the sender's address: authenticate its domain there."
-        return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
+        return NotSent(reason=Reason.SENDER_REFUSED, code=code, detail=detail)
     detail = "SendGrid refuses the API key, or the account may send nothing now."
     return NotSent(reason=Reason.CREDENTIALS_REFUSED, code=code, detail=detail)

@@ -53,6 +53,12 @@ def _dead(app: typer.Typer) -> None:
     app.add_typer(dead.app, name="dead")
 
 
+def _redrive(app: typer.Typer) -> None:
+    from tocsin.cli import redrive  # noqa: PLC0415 - only when asked for
+
+    app.add_typer(redrive.app, name="redrive")
+
+
 def _refusals(app: typer.Typer) -> None:
     from tocsin.cli import refusals  # noqa: PLC0415 - only when asked for
 
@@ -87,5 +93,6 @@ _OWN: dict[str, Callable[[typer.Typer], None]] = {
     "send": _send,
     "timeline": _timeline,
     "dead": _dead,
+    "redrive": _redrive,
     "refusals": _refusals,
 }
