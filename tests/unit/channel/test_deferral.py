@@ -1,0 +1,151 @@
+"""How long what no provider took waits, and when it is given up: a table, and what holds for every policy."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent
+from tocsin.channel.deferral import Defer, DeferralPolicy, defer_or_end
+from tocsin.channel.retry_policy import Finish, NotTaken, Try
+from tocsin.contracts.vocabulary import Reason, StatusName
+from tocsin.testing import ManualClock
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+UNREACHABLE = NotSent(reason=Reason.UNREACHABLE)
+POLICY = DeferralPolicy(first=4, factor=2, cap=900, attempts=100, age=6 * 86_400)
+
+
+def after(
+    attempt: int,
+    *,
+    policy: DeferralPolicy = POLICY,
+    asked: float | None = None,
+    began: float = 0,
+    lives: float = 86_400,
+    jitter: float = 1.0,
+    earlier: Answer = UNREACHABLE,
+) -> Defer | Finish:
+    """What follows from an attempt that failed, `began` seconds after the first, of a message that lives `lives` seconds from now."""
+    tries = [Try("a", earlier, attempt=max(1, attempt - 1)), Try("a", UNREACHABLE, attempt=attempt)]
+    not_taken = NotTaken(reason=Reason.UNREACHABLE, code="421", detail="Later.", retry_after=asked)
+    return defer_or_end(
+        policy,
+        not_taken,
+        tries,
+        first_at=NOW - timedelta(seconds=began),
+        expires_at=NOW + timedelta(seconds=lives),
+        now=NOW,
+        jitter=jitter,
+    )
+
+
+def waits(step: Defer | Finish) -> float | None:
+    """Seconds; None where it has ended."""
+    return (step.due - NOW).total_seconds() if isinstance(step, Defer) else None
+
+
+@pytest.mark.parametrize(
+    ("attempt", "more", "seconds"),
+    [
+        (1, {}, 4),
+        (3, {}, 16),
+        (3, {"jitter": 0.0}, 0),
+        (3, {"jitter": 0.25}, 4),
+        (8, {}, 512),
+        (9, {}, 900),
+        (99, {}, 900),
+        (100, {}, None),
+        (1, {"asked": 60}, 64),
+        (1, {"asked": 60, "jitter": 0.0}, 60),
+        (9, {"lives": 100}, 100),
+        (9, {"lives": 100, "asked": 60}, 100),
+        (9, {"lives": 100, "asked": 97}, None),
+        (9, {"lives": 3.9}, None),
+        (9, {"lives": -1}, None),
+        (9, {"began": 6 * 86_400 - 100}, 100),
+        (9, {"began": 6 * 86_400}, None),
+        (2, {"policy": DeferralPolicy(first=10, factor=3, cap=20, attempts=3)}, 20),
+        (3, {"policy": DeferralPolicy(first=10, factor=3, cap=20, attempts=3)}, None),
+        (1, {"policy": DeferralPolicy(first=10, age=0)}, None),
+    ],
+)
+def test_waits(attempt: int, more: dict[str, object], seconds: float | None) -> None:
+    assert waits(after(attempt, **more)) == seconds  # type: ignore[arg-type]  # the names are `after`'s
+
+
+@pytest.mark.parametrize(
+    ("earlier", "status", "reason", "retryable"),
+    [
+        (UNREACHABLE, StatusName.FAILED, Reason.RETRIES_EXHAUSTED, True),
+        (Ambiguous(), StatusName.UNKNOWN, Reason.NO_ANSWER, None),
+    ],
+)
+def test_what_is_given_up_claims_no_more_than_is_known(
+    earlier: Answer, status: StatusName, reason: Reason, retryable: bool | None
+) -> None:
+    end = after(100, earlier=earlier)
+    assert isinstance(end, Finish)
+    assert (end.status, end.reason, end.retryable) == (status, reason, retryable)
+    assert (end.code, end.detail) == ("421", "Later.")
+
+
+def test_why_it_waits_is_what_the_provider_said() -> None:
+    step = after(1)
+    assert isinstance(step, Defer)
+    assert (step.reason, step.code, step.detail) == (Reason.UNREACHABLE, "421", "Later.")
+
+
+policies = st.builds(
+    DeferralPolicy,
+    first=st.floats(1, 3600),
+    factor=st.floats(1, 10),
+    cap=st.floats(1, 86_400),
+    attempts=st.integers(1, 1000),
+    age=st.floats(0, 6 * 86_400),
+)
+
+
+@given(
+    policies,
+    st.integers(1, 1000),
+    st.floats(0, 7 * 86_400),
+    st.floats(-10, 7 * 86_400),
+    st.none() | st.floats(0, 86_400),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_no_attempt_is_due_too_early_or_too_late(
+    policy: DeferralPolicy, attempt: int, began: float, lives: float, asked: float | None, jitter: float
+) -> None:
+    step = after(attempt, policy=policy, began=began, lives=lives, asked=asked, jitter=jitter)
+    seconds, slack = waits(step), 0.001  # a datetime has microseconds
+    if seconds is None:
+        return
+    assert attempt < policy.attempts
+    assert (asked or 0) - slack <= seconds <= (asked or 0) + policy.cap + slack
+    assert seconds <= min(lives, policy.age - began) + slack
+
+
+@pytest.mark.parametrize(
+    ("outage", "at_most"), [(30, 8), (600, 16), (6 * 3600, 90)], ids=["30 s", "10 min", "6 h"]
+)
+@given(st.randoms(use_true_random=False))
+def test_an_outage_is_outlived_with_few_attempts(outage: float, at_most: int, random: object) -> None:
+    """Of a message that lives a day: tried until the provider works again, and soon after that."""
+    clock, attempt, began = ManualClock(NOW), 1, NOW
+    expires = NOW + timedelta(days=1)
+    while (clock.now() - began).total_seconds() < outage:
+        attempt += 2 if attempt == 1 else 0  # the first three follow one another within a second
+        tries = [Try("a", UNREACHABLE, attempt=attempt)]
+        not_taken = NotTaken(reason=Reason.UNREACHABLE)
+        step = defer_or_end(
+            POLICY, not_taken, tries, first_at=began, expires_at=expires, now=clock.now(),
+            jitter=random.random(),  # type: ignore[attr-defined]  # Hypothesis' own Random
+        )  # fmt: skip
+        assert isinstance(step, Defer)
+        clock.set(step.due)
+        attempt += 1
+    assert Accepted()
+    assert attempt <= at_most * 2
+    assert (clock.now() - began).total_seconds() <= outage + POLICY.cap
