@@ -107,9 +107,7 @@ def test_when_the_next_provider_is_asked_at_once(
 def test_several_calls_of_one_attempt_count_once() -> None:
     everywhere = [Try(name, UNREACHABLE, attempt=attempt) for attempt in (1, 2) for name in ("a", "b", "c")]
     assert isinstance(after_answer(everywhere, now=NOW), Retry)
-    assert isinstance(
-        after_answer([*everywhere, Try("a", UNREACHABLE, attempt=3)], now=NOW), NotTaken
-    )
+    assert isinstance(after_answer([*everywhere, Try("a", UNREACHABLE, attempt=3)], now=NOW), NotTaken)
 
 
 @pytest.mark.parametrize(
@@ -133,5 +131,7 @@ def test_what_is_not_tried_again_in_the_process(
 def test_what_the_provider_said_is_kept() -> None:
     accepted = after_answer(tries([Accepted(message_id="m", code="250", segments=2)]), now=NOW)
     assert accepted == Finish(status=StatusName.SENT, message_id="m", code="250", segments=2)
-    later = after_answer(tries([UNREACHABLE, UNREACHABLE, Throttled(code="429", detail="Slow down.")]), now=NOW)
+    later = after_answer(
+        tries([UNREACHABLE, UNREACHABLE, Throttled(code="429", detail="Slow down.")]), now=NOW
+    )
     assert later == NotTaken(reason=Reason.THROTTLED, code="429", detail="Slow down.")
