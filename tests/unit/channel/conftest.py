@@ -169,11 +169,8 @@ class LaneBench:
     versions: RecipientVersions = field(default_factory=RecipientVersions)
     cancellations: Cancellations = field(default_factory=lambda: Cancellations(service="test"))
     age: ScriptedAge = field(default_factory=ScriptedAge)
-<<<<<<< HEAD
     cancels_age: ScriptedAge = field(default_factory=ScriptedAge)
-=======
     deferral: DeferralPolicy = field(default_factory=DeferralPolicy)
->>>>>>> sched-slice2
     made: list[ScriptedProvider] = field(default_factory=list)
     health: Health = field(default_factory=lambda: Health(service="test"))
     rates: Rates = NO_LIMITS

@@ -12,19 +12,16 @@ from tocsin.channel.delivery import Delivery
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
-<<<<<<< HEAD
 from tocsin.channel.retry_policy import (
     FailOver,
     Finish,
+    NotTaken,
     Retry,
     Try,
     after_answer,
     end_without_call,
     uncertain,
 )
-=======
-from tocsin.channel.retry_policy import FailOver, Finish, NotTaken, Retry, Try, after_answer, end_without_call
->>>>>>> sched-slice2
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.stops import RECHECK_AFTER_MS
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
