@@ -172,10 +172,10 @@ def published_workflow(value: bytes) -> Any:
     return workflow.key, workflow.lane, workflow.reaches_subject, known, faults
 
 
-def tenants_ids(value: bytes) -> Any:
+def tenants_settings(value: bytes) -> Any:
     held = Directory()
     held.apply(_record("directory", b"tenant/acme", value))
-    return [held.address_like_ids(tenant) for tenant in ("acme", "other")]
+    return [(held.address_like_ids(tenant), held.limits(tenant)) for tenant in ("acme", "other")]
 
 
 # Scheduler
@@ -277,7 +277,7 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("router", "directory_template"): directory,
     ("router", "directory_api_key"): api_key,
     ("ingest", "directory_api_key"): api_key,
-    ("ingest", "directory_tenant"): tenants_ids,
+    ("ingest", "directory_tenant"): tenants_settings,
     ("ingest", "directory_workflow"): published_workflow,
     ("scheduler", "timer"): timer,
     ("dispatch-email", "job_email"): _handed_over(lambda job: repr(composed(job, _SMTP._envelope))),

@@ -242,3 +242,22 @@ async def test_operators_create_tenants_and_their_first_keys(
     assert (await acme.put("/v1/tenants/globex", json={"name": "G"})).json()["name"] == "G"
     assert (await acme.get("/v1/tenants/globex")).json()["name"] == "G"
     assert (await acme.put("/v1/tenants/nobody", json={})).status_code == 404
+
+
+async def test_only_an_operator_limits_a_tenant_and_a_tenants_own_change_leaves_that(
+    acme: httpx.AsyncClient,
+) -> None:
+    limits = {"requests_per_second": 50, "key_recipients_per_second": 200}
+    assert (await acme.put("/v1/tenants/acme", json={"name": "A", "limits": limits})).json()[
+        "limits"
+    ] == limits
+    refused = await acme.put("/v1/tenant", json={"name": "B", "limits": {}})
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/limits"]
+    own = await acme.put("/v1/tenant", json={"name": "B"})
+    assert (own.json()["name"], own.json()["limits"]) == ("B", limits)
+    assert (await acme.put("/v1/tenants/acme", json={"name": "B"})).json()["limits"] is None
+    refused = await acme.put("/v1/tenants/acme", json={"limits": {"requests_per_second": 0}})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (
+        422,
+        "/limits/requests_per_second",
+    )

@@ -44,6 +44,7 @@ from tocsin.router.worker.dedupe import Claim
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.render import DeliveryRenderer
+from tocsin.router.worker.throttle import ThrottleAsked
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 
@@ -75,6 +76,22 @@ class CancellationRows:
     async def requested(self, hashes: Sequence[bytes]) -> Mapping[bytes, datetime]:
         self.queries += 1
         return {one: self.rows[one] for one in hashes if one in self.rows}
+
+
+class Throttles:
+    """The table of throttles, without a window."""
+
+    def __init__(self) -> None:
+        self.held: dict[bytes, list[str]] = {}
+        self.asked: list[ThrottleAsked] = []
+
+    async def ask(self, asked: Sequence[ThrottleAsked]) -> Collection[str]:
+        self.asked += asked
+        for one in asked:
+            held = self.held.setdefault(one.key, [])
+            if one.notification_id not in held and len(held) < one.limit:
+                held.append(one.notification_id)
+        return {one.notification_id for one in asked if one.notification_id in self.held[one.key]}
 
 
 class Recipients:
@@ -161,6 +178,7 @@ class Worker:
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
     claims: Claims = field(default_factory=Claims)
     cancellation_rows: CancellationRows = field(default_factory=CancellationRows)
+    throttles: Throttles = field(default_factory=Throttles)
     recipients: Recipients = field(default_factory=Recipients)
     default_tenant: str | None = None
     catch_up: CatchUp = always_current
@@ -178,6 +196,7 @@ class Worker:
             claims=self.claims,
             cancellations=self.cancellations,
             cancellation_rows=self.cancellation_rows,
+            throttles=self.throttles,
             recipients=self.recipients,
             renderer=DeliveryRenderer(
                 renderer=renderer, public_url="https://notify.example.test", tokens=tokens

@@ -225,6 +225,8 @@ def test_the_settings_of_a_deployment_start_its_service(
     if image_of(deployment) in APIS and container(deployment).get("args") != ["worker"]:
         listening["http"] = read.http.port
     assert ports_of(deployment) == listening
+    if image_of(deployment) == "ingest":
+        assert read.instances == deployment["spec"]["replicas"]
     shards = getattr(read, "shards", None)
     if shards is not None and container(deployment).get("args") != ["api"]:
         assert deployment["spec"]["replicas"] <= shards

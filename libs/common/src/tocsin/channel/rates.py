@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from tocsin.channel.token_bucket import TokenBucket
+from tocsin.runtime.token_bucket import TokenBucket
 
 RESERVED_ONE_IN: Final = 4
 """One of so many tokens of a full bucket is kept for the critical lane, if the bucket holds so many."""

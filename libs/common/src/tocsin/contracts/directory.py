@@ -37,6 +37,16 @@ class ApiKeyRecord(_Entity, kw_only=True, omit_defaults=True, tag="api_key"):
         return f"api_key/{self.tenant}/{self.id}".encode()
 
 
+class TenantLimits(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """How much a tenant may send through HTTP in a second. None: as the settings of ingest have it."""
+
+    requests_per_second: int | None = None
+    recipients_per_second: int | None = None
+    key_requests_per_second: int | None = None
+    """Of each of its keys."""
+    key_recipients_per_second: int | None = None
+
+
 class TenantRecord(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
     """A tenant: its name and branding, its sender identities, and its providers in order, by channel."""
 
@@ -49,6 +59,7 @@ class TenantRecord(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
     """Of a channel whose providers have weights instead of an order: each of them."""
     address_like_ids: bool = False
     """Whether recipients' ids may have `@` or begin with `+`."""
+    limits: TenantLimits | None = None
 
     @property
     def record_key(self) -> bytes:
@@ -82,6 +93,13 @@ class Step(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_fi
     template: str = DEFAULT_TEMPLATE
 
 
+class Throttle(msgspec.Struct, kw_only=True, frozen=True):
+    """At most `limit` notifications of a workflow for one recipient within `seconds`."""
+
+    limit: int
+    seconds: int
+
+
 class WorkflowRecord(_Entity, kw_only=True, omit_defaults=True, tag="workflow"):
     """A published workflow: what triggers it, whom it reaches, in which steps."""
 
@@ -94,6 +112,7 @@ class WorkflowRecord(_Entity, kw_only=True, omit_defaults=True, tag="workflow"):
     lane: Lane
     steps: list[Step]
     data_schema: dict[str, Any] | None = None
+    throttle: Throttle | None = None
 
     @property
     def record_key(self) -> bytes:

@@ -72,6 +72,8 @@ def build(settings: IngestSettings) -> Service:
         ),
         caught_up=replica.caught_up,
         limits=settings.limits,
+        default_limits=settings.default_limits,
+        instances=settings.instances,
         bring_up_to_now=up_to_now(age.catch_up, service="ingest"),
     )
     app = create_app(

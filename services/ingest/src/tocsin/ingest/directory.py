@@ -3,7 +3,13 @@
 from typing import Final
 
 from tocsin.contracts.codec import decode_directory
-from tocsin.contracts.directory import ApiKeyRecord, DirectoryRecord, TenantRecord, WorkflowRecord
+from tocsin.contracts.directory import (
+    ApiKeyRecord,
+    DirectoryRecord,
+    TenantLimits,
+    TenantRecord,
+    WorkflowRecord,
+)
 from tocsin.ingest.compiled_workflow import CompiledWorkflow
 from tocsin.kafka import ConsumerRecord
 from tocsin.observability import metrics
@@ -24,6 +30,7 @@ class Directory:
         self._workflows: dict[tuple[str, str], CompiledWorkflow] = {}
         self._subscribers: dict[tuple[str, str], tuple[CompiledWorkflow, ...]] = {}
         self._address_like_ids: set[str] = set()
+        self._limits: dict[str, TenantLimits] = {}
 
     def workflow(self, tenant: str, key: str) -> CompiledWorkflow | None:
         """The tenant's published workflow of this key."""
@@ -36,6 +43,10 @@ class Directory:
     def address_like_ids(self, tenant: str) -> bool:
         """Whether the tenant's ids of recipients may look like addresses."""
         return tenant in self._address_like_ids
+
+    def limits(self, tenant: str) -> TenantLimits | None:
+        """How much the tenant may send; None where nobody has said so."""
+        return self._limits.get(tenant)
 
     def apply(self, record: ConsumerRecord) -> None:
         """Take one record; kinds that ingest does not need are passed over. Raises what the codec raises (`UNREADABLE_ERRORS`)."""
@@ -58,6 +69,8 @@ class Directory:
                 self._forget(_TENANT, entity.tenant, "")
                 if entity.address_like_ids:
                     self._address_like_ids.add(entity.tenant)
+                if entity.limits is not None:
+                    self._limits[entity.tenant] = entity.limits
             case WorkflowRecord():
                 self._unsubscribe(entity.tenant, entity.key)
                 workflow = self._workflows[entity.tenant, entity.key] = CompiledWorkflow(entity, self._note)
@@ -71,6 +84,7 @@ class Directory:
             return
         if kind == _TENANT:
             self._address_like_ids.discard(tenant)
+            self._limits.pop(tenant, None)
             return
         self._unsubscribe(tenant, name)
         self._workflows.pop((tenant, name), None)

@@ -6,8 +6,10 @@ from typing import Final
 
 from fastapi import Request
 
+from tocsin.contracts.directory import TenantLimits
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.publishing import EventPublisher
+from tocsin.ingest.rate_limits import RateLimits
 from tocsin.ingest.settings import RequestLimits
 from tocsin.runtime import Clock, SystemClock
 from tocsin.web import SENDING, BringUpToNow, Caller, Problem, admit, codes, nothing_newer
@@ -25,11 +27,25 @@ class IngestService:
     limits: RequestLimits = field(default_factory=RequestLimits)
     clock: Clock = field(default_factory=SystemClock)
     bring_up_to_now: BringUpToNow = nothing_newer
+    default_limits: TenantLimits = field(default_factory=TenantLimits)
+    instances: int = 1
+    rates: RateLimits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rates = RateLimits(
+            defaults=self.default_limits,
+            instances=self.instances,
+            limits_of=self.directory.limits,
+            clock=self.clock,
+        )
 
     async def authorize(self, request: Request) -> Caller:
-        """The caller whose key came with the request: a key with the scope `send`. Raises 401, 403, and 503 while keys are not known yet."""
+        """The caller whose key came with the request: a key with the scope `send`. Raises 401, 403, 429 for one request too many, and 503
+        while keys are not known yet."""
         self._require_directory()
-        return await admit(request, SENDING)
+        caller = await admit(request, SENDING)
+        self.rates.request(caller)
+        return caller
 
     async def keys_up_to_now(self) -> None:
         """`bring_up_to_now`, before a key is refused that nobody has told of. Raises 503 while keys are not known yet."""

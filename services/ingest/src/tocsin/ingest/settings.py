@@ -1,11 +1,13 @@
 """What an operator sets for ingest, and how much one request may bring."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.contracts import limits
+from tocsin.contracts.directory import TenantLimits
 from tocsin.kafka import KafkaSettings
 from tocsin.programs import ProgramSettings
 from tocsin.runtime import HttpSettings, ServiceSettings
@@ -20,6 +22,15 @@ class RequestLimits:
     batch_events: int = limits.EVENTS_PER_BATCH
     data_bytes: int = limits.EVENT_DATA_BYTES
     json_depth: int = limits.JSON_DEPTH
+
+
+def _per_second(what: str) -> Any:
+    return Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description=f"{what}, all instances together, unless its tenant's settings say otherwise; 0: as many as come",
+    )
 
 
 class IngestSettings(ServiceSettings):
@@ -72,6 +83,27 @@ class IngestSettings(ServiceSettings):
         le=limits.EVENT_DATA_BYTES,
         description="Largest data of one event",
     )
+
+    instances: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="How many instances of ingest share the load: each gives its share of what tenants and keys may send in a second",
+    )
+    tenant_requests_per_second: int = _per_second("Requests a second of a tenant")
+    tenant_recipients_per_second: int = _per_second("Recipients a second of a tenant")
+    key_requests_per_second: int = _per_second("Requests a second of an API key")
+    key_recipients_per_second: int = _per_second("Recipients a second of an API key")
+
+    @property
+    def default_limits(self) -> TenantLimits:
+        """What a tenant may send of which the directory says nothing."""
+        return TenantLimits(
+            requests_per_second=self.tenant_requests_per_second or None,
+            recipients_per_second=self.tenant_recipients_per_second or None,
+            key_requests_per_second=self.key_requests_per_second or None,
+            key_recipients_per_second=self.key_recipients_per_second or None,
+        )
 
     @property
     def limits(self) -> RequestLimits:

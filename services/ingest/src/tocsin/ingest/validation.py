@@ -50,6 +50,11 @@ class AcceptedEvent:
     key: bytes
     notifications: list[NamedNotification] | None = None
 
+    @property
+    def recipients(self) -> int:
+        """How many it is for. Of a business event only its workflows know: it counts as one."""
+        return 1 if self.notifications is None else len(self.notifications)
+
 
 def validate_event(
     event: Event, *, directory: Directory, limits: RequestLimits, clock: Clock

@@ -118,6 +118,7 @@ _KINDS: dict[str, _Kind] = {
                     "providers",
                     "provider_weights",
                     "address_like_ids",
+                    "limits",
                 )
             ),
         ),
@@ -149,6 +150,7 @@ _KINDS: dict[str, _Kind] = {
                     "lane",
                     "steps",
                     "data_schema",
+                    "throttle",
                 )
             )
         ).where(tables.workflows.c.published),

@@ -27,7 +27,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
 from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
@@ -83,6 +83,9 @@ tenants = Table(
     _json("providers"),  # channel -> [provider instance, ...] in order
     _json("provider_weights"),  # channel -> {provider instance: weight}, where they have weights instead
     Column("address_like_ids", Boolean, nullable=False, server_default=text("false")),
+    Column(
+        "limits", JSONB(none_as_null=True)
+    ),  # how much it may send in a second; null: as ingest's settings have it
     Column("shared_devices", Boolean, nullable=False, server_default=text("false")),
     _revision(),
     _created_at(),
@@ -191,6 +194,7 @@ workflows = Table(
     Column("lane", Text, nullable=False),
     Column("steps", JSONB, nullable=False),  # [{name, kind, channels, template}, ...] in order
     Column("data_schema", JSONB(none_as_null=True)),
+    Column("throttle", JSONB(none_as_null=True)),  # {limit, seconds}
     Column("published", Boolean, nullable=False, server_default=text("true")),
     _revision(),
     _created_at(),
@@ -270,6 +274,19 @@ cancellations = Table(
     Column("hash", LargeBinary, primary_key=True),  # `contracts.cancellations`, 16 bytes
     Column("requested_at", DateTime(timezone=True), nullable=False),  # the broker's time
     Index("ix_cancellations_requested_at", "requested_at"),
+)
+
+
+throttles = Table(
+    "throttles",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),  # `contracts.ids.throttle_key`, 16 bytes
+    Column("ids", ARRAY(UUID)),  # notifications that were let in, oldest first, never more than `most`
+    Column("times", ARRAY(DateTime(timezone=True))),  # of their events, as the broker has it
+    Column("most", Integer, nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False),  # when nobody asks for it any more
+    Index("ix_throttles_ends_at", "ends_at"),
 )
 
 

@@ -110,6 +110,9 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "name default_locale attributes providers provider_weights address_like_ids",
         Says.TECHNICAL: "version tenant",
     },
+    "TenantLimits": {
+        Says.TENANT: "requests_per_second recipients_per_second key_requests_per_second key_recipients_per_second"
+    },
     "CategoryRecord": {
         Says.TENANT: "key name default ttl_seconds delivery_class resend_elsewhere",
         Says.TECHNICAL: "version tenant",
@@ -118,6 +121,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "key event_types recipients category lane data_schema",
         Says.TECHNICAL: "version tenant revision",
     },
+    "Throttle": {Says.TENANT: "limit seconds"},
     "Step": {Says.TENANT: "name channels template"},
     "TemplateRecord": {
         Says.TENANT: "workflow channel name locale parts",
@@ -156,7 +160,7 @@ _CHANGED: Final = "tenant revision created_at updated_at"
 
 TABLES: Final[dict[str, Fields]] = {
     "directory.tenants": {
-        Says.TENANT: "id name default_locale attributes senders providers provider_weights address_like_ids shared_devices",
+        Says.TENANT: "id name default_locale attributes senders providers provider_weights address_like_ids limits shared_devices",
         Says.TECHNICAL: "revision created_at updated_at",
     },
     "directory.api_keys": {
@@ -189,7 +193,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TECHNICAL: "tenant channel",
     },
     "directory.workflows": {
-        Says.TENANT: "key name event_types recipients category lane steps data_schema published",
+        Says.TENANT: "key name event_types recipients category lane steps data_schema throttle published",
         Says.TECHNICAL: _CHANGED,
     },
     "directory.templates": {
@@ -203,6 +207,7 @@ TABLES: Final[dict[str, Fields]] = {
     "directory.refused_revisions": {Says.TENANT: "workflow part", Says.TECHNICAL: "tenant revision until"},
     "directory.cancellations": {Says.TECHNICAL: "hash requested_at"},
     "directory.claims": {Says.PERSON_HASHED: "data_hash", Says.TECHNICAL: "key record claimed_at"},
+    "directory.throttles": {Says.PERSON_HASHED: "key", Says.TECHNICAL: "ids times most seconds ends_at"},
     "directory.outbox": {Says.PERSON_ID: "key", Says.TECHNICAL: "id kind tenant turn at"},
     "directory.schema_version": {Says.TECHNICAL: "version_num"},
     "ledger.statuses": {
@@ -268,6 +273,7 @@ KEPT: Final[dict[str, str]] = {
     "directory.refused_revisions": "an hour, until the next start of a router after it",
     "directory.cancellations": "13 months: a message may be due a year after its event",
     "directory.claims": "`ROUTER_DUPLICATE_WINDOW`, 24 h by default",
+    "directory.throttles": "until the workflow's limit has let everybody in again, a minute more",
     "directory.outbox": "until published, milliseconds as a rule",
     "directory.schema_version": "for ever",
     "ledger.statuses": "`LEDGER_RETENTION_DAYS`, 30 by default",

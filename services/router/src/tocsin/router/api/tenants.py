@@ -144,7 +144,30 @@ class TenantWrite(RequestBody):
         return self.model_dump(exclude={"senders"}) | {"senders": self.senders.model_dump(exclude_none=True)}
 
 
-class NewTenant(TenantWrite):
+PerSecond = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class Limits(RequestBody):
+    """How much a tenant may send over HTTP in a second, all instances of ingest together. Where one is absent, the settings of ingest hold."""
+
+    requests_per_second: PerSecond | None = None
+    recipients_per_second: PerSecond | None = None
+    key_requests_per_second: PerSecond | None = Field(default=None, description="Of each API key")
+    key_recipients_per_second: PerSecond | None = Field(default=None, description="Of each API key")
+
+
+class OperatedTenantWrite(TenantWrite):
+    """A tenant's settings whole, with those that only an operator changes."""
+
+    limits: Limits | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """As the table holds it."""
+        limits = None if self.limits is None else self.limits.model_dump(exclude_none=True)
+        return super().columns() | {"limits": limits}
+
+
+class NewTenant(OperatedTenantWrite):
     """A tenant that does not exist yet."""
 
     id: TenantId
@@ -184,6 +207,9 @@ class Tenant(BaseModel):
     providers: dict[ChannelWord, list[str]]
     provider_weights: dict[ChannelWord, dict[str, int]]
     address_like_ids: bool
+    limits: dict[str, int] | None = Field(
+        description="How much it may send in a second, where an operator has said so"
+    )
     shared_devices: bool
     created_at: datetime
     updated_at: datetime
@@ -242,7 +268,7 @@ async def save_tenant(
     caller: Operator,
     db: Db,
     tenant: TenantPath,
-    body: TenantWrite,
+    body: OperatedTenantWrite,
     response: Response,
     if_match: IfMatch = None,
 ) -> Tenant:

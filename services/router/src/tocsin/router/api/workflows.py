@@ -54,6 +54,13 @@ _UNUSABLE = unusable_until().label("unusable_until")
 EventType = Annotated[Line, Field(min_length=1, max_length=255, examples=["com.shop.order.shipped"])]
 
 
+class ThrottleWrite(RequestBody):
+    """At most `limit` notifications for one recipient within `seconds`."""
+
+    limit: int = Field(ge=1, le=1000)
+    seconds: int = Field(ge=1, le=31 * 86_400)
+
+
 class WorkflowWrite(RequestBody):
     """A workflow whole: what is left out takes its default."""
 
@@ -83,6 +90,9 @@ class WorkflowWrite(RequestBody):
         default=None,
         description="JSON Schema the event's data must meet; it stands alone, `$ref` stays inside",
     )
+    throttle: ThrottleWrite | None = Field(
+        default=None, description="At most so many of its notifications for one recipient; more are skipped"
+    )
     published: bool = Field(default=True, description="Whether events and requests reach it")
 
     @field_validator("steps")
@@ -111,6 +121,7 @@ class Workflow(BaseModel):
     lane: Lane
     steps: list[StoredStep]
     data_schema: dict[str, Any] | None
+    throttle: dict[str, int] | None
     published: bool
     revision: int = Field(description="Raised by every change")
     unusable_until: datetime | None = Field(

@@ -9,7 +9,9 @@ from tocsin.router.policy.decide import (
     Deliver,
     Verdict,
     Withhold,
+    counts_for_a_limit,
     decide,
+    ends_by_time,
 )
 from tocsin.router.policy.decision_log import encode_fitting, looked_at
 from tocsin.router.policy.faults import status_for
@@ -28,9 +30,11 @@ __all__ = [
     "Verdict",
     "Withhold",
     "actor_of",
+    "counts_for_a_limit",
     "decide",
     "effective_preference",
     "encode_fitting",
+    "ends_by_time",
     "locale_candidates",
     "looked_at",
     "recipient_of",

@@ -53,6 +53,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     """The intent's data, if it was decoded before; `msgspec.UNSET` if not."""
     again: Again | None = None
     """Why it is decided once more."""
+    throttled: bool = False
+    """Whether the workflow's own limit keeps the notification out."""
 
 
 class Withhold(NamedTuple):
@@ -99,12 +101,7 @@ class Verdict(NamedTuple):
 def decide(question: DecisionInput) -> Verdict:
     """What becomes of the notification; only of one delivery of it, where the intent names one."""
     intent, stored, category = question.intent, question.stored, question.category
-    expires_at = _expires_at(
-        asked=intent.expires_at,
-        from_time=intent.due_at or intent.event_time,
-        category_ttl=category.ttl_seconds if category else None,
-        lane=intent.lane,
-    )
+    expires_at = _end_of_life(question)
     rules: list[RuleOutcome] = []
     if (verdict := _by_time(question, expires_at, rules)) is not None:
         return verdict
@@ -123,18 +120,66 @@ def decide(question: DecisionInput) -> Verdict:
     if category is None:
         return _ended(rules, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": workflow.category})
     rules.append(looked_at(Rule.CATEGORY, category.default, {"category": category.key}))
+    if (verdict := _throttled(question, workflow, rules)) is not None:
+        return verdict
+    return _by_channel(
+        question, recipient, expires_at, rules, tenant=tenant, workflow=workflow, category=category
+    )
 
+
+def _throttled(question: DecisionInput, workflow: WorkflowRecord, rules: list[RuleOutcome]) -> Verdict | None:
+    """Whether the workflow's own limit ends it."""
+    if workflow.throttle is None or not counts_for_a_limit(question.intent, question.again):
+        return None
+    seen = {"limit": workflow.throttle.limit, "seconds": workflow.throttle.seconds}
+    if question.throttled:
+        return _ended(rules, Rule.THROTTLE, Reason.THROTTLE, seen)
+    rules.append(looked_at(Rule.THROTTLE, "let in", seen))
+    return None
+
+
+def _by_channel(
+    question: DecisionInput,
+    recipient: MessageRecipient,
+    expires_at: datetime,
+    rules: list[RuleOutcome],
+    *,
+    tenant: TenantRecord,
+    workflow: WorkflowRecord,
+    category: CategoryRecord,
+) -> Verdict:
+    """What becomes of each channel of each step."""
     channels: list[ChannelOutcome] = [
         _decide_channel(
             question, ref, recipient, expires_at, template_name=name, tenant=tenant, category=category
         )
         if name is not None
         else _step_gone(ref)
-        for ref, name in _channels_to_decide(workflow, intent.delivery)
+        for ref, name in _channels_to_decide(workflow, question.intent.delivery)
     ]
     if not _targets_fit(channels):
         return _ended(rules, Rule.SIZE, Reason.TOO_LARGE, {"targets": "more than 64 KiB"})
     return Verdict(Outcome.DECIDED, rules, channels)
+
+
+def counts_for_a_limit(intent: Intent, again: Again | None) -> bool:
+    """Whether it is decided for the first time since it is due: what is decided again was let in before."""
+    return again in (None, Again.TURN) and intent.delivery is None
+
+
+def ends_by_time(question: DecisionInput) -> bool:
+    """Whether it ends or waits whatever else may be said of it: it is past its expiry, cancelled, or not due yet."""
+    return _by_time(question, _end_of_life(question), []) is not None
+
+
+def _end_of_life(question: DecisionInput) -> datetime:
+    intent, category = question.intent, question.category
+    return _expires_at(
+        asked=intent.expires_at,
+        from_time=intent.due_at or intent.event_time,
+        category_ttl=category.ttl_seconds if category else None,
+        lane=intent.lane,
+    )
 
 
 def _by_time(question: DecisionInput, expires_at: datetime, rules: list[RuleOutcome]) -> Verdict | None:

@@ -34,6 +34,7 @@ from tocsin.router.worker.feedback import FETCHING, Feedback
 from tocsin.router.worker.load import RecipientLoader
 from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.render import DeliveryRenderer
+from tocsin.router.worker.throttle import Throttles
 from tocsin.runtime import (
     NO_FAILPOINTS,
     Clock,
@@ -77,6 +78,7 @@ def worker_components(
     cancellations = Cancellations(service="router")
     cancellation_rows = CancellationRows(database=database)
     recipients = RecipientLoader(database=database)
+    throttles = Throttles(database=database)
     rendering = DeliveryRenderer(
         renderer=renderer,
         public_url=settings.public_url,
@@ -96,6 +98,7 @@ def worker_components(
         age,
         Replica(settings=kafka, topic=topics.cancels, apply=cancellations.apply, health=health),
         FunctionComponent(name="claim sweeper", run=partial(_sweep, claims.delete_expired)),
+        FunctionComponent(name="throttle sweeper", run=partial(_sweep, throttles.delete_expired)),
         FunctionComponent(name="cancellation sweeper", run=partial(_sweep, cancellation_rows.delete_expired)),
     ]
     for lane in settings.lanes:
@@ -106,6 +109,7 @@ def worker_components(
             claims=claims,
             cancellations=cancellations,
             cancellation_rows=cancellation_rows,
+            throttles=throttles,
             recipients=recipients,
             renderer=rendering,
             clock=clock,

@@ -44,7 +44,12 @@ async def load(
 
 
 def decision_input(
-    pending: PendingIntent, stored: StoredRecipients, kept: CancellationTimes, context: BatchContext
+    pending: PendingIntent,
+    stored: StoredRecipients,
+    kept: CancellationTimes,
+    context: BatchContext,
+    *,
+    throttled: bool = False,
 ) -> DecisionInput:
     """What the decision of this intent may look at: what was loaded, and the directory as it is now."""
     intent, directory = pending.intent, context.directory
@@ -55,6 +60,7 @@ def decision_input(
         intent=intent,
         claim=pending.claim,
         again=pending.again,
+        throttled=throttled,
         now=context.now,
         cancelled_at=cancelled_at(intent, context.cancellations, kept),
         stored=stored.get((intent.tenant, intent.recipient), UNKNOWN),

@@ -24,10 +24,10 @@ from tocsin.kafka import (
 )
 from tocsin.observability import current_traceparent, metrics, record_span, recording, span, tracing_on
 from tocsin.router.address_hashes import AddressHashes
-from tocsin.router.policy import decide
+from tocsin.router.policy import DecisionInput, decide
 from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics
 from tocsin.router.worker.budgets import BatchBudget
-from tocsin.router.worker.cancellations import CancellationTimes, StoresCancellations, times_kept
+from tocsin.router.worker.cancellations import StoresCancellations, times_kept
 from tocsin.router.worker.dedupe import (
     BatchItem,
     ClaimsIdentities,
@@ -36,7 +36,7 @@ from tocsin.router.worker.dedupe import (
     dedupe,
 )
 from tocsin.router.worker.directory import PublishedDirectory
-from tocsin.router.worker.load import LoadsRecipients, StoredRecipients, decision_input, load
+from tocsin.router.worker.load import LoadsRecipients, decision_input, load
 from tocsin.router.worker.parse import (
     CancellationEvent,
     EventPlan,
@@ -47,6 +47,7 @@ from tocsin.router.worker.parse import (
     parse,
 )
 from tocsin.router.worker.render import DeliveryRenderer
+from tocsin.router.worker.throttle import AsksThrottles, ask_throttles
 from tocsin.router.worker.write import write
 from tocsin.router.worker.write_events import write_event
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints, LoopSlice
@@ -71,6 +72,7 @@ class Router:
         claims: ClaimsIdentities,
         cancellations: Cancellations,
         cancellation_rows: StoresCancellations,
+        throttles: AsksThrottles,
         recipients: LoadsRecipients,
         renderer: DeliveryRenderer,
         clock: Clock,
@@ -85,6 +87,7 @@ class Router:
         self._claims = claims
         self._cancellations = cancellations
         self._cancellation_rows = cancellation_rows
+        self._throttles = throttles
         self._recipients = recipients
         self._renderer = renderer
         self._invalid = InvalidRecordLimit(group=topics.group(SERVICE, lane))
@@ -125,6 +128,7 @@ class Router:
         stored = await load(items, self._recipients)
         pending = (item.intent for _, item in items if isinstance(item, PendingIntent))
         kept = await times_kept(pending, self._cancellation_rows)
+        kept_out = await ask_throttles(items, self._throttles, stored, kept, context)
         began = self._stage_ended("look_up", began, traced)
 
         out: list[ProducerRecord] = []
@@ -133,7 +137,9 @@ class Router:
             if done and not budget.left:
                 break
             if isinstance(item, PendingIntent):
-                written = await self._decided(record, item, stored, kept, context)
+                throttled = item.intent.notification_id in kept_out
+                question = decision_input(item, stored, kept, context, throttled=throttled)
+                written = await self._decided(record, item, question, context)
             else:
                 # A fan-out stands within a span. If this task is cancelled, the span ends here, in the task that began it.
                 with closing(write_event(record, item, context)) as records:
@@ -182,8 +188,7 @@ class Router:
         self,
         record: ConsumerRecord,
         pending: PendingIntent,
-        stored: StoredRecipients,
-        kept: CancellationTimes,
+        question: DecisionInput,
         context: BatchContext,
     ) -> list[ProducerRecord]:
         """What follows from one intent: decide, render, write."""
@@ -193,7 +198,6 @@ class Router:
         self._age.observe(max(0.0, (context.now - intent.event_time).total_seconds()))
         with span("decide", intent.traceparent, lane=context.lane.value):
             intent.traceparent = current_traceparent()
-            question = decision_input(pending, stored, kept, context)
             verdict = decide(question)
             if verdict.outcome is Outcome.CANCELLED:
                 counts.cancellations["held"] += 1

@@ -36,6 +36,18 @@ def upgrade() -> None:
     op.create_index(
         "ix_cancellations_requested_at", "cancellations", ["requested_at"], unique=False, schema=SCHEMA
     )
+    op.create_table(
+        "throttles",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("ids", sa.ARRAY(sa.UUID()), nullable=True),
+        sa.Column("times", sa.ARRAY(sa.DateTime(timezone=True)), nullable=True),
+        sa.Column("most", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.Integer(), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_throttles")),
+        schema=SCHEMA,
+    )
+    op.create_index("ix_throttles_ends_at", "throttles", ["ends_at"], unique=False, schema=SCHEMA)
     for number in range(CLAIM_PARTITIONS):
         op.execute(
             f"CREATE TABLE {SCHEMA}.claims_{number} PARTITION OF {SCHEMA}.claims "
@@ -73,6 +85,7 @@ def upgrade() -> None:
             "provider_weights", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),
         sa.Column("address_like_ids", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("limits", postgresql.JSONB()),
         sa.Column("shared_devices", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -205,6 +218,7 @@ def upgrade() -> None:
         sa.Column("lane", sa.Text(), nullable=False),
         sa.Column("steps", postgresql.JSONB(), nullable=False),
         sa.Column("data_schema", postgresql.JSONB(none_as_null=True), nullable=True),
+        sa.Column("throttle", postgresql.JSONB(none_as_null=True), nullable=True),
         sa.Column("published", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),

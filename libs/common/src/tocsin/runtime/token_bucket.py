@@ -1,4 +1,4 @@
-"""How many messages a second: a token bucket, without a clock of its own."""
+"""How many a second: a token bucket, without a clock of its own."""
 
 
 class TokenBucket:
@@ -17,15 +17,20 @@ class TokenBucket:
         self._tokens = burst
         self._since = now
 
+    @property
+    def burst(self) -> float:
+        """How many it holds when it is full."""
+        return self._burst
+
     def wait(self, now: float, *, tokens: float = 1.0) -> float:
         """Seconds until so many are there, 0 if they are."""
         self._fill(now)
         return max(0.0, (tokens - self._tokens) / self._rate)
 
-    def take(self, now: float) -> None:
-        """Take one, which is there."""
+    def take(self, now: float, *, tokens: float = 1.0) -> None:
+        """Take so many, one of which is there; the bucket owes what was not, and whoever comes next waits for it."""
         self._fill(now)
-        self._tokens -= 1
+        self._tokens -= tokens
 
     def _fill(self, now: float) -> None:
         self._tokens = min(self._burst, self._tokens + (now - self._since) * self._rate)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin.channel.token_bucket import TokenBucket
+from tocsin.runtime.token_bucket import TokenBucket
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,11 @@ def test_who_waits_as_long_as_it_says_gets_a_token(rate: float, burst: int, mess
         assert bucket.wait(now) < 1e-6
         bucket.take(now)
     assert now <= max(0, messages - burst) / rate * (1 + 1e-6) + 1e-6
+
+
+def test_it_owes_what_was_taken_and_not_there() -> None:
+    bucket = TokenBucket(rate=10, burst=10, now=0.0)
+    bucket.take(0.0, tokens=25)
+    assert bucket.wait(0.0) == pytest.approx(1.6)
+    assert bucket.wait(1.6) == 0
+    assert bucket.burst == 10
