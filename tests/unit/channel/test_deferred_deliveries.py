@@ -29,7 +29,7 @@ LATER = Throttled(retry_after=3_600)
 def timers(bench: "LaneBench") -> list[SetTimer]:
     decoded = [decode_timer(record.value or b"") for record in bench.cluster.read("t.timers.transactional")]
     assert all(isinstance(timer, SetTimer) for timer in decoded)
-    return decoded  # type: ignore[return-value]  # so they are
+    return decoded
 
 
 def record_of(timer: SetTimer) -> bytes:
@@ -39,7 +39,7 @@ def record_of(timer: SetTimer) -> bytes:
 async def ended(bench: "LaneBench", answers: list[Answer], **fields: Any) -> Any:
     """The status that follows from these answers to one job."""
     await bench.open()
-    bench.provider().answers["1"] = answers
+    bench.provider().answers["1"] = [*answers]
     shard, work = bench.start()
     shard.put(bench.job(1, **fields))
     await until(lambda: bool(bench.statuses) and bench.statuses[-1].status != "sending")
