@@ -312,7 +312,9 @@ async def test_where_memory_is_full_of_what_waits_for_one_provider_it_makes_room
     shard.put(*(bench.job(number, providers=["second"]) for number in range(900, 910)))
     await until(lambda: ended(bench) >= set(range(900, 910)))
     put_off = [status for status in bench.statuses if status.reason == "set_aside"]
-    assert {(status.status, status.attempt == len(status.tries)) for status in put_off} == {("deferred", True)}
+    assert {(status.status, status.attempt == len(status.tries)) for status in put_off} == {
+        ("deferred", True)
+    }
     assert sum(status.attempt or 0 for status in put_off) <= len(flaky[0].got)  # being put off is no attempt
     timers = [decode_timer(record.value or b"") for record in bench.cluster.read("t.timers.transactional")]
     assert len(timers) >= len(put_off) > 500
