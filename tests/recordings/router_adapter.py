@@ -56,7 +56,7 @@ async def run(case: Any, base: Any) -> Any:
     tokens = UnsubscribeTokens([SecretKey(**base["unsubscribe_key"])])
     router = Router(
         lane=lane, topics=topics, directory=directory, claims=database, recipients=database,
-        cancellations=Cancellations(service="recording"), cancellation_rows=database, throttles=database,
+        cancellations=Cancellations(service="recording"), cancellation_rows=database, throttles=database, quotas=database,
         clock=clock, hashes=AddressHashes([SecretKey("h1", "h" * 32)]), default_tenant=case["default_tenant"],
         renderer=DeliveryRenderer(renderer=renderer, public_url=base["public_url"], tokens=tokens),
     )  # fmt: skip
