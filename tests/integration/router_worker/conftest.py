@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
 from sqlalchemy import insert
 
@@ -43,7 +44,7 @@ from tocsin.router import tables
 from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.settings import RouterSettings
 from tocsin.router.worker import worker_components
-from tocsin.runtime import Component, Health
+from tocsin.runtime import Clock, Component, Health
 from tocsin.testing.until import until
 
 # Shorter than a real lane's, so that tests do not wait for what they do not test; long enough for a busy machine.
@@ -137,7 +138,7 @@ class Site:
         await self.publisher.close()
         await self.database.close()
 
-    async def worker(self, *lanes: Lane, **settings: Any) -> RunningWorker:
+    async def worker(self, *lanes: Lane, clock: Clock | None = None, **settings: Any) -> RunningWorker:
         """A running worker; its group has its shards before this returns only by chance."""
         health = Health(service="test")
         database = Database(
@@ -150,7 +151,9 @@ class Site:
             hash_keys=[SecretStr(f"h1:{'h' * 32}")],
             **settings,
         )
-        components = worker_components(router, database=database, health=health, timeouts=TIMEOUTS)
+        components = worker_components(
+            router, database=database, health=health, clock=clock, timeouts=TIMEOUTS
+        )
         worker = RunningWorker([database, *components])
         self._workers.append(worker)
         await worker.start()
@@ -167,11 +170,11 @@ class Site:
 
     def event(
         self, event_id: str, *, person: str = "p0", lane: Lane = Lane.TRANSACTIONAL, partition: int | None = None,
-        name: str = "Ann",
+        name: str = "Ann", **more: Any,
     ) -> ProducerRecord:  # fmt: skip
         event = Event(
             tenant="acme", source="/shop", id=event_id, type="com.shop.shipped", subject=person,
-            data=msgspec.Raw(encode({"name": name})),
+            data=msgspec.Raw(encode({"name": name})), **more,
         )  # fmt: skip
         headers, value = write_kafka(event)
         key = recipient_key("acme", person)
@@ -200,7 +203,30 @@ class Site:
     async def jobs(self, channel: Channel, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
         return [decode_job(one.value or b"") for one in await self.read(self.topics.jobs(channel, lane))]
 
+    async def forget(self, topic: str) -> None:
+        """What the topic holds is no longer kept."""
+        admin = Admin(settings=self.kafka)
+        await admin.open()
+        try:
+            await admin.delete_topics([topic])
+        finally:
+            await admin.close()
+        await until(self._without(topic), seconds=30)
+        await self._make_topics(self._lanes)
+
+    def _without(self, topic: str) -> Callable[[], Awaitable[bool]]:
+        async def gone() -> bool:
+            reader = AIOKafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
+            await reader.start()
+            try:
+                return topic not in await reader.list_topics()
+            finally:
+                await reader.close()
+
+        return gone
+
     async def _make_topics(self, lanes: Sequence[Lane]) -> None:
+        self._lanes = lanes
         admin = Admin(settings=self.kafka)
         await admin.open()
         specs = [
@@ -217,7 +243,8 @@ class Site:
         groups = [
             GroupSpec(group=group.name, topics=group.topics)
             for group in self.topics.groups()
-            if group.service == "router" and any(group.name.endswith(f".{lane}") for lane in lanes)
+            if group.service in {"router", "scheduler"}
+            and any(group.name.endswith(f".{lane}") for lane in lanes)
         ]
         try:
             await admin.apply(await admin.plan(specs, []))

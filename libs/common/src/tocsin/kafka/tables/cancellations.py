@@ -1,6 +1,6 @@
 """The topic `cancels` in memory: what must not be sent any more, read whole by routers and dispatchers.
 
-An entry takes 24 bytes: 8 of a hash of the cancellation's name, by which it is found; 22 bits of that name's SHA-256, and the time of the
+An entry takes 24 bytes, 28 with everything around it: 8 of a hash of the cancellation's name, by which it is found; 22 bits of that name's SHA-256, and the time of the
 cancellation; and its place in the order of time, by which it is forgotten. Entries lie in sorted arrays, 4,096 of them, chosen
 by the hash, as those of recipients' versions do. The first hash is Python's own, of the process, because it is looked up before
 each hand-off; SHA-256 is asked only where the first is found. Of a billion messages that are looked for among ten million cancellations, one

@@ -1,0 +1,90 @@
+"""Planned for in thirty days and cancelled today: router and scheduler on a real broker and a real database, with a clock that is moved."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.integration.router_worker.test_cancellations_are_kept import cancels, event
+
+from tocsin.contracts.ids import notification_id
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.database import DatabaseSettings
+from tocsin.runtime import SystemClock
+from tocsin.scheduler import app
+from tocsin.scheduler.migrations import MIGRATIONS
+from tocsin.scheduler.settings import SchedulerSettings
+
+from .conftest import RunningWorker, Site
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+
+DAYS = 30
+
+
+class MovedClock(SystemClock):
+    """Goes on as the machine's does, so much ahead of it."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+    def time_ms(self) -> int:
+        return super().time_ms() + round(self.ahead.total_seconds() * 1000)
+
+
+@pytest.fixture
+async def scheduler(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MovedClock]:
+    """A scheduler of the lane, and the clock that it looks at."""
+    clock = MovedClock()
+    monkeypatch.setattr(app, "SystemClock", lambda: clock)
+    await MIGRATIONS.upgrade(site.database.engine)
+    settings = SchedulerSettings(
+        kafka=site.kafka, database=DatabaseSettings(url=site.url), lanes=[Lane.TRANSACTIONAL]
+    )
+    running = RunningWorker(list(app.build(settings).components))
+    await running.start()
+    yield clock
+    await running.discard()
+
+
+async def test_it_is_never_sent(site: Site, scheduler: MovedClock, until: Any) -> None:
+    planned = {
+        one: notification_id(
+            tenant="acme", source="/shop", event_id=one, recipient=person, workflow="shipped"
+        )
+        for one, person in (("e1", "p0"), ("e2", "p1"), ("e3", "p2"))
+    }
+    today = await site.worker()
+    await site.publish(
+        *(
+            site.event(one, person=f"p{number}", cancel_key=f"order-{number}", delay=DAYS * 86_400)
+            for number, one in enumerate(planned)
+        )
+    )
+
+    async def outcomes(wanted: int) -> bool:
+        return len(await site.decisions()) == wanted
+
+    await until(lambda: outcomes(3))
+    await site.publish(event(site, "c1", notification_id=planned["e1"]), event(site, "c2", key="order-1"))
+
+    async def cancelled() -> bool:
+        return len(await cancels(site)) == 2
+
+    await until(cancelled)
+    await today.leave()
+    await site.forget(site.topics.cancels)  # a month later the topic holds nothing of this any more
+    later = await site.worker(clock=scheduler)
+    scheduler.ahead = timedelta(days=DAYS, seconds=60)
+    await until(lambda: outcomes(6))
+    decisions = [(one.notification_id, one.outcome) for one in await site.decisions() if one.turn is not None]
+    assert dict(decisions) == {
+        planned["e1"]: "cancelled",
+        planned["e2"]: "cancelled",
+        planned["e3"]: "decided",
+    }
+    assert {job.notification_id for job in await site.jobs(Channel.EMAIL)} == {planned["e3"]}
+    await later.leave()
