@@ -48,6 +48,12 @@ class _Database:
     async def ask(self, asked: Any) -> Any:
         raise AssertionError("no workflow here has a limit of its own")
 
+    async def count(self, day: Any, asked: Any) -> Any:
+        raise AssertionError("no tenant here has a quota")
+
+    async def tell(self, day: Any, tenants: Any) -> None:
+        raise AssertionError("no tenant here has a quota")
+
 
 async def run(case: Any, base: Any) -> Any:
     """For each step what its batch wrote, transaction by transaction."""
