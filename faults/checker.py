@@ -17,6 +17,8 @@ class Taken:
     way: Way
     sequence: int
     at: float
+    end: str = ""
+    """Which of the far ends took it."""
 
 
 @dataclass(kw_only=True)

@@ -24,5 +24,6 @@ def takings(accepted: Path, start: int) -> list[Taken]:
         file.seek(start)
         lines = [_read_line(line) for line in file if line.endswith(b"\n")]
     return [
-        Taken(Way(one.tenant, one.channel, one.lane, one.recipient), one.sequence, one.at) for one in lines
+        Taken(Way(one.tenant, one.channel, one.lane, one.recipient), one.sequence, one.at, one.end)
+        for one in lines
     ]

@@ -1,6 +1,7 @@
 """The two tenants of the proving ground: one workflow for each channel and lane, and people with an address on every channel."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 from ground import OTHER, TENANT, Ground
 from tocsin.contracts.vocabulary import Channel, Lane
@@ -36,12 +37,17 @@ async def make_tenants(ground: Ground) -> None:
             await _make(api, providers="other" if tenant == OTHER else "main")
 
 
+def settings_of(providers: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    """What `PUT /v1/tenant` takes; by channel, the providers to try."""
+    return {"name": "Faults", "senders": _SENDERS, "providers": providers}
+
+
 async def _make(api: Api, *, providers: str) -> None:
     async with asyncio.timeout(_KNOWN_WITHIN):
         while (await api.call("GET", "/v1/tenant"))[0] == 401:  # noqa: ASYNC110 - the condition lies in another process
             await asyncio.sleep(0.1)
-    used = {channel: [providers] for channel in Channel}
-    await api.do("PUT", "/v1/tenant", {"name": "Faults", "senders": _SENDERS, "providers": used})
+    used = {channel.value: [providers] for channel in Channel}
+    await api.do("PUT", "/v1/tenant", settings_of(used))
     await api.do("PUT", "/v1/categories/probes", {"default": "required"})
     await api.do("PUT", "/v1/categories/news", {"default": "on"})
     for channel in Channel:

@@ -5,6 +5,7 @@ from scenarios import (  # noqa: F401
     cancellations,
     database,
     deaths,
+    failover,
     failpoints,
     handovers,
     ledger_behind,

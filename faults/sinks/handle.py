@@ -72,25 +72,35 @@ class Sinks:
         *,
         ports: dict[str, dict[str, int]] | None = None,
         tls: bool = False,
+        max_in_flight: int = 20,
         **settings: float,
     ) -> None:
-        """Writes `<channel>.toml` for each channel, with an instance for each name.
+        """Writes `<channel>.toml` for each channel, with an instance for each name, and for mail another one, `<name>-sendgrid`, that is used by
+        those who name it.
 
         `ports` are used instead of our own where a proxy stands between; `tls`: mail over TLS; `settings` go into every
         instance, such as `call_timeout`.
         """
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "token").write_text("token")
+        (folder / "sendgrid-key").write_text("SG.key")
         texts = {"email": "", "sms": "", "push": ""}
         for name, own in (ports or self.ports).items():
             for channel, instance in self._instances(folder, name, own, tls=tls).items():
                 lines = (
                     f"{key} = {msgspec.json.encode(value).decode()}"
-                    for key, value in (instance | settings).items()
+                    for key, value in (instance | {"max_in_flight": max_in_flight} | settings).items()
                 )
                 texts[channel] += "\n".join(("[[providers]]", *lines, "", ""))
+            texts["email"] += self._sendgrid(name, self.ports[name]["sendgrid"], max_in_flight)
         for channel, text in texts.items():
             (folder / f"{channel}.toml").write_text(text)
+
+    def _sendgrid(self, name: str, port: int, max_in_flight: int) -> str:
+        return (
+            f'[[providers]]\nname = "{name}-sendgrid"\nkind = "sendgrid"\napi_key_file = "sendgrid-key"\n'
+            f'base_url = "http://127.0.0.1:{port}"\nmax_in_flight = {max_in_flight}\n\n'
+        )
 
     def _instances(
         self, folder: Path, name: str, ports: dict[str, int], *, tls: bool

@@ -1,4 +1,4 @@
-"""Twilio's Messages API, FCM's HTTP v1 and Google's token endpoint, as much of them as the adapters read."""
+"""Twilio's Messages API, FCM's HTTP v1, Google's token endpoint and SendGrid's Mail Send, as much of them as the adapters read."""
 
 import asyncio
 import itertools
@@ -51,6 +51,27 @@ def read_push(body: bytes, headers: Mapping[str, str]) -> Message | None:  # noq
     return Message(probe=probe, delivery=message.data.get("tocsin_delivery", ""))
 
 
+class _Part(msgspec.Struct):
+    value: str
+
+
+class _MailSend(msgspec.Struct):
+    content: list[_Part]
+    headers: dict[str, str] = {}
+
+
+_read_mail_send = msgspec.json.Decoder(_MailSend).decode
+
+
+def read_sendgrid(body: bytes, headers: Mapping[str, str]) -> Message | None:  # noqa: ARG001 - as `read_sms`
+    """What a request to SendGrid's Mail Send carries; its Message-ID begins with the delivery's id."""
+    mail = _read_mail_send(body)
+    probe = probe_in("\n".join(part.value for part in mail.content).encode())
+    if probe is None:
+        return None
+    return Message(probe=probe, delivery=mail.headers.get("Message-ID", "").strip("<>").partition("@")[0])
+
+
 def _sms_taken(request: web.BaseRequest) -> web.Response:  # noqa: ARG001 - as `_push_taken`
     return web.json_response({"sid": f"SM{next(_numbers):032x}", "status": "queued"}, status=201)
 
@@ -60,17 +81,29 @@ def _push_taken(request: web.BaseRequest) -> web.Response:
     return web.json_response({"name": f"{messages}/{next(_numbers)}"})
 
 
-_READS: dict[str, Callable[[bytes, Mapping[str, str]], Message | None]] = {"sms": read_sms, "push": read_push}
-_TAKEN: dict[str, Callable[[web.BaseRequest], web.Response]] = {"sms": _sms_taken, "push": _push_taken}
+def _mail_taken(request: web.BaseRequest) -> web.Response:  # noqa: ARG001 - as `_push_taken`
+    return web.Response(status=202, headers={"X-Message-Id": f"sink-{next(_numbers)}"})
+
+
+_READS: dict[str, Callable[[bytes, Mapping[str, str]], Message | None]] = {
+    "sms": read_sms,
+    "push": read_push,
+    "sendgrid": read_sendgrid,
+}
+_TAKEN: dict[str, Callable[[web.BaseRequest], web.Response]] = {
+    "sms": _sms_taken,
+    "push": _push_taken,
+    "sendgrid": _mail_taken,
+}
 
 
 class HttpEnd:
-    """Answers requests to one far end. A request for an access token is always granted."""
+    """Answers requests to one far end, as the API of this `kind`. A request for an access token is always granted."""
 
-    def __init__(self, end: FarEnd) -> None:
+    def __init__(self, end: FarEnd, kind: str) -> None:
         self._end = end
-        self._read = _READS[end.channel]
-        self._taken = _TAKEN[end.channel]
+        self._read = _READS[kind]
+        self._taken = _TAKEN[kind]
         self._server = web.Server(self._handle, access_log=None, handler_cancellation=True)
 
     def session(self) -> asyncio.Protocol:

@@ -1,8 +1,8 @@
 """The far ends' process: `python -m sinks.serve FOLDER NAME...` in `faults/`; it runs until it is ended.
 
-Each NAME gets a mail server, the same over TLS, a Twilio and an FCM, on free ports. When all listen, FOLDER/ports.json says
-where: `{"control": …, "ends": {NAME: {"email": …, "email_tls": …, "sms": …, "push": …}}}`. FOLDER/ca.pem is the
-certificate to trust.
+Each NAME gets a mail server, the same over TLS, a Twilio, an FCM and a SendGrid, on free ports. When all listen, FOLDER/ports.json says
+where: `{"control": …, "ends": {NAME: {"email": …, "email_tls": …, "sms": …, "push": …, "sendgrid": …}}}`. FOLDER/ca.pem is the
+certificate to trust. The SendGrid of NAME is the far end called `NAME-sendgrid` of the channel email, so that each can be in trouble alone.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from sinks.journal import Journal
 from sinks.requests import Behave, Count, Counts, Ports, Restart
 from sinks.smtp import SmtpSession
 
+SENDGRID = "-sendgrid"
 _read = msgspec.json.Decoder(Behave | Restart | Count).decode
 
 
@@ -39,6 +40,7 @@ class FarEnds:
                 "email_tls": self._end(name, "email", tls),
                 "sms": self._end(name, "sms"),
                 "push": self._end(name, "push"),
+                "sendgrid": self._end(f"{name}{SENDGRID}", "email"),
             }
             for name in names
         }
@@ -47,8 +49,8 @@ class FarEnds:
     async def listen(self) -> None:
         """Open every port."""
         for ports in self.ends.values():
-            for end in ports.values():
-                await end.listen(_session(end))
+            for kind, end in ports.items():
+                await end.listen(_session(end, kind))
 
     async def answer(self, line: bytes) -> object:
         """What was asked over the control port."""
@@ -87,8 +89,8 @@ class FarEnds:
         return ssl.AlertDescription.ALERT_DESCRIPTION_HANDSHAKE_FAILURE if failing else None
 
 
-def _session(end: FarEnd) -> Session:
-    return partial(SmtpSession, end) if end.channel == "email" else HttpEnd(end).session
+def _session(end: FarEnd, kind: str) -> Session:
+    return partial(SmtpSession, end) if kind in {"email", "email_tls"} else HttpEnd(end, kind).session
 
 
 async def serve(folder: Path, names: list[str]) -> None:

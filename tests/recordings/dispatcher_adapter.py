@@ -168,7 +168,7 @@ async def run(case: Any, base: Any) -> Any:
         kind = ProviderKind(config=InstanceConfig, create=lambda _config, _clock: parts, targets=targets)
         pool = ProviderPool(
             channel=channel, path=Path(file.name), kinds={"scripted": kind}, lanes=list(Lane), max_unrecorded=1,
-            clock=around.clock,
+            clock=around.clock, health=Health(service="recording"),
         )  # fmt: skip
     await pool.open()
     context = LaneContext(

@@ -185,6 +185,7 @@ class Bench:
             kinds={"phone": ProviderKind(config=InstanceConfig, create=lambda _config, _clock: provider)},
             lanes=[LANE],
             max_unrecorded=64,
+            health=Health(service="test"),
         )
         context = LaneContext(
             channel=CHANNEL,

@@ -75,11 +75,17 @@ class Book:
 
 @asynccontextmanager
 async def adapter(
-    sinks: Sinks, channel: Channel, folder: Path, *, tls: bool = False, call_timeout: float = 5.0
+    sinks: Sinks,
+    channel: Channel,
+    folder: Path,
+    *,
+    tls: bool = False,
+    call_timeout: float = 5.0,
+    name: str = "main",
 ) -> AsyncIterator[Provider]:
     """The channel's adapter, as the written file configures it."""
     sinks.write_providers(folder, tls=tls, call_timeout=call_timeout)
-    config = read_providers(folder / f"{channel}.toml", KINDS[channel], {}).configs["main"]
+    config = read_providers(folder / f"{channel}.toml", KINDS[channel], {}).configs[name]
     provider = KINDS[channel][config.kind].create(config, SystemClock())
     await provider.open()
     try:
@@ -116,6 +122,19 @@ async def test_a_taken_message_is_written_down_with_its_probe_and_delivery(
     assert taken.delivery == job_for(channel).delivery_id
     assert not taken.ambiguous
     assert book.answers == []
+
+
+async def test_sendgrid_takes_mail_and_can_be_in_trouble_alone(sinks: Sinks, tmp_path: Path) -> None:
+    book = Book(sinks)
+    async with adapter(sinks, Channel.EMAIL, tmp_path, name="main-sendgrid") as provider:
+        assert isinstance(await send(provider, Channel.EMAIL), Accepted)
+        (taken,) = book.taken
+        assert (taken.channel, taken.end) == (Channel.EMAIL, "main-sendgrid")
+        assert (taken.recipient, taken.delivery) == ("r-17", job_for(Channel.EMAIL).delivery_id)
+        await sinks.behave(far.refuse(503), channel="email", name="main")
+        assert isinstance(await send(provider, Channel.EMAIL), Accepted)
+        await sinks.behave(far.refuse(429, retry_after=7), channel="email", name="main-sendgrid")
+        assert isinstance(await send(provider, Channel.EMAIL), Throttled)
 
 
 async def test_mail_over_tls_is_taken_too(sinks: Sinks, tmp_path: Path) -> None:

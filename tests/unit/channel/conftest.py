@@ -199,6 +199,7 @@ class LaneBench:
             kinds={"scripted": kind},
             lanes=lanes,
             max_unrecorded=max_unrecorded,
+            health=self.health,
             clock=self.clock,
         )
         await self.pool.open()

@@ -190,6 +190,35 @@ async def test_what_expires_while_it_waits_ends_without_a_call(bench: "LaneBench
     await running
 
 
+@pytest.mark.usefixtures("no_probes")
+async def test_while_no_provider_works_nothing_more_is_read_and_readiness_says_why(
+    bench: "LaneBench", flaky: list[Flaky]
+):
+    bench.configure("first", "second", order=["first", "second"])
+    await bench.open()
+    first, second = flaky
+    first.trouble = second.trouble = REFUSED
+    stop = asyncio.Event()
+    running = asyncio.create_task(bench.pool.run(stop))
+    shard, _ = bench.start()
+    shard.put(bench.job(0), bench.job(1))
+    await until(lambda: view(bench)["breaker"] == view(bench, "second")["breaker"] == "open")
+    await until(lambda: bench.pool.paused)
+    await until(lambda: "paused" in bench.health.notes().get("providers", ""))
+    assert bench.health.reasons()["providers"] is None
+    assert REGISTRY.get_sample_value("tocsin_paused", {"service": "dispatch-sms"}) == 1
+    shard.put(*(bench.job(number) for number in range(2, 2000)))
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert sum(one["waiting"] for one in bench.pool.views()) < 1000
+    bench.configure("first", "second", order=["first", "second"], note="mended")
+    await bench.pool.reload()
+    await until(lambda: len(ended(bench)) >= 1998)
+    assert (bench.health.notes(), bench.pool.paused) == ({}, False)
+    stop.set()
+    await running
+
+
 async def test_what_arrives_expired_at_one_that_does_not_work_ends_at_once(
     bench: "LaneBench", flaky: list[Flaky]
 ):

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client import REGISTRY
 from tests.unit.channel.conftest import UNREACHABLE
 
 from tocsin.channel import Accepted, Ambiguous, Answer, Throttled
@@ -73,6 +74,18 @@ async def test_what_may_have_been_sent_goes_elsewhere_only_where_the_category_al
     await until(lambda: any(status.final for status in bench.statuses))
     assert bench.statuses[-1].status == ended
     assert (bench.provider("first").got, bench.provider("second").got) == (first, second)
+
+
+async def test_asking_again_where_it_may_have_arrived_is_counted(bench: "LaneBench"):
+    await bench.open()
+    labels = {"channel": "sms", "lane": "transactional", "provider": "first", "idempotency": "none"}
+    before = REGISTRY.get_sample_value("tocsin_resends_total", labels) or 0
+    bench.provider().answers = {"1": [Ambiguous(), UNREACHABLE], "2": [UNREACHABLE]}
+    shard, _ = bench.start()
+    shard.put(bench.job(1), bench.job(2))
+    await until(lambda: len(bench.statuses) == 2)
+    assert (REGISTRY.get_sample_value("tocsin_resends_total", labels) or 0) - before == 2
+    assert bench.pool.views()[0]["idempotency"] == "none"
 
 
 async def test_at_most_once_what_was_not_sent_goes_to_the_next_and_is_announced_once(bench: "LaneBench"):

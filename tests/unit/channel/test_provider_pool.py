@@ -24,7 +24,7 @@ from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.retry_policy import Try
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane, Reason
-from tocsin.runtime import Clock
+from tocsin.runtime import Clock, Health
 from tocsin.testing.jobs import job_for
 
 
@@ -86,6 +86,7 @@ def pool(path: Path, kinds: Mapping[str, ProviderKind[Any]] = KINDS) -> Provider
         kinds=kinds,
         lanes=list(Lane),
         max_unrecorded=8,
+        health=Health(service="test"),
         poll_seconds=0.01,
     )
 

@@ -8,6 +8,7 @@ from tocsin.channel.dispatcher import Dispatcher
 from tocsin.channel.far_ends import FarEnds
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_config import (
+    Idempotency,
     InstanceConfig,
     ProviderKind,
     ProvidersInvalid,
@@ -26,6 +27,7 @@ __all__ = [
     "Dispatcher",
     "DispatcherSettings",
     "FarEnds",
+    "Idempotency",
     "InstanceConfig",
     "NotSent",
     "Provider",

@@ -18,6 +18,7 @@ from tocsin.channel.retry_policy import (
     after_answer,
     end_without_call,
     uncertain,
+    uncertain_provider,
 )
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.stops import RECHECK_AFTER_MS
@@ -107,6 +108,8 @@ class Attempts:
             return without_call
         if not self._copy.fresh:
             self._on_stale_copy.inc()
+        if delivery.tries and uncertain_provider(delivery.tries) == provider.name:
+            self._pool.note_resend(provider.name, self._lane)
         began = self._clock.monotonic()  # nothing was awaited since the last look
         answer = await self._call(job, provider)
         seconds = self._clock.monotonic() - began

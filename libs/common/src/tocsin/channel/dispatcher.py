@@ -71,6 +71,7 @@ class Dispatcher:
             kinds=kinds,
             lanes=settings.lanes,
             max_unrecorded=settings.max_unrecorded,
+            health=self.health,
             processes=settings.instances,
             clock=self.clock,
         )

@@ -19,6 +19,7 @@ Without either it is the first one that serves the message's target, and no othe
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -136,12 +137,22 @@ class TargetedConfig(InstanceConfig):
 C = TypeVar("C", bound=InstanceConfig)
 
 
+class Idempotency(StrEnum):
+    """What a second send of the same delivery does at a provider. One that knows idempotency keys needs a word of its own here."""
+
+    COLLAPSE = "collapse"
+    """It replaces the first where it is shown."""
+    NONE = "none"
+    """It arrives a second time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderKind(Generic[C]):
     """One adapter: how it is configured, and how a provider is made. `create` must not connect, and not raise."""
 
     config: type[C]
     create: Callable[[C, Clock], Provider]
+    idempotency: Idempotency = Idempotency.NONE
     targets: frozenset[str] = frozenset()
     """The targets of jobs that the adapter can serve. Empty where the channel's jobs name none."""
 

@@ -17,6 +17,7 @@ from tocsin.channel.far_ends import FAR_END_ONE_IN, FarEndPlaces, FarEnds
 from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.priority_limiter import PriorityLimiter
 from tocsin.channel.provider import Provider
+from tocsin.channel.provider_config import Idempotency
 from tocsin.channel.provider_queue import ProviderQueue
 from tocsin.channel.rates import NO_LIMITS, InstanceRate, Rates, SenderRates
 from tocsin.contracts.jobs import Job
@@ -63,9 +64,11 @@ class ProviderInstance:
         predecessor: "ProviderInstance | None" = None,
         policy: BreakerPolicy,
         rates: Rates = NO_LIMITS,
+        idempotency: Idempotency = Idempotency.NONE,
         on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = provider.name
+        self.idempotency = idempotency
         self._targets = targets
         self._provider = provider
         self._places = places
@@ -108,6 +111,11 @@ class ProviderInstance:
         """Whether one of its far ends does not work now."""
         return self._breakers.troubled > 0
 
+    @property
+    def out_of_order(self) -> bool:
+        """Whether nothing can be sent by it now. One with many far ends never is."""
+        return self._far_end is None and not self._breakers.is_closed(None)
+
     def works_for(self, job: Job) -> bool:
         """Whether the job's call goes where calls go through, or may begin now as the probe."""
         if not self.troubled:
@@ -142,6 +150,7 @@ class ProviderInstance:
                 "places": self._places,
                 "rate": self._rates.rate,
                 "rate_per_sender": self._rates.rate_per_sender,
+                "idempotency": self.idempotency,
                 "last_error": view.last_error,
             }
             for view in self._breakers.views()

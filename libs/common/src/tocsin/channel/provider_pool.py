@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import Counter, Histogram
 
@@ -34,11 +34,12 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.provider_order import weighted_order
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.observability import get_logger, metrics
-from tocsin.runtime import Clock, SystemClock, every
+from tocsin.runtime import Clock, Health, SystemClock, every
 
 log = get_logger(__name__)
 
 SANDBOX_PLACES = 1_000
+PAUSED: Final = "paused: no provider works, so nothing more is read; the oldest messages are the probes"
 AT_ONCE = 200
 """Deliveries: few enough that choosing for them holds the event loop for under 5 ms."""
 _NEVER_OPENS = BreakerPolicy(share=2.0, in_a_row=2**62)
@@ -61,6 +62,7 @@ class ProviderPool:
         kinds: Mapping[str, ProviderKind[Any]],
         lanes: Sequence[Lane],
         max_unrecorded: int,
+        health: Health,
         processes: int = 1,
         clock: Clock | None = None,
         poll_seconds: float = 5.0,
@@ -84,6 +86,9 @@ class ProviderPool:
             clock=self._clock,
             policy=_NEVER_OPENS,
         )
+        self._check = health.check("providers")
+        self._shown_paused = metrics.paused.labels(channel.dispatcher)
+        self._look_again = asyncio.Event()
         self._choosing_again: asyncio.Task[None] | None = None
         self._turned = False
         self._retired: dict[ProviderInstance, asyncio.Task[None]] = {}
@@ -127,6 +132,11 @@ class ProviderPool:
             )
         return Finish(status=StatusName.FAILED, reason=Reason.PROVIDER_UNKNOWN, retryable=False)
 
+    def note_resend(self, provider: str, lane: Lane) -> None:
+        """The instance of this name is asked again for a message that it may have."""
+        if (instance := self._instances.get(provider)) is not None:
+            metrics.resends.labels(self._channel, lane, provider, instance.idempotency).inc()
+
     def report(self, provider: str, lane: Lane, answer: Answer, *, seconds: float) -> None:
         """A call to the instance named `provider` took so long and was answered so.
 
@@ -144,6 +154,8 @@ class ProviderPool:
     def _choose_again(self) -> None:
         """A provider works again, or no longer, or may be probed: let what waits at those that do not work choose anew."""
         self._turned = True
+        self._look_again.set()
+        self._show_pause()
         if self._choosing_again is None:
             self._choosing_again = asyncio.create_task(self._move_on(), name="choose providers again")
             self._choosing_again.add_done_callback(self._moved_on)
@@ -163,6 +175,29 @@ class ProviderPool:
                         delivery.carrier.enqueue(delivery)
                     await asyncio.sleep(0)
 
+    # Pausing
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing that could be read now can be sent: no instance works, and messages for the probes are here."""
+        return (
+            bool(self._instances)
+            and all(instance.out_of_order for instance in self._instances.values())
+            and any(True for instance in self._instances.values() for _ in instance.waiting())
+        )
+
+    async def until_reading_helps(self) -> None:
+        """Return when a provider works, or nothing waits any more and the next message read is the probe."""
+        while self.paused:
+            self._show_pause()
+            self._look_again.clear()
+            await self._look_again.wait()
+
+    def _show_pause(self) -> None:
+        paused = self.paused
+        self._shown_paused.set(paused)
+        self._check.set_ready(PAUSED if paused else None)
+
     async def _end_expired(self) -> None:
         """What waits at a provider that does not work, and may not be sent any more, ends now."""
         now = self._clock.now()
@@ -170,6 +205,8 @@ class ProviderPool:
             if instance.troubled:
                 for delivery in instance.take_out(lambda waiting: waiting.job.expires_at <= now):
                     delivery.carrier.enqueue(delivery)
+        self._look_again.set()
+        self._show_pause()
 
     def views(self) -> list[dict[str, Any]]:
         """Every instance and each of its far ends that is known, as `/internal/providers` shows them."""
@@ -233,6 +270,8 @@ class ProviderPool:
         former, instances = self._instances, await self._opened(file.configs)
         self._instances, self._file = instances, file
         self._ordered = [instances[name] for name in file.order or instances]
+        self._look_again.set()
+        self._show_pause()
         for name, instance in former.items():
             if instances.get(name) is not instance:
                 self._replace(instance, instances.get(name))
@@ -257,6 +296,7 @@ class ProviderPool:
                     on_turn=self._choose_again,
                     policy=POLICY,
                     rates=config.rates(self._processes),
+                    idempotency=kind.idempotency,
                     predecessor=predecessor,
                 )
                 opened.push_async_callback(instances[name].close)

@@ -176,6 +176,7 @@ class ShardDelivery:
             await self._offsets.read_back()
         while True:
             await self._offsets.room()
+            await self._context.pool.until_reading_helps()
             batch = await self._shard.take(max_records=TAKE_AT_ONCE)
             if batch is None:
                 return

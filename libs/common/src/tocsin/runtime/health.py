@@ -10,22 +10,24 @@ from tocsin.runtime.clock import Clock, SystemClock
 class Check:
     """One condition of readiness, owned by whoever can tell. It begins unready, with the reason `starting`."""
 
-    __slots__ = ("_gauge", "_reason", "name")
+    __slots__ = ("_gauge", "_reason", "name", "note")
 
     def __init__(self, *, name: str, service: str) -> None:
         self.name: Final = name
         self._reason: str | None = "starting"
+        self.note: str | None = None
+        """What an operator should know although the condition holds."""
         self._gauge = metrics.ready.labels(service, name)
         self._gauge.set(0)
 
-    def set_ready(self) -> None:
-        """The condition holds."""
-        self._reason = None
+    def set_ready(self, note: str | None = None) -> None:
+        """The condition holds; `note` is what an operator should know all the same. No addresses."""
+        self._reason, self.note = None, note
         self._gauge.set(1)
 
     def set_not_ready(self, reason: str) -> None:
         """The condition does not hold; `reason` is for the operator: what is waited for, or what to do. No addresses."""
-        self._reason = reason
+        self._reason, self.note = reason, None
         self._gauge.set(0)
 
     @property
@@ -79,6 +81,10 @@ class Health:
     def reasons(self) -> dict[str, str | None]:
         """Every check with its reason; None is ready."""
         return {name: check.reason for name, check in self._checks.items()}
+
+    def notes(self) -> dict[str, str]:
+        """What an operator should know of checks that are ready."""
+        return {name: check.note for name, check in self._checks.items() if check.note is not None}
 
     def turned(self, late: float) -> None:
         """The loop turned, `late` seconds behind its timer."""

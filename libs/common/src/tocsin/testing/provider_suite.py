@@ -139,6 +139,20 @@ class ProviderSuite:
             assert isinstance(await provider.send(job_for(world.channel)), Accepted)
             assert world.taken == before + 1
 
+    async def test_from_a_flaky_server_each_message_is_told_as_it_went(self, world: World) -> None:
+        """Trouble comes and goes between calls of one provider: what it says it handed over has arrived, what it did not has not."""
+        troubles = (
+            *(Behaviour.RESETS, Behaviour.REFUSES_CONNECTIONS, Behaviour.THROTTLES, Behaviour.BABBLES),
+            *(Behaviour.REFUSES_CREDENTIALS, Behaviour.REFUSES_RECIPIENT),
+        )
+        async with world.provider() as provider:
+            for how in (step for trouble in troubles for step in (Behaviour.TAKES, trouble)):
+                await world.behave(how)
+                before = world.taken
+                answer = await provider.send(job_for(world.channel))
+                assert isinstance(answer, Accepted) is (how is Behaviour.TAKES), (how, answer)
+                assert world.taken - before == isinstance(answer, Accepted), how
+
     async def test_many_at_once_all_arrive(self, world: World) -> None:
         await world.behave(Behaviour.TAKES)
         async with world.provider() as provider:

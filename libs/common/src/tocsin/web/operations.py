@@ -48,9 +48,10 @@ def operations_app(
         return JSONResponse(body, status_code=200 if now.alive else 503)
 
     async def readyz(_request: Request) -> Response:
-        """200 only when every check is ready; each is listed with its reason."""
+        """200 only when every check is ready; each is listed with its reason. One that is ready may have something to say, too."""
+        notes = health.notes()
         checks = [
-            {"name": check, "ready": reason is None, "reason": reason}
+            {"name": check, "ready": reason is None, "reason": reason or notes.get(check)}
             for check, reason in health.reasons().items()
         ]
         body: dict[str, Any] = {"ready": health.is_ready, "checks": checks}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from tocsin.channel import Answer, ProviderKind, Rejected, SecretFile, SenderConfig
+from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig
 from tocsin.contracts.jobs import Job
 from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.sendgrid_body import mail_send_body
@@ -76,4 +76,4 @@ def _calls(config: SendGridConfig, clock: Clock) -> "SendGridCalls":
     )
 
 
-SENDGRID = ProviderKind(config=SendGridConfig, create=SendGridProvider)
+SENDGRID = ProviderKind(config=SendGridConfig, create=SendGridProvider, idempotency=Idempotency.NONE)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tocsin.channel import Answer, ProviderKind, Rejected, SecretFile, SenderConfig
+from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.vocabulary import Channel
@@ -208,4 +208,4 @@ def _server(config: SmtpConfig) -> Server:
     )
 
 
-SMTP = ProviderKind(config=SmtpConfig, create=SmtpProvider)
+SMTP = ProviderKind(config=SmtpConfig, create=SmtpProvider, idempotency=Idempotency.NONE)

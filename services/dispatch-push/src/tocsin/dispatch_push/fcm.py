@@ -16,6 +16,7 @@ from tocsin.channel import (
     Accepted,
     Ambiguous,
     Answer,
+    Idempotency,
     NotSent,
     ProviderKind,
     Rejected,
@@ -239,4 +240,9 @@ def _token_refused(response: httpx.Response) -> bool:
     return response.status_code == 401 and not read(401, response.content).fcm
 
 
-FCM = ProviderKind(config=FcmConfig, create=FcmProvider, targets=frozenset({DeviceKind.FCM}))
+FCM = ProviderKind(
+    config=FcmConfig,
+    create=FcmProvider,
+    idempotency=Idempotency.COLLAPSE,
+    targets=frozenset({DeviceKind.FCM}),
+)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from tocsin.channel import (
     Accepted,
     Answer,
+    Idempotency,
     ProviderKind,
     Rejected,
     SecretFile,
@@ -138,4 +139,4 @@ class TwilioProvider:
         return answer_of(response.status_code, resource.code, retry_after=pause)
 
 
-TWILIO = ProviderKind(config=TwilioConfig, create=TwilioProvider)
+TWILIO = ProviderKind(config=TwilioConfig, create=TwilioProvider, idempotency=Idempotency.NONE)
