@@ -246,6 +246,7 @@ class Reason(StrEnum):
     SENDER_REFUSED = "sender_refused"
     RECIPIENT_REFUSED = "recipient_refused"
     UNREACHABLE = "unreachable"
+    THROTTLED = "throttled"
     PROVIDER_ERROR = "provider_error"
     NO_ANSWER = "no_answer"
     INTERRUPTED = "interrupted"
@@ -256,7 +257,13 @@ def _known(words: Iterable[StrEnum]) -> msgspec.Meta:
     return msgspec.Meta(extra_json_schema={"x-known-values": [word.value for word in words]})
 
 
-_SAID_BY_DECISIONS = (StatusName.ACCEPTED, StatusName.ROUTED, StatusName.SKIPPED, StatusName.DUPLICATE)
+_SAID_BY_DECISIONS = (
+    StatusName.ACCEPTED,
+    StatusName.SCHEDULED,
+    StatusName.ROUTED,
+    StatusName.SKIPPED,
+    StatusName.DUPLICATE,
+)
 
 ChannelWord = Annotated[str, _known(Channel)]
 """The name of a channel in a published record."""

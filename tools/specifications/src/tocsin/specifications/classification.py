@@ -40,6 +40,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         ),
     },
     "Run": {Says.TECHNICAL: "turn"},
+    "RetryMemory": {Says.TECHNICAL: "attempt first_at uncertain"},
     "IntentPrivate": {Says.PERSON: "link data"},
     "InlineRecipient": {Says.PERSON: "email phone locale time_zone attributes", Says.PERSON_ID: "id"},
     "Device": {Says.PERSON: "token", Says.TECHNICAL: "id kind app"},
@@ -95,7 +96,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "event_source workflow category step provider template cancel_key",
         Says.TECHNICAL: (
             "version status_id status final at tenant event_id notification_id delivery_id channel address_key lane "
-            "provider_message_id provider_code attempt rule reason detail retryable segments test template_version "
+            "provider_message_id provider_code attempt rule reason detail retryable due_at segments test template_version "
             f"{_ORIGIN}"
         ),
     },
@@ -218,7 +219,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TECHNICAL: (
             "day stored_at kafka_partition kafka_offset kind status_id again redrive event_time routed awaited expires_at status final at tenant event_id "
             "notification_id delivery_id channel address_key lane provider_message_id provider_code attempt rule reason detail "
-            f"retryable segments tries test template_version {_ORIGIN}"
+            f"retryable due_at segments tries test template_version {_ORIGIN}"
         ),
     },
     "ledger.dead_letters": {
