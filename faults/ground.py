@@ -289,13 +289,14 @@ class Ground:
 
 
 def _bounded(service: LocalService) -> LocalService:
-    """A dispatcher has few deliveries unrecorded, so that the bound of what a crash repeats is a tight one."""
+    """A dispatcher has few deliveries unrecorded, so that the bound of what a crash repeats is a tight one; and what it puts off waits for
+    seconds only, so that a scenario is over soon after its trouble."""
     if service.name not in {channel.dispatcher for channel in Channel}:
         return service
-    name = f"{service.name.replace('-', '_').upper()}_MAX_UNRECORDED"
+    prefix = service.name.replace("-", "_").upper()
     return LocalService(
         name=service.name,
-        env={**service.env, name: str(UNRECORDED)},
+        env={**service.env, f"{prefix}_MAX_UNRECORDED": str(UNRECORDED), f"{prefix}_RETRY_CAP": "5"},
         operations_port=service.operations_port,
         port=service.port,
     )

@@ -21,6 +21,7 @@ from tocsin.channel import (
     Throttled,
 )
 from tocsin.channel.copy_watch import CopyWatch
+from tocsin.channel.deferral import DeferralPolicy
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -175,7 +176,7 @@ async def run(case: Any, base: Any) -> Any:
         channel=channel, lane=lane, topics=topics, pool=pool, publisher=parts, offsets=parts, versions=versions, cancellations=Cancellations(service="recording"),
         read_log=parts.read_log, health=Health(service="recording"),
         copy=CopyWatch(ages={"stops": _Young()}, health=Health(service="recording"), clock=around.clock),
-        clock=around.clock, send_timeout=timeouts_for(lane).send_timeout, window_bytes=1_000_000,
+        clock=around.clock, deferral=DeferralPolicy(attempts=1), send_timeout=timeouts_for(lane).send_timeout, window_bytes=1_000_000,
     )  # fmt: skip
     died = False
     try:

@@ -14,6 +14,7 @@ import pytest
 
 from tocsin.channel import Accepted, Answer, InstanceConfig, ProviderKind
 from tocsin.channel.copy_watch import CopyWatch
+from tocsin.channel.deferral import DeferralPolicy
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -135,6 +136,7 @@ class Bench:
         self.jobs = self.topics.jobs(CHANNEL, LANE)
         self.status = self.topics.status(LANE)
         self.intents = self.topics.intents(LANE)
+        self.timers = self.topics.timers(LANE)
         self.dead = self.topics.dead(CHANNEL.dispatcher)
         self.publisher = Publisher(settings=settings, health=Health(service="test"))
         self.offsets = Offsets(settings=settings)
@@ -145,7 +147,10 @@ class Bench:
     async def open(self) -> None:
         admin = Admin(settings=self.settings)
         await admin.open()
-        specs = [TopicSpec(name=n, partitions=PARTITIONS) for n in (self.jobs, self.status, self.intents)]
+        specs = [
+            TopicSpec(name=n, partitions=PARTITIONS)
+            for n in (self.jobs, self.status, self.intents, self.timers)
+        ]
         specs.append(TopicSpec(name=self.dead, partitions=1))
         await admin.apply(await admin.plan(specs, []))
         group = GroupSpec(
@@ -172,6 +177,7 @@ class Bench:
         provider: Phone,
         *,
         failpoints: Failpoints = NO_FAILPOINTS,
+        deferral: DeferralPolicy = DeferralPolicy(attempts=1),  # noqa: B008 - it is frozen
         places: int = 50,
         timeouts: GroupTimeouts = TIGHT,
     ) -> AsyncIterator[asyncio.Task[None]]:
@@ -200,6 +206,7 @@ class Bench:
             cancellations=self.cancellations,
             copy=self.copy,
             clock=SystemClock(),
+            deferral=deferral,
             send_timeout=timeouts.send_timeout,
             window_bytes=64 * 1024 * 1024,
             failpoints=failpoints,
@@ -212,7 +219,7 @@ class Bench:
             cluster=self.cluster,
             group=context.group,
             topics=[self.jobs],
-            ownership=Fenced(cluster=self.cluster, shards=2),
+            ownership=Fenced(cluster=self.cluster, shards=2, failpoints=failpoints),
             timeouts=timeouts,
             rejoins=0,
             work=work,

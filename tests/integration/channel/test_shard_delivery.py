@@ -6,11 +6,13 @@ from collections import defaultdict
 import pytest
 from tests.integration.channel.conftest import CHANNEL, LANE, PARTITIONS, TIGHT, Bench, Phone, job
 
-from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected
-from tocsin.contracts.codec import decode_intent, decode_status
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel.deferral import DeferralPolicy
+from tocsin.contracts.codec import decode_intent, decode_status, decode_timer
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.stops import RecipientVersion, encode_stop
+from tocsin.contracts.timers import SetTimer
 from tocsin.contracts.vocabulary import Reason
 from tocsin.kafka import (
     ConsumerGroup,
@@ -23,6 +25,7 @@ from tocsin.kafka import (
 )
 from tocsin.observability.logger import facts_of
 from tocsin.runtime import Health, SystemClock
+from tocsin.testing.stage import HoldAt
 from tocsin.testing.until import until
 
 pytestmark = pytest.mark.kafka
@@ -116,6 +119,29 @@ async def test_a_job_decided_before_something_was_taken_away_goes_back_to_be_dec
         CHANNEL,
         deferred.cause,
     )
+
+
+async def test_a_deferral_and_its_timer_stand_together_or_not_at_all(bench: Bench):
+    await bench.put(job(1, recipient="r1"))
+    hold = HoldAt("before_commit", RuntimeError("the process dies"))
+    with pytest.raises(RuntimeError, match="dies"):
+        async with bench.dispatcher(
+            Phone(answers={"1": [Throttled(retry_after=30)]}), failpoints=hold, deferral=DeferralPolicy()
+        ) as running:
+            await asyncio.wait([running], timeout=30)
+    assert await bench.read(bench.timers) == await bench.read(bench.status) == []
+    again = Phone(answers={"1": [Throttled(retry_after=30)]})
+    async with bench.dispatcher(again, deferral=DeferralPolicy()):
+        (deferred,) = await bench.until_statuses(1)
+    (record,) = await bench.read(bench.timers)
+    timer = decode_timer(record.value or b"")
+    assert isinstance(timer, SetTimer)
+    assert (deferred.status, deferred.reason, deferred.due_at) == ("deferred", "throttled", timer.due)
+    assert (again.got, timer.topic, record.key) == (["1"], bench.jobs, b"acme/r1")
+    async with bench.dispatcher(again):  # its offset stands, too
+        await bench.put(job(2, recipient="r2"))
+        await bench.until_statuses(2)
+    assert again.got == ["1", "2"]
 
 
 async def test_after_an_ambiguous_answer_nothing_ends_as_if_it_had_not_been_sent(bench: Bench):

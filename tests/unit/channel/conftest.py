@@ -11,6 +11,7 @@ import pytest
 
 from tocsin.channel import Accepted, Answer, InstanceConfig, NotSent, ProviderKind
 from tocsin.channel.copy_watch import CopyWatch
+from tocsin.channel.deferral import DeferralPolicy
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.rates import NO_LIMITS, Rates
@@ -169,6 +170,7 @@ class LaneBench:
     cancellations: Cancellations = field(default_factory=lambda: Cancellations(service="test"))
     age: ScriptedAge = field(default_factory=ScriptedAge)
     cancels_age: ScriptedAge = field(default_factory=ScriptedAge)
+    deferral: DeferralPolicy = field(default_factory=DeferralPolicy)
     made: list[ScriptedProvider] = field(default_factory=list)
     health: Health = field(default_factory=lambda: Health(service="test"))
     rates: Rates = NO_LIMITS
@@ -232,6 +234,7 @@ class LaneBench:
             copy=self.copy,
             clock=self.clock,
             send_timeout=send_timeout,
+            deferral=self.deferral,
             window_bytes=64 * 1024 * 1024,
             failpoints=failpoints,
         )
@@ -241,7 +244,9 @@ class LaneBench:
     ) -> tuple[Held, "asyncio.Task[None]"]:
         """A member that delivers from now on, a shard for each partition; lost ownership ends it."""
         context = context or self.context()
-        self.cluster.create(context.jobs, context.status, context.intents, partitions=partitions)
+        self.cluster.create(
+            context.jobs, context.status, context.intents, context.timers, partitions=partitions
+        )
         self.cluster.create(context.dead, partitions=1)
         self.cluster.start(context.group, context.jobs, metadata=read_back_metadata(0))
 

@@ -1,5 +1,6 @@
 """Those of one recipient go one after the other, in the order in which they came; the others side by side."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 from hypothesis import given
@@ -10,8 +11,8 @@ from tocsin.channel.order import RecipientOrder
 
 
 def delivery(recipient: bytes) -> Delivery:
-    nothing = cast("Any", None)
-    return Delivery(nothing, nothing, nothing, recipient, taken_at=0.0)
+    nothing, job = cast("Any", None), cast("Any", SimpleNamespace(retry=None))
+    return Delivery(nothing, nothing, job, recipient, taken_at=0.0)
 
 
 def test_one_recipient_waits_for_its_own_and_for_no_other():

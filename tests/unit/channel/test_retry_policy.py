@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
-from tocsin.channel.retry_policy import FailOver, Finish, Retry, Try, after_answer
+from tocsin.channel.retry_policy import FailOver, Finish, NotTaken, Retry, Try, after_answer
 from tocsin.contracts.jobs import DeliveryClass
 from tocsin.contracts.vocabulary import Reason, StatusName
 
@@ -29,14 +29,9 @@ def tries(answers: Sequence[Answer]) -> list[Try]:
             Reason.ADDRESS_INVALID,
             False,
         ),
-        ([UNREACHABLE] * 3, StatusName.FAILED, Reason.RETRIES_EXHAUSTED, True),
-        ([Throttled()] * 3, StatusName.FAILED, Reason.RETRIES_EXHAUSTED, True),
-        ([Throttled(retry_after=60)], StatusName.FAILED, Reason.RETRIES_EXHAUSTED, True),
-        ([Ambiguous(), Throttled(retry_after=60)], StatusName.UNKNOWN, Reason.NO_ANSWER, None),
-        ([Ambiguous(), UNREACHABLE, UNREACHABLE], StatusName.UNKNOWN, Reason.NO_ANSWER, None),
         ([Ambiguous()] * 3, StatusName.UNKNOWN, Reason.NO_ANSWER, None),
         (
-            [UNREACHABLE, UNREACHABLE, Ambiguous(reason=Reason.PROVIDER_ERROR)],
+            [Ambiguous(), UNREACHABLE, Ambiguous(), Ambiguous(reason=Reason.PROVIDER_ERROR)],
             StatusName.UNKNOWN,
             Reason.PROVIDER_ERROR,
             None,
@@ -61,6 +56,8 @@ def test_ends(
         ([Throttled(retry_after=1.5)], 1.5),
         ([UNREACHABLE, NotSent(reason=Reason.UNREACHABLE, retry_after=0.01)], 0.8),
         ([Throttled(retry_after=2.0)], 2.0),
+        ([UNREACHABLE, UNREACHABLE, Ambiguous()], 2.0),
+        ([UNREACHABLE] * 500 + [Ambiguous()], 2.0),
     ],
 )
 def test_another_attempt(answers: Sequence[Answer], delay: float) -> None:
@@ -110,15 +107,31 @@ def test_when_the_next_provider_is_asked_at_once(
 def test_several_calls_of_one_attempt_count_once() -> None:
     everywhere = [Try(name, UNREACHABLE, attempt=attempt) for attempt in (1, 2) for name in ("a", "b", "c")]
     assert isinstance(after_answer(everywhere, now=NOW), Retry)
-    exhausted = after_answer([*everywhere, Try("a", UNREACHABLE, attempt=3)], now=NOW)
-    assert isinstance(exhausted, Finish)
+    assert isinstance(after_answer([*everywhere, Try("a", UNREACHABLE, attempt=3)], now=NOW), NotTaken)
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason", "retry_after"),
+    [
+        ([UNREACHABLE] * 3, Reason.UNREACHABLE, None),
+        ([Throttled()] * 3, Reason.THROTTLED, None),
+        ([Throttled(retry_after=60)], Reason.THROTTLED, 60),
+        ([NotSent(reason=Reason.PROVIDER_ERROR, retry_after=2.1)], Reason.PROVIDER_ERROR, 2.1),
+        ([Ambiguous(), Throttled(retry_after=60)], Reason.THROTTLED, 60),
+        ([Ambiguous(), UNREACHABLE, UNREACHABLE], Reason.UNREACHABLE, None),
+    ],
+)
+def test_what_is_not_tried_again_in_the_process(
+    answers: Sequence[Answer], reason: Reason, retry_after: float | None
+) -> None:
+    step = after_answer(tries(answers), now=NOW)
+    assert step == NotTaken(reason=reason, retry_after=retry_after)
 
 
 def test_what_the_provider_said_is_kept() -> None:
     accepted = after_answer(tries([Accepted(message_id="m", code="250", segments=2)]), now=NOW)
     assert accepted == Finish(status=StatusName.SENT, message_id="m", code="250", segments=2)
-    exhausted = after_answer(
+    later = after_answer(
         tries([UNREACHABLE, UNREACHABLE, Throttled(code="429", detail="Slow down.")]), now=NOW
     )
-    assert isinstance(exhausted, Finish)
-    assert (exhausted.code, exhausted.detail) == ("429", "Slow down.")
+    assert later == NotTaken(reason=Reason.THROTTLED, code="429", detail="Slow down.")

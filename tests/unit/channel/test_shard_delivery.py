@@ -223,7 +223,7 @@ async def test_answers_become_statuses(bench: "LaneBench"):
     assert told == {
         1: ("failed", "address_invalid", "21211", 1, "first"),
         2: ("sent", None, None, 2, "first"),
-        3: ("failed", "retries_exhausted", None, 3, "first"),
+        3: ("deferred", "unreachable", None, 3, "first"),
         4: ("unknown", "no_answer", None, 3, "first"),
         5: ("sent", None, None, 2, "first"),
         6: ("failed", "provider_unknown", None, 0, None),

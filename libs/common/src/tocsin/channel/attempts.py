@@ -1,11 +1,13 @@
 """One attempt: a last look, immediately before the call, at what forbids it; the call; and what follows from its answer."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, Rejected
 from tocsin.channel.copy_watch import CopyWatch
+from tocsin.channel.deferral import Defer, DeferralPolicy, defer_or_end
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_pool import ProviderPool
@@ -13,6 +15,7 @@ from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.channel.retry_policy import (
     FailOver,
     Finish,
+    NotTaken,
     Retry,
     Try,
     after_answer,
@@ -57,10 +60,14 @@ class Attempts:
         cancellations: Cancellations,
         copy: CopyWatch,
         send_timeout: float,
+        deferral: DeferralPolicy,
         clock: Clock,
         failpoints: Failpoints = NO_FAILPOINTS,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._channel = channel
+        self._deferral = deferral
+        self._jitter = jitter
         self._lane = lane
         self._pool = pool
         self._versions = versions
@@ -81,7 +88,7 @@ class Attempts:
         *,
         lease_ok: Callable[[], bool],
         announce: Callable[[Delivery], Awaitable[bool]],
-    ) -> Finish | Retry | FailOver | Recheck | AwaitCopy:
+    ) -> Finish | Retry | FailOver | Defer | Recheck | AwaitCopy:
         """Hand the job over once, unless something forbids it; the call is noted in the delivery's tries.
 
         What is sent at most once is announced before its first call, and everything is looked at again after that: storing the intent
@@ -118,7 +125,7 @@ class Attempts:
         await self._failpoints.reach("after_call")
         return self._after(delivery, answer)
 
-    def _after(self, delivery: Delivery, answer: Answer) -> Finish | Retry | FailOver:
+    def _after(self, delivery: Delivery, answer: Answer) -> Finish | Retry | FailOver | Defer:
         job, tries, attempt = delivery.job, delivery.tries, delivery.attempt
         somebody_left = not isinstance(answer, Accepted | Rejected) and (
             self._pool.choose(job, tries, attempt=attempt) is not None
@@ -131,10 +138,24 @@ class Attempts:
             case Retry(due=due):
                 metrics.send_retries.labels(self._channel, self._lane, tries[-1].provider).inc()
                 log.debug("will try again", attempt=attempt, seconds=round(due - now, 3))
+            case NotTaken():
+                return self._defer_or_end(delivery, next_step)
             case FailOver():
                 may_have_it = "yes" if isinstance(answer, Ambiguous) else "no"
                 metrics.failovers.labels(self._channel, self._lane, tries[-1].provider, may_have_it).inc()
         return next_step
+
+    def _defer_or_end(self, delivery: Delivery, not_taken: NotTaken) -> Defer | Finish:
+        now = self._clock.now()
+        return defer_or_end(
+            self._deferral,
+            not_taken,
+            delivery.tries,
+            first_at=delivery.first_at(self._clock),
+            expires_at=delivery.job.expires_at,
+            now=now,
+            jitter=self._jitter(),
+        )
 
     def _last_look(
         self, delivery: Delivery, lease_ok: Callable[[], bool]

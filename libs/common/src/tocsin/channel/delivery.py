@@ -1,12 +1,16 @@
 """One job on its way to its provider."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from tocsin.channel.answers import Ambiguous
 from tocsin.channel.provider import Provider
-from tocsin.channel.retry_policy import Try
+from tocsin.channel.retry_policy import Try, uncertain_provider
+from tocsin.contracts.intents import RetryMemory
 from tocsin.contracts.jobs import Job
 from tocsin.kafka import ConsumerRecord
+from tocsin.runtime import Clock
 
 
 class Carrier(Protocol):
@@ -14,6 +18,15 @@ class Carrier(Protocol):
 
     def enqueue(self, delivery: "Delivery") -> None:
         """Choose a provider and put the delivery into its queue. Raises nothing."""
+        ...
+
+    @property
+    def wants_room(self) -> bool:
+        """Whether it reads nothing more because what it holds fills its window."""
+        ...
+
+    def set_aside(self, delivery: "Delivery", seconds: float) -> None:
+        """Put the delivery, which is in no queue, off by so many seconds. Raises nothing."""
         ...
 
     async def carry(self, delivery: "Delivery", provider: Provider) -> None:
@@ -43,5 +56,35 @@ class Delivery:
     announced: bool = False
     """Whether the intent to send it stands on `status`; only of `at_most_once`."""
     attempt: int = 1
-    """Which attempt this is."""
+    """Which attempt this is, those of earlier records counted."""
     tries: list[Try] = field(default_factory=list)
+    """The calls in order. It begins with that of an earlier record which left open whether it has sent the message."""
+
+    def __post_init__(self) -> None:
+        memory = self.job.retry
+        if memory is not None:
+            self.attempt = memory.attempt + 1
+            if memory.uncertain is not None:
+                self.tries.append(Try(memory.uncertain, Ambiguous(), attempt=memory.attempt))
+
+    @property
+    def calls(self) -> list[Try]:
+        """Those that were made for this record."""
+        memory = self.job.retry
+        return self.tries if memory is None else [one for one in self.tries if one.attempt > memory.attempt]
+
+    def first_at(self, clock: Clock) -> datetime:
+        """When the first attempt was made."""
+        if self.job.retry is not None:
+            return self.job.retry.first_at
+        return clock.now() - timedelta(seconds=clock.monotonic() - self.begun_at)
+
+    def memory(self, clock: Clock) -> RetryMemory | None:
+        """What the next record has to know; None where no attempt was made."""
+        if not self.calls:
+            return self.job.retry
+        return RetryMemory(
+            attempt=self.tries[-1].attempt,
+            first_at=self.first_at(clock),
+            uncertain=uncertain_provider(self.tries),
+        )

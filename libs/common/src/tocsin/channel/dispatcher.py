@@ -122,6 +122,7 @@ class Dispatcher:
             copy=self.copy,
             clock=self.clock,
             send_timeout=timeouts.send_timeout,
+            deferral=settings.deferral(),
             window_bytes=bytes_of_shard * 2 // 3,
             failpoints=self._failpoints,
         )
@@ -133,7 +134,7 @@ class Dispatcher:
             cluster=self._cluster,
             group=context.group,
             topics=[context.jobs],
-            written=[context.status, context.intents],
+            written=[context.status, context.intents, context.timers],
             ownership=Fenced(
                 cluster=self._cluster,
                 shards=settings.shards,

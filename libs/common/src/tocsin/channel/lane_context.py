@@ -2,6 +2,7 @@
 
 from tocsin.channel.attempts import Attempts
 from tocsin.channel.copy_watch import CopyWatch
+from tocsin.channel.deferral import Defer, DeferralPolicy
 from tocsin.channel.outcome_log import ReadingBack, ReadLog
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -34,6 +35,7 @@ class LaneContext:
         copy: CopyWatch,
         clock: Clock,
         send_timeout: float,
+        deferral: DeferralPolicy,
         window_bytes: int,
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
@@ -43,6 +45,7 @@ class LaneContext:
         self.jobs = topics.jobs(channel, lane)
         self.status = topics.status(lane)
         self.intents = topics.intents(lane)
+        self.timers = topics.timers(lane)
         self.dead = topics.dead(self.service)
         self.dead_bytes = next(topic.max_message_bytes for topic in topics.all() if topic.name == self.dead)
         self.pool = pool
@@ -56,6 +59,7 @@ class LaneContext:
             cancellations=cancellations,
             copy=copy,
             send_timeout=send_timeout,
+            deferral=deferral,
             clock=clock,
             failpoints=failpoints,
         )
@@ -73,3 +77,9 @@ class LaneContext:
             stage: metrics.stage_seconds.labels(self.service, lane, stage)
             for stage in ("wait", "send", "record")
         }
+
+    def observe_deferral(self, defer: Defer) -> None:
+        """Into the metrics: a delivery is put off."""
+        metrics.deferrals.labels(self.service, self.lane, defer.reason).inc()
+        wait = max(0.0, (defer.due - self.clock.now()).total_seconds())
+        metrics.deferral_seconds.labels(self.service, self.lane).observe(wait)

@@ -1,24 +1,31 @@
 """The records that tell what became of a job."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from tocsin.channel.answers import Accepted, Ambiguous, NotSent, Rejected, Throttled
+from tocsin.channel.deferral import Defer
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.retry_policy import Finish, Try
 from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
-from tocsin.contracts.intents import DeliveryRef
+from tocsin.contracts.ids import retry_timer_id
+from tocsin.contracts.intents import DeliveryRef, Intent
+from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import ProviderTry, status_of
+from tocsin.contracts.timers import SetTimer, TimerPrivate
 from tocsin.contracts.vocabulary import Reason, StatusName, TryAnswer
 from tocsin.kafka import ConsumerRecord, ProducerRecord
 
 _RECHECK = Finish(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryable=True)
 _SENDING = Finish(status=StatusName.SENDING)
 _MOST_TRIES: Final = 8
+DECIDED_AGAIN_AFTER: Final = 60.0
+"""Seconds. What waits no longer than this comes back as the job that it was."""
 _ANSWERS: Final = {
     Accepted: TryAnswer.ACCEPTED,
     Rejected: TryAnswer.REJECTED,
@@ -30,7 +37,7 @@ _ANSWERS: Final = {
 
 def outcome_of(context: LaneContext, delivery: Delivery, finish: Finish) -> ProducerRecord:
     """The status with which the delivery ends."""
-    return _status(context, delivery, finish, delivery.tries)
+    return _status(context, delivery, finish, delivery.calls)
 
 
 def intent_to_send_of(context: LaneContext, delivery: Delivery) -> ProducerRecord:
@@ -40,17 +47,61 @@ def intent_to_send_of(context: LaneContext, delivery: Delivery) -> ProducerRecor
 
 def recheck_of(context: LaneContext, delivery: Delivery) -> list[ProducerRecord]:
     """The intent to recheck this one delivery, under the recipient's version of today, and its deferral."""
+    intent = _intent_of(context, delivery)
+    return [
+        ProducerRecord(context.intents, delivery.key, encode(intent)),
+        _status(context, delivery, _RECHECK, delivery.calls),
+    ]
+
+
+def deferral_of(context: LaneContext, delivery: Delivery, defer: Defer) -> list[ProducerRecord]:
+    """The timer of the next attempt, and the deferral.
+
+    What waits for long is decided again when it is due. But where a provider may have sent the message already, only a dispatcher can
+    tell how it ends: the job itself waits.
+    """
     job = delivery.job
-    intent = msgspec.structs.replace(
-        job.intent,
-        delivery=DeliveryRef(channel=job.channel, step=job.step, address_key=job.address_key),
+    memory = delivery.memory(context.clock)
+    waits = (defer.due - context.clock.now()).total_seconds()
+    again: Job | Intent
+    if waits < DECIDED_AGAIN_AFTER or (memory is not None and memory.uncertain is not None):
+        topic, again = context.jobs, msgspec.structs.replace(job, retry=memory, cause=delivery.record.ref)
+    else:
+        topic, again = context.intents, _intent_of(context, delivery)
+    timer = SetTimer(
+        id=retry_timer_id(delivery=job.delivery_id, cause=delivery.record.ref),
+        tenant=job.tenant,
+        recipient=job.recipient,
+        notification_id=job.notification_id,
+        due=defer.due,
+        topic=topic,
+        private=TimerPrivate(record=msgspec.Raw(encode(again))),
         cause=delivery.record.ref,
         traceparent=job.traceparent,
     )
+    finish = Finish(
+        status=StatusName.DEFERRED,
+        reason=defer.reason,
+        code=defer.code,
+        detail=defer.detail,
+        retryable=True,
+    )
     return [
-        ProducerRecord(context.intents, delivery.key, encode(intent)),
-        _status(context, delivery, _RECHECK, delivery.tries),
+        ProducerRecord(context.timers, delivery.key, encode(timer)),
+        _status(context, delivery, finish, delivery.calls, due_at=defer.due),
     ]
+
+
+def _intent_of(context: LaneContext, delivery: Delivery) -> Intent:
+    """What has the router decide about this one delivery again."""
+    job = delivery.job
+    return msgspec.structs.replace(
+        job.intent,
+        delivery=DeliveryRef(channel=job.channel, step=job.step, address_key=job.address_key),
+        retry=delivery.memory(context.clock),
+        cause=delivery.record.ref,
+        traceparent=job.traceparent,
+    )
 
 
 def dead_letter_of(context: LaneContext, record: ConsumerRecord, detail: str) -> ProducerRecord:
@@ -70,7 +121,11 @@ def dead_letter_of(context: LaneContext, record: ConsumerRecord, detail: str) ->
 
 
 def _status(
-    context: LaneContext, delivery: Delivery, finish: Finish, tries: Sequence[Try] = ()
+    context: LaneContext,
+    delivery: Delivery,
+    finish: Finish,
+    tries: Sequence[Try] = (),
+    due_at: datetime | None = None,
 ) -> ProducerRecord:
     """On the job's own partition number, so that it is found when the outcome log is read back."""
     job, record = delivery.job, delivery.record
@@ -83,12 +138,13 @@ def _status(
         provider=tries[-1].provider if tries else None,
         provider_message_id=finish.message_id,
         provider_code=finish.code,
-        attempt=tries[-1].attempt if tries else 0,
+        attempt=tries[-1].attempt if tries else delivery.attempt - 1,
         tries=[_told(attempt) for attempt in tries[-_MOST_TRIES:]],
         reason=finish.reason,
         detail=finish.detail,
         retryable=finish.retryable,
         segments=finish.segments,
+        due_at=due_at,
     )
     return ProducerRecord(context.status, record.key, encode(status), partition=record.partition)
 

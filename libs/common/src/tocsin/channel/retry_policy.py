@@ -1,8 +1,8 @@
 """What follows from a provider's answer: the delivery's end, or another attempt in a moment.
 
-Within one attempt a message is tried at one provider after the other, until one takes it or nobody is left to try. Attempts are made
-again within the process, `ATTEMPTS` in all, with at most 2 s between two attempts. What is still not sent then ends as
-`failed(retries_exhausted)`, what is still uncertain as `unknown`.
+Within one attempt a message is tried at one provider after the other, until one takes it or nobody is left to try. The first `ATTEMPTS`
+follow one another within the process, with at most 2 s between two of them. What is still not sent then is put off (`deferral`), what is
+uncertain after `ATTEMPTS` such answers ends as `unknown`.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ T = TypeVar("T")
 ATTEMPTS = 3
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 2.0
-"""Seconds. A provider that asks for longer is not waited for: the delivery ends at once, as `failed` or `unknown`."""
+"""Seconds. A provider that asks for longer is not waited for in the process."""
 
 
 class Try(NamedTuple):
@@ -49,6 +49,16 @@ class Retry:
     """Try again at `due`."""
 
     due: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotTaken:
+    """The last provider did not take it, and another attempt at once would not help. `retry_after` in seconds, as it asks for."""
+
+    reason: Reason
+    code: str | None = None
+    detail: str | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,7 @@ def after_answer(  # noqa: PLR0911 - one for each end
     now: float,
     delivery_class: DeliveryClass = "at_least_once",
     somebody_left: bool = False,
-) -> Finish | Retry | FailOver:
+) -> Finish | Retry | FailOver | NotTaken:
     """What follows from the last of `tries`, in view of those before it; `now` in seconds, on any clock.
 
     `Rejected` ends the delivery as `failed` even after an ambiguous answer. For `at_most_once` an ambiguous answer ends it.
@@ -104,23 +114,20 @@ def after_answer(  # noqa: PLR0911 - one for each end
             wish is None or wish <= LONGEST_DELAY
         ):
             return _retry(attempt, wish, now)
-        case Ambiguous() if attempt < ATTEMPTS and delivery_class == "at_least_once":
+        case Ambiguous() if _uncertain_attempts(tries) < ATTEMPTS and delivery_class == "at_least_once":
             return _retry(attempt, None, now)
-        case NotSent(code=code, detail=detail) | Throttled(code=code, detail=detail) if uncertain(tries):
-            # This call sent nothing, but an earlier one may have: "failed" would claim too much.
-            return Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER, code=code, detail=detail)
-        case NotSent(code=code, detail=detail) | Throttled(code=code, detail=detail):
-            return Finish(
-                status=StatusName.FAILED,
-                reason=Reason.RETRIES_EXHAUSTED,
-                code=code,
-                detail=detail,
-                retryable=True,
-            )
+        case NotSent(reason=reason, code=code, detail=detail, retry_after=wish):
+            return NotTaken(reason=reason, code=code, detail=detail, retry_after=wish)
+        case Throttled(code=code, detail=detail, retry_after=wish):
+            return NotTaken(reason=Reason.THROTTLED, code=code, detail=detail, retry_after=wish)
         case Ambiguous(reason=reason, code=code, detail=detail):
             return Finish(status=StatusName.UNKNOWN, reason=reason, code=code, detail=detail)
 
 
+def _uncertain_attempts(tries: Sequence[Try]) -> int:
+    return len({one.attempt for one in tries if isinstance(one.answer, Ambiguous)})
+
+
 def _retry(attempt: int, wish: float | None, now: float) -> Retry:
-    usual: float = FIRST_DELAY * 4 ** (attempt - 1)
+    usual: float = FIRST_DELAY * 4 ** min(attempt - 1, ATTEMPTS)
     return Retry(due=now + max(wish or 0.0, min(usual, LONGEST_DELAY)))

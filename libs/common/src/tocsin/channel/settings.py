@@ -4,6 +4,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from tocsin.channel.deferral import DeferralPolicy
+from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.kafka import KafkaSettings
 from tocsin.runtime import LaneSettings
 
@@ -33,3 +35,30 @@ class DispatcherSettings(LaneSettings):
         ge=4 * 1024 * 1024,
         description="Bytes of jobs held in memory by the process",
     )
+    retry_first: float = Field(
+        default=4.0,
+        ge=1,
+        le=3600,
+        description="Seconds: after its n-th attempt a message that no provider took waits for a random part of this * factor^(n-1)",
+    )
+    retry_factor: float = Field(default=2.0, ge=1, le=10, description="The factor of that")
+    retry_cap: float = Field(default=900.0, ge=1, le=86_400, description="Seconds it waits at most")
+    retry_attempts: int = Field(
+        default=100, ge=1, le=1000, description="Attempts after which such a message ends as `failed`"
+    )
+    retry_age: float = Field(
+        default=float(MESSAGE_LIFE_SECONDS),
+        ge=0,
+        le=MESSAGE_LIFE_SECONDS,
+        description="Seconds after the first attempt after which it ends; it ends no later than it expires",
+    )
+
+    def deferral(self) -> DeferralPolicy:
+        """How long what no provider takes is tried."""
+        return DeferralPolicy(
+            first=self.retry_first,
+            factor=self.retry_factor,
+            cap=self.retry_cap,
+            attempts=self.retry_attempts,
+            age=self.retry_age,
+        )

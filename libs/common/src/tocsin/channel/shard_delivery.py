@@ -20,14 +20,22 @@ giving a shard back takes little longer than one call.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from tocsin.channel.attempts import AwaitCopy, Recheck
+from tocsin.channel.deferral import Defer
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.order import RecipientOrder
-from tocsin.channel.outcome_records import dead_letter_of, intent_to_send_of, outcome_of, recheck_of
+from tocsin.channel.outcome_records import (
+    dead_letter_of,
+    deferral_of,
+    intent_to_send_of,
+    outcome_of,
+    recheck_of,
+)
 from tocsin.channel.outcome_writer import OutcomeWriter, PendingRecord
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_instance import ProviderInstance
@@ -43,6 +51,7 @@ from tocsin.kafka import (
     ConsumerRecord,
     FencedShard,
     OwnershipLost,
+    ProducerRecord,
     RecordMetadata,
     TopicPartition,
 )
@@ -239,6 +248,24 @@ class ShardDelivery:
         except Exception as error:  # noqa: BLE001 - raised by `run`: who calls may be a timer, or a pool that reloads
             self._fail(error)
 
+    @property
+    def wants_room(self) -> bool:
+        """Whether nothing more is read because what is held fills the window."""
+        return self._offsets.full
+
+    def set_aside(self, delivery: Delivery, seconds: float) -> None:
+        """Have a timer bring it back, unless it would expire before: then it stays, and ends so. It is no attempt."""
+        try:
+            due = self._context.clock.now() + timedelta(seconds=seconds)
+            if self._ending or due >= delivery.job.expires_at:
+                self.enqueue(delivery)
+                return
+            if not delivery.begun_at:
+                observe_begin(self._context, delivery)
+            self._defer(delivery, Defer(due=due, reason=Reason.SET_ASIDE))
+        except Exception as error:  # noqa: BLE001 - raised by `run`: who calls is the pool
+            self._fail(error)
+
     def _ends_while_it_waits(self, delivery: Delivery, instance: ProviderInstance) -> bool:
         """Whether it would wait for a provider that does not work, and may not be sent any more."""
         return instance.troubled and self._context.attempts.guard(delivery) is not None
@@ -276,6 +303,8 @@ class ShardDelivery:
                     self.enqueue(delivery)
                 case Retry():
                     self._retry(delivery, next_step)
+                case Defer():
+                    self._defer(delivery, next_step)
                 case Recheck():
                     self._recheck(delivery)
                 case AwaitCopy():
@@ -363,7 +392,15 @@ class ShardDelivery:
         observe_stage(self._context, "record", delivery, self._context.clock.monotonic() - ended_at)
 
     def _recheck(self, delivery: Delivery) -> None:
-        """The deferral and the intent to recheck it, in one transaction of the shard with the offset behind the job.
+        self._go_on_elsewhere(delivery, recheck_of(self._context, delivery))
+
+    def _defer(self, delivery: Delivery, defer: Defer) -> None:
+        self._context.observe_deferral(defer)
+        self._go_on_elsewhere(delivery, deferral_of(self._context, delivery, defer))
+
+    def _go_on_elsewhere(self, delivery: Delivery, records: list[ProducerRecord]) -> None:
+        """The deferral and what goes on instead of this job (an intent, a timer), in one transaction of the shard with the offset behind
+        the job.
 
         The recipient's next delivery waits for the transaction: it is written by another producer than outcomes, so the next
         outcome could stand before this deferral.
@@ -371,11 +408,11 @@ class ShardDelivery:
         ended_at = observe_end(self._context, delivery, StatusName.DEFERRED)
         positions = self._offsets.position_after(delivery.record)
         self._ended()
-        committed = self._shard.submit(recheck_of(self._context, delivery), positions)
+        committed = self._shard.submit(records, positions)
         self._under_way += 1
-        committed.add_done_callback(partial(self._recheck_committed, delivery, positions, ended_at))
+        committed.add_done_callback(partial(self._deferral_committed, delivery, positions, ended_at))
 
-    def _recheck_committed(
+    def _deferral_committed(
         self,
         delivery: Delivery,
         positions: Mapping[TopicPartition, CommittedOffset],

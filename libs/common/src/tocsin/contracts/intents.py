@@ -24,6 +24,18 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """How often it has waited."""
 
 
+class RetryMemory(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """What was tried for a delivery before this record."""
+
+    attempt: int
+    """How many attempts were made."""
+    first_at: datetime
+    """When the first was made, UTC."""
+    uncertain: str | None = None
+    """The provider instance that may have sent the message although nobody knows: no other is asked, unless the category allows it, and
+    what ends the delivery otherwise ends it as `unknown`."""
+
+
 class IntentPrivate(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What of an intent identifies a person. Nothing outside it does, so that it can be sealed as a whole."""
 
@@ -59,6 +71,8 @@ class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     cancel_key: str | None = None
     """Under which its producer may cancel it."""
     delivery: DeliveryRef | None = None
+    retry: RetryMemory | None = None
+    """Of one delivery that was tried before. Deciding again copies it."""
     redrive: str | None = None
     """The re-drive that had it decided, or decided again."""
     origin: str

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from tocsin.contracts.channels import AnyContent, Content, EmailContent, PushContent, SmsContent
-from tocsin.contracts.intents import Intent
+from tocsin.contracts.intents import Intent, RetryMemory
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
 
 __all__ = [
@@ -78,6 +78,8 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     template_version: int
     test: bool = False
     attempt: int = 1
+    retry: RetryMemory | None = None
+    """None: no attempt was made before this record."""
     event_time: datetime
     expires_at: datetime
     intent: Intent

@@ -160,6 +160,8 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     detail: str | None = None
     """One sentence for a person; no address, no body."""
     retryable: bool | None = None
+    due_at: datetime | None = None
+    """Of what is `deferred` until the next attempt: when that is due."""
     segments: int | None = None
     """SMS only: how many GSM-7 or UCS-2 segments the body takes."""
     test: bool = False

@@ -130,11 +130,11 @@ class Topics:
             for channel in Channel:
                 yield Topic(
                     name=self.jobs(channel, lane), family="jobs", lane=lane, channel=channel, record=Job, key="tenant/recipient",
-                    writers=("router",), readers=(channel.dispatcher,), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
+                    writers=("router", "scheduler"), readers=(channel.dispatcher,), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
                 )  # fmt: skip
             yield Topic(
                 name=self.timers(lane), family="timers", lane=lane, record=TimerRecord, key="tenant/recipient",
-                writers=("router", "scheduler"), readers=("scheduler",), retention_ms=7 * DAY_MS, max_message_bytes=4 * MIB,
+                writers=("router", "scheduler", *DISPATCHERS), readers=("scheduler",), retention_ms=7 * DAY_MS, max_message_bytes=4 * MIB,
             )  # fmt: skip
             yield Topic(
                 name=self.status(lane), family="status", lane=lane, record=StatusRecord, key="tenant/recipient, or tenant/event", public=True,

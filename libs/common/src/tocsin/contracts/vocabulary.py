@@ -166,6 +166,8 @@ class Rule(StrEnum):
     CATEGORY = "category"
     THROTTLE = "throttle"
     """Recorded only where the workflow has a limit of its own."""
+    QUOTA = "quota"
+    """Recorded only where the tenant's day is full: the message waits for the next."""
     STEP = "step"
     """Recorded only where it decides: one delivery is decided again, and its step is gone."""
     CHANNEL = "channel"
@@ -219,6 +221,7 @@ class Reason(StrEnum):
     OFFSET_NOT_KEPT = "offset_not_kept"
     # not sent, by decision
     OTHER_DATA = "other_data"
+    QUOTA = "quota"
     RECIPIENT_UNKNOWN = "recipient_unknown"
     STEP_GONE = "step_gone"
     CATEGORY_UNKNOWN = "category_unknown"
@@ -233,6 +236,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     # hand-off to providers
     RECHECK = "recheck"
+    SET_ASIDE = "set_aside"
     RETRIES_EXHAUSTED = "retries_exhausted"
     PROVIDER_UNKNOWN = "provider_unknown"
     TARGET_UNSERVED = "target_unserved"
@@ -243,6 +247,7 @@ class Reason(StrEnum):
     SENDER_REFUSED = "sender_refused"
     RECIPIENT_REFUSED = "recipient_refused"
     UNREACHABLE = "unreachable"
+    THROTTLED = "throttled"
     PROVIDER_ERROR = "provider_error"
     NO_ANSWER = "no_answer"
     INTERRUPTED = "interrupted"
@@ -253,7 +258,13 @@ def _known(words: Iterable[StrEnum]) -> msgspec.Meta:
     return msgspec.Meta(extra_json_schema={"x-known-values": [word.value for word in words]})
 
 
-_SAID_BY_DECISIONS = (StatusName.ACCEPTED, StatusName.ROUTED, StatusName.SKIPPED, StatusName.DUPLICATE)
+_SAID_BY_DECISIONS = (
+    StatusName.ACCEPTED,
+    StatusName.SCHEDULED,
+    StatusName.ROUTED,
+    StatusName.SKIPPED,
+    StatusName.DUPLICATE,
+)
 
 ChannelWord = Annotated[str, _known(Channel)]
 """The name of a channel in a published record."""

@@ -29,8 +29,6 @@ class StatusRow(Status, kw_only=True, tag=False):
     actor: str | None = None
     link: str | None = None
     """On `accepted`: who caused the notification, and where a reader goes from it."""
-    due_at: datetime | None = None
-    """On `scheduled`: until when it waits."""
 
 
 class DecisionDetail(msgspec.Struct, kw_only=True):
@@ -41,7 +39,6 @@ class DecisionDetail(msgspec.Struct, kw_only=True):
     truncated: bool = False
     actor: str | None = None
     link: str | None = None
-    due_at: datetime | None = None
 
 
 class DecisionRow(StatusRow, kw_only=True, tag=False):
@@ -95,7 +92,7 @@ def told(row: DecisionRow) -> Iterator[StatusRow]:
     detail = row.decision
     fields = {name: getattr(row, name) for name in StatusRow.__struct_fields__}
     decision = {"rules": detail.rules, "truncated": detail.truncated}
-    whole = StatusRow(**(fields | {"decision": decision, "due_at": detail.due_at}))
+    whole = StatusRow(**(fields | {"decision": decision}))
     if row.again is None and row.status != Outcome.DUPLICATE:
         yield _accepted(row, whole)
     for channel in detail.channels:

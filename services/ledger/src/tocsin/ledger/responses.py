@@ -69,6 +69,7 @@ _TYPES: Final[dict[str, Any]] = get_type_hints(Status) | {
 _DESCRIPTIONS: Final = {
     "final": "Tocsin itself will do nothing more for what this is about",
     "at": "When it happened",
+    "due_at": "Of what waits: until when",
     "address_key": "Which address: `email`, `phone` or a device's id, never an address",
     "address_hash": "Which address it went to, without the address: the same for the same address",
     "cancel_key": "Under which its producer may cancel it, or has",
@@ -89,7 +90,6 @@ def _status_fields() -> dict[str, Any]:
             fields[name] = (_TYPES[name], Field(description=_DESCRIPTIONS.get(name)))
         if name == "at":
             fields["stored_at"] = (datetime, Field(description="When the broker stored the record of it"))
-            fields["due_at"] = (datetime | None, Field(default=None, description="Of what waits: until when"))
         if name == "template_version":
             fields["decision"] = (
                 DecisionBody | None,
@@ -118,6 +118,7 @@ class DeliveryBody(_ResponseBody):
     rule: OpenRule | None
     attempts: int
     at: datetime = Field(description="When it came to this state")
+    due_at: datetime | None = Field(default=None, description="While it waits: until when")
 
 
 class SummaryBody(_ResponseBody):
@@ -137,7 +138,9 @@ class SummaryBody(_ResponseBody):
     state: State | OpenStatus
     channels: dict[str, State] = {}
     deliveries: list[DeliveryBody] = []
-    due_at: datetime | None = Field(default=None, description="While it is scheduled: when it is decided")
+    due_at: datetime | None = Field(
+        default=None, description="While something of it waits: when it goes on, the earliest"
+    )
     accepted_at: datetime | None = Field(description="When the broker stored the event")
     finished_at: datetime | None = Field(
         description="When the last of it ended; null while something is to come"

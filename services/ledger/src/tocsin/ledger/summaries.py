@@ -99,6 +99,8 @@ class DeliverySummary(msgspec.Struct, frozen=True, kw_only=True):
     rule: str | None
     attempts: int
     at: datetime
+    due_at: datetime | None
+    """While it waits."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +145,7 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
             channel: _combined(states, otherwise=State.ACCEPTED) for channel, states in channels.items()
         },
         deliveries=deliveries,
-        due_at=max((row.due_at for row in current if row.due_at is not None), default=None),
+        due_at=min((delivery.due_at for delivery in deliveries if delivery.due_at is not None), default=None),
         accepted_at=latest.at if latest else None,
         finished_at=None if state in _OPEN else finished_at,
         duplicates=len(duplicates),
@@ -240,6 +242,7 @@ def _delivery(group: Sequence[StatusRow]) -> DeliverySummary:
         rule=strongest.rule,
         attempts=max((row.attempt or 0 for row in group), default=0),
         at=strongest.at,
+        due_at=strongest.due_at,
     )
 
 

@@ -229,8 +229,6 @@ def _told(decision: StoredDecision) -> str:
         more += b',"actor":%b' % encode(decision.actor)
     if decision.link is not None:
         more += b',"link":%b' % encode(decision.link)
-    if decision.due_at is not None:
-        more += b',"due_at":%b' % encode(decision.due_at)
     told = b'{"rules":%b,"channels":%b%b}' % (bytes(decision.rules), bytes(decision.channels), more)
     return told.decode()
 

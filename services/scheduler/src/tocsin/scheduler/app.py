@@ -1,7 +1,7 @@
 """How the scheduler is put together."""
 
 from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Lane
+from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.database import Database
 from tocsin.kafka import ConsumerGroup, FencedStored, FencedStoredShard, KafkaCluster, Offsets, timeouts_for
 from tocsin.runtime import FunctionComponent, Health, Service, SystemClock, arm
@@ -24,7 +24,7 @@ def build(settings: SchedulerSettings) -> Service:
 
     def group(lane: Lane) -> ConsumerGroup[FencedStoredShard]:
         name = topics.group(SERVICE, lane)
-        writable = [topics.intents(lane)]
+        writable = [topics.intents(lane), *(topics.jobs(channel, lane) for channel in Channel)]
         table = TimersTable(database=database, group=name, lane=lane, failpoints=failpoints)
         context = FiringContext(
             lane=lane,

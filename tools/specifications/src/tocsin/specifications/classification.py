@@ -40,6 +40,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         ),
     },
     "Run": {Says.TECHNICAL: "turn"},
+    "RetryMemory": {Says.TECHNICAL: "attempt first_at uncertain"},
     "IntentPrivate": {Says.PERSON: "link data"},
     "InlineRecipient": {Says.PERSON: "email phone locale time_zone attributes", Says.PERSON_ID: "id"},
     "Device": {Says.PERSON: "token", Says.TECHNICAL: "id kind app"},
@@ -95,7 +96,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "event_source workflow category step provider template cancel_key",
         Says.TECHNICAL: (
             "version status_id status final at tenant event_id notification_id delivery_id channel address_key lane "
-            "provider_message_id provider_code attempt rule reason detail retryable segments test template_version "
+            "provider_message_id provider_code attempt rule reason detail retryable due_at segments test template_version "
             f"{_ORIGIN}"
         ),
     },
@@ -107,10 +108,10 @@ STRUCTS: Final[dict[str, Fields]] = {
     },
     "TenantRecord": {
         Says.TENANT: "name default_locale attributes providers provider_weights address_like_ids",
-        Says.TECHNICAL: "version tenant",
+        Says.TECHNICAL: "version tenant quota_reached_on",
     },
     "TenantLimits": {
-        Says.TENANT: "requests_per_second recipients_per_second key_requests_per_second key_recipients_per_second"
+        Says.TENANT: "requests_per_second recipients_per_second key_requests_per_second key_recipients_per_second messages_per_day"
     },
     "CategoryRecord": {
         Says.TENANT: "key name default ttl_seconds delivery_class resend_elsewhere",
@@ -160,7 +161,7 @@ _CHANGED: Final = "tenant revision created_at updated_at"
 TABLES: Final[dict[str, Fields]] = {
     "directory.tenants": {
         Says.TENANT: "id name default_locale attributes senders providers provider_weights address_like_ids limits shared_devices",
-        Says.TECHNICAL: "revision created_at updated_at",
+        Says.TECHNICAL: "revision created_at updated_at quota_reached_on",
     },
     "directory.api_keys": {
         Says.KEY_HASHED: "sha256",
@@ -206,6 +207,7 @@ TABLES: Final[dict[str, Fields]] = {
     "directory.refused_revisions": {Says.TENANT: "workflow part", Says.TECHNICAL: "tenant revision until"},
     "directory.cancellations": {Says.TECHNICAL: "hash requested_at"},
     "directory.claims": {Says.PERSON_HASHED: "data_hash", Says.TECHNICAL: "key record claimed_at"},
+    "directory.quota_days": {Says.TECHNICAL: "tenant day used places"},
     "directory.throttles": {Says.PERSON_HASHED: "key", Says.TECHNICAL: "ids times most seconds ends_at"},
     "directory.outbox": {Says.PERSON_ID: "key", Says.TECHNICAL: "id kind tenant turn at"},
     "directory.schema_version": {Says.TECHNICAL: "version_num"},
@@ -217,7 +219,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TECHNICAL: (
             "day stored_at kafka_partition kafka_offset kind status_id again redrive event_time routed awaited expires_at status final at tenant event_id "
             "notification_id delivery_id channel address_key lane provider_message_id provider_code attempt rule reason detail "
-            f"retryable segments tries test template_version {_ORIGIN}"
+            f"retryable due_at segments tries test template_version {_ORIGIN}"
         ),
     },
     "ledger.dead_letters": {
@@ -272,6 +274,7 @@ KEPT: Final[dict[str, str]] = {
     "directory.refused_revisions": "an hour, until the next start of a router after it",
     "directory.cancellations": "13 months: a message may be due a year after its event",
     "directory.claims": "`ROUTER_DUPLICATE_WINDOW`, 24 h by default",
+    "directory.quota_days": "three days",
     "directory.throttles": "until the workflow's limit has let everybody in again, a minute more",
     "directory.outbox": "until published, milliseconds as a rule",
     "directory.schema_version": "for ever",

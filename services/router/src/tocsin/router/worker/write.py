@@ -224,6 +224,7 @@ def _job(
         template=deliver.template.name,
         template_version=deliver.template.revision,
         test=intent.test,
+        retry=intent.retry,
         event_time=intent.event_time,
         expires_at=deliver.expires_at,
         required=deliver.category.default == "required",

@@ -54,6 +54,7 @@ CREATE TABLE statuses (
     reason text,
     detail text,
     retryable boolean,
+    due_at timestamptz,
     segments integer,
     test boolean NOT NULL,
     cancel_key text,
