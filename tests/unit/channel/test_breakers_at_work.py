@@ -156,6 +156,27 @@ async def test_what_waits_for_it_when_it_fails_goes_elsewhere(bench: "LaneBench"
     )
 
 
+@pytest.mark.usefixtures("no_probes")
+async def test_what_waits_for_the_last_one_when_it_fails_too_is_tried_again(
+    bench: "LaneBench", flaky: list[Flaky]
+):
+    bench.configure("first", "second", places=1, order=["first", "second"])
+    await bench.open()
+    first, second = flaky
+    second.let_go.clear()
+    first.trouble, second.trouble = UNREACHABLE, REFUSED
+    shard, _ = bench.start()
+    shard.put(bench.job(0, recipient="ada"), bench.job(1, recipient="bob"))
+    await until(lambda: view(bench, "second")["waiting"] == 1)
+    first.trouble = None
+    second.let_go.set()
+    await until(lambda: ended(bench) == {0, 1})
+    assert {(status.status, status.provider, status.attempt) for status in bench.statuses} == {
+        ("sent", "first", 2)
+    }
+    assert second.got == ["0"]
+
+
 @pytest.mark.usefixtures("short_pauses")
 async def test_where_none_works_the_first_that_does_again_gets_what_waits_for_another(
     bench: "LaneBench", flaky: list[Flaky]

@@ -46,6 +46,13 @@ def test_ends(
     assert (finish.status, finish.reason, finish.retryable) == (status, reason, retryable)
 
 
+def test_what_another_provider_may_have_sent_is_not_failed() -> None:
+    rejected = Rejected(reason=Reason.ADDRESS_INVALID)
+    finish = after_answer([Try("first", Ambiguous()), Try("second", rejected)], now=NOW)
+    assert isinstance(finish, Finish)
+    assert (finish.status, finish.reason) == (StatusName.UNKNOWN, Reason.NO_ANSWER)
+
+
 @pytest.mark.parametrize(
     ("answers", "delay"),
     [

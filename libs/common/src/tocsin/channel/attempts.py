@@ -123,13 +123,17 @@ class Attempts:
         delivery.tries.append(Try(provider.name, answer, seconds, delivery.attempt))
         self._pool.report(provider.name, self._lane, answer, seconds=seconds)
         await self._failpoints.reach("after_call")
-        return self._after(delivery, answer)
-
-    def _after(self, delivery: Delivery, answer: Answer) -> Finish | Retry | FailOver | Defer:
-        job, tries, attempt = delivery.job, delivery.tries, delivery.attempt
         somebody_left = not isinstance(answer, Accepted | Rejected) and (
-            self._pool.choose(job, tries, attempt=attempt) is not None
+            self._pool.choose(job, delivery.tries, attempt=delivery.attempt) is not None
         )
+        return self._after(delivery, somebody_left=somebody_left)
+
+    def nobody_left(self, delivery: Delivery) -> Finish | Retry | FailOver | Defer:
+        """What follows from an attempt that was to go on at a provider which does not work, or is not there, any more."""
+        return self._after(delivery, somebody_left=False)
+
+    def _after(self, delivery: Delivery, *, somebody_left: bool) -> Finish | Retry | FailOver | Defer:
+        job, tries, attempt = delivery.job, delivery.tries, delivery.attempt
         now = self._clock.monotonic()
         next_step = after_answer(
             tries, now=now, delivery_class=job.delivery_class, somebody_left=somebody_left
@@ -141,7 +145,7 @@ class Attempts:
             case NotTaken():
                 return self._defer_or_end(delivery, next_step)
             case FailOver():
-                may_have_it = "yes" if isinstance(answer, Ambiguous) else "no"
+                may_have_it = "yes" if isinstance(tries[-1].answer, Ambiguous) else "no"
                 metrics.failovers.labels(self._channel, self._lane, tries[-1].provider, may_have_it).inc()
         return next_step
 

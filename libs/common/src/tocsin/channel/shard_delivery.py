@@ -279,6 +279,8 @@ class ShardDelivery:
         if isinstance(end, Recheck):
             self._recheck(delivery)
             return None
+        if end is None and delivery.tries and delivery.tries[-1].attempt == delivery.attempt:
+            return self._follow(delivery, self._context.attempts.nobody_left(delivery))
         nobody = end_without_call(delivery.tries, self._context.pool.why_nobody(delivery.job))
         return self._store_outcome(delivery, end or nobody)
 
@@ -296,19 +298,7 @@ class ShardDelivery:
                 next_step = await self._context.attempts.attempt(
                     delivery, provider, lease_ok=self._shard.lease_ok, announce=self._announce
                 )
-            match next_step:
-                case Finish():
-                    self.enqueue(self._store_outcome(delivery, next_step))
-                case FailOver():
-                    self.enqueue(delivery)
-                case Retry():
-                    self._retry(delivery, next_step)
-                case Defer():
-                    self._defer(delivery, next_step)
-                case Recheck():
-                    self._recheck(delivery)
-                case AwaitCopy():
-                    self.enqueue(self._hold(delivery))
+            self.enqueue(self._follow(delivery, next_step))
         except Exception as error:  # noqa: BLE001 - raised by `run`: the runner is not this shard's alone
             self._fail(error)
         finally:
@@ -344,6 +334,25 @@ class ShardDelivery:
             self._recheck(delivery)
 
     # What follows from an attempt
+
+    def _follow(
+        self, delivery: Delivery, next_step: Finish | Retry | FailOver | Defer | Recheck | AwaitCopy
+    ) -> Delivery | None:
+        """Returns what can go into a queue now: this delivery, or the recipient's next."""
+        match next_step:
+            case Finish():
+                return self._store_outcome(delivery, next_step)
+            case FailOver():
+                return delivery
+            case AwaitCopy():
+                return self._hold(delivery)
+            case Retry():
+                self._retry(delivery, next_step)
+            case Defer():
+                self._defer(delivery, next_step)
+            case Recheck():
+                self._recheck(delivery)
+        return None
 
     def _retry(self, delivery: Delivery, retry: Retry) -> None:
         """Wait until the next attempt is due: in its recipient's turn, but in no runner's hands."""
