@@ -295,7 +295,10 @@ MUTATIONS = (
                 "        committed = self._shard.submit(records[1:], positions)\n        self._outcomes.add(PendingRecord(records[0], lambda _: None))\n",
             ),
         ),
-        _SHARD_TESTS,
+        (
+            "tests/unit/channel/test_deferred_deliveries.py",
+            "tests/integration/channel/test_shard_delivery.py",
+        ),
     ),
     Mutation(
         "attempt forgotten when decided again",
