@@ -175,7 +175,10 @@ def published_workflow(value: bytes) -> Any:
 def tenants_settings(value: bytes) -> Any:
     held = Directory()
     held.apply(_record("directory", b"tenant/acme", value))
-    return [(held.address_like_ids(tenant), held.limits(tenant)) for tenant in ("acme", "other")]
+    return [
+        (held.address_like_ids(tenant), held.limits(tenant), held.quota_reached_on(tenant))
+        for tenant in ("acme", "other")
+    ]
 
 
 # Scheduler

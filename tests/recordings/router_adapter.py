@@ -48,6 +48,12 @@ class _Database:
     async def ask(self, asked: Any) -> Any:
         raise AssertionError("no workflow here has a limit of its own")
 
+    async def count(self, day: Any, asked: Any) -> Any:
+        raise AssertionError("no tenant here has a quota")
+
+    async def tell(self, day: Any, tenants: Any) -> None:
+        raise AssertionError("no tenant here has a quota")
+
 
 async def run(case: Any, base: Any) -> Any:
     """For each step what its batch wrote, transaction by transaction."""
@@ -56,7 +62,7 @@ async def run(case: Any, base: Any) -> Any:
     tokens = UnsubscribeTokens([SecretKey(**base["unsubscribe_key"])])
     router = Router(
         lane=lane, topics=topics, directory=directory, claims=database, recipients=database,
-        cancellations=Cancellations(service="recording"), cancellation_rows=database, throttles=database,
+        cancellations=Cancellations(service="recording"), cancellation_rows=database, throttles=database, quotas=database,
         clock=clock, hashes=AddressHashes([SecretKey("h1", "h" * 32)]), default_tenant=case["default_tenant"],
         renderer=DeliveryRenderer(renderer=renderer, public_url=base["public_url"], tokens=tokens),
     )  # fmt: skip

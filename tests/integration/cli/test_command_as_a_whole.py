@@ -16,7 +16,18 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
 def test_help_names_every_part_and_those_of_installed_services(tocsin: Run) -> None:
     ran = tocsin("--help")
     assert ran.code == 0
-    for part in ("topics", "acls", "send", "timeline", "dead", "redrive", "refusals", "keys", "directory"):
+    for part in (
+        "topics",
+        "acls",
+        "send",
+        "cancel",
+        "timeline",
+        "dead",
+        "redrive",
+        "refusals",
+        "keys",
+        "directory",
+    ):
         assert f" {part} " in ran.out
 
 

@@ -261,3 +261,11 @@ async def test_only_an_operator_limits_a_tenant_and_a_tenants_own_change_leaves_
         422,
         "/limits/requests_per_second",
     )
+
+
+async def test_a_changed_quota_is_not_reached_yet(acme: httpx.AsyncClient, directory: Directory) -> None:
+    await acme.put("/v1/tenants/acme", json={"limits": {"messages_per_day": 10}})
+    await directory.rows("UPDATE directory.tenants SET quota_reached_on = '2026-03-01'")
+    assert (await acme.get("/v1/tenant")).json()["quota_reached_on"] == "2026-03-01"
+    raised = await acme.put("/v1/tenants/acme", json={"limits": {"messages_per_day": 20}})
+    assert (raised.json()["limits"], raised.json()["quota_reached_on"]) == ({"messages_per_day": 20}, None)

@@ -1,6 +1,7 @@
 """What its producer has taken back is not handed over: looked at immediately before each call, whatever waited how long."""
 
 import asyncio
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -159,3 +160,30 @@ async def test_while_the_copy_of_cancels_is_old_optional_ones_wait_and_required_
 
 def _sample(name: str, labels: dict[str, str]) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_races_nothing_is_called_for_after_its_cancellation_was_seen(
+    bench: "LaneBench", seed: int
+) -> None:
+    """Cancellations come at any moment of many calls: at one place of a provider or many, before a job is read and after it was sent."""
+    random = Random(seed)
+    bench.configure("first", places=random.choice([1, 4, 64]))
+    await bench.open()
+    jobs = [job(bench, number) for number in range(60)]
+    shard, _ = bench.start()
+    called_before: dict[str, bool] = {}
+    for number in random.sample(range(60), 60):
+        if random.random() < 0.5:
+            called_before[str(number)] = str(number) in bench.provider().got
+            bench.cancel(key=f"key-{number}")
+        if jobs and random.random() < 0.7:
+            shard.put(*(jobs.pop(0) for _ in range(min(len(jobs), random.randint(1, 6)))))
+        for _ in range(random.randint(0, 8)):
+            await asyncio.sleep(0)
+    shard.put(*jobs)
+    await until(lambda: len(bench.statuses) == 60)
+    got = bench.provider().got
+    assert {number: number in got for number in called_before} == called_before
+    ends = {status.delivery_id: status.status for status in bench.statuses}
+    assert ends == {f"d{number}": "sent" if str(number) in got else "cancelled" for number in range(60)}

@@ -1,5 +1,6 @@
 """What a tenant and a key may send in a second: who is refused, with what words, and that nothing of it is stored."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from tests.unit.ingest.conftest import WayIn, record_of
 
 from tocsin.contracts.cloudevents import BATCH
 from tocsin.contracts.directory import TenantLimits, TenantRecord
-from tocsin.ingest.rate_limits import RateLimits
+from tocsin.ingest.rate_limits import RateLimits, day_is_full
 from tocsin.ingest.settings import IngestSettings
 from tocsin.testing import ManualClock
 from tocsin.web import Caller, Problem
@@ -140,6 +141,14 @@ async def test_a_request_too_many_is_answered_429_and_not_stored(way_in: WayIn) 
     assert len(way_in.publisher.records) == 1
 
 
+async def test_a_cancellation_is_a_request(way_in: WayIn) -> None:
+    allow(way_in, requests_per_second=1)
+    for status in (202, 429):
+        answer = await way_in.post("/v1/cancellations", {"key": "k"}, content_type="application/json")
+        assert answer.status_code == status
+    assert len(way_in.publisher.records) == 1
+
+
 async def test_recipients_too_many_are_answered_429_and_not_stored(way_in: WayIn) -> None:
     way_in.publish_workflow("welcome")
     allow(way_in, recipients_per_second=3)
@@ -159,3 +168,23 @@ async def test_a_batch_is_taken_whole_or_not_at_all(way_in: WayIn) -> None:
     refused = await way_in.post("/v1/events", batch, content_type=BATCH)
     assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
     assert len(way_in.publisher.records) == 3
+
+
+async def test_a_day_that_is_full_is_answered_429_until_it_is_over(way_in: WayIn) -> None:
+    way_in.publish_workflow("welcome")
+    today = datetime.now(UTC).date()
+    for day, status in ((today - timedelta(days=1), 202), (today, 429)):
+        tenant = TenantRecord(tenant="acme", quota_reached_on=day.isoformat())
+        way_in.directory.apply(record_of(tenant))
+        answer = await way_in.post("/v1/notifications", body("ann"))
+        assert answer.status_code == status
+    assert answer.json()["code"] == "quota_exceeded"
+    assert 0 < int(answer.headers["retry-after"]) <= 86_400
+    assert answer.headers["ratelimit-policy"] == '"tenant-day";w=86400'
+    assert (await way_in.post("/v1/notifications", body("ann"), key="test")).status_code == 202
+    assert len(way_in.publisher.records) == 2
+
+
+def test_the_day_is_over_at_midnight() -> None:
+    problem = day_is_full(datetime(2026, 1, 31, 23, 59, 30, tzinfo=UTC))
+    assert problem.headers["retry-after"] == "30"

@@ -1,8 +1,9 @@
 """A worker over in-memory twins: the directory fed record by record, claims and recipients in dictionaries."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,6 +25,7 @@ from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.statuses import ChannelDecision, Decision, Target
+from tocsin.contracts.timers import SetTimer
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
@@ -43,6 +45,7 @@ from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.worker.dedupe import Claim
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.pipeline import Router
+from tocsin.router.worker.quota import QuotaAsked
 from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.router.worker.throttle import ThrottleAsked
 from tocsin.runtime import Health
@@ -94,6 +97,26 @@ class Throttles:
         return {one.notification_id for one in asked if one.notification_id in self.held[one.key]}
 
 
+class Quotas:
+    """The table of days, without partitions."""
+
+    def __init__(self) -> None:
+        self.used: Counter[tuple[date, str]] = Counter()
+        self.asked: list[QuotaAsked] = []
+        self.told: list[tuple[date, str]] = []
+
+    async def count(self, day: date, asked: Sequence[QuotaAsked]) -> Sequence[bool]:
+        self.asked += asked
+        within = []
+        for one in asked:
+            within.append(self.used[day, one.tenant] < one.quota)
+            self.used[day, one.tenant] += within[-1]
+        return within
+
+    async def tell(self, day: date, tenants: Collection[str]) -> None:
+        self.told += [(day, tenant) for tenant in tenants]
+
+
 class Recipients:
     """The directory's database, and how often it was asked."""
 
@@ -137,6 +160,12 @@ class Written:
         """Every record of `status`: decisions, and statuses of events."""
         return [decode_status(record.value or b"") for record in self.of(self.topics.status(lane))]
 
+    def timers(self, lane: Lane = Lane.TRANSACTIONAL) -> list[SetTimer]:
+        return [
+            msgspec.json.decode(record.value or b"", type=SetTimer)
+            for record in self.of(self.topics.timers(lane))
+        ]
+
     def decisions(self) -> list[Decision]:
         return [record for record in self.statuses() if isinstance(record, Decision)]
 
@@ -179,6 +208,7 @@ class Worker:
     claims: Claims = field(default_factory=Claims)
     cancellation_rows: CancellationRows = field(default_factory=CancellationRows)
     throttles: Throttles = field(default_factory=Throttles)
+    quotas: Quotas = field(default_factory=Quotas)
     recipients: Recipients = field(default_factory=Recipients)
     default_tenant: str | None = None
     catch_up: CatchUp = always_current
@@ -197,6 +227,7 @@ class Worker:
             cancellations=self.cancellations,
             cancellation_rows=self.cancellation_rows,
             throttles=self.throttles,
+            quotas=self.quotas,
             recipients=self.recipients,
             renderer=DeliveryRenderer(
                 renderer=renderer, public_url="https://notify.example.test", tokens=tokens

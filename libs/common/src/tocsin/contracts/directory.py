@@ -38,13 +38,15 @@ class ApiKeyRecord(_Entity, kw_only=True, omit_defaults=True, tag="api_key"):
 
 
 class TenantLimits(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """How much a tenant may send through HTTP in a second. None: as the settings of ingest have it."""
+    """How much a tenant may send: over HTTP in a second, and in all on a day. None: as the settings of ingest have it; no quota."""
 
     requests_per_second: int | None = None
     recipients_per_second: int | None = None
     key_requests_per_second: int | None = None
     """Of each of its keys."""
     key_recipients_per_second: int | None = None
+    messages_per_day: int | None = None
+    """Notifications a day (UTC); what is over waits for the next one."""
 
 
 class TenantRecord(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
@@ -60,6 +62,8 @@ class TenantRecord(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
     address_like_ids: bool = False
     """Whether recipients' ids may have `@` or begin with `+`."""
     limits: TenantLimits | None = None
+    quota_reached_on: str | None = None
+    """The last day (UTC, as `2026-01-31`) on which it sent as many notifications as it may."""
 
     @property
     def record_key(self) -> bytes:

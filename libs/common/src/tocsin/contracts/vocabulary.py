@@ -166,6 +166,8 @@ class Rule(StrEnum):
     CATEGORY = "category"
     THROTTLE = "throttle"
     """Recorded only where the workflow has a limit of its own."""
+    QUOTA = "quota"
+    """Recorded only where the tenant's day is full: the message waits for the next."""
     STEP = "step"
     """Recorded only where it decides: one delivery is decided again, and its step is gone."""
     CHANNEL = "channel"
@@ -219,6 +221,7 @@ class Reason(StrEnum):
     OFFSET_NOT_KEPT = "offset_not_kept"
     # not sent, by decision
     OTHER_DATA = "other_data"
+    QUOTA = "quota"
     RECIPIENT_UNKNOWN = "recipient_unknown"
     STEP_GONE = "step_gone"
     CATEGORY_UNKNOWN = "category_unknown"
@@ -233,6 +236,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     # hand-off to providers
     RECHECK = "recheck"
+    SET_ASIDE = "set_aside"
     RETRIES_EXHAUSTED = "retries_exhausted"
     PROVIDER_UNKNOWN = "provider_unknown"
     TARGET_UNSERVED = "target_unserved"

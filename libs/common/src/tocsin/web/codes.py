@@ -69,6 +69,7 @@ RENDER_FAILED = _code("render_failed", 422, "The template cannot be rendered wit
 TRIAL_EXCEEDED = _code("trial_exceeded", 422, "What was written exceeds the limits of a trial")
 PRECONDITION_REQUIRED = _code("precondition_required", 428, "If-Match is required")
 TRIAL_BUSY = _code("trial_busy", 429, "Another trial is under way")
+QUOTA_EXCEEDED = _code("quota_exceeded", 429, "As much was sent today as is allowed")
 RATE_LIMITED = _code("rate_limited", 429, "More is sent in a second than is allowed")
 TOO_MANY_FAILURES = _code("too_many_failures", 429, "Too many requests without a valid API key")
 HEAD_TOO_LARGE = _code("head_too_large", 431, "The head of the request is too large")

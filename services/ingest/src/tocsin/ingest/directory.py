@@ -31,6 +31,7 @@ class Directory:
         self._subscribers: dict[tuple[str, str], tuple[CompiledWorkflow, ...]] = {}
         self._address_like_ids: set[str] = set()
         self._limits: dict[str, TenantLimits] = {}
+        self._quota_reached_on: dict[str, str] = {}
 
     def workflow(self, tenant: str, key: str) -> CompiledWorkflow | None:
         """The tenant's published workflow of this key."""
@@ -47,6 +48,10 @@ class Directory:
     def limits(self, tenant: str) -> TenantLimits | None:
         """How much the tenant may send; None where nobody has said so."""
         return self._limits.get(tenant)
+
+    def quota_reached_on(self, tenant: str) -> str | None:
+        """The last day on which the tenant sent as many notifications as it may."""
+        return self._quota_reached_on.get(tenant)
 
     def apply(self, record: ConsumerRecord) -> None:
         """Take one record; kinds that ingest does not need are passed over. Raises what the codec raises (`UNREADABLE_ERRORS`)."""
@@ -71,6 +76,8 @@ class Directory:
                     self._address_like_ids.add(entity.tenant)
                 if entity.limits is not None:
                     self._limits[entity.tenant] = entity.limits
+                if entity.quota_reached_on is not None:
+                    self._quota_reached_on[entity.tenant] = entity.quota_reached_on
             case WorkflowRecord():
                 self._unsubscribe(entity.tenant, entity.key)
                 workflow = self._workflows[entity.tenant, entity.key] = CompiledWorkflow(entity, self._note)
@@ -85,6 +92,7 @@ class Directory:
         if kind == _TENANT:
             self._address_like_ids.discard(tenant)
             self._limits.pop(tenant, None)
+            self._quota_reached_on.pop(tenant, None)
             return
         self._unsubscribe(tenant, name)
         self._workflows.pop((tenant, name), None)

@@ -6,6 +6,7 @@ request costs no call, and the limit is kept as well as the load is spread.
 
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
 from typing import Final, NamedTuple
 
 from tocsin.contracts.directory import TenantLimits
@@ -98,3 +99,16 @@ def _too_many(policy: Policy, limit: int, wait: float) -> Problem:
         "ratelimit": f'"{policy.name}";r=0;t={seconds}',
     }
     return Problem(codes.RATE_LIMITED, detail, headers=headers)
+
+
+def day_is_full(now: datetime) -> Problem:
+    """The tenant has sent as many notifications today as it may."""
+    begins = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
+    seconds = math.ceil((begins - now).total_seconds())
+    detail = "Your tenant has sent as many notifications today (UTC) as it may. Repeat this tomorrow, with the same id: nothing of it was stored."
+    headers = {
+        "retry-after": str(seconds),
+        "ratelimit-policy": '"tenant-day";w=86400',
+        "ratelimit": f'"tenant-day";r=0;t={seconds}',
+    }
+    return Problem(codes.QUOTA_EXCEEDED, detail, headers=headers)

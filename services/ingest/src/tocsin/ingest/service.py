@@ -9,7 +9,7 @@ from fastapi import Request
 from tocsin.contracts.directory import TenantLimits
 from tocsin.ingest.directory import Directory
 from tocsin.ingest.publishing import EventPublisher
-from tocsin.ingest.rate_limits import RateLimits
+from tocsin.ingest.rate_limits import RateLimits, day_is_full
 from tocsin.ingest.settings import RequestLimits
 from tocsin.runtime import Clock, SystemClock
 from tocsin.web import SENDING, BringUpToNow, Caller, Problem, admit, codes, nothing_newer
@@ -46,6 +46,13 @@ class IngestService:
         caller = await admit(request, SENDING)
         self.rates.request(caller)
         return caller
+
+    def admit_recipients(self, caller: Caller, number: int) -> None:
+        """So many recipients are about to be sent to. Raises 429 where that is too many in this second, or on this day."""
+        now = self.clock.now()
+        if not caller.test and self.directory.quota_reached_on(caller.tenant) == now.date().isoformat():
+            raise day_is_full(now)
+        self.rates.recipients(caller, number)
 
     async def keys_up_to_now(self) -> None:
         """`bring_up_to_now`, before a key is refused that nobody has told of. Raises 503 while keys are not known yet."""

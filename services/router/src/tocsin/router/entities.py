@@ -119,6 +119,7 @@ _KINDS: dict[str, _Kind] = {
                     "provider_weights",
                     "address_like_ids",
                     "limits",
+                    "quota_reached_on",
                 )
             ),
         ),

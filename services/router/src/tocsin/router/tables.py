@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -86,6 +87,7 @@ tenants = Table(
     Column(
         "limits", JSONB(none_as_null=True)
     ),  # how much it may send in a second; null: as ingest's settings have it
+    Column("quota_reached_on", Date),  # the last day (UTC) on which it sent as much as it may
     Column("shared_devices", Boolean, nullable=False, server_default=text("false")),
     _revision(),
     _created_at(),
@@ -287,6 +289,16 @@ throttles = Table(
     Column("seconds", Integer, nullable=False),
     Column("ends_at", DateTime(timezone=True), nullable=False),  # when nobody asks for it any more
     Index("ix_throttles_ends_at", "ends_at"),
+)
+
+
+quota_days = Table(
+    "quota_days",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("day", Date, primary_key=True),  # UTC
+    Column("used", BigInteger, nullable=False, server_default=text("0")),
+    _json("places"),  # topic/partition -> [counted up to this offset, let in up to this offset]
 )
 
 

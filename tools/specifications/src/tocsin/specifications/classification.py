@@ -108,10 +108,10 @@ STRUCTS: Final[dict[str, Fields]] = {
     },
     "TenantRecord": {
         Says.TENANT: "name default_locale attributes providers provider_weights address_like_ids",
-        Says.TECHNICAL: "version tenant",
+        Says.TECHNICAL: "version tenant quota_reached_on",
     },
     "TenantLimits": {
-        Says.TENANT: "requests_per_second recipients_per_second key_requests_per_second key_recipients_per_second"
+        Says.TENANT: "requests_per_second recipients_per_second key_requests_per_second key_recipients_per_second messages_per_day"
     },
     "CategoryRecord": {
         Says.TENANT: "key name default ttl_seconds delivery_class resend_elsewhere",
@@ -161,7 +161,7 @@ _CHANGED: Final = "tenant revision created_at updated_at"
 TABLES: Final[dict[str, Fields]] = {
     "directory.tenants": {
         Says.TENANT: "id name default_locale attributes senders providers provider_weights address_like_ids limits shared_devices",
-        Says.TECHNICAL: "revision created_at updated_at",
+        Says.TECHNICAL: "revision created_at updated_at quota_reached_on",
     },
     "directory.api_keys": {
         Says.KEY_HASHED: "sha256",
@@ -207,6 +207,7 @@ TABLES: Final[dict[str, Fields]] = {
     "directory.refused_revisions": {Says.TENANT: "workflow part", Says.TECHNICAL: "tenant revision until"},
     "directory.cancellations": {Says.TECHNICAL: "hash requested_at"},
     "directory.claims": {Says.PERSON_HASHED: "data_hash", Says.TECHNICAL: "key record claimed_at"},
+    "directory.quota_days": {Says.TECHNICAL: "tenant day used places"},
     "directory.throttles": {Says.PERSON_HASHED: "key", Says.TECHNICAL: "ids times most seconds ends_at"},
     "directory.outbox": {Says.PERSON_ID: "key", Says.TECHNICAL: "id kind tenant turn at"},
     "directory.schema_version": {Says.TECHNICAL: "version_num"},
@@ -273,6 +274,7 @@ KEPT: Final[dict[str, str]] = {
     "directory.refused_revisions": "an hour, until the next start of a router after it",
     "directory.cancellations": "13 months: a message may be due a year after its event",
     "directory.claims": "`ROUTER_DUPLICATE_WINDOW`, 24 h by default",
+    "directory.quota_days": "three days",
     "directory.throttles": "until the workflow's limit has let everybody in again, a minute more",
     "directory.outbox": "until published, milliseconds as a rule",
     "directory.schema_version": "for ever",

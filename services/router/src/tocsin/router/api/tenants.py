@@ -1,7 +1,7 @@
 """`/v1/tenant`: the caller's own settings. `/v1/tenants`: all tenants, for those who operate the installation."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
@@ -154,6 +154,12 @@ class Limits(RequestBody):
     recipients_per_second: PerSecond | None = None
     key_requests_per_second: PerSecond | None = Field(default=None, description="Of each API key")
     key_recipients_per_second: PerSecond | None = Field(default=None, description="Of each API key")
+    messages_per_day: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**12,
+        description="Notifications a day (UTC), however they come; what is over waits for the next day",
+    )
 
 
 class OperatedTenantWrite(TenantWrite):
@@ -164,7 +170,7 @@ class OperatedTenantWrite(TenantWrite):
     def columns(self) -> dict[str, Any]:
         """As the table holds it."""
         limits = None if self.limits is None else self.limits.model_dump(exclude_none=True)
-        return super().columns() | {"limits": limits}
+        return super().columns() | {"limits": limits, "quota_reached_on": None}
 
 
 class NewTenant(OperatedTenantWrite):
@@ -209,6 +215,9 @@ class Tenant(BaseModel):
     address_like_ids: bool
     limits: dict[str, int] | None = Field(
         description="How much it may send in a second, where an operator has said so"
+    )
+    quota_reached_on: date | None = Field(
+        description="The last day (UTC) on which it sent as many notifications as it may"
     )
     shared_devices: bool
     created_at: datetime

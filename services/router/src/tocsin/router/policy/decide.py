@@ -55,6 +55,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     """Why it is decided once more."""
     throttled: bool = False
     """Whether the workflow's own limit keeps the notification out."""
+    next_day: datetime | None = None
+    """When it is decided again, where the tenant has sent as much today as it may."""
 
 
 class Withhold(NamedTuple):
@@ -120,7 +122,7 @@ def decide(question: DecisionInput) -> Verdict:
     if category is None:
         return _ended(rules, Rule.CATEGORY, Reason.CATEGORY_UNKNOWN, {"category": workflow.category})
     rules.append(looked_at(Rule.CATEGORY, category.default, {"category": category.key}))
-    if (verdict := _throttled(question, workflow, rules)) is not None:
+    if (verdict := _throttled(question, workflow, rules) or _over_quota(question, rules)) is not None:
         return verdict
     return _by_channel(
         question, recipient, expires_at, rules, tenant=tenant, workflow=workflow, category=category
@@ -136,6 +138,13 @@ def _throttled(question: DecisionInput, workflow: WorkflowRecord, rules: list[Ru
         return _ended(rules, Rule.THROTTLE, Reason.THROTTLE, seen)
     rules.append(looked_at(Rule.THROTTLE, "let in", seen))
     return None
+
+
+def _over_quota(question: DecisionInput, rules: list[RuleOutcome]) -> Verdict | None:
+    if question.next_day is None:
+        return None
+    rules.append(looked_at(Rule.QUOTA, Reason.QUOTA, {"due_at": question.next_day}))
+    return Verdict(Outcome.SCHEDULED, rules, rule=Rule.QUOTA, reason=Reason.QUOTA, due_at=question.next_day)
 
 
 def _by_channel(

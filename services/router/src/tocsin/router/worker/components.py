@@ -33,6 +33,7 @@ from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.feedback import FETCHING, Feedback
 from tocsin.router.worker.load import RecipientLoader
 from tocsin.router.worker.pipeline import Router
+from tocsin.router.worker.quota import Quotas
 from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.router.worker.throttle import Throttles
 from tocsin.runtime import (
@@ -79,6 +80,7 @@ def worker_components(
     cancellation_rows = CancellationRows(database=database)
     recipients = RecipientLoader(database=database)
     throttles = Throttles(database=database)
+    quotas = Quotas(database=database)
     rendering = DeliveryRenderer(
         renderer=renderer,
         public_url=settings.public_url,
@@ -98,6 +100,7 @@ def worker_components(
         age,
         Replica(settings=kafka, topic=topics.cancels, apply=cancellations.apply, health=health),
         FunctionComponent(name="claim sweeper", run=partial(_sweep, claims.delete_expired)),
+        FunctionComponent(name="quota sweeper", run=partial(_sweep, quotas.delete_expired)),
         FunctionComponent(name="throttle sweeper", run=partial(_sweep, throttles.delete_expired)),
         FunctionComponent(name="cancellation sweeper", run=partial(_sweep, cancellation_rows.delete_expired)),
     ]
@@ -110,6 +113,7 @@ def worker_components(
             cancellations=cancellations,
             cancellation_rows=cancellation_rows,
             throttles=throttles,
+            quotas=quotas,
             recipients=recipients,
             renderer=rendering,
             clock=clock,

@@ -132,6 +132,11 @@ class PublishedDirectory:
         """The tenant; None when there is none."""
         return self._tenants.get(tenant)
 
+    def quota_reached_on(self, tenant: str) -> str | None:
+        """The last day on which the tenant's quota was reached, as the directory has it."""
+        known = self._tenants.get(tenant)
+        return known.quota_reached_on if known else None
+
     def address_like_ids(self, tenant: str) -> bool:
         """Whether the tenant's ids of recipients may look like addresses."""
         known = self._tenants.get(tenant)

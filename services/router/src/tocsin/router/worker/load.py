@@ -1,6 +1,7 @@
 """The third step: everything the batch's decisions look at. Recipients are read in one query, whatever their number."""
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -50,6 +51,7 @@ def decision_input(
     context: BatchContext,
     *,
     throttled: bool = False,
+    next_day: datetime | None = None,
 ) -> DecisionInput:
     """What the decision of this intent may look at: what was loaded, and the directory as it is now."""
     intent, directory = pending.intent, context.directory
@@ -61,6 +63,7 @@ def decision_input(
         claim=pending.claim,
         again=pending.again,
         throttled=throttled,
+        next_day=next_day,
         now=context.now,
         cancelled_at=cancelled_at(intent, context.cancellations, kept),
         stored=stored.get((intent.tenant, intent.recipient), UNKNOWN),

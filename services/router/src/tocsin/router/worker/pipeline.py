@@ -46,6 +46,7 @@ from tocsin.router.worker.parse import (
     UnreadableRecord,
     parse,
 )
+from tocsin.router.worker.quota import CountsQuotas, next_day, over_quota
 from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.router.worker.throttle import AsksThrottles, ask_throttles
 from tocsin.router.worker.write import write
@@ -73,6 +74,7 @@ class Router:
         cancellations: Cancellations,
         cancellation_rows: StoresCancellations,
         throttles: AsksThrottles,
+        quotas: CountsQuotas,
         recipients: LoadsRecipients,
         renderer: DeliveryRenderer,
         clock: Clock,
@@ -88,6 +90,7 @@ class Router:
         self._cancellations = cancellations
         self._cancellation_rows = cancellation_rows
         self._throttles = throttles
+        self._quotas = quotas
         self._recipients = recipients
         self._renderer = renderer
         self._invalid = InvalidRecordLimit(group=topics.group(SERVICE, lane))
@@ -129,6 +132,7 @@ class Router:
         pending = (item.intent for _, item in items if isinstance(item, PendingIntent))
         kept = await times_kept(pending, self._cancellation_rows)
         kept_out = await ask_throttles(items, self._throttles, stored, kept, context)
+        waiting = await over_quota(items, self._quotas, stored, kept, context, kept_out=kept_out)
         began = self._stage_ended("look_up", began, traced)
 
         out: list[ProducerRecord] = []
@@ -138,7 +142,8 @@ class Router:
                 break
             if isinstance(item, PendingIntent):
                 throttled = item.intent.notification_id in kept_out
-                question = decision_input(item, stored, kept, context, throttled=throttled)
+                due = next_day(context.now) if item.intent.notification_id in waiting else None
+                question = decision_input(item, stored, kept, context, throttled=throttled, next_day=due)
                 written = await self._decided(record, item, question, context)
             else:
                 # A fan-out stands within a span. If this task is cancelled, the span ends here, in the task that began it.

@@ -37,6 +37,15 @@ def upgrade() -> None:
         "ix_cancellations_requested_at", "cancellations", ["requested_at"], unique=False, schema=SCHEMA
     )
     op.create_table(
+        "quota_days",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("used", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("places", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "day", name=op.f("pk_quota_days")),
+        schema=SCHEMA,
+    )
+    op.create_table(
         "throttles",
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("ids", sa.ARRAY(sa.UUID()), nullable=True),
@@ -85,6 +94,7 @@ def upgrade() -> None:
             "provider_weights", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),
         sa.Column("address_like_ids", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("quota_reached_on", sa.Date()),
         sa.Column("limits", postgresql.JSONB()),
         sa.Column("shared_devices", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
