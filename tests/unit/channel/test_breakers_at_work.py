@@ -10,6 +10,7 @@ from tests.unit.channel.conftest import UNREACHABLE, ScriptedConfig, ScriptedPro
 
 from tocsin.channel import Answer, NotSent
 from tocsin.channel.breaker import BreakerPolicy
+from tocsin.contracts.codec import decode_timer
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Reason
 from tocsin.runtime import Clock
@@ -292,3 +293,31 @@ async def test_the_sandbox_has_addresses_that_fail_and_is_never_cut_off(bench: "
     shard.put(*failing)
     shard.put(bench.job(30, test=True))
     await until(lambda: 30 in ended(bench))
+
+
+@pytest.mark.usefixtures("no_probes")
+async def test_where_memory_is_full_of_what_waits_for_one_provider_it_makes_room_for_anothers(
+    bench: "LaneBench", flaky: list[Flaky], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tocsin.channel.shard_offsets.PARTITION_WINDOW", 300)
+    monkeypatch.setattr("tocsin.channel.setting_aside.AFTER", 0.0)
+    bench.configure("first", "second", places=2)
+    await bench.open()
+    flaky[0].trouble = REFUSED
+    stop = asyncio.Event()
+    running = asyncio.create_task(bench.pool.run(stop))
+    shard, _ = bench.start()
+    tomorrow = bench.clock.now() + timedelta(days=1)
+    shard.put(*(bench.job(number, expires_at=tomorrow) for number in range(900)))
+    shard.put(*(bench.job(number, providers=["second"]) for number in range(900, 910)))
+    await until(lambda: ended(bench) >= set(range(900, 910)))
+    put_off = [status for status in bench.statuses if status.reason == "set_aside"]
+    assert {(status.status, status.attempt == len(status.tries)) for status in put_off} == {
+        ("deferred", True)
+    }
+    assert sum(status.attempt or 0 for status in put_off) <= len(flaky[0].got)  # being put off is no attempt
+    timers = [decode_timer(record.value or b"") for record in bench.cluster.read("t.timers.transactional")]
+    assert len(timers) >= len(put_off) > 500
+    assert view(bench)["waiting"] >= 4
+    stop.set()
+    await running

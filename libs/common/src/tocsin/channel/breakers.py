@@ -138,6 +138,12 @@ class Breakers:
         watched = self._watched.get(far_end)
         return watched is None or watched.breaker.state is BreakerState.CLOSED
 
+    def works_in(self, far_end: str | None) -> float:
+        """Seconds until the next probe; 0: it works."""
+        if self.is_closed(far_end):
+            return 0.0
+        return max(self._watched[far_end].breaker.probe_at - self._clock.monotonic(), 0.0)
+
     def views(self) -> list[BreakerView]:
         """All of them, the instance's own first."""
         now, mono = self._clock.now(), self._clock.monotonic()

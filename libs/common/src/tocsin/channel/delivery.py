@@ -20,6 +20,15 @@ class Carrier(Protocol):
         """Choose a provider and put the delivery into its queue. Raises nothing."""
         ...
 
+    @property
+    def wants_room(self) -> bool:
+        """Whether it reads nothing more because what it holds fills its window."""
+        ...
+
+    def set_aside(self, delivery: "Delivery", seconds: float) -> None:
+        """Put the delivery, which is in no queue, off by so many seconds. Raises nothing."""
+        ...
+
     async def carry(self, delivery: "Delivery", provider: Provider) -> None:
         """What a runner does with a delivery: one attempt, and what follows from it. Raises nothing but cancellation."""
         ...

@@ -20,6 +20,7 @@ from tocsin.channel.provider import Provider
 from tocsin.channel.provider_config import Idempotency
 from tocsin.channel.provider_queue import ProviderQueue
 from tocsin.channel.rates import NO_LIMITS, InstanceRate, Rates, SenderRates
+from tocsin.channel.setting_aside import Queue, to_set_aside
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.runtime import Clock
@@ -115,6 +116,25 @@ class ProviderInstance:
     def out_of_order(self) -> bool:
         """Whether nothing can be sent by it now. One with many far ends never is."""
         return self._far_end is None and not self._breakers.is_closed(None)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it works, and a message that came now would begin at once."""
+        return not self.troubled and not any(True for _ in self.waiting())
+
+    def set_aside(self) -> None:
+        """Put off what makes room for messages of another provider: of carriers that want room, each far end by itself."""
+        now, by_far_end = self._clock.monotonic(), dict[str | None, list[tuple[Delivery, float]]]()
+        for delivery in self.waiting():
+            if delivery.carrier.wants_room:
+                waited = (delivery, now - delivery.enqueued_at)
+                by_far_end.setdefault(self._far_end_of(delivery), []).append(waited)
+        per_second = float(self._places) if self._rates.rate is None else self._rates.rate
+        for far_end, waiting in by_far_end.items():
+            queue = Queue(self._places, per_second, self._breakers.works_in(far_end))
+            put_off = dict(to_set_aside(waiting, queue))
+            for delivery in self.take_out(put_off.__contains__):
+                delivery.carrier.set_aside(delivery, put_off[delivery])
 
     def works_for(self, job: Job) -> bool:
         """Whether the job's call goes where calls go through, or may begin now as the probe."""

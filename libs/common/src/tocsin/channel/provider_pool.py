@@ -208,6 +208,12 @@ class ProviderPool:
         self._look_again.set()
         self._show_pause()
 
+    async def _make_room(self) -> None:
+        """What waits for a provider makes room for messages of another one that has nothing to do."""
+        if any(instance.has_room for instance in self._instances.values()):
+            for instance in list(self._instances.values()):
+                instance.set_aside()
+
     def views(self) -> list[dict[str, Any]]:
         """Every instance and each of its far ends that is known, as `/internal/providers` shows them."""
         return [view for instance in self._instances.values() for view in instance.views()]
@@ -232,7 +238,9 @@ class ProviderPool:
     async def run(self, stop: asyncio.Event) -> None:
         """Look at the files every `poll_seconds`, and for what has expired every second, until stopped."""
         await asyncio.gather(
-            every(self._poll_seconds, self.reload, stop=stop), every(1.0, self._end_expired, stop=stop)
+            every(self._poll_seconds, self.reload, stop=stop),
+            every(1.0, self._end_expired, stop=stop),
+            every(1.0, self._make_room, stop=stop),
         )
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ giving a shard back takes little longer than one call.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -245,6 +246,24 @@ class ShardDelivery:
                     return
                 delivery = self._end_without_provider(delivery)
         except Exception as error:  # noqa: BLE001 - raised by `run`: who calls may be a timer, or a pool that reloads
+            self._fail(error)
+
+    @property
+    def wants_room(self) -> bool:
+        """Whether nothing more is read because what is held fills the window."""
+        return self._offsets.full
+
+    def set_aside(self, delivery: Delivery, seconds: float) -> None:
+        """Have a timer bring it back, unless it would expire before: then it stays, and ends so. It is no attempt."""
+        try:
+            due = self._context.clock.now() + timedelta(seconds=seconds)
+            if self._ending or due >= delivery.job.expires_at:
+                self.enqueue(delivery)
+                return
+            if not delivery.begun_at:
+                observe_begin(self._context, delivery)
+            self._defer(delivery, Defer(due=due, reason=Reason.SET_ASIDE))
+        except Exception as error:  # noqa: BLE001 - raised by `run`: who calls is the pool
             self._fail(error)
 
     def _ends_while_it_waits(self, delivery: Delivery, instance: ProviderInstance) -> bool:

@@ -152,6 +152,11 @@ class ShardOffsets:
         self._in_flight_bytes.dec(record.size)
         self._something_finished.set()
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room."""
+        return self._full
+
     async def room(self) -> None:
         """Until every partition's window and the memory have room."""
         while self._full:

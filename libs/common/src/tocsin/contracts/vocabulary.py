@@ -236,6 +236,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     # hand-off to providers
     RECHECK = "recheck"
+    SET_ASIDE = "set_aside"
     RETRIES_EXHAUSTED = "retries_exhausted"
     PROVIDER_UNKNOWN = "provider_unknown"
     TARGET_UNSERVED = "target_unserved"
