@@ -97,20 +97,16 @@ def after_answer(  # noqa: PLR0911 - one for each end
 ) -> Finish | Retry | FailOver | NotTaken:
     """What follows from the last of `tries`, in view of those before it; `now` in seconds, on any clock.
 
-    `Rejected` ends the delivery as `failed` even after the same provider's ambiguous answer, as `unknown` after another's. For `at_most_once` an ambiguous answer ends it.
+    `Rejected` ends the delivery as `failed` even after the same provider's ambiguous answer, as `unknown` after another's. For
+    `at_most_once` an ambiguous answer ends it.
     `somebody_left`: another provider may be asked in this attempt.
     """
     answer, attempt = tries[-1].answer, tries[-1].attempt
     match answer:
         case Accepted(message_id=message_id, code=code, segments=segments):
             return Finish(status=StatusName.SENT, message_id=message_id, code=code, segments=segments)
-        case Rejected(code=code, detail=detail) if uncertain_provider(tries) not in {
-            None,
-            tries[-1].provider,
-        }:
-            return Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER, code=code, detail=detail)
-        case Rejected(reason=reason, code=code, detail=detail):
-            return Finish(status=StatusName.FAILED, reason=reason, code=code, detail=detail, retryable=False)
+        case Rejected():
+            return _rejected(answer, tries)
         case NotSent() | Throttled() if somebody_left:
             return FailOver()
         case Ambiguous() if somebody_left and delivery_class == "at_least_once":
@@ -127,6 +123,13 @@ def after_answer(  # noqa: PLR0911 - one for each end
             return NotTaken(reason=Reason.THROTTLED, code=code, detail=detail, retry_after=wish)
         case Ambiguous(reason=reason, code=code, detail=detail):
             return Finish(status=StatusName.UNKNOWN, reason=reason, code=code, detail=detail)
+
+
+def _rejected(answer: Rejected, tries: Sequence[Try]) -> Finish:
+    code, detail = answer.code, answer.detail
+    if uncertain_provider(tries) not in {None, tries[-1].provider}:
+        return Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER, code=code, detail=detail)
+    return Finish(status=StatusName.FAILED, reason=answer.reason, code=code, detail=detail, retryable=False)
 
 
 def _uncertain_attempts(tries: Sequence[Try]) -> int:
