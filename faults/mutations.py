@@ -285,6 +285,27 @@ MUTATIONS = (
         ),
         ("tests/unit/router_worker/test_cancellations.py",),
     ),
+    Mutation(
+        "timer after status",
+        COMMON,
+        (
+            Edit(
+                _DELIVERY,
+                "        committed = self._shard.submit(records, positions)\n",
+                "        committed = self._shard.submit(records[1:], positions)\n        self._outcomes.add(PendingRecord(records[0], lambda _: None))\n",
+            ),
+        ),
+        (
+            "tests/unit/channel/test_deferred_deliveries.py",
+            "tests/integration/channel/test_shard_delivery.py",
+        ),
+    ),
+    Mutation(
+        "attempt forgotten when decided again",
+        ROUTER,
+        (Edit("tocsin/router/worker/write.py", "        retry=intent.retry,\n", ""),),
+        ("tests/unit/router_worker/test_sending_later.py",),
+    ),
 )
 
 

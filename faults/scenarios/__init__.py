@@ -16,6 +16,7 @@ from scenarios import (  # noqa: F401
     producers,
     providers,
     redrives,
+    scheduling,
     soak,
     stops,
 )

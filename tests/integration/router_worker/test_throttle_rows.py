@@ -16,7 +16,7 @@ from tocsin.runtime import Health
 
 pytestmark = pytest.mark.postgres
 
-KEY, OTHER = (throttle_key(tenant="acme", workflow="w", recipient=who) for who in ("ann", "bob"))
+KEY, OTHER = (throttle_key(tenant="acme", workflow="w", recipient=who, test=False) for who in ("ann", "bob"))
 NOW = datetime.now(UTC)
 
 

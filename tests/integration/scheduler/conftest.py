@@ -91,9 +91,11 @@ class Log:
         assert await self.table.count([self.partition.partition]) == self.count
         return kept.earliest
 
-    async def due(self, now: datetime, *fired: str) -> list[tuple[int, int, bool]]:
+    async def due(self, now: datetime, *fired: str, most_bytes: int = 10_000) -> list[tuple[int, int, bool]]:
         """Number, turn and whether it was hurried, of each that is due."""
-        rows = await self.table.due([self.partition.partition], now=now, fired=fired, at_most=100)
+        rows = await self.table.due(
+            [self.partition.partition], now=now, fired=fired, at_most=100, most_bytes=most_bytes
+        )
         contents = [(msgspec.json.decode(row.record), row.hurried) for row in rows]
         return [(content["number"], content["turn"], hurried) for content, hurried in contents]
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from tocsin.contracts.ids import run_timer_id
 from tocsin.contracts.timers import TimerFired
@@ -29,6 +30,26 @@ async def test_what_is_due_comes_oldest_first(log: Log):
     assert await log.table.next_due([0], fired=[]) == START + HOUR
     assert await log.due(START + 2 * HOUR, fired(2).id) == [(1, 0, False)]
     assert await log.table.next_due([0], fired=[fired(2).id]) == START + 2 * HOUR
+
+
+async def test_what_is_due_at_once_comes_in_the_order_of_the_log_and_by_bytes(log: Log):
+    await log.write(*(timer(number, START) for number in (3, 1, 2)))
+    each = len(b'{"number":1,"turn":0}')
+    three = [(3, 0, False), (1, 0, False), (2, 0, False)]
+    for most_bytes, given in ((1, 1), (each, 1), (each + 1, 2), (2 * each + 1, 3)):
+        assert await log.due(START, most_bytes=most_bytes) == three[:given]
+
+
+async def test_what_names_no_uuid_is_set_aside(log: Log):
+    given = [
+        structs.replace(timer(1, START), id="1"),
+        structs.replace(timer(1, START), notification_id="n"),
+        structs.replace(hurry(1), notification_id="n"),
+        TimerFired(id="1", how=TimerEnd.DUE),
+    ]
+    await log.write(*given)
+    assert len(log.said.unreadable) == 4
+    assert await log.due(START) == []
 
 
 @pytest.mark.parametrize("at_once", [True, False])

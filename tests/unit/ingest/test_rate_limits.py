@@ -141,6 +141,14 @@ async def test_a_request_too_many_is_answered_429_and_not_stored(way_in: WayIn) 
     assert len(way_in.publisher.records) == 1
 
 
+async def test_a_cancellation_is_a_request(way_in: WayIn) -> None:
+    allow(way_in, requests_per_second=1)
+    for status in (202, 429):
+        answer = await way_in.post("/v1/cancellations", {"key": "k"}, content_type="application/json")
+        assert answer.status_code == status
+    assert len(way_in.publisher.records) == 1
+
+
 async def test_recipients_too_many_are_answered_429_and_not_stored(way_in: WayIn) -> None:
     way_in.publish_workflow("welcome")
     allow(way_in, recipients_per_second=3)

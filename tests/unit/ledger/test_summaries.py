@@ -6,6 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tocsin.ledger.history import StatusRow
 from tocsin.ledger.summaries import State, summarise
@@ -151,6 +152,18 @@ def test_what_came_of_the_wish_to_cancel(
     assert (
         None if summary.cancel_requested_at is None else (summary.cancel_requested_at - start).total_seconds()
     ) == requested
+
+
+@pytest.mark.parametrize(
+    ("sent", "wish", "cancellation"),
+    [(False, True, None), (True, True, "requested"), (True, False, "requested")],
+)
+def test_the_wish_of_a_test_key_is_about_tests_alone(
+    happened: Happened, sent: bool, wish: bool, cancellation: str | None
+) -> None:
+    rows = rows_of(happened, [("accepted", 0), ("cancel_requested", 1)])
+    rows = [replace(rows[0], test=sent), replace(rows[1], test=wish)]
+    assert summarise(rows).cancellation == cancellation
 
 
 # What was brought back by a re-drive counts as it went on; what was sent stays sent.

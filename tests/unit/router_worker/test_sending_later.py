@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from tocsin.contracts.codec import decode_intent, decode_timer
+from tocsin.contracts.codec import decode_intent, decode_timer, encode
 from tocsin.contracts.ids import recipient_key, run_timer_id
+from tocsin.contracts.intents import DeliveryRef, RetryMemory
 from tocsin.contracts.timers import SetTimer
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.kafka import partition_for
@@ -109,3 +111,17 @@ async def test_a_life_counts_from_the_time_at_which_it_is_due(worker):
     asked["expires_at"] = "2026-02-07T00:00:00Z"
     dead = (await worker.route(worker.request("ann", event_id="e2", **asked))).dead()
     assert [letter["tocsin_dead_reason"] for letter in dead] == ["lives_too_long"]
+
+
+async def test_what_is_decided_again_keeps_what_was_tried(worker):
+    key = recipient_key("acme", "ann")
+    (job,) = (await worker.route(worker.event())).jobs(Channel.EMAIL)
+    assert job.retry is None
+    memory = RetryMemory(attempt=4, first_at=job.event_time, uncertain="first")
+    one = DeliveryRef(channel=job.channel, step=job.step, address_key=job.address_key)
+    waited = msgspec.structs.replace(job.intent, delivery=one, retry=memory)
+    topic = worker.topics.intents(Lane.TRANSACTIONAL)
+    written = await worker.route(worker.record(topic, key, encode(waited)))
+    (again,) = written.jobs(Channel.EMAIL)
+    assert (again.retry, again.delivery_id) == (memory, job.delivery_id)
+    assert written.decisions()[0].again == "recheck"

@@ -55,9 +55,13 @@ async def test_each_recipient_and_each_workflow_has_a_count_of_its_own(
     await worker.route(worker.request("ann"), worker.request("ann", event_id="e2", workflow="other"))
     intents = await worker.route(worker.request("bob", event_id="e3"))
     assert intents.names() == ["event_accepted"]
-    assert throttle_key(tenant="acme", workflow="shipped", recipient="ann") != throttle_key(
-        tenant="acme", workflow="other", recipient="ann"
-    )
+    keys = {
+        throttle_key(tenant="acme", workflow=workflow_key, recipient=recipient, test=test)
+        for workflow_key in ("shipped", "other")
+        for recipient in ("ann", "bob")
+        for test in (True, False)
+    }
+    assert len(keys) == 8
 
 
 async def test_nobody_is_asked_without_a_limit_nor_for_what_is_decided_again(

@@ -70,9 +70,10 @@ def claim_key(*, tenant: str, source: str, event_id: str) -> bytes:
     return sha256(_encode((tenant, source, event_id))).digest()[:16]
 
 
-def throttle_key(*, tenant: str, workflow: str, recipient: str) -> bytes:
-    """The 16 bytes under which a workflow's notifications for one recipient are counted: the head of SHA-256 over their JSON array."""
-    return sha256(_encode((tenant, workflow, recipient))).digest()[:16]
+def throttle_key(*, tenant: str, workflow: str, recipient: str, test: bool) -> bytes:
+    """The 16 bytes under which a workflow's notifications for one recipient are counted, tests apart: the head of SHA-256 over their
+    JSON array."""
+    return sha256(_encode((tenant, workflow, recipient, test))).digest()[:16]
 
 
 def valid_tenant(tenant: str) -> bool:

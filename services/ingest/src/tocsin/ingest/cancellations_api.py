@@ -44,6 +44,7 @@ def cancellation_routes(service: IngestService) -> APIRouter:
     router = APIRouter(tags=["Sending"])
 
     async def take(request: Request, asked: CancellationRequest, caller: Caller) -> Response:
+        service.rates.request(caller)
         accepted = accepted_cancellation(
             cancellation_event(request, asked, caller=caller, clock=service.clock)
         )

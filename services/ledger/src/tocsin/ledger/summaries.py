@@ -166,8 +166,13 @@ def _requests(rows: Iterable[StatusRow], latest: StatusRow | None) -> list[Statu
     return [
         row
         for row in rows
-        if row.status == StatusName.CANCEL_REQUESTED and (latest is None or row.at > latest.at - _TOLERANCE)
+        if row.status == StatusName.CANCEL_REQUESTED and (latest is None or _may_reach(row, latest))
     ]
+
+
+def _may_reach(request: StatusRow, accepted: StatusRow) -> bool:
+    """A test key reaches tests alone."""
+    return request.at > accepted.at - _TOLERANCE and (accepted.test or not request.test)
 
 
 def _undecided(

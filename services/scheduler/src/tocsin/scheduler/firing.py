@@ -34,7 +34,9 @@ log = get_logger(__name__)
 
 SERVICE: Final = "scheduler"
 AT_ONCE: Final = 2_000
-"""Timers fired in one transaction."""
+"""Timers fired in one transaction, at most."""
+BYTES_AT_ONCE: Final = 8 * 2**20
+"""So many bytes of their records are fired in one transaction; one timer always is."""
 NOT_READ_BACK: Final = 10_000
 """So many may be fired and not be read back yet."""
 LOOK: Final = 1.0
@@ -109,10 +111,10 @@ class ShardTimers:
         reading = asyncio.create_task(self._read(), name="read timers")
         firing = asyncio.create_task(self._fire(), name="fire timers")
         try:
-            await asyncio.wait({reading, firing}, return_when=asyncio.FIRST_COMPLETED)
-            if reading.done() and reading.exception() is None:  # revoked
+            done, _ = await asyncio.wait({reading, firing}, return_when=asyncio.FIRST_COMPLETED)
+            if all(task.exception() is None for task in done):  # revoked: the other ends by itself, too
                 self._changed.set()
-                await firing
+                await asyncio.wait({reading, firing})
             for task in (reading, firing):
                 if task.done():
                     task.result()
@@ -195,7 +197,11 @@ class ShardTimers:
 
     async def _fire_due(self) -> None:
         timers = await self._table.due(
-            list(self._topics), now=self._clock.now(), fired=self._fired, at_most=AT_ONCE
+            list(self._topics),
+            now=self._clock.now(),
+            fired=self._fired,
+            at_most=AT_ONCE,
+            most_bytes=BYTES_AT_ONCE,
         )
         if timers and not self._shard.revoked.is_set():
             self._fired.update(timer.id for timer in timers)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from uuid import UUID
 
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_timer, describe_error
 from tocsin.contracts.timers import EraseTimers, HurryTimer, SetTimer, TimerFired, TimerRecord
@@ -43,12 +44,14 @@ def read(records: Iterable[ConsumerRecord], *, writable: Collection[str]) -> Sai
                     said.set.append((record, timer))
                 else:
                     said.unreadable.append((record, fault))
-            case HurryTimer():
+            case HurryTimer() if _is_uuid(timer.notification_id):
                 said.hurried.append((record, timer))
             case EraseTimers():
                 said.erased.append((record, timer))
-            case TimerFired():
+            case TimerFired() if _is_uuid(timer.id):
                 said.fired.append((record, timer))
+            case HurryTimer() | TimerFired():
+                said.unreadable.append((record, "its id is no UUID"))
     return said
 
 
@@ -59,6 +62,16 @@ def stored_at(record: ConsumerRecord) -> datetime:
 
 def _fault(timer: SetTimer, writable: Collection[str]) -> str | None:
     """What of it could not be fired."""
+    if not (_is_uuid(timer.id) and _is_uuid(timer.notification_id)):
+        return "/id, /notification_id: must be UUIDs"
     if timer.topic not in writable:
         return "/topic: is none that the scheduler writes on this lane"
     return None if timer.due.tzinfo else "/due: must name its offset from UTC"
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

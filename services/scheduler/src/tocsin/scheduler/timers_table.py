@@ -63,12 +63,15 @@ DELETE FROM scheduler.timers t USING unnest($2::int[], $3::uuid[]) AS f (kafka_p
 WHERE t.lane = $1 AND t.kafka_partition = f.kafka_partition AND t.id = f.id
 """
 _DUE: Final = """
-SELECT t.* FROM unnest($2::int[]) AS shard (kafka_partition)
-CROSS JOIN LATERAL (
-  SELECT kafka_partition, id::text, due, hurried, topic, key, record, traceparent FROM scheduler.timers
-  WHERE lane = $1 AND kafka_partition = shard.kafka_partition AND due <= $3 AND id <> ALL($4::uuid[])
-  ORDER BY due LIMIT $5
-) t ORDER BY t.due LIMIT $5
+SELECT kafka_partition, id::text, due, hurried, topic, key, record, traceparent FROM (
+  SELECT t.*, sum(octet_length(t.record)) OVER (ORDER BY t.due, t.kafka_partition, t.kafka_offset) - octet_length(t.record) AS bytes_before
+  FROM unnest($2::int[]) AS shard (kafka_partition)
+  CROSS JOIN LATERAL (
+    SELECT * FROM scheduler.timers
+    WHERE lane = $1 AND kafka_partition = shard.kafka_partition AND due <= $3 AND id <> ALL($4::uuid[])
+    ORDER BY due, kafka_offset LIMIT $5
+  ) t ORDER BY t.due, t.kafka_partition, t.kafka_offset LIMIT $5
+) oldest WHERE bytes_before < $6 ORDER BY due, kafka_partition, kafka_offset
 """
 _COUNT: Final = "SELECT count(*) FROM scheduler.timers WHERE lane = $1 AND kafka_partition = ANY($2::int[])"
 _NEXT: Final = """
@@ -142,11 +145,20 @@ class TimersTable:
             return int(await connection.fetchval(_COUNT, self._lane, list(partitions)))
 
     async def due(
-        self, partitions: Collection[int], *, now: datetime, fired: Collection[str], at_most: int
+        self,
+        partitions: Collection[int],
+        *,
+        now: datetime,
+        fired: Collection[str],
+        at_most: int,
+        most_bytes: int,
     ) -> list[DueTimer]:
-        """Those that are due now and were not fired, the oldest first."""
+        """Those that are due now and were not fired, the oldest first. The records before the last one have less than `most_bytes` together,
+        so that there always is one."""
         async with self._database.driver() as connection:
-            rows = await connection.fetch(_DUE, self._lane, list(partitions), now, list(fired), at_most)
+            rows = await connection.fetch(
+                _DUE, self._lane, list(partitions), now, list(fired), at_most, most_bytes
+            )
         return [DueTimer(*row) for row in rows]
 
     async def next_due(self, partitions: Collection[int], *, fired: Collection[str]) -> datetime | None:

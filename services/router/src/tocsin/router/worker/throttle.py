@@ -63,7 +63,9 @@ async def ask_throttles(
 
 
 def _asked(intent: Intent, limit: int, seconds: int) -> ThrottleAsked:
-    key = throttle_key(tenant=intent.tenant, workflow=intent.workflow, recipient=intent.recipient)
+    key = throttle_key(
+        tenant=intent.tenant, workflow=intent.workflow, recipient=intent.recipient, test=intent.test
+    )
     return ThrottleAsked(key, intent.notification_id, intent.due_at or intent.event_time, limit, seconds)
 
 

@@ -30,7 +30,7 @@ CREATE TABLE timers (
 )
 """
 INDEXES = (
-    "CREATE INDEX timers_by_due ON timers (lane, kafka_partition, due)",
+    "CREATE INDEX timers_by_due ON timers (lane, kafka_partition, due, kafka_offset)",
     "CREATE INDEX timers_by_recipient ON timers (tenant, recipient)",
     "CREATE INDEX timers_that_wake ON timers (notification_id, wakes_on) WHERE wakes_on IS NOT NULL",
 )
