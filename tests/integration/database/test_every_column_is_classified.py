@@ -8,16 +8,17 @@ from sqlalchemy import text
 from tocsin.database import DatabaseSettings, create_engine
 from tocsin.ledger.migrations import MIGRATIONS as LEDGER
 from tocsin.router.migrations import MIGRATIONS as DIRECTORY
+from tocsin.scheduler.migrations import MIGRATIONS as SCHEDULER
 from tocsin.specifications.classification import TABLES
 from tocsin.specifications.stored_data import check_columns
 
 pytestmark = pytest.mark.postgres
 
 
-async def test_every_column_of_both_schemas(database_url: str) -> None:
+async def test_every_column_of_every_schema(database_url: str) -> None:
     engine = create_engine(DatabaseSettings(url=database_url), application="test")
-    await DIRECTORY.upgrade(engine)
-    await LEDGER.upgrade(engine)
+    for migrations in (DIRECTORY, LEDGER, SCHEDULER):
+        await migrations.upgrade(engine)
     columns: dict[str, set[str]] = defaultdict(set)
     async with engine.connect() as connection:
         # Partitions hold what their table says.
