@@ -30,6 +30,8 @@ _RELAY: Final = ("relay_after_produce", "relay_before_commit", "relay_after_comm
 TWICE: Final = {"after_call:3": 1, "before_outcome:3": 1}
 """The provider has answered, and `status` does not have it: the one message that was under way is handed over again."""
 _GIVING_BACK: Final = "in_revoke"
+REDRIVE: Final = ("redrive_after_page_stored", "redrive_after_page_written", "redrive_after_page_counted")
+"""Where ledgers die that re-drive: `redrives` plays them."""
 _ONCE: Final = ("after_intent:3", "before_call:3", "after_call:3", "before_outcome:5", "after_outcome:5")
 """Where a dispatcher dies with a message that goes out at most once."""
 _RATE = 12.0
@@ -41,25 +43,26 @@ async def _die(run: Run, places: Mapping[str, str]) -> None:
     run.fault()
     victims = {run.ground.of(name)[0]: place for name, place in places.items()}
     async with run.load.flowing(_RATE, channels=["email"], lanes=["critical"], people=24):
-        deaths = {one: _deaths(run, one) for one in victims}
-        await asyncio.gather(*(_armed(run, one, place) for one, place in victims.items()))
-        for one, before in deaths.items():
-            await until(partial(_died, run, one, before), seconds=_DIES_WITHIN, every=0.1)
+        before = {one: deaths(run, one) for one in victims}
+        await asyncio.gather(*(armed(run, one, place) for one, place in victims.items()))
+        for one, former in before.items():
+            await until(partial(_died, run, one, former), seconds=_DIES_WITHIN, every=0.1)
 
 
-async def _armed(run: Run, instance: Instance, place: str) -> None:
+async def armed(run: Run, instance: Instance, place: str) -> None:
+    """It is replaced by one that dies at the place."""
     await run.ground.stop(instance)
     run.ground.start(instance, FAILPOINTS=f"{place}=kill")
 
 
-def _deaths(run: Run, instance: Instance) -> int:
+def deaths(run: Run, instance: Instance) -> int:
     """How often it has been killed by itself."""
     killed = (instance.name, -signal.SIGKILL, False)
     return sum((one.name, one.code, one.asked) == killed for one in run.ground.exits)
 
 
 async def _died(run: Run, instance: Instance, before: int) -> bool:
-    return _deaths(run, instance) > before
+    return deaths(run, instance) > before
 
 
 def _rounds() -> list[dict[str, str]]:
@@ -102,8 +105,8 @@ async def relay_dies_at_every_place(run: Run) -> None:
     routers = run.ground.of("router")
     for number, place in enumerate(_RELAY):
         await run.ground.stop(routers[1])  # the first one is the relay
-        before = _deaths(run, routers[0])
-        await _armed(run, routers[0], place)
+        before = deaths(run, routers[0])
+        await armed(run, routers[0], place)
         await run.ground.ready(routers[0])
         run.fault()
         key = f"after-{number}"
@@ -145,5 +148,11 @@ async def _all_ended(run: Run) -> bool:
 
 def unproved() -> set[str]:
     """Failpoints of the product at which no scenario lets anybody die."""
-    places = [*(place for each in AT_WORK.values() for place in each), *_RELAY, *_ONCE, _GIVING_BACK]
+    places = [
+        *(place for each in AT_WORK.values() for place in each),
+        *_RELAY,
+        *_ONCE,
+        *REDRIVE,
+        _GIVING_BACK,
+    ]
     return NAMES.keys() - {place.partition(":")[0] for place in places}

@@ -7,6 +7,7 @@ import aiohttp
 
 from ground import TENANT
 from scenario import PATIENCE, Run, scenario
+from scenarios.failpoints import REDRIVE, armed, deaths
 from sinks import behaviour as far
 from sinks.behaviour import Step
 from tocsin.contracts.vocabulary import Channel, Lane
@@ -15,7 +16,6 @@ from tocsin.testing.until import until
 
 _MAILS = 300
 _RATE = 40
-_KILLS = 3
 _FILTER = {"channel": Channel.EMAIL.value, "reason": "recipient_refused"}
 
 
@@ -35,11 +35,9 @@ async def redrive_is_killed_half_way(run: Run) -> None:
     await until(all_stored, seconds=PATIENCE, every=0.5)
     go = {"notifications": _FILTER, "dry_run": False, "rate": _RATE}
     begun = [await _ask(run, "POST", "", go) for _ in range(2)]
-    for number in range(_KILLS):
-        await asyncio.sleep(1.5)
+    for number, place in enumerate(REDRIVE):
         run.fault()
-        for ledger in run.ground.of("ledger"):
-            await run.ground.kill(ledger)
+        await _one_dies(run, place)
         await run.ground.kill(run.ground.of("router")[number % 2])
     progress = await asyncio.gather(*(_finished(run, one["id"]) for one in begun))
     written = [one["written"] for one in progress]
@@ -48,6 +46,15 @@ async def redrive_is_killed_half_way(run: Run) -> None:
     await until(
         lambda: all(run.endings.final[one] == {"sent"} for one in wanted), seconds=PATIENCE, every=0.5
     )
+
+
+async def _one_dies(run: Run, place: str) -> None:
+    """Both ledgers are replaced; the one of them that re-drives dies at the place."""
+    ledgers = run.ground.of("ledger")
+    before = sum(deaths(run, one) for one in ledgers)
+    for one in ledgers:
+        await armed(run, one, place)
+    await until(lambda: sum(deaths(run, one) for one in ledgers) > before, seconds=PATIENCE, every=0.1)
 
 
 async def _finished(run: Run, redrive: str) -> Any:

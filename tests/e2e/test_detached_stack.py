@@ -22,7 +22,7 @@ from tocsin.dev.run_folder import RunFolder
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 ORDINARY = "nobody"
-SERVICES = {"ingest", "router", "ledger", "dispatch-email", "dispatch-sms", "dispatch-push"}
+SERVICES = {"ingest", "router", "ledger", "scheduler", "dispatch-email", "dispatch-sms", "dispatch-push"}
 
 
 class Detached:

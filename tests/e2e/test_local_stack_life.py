@@ -23,7 +23,7 @@ NAMES = {
     "api_key", "admin_key", "sample", "processes",
 }  # fmt: skip
 PROCESSES = {
-    "kafka", "postgres", "catcher", "ingest", "router", "ledger",
+    "kafka", "postgres", "catcher", "ingest", "router", "ledger", "scheduler",
     "dispatch-email", "dispatch-sms", "dispatch-push",
 }  # fmt: skip
 

@@ -34,6 +34,7 @@ from tocsin.contracts.vocabulary import Channel, Lane, Outcome, StatusName
 from tocsin.kafka import (
     Admin,
     ConsumerRecord,
+    KafkaFault,
     KafkaSettings,
     ProducerRecord,
     Publisher,
@@ -42,6 +43,7 @@ from tocsin.kafka import (
     TopicSpec,
     read_to_end,
 )
+from tocsin.ledger import redrive_runner
 from tocsin.ledger.dead_letters import LetterFilters
 from tocsin.ledger.redrive_runner import RedriveRunner
 from tocsin.ledger.redrive_selection import LetterSelection, NotificationSelection
@@ -71,6 +73,18 @@ class DieAt:
             self._left -= 1
             if self._left == 0:
                 raise Died
+
+
+class FaultAt:
+    """Kafka fails the first time that a place is reached."""
+
+    def __init__(self, name: str) -> None:
+        self._name: str | None = name
+
+    async def reach(self, name: str) -> None:
+        if name == self._name:
+            self._name = None
+            raise KafkaFault("no answer")
 
 
 class Ground:
@@ -182,9 +196,9 @@ class Ground:
         )  # fmt: skip
 
     @asynccontextmanager
-    async def working(self, ledgers: int = 1) -> AsyncIterator[None]:
+    async def working(self, ledgers: int = 1, failpoints: Failpoints = NO_FAILPOINTS) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        tasks = [asyncio.create_task(self.runner().run(stop)) for _ in range(ledgers)]
+        tasks = [asyncio.create_task(self.runner(failpoints).run(stop)) for _ in range(ledgers)]
         try:
             yield
         finally:
@@ -316,6 +330,19 @@ async def test_two_that_overlap_and_three_ledgers_send_once(ground: Ground) -> N
     assert Counter(record.subject for record in await ground.written()) == Counter(
         {mail_of(who): 1 for who in PEOPLE}
     )
+
+
+async def test_one_whose_page_fails_holds_up_no_other(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redrive_runner, "AFTER_FAULT", 3600.0)
+    await ground.fail("ann")
+    await ground.fail("ann", tenant="other")
+    first, second = await ground.begin(), await ground.begin(tenant="other")
+    async with ground.working(failpoints=FaultAt("redrive_after_page_stored")):
+        await ground.finished(second)
+    assert (await ground.state(first)).state == "running"
+    assert {record.event.tenant for record in await ground.written()} == {"other"}
 
 
 async def test_what_failed_again_may_be_sent_again_and_what_is_under_way_may_not(ground: Ground) -> None:

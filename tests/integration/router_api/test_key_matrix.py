@@ -51,6 +51,8 @@ OPERATE = Asks("operate", test_key=False)
 MATRIX: Final[dict[tuple[str, str], Asks]] = {
     ("POST", "/v1/notifications"): SEND,
     ("POST", "/v1/events"): SEND,
+    ("DELETE", "/v1/notifications/{notification_id}"): SEND,  # a test key only what test keys sent
+    ("POST", "/v1/cancellations"): SEND,  # the same
     ("GET", "/v1/timelines"): READ,
     ("GET", "/v1/timelines/{notification_id}"): READ,
     ("GET", "/v1/dead-letters"): READ,
@@ -133,6 +135,7 @@ FILLED: dict[str, Any] = {
 BODIES: dict[str, Any] = {
     "/v1/notifications": {"workflow": "shipped", "recipients": ["ada"]},
     "/v1/redrives": {"notifications": {"channel": "sms"}},
+    "/v1/cancellations": {"key": "order 7"},
     "/v1/recipients/bulk": {"recipients": [{"id": "bob"}]},
     "/v1/recipients/{recipient}/devices/{device}": {"token": "t2"},
     "/v1/recipients/{recipient}/preferences": {"preferences": []},

@@ -78,6 +78,6 @@ async def test_many_at_once_let_in_no_more_than_the_limit(throttles: Throttles) 
 
 
 async def test_rows_that_nobody_asks_for_are_deleted(throttles: Throttles) -> None:
-    await throttles.ask([asked(1, -100), asked(2, key=OTHER)])
+    await throttles.ask([asked(1, -100), asked(2, 3600, key=OTHER)])
     assert await throttles.delete_expired(at_most=10) == 1
     assert await throttles.delete_expired(at_most=10) == 0

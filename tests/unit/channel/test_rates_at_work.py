@@ -84,6 +84,31 @@ async def test_a_senders_next_message_goes_out_when_its_rate_allows_it(limited: 
     assert time.monotonic() - began >= 10 / 50 * 0.99
 
 
+async def test_what_may_not_be_sent_any_more_uses_up_nothing(limited: "LaneBench"):
+    limited.rates = Rates(rate=ALMOST_NONE, burst=3, rate_per_sender=ALMOST_NONE)
+    await limited.open()
+    shard, _ = limited.start()
+    sender = SenderIdentity(address="+4915100000001")
+    past = limited.clock.now()
+    shard.put(*(limited.job(number, expires_at=past, sender=sender) for number in range(5)))
+    shard.put(limited.job(5, sender=SenderIdentity(address="+4915100000002")), limited.job(6))
+    await until(lambda: len(limited.statuses) == 7)
+    assert sorted(limited.provider().got) == ["5", "6"]
+
+
+async def test_a_critical_message_does_not_wait_for_the_time_of_others(limited: "LaneBench"):
+    """The bucket is empty: others may go on in twenty seconds, a critical one in a fifth of one."""
+    limited.rates = Rates(rate=5, burst=400)
+    await limited.open()
+    provider = limited.provider()
+    bulk, _ = limited.start(limited.context(Lane.BULK))
+    critical, _ = limited.start(limited.context(Lane.CRITICAL))
+    bulk.put(*(limited.job(number) for number in range(310)))
+    await until(lambda: len(provider.got) >= 300 and bulk.took_all())
+    critical.put(*(limited.job(number) for number in range(1000, 1105)))
+    await until(lambda: "1104" in provider.got)
+
+
 async def test_an_instance_made_anew_has_no_second_burst(limited: "LaneBench"):
     limited.rates = Rates(rate=ALMOST_NONE, burst=2)
     await limited.open()
@@ -95,6 +120,10 @@ async def test_an_instance_made_anew_has_no_second_burst(limited: "LaneBench"):
     await turns()
     assert limited.provider().got == []
     assert [(view["rate"], view["waiting"]) for view in limited.pool.views()] == [(ALMOST_NONE, 8)]
+    limited.configure("first", places=4, note="newest")
+    await limited.pool.reload()
+    await turns()
+    assert limited.provider().got == []
 
 
 @pytest.mark.parametrize(

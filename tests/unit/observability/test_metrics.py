@@ -13,7 +13,7 @@ DEFINED = {
 }
 BOUNDED = {
     "service", "lane", "kind", "partition", "reason", "outcome", "stage", "entity", "code", "status", "rule",
-    "channel", "provider", "method", "route", "check",
+    "channel", "provider", "method", "route", "check", "state", "result", "cause", "uncertain", "idempotency",
 }  # fmt: skip
 ROOT = Path(__file__).parents[3]
 

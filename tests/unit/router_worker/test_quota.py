@@ -50,9 +50,12 @@ async def test_tests_throttled_and_expired_messages_do_not_count(
     worker.publish(workflow(throttle=Throttle(limit=1, seconds=60)))
     late = worker.event(id="late")
     worker.clock.advance(7 * 86_400)
-    written = await worker.route(late, worker.event(id="e1", test=True), worker.event(id="e2"))
+    written = await worker.route(late, worker.event(id="e1", test=True), worker.event(id="e2", test=True))
     assert len(written.jobs(Channel.EMAIL)) == 1
     assert worker.quotas.asked == []
+    written = await worker.route(worker.event(id="live"), worker.event(id="throttled"))
+    assert len(written.jobs(Channel.EMAIL)) == 1
+    assert len(worker.quotas.asked) == 1
     worker.clock.advance(3600)
     await worker.route(worker.event(id="e3"))
 

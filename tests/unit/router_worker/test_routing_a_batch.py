@@ -59,6 +59,8 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
     assert {field for field in Rule if field not in {one.rule for one in decision.rules + email.rules}} == {
         Rule.CANCELLATION,
         Rule.SEND_TIME,
+        Rule.THROTTLE,
+        Rule.QUOTA,
         Rule.STEP,
         Rule.CHANNEL,
     }

@@ -82,10 +82,8 @@ class ProviderInstance:
         self._line_of = self._far_end or (None if self._senders is None else _sender_of)
         of_a_line = max(1, places // FAR_END_ONE_IN) if self._far_end else places
         self._lines = FarEndPlaces(places=of_a_line) if self._line_of else None
-        if predecessor is not None and (predecessor._places, predecessor._rates) == (places, rates):
-            self._limiter, self._rate = predecessor._limiter, predecessor._rate
-            self._senders = predecessor._senders
-            self._lines = self._lines and (predecessor._lines or self._lines)
+        if predecessor is not None:
+            self._share(predecessor)
         self._clock = clock
         self._rate_timer: asyncio.TimerHandle | None = None
         """Until the rate allows another message."""
@@ -102,6 +100,16 @@ class ProviderInstance:
         self._idle: list[asyncio.Future[None]] = []
         self._runner_woken = False
         self._retired = False
+
+    def _share(self, predecessor: "ProviderInstance") -> None:
+        """What counts calls counts on where its bounds are the same: calls under way are the predecessor's."""
+        same_places, same_rates = predecessor._places == self._places, predecessor._rates == self._rates
+        if same_places:
+            self._limiter = predecessor._limiter
+        if same_rates:
+            self._rate, self._senders = predecessor._rate, predecessor._senders
+        if same_places and same_rates:
+            self._lines = self._lines and (predecessor._lines or self._lines)
 
     def serves(self, job: Job) -> bool:
         """Whether the provider knows addresses of the job's target."""
@@ -287,6 +295,8 @@ class ProviderInstance:
                     if self._lines is not None:
                         self._lines.end(line)
                     answer = delivery.tries[tries].answer if len(delivery.tries) > tries else None
+                    if answer is None and not runner.given_up:
+                        self._give_back(line)
                     self._breakers.end(far_end, call, answer)
         finally:
             self._runners.discard(runner)
@@ -323,6 +333,15 @@ class ProviderInstance:
             self._lines.shut(sender)
             asyncio.get_running_loop().call_later(seconds, self._sender_may, self._lines, sender)
 
+    def _give_back(self, sender: str | None) -> None:
+        """No call was made: what has expired, or was cancelled, uses up nothing of a rate."""
+        now = self._clock.monotonic()
+        if self._rate is not None:
+            self._rate.give_back(now)
+        if self._senders is not None and self._lines is not None:
+            self._senders.give_back(sender, now)
+            self._lines.open_again(sender)
+
     def _sender_may(self, lines: FarEndPlaces, sender: str | None) -> None:
         lines.open_again(sender)
         self.wake()
@@ -355,10 +374,15 @@ class ProviderInstance:
         return critical, other
 
     def _wake_in(self, seconds: float) -> None:
-        if self._rate_timer is None and not self._retired:
-            self._rate_timer = asyncio.get_running_loop().call_later(
-                max(seconds, SHORTEST_WAIT), self._rate_allows
-            )
+        if self._retired:
+            return
+        loop = asyncio.get_running_loop()
+        at = loop.time() + max(seconds, SHORTEST_WAIT)
+        if self._rate_timer is not None:
+            if self._rate_timer.when() <= at:
+                return
+            self._rate_timer.cancel()  # a critical message waits for less than those before it
+        self._rate_timer = loop.call_at(at, self._rate_allows)
 
     def _rate_allows(self) -> None:
         self._rate_timer = None

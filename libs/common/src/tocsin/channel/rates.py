@@ -52,6 +52,10 @@ class InstanceRate:
         """A message goes out that may."""
         self._bucket.take(now)
 
+    def give_back(self, now: float) -> None:
+        """It did not go out."""
+        self._bucket.give_back(now)
+
 
 class SenderRates:
     """Each sender's messages. A sender that sent nothing for a while is forgotten when there are many."""
@@ -70,6 +74,11 @@ class SenderRates:
         self._buckets.move_to_end(sender)
         bucket.take(now)
         return bucket.wait(now)
+
+    def give_back(self, sender: str | None, now: float) -> None:
+        """It did not go out."""
+        if (bucket := self._buckets.get(sender)) is not None:
+            bucket.give_back(now)
 
     def _forget_full(self, now: float) -> None:
         """A full bucket says no more than a new one."""

@@ -32,6 +32,11 @@ class TokenBucket:
         self._fill(now)
         self._tokens -= tokens
 
+    def give_back(self, now: float) -> None:
+        """One that was taken was not needed."""
+        self._fill(now)
+        self._tokens = min(self._burst, self._tokens + 1.0)
+
     def _fill(self, now: float) -> None:
         self._tokens = min(self._burst, self._tokens + (now - self._since) * self._rate)
         self._since = now

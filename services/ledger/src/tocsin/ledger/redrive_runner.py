@@ -30,6 +30,8 @@ AT_ONCE: Final = 20
 """Records read and written together: an event may take a mebibyte."""
 IDLE: Final = 0.5
 """Seconds between two looks for open re-drives."""
+AFTER_FAULT: Final = 10.0
+"""Seconds until a re-drive is gone on with whose page could not be written."""
 STANDBY: Final = 1.0
 """Seconds between two attempts to become the one that works."""
 WRITE_SECONDS: Final = 20.0
@@ -136,6 +138,8 @@ class RedriveRunner:
         self._due = {row.id: self._due.get(row.id, 0.0) for row in rows}
         for redrive in rows:
             if self._due[redrive.id] <= self._clock.monotonic():
+                # One whose page fails again and again holds up no other.
+                self._due[redrive.id] = self._clock.monotonic() + AFTER_FAULT
                 size = await self._page(connection, reader, redrive)
                 self._due[redrive.id] = self._clock.monotonic() + size / redrive.rate
         wait = min(self._due.values(), default=self._clock.monotonic() + IDLE) - self._clock.monotonic()

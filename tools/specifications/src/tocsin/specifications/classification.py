@@ -286,7 +286,7 @@ KEPT: Final[dict[str, str]] = {
     "ledger.redriven": "as long as the status or the dead letter of which it tells",
     "ledger.positions": "for ever",
     "ledger.schema_version": "for ever",
-    "scheduler.timers": "until the timer has fired, or the recipient is erased",
+    "scheduler.timers": "until the timer has fired",
     "scheduler.hurries": "ten minutes of the broker's time, or until a timer meets it",
     "scheduler.positions": "for ever",
     "scheduler.schema_version": "for ever",
