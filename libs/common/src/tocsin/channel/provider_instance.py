@@ -140,9 +140,9 @@ class ProviderInstance:
         per_second = float(self._places) if self._rates.rate is None else self._rates.rate
         for far_end, waiting in by_far_end.items():
             queue = Queue(self._places, per_second, self._breakers.works_in(far_end))
-            put_off = dict(to_set_aside(waiting, queue))
-            for delivery in self.take_out(put_off.__contains__):
-                delivery.carrier.set_aside(delivery, put_off[delivery])
+            for delivery, seconds in to_set_aside(waiting, queue):
+                self.remove(delivery)
+                delivery.carrier.set_aside(delivery, seconds)
 
     def works_for(self, job: Job) -> bool:
         """Whether the job's call goes where calls go through, or may begin now as the probe."""
@@ -151,8 +151,10 @@ class ProviderInstance:
         far_end = self._far_end(job) if self._far_end else None
         if self._breakers.is_closed(far_end):
             return True
+        if self._far_end is None:
+            return self._breakers.works(None) and not any(True for _ in self.waiting())
         return self._breakers.works(far_end) and not any(
-            self._far_end_of(waiting) == far_end for waiting in self.waiting()
+            queue.waits_for(far_end) for queue in self._queues.values()
         )
 
     def waiting(self) -> Iterator[Delivery]:
@@ -162,6 +164,10 @@ class ProviderInstance:
     def take_out(self, wanted: Callable[[Delivery], bool]) -> list[Delivery]:
         """Take these out of the queues."""
         return [delivery for queue in self._queues.values() for delivery in queue.drop(wanted)]
+
+    def remove(self, delivery: Delivery) -> bool:
+        """Take this one out of its queue, however many wait. Whether it was there."""
+        return any(queue.remove(delivery) for queue in self._queues.values())
 
     def views(self) -> list[dict[str, Any]]:
         """A line for each far end that is known, as `/internal/providers` shows it."""
