@@ -30,7 +30,7 @@ class FarEndPlaces:
     """At most `places` calls at once to each far end, over all lanes."""
 
     def __init__(self, *, places: int) -> None:
-        self._places = places
+        self.places = places
         self._taken: dict[str, int] = {}
         self._shut: set[str | None] = set()
         self.lines: set[FarEndLine] = set()
@@ -40,7 +40,7 @@ class FarEndPlaces:
         """Whether another call to this far end may begin."""
         if far_end in self._shut:
             return False
-        return far_end is None or self._taken.get(far_end, 0) < self._places
+        return far_end is None or self._taken.get(far_end, 0) < self.places
 
     def shut(self, far_end: str | None) -> None:
         """No call to it begins."""
