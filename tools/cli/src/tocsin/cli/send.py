@@ -18,6 +18,10 @@ def send(
     idempotency_key: Annotated[
         str | None, typer.Option(help="Repeat with the same key and nothing is sent twice.")
     ] = None,
+    delay: Annotated[int | None, typer.Option(help="Seconds to wait before it is sent.")] = None,
+    send_at: Annotated[
+        str | None, typer.Option(help="When to send it, such as 2026-01-31T12:00:00Z.")
+    ] = None,
     cancel_key: Annotated[
         str | None, typer.Option(help="Under this key it can be cancelled: tocsin cancel --cancel-key.")
     ] = None,
@@ -26,9 +30,11 @@ def send(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Ask for one notification of each recipient and print their ids."""
+    if delay is not None and send_at is not None:
+        refuse("Give --delay or --send-at, not both.", code=2)
+    said = {"delay": delay, "send_at": send_at, "cancel_key": cancel_key}
     body = {"workflow": workflow, "recipients": recipients, "data": _object(data)}
-    if cancel_key is not None:
-        body["cancel_key"] = cancel_key
+    body |= {name: value for name, value in said.items() if value is not None}
     headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
     try:
         with client(url=url, key=key) as api:
