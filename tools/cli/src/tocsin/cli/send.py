@@ -3,10 +3,9 @@
 import json
 from typing import Annotated, Any
 
-import httpx
 import typer
 
-from tocsin.cli.api import answer_of, client
+from tocsin.cli.api import answer_of, asking
 from tocsin.cli.output import print_json, print_table, refuse
 
 
@@ -32,15 +31,12 @@ def send(
     """Ask for one notification of each recipient and print their ids."""
     if delay is not None and send_at is not None:
         refuse("Give --delay or --send-at, not both.", code=2)
-    said = {"delay": delay, "send_at": send_at, "cancel_key": cancel_key}
-    body = {"workflow": workflow, "recipients": recipients, "data": _object(data)}
+    said: dict[str, Any] = {"delay": delay, "send_at": send_at, "cancel_key": cancel_key}
+    body: dict[str, Any] = {"workflow": workflow, "recipients": recipients, "data": _object(data)}
     body |= {name: value for name, value in said.items() if value is not None}
     headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
-    try:
-        with client(url=url, key=key) as api:
-            answer = answer_of(api.post("/v1/notifications", json=body, headers=headers))
-    except httpx.TransportError as error:
-        refuse(f"No answer from the entry: {error}.")
+    with asking(url=url, key=key) as api:
+        answer = answer_of(api.post("/v1/notifications", json=body, headers=headers))
     if as_json:
         print_json(answer)
         return

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from tocsin.cli.api import answer_of, client
-from tocsin.cli.output import print_json, print_table, refuse
+from tocsin.cli.api import answer_of, asking
+from tocsin.cli.output import print_json, print_table
 
 ASK_EVERY = 0.3
 
@@ -22,11 +22,8 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Print the timeline of one notification, oldest first."""
-    try:
-        with client(url=url, key=key) as api:
-            answer = answer_of(_known(api, notification_id, wait))
-    except httpx.TransportError as error:
-        refuse(f"No answer from the entry: {error}.")
+    with asking(url=url, key=key) as api:
+        answer = answer_of(_known(api, notification_id, wait))
     if as_json:
         print_json(answer)
         return
