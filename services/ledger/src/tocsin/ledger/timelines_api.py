@@ -38,7 +38,8 @@ def timeline_routes(reader: TimelineReader) -> APIRouter:
         workflow: Annotated[str | None, Query(max_length=256, description="The workflow's key")] = None,
         channel: Annotated[Channel | None, Query(description="With something on this channel")] = None,
         status: Annotated[
-            StatusName | None, Query(description="To which this has happened; `scheduled`: those that wait now")
+            StatusName | None,
+            Query(description="To which this has happened; `scheduled`: those that wait now"),
         ] = None,
         event: Annotated[
             str | None,
