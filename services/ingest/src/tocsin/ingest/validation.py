@@ -55,6 +55,11 @@ class AcceptedEvent:
         """How many it is for. Of a business event only its workflows know: it counts as one."""
         return 1 if self.notifications is None else len(self.notifications)
 
+    @property
+    def cancels(self) -> bool:
+        """Whether it sends nothing, and takes back what was sent."""
+        return self.event.type == CANCELLATION_REQUESTED
+
 
 def validate_event(
     event: Event, *, directory: Directory, limits: RequestLimits, clock: Clock
