@@ -203,7 +203,7 @@ async def test_compiling_leaves_the_loop_to_others():
     turns = 0
     while not preparing.done():
         turns += 1
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
     assert turns > 3
     assert renderer.ready(template)
     compiled = list(renderer._compiled.values())
