@@ -13,6 +13,7 @@ from tocsin.contracts.statuses import Decision
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Again, Lane
 from tocsin.dev.services import PARTITIONS
+from tocsin.kafka.client.aiokafka_internals import stop_reader
 
 _POLL_MS = 200
 
@@ -54,7 +55,7 @@ class Endings:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self._consumer.stop()
+        await stop_reader(self._consumer)  # also where the broker is gone
 
     def check(self) -> None:
         """Raises what ended the reading, if anything did."""

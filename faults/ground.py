@@ -138,6 +138,10 @@ class Ground:
         """The database's URL."""
         return self.postgres.url_of(DATABASE)
 
+    def program(self, module: str) -> list[str]:
+        """The command line of a service."""
+        return [sys.executable, "-m", module]
+
     def of(self, name: str) -> list[Instance]:
         """All instances of a service, those that run and those that do not."""
         return [self.instances[name, number] for number in range(1, INSTANCES + 1)]
@@ -217,7 +221,7 @@ class Ground:
         settings = {"LOG_FORMAT": "json", "CRASH_NOTES": "", **self._settings, **instance.env}
         instance.env = {}
         instance.process = spawn(
-            [sys.executable, "-m", instance.service.module],
+            self.program(instance.service.module),
             log=instance.log,
             env=os.environ | instance.service.env | settings,
         )

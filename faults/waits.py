@@ -26,8 +26,10 @@ def expect_no_slower(run: Run, control: list[float], beside: list[float], *, whi
     """Late unless the 99th percentile is about the same."""
     usual, then = percentile(control, 0.99), percentile(beside, 0.99)
     allowed = max(usual * _TIMES, usual + _SECONDS_MORE)
+    middle = [percentile(waits, 0.5) for waits in (control, beside)]
     run.notes.append(
-        f"p99 from accept to hand-over: {usual * 1000:.0f} ms, while {while_} {then * 1000:.0f} ms; {allowed * 1000:.0f} ms are allowed"
+        f"p99 from accept to hand-over: {usual * 1000:.0f} ms, while {while_} {then * 1000:.0f} ms; {allowed * 1000:.0f} ms are allowed "
+        f"(p50: {middle[0] * 1000:.0f} and {middle[1] * 1000:.0f} ms)"
     )
     run.expect_in_time(then <= allowed, f"The 99th percentile was longer while {while_}.")
 

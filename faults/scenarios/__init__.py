@@ -12,6 +12,7 @@ from scenarios import (  # noqa: F401
     neighbours,
     network,
     nodes,
+    outages,
     poison,
     producers,
     providers,

@@ -13,6 +13,7 @@ from tocsin.dev.postgres import run_sql
 
 _NAME = "scheduler"
 _FROZEN = 20.0  # seconds: longer than a session
+_WITHOUT = 15.0
 _HELD = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'tocsin' AND pid <> pg_backend_pid()"
 
 
@@ -64,3 +65,14 @@ async def schedulers_database_is_cut_off(run: Run) -> None:
         for _ in range(5):
             await asyncio.to_thread(run_sql, run.ground.postgres.url, _HELD)
             await asyncio.sleep(2)
+
+
+@scenario(two=(_NAME,))
+async def schedulers_database_is_away(run: Run) -> None:
+    """PostgreSQL is away for 15 s while messages wait in timers."""
+    postgres = run.ground.postgres
+    async with _away(run):
+        await asyncio.to_thread(postgres.kill)
+        await asyncio.sleep(_WITHOUT)
+        postgres.launch()
+        await asyncio.to_thread(postgres.wait_ready)

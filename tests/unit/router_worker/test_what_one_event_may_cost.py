@@ -1,7 +1,10 @@
 """No single event, template or record costs a lane more than its share."""
 
 import asyncio
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -199,12 +202,17 @@ async def test_compiling_leaves_the_loop_to_others():
         tenant="acme", workflow="shipped", channel=Channel.SMS, locale="en", revision=1,
         parts={"body": "{{ data.a + data.b + data.c }}" * 2_000},
     )  # fmt: skip
-    preparing = asyncio.create_task(renderer.prepare(template))
-    turns = 0
-    while not preparing.done():
-        turns += 1
-        await asyncio.sleep(0)
-    assert turns > 3
+    had_their_turn = threading.Event()
+
+    @contextmanager
+    def after_the_others() -> Iterator[None]:
+        assert had_their_turn.wait(60)
+        yield
+
+    preparing = asyncio.create_task(renderer.prepare(template, under=after_the_others()))
+    await asyncio.sleep(0)
+    had_their_turn.set()
+    await preparing
     assert renderer.ready(template)
     compiled = list(renderer._compiled.values())
     await renderer.prepare(template)
