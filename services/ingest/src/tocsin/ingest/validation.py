@@ -135,7 +135,7 @@ def validate_cancellation(event: Event) -> AcceptedEvent:
     try:
         asked = read_cancellation(event.data)
     except ValueRefused as refused:
-        fault = Fault(pointer=f"/data{refused.pointer}", code=refused.code, detail=f"{refused.detail}.")
+        fault = Fault(pointer=f"/data{refused.pointer}", code=refused.code, detail=refused.sentence)
         raise Problem(codes.INVALID_EVENT, fault.detail, errors=[fault]) from refused
     event.data = msgspec.Raw(msgspec.json.encode(asked))
     return accepted_cancellation(event)
@@ -195,7 +195,7 @@ def _check_send_time(event: Event, clock: Clock) -> None:
     try:
         due_of(event, event_time=clock.now())
     except ValueRefused as refused:
-        fault = Fault(pointer=refused.pointer, code=refused.code, detail=f"{refused.detail}.")
+        fault = Fault(pointer=refused.pointer, code=refused.code, detail=refused.sentence)
         raise Problem(codes.INVALID_EVENT, fault.detail, errors=[fault]) from refused
 
 

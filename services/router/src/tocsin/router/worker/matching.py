@@ -134,7 +134,7 @@ def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
     """Why a request is refused whose recipients, actor, link, times or cancellation key cannot be used."""
     if isinstance(error, RecipientsInvalid):
         return error.reason, str(error)
-    return Reason(error.code), f"{error.pointer}: {error.detail}."
+    return Reason(error.code), f"{error.pointer}: {error.sentence}"
 
 
 def _request_fault(

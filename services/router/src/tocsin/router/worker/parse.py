@@ -168,7 +168,7 @@ def _parse_cancellation(event: Event, event_time: datetime, origin: str) -> Canc
     try:
         asked = read_cancellation(event.data)
     except ValueRefused as refused:
-        detail = f"/data{refused.pointer}: {refused.detail}."
+        detail = f"/data{refused.pointer}: {refused.sentence}"
         return RefusedEvent(Reason(refused.code), detail, event.tenant, event.id, event=event)
     requested = cancellation_of(
         asked, tenant=event.tenant, test=event.test, requested_at=event_time, origin=origin
