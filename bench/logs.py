@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 import msgspec
+from aiokafka import TopicPartition as AioTopicPartition
 
 from tocsin.kafka import (
     ConsumerRecord,
@@ -15,6 +16,8 @@ from tocsin.kafka import (
     TopicPartition,
     read_to_end,
 )
+from tocsin.kafka.client.aiokafka_internals import wait_for_metadata
+from tocsin.kafka.client.offsets import connect_reader
 from tocsin.runtime import Health
 
 CHUNK = 1000
@@ -22,6 +25,7 @@ IN_FLIGHT = 4  # chunks
 QUIET = 1.0  # seconds without a new record after which a stage is taken to have ended
 READ_SECONDS = 60.0
 LOOK_EVERY = 0.1  # seconds
+LOOK_FOR_VISIBLE = 0.02  # seconds
 
 
 class Notified(msgspec.Struct):
@@ -60,6 +64,34 @@ async def wait_quiet(settings: KafkaSettings, topic: str, *, least: int, patienc
                 last, moved = end, time.monotonic()
     finally:
         await offsets.close()
+
+
+async def visible(
+    settings: KafkaSettings, topic: str, *, least: int, patience: float
+) -> list[tuple[float, int]]:
+    """Marks (moment, so many more records than at first), one a move of what a reader of committed records sees.
+
+    Ends when it has grown by `least` and rests, or has not grown for `patience` seconds. Transactions' markers take offsets, too: the
+    marks are scaled to `least`.
+    """
+    consumer = await connect_reader(settings)
+    try:
+        count = await wait_for_metadata(consumer, topic)
+        partitions = [AioTopicPartition(topic, number) for number in range(count)]
+        first = sum((await consumer.end_offsets(partitions)).values())
+        marks, moved = [(time.time(), 0)], time.time()
+        while time.time() - moved < (patience if marks[-1][1] < least else QUIET):
+            await asyncio.sleep(LOOK_FOR_VISIBLE)
+            seen = sum((await consumer.end_offsets(partitions)).values()) - first
+            if seen != marks[-1][1]:
+                moved = time.time()
+                marks.append((moved, seen))
+            elif len(marks) == 1:
+                marks[0] = (time.time(), 0)
+    finally:
+        await consumer.stop()
+    share = least / max(1, marks[-1][1])
+    return [(moment, round(seen * share)) for moment, seen in marks]
 
 
 async def read(

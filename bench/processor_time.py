@@ -58,6 +58,11 @@ class Meter:
         self._ended.set()
         self._thread.join()
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """The first look and the last (seconds since 1970)."""
+        return self._times[0], self._times[-1]
+
     def between(self, start: float, end: float) -> dict[str, float]:
         """Processor seconds by process from one moment to another (seconds since 1970)."""
         before, after = self._at(start), self._at(end)

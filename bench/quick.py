@@ -6,49 +6,24 @@ that is missed is only said. When a part fails, what was measured before it is w
 """
 
 import argparse
-import asyncio
 import sys
-import tempfile
-import time
-import traceback
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import tenant
 from environment import Environment
-from machine import this_machine
 from report import Report
 from rows import Rows
+from running import Steps, run
 from sink import Sink
 from stages import Measured, Stages
+from timer_stages import TimerStages
 from tocsin.contracts.vocabulary import Lane
-from tocsin.dev import LocalStackError
 from tocsin.dev.api import Api
-from tocsin.dev.paths import CACHE
 from whole_path import SERVICES, WholePath
 
 PUBLISH_SECONDS = 30.0
-RESULTS = Path(__file__).with_name("results")
-
-
-class Steps:
-    """Tells on stderr what is being done, and since when."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self.doing = "beginning"
-        """What was said last."""
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the first."""
-        return time.monotonic() - self._began
-
-    def __call__(self, doing: str) -> None:
-        self.doing = doing
-        print(f"{self.elapsed:6.1f} s  {doing}", file=sys.stderr, flush=True)
+TIMERS = 60_000
 
 
 async def measure(folder: Path, report: Report, say: Steps) -> None:
@@ -86,55 +61,11 @@ async def measure(folder: Path, report: Report, say: Steps) -> None:
             await take("whole path", whole.throughput)
             await take("latency at 100/s", lambda: whole.latency(Lane.CRITICAL, 100, goal_ms=25))
             await take("latency at 1,000/s", lambda: whole.latency(Lane.TRANSACTIONAL, 1_000))
+        async with Rows(environment.database, schema="scheduler") as timer_rows:
+            timers = TimerStages(environment=environment, rows=timer_rows)
+            await take("scheduler alone", lambda: timers.set_and_fired(TIMERS))
         say("ending")
 
 
-async def measure_what_can_be(folder: Path, report: Report) -> None:
-    """`measure`; where it fails, the report holds what came before, and among its faults the part that failed."""
-    say = Steps()
-    try:
-        await measure(folder, report, say)
-    except Exception as error:  # noqa: BLE001 -- whatever it is, what came before it is to be kept
-        report.faults.append(f"{say.doing}: failed, and nothing after it was measured: {error!r}")
-        if not isinstance(error, LocalStackError):
-            traceback.print_exc()
-    report.seconds = say.elapsed
-
-
-def main() -> int:
-    """The exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the result goes as JSON")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep logs and data in a new folder")
-    given = parser.parse_args()
-    target = given.json or RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
-    try:
-        report = Report(machine=this_machine("not started"))
-        with _folder(given.keep) as folder:
-            asyncio.run(measure_what_can_be(folder, report))
-    except (LocalStackError, FileExistsError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    report.write(target)
-    report.show()
-    print(f"The same as JSON: {target}")
-    return 1 if report.faults else 0
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """Where the run has its files; gone afterwards unless it is to be kept."""
-    if keep is not None:
-        keep.mkdir(parents=True)
-        yield keep.resolve()
-        return
-    CACHE.mkdir(exist_ok=True)
-    # On the project's own disk: a temporary folder in memory would make every write look cheap.
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=CACHE) as folder:
-        yield Path(folder)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(measure, argparse.ArgumentParser(description=__doc__)))

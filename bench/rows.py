@@ -1,4 +1,4 @@
-"""What the ledger has written, seen from its tables: how far it is, and every row of the known messages."""
+"""What ledger and scheduler have written, seen from their tables: how far they are, and every row of the known messages."""
 
 import asyncio
 import time
@@ -8,22 +8,25 @@ from typing import Any, Self
 import asyncpg
 
 LOOK_EVERY = 0.02  # seconds
+FOREVER = datetime.max.replace(tzinfo=UTC)
 QUIET = 1.0  # seconds without progress after which the ledger is taken to have ended
 
-_POSITIONS = "SELECT coalesce(sum(next_offset), 0)::bigint FROM ledger.positions"
+_POSITIONS = "SELECT coalesce(sum(next_offset), 0)::bigint FROM {schema}.positions"
 _WAITING = "SELECT count(*) FROM directory.outbox"
 _STATUSES = """
 SELECT notification_id::text || ' ' || status FROM ledger.statuses
 WHERE stored_at >= $1 AND notification_id IS NOT NULL
 """
 _ROWS = "SELECT count(*) FROM ledger.statuses"
+_TIMERS = "SELECT count(*) FROM scheduler.timers WHERE due < $1"
 
 
 class Rows:
-    """One connection to the database. Use it as a context."""
+    """One connection to the database, for the positions of one schema. Use it as a context."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, schema: str = "ledger") -> None:
         self._url = url
+        self._positions = _POSITIONS.format(schema=schema)
         self._connection: Any = None
 
     async def __aenter__(self) -> Self:
@@ -45,7 +48,7 @@ class Rows:
 
     async def position(self) -> int:
         """The sum of all positions: it moves by at least one a row, in the transaction that writes the row."""
-        return int(await self._connection.fetchval(_POSITIONS))
+        return int(await self._connection.fetchval(self._positions))
 
     async def progress(self, start: int, *, wanted: int, patience: float) -> list[tuple[float, int]]:
         """Marks (moment, position), one a move, from the last look at which the position still was `start`.
@@ -67,6 +70,21 @@ class Rows:
     async def count(self) -> int:
         """Rows of statuses."""
         return int(await self._connection.fetchval(_ROWS))
+
+    async def timers(self, *, due_before: datetime = FOREVER) -> int:
+        """Timers that wait until then at most."""
+        return int(await self._connection.fetchval(_TIMERS, due_before))
+
+    async def settle_timers(self) -> None:
+        """Do now what the database would do later for the rows that were written."""
+        await self._connection.execute("VACUUM (ANALYZE) scheduler.timers")
+        await self._connection.execute("CHECKPOINT")
+
+    async def until_timers(self, count: int, *, due_before: datetime, seconds: float) -> None:
+        """Returns when there are so many; raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while await self.timers(due_before=due_before) != count:  # noqa: ASYNC110 - the condition lies in another process
+                await asyncio.sleep(LOOK_EVERY)
 
     async def statuses(self, since: float) -> list[str]:
         """`<notification id> <status>` of every row about a notification that the broker stored since then."""

@@ -40,6 +40,7 @@ class Mutation:
 
 
 _DELIVERY, _OFFSETS = "tocsin/channel/shard_delivery.py", "tocsin/channel/shard_offsets.py"
+_RECORDING = "tocsin/channel/shard_recording.py"
 _ATTEMPTS, _OWNERSHIP = "tocsin/channel/attempts.py", "tocsin/kafka/consume/ownership.py"
 _SHARD_TESTS = ("tests/unit/channel", "tests/integration/channel")
 
@@ -49,7 +50,7 @@ MUTATIONS = (
         COMMON,
         (
             Edit(
-                _DELIVERY,
+                _RECORDING,
                 "        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, ended_at)))",
                 "        self._offsets.finish(delivery.record)\n        self._outcomes.add(PendingRecord(outcome, lambda _: self._recorded()))",
             ),
@@ -171,8 +172,8 @@ MUTATIONS = (
         (
             Edit(
                 _DELIVERY,
-                "            self._drop_what_waits()\n            await self._until(lambda: not self._under_way)",
-                "            await self._until(lambda: not self._under_way)",
+                "            reading.cancel()\n            self._drop_what_waits()\n",
+                "            reading.cancel()\n",
             ),
             Edit(
                 _DELIVERY,
@@ -290,7 +291,7 @@ MUTATIONS = (
         COMMON,
         (
             Edit(
-                _DELIVERY,
+                _RECORDING,
                 "        committed = self._shard.submit(records, positions)\n",
                 "        committed = self._shard.submit(records[1:], positions)\n        self._outcomes.add(PendingRecord(records[0], lambda _: None))\n",
             ),
@@ -346,12 +347,12 @@ def main() -> int:
     )
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
     given = parser.parse_args()
-    chosen = [one for one in MUTATIONS if not given.only or one.name in given.only]
+    chosen = [mutation for mutation in MUTATIONS if not given.only or mutation.name in given.only]
     missed = 0
-    for one in chosen:
-        test = noticed_by(one)
+    for mutation in chosen:
+        test = noticed_by(mutation)
         missed += test is None
-        print(f"{one.name:36} {f'noticed by {test}' if test else 'NOT NOTICED'}", flush=True)
+        print(f"{mutation.name:48} {f'noticed by {test}' if test else 'NOT NOTICED'}", flush=True)
     return 1 if missed or not chosen else 0
 
 

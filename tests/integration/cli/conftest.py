@@ -5,11 +5,13 @@ import fcntl
 import json
 import os
 import pty
+import signal
 import struct
 import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,7 +43,9 @@ Runs = Callable[..., Awaitable[Ran]]
 
 
 def _environment(env: dict[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TOCSIN_", "KAFKA_"))}
+    """Without the width that whoever runs the tests may have set: the terminal has its own."""
+    left_out = ("TOCSIN_", "KAFKA_", "COLUMNS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {**kept, **env}
 
 
@@ -96,6 +100,34 @@ def tocsin_on_terminal(tmp_path: Path) -> Run:
         return Ran(child.wait(WITHIN), said.decode(), "")
 
     return run
+
+
+def interrupted(entry: "Entry", folder: Path, *arguments: str, after: int) -> Ran:
+    """Runs it until the entry was asked so often; then Ctrl-C."""
+    child = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=_environment(entry.env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 - it only tells the child to heed a signal
+    )
+    try:
+        deadline = time.monotonic() + WITHIN
+        while len(entry.asked) < after and time.monotonic() < deadline:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=WITHIN)
+    finally:
+        child.kill()
+        child.wait()
+    return Ran(child.returncode, out, err)
+
+
+def _heed_ctrl_c() -> None:
+    """Where the tests run in the background, a shell has them ignore it, and what they start, too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _until_hung_up(terminal: int) -> Iterator[bytes]:

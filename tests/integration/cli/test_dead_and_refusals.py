@@ -1,9 +1,5 @@
 """`tocsin dead` and `tocsin refusals`: what they ask, what a person reads, and that following loses nothing."""
 
-import os
-import signal
-import subprocess
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from .conftest import COMMAND, WITHIN, Entry, Run
+from .conftest import Entry, Run, interrupted
 
 LETTER: dict[str, Any] = {
     "id": "11111111-0000-5000-8000-000000000001", "stored_at": "2026-03-01T12:00:00.123456Z", "at": "2026-03-01T12:00:00Z",
@@ -88,6 +84,13 @@ def test_on_a_terminal_both_are_tables(tocsin_on_terminal: Run, entry: Entry) ->
     assert "as it is" in tocsin_on_terminal("dead", "show", LETTER["id"], **entry.env).out
 
 
+def test_ids_and_times_stay_whole_on_a_narrow_terminal(tocsin_on_terminal: Run, entry: Entry) -> None:
+    entry.will_answer(200, page("a sentence that is long enough to need several lines of its own column"))
+    shown = tocsin_on_terminal("dead", "list", COLUMNS="120", **entry.env).out
+    assert LETTER["id"] in shown
+    assert LETTER["stored_at"][:23] in shown
+
+
 @pytest.mark.parametrize("since", ["yesterday", "5", "2026-03-01T00:00:00"])
 def test_a_time_that_cannot_be_meant_is_refused_before_asking(tocsin: Run, entry: Entry, since: str) -> None:
     for command in (("dead", "list"), ("refusals",)):
@@ -111,11 +114,6 @@ def test_refusals_are_read_to_their_end_oldest_first(tocsin: Run, entry: Entry) 
     assert timedelta(hours=24) <= ago < timedelta(hours=25)
 
 
-def heed_ctrl_c() -> None:
-    """Where the tests run in the background, a shell has them ignore it, and what they start, too."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def test_following_goes_on_while_the_entry_is_away_and_says_how_to_go_on(
     entry: Entry, tmp_path: Path
 ) -> None:
@@ -124,23 +122,10 @@ def test_following_goes_on_while_the_entry_is_away_and_says_how_to_go_on(
     entry.will_answer(503, {"title": "Not ready"})
     entry.will_answer(200, page("two", cursor="c2"))
     entry.will_answer(200, page(cursor="c2"))
-    child = subprocess.Popen(
-        [*COMMAND, "refusals", "--follow", "--every", "0.1"], cwd=tmp_path, env={**os.environ, **entry.env},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - it only tells the child to heed a signal
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + WITHIN
-        while len(entry.asked) < 6 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=WITHIN)
-    finally:
-        child.kill()
-        child.wait()
-    assert child.returncode == 130
-    assert [line.split("\t")[-1] for line in out.splitlines()] == ["one", "two"]
-    assert err.splitlines() == [
+    ran = interrupted(entry, tmp_path, "refusals", "--follow", "--every", "0.1", after=6)
+    assert ran.code == 130
+    assert [line.split("\t")[-1] for line in ran.out.splitlines()] == ["one", "two"]
+    assert ran.err.splitlines() == [
         "The entry answered 503. Asking again until it is back; nothing is lost meanwhile.",
         "",
         "To go on: tocsin refusals --follow --cursor c2",

@@ -1,14 +1,10 @@
 """`tocsin redrive`: it counts first, goes only when told, shows how far it is, and steers."""
 
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
-from .conftest import COMMAND, WITHIN, Entry, Run
-from .test_dead_and_refusals import LETTER, heed_ctrl_c
+from .conftest import Entry, Run, interrupted
+from .test_dead_and_refusals import LETTER
 
 SAMPLE = {
     "notification_id": "n-1", "delivery_id": "d-1", "recipient": "ann", "workflow": "shipped", "channel": "email", "provider": "main",
@@ -55,7 +51,10 @@ def test_with_go_it_begins_and_shows_how_far_it_is(tocsin: Run, entry: Entry) ->
         "r-1\trunning\t0/40",
         "r-1\trunning\t21/40",
         "r-1\tfinished\t40/40",
-        "finished: 38 sent again, 2 not possible.",
+        (
+            "finished: 38 given on to be decided again, 2 not possible. The timeline of each shows what became of it; "
+            "count again, without --go, what has failed again."
+        ),
     ]
     assert [body for *_, body in entry.asked[:2]] == [
         {"notifications": {}, "all": True, "rate": 7},
@@ -74,21 +73,9 @@ def test_on_a_terminal_there_is_a_bar(tocsin_on_terminal: Run, entry: Entry) -> 
 
 def test_ctrl_c_ends_the_watching_and_says_what_goes_on(entry: Entry, tmp_path: Path) -> None:
     entry.will_answer(200, REDRIVE)
-    child = subprocess.Popen(
-        [*COMMAND, "redrive", "watch", "r-1"], cwd=tmp_path, env={**os.environ, **entry.env}, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - it only tells the child to heed a signal
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + WITHIN
-        while len(entry.asked) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=WITHIN)
-    finally:
-        child.kill()
-        child.wait()
-    assert child.returncode == 130
-    assert err.strip() == (
+    ran = interrupted(entry, tmp_path, "redrive", "watch", "r-1", after=2)
+    assert ran.code == 130
+    assert ran.err.strip() == (
         "The re-drive goes on. To end it: tocsin redrive stop r-1; to watch it: tocsin redrive watch r-1"
     )
 

@@ -150,6 +150,30 @@ def test_a_timeline_on_a_terminal_is_a_table_and_markup_from_outside_is_text(
         assert words in ran.out
 
 
+def test_a_timeline_shows_until_when_it_waits_each_call_and_what_came_of_cancelling(
+    tocsin: Run, tocsin_on_terminal: Run, entry: Entry
+) -> None:
+    calls = [
+        {"provider": "main", "code": "421", "answer": "throttled", "ms": 12},
+        {"provider": "second", "code": None, "answer": "accepted", "ms": 7},
+    ]
+    happened = [
+        {"at": "2026-03-01T12:00:00Z", "status": "scheduled", "due_at": "2026-03-01T13:00:00.000000Z"},
+        {"at": "2026-03-01T13:00:00Z", "status": "sent", "channel": "email", "provider": "second", "tries": calls},
+        {"at": "2026-03-01T13:00:01Z", "status": "cancel_requested", "detail": "by its id", "tries": []},
+    ]  # fmt: skip
+    summary = {"workflow": "shipped", "recipient": "ann", "state": "sent", "cancellation": "too_late"}
+    entry.will_answer(200, {"summary": summary, "timeline": happened})
+    details = [line.split("\t")[5] for line in tocsin("timeline", "n-1", **entry.env).out.splitlines()]
+    assert details == [
+        "due 2026-03-01T13:00:00",
+        "main throttled 421 12 ms; second accepted 7 ms",
+        "came to: too_late; by its id",
+    ]
+    on_terminal = tocsin_on_terminal("timeline", "n-1", **entry.env).out
+    assert "shipped for ann: sent, cancellation too_late" in on_terminal
+
+
 def test_an_id_not_known_yet_is_asked_for_again(tocsin: Run, entry: Entry) -> None:
     entry.will_answer(404, {"title": "Not found", "code": "not_yet_known", "detail": "Too new."})
     entry.will_answer(200, HAPPENED)
@@ -197,3 +221,22 @@ def test_send_names_the_key_under_which_it_can_be_cancelled(tocsin: Run, entry: 
     entry.will_answer(202, ACCEPTED)
     assert tocsin("send", "shipped", "ann", "--cancel-key", "order-1", **entry.env).code == 0
     assert entry.asked[0][3]["cancel_key"] == "order-1"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "field"),
+    [("--delay", "3600", ("delay", 3600)), ("--send-at", "2026-12-24T07:00:00+01:00", None)],
+)
+def test_send_says_when(
+    tocsin: Run, entry: Entry, option: str, value: str, field: tuple[str, int] | None
+) -> None:
+    entry.will_answer(202, ACCEPTED)
+    assert tocsin("send", "shipped", "ann", option, value, **entry.env).code == 0
+    name, said = field or ("send_at", value)
+    assert entry.asked[0][3][name] == said
+
+
+def test_send_takes_one_time(tocsin: Run, entry: Entry) -> None:
+    ran = tocsin("send", "shipped", "ann", "--delay", "1", "--send-at", "2026-12-24T07:00:00Z", **entry.env)
+    assert (ran.code, ran.err) == (2, "Give --delay or --send-at, not both.\n")
+    assert entry.asked == []

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 from prometheus_client import REGISTRY
 from tests.integration.ledger.conftest import START, LedgerDatabase, TimelinesClient
+from tests.integration.ledger.test_redrives_api import ended
 
 from tocsin.contracts.statuses import RuleOutcome, StatusRecord
-from tocsin.contracts.vocabulary import Lane, Outcome
+from tocsin.contracts.vocabulary import Lane, Outcome, StatusName
 from tocsin.ledger.overdue import GRACE, OverdueSweep, unended
 
 pytestmark = pytest.mark.postgres
@@ -125,6 +127,21 @@ async def test_what_was_put_off_and_expired_or_came_twice(
     await timelines.store(*waiting, expired, duplicate)
     assert await sweeps.at(START + 3 * HOUR) == 1
     assert [summary["recipient"] for summary in await timelines.list(overdue=True)] == ["bob"]
+
+
+async def test_a_redriven_delivery_that_is_lost_is_missed_although_it_had_an_end_before(
+    timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any
+) -> None:
+    decision, sent = expiring(statuses_of("ann", "email"), 2 * HOUR)
+    failed = ended(StatusName.FAILED, sent)
+    await timelines.store(decision, failed)
+    again = expiring(statuses_of("ann", "email", again="redrive", cause="intents/0/5"), 2 * HOUR)[0]
+    await timelines.store(msgspec.structs.replace(again, redrive=str(UUID(int=1))), days=1 / 24)
+    assert await sweeps.at(START + 2 * HOUR) == 0
+    assert await sweeps.at(START + 2 * HOUR + GRACE) == 1
+    assert [summary["recipient"] for summary in await timelines.list(overdue=True)] == ["ann"]
+    await timelines.store(msgspec.structs.replace(sent, cause="jobs/0/7"))
+    assert await sweeps.at(START + 3 * HOUR) == 0
 
 
 async def test_what_is_not_read_yet_is_not_missed(

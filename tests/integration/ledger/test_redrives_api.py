@@ -180,6 +180,17 @@ async def test_what_is_past_its_expiry_does_not_fit(setting: Setting) -> None:
     assert await setting.found() == {("bob", "email")}
 
 
+async def test_what_ended_after_it_was_asked_for_does_not_fit(setting: Setting) -> None:
+    asked_at = setting.database.clock.now()
+    setting.database.clock.advance(60)
+    await fail(setting, "ann", "email")
+    setting.database.clock.set(asked_at)
+    assert await setting.found() == set()
+    assert await setting.found(until=(asked_at + timedelta(hours=1)).isoformat()) == set()
+    setting.database.clock.advance(120)
+    assert await setting.found() == {("ann", "email")}
+
+
 async def test_the_unknown_is_sent_again_only_where_it_may_come_twice(setting: Setting) -> None:
     for recipient, at_most_once in (("ann", False), ("bob", True)):
         decision, sent = statuses_of(recipient, "sms")
@@ -187,6 +198,14 @@ async def test_the_unknown_is_sent_again_only_where_it_may_come_twice(setting: S
         await setting.store(decision, *begun, ended(StatusName.UNKNOWN, sent, reason="no_answer"))
     assert await setting.found() == set()
     assert await setting.found(status="unknown") == {("ann", "sms")}
+
+
+async def test_the_ten_oldest_are_shown(setting: Setting) -> None:
+    for number in range(12):
+        await fail(setting, f"p{number:02}", "email")
+    answer = (await setting.ask(notifications={"channel": "email"})).json()
+    assert answer["matched"] == 12
+    assert [sample["recipient"] for sample in answer["samples"]] == [f"p{number:02}" for number in range(10)]
 
 
 async def test_of_a_notification_that_ended_as_a_whole_there_is_one(setting: Setting) -> None:
@@ -279,12 +298,23 @@ async def test_what_is_no_filter_is_refused_with_its_place(
     assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [(pointer, code)]
 
 
-async def test_an_unknown_reason_is_answered_with_those_that_are_known(setting: Setting) -> None:
+async def test_an_unknown_reason_is_answered_with_the_nearest_or_with_all(setting: Setting) -> None:
+    (fault,) = (await setting.ask(notifications={"reason": "unreachabel"})).json()["errors"]
+    assert fault["detail"] == "Unknown reason. Did you mean `unreachable`?"
+    (fault,) = (await setting.ask(dead_letters={"reason": "data_invalit"})).json()["errors"]
+    assert fault["detail"] == "Unknown reason. Did you mean `data_invalid`?"
     (fault,) = (await setting.ask(notifications={"reason": "bad luck"})).json()["errors"]
     assert all(f"{reason}" in fault["detail"] for reason in Reason)
     (fault,) = (await setting.ask(dead_letters={"reason": "bad luck"})).json()["errors"]
     assert all(f"{reason}" in fault["detail"] for reason in REASONS)
     assert "bad luck" not in fault["detail"]
+
+
+async def test_an_empty_filter_names_the_remedy_in_a_request_and_on_the_command_line(
+    setting: Setting,
+) -> None:
+    (fault,) = (await setting.ask(notifications={})).json()["errors"]
+    assert '`"all": true` (on the command line `--all`)' in fault["detail"]
 
 
 async def test_scopes(setting: Setting) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.ledger.conftest import TimelinesClient
 
 from tocsin.contracts.statuses import EventRef, status_of
-from tocsin.contracts.vocabulary import Lane, StatusName
+from tocsin.contracts.vocabulary import Lane, Outcome, StatusName
 
 pytestmark = pytest.mark.postgres
 
@@ -72,6 +72,29 @@ async def test_filters(timelines: TimelinesClient, statuses_of: Any) -> None:
     assert (await timelines.get("/v1/timelines", status="beamed")).status_code == 422
     assert (await timelines.get("/v1/timelines", since="2026-03-02T00:00:00")).status_code == 422
     assert (await timelines.get("/v1/timelines", limit=201)).status_code == 422
+
+
+async def test_scheduled_finds_what_waits_now(timelines: TimelinesClient, statuses_of: Any) -> None:
+    def decided(name: str, outcome: Outcome, **fields: Any) -> Any:
+        decision = statuses_of(name, **fields)[0]
+        return msgspec.structs.replace(decision, outcome=outcome, channels=[])
+
+    names = ("waits", "sent", "cancelled", "waits-again", "came-twice")
+    await timelines.store(*(decided(name, Outcome.SCHEDULED) for name in names))
+    turn = {"again": "turn", "cause": "intents/0/5"}
+    await timelines.store(
+        *statuses_of("sent", "email", **turn),
+        decided("cancelled", Outcome.CANCELLED, **turn),
+        decided("waits-again", Outcome.SCHEDULED, **turn),
+        decided("came-twice", Outcome.DUPLICATE, origin="events/0/2"),
+        days=1,
+    )
+    found = await timelines.list(status="scheduled")
+    assert {summary["recipient"] for summary in found} == {"waits", "waits-again", "came-twice"}
+    assert {summary["state"] for summary in found} == {"scheduled"}
+    # An id that was used again waits again.
+    await timelines.store(decided("sent", Outcome.SCHEDULED, origin="events/0/3"), days=2)
+    assert "sent" in {summary["recipient"] for summary in await timelines.list(status="scheduled")}
 
 
 async def test_a_notification_stands_once_in_a_list_however_often_it_fits(

@@ -31,7 +31,7 @@ from tocsin.runtime import NO_FAILPOINTS, Failpoints, Health
 from tocsin.scheduler.firing import FiringContext, ShardTimers
 from tocsin.scheduler.migrations import MIGRATIONS
 from tocsin.scheduler.timers_log import read
-from tocsin.scheduler.timers_table import TimersTable
+from tocsin.scheduler.timers_table import BEGINNING, Place, TimersTable
 from tocsin.testing import ManualClock
 from tocsin.testing.stage import Running
 
@@ -91,10 +91,12 @@ class Log:
         assert await self.table.count([self.partition.partition]) == self.count
         return kept.earliest
 
-    async def due(self, now: datetime, *fired: str, most_bytes: int = 10_000) -> list[tuple[int, int, bool]]:
+    async def due(
+        self, now: datetime, *, behind: Place = BEGINNING, most_bytes: int = 10_000
+    ) -> list[tuple[int, int, bool]]:
         """Number, turn and whether it was hurried, of each that is due."""
         rows = await self.table.due(
-            [self.partition.partition], now=now, fired=fired, at_most=100, most_bytes=most_bytes
+            {self.partition.partition: behind}, now=now, at_most=100, most_bytes=most_bytes
         )
         contents = [(msgspec.json.decode(row.record), row.hurried) for row in rows]
         return [(content["number"], content["turn"], hurried) for content, hurried in contents]

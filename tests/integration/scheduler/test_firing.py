@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 
 from tocsin.contracts.vocabulary import TimerEnd
 from tocsin.kafka import ProducerRecord
+from tocsin.scheduler import firing
 from tocsin.testing.stage import HoldAt, Running
 from tocsin.testing.until import until
 
@@ -83,6 +84,30 @@ async def test_what_is_due_already_fires_at_once_and_hurried_says_so(scheduling:
     await scheduling.set(hurry(2))
     await written(scheduling, [1, 2])
     assert sorted(fired.how for fired in await scheduling.fired()) == [TimerEnd.DUE, TimerEnd.HURRIED]
+
+
+async def test_what_is_set_behind_what_has_fired_and_was_hurried_before_fires(scheduling: Scheduling):
+    """What was due later has fired already; and what meets its news when it is set needs nothing else to happen."""
+    await scheduling.member().start()
+    scheduling.clock.set(START + timedelta(hours=12))
+    await scheduling.set(scheduling.timer(1, hours=11), hurry(2))
+    await until(lambda: _came(scheduling, 1))
+    waits = timer(2, START + timedelta(days=1), topic=scheduling.stage.topic("intents"), wakes_on="1")
+    await scheduling.set(waits, scheduling.timer(3, hours=10), scheduling.timer(4, hours=11))
+    await written(scheduling, [1, 2, 3, 4])
+
+
+async def test_more_than_one_transaction_holds_that_are_due_at_one_moment_fire_once_each(
+    scheduling: Scheduling, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(firing, "AT_ONCE", 7)
+    member = await scheduling.member().start()
+    await scheduling.set(*(scheduling.timer(number, hours=1) for number in range(100)))
+    await kept(scheduling, 100)
+    scheduling.clock.advance(hours=1)
+    await scheduling.set(*(scheduling.timer(number, hours=1, seconds=-number) for number in range(100, 130)))
+    await written(scheduling, list(range(130)))
+    await member.leave()
 
 
 async def test_the_clock_may_be_set_both_ways(scheduling: Scheduling):

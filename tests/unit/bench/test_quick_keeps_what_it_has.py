@@ -13,6 +13,7 @@ RUN = """
 import sys
 sys.path.insert(0, "bench")
 import quick
+import running
 from figures import Figure
 from machine import Machine
 
@@ -22,12 +23,12 @@ async def measure(folder, report, say):
     say("router alone")
     {ending}
 
-quick.this_machine = lambda database: Machine(
+running.this_machine = lambda database: Machine(
     cores=2, cpu="a cpu", memory_gb=1, system="a system", load_before=0, versions={{"postgresql": database}}, commit="c"
 )
 quick.measure = measure
 sys.argv = ["quick.py", "--json", sys.argv[1]]
-sys.exit(quick.main())
+sys.exit(running.run(quick.measure, quick.argparse.ArgumentParser()))
 """
 
 

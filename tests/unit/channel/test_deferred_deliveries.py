@@ -182,6 +182,18 @@ async def test_at_most_once_what_was_not_taken_waits_too(bench: "LaneBench"):
     assert len(timers(bench)) == 1
 
 
+async def test_what_is_put_off_does_not_hold_back_its_recipients_next_message(bench: "LaneBench"):
+    await bench.open()
+    bench.provider().answers["1"] = [SOON]
+    shard, _ = bench.start()
+    shard.put(*(bench.job(number, recipient="ada") for number in (1, 2)))
+    await until(lambda: len(bench.statuses) == 2)
+    assert [(status.delivery_id, status.status) for status in bench.statuses] == [
+        ("d1", "deferred"),
+        ("d2", "sent"),
+    ]
+
+
 async def test_how_many_wait_and_how_long_is_shown(bench: "LaneBench"):
     labels = {"service": "dispatch-sms", "lane": "transactional"}
 

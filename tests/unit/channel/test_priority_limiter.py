@@ -45,7 +45,7 @@ def test_whose_turn_it_is(
 def test_a_released_place_is_free_again():
     limiter = taken(PriorityLimiter(places=1, reserved=0), others=1)
     assert turn(limiter, critical=True, others=True) is None
-    limiter.release()
+    limiter.release(critical=False)
     assert turn(limiter, critical=True, others=True) == "critical"
 
 
@@ -54,14 +54,36 @@ def test_a_long_critical_load_leaves_the_others_one_call_in_eight():
     turns = []
     for _ in range(3 * FAIR):
         turns.append(turn(limiter, critical=True, others=True))
-        limiter.acquire(critical=turns[-1] == "critical", others_wait=True)
-        limiter.release()
+        critical = turns[-1] == "critical"
+        limiter.acquire(critical=critical, others_wait=True)
+        limiter.release(critical=critical)
     assert turns == [*["critical"] * (FAIR - 1), "other"] * 3
 
 
 def test_critical_calls_count_only_while_another_lane_waits():
     limiter = PriorityLimiter(places=100, reserved=0)
     taken(limiter, critical=50)
+    assert turn(limiter, critical=True, others=True) == "critical"
+
+
+def test_calls_of_others_that_take_long_leave_the_critical_lane_its_places():
+    limiter = taken(PriorityLimiter(places=8, reserved=2), others=6)
+    for _ in range(5 * FAIR):
+        assert turn(limiter, critical=True, others=True) == "critical"
+        limiter.acquire(critical=True, others_wait=True)
+        limiter.release(critical=True)
+    limiter.release(critical=False)
+    assert turn(limiter, critical=True, others=True) == "other"
+
+
+def test_with_fewer_places_than_calls_nothing_begins_until_enough_have_ended():
+    limiter = taken(PriorityLimiter(places=8, reserved=2), critical=2, others=6)
+    limiter.resize(places=4, reserved=1)
+    for _ in range(4):
+        assert turn(limiter, critical=True, others=False) is None
+        limiter.release(critical=False)
+    assert turn(limiter, critical=True, others=False) is None
+    limiter.release(critical=True)
     assert turn(limiter, critical=True, others=True) == "critical"
 
 

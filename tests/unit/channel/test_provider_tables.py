@@ -1,5 +1,6 @@
-"""Each dispatcher's README says every field of its providers file, and its example is one that works."""
+"""Each dispatcher's README says every field of its providers file, and its example is one that works; each adapter passes the shared suite."""
 
+import ast
 import json
 import re
 import tomllib
@@ -57,3 +58,23 @@ def test_the_readmes_example_is_complete(service: str, name: str, kind: Provider
     (entry,) = tomllib.loads(example)["providers"]
     required = {option for option, field in kind.config.model_fields.items() if field.is_required()}
     assert required <= entry.keys() <= kind.config.model_fields.keys(), json.dumps(entry)
+
+
+@every_kind
+def test_the_shared_suite_runs_over_it(service: str, name: str, kind: ProviderKind[Any]) -> None:
+    tests = SERVICES.parent / "tests" / "integration" / service.replace("-", "_") / f"test_{name}_provider.py"
+    classes = [node for node in ast.parse(tests.read_text()).body if isinstance(node, ast.ClassDef)]
+    assert any("ProviderSuite" in map(ast.unparse, suite.bases) for suite in classes), kind
+
+
+def test_the_page_about_providers_says_what_a_second_send_does_and_which_have_far_ends() -> None:
+    names = {"smtp": "mail servers", "sendgrid": "SendGrid", "twilio": "Twilio", "fcm": "FCM"}
+    page = (SERVICES.parent / "docs" / "providers.md").read_text()
+    rows = dict(re.findall(r"^\| `(collapse|none)` \|.*\| (.*) \|$", page, re.MULTILINE))
+    kinds = {name: kind for of_channel in KINDS.values() for name, kind in of_channel.items()}
+    assert names.keys() == kinds.keys()
+    for name, kind in kinds.items():
+        assert names[name] in rows[kind.idempotency], name
+        assert not hasattr(kind.create, "far_end"), (
+            f"{name}: docs/providers.md says that no adapter has far ends"
+        )

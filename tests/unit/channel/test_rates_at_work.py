@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tocsin.channel import InstanceConfig, SenderConfig
-from tocsin.channel.rates import Rates
+from tocsin.channel.far_ends import FarEndPlaces
+from tocsin.channel.priority_limiter import FAIR
+from tocsin.channel.rates import Rates, SenderRates
+from tocsin.channel.sender_turns import SenderTurns
 from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.vocabulary import Lane
+from tocsin.testing import ManualClock
 from tocsin.testing.until import until
 
 if TYPE_CHECKING:
@@ -107,6 +111,50 @@ async def test_a_critical_message_does_not_wait_for_the_time_of_others(limited: 
     await until(lambda: len(provider.got) >= 300 and bulk.took_all())
     critical.put(*(limited.job(number) for number in range(1000, 1105)))
     await until(lambda: "1104" in provider.got)
+
+
+async def test_a_critical_load_above_the_rate_leaves_the_others_one_message_in_eight(limited: "LaneBench"):
+    limited.rates = Rates(rate=400, burst=8)
+    await limited.open()
+    provider = limited.provider()
+    bulk, _ = limited.start(limited.context(Lane.BULK))
+    critical, _ = limited.start(limited.context(Lane.CRITICAL))
+    provider.let_go.clear()
+    critical.put(*(limited.job(number) for number in range(1000, 1200)))
+    await until(lambda: provider.inside == 8)
+    bulk.put(*(limited.job(number) for number in range(10)))
+    await until(lambda: bulk.took_all() and critical.took_all())
+    provider.let_go.set()
+    await until(lambda: len(limited.statuses) == 210)
+    assert max(provider.got.index(str(number)) for number in range(10)) < 8 + 11 * FAIR
+
+
+async def test_a_sender_that_got_a_turn_back_sends_no_faster_later():
+    """What did not go out gives its turn to the next one, whose own pause then counts, not the rest of the former."""
+    clock = ManualClock()
+    lines = FarEndPlaces(places=8)
+    turns = SenderTurns(SenderRates(rate=1.0), lines, on_turn=lambda: None)
+    turns.take("a", clock.monotonic())
+    assert not lines.has_room("a")
+    turns.give_back("a", clock.monotonic())
+    assert lines.has_room("a")
+    clock.advance(0.9)
+    turns.take("a", clock.monotonic())
+    assert not lines.has_room("a")
+    (timer,) = turns._timers.values()
+    assert timer.when() - asyncio.get_running_loop().time() > 0.9
+    timer.cancel()
+
+
+async def test_what_waits_for_a_rate_is_tried_at_no_other_provider(limited: "LaneBench"):
+    limited.rates = Rates(rate=ALMOST_NONE, burst=1)
+    limited.configure("first", "second", order=["first", "second"])
+    await limited.open()
+    shard, _ = limited.start()
+    shard.put(*(limited.job(number) for number in range(5)))
+    await until(lambda: len(limited.statuses) == 1 and shard.took_all())
+    await turns()
+    assert (limited.provider("first").got, limited.provider("second").got) == (["0"], [])
 
 
 async def test_an_instance_made_anew_has_no_second_burst(limited: "LaneBench"):

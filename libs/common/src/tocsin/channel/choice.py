@@ -30,7 +30,7 @@ def next_candidate(candidates: Iterable[C], job: Job, tries: Sequence[Try], *, a
     knows whether one of them has sent the message, only that one may be asked, unless the job says `resend_elsewhere`.
     """
     only = None if job.resend_elsewhere else uncertain_provider(tries)
-    tried = {one.provider for one in tries if one.attempt == attempt}
+    tried = {call.provider for call in tries if call.attempt == attempt}
     waits_at: C | None = None
     for candidate in candidates:
         if candidate.name not in tried and only in {None, candidate.name}:

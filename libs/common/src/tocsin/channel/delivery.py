@@ -71,7 +71,9 @@ class Delivery:
     def calls(self) -> list[Try]:
         """Those that were made for this record."""
         memory = self.job.retry
-        return self.tries if memory is None else [one for one in self.tries if one.attempt > memory.attempt]
+        return (
+            self.tries if memory is None else [call for call in self.tries if call.attempt > memory.attempt]
+        )
 
     def first_at(self, clock: Clock) -> datetime:
         """When the first attempt was made."""

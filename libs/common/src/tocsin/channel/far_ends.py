@@ -5,11 +5,12 @@ places (customers' endpoints, push hosts) names them by `FarEnds.far_end`. What 
 something waits for it or is under way to it: it is bounded by what a process holds, whatever the number of far ends.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 from tocsin.channel.delivery import Delivery
+from tocsin.channel.line import Line
 from tocsin.contracts.jobs import Job
 
 FAR_END_ONE_IN = 8
@@ -29,7 +30,7 @@ class FarEndPlaces:
     """At most `places` calls at once to each far end, over all lanes."""
 
     def __init__(self, *, places: int) -> None:
-        self._places = places
+        self.places = places
         self._taken: dict[str, int] = {}
         self._shut: set[str | None] = set()
         self.lines: set[FarEndLine] = set()
@@ -39,7 +40,7 @@ class FarEndPlaces:
         """Whether another call to this far end may begin."""
         if far_end in self._shut:
             return False
-        return far_end is None or self._taken.get(far_end, 0) < self._places
+        return far_end is None or self._taken.get(far_end, 0) < self.places
 
     def shut(self, far_end: str | None) -> None:
         """No call to it begins."""
@@ -74,14 +75,14 @@ class FarEndPlaces:
 
 
 class FarEndLine:
-    """Deliveries that wait, as a `deque` of them: those of one far end in their order, the far ends in turn.
+    """Deliveries that wait, as a `Line` of them: those of one far end in their order, the far ends in turn.
 
     It is true, and gives out, only what may begin: a far end without room is passed over.
     """
 
     def __init__(self, places: FarEndPlaces) -> None:
         self._places = places
-        self._waiting: dict[str | None, deque[Delivery]] = {}
+        self._waiting: dict[str | None, Line] = {}
         self._turns: OrderedDict[str | None, None] = OrderedDict()
         """The far ends that something waits for and that have room."""
         places.lines.add(self)
@@ -94,7 +95,9 @@ class FarEndLine:
 
     def append(self, delivery: Delivery) -> None:
         """At the end of its far end's."""
-        waiting = self._waiting.setdefault(delivery.line, deque())
+        waiting = self._waiting.get(delivery.line)
+        if waiting is None:
+            waiting = self._waiting[delivery.line] = Line()
         waiting.append(delivery)
         self.release(delivery.line)
 
@@ -109,13 +112,19 @@ class FarEndLine:
             del self._waiting[far_end]
         return delivery
 
-    def clear(self) -> None:
-        """Nothing waits any more."""
-        self._waiting.clear()
-        self._turns.clear()
+    def remove(self, delivery: Delivery) -> bool:
+        """Whether it was there."""
+        waiting = self._waiting.get(delivery.line)
+        if waiting is None or not waiting.remove(delivery):
+            return False
+        if not waiting:
+            del self._waiting[delivery.line]
+            self.hold(delivery.line)
+        return True
 
-    def __len__(self) -> int:
-        return sum(map(len, self._waiting.values()))
+    def waits_for(self, far_end: str | None) -> bool:
+        """Whether something waits for this far end."""
+        return far_end in self._waiting
 
     def hold(self, far_end: str | None) -> None:
         """The far end has no room."""

@@ -15,11 +15,12 @@ from tocsin.channel.breakers import Breakers
 from tocsin.channel.delivery import Carrier, Delivery
 from tocsin.channel.far_ends import FAR_END_ONE_IN, FarEndPlaces, FarEnds
 from tocsin.channel.lane_limit import LaneLimit
-from tocsin.channel.priority_limiter import PriorityLimiter
+from tocsin.channel.priority_limiter import RESERVED_ONE_IN, PriorityLimiter
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_config import Idempotency
 from tocsin.channel.provider_queue import ProviderQueue
-from tocsin.channel.rates import NO_LIMITS, InstanceRate, Rates, SenderRates
+from tocsin.channel.rates import NO_LIMITS, InstanceRate, Rates
+from tocsin.channel.sender_turns import SenderTurns
 from tocsin.channel.setting_aside import Queue, to_set_aside
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane
@@ -27,8 +28,6 @@ from tocsin.runtime import Clock
 
 SHORTEST_WAIT = 0.001
 """Seconds. Of a higher rate several messages go out at once."""
-RESERVED_ONE_IN = 4
-"""One of so many of an instance's places is kept for the critical lane, if this process serves it."""
 
 
 def _sender_of(job: Job) -> str | None:
@@ -49,8 +48,8 @@ class ProviderInstance:
     """A provider, the queues before it and its runners. `lanes` are the limits of the lanes that this process serves,
     `targets` those that jobs name and the provider serves.
 
-    With the same number of places, an instance shares those of its `predecessor`, whose calls may still be under way. If the
-    provider has many far ends, each has a share of the places and no more.
+    Calls of its `predecessor` may still be under way: they go on taking their places, which both share. If the provider has
+    many far ends, each has a share of the places and no more.
     """
 
     def __init__(
@@ -73,15 +72,19 @@ class ProviderInstance:
         self._targets = targets
         self._provider = provider
         self._places = places
-        reserved = places // RESERVED_ONE_IN if Lane.CRITICAL in lanes else 0
-        self._limiter = PriorityLimiter(places=places, reserved=reserved)
+        self._reserved = places // RESERVED_ONE_IN if Lane.CRITICAL in lanes else 0
+        self._limiter = PriorityLimiter(places=places, reserved=self._reserved)
         self._far_end = provider.far_end if isinstance(provider, FarEnds) else None
         self._rates = rates
         self._rate = rates.of_instance(critical_served=Lane.CRITICAL in lanes, now=clock.monotonic())
-        self._senders = rates.of_senders()
-        self._line_of = self._far_end or (None if self._senders is None else _sender_of)
-        of_a_line = max(1, places // FAR_END_ONE_IN) if self._far_end else places
-        self._lines = FarEndPlaces(places=of_a_line) if self._line_of else None
+        self._line_of = self._far_end or (None if rates.rate_per_sender is None else _sender_of)
+        self._places_of_a_line = max(1, places // FAR_END_ONE_IN) if self._far_end else places
+        self._lines = FarEndPlaces(places=self._places_of_a_line) if self._line_of else None
+        self._senders: SenderTurns | None = None
+        if (sender_rates := rates.of_senders()) is not None and self._lines is not None:
+            if self._far_end is not None:
+                raise ValueError("A provider with many far ends has no rate for each sender.")
+            self._senders = SenderTurns(sender_rates, self._lines, on_turn=self.wake)
         if predecessor is not None:
             self._share(predecessor)
         self._clock = clock
@@ -102,14 +105,21 @@ class ProviderInstance:
         self._retired = False
 
     def _share(self, predecessor: "ProviderInstance") -> None:
-        """What counts calls counts on where its bounds are the same: calls under way are the predecessor's."""
-        same_places, same_rates = predecessor._places == self._places, predecessor._rates == self._rates
-        if same_places:
-            self._limiter = predecessor._limiter
-        if same_rates:
+        """What counts calls counts on: calls under way are the predecessor's. With another rate a new count begins."""
+        self._limiter = predecessor._limiter
+        if predecessor._rates == self._rates:
             self._rate, self._senders = predecessor._rate, predecessor._senders
-        if same_places and same_rates:
-            self._lines = self._lines and (predecessor._lines or self._lines)
+        same_far_ends = self._far_end is not None and predecessor._far_end is not None
+        if same_far_ends or (self._senders is not None and self._senders is predecessor._senders):
+            self._lines = predecessor._lines
+
+    def _succeed(self) -> None:
+        """What both share has this instance's bounds from now on: the predecessor begins no more calls."""
+        self._limiter.resize(places=self._places, reserved=self._reserved)
+        if self._lines is not None:
+            self._lines.places = self._places_of_a_line
+        if self._senders is not None:
+            self._senders.on_turn = self.wake
 
     def serves(self, job: Job) -> bool:
         """Whether the provider knows addresses of the job's target."""
@@ -140,9 +150,9 @@ class ProviderInstance:
         per_second = float(self._places) if self._rates.rate is None else self._rates.rate
         for far_end, waiting in by_far_end.items():
             queue = Queue(self._places, per_second, self._breakers.works_in(far_end))
-            put_off = dict(to_set_aside(waiting, queue))
-            for delivery in self.take_out(put_off.__contains__):
-                delivery.carrier.set_aside(delivery, put_off[delivery])
+            for delivery, seconds in to_set_aside(waiting, queue):
+                self.remove(delivery)
+                delivery.carrier.set_aside(delivery, seconds)
 
     def works_for(self, job: Job) -> bool:
         """Whether the job's call goes where calls go through, or may begin now as the probe."""
@@ -151,8 +161,10 @@ class ProviderInstance:
         far_end = self._far_end(job) if self._far_end else None
         if self._breakers.is_closed(far_end):
             return True
+        if self._far_end is None:
+            return self._breakers.works(None) and not any(True for _ in self.waiting())
         return self._breakers.works(far_end) and not any(
-            self._far_end_of(waiting) == far_end for waiting in self.waiting()
+            queue.waits_for(far_end) for queue in self._queues.values()
         )
 
     def waiting(self) -> Iterator[Delivery]:
@@ -162,6 +174,10 @@ class ProviderInstance:
     def take_out(self, wanted: Callable[[Delivery], bool]) -> list[Delivery]:
         """Take these out of the queues."""
         return [delivery for queue in self._queues.values() for delivery in queue.drop(wanted)]
+
+    def remove(self, delivery: Delivery) -> bool:
+        """Take this one out of its queue, however many wait. Whether it was there."""
+        return any(queue.remove(delivery) for queue in self._queues.values())
 
     def views(self) -> list[dict[str, Any]]:
         """A line for each far end that is known, as `/internal/providers` shows it."""
@@ -262,6 +278,8 @@ class ProviderInstance:
             self._rate_timer.cancel()
         for queue in self._queues.values():
             queue.leave(self._lines)
+        if successor is not None:
+            successor._succeed()
         return self.take_out(lambda _: True)
 
     async def close(self) -> None:
@@ -277,10 +295,11 @@ class ProviderInstance:
         self._runner_woken = False
         try:
             while not self._retired and not runner.given_up:
-                delivery = self._take()
-                if delivery is None:
+                queue = self._next_queue()
+                if queue is None:
                     await self._until_woken()
                     continue
+                delivery = self._take(queue)
                 # Of this call: the delivery may be in another instance's queue when it ends.
                 line, tries = delivery.line, len(delivery.tries)
                 far_end = line if self._far_end is not None else None
@@ -291,7 +310,7 @@ class ProviderInstance:
                     await delivery.carrier.carry(delivery, self._provider)
                 finally:
                     runner.delivery = None
-                    self._limiter.release()
+                    self._limiter.release(critical=queue is self._critical)
                     if self._lines is not None:
                         self._lines.end(line)
                     answer = delivery.tries[tries].answer if len(delivery.tries) > tries else None
@@ -308,10 +327,7 @@ class ProviderInstance:
         await turn
         self._runner_woken = False
 
-    def _take(self) -> Delivery | None:
-        queue = self._next_queue()
-        if queue is None:
-            return None
+    def _take(self, queue: ProviderQueue) -> Delivery:
         critical = queue is self._critical
         self._limiter.acquire(critical=critical, others_wait=critical and self._waiting_other() is not None)
         if not critical:  # the lanes beside the critical one take turns
@@ -323,28 +339,16 @@ class ProviderInstance:
         if self._rate is not None:
             self._rate.take(self._clock.monotonic())
         if self._senders is not None:
-            self._take_turn_of_sender(self._senders, delivery.line)
+            self._senders.take(delivery.line, self._clock.monotonic())
         return delivery
-
-    def _take_turn_of_sender(self, senders: SenderRates, sender: str | None) -> None:
-        """What the sender has sent for now is enough: its line is shut until its rate allows another message."""
-        seconds = senders.take(sender, self._clock.monotonic())
-        if seconds and self._lines is not None:
-            self._lines.shut(sender)
-            asyncio.get_running_loop().call_later(seconds, self._sender_may, self._lines, sender)
 
     def _give_back(self, sender: str | None) -> None:
         """No call was made: what has expired, or was cancelled, uses up nothing of a rate."""
         now = self._clock.monotonic()
         if self._rate is not None:
             self._rate.give_back(now)
-        if self._senders is not None and self._lines is not None:
+        if self._senders is not None:
             self._senders.give_back(sender, now)
-            self._lines.open_again(sender)
-
-    def _sender_may(self, lines: FarEndPlaces, sender: str | None) -> None:
-        lines.open_again(sender)
-        self.wake()
 
     def _next_queue(self) -> ProviderQueue | None:
         """The queue whose first delivery may begin now."""
@@ -368,7 +372,8 @@ class ProviderInstance:
         if critical and (seconds := rate.wait_of_critical(now)):
             self._wake_in(seconds)
             return None, None
-        if other and (seconds := rate.wait_of_others(now)):
+        others_turn = critical is not None and self._limiter.others_turn  # then they need leave nothing
+        if other and not others_turn and (seconds := rate.wait_of_others(now)):
             self._wake_in(seconds)
             return critical, None
         return critical, other

@@ -138,10 +138,7 @@ class ProviderPool:
             metrics.resends.labels(self._channel, lane, provider, instance.idempotency).inc()
 
     def report(self, provider: str, lane: Lane, answer: Answer, *, seconds: float) -> None:
-        """A call to the instance named `provider` took so long and was answered so.
-
-        Nothing but metrics follows from it yet. It stands here because whoever chooses instances is to learn how they do.
-        """
+        """A call to the instance named `provider` took so long and was answered so: for the metrics. Its breaker hears of it from its runner."""
         kind = type(answer)
         sends, took = self._sends.get((lane, provider, kind)), self._seconds.get((lane, provider))
         if sends is None or took is None:
@@ -167,11 +164,12 @@ class ProviderPool:
         """A portion at a time; what has no better choice comes back to the end of its queue, so that the order stays."""
         while self._turned:
             self._turned = False
-            for instance in [one for one in self._instances.values() if one.troubled]:
+            for instance in [instance for instance in self._instances.values() if instance.troubled]:
                 waiting = list(instance.waiting())
                 for begin in range(0, len(waiting), AT_ONCE):
-                    portion = set(waiting[begin : begin + AT_ONCE])
-                    for delivery in instance.take_out(portion.__contains__):
+                    portion = waiting[begin : begin + AT_ONCE]
+                    # All of them first: the next to be the probe must not wait behind those of its portion.
+                    for delivery in [delivery for delivery in portion if instance.remove(delivery)]:
                         delivery.carrier.enqueue(delivery)
                     await asyncio.sleep(0)
 

@@ -4,10 +4,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from tocsin.channel.priority_limiter import RESERVED_ONE_IN
 from tocsin.runtime.token_bucket import TokenBucket
 
-RESERVED_ONE_IN: Final = 4
-"""One of so many tokens of a full bucket is kept for the critical lane, if the bucket holds so many."""
 MOST_SENDERS: Final = 10_000
 
 
@@ -45,7 +44,7 @@ class InstanceRate:
         return self._bucket.wait(now)
 
     def wait_of_others(self, now: float) -> float:
-        """Seconds until a message of another lane may go out, if none of the critical lane does before."""
+        """Seconds until a message of another lane may go out, if none of the critical lane does before, and it is not its turn."""
         return self._bucket.wait(now, tokens=self._for_others)
 
     def take(self, now: float) -> None:

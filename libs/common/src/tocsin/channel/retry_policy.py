@@ -75,12 +75,12 @@ INTERRUPTED_END = Finish(status=StatusName.UNKNOWN, reason=Reason.INTERRUPTED)
 
 def uncertain(tries: Sequence[Try]) -> bool:
     """Whether one of these calls may have sent the message although its provider did not say so."""
-    return any(isinstance(attempt.answer, Ambiguous) for attempt in tries)
+    return any(isinstance(call.answer, Ambiguous) for call in tries)
 
 
 def uncertain_provider(tries: Sequence[Try]) -> str | None:
     """Which of these providers may have sent the message, the latest if several may have."""
-    return next((one.provider for one in reversed(tries) if isinstance(one.answer, Ambiguous)), None)
+    return next((call.provider for call in reversed(tries) if isinstance(call.answer, Ambiguous)), None)
 
 
 def end_without_call(tries: Sequence[Try], end: T) -> T | Finish:
@@ -133,7 +133,7 @@ def _rejected(answer: Rejected, tries: Sequence[Try]) -> Finish:
 
 
 def _uncertain_attempts(tries: Sequence[Try]) -> int:
-    return len({one.attempt for one in tries if isinstance(one.answer, Ambiguous)})
+    return len({call.attempt for call in tries if isinstance(call.answer, Ambiguous)})
 
 
 def _retry(attempt: int, wish: float | None, now: float) -> Retry:

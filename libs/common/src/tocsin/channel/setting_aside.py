@@ -35,6 +35,8 @@ def to_set_aside(waiting: Sequence[tuple[W, float]], queue: Queue) -> list[tuple
     them.
     """
     stay = queue.places * 2
-    leave = [one for one, waited in waiting[: max(0, len(waiting) - stay)] if waited >= AFTER][:AT_ONCE]
+    leave = [message for message, waited in waiting[: max(0, len(waiting) - stay)] if waited >= AFTER][
+        :AT_ONCE
+    ]
     begins = max(queue.works_in, stay / queue.per_second, AFTER)
-    return [(one, begins + number / queue.per_second) for number, one in enumerate(leave)]
+    return [(message, begins + number / queue.per_second) for number, message in enumerate(leave)]

@@ -1,4 +1,4 @@
-"""The delivery of one shard's jobs: each handed to its provider, its outcome recorded, its offset committed.
+"""The delivery of one shard's jobs: each handed to its provider, its outcome recorded, its offset committed (`shard_recording`).
 
     read ─▶ order per recipient ─▶ choose a provider ─▶ its queue ─▶ a runner: attempt ─▶ outcome on `status`, acknowledged
                                         ▲                                │
@@ -19,9 +19,8 @@ giving a shard back takes little longer than one call.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from tocsin.channel.attempts import AwaitCopy, Recheck
@@ -29,36 +28,19 @@ from tocsin.channel.deferral import Defer
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.order import RecipientOrder
-from tocsin.channel.outcome_records import (
-    dead_letter_of,
-    deferral_of,
-    intent_to_send_of,
-    outcome_of,
-    recheck_of,
-)
-from tocsin.channel.outcome_writer import OutcomeWriter, PendingRecord
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_instance import ProviderInstance
-from tocsin.channel.retry_policy import INTERRUPTED_END, FailOver, Finish, Retry, end_without_call, uncertain
+from tocsin.channel.retry_policy import FailOver, Finish, Retry, end_without_call, uncertain
 from tocsin.channel.shard_offsets import ShardOffsets
-from tocsin.channel.stages import observe_begin, observe_end, observe_stage
+from tocsin.channel.shard_recording import ShardRecording
+from tocsin.channel.stages import observe_begin
 from tocsin.channel.waiting_for_copy import WaitingForCopy
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_job, describe_error
 from tocsin.contracts.ids import recipient_key
-from tocsin.contracts.vocabulary import Reason, StatusName
-from tocsin.kafka import (
-    CommittedOffset,
-    ConsumerRecord,
-    FencedShard,
-    OwnershipLost,
-    ProducerRecord,
-    RecordMetadata,
-    TopicPartition,
-)
-from tocsin.observability import bound, get_logger, metrics
+from tocsin.contracts.vocabulary import Reason
+from tocsin.kafka import ConsumerRecord, FencedShard
+from tocsin.observability import bound
 from tocsin.runtime.tasks import until_ended
-
-log = get_logger(__name__)
 
 TAKE_AT_ONCE = 200
 """Records: few enough that decoding them holds the event loop for under 5 ms."""
@@ -78,7 +60,6 @@ class ShardDelivery:
         self._retries: dict[Delivery, asyncio.TimerHandle] = {}
         """What waits until its next attempt is due: the event loop's timers are the queue."""
         self._waiting = WaitingForCopy(copy=context.copy, shown=context.waiting_for_copy)
-        self._outcomes = OutcomeWriter(publisher=context.publisher, failpoints=context.failpoints)
         self._offsets = ShardOffsets(
             shard=shard,
             jobs=context.jobs,
@@ -89,11 +70,12 @@ class ShardDelivery:
             read_log=context.read_log,
             window_bytes=context.window_bytes,
         )
+        self._recording = ShardRecording(
+            context, shard, self._offsets, on_transaction=self._transaction_ended
+        )
         self._tasks: list[asyncio.Task[Any]] = []
-        self._unrecorded = 0
-        """Deliveries that have ended and count in the lane's limit until that is recorded."""
-        self._under_way = 0
-        """Calls and transactions: what a revoked shard waits for."""
+        self._calls = 0
+        """Those under way."""
         self._over = False
         """Whether `run` has ended or is about to: nothing that comes later has any effect."""
         self._error: BaseException | None = None
@@ -116,27 +98,26 @@ class ShardDelivery:
         try:
             revoked = self._start(self._shard.revoked.wait(), "wait for revocation")
             reading = self._start(self._read(), "read jobs")
-            writing_outcomes = self._start(self._outcomes.run(), "record outcomes")
+            writing_outcomes = self._start(self._recording.run(), "record outcomes")
             self._start(self._offsets.commit_regularly(), "commit")
             self._start(self._let_go_on(), "wait for young copies")
             await self._until(revoked.done)
             reading.cancel()
             self._drop_what_waits()
-            await self._until(lambda: not self._under_way)
-            self._outcomes.close()
+            await self._until(lambda: not (self._calls or self._recording.transactions))
+            self._recording.close()
             await self._until(writing_outcomes.done)
         finally:
             self._over = True
+            self._recording.stop()
             for task in self._tasks:
                 if not task.cancelling():  # a second time would interrupt what it closes
                     task.cancel()
             self._drop_what_waits()
             try:
                 await until_ended([*self._tasks, *self._context.pool.cancel(self)])
-            finally:  # the limit is the lane's, and outlives this shard
-                unrecorded, self._unrecorded = self._unrecorded, 0
-                for _ in range(unrecorded):
-                    self._context.limit.recorded()
+            finally:
+                self._recording.forget()
 
     def _start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         task = asyncio.create_task(work, name=name)
@@ -197,7 +178,9 @@ class ShardDelivery:
         try:
             job = decode_job(record.value or b"")
         except UNREADABLE_ERRORS as error:
-            self._bury(record, f"The record is no job of this release: {describe_error(error)}.")
+            self._recording.dead_letter(
+                record, f"The record is no job of this release: {describe_error(error)}."
+            )
             return
         self._context.invalid_records.saw(valid=1)
         if self._offsets.ended_before(record, job.delivery_id):
@@ -205,26 +188,10 @@ class ShardDelivery:
         key = recipient_key(job.tenant, job.recipient)
         delivery = Delivery(self, record, job, key, taken_at=self._context.clock.monotonic())
         if self._offsets.announced_before(record, job.delivery_id):
-            self._end_interrupted(delivery)
+            self._recording.interrupted(delivery)
             return
         if self._order.add(delivery):
             self.enqueue(delivery)
-
-    def _bury(self, record: ConsumerRecord, detail: str) -> None:
-        """An unreadable job is a broken release's: set it aside, and stop when there are many."""
-        context = self._context
-        context.invalid_records.saw(invalid=1)
-        metrics.dead_letters.labels(context.service, context.lane, Reason.RECORD_UNREADABLE).inc()
-        log.error("job unreadable", origin=record.ref, reason=detail)
-        letter = dead_letter_of(context, record, detail)
-        self._outcomes.add(PendingRecord(letter, lambda _: self._offsets.finish(record)))
-
-    def _end_interrupted(self, delivery: Delivery) -> None:
-        """A former owner wrote that it was about to send this one at most once, and nothing after that."""
-        context = self._context
-        metrics.processed.labels(context.service, context.lane, StatusName.UNKNOWN).inc()
-        outcome = outcome_of(context, delivery, INTERRUPTED_END)
-        self._outcomes.add(PendingRecord(outcome, partial(self._offsets.finish, delivery.record)))
 
     # Delivering
 
@@ -262,7 +229,7 @@ class ShardDelivery:
                 return
             if not delivery.begun_at:
                 observe_begin(self._context, delivery)
-            self._defer(delivery, Defer(due=due, reason=Reason.SET_ASIDE))
+            self._recording.deferral(delivery, Defer(due=due, reason=Reason.SET_ASIDE))
         except Exception as error:  # noqa: BLE001 - raised by `run`: who calls is the pool
             self._fail(error)
 
@@ -276,13 +243,10 @@ class ShardDelivery:
         if not delivery.begun_at:
             observe_begin(self._context, delivery)
         end = self._context.attempts.guard(delivery)
-        if isinstance(end, Recheck):
-            self._recheck(delivery)
-            return None
         if end is None and delivery.tries and delivery.tries[-1].attempt == delivery.attempt:
             return self._follow(delivery, self._context.attempts.nobody_left(delivery))
         nobody = end_without_call(delivery.tries, self._context.pool.why_nobody(delivery.job))
-        return self._store_outcome(delivery, end or nobody)
+        return self._follow(delivery, end or nobody)
 
     async def carry(self, delivery: Delivery, provider: Provider) -> None:
         """One attempt, and what follows from it."""
@@ -290,7 +254,7 @@ class ShardDelivery:
             self._let_go(delivery)
             return
         job = delivery.job
-        self._under_way += 1
+        self._calls += 1
         try:
             if not delivery.begun_at:
                 observe_begin(self._context, delivery)
@@ -302,36 +266,23 @@ class ShardDelivery:
         except Exception as error:  # noqa: BLE001 - raised by `run`: the runner is not this shard's alone
             self._fail(error)
         finally:
-            self._under_way_ended()
+            self._calls -= 1
+            self._note_call_or_transaction_ended()
 
-    def _under_way_ended(self) -> None:
-        """A call or a transaction has ended: `run` may wait for the last one."""
-        self._under_way -= 1
-        if self._ending:
+    def _note_call_or_transaction_ended(self) -> None:
+        if self._ending:  # `run` may wait for the last one
             self._changed.set()
 
-    def _ended(self) -> None:
-        """A delivery counts in the lane's limit until its end is recorded."""
-        self._unrecorded += 1
-        self._context.limit.ended()
-
-    def _recorded(self) -> None:
-        if self._unrecorded:  # else `_deliver` has let all of them go
-            self._unrecorded -= 1
-            self._context.limit.recorded()
-
     async def _announce(self, delivery: Delivery) -> bool:
-        """Store that this one is about to be sent, and say whether its call may still begin. A later owner that finds no more than this
-        never calls for it."""
-        await self._outcomes.store(intent_to_send_of(self._context, delivery))
-        delivery.announced = True
+        """Store that this one is about to be sent, and say whether its call may still begin."""
+        await self._recording.announce(delivery)
         return not self._ending
 
     def _let_go(self, delivery: Delivery) -> None:
         """It begins anew at the next owner. One that was announced, and that no call may have sent, would be taken there for one that
         may have been sent: it goes back to the router instead, and comes again as another job."""
         if delivery.announced and not self._over and not uncertain(delivery.tries):
-            self._recheck(delivery)
+            self._recording.recheck(delivery)
 
     # What follows from an attempt
 
@@ -341,7 +292,8 @@ class ShardDelivery:
         """Returns what can go into a queue now: this delivery, or the recipient's next."""
         match next_step:
             case Finish():
-                return self._store_outcome(delivery, next_step)
+                self._recording.outcome(delivery, next_step)
+                return self._order.done(delivery)
             case FailOver():
                 return delivery
             case AwaitCopy():
@@ -349,9 +301,9 @@ class ShardDelivery:
             case Retry():
                 self._retry(delivery, next_step)
             case Defer():
-                self._defer(delivery, next_step)
+                self._recording.deferral(delivery, next_step)
             case Recheck():
-                self._recheck(delivery)
+                self._recording.recheck(delivery)
         return None
 
     def _retry(self, delivery: Delivery, retry: Retry) -> None:
@@ -383,63 +335,13 @@ class ShardDelivery:
                     self.enqueue(delivery)
                 await asyncio.sleep(0)
 
-    def _store_outcome(self, delivery: Delivery, finish: Finish) -> Delivery | None:
-        """Have the outcome stored. Returns the recipient's next delivery.
-
-        That one need not wait until this outcome is stored: its own comes later into the same writer, which keeps the order.
-        Only a deferral, which the shard's transaction writes, may be stored before it.
-        """
-        ended_at = observe_end(self._context, delivery, finish.status)
-        outcome = outcome_of(self._context, delivery, finish)
-        self._ended()
-        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, ended_at)))
-        return self._order.done(delivery)
-
-    def _outcome_stored(self, delivery: Delivery, ended_at: float, outcome: RecordMetadata) -> None:
-        self._offsets.finish(delivery.record, outcome)
-        self._recorded()
-        observe_stage(self._context, "record", delivery, self._context.clock.monotonic() - ended_at)
-
-    def _recheck(self, delivery: Delivery) -> None:
-        self._go_on_elsewhere(delivery, recheck_of(self._context, delivery))
-
-    def _defer(self, delivery: Delivery, defer: Defer) -> None:
-        self._context.observe_deferral(defer)
-        self._go_on_elsewhere(delivery, deferral_of(self._context, delivery, defer))
-
-    def _go_on_elsewhere(self, delivery: Delivery, records: list[ProducerRecord]) -> None:
-        """The deferral and what goes on instead of this job (an intent, a timer), in one transaction of the shard with the offset behind
-        the job.
-
-        The recipient's next delivery waits for the transaction: it is written by another producer than outcomes, so the next
-        outcome could stand before this deferral.
-        """
-        ended_at = observe_end(self._context, delivery, StatusName.DEFERRED)
-        positions = self._offsets.position_after(delivery.record)
-        self._ended()
-        committed = self._shard.submit(records, positions)
-        self._under_way += 1
-        committed.add_done_callback(partial(self._deferral_committed, delivery, positions, ended_at))
-
-    def _deferral_committed(
-        self,
-        delivery: Delivery,
-        positions: Mapping[TopicPartition, CommittedOffset],
-        ended_at: float,
-        committed: "asyncio.Future[None]",
-    ) -> None:
+    def _transaction_ended(self, delivery: Delivery, error: BaseException | None) -> None:
+        """Of what goes on elsewhere: only now may the recipient's next delivery begin."""
         try:
-            if committed.cancelled():
-                self._fail(OwnershipLost("A transaction was given up before it was committed."))
-            elif error := committed.exception():
+            if error is not None:
                 self._fail(error)
-            elif not self._over:
-                self._offsets.finish_with(delivery.record, positions)
-                self._recorded()
-                observe_stage(self._context, "record", delivery, self._context.clock.monotonic() - ended_at)
-                if not self._ending:  # where nothing begins any more, it may have lost its place: it was held
-                    self.enqueue(self._order.done(delivery))
-        except Exception as error:  # noqa: BLE001 - raised by `run`: this is a callback, whose errors nobody sees
-            self._fail(error)
-        finally:
-            self._under_way_ended()
+            elif not self._ending:  # where nothing begins any more, it may have lost its place: it was held
+                self.enqueue(self._order.done(delivery))
+        except Exception as failure:  # noqa: BLE001 - raised by `run`: who calls is a callback, whose errors nobody sees
+            self._fail(failure)
+        self._note_call_or_transaction_ended()

@@ -118,10 +118,10 @@ class ShardOffsets:
                     of_partition = self._ended if said.ends else self._announced
                     of_partition.setdefault(record.partition, {})[said.offset] = said.delivery_id
             self._shard.touch()
-        found = sum(map(len, self._ended.values()))
+        jobs_ended = sum(map(len, self._ended.values()))
         metrics.read_back_seconds.labels(*self._labels).observe(perf_counter() - began)
         metrics.read_back_records.labels(*self._labels).inc(read)
-        log.info("outcomes read back", group=self._group, partitions=sorted(start), records=read, jobs_ended=found)  # fmt: skip
+        log.info("outcomes read back", group=self._group, partitions=sorted(start), records=read, jobs_ended=jobs_ended)  # fmt: skip
 
     def take(self, record: ConsumerRecord) -> None:
         """A record was read."""

@@ -1,12 +1,20 @@
-"""Where a group stands, beside the rows that were made of what it read: moved only from where it was seen.
-
-The table `positions` of the service's schema has `consumer_group, topic, kafka_partition` as its key, and `next_offset`.
-"""
+"""Where a group stands, beside the rows that were made of what it read: moved only from where it was seen."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tocsin.kafka import OwnershipLost, PartitionBatch, TopicPartition
+
+POSITIONS_TABLE: Final = """
+CREATE TABLE positions (
+    consumer_group text NOT NULL,
+    topic text NOT NULL,
+    kafka_partition integer NOT NULL,
+    next_offset bigint NOT NULL,
+    PRIMARY KEY (consumer_group, topic, kafka_partition)
+)
+"""
+"""For the first migration of a service's schema. Migrations that were applied say this: a change of the table is a migration of its own."""
 
 
 class Positions:

@@ -43,6 +43,18 @@ class Paging(msgspec.Struct, frozen=True):
         """How many rows to ask the database for: one more than shown, to know whether another page follows."""
         return self.limit + 1
 
+    @property
+    def number(self) -> int | None:
+        """Where rows are numbered, the number that the cursor holds; None at the start. A caller may have changed it: raises the 400
+        problem `invalid_cursor`."""
+        match self.after:
+            case None:
+                return None
+            case [int(number)] if not isinstance(number, bool) and 0 <= number < 2**63:
+                return number
+            case _:
+                raise _invalid_cursor()
+
     def page(
         self, rows: Sequence[Row], *, key: Callable[[Row], Sequence[Any]]
     ) -> tuple[Sequence[Row], str | None]:
@@ -64,7 +76,11 @@ def decode_cursor(cursor: str) -> list[Any]:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         return msgspec.json.decode(raw, type=list)
     except (binascii.Error, ValueError) as error:
-        raise Problem(codes.INVALID_CURSOR, "Use `next_cursor` of the page before, as it is.") from error
+        raise _invalid_cursor() from error
+
+
+def _invalid_cursor() -> Problem:
+    return Problem(codes.INVALID_CURSOR, "Use `next_cursor` of the page before, as it is.")
 
 
 def _paging(

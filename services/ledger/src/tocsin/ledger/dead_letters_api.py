@@ -25,7 +25,6 @@ from tocsin.web import (
 )
 
 _OPERATING: Final = Access(scope="operate", live_only=True)
-_LARGEST_NUMBER: Final = 2**63 - 1
 
 
 class Order(StrEnum):
@@ -79,7 +78,7 @@ def dead_letter_routes(reader: DeadLetterReader) -> APIRouter:
             await admit(request, _OPERATING)
         tenant = NO_TENANT if without_tenant else caller.tenant
         filters = LetterFilters(reason=reason, service=service, source=source, kind=kind, since=since)
-        place = _place(paging)
+        place = paging.number
         if order is Order.OLDEST:
             return _oldest_page(
                 await reader.oldest(tenant, filters, after=place, limit=paging.fetch), paging, place
@@ -123,14 +122,3 @@ def _uuid(dead_letter_id: str) -> UUID:
         return UUID(dead_letter_id)
     except ValueError as error:
         raise Problem(codes.NOT_FOUND, "No dead letter can have this id: ids are UUIDs.") from error
-
-
-def _place(paging: Paging) -> int | None:
-    """The number that a cursor holds. A caller may have changed it, so it is checked."""
-    match paging.after:
-        case None:
-            return None
-        case [int(number)] if not isinstance(number, bool) and 0 <= number <= _LARGEST_NUMBER:
-            return number
-        case _:
-            raise Problem(codes.INVALID_CURSOR, "Use `next_cursor` of the page before, as it is.")

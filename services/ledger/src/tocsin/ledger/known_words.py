@@ -18,13 +18,12 @@ WORDS: Final[dict[str, Sequence[str]]] = {
 """Of dead letters, by the name of the filter."""
 
 
-def one_of(name: str, known: Sequence[str], *, all_named: bool = False) -> Judge:
-    """Refuses any other word, and names the nearest of those that are known; all of them where `all_named`, or where none is near."""
+def one_of(name: str, known: Sequence[str]) -> Judge:
+    """Refuses any other word, and names the nearest of those that are known; all of them where none is near."""
 
     def judge(value: str) -> str:
         if value in known:
             return value
-        told = f"Known: {', '.join(known)}." if all_named else did_you_mean(value, known)
-        raise ValueRefused("word_unknown", f"Unknown {name}. {told}".rstrip("."))
+        raise ValueRefused("word_unknown", f"Unknown {name}. {did_you_mean(value, known)}".rstrip("."))
 
     return judged(judge)

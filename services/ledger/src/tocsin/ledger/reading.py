@@ -127,6 +127,13 @@ def stored_row_of(columns: Mapping[Any, Any]) -> StatusRow:
 _ON_CHANNEL: Final = "({row}.channel = :channel OR :channel = ANY({row}.routed))"
 
 
+_STILL_WAITS: Final = (
+    "NOT EXISTS (SELECT 1 FROM ledger.statuses d WHERE d.notification_id = {row}.notification_id AND d.tenant = {row}.tenant "
+    "AND d.kind = 'decision' AND d.status NOT IN ('scheduled', 'duplicate') AND d.stored_at >= {row}.stored_at)"
+)
+"""What was decided when it was due takes the place of its having waited."""
+
+
 def _says(status: StatusName, row: str) -> str:
     """The condition that a row says this of its notification or event.
 
@@ -136,6 +143,8 @@ def _says(status: StatusName, row: str) -> str:
         return f"{row}.kind = 'decision' AND {row}.again IS NULL AND {row}.status <> 'duplicate'"
     if status is StatusName.ROUTED:
         return f"{row}.kind = 'decision' AND {row}.routed IS NOT NULL"
+    if status is StatusName.SCHEDULED:
+        return f"{row}.status = 'scheduled' AND {_STILL_WAITS.format(row=row)}"
     return f"{row}.status = '{status.value}'"
 
 

@@ -19,8 +19,9 @@ _REASONS: Final = [reason.value for reason in Reason]
 
 
 def _word(name: str, known: list[str], description: str) -> Any:
-    judge = one_of(name, known, all_named=True)
-    return Annotated[str, judge, Field(description=description, json_schema_extra={"enum": [*known]})]
+    return Annotated[
+        str, one_of(name, known), Field(description=description, json_schema_extra={"enum": [*known]})
+    ]
 
 
 _Reason: Any = _word("reason", _REASONS, "Why it ended so")
@@ -90,7 +91,7 @@ class RedriveAsked(RequestBody):
 
     notifications: NotificationsAsked | None = None
     dead_letters: DeadLettersAsked | None = None
-    all: bool = Field(default=False, description="Needed where the filter narrows nothing down")
+    all: bool = Field(default=False, description="Needed where the filter is empty: you mean everything")
     dry_run: bool = Field(default=True, description="Only count, and show the oldest")
     rate: int = Field(default=DEFAULT_RATE, ge=1, le=LARGEST_RATE, description="How many a second")
 
@@ -104,7 +105,8 @@ class RedriveAsked(RequestBody):
         if not filters[0].narrows and not self.all:
             raise PydanticCustomError(
                 "filter_empty",
-                'The filter narrows nothing down. Add a field to it, or `"all": true` if you mean everything',
+                "Without a filter this would send everything again. Add a field to the filter, such as `since`; if you mean everything, say "
+                '`"all": true` (on the command line `--all`)',
             )
         return self
 

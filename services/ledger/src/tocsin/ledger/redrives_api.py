@@ -12,7 +12,7 @@ from tocsin.ledger.redrive_responses import CountBody, RedriveBody
 from tocsin.ledger.redrives import Redrives, State, StoredRedrive
 from tocsin.observability import get_logger
 from tocsin.runtime import Clock, SystemClock
-from tocsin.web import Access, Page, Paging, PagingQuery, Previewer, Problem, Reader, admit, codes
+from tocsin.web import Access, Page, PagingQuery, Previewer, Problem, Reader, admit, codes
 
 log = get_logger(__name__)
 
@@ -70,7 +70,7 @@ def redrive_routes(
 
     @router.get("/v1/redrives", summary="Re-drives, newest first")
     async def list_redrives(caller: Reader, paging: PagingQuery) -> Page[RedriveBody]:
-        rows = await redrives.newest(caller.tenant, before=_place(paging), limit=paging.fetch)
+        rows = await redrives.newest(caller.tenant, before=paging.number, limit=paging.fetch)
         shown, cursor = paging.page(rows, key=lambda redrive: [redrive.number])
         return Page(
             data=[RedriveBody.of(row) for row in shown], next_cursor=cursor, has_more=cursor is not None
@@ -124,14 +124,3 @@ def _uuid(redrive_id: str) -> str:
         return str(UUID(redrive_id))
     except ValueError as error:
         raise Problem(codes.NOT_FOUND, "No re-drive can have this id: ids are UUIDs.") from error
-
-
-def _place(paging: Paging) -> int | None:
-    """The number that a cursor holds. A caller may have changed it, so it is checked."""
-    match paging.after:
-        case None:
-            return None
-        case [int(number)] if not isinstance(number, bool) and 0 < number < 2**63:
-            return number
-        case _:
-            raise Problem(codes.INVALID_CURSOR, "Use `next_cursor` of the page before, as it is.")

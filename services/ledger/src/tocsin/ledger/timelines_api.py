@@ -37,7 +37,10 @@ def timeline_routes(reader: TimelineReader) -> APIRouter:
         recipient: Annotated[str | None, Query(max_length=256, description="The recipient's id")] = None,
         workflow: Annotated[str | None, Query(max_length=256, description="The workflow's key")] = None,
         channel: Annotated[Channel | None, Query(description="With something on this channel")] = None,
-        status: Annotated[StatusName | None, Query(description="To which this has happened")] = None,
+        status: Annotated[
+            StatusName | None,
+            Query(description="To which this has happened; `scheduled`: those that wait now"),
+        ] = None,
         event: Annotated[
             str | None,
             Query(max_length=1024, description="The event's id; finds records about the event itself too"),

@@ -28,7 +28,7 @@ from tocsin.observability import get_logger, metrics, record_span
 from tocsin.runtime import Clock
 from tocsin.runtime.tasks import end_all, first_of
 from tocsin.scheduler.timers_log import Said, read
-from tocsin.scheduler.timers_table import DueTimer, TimersTable
+from tocsin.scheduler.timers_table import BEGINNING, DueTimer, Place, TimersTable
 
 log = get_logger(__name__)
 
@@ -96,10 +96,12 @@ class ShardTimers:
         self._rows = ShardRows(self._keep, shard)
         self._fired: set[str] = set()
         """Fired here, and not read back yet."""
+        self._places = dict.fromkeys(self._topics, BEGINNING)
+        """What is due behind them was not fired yet."""
         self._next: datetime | None = None
         """No timer is due before; None where there is none."""
         self._kept_since: datetime | None = None
-        """The same, of those that were kept since the table was last asked for the next."""
+        """The same, of those that were kept since the table was last asked."""
         self._pending = 0
         self._changed = asyncio.Event()
         self._busy = False
@@ -149,6 +151,7 @@ class ShardTimers:
         self._fired.difference_update(end.id for _, end in said.fired)
         self._next = _earliest(self._next, kept.earliest)
         self._kept_since = _earliest(self._kept_since, kept.earliest)
+        self._go_back(kept.earliest)
         self._changed.set()
 
     def _count(self, more: int) -> None:
@@ -196,19 +199,28 @@ class ShardTimers:
             self._shard.touch()
 
     async def _fire_due(self) -> None:
+        # As the rows are when the table is asked: what is read back meanwhile may still be among them.
+        fired_before = frozenset(self._fired)
+        self._kept_since = None
         timers = await self._table.due(
-            list(self._topics),
-            now=self._clock.now(),
-            fired=self._fired,
-            at_most=AT_ONCE,
-            most_bytes=BYTES_AT_ONCE,
+            self._places, now=self._clock.now(), at_most=AT_ONCE, most_bytes=BYTES_AT_ONCE
         )
-        if timers and not self._shard.revoked.is_set():
-            self._fired.update(timer.id for timer in timers)
-            await self._shard.transaction([record for timer in timers for record in self._records(timer)])
-            self._observe(timers)
+        for timer in timers:
+            self._places[timer.partition] = Place(timer.due, timer.offset)
+        self._go_back(self._kept_since)
+        to_fire = [timer for timer in timers if timer.id not in fired_before]
+        if to_fire and not self._shard.revoked.is_set():
+            self._fired.update(timer.id for timer in to_fire)
+            await self._shard.transaction([record for timer in to_fire for record in self._records(timer)])
+            self._observe(to_fire)
         if len(timers) < AT_ONCE:
             await self._look_ahead()
+
+    def _go_back(self, earliest: datetime | None) -> None:
+        """Timers were set or hurried that are due at `earliest` or later: they lie behind the places again."""
+        for partition, place in self._places.items():
+            if earliest is not None and earliest <= place.due:
+                self._places[partition] = Place(earliest, BEGINNING.offset)
 
     def _records(self, timer: DueTimer) -> tuple[ProducerRecord, ProducerRecord]:
         """What was put off, and that it was fired, in the partition of the same number."""
@@ -221,8 +233,7 @@ class ShardTimers:
     async def _look_ahead(self) -> None:
         """When the next one is due. The table may be asked just before a batch becomes visible: what is kept meanwhile counts as well."""
         self._kept_since = None
-        found = await self._table.next_due(list(self._topics), fired=self._fired)
-        self._next = _earliest(found, self._kept_since)
+        self._next = _earliest(await self._table.next_due(self._places), self._kept_since)
 
     @property
     def _full(self) -> bool:

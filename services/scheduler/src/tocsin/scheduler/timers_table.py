@@ -5,7 +5,7 @@ of two kinds matters, statements compare offsets.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from tocsin.contracts.vocabulary import Lane
@@ -48,6 +48,7 @@ WITH met AS (
 )
 UPDATE scheduler.timers t SET hurried = true, due = LEAST(t.due, met.at)
 FROM met WHERE t.lane = $1 AND t.kafka_partition = met.kafka_partition AND t.id = met.id
+RETURNING t.due
 """
 _FORGET_HURRIES: Final = """
 DELETE FROM scheduler.hurries h USING unnest($2::int[], $3::timestamptz[]) AS newest (kafka_partition, at)
@@ -62,31 +63,47 @@ _FIRED: Final = """
 DELETE FROM scheduler.timers t USING unnest($2::int[], $3::uuid[]) AS f (kafka_partition, id)
 WHERE t.lane = $1 AND t.kafka_partition = f.kafka_partition AND t.id = f.id
 """
+# Each partition is read on from its place by the index, so that neither what was fired and still has its row nor the dead rows before it are
+# looked at again.
 _DUE: Final = """
-SELECT kafka_partition, id::text, due, hurried, topic, key, record, traceparent FROM (
-  SELECT t.*, sum(octet_length(t.record)) OVER (ORDER BY t.due, t.kafka_partition, t.kafka_offset) - octet_length(t.record) AS bytes_before
-  FROM unnest($2::int[]) AS shard (kafka_partition)
+SELECT kafka_partition, kafka_offset, id::text, due, hurried, topic, key, record, traceparent FROM (
+  SELECT t.*, sum(octet_length(t.record)) OVER (
+    ORDER BY t.due, t.kafka_partition, t.kafka_offset ROWS UNBOUNDED PRECEDING) - octet_length(t.record) AS bytes_before
+  FROM unnest($2::int[], $3::timestamptz[], $4::bigint[]) AS place (kafka_partition, due, kafka_offset)
   CROSS JOIN LATERAL (
-    SELECT * FROM scheduler.timers
-    WHERE lane = $1 AND kafka_partition = shard.kafka_partition AND due <= $3 AND id <> ALL($4::uuid[])
-    ORDER BY due, kafka_offset LIMIT $5
-  ) t ORDER BY t.due, t.kafka_partition, t.kafka_offset LIMIT $5
-) oldest WHERE bytes_before < $6 ORDER BY due, kafka_partition, kafka_offset
+    SELECT * FROM scheduler.timers w
+    WHERE w.lane = $1 AND w.kafka_partition = place.kafka_partition AND (w.due, w.kafka_offset) > (place.due, place.kafka_offset) AND w.due <= $5
+    ORDER BY w.due, w.kafka_offset LIMIT $6
+  ) t ORDER BY t.due, t.kafka_partition, t.kafka_offset LIMIT $6
+) oldest WHERE bytes_before < $7 ORDER BY due, kafka_partition, kafka_offset
 """
 _COUNT: Final = "SELECT count(*) FROM scheduler.timers WHERE lane = $1 AND kafka_partition = ANY($2::int[])"
 _NEXT: Final = """
-SELECT min(t.due) FROM unnest($2::int[]) AS shard (kafka_partition)
+SELECT min(t.due) FROM unnest($2::int[], $3::timestamptz[], $4::bigint[]) AS place (kafka_partition, due, kafka_offset)
 CROSS JOIN LATERAL (
-  SELECT due FROM scheduler.timers
-  WHERE lane = $1 AND kafka_partition = shard.kafka_partition AND id <> ALL($3::uuid[]) ORDER BY due LIMIT 1
+  SELECT due FROM scheduler.timers w
+  WHERE w.lane = $1 AND w.kafka_partition = place.kafka_partition AND (w.due, w.kafka_offset) > (place.due, place.kafka_offset)
+  ORDER BY w.due, w.kafka_offset LIMIT 1
 ) t
 """
+
+
+class Place(NamedTuple):
+    """How far a partition's timers were fired, in the order in which they are due."""
+
+    due: datetime
+    offset: int
+
+
+BEGINNING: Final = Place(datetime.min.replace(tzinfo=UTC), -1)
+"""Before every timer."""
 
 
 class DueTimer(NamedTuple):
     """A timer to fire."""
 
     partition: int
+    offset: int
     id: str
     due: datetime
     hurried: bool
@@ -132,12 +149,12 @@ class TimersTable:
             # Positions first: of two owners, the one that loses waits here, before its work and not after it.
             await self._positions.move(connection, batches)
             more = await self._set(connection, said)
-            await self._hurry(connection, said, batches)
+            woken = await self._hurry(connection, said, batches)
             more -= await self._delete(connection, said)
             await self._failpoints.reach("before_rows_commit")
         await self._failpoints.reach("after_rows_commit")
         moments = [timer.due for _, timer in said.set] + [stored_at(record) for record, _ in said.hurried]
-        return Kept(min(moments, default=None), more)
+        return Kept(min(moments + woken, default=None), more)
 
     async def count(self, partitions: Collection[int]) -> int:
         """How many there are. It reads them all."""
@@ -145,26 +162,18 @@ class TimersTable:
             return int(await connection.fetchval(_COUNT, self._lane, list(partitions)))
 
     async def due(
-        self,
-        partitions: Collection[int],
-        *,
-        now: datetime,
-        fired: Collection[str],
-        at_most: int,
-        most_bytes: int,
+        self, places: Mapping[int, Place], *, now: datetime, at_most: int, most_bytes: int
     ) -> list[DueTimer]:
-        """Those that are due now and were not fired, the oldest first. The records before the last one have less than `most_bytes` together,
-        so that there always is one."""
+        """Those that are due now, behind the place of each partition, the oldest first. The records before the last one have less than
+        `most_bytes` together, so that there always is one."""
         async with self._database.driver() as connection:
-            rows = await connection.fetch(
-                _DUE, self._lane, list(partitions), now, list(fired), at_most, most_bytes
-            )
+            rows = await connection.fetch(_DUE, self._lane, *_by_column(places), now, at_most, most_bytes)
         return [DueTimer(*row) for row in rows]
 
-    async def next_due(self, partitions: Collection[int], *, fired: Collection[str]) -> datetime | None:
-        """When the next one is due that was not fired; None where there is none."""
+    async def next_due(self, places: Mapping[int, Place]) -> datetime | None:
+        """When the next one is due behind the place of each partition; None where there is none."""
         async with self._database.driver() as connection:
-            due: datetime | None = await connection.fetchval(_NEXT, self._lane, list(partitions), list(fired))
+            due: datetime | None = await connection.fetchval(_NEXT, self._lane, *_by_column(places))
         return due
 
     async def _set(self, connection: Any, said: Said) -> int:
@@ -180,11 +189,13 @@ class TimersTable:
         ]  # fmt: skip
         return rows_touched(await connection.execute(_SET, self._lane, *_columns(rows)))
 
-    async def _hurry(self, connection: Any, said: Said, batches: Sequence[PartitionBatch]) -> None:
-        """What is hurried is due; what nobody waits for yet is kept for whoever comes; then whoever came meets what was kept."""
+    async def _hurry(self, connection: Any, said: Said, batches: Sequence[PartitionBatch]) -> list[datetime]:
+        """What is hurried is due; what nobody waits for yet is kept for whoever comes; then whoever came meets what was kept: when those are
+        due now."""
         waiting = [timer.id for _, timer in said.set if timer.wakes_on is not None]
+        woken: list[datetime] = []
         if not (said.hurried or waiting):
-            return
+            return woken
         if said.hurried:
             news = [
                 (record.partition, record.offset, timer.notification_id, timer.step, stored_at(record))
@@ -194,11 +205,12 @@ class TimersTable:
             if early := [row for row in news if row[:2] not in met]:
                 await connection.execute(_KEEP_HURRIES, self._lane, *_columns(early))
         if waiting:
-            await connection.execute(_MEET, self._lane, waiting, HURRY_LIVES)
+            woken = [row[0] for row in await connection.fetch(_MEET, self._lane, waiting, HURRY_LIVES)]
         newest = [
             (batch.partition.partition, stored_at(batch.records[-1])) for batch in batches if batch.records
         ]
         await connection.execute(_FORGET_HURRIES, self._lane, *_columns(newest), HURRY_LIVES)
+        return woken
 
     async def _delete(self, connection: Any, said: Said) -> int:
         """How many are gone."""
@@ -213,6 +225,10 @@ class TimersTable:
             fired = [(record.partition, end.id) for record, end in said.fired]
             gone += rows_touched(await connection.execute(_FIRED, self._lane, *_columns(fired)))
         return gone
+
+
+def _by_column(places: Mapping[int, Place]) -> list[list[Any]]:
+    return _columns([(partition, *place) for partition, place in places.items()])
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,22 @@ def client(*, url: str | None, key: str | None) -> httpx.Client:
             code=2,
         )
     return httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=10)
+
+
+@contextmanager
+def asking(*, url: str | None, key: str | None) -> Iterator[httpx.Client]:
+    """A client as `client` makes it; where the entry does not answer, that is said in a sentence."""
+    try:
+        with client(url=url, key=key) as api:
+            yield api
+    except httpx.TransportError as error:
+        refuse(f"No answer from the entry: {error}.")
+
+
+def ask(method: str, path: str, body: Any = None, *, url: str | None, key: str | None, **query: Any) -> Any:
+    """The answer's JSON; ends with the problem's sentences."""
+    with asking(url=url, key=key) as api:
+        return answer_of(api.request(method, path, json=body, params=query))
 
 
 def answer_of(response: httpx.Response) -> Any:

@@ -3,10 +3,9 @@
 from typing import Annotated
 from urllib.parse import quote
 
-import httpx
 import typer
 
-from tocsin.cli.api import answer_of, client
+from tocsin.cli.api import answer_of, asking
 from tocsin.cli.output import print_json, print_table, refuse
 
 
@@ -23,17 +22,14 @@ def cancel(
     """Cancel notifications, or everything with a key. `tocsin timeline` shows what came of it."""
     if bool(notifications) == (cancel_key is not None):
         refuse("Name ids of notifications, or --cancel-key.", code=2)
-    try:
-        with client(url=url, key=key) as api:
-            if cancel_key is not None:
-                answers = {cancel_key: answer_of(api.post("/v1/cancellations", json={"key": cancel_key}))}
-            else:
-                answers = {
-                    each: answer_of(api.delete(f"/v1/notifications/{quote(each, safe='')}"))
-                    for each in notifications or ()
-                }
-    except httpx.TransportError as error:
-        refuse(f"No answer from the entry: {error}.")
+    with asking(url=url, key=key) as api:
+        if cancel_key is not None:
+            answers = {cancel_key: answer_of(api.post("/v1/cancellations", json={"key": cancel_key}))}
+        else:
+            answers = {
+                each: answer_of(api.delete(f"/v1/notifications/{quote(each, safe='')}"))
+                for each in notifications or ()
+            }
     if as_json:
         print_json(answers)
         return

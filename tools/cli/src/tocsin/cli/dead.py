@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any
 
-import httpx
 import typer
 
-from tocsin.cli.api import answer_of, client
+from tocsin.cli.api import ask
 from tocsin.cli.moments import moment
-from tocsin.cli.output import print_json, print_table, refuse
+from tocsin.cli.output import print_json, print_table
 
 PATH = "/v1/dead-letters"
 COLUMNS = ("stored (UTC)", "service", "kind", "reason", "source", "event", "detail", "id")
@@ -40,7 +39,7 @@ def list_letters(
     asked |= {"limit": limit} | ({"without_tenant": True} if without_tenant else {})
     if since is not None:
         asked["since"] = moment(since, option="--since")
-    answer = _answer(PATH, asked, url=url, key=key)
+    answer = ask("GET", PATH, url=url, key=key, **asked)
     if as_json:
         print_json(answer)
         return
@@ -59,7 +58,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Print one dead letter with the record as it was, which may hold addresses."""
-    letter = _answer(f"{PATH}/{dead_letter_id}", {}, url=url, key=key)
+    letter = ask("GET", f"{PATH}/{dead_letter_id}", url=url, key=key)
     if as_json:
         print_json(letter)
         return
@@ -68,14 +67,6 @@ def show(
     rows += [(f"header {header['name']}", _text(header["value"])) for header in letter["headers"]]
     rows += [("key", _text(letter["key"])), ("value", _text(letter["value"]))]
     print_table("Dead letter", ("what", "as it is"), rows)
-
-
-def _answer(path: str, asked: dict[str, Any], *, url: str | None, key: str | None) -> Any:
-    try:
-        with client(url=url, key=key) as api:
-            return answer_of(api.get(path, params=asked))
-    except httpx.TransportError as error:
-        refuse(f"No answer from the entry: {error}.")
 
 
 def _row(letter: dict[str, Any]) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
+from tocsin.cli.api import ask
 from tocsin.cli.moments import moment
 from tocsin.cli.output import print_json, print_table
-from tocsin.cli.redrive_progress import ask, watch
+from tocsin.cli.redrive_progress import watch
 
 PATH = "/v1/redrives"
 COLUMNS = ("begun (UTC)", "state", "written", "not possible", "matched", "rate", "over", "id")
@@ -14,7 +15,9 @@ _Url = Annotated[str | None, typer.Option(help="The entry's address (TOCSIN_URL)
 _Key = Annotated[str | None, typer.Option(help="An API key with scope manage (TOCSIN_API_KEY).")]
 _Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 _Go = Annotated[bool, typer.Option("--go", help="Send again. Without it, only count.")]
-_All = Annotated[bool, typer.Option("--all", help="Everything, where no other option narrows it down.")]
+_All = Annotated[
+    bool, typer.Option("--all", help="You mean everything: needed where no other option says which.")
+]
 _Rate = Annotated[int, typer.Option(min=1, max=1000, help="How many a second.")]
 _Since = Annotated[str | None, typer.Option(help="A time ago, such as 2h, or a time.")]
 _Until = Annotated[str | None, typer.Option(help="A time ago, such as 1h, or a time.")]

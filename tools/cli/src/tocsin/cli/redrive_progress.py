@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import httpx
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tocsin.cli.api import answer_of, client
-from tocsin.cli.output import print_json, refuse
+from tocsin.cli.api import ask
+from tocsin.cli.output import print_json
 
 EVERY: Final = 1.0
 INTERRUPTED: Final = 130
@@ -19,15 +18,6 @@ INTERRUPTED: Final = 130
 _ENDED: Final = ("stopped", "finished")
 
 Show = Callable[[dict[str, Any]], None]
-
-
-def ask(method: str, path: str, body: Any = None, *, url: str | None, key: str | None) -> Any:
-    """The answer's JSON; ends with the problem's sentences."""
-    try:
-        with client(url=url, key=key) as api:
-            return answer_of(api.request(method, path, json=body))
-    except httpx.TransportError as error:
-        refuse(f"No answer from the entry: {error}.")
 
 
 def watch(redrive: dict[str, Any], *, url: str | None, key: str | None, as_json: bool) -> None:
@@ -50,7 +40,8 @@ def watch(redrive: dict[str, Any], *, url: str | None, key: str | None, as_json:
         print_json(redrive)
     else:
         typer.echo(
-            f"{redrive['state']}: {redrive['written']} sent again, {redrive['not_possible']} not possible."
+            f"{redrive['state']}: {redrive['written']} given on to be decided again, {redrive['not_possible']} not possible. "
+            f"The timeline of each shows what became of it; count again, without --go, what has failed again."
         )
 
 

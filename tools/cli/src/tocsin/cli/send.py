@@ -3,10 +3,9 @@
 import json
 from typing import Annotated, Any
 
-import httpx
 import typer
 
-from tocsin.cli.api import answer_of, client
+from tocsin.cli.api import answer_of, asking
 from tocsin.cli.output import print_json, print_table, refuse
 
 
@@ -18,6 +17,10 @@ def send(
     idempotency_key: Annotated[
         str | None, typer.Option(help="Repeat with the same key and nothing is sent twice.")
     ] = None,
+    delay: Annotated[int | None, typer.Option(help="Seconds to wait before it is sent.")] = None,
+    send_at: Annotated[
+        str | None, typer.Option(help="When to send it, such as 2026-01-31T12:00:00Z.")
+    ] = None,
     cancel_key: Annotated[
         str | None, typer.Option(help="Under this key it can be cancelled: tocsin cancel --cancel-key.")
     ] = None,
@@ -26,15 +29,14 @@ def send(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Ask for one notification of each recipient and print their ids."""
-    body = {"workflow": workflow, "recipients": recipients, "data": _object(data)}
-    if cancel_key is not None:
-        body["cancel_key"] = cancel_key
+    if delay is not None and send_at is not None:
+        refuse("Give --delay or --send-at, not both.", code=2)
+    said: dict[str, Any] = {"delay": delay, "send_at": send_at, "cancel_key": cancel_key}
+    body: dict[str, Any] = {"workflow": workflow, "recipients": recipients, "data": _object(data)}
+    body |= {name: value for name, value in said.items() if value is not None}
     headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
-    try:
-        with client(url=url, key=key) as api:
-            answer = answer_of(api.post("/v1/notifications", json=body, headers=headers))
-    except httpx.TransportError as error:
-        refuse(f"No answer from the entry: {error}.")
+    with asking(url=url, key=key) as api:
+        answer = answer_of(api.post("/v1/notifications", json=body, headers=headers))
     if as_json:
         print_json(answer)
         return

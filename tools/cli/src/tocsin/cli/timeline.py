@@ -1,13 +1,14 @@
 """`tocsin timeline ID`: what happened to one notification, and why."""
 
 import time
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import httpx
 import typer
 
-from tocsin.cli.api import answer_of, client
-from tocsin.cli.output import print_json, print_table, refuse
+from tocsin.cli.api import answer_of, asking
+from tocsin.cli.output import print_json, print_table
 
 ASK_EVERY = 0.3
 
@@ -21,11 +22,8 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Print the timeline of one notification, oldest first."""
-    try:
-        with client(url=url, key=key) as api:
-            answer = answer_of(_known(api, notification_id, wait))
-    except httpx.TransportError as error:
-        refuse(f"No answer from the entry: {error}.")
+    with asking(url=url, key=key) as api:
+        answer = answer_of(_known(api, notification_id, wait))
     if as_json:
         print_json(answer)
         return
@@ -43,6 +41,7 @@ def _known(api: httpx.Client, notification_id: str, wait: float) -> httpx.Respon
 
 
 def _print(answer: dict[str, Any]) -> None:
+    summary = answer["summary"]
     rows = [
         (
             status["at"][:23],
@@ -50,14 +49,27 @@ def _print(answer: dict[str, Any]) -> None:
             status["status"],
             status.get("rule") or status.get("reason") or "",
             status.get("provider") or "",
-            status.get("detail") or "",
+            "; ".join(_details(status, cancellation=summary.get("cancellation"))),
         )
         for status in answer["timeline"]
     ]
-    summary = answer["summary"]
-    title = f"{summary.get('workflow')} for {summary.get('recipient')}"
+    title = f"{summary.get('workflow')} for {summary.get('recipient')}: {summary.get('state')}"
+    if summary.get("cancellation"):
+        title += f", cancellation {summary['cancellation']}"
     if summary.get("actor"):
         title += f", caused by {summary['actor']}"
     if summary.get("link"):
         title += f", leads to {summary['link']}"
     print_table(title, ("when (UTC)", "channel", "status", "rule or reason", "provider", "detail"), rows)
+
+
+def _details(status: dict[str, Any], *, cancellation: str | None) -> Iterator[str]:
+    """What has no column of its own: until when it waits, what came of the wish to cancel, each call, and the detail."""
+    if status.get("due_at"):
+        yield f"due {status['due_at'][:19]}"
+    if status["status"] == "cancel_requested" and cancellation:
+        yield f"came to: {cancellation}"
+    for call in status.get("tries") or ():
+        yield " ".join([call["provider"], call["answer"], *filter(None, [call["code"]]), f"{call['ms']} ms"])
+    if status.get("detail"):
+        yield status["detail"]

@@ -70,44 +70,44 @@ class RecordReader:
         give them."""
         try:
             ranges = await kept_ranges(self._open, {partition for partition, _ in places})
-            found: dict[Place, ConsumerRecord] = {}
+            records: dict[Place, ConsumerRecord] = {}
             kept = sorted(
                 place for place in places if ranges[place[0]].start <= place[1] < ranges[place[0]].end
             )
             for partition, of_partition in groupby(kept, key=lambda place: place[0]):
                 wanted = sorted({offset for _, offset in of_partition})
-                found |= await self._read_partition(partition, wanted)
+                records |= await self._read_partition(partition, wanted)
         except KafkaError as error:
             raise no_broker_answers(error) from error
-        return found
+        return records
 
     async def _read_partition(
         self, partition: TopicPartition, wanted: list[int]
     ) -> dict[Place, ConsumerRecord]:
         place = AioTopicPartition(*partition)
         self._open.assign([place])
-        found: dict[Place, ConsumerRecord] = {}
+        records: dict[Place, ConsumerRecord] = {}
         at: int | None = None
         for offset in wanted:
-            if (partition, offset) in found:
+            if (partition, offset) in records:
                 continue
             if at is None or not 0 <= offset - at <= NEAR:
                 self._open.seek(place, offset)
             try:
-                at = await self._read_until(partition, offset, found, set(wanted))
+                at = await self._read_until(partition, offset, records, set(wanted))
             except OffsetOutOfRangeError:
                 at = None  # it was deleted since its range was asked for
-        return found
+        return records
 
     async def _read_until(
-        self, partition: TopicPartition, offset: int, found: dict[Place, ConsumerRecord], wanted: set[int]
+        self, partition: TopicPartition, offset: int, records: dict[Place, ConsumerRecord], wanted: set[int]
     ) -> int:
         """Reads on until the position is beyond `offset`; the position."""
         for _ in range(MOST_POLLS):
             batches = await self._open.getmany(timeout_ms=round(POLL_SECONDS * 1000))
-            for record in (each for batch in batches.values() for each in batch):
+            for record in (record for batch in batches.values() for record in batch):
                 if record.offset in wanted:
-                    found[partition, record.offset] = from_consumer(record)
+                    records[partition, record.offset] = from_consumer(record)
             at = position_now(self._open, partition)
             if at > offset:
                 return at

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from tocsin.projection import POSITIONS_TABLE
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -127,16 +129,6 @@ DEAD_LETTER_INDEXES = (
     "CREATE INDEX ON dead_letters (tenant, hashtextextended(event_source, 0), number)",
 )
 
-POSITIONS = """
-CREATE TABLE positions (
-    consumer_group text NOT NULL,
-    topic text NOT NULL,
-    kafka_partition integer NOT NULL,
-    next_offset bigint NOT NULL,
-    PRIMARY KEY (consumer_group, topic, kafka_partition)
-)
-"""
-
 
 # Deliveries (or scheduled notifications) whose time has passed without an end, and up to which time each partition of `status` was
 # looked at for them. Of a delivery that was re-driven only an end since `redriven_at` counts.
@@ -212,7 +204,7 @@ def upgrade() -> None:
         DEAD_LETTER_NUMBERS,
         DEAD_LETTERS,
         *DEAD_LETTER_INDEXES,
-        POSITIONS,
+        POSITIONS_TABLE,
         OVERDUE,
         SWEPT,
         REDRIVES,

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from tocsin.projection import POSITIONS_TABLE
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -48,17 +50,7 @@ CREATE TABLE hurries (
 )
 """
 
-POSITIONS = """
-CREATE TABLE positions (
-    consumer_group text NOT NULL,
-    topic text NOT NULL,
-    kafka_partition integer NOT NULL,
-    next_offset bigint NOT NULL,
-    PRIMARY KEY (consumer_group, topic, kafka_partition)
-)
-"""
-
 
 def upgrade() -> None:
-    for statement in (TIMERS, *INDEXES, HURRIES, POSITIONS):
+    for statement in (TIMERS, *INDEXES, HURRIES, POSITIONS_TABLE):
         op.execute(statement)
