@@ -272,6 +272,20 @@ class Site:
 
 
 @pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The router's tables, empty."""
+    database = Database(
+        settings=DatabaseSettings(url=SecretStr(database_url)),
+        service="test",
+        check=Health(service="test").check("database"),
+        migrations=MIGRATIONS,
+    )
+    await MIGRATIONS.upgrade(database.engine)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
 async def make_site(
     kafka_server: str, topic_prefix: str, database_url: str
 ) -> AsyncIterator[Callable[..., Awaitable[Site]]]:

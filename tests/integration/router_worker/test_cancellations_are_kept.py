@@ -1,7 +1,7 @@
 """Cancellations on a real broker and a real database: kept before they are published, whoever dies in between."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,30 +16,15 @@ from tocsin.contracts.codec import decode_cancellation, encode
 from tocsin.contracts.events import CANCELLATION_REQUESTED, Event
 from tocsin.contracts.ids import notification_id
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.database import Database, DatabaseSettings
+from tocsin.database import Database
 from tocsin.kafka import ProducerRecord
-from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.worker.cancellations import CancellationRows
-from tocsin.runtime import Health
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def cancelling(key: str, at: datetime = NOW, tenant: str = "acme") -> Cancellation:
     return Cancellation(tenant=tenant, key=key, requested_at=at, origin="e/0/0")
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(
-        settings=DatabaseSettings(url=database_url),
-        service="test",
-        check=Health(service="test").check("database"),
-        migrations=MIGRATIONS,
-    )
-    await MIGRATIONS.upgrade(database.engine)
-    yield database
-    await database.close()
 
 
 @pytest.mark.postgres

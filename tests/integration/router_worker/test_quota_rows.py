@@ -1,35 +1,18 @@
 """The statement that counts a tenant's day, on a real PostgreSQL: its re-runs, its order, and many who count at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import insert, text
 
-from tocsin.database import Database, DatabaseSettings
+from tocsin.database import Database
 from tocsin.router import tables
-from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.worker.quota import QuotaAsked, Quotas
-from tocsin.runtime import Health
 
 pytestmark = pytest.mark.postgres
 
 DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(
-        settings=DatabaseSettings(url=SecretStr(database_url)),
-        service="test",
-        check=Health(service="test").check("database"),
-        migrations=MIGRATIONS,
-    )
-    await MIGRATIONS.upgrade(database.engine)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

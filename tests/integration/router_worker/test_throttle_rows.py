@@ -2,38 +2,21 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 from tests.unit.router_worker.test_throttle_window import Model
 
 from tocsin.contracts.ids import throttle_key
-from tocsin.database import Database, DatabaseSettings
-from tocsin.router.migrations import MIGRATIONS
+from tocsin.database import Database
 from tocsin.router.worker.throttle import ThrottleAsked, Throttles
-from tocsin.runtime import Health
 
 pytestmark = pytest.mark.postgres
 
 KEY, OTHER = (throttle_key(tenant="acme", workflow="w", recipient=who, test=False) for who in ("ann", "bob"))
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(
-        settings=DatabaseSettings(url=SecretStr(database_url)),
-        service="test",
-        check=Health(service="test").check("database"),
-        migrations=MIGRATIONS,
-    )
-    await MIGRATIONS.upgrade(database.engine)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The worker's statements on a real PostgreSQL: claims with their window, facts in one query."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
@@ -9,32 +8,16 @@ from sqlalchemy import insert
 
 from tocsin.contracts.ids import claim_key
 from tocsin.contracts.recipients import Device
-from tocsin.database import Database, DatabaseSettings
 from tocsin.router import tables
-from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.policy import Preference, StoredRecipient
 from tocsin.router.worker.dedupe import Claim, Claims
 from tocsin.router.worker.load import RecipientLoader
-from tocsin.runtime import Health
 
 CHANGED_AT = datetime(2025, 12, 1, 12, 30, 0, 123456, tzinfo=UTC)
 
 pytestmark = pytest.mark.postgres
 
 KEYS = [claim_key(tenant="acme", source="/shop", event_id=f"e{number}") for number in range(50)]
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(
-        settings=DatabaseSettings(url=database_url),
-        service="test",
-        check=Health(service="test").check("database"),
-        migrations=MIGRATIONS,
-    )
-    await MIGRATIONS.upgrade(database.engine)
-    yield database
-    await database.close()
 
 
 async def test_a_key_belongs_to_the_first_record(database):
