@@ -32,5 +32,5 @@ async def run(case: Any, base: Any) -> Any:
     """The record of each entity asked for, or its tombstone."""
     refs = [EntityRef(kind, tenant, tuple(key)) for kind, tenant, key in case["asked"]]
     database = cast("Any", _Database(case["tables"]))
-    records = await current_records(database, refs, Topics(base["topic_prefix"]))
-    return written([records[ref] for ref in refs])
+    current = await current_records(database, refs, Topics(base["topic_prefix"]))
+    return written([current.records[ref] for ref in refs])

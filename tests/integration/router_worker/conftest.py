@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -44,7 +45,10 @@ from tocsin.router import tables
 from tocsin.router.migrations import MIGRATIONS
 from tocsin.router.settings import RouterSettings
 from tocsin.router.worker import worker_components
-from tocsin.runtime import Clock, Component, Health
+from tocsin.runtime import Clock, Component, Health, SystemClock
+from tocsin.scheduler import app
+from tocsin.scheduler.migrations import MIGRATIONS as TIMER_TABLES
+from tocsin.scheduler.settings import SchedulerSettings
 from tocsin.testing.until import until
 
 # Shorter than a real lane's, so that tests do not wait for what they do not test; long enough for a busy machine.
@@ -287,6 +291,34 @@ async def make_site(
 @pytest.fixture
 async def site(make_site: Callable[..., Awaitable[Site]]) -> Site:
     return await make_site()
+
+
+class MovedClock(SystemClock):
+    """Goes on as the machine's does, so much ahead of it."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+    def time_ms(self) -> int:
+        return super().time_ms() + round(self.ahead.total_seconds() * 1000)
+
+
+@pytest.fixture
+async def scheduler(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MovedClock]:
+    """A scheduler of the lane, and the clock that it looks at."""
+    clock = MovedClock()
+    monkeypatch.setattr(app, "SystemClock", lambda: clock)
+    await TIMER_TABLES.upgrade(site.database.engine)
+    settings = SchedulerSettings(
+        kafka=site.kafka, database=DatabaseSettings(url=site.url), lanes=[Lane.TRANSACTIONAL]
+    )
+    running = RunningWorker(list(app.build(settings).components))
+    await running.start()
+    yield clock
+    await running.discard()
 
 
 @pytest.fixture(name="until")

@@ -1,53 +1,19 @@
 """Planned for in thirty days and cancelled today: router and scheduler on a real broker and a real database, with a clock that is moved."""
 
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.integration.router_worker.test_cancellations_are_kept import cancels, event
 
 from tocsin.contracts.ids import notification_id
-from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.database import DatabaseSettings
-from tocsin.runtime import SystemClock
-from tocsin.scheduler import app
-from tocsin.scheduler.migrations import MIGRATIONS
-from tocsin.scheduler.settings import SchedulerSettings
+from tocsin.contracts.vocabulary import Channel
 
-from .conftest import RunningWorker, Site
+from .conftest import MovedClock, Site
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 DAYS = 30
-
-
-class MovedClock(SystemClock):
-    """Goes on as the machine's does, so much ahead of it."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def now(self) -> datetime:
-        return super().now() + self.ahead
-
-    def time_ms(self) -> int:
-        return super().time_ms() + round(self.ahead.total_seconds() * 1000)
-
-
-@pytest.fixture
-async def scheduler(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MovedClock]:
-    """A scheduler of the lane, and the clock that it looks at."""
-    clock = MovedClock()
-    monkeypatch.setattr(app, "SystemClock", lambda: clock)
-    await MIGRATIONS.upgrade(site.database.engine)
-    settings = SchedulerSettings(
-        kafka=site.kafka, database=DatabaseSettings(url=site.url), lanes=[Lane.TRANSACTIONAL]
-    )
-    running = RunningWorker(list(app.build(settings).components))
-    await running.start()
-    yield clock
-    await running.discard()
 
 
 async def test_it_is_never_sent(site: Site, scheduler: MovedClock, until: Any) -> None:

@@ -1,12 +1,15 @@
 """The statement behind a workflow's own limit, on a real PostgreSQL: its window, its re-runs, and many who ask at once."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
+from tests.unit.router_worker.test_throttle_window import Model
 
 from tocsin.contracts.ids import throttle_key
 from tocsin.database import Database, DatabaseSettings
@@ -21,7 +24,7 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-async def throttles(database_url: str) -> AsyncIterator[Throttles]:
+async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(
         settings=DatabaseSettings(url=SecretStr(database_url)),
         service="test",
@@ -29,8 +32,13 @@ async def throttles(database_url: str) -> AsyncIterator[Throttles]:
         migrations=MIGRATIONS,
     )
     await MIGRATIONS.upgrade(database.engine)
-    yield Throttles(database=database)
+    yield database
     await database.close()
+
+
+@pytest.fixture
+def throttles(database: Database) -> Throttles:
+    return Throttles(database=database)
 
 
 def asked(
@@ -41,6 +49,16 @@ def asked(
 
 async def let_in(throttles: Throttles, *wanted: ThrottleAsked) -> list[int]:
     return sorted(UUID(each).int for each in await throttles.ask(wanted))
+
+
+class Models:
+    """A model for each key."""
+
+    def __init__(self) -> None:
+        self._models: dict[bytes, Model] = {}
+
+    def of(self, key: bytes) -> Model:
+        return self._models.setdefault(key, Model())
 
 
 async def test_the_first_are_let_in_and_a_re_run_changes_nothing(throttles: Throttles) -> None:
@@ -77,7 +95,39 @@ async def test_many_at_once_let_in_no_more_than_the_limit(throttles: Throttles) 
     assert [await throttles.ask(batch) for batch in batches] == list(answers)
 
 
-async def test_rows_that_nobody_asks_for_are_deleted(throttles: Throttles) -> None:
-    await throttles.ask([asked(1, -100), asked(2, 3600, key=OTHER)])
+async def test_a_batch_may_span_more_than_a_window(throttles: Throttles) -> None:
+    batch = [asked(number, at, limit=1) for number, at in enumerate((0, 30, 61, 100, 130), start=1)]
+    assert await let_in(throttles, *batch) == [1, 3, 5]
+    assert await let_in(throttles, *batch) == [1, 3, 5]
+
+
+async def test_it_answers_as_the_model_does(throttles: Throttles) -> None:
+    """What the row holds between two batches is what the function was given: many keys, many batches, each of them run twice."""
+    chosen = random.Random(7)
+    keys = [throttle_key(tenant="acme", workflow="w", recipient=f"r{n}", test=False) for n in range(8)]
+    model = Models()
+    for number in range(40):
+        batch = [
+            asked(100 * number + n, 40 * number + chosen.randrange(60), key=chosen.choice(keys), limit=2)
+            for n in range(20)
+        ]
+        for _ in range(2):
+            answers = await throttles.ask(batch)
+        assert set(answers) == set().union(
+            *(model.of(key).ask([each for each in batch if each.key == key]) for key in keys)
+        )
+
+
+async def test_a_backlog_of_hours_is_counted_like_what_comes_now(throttles: Throttles) -> None:
+    assert await let_in(throttles, asked(1, -7200, limit=1)) == [1]
+    assert await throttles.delete_expired(at_most=10) == 0
+    assert await let_in(throttles, asked(2, -7190, limit=1)) == []
+
+
+async def test_rows_that_nobody_asks_for_are_deleted(throttles: Throttles, database: Database) -> None:
+    await throttles.ask([asked(1), asked(2, key=OTHER)])
+    async with database.engine.begin() as db:
+        past = text("UPDATE directory.throttles SET ends_at = now() - interval '1 second' WHERE key = :key")
+        await db.execute(past, {"key": KEY})
     assert await throttles.delete_expired(at_most=10) == 1
     assert await throttles.delete_expired(at_most=10) == 0

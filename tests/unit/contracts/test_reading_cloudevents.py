@@ -31,7 +31,7 @@ def http(body: bytes = b"{}", /, **more: str):
     return read_http_binary(headers, body)
 
 
-def structured(data: bytes = b"{}", **more: object):
+def structured(data: bytes = b"{}", /, **more: object):
     envelope = msgspec.json.encode(KNOWN | more)
     return read_structured(envelope[:-1] + b',"data":' + data + b"}")
 

@@ -20,6 +20,25 @@ def stored(way_in: WayIn) -> Event:
     return read_kafka(record.headers, record.value)
 
 
+async def test_an_id_among_the_keys_is_told_where_it_belongs(way_in: WayIn) -> None:
+    answer = await way_in.post(
+        "/v1/cancellations", {"notification_id": ID, "key": "k"}, content_type="application/json"
+    )
+    [fault] = answer.json()["errors"]
+    assert (answer.status_code, fault["pointer"], fault["code"]) == (422, "/notification_id", "field_unknown")
+    assert fault["detail"] == (
+        "Unknown field. To cancel one notification, ask `DELETE /v1/notifications/<notification_id>`."
+    )
+
+
+@pytest.mark.parametrize("data", [{"keys": "order-1"}])
+async def test_a_question_has_one_mark_at_its_end(way_in: WayIn, data: dict[str, str]) -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": CANCELLATION_REQUESTED, "data": data}
+    answer = await way_in.post("/v1/events", event, content_type=STRUCTURED)
+    [fault] = answer.json()["errors"]
+    assert fault["detail"].endswith("Did you mean `key`?")
+
+
 async def delete(way_in: WayIn, notification_id: str, *, key: str = "live", **headers: str) -> Any:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return await way_in.client.delete(

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from tests.unit.ingest.conftest import WayIn, record_of
 
-from tocsin.contracts.cloudevents import BATCH
+from tocsin.contracts.cloudevents import BATCH, STRUCTURED
 from tocsin.contracts.directory import TenantLimits, TenantRecord
+from tocsin.contracts.events import CANCELLATION_REQUESTED
 from tocsin.ingest.rate_limits import RateLimits, day_is_full
 from tocsin.ingest.settings import IngestSettings
 from tocsin.testing import ManualClock
@@ -174,17 +175,35 @@ async def test_a_day_that_is_full_is_answered_429_until_it_is_over(way_in: WayIn
     way_in.publish_workflow("welcome")
     today = datetime.now(UTC).date()
     for day, status in ((today - timedelta(days=1), 202), (today, 429)):
-        tenant = TenantRecord(tenant="acme", quota_reached_on=day.isoformat())
+        tenant = TenantRecord(tenant="acme", quota_reached_on=day, limits=TenantLimits(messages_per_day=50))
         way_in.directory.apply(record_of(tenant))
         answer = await way_in.post("/v1/notifications", body("ann"))
         assert answer.status_code == status
     assert answer.json()["code"] == "quota_exceeded"
     assert 0 < int(answer.headers["retry-after"]) <= 86_400
-    assert answer.headers["ratelimit-policy"] == '"tenant-day";w=86400'
+    assert answer.headers["ratelimit-policy"] == '"tenant-day";q=50;w=86400'
     assert (await way_in.post("/v1/notifications", body("ann"), key="test")).status_code == 202
     assert len(way_in.publisher.records) == 2
 
 
 def test_the_day_is_over_at_midnight() -> None:
-    problem = day_is_full(datetime(2026, 1, 31, 23, 59, 30, tzinfo=UTC))
+    problem = day_is_full(datetime(2026, 1, 31, 23, 59, 30, tzinfo=UTC), None)
     assert problem.headers["retry-after"] == "30"
+
+
+async def test_what_cancels_is_taken_on_a_full_day(way_in: WayIn) -> None:
+    today = datetime.now(UTC).date()
+    way_in.directory.apply(record_of(TenantRecord(tenant="acme", quota_reached_on=today)))
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/s",
+        "type": CANCELLATION_REQUESTED,
+        "data": {"key": "order-1"},
+    }
+    for body_, content_type in ((event, STRUCTURED), ([event], BATCH)):
+        answer = await way_in.post("/v1/events", body_, content_type=content_type)
+        assert answer.status_code in {202, 207}, answer.text
+    by_key = await way_in.post("/v1/cancellations", {"key": "order-1"}, content_type="application/json")
+    assert by_key.status_code == 202
+    assert len(way_in.publisher.records) == 3

@@ -16,7 +16,8 @@ from tocsin.router.worker.batch import BatchContext, LaneTopics
 from tocsin.router.worker.budgets import FanOutBudget
 from tocsin.router.worker.directory import PublishedWorkflow
 from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out
-from tocsin.router.worker.parse import EventPlan, FanOutRest, WorkflowMatch
+from tocsin.router.worker.matching import WorkflowMatch
+from tocsin.router.worker.parse import EventPlan, FanOutRest
 from tocsin.router.worker.recipients import RecipientRef, digest
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

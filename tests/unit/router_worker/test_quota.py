@@ -61,7 +61,7 @@ async def test_tests_throttled_and_expired_messages_do_not_count(
 
 
 async def test_the_directory_is_not_told_what_it_says(worker: Worker) -> None:
-    limit(worker, 1, quota_reached_on=START.date().isoformat())
+    limit(worker, 1, quota_reached_on=START.date())
     await worker.route(worker.event(id="e1"), worker.event(id="e2"))
     assert worker.quotas.told == []
 

@@ -10,7 +10,7 @@ from tests.unit.router_worker.conftest import START, Worker
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import Step
-from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event
+from tocsin.contracts.events import CANCELLATION_REQUESTED, NOTIFICATION_REQUESTED, Event
 from tocsin.contracts.ids import delivery_id, event_key, notification_id, recipient_key
 from tocsin.contracts.intents import Continuation, DeliveryRef, Redrive
 from tocsin.contracts.recipients import InlineRecipient
@@ -218,6 +218,52 @@ async def test_an_event_that_is_refused_again_is_a_dead_letter_again(
     assert [letter["tocsin_dead_reason"] for letter in unknown.dead()] == ["tenant_unknown"]
     nobody = await worker.route(of_event(worker, event(type="com.shop.none"), subject="letter-4"))
     assert nobody.names() == ["event_unmatched"]
+
+
+CANCELS = event(id="c1", type=CANCELLATION_REQUESTED, subject=None, data=msgspec.Raw(b'{"key":"order-1"}'))
+
+
+async def test_a_cancellation_that_was_a_dead_letter_takes_effect(worker: Worker) -> None:
+    """It reaches what came before it, and not what was sent under its key since."""
+    before = worker.request("ann", event_id="e1", cancel_key="order-1")
+    worker.clock.advance(60)
+    asked_at = worker.clock.now()
+    worker.clock.advance(60)
+    since = worker.request("ann", event_id="e2", cancel_key="order-1")
+    worker.clock.advance(60)
+    written = await worker.route(of_event(worker, CANCELS, event_time=asked_at))
+    assert not written.dead()
+    [status] = written.statuses()
+    assert (status.status, status.cancel_key, status.event_id) == ("cancel_requested", "order-1", "c1")
+    assert (status.at, status.origin) == (asked_at, ORIGIN)
+    assert list(worker.cancellation_rows.rows.values()) == [asked_at]
+    for record in worker.as_read(written.of(worker.topics.cancels)):
+        worker.cancellations.apply(record)
+    assert (await worker.route(before)).names() == ["cancelled"]
+    assert len((await worker.route(since)).jobs(Channel.EMAIL)) == 1
+
+
+async def test_a_cancellation_is_taken_once_for_a_redrive_and_not_after_its_producer_has_repeated_it(
+    worker: Worker,
+) -> None:
+    first, second = of_event(worker, CANCELS), of_event(worker, CANCELS)
+    assert (await worker.route(first)).names() == ["cancel_requested"]
+    assert (await worker.route(second)).records == []
+    assert (await worker.route(first)).names() == ["cancel_requested"]  # a re-run
+    await worker.take_cancellation(event_id="c2", key="order-1")
+    repeated = msgspec.structs.replace(CANCELS, id="c2")
+    written = await worker.route(of_event(worker, repeated, subject="letter-2"))
+    assert written.names() == ["event_duplicate"]
+    assert not written.of(worker.topics.cancels)
+
+
+async def test_a_cancellation_that_is_refused_again_is_a_dead_letter_again(worker: Worker) -> None:
+    broken = msgspec.structs.replace(CANCELS, data=msgspec.Raw(b'{"keys":"order-1"}'))
+    written = await worker.route(of_event(worker, broken))
+    [letter] = written.dead()
+    assert (letter["tocsin_dead_reason"], letter["tocsin_dead_event_id"]) == ("field_unknown", "c1")
+    assert written.names() == ["event_refused"]
+    assert not worker.cancellation_rows.rows
 
 
 async def test_a_fan_out_that_could_not_go_on_goes_on_once(

@@ -125,3 +125,29 @@ async def test_what_is_decided_again_keeps_what_was_tried(worker):
     (again,) = written.jobs(Channel.EMAIL)
     assert (again.retry, again.delivery_id) == (memory, job.delivery_id)
     assert written.decisions()[0].again == "recheck"
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"send_at": "2030-01-01T00:00:00"}, "send_time_invalid"),
+        ({"send_at": "soon"}, "data_invalid"),
+        ({"delay": "5"}, "data_invalid"),
+        ({"delay": -1}, "send_time_invalid"),
+        ({"delay": 365 * 86_400 + 1}, "send_time_invalid"),
+    ],
+)
+async def test_a_request_over_kafka_is_refused_with_the_reason_of_the_page(worker, given, reason):
+    written = await worker.route(worker.request("ann", **given))
+    assert [letter["tocsin_dead_reason"] for letter in written.dead()] == [reason]
+
+
+async def test_a_name_that_is_nearly_ours_is_a_dead_letter_over_kafka(worker):
+    record = worker.event()
+    headers = (*record.headers, ("ce_send_at", b"2030-01-01T00:00:00Z"))
+    written = await worker.route(worker.record(record.topic, record.key, record.value, headers))
+    (letter,) = written.dead()
+    assert (letter["tocsin_dead_reason"], letter["tocsin_dead_event_id"]) == ("attribute_unknown", "e1")
+    assert "Did you mean `sendat`?" in letter["tocsin_dead_detail"]
+    assert written.names() == ["event_refused"]
+    assert not written.jobs(Channel.EMAIL)

@@ -1,7 +1,8 @@
 """CloudEvents 1.0 on Kafka and HTTP: binary and structured mode, read into an `Event` or refused field by field.
 
 Rules come from the CloudEvents 1.0.2 core, Kafka and HTTP bindings, and the distributed-tracing extension.
-Extension attributes of our own: `tenant`, `test` (`true` or `false`), `cancelkey`, `sendat` (a time) and `delay` (seconds).
+Extension attributes of our own: `tenant`, `test` (`true` or `false`), `cancelkey`, `sendat` (a time) and `delay` (seconds). An attribute
+that is nearly called so (`send_at`) is refused; all others are a stranger's, and ignored.
 What is said of a refused event repeats nothing a producer typed: it goes into statuses and logs.
 """
 
@@ -20,6 +21,7 @@ from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.limits import EVENT_DATA_BYTES, JSON_DEPTH
 from tocsin.contracts.traces import valid_traceparent
 from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.attribute_name import meant_by, near_misses
 from tocsin.contracts.values.cancel_key import cancel_key
 from tocsin.contracts.values.text import is_line
 from tocsin.contracts.vocabulary import Reason
@@ -73,6 +75,7 @@ class _Structured(msgspec.Struct):
 
 
 _decode_structured = msgspec.json.Decoder(_Structured).decode
+_decode_names = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_json = msgspec.json.decode
 _encode = msgspec.json.encode
 
@@ -93,7 +96,8 @@ def read_kafka(
         name[3:]: text_of(content) for name, content in by_name.items() if name.startswith("ce_")
     }
     attributes["traceparent"] = _trace(attributes.get("traceparent"), traceparent)
-    return _binary(attributes, content_type, value or b"", default_tenant=default_tenant)
+    faults = _misnamed(by_name, right="ce_", wrong="ce-")
+    return _binary(attributes, content_type, value or b"", default_tenant=default_tenant, faults=faults)
 
 
 def read_http_binary(headers: Mapping[str, str], body: bytes, *, default_tenant: str | None = None) -> Event:
@@ -107,13 +111,17 @@ def read_http_binary(headers: Mapping[str, str], body: bytes, *, default_tenant:
         if name.lower().startswith("ce-")
     }
     attributes["traceparent"] = _trace(attributes.get("traceparent"), headers.get("traceparent"))
-    return _binary(attributes, headers.get("content-type", ""), body, default_tenant=default_tenant)
+    faults = _misnamed((name.lower() for name in headers), right="ce-", wrong="ce_")
+    return _binary(
+        attributes, headers.get("content-type", ""), body, default_tenant=default_tenant, faults=faults
+    )
 
 
 def read_structured(body: bytes, *, default_tenant: str | None = None, traceparent: object = None) -> Event:
     """The event in one JSON envelope; raises `EventInvalid`. The envelope's own `traceparent` wins over the argument."""
     try:
         envelope = _decode_structured(body)
+        faults = [_near_miss(name, meant) for name, meant in near_misses(_decode_names(body))]
     except RecursionError as error:
         raise _data_invalid() from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -126,9 +134,29 @@ def read_structured(body: bytes, *, default_tenant: str | None = None, tracepare
     content_type = envelope.datacontenttype or JSON
     if not isinstance(content_type, str):
         content_type = ""
-    return _event(
-        attributes, content_type, _structured_data(envelope, content_type), default_tenant=default_tenant
-    )
+    data = _structured_data(envelope, content_type)
+    return _event(attributes, content_type, data, default_tenant=default_tenant, faults=faults)
+
+
+def _misnamed(names: Iterable[str], *, right: str, wrong: str) -> list[EventFault]:
+    """Headers that are nearly an attribute of ours. `wrong` is how attributes begin in the other binding: there Tocsin reads none."""
+    known = list(names)
+    missed = near_misses(name.removeprefix(right) for name in known if name.startswith(right))
+    faults = [_near_miss(name, meant) for name, meant in missed]
+    for name in known:
+        if (
+            name.startswith(wrong)
+            and (meant := meant_by(name.removeprefix(wrong)))
+            and right + meant not in known
+        ):
+            detail = f"Attributes begin with `{right}` here, and not with `{wrong}`. Did you mean `{right}{meant}`?"
+            faults.append(EventFault(Reason.ATTRIBUTE_UNKNOWN, f"/{meant}", detail))
+    return faults
+
+
+def _near_miss(name: str, meant: str) -> EventFault:
+    detail = f"Tocsin knows no attribute `{name}`. Did you mean `{meant}`?"
+    return EventFault(Reason.ATTRIBUTE_UNKNOWN, f"/{name}", detail)
 
 
 def _structured_data(envelope: _Structured, content_type: str) -> msgspec.Raw:
@@ -161,7 +189,12 @@ def _decoded_base64(encoded: msgspec.Raw, content_type: str) -> msgspec.Raw:
 
 
 def _binary(
-    attributes: Mapping[str, Any], content_type: str, body: bytes, *, default_tenant: str | None
+    attributes: Mapping[str, Any],
+    content_type: str,
+    body: bytes,
+    *,
+    default_tenant: str | None,
+    faults: list[EventFault],
 ) -> Event:
     if not attributes.get("specversion") and not attributes.get("id"):
         fault = EventFault(
@@ -172,9 +205,8 @@ def _binary(
         raise EventInvalid([fault])
     if body:
         _require_json(body, "/data")
-    return _event(
-        attributes, content_type or JSON, msgspec.Raw(body) if body else _NULL, default_tenant=default_tenant
-    )
+    data = msgspec.Raw(body) if body else _NULL
+    return _event(attributes, content_type or JSON, data, default_tenant=default_tenant, faults=faults)
 
 
 def _require_json(body: bytes, pointer: str) -> None:
@@ -191,9 +223,14 @@ def _data_invalid(
 
 
 def _event(
-    attributes: Mapping[str, Any], content_type: str, data: msgspec.Raw, *, default_tenant: str | None
+    attributes: Mapping[str, Any],
+    content_type: str,
+    data: msgspec.Raw,
+    *,
+    default_tenant: str | None,
+    faults: list[EventFault],
 ) -> Event:
-    faults: list[EventFault] = []
+    """The event, unless `faults` of its names were found before, or others in what its attributes say."""
     if attributes.get("specversion") != "1.0":
         faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/specversion", "Must be the string `1.0`."))
     required = {name: _required(attributes, name, faults) for name in ("id", "source", "type")}
@@ -362,7 +399,7 @@ def _cancel_key(value: object, faults: list[EventFault]) -> str | None:
         if isinstance(value, str):
             return cancel_key(value)
     except ValueRefused as refused:
-        faults.append(EventFault(Reason(refused.code), "/cancelkey", f"{refused.detail}."))
+        faults.append(EventFault(Reason(refused.code), "/cancelkey", refused.sentence))
         return None
     faults.append(EventFault(Reason.CANCEL_KEY_INVALID, "/cancelkey", "Must be a string of UTF-8."))
     return None

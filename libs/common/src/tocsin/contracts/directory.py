@@ -3,7 +3,7 @@
 The topic is compacted; a record is an entity's state as it stands, a tombstone its end.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -62,8 +62,8 @@ class TenantRecord(_Entity, kw_only=True, omit_defaults=True, tag="tenant"):
     address_like_ids: bool = False
     """Whether recipients' ids may have `@` or begin with `+`."""
     limits: TenantLimits | None = None
-    quota_reached_on: str | None = None
-    """The last day (UTC, as `2026-01-31`) on which it sent as many notifications as it may."""
+    quota_reached_on: date | None = None
+    """The last day (UTC) on which it sent as many notifications as it may."""
 
     @property
     def record_key(self) -> bytes:

@@ -196,6 +196,7 @@ class Reason(StrEnum):
     NOT_A_CLOUDEVENT = "not_a_cloudevent"
     ATTRIBUTE_MISSING = "attribute_missing"
     ATTRIBUTE_INVALID = "attribute_invalid"
+    ATTRIBUTE_UNKNOWN = "attribute_unknown"
     TENANT_MISSING = "tenant_missing"
     TENANT_UNKNOWN = "tenant_unknown"
     DATA_INVALID = "data_invalid"

@@ -68,7 +68,7 @@ recipient_versions = Gauge("tocsin_recipient_versions", "Recipients' versions he
 cancellations_held = Gauge("tocsin_cancellations_held", "Cancellations held from cancels, 28 bytes each", ["service"])
 cancellations_unreadable = Counter("tocsin_cancellations_unreadable", "Records of cancels that could not be read and were passed over", ["service"])
 versions_forgotten = Counter("tocsin_recipient_versions_forgotten", "Records of stops whose end was queued, because no job decided before can still be sent")
-directory_set_aside = Counter("tocsin_directory_set_aside", "Entities not published because their topic does not take their size", ["service", "entity"])
+directory_set_aside = Counter("tocsin_directory_set_aside", "Entities not published because their topic does not take their size, or no record can hold their row", ["service", "entity"])
 
 # Taking in
 ingest_accepted = Counter("tocsin_ingest_accepted_events", "Events acknowledged by Kafka and answered with 202", ["lane"])

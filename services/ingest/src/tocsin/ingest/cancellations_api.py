@@ -4,11 +4,13 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from tocsin.contracts.events import CancellationRequest
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.cancel_key import LONGEST, cancel_key
 from tocsin.contracts.values.cancellation import cancellation
+from tocsin.contracts.vocabulary import Reason
 from tocsin.ingest.openapi import idempotency_key
 from tocsin.ingest.parsing import cancellation_event
 from tocsin.ingest.responses import AcceptedBody, accepted_response
@@ -25,6 +27,11 @@ _OPENAPI: Final[dict[str, Any]] = {
 }
 
 
+_BY_ITS_ID: Final = (
+    "Unknown field. To cancel one notification, ask `DELETE /v1/notifications/<notification_id>`."
+)
+
+
 class CancellationBody(RequestBody):
     """Cancel what was sent under this key before."""
 
@@ -37,6 +44,13 @@ class CancellationBody(RequestBody):
             examples=["order-A-1042"],
         ),
     ]
+
+    @classmethod
+    def _explained(cls, fault: ErrorDetails) -> InitErrorDetails:
+        if fault["type"] == "extra_forbidden" and fault["loc"][-1] == "notification_id":
+            hint = PydanticCustomError(Reason.FIELD_UNKNOWN.value, _BY_ITS_ID)
+            return InitErrorDetails(type=hint, loc=fault["loc"], input=None)
+        return super()._explained(fault)
 
 
 def cancellation_routes(service: IngestService) -> APIRouter:

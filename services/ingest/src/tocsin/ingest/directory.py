@@ -1,5 +1,6 @@
 """What ingest holds of the directory: the API keys that work, the workflows that are published, and what tenants have set."""
 
+from datetime import date
 from typing import Final
 
 from tocsin.contracts.codec import decode_directory
@@ -31,7 +32,7 @@ class Directory:
         self._subscribers: dict[tuple[str, str], tuple[CompiledWorkflow, ...]] = {}
         self._address_like_ids: set[str] = set()
         self._limits: dict[str, TenantLimits] = {}
-        self._quota_reached_on: dict[str, str] = {}
+        self._quota_reached_on: dict[str, date] = {}
 
     def workflow(self, tenant: str, key: str) -> CompiledWorkflow | None:
         """The tenant's published workflow of this key."""
@@ -49,7 +50,7 @@ class Directory:
         """How much the tenant may send; None where nobody has said so."""
         return self._limits.get(tenant)
 
-    def quota_reached_on(self, tenant: str) -> str | None:
+    def quota_reached_on(self, tenant: str) -> date | None:
         """The last day on which the tenant sent as many notifications as it may."""
         return self._quota_reached_on.get(tenant)
 

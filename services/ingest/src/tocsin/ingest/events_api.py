@@ -66,7 +66,7 @@ def event_routes(service: IngestService) -> APIRouter:
             validate_event, event, directory=service.directory, limits=service.limits, clock=service.clock
         )
         accepted = await SecondLook(service)(validate)
-        service.admit_recipients(caller, accepted.recipients)
+        service.admit_events(caller, [accepted])
         await service.publisher.publish([accepted])
         return accepted_response(accepted)
 
@@ -96,7 +96,7 @@ async def _take_batch(service: IngestService, caller: Caller, body: bytes) -> Re
         if loop_slice.due:
             await loop_slice.let_go()
     if accepted:
-        service.admit_recipients(caller, sum(each.recipients for each in accepted))
+        service.admit_events(caller, accepted)
     await service.publisher.publish(accepted)
     if refused and not accepted:
         detail = "No event of the batch was taken; each one's reason stands in items."

@@ -41,7 +41,7 @@ def notification_routes(service: IngestService) -> APIRouter:
             validate_request, event, directory=service.directory, limits=service.limits, clock=service.clock
         )
         accepted = await SecondLook(service)(validate)
-        service.admit_recipients(caller, accepted.recipients)
+        service.admit_events(caller, [accepted])
         await service.publisher.publish([accepted])
         return accepted_response(accepted)
 

@@ -101,14 +101,16 @@ def _too_many(policy: Policy, limit: int, wait: float) -> Problem:
     return Problem(codes.RATE_LIMITED, detail, headers=headers)
 
 
-def day_is_full(now: datetime) -> Problem:
-    """The tenant has sent as many notifications today as it may."""
+def day_is_full(now: datetime, limits: TenantLimits | None) -> Problem:
+    """The tenant has sent as many notifications today as these limits allow."""
+    quota = limits.messages_per_day if limits else None
     begins = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
     seconds = math.ceil((begins - now).total_seconds())
     detail = "Your tenant has sent as many notifications today (UTC) as it may. Repeat this tomorrow, with the same id: nothing of it was stored."
+    allowed = "" if quota is None else f";q={quota}"
     headers = {
         "retry-after": str(seconds),
-        "ratelimit-policy": '"tenant-day";w=86400',
+        "ratelimit-policy": f'"tenant-day"{allowed};w=86400',
         "ratelimit": f'"tenant-day";r=0;t={seconds}',
     }
     return Problem(codes.QUOTA_EXCEEDED, detail, headers=headers)

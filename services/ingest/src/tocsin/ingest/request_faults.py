@@ -109,7 +109,7 @@ def _key_faults(event: Event, fields: dict[str, Any], prefix: str) -> list[Fault
     try:
         cancel_key_of(event, NotificationRequest(workflow="", recipients=[], cancel_key=key))
     except ValueRefused as refused:
-        return [Fault(pointer=prefix + refused.pointer, code=refused.code, detail=f"{refused.detail}.")]
+        return [Fault(pointer=prefix + refused.pointer, code=refused.code, detail=refused.sentence)]
     return []
 
 
@@ -151,7 +151,7 @@ def _time_faults(event: Event, fields: dict[str, Any], clock: Clock, prefix: str
     try:
         due = due_of(event, request, event_time=clock.now(), prefix=prefix)
     except ValueRefused as refused:
-        return [Fault(pointer=refused.pointer, code=refused.code, detail=f"{refused.detail}.")]
+        return [Fault(pointer=refused.pointer, code=refused.code, detail=refused.sentence)]
     expires_at = times.expires_at
     if expires_at is None or expires_at.tzinfo is None or expires_at <= latest_expiry(clock, due):
         return []

@@ -1,6 +1,7 @@
 """What both routes need: who may call, what is known of the tenants, and the way to Kafka."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,6 +12,7 @@ from tocsin.ingest.directory import Directory
 from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.rate_limits import RateLimits, day_is_full
 from tocsin.ingest.settings import RequestLimits
+from tocsin.ingest.validation import AcceptedEvent
 from tocsin.runtime import Clock, SystemClock
 from tocsin.web import SENDING, BringUpToNow, Caller, Problem, admit, codes, nothing_newer
 
@@ -47,12 +49,16 @@ class IngestService:
         self.rates.request(caller)
         return caller
 
-    def admit_recipients(self, caller: Caller, number: int) -> None:
-        """So many recipients are about to be sent to. Raises 429 where that is too many in this second, or on this day."""
+    def admit_events(self, caller: Caller, accepted: Sequence[AcceptedEvent]) -> None:
+        """These events are about to be stored. Raises 429 where that is too many recipients in this second, or on this day.
+
+        What cancels sends nothing: it is taken on a full day, too.
+        """
         now = self.clock.now()
-        if not caller.test and self.directory.quota_reached_on(caller.tenant) == now.date().isoformat():
-            raise day_is_full(now)
-        self.rates.recipients(caller, number)
+        sends = not caller.test and not all(each.cancels for each in accepted)
+        if sends and self.directory.quota_reached_on(caller.tenant) == now.date():
+            raise day_is_full(now, self.directory.limits(caller.tenant))
+        self.rates.recipients(caller, sum(each.recipients for each in accepted))
 
     async def keys_up_to_now(self) -> None:
         """`bring_up_to_now`, before a key is refused that nobody has told of. Raises 503 while keys are not known yet."""

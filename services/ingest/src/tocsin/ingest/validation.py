@@ -55,6 +55,11 @@ class AcceptedEvent:
         """How many it is for. Of a business event only its workflows know: it counts as one."""
         return 1 if self.notifications is None else len(self.notifications)
 
+    @property
+    def cancels(self) -> bool:
+        """Whether it sends nothing, and takes back what was sent."""
+        return self.event.type == CANCELLATION_REQUESTED
+
 
 def validate_event(
     event: Event, *, directory: Directory, limits: RequestLimits, clock: Clock
@@ -130,7 +135,7 @@ def validate_cancellation(event: Event) -> AcceptedEvent:
     try:
         asked = read_cancellation(event.data)
     except ValueRefused as refused:
-        fault = Fault(pointer=f"/data{refused.pointer}", code=refused.code, detail=f"{refused.detail}.")
+        fault = Fault(pointer=f"/data{refused.pointer}", code=refused.code, detail=refused.sentence)
         raise Problem(codes.INVALID_EVENT, fault.detail, errors=[fault]) from refused
     event.data = msgspec.Raw(msgspec.json.encode(asked))
     return accepted_cancellation(event)
@@ -190,7 +195,7 @@ def _check_send_time(event: Event, clock: Clock) -> None:
     try:
         due_of(event, event_time=clock.now())
     except ValueRefused as refused:
-        fault = Fault(pointer=refused.pointer, code=refused.code, detail=f"{refused.detail}.")
+        fault = Fault(pointer=refused.pointer, code=refused.code, detail=refused.sentence)
         raise Problem(codes.INVALID_EVENT, fault.detail, errors=[fault]) from refused
 
 

@@ -150,7 +150,7 @@ class SummaryBody(_ResponseBody):
         default=False, description="The id was used again after the window for duplicates"
     )
     cancellation: CancellationState | None = Field(
-        default=None, description="What came of the wish to cancel it; null where nobody had it"
+        default=None, description="What came of its cancellation; null where nobody has asked for one"
     )
     cancel_requested_at: datetime | None = Field(
         default=None, description="When the broker stored the first such wish"

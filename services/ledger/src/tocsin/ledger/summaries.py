@@ -40,7 +40,7 @@ class State(StrEnum):
 
 
 class CancellationState(StrEnum):
-    """What came of the wish to cancel a notification."""
+    """What came of a notification's cancellation."""
 
     REQUESTED = "requested"
     """It has not ended yet: nothing of it is sent any more, unless it had just been handed over."""

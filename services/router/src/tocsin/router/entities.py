@@ -58,24 +58,22 @@ Fields = Mapping[str, Any]
 
 
 class _Kind(NamedTuple):
-    encode: Callable[[Fields], tuple[EntityRef, bytes]]
-    """Which entity a row is, and the value of its record."""
+    encode: Callable[[Fields], bytes]
+    """The value of a row's record. Raises `msgspec.ValidationError` where no record can hold the row."""
     query: Select[Any]
     """Entities without state are left out."""
     named_by: tuple[Any, ...]
     """The tenant first, then what names the entity within it."""
 
 
-def _entity(kind: type[DirectoryRecord], fields: Fields) -> tuple[EntityRef, bytes]:
+def _entity(kind: type[DirectoryRecord], fields: Fields) -> bytes:
     """A record of `directory`, whose fields the columns are named after."""
-    record = msgspec.convert(fields, kind)
-    return ref_in_directory(record.record_key), encode(record)
+    return encode(msgspec.convert(fields, kind))
 
 
-def _stop(fields: Fields) -> tuple[EntityRef, bytes]:
+def _stop(fields: Fields) -> bytes:
     """A record of `stops`."""
-    stop = RecipientVersion(version=fields["version"], raised_at=int(fields["raised_at"]))
-    return EntityRef(RECIPIENT_VERSION, fields["tenant"], (fields["recipient"],)), encode_stop(stop)
+    return encode_stop(RecipientVersion(version=fields["version"], raised_at=int(fields["raised_at"])))
 
 
 _published_template = select(
@@ -181,20 +179,32 @@ _KINDS: dict[str, _Kind] = {
 }
 
 
-async def current_records(
-    db: AsyncConnection, refs: Sequence[EntityRef], topics: Topics
-) -> dict[EntityRef, ProducerRecord]:
-    """For each entity, in the order given, its record as it now stands, or its tombstone."""
+class Current(NamedTuple):
+    """Entities as they now stand."""
+
+    records: dict[EntityRef, ProducerRecord]
+    """The record of each, or its tombstone, in the order in which they were asked for."""
+    unwritable: dict[EntityRef, str]
+    """Those whose rows no record can hold, and why: a broken release wrote the row, or cannot read it."""
+
+
+async def current_records(db: AsyncConnection, refs: Sequence[EntityRef], topics: Topics) -> Current:
+    """What these entities are now."""
     values: dict[EntityRef, bytes] = {}
+    unwritable: dict[EntityRef, str] = {}
     for kind in {ref.kind for ref in refs}:
         names = [(ref.tenant, *ref.key) for ref in refs if ref.kind == kind]
         described = _KINDS[kind]
         query = described.query.where(tuple_(*described.named_by).in_(names))
         for row in (await db.execute(query)).mappings():
-            # msgspec takes no subclass of str as a key
-            ref, value = described.encode({str(name): column for name, column in row.items()})
-            values[ref] = value
-    return {ref: _outgoing(ref, values.get(ref), topics) for ref in refs}
+            ref = EntityRef(kind, row["tenant"], tuple(row[column.name] for column in described.named_by[1:]))
+            try:
+                # msgspec takes no subclass of str as a key
+                values[ref] = described.encode({str(name): column for name, column in row.items()})
+            except msgspec.ValidationError as error:
+                unwritable[ref] = str(error)
+    records = {ref: _outgoing(ref, values.get(ref), topics) for ref in refs if ref not in unwritable}
+    return Current(records, unwritable)
 
 
 async def queue_all(db: AsyncConnection) -> None:

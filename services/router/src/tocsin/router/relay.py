@@ -4,8 +4,8 @@ One router at a time holds the lock. In one REPEATABLE READ transaction it takes
 name as it now stands, publishes that state or a tombstone in a Kafka transaction, and deletes the rows. A change that is not
 yet visible has a row of its own, so the order of rows plays no part, and publishing twice changes nothing. Recipients' versions
 and API keys are published first, because they take rights away; imports wait for their turn after single changes. Each change
-wakes the relay when it commits, and the relay says which rows it has published (`tocsin.router.in_force`). An entity larger than its topic's limit is not published: a log
-line and a metric say so, and the other entities do not wait for it.
+wakes the relay when it commits, and the relay says which rows it has published (`tocsin.router.in_force`). An entity larger than its topic's limit, and a row that no
+record can hold, is not published: a log line and a metric say so, and the other entities do not wait for it.
 """
 
 import asyncio
@@ -138,16 +138,30 @@ class Relay:
             if not changed:
                 return 0
             # Several rows may name one entity: it is read and published once, as it stands now.
-            records = await current_records(connection, list(dict.fromkeys(changed.values())), self._topics)
-            portion = _portion(records)
+            current = await current_records(connection, list(dict.fromkeys(changed.values())), self._topics)
+            self._set_aside_unwritable(current.unwritable)
+            portion = _portion(current.records)
             fitting = {ref: record for ref, record in portion.items() if self._fits(ref, record)}
             if fitting:
                 await producer.run(list(fitting.values()), {})
-            done = {row_id: ref in fitting for row_id, ref in changed.items() if ref in portion}
+            ended = portion.keys() | current.unwritable.keys()
+            done = {row_id: ref in fitting for row_id, ref in changed.items() if ref in ended}
             await self._failpoints.reach("before_delete")
             await connection.execute(delete(outbox).where(outbox.c.id.in_(done)))
             await connection.execute(select(func.pg_notify(PUBLISHED, message(done))))
         return len(done)
+
+    def _set_aside_unwritable(self, unwritable: Mapping[EntityRef, str]) -> None:
+        """What no record can hold waits for nobody, and nobody waits for it; its former record stays in the topic."""
+        for ref, reason in unwritable.items():
+            metrics.directory_set_aside.labels(self._service, ref.kind).inc()
+            log.error(
+                "no record can hold this row, set aside: save the entity again with valid values",
+                entity=ref.kind,
+                tenant=ref.tenant,
+                named="/".join(ref.key),
+                reason=reason,
+            )
 
     def _fits(self, ref: EntityRef, record: ProducerRecord) -> bool:
         """Whether the record is within its topic's limit. If not, the entity's former record stays in the topic."""

@@ -283,7 +283,9 @@ throttles = Table(
     "throttles",
     metadata,
     Column("key", LargeBinary, primary_key=True),  # `contracts.ids.throttle_key`, 16 bytes
-    Column("ids", ARRAY(UUID)),  # notifications that were let in, oldest first, never more than `most`
+    Column(
+        "ids", ARRAY(UUID)
+    ),  # notifications that were let in: within the window, and those of the last batch
     Column("times", ARRAY(DateTime(timezone=True))),  # of their events, as the broker has it
     Column("most", Integer, nullable=False),
     Column("seconds", Integer, nullable=False),

@@ -11,6 +11,11 @@ class ValueRefused(Exception):
         self.detail = detail
         self.pointer = pointer
 
+    @property
+    def sentence(self) -> str:
+        """The detail with its full stop; a question has its own mark."""
+        return self.detail if self.detail.endswith("?") else f"{self.detail}."
+
     def below(self, pointer: str) -> "ValueRefused":
         """The same refusal as seen from outside: `pointer` leads to what was judged."""
         return ValueRefused(self.code, self.detail, pointer=pointer + self.pointer)

@@ -34,7 +34,9 @@ def due_at(
     if due > latest:
         raise _refused(_TOO_FAR)
     if expires_at is not None and expires_at.tzinfo is not None and due >= expires_at:
-        raise _refused("Lies at or behind `expires_at`: the message would never be sent")
+        raise _refused(
+            "Not before `expires_at`: the message would never be sent. Choose an earlier time, or a later `expires_at`"
+        )
     return due if due > event_time else None
 
 

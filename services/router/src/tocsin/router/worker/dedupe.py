@@ -14,6 +14,7 @@ from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, partition_for
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.intents import intent_for
+from tocsin.router.worker.matching import RefusedEvent
 from tocsin.router.worker.parse import (
     CancellationEvent,
     EventPlan,
@@ -21,7 +22,6 @@ from tocsin.router.worker.parse import (
     ParsedRecord,
     PendingIntent,
     RedrivenItem,
-    RefusedEvent,
     UnreadableRecord,
 )
 from tocsin.router.worker.recipients import recipient_id
@@ -49,6 +49,8 @@ class DuplicateCancellation(NamedTuple):
 
     event: Event
     owner: str
+    origin: str
+    """The record of the event."""
 
 
 class RepeatedRedrive(NamedTuple):
@@ -101,8 +103,7 @@ async def dedupe(
         key, claim = own
         owner = standing[key]
         if isinstance(item, CancellationEvent):
-            ours = owner.record == claim.record
-            items.append((record, item if ours else DuplicateCancellation(item.event, owner.record)))
+            items.append((record, _unless_duplicate(item, owner, claim)))
         elif owner.record != claim.record:
             items.append((record, DuplicateEvent(item, owner.record, owner.data_hash != claim.data_hash)))
         elif _at_once(record, item, context):
@@ -128,10 +129,24 @@ def _claim_of(record: str, event: Event) -> tuple[bytes, Claim]:
 def _claims_of(record: ConsumerRecord, redriven: RedrivenItem) -> list[tuple[bytes, Claim]]:
     """What is sent again belongs to the first record of its re-drive. An event belongs to its own record, as if that had been taken."""
     claims = [(_redrive_key(redriven), Claim(record.ref, 0))]
-    plan = redriven.item
-    if isinstance(plan, EventPlan) and plan.matches:
-        claims.append(_claim_of(plan.origin or record.ref, plan.event))
+    if _claims(redriven.item):
+        claims.append(_claim_of(_origin_of(redriven.item, record), redriven.item.event))
     return claims
+
+
+def _origin_of(item: EventPlan | CancellationEvent, record: ConsumerRecord) -> str:
+    """The record of the event, which brought itself here unless another record did."""
+    if isinstance(item, CancellationEvent):
+        return item.cancellation.origin
+    return item.origin or record.ref
+
+
+def _unless_duplicate(
+    item: CancellationEvent, owner: Claim, claim: Claim
+) -> CancellationEvent | DuplicateCancellation:
+    if owner.record == claim.record:
+        return item
+    return DuplicateCancellation(item.event, owner.record, item.cancellation.origin)
 
 
 def _redrive_key(redriven: RedrivenItem) -> bytes:
@@ -143,13 +158,15 @@ def _redriven(record: ConsumerRecord, redriven: RedrivenItem, standing: Mapping[
     """What is to be done, unless it was done: for this re-drive, or because the event came again meanwhile."""
     if standing[_redrive_key(redriven)].record != record.ref:
         return RepeatedRedrive()
-    plan = redriven.item
-    if isinstance(plan, EventPlan) and plan.matches:
-        key, claim = _claim_of(plan.origin or record.ref, plan.event)
+    item = redriven.item
+    if _claims(item):
+        key, claim = _claim_of(_origin_of(item, record), item.event)
         owner = standing[key]
+        if isinstance(item, CancellationEvent):
+            return _unless_duplicate(item, owner, claim)
         if owner.record != claim.record:
-            return DuplicateEvent(plan, owner.record, owner.data_hash != claim.data_hash)
-    return plan
+            return DuplicateEvent(item, owner.record, owner.data_hash != claim.data_hash)
+    return item
 
 
 def _at_once(record: ConsumerRecord, plan: EventPlan, context: BatchContext) -> bool:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -132,7 +133,7 @@ class PublishedDirectory:
         """The tenant; None when there is none."""
         return self._tenants.get(tenant)
 
-    def quota_reached_on(self, tenant: str) -> str | None:
+    def quota_reached_on(self, tenant: str) -> date | None:
         """The last day on which the tenant's quota was reached, as the directory has it."""
         known = self._tenants.get(tenant)
         return known.quota_reached_on if known else None

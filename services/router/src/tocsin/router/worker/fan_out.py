@@ -11,7 +11,8 @@ from tocsin.kafka import ProducerRecord
 from tocsin.observability import current_traceparent, span
 from tocsin.router.worker.batch import BatchContext, event_ref
 from tocsin.router.worker.intents import intent_for
-from tocsin.router.worker.parse import EventPlan, FanOutRest, WorkflowMatch
+from tocsin.router.worker.matching import WorkflowMatch
+from tocsin.router.worker.parse import EventPlan, FanOutRest
 from tocsin.router.worker.recipients import digest
 
 

@@ -2,7 +2,8 @@
 
 from tocsin.contracts.ids import notification_id
 from tocsin.contracts.intents import Intent, IntentPrivate
-from tocsin.router.worker.parse import EventPlan, WorkflowMatch
+from tocsin.router.worker.matching import WorkflowMatch
+from tocsin.router.worker.parse import EventPlan
 from tocsin.router.worker.recipients import RecipientRef, recipient_id
 
 

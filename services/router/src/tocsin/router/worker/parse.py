@@ -1,84 +1,35 @@
 """The first step: a record becomes what it asks for, by the workflows as they are published now; or the reason why not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from tocsin.contracts.cancellations import Cancellation, cancellation_of
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka, text_of
-from tocsin.contracts.codec import (
-    UNREADABLE_ERRORS,
-    decode_intent,
-    decode_request,
-    describe_error,
-    unknown_field,
-)
-from tocsin.contracts.events import (
-    CANCELLATION_REQUESTED,
-    NOTIFICATION_REQUESTED,
-    Event,
-    NotificationRequest,
-)
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_intent, describe_error
+from tocsin.contracts.events import CANCELLATION_REQUESTED, NOTIFICATION_REQUESTED, Event
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent, Redrive
-from tocsin.contracts.limits import JSON_DEPTH, MESSAGE_LIFE_SECONDS
-from tocsin.contracts.send_times import CLOCK_TOLERANCE, due_of
 from tocsin.contracts.values import ValueRefused
-from tocsin.contracts.values.cancellation import cancel_key_of, read_cancellation
-from tocsin.contracts.values.json_depth import too_deep
-from tocsin.contracts.values.link import link
+from tocsin.contracts.values.cancellation import read_cancellation
 from tocsin.contracts.values.text import is_line
-from tocsin.contracts.vocabulary import Again, ClaimOutcome, Lane, Reason, slowest
+from tocsin.contracts.vocabulary import Again, ClaimOutcome, Lane, Reason
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.worker.batch import BatchContext
-from tocsin.router.worker.directory import PublishedDirectory, PublishedWorkflow
-from tocsin.router.worker.recipients import (
-    RecipientRef,
-    RecipientsInvalid,
-    deduplicated,
-    digest,
-    judge,
-    resolve_recipients,
+from tocsin.router.worker.directory import PublishedDirectory
+from tocsin.router.worker.matching import (
+    RefusedEvent,
+    WorkflowMatch,
+    decode_bounded,
+    match_request,
+    match_subscriber,
 )
+from tocsin.router.worker.recipients import digest
 from tocsin.router.worker.redriven_intent import redriven_intent
 
-T = TypeVar("T")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LIFE: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS) + CLOCK_TOLERANCE
-_decode = msgspec.json.decode
-_TOO_DEEP: Final = f"JSON may nest {JSON_DEPTH} deep."
-
-
-class WorkflowMatch(NamedTuple):
-    """One workflow that an event triggers: for whom, with what data, on which lane."""
-
-    published: PublishedWorkflow
-    recipients: list[RecipientRef]
-    data: msgspec.Raw
-    decoded_data: Any
-    lane: Lane
-    actor: RecipientRef | None = None
-    link: str | None = None
-    expires_at: datetime | None = None
-    due_at: datetime | None = None
-    """When it is to be sent; None: at once."""
-    cancel_key: str | None = None
-
-
-class RefusedEvent(NamedTuple):
-    """Why an event cannot be taken, or why one of its workflows does not take it. No value of the event is repeated."""
-
-    reason: Reason
-    detail: str
-    tenant: str = ""
-    event_id: str = ""
-    workflow: str | None = None
-    event: Event | None = None
-    """The event, if the record was one."""
-    event_source: str = ""
-    """What the record names as its source, if it was no event."""
 
 
 class EventPlan(NamedTuple):
@@ -130,7 +81,7 @@ class UnreadableRecord(NamedTuple):
 class RedrivenItem(NamedTuple):
     """What a re-drive sends again, unless a record before this one asked for the same."""
 
-    item: EventPlan | RefusedEvent | FanOutRest | PendingIntent
+    item: EventPlan | CancellationEvent | RefusedEvent | FanOutRest | PendingIntent
     tenant: str
     redrive: str
     subject: str
@@ -183,29 +134,29 @@ def _parse_event(
         reason, detail = invalid.faults[0].reason, str(invalid)[:1000]
         return RefusedEvent(reason, detail, tenant, event_id, event_source=source)
     event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
-    if event.type == CANCELLATION_REQUESTED and directory.tenant(event.tenant) is not None:
-        return _parse_cancellation(event, event_time, record.ref)
-    return _plan_of(event, event_time, lane, directory)
+    return _asked_by(event, event_time, lane, directory, origin=record.ref)
 
 
-def _plan_of(
-    event: Event, event_time: datetime, lane: Lane, directory: PublishedDirectory
-) -> EventPlan | RefusedEvent:
-    """What a valid event triggers, by the workflows as they are published now."""
+def _asked_by(
+    event: Event, event_time: datetime, lane: Lane, directory: PublishedDirectory, *, origin: str
+) -> EventPlan | CancellationEvent | RefusedEvent:
+    """What a valid event asks for: it cancels, or triggers workflows as they are published now."""
     if directory.tenant(event.tenant) is None:
         detail = "/tenant: there is no such tenant."
         return RefusedEvent(Reason.TENANT_UNKNOWN, detail, event_id=event.id, event_source=event.source)
+    if event.type == CANCELLATION_REQUESTED:
+        return _parse_cancellation(event, event_time, origin)
     if event.type == NOTIFICATION_REQUESTED:
-        match = _match_request(event, event_time, lane, directory)
+        match = match_request(event, event_time, lane, directory)
         if isinstance(match, RefusedEvent):
             return match
         return EventPlan(event, event_time, [match], [])
     subscribers = directory.subscribers(event.tenant, event.type)
-    decoded_data = _decode_bounded(event.data) if subscribers else None
+    decoded_data = decode_bounded(event.data) if subscribers else None
     address_like = directory.address_like_ids(event.tenant)
     plan = EventPlan(event, event_time, [], [])
     for published in subscribers:
-        match = _match_subscriber(event, event_time, decoded_data, published, lane, address_like=address_like)
+        match = match_subscriber(event, event_time, decoded_data, published, lane, address_like=address_like)
         if isinstance(match, WorkflowMatch):
             plan.matches.append(match)
         else:
@@ -217,7 +168,7 @@ def _parse_cancellation(event: Event, event_time: datetime, origin: str) -> Canc
     try:
         asked = read_cancellation(event.data)
     except ValueRefused as refused:
-        detail = f"/data{refused.pointer}: {refused.detail}."
+        detail = f"/data{refused.pointer}: {refused.sentence}"
         return RefusedEvent(Reason(refused.code), detail, event.tenant, event.id, event=event)
     requested = cancellation_of(
         asked, tenant=event.tenant, test=event.test, requested_at=event_time, origin=origin
@@ -228,10 +179,11 @@ def _parse_cancellation(event: Event, event_time: datetime, origin: str) -> Canc
 def _parse_redrive(
     redrive: Redrive, record: ConsumerRecord, directory: PublishedDirectory
 ) -> RedrivenItem | UnreadableRecord:
-    """An event that was a dead letter is planned as if it came now, with its own time. All else is one intent."""
-    item: EventPlan | RefusedEvent | PendingIntent
+    """An event that was a dead letter is taken as if it came now, with its own time: a cancellation reaches what it would have reached
+    then. All else is one intent."""
+    item: EventPlan | CancellationEvent | RefusedEvent | PendingIntent
     if redrive.recipient is None:
-        item = _plan_of(redrive.event, redrive.event_time, redrive.lane, directory)
+        item = _asked_by(redrive.event, redrive.event_time, redrive.lane, directory, origin=redrive.origin)
         if isinstance(item, EventPlan):
             item = _again(item, redrive)
     else:
@@ -257,15 +209,15 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
     """The one workflow of the fan-out, as it is published now, on the lane that the fan-out was given when it began."""
     event = rest.event
     if event.type == NOTIFICATION_REQUESTED:
-        match = _match_request(event, rest.event_time, rest.lane, directory)
+        match = match_request(event, rest.event_time, rest.lane, directory)
     else:
         published = directory.workflow(event.tenant, rest.workflow)
         if published is None:
             detail = "The workflow was withdrawn while its event was being fanned out."
             return RefusedEvent(Reason.WORKFLOW_UNKNOWN, detail, event.tenant, event.id, rest.workflow, event)
         address_like = directory.address_like_ids(event.tenant)
-        decoded_data = _decode_bounded(event.data)
-        match = _match_subscriber(
+        decoded_data = decode_bounded(event.data)
+        match = match_subscriber(
             event, rest.event_time, decoded_data, published, rest.lane, address_like=address_like
         )
     if isinstance(match, RefusedEvent):
@@ -281,147 +233,6 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
     matches = [match._replace(lane=rest.lane)]
     plan = EventPlan(event, rest.event_time, matches, [], rest.origin, rest.redrive)
     return FanOutRest(plan, rest.cursor, rest.origin)
-
-
-def _match_request(
-    event: Event, event_time: datetime, lane: Lane, directory: PublishedDirectory
-) -> WorkflowMatch | RefusedEvent:
-    """The workflow that a direct request names."""
-
-    def refused(reason: Reason, detail: str, workflow: str | None = None) -> RefusedEvent:
-        return RefusedEvent(reason, detail, event.tenant, event.id, workflow, event)
-
-    try:
-        request = decode_request(event.data)
-    except UNREADABLE_ERRORS as error:
-        unknown = unknown_field(error, at="/data")
-        reason = Reason.DATA_INVALID if unknown is None else Reason.FIELD_UNKNOWN
-        return refused(reason, unknown or f"{describe_error(error, at='/data')}.")
-    published = directory.workflow(event.tenant, request.workflow)
-    if published is None:
-        return refused(Reason.WORKFLOW_UNKNOWN, "/data/workflow: no published workflow has this key.")
-    decoded_data = _decode_bounded(request.data)
-    if unfit := _request_fault(request, decoded_data, published):
-        return refused(unfit[0], f"/data{unfit[1]}", request.workflow)
-    try:
-        asked = _asked(request, event, event_time, address_like=directory.address_like_ids(event.tenant))
-    except (RecipientsInvalid, ValueRefused) as error:
-        return refused(*_refusal_of(error), request.workflow)
-    return WorkflowMatch(
-        published,
-        asked.recipients,
-        request.data,
-        decoded_data,
-        slowest(lane, published.workflow.lane, request.lane),
-        request.actor,
-        request.link,
-        request.expires_at,
-        asked.due_at,
-        asked.cancel_key,
-    )
-
-
-class _Asked(NamedTuple):
-    """What of a request is judged: for whom it is, when it is due (None: now), and under which key it may be cancelled."""
-
-    recipients: list[RecipientRef]
-    due_at: datetime | None
-    cancel_key: str | None
-
-
-def _asked(request: NotificationRequest, event: Event, event_time: datetime, *, address_like: bool) -> _Asked:
-    """Raises RecipientsInvalid or ValueRefused, with a pointer into the event."""
-    recipients = deduplicated(request.recipients, address_like=address_like, pointer="/data/recipients")
-    if request.actor is not None:
-        judge(request.actor, address_like=address_like, pointer="/data/actor")
-    if request.link is not None:
-        _judged("/data/link", link, request.link)
-    key = _judged("/data", cancel_key_of, event, request)
-    due = due_of(event, request, event_time=event_time, tolerance=CLOCK_TOLERANCE)
-    if request.expires_at is not None and request.expires_at - (due or event_time) > _LIFE:
-        raise ValueRefused(
-            Reason.LIVES_TOO_LONG, "lies more than 6 days after the event, or after the time at which it is due", pointer="/data/expires_at"
-        )  # fmt: skip
-    return _Asked(recipients, due, key)
-
-
-def _judged(pointer: str, judge: Callable[..., T], *values: object) -> T:
-    """What a judge of values says; its refusal leads to where they stand."""
-    try:
-        return judge(*values)
-    except ValueRefused as refused:
-        raise refused.below(pointer) from refused
-
-
-def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
-    """Why a request is refused whose recipients, actor, link, times or cancellation key cannot be used."""
-    if isinstance(error, RecipientsInvalid):
-        return error.reason, str(error)
-    return Reason(error.code), f"{error.pointer}: {error.detail}."
-
-
-def _request_fault(
-    request: NotificationRequest, decoded_data: Any, published: PublishedWorkflow
-) -> tuple[Reason, str] | None:
-    """What of the request, beside its recipients, is not as the contract or the workflow has it; the pointer begins in the
-    request."""
-    if unusable := published.unusable:
-        return Reason.WORKFLOW_UNUSABLE, f"/workflow: {unusable}"
-    if type(decoded_data) is not dict:
-        return Reason.DATA_INVALID, f"/data: must be an object. {_TOO_DEEP}"
-    if request.expires_at is not None and request.expires_at.tzinfo is None:
-        return Reason.DATA_INVALID, "/expires_at: must name its offset from UTC."
-    return published.fault(decoded_data, len(memoryview(request.data)))
-
-
-def _match_subscriber(
-    event: Event,
-    event_time: datetime,
-    decoded_data: Any,
-    published: PublishedWorkflow,
-    lane: Lane,
-    *,
-    address_like: bool,
-) -> WorkflowMatch | RefusedEvent:
-    """A workflow that subscribes to the event's type."""
-
-    def refused(reason: Reason, detail: str) -> RefusedEvent:
-        return RefusedEvent(reason, detail, event.tenant, event.id, published.workflow.key, event)
-
-    if unusable := published.unusable:
-        return refused(Reason.WORKFLOW_UNUSABLE, unusable)
-    if decoded_data is msgspec.UNSET:
-        return refused(Reason.DATA_INVALID, f"/data: must be JSON. {_TOO_DEEP}")
-    if unfit := published.fault(decoded_data, len(memoryview(event.data))):
-        return refused(*unfit)
-    try:
-        recipients = resolve_recipients(event, decoded_data, published, address_like=address_like)
-        due = due_of(event, event_time=event_time, tolerance=CLOCK_TOLERANCE)
-    except (RecipientsInvalid, ValueRefused) as error:
-        return refused(*_refusal_of(error))
-    return WorkflowMatch(
-        published,
-        recipients,
-        event.data,
-        decoded_data,
-        slowest(lane, published.workflow.lane),
-        due_at=due,
-        cancel_key=event.cancel_key,
-    )
-
-
-def _decode_bounded(raw: msgspec.Raw) -> Any:
-    """The JSON value; `msgspec.UNSET` where it is none, or nests deeper than the contract allows."""
-    try:
-        value = _decode(raw)
-    except UNREADABLE_ERRORS:
-        return msgspec.UNSET
-    text = bytes(raw)
-    if len(text) <= 2 * JSON_DEPTH:  # too short to nest deeper
-        return value
-    if text.count(b"{") + text.count(b"[") > JSON_DEPTH and too_deep(value):
-        return msgspec.UNSET
-    return value
 
 
 def _identity(record: ConsumerRecord, default_tenant: str | None) -> tuple[str, str, str]:

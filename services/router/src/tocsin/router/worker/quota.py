@@ -77,7 +77,7 @@ async def over_quota(
     day = context.now.date()
     within = await quotas.count(day, asked)
     over = {one.tenant for one, fits in zip(asked, within, strict=True) if not fits}
-    unknown = [name for name in over if context.directory.quota_reached_on(name) != day.isoformat()]
+    unknown = [name for name in over if context.directory.quota_reached_on(name) != day]
     if unknown:
         await quotas.tell(day, unknown)
     return {name for name, fits in zip(notifications, within, strict=True) if not fits}

@@ -62,7 +62,7 @@ def judge(recipient: RecipientRef, *, address_like: bool, pointer: str) -> None:
         judge_recipient(recipient, address_like=address_like)
     except ValueRefused as refused:
         where = pointer + refused.pointer
-        raise RecipientsInvalid(f"{refused.detail}.", pointer=where, reason=Reason(refused.code)) from None
+        raise RecipientsInvalid(refused.sentence, pointer=where, reason=Reason(refused.code)) from None
 
 
 def resolve_recipients(

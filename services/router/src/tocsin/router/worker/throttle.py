@@ -4,8 +4,8 @@ Like a claim it commits before the Kafka transaction begins. An answer once give
 so a re-run counts nobody twice.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
@@ -30,6 +30,10 @@ class ThrottleAsked(NamedTuple):
     """When it is due, or the broker stored its event: the same in every re-run."""
     limit: int
     seconds: int
+
+
+Held = Mapping[str, datetime]
+"""Who was let in, and when they are due."""
 
 
 class AsksThrottles(Protocol):
@@ -58,8 +62,8 @@ async def ask_throttles(
                 asked.append(_asked(item.intent, throttle.limit, throttle.seconds))
     if not asked:
         return ()
-    let_in = await throttles.ask(asked)
-    return {each.notification_id for each in asked}.difference(let_in)
+    inside = await throttles.ask(asked)
+    return {each.notification_id for each in asked}.difference(inside)
 
 
 def _asked(intent: Intent, limit: int, seconds: int) -> ThrottleAsked:
@@ -69,28 +73,36 @@ def _asked(intent: Intent, limit: int, seconds: int) -> ThrottleAsked:
     return ThrottleAsked(key, intent.notification_id, intent.due_at or intent.event_time, limit, seconds)
 
 
-# Whoever is held within the window stays; then come the new ones in their order, for as long as there is room.
-_ASK: Final = """
-INSERT INTO directory.throttles AS held (key, ids, times, most, seconds, ends_at)
-SELECT key, (array_agg(id ORDER BY number))[1:max(most)], (array_agg(at ORDER BY number))[1:max(most)], max(most), max(seconds),
-    max(at) + make_interval(secs => max(seconds))
-FROM unnest($1::bytea[], $2::uuid[], $3::timestamptz[], $4::int[], $5::int[]) WITH ORDINALITY AS asked(key, id, at, most, seconds, number)
+def let_in(held: Held, asked: Sequence[ThrottleAsked]) -> tuple[Held, set[str]]:
+    """Who of one key is let in, in the order in which they ask, and what is held afterwards.
+
+    Nobody is let in who would be one too many in any window. Who was let in is dropped two windows before all who ask, and not earlier: so
+    all who are let in together stand in the row when their batch runs again, and times may run back by a window from batch to batch.
+    """
+    earliest = min(each.at - 2 * timedelta(seconds=each.seconds) for each in asked)
+    kept = {notification: at for notification, at in held.items() if at > earliest}
+    inside: set[str] = set()
+    for each in asked:
+        window = timedelta(seconds=each.seconds)
+        if (
+            each.notification_id in kept
+            or sum(abs(at - each.at) < window for at in kept.values()) < each.limit
+        ):
+            kept.setdefault(each.notification_id, each.at)
+            inside.add(each.notification_id)
+    return kept, inside
+
+
+# Whoever asks holds the row until it is written: the statement makes it or locks it, in one order for all batches.
+_LOCK: Final = """
+INSERT INTO directory.throttles AS standing (key, most, seconds, ends_at)
+SELECT key, max(most), max(seconds), greatest(max(at), now()) + make_interval(secs => 2 * max(seconds))
+FROM unnest($1::bytea[], $2::timestamptz[], $3::int[], $4::int[]) AS asked(key, at, most, seconds)
 GROUP BY key ORDER BY key
-ON CONFLICT (key) DO UPDATE SET (ids, times, most, seconds, ends_at) = (
-    SELECT array_agg(id ORDER BY number), array_agg(at ORDER BY number), excluded.most, excluded.seconds,
-        greatest(held.ends_at, excluded.ends_at)
-    FROM (
-        SELECT id, at, number FROM (
-            SELECT id, at, number FROM unnest(held.ids, held.times) WITH ORDINALITY AS before(id, at, number)
-            WHERE at > excluded.times[1] - make_interval(secs => excluded.seconds)
-            UNION ALL
-            SELECT id, at, number + 1000000 FROM unnest(excluded.ids, excluded.times) WITH ORDINALITY AS new(id, at, number)
-            WHERE id <> ALL (held.ids)
-        ) AS all_of_them ORDER BY number LIMIT excluded.most
-    ) AS let_in
-)
-RETURNING ids
+ON CONFLICT (key) DO UPDATE SET most = excluded.most, seconds = excluded.seconds, ends_at = greatest(standing.ends_at, excluded.ends_at)
+RETURNING key, ids, times
 """
+_WRITE: Final = "UPDATE directory.throttles SET ids = $2::uuid[], times = $3::timestamptz[] WHERE key = $1"
 _EXPIRED: Final = """
 DELETE FROM directory.throttles WHERE key IN (
     SELECT key FROM directory.throttles WHERE ends_at < now() ORDER BY ends_at LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -106,18 +118,22 @@ class Throttles:
 
     async def ask(self, asked: Sequence[ThrottleAsked]) -> Collection[str]:
         """The notifications that are let in, committed."""
-        ids = [UUID(each.notification_id) for each in asked]
-        async with self._database.driver() as connection:
-            rows = await connection.fetch(
-                _ASK,
-                [each.key for each in asked],
-                ids,
-                [each.at for each in asked],
-                [each.limit for each in asked],
-                [each.seconds for each in asked],
-            )
-        held = {held_id for row in rows for held_id in row["ids"] or ()}
-        return {str(notification) for notification in ids if notification in held}
+        by_key: dict[bytes, list[ThrottleAsked]] = {}
+        for each in asked:
+            by_key.setdefault(each.key, []).append(each)
+        inside: set[str] = set()
+        changed: list[tuple[bytes, list[UUID], list[datetime]]] = []
+        async with self._database.driver() as connection, connection.transaction():
+            columns = zip(*((each.key, each.at, each.limit, each.seconds) for each in asked), strict=True)
+            for row in await connection.fetch(_LOCK, *map(list, columns)):
+                key = bytes(row["key"])
+                before = dict(zip(map(str, row["ids"] or ()), row["times"] or (), strict=True))
+                held, of_key = let_in(before, by_key[key])
+                inside |= of_key
+                if held != before:
+                    changed.append((key, [UUID(each) for each in held], list(held.values())))
+            await connection.executemany(_WRITE, changed)
+        return inside
 
     async def delete_expired(self, *, at_most: int) -> int:
         """Delete some rows whose window has passed; how many it were."""

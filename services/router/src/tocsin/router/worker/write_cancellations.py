@@ -14,8 +14,9 @@ def write_cancellation(
     record: ConsumerRecord, item: CancellationEvent | DuplicateCancellation, context: BatchContext
 ) -> Iterator[ProducerRecord]:
     """The records that follow from `record`, in their order. The cancellation's row stands already."""
-    counts, about = context.counts, event_ref(item.event, origin=record.ref)
+    counts = context.counts
     if isinstance(item, DuplicateCancellation):
+        about = event_ref(item.event, origin=item.origin)
         counts.claims["duplicate"] += 1
         counts.processed["duplicate"] += 1
         counts.cancellations["duplicate"] += 1
@@ -28,6 +29,7 @@ def write_cancellation(
     counts.processed["cancellation"] += 1
     counts.cancellations["requested"] += 1
     cancellation = item.cancellation
+    about = event_ref(item.event, origin=cancellation.origin)
     yield ProducerRecord(context.topics.cancels, cancellation.record_key, encode(cancellation))
     yield context.event_record(
         StatusName.CANCEL_REQUESTED,

@@ -14,11 +14,11 @@ from tocsin.router.worker.batch import SERVICE, BatchContext, event_ref
 from tocsin.router.worker.dedupe import DuplicateCancellation, DuplicateEvent, RepeatedRedrive
 from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out
 from tocsin.router.worker.intents import intent_for
+from tocsin.router.worker.matching import RefusedEvent
 from tocsin.router.worker.parse import (
     CancellationEvent,
     EventPlan,
     FanOutRest,
-    RefusedEvent,
     UnreadableRecord,
 )
 from tocsin.router.worker.write_cancellations import write_cancellation
