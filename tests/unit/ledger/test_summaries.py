@@ -117,6 +117,8 @@ def test_what_waits_says_until_when_and_says_it_no_more_when_that_is_over(happen
 CANCELLED: list[tuple[list[tuple[Any, ...]], str | None, str, float | None]] = [
     ([("accepted", 0), ("sent", 2, "email")], None, "sent", None),
     ([("accepted", 0), ("cancel_requested", 1)], "requested", "accepted", 1),
+    ([("accepted", 0), ("scheduled", 1), ("cancel_requested", 2)], "requested", "scheduled", 2),
+    ([("accepted", 0), ("scheduled", 1), ("cancel_requested", 2), ("cancelled", 3)], "cancelled", "cancelled", 2),
     ([("accepted", 0), ("routed", 1, "email"), ("cancel_requested", 2)], "requested", "in_progress", 2),
     ([("accepted", 0), ("routed", 1, "email"), ("cancel_requested", 2), ("cancelled", 3, "email")], "cancelled", "cancelled", 2),
     ([("accepted", 0), ("cancel_requested", 1), ("cancelled", 2)], "cancelled", "cancelled", 1),
