@@ -33,7 +33,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 SEED = 20_261_126
 A_LANE = 300
-FEW, MANY = 2, 200
+FEW, MANY = 1, 200
+"""Hostile records a topic. One group reads every topic of dead letters, and stops at the tenth."""
 TOPICS = Topics()
 
 
