@@ -1,4 +1,4 @@
-"""A client that is cancelled while it starts, or closed while it connects, leaves no connection open."""
+"""A client that is cancelled while it starts or stops, or closed while it connects, leaves no connection open."""
 
 import asyncio
 from typing import Any
@@ -9,6 +9,7 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.metadata import MetadataRequest
 
+from tocsin.kafka.client import aiokafka_internals
 from tocsin.kafka.client.connecting import start_client
 
 pytestmark = pytest.mark.kafka
@@ -36,6 +37,52 @@ async def test_the_first_connection_is_closed(
         await starting
     assert not asked[0].connected()
     await asyncio.sleep(0)  # its socket is closed in the loop's next turn
+
+
+@pytest.mark.parametrize("kind", [AIOKafkaConsumer, AIOKafkaProducer])
+async def test_a_stop_that_is_cancelled_leaves_no_connection(
+    kafka_server: str, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = kind(bootstrap_servers=kafka_server)
+    await start_client(client)
+    connections = client.client if kind is AIOKafkaProducer else client._client
+    (node,) = (broker.nodeId for broker in connections.cluster.brokers())
+    assert await connections.ready(node)
+    held = list(connections._conns.values())
+    waits = asyncio.Event()
+
+    async def never(_: AIOKafkaClient) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(aiokafka_internals, "_close", never)
+    stop = (
+        aiokafka_internals.stop_producer(client, seconds=60)
+        if kind is AIOKafkaProducer
+        else aiokafka_internals.stop_reader(client)
+    )
+    stopping = asyncio.create_task(stop)
+    await waits.wait()
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert held
+    assert not [connection for connection in held if connection.connected()]
+    assert not await connections.ready(node)
+    await asyncio.sleep(0)  # sockets are closed in the loop's next turn
+
+
+async def test_a_connection_that_the_broker_has_ended_is_closed(kafka_server: str) -> None:
+    client = AIOKafkaClient(bootstrap_servers=kafka_server)
+    await client.bootstrap()
+    (node,) = (broker.nodeId for broker in client.cluster.brokers())
+    assert await client.ready(node)
+    (former,) = client._conns.values()
+    former._read_task.cancel()  # nobody has read that it has ended
+    former._reader.feed_eof()
+    assert await client.ready(node)
+    assert former._reader is None
+    await client.close()
 
 
 async def test_a_client_that_is_closed_connects_no_more(

@@ -59,6 +59,9 @@ _closed: Final[WeakSet[AIOKafkaClient]] = WeakSet()
 async def _connection_unless_closed(
     client: AIOKafkaClient, *args: Any, **options: Any
 ) -> AIOKafkaConnection | None:
+    for known in list(client._conns.values()):
+        if not known.connected():
+            known.close()  # aiokafka forgets it, and closes only what it knows
     connection: AIOKafkaConnection | None = None
     if client not in _closed:
         connection = await _connection_of(client, *args, **options)
@@ -69,8 +72,22 @@ async def _connection_unless_closed(
 
 
 async def _close_for_good(client: AIOKafkaClient) -> None:
-    _closed.add(client)
-    await _close(client)
+    with _closed_in_the_end(client):
+        _closed.add(client)
+        await _close(client)
+
+
+@contextlib.contextmanager
+def _closed_in_the_end(client: AIOKafkaClient) -> Iterator[None]:
+    """Closes without an await, so that no cancellation comes between: every connection, and none is made any more."""
+    try:
+        yield
+    finally:
+        _closed.add(client)
+        if client._sync_task is not None:
+            client._sync_task.cancel()
+        for connection in client._conns.values():
+            connection.close()
 
 
 # A producer's sending tasks live on when it is closed, and would connect again: nobody closes that connection.
@@ -240,10 +257,11 @@ async def end_coordination(consumer: AIOKafkaConsumer) -> None:
 
 async def stop_reader(consumer: AIOKafkaConsumer) -> None:
     """Disconnect a consumer outside of any group."""
-    try:
-        await end_fetching(consumer)
-    finally:  # also where this is cancelled meanwhile
-        await consumer.stop()
+    with _closed_in_the_end(consumer._client):
+        try:
+            await end_fetching(consumer)
+        finally:  # also where this is cancelled meanwhile
+            await consumer.stop()
 
 
 async def end_fetching(consumer: AIOKafkaConsumer) -> None:
@@ -262,15 +280,16 @@ async def end_fetching(consumer: AIOKafkaConsumer) -> None:
 
 
 async def stop_producer(producer: AIOKafkaProducer, *, seconds: float) -> bool:
-    """Deliver what was taken and disconnect; after ``seconds`` disconnect all the same. Whether it was in time."""
-    try:
-        await asyncio.wait_for(producer.stop(), seconds)
-    except TimeoutError:
-        task = producer._sender.sender_task
-        if task is not None:
-            task.cancel()
-        await producer.client.close()
-        return False
+    """Deliver what was taken and disconnect; after ``seconds``, or when cancelled, disconnect all the same. Whether it was in time."""
+    with _closed_in_the_end(producer.client):
+        try:
+            await asyncio.wait_for(producer.stop(), seconds)
+        except TimeoutError:
+            task = producer._sender.sender_task
+            if task is not None:
+                task.cancel()
+            await producer.client.close()
+            return False
     return True
 
 
@@ -282,14 +301,15 @@ async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> bool:
         await end_fetching(consumer)
         await consumer.stop()
 
-    try:
-        await asyncio.wait_for(stop(), seconds)
-    except TimeoutError:
-        await _disconnect(consumer)
-        return False
-    except asyncio.CancelledError:
-        await _disconnect(consumer)
-        raise
+    with _closed_in_the_end(consumer._client):
+        try:
+            await asyncio.wait_for(stop(), seconds)
+        except TimeoutError:
+            await _disconnect(consumer)
+            return False
+        except asyncio.CancelledError:
+            await _disconnect(consumer)
+            raise
     return True
 
 
