@@ -42,7 +42,11 @@ async def redrive_is_killed_half_way(run: Run) -> None:
     progress = await asyncio.gather(*(_finished(run, one["id"]) for one in begun))
     written = [one["written"] for one in progress]
     run.notes.append(f"written: {' and '.join(map(str, written))}")
-    run.expect(sum(written) == _MAILS, f"{sum(written)} were counted as written, not {_MAILS}.")
+    uncounted = len(REDRIVE) * _RATE  # what of a page is sent before its ledger's successor counts it
+    run.expect(
+        _MAILS - uncounted <= sum(written) <= _MAILS,
+        f"{sum(written)} were counted as written, of {_MAILS}.",
+    )
     await until(
         lambda: all(run.endings.final[one] == {"sent"} for one in wanted), seconds=PATIENCE, every=0.5
     )
