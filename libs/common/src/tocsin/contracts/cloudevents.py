@@ -3,27 +3,34 @@
 Rules come from the CloudEvents 1.0.2 core, Kafka and HTTP bindings, and the distributed-tracing extension.
 Extension attributes of our own: `tenant`, `test` (`true` or `false`), `cancelkey`, `sendat` (a time) and `delay` (seconds). An attribute
 that is nearly called so (`send_at`) is refused; all others are a stranger's, and ignored.
-What is said of a refused event repeats nothing a producer typed: it goes into statuses and logs.
+What is said of a refused event repeats nothing a producer typed, but for a name that is nearly one of ours: it goes into statuses and logs.
 """
 
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from tocsin.contracts.event_attributes import (
+    EventFault,
+    cancel_key_of,
+    delay_of,
+    misnamed_headers,
+    near_miss,
+    optional_text,
+    required_text,
+    tenant_of,
+    test_of,
+    time_of,
+)
 from tocsin.contracts.events import Event
-from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.limits import EVENT_DATA_BYTES, JSON_DEPTH
 from tocsin.contracts.traces import valid_traceparent
-from tocsin.contracts.values import ValueRefused
-from tocsin.contracts.values.attribute_name import meant_by, near_misses
-from tocsin.contracts.values.cancel_key import cancel_key
-from tocsin.contracts.values.text import is_line
+from tocsin.contracts.values.attribute_name import near_misses
 from tocsin.contracts.vocabulary import Reason
 
 STRUCTURED = "application/cloudevents+json"
@@ -32,20 +39,8 @@ JSON = "application/json"
 _ANY_STRUCTURED = "application/cloudevents"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"').fullmatch
 _ESCAPED = re.compile(r"\\(.)")
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII).fullmatch
-_INTEGER = re.compile(r"-?[0-9]{1,9}", re.ASCII).fullmatch
-_FLAGS: Mapping[str, bool] = {"true": True, "false": False}
-"""What the extension attribute `test` may say: a Boolean of CloudEvents as text."""
 _NULL = msgspec.Raw(b"null")
 _JSON_RULE = f"UTF-8, nested at most {JSON_DEPTH} deep"
-
-
-class EventFault(NamedTuple):
-    """One thing wrong with an event: `pointer` is a JSON pointer into the envelope (`/source`, `/data/workflow`)."""
-
-    reason: Reason
-    pointer: str
-    detail: str
 
 
 class EventInvalid(Exception):
@@ -96,7 +91,7 @@ def read_kafka(
         name[3:]: text_of(content) for name, content in by_name.items() if name.startswith("ce_")
     }
     attributes["traceparent"] = _trace(attributes.get("traceparent"), traceparent)
-    faults = _misnamed(by_name, right="ce_", wrong="ce-")
+    faults = misnamed_headers(by_name, right="ce_", wrong="ce-")
     return _binary(attributes, content_type, value or b"", default_tenant=default_tenant, faults=faults)
 
 
@@ -111,7 +106,7 @@ def read_http_binary(headers: Mapping[str, str], body: bytes, *, default_tenant:
         if name.lower().startswith("ce-")
     }
     attributes["traceparent"] = _trace(attributes.get("traceparent"), headers.get("traceparent"))
-    faults = _misnamed((name.lower() for name in headers), right="ce-", wrong="ce_")
+    faults = misnamed_headers((name.lower() for name in headers), right="ce-", wrong="ce_")
     return _binary(
         attributes, headers.get("content-type", ""), body, default_tenant=default_tenant, faults=faults
     )
@@ -121,7 +116,7 @@ def read_structured(body: bytes, *, default_tenant: str | None = None, tracepare
     """The event in one JSON envelope; raises `EventInvalid`. The envelope's own `traceparent` wins over the argument."""
     try:
         envelope = _decode_structured(body)
-        faults = [_near_miss(name, meant) for name, meant in near_misses(_decode_names(body))]
+        faults = [near_miss(name, meant) for name, meant in near_misses(_decode_names(body))]
     except RecursionError as error:
         raise _data_invalid() from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -136,27 +131,6 @@ def read_structured(body: bytes, *, default_tenant: str | None = None, tracepare
         content_type = ""
     data = _structured_data(envelope, content_type)
     return _event(attributes, content_type, data, default_tenant=default_tenant, faults=faults)
-
-
-def _misnamed(names: Iterable[str], *, right: str, wrong: str) -> list[EventFault]:
-    """Headers that are nearly an attribute of ours. `wrong` is how attributes begin in the other binding: there Tocsin reads none."""
-    known = list(names)
-    missed = near_misses(name.removeprefix(right) for name in known if name.startswith(right))
-    faults = [_near_miss(name, meant) for name, meant in missed]
-    for name in known:
-        if (
-            name.startswith(wrong)
-            and (meant := meant_by(name.removeprefix(wrong)))
-            and right + meant not in known
-        ):
-            detail = f"Attributes begin with `{right}` here, and not with `{wrong}`. Did you mean `{right}{meant}`?"
-            faults.append(EventFault(Reason.ATTRIBUTE_UNKNOWN, f"/{meant}", detail))
-    return faults
-
-
-def _near_miss(name: str, meant: str) -> EventFault:
-    detail = f"Tocsin knows no attribute `{name}`. Did you mean `{meant}`?"
-    return EventFault(Reason.ATTRIBUTE_UNKNOWN, f"/{name}", detail)
 
 
 def _structured_data(envelope: _Structured, content_type: str) -> msgspec.Raw:
@@ -233,8 +207,8 @@ def _event(
     """The event, unless `faults` of its names were found before, or others in what its attributes say."""
     if attributes.get("specversion") != "1.0":
         faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/specversion", "Must be the string `1.0`."))
-    required = {name: _required(attributes, name, faults) for name in ("id", "source", "type")}
-    tenant = _tenant(attributes.get("tenant") or default_tenant, faults)
+    required = {name: required_text(attributes, name, faults) for name in ("id", "source", "type")}
+    tenant = tenant_of(attributes.get("tenant") or default_tenant, faults)
     if not _is_json(content_type):
         detail = "Data must be JSON: `application/json`, or a type that ends in `+json`."
         faults.append(EventFault(Reason.DATA_INVALID, "/datacontenttype", detail))
@@ -242,12 +216,12 @@ def _event(
         faults.append(
             EventFault(Reason.DATA_TOO_LARGE, "/data", f"Data may be at most {EVENT_DATA_BYTES} bytes.")
         )
-    subject = _optional(attributes, "subject", faults)
-    time = _time(attributes.get("time"), faults)
-    send_at = _time(attributes.get("sendat"), faults, "/sendat")
-    delay = _seconds(attributes.get("delay"), faults)
-    test = _flag(attributes.get("test"), faults)
-    key = _cancel_key(attributes.get("cancelkey"), faults)
+    subject = optional_text(attributes, "subject", faults)
+    time = time_of(attributes.get("time"), faults)
+    send_at = time_of(attributes.get("sendat"), faults, "/sendat")
+    delay = delay_of(attributes.get("delay"), faults)
+    test = test_of(attributes.get("test"), faults)
+    key = cancel_key_of(attributes.get("cancelkey"), faults)
     if faults:
         raise EventInvalid(faults)
     return Event(
@@ -328,88 +302,3 @@ def _trace(*given: object) -> str | None:
 def _is_json(content_type: str) -> bool:
     media = media_type(content_type)
     return media == JSON or media.endswith("+json") or media == "text/json"
-
-
-def _required(attributes: Mapping[str, Any], name: str, faults: list[EventFault]) -> str:
-    value = attributes.get(name)
-    if value is None or value == "":
-        faults.append(
-            EventFault(Reason.ATTRIBUTE_MISSING, f"/{name}", f"`{name}` is required and may not be empty.")
-        )
-        return ""
-    return _short_text(value, name, faults)
-
-
-def _optional(attributes: Mapping[str, Any], name: str, faults: list[EventFault]) -> str | None:
-    value = attributes.get(name)
-    return None if value is None or value == "" else _short_text(value, name, faults)
-
-
-def _short_text(value: object, name: str, faults: list[EventFault]) -> str:
-    if isinstance(value, str) and is_line(value) and len(value.encode()) <= 1024:
-        return value
-    faults.append(
-        EventFault(
-            Reason.ATTRIBUTE_INVALID,
-            f"/{name}",
-            "Must be a string of at most 1,024 bytes of UTF-8, without control characters.",
-        )
-    )
-    return ""
-
-
-def _tenant(value: object, faults: list[EventFault]) -> str:
-    if value is None:
-        detail = "The extension attribute `tenant` is required on this topic: set `ce_tenant`, or `tenant` in the envelope."
-        faults.append(EventFault(Reason.TENANT_MISSING, "/tenant", detail))
-        return ""
-    if isinstance(value, str) and valid_tenant(value):
-        return value
-    faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/tenant", "Must match [a-z0-9-]{1,63}."))
-    return ""
-
-
-def _time(value: object, faults: list[EventFault], pointer: str = "/time") -> datetime | None:
-    if value is None:
-        return None
-    try:
-        if isinstance(value, str) and _RFC_3339(value):
-            return msgspec.convert(value, datetime)
-    except msgspec.ValidationError:
-        pass  # it has the form, and is no date
-    detail = "Must be an RFC 3339 time with its offset, such as 2026-01-31T12:00:00Z."
-    faults.append(EventFault(Reason.ATTRIBUTE_INVALID, pointer, detail))
-    return None
-
-
-def _seconds(value: object, faults: list[EventFault]) -> int | None:
-    """An Integer of CloudEvents (32 bits), in JSON or as text."""
-    if value is None or (type(value) is int and abs(value) < 2**31):
-        return value
-    if isinstance(value, str) and _INTEGER(value):
-        return int(value)
-    faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/delay", "Must be a whole number of seconds."))
-    return None
-
-
-def _cancel_key(value: object, faults: list[EventFault]) -> str | None:
-    if value is None:
-        return None
-    try:
-        if isinstance(value, str):
-            return cancel_key(value)
-    except ValueRefused as refused:
-        faults.append(EventFault(Reason(refused.code), "/cancelkey", refused.sentence))
-        return None
-    faults.append(EventFault(Reason.CANCEL_KEY_INVALID, "/cancelkey", "Must be a string of UTF-8."))
-    return None
-
-
-def _flag(value: object, faults: list[EventFault]) -> bool:
-    """Whether the event is a test. Any other word is refused: taken for `false`, it would send a test to people."""
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    flag = _FLAGS.get(value) if isinstance(value, str) else None
-    if flag is None:
-        faults.append(EventFault(Reason.ATTRIBUTE_INVALID, "/test", "Must be `true` or `false`."))
-    return bool(flag)

@@ -62,6 +62,7 @@ _TOUCH: Final = 1.0
 _WAITING: Final = text(
     "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0) FROM directory.outbox"
 )
+_UNWRITABLE: Final = "no record can hold this row, set aside: save the entity again with valid values"
 _AWAY = (KafkaFault, *AWAY)
 
 
@@ -139,7 +140,8 @@ class Relay:
                 return 0
             # Several rows may name one entity: it is read and published once, as it stands now.
             current = await current_records(connection, list(dict.fromkeys(changed.values())), self._topics)
-            self._set_aside_unwritable(current.unwritable)
+            for ref, reason in current.unwritable.items():
+                self._set_aside(ref, _UNWRITABLE, reason=reason)
             portion = _portion(current.records)
             fitting = {ref: record for ref, record in portion.items() if self._fits(ref, record)}
             if fitting:
@@ -151,33 +153,23 @@ class Relay:
             await connection.execute(select(func.pg_notify(PUBLISHED, message(done))))
         return len(done)
 
-    def _set_aside_unwritable(self, unwritable: Mapping[EntityRef, str]) -> None:
-        """What no record can hold waits for nobody, and nobody waits for it; its former record stays in the topic."""
-        for ref, reason in unwritable.items():
-            metrics.directory_set_aside.labels(self._service, ref.kind).inc()
-            log.error(
-                "no record can hold this row, set aside: save the entity again with valid values",
-                entity=ref.kind,
-                tenant=ref.tenant,
-                named="/".join(ref.key),
-                reason=reason,
-            )
-
     def _fits(self, ref: EntityRef, record: ProducerRecord) -> bool:
-        """Whether the record is within its topic's limit. If not, the entity's former record stays in the topic."""
+        """Whether the record is within its topic's limit."""
         limit = self._limits.of(record.topic)
         if record.size <= limit:
             return True
-        metrics.directory_set_aside.labels(self._service, ref.kind).inc()
-        log.error(
+        self._set_aside(
+            ref,
             "too large to publish, set aside: make it smaller and save it again",
-            entity=ref.kind,
-            tenant=ref.tenant,
-            named="/".join(ref.key),
             size=record.size,
             limit=limit,
         )
         return False
+
+    def _set_aside(self, ref: EntityRef, why: str, **facts: object) -> None:
+        """It waits for nobody, and nobody waits for it; its former record stays in the topic."""
+        metrics.directory_set_aside.labels(self._service, ref.kind).inc()
+        log.error(why, entity=ref.kind, tenant=ref.tenant, named="/".join(ref.key), **facts)
 
 
 async def watch_outbox(engine: AsyncEngine, service: str, stop: asyncio.Event) -> None:
