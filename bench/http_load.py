@@ -9,17 +9,20 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import uvloop
+
+from tocsin.contracts.cloudevents import BATCH
+from tocsin.contracts.events import NOTIFICATION_REQUESTED
 
 OPEN_LOOP_TICK = 0.001  # seconds
 PATIENCE = 30.0  # seconds for the answers that are still out when everything is sent
 
 
 class Order(msgspec.Struct, kw_only=True):
-    """What to send: one request a recipient in turn, event ids `<prefix><number>`."""
+    """What to send: one event a recipient in turn, event ids `<prefix><number>`."""
 
     port: int
     key: str
@@ -29,6 +32,8 @@ class Order(msgspec.Struct, kw_only=True):
     data: dict[str, str]
     count: int
     """Requests at most."""
+    batch: int | None = None
+    """So many events in each request, as a batch of CloudEvents; None: one, as a direct request."""
     seconds: float
     """Time at most, in a closed loop."""
     connections: int
@@ -49,23 +54,45 @@ class Result(msgspec.Struct, kw_only=True):
 
 
 def event_id(order: Order, number: int) -> str:
-    """The `Idempotency-Key` of one request."""
+    """The id of one event."""
     return f"{order.prefix}{number}"
 
 
 def recipient_of(order: Order, number: int) -> str:
-    """Whom one request is for."""
+    """Whom one event is for."""
     return order.recipients[number % len(order.recipients)]
 
 
 def request(order: Order, number: int) -> bytes:
-    """The whole request."""
-    body = msgspec.json.encode(
-        {"workflow": order.workflow, "recipients": [recipient_of(order, number)], "data": order.data}
-    )
+    """The whole request of this number."""
+    if order.batch is None:
+        own = f"Idempotency-Key: {event_id(order, number)}\r\nContent-Type: application/json"
+        return _post(order, "/v1/notifications", own, _notification(order, number))
+    events = range(number * order.batch, (number + 1) * order.batch)
+    own = f"Content-Type: {BATCH}"
+    return _post(order, "/v1/events", own, [_cloud_event(order, event) for event in events])
+
+
+def _notification(order: Order, number: int) -> dict[str, Any]:
+    return {"workflow": order.workflow, "recipients": [recipient_of(order, number)], "data": order.data}
+
+
+def _cloud_event(order: Order, number: int) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "type": NOTIFICATION_REQUESTED,
+        "source": "/bench",
+        "id": event_id(order, number),
+        "datacontenttype": "application/json",
+        "data": _notification(order, number),
+    }
+
+
+def _post(order: Order, path: str, own: str, content: object) -> bytes:
+    body = msgspec.json.encode(content)
     head = (
-        f"POST /v1/notifications HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {order.key}\r\n"
-        f"Idempotency-Key: {event_id(order, number)}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {order.key}\r\n"
+        f"{own}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

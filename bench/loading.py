@@ -16,6 +16,7 @@ from tocsin.dev.processes import attached
 
 CONNECTIONS = 64
 OPEN_LOOP_CONNECTIONS = 256
+BATCH_CONNECTIONS = 8
 
 
 class Loaded(msgspec.Struct, kw_only=True):
@@ -49,6 +50,17 @@ async def closed_loop(
     )
 
 
+async def batches(
+    environment: Environment, prefix: str, *, lane: Lane, count: int, size: int, seconds: float
+) -> tuple[list[str], Result, list[str]]:
+    """`count` requests with `size` events each as fast as they are answered. The ids of the events, and the faults, come with it."""
+    order = _order(environment, prefix, lane, count=count, seconds=seconds, connections=BATCH_CONNECTIONS)
+    order.batch = size
+    result = await _run(order, environment.folder)
+    ids = [event_id(order, number) for number in range(len(result.statuses) * size)]
+    return ids, result, _wrong_answers(prefix, result)
+
+
 async def open_loop(
     environment: Environment, prefix: str, *, lane: Lane, rate: float, seconds: float
 ) -> Loaded:
@@ -71,7 +83,23 @@ async def _load(
     sink_port: int | None = None,
     window: int = 0,
 ) -> Loaded:
-    order = Order(
+    order = _order(environment, prefix, lane, count=count, seconds=seconds, connections=connections)
+    order.rate, order.sink_port, order.window = rate, sink_port, window
+    result = await _run(order, environment.folder)
+    numbers = range(len(result.statuses))
+    ids = [notification(event_id(order, number), recipient_of(order, number), lane) for number in numbers]
+    return Loaded(ids=ids, result=result, faults=_wrong_answers(prefix, result))
+
+
+def _wrong_answers(prefix: str, result: Result) -> list[str]:
+    wrong = Counter(status for status in result.statuses if status != 202)
+    return [f"{prefix}: {many} requests were answered {status}" for status, many in sorted(wrong.items())]
+
+
+def _order(
+    environment: Environment, prefix: str, lane: Lane, *, count: int, seconds: float, connections: int
+) -> Order:
+    return Order(
         port=environment.port("ingest"),
         key=environment.key,
         workflow=workflow_of(lane),
@@ -81,16 +109,7 @@ async def _load(
         count=count,
         seconds=seconds,
         connections=connections,
-        rate=rate,
-        sink_port=sink_port,
-        window=window,
     )
-    result = await _run(order, environment.folder)
-    numbers = range(len(result.statuses))
-    ids = [notification(event_id(order, number), recipient_of(order, number), lane) for number in numbers]
-    wrong = Counter(status for status in result.statuses if status != 202)
-    faults = [f"{prefix}: {many} requests were answered {status}" for status, many in sorted(wrong.items())]
-    return Loaded(ids=ids, result=result, faults=faults)
 
 
 async def _run(order: Order, folder: Path) -> Result:

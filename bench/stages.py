@@ -15,10 +15,13 @@ from rows import Rows
 from sink import Sink
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.testing.log_ends import log_ends
 
 PATIENCE = 25.0  # seconds without progress, start of the process included, after which a stage is given up
 REQUESTS, REQUEST_SECONDS = 12_000, 6.0
 WARM_REQUESTS = 1_000
+BATCH_EVENTS = 100
+BATCHES, WARM_BATCHES = 800, 50
 DIRECT_EVENTS = 10_000
 FAN_OUT_EVENTS = 10
 STATUSES_OF_A_MESSAGE = ("decided", "sent")
@@ -33,7 +36,7 @@ class Measured(msgspec.Struct, kw_only=True):
 
 
 class Stages:
-    """In this order: ingest, router, fan_out, dispatch, ledger."""
+    """In this order: ingest, router, fan_out, dispatch, ledger. What `ingest_batches` stores is nobody's backlog: it comes last."""
 
     def __init__(self, *, environment: Environment, sink: Sink, rows: Rows) -> None:
         self._environment = environment
@@ -73,6 +76,36 @@ class Stages:
             "ingest: HTTP to acknowledged", over, meter, unit="events/s", load_seconds=seen.cpu_seconds
         )
         return Measured(figures=[figure], faults=warm.faults + loaded.faults + faults)
+
+    async def ingest_batches(self) -> Measured:
+        """The same, many events a request."""
+        lane, topic = Lane.TRANSACTIONAL, self._topics.events(Lane.TRANSACTIONAL)
+        start = await log_ends(self._environment.kafka, topic)
+        sent, faults = list[str](), list[str]()
+        async with self._environment.running("ingest"):
+            with Meter(self._environment.pids) as meter:
+                for prefix, count in (("warm-batch-", WARM_BATCHES), ("batch-", BATCHES)):
+                    ids, result, wrong = await loading.batches(
+                        self._environment,
+                        prefix,
+                        lane=lane,
+                        count=count,
+                        size=BATCH_EVENTS,
+                        seconds=REQUEST_SECONDS,
+                    )
+                    sent += ids
+                    faults += wrong
+        over = Stretch(min(result.planned), max(result.answered), len(ids))
+        stored = await logs.read(self._environment.kafka, topic, start=start)
+        faults += difference("events stored", sent, (logs.header(record, "ce_id") for record in stored))
+        figure = throughput(
+            f"ingest: batches of {BATCH_EVENTS} to acknowledged",
+            over,
+            meter,
+            unit="events/s",
+            load_seconds=result.cpu_seconds,
+        )
+        return Measured(figures=[figure], faults=faults)
 
     async def router(self) -> Measured:
         """Events with one recipient each, in that recipient's partition, to jobs."""
