@@ -14,7 +14,7 @@ from lanes import LanesApart
 from place import Place, opened
 from report import Report
 from running import Steps, attempt, measured, options
-from stages import Sizes, Stages
+from stages import Stages
 from tocsin.contracts.vocabulary import Lane
 from whole_path import SERVICES, WholePath
 
@@ -22,8 +22,6 @@ RUNS = 3
 CAMPAIGN = 100_000
 SHARES = (25, 50, 80)
 """% of the capacity that the same run has measured."""
-SIZES = Sizes(direct=0)
-"""The router's backlog is what ingest has stored."""
 USUAL_RATE = 5_000.0
 """Mails a second of dispatch-email, where the part that measures it is left out."""
 
@@ -35,10 +33,8 @@ async def stages(place: Place) -> None:
         sink=place.sink,
         http_sink=place.http_sink,
         rows=place.rows,
-        sizes=SIZES,
     )
     await place.take("ingest alone", alone.ingest)
-    await place.take("ingest alone, batches", alone.ingest_batches)
     await place.take("router alone", alone.router)
     await place.take("router alone, three jobs out", alone.router_three)
     await place.take("router alone, fan-out", alone.fan_out)
@@ -46,6 +42,7 @@ async def stages(place: Place) -> None:
     await place.take("dispatch-sms alone", alone.dispatch_sms)
     await place.take("dispatch-push alone", alone.dispatch_push)
     await place.take("ledger alone", alone.ledger)
+    await place.take("ingest alone, batches", alone.ingest_batches)
 
 
 async def path(place: Place) -> None:

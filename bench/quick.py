@@ -44,6 +44,7 @@ async def measure(folder: Path, report: Report, say: Steps) -> None:
         async with Rows(environment.database, schema="scheduler") as timer_rows:
             timers = TimerStages(environment=environment, rows=timer_rows)
             await place.take("scheduler alone", partial(timers.set_and_fired, TIMERS))
+        await place.take("ingest alone, batches", alone.ingest_batches)
         say("ending")
 
 

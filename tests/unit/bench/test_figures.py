@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
+
 from figures import Figure, Stretch, difference, reordered, throughput
 from summary import of_targets, summaries
 

@@ -144,7 +144,7 @@ class TransactionalProducer:
             await self._failpoints.reach("after_offsets")
         await self._failpoints.reach("before_commit")
         await producer.commit_transaction()
-        self._produced.count(record.topic for record in outgoing)
+        self._produced.count_each(record.topic for record in outgoing)
         await self._failpoints.reach("after_commit")
 
     async def _deliver(self, producer: AIOKafkaProducer, batches: Sequence[Packed]) -> None:
