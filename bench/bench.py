@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import record
 from lanes import LanesApart
 from place import Place, opened
 from report import Report
@@ -119,11 +120,16 @@ def main() -> int:
     """The exit code."""
     parser = options(argparse.ArgumentParser(description=__doc__), runs=RUNS)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="leave the others out")
+    parser.add_argument(
+        "--record", action="store_true", help="write the result into docs/benchmarks.md as well"
+    )
     given = parser.parse_args()
     report = measured(partial(measure, parts=frozenset(given.only)), given)
     if report is None:
         return 1
     report.show()
+    if given.record:
+        return record.write(report)
     return 1 if report.faults else 0
 
 

@@ -15,10 +15,6 @@ WARM_UP = 0.2
 """The first share of a backlog is not measured: a process that has just started is compiling, connecting and filling caches."""
 
 
-WINDOWS, WINDOW_SECONDS = 16, 0.3
-"""A stretch is cut into so many parts at most, none shorter than that."""
-
-
 class Figure(msgspec.Struct, kw_only=True):
     """One line of the result. `goal` is for what is in no target."""
 
@@ -34,8 +30,6 @@ class Figure(msgspec.Struct, kw_only=True):
     seconds: float | None = None
     cpu_us: dict[str, float] = {}
     """Processor microseconds a message, by process."""
-    quiet_cpu_us: dict[str, float] = {}
-    """The same in the quietest quarter of the time: what a busy machine spoils least."""
     other_cores: float | None = None
     """Cores that went elsewhere meanwhile: to the bench's own looking, and to whatever else the machine was doing."""
     more: dict[str, float] = {}
@@ -66,24 +60,11 @@ class Stretch(NamedTuple):
     start: float
     end: float
     messages: int
-    marks: Sequence[tuple[float, int]] = ()
-    """Moments within it, and how many messages were through by then."""
 
     @property
     def rate(self) -> float:
         """Messages a second."""
         return self.messages / (self.end - self.start)
-
-    def windows(self) -> list["Stretch"]:
-        """Parts of it, one after the other, each long enough for its processor time to be told."""
-        parts = min(WINDOWS, int((self.end - self.start) / WINDOW_SECONDS))
-        found: list[Stretch] = []
-        begin, done = self.start, 0
-        for moment, count in self.marks:
-            if moment - begin >= (self.end - self.start) / max(1, parts) - 0.001 and count > done:
-                found.append(Stretch(begin, moment, count - done))
-                begin, done = moment, count
-        return found
 
 
 def stretch(times: Iterable[float], *, warm_up: float = WARM_UP) -> Stretch:
@@ -92,18 +73,14 @@ def stretch(times: Iterable[float], *, warm_up: float = WARM_UP) -> Stretch:
     if len(ordered) < 2 or ordered[0] == ordered[-1]:
         raise ValueError(f"{len(ordered)} moments are no stretch of time")
     start = ordered[int(len(ordered) * warm_up)]
-    later = [time for time in ordered if time > start]
-    return Stretch(start, ordered[-1], len(later), [(time, done) for done, time in enumerate(later, 1)])
+    return Stretch(start, ordered[-1], sum(1 for time in ordered if time > start))
 
 
 def progress_stretch(marks: Sequence[tuple[float, int]], *, warm_up: float = WARM_UP) -> Stretch:
     """The same from marks (moment, done so far), first and last mark being begin and end of the work."""
     (_, first), (end, last) = marks[0], marks[-1]
     begun = bisect_left([done for _, done in marks], first + (last - first) * warm_up)
-    start, before = marks[begun]
-    return Stretch(
-        start, end, last - before, [(moment, done - before) for moment, done in marks[begun + 1 :]]
-    )
+    return Stretch(marks[begun][0], end, last - marks[begun][1])
 
 
 def throughput(
@@ -129,22 +106,8 @@ def throughput(
         messages=over.messages,
         seconds=lasted,
         cpu_us={process: seconds / over.messages * 1e6 for process, seconds in used.items()},
-        quiet_cpu_us=_quiet(over, meter),
         other_cores=max(0.0, others / lasted),
     )
-
-
-def _quiet(over: Stretch, meter: Meter) -> dict[str, float]:
-    """Processor microseconds a message, by process, in the quarter of the windows in which they were least."""
-    windows = [
-        {name: used / part.messages * 1e6 for name, used in meter.between(part.start, part.end).items()}
-        for part in over.windows()
-    ]
-    if not windows:
-        return {}
-    windows.sort(key=lambda used: sum(used.values()))
-    least = windows[: max(1, len(windows) // 4)]
-    return {name: sum(used[name] for used in least) / len(least) for name in least[0]}
 
 
 def percentile(values: Sequence[float], share: float) -> float:

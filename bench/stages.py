@@ -67,6 +67,8 @@ class Stages:
         self._began = time.time()
         self._known: dict[Lane, list[str]] = {lane: [] for lane in Lane}
         """The notifications of a lane that its jobs are to be about."""
+        self._asked: list[Channel] = []
+        """Channels whose dispatcher has run."""
 
     async def ingest(self) -> Measured:
         """HTTP request to acknowledged event."""
@@ -133,7 +135,7 @@ class Stages:
     async def ledger(self) -> Measured:
         """Statuses to rows."""
         wanted = rows_of(self._known[Lane.TRANSACTIONAL] + self._known[Lane.BULK])
-        wanted += rows_of(self._known[Lane.CRITICAL], list(Channel))
+        wanted += rows_of(self._known[Lane.CRITICAL], self._asked)
         self._environment.launch("ledger")
         with Meter(self._environment.pids) as meter:
             watching = asyncio.create_task(self._rows.progress(0, wanted=len(wanted), patience=PATIENCE))
@@ -160,10 +162,7 @@ class Stages:
             warmed = await loading.send(self._environment, f"warm-{prefix}", warm)
             with Meter(self._environment.pids) as meter:
                 loaded = await loading.send(self._environment, prefix, load)
-        times = sorted(loaded.answered)
-        over = Stretch(
-            min(loaded.planned), times[-1], len(times), [(time, done) for done, time in enumerate(times, 1)]
-        )
+        over = Stretch(min(loaded.planned), max(loaded.answered), len(loaded.ids))
         sent = warmed.ids + loaded.ids
         stored = await logs.read(self._environment.kafka, topic, start=start)
         ids = [notification for event in stored for _, notification in logs.messages(event)]
@@ -226,6 +225,7 @@ class Stages:
         target: str | None = None,
     ) -> Measured:
         sink = self._sinks[channel]
+        self._asked.append(channel)
         self._environment.launch(channel.dispatcher)
         with Meter(self._environment.pids | {"sink": sink.pid}) as meter:
             await self._environment.ready(channel.dispatcher)

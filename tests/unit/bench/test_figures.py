@@ -1,10 +1,8 @@
 """What the bench counts as lost, doubled or out of order, and how several runs become one line."""
 
-from collections.abc import Mapping
-
 import pytest
 
-from figures import Figure, Stretch, difference, reordered, throughput
+from figures import Figure, difference, reordered
 from summary import of_targets, summaries
 
 
@@ -51,21 +49,3 @@ def test_of_several_figures_the_worst_answers_to_a_target() -> None:
     ]
     (worst,) = (one.name for _, one in of_targets(summaries(figures)) if one)
     assert worst == "router"
-
-
-class Busy:
-    """A meter: 200 us a message, but in the third second, when nothing else used the machine, 100."""
-
-    def between(self, start: float, end: float) -> Mapping[str, float]:
-        calm = max(0.0, min(end, 3) - max(start, 2))
-        return {"router": (end - start - calm) * 0.02 + calm * 0.01}
-
-    def machine_between(self, start: float, end: float) -> float:
-        return end - start
-
-
-def test_the_quietest_quarter_is_what_a_busy_moment_does_not_spoil() -> None:
-    marks = [(tenth / 10, tenth * 10) for tenth in range(1, 41)]
-    figure = throughput("router", Stretch(0, 4, 400, marks), Busy())  # type: ignore[arg-type]
-    assert figure.cpu_us["router"] == pytest.approx(175)
-    assert figure.quiet_cpu_us["router"] == pytest.approx(100, abs=5)
