@@ -183,7 +183,7 @@ class Publisher:
     async def _send_batch(
         self,
         producer: AIOKafkaProducer,
-        batch: Packed,
+        batch: Packed[Any],
         records: Sequence[ProducerRecord],
         deliveries: list[_Delivery],
     ) -> None:
