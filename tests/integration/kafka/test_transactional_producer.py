@@ -67,7 +67,10 @@ async def values(stage) -> list[bytes]:
 
 async def committed(stage) -> CommittedOffset:
     partition = TopicPartition(stage.topic("in"), 0)
-    return (await stage.cluster.committed(stage.topic("copier"), [partition]))[partition]
+    found: Mapping[TopicPartition, CommittedOffset] = await stage.cluster.committed(
+        stage.topic("copier"), [partition]
+    )
+    return found[partition]
 
 
 async def test_the_protocol_is_the_clusters(protocol, open_producer):

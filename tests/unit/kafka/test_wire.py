@@ -4,8 +4,6 @@ import pytest
 
 from tocsin.kafka.client.wire import (
     Reader,
-    compact_array,
-    compact_bytes,
     compact_string,
     structure,
     uvarint,
@@ -21,16 +19,13 @@ def test_numbers_of_variable_size(number, encoded):
 
 
 def test_lengths_count_from_one():
-    assert compact_bytes(b"") == b"\1"
+    assert compact_string("") == b"\1"
     assert compact_string("é") == b"\3\xc3\xa9"
-    assert compact_array([]) == b"\1"
-    assert structure(compact_string("a"), compact_array([b"x", b"y"])) == b"\2a\3xy\0"
+    assert structure(compact_string("a"), b"xy") == b"\2axy\0"
 
 
 def test_an_answer_is_read_from_its_first_byte_to_its_last():
-    reader = Reader(
-        b"\0\0\0\5\xff\xff" + compact_string("topic") + b"\0" + compact_array([b"\1", b"\2"]) + b"\1\2\3abc"
-    )
+    reader = Reader(b"\0\0\0\5\xff\xff" + compact_string("topic") + b"\0" + b"\3\1\2" + b"\1\2\3abc")
     assert reader.numbers("ih") == (5, -1)
     assert reader.string() == "topic"
     assert reader.string() == ""

@@ -4,7 +4,7 @@ The first record or offset of a partition adds it to the transaction, and each t
 are those of Kafka's message definitions: https://kafka.apache.org/protocol
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from struct import pack
@@ -13,10 +13,11 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from aiokafka.protocol.api import RequestHeader_v2, ResponseHeader_v0, ResponseHeader_v1
 
 from tocsin.kafka.client.commits import CommittedOffset
-from tocsin.kafka.client.wire import NO_TAGS, Reader, compact_array, compact_bytes, compact_string, structure
+from tocsin.kafka.client.wire import NO_TAGS, Reader, compact_string, structure, uvarint
 from tocsin.kafka.records import TopicPartition
 
 Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 PRODUCE, API_VERSIONS, INIT_PRODUCER_ID, END_TXN, TXN_OFFSET_COMMIT = 0, 18, 22, 26, 28
 ALL_IN_SYNC_REPLICAS: Final = -1
@@ -86,15 +87,11 @@ def produce(
     transactional_id: str, batches: Mapping[TopicPartition, bytes], *, timeout_ms: int
 ) -> WireRequest[Codes]:
     """One batch for each partition."""
-    body = structure(
-        compact_string(transactional_id),
-        pack(">hi", ALL_IN_SYNC_REPLICAS, timeout_ms),
-        _by_topic(
-            (partition, structure(pack(">i", partition.partition), compact_bytes(batch)))
-            for partition, batch in batches.items()
-        ),
+    pieces = _by_topic(
+        batches, lambda number, batch: (pack(">i", number), uvarint(len(batch) + 1), batch, NO_TAGS)
     )
-    return WireRequest(PRODUCE, 12, body, _produced)
+    head = compact_string(transactional_id) + pack(">hi", ALL_IN_SYNC_REPLICAS, timeout_ms)
+    return WireRequest(PRODUCE, 12, structure(head, *pieces), _produced)
 
 
 def commit_offsets(
@@ -104,21 +101,13 @@ def commit_offsets(
     offsets: Mapping[TopicPartition, CommittedOffset],
 ) -> WireRequest[Codes]:
     """Offsets of the group, as part of the transaction."""
-    no_member = (pack(">i", -1), compact_string(""), NO_TAGS)
-    body = structure(
-        compact_string(transactional_id),
-        compact_string(group),
-        pack(">qh", *writer),
-        *no_member,
-        _by_topic(
-            (
-                partition,
-                structure(pack(">iqi", partition.partition, at.offset, -1), compact_string(at.metadata)),
-            )
-            for partition, at in offsets.items()
-        ),
+    pieces = _by_topic(
+        offsets,
+        lambda number, at: (pack(">iqi", number, at.offset, -1), compact_string(at.metadata), NO_TAGS),
     )
-    return WireRequest(TXN_OFFSET_COMMIT, 5, body, _offsets_committed)
+    no_member = pack(">i", -1) + compact_string("") + NO_TAGS
+    head = compact_string(transactional_id) + compact_string(group) + pack(">qh", *writer) + no_member
+    return WireRequest(TXN_OFFSET_COMMIT, 5, structure(head, *pieces), _offsets_committed)
 
 
 def commit_transaction(
@@ -129,13 +118,20 @@ def commit_transaction(
     return WireRequest(END_TXN, 5, body, _code_and_epoch)
 
 
-def _by_topic(partitions: Iterable[tuple[TopicPartition, bytes]]) -> bytes:
-    topics: dict[str, list[bytes]] = {}
-    for partition, encoded in partitions:
-        topics.setdefault(partition.topic, []).append(encoded)
-    return compact_array(
-        [structure(compact_string(topic), compact_array(encoded)) for topic, encoded in topics.items()]
-    )
+def _by_topic(
+    partitions: Mapping[TopicPartition, Value], encode: Callable[[int, Value], Iterable[bytes]]
+) -> Iterator[bytes]:
+    """The partitions of each topic, in pieces: joined once, megabytes of records are copied once."""
+    topics: dict[str, list[tuple[int, Value]]] = {}
+    for partition, value in partitions.items():
+        topics.setdefault(partition.topic, []).append((partition.partition, value))
+    yield uvarint(len(topics) + 1)
+    for topic, values in topics.items():
+        yield compact_string(topic)
+        yield uvarint(len(values) + 1)
+        for number, value in values:
+            yield from encode(number, value)
+        yield NO_TAGS
 
 
 def _features(answer: Reader) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Kafka's encoding of requests and answers in flexible versions (KIP-482), as far as we write and read them ourselves."""
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 NO_TAGS: Final = b"\0"
@@ -18,19 +18,10 @@ def uvarint(number: int) -> bytes:
     return bytes(encoded)
 
 
-def compact_bytes(data: bytes) -> bytes:
-    """With its length, counted from one: nothing at all is zero."""
-    return uvarint(len(data) + 1) + data
-
-
 def compact_string(text: str) -> bytes:
-    """The same for UTF-8."""
-    return compact_bytes(text.encode())
-
-
-def compact_array(items: Sequence[bytes]) -> bytes:
-    """Encoded items after their number, counted from one."""
-    return uvarint(len(items) + 1) + b"".join(items)
+    """UTF-8 after its length, which is counted from one: nothing at all is zero."""
+    data = text.encode()
+    return uvarint(len(data) + 1) + data
 
 
 def structure(*fields: bytes) -> bytes:
