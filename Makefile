@@ -18,7 +18,7 @@ PROCESSES ?= 2
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test nightly fuzz faults mutations check lint bench-quick audit sbom contracts lock
+.PHONY: help dev up down test nightly fuzz faults mutations check lint bench bench-quick audit sbom contracts lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ lint: .venv/.installed ## Format, lint, types, import rules, generated files
 
 bench-quick: .venv/.installed ## Measure the whole path and each stage (two minutes)
 	@$(PYTHON) bench/quick.py
+
+bench: .venv/.installed ## Measure everything three times: stages, whole path, campaign, latency, lanes (a quarter of an hour); RUNS=N
+	@$(PYTHON) bench/bench.py $(if $(RUNS),--runs $(RUNS))
 
 audit: .venv/.installed ## Look up known vulnerabilities of what is pinned (network); exit 3: could not be looked up
 	@$(PYTHON) -m tocsin.dev.audit

@@ -1,4 +1,4 @@
-"""What a measurement says: a figure, what it is made of, and the goal beside it. No figure decides whether a run passes."""
+"""What a measurement says: a figure, what it is made of, and what is wanted of it. No figure decides whether a run passes."""
 
 import math
 from bisect import bisect_left
@@ -9,34 +9,55 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from processor_time import Meter
+from targets import TARGETS, Target
 
 WARM_UP = 0.2
 """The first share of a backlog is not measured: a process that has just started is compiling, connecting and filling caches."""
 
 
+WINDOWS, WINDOW_SECONDS = 16, 0.3
+"""A stretch is cut into so many parts at most, none shorter than that."""
+
+
 class Figure(msgspec.Struct, kw_only=True):
-    """One line of the result."""
+    """One line of the result. `goal` is for what is in no target."""
 
     name: str
     value: float
     unit: str
+    run: int = 1
+    target: str | None = None
+    """The key of one of `targets.TARGETS`."""
     goal: float | None = None
     better: Literal["more", "less"] = "more"
     messages: int | None = None
     seconds: float | None = None
     cpu_us: dict[str, float] = {}
     """Processor microseconds a message, by process."""
+    quiet_cpu_us: dict[str, float] = {}
+    """The same in the quietest quarter of the time: what a busy machine spoils least."""
     other_cores: float | None = None
     """Cores that went elsewhere meanwhile: to the bench's own looking, and to whatever else the machine was doing."""
     more: dict[str, float] = {}
     """Other values of the same measurement."""
 
     @property
-    def met(self) -> bool | None:
-        """Whether the goal is met; None where there is none."""
+    def towards(self) -> Target | None:
+        """What is wanted of it, if anything."""
+        if self.target is not None:
+            return TARGETS[self.target]
         if self.goal is None:
             return None
-        return self.value >= self.goal if self.better == "more" else self.value < self.goal
+        return Target(
+            key="", metric=self.name, unit=self.unit, must=self.goal, aim=self.goal, better=self.better
+        )
+
+
+class Measured(msgspec.Struct, kw_only=True):
+    """What a measurement found, and what is wrong with the messages."""
+
+    figures: list[Figure] = []
+    faults: list[str] = []
 
 
 class Stretch(NamedTuple):
@@ -45,11 +66,24 @@ class Stretch(NamedTuple):
     start: float
     end: float
     messages: int
+    marks: Sequence[tuple[float, int]] = ()
+    """Moments within it, and how many messages were through by then."""
 
     @property
     def rate(self) -> float:
         """Messages a second."""
         return self.messages / (self.end - self.start)
+
+    def windows(self) -> list["Stretch"]:
+        """Parts of it, one after the other, each long enough for its processor time to be told."""
+        parts = min(WINDOWS, int((self.end - self.start) / WINDOW_SECONDS))
+        found: list[Stretch] = []
+        begin, done = self.start, 0
+        for moment, count in self.marks:
+            if moment - begin >= (self.end - self.start) / max(1, parts) - 0.001 and count > done:
+                found.append(Stretch(begin, moment, count - done))
+                begin, done = moment, count
+        return found
 
 
 def stretch(times: Iterable[float], *, warm_up: float = WARM_UP) -> Stretch:
@@ -58,14 +92,18 @@ def stretch(times: Iterable[float], *, warm_up: float = WARM_UP) -> Stretch:
     if len(ordered) < 2 or ordered[0] == ordered[-1]:
         raise ValueError(f"{len(ordered)} moments are no stretch of time")
     start = ordered[int(len(ordered) * warm_up)]
-    return Stretch(start, ordered[-1], sum(1 for time in ordered if time > start))
+    later = [time for time in ordered if time > start]
+    return Stretch(start, ordered[-1], len(later), [(time, done) for done, time in enumerate(later, 1)])
 
 
 def progress_stretch(marks: Sequence[tuple[float, int]], *, warm_up: float = WARM_UP) -> Stretch:
     """The same from marks (moment, done so far), first and last mark being begin and end of the work."""
     (_, first), (end, last) = marks[0], marks[-1]
     begun = bisect_left([done for _, done in marks], first + (last - first) * warm_up)
-    return Stretch(marks[begun][0], end, last - marks[begun][1])
+    start, before = marks[begun]
+    return Stretch(
+        start, end, last - before, [(moment, done - before) for moment, done in marks[begun + 1 :]]
+    )
 
 
 def throughput(
@@ -74,7 +112,7 @@ def throughput(
     meter: Meter,
     *,
     unit: str = "messages/s",
-    goal: float | None = None,
+    target: str | None = None,
     load_seconds: float | None = None,
 ) -> Figure:
     """The figure of a stretch that the meter has seen; `load_seconds` is what the load generator says it has used."""
@@ -87,12 +125,26 @@ def throughput(
         name=name,
         value=over.rate,
         unit=unit,
-        goal=goal,
+        target=target,
         messages=over.messages,
         seconds=lasted,
         cpu_us={process: seconds / over.messages * 1e6 for process, seconds in used.items()},
+        quiet_cpu_us=_quiet(over, meter),
         other_cores=max(0.0, others / lasted),
     )
+
+
+def _quiet(over: Stretch, meter: Meter) -> dict[str, float]:
+    """Processor microseconds a message, by process, in the quarter of the windows in which they were least."""
+    windows = [
+        {name: used / part.messages * 1e6 for name, used in meter.between(part.start, part.end).items()}
+        for part in over.windows()
+    ]
+    if not windows:
+        return {}
+    windows.sort(key=lambda used: sum(used.values()))
+    least = windows[: max(1, len(windows) // 4)]
+    return {name: sum(used[name] for used in least) / len(least) for name in least[0]}
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -109,3 +161,25 @@ def difference(what: str, expected: Collection[str], seen: Iterable[str]) -> lis
     strange = counts.keys() - set(expected)
     found = (("lost", lost), ("doubled", doubled), ("never sent", sorted(strange)))
     return [f"{what}: {len(ids)} of {len(expected)} {how}, such as {ids[0]}" for how, ids in found if ids]
+
+
+def reordered(what: str, sent: Iterable[tuple[str, str]], seen: Iterable[str]) -> list[str]:
+    """A sentence where messages of one recipient were not seen in the order in which they were sent.
+
+    `sent` are pairs of recipient and id, in that order. Only the first time counts at which an id is seen.
+    """
+    places: dict[str, int] = {}
+    for position, one in enumerate(seen):
+        places.setdefault(one, position)
+    last: dict[str, int] = {}
+    early: list[str] = []
+    for recipient, one in sent:
+        place, before = places.get(one, -1), last.get(recipient, -1)
+        if 0 <= place < before:
+            early.append(one)
+        last[recipient] = max(place, before)
+    return (
+        [f"{what}: {len(early)} before an earlier one to the same recipient, such as {early[0]}"]
+        if early
+        else []
+    )

@@ -107,15 +107,24 @@ class Partitions:
         self._ask = ask
         self._counts: dict[str, int] = {}
 
-    async def place(self, records: Iterable[ProducerRecord]) -> list[tuple[int, int, ProducerRecord]]:
+    async def place(self, records: Sequence[ProducerRecord]) -> list[tuple[int, int, ProducerRecord]]:
         """(index, partition, record) for each."""
-        placed = []
-        for index, record in enumerate(records):
-            count = self._counts.get(record.topic)
-            if count is None:
-                count = self._counts[record.topic] = len(await self._ask(record.topic))
-            placed.append((index, _partition(record, count), record))
-        return placed
+        await self.learn(records)
+        return [(index, self.of(record), record) for index, record in enumerate(records)]
+
+    def know(self, records: Iterable[ProducerRecord]) -> bool:
+        """Whether there is nothing to ask for these records."""
+        return all(record.topic in self._counts for record in records)
+
+    async def learn(self, records: Iterable[ProducerRecord]) -> None:
+        """Ask what is not known yet of the topics of these records."""
+        for record in records:
+            if record.topic not in self._counts:
+                self._counts[record.topic] = len(await self._ask(record.topic))
+
+    def of(self, record: ProducerRecord) -> int:
+        """The record's partition, once its topic is known."""
+        return _partition(record, self._counts[record.topic])
 
 
 def _partition(record: ProducerRecord, count: int) -> int:

@@ -111,7 +111,7 @@ class TransactionalProducer:
         await protocol.write(outgoing, offsets)
         await self._failpoints.reach("before_commit")
         await protocol.commit()
-        self._produced.count(record.topic for record in outgoing)
+        self._produced.count_each(record.topic for record in outgoing)
         await self._failpoints.reach("after_commit")
 
     async def _spoken(self) -> ImplicitTransactions | ExplicitTransactions:
