@@ -7,6 +7,7 @@ one. As many connections as calls at once, which is at most `max_in_flight`; the
 import asyncio
 import socket
 import ssl
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -121,7 +122,7 @@ class SmtpProvider:
     def _envelope(
         self, job: Job, content: EmailContent, sender: SenderIdentity, recipient: MailAddress
     ) -> Envelope:
-        source = mailbox(self._config.envelope_sender or sender.address)
+        source = _source(self._config.envelope_sender or sender.address)
         message = mail(
             content=content,
             sender=sender,
@@ -179,6 +180,10 @@ class SmtpProvider:
     def _close(self, session: SmtpSession) -> None:
         session.close()
         self._open_connections.dec()
+
+
+_source = lru_cache(maxsize=1024)(mailbox)
+"""Senders are few."""
 
 
 def _closed_meanwhile(session: SmtpSession, answer: Answer) -> bool:

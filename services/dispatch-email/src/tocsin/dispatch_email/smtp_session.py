@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tocsin.channel import Accepted, Answer, Rejected
 from tocsin.contracts.vocabulary import Reason
-from tocsin.dispatch_email.smtp_replies import Reply, Step, accepted, lost, read, refused
+from tocsin.dispatch_email.smtp_replies import NO_REPLY, Step, accepted, lost, read, refused
 from tocsin.runtime.lazy_deadline import LazyDeadline
 
 _LONGEST = 32 * 1024
@@ -53,7 +53,7 @@ class SmtpSession(asyncio.Protocol):
         self._most_bytes = int(size) if size.isdecimal() else 0
         self._rest = b""
         """Of a line that has not come whole."""
-        self._lines: list[bytes] = []
+        self._texts: list[bytes] = []
         """Of a reply that has not come whole."""
         self._reply_bytes = 0
         self._awaited: deque[Step | None] = deque()
@@ -73,7 +73,7 @@ class SmtpSession(asyncio.Protocol):
     @property
     def quiet(self) -> bool:
         """Open, and the server has not said anything since the last mail, such as that it will close."""
-        return not (self._unasked or self._rest or self._lines or self._lost or self._transport.is_closing())
+        return not (self._unasked or self._rest or self._texts or self._lost or self._transport.is_closing())
 
     def hand_over(self, envelope: Envelope, *, until: float) -> "asyncio.Future[Answer]":
         """Begin to hand one mail over. The answer comes by `until` (the event loop's time), whatever the server does."""
@@ -132,49 +132,46 @@ class SmtpSession(asyncio.Protocol):
 
     def _line(self, line: bytes) -> None:
         number = line[:3]
-        if len(number) < 3 or not number.isdigit():
-            self._lines.clear()
-            self._reply_bytes = 0
-            self._replied(Reply(0, None, ""))
-            return
-        self._lines.append(line[4:].strip())
-        self._reply_bytes += len(line)
-        if line[3:4] != b"-":
-            text = b"\n".join(self._lines).decode("utf-8", "replace")
-            self._lines.clear()
-            self._reply_bytes = 0
-            self._replied(read(int(number), text))
+        if len(number) == 3 and number.isdigit():
+            self._texts.append(line[4:])
+            self._reply_bytes += len(line)
+            if line[3:4] == b"-":
+                return
+            self._replied(int(number))
+        else:
+            self._replied(0)
+        self._texts.clear()
+        self._reply_bytes = 0
 
-    def _replied(self, reply: Reply) -> None:
+    def _replied(self, number: int) -> None:
+        """A reply is here; 0: what came was none."""
         if not self._awaited:
             self._unasked = True
             return
         step = self._awaited.popleft()
-        if not reply.number:
+        if not number:
             self._in_step = False
         if step is None:
             if self._outcome is not None:
-                self._end(self._outcome, reusable=reply.number == 250)
+                self._end(self._outcome, reusable=number == 250)
             return
         if self._outcome is None:
-            self._judge(step, reply)
-        if self._outcome is None:
-            return
-        if reply.number == 354:
+            if number == 354 if step is Step.DATA else number // 100 == 2 and step is not Step.MESSAGE:
+                self._go_on(_NEXT[step])
+                return
+            self._outcome = self._answer_to(step, number)
+        if number == 354:
             # It wants a message without a recipient (RFC 2920 3.1). The dot that ends it could, with a server that
             # means something else, send an empty mail; closing cannot.
             self._in_step = False
         if not self._awaited:  # else the replies to what was written at once are read, so that none is taken for one to the next mail
             self._conclude(self._outcome)
 
-    def _judge(self, step: Step, reply: Reply) -> None:
-        """The reply to a step that nothing has refused yet."""
-        if step is Step.MESSAGE:
-            self._outcome = accepted(reply) if reply.number // 100 == 2 else refused(step, reply)
-        elif reply.number == 354 if step is Step.DATA else reply.number // 100 == 2:
-            self._go_on(_NEXT[step])
-        else:
-            self._outcome = refused(step, reply)
+    def _answer_to(self, step: Step, number: int) -> Answer:
+        """What the reply means that ends the mail at this step."""
+        text = b"\n".join([line.strip() for line in self._texts]).decode("utf-8", "replace")
+        reply = read(number, text) if number else NO_REPLY
+        return accepted(reply) if step is Step.MESSAGE and number // 100 == 2 else refused(step, reply)
 
     def _go_on(self, step: Step) -> None:
         self.step = step
