@@ -24,6 +24,7 @@ from datetime import timedelta
 from typing import Any
 
 from tocsin.channel.attempts import AwaitCopy, Recheck
+from tocsin.channel.call_deadline import CallDeadline
 from tocsin.channel.deferral import Defer
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
@@ -248,7 +249,7 @@ class ShardDelivery:
         nobody = end_without_call(delivery.tries, self._context.pool.why_nobody(delivery.job))
         return self._follow(delivery, end or nobody)
 
-    async def carry(self, delivery: Delivery, provider: Provider) -> None:
+    async def carry(self, delivery: Delivery, provider: Provider, deadline: CallDeadline) -> None:
         """One attempt, and what follows from it."""
         if self._ending:  # since a moment ago, and `run` has not dropped it yet
             self._let_go(delivery)
@@ -260,7 +261,7 @@ class ShardDelivery:
                 observe_begin(self._context, delivery)
             with bound(delivery_id=job.delivery_id, notification_id=job.notification_id, tenant=job.tenant):
                 next_step = await self._context.attempts.attempt(
-                    delivery, provider, lease_ok=self._shard.lease_ok, announce=self._announce
+                    delivery, provider, deadline, lease_ok=self._shard.lease_ok, announce=self._announce
                 )
             self.enqueue(self._follow(delivery, next_step))
         except Exception as error:  # noqa: BLE001 - raised by `run`: the runner is not this shard's alone
