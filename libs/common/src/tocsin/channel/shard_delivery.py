@@ -38,6 +38,7 @@ from tocsin.channel.stages import observe_begin
 from tocsin.channel.waiting_for_copy import WaitingForCopy
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_job, describe_error
 from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Reason
 from tocsin.kafka import ConsumerRecord, FencedShard
 from tocsin.observability import bound
@@ -171,10 +172,11 @@ class ShardDelivery:
             batch = await self._shard.take(max_records=TAKE_AT_ONCE)
             if batch is None:
                 return
-            for record in batch.records:
-                self._accept(record)
+            readable = sum([self._accept(record) for record in batch.records])
+            self._context.invalid_records.saw(valid=readable)
 
-    def _accept(self, record: ConsumerRecord) -> None:
+    def _accept(self, record: ConsumerRecord) -> bool:
+        """Whether it is a job."""
         self._offsets.take(record)
         try:
             job = decode_job(record.value or b"")
@@ -182,8 +184,11 @@ class ShardDelivery:
             self._recording.dead_letter(
                 record, f"The record is no job of this release: {describe_error(error)}."
             )
-            return
-        self._context.invalid_records.saw(valid=1)
+            return False
+        self._begin(record, job)
+        return True
+
+    def _begin(self, record: ConsumerRecord, job: Job) -> None:
         if self._offsets.ended_before(record, job.delivery_id):
             return
         key = recipient_key(job.tenant, job.recipient)

@@ -5,7 +5,7 @@ no further than this file: it often repeats the address.
 """
 
 import re
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -24,7 +24,7 @@ _QUEUE_ID = re.compile(
 ).search
 
 
-class Step(Enum):
+class Step(StrEnum):
     """Where a hand-over stood."""
 
     CONNECT = "while connecting"
