@@ -274,7 +274,7 @@ def status_of(
     )
 
 
-def _of_delivery(
+def _of_delivery(  # noqa: PLR0917 - passed on by the one caller
     status: StatusName, job: Job, lane: Lane, cause: str, at: datetime, fields: dict[str, Any]
 ) -> Status:
     """Written out: gathering these fields in a dictionary first took twice as long, for each delivery."""
