@@ -39,7 +39,7 @@ _HTML = """\
 <a href="{{ links.unsubscribe }}">Unsubscribe</a></p>
 </body></html>
 """
-_PARTS = {"subject": "Your order {{ data.order }} is on its way", "text": _TEXT, "html": _HTML}
+PARTS = {"subject": "Your order {{ data.order }} is on its way", "text": _TEXT, "html": _HTML}
 
 
 def workflow_of(lane: Lane) -> str:
@@ -64,7 +64,7 @@ async def settle(api: Api) -> None:
         }
         await api.do("PUT", f"/v1/workflows/{workflow_of(lane)}", {**workflow, "data_schema": schema})
         path = f"/v1/workflows/{workflow_of(lane)}/templates/email/default/en"
-        await api.do("PUT", path, {"parts": _PARTS, "publish": True})
+        await api.do("PUT", path, {"parts": PARTS, "publish": True})
     people = [
         {
             "id": one,
