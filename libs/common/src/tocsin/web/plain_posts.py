@@ -36,10 +36,11 @@ _NOT_PLAIN: Final = frozenset({b"transfer-encoding", b"content-encoding", b"expe
 _JSON: Final = (b"content-type", b"application/json")
 
 
-class _Route(NamedTuple):
-    """What metrics and traces name a request by."""
+class _Post(NamedTuple):
+    """Metrics and traces name a request by the path."""
 
     path: str
+    take: TakePost
 
 
 class PlainPosts:
@@ -56,7 +57,7 @@ class PlainPosts:
         max_depth: int,
     ) -> None:
         self._app = app
-        self._posts = {path: (_Route(path), take) for path, take in posts.items()}
+        self._posts = {path: _Post(path, take) for path, take in posts.items()}
         self._keys = gate.keys
         self._bodies = bodies
         self._max_bytes = max_bytes
@@ -72,8 +73,7 @@ class PlainPosts:
             await self._app(scope, receive, send)
             return
         try:
-            scope["route"], take = post
-            await self._answer(caller, take, scope, receive, send)
+            await self._answer(caller, post, scope, receive, send)
         finally:
             self._bodies.let_go(caller.tenant, size)
 
@@ -92,9 +92,7 @@ class PlainPosts:
         caller = self._keys.find(authorization)
         return (caller, length) if isinstance(caller, Caller) else (None, 0)
 
-    async def _answer(
-        self, caller: Caller, take: TakePost, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _answer(self, caller: Caller, post: _Post, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await read_body(scope, receive, largest=self._max_bytes)
         except Problem as problem:
@@ -105,7 +103,8 @@ class PlainPosts:
         try:
             if deeper_than(body, self._max_depth):
                 raise too_deep(self._max_depth)
-            status, content = await take(Posted(caller, scope["headers"], body))
+            scope["route"] = post
+            status, content = await post.take(Posted(caller, scope["headers"], body))
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
