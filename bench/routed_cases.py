@@ -37,11 +37,6 @@ EVENTS, BATCHES = 500, 12
 STAGES: Final = ("read", "claim", "look_up", "decide")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ONE, THREE = (Channel.EMAIL,), (Channel.EMAIL, Channel.SMS, Channel.PUSH)
-_PARTS = {
-    Channel.EMAIL: shop.PARTS,
-    Channel.SMS: {"body": "Your order {{ data.order }} is on its way with {{ data.carrier }}."},
-    Channel.PUSH: {"title": "On its way", "body": "{{ data.carrier }} brings {{ data.order }} on {{ data.arrives }}."},
-}  # fmt: skip
 
 
 class Taken(msgspec.Struct):
@@ -153,7 +148,12 @@ def _entities(channels: tuple[Channel, ...]) -> Iterator[Any]:
     )  # fmt: skip
     for channel in channels:
         yield TemplateRecord(
-            tenant=TENANT, workflow=key, channel=channel, locale="en", revision=1, parts=_PARTS[channel]
+            tenant=TENANT,
+            workflow=key,
+            channel=channel,
+            locale="en",
+            revision=1,
+            parts=shop.PARTS_OF[channel],
         )
 
 

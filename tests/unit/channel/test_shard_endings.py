@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from prometheus_client import Histogram
 from tests.unit.channel.conftest import JOBS, UNREACHABLE, Held, ScriptedProvider
 
 from tocsin.channel import Ambiguous, Throttled
@@ -22,6 +21,7 @@ from tocsin.kafka import (
     TopicPartition,
     read_back_metadata,
 )
+from tocsin.observability.unlocked_metrics import Histogram
 from tocsin.testing.until import until
 
 if TYPE_CHECKING:

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from prometheus_client import Counter, Histogram
-
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.channel.breaker import POLICY, BreakerPolicy
 from tocsin.channel.choice import next_candidate
@@ -34,6 +32,7 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.provider_order import weighted_order
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.observability import get_logger, metrics
+from tocsin.observability.unlocked_metrics import Counter, Histogram
 from tocsin.runtime import Clock, Health, SystemClock, every
 
 log = get_logger(__name__)

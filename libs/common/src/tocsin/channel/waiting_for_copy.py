@@ -2,10 +2,9 @@
 
 import asyncio
 
-from prometheus_client import Gauge
-
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.delivery import Delivery
+from tocsin.observability.unlocked_metrics import Gauge
 
 
 class WaitingForCopy:

@@ -5,7 +5,7 @@ Labels are bounded: `service` is the kebab-case name, `lane` one of three, `kind
 A tenant, recipient, message or URL is never a label. Hot paths call `.labels(…)` once and keep the child.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+from tocsin.observability.unlocked_metrics import Counter, Gauge, Histogram
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _AGE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400, 259200)
