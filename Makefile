@@ -18,10 +18,10 @@ PROCESSES ?= 2
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test nightly fuzz faults mutations check lint bench-quick audit sbom contracts lock
+.PHONY: help dev up down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record audit sbom contracts lock
 
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
 dev: .venv/.installed ## Start everything, send two events, show what arrived; Ctrl-C ends it
 	@$(PYTHON) -m tocsin.dev run
@@ -61,6 +61,19 @@ lint: .venv/.installed ## Format, lint, types, import rules, generated files
 
 bench-quick: .venv/.installed ## Measure the whole path and each stage (two minutes)
 	@$(PYTHON) bench/quick.py
+
+bench: .venv/.installed ## Measure everything three times: stages, whole path, campaign, latency, lanes (a quarter of an hour); RUNS=N
+	@$(PYTHON) bench/bench.py $(if $(RUNS),--runs $(RUNS))
+
+bench-record: .venv/.installed ## The same, and write it into docs/benchmarks.md and the guard's record (half an hour, on a machine with nothing else to do)
+	@$(PYTHON) bench/bench.py --record $(if $(RUNS),--runs $(RUNS))
+	@$(PYTHON) bench/guard.py --record
+
+bench-guard: .venv/.installed ## Compare the processor time of the stages with the last record, as the build does (a minute)
+	@$(PYTHON) bench/guard.py
+
+bench-guard-record: .venv/.installed ## Accept what the stages cost now as the guard's record (five minutes)
+	@$(PYTHON) bench/guard.py --record
 
 audit: .venv/.installed ## Look up known vulnerabilities of what is pinned (network); exit 3: could not be looked up
 	@$(PYTHON) -m tocsin.dev.audit

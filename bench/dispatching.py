@@ -21,7 +21,7 @@ from typing import cast
 import uvloop
 
 import tenant
-from environment import PROVIDERS
+from environment import NOBODY
 from figures import WARM_UP
 from sink import Sink
 from tocsin.channel import Dispatcher
@@ -33,6 +33,7 @@ from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.dev.providers import write_providers
 from tocsin.dispatch_email.settings import KINDS, EmailSettings
 from tocsin.kafka import (
     OTHERS,
@@ -117,9 +118,13 @@ async def measure(mails: int, rounds: int, parts: Parts | None) -> None:
     """Each round has a backlog of so many mails of its own; its first share is not measured."""
     with tempfile.TemporaryDirectory() as folder:
         async with Sink(Path(folder) / "sink.log") as sink:
-            providers = Path(folder) / "providers.toml"
-            providers.write_text(PROVIDERS.format(port=sink.smtp_port))
-            os.environ |= {"DISPATCH_EMAIL_PROVIDERS_FILE": str(providers)}
+            write_providers(
+                Path(folder),
+                catcher=f"http://127.0.0.1:{NOBODY}",
+                smtp_port=sink.port,
+                fcm_account=Path(folder) / "none",
+            )
+            os.environ |= {"DISPATCH_EMAIL_PROVIDERS_FILE": f"{folder}/email.toml"}
             os.environ |= {"KAFKA_BOOTSTRAP_SERVERS": "in-memory:9092"}
             for number in range(rounds):
                 await _round(number, mails, sink, parts)

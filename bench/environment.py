@@ -12,35 +12,34 @@ from typing import Self
 
 import aiohttp
 
+from tocsin.catcher.service_account import write_account
 from tocsin.dev import KafkaServer, PostgresServer, StartFailed
 from tocsin.dev.commands import run_command
 from tocsin.dev.installation import DATABASE, make_tenant, make_topics_and_tables, start_servers
 from tocsin.dev.processes import end, spawn
+from tocsin.dev.providers import FCM_PROJECT, write_providers
 from tocsin.dev.readiness import wait_until_ready
-from tocsin.dev.services import LocalService, StackSettings, services
+from tocsin.dev.services import PARTITIONS, LocalService, StackSettings, services
 from tocsin.kafka import KafkaSettings
 
 TENANT = "bench"
-PROVIDERS = """\
-[[providers]]
-name = "sink"
-kind = "smtp"
-host = "127.0.0.1"
-port = {port}
-tls = "none"
-helo = "localhost"
-"""
+NOBODY = 1
+"""A port at which nothing listens: no dispatcher asks a provider before it has a job."""
 
 
 class Environment:
     """Ready when entered; everything in it ends when it is left. All files lie in `folder`.
 
-    Services run as in the local stack (`tocsin.dev.services`), except that they log JSON, as in production.
+    Mails go to `smtp_port`, everything else to `http_port`. Services run as in the local stack (`tocsin.dev.services`), except that they log JSON, as in production.
     """
 
-    def __init__(self, folder: Path, *, smtp_port: int) -> None:
+    def __init__(
+        self, folder: Path, *, smtp_port: int, http_port: int = NOBODY, partitions: int = PARTITIONS
+    ) -> None:
         self.folder = folder
+        self.partitions = partitions
         self._smtp_port = smtp_port
+        self._http_port = http_port
         self._kafka = KafkaServer(folder / "kafka")
         self._postgres = PostgresServer(folder / "postgres")
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -117,6 +116,16 @@ class Environment:
         finally:
             await self.stop(*names)
 
+    @contextlib.asynccontextmanager
+    async def running_role(self, name: str, role: str, **env: str) -> AsyncIterator[None]:
+        """The same for one role of one service."""
+        self.launch(name, role, **env)
+        try:
+            await self.ready(name)
+            yield
+        finally:
+            await self.stop(name)
+
     def ended(self) -> list[str]:
         """Services that have ended by themselves since the last time this was asked."""
         self._note_ended()
@@ -137,14 +146,15 @@ class Environment:
     async def _open(self) -> None:
         await start_servers(self._kafka, self._postgres)
         self._services = {one.name: one for one in services(self._stack_settings())}
-        await make_topics_and_tables(self._command)
+        await make_topics_and_tables(self._command, partitions=self.partitions)
         self.key = await make_tenant(self._command, TENANT)
 
     def _stack_settings(self) -> StackSettings:
-        providers = self.folder / "providers"
-        providers.mkdir()
-        for channel in ("email", "sms", "push"):
-            (providers / f"{channel}.toml").write_text(PROVIDERS.format(port=self._smtp_port))
+        providers, sink = self.folder / "providers", f"http://127.0.0.1:{self._http_port}"
+        write_account(providers / "account.json", project=FCM_PROJECT, token_uri=f"{sink}/token")
+        write_providers(
+            providers, catcher=sink, smtp_port=self._smtp_port, fcm_account=providers / "account.json"
+        )
         return StackSettings(
             kafka=self._kafka.bootstrap_servers,
             database=self.database,

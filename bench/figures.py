@@ -1,4 +1,4 @@
-"""What a measurement says: a figure, what it is made of, and the goal beside it. No figure decides whether a run passes."""
+"""What a measurement says: a figure, what it is made of, and what is wanted of it. No figure decides whether a run passes."""
 
 import math
 from bisect import bisect_left
@@ -9,17 +9,21 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from processor_time import Meter
+from targets import TARGETS, Target
 
 WARM_UP = 0.2
 """The first share of a backlog is not measured: a process that has just started is compiling, connecting and filling caches."""
 
 
 class Figure(msgspec.Struct, kw_only=True):
-    """One line of the result."""
+    """One line of the result. `goal` is for what is in no target."""
 
     name: str
     value: float
     unit: str
+    run: int = 1
+    target: str | None = None
+    """The key of one of `targets.TARGETS`."""
     goal: float | None = None
     better: Literal["more", "less"] = "more"
     messages: int | None = None
@@ -32,11 +36,22 @@ class Figure(msgspec.Struct, kw_only=True):
     """Other values of the same measurement."""
 
     @property
-    def met(self) -> bool | None:
-        """Whether the goal is met; None where there is none."""
+    def towards(self) -> Target | None:
+        """What is wanted of it, if anything."""
+        if self.target is not None:
+            return TARGETS[self.target]
         if self.goal is None:
             return None
-        return self.value >= self.goal if self.better == "more" else self.value < self.goal
+        return Target(
+            key="", metric=self.name, unit=self.unit, must=self.goal, aim=self.goal, better=self.better
+        )
+
+
+class Measured(msgspec.Struct, kw_only=True):
+    """What a measurement found, and what is wrong with the messages."""
+
+    figures: list[Figure] = []
+    faults: list[str] = []
 
 
 class Stretch(NamedTuple):
@@ -74,7 +89,7 @@ def throughput(
     meter: Meter,
     *,
     unit: str = "messages/s",
-    goal: float | None = None,
+    target: str | None = None,
     load_seconds: float | None = None,
 ) -> Figure:
     """The figure of a stretch that the meter has seen; `load_seconds` is what the load generator says it has used."""
@@ -87,7 +102,7 @@ def throughput(
         name=name,
         value=over.rate,
         unit=unit,
-        goal=goal,
+        target=target,
         messages=over.messages,
         seconds=lasted,
         cpu_us={process: seconds / over.messages * 1e6 for process, seconds in used.items()},
@@ -109,3 +124,25 @@ def difference(what: str, expected: Collection[str], seen: Iterable[str]) -> lis
     strange = counts.keys() - set(expected)
     found = (("lost", lost), ("doubled", doubled), ("never sent", sorted(strange)))
     return [f"{what}: {len(ids)} of {len(expected)} {how}, such as {ids[0]}" for how, ids in found if ids]
+
+
+def reordered(what: str, sent: Iterable[tuple[str, str]], seen: Iterable[str]) -> list[str]:
+    """A sentence where messages of one recipient were not seen in the order in which they were sent.
+
+    `sent` are pairs of recipient and id, in that order. Only the first time counts at which an id is seen.
+    """
+    places: dict[str, int] = {}
+    for position, one in enumerate(seen):
+        places.setdefault(one, position)
+    last: dict[str, int] = {}
+    early: list[str] = []
+    for recipient, one in sent:
+        place, before = places.get(one, -1), last.get(recipient, -1)
+        if 0 <= place < before:
+            early.append(one)
+        last[recipient] = max(place, before)
+    return (
+        [f"{what}: {len(early)} before an earlier one to the same recipient, such as {early[0]}"]
+        if early
+        else []
+    )

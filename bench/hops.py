@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 import logs
 from figures import percentile
-from tenant import notification
-from tocsin.contracts.codec import decode_request
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import ConsumerRecord, KafkaSettings
@@ -18,7 +16,6 @@ class Hops:
     def __init__(self, settings: KafkaSettings, lane: Lane) -> None:
         topics = Topics(settings.topic_prefix)
         self._settings = settings
-        self._lane = lane
         self._events = topics.events(lane)
         self._jobs = topics.jobs(Channel.EMAIL, lane)
         self._starts: dict[str, dict[int, int]] = {}
@@ -29,7 +26,11 @@ class Hops:
 
     async def medians(self, planned: Mapping[str, float], arrived: Mapping[str, float]) -> dict[str, float]:
         """Milliseconds of each hop, the median of all messages; the medians need not add up to the whole's."""
-        stored = {self._notification(one): one.timestamp_ms / 1000 for one in await self._read(self._events)}
+        stored = {
+            notification: event.timestamp_ms / 1000
+            for event in await self._read(self._events)
+            for _, notification in logs.messages(event)
+        }
         written = {logs.notified(one): one.timestamp_ms / 1000 for one in await self._read(self._jobs)}
         known = [one for one in planned if one in stored and one in written and one in arrived]
         hops = {
@@ -43,8 +44,3 @@ class Hops:
 
     async def _read(self, topic: str) -> list[ConsumerRecord]:
         return await logs.read(self._settings, topic, start=self._starts[topic])
-
-    def _notification(self, event: ConsumerRecord) -> str:
-        recipient = decode_request(event.value or b"").recipients[0]
-        who = recipient if isinstance(recipient, str) else recipient.id
-        return notification(logs.header(event, "ce_id"), who, self._lane)

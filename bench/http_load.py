@@ -14,29 +14,10 @@ from typing import cast
 import msgspec
 import uvloop
 
+from shapes import Order, request
+
 OPEN_LOOP_TICK = 0.001  # seconds
 PATIENCE = 30.0  # seconds for the answers that are still out when everything is sent
-
-
-class Order(msgspec.Struct, kw_only=True):
-    """What to send: one request a recipient in turn, event ids `<prefix><number>`."""
-
-    port: int
-    key: str
-    workflow: str
-    prefix: str
-    recipients: list[str]
-    data: dict[str, str]
-    count: int
-    """Requests at most."""
-    seconds: float
-    """Time at most, in a closed loop."""
-    connections: int
-    rate: float | None = None
-    """Requests a second at planned times; None: a closed loop, each connection sends when it was answered."""
-    sink_port: int | None = None
-    """The sink's control port: a closed loop then never has more than `window` messages between request and hand-off."""
-    window: int = 0
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -46,28 +27,6 @@ class Result(msgspec.Struct, kw_only=True):
     answered: list[float]
     statuses: list[int]
     cpu_seconds: float
-
-
-def event_id(order: Order, number: int) -> str:
-    """The `Idempotency-Key` of one request."""
-    return f"{order.prefix}{number}"
-
-
-def recipient_of(order: Order, number: int) -> str:
-    """Whom one request is for."""
-    return order.recipients[number % len(order.recipients)]
-
-
-def request(order: Order, number: int) -> bytes:
-    """The whole request."""
-    body = msgspec.json.encode(
-        {"workflow": order.workflow, "recipients": [recipient_of(order, number)], "data": order.data}
-    )
-    head = (
-        f"POST /v1/notifications HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {order.key}\r\n"
-        f"Idempotency-Key: {event_id(order, number)}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 class Connection(asyncio.Protocol):
@@ -106,18 +65,19 @@ class Load:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self.requests = [request(order, number) for number in range(order.count)]
+        self._count = order.count // order.size
+        self.requests = [request(order, number) for number in range(self._count)]
         self.result = Result(
-            planned=[0.0] * order.count,
-            answered=[0.0] * order.count,
-            statuses=[0] * order.count,
+            planned=[0.0] * self._count,
+            answered=[0.0] * self._count,
+            statuses=[0] * self._count,
             cpu_seconds=0,
         )
         self._free: deque[Connection] = deque()
         self._due: deque[int] = deque()
         self._sent = 0
         self._open = 0
-        self._room = order.count if order.sink_port is None else order.window
+        self._room = order.count if order.sink_port is None else order.window  # messages
         self._until = 0.0
         self._broken: Exception | None = None
         self._quiet = asyncio.Event()
@@ -134,7 +94,7 @@ class Load:
         if self._order.rate is None:
             await self._closed_loop()
         else:
-            await self._open_loop(self._order.rate)
+            await self._open_loop(self._order.rate / self._order.size)
         async with asyncio.timeout(PATIENCE):
             await self._quiet.wait()
         if self._broken is not None:
@@ -163,18 +123,19 @@ class Load:
     def _go_on(self) -> None:
         """Send on free connections while there is something to send, and room for it."""
         now = time.time()
-        while self._free and self._sent < min(self._order.count, self._room) and now < self._until:
+        most = min(self._count, self._room // self._order.size)
+        while self._free and self._sent < most and now < self._until:
             self.result.planned[self._sent] = now
             self._send(self._sent)
             self._sent += 1
-        if not self._open and (self._sent >= self._order.count or now >= self._until):
+        if not self._open and (self._sent >= self._count or now >= self._until):
             self._quiet.set()
 
     async def _open_loop(self, rate: float) -> None:
         start = time.time() + 0.05
-        while self._sent < self._order.count:
+        while self._sent < self._count:
             now = time.time()
-            while self._sent < self._order.count and (planned := start + self._sent / rate) <= now:
+            while self._sent < self._count and (planned := start + self._sent / rate) <= now:
                 self.result.planned[self._sent] = planned
                 self._due.append(self._sent)
                 self._sent += 1
@@ -200,7 +161,7 @@ class Load:
             self._go_on()
             return
         self._send_due()
-        if not self._open and self._sent >= self._order.count:
+        if not self._open and self._sent >= self._count:
             self._quiet.set()
 
     def lost(self) -> None:

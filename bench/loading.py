@@ -1,4 +1,4 @@
-"""Runs the load generator as a process of its own, and says which messages were taken."""
+"""Runs a load generator as a process of its own, and says which messages were taken."""
 
 import asyncio
 import sys
@@ -8,99 +8,107 @@ from pathlib import Path
 import msgspec
 
 from environment import Environment
-from http_load import Order, Result, event_id, recipient_of
+from http_load import Result
+from shapes import Order, Shape, event_id, recipient_of, source_of
 from tenant import DATA, RECIPIENTS, notification, workflow_of
 from tocsin.contracts.vocabulary import Lane
 from tocsin.dev import StartFailed
 from tocsin.dev.processes import attached
 
 CONNECTIONS = 64
-OPEN_LOOP_CONNECTIONS = 256
+MANY_CONNECTIONS = 256
+"""Of an open loop: what finds none free waits."""
 
 
 class Loaded(msgspec.Struct, kw_only=True):
-    """A load that was sent: notification ids in the order of sending, and what the generator saw."""
+    """A load that was sent, by message, in the order of sending."""
 
     ids: list[str]
-    result: Result
+    recipients: list[str]
+    planned: list[float]
+    answered: list[float]
+    cpu_seconds: float
+    """Of the load generator."""
     faults: list[str]
 
-
-async def closed_loop(
-    environment: Environment,
-    prefix: str,
-    *,
-    lane: Lane,
-    count: int,
-    seconds: float,
-    sink_port: int | None = None,
-    window: int = 0,
-) -> Loaded:
-    """`count` requests as fast as they are answered; with `sink_port` as fast as their mails reach the sink."""
-    return await _load(
-        environment,
-        prefix,
-        lane,
-        count=count,
-        seconds=seconds,
-        connections=CONNECTIONS,
-        sink_port=sink_port,
-        window=window,
-    )
+    @property
+    def ordered(self) -> list[tuple[str, str]]:
+        """Recipient and id of the messages whose order is known: sent once the one before to the same recipient was answered."""
+        last: dict[str, float] = {}
+        known: list[tuple[str, str]] = []
+        for one, recipient, planned, answered in zip(
+            self.ids, self.recipients, self.planned, self.answered, strict=True
+        ):
+            if last.get(recipient, 0.0) < planned:
+                known.append((recipient, one))
+            last[recipient] = answered
+        return known
 
 
-async def open_loop(
-    environment: Environment, prefix: str, *, lane: Lane, rate: float, seconds: float
-) -> Loaded:
-    """Requests at planned times, whatever becomes of those before."""
-    count = int(rate * seconds)
-    return await _load(
-        environment, prefix, lane, count=count, seconds=seconds, connections=OPEN_LOOP_CONNECTIONS, rate=rate
-    )
+class Load(msgspec.Struct, kw_only=True, frozen=True):
+    """What is sent over HTTP, and how: in a closed loop, as fast as it is answered, unless it has a rate."""
+
+    lane: Lane
+    count: int
+    """Messages at most."""
+    shape: Shape = Shape.SINGLE
+    size: int = 1
+    """Messages a request."""
+    seconds: float = 60.0
+    """At most, in a closed loop."""
+    rate: float | None = None
+    """Messages a second at planned times, whatever becomes of those before."""
+    sink_port: int | None = None
+    """Closes the loop over the whole path: at most `window` messages are between request and sink."""
+    window: int = 0
+    connections: int = CONNECTIONS
 
 
-async def _load(
-    environment: Environment,
-    prefix: str,
-    lane: Lane,
-    *,
-    count: int,
-    seconds: float,
-    connections: int,
-    rate: float | None = None,
-    sink_port: int | None = None,
-    window: int = 0,
-) -> Loaded:
+async def send(environment: Environment, prefix: str, load: Load) -> Loaded:
+    """All of it; ids begin with `prefix`, which no other load may have."""
     order = Order(
         port=environment.port("ingest"),
         key=environment.key,
-        workflow=workflow_of(lane),
+        workflow=workflow_of(load.lane),
         prefix=prefix,
         recipients=RECIPIENTS,
         data=DATA,
-        count=count,
-        seconds=seconds,
-        connections=connections,
-        rate=rate,
-        sink_port=sink_port,
-        window=window,
+        count=load.count // load.size * load.size,
+        seconds=load.seconds,
+        connections=load.connections if load.rate is None else MANY_CONNECTIONS,
+        shape=load.shape,
+        size=load.size,
+        rate=load.rate,
+        sink_port=load.sink_port,
+        window=load.window,
     )
-    result = await _run(order, environment.folder)
-    numbers = range(len(result.statuses))
-    ids = [notification(event_id(order, number), recipient_of(order, number), lane) for number in numbers]
+    result = await generate("http_load.py", order, environment.folder / prefix)
+    numbers = range(len(result.statuses) * order.size)
+    recipients = [recipient_of(order, number) for number in numbers]
+    source = source_of(order)
     wrong = Counter(status for status in result.statuses if status != 202)
-    faults = [f"{prefix}: {many} requests were answered {status}" for status, many in sorted(wrong.items())]
-    return Loaded(ids=ids, result=result, faults=faults)
-
-
-async def _run(order: Order, folder: Path) -> Result:
-    files = folder / f"{order.prefix}order.json", folder / f"{order.prefix}result.json"
-    files[0].write_bytes(msgspec.json.encode(order))
-    program = str(Path(__file__).with_name("http_load.py"))
-    process = await asyncio.create_subprocess_exec(
-        *attached([sys.executable, program, *map(str, files)]), stderr=asyncio.subprocess.PIPE
+    return Loaded(
+        ids=[
+            notification(event_id(order, number), who, load.lane, source=source)
+            for number, who in zip(numbers, recipients, strict=True)
+        ],
+        recipients=recipients,
+        planned=[result.planned[number // order.size] for number in numbers],
+        answered=[result.answered[number // order.size] for number in numbers],
+        cpu_seconds=result.cpu_seconds,
+        faults=[
+            f"{prefix}: {many} requests were answered {status}" for status, many in sorted(wrong.items())
+        ],
     )
+
+
+async def generate(program: str, order: msgspec.Struct, files: Path) -> Result:
+    """Run a load generator of this folder, with the order and its result in files of these names."""
+    order_file, result_file = files.with_suffix(".order"), files.with_suffix(".result")
+    order_file.write_bytes(msgspec.json.encode(order))
+    command = [sys.executable, str(Path(__file__).with_name(program)), str(order_file), str(result_file)]
+    process = await asyncio.create_subprocess_exec(*attached(command), stderr=asyncio.subprocess.PIPE)
     _, said = await process.communicate()
     if process.returncode != 0:
-        raise StartFailed(f"The load generator failed: {said.decode(errors='replace').strip()[-1000:]}")
-    return msgspec.json.decode(files[1].read_bytes(), type=Result)
+        raise StartFailed(f"{program} failed: {said.decode(errors='replace').strip()[-1000:]}")
+    return msgspec.json.decode(result_file.read_bytes(), type=Result)

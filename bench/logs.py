@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import msgspec
 from aiokafka import TopicPartition as AioTopicPartition
 
+from environment import TENANT
+from tocsin.contracts.codec import decode_request
+from tocsin.contracts.ids import notification_id
 from tocsin.kafka import (
     ConsumerRecord,
     KafkaSettings,
@@ -29,9 +32,10 @@ LOOK_FOR_VISIBLE = 0.02  # seconds
 
 
 class Notified(msgspec.Struct):
-    """Of a job, what the bench looks at."""
+    """Of a job or an intent, what the bench looks at."""
 
     notification_id: str
+    recipient: str
 
 
 _decode = msgspec.json.Decoder(Notified).decode
@@ -62,6 +66,17 @@ async def wait_quiet(settings: KafkaSettings, topic: str, *, least: int, patienc
             end = sum((await offsets.ends(partitions)).values())
             if end != last:
                 last, moved = end, time.monotonic()
+    finally:
+        await offsets.close()
+
+
+async def length(settings: KafkaSettings, topic: str) -> int:
+    """How many offsets the topic has given out."""
+    offsets = Offsets(settings=settings)
+    await offsets.open()
+    try:
+        partitions = [TopicPartition(topic, number) for number in range(await offsets.partitions(topic))]
+        return sum((await offsets.ends(partitions)).values())
     finally:
         await offsets.close()
 
@@ -105,6 +120,28 @@ async def read(
 def notified(record: ConsumerRecord) -> str:
     """The notification a job is for."""
     return _decode(record.value or b"").notification_id
+
+
+def job(record: ConsumerRecord) -> tuple[str, str]:
+    """The recipient and the notification a job is for."""
+    decoded = _decode(record.value or b"")
+    return decoded.recipient, decoded.notification_id
+
+
+def messages(event: ConsumerRecord) -> list[tuple[str, str]]:
+    """Recipient and notification of each message that an event of the bench's tenant becomes."""
+    request = decode_request(event.value or b"")
+    recipients = [who if isinstance(who, str) else who.id for who in request.recipients]
+    source, one = header(event, "ce_source"), header(event, "ce_id")
+    return [
+        (
+            who,
+            notification_id(
+                tenant=TENANT, source=source, event_id=one, recipient=who, workflow=request.workflow
+            ),
+        )
+        for who in recipients
+    ]
 
 
 def header(record: ConsumerRecord, name: str) -> str:

@@ -2,10 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 
 import asyncpg
+
+from tocsin.contracts.vocabulary import Channel
 
 LOOK_EVERY = 0.02  # seconds
 FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -14,11 +17,17 @@ QUIET = 1.0  # seconds without progress after which the ledger is taken to have 
 _POSITIONS = "SELECT coalesce(sum(next_offset), 0)::bigint FROM {schema}.positions"
 _WAITING = "SELECT count(*) FROM directory.outbox"
 _STATUSES = """
-SELECT notification_id::text || ' ' || status FROM ledger.statuses
+SELECT notification_id::text || ' ' || status || ' ' || coalesce(channel, '-') FROM ledger.statuses
 WHERE stored_at >= $1 AND notification_id IS NOT NULL
 """
 _ROWS = "SELECT count(*) FROM ledger.statuses"
 _TIMERS = "SELECT count(*) FROM scheduler.timers WHERE due < $1"
+
+
+def rows_of(notifications: Iterable[str], channels: Sequence[Channel] = (Channel.EMAIL,)) -> list[str]:
+    """What `Rows.statuses` says of notifications that were decided and sent on each of these channels."""
+    ends = ["decided -", *(f"sent {channel}" for channel in channels)]
+    return [f"{one} {end}" for one in notifications for end in ends]
 
 
 class Rows:
@@ -87,6 +96,6 @@ class Rows:
                 await asyncio.sleep(LOOK_EVERY)
 
     async def statuses(self, since: float) -> list[str]:
-        """`<notification id> <status>` of every row about a notification that the broker stored since then."""
+        """`<notification id> <status> <channel>` of every row about a notification that the broker stored since then."""
         moment = datetime.fromtimestamp(since, UTC)
         return [row[0] for row in await self._connection.fetch(_STATUSES, moment)]

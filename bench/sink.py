@@ -1,4 +1,4 @@
-"""The mail sink as the bench sees it: a process, and what it caught."""
+"""A sink as the bench sees it: a process, and what it caught."""
 
 import asyncio
 import subprocess
@@ -9,19 +9,22 @@ from typing import Self
 
 import msgspec
 
-from smtp_sink import Caught
+from caught import Caught, Temper
 from tocsin.dev.processes import end, free_port, spawn, wait_for_port
 
 LOOK_EVERY = 0.05  # seconds
 LINE_BYTES = 1 << 28
+SMTP, HTTP = "smtp_sink.py", "http_sink.py"
 
 
 class Sink:
-    """`smtp_port` is where mails go. Use it as a context: the process ends with it."""
+    """`port` is where messages go. Use it as a context: the process ends with it."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, program: str = SMTP, temper: Temper | None = None) -> None:
         self._log = log
-        self.smtp_port = free_port()
+        self._program = program
+        self._temper = temper or Temper()
+        self.port = free_port()
         self.control_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -32,9 +35,9 @@ class Sink:
         return self._process.pid
 
     async def __aenter__(self) -> Self:
-        program = str(Path(__file__).with_name("smtp_sink.py"))
-        ports = (str(self.smtp_port), str(self.control_port))
-        self._process = spawn([sys.executable, program, *ports], log=self._log)
+        program = str(Path(__file__).with_name(self._program))
+        told = (str(self.port), str(self.control_port), msgspec.json.encode(self._temper).decode())
+        self._process = spawn([sys.executable, program, *told], log=self._log)
         wait_for_port(self.control_port, process=self._process, name="The sink", log=self._log, timeout=20)
         self._reader, self._writer = await asyncio.open_connection(
             "127.0.0.1", self.control_port, limit=LINE_BYTES
@@ -47,7 +50,7 @@ class Sink:
             end(self._process)
 
     async def count(self) -> int:
-        """Mails caught since the last `take`."""
+        """Messages caught since the last `take`."""
         return int(await self._ask(b"count\n"))
 
     async def take(self) -> Caught:
@@ -55,7 +58,7 @@ class Sink:
         return msgspec.json.decode(await self._ask(b"take\n"), type=Caught)
 
     async def wait_for(self, wanted: int, *, patience: float) -> None:
-        """Returns when so many mails are here, or none came for so many seconds: the ids tell what is missing."""
+        """Returns when so many are here, or none came for so many seconds: the ids tell what is missing."""
         here, moved = await self.count(), time.monotonic()
         while here < wanted and time.monotonic() - moved < patience:
             await asyncio.sleep(LOOK_EVERY)

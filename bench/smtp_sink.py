@@ -1,105 +1,107 @@
-"""A mail server that takes everything and remembers which notification came when: the end of the measured path.
+"""A mail server that takes everything and remembers which message came when: the end of the measured path.
 
-`python bench/smtp_sink.py SMTP_PORT CONTROL_PORT` runs until it is ended. It speaks as much ESMTP as a client needs,
-pipelining included, and looks at nothing of a mail but one header, so that it costs as little as possible. On the control
-port a line `count` is answered with how many mails came since the last `take`, `take` with their ids and times (seconds
-since 1970) as JSON; taking empties it.
+`python bench/smtp_sink.py PORT CONTROL_PORT [TEMPER]` runs until it is ended. It speaks as much ESMTP as a client needs,
+pipelining included, and looks at nothing of a mail but one header, so that it costs as little as possible. A mail without that
+header is known by its recipient.
 """
 
 import asyncio
-import sys
-import time
 from typing import cast
 
-import msgspec
-import uvloop
+from caught import Caught, Temper, main
 
 ID_HEADER = b"\r\nX-Tocsin-Notification: "
-ID_BYTES = 36
 END_OF_MAIL = b"\r\n.\r\n"
 GREETING = b"220 sink ESMTP\r\n"
 EXTENSIONS = b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 10485760\r\n"
-
-
-class Caught(msgspec.Struct):
-    """What came, in the order in which it came: `ids[i]` was complete at `times[i]`."""
-
-    ids: list[str] = []
-    times: list[float] = []
+OK = b"250 ok\r\n"
+GO_ON = b"354 go on\r\n"
+TAKEN = b"250 taken\r\n"
+LATER = b"451 4.3.0 try again\r\n"
 
 
 class Session(asyncio.Protocol):
     """One client."""
 
-    def __init__(self, caught: Caught) -> None:
+    def __init__(self, caught: Caught, temper: Temper, refused: set[bytes]) -> None:
         self._caught = caught
-        self._held = bytearray()
+        self._temper = None if temper.even else temper
+        self._refused = refused
+        self._held = b""
         self._in_mail = False
+        self._recipient = b""
+        self._late = False
+        """An answer waits; what comes meanwhile is held."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(GREETING)
 
     def data_received(self, data: bytes) -> None:
-        self._held += data
-        answers = bytearray()
-        while (answer := self._next()) is not None:
+        self._held = self._held + data if self._held else data
+        if not self._late:
+            self._answer()
+
+    def _answer(self) -> None:
+        """Everything whole that is held, with one write."""
+        answers = b""
+        while not self._late and (answer := self._next()) is not None:
             answers += answer
         if answers:
-            self._transport.write(bytes(answers))
+            self._transport.write(answers)
 
     def _next(self) -> bytes | None:
         """The answer to the next whole thing in the buffer; None when there is none."""
         if self._in_mail:
             return self._mail()
-        end = self._held.find(b"\r\n")
-        if end < 0:
+        line, end, rest = self._held.partition(b"\r\n")
+        if not end:
             return None
-        verb = bytes(self._held[:4]).upper()
-        del self._held[: end + 2]
-        if verb == b"DATA":
+        self._held = rest
+        verb = line[:4].upper()
+        if verb == b"RCPT":
+            self._recipient = line.partition(b"<")[2].partition(b">")[0]
+        elif verb == b"DATA":
             self._in_mail = True
-            return b"354 go on\r\n"
-        if verb == b"EHLO":
+            return GO_ON
+        elif verb == b"EHLO":
             return EXTENSIONS
-        if verb == b"QUIT":
+        elif verb == b"QUIT":
             self._transport.write(b"221 bye\r\n")
             self._transport.close()
             return None
-        return b"250 ok\r\n"
+        return OK
 
     def _mail(self) -> bytes | None:
-        end = self._held.find(END_OF_MAIL)
-        if end < 0:
+        mail, end, rest = self._held.partition(END_OF_MAIL)
+        if not end:
             return None
-        start = self._held.find(ID_HEADER, 0, end) + len(ID_HEADER)
-        self._caught.ids.append(self._held[start : start + ID_BYTES].decode("ascii", "replace"))
-        self._caught.times.append(time.time())
-        del self._held[: end + len(END_OF_MAIL)]
-        self._in_mail = False
-        return b"250 taken\r\n"
+        self._held, self._in_mail = rest, False
+        at = mail.find(ID_HEADER)
+        one = mail[at + len(ID_HEADER) : mail.find(b"\r\n", at + 2)] if at >= 0 else self._recipient
+        if self._temper is not None:
+            return self._as_it_likes(self._temper, one)
+        self._caught.add(one)
+        return TAKEN
 
+    def _as_it_likes(self, temper: Temper, one: bytes) -> bytes:
+        if temper.refuses(self._recipient) and one not in self._refused:
+            self._refused.add(one)
+            return LATER
+        if temper.slow(self._recipient):
+            self._late = True
+            asyncio.get_running_loop().call_later(temper.slow_seconds, self._at_last, one)
+            return b""
+        self._caught.add(one)
+        return TAKEN
 
-async def serve(smtp_port: int, control_port: int) -> None:
-    """Both ports, until cancelled."""
-    caught = Caught()
-
-    async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            if line == b"take\n":
-                writer.write(msgspec.json.encode(caught) + b"\n")
-                caught.ids, caught.times = [], []
-            else:
-                writer.write(b"%d\n" % len(caught.ids))
-            await writer.drain()
-        writer.close()
-
-    loop = asyncio.get_running_loop()
-    smtp_server = await loop.create_server(lambda: Session(caught), "127.0.0.1", smtp_port, backlog=512)
-    control_server = await asyncio.start_server(control, "127.0.0.1", control_port)
-    async with smtp_server, control_server:
-        await asyncio.Event().wait()
+    def _at_last(self, one: bytes) -> None:
+        self._caught.add(one)
+        self._late = False
+        self._transport.write(TAKEN)
+        self._answer()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1]), int(sys.argv[2])))
+    refused_once: set[bytes] = set()
+    main(lambda caught, temper: Session(caught, temper, refused_once))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import msgspec
 
@@ -9,120 +10,132 @@ import loading
 import logs
 import tenant
 from environment import Environment
-from figures import Figure, Stretch, difference, progress_stretch, stretch, throughput
+from figures import Measured, Stretch, difference, progress_stretch, reordered, stretch, throughput
+from loading import Load
 from processor_time import Meter
-from rows import Rows
+from rows import Rows, rows_of
+from shapes import Shape
 from sink import Sink
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.testing.log_ends import log_ends
 
 PATIENCE = 25.0  # seconds without progress, start of the process included, after which a stage is given up
-REQUESTS, REQUEST_SECONDS = 12_000, 6.0
-WARM_REQUESTS = 1_000
-DIRECT_EVENTS = 10_000
-FAN_OUT_EVENTS = 10
-STATUSES_OF_A_MESSAGE = ("decided", "sent")
-"""The statuses of every message here, each once."""
+WARM_REQUESTS, WARM_BATCHES = 1_000, 50
+BATCH = 100
+BATCH_CONNECTIONS = 8
 
 
-class Measured(msgspec.Struct, kw_only=True):
-    """What a measurement found, and what is wrong with the messages."""
+class Sizes(msgspec.Struct, kw_only=True, frozen=True):
+    """How many messages each stage is given."""
 
-    figures: list[Figure] = []
-    faults: list[str] = []
+    ingest: int = 12_000
+    batches: int = 80_000
+    direct: int = 10_000
+    everywhere: int = 6_000
+    fan_out_events: int = 10
+
+    def scaled(self, factor: float) -> "Sizes":
+        """All of them so much larger or smaller, in whole requests."""
+        return Sizes(
+            ingest=int(self.ingest * factor),
+            batches=int(self.batches * factor) // BATCH * BATCH,
+            direct=int(self.direct * factor),
+            everywhere=int(self.everywhere * factor),
+            fan_out_events=max(1, int(self.fan_out_events * factor)),
+        )
 
 
 class Stages:
-    """In this order: ingest, router, fan_out, dispatch, ledger."""
+    """Any of ingest, router, router_three, fan_out; then dispatch, and dispatch_sms and dispatch_push after router_three; then ledger. What
+    `ingest_batches` stores is nobody's backlog: it comes last. `sink` takes mails, `http_sink` everything else."""
 
-    def __init__(self, *, environment: Environment, sink: Sink, rows: Rows) -> None:
+    def __init__(
+        self,
+        *,
+        environment: Environment,
+        sink: Sink,
+        http_sink: Sink,
+        rows: Rows,
+        sizes: Sizes | None = None,
+    ) -> None:
         self._environment = environment
-        self._sink = sink
+        self._sinks = {Channel.EMAIL: sink, Channel.SMS: http_sink, Channel.PUSH: http_sink}
         self._rows = rows
+        self._sizes = sizes or Sizes()
         self._topics = Topics(environment.kafka.topic_prefix)
         self._began = time.time()
-        self._direct: list[str] = []
-        self._fanned: list[str] = []
+        self._known: dict[Lane, list[str]] = {lane: [] for lane in Lane}
+        """The notifications of a lane that its jobs are to be about."""
+        self._asked: list[Channel] = []
+        """Channels whose dispatcher has run."""
 
     async def ingest(self) -> Measured:
         """HTTP request to acknowledged event."""
-        async with self._environment.running("ingest"):
-            warm = await loading.closed_loop(
-                self._environment,
-                "warm-",
-                lane=Lane.TRANSACTIONAL,
-                count=WARM_REQUESTS,
-                seconds=REQUEST_SECONDS,
-            )
-            with Meter(self._environment.pids) as meter:
-                loaded = await loading.closed_loop(
-                    self._environment,
-                    "ingest-",
-                    lane=Lane.TRANSACTIONAL,
-                    count=REQUESTS,
-                    seconds=REQUEST_SECONDS,
-                )
-        seen = loaded.result
-        over = Stretch(min(seen.planned), max(seen.answered), len(seen.answered))
-        self._direct = warm.ids + loaded.ids
-        stored = await logs.read(self._environment.kafka, self._topics.events(Lane.TRANSACTIONAL))
-        sent = [f"warm-{number}" for number in range(len(warm.ids))]
-        sent += [f"ingest-{number}" for number in range(len(loaded.ids))]
-        faults = difference("events stored", sent, (logs.header(record, "ce_id") for record in stored))
-        figure = throughput(
-            "ingest: HTTP to acknowledged", over, meter, unit="events/s", load_seconds=seen.cpu_seconds
+        load = Load(lane=Lane.TRANSACTIONAL, count=self._sizes.ingest)
+        measured, ids = await self._taken("ingest: HTTP to acknowledged", load, target="ingest")
+        self._known[load.lane] += ids
+        return measured
+
+    async def ingest_batches(self) -> Measured:
+        """The same with a hundred events a request."""
+        load = Load(
+            lane=Lane.TRANSACTIONAL,
+            count=self._sizes.batches,
+            shape=Shape.BATCH,
+            size=BATCH,
+            connections=BATCH_CONNECTIONS,
         )
-        return Measured(figures=[figure], faults=warm.faults + loaded.faults + faults)
+        measured, _ = await self._taken(
+            f"ingest: batches of {BATCH} to acknowledged", load, target="ingest-batch"
+        )
+        return measured
 
     async def router(self) -> Measured:
-        """Events with one recipient each, in that recipient's partition, to jobs."""
-        people = [tenant.RECIPIENTS[number % len(tenant.RECIPIENTS)] for number in range(DIRECT_EVENTS)]
-        events = {f"direct-{number}": person for number, person in enumerate(people)}
+        """Events with one recipient each, in that recipient's partition, to jobs; and what ingest stored."""
         lane = Lane.TRANSACTIONAL
-        await logs.write(
-            self._environment.kafka,
-            [tenant.record(event, [who], lane=lane, topics=self._topics) for event, who in events.items()],
+        await self._write(lane, "direct-", tenant.RECIPIENTS, self._sizes.direct)
+        return await self._routed("router: events to jobs", lane, target="router")
+
+    async def router_three(self) -> Measured:
+        """Events that become a mail, an SMS and a push message each."""
+        lane = Lane.CRITICAL
+        await self._write(lane, "everywhere-", tenant.EVERYWHERE, self._sizes.everywhere, everywhere=True)
+        return await self._routed(
+            "router: events to three jobs each", lane, target="router-three", channels=tuple(Channel)
         )
-        self._direct += [tenant.notification(event, who, lane) for event, who in events.items()]
-        return await self._routed("router: events to jobs", lane, self._direct, unit="events/s", goal=8_000)
 
     async def fan_out(self) -> Measured:
         """Events with a thousand recipients each to intents, and those to jobs."""
-        lane, events = Lane.BULK, [f"fan-out-{number}" for number in range(FAN_OUT_EVENTS)]
-        await logs.write(
-            self._environment.kafka,
-            [tenant.record(event, tenant.RECIPIENTS, lane=lane, topics=self._topics) for event in events],
-        )
-        self._fanned = [
+        lane, events = Lane.BULK, [f"fan-out-{number}" for number in range(self._sizes.fan_out_events)]
+        records = [tenant.record(one, tenant.RECIPIENTS, lane=lane, topics=self._topics) for one in events]
+        await logs.write(self._environment.kafka, records)
+        self._known[lane] += [
             tenant.notification(event, who, lane) for event in events for who in tenant.RECIPIENTS
         ]
-        return await self._routed("router: fan-out to jobs", lane, self._fanned, unit="messages/s")
+        return await self._routed("router: fan-out to jobs", lane, unit="messages/s")
 
     async def dispatch(self) -> Measured:
         """Jobs to mails handed over and recorded."""
-        wanted = self._direct + self._fanned
-        self._environment.launch("dispatch-email", LANES=f"{Lane.TRANSACTIONAL},{Lane.BULK}")
-        with Meter(self._environment.pids | {"sink": self._sink.pid}) as meter:
-            await self._environment.ready("dispatch-email")
-            await self._sink.wait_for(len(wanted), patience=PATIENCE)
-            await asyncio.sleep(logs.QUIET)
-        await self._environment.stop("dispatch-email")
-        caught = await self._sink.take()
-        over = stretch(caught.times)
-        figure = throughput(
-            "dispatch-email: jobs to the sink",
-            over,
-            meter,
-            unit="mails/s",
-            goal=4_000,
+        wanted = [one for ids in self._known.values() for one in ids]
+        return await self._handed_over(
+            Channel.EMAIL, "dispatch-email: jobs to the sink", wanted, unit="mails/s", target="email"
         )
-        return Measured(figures=[figure], faults=difference("mails", wanted, caught.ids))
+
+    async def dispatch_sms(self) -> Measured:
+        """The same over HTTP."""
+        wanted = self._known[Lane.CRITICAL]
+        return await self._handed_over(Channel.SMS, "dispatch-sms: jobs to the sink", wanted)
+
+    async def dispatch_push(self) -> Measured:
+        """The same over HTTP, to one device each."""
+        wanted = self._known[Lane.CRITICAL]
+        return await self._handed_over(Channel.PUSH, "dispatch-push: jobs to the sink", wanted)
 
     async def ledger(self) -> Measured:
         """Statuses to rows."""
-        wanted = [
-            f"{one} {status}" for one in self._direct + self._fanned for status in STATUSES_OF_A_MESSAGE
-        ]
+        wanted = rows_of(self._known[Lane.TRANSACTIONAL] + self._known[Lane.BULK])
+        wanted += rows_of(self._known[Lane.CRITICAL], self._asked)
         self._environment.launch("ledger")
         with Meter(self._environment.pids) as meter:
             watching = asyncio.create_task(self._rows.progress(0, wanted=len(wanted), patience=PATIENCE))
@@ -132,22 +145,98 @@ class Stages:
         rows = await self._rows.count()
         share = rows / max(1, marks[-1][1])  # transaction markers take offsets and become no rows
         over = progress_stretch([(moment, round(done * share)) for moment, done in marks])
-        figure = throughput("ledger: statuses to rows", over, meter, unit="rows/s", goal=40_000)
-        faults = difference("rows in the ledger", wanted, await self._rows.statuses(self._began))
-        return Measured(figures=[figure], faults=faults)
+        figure = throughput("ledger: statuses to rows", over, meter, unit="rows/s", target="ledger")
+        return Measured(
+            figures=[figure],
+            faults=difference("rows in the ledger", wanted, await self._rows.statuses(self._began)),
+        )
+
+    async def _taken(self, name: str, load: Load, *, target: str) -> tuple[Measured, list[str]]:
+        """And the notifications that what ingest stored is about."""
+        warm = msgspec.structs.replace(
+            load, count=WARM_REQUESTS if load.size == 1 else WARM_BATCHES * load.size
+        )
+        topic, prefix = self._topics.events(load.lane), f"ingest-{load.shape}-"
+        start = await log_ends(self._environment.kafka, topic)
+        async with self._environment.running("ingest"):
+            warmed = await loading.send(self._environment, f"warm-{prefix}", warm)
+            with Meter(self._environment.pids) as meter:
+                loaded = await loading.send(self._environment, prefix, load)
+        over = Stretch(min(loaded.planned), max(loaded.answered), len(loaded.ids))
+        sent = warmed.ids + loaded.ids
+        stored = await logs.read(self._environment.kafka, topic, start=start)
+        ids = [notification for event in stored for _, notification in logs.messages(event)]
+        faults = difference("events stored", sent, ids) + reordered("events stored", loaded.ordered, ids)
+        figure = throughput(
+            name, over, meter, unit="events/s", target=target, load_seconds=loaded.cpu_seconds
+        )
+        return Measured(figures=[figure], faults=warmed.faults + loaded.faults + faults), sent
+
+    async def _write(
+        self, lane: Lane, prefix: str, recipients: Sequence[str], count: int, *, everywhere: bool = False
+    ) -> None:
+        """A backlog of events with one recipient each."""
+        events = {f"{prefix}{number}": recipients[number % len(recipients)] for number in range(count)}
+        records = [
+            tenant.record(event, [who], lane=lane, topics=self._topics, everywhere=everywhere)
+            for event, who in events.items()
+        ]
+        await logs.write(self._environment.kafka, records)
+        self._known[lane] += [
+            tenant.notification(event, who, lane, everywhere=everywhere) for event, who in events.items()
+        ]
 
     async def _routed(
-        self, name: str, lane: Lane, wanted: list[str], *, unit: str, goal: float | None = None
+        self,
+        name: str,
+        lane: Lane,
+        *,
+        unit: str = "events/s",
+        target: str | None = None,
+        channels: Sequence[Channel] = (Channel.EMAIL,),
     ) -> Measured:
-        topic = self._topics.jobs(Channel.EMAIL, lane)
+        wanted = self._known[lane]
+        topics = {channel: self._topics.jobs(channel, lane) for channel in channels}
         self._environment.launch("router", "worker", LANES=lane)
         with Meter(self._environment.pids) as meter:
             await self._environment.ready("router")
-            await logs.wait_quiet(self._environment.kafka, topic, least=len(wanted), patience=PATIENCE)
+            for topic in topics.values():
+                await logs.wait_quiet(self._environment.kafka, topic, least=len(wanted), patience=PATIENCE)
         await self._environment.stop("router")
-        jobs = await logs.read(self._environment.kafka, topic)
-        over = stretch(job.timestamp_ms / 1000 for job in jobs)
-        figure = throughput(name, over, meter, unit=unit, goal=goal)
-        return Measured(
-            figures=[figure], faults=difference(f"jobs on {lane}", wanted, map(logs.notified, jobs))
-        )
+        jobs = {channel: await logs.read(self._environment.kafka, topic) for channel, topic in topics.items()}
+        over = stretch(job.timestamp_ms / 1000 for job in jobs[Channel.EMAIL])
+        figure = throughput(name, over, meter, unit=unit, target=target)
+        events = await logs.read(self._environment.kafka, self._topics.events(lane))
+        sent = [found[0] for event in events if len(found := logs.messages(event)) == 1]
+        faults: list[str] = []
+        for channel, records in jobs.items():
+            ids = [logs.notified(record) for record in records]
+            what = f"jobs.{channel} on {lane}"
+            faults += difference(what, wanted, ids) + reordered(what, sent, ids)
+        return Measured(figures=[figure], faults=faults)
+
+    async def _handed_over(
+        self,
+        channel: Channel,
+        name: str,
+        wanted: Sequence[str],
+        *,
+        unit: str = "messages/s",
+        target: str | None = None,
+    ) -> Measured:
+        sink = self._sinks[channel]
+        self._asked.append(channel)
+        self._environment.launch(channel.dispatcher)
+        with Meter(self._environment.pids | {"sink": sink.pid}) as meter:
+            await self._environment.ready(channel.dispatcher)
+            await sink.wait_for(len(wanted), patience=PATIENCE)
+            await asyncio.sleep(logs.QUIET)
+        await self._environment.stop(channel.dispatcher)
+        caught = await sink.take()
+        figures = [throughput(name, stretch(caught.times), meter, unit=unit, target=target)]
+        faults = difference(f"{channel}: handed over", wanted, caught.ids)
+        for lane in Lane:
+            jobs = await logs.read(self._environment.kafka, self._topics.jobs(channel, lane))
+            sent = [logs.job(record) for record in jobs]
+            faults += reordered(f"{channel}: handed over on {lane}", sent, caught.ids)
+        return Measured(figures=figures, faults=faults)

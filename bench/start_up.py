@@ -17,15 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 
-from environment import Environment
+from environment import NOBODY, Environment
 from processor_time import cpu_seconds
-from tocsin.catcher.service_account import write_account
-from tocsin.contracts.vocabulary import Channel
 from tocsin.dev.paths import CACHE, PROJECT
-from tocsin.dev.providers import FCM_PROJECT, write_providers
 from tocsin.dev.services import NAMES
 
-NO_PROVIDER = 1  # a port at which nothing listens: no dispatcher asks a provider before it has a job
 NOTHING = "python -c pass"
 
 
@@ -34,7 +30,7 @@ class Starts:
 
     def __init__(self, environment: Environment, checkouts: Mapping[str, Path]) -> None:
         self._environment = environment
-        common = _providers(environment.folder / "catcher") | {
+        common = {
             "PYTHONDONTWRITEBYTECODE": "",
             "PYTHONPYCACHEPREFIX": str(environment.folder / "bytecode"),
         }
@@ -71,21 +67,11 @@ def _sources(checkout: Path) -> list[str]:
     return sorted(str(folder) for found in folders for folder in found)
 
 
-def _providers(folder: Path) -> dict[str, str]:
-    """Settings of dispatchers: one provider each, of the kind that the channel has."""
-    catcher, account = f"http://127.0.0.1:{NO_PROVIDER}", folder / "account.json"
-    write_account(account, project=FCM_PROJECT, token_uri=f"{catcher}/token")
-    write_providers(folder, catcher=catcher, smtp_port=NO_PROVIDER, fcm_account=account)
-    return {
-        f"DISPATCH_{channel.upper()}_PROVIDERS_FILE": str(folder / f"{channel}.toml") for channel in Channel
-    }
-
-
 async def measure(
     folder: Path, checkouts: Mapping[str, Path], times: int
 ) -> Mapping[tuple[str, str], list[float]]:
     """What `Starts` kept of so many starts. Needs Kafka and PostgreSQL, which it starts in the folder."""
-    async with Environment(folder, smtp_port=NO_PROVIDER) as environment:
+    async with Environment(folder, smtp_port=NOBODY) as environment:
         starts = Starts(environment, checkouts)
         for number in range(times + 1):
             print(f"start {number} of {times}", file=sys.stderr, flush=True)

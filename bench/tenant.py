@@ -1,6 +1,7 @@
 """The tenant whose messages are measured: a thousand recipients, one workflow a lane, one mail of about 1.5 KB."""
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
@@ -10,12 +11,14 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event, NotificationRequest
 from tocsin.contracts.ids import INGEST_SOURCE, event_key, notification_id, recipient_key
 from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Lane
+from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.dev.api import Api
 from tocsin.kafka import ProducerRecord
 
 KEY_SECONDS = 30.0
 RECIPIENTS = [f"user-{number:04}" for number in range(1000)]
+EVERYWHERE = [f"everywhere-{number:04}" for number in range(200)]
+"""Those who are also reached by SMS and push."""
 DATA = {"order": "A-1042", "carrier": "DHL", "arrives": "27.11."}
 
 _TEXT = """\
@@ -39,12 +42,18 @@ _HTML = """\
 <a href="{{ links.unsubscribe }}">Unsubscribe</a></p>
 </body></html>
 """
+_SHORT = "Your order {{ data.order }} is on its way. {{ data.carrier }} brings it on {{ data.arrives }}."
 _PARTS = {"subject": "Your order {{ data.order }} is on its way", "text": _TEXT, "html": _HTML}
+PARTS_OF = {
+    Channel.EMAIL: _PARTS,
+    Channel.SMS: {"body": _SHORT},
+    Channel.PUSH: {"title": "On its way", "body": _SHORT},
+}
 
 
-def workflow_of(lane: Lane) -> str:
-    """The key of the lane's workflow."""
-    return f"shipped-{lane}"
+def workflow_of(lane: Lane, *, everywhere: bool = False) -> str:
+    """The key of the lane's workflow: by mail, or on three channels."""
+    return f"everywhere-{lane}" if everywhere else f"shipped-{lane}"
 
 
 async def settle(api: Api) -> None:
@@ -53,41 +62,59 @@ async def settle(api: Api) -> None:
         while (await api.call("GET", "/v1/tenant"))[0] == 401:  # noqa: ASYNC110 - the condition lies in another process
             await asyncio.sleep(0.05)
     sender = {"address": "orders@bench.example", "name": "Bench shop", "reply_to": "help@bench.example"}
-    await api.do("PUT", "/v1/tenant", {"name": "Bench", "senders": {"email": sender}})
+    senders = {"email": sender, "sms": {"address": "+14155550100"}}
+    await api.do("PUT", "/v1/tenant", {"name": "Bench", "senders": senders})
     await api.do("PUT", "/v1/categories/orders", {"name": "Your orders", "default": "on"})
     for lane in Lane:
-        workflow = {"name": "Shipped", "category": "orders", "lane": lane, "channels": ["email"]}
-        schema = {
-            "type": "object",
-            "required": list(DATA),
-            "properties": {name: {"type": "string"} for name in DATA},
-        }
-        await api.do("PUT", f"/v1/workflows/{workflow_of(lane)}", {**workflow, "data_schema": schema})
-        path = f"/v1/workflows/{workflow_of(lane)}/templates/email/default/en"
-        await api.do("PUT", path, {"parts": _PARTS, "publish": True})
-    people = [
-        {
-            "id": one,
-            "email": f"{one}@bench.example",
-            "locale": "en",
-            "attributes": {"first_name": f"Ada {one}"},
-        }
-        for one in RECIPIENTS
-    ]
-    await api.do("POST", "/v1/recipients/bulk", {"recipients": people})
+        await _make_workflow(api, workflow_of(lane), lane, [Channel.EMAIL])
+        await _make_workflow(api, workflow_of(lane, everywhere=True), lane, list(Channel))
+    await api.do("POST", "/v1/recipients/bulk", {"recipients": [_person(who) for who in RECIPIENTS]})
+    reached = [_person(who) | {"phone": f"+1415555{number:04}"} for number, who in enumerate(EVERYWHERE)]
+    await api.do("POST", "/v1/recipients/bulk", {"recipients": reached})
+    for who in EVERYWHERE:
+        await api.do("PUT", f"/v1/recipients/{who}/devices/phone", {"token": f"token-of-{who}"})
 
 
-def notification(event: str, recipient: str, lane: Lane) -> str:
+async def _make_workflow(api: Api, key: str, lane: Lane, channels: list[Channel]) -> None:
+    schema = {
+        "type": "object",
+        "required": list(DATA),
+        "properties": {name: {"type": "string"} for name in DATA},
+    }
+    workflow = {"name": "Shipped", "category": "orders", "lane": lane, "channels": channels}
+    await api.do("PUT", f"/v1/workflows/{key}", {**workflow, "data_schema": schema})
+    for channel in channels:
+        path = f"/v1/workflows/{key}/templates/{channel}/default/en"
+        await api.do("PUT", path, {"parts": PARTS_OF[channel], "publish": True})
+
+
+def _person(who: str) -> dict[str, object]:
+    return {
+        "id": who,
+        "email": f"{who}@bench.example",
+        "locale": "en",
+        "attributes": {"first_name": f"Ada {who}"},
+    }
+
+
+def notification(
+    event: str, recipient: str, lane: Lane, *, everywhere: bool = False, source: str = INGEST_SOURCE
+) -> str:
     """The id of the notification that an event becomes for one recipient."""
+    workflow = workflow_of(lane, everywhere=everywhere)
     return notification_id(
-        tenant=TENANT, source=INGEST_SOURCE, event_id=event, recipient=recipient, workflow=workflow_of(lane)
+        tenant=TENANT, source=source, event_id=event, recipient=recipient, workflow=workflow
     )
 
 
-def record(event_id: str, recipients: list[str], *, lane: Lane, topics: Topics) -> ProducerRecord:
+def record(
+    event_id: str, recipients: Sequence[str], *, lane: Lane, topics: Topics, everywhere: bool = False
+) -> ProducerRecord:
     """The event as ingest would store it: with one recipient, in that recipient's partition."""
     request = NotificationRequest(
-        workflow=workflow_of(lane), recipients=list(recipients), data=msgspec.Raw(encode(DATA))
+        workflow=workflow_of(lane, everywhere=everywhere),
+        recipients=list(recipients),
+        data=msgspec.Raw(encode(DATA)),
     )
     event = Event(
         tenant=TENANT,

@@ -9,10 +9,10 @@ from itertools import islice
 import logs
 import timer_load
 from environment import Environment
-from figures import Figure, Stretch, difference, progress_stretch, throughput
+from figures import Figure, Measured, Stretch, difference, progress_stretch, throughput
 from processor_time import Meter
 from rows import Rows
-from stages import PATIENCE, Measured
+from stages import PATIENCE
 from tocsin.contracts.topics import Topics
 
 SCHEDULER = "scheduler"

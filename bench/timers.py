@@ -11,22 +11,19 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from environment import Environment
+from environment import NOBODY, Environment
+from figures import Measured
 from report import Report
 from rows import Rows
 from running import Steps, run
-from stages import Measured
 from timer_stages import SCHEDULER, TimerStages
-
-NO_MAIL = 1
-"""A port at which nothing listens: no dispatcher runs."""
 
 
 async def measure(folder: Path, report: Report, say: Steps, *, pending: int, due: int, rest: float) -> None:
     """Everything, in order, into the report; raises what makes it impossible to go on."""
     say("starting Kafka and PostgreSQL")
     async with (
-        Environment(folder, smtp_port=NO_MAIL) as environment,
+        Environment(folder, smtp_port=NOBODY) as environment,
         Rows(environment.database, schema="scheduler") as rows,
     ):
         report.machine.versions["postgresql"] = await rows.version()
@@ -35,8 +32,8 @@ async def measure(folder: Path, report: Report, say: Steps, *, pending: int, due
         async def take(what: str, job: Callable[[], Awaitable[Measured]]) -> None:
             say(what)
             measured = await job()
-            report.figures += measured.figures
-            report.faults += [*measured.faults, *environment.ended()]
+            measured.faults += environment.ended()
+            report.take(what, measured)
 
         if rest:
             async with environment.running(SCHEDULER):

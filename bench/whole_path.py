@@ -1,31 +1,45 @@
-"""All services together: throughput from request to ledger row, memory at that rate, and latency to the hand-off."""
+"""All services together: throughput from producer to ledger row, memory at that rate, and latency to the hand-off."""
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
 
 import loading
 from environment import Environment
-from figures import Figure, Stretch, difference, percentile, throughput
+from figures import Figure, Measured, Stretch, difference, percentile, reordered, throughput
 from hops import Hops
-from loading import Loaded
+from kafka_load import KafkaOrder, who
+from loading import Load, Loaded
 from processor_time import Meter, pss_mb
-from rows import Rows
+from rows import Rows, rows_of
+from shapes import Shape
 from sink import Sink
-from smtp_sink import Caught
-from stages import STATUSES_OF_A_MESSAGE, Measured
+from stages import BATCH, BATCH_CONNECTIONS
+from tenant import notification
 from tocsin.contracts.vocabulary import Lane
 
 SERVICES = ("ingest", "router", "dispatch-email", "ledger")
 WINDOW = 2_000
-"""Messages between request and hand-off at most: the closed loop is closed over the whole path."""
+"""Messages between producer and hand-off at most: the closed loop is closed over the whole path."""
 WARM_MESSAGES = 3_000
 MESSAGES, SECONDS = 24_000, 10.0
+SINGLE_IN_FLIGHT, BATCHES_IN_FLIGHT = 64, 4
+"""Of a producer that writes to Kafka itself."""
+CAMPAIGN_REQUEST = 1_000  # recipients
+CAMPAIGN_SECONDS = 120.0
 PATIENCE = 20.0  # seconds without progress after which what is under way is given up
 LATENCY_SECONDS = 8.0
 SETTLING_SECONDS = 2.0
 """The first part of an open loop, which is sent and checked but not measured."""
-MEMORY_GOAL_MB = 200.0
+PERCENTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 MEMORY_EVERY = 1.0  # seconds
+MEASURED_LANE = Lane.TRANSACTIONAL
+
+Sending = Callable[[str, int], Coroutine[Any, Any, Loaded]]
+"""Sends so many messages whose ids begin with a prefix, in a closed loop."""
 
 
 class WholePath:
@@ -36,74 +50,180 @@ class WholePath:
         self._sink = sink
         self._rows = rows
 
-    async def throughput(self) -> Measured:
-        """A closed loop over the whole path, and the memory of each service meanwhile."""
-        _, _, _, faults = await self._closed("warm-whole-", WARM_MESSAGES)
-        with Meter(self._environment.pids | {"sink": self._sink.pid}) as meter:
-            memory = asyncio.create_task(self._memory())
-            over, handed_over, load_cpu, more = await self._closed("whole-", MESSAGES)
-            memory.cancel()
-        figure = throughput(
-            "whole path: HTTP to sink and ledger", over, meter, goal=2_000, load_seconds=load_cpu
+    async def at_rest(self) -> Measured:
+        """The memory of each service before it has done anything."""
+        pids = self._environment.pids
+        sizes = {f"memory of {name} at rest": pss_mb(pids[name]) for name in SERVICES}
+        return Measured(
+            figures=[Figure(name=name, value=size, unit="MB", better="less") for name, size in sizes.items()]
         )
-        figure.more = {"to the sink alone, messages/s": over.messages / (handed_over - over.start)}
-        return Measured(figures=[figure, *self._weights], faults=faults + more)
 
-    async def latency(self, lane: Lane, rate: float, *, goal_ms: float | None = None) -> Measured:
-        """From the planned moment of the request to the mail's last byte at the sink."""
+    async def single(self) -> Measured:
+        """An event a request over HTTP, and the memory of each service meanwhile."""
+        faults = await self._warm()
+        weighing = asyncio.create_task(self._memory())
+        measured = await self._path(
+            "whole path: HTTP to sink and ledger", "whole-", self._over_http(), MESSAGES, target="whole"
+        )
+        weighing.cancel()
+        measured.figures += self._weights
+        measured.faults += faults
+        return measured
+
+    async def batches(self) -> Measured:
+        """A hundred events a request."""
+        sending = self._over_http(shape=Shape.BATCH, size=BATCH, connections=BATCH_CONNECTIONS)
+        return await self._path("whole path: HTTP in batches of 100", "whole-batch-", sending, MESSAGES)
+
+    async def from_kafka(self) -> Measured:
+        """Producers that write one event at a time, each waiting for its acknowledgement."""
+        sending = self._over_kafka(size=1, in_flight=SINGLE_IN_FLIGHT)
+        return await self._path("whole path: Kafka to sink and ledger", "kafka-", sending, MESSAGES)
+
+    async def from_kafka_batches(self) -> Measured:
+        """Producers that write a hundred events at a time."""
+        sending = self._over_kafka(size=BATCH, in_flight=BATCHES_IN_FLIGHT)
+        return await self._path("whole path: Kafka in batches of 100", "kafka-batch-", sending, MESSAGES)
+
+    async def campaign(self, recipients: int) -> Measured:
+        """One event for a list of people whom nobody knows, in requests of a thousand."""
+        load = Load(
+            lane=Lane.BULK,
+            count=recipients,
+            shape=Shape.CAMPAIGN,
+            size=CAMPAIGN_REQUEST,
+            seconds=CAMPAIGN_SECONDS,
+        )
+        return await self._path(
+            f"campaign: {recipients:,} inline recipients to sink and ledger",
+            "campaign-",
+            lambda prefix, _: loading.send(self._environment, prefix, load),
+            recipients,
+            target="campaign",
+        )
+
+    async def latency(
+        self,
+        name: str,
+        lane: Lane,
+        rate: float,
+        *,
+        targets: tuple[str, ...] = (),
+        cpu_target: str | None = None,
+    ) -> Measured:
+        """From the planned moment of the request to the mail's last byte at the sink; `targets` are those of the percentiles, in order."""
         began, before = time.time(), await self._rows.position()
         hops = Hops(self._environment.kafka, lane)
         await hops.begin()
-        prefix = f"{lane}-{rate:.0f}-"
+        prefix = f"{name.replace(' ', '-').replace('/', '-')}-"
+        load = Load(lane=lane, count=int(rate * LATENCY_SECONDS), rate=rate)
         with Meter(self._environment.pids | {"sink": self._sink.pid}) as meter:
-            loaded = await loading.open_loop(
-                self._environment, prefix, lane=lane, rate=rate, seconds=LATENCY_SECONDS
-            )
-            caught, _, faults = await self._ended(prefix, loaded, began, before)
-        measured_from = min(loaded.result.planned) + SETTLING_SECONDS
-        planned = {
-            one: at for one, at in zip(loaded.ids, loaded.result.planned, strict=True) if at >= measured_from
-        }
-        arrived = dict(zip(caught.ids, caught.times, strict=True))
+            loaded = await loading.send(self._environment, prefix, load)
+            arrived, _, faults = await self._ended(prefix, loaded, began, before)
+        measured_from = min(loaded.planned) + SETTLING_SECONDS
+        planned = {one: at for one, at in zip(loaded.ids, loaded.planned, strict=True) if at >= measured_from}
         waits = [(arrived[one] - at) * 1000 for one, at in planned.items() if one in arrived]
         if not waits:
             return Measured(faults=[*faults, f"{prefix}: nothing arrived"])
-        name = f"latency at {rate:,.0f}/s, {lane}"
-        over = Stretch(min(loaded.result.planned), max(loaded.result.planned), len(loaded.ids))
-        median = throughput(f"{name}: p50", over, meter, load_seconds=loaded.result.cpu_seconds)
-        median.value, median.unit, median.better = percentile(waits, 0.5), "ms", "less"
-        median.goal = goal_ms
-        median.more = await hops.medians(planned, arrived) | {"longest, ms": max(waits)}
-        tail = Figure(name=f"{name}: p99", value=percentile(waits, 0.99), unit="ms", better="less")
-        return Measured(figures=[median, tail], faults=faults)
+        figures = [
+            Figure(name=f"latency {name}: {word}", value=percentile(waits, share), unit="ms", better="less")
+            for word, share in PERCENTILES.items()
+        ]
+        for figure, target in zip(figures, targets, strict=False):
+            figure.target = target
+        over = Stretch(min(loaded.planned), max(loaded.planned), len(loaded.ids))
+        used = throughput(f"latency {name}: rate", over, meter, load_seconds=loaded.cpu_seconds)
+        used.more = await hops.medians(planned, arrived) | {"longest, ms": max(waits)}
+        figures.append(used)
+        if cpu_target is not None:
+            spent = sum(used.cpu_us.values()) / 1000
+            figures.append(
+                Figure(name=f"CPU a message {name}", value=spent, unit="ms", target=cpu_target, better="less")
+            )
+        return Measured(figures=figures, faults=faults)
 
-    async def _closed(self, prefix: str, count: int) -> tuple[Stretch, float, float, list[str]]:
-        """First request to last row, the last hand-off's moment, the load's processor seconds, and faults."""
+    async def _warm(self) -> list[str]:
+        """Code and connections; what is wrong with the messages."""
         began, before = time.time(), await self._rows.position()
-        loaded = await loading.closed_loop(
-            self._environment,
-            prefix,
-            lane=Lane.TRANSACTIONAL,
-            count=count,
+        loaded = await self._over_http()("warm-whole-", WARM_MESSAGES)
+        _, _, faults = await self._ended("warm-whole-", loaded, began, before)
+        return faults
+
+    def _over_http(
+        self, *, shape: Shape = Shape.SINGLE, size: int = 1, connections: int = loading.CONNECTIONS
+    ) -> Sending:
+        load = Load(
+            lane=MEASURED_LANE,
+            count=0,
+            shape=shape,
+            size=size,
+            connections=connections,
             seconds=SECONDS,
             sink_port=self._sink.control_port,
             window=WINDOW,
         )
-        caught, last_row, faults = await self._ended(prefix, loaded, began, before)
-        over = Stretch(min(loaded.result.planned), last_row, len(loaded.ids))
-        return over, max(caught.times, default=last_row), loaded.result.cpu_seconds, faults
+
+        async def send(prefix: str, count: int) -> Loaded:
+            return await loading.send(self._environment, prefix, msgspec.structs.replace(load, count=count))
+
+        return send
+
+    def _over_kafka(self, *, size: int, in_flight: int) -> Sending:
+        async def send(prefix: str, count: int) -> Loaded:
+            order = KafkaOrder(
+                bootstrap_servers=self._environment.kafka.bootstrap_servers,
+                prefix=prefix,
+                lane=MEASURED_LANE,
+                count=count,
+                size=size,
+                in_flight=in_flight,
+                seconds=SECONDS,
+                sink_port=self._sink.control_port,
+                window=WINDOW,
+            )
+            result = await loading.generate("kafka_load.py", order, self._environment.folder / prefix)
+            recipients = [who(number) for number in range(len(result.planned))]
+            return Loaded(
+                ids=[
+                    notification(f"{prefix}{number}", one, MEASURED_LANE)
+                    for number, one in enumerate(recipients)
+                ],
+                recipients=recipients,
+                planned=result.planned,
+                answered=result.answered,
+                cpu_seconds=result.cpu_seconds,
+                faults=[],
+            )
+
+        return send
+
+    async def _path(
+        self, name: str, prefix: str, sending: Sending, count: int, *, target: str | None = None
+    ) -> Measured:
+        """From the first message to the last row in the ledger."""
+        began, before = time.time(), await self._rows.position()
+        with Meter(self._environment.pids | {"sink": self._sink.pid}) as meter:
+            loaded = await sending(prefix, count)
+            arrived, last_row, faults = await self._ended(prefix, loaded, began, before)
+        over = Stretch(min(loaded.planned), last_row, len(loaded.ids))
+        figure = throughput(name, over, meter, target=target, load_seconds=loaded.cpu_seconds)
+        handed_over = max(arrived.values(), default=last_row)
+        figure.more = {"to the sink alone, messages/s": over.messages / (handed_over - over.start)}
+        return Measured(figures=[figure], faults=faults)
 
     async def _ended(
         self, prefix: str, loaded: Loaded, began: float, before: int
-    ) -> tuple[Caught, float, list[str]]:
-        """Once every mail is caught and every row written: the mails, the last row's moment, and whatever is missing or too many."""
-        wanted = [f"{one} {status}" for one in loaded.ids for status in STATUSES_OF_A_MESSAGE]
+    ) -> tuple[dict[str, float], float, list[str]]:
+        """Once every mail is caught and every row written: when each mail came, the last row's moment, and what is wrong."""
+        wanted = rows_of(loaded.ids)
         marks = await self._rows.progress(before, wanted=len(wanted), patience=PATIENCE)
         await self._sink.wait_for(len(loaded.ids), patience=PATIENCE)
         caught = await self._sink.take()
         faults = difference(f"{prefix}: mails", loaded.ids, caught.ids)
+        faults += reordered(f"{prefix}: mails", loaded.ordered, caught.ids)
         faults += difference(f"{prefix}: rows in the ledger", wanted, await self._rows.statuses(began))
-        return caught, marks[-1][0], loaded.faults + faults
+        arrived = dict(zip(caught.ids, caught.times, strict=True))
+        return arrived, marks[-1][0], loaded.faults + faults
 
     async def _memory(self) -> None:
         """Keeps the largest proportional set size of each service until cancelled."""
@@ -112,7 +232,13 @@ class WholePath:
             for name in SERVICES:
                 largest[name] = max(largest[name], pss_mb(self._environment.pids[name]))
             self._weights = [
-                Figure(name=f"memory of {name}", value=size, unit="MB", goal=MEMORY_GOAL_MB, better="less")
+                Figure(
+                    name=f"memory of {name} at full rate",
+                    value=size,
+                    unit="MB",
+                    target="memory",
+                    better="less",
+                )
                 for name, size in largest.items()
             ]
             await asyncio.sleep(MEMORY_EVERY)

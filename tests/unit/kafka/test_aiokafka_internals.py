@@ -5,6 +5,7 @@ import inspect
 import math
 from collections.abc import Awaitable, Callable
 from functools import partial
+from io import BytesIO
 from types import SimpleNamespace
 
 import pytest
@@ -12,9 +13,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, client
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
-from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
+from aiokafka.errors import GroupAuthorizationFailedError, StaleMetadata, TopicAuthorizationFailedError
 from aiokafka.producer import message_accumulator, sender
 from aiokafka.protocol.offset import (
     OffsetRequest,
@@ -27,6 +29,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 
 from tocsin.kafka import TopicPartition
 from tocsin.kafka.client import aiokafka_internals, header_names
+from tocsin.kafka.client.transaction_requests import ProducerEpoch, commit_transaction
 
 
 def names(function) -> set[str]:
@@ -62,6 +65,28 @@ async def test_the_retry_wait_is_the_senders_and_read_per_request():
     assert sender.EndTxnHandler(producer._sender, 1)._default_backoff == aiokafka_internals.QUICK_RETRY
     assert producer.client._retry_backoff == 0.1
     await producer.stop()
+
+
+def test_a_connection_takes_requests_that_are_none_of_aiokafkas():
+    assert {"prepare", "build_request_header", "encode"} <= names(AIOKafkaConnection.send)
+    assert {"parse_response_header", "RESPONSE_TYPE", "decode"} <= names(AIOKafkaConnection._handle_frame)
+    request = commit_transaction("id", ProducerEpoch(1, 2))
+    assert request.prepare({}) is request
+    header = request.build_request_header(correlation_id=5, client_id="me")
+    assert header.encode() == b"\0\x1a\0\5\0\0\0\5\0\2me\0"
+    answer = BytesIO(b"\0\0\0\5\0" + b"\0\0\0\0\0\0" + b"\0" * 7 + b"\1\0\3" + b"\0")
+    assert request.parse_response_header(answer).correlation_id == 5
+    assert request.RESPONSE_TYPE.decode(answer) == (0, ProducerEpoch(1, 3))
+
+
+async def test_a_client_knows_partitions_leaders_and_versions():
+    client = AIOKafkaClient()
+    assert inspect.iscoroutinefunction(client._wait_on_metadata)
+    assert {"_conns", "group"} <= names(AIOKafkaClient.send)
+    assert "_versions" in names(AIOKafkaConnection.send)
+    with pytest.raises(StaleMetadata):
+        aiokafka_internals.leader_of(client, TopicPartition("unknown", 0))
+    await aiokafka_internals.close_client(client, seconds=1)
 
 
 async def test_batches_of_a_producer_can_live_for_ever():

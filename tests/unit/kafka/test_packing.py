@@ -1,6 +1,7 @@
 """aiokafka's builder answers None, and drops the record, when it is full: no record may be lost to that."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -31,7 +32,7 @@ def placed(outgoing: Sequence[ProducerRecord]) -> list[tuple[int, int, ProducerR
     return [(index, record.partition or 0, record) for index, record in enumerate(outgoing)]
 
 
-def aiokafkas(batch: Packed) -> BatchBuilder:
+def aiokafkas(batch: Packed[Any]) -> BatchBuilder:
     """The batch's builder as what it is: our own protocol names only what we call."""
     assert isinstance(batch.builder, BatchBuilder)
     return batch.builder

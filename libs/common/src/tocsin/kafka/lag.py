@@ -33,13 +33,17 @@ class ProducedRecords:
         self._prefix = prefix
         self._counters: dict[str, Callable[[float], None]] = {}
 
-    def count(self, topics: Iterable[str]) -> None:
+    def count_each(self, topics: Iterable[str]) -> None:
         """One record was acknowledged for each topic named."""
         for topic, records in Counter(topics).items():
-            if topic not in self._counters:
-                kind, lane = kind_and_lane(topic, prefix=self._prefix)
-                self._counters[topic] = metrics.produced.labels(self._service, lane, kind).inc
-            self._counters[topic](records)
+            self.count(topic, records)
+
+    def count(self, topic: str, records: int) -> None:
+        """So many records of the topic were acknowledged."""
+        if topic not in self._counters:
+            kind, lane = kind_and_lane(topic, prefix=self._prefix)
+            self._counters[topic] = metrics.produced.labels(self._service, lane, kind).inc
+        self._counters[topic](records)
 
 
 class LogEnds(NamedTuple):

@@ -23,16 +23,18 @@ async def start_servers(kafka: KafkaServer | KafkaCluster, postgres: PostgresSer
     await asyncio.to_thread(create_database, postgres.url, DATABASE)
 
 
-def topics_apply(*, replicas: int = 1) -> tuple[str, ...]:
-    """The words of `tocsin topics apply` for topics of the local size, with so many replicas."""
-    sizes = ("--partitions", str(PARTITIONS), "--replication-factor", str(replicas))
+def topics_apply(*, replicas: int = 1, partitions: int = PARTITIONS) -> tuple[str, ...]:
+    """The words of `tocsin topics apply` for topics of the local size, unless another is given, with so many replicas."""
+    sizes = ("--partitions", str(partitions), "--replication-factor", str(replicas))
     return ("tocsin.cli", "topics", "apply", *sizes)
 
 
-async def make_topics_and_tables(command: Command, *, replicas: int = 1) -> None:
-    """Every topic with so many replicas, every table."""
+async def make_topics_and_tables(
+    command: Command, *, replicas: int = 1, partitions: int = PARTITIONS
+) -> None:
+    """Every topic with so many replicas and so many partitions a lane, every table."""
     await asyncio.gather(
-        command(*topics_apply(replicas=replicas)),
+        command(*topics_apply(replicas=replicas, partitions=partitions)),
         command("tocsin.router", "migrate"),
         command("tocsin.ledger", "migrate"),
         command("tocsin.scheduler", "migrate"),

@@ -14,7 +14,7 @@ from weakref import WeakSet
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka import client as aio_client
-from aiokafka.client import AIOKafkaClient
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.consumer import fetcher as aio_fetcher
 from aiokafka.errors import (
@@ -163,18 +163,23 @@ async def high_watermarks(
             await asyncio.sleep(PATIENT_RETRY)
 
 
+def leader_of(client: AIOKafkaClient, partition: TopicPartition) -> int:
+    """The broker that leads the partition, as far as is known; StaleMetadata or LeaderNotAvailableError where nobody does."""
+    leader = client.cluster.leader_for_partition(AioTopicPartition(*partition))
+    if leader is None:
+        client.add_topic(partition.topic)
+        raise StaleMetadata(partition)
+    if leader == -1:
+        raise LeaderNotAvailableError(partition)
+    return int(leader)
+
+
 async def _ends(client: Any, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
     """One request to each leader. Raises the KafkaError of any partition."""
     await client._maybe_wait_metadata()
     by_leader: dict[int, dict[str, list[tuple[int, int]]]] = {}
     for partition in partitions:
-        leader = client.cluster.leader_for_partition(AioTopicPartition(*partition))
-        if leader is None:
-            client.add_topic(partition.topic)
-            raise StaleMetadata(partition)
-        if leader == -1:
-            raise LeaderNotAvailableError(partition)
-        topics = by_leader.setdefault(leader, {})
+        topics = by_leader.setdefault(leader_of(client, partition), {})
         topics.setdefault(partition.topic, []).append((partition.partition, OffsetResetStrategy.LATEST))
     ends: dict[TopicPartition, int] = {}
     for leader, topics in by_leader.items():
@@ -239,7 +244,27 @@ def position_now(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
 
 async def wait_for_metadata(consumer: AIOKafkaConsumer, topic: str) -> int:
     """How many partitions an existing topic has; `partitions_for_topic()` only looks at what is known already."""
-    return len(await consumer._client._wait_on_metadata(topic))
+    return len(await partitions_of(consumer._client, topic))
+
+
+async def partitions_of(client: AIOKafkaClient, topic: str) -> set[int]:
+    """The partitions of an existing topic; a producer has this as `partitions_for()`."""
+    partitions: set[int] = await client._wait_on_metadata(topic)
+    return partitions
+
+
+async def versions_of(client: AIOKafkaClient, node: int) -> dict[int, tuple[int, int]]:
+    """The lowest and the highest version of each request that the broker takes, by the request's number."""
+    if not await client.ready(node):
+        raise StaleMetadata(node)
+    versions: dict[int, tuple[int, int]] = client._conns[node, ConnectionGroup.DEFAULT]._versions
+    return versions
+
+
+async def close_client(client: AIOKafkaClient, *, seconds: float) -> None:
+    """Disconnect a client that is neither a consumer's nor a producer's."""
+    with _closed_in_the_end(client), contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(client.close(), seconds)
 
 
 def raise_errors(consumer: AIOKafkaConsumer) -> None:

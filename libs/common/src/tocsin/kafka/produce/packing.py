@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from random import randrange
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from tocsin.kafka.errors import RecordTooLarge
 from tocsin.kafka.produce.partitioner import partition_for
@@ -26,12 +26,15 @@ class BatchBuilder(Protocol):
     def close(self) -> None: ...
 
 
+Builder = TypeVar("Builder", bound=BatchBuilder)
+
+
 @dataclass(slots=True)
-class Packed:
+class Packed(Generic[Builder]):
     """One closed batch for one partition; ``indexes`` says which of the given records it holds, in order."""
 
     partition: TopicPartition
-    builder: BatchBuilder
+    builder: Builder
     indexes: list[int] = field(default_factory=list)
     size: int = BATCH_OVERHEAD
 
@@ -60,15 +63,15 @@ class Limits:
 def pack(
     records: Sequence[tuple[int, int, ProducerRecord]],
     *,
-    new_builder: Callable[[], BatchBuilder],
+    new_builder: Callable[[], Builder],
     limits: Limits,
-) -> list[Packed]:
+) -> list[Packed[Builder]]:
     """Closed batches of (index, partition, record), in the order of the records per partition.
 
     The first batch of every partition comes before the second of any, since a producer takes one batch of a
     partition at a time. Every record is in exactly one batch.
     """
-    open_batches: dict[TopicPartition, list[Packed]] = defaultdict(list)
+    open_batches: dict[TopicPartition, list[Packed[Builder]]] = defaultdict(list)
     for index, number, record in records:
         partition = TopicPartition(record.topic, number)
         batches = open_batches[partition]
@@ -87,7 +90,7 @@ def pack(
     return packed
 
 
-def _append(batch: Packed, index: int, record: ProducerRecord) -> bool:
+def _append(batch: Packed[Builder], index: int, record: ProducerRecord) -> bool:
     added = batch.builder.append(
         timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
     )
@@ -104,15 +107,24 @@ class Partitions:
         self._ask = ask
         self._counts: dict[str, int] = {}
 
-    async def place(self, records: Iterable[ProducerRecord]) -> list[tuple[int, int, ProducerRecord]]:
+    async def place(self, records: Sequence[ProducerRecord]) -> list[tuple[int, int, ProducerRecord]]:
         """(index, partition, record) for each."""
-        placed = []
-        for index, record in enumerate(records):
-            count = self._counts.get(record.topic)
-            if count is None:
-                count = self._counts[record.topic] = len(await self._ask(record.topic))
-            placed.append((index, _partition(record, count), record))
-        return placed
+        await self.learn(records)
+        return [(index, self.of(record), record) for index, record in enumerate(records)]
+
+    def know(self, records: Iterable[ProducerRecord]) -> bool:
+        """Whether there is nothing to ask for these records."""
+        return all(record.topic in self._counts for record in records)
+
+    async def learn(self, records: Iterable[ProducerRecord]) -> None:
+        """Ask what is not known yet of the topics of these records."""
+        for record in records:
+            if record.topic not in self._counts:
+                self._counts[record.topic] = len(await self._ask(record.topic))
+
+    def of(self, record: ProducerRecord) -> int:
+        """The record's partition, once its topic is known."""
+        return _partition(record, self._counts[record.topic])
 
 
 def _partition(record: ProducerRecord, count: int) -> int:

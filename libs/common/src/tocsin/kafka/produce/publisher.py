@@ -1,10 +1,8 @@
 """The plain idempotent producer: durable when it answers, refusing before it forgets."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -13,7 +11,9 @@ from tocsin.kafka.client.aiokafka_internals import keep_batches_for_ever, sender
 from tocsin.kafka.client.connecting import start_client
 from tocsin.kafka.errors import KafkaFault, NotStored, Overloaded, ProducerBroken
 from tocsin.kafka.lag import ProducedRecords
-from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
+from tocsin.kafka.produce.deadlines import Deadlines
+from tocsin.kafka.produce.gathering import GatheredBatch, Gathering
+from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Partitions
 from tocsin.kafka.records import ProducerRecord, RecordMetadata
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import get_logger, metrics
@@ -26,16 +26,6 @@ log = get_logger(__name__)
 
 # A broker that holds a request longer than this is asked again on a new connection.
 REQUEST_SECONDS = 15.0
-# From here on a batch of our own is cheaper than the same records one by one.
-WORTH_A_BATCH = 4
-
-
-@dataclass(slots=True, eq=False)
-class _Delivery:
-    """What was handed to the producer together, and where its acknowledgement will be seen."""
-
-    future: "asyncio.Future[Any]"
-    indexes: Sequence[int]
 
 
 class Publisher:
@@ -65,7 +55,9 @@ class Publisher:
         self._produced = ProducedRecords(service=self._service, prefix=settings.topic_prefix)
         self._held = 0
         self._producer: AIOKafkaProducer | None = None
+        self._gathering: Gathering | None = None
         self._partitions: Partitions | None = None
+        self._deadlines = Deadlines()
         self._broken = asyncio.Event()
         self._fault: BaseException | None = None
 
@@ -76,6 +68,7 @@ class Publisher:
         )
         self._producer = producer
         self._partitions = Partitions(producer.partitions_for)
+        self._gathering = Gathering(producer, limits=self._limits, ended=self._ended, refused=self._refused)
         self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -93,9 +86,18 @@ class Publisher:
     async def close(self) -> None:
         """Deliver what was taken, within a bound, and disconnect."""
         producer, self._producer = self._producer, None
-        if producer is None:
+        gathering, self._gathering = self._gathering, None
+        if producer is None or gathering is None:
             return
-        if not await stop_producer(producer, seconds=CLOSE_PUBLISHER):
+        loop = asyncio.get_running_loop()
+        until = loop.time() + CLOSE_PUBLISHER
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await gathering.emptied()
+        finally:
+            in_time = await stop_producer(producer, seconds=max(0.0, until - loop.time()))
+        if not in_time:
             log.warning("closed with records nobody acknowledged", publisher=self.name, bytes=self._held)
 
     @property
@@ -110,31 +112,32 @@ class Publisher:
         seconds, or when the broker refuses: each record may or may not be stored, now or later.
         Records of one call to one partition are stored in the order given.
         """
-        producer, partitions = self._producer, self._partitions
-        if producer is None or partitions is None:
+        gathering, partitions = self._gathering, self._partitions
+        if gathering is None or partitions is None:
             raise NotStored(f"The {self.name} is not open.")
         if self._broken.is_set():
             raise NotStored(f"The {self.name} is broken; its process is about to end.")
+        if not records:
+            return []
+        deadline = asyncio.get_running_loop().time() + timeout
         size = self._limits.check(records)
-        if self._held + size > self._max_bytes:
-            raise Overloaded(f"The {self.name} holds {self._held} bytes that no broker has acknowledged.")
-        deliveries: list[_Delivery] = []
-        self._hold(size)
         try:
-            async with asyncio.timeout(timeout):
-                await self._send(producer, partitions, records, deliveries)
-                await _settled(deliveries)
+            if not partitions.know(records):
+                async with asyncio.timeout_at(deadline):
+                    await partitions.learn(records)
+            if self._held + size > self._max_bytes:
+                raise Overloaded(f"The {self.name} holds {self._held} bytes that no broker has acknowledged.")
+            placed = [(partitions.of(record), record) for record in records]
+            self._hold(size)
+            call = gathering.add(placed)
+            await self._deadlines.wait(call.future, deadline)
         except TimeoutError as exc:
             metrics.produce_errors.labels(self._service, "deadline").inc()
             raise NotStored(f"No acknowledgement within {timeout:g} s.") from exc
         except KafkaError as exc:
             metrics.produce_errors.labels(self._service, type(exc).__name__).inc()
             raise NotStored(f"The broker did not take the records: {exc!r}.") from exc
-        finally:
-            sent = {index for delivery in deliveries for index in delivery.indexes}
-            if len(sent) < len(records):
-                self._hold(-sum(record.size for index, record in enumerate(records) if index not in sent))
-        return self._stored(records, deliveries)
+        return call.stored
 
     async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -150,81 +153,15 @@ class Publisher:
         await start_client(producer)
         return producer
 
-    async def _send(
-        self,
-        producer: AIOKafkaProducer,
-        partitions: Partitions,
-        records: Sequence[ProducerRecord],
-        deliveries: list[_Delivery],
-    ) -> None:
-        placed = await partitions.place(records)
-        if len(records) < WORTH_A_BATCH:
-            for index, number, record in placed:
-                await self._send_one(producer, index, number, record, deliveries)
-            return
-        batches = pack(placed, new_builder=producer.create_batch, limits=self._limits)
-        for batch in batches:
-            await self._send_batch(producer, batch, records, deliveries)
-
-    async def _send_one(
-        self,
-        producer: AIOKafkaProducer,
-        index: int,
-        number: int,
-        record: ProducerRecord,
-        deliveries: list[_Delivery],
-    ) -> None:
-        future = await producer.send(
-            record.topic, record.value, record.key, partition=number, headers=list(record.headers)
-        )
-        future.add_done_callback(partial(self._acknowledged, record.size))
-        deliveries.append(_Delivery(future, (index,)))
-
-    async def _send_batch(
-        self,
-        producer: AIOKafkaProducer,
-        batch: Packed,
-        records: Sequence[ProducerRecord],
-        deliveries: list[_Delivery],
-    ) -> None:
-        topic, number = batch.partition
-        future = await producer.send_batch(batch.builder, topic, partition=number)
-        future.add_done_callback(
-            partial(self._acknowledged, sum(records[index].size for index in batch.indexes))
-        )
-        deliveries.append(_Delivery(future, batch.indexes))
-
     def _hold(self, size: int) -> None:
         self._held += size
         self._bytes.set(self._held)
 
-    def _acknowledged(self, size: int, future: "asyncio.Future[Any]") -> None:
-        """Also called for what nobody waits for any more. A refused batch leaves a gap in the sequence that the
-        broker checks, so the producer is of no use after it."""
-        self._hold(-size)
-        if not future.cancelled() and (exc := future.exception()) is not None:
-            self._fault = self._fault or exc
-            self._broken.set()
+    def _ended(self, batch: GatheredBatch) -> None:
+        self._hold(-batch.held)
+        if batch.stored is not None:
+            self._produced.count(batch.partition.topic, batch.count)
 
-    def _stored(
-        self, records: Sequence[ProducerRecord], deliveries: Sequence[_Delivery]
-    ) -> list[RecordMetadata]:
-        stored: dict[int, RecordMetadata] = {}
-        for delivery in deliveries:
-            done = delivery.future.result()
-            for place, index in enumerate(delivery.indexes):
-                offset = done.offset + place if done.offset >= 0 else -1
-                stored[index] = RecordMetadata(done.topic, done.partition, offset, done.timestamp)
-        self._produced.count(place.topic for place in stored.values())
-        return [stored[index] for index in range(len(records))]
-
-
-async def _settled(deliveries: Sequence[_Delivery]) -> None:
-    """Every acknowledgement, or the first error; giving up leaves them untouched, and their bytes counted."""
-    if len(deliveries) == 1:
-        await asyncio.shield(deliveries[0].future)
-        return
-    if deliveries:
-        await asyncio.wait([delivery.future for delivery in deliveries])
-    for delivery in deliveries:
-        delivery.future.result()
+    def _refused(self, error: BaseException) -> None:
+        self._fault = self._fault or error
+        self._broken.set()

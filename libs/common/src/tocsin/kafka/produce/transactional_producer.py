@@ -5,30 +5,20 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Protocol
 
-from aiokafka import AIOKafkaProducer
-from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
-from tocsin.kafka.client.aiokafka_internals import (
-    PATIENT_RETRY,
-    QUICK_RETRY,
-    closed_unless_started,
-    set_retry_wait,
-    shorten_marker_wait,
-    stop_producer,
-)
+from tocsin.kafka.client.broker_client import BrokerClient
 from tocsin.kafka.client.commits import CommittedOffset
 from tocsin.kafka.errors import RecordTooLarge, TransactionFailed
 from tocsin.kafka.lag import ProducedRecords, service_and_lane
-from tocsin.kafka.produce.packing import BATCH_BYTES, Limits, Packed, Partitions, pack
+from tocsin.kafka.produce.explicit_transactions import ExplicitTransactions
+from tocsin.kafka.produce.implicit_transactions import ImplicitTransactions, spoken_by
+from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.records import ProducerRecord, TopicPartition
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.observability import metrics
 from tocsin.runtime.bounds import CLOSE_TRANSACTIONS, TRANSACTION
 from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
-
-# A broker that has not answered by then is away, and asking every 5 ms helps nobody.
-QUICK_FOR = 0.25
 
 
 class Transactions(Protocol):
@@ -50,7 +40,7 @@ class TransactionalProducer:
     """One transactional id. `open` fences whoever used it before and ends their transaction.
 
     After any failure it is good for nothing but `close`: whether a failed transaction committed is for the
-    next owner to find out.
+    next owner to find out. Which protocol it speaks is what the cluster speaks when it is opened.
     """
 
     def __init__(
@@ -71,43 +61,29 @@ class TransactionalProducer:
         self._seconds = metrics.transaction_seconds.labels(*self._labels)
         self._committed = metrics.transactions.labels(*self._labels, "committed")
         self._produced = ProducedRecords(service=self._labels[0], prefix=settings.topic_prefix)
-        self._producer: AIOKafkaProducer | None = None
-        self._partitions: Partitions | None = None
-        self._patience: asyncio.TimerHandle | None = None
+        self._protocol: ImplicitTransactions | ExplicitTransactions | None = None
 
     async def open(self) -> None:
         """InitProducerId: returns once the former owner is fenced and its transaction ended; else TransactionFailed."""
-        shorten_marker_wait()
-        producer = AIOKafkaProducer(
-            **self._settings.client_options(),
-            transactional_id=self._id,
-            transaction_timeout_ms=int(TRANSACTION * 1000),
-            linger_ms=0,
-            max_batch_size=BATCH_BYTES,
-            retry_backoff_ms=int(PATIENT_RETRY * 1000),
-        )
-        self._producer = producer
-        self._partitions = Partitions(producer.partitions_for)
-        self._be_quick(producer)
         try:
-            with closed_unless_started():
-                await producer.start()
+            self._protocol = await self._spoken()
+            await self._protocol.open()
         except KafkaError as exc:
             msg = f"The producer of {self._id} could not start: {exc!r}."
             raise TransactionFailed(msg) from exc
 
     async def close(self) -> None:
         """Disconnect; an open transaction is left to time out or to be fenced."""
-        if self._patience is not None:
-            self._patience.cancel()
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            await stop_producer(producer, seconds=CLOSE_TRANSACTIONS)
+        if self._protocol is not None:
+            protocol, self._protocol = self._protocol, None
+            await protocol.close(seconds=CLOSE_TRANSACTIONS)
 
     async def run(
         self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]
     ) -> None:
         """One transaction. RecordTooLarge before anything is produced; TransactionFailed for whatever else."""
+        if not outgoing and not offsets:
+            return
         self._limits.check(outgoing)
         began = perf_counter()
         try:
@@ -128,43 +104,40 @@ class TransactionalProducer:
     async def _run(
         self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]
     ) -> None:
-        producer, partitions = self._producer, self._partitions
-        if producer is None or partitions is None:
+        protocol = self._protocol
+        if protocol is None:
             msg = f"The producer of {self._id} is not open."
             raise TransactionFailed(msg)
-        self._be_quick(producer)
-        placed = await partitions.place(outgoing)
-        batches = pack(placed, new_builder=producer.create_batch, limits=self._limits)
-        await producer.begin_transaction()
-        await self._deliver(producer, batches)
-        await self._failpoints.reach("after_produce")
-        if offsets:
-            commits = {AioTopicPartition(*partition): tuple(at) for partition, at in offsets.items()}
-            await producer.send_offsets_to_transaction(commits, self._group)
-            await self._failpoints.reach("after_offsets")
+        await protocol.write(outgoing, offsets)
         await self._failpoints.reach("before_commit")
-        await producer.commit_transaction()
-        self._produced.count(record.topic for record in outgoing)
+        await protocol.commit()
+        self._produced.count_each(record.topic for record in outgoing)
         await self._failpoints.reach("after_commit")
 
-    async def _deliver(self, producer: AIOKafkaProducer, batches: Sequence[Packed]) -> None:
-        """Every record acknowledged, or an error: aiokafka would commit although a produce has failed."""
-        deliveries = [
-            await producer.send_batch(
-                batch.builder, batch.partition.topic, partition=batch.partition.partition
+    async def _spoken(self) -> ImplicitTransactions | ExplicitTransactions:
+        client = await BrokerClient.connected(self._settings)
+        try:
+            implicit = await spoken_by(client)
+        except BaseException:
+            await client.close(seconds=CLOSE_TRANSACTIONS)
+            raise
+        if implicit:
+            return ImplicitTransactions(
+                client,
+                transactional_id=self._id,
+                group=self._group,
+                limits=self._limits,
+                failpoints=self._failpoints,
             )
-            for batch in batches
-        ]
-        await asyncio.gather(*deliveries)
+        await client.close(seconds=CLOSE_TRANSACTIONS)
+        return ExplicitTransactions(
+            self._settings,
+            transactional_id=self._id,
+            group=self._group,
+            limits=self._limits,
+            failpoints=self._failpoints,
+        )
 
     def _failure(self, what: str) -> TransactionFailed:
         metrics.transactions.labels(*self._labels, "failed").inc()
         return TransactionFailed(what)
-
-    def _be_quick(self, producer: AIOKafkaProducer) -> None:
-        """Repeat at once what the broker is not ready for yet; after a while, as patiently as aiokafka does."""
-        if self._patience is not None:
-            self._patience.cancel()
-        set_retry_wait(producer, QUICK_RETRY)
-        loop = asyncio.get_running_loop()
-        self._patience = loop.call_later(QUICK_FOR, set_retry_wait, producer, PATIENT_RETRY)

@@ -91,7 +91,7 @@ class Logs:
     async def place(self, records: Iterable[ProducerRecord]) -> list[tuple[int, ProducerRecord]]:
         """Each record and its partition, by the partitioner of the real producers."""
         await asyncio.sleep(0)  # a call over the network lets others run
-        return [(number, record) for _, number, record in await self._partitions.place(records)]
+        return [(number, record) for _, number, record in await self._partitions.place(list(records))]
 
     def append(
         self, placed: Iterable[tuple[int, ProducerRecord]], *, transactional_id: str | None = None

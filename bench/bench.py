@@ -1,0 +1,137 @@
+"""How fast is it, and what is the time made of? A quarter of an hour on a real Kafka and a real PostgreSQL, all on this machine.
+
+`python bench/bench.py [--runs N] [--only PART …] [--json FILE]` measures each stage alone, the whole path, a campaign, latency over load and
+lanes. Each part is written as soon as it is done. A run that lost, doubled or reordered a message ends with exit code 1 and says which; a
+target that is missed is only said. The JSON goes to `bench/results/` unless FILE is given.
+"""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+import record
+from lanes import LanesApart
+from place import Place, opened
+from report import Report
+from running import Steps, attempt, measured, options
+from stages import Stages
+from tocsin.contracts.vocabulary import Lane
+from whole_path import SERVICES, WholePath
+
+RUNS = 3
+CAMPAIGN = 100_000
+SHARES = (25, 50, 80)
+"""% of the capacity that the same run has measured."""
+USUAL_RATE = 5_000.0
+"""Mails a second of dispatch-email, where the part that measures it is left out."""
+
+
+async def stages(place: Place) -> None:
+    """Each stage alone."""
+    alone = Stages(
+        environment=place.environment,
+        sink=place.sink,
+        http_sink=place.http_sink,
+        rows=place.rows,
+    )
+    await place.take("ingest alone", alone.ingest)
+    await place.take("router alone", alone.router)
+    await place.take("router alone, three jobs out", alone.router_three)
+    await place.take("router alone, fan-out", alone.fan_out)
+    await place.take("dispatch-email alone", alone.dispatch)
+    await place.take("dispatch-sms alone", alone.dispatch_sms)
+    await place.take("dispatch-push alone", alone.dispatch_push)
+    await place.take("ledger alone", alone.ledger)
+    await place.take("ingest alone, batches", alone.ingest_batches)
+
+
+async def path(place: Place) -> None:
+    """All services together."""
+    whole = WholePath(environment=place.environment, sink=place.sink, rows=place.rows)
+    await place.take("memory at rest", whole.at_rest)
+    await place.take("whole path", whole.single)
+    await place.take("whole path, batches", whole.batches)
+    await place.take("whole path from Kafka", whole.from_kafka)
+    await place.take("whole path from Kafka, batches", whole.from_kafka_batches)
+    await place.take("campaign", partial(whole.campaign, CAMPAIGN))
+
+
+async def latency(place: Place) -> None:
+    """At fixed rates, and at shares of what the whole path has just done."""
+    whole = WholePath(environment=place.environment, sink=place.sink, rows=place.rows)
+    slow = partial(
+        whole.latency,
+        "at 100/s, critical",
+        Lane.CRITICAL,
+        100,
+        targets=("critical-p50", "critical-p99"),
+        cpu_target="low-load-cpu",
+    )
+    await place.take("latency at 100/s", slow)
+    fast = partial(whole.latency, "at 1,000/s", Lane.TRANSACTIONAL, 1_000, targets=("fast-p50", "fast-p99"))
+    await place.take("latency at 1,000/s", fast)
+    capacity = place.report.latest("whole")
+    if capacity is None:
+        return
+    for share in SHARES:
+        name, rate = f"at {share} % of capacity", capacity * share / 100
+        await place.take(f"latency {name}", partial(whole.latency, name, Lane.TRANSACTIONAL, rate))
+
+
+async def lanes(place: Place) -> None:
+    """Critical beside bulk."""
+    apart = LanesApart(environment=place.environment, sink=place.sink, rows=place.rows)
+    await place.take("lanes", partial(apart.measure, place.report.latest("email") or USUAL_RATE))
+
+
+TOGETHER = {"path": path, "latency": latency, "lanes": lanes}
+"""Parts that need all services, in this order."""
+PARTS = ("stages", *TOGETHER)
+
+
+async def measure(folder: Path, report: Report, say: Steps, *, parts: frozenset[str]) -> None:
+    """Everything that is asked for, in order, into the report."""
+    folders = {name: folder / name for name in ("alone", "together")}
+    for one in folders.values():
+        one.mkdir()
+    if "stages" in parts:
+        await attempt(report, say, _alone(folders["alone"], report, say))
+    if parts & TOGETHER.keys():
+        await attempt(report, say, _together(folders["together"], report, say, parts))
+    say("ending")
+
+
+async def _alone(folder: Path, report: Report, say: Steps) -> None:
+    async with opened(folder, report, say) as place:
+        await stages(place)
+
+
+async def _together(folder: Path, report: Report, say: Steps, parts: frozenset[str]) -> None:
+    async with opened(folder, report, say) as place:
+        say("starting all services")
+        async with place.environment.running(*SERVICES):
+            for name, part in TOGETHER.items():
+                if name in parts:
+                    await part(place)
+
+
+def main() -> int:
+    """The exit code."""
+    parser = options(argparse.ArgumentParser(description=__doc__), runs=RUNS)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="leave the others out")
+    parser.add_argument(
+        "--record", action="store_true", help="write the result into docs/benchmarks.md as well"
+    )
+    given = parser.parse_args()
+    report = measured(partial(measure, parts=frozenset(given.only)), given)
+    if report is None:
+        return 1
+    report.show()
+    if given.record:
+        return record.write(report)
+    return 1 if report.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

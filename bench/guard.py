@@ -1,0 +1,153 @@
+"""Does a message cost more than it did? The stages' processor time beside that of the last record, in a minute and a half.
+
+`python bench/guard.py` measures the stages and ends with exit code 1 when one of them takes over 25 % more processor time a message than
+`bench/record/guard.json` says, or when a message was lost. What counts is the time of the service and the database, divided by what a fixed piece
+of work takes on the same machine just before and just after. A stage that seems worse is measured twice more, and the least counts: other
+work on the machine only ever makes it longer. `--record` writes the record anew, the median of five runs.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from calibration import calibrate
+from figures import Figure
+from place import opened
+from report import Report
+from running import Steps, measured, options
+from stages import Sizes, Stages
+
+RECORD = Path(__file__).with_name("record") / "guard.json"
+ALLOWED = 1.25
+TRIES = 3
+RECORDING_RUNS = 5
+SIZES = Sizes(ingest=10_000, batches=40_000, direct=6_000, everywhere=5_000, fan_out_events=10)
+NOT_OURS = {"broker", "sink", "load"}
+"""The broker's time depends on how far its compilers have come; the rest is the bench's own."""
+HOW_TO_ACCEPT = """\
+If the change is worth it, accept it on a machine that does nothing else and commit what that writes:
+  make bench-record         measures everything and writes docs/benchmarks.md, too (half an hour)
+  make bench-guard-record   writes bench/record/guard.json alone (five minutes)"""
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """Pieces of calibration that one message costs, by stage."""
+
+    commit: str
+    cpu: str
+    costs: dict[str, float]
+
+
+async def measure(folder: Path, report: Report, say: Steps) -> None:
+    """Each stage, with the calibration beside it."""
+    async with opened(folder, report, say) as place:
+        stages = Stages(
+            environment=place.environment,
+            sink=place.sink,
+            http_sink=place.http_sink,
+            rows=place.rows,
+            sizes=SIZES,
+        )
+        jobs = {
+            "ingest": stages.ingest,
+            "router": stages.router,
+            "router, three jobs out": stages.router_three,
+            "router, fan-out": stages.fan_out,
+            "dispatch-email": stages.dispatch,
+            "ledger": stages.ledger,
+            "ingest, batches": stages.ingest_batches,
+        }
+        before = calibrate()
+        for what, job in jobs.items():
+            say(what)
+            found = await job()
+            after = calibrate()
+            for figure in found.figures:
+                figure.more["calibration, us"] = min(before, after)
+            found.faults += place.environment.ended()
+            report.take(what, found)
+            before = after
+
+
+def costs(figures: Iterable[Figure]) -> dict[str, list[float]]:
+    """Pieces of calibration that one message costs, by stage, for each run."""
+    runs: dict[str, list[float]] = {}
+    for figure in figures:
+        ours = sum(us for name, us in figure.cpu_us.items() if name not in NOT_OURS)
+        runs.setdefault(figure.name, []).append(ours / figure.more["calibration, us"])
+    return runs
+
+
+def worse(now: dict[str, float], before: dict[str, float]) -> list[str]:
+    """A sentence for each stage that costs too much more, or of which one of the two says nothing."""
+    said = [f"{name}: measured in only one of the two" for name in sorted(now.keys() ^ before.keys())]
+    for name in now.keys() & before.keys():
+        ratio = now[name] / before[name]
+        if ratio > ALLOWED:
+            said.append(
+                f"{name}: costs {100 * (ratio - 1):.0f} % more than the record; at most {100 * (ALLOWED - 1):.0f} %"
+            )
+    return said
+
+
+def compare(given: argparse.Namespace) -> int:
+    """The exit code."""
+    record = msgspec.json.decode(RECORD.read_bytes(), type=Record)
+    figures: list[Figure] = []
+    for _ in range(TRIES):
+        report = measured(measure, given)
+        if report is None or _wrong(report):
+            return 1
+        figures += report.figures
+        now = {name: min(values) for name, values in costs(figures).items()}
+        found = worse(now, record.costs)
+        if not found:
+            break
+    print(f"Processor time a message beside the record of {record.commit} ({record.cpu}):")
+    for name in now.keys() & record.costs.keys():
+        print(f"{100 * (now[name] / record.costs[name] - 1):+6.1f} %  {name}")
+    for sentence in found:
+        print(f"WORSE: {sentence}")
+    if found:
+        print(HOW_TO_ACCEPT)
+    return 1 if found else 0
+
+
+def keep(given: argparse.Namespace) -> int:
+    """Write the record; not when a message was lost."""
+    report = measured(measure, given)
+    if report is None or _wrong(report):
+        print("Nothing is recorded.")
+        return 1
+    middle = {name: median(values) for name, values in costs(report.figures).items()}
+    record = Record(commit=report.machine.commit, cpu=report.machine.cpu, costs=middle)
+    RECORD.parent.mkdir(exist_ok=True)
+    RECORD.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+    print(f"Written: {RECORD}")
+    return 0
+
+
+def _wrong(report: Report) -> bool:
+    for fault in report.faults:
+        print(f"WRONG: {fault}")
+    return bool(report.faults)
+
+
+def main() -> int:
+    """The exit code."""
+    parser = options(argparse.ArgumentParser(description=__doc__))
+    parser.add_argument("--record", action="store_true", help="write the record anew, from several runs")
+    given = parser.parse_args()
+    if not given.record:
+        return compare(given)
+    if given.runs == 1:
+        given.runs = RECORDING_RUNS
+    return keep(given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
