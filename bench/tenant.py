@@ -45,7 +45,7 @@ HTML = """\
 _SHORT = "Your order {{ data.order }} is on its way. {{ data.carrier }} brings it on {{ data.arrives }}."
 SUBJECT = "Your order {{ data.order }} is on its way"
 _PARTS = {"subject": SUBJECT, "text": TEXT, "html": HTML}
-_PARTS_OF = {
+PARTS_OF = {
     Channel.EMAIL: _PARTS,
     Channel.SMS: {"body": _SHORT},
     Channel.PUSH: {"title": "On its way", "body": _SHORT},
@@ -86,7 +86,7 @@ async def _make_workflow(api: Api, key: str, lane: Lane, channels: list[Channel]
     await api.do("PUT", f"/v1/workflows/{key}", {**workflow, "data_schema": schema})
     for channel in channels:
         path = f"/v1/workflows/{key}/templates/{channel}/default/en"
-        await api.do("PUT", path, {"parts": _PARTS_OF[channel], "publish": True})
+        await api.do("PUT", path, {"parts": PARTS_OF[channel], "publish": True})
 
 
 def _person(who: str) -> dict[str, object]:

@@ -45,8 +45,8 @@ async def reached(process: asyncio.subprocess.Process) -> None:
 async def said(process: asyncio.subprocess.Process, sentence: bytes) -> None:
     assert process.stderr is not None
     async with asyncio.timeout(90):
-        while sentence not in await process.stderr.readline():
-            assert process.returncode is None
+        while sentence not in (line := await process.stderr.readline()):
+            assert line, f"it ended, and did not say: {sentence!r}"
 
 
 def deliveries(ids: list[str], people: list[str] = PEOPLE) -> set[str]:

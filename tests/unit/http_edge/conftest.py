@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from tocsin.contracts.directory import ApiKeyRecord
 from tocsin.runtime import Health, HttpSettings
 from tocsin.runtime.http import HttpServer
-from tocsin.web import KeyTable, Sender, new_key, service_app
+from tocsin.web import Answered, KeyTable, Posted, Sender, new_key, service_app
 
 PATIENCE = 20.0
 """Seconds after which a test that waits for the server fails."""
@@ -132,10 +132,23 @@ async def serving(*, bodies: int = 64 * 1024 * 1024, **limits: Any) -> AsyncIter
     key = new_key("live")
     keys = KeyTable()
     keys.put(ApiKeyRecord(tenant="acme", id=key.id, mode="live", sha256=key.sha256, scopes=["send"]))
-    app = service_app(
-        name="edge", health=Health(service="edge"), keys=keys, public={"/u/": 4096}, max_bodies_bytes=bodies
-    )
     done: list[bytes] = []
+
+    async def take_plain(posted: Posted) -> Answered:
+        """Of plain requests, for which no attack may open another way."""
+        done.append(posted.body)
+        fields = sorted(name.decode("latin-1") for name, _ in posted.headers)
+        answer = {"bytes": len(posted.body), "tenant": posted.caller.tenant, "fields": fields}
+        return Answered(200, json.dumps(answer).encode())
+
+    app = service_app(
+        name="edge",
+        health=Health(service="edge"),
+        keys=keys,
+        public={"/u/": 4096},
+        max_bodies_bytes=bodies,
+        posts={"/v1/take": take_plain},
+    )
 
     @app.post("/v1/take")
     async def take(request: Request, caller: Sender) -> dict[str, Any]:

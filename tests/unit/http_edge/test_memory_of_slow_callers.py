@@ -90,7 +90,7 @@ async def status(reader: asyncio.StreamReader) -> int:
 
 
 @in_proc
-@pytest.mark.parametrize(("key", "most"), [(False, 32), (True, 96)])
+@pytest.mark.parametrize(("key", "most"), [(False, 64), (True, 96)])
 async def test_finding_6_idle_connections_and_half_sent_bodies_leave_memory_flat_and_others_served(
     key: bool, most: int
 ) -> None:

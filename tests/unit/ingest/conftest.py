@@ -1,8 +1,9 @@
 """A way in without a broker: a directory with two workflows, keys, and a publisher that remembers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -56,6 +57,9 @@ class WayIn:
     directory: Directory
     caught_up: asyncio.Event
     copy: LateCopy
+    make_app: Callable[[], Any]
+    """One more application of the same service."""
+    app: Any
     keys: dict[str, str] = field(default_factory=dict)
 
     async def post(
@@ -131,6 +135,7 @@ async def way_in() -> AsyncIterator[WayIn]:
         caught_up=caught_up,
         bring_up_to_now=up_to_now(copy.catch_up, service="ingest"),
     )
-    app = create_app(service=service, health=Health(service="ingest"))
+    make_app = partial(create_app, service=service, health=Health(service="ingest"))
+    app = make_app()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest") as client:
-        yield WayIn(client, publisher, directory, caught_up, copy, keys)
+        yield WayIn(client, publisher, directory, caught_up, copy, make_app, app, keys)

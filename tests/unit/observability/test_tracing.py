@@ -14,6 +14,7 @@ from tocsin.observability import (
     recording,
     shutdown_tracing,
     span,
+    spans_beside,
     tracing_on,
 )
 from tocsin.testing.span_collector import SpanCollector
@@ -142,3 +143,17 @@ def test_what_is_recorded_depends_on_the_trace_and_on_the_process(spans: InMemor
     assert not recording(SAMPLED)
     record_span("claim", SAMPLED, seconds=0.25)
     assert spans.get_finished_spans() == ()
+
+
+def test_records_side_by_side_have_a_span_each_and_none_is_the_current_one(
+    spans: InMemorySpanExporter,
+) -> None:
+    with spans_beside("decide", [SAMPLED, UNSAMPLED, None, "malformed"], lane="bulk") as (first, *others):
+        assert current_traceparent() is None
+    (decide,) = spans.get_finished_spans()
+    assert first == f"00-{TRACE}-{decide.context.span_id:016x}-01"
+    assert others[0] == UNSAMPLED
+    assert [is_sampled(begun) for begun in others] == [False] * 3
+    with pytest.raises(ZeroDivisionError), spans_beside("decide", [SAMPLED, SAMPLED]):
+        raise ZeroDivisionError("an address")
+    assert [one.status.description for one in spans.get_finished_spans()[1:]] == ["ZeroDivisionError"] * 2

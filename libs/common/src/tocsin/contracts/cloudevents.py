@@ -30,7 +30,7 @@ from tocsin.contracts.event_attributes import (
 from tocsin.contracts.events import Event
 from tocsin.contracts.limits import EVENT_DATA_BYTES, JSON_DEPTH
 from tocsin.contracts.traces import valid_traceparent
-from tocsin.contracts.values.attribute_name import near_misses
+from tocsin.contracts.values.attribute_name import KNOWN, near_misses
 from tocsin.contracts.vocabulary import Reason
 
 STRUCTURED = "application/cloudevents+json"
@@ -40,6 +40,8 @@ _ANY_STRUCTURED = "application/cloudevents"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"').fullmatch
 _ESCAPED = re.compile(r"\\(.)")
 _NULL = msgspec.Raw(b"null")
+_USUAL_HEADERS = frozenset({"content-type", "traceparent", *(f"ce_{name}" for name in KNOWN)})
+"""Where a record has no others, none is misnamed."""
 _JSON_RULE = f"UTF-8, nested at most {JSON_DEPTH} deep"
 
 
@@ -79,7 +81,10 @@ def read_kafka(
     headers: Iterable[tuple[str, bytes]], value: bytes | None, *, default_tenant: str | None = None
 ) -> Event:
     """The event in a Kafka record, in either mode; raises `EventInvalid` with every fault found."""
-    by_name = {name.lower(): content for name, content in headers}
+    by_name, faults = dict(headers), list[EventFault]()
+    if not _USUAL_HEADERS.issuperset(by_name):
+        by_name = {name.lower(): content for name, content in headers}
+        faults = misnamed_headers(by_name, right="ce_", wrong="ce-")
     content_type = by_name.get("content-type", b"").decode(errors="replace")
     traceparent = text_of(by_name.get("traceparent", b""))
     if (media := media_type(content_type)).startswith(_ANY_STRUCTURED):
@@ -91,7 +96,6 @@ def read_kafka(
         name[3:]: text_of(content) for name, content in by_name.items() if name.startswith("ce_")
     }
     attributes["traceparent"] = _trace(attributes.get("traceparent"), traceparent)
-    faults = misnamed_headers(by_name, right="ce_", wrong="ce-")
     return _binary(attributes, content_type, value or b"", default_tenant=default_tenant, faults=faults)
 
 

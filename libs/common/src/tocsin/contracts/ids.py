@@ -25,14 +25,14 @@ _TENANT = re.compile(r"[a-z0-9-]{1,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _encode = msgspec.json.Encoder().encode
 _NAMESPACE_BYTES = NAMESPACE.bytes
+_VARIANT = {f"{digit:x}": f"{digit & 0b11 | 0b1000:x}" for digit in range(16)}
+"""The digit that holds RFC 9562's variant: its upper two bits are 10."""
 
 
 def _uuid5(*parts: str) -> str:
-    digest = bytearray(sha1(_NAMESPACE_BYTES + _encode(parts), usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    """Cut from the digest's own digits: a message has four ids, and `uuid.UUID` alone takes three times as long."""
+    text = sha1(_NAMESPACE_BYTES + _encode(parts), usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def notification_id(*, tenant: str, source: str, event_id: str, recipient: str, workflow: str) -> str:

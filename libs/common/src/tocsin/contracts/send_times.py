@@ -22,12 +22,16 @@ def due_of(
     tolerance: timedelta = timedelta(0),
 ) -> datetime | None:
     """None where that is now. Raises ValueRefused; its pointer leads to the attribute, or below `prefix` to the request's field."""
+    if (
+        event.send_at is None
+        and event.delay is None
+        and (request is None or (request.send_at is None and request.delay is None))
+    ):
+        return None  # as a rule
     named: list[tuple[str, datetime | int | None]] = [("/sendat", event.send_at), ("/delay", event.delay)]
     if request is not None:
         named += [(f"{prefix}/send_at", request.send_at), (f"{prefix}/delay", request.delay)]
     given = [(pointer, value) for pointer, value in named if value is not None]
-    if not given:
-        return None
     pointer, value = given[-1]
     if len(given) > 1:
         detail = "Say once when it is to be sent: `send_at` or `delay`, in the event or in the request"

@@ -6,6 +6,7 @@ and a reader that meets one it does not know keeps it as it is.
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Final
 
 import msgspec
@@ -33,6 +34,7 @@ _SPEED = {lane: index for index, lane in enumerate(Lane)}
 _TTL_SECONDS = {Lane.CRITICAL: 600, Lane.TRANSACTIONAL: 24 * 3600, Lane.BULK: 72 * 3600}
 
 
+@cache
 def slowest(first: Lane, *others: Lane | None) -> Lane:
     """The slowest of the lanes given; None says nothing. A producer may ask for a slower lane, never a faster."""
     return max((first, *(lane for lane in others if lane is not None)), key=_SPEED.__getitem__)

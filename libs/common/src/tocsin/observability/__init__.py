@@ -14,6 +14,7 @@ from tocsin.observability.tracing import (
     recording,
     shutdown_tracing,
     span,
+    spans_beside,
     tracing_on,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "redact",
     "shutdown_tracing",
     "span",
+    "spans_beside",
     "traceback_text",
     "tracing_on",
 ]

@@ -6,6 +6,8 @@ as it came. While tracing is not configured, no trace begins here and what arriv
 """
 
 import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from time import time_ns
 from types import TracebackType
@@ -122,21 +124,8 @@ class span:  # noqa: N801 - reads as a function, `with span("render"):`, but is 
         self._token: Token[str | None] | None = None
 
     def __enter__(self) -> Self:
-        parent = self._parent or _current.get()
-        if parent is not None and not valid_traceparent(parent):
-            parent = None
-        tracer = _Tracing.tracer
-        if tracer is None or (parent is not None and not int(parent[53:], 16) & 1):
-            self._token = _current.set(parent)
-            return self
-        if parent is None and _random.random() >= _Tracing.ratio:
-            self._token = _current.set(
-                f"00-{_random.getrandbits(128) | 1:032x}-{_random.getrandbits(64) | 1:016x}-00"
-            )
-            return self
-        self._recorded = _start(tracer, self._name, parent, self._attributes)
-        context = self._recorded.get_span_context()
-        self._token = _current.set(f"00-{context.trace_id:032x}-{context.span_id:016x}-01")
+        traceparent, self._recorded = _begun(self._name, self._parent or _current.get(), self._attributes)
+        self._token = _current.set(traceparent)
         return self
 
     def set(self, name: str, value: Attribute) -> None:
@@ -154,13 +143,53 @@ class span:  # noqa: N801 - reads as a function, `with span("render"):`, but is 
     ) -> None:
         if self._token is not None:
             _current.reset(self._token)
-        if self._recorded is None:
-            return
-        if kind is not None:
-            from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - only loaded once tracing is configured
+        if self._recorded is not None:
+            _end(self._recorded, kind)
 
-            self._recorded.set_status(Status(StatusCode.ERROR, kind.__name__))
-        self._recorded.end()
+
+@contextmanager
+def spans_beside(
+    name: str, traceparents: Iterable[str | None], **attributes: Attribute
+) -> Iterator[list[str | None]]:
+    """A span for each of several records that go through a stage side by side; yields the traceparent of each from there on.
+
+    None of them is the current span. As for `span`, an exception marks all as failed.
+    """
+    begun = [_begun(name, traceparent, attributes) for traceparent in traceparents]
+    failed: type[BaseException] | None = None
+    try:
+        yield [traceparent for traceparent, _ in begun]
+    except BaseException as error:
+        failed = type(error)
+        raise
+    finally:
+        for _, recorded in begun:
+            if recorded is not None:
+                _end(recorded, failed)
+
+
+def _begun(
+    name: str, parent: str | None, attributes: dict[str, Attribute]
+) -> tuple[str | None, "Span | None"]:
+    """The traceparent below a span that has just begun, and the span, if it is recorded."""
+    if parent is not None and not valid_traceparent(parent):
+        parent = None
+    tracer = _Tracing.tracer
+    if tracer is None or (parent is not None and not int(parent[53:], 16) & 1):
+        return parent, None
+    if parent is None and _random.random() >= _Tracing.ratio:
+        return f"00-{_random.getrandbits(128) | 1:032x}-{_random.getrandbits(64) | 1:016x}-00", None
+    recorded = _start(tracer, name, parent, attributes)
+    context = recorded.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-01", recorded
+
+
+def _end(recorded: "Span", failed: type[BaseException] | None) -> None:
+    if failed is not None:
+        from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - only loaded once tracing is configured
+
+        recorded.set_status(Status(StatusCode.ERROR, failed.__name__))
+    recorded.end()
 
 
 def _start(

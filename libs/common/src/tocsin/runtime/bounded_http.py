@@ -9,10 +9,12 @@ Nothing here costs a timer for a request that arrives whole. uvicorn has limits 
 import asyncio
 import math
 from typing import Any, Final, cast
+from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tocsin.runtime.http_answer import Answer
 from tocsin.runtime.http_limits import IDLE_SECONDS, REFUSED, HttpLimits, Refused
 
 PIPELINED = 64
@@ -164,11 +166,53 @@ class BoundedHttp(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":  # we are no proxy
                 raise _Stop(Refused.MALFORMED)
             return
-        super().on_headers_complete()
+        self._begin_request()
         self._room = self._limits.head_bytes
         self._reading = _BODY
         self._begun = self.scope
         self.headers = []  # trailers go here, where nobody reads them
+
+    def _begin_request(self) -> None:
+        """As uvicorn's `on_headers_complete`, with an answer of ours, and without what our settings leave out."""
+        scope: Any = self.scope
+        scope["method"] = self.parser.get_method().decode("ascii")
+        version = self.parser.get_http_version()
+        if version != "1.1":
+            scope["http_version"] = version
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        before = self.cycle
+        self.cycle = self._answer(
+            scope,
+            transport=self.transport,
+            expects_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _answer(
+        self, scope: Any, *, transport: asyncio.Transport, expects_continue: bool, keep_alive: bool
+    ) -> Answer:
+        return Answer(
+            scope=scope,
+            transport=transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=expects_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
 
     def on_body(self, body: bytes) -> None:
         self._room = self._limits.head_bytes
@@ -253,22 +297,8 @@ class BoundedHttp(HttpToolsProtocol):
             "server": self.server, "client": self.client, "scheme": self.scheme, "root_path": self.root_path,
             "method": "GET", "path": "", "raw_path": b"", "query_string": b"", "headers": [], "state": {}, REFUSED: why,
         }  # fmt: skip
-        before, self.cycle = (
-            self.cycle,
-            RequestResponseCycle(
-                scope=scope,
-                transport=_lingering(self.transport, self.loop),
-                flow=self.flow,
-                logger=self.logger,
-                access_logger=self.access_logger,
-                access_log=False,
-                default_headers=self.server_state.default_headers,
-                message_event=asyncio.Event(),
-                expect_100_continue=False,
-                keep_alive=False,
-                on_response=self.on_response_complete,
-            ),
-        )
+        before, lingering = self.cycle, _lingering(self.transport, self.loop)
+        self.cycle = self._answer(scope, transport=lingering, expects_continue=False, keep_alive=False)
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Sender,
         admit,
         require,
+        require_access,
     )
     from tocsin.web.codes import CODES, ProblemCode
     from tocsin.web.etags import IfMatch, etag_of, require_match
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tocsin.web.operations import operations_app
     from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_cursor
     from tocsin.web.parameters import judges_texts, takes_any_parameter
+    from tocsin.web.plain_posts import Answered, Posted, TakePost
     from tocsin.web.plain_words import in_plain_words
     from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
     from tocsin.web.sources import Network, Sources
@@ -57,6 +59,7 @@ _NAMES = {
         "Sender",
         "admit",
         "require",
+        "require_access",
     ),
     "codes": (
         "CODES",
@@ -86,6 +89,11 @@ _NAMES = {
     "parameters": (
         "judges_texts",
         "takes_any_parameter",
+    ),
+    "plain_posts": (
+        "Answered",
+        "Posted",
+        "TakePost",
     ),
     "plain_words": ("in_plain_words",),
     "problem": (
@@ -128,6 +136,7 @@ __all__ = [
     "KEY_DESCRIPTION",
     "SENDING",
     "Access",
+    "Answered",
     "BringUpToNow",
     "Caller",
     "FailedAuthentications",
@@ -143,6 +152,7 @@ __all__ = [
     "Page",
     "Paging",
     "PagingQuery",
+    "Posted",
     "Previewer",
     "Problem",
     "ProblemCode",
@@ -152,6 +162,7 @@ __all__ = [
     "Require",
     "Sender",
     "Sources",
+    "TakePost",
     "admit",
     "codes",
     "decode_cursor",
@@ -167,6 +178,7 @@ __all__ = [
     "operations_app",
     "parse_key",
     "require",
+    "require_access",
     "require_match",
     "service_app",
     "takes_any_parameter",

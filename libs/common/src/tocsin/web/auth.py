@@ -149,11 +149,16 @@ class Gate:
     async def admit(self, request: HTTPConnection, access: Access) -> Caller:
         """`authenticate`, then 403 unless the key may do what the route does."""
         caller = await self.authenticate(request)
-        if access.live_only and caller.test:
-            raise Problem(codes.TEST_KEY, _live_key_needed(access.scope))
-        if access.scope not in caller.scopes:
-            raise Problem(codes.SCOPE_MISSING, f"This needs a key with the scope `{access.scope}`.")
+        require_access(caller, access)
         return caller
+
+
+def require_access(caller: Caller, access: Access) -> None:
+    """Raises 403 unless the caller's key may do this."""
+    if access.live_only and caller.test:
+        raise Problem(codes.TEST_KEY, _live_key_needed(access.scope))
+    if access.scope not in caller.scopes:
+        raise Problem(codes.SCOPE_MISSING, f"This needs a key with the scope `{access.scope}`.")
 
 
 async def admit(request: HTTPConnection, access: Access) -> Caller:

@@ -86,7 +86,7 @@ class BodyLimits:
             if not self._bodies.hold(sender, size):
                 raise _overloaded()
         except Problem as problem:
-            await _refuse(problem, scope, receive, send, largest=self._max_bytes)
+            await refuse(problem, scope, receive, send, largest=self._max_bytes)
             return
         try:
             await self._take(scope, receive, send, largest=largest, packed=packed)
@@ -102,21 +102,21 @@ class BodyLimits:
 
     async def _take(self, scope: Scope, receive: Receive, send: Send, *, largest: int, packed: bool) -> None:
         try:
-            body = await _read(scope, receive, largest=largest)
+            body = await read_body(scope, receive, largest=largest)
         except Problem as problem:
-            await _refuse(problem, scope, receive, send, largest=largest)
+            await refuse(problem, scope, receive, send, largest=largest)
             return
         if body is None:
             return
         if packed:
             await _packed().response()(scope, receive, send)
         elif deeper_than(body, self._max_depth):
-            await _too_deep(self._max_depth).response()(scope, receive, send)
+            await too_deep(self._max_depth).response()(scope, receive, send)
         else:
             await self._app(scope, _Replay(body, receive), send)
 
 
-async def _read(scope: Scope, receive: Receive, *, largest: int) -> bytes | None:
+async def read_body(scope: Scope, receive: Receive, *, largest: int) -> bytes | None:
     """The whole body; None where the caller left before it was complete. Raises the problem of one too large or too late."""
     parts: list[bytes] = []
     size = 0
@@ -135,7 +135,7 @@ async def _read(scope: Scope, receive: Receive, *, largest: int) -> bytes | None
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send, *, largest: int) -> None:
+async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send, *, largest: int) -> None:
     """Answer with the problem. The connection stays only if the rest of the body came soon: else it would be read as a request."""
     whole = REFUSED not in scope and not _waits_for_leave(scope) and await _drain(receive, largest=largest)
     if not whole:
@@ -187,7 +187,8 @@ def _packed() -> Problem:
     return Problem(codes.UNSUPPORTED_CONTENT_CODING, detail, headers={"accept-encoding": "identity"})
 
 
-def _too_deep(deepest: int) -> Problem:
+def too_deep(deepest: int) -> Problem:
+    """The problem of JSON with more levels."""
     return Problem(codes.BODY_TOO_DEEP, f"At most {deepest} levels are taken.")
 
 

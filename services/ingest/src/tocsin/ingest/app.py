@@ -8,9 +8,10 @@ from fastapi import FastAPI
 from tocsin.contracts.topics import Topics
 from tocsin.ingest.cancellations_api import cancellation_routes
 from tocsin.ingest.directory import Directory
-from tocsin.ingest.events_api import event_routes
-from tocsin.ingest.hot_path import add_hot_routes
-from tocsin.ingest.notifications_api import notification_routes
+from tocsin.ingest.events_api import PATH as EVENTS
+from tocsin.ingest.events_api import event_routes, take_events
+from tocsin.ingest.notifications_api import PATH as NOTIFICATIONS
+from tocsin.ingest.notifications_api import notification_routes, take_notifications
 from tocsin.ingest.openapi import describe_bodies
 from tocsin.ingest.publishing import EventPublisher
 from tocsin.ingest.service import IngestService
@@ -30,6 +31,7 @@ def create_app(
 ) -> FastAPI:
     """The HTTP surface. Without `service` it describes itself, which is all that OpenAPI needs, and answers 503."""
     service = service or _closed()
+    posts = {NOTIFICATIONS: take_notifications(service), EVENTS: take_events(service)}
     app = service_app(
         name="ingest",
         health=health or Health(service="ingest"),
@@ -40,8 +42,10 @@ def create_app(
         max_bodies_bytes=max_bodies_bytes,
         max_body_bytes=service.limits.body_bytes,
         max_json_depth=service.limits.json_depth,
+        posts=posts,
     )
-    add_hot_routes(app, [notification_routes(service), event_routes(service)])
+    app.include_router(notification_routes(service, posts[NOTIFICATIONS]))
+    app.include_router(event_routes(service, posts[EVENTS]))
     app.include_router(cancellation_routes(service))
     describe_bodies(app)
     return app

@@ -6,7 +6,7 @@ Nothing here needs the directory; whether an event can be taken is decided in `v
 import os
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -27,7 +27,7 @@ from tocsin.contracts.values.text import is_line
 from tocsin.contracts.vocabulary import Reason
 from tocsin.observability import current_traceparent
 from tocsin.runtime import Clock
-from tocsin.web import Caller, Fault, Problem, codes
+from tocsin.web import Caller, Fault, Posted, Problem, codes
 
 MODES: Final = (
     f"Send one event as {STRUCTURED}, a batch as {BATCH}, or JSON data with the attributes in `ce-` headers."
@@ -37,14 +37,15 @@ _random: Final = random.Random()  # ids of traces need to be unique, not secret
 _split_batch: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def parse_notification(request: Request, body: bytes, *, caller: Caller, clock: Clock) -> Event:
+def parse_notification(posted: Posted, *, clock: Clock) -> Event:
     """The event that a direct request is. Its id is the `Idempotency-Key`, or else a new one."""
+    caller = posted.caller
     return Event(
         tenant=caller.tenant,
         source=INGEST_SOURCE,
-        id=_event_id(request, clock),
+        id=_event_id(posted.headers, clock),
         type=NOTIFICATION_REQUESTED,
-        data=msgspec.Raw(body),
+        data=msgspec.Raw(posted.body),
         test=caller.test,
         traceparent=_traceparent(None),
     )
@@ -57,7 +58,7 @@ def cancellation_event(
     return Event(
         tenant=caller.tenant,
         source=CANCELLATION_SOURCE,
-        id=_event_id(request, clock),
+        id=_event_id(request.scope["headers"], clock),
         type=CANCELLATION_REQUESTED,
         data=msgspec.Raw(msgspec.json.encode(asked)),
         test=caller.test,
@@ -127,10 +128,12 @@ def new_event_id(clock: Clock) -> str:
     return str(uuid.UUID(int=number))
 
 
-def _event_id(request: Request, clock: Clock) -> str:
+def _event_id(headers: Iterable[tuple[bytes, bytes]], clock: Clock) -> str:
     # Starlette reads headers as Latin-1, and keys are UTF-8: so the header's own bytes are needed.
-    key = next((value for name, value in request.scope["headers"] if name == b"idempotency-key"), None)
-    return new_event_id(clock) if key is None else _idempotency_key(key)
+    for name, value in headers:
+        if name == b"idempotency-key":
+            return _idempotency_key(value)
+    return new_event_id(clock)
 
 
 def _idempotency_key(header: bytes) -> str:

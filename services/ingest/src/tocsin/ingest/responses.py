@@ -7,7 +7,7 @@ from fastapi import Response
 from pydantic import BaseModel, Field
 
 from tocsin.ingest.validation import AcceptedEvent, NamedNotification
-from tocsin.web import ProblemDetails
+from tocsin.web import Answered, ProblemDetails
 
 _encode = msgspec.json.Encoder().encode
 
@@ -61,15 +61,17 @@ class BatchItemAnswer(msgspec.Struct, omit_defaults=True):
     problem: dict[str, Any] | None = None
 
 
-def accepted_response(accepted: AcceptedEvent) -> Response:
+def accepted_answer(accepted: AcceptedEvent) -> Answered:
     """The 202 of one event that is stored."""
-    return _json_response(202, AcceptedAnswer(accepted.event.id, accepted.notifications))
+    return Answered(202, _encode(AcceptedAnswer(accepted.event.id, accepted.notifications)))
 
 
-def batch_response(status: int, items: list[BatchItemAnswer]) -> Response:
+def accepted_response(accepted: AcceptedEvent) -> Response:
+    """The same, for a route of FastAPI."""
+    status, body = accepted_answer(accepted)
+    return Response(body, status_code=status, media_type="application/json")
+
+
+def batch_answer(status: int, items: list[BatchItemAnswer]) -> Answered:
     """An answer for each event of a batch."""
-    return _json_response(status, {"items": items})
-
-
-def _json_response(status: int, body: object) -> Response:
-    return Response(_encode(body), status_code=status, media_type="application/json")
+    return Answered(status, _encode({"items": items}))

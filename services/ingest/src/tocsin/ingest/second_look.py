@@ -1,10 +1,22 @@
 """A second look into the directory, before ingest refuses an event for something that its copy does not know yet."""
 
-from collections.abc import Callable
+from typing import Protocol
 
+from tocsin.contracts.events import Event
+from tocsin.ingest.directory import Directory
 from tocsin.ingest.request_faults import RefusedByDirectory
 from tocsin.ingest.service import IngestService
+from tocsin.ingest.settings import RequestLimits
 from tocsin.ingest.validation import AcceptedEvent
+from tocsin.runtime import Clock
+
+
+class Validate(Protocol):
+    """`validate_event`, or `validate_request`."""
+
+    def __call__(
+        self, event: Event, *, directory: Directory, limits: RequestLimits, clock: Clock
+    ) -> AcceptedEvent: ...
 
 
 class SecondLook:
@@ -16,12 +28,12 @@ class SecondLook:
         self._service = service
         self._taken = False
 
-    async def __call__(self, validate: Callable[[], AcceptedEvent]) -> AcceptedEvent:
+    async def __call__(self, validate: Validate, event: Event) -> AcceptedEvent:
         """The event, accepted by the directory as it is known, or else by all that was published before this call. Raises `Problem`."""
-        directory = self._service.directory
+        service, directory = self._service, self._service.directory
         known = directory.changes
         try:
-            return validate()
+            return validate(event, directory=directory, limits=service.limits, clock=service.clock)
         except RefusedByDirectory:
             if self._taken:
                 raise
@@ -29,4 +41,4 @@ class SecondLook:
             await self._service.bring_up_to_now()
             if directory.changes == known:  # nothing was new to the copy: the answer would be the same
                 raise
-        return validate()
+        return validate(event, directory=directory, limits=service.limits, clock=service.clock)

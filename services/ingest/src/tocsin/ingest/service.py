@@ -14,7 +14,17 @@ from tocsin.ingest.rate_limits import RateLimits, day_is_full
 from tocsin.ingest.settings import RequestLimits
 from tocsin.ingest.validation import AcceptedEvent
 from tocsin.runtime import Clock, SystemClock
-from tocsin.web import SENDING, BringUpToNow, Caller, Problem, admit, codes, nothing_newer
+from tocsin.web import (
+    SENDING,
+    BringUpToNow,
+    Caller,
+    Posted,
+    Problem,
+    admit,
+    codes,
+    nothing_newer,
+    require_access,
+)
 
 _SOON: Final = {"retry-after": "2"}
 
@@ -41,13 +51,18 @@ class IngestService:
             clock=self.clock,
         )
 
-    async def authorize(self, request: Request) -> Caller:
-        """The caller whose key came with the request: a key with the scope `send`. Raises 401, 403, 429 for one request too many, and 503
-        while keys are not known yet."""
+    async def posted(self, request: Request) -> Posted:
+        """The request of a caller whose key works and has the scope `send`. Raises 401, 403, and 503 while keys are not known yet."""
         self._require_directory()
         caller = await admit(request, SENDING)
+        return Posted(caller, request.scope["headers"], await request.body())
+
+    def let_in(self, caller: Caller) -> None:
+        """A request came with this caller's key. Raises 403 without the scope `send`, 429 where it is one request too many, and 503 while
+        workflows are not known yet."""
+        self._require_directory()
+        require_access(caller, SENDING)
         self.rates.request(caller)
-        return caller
 
     def admit_events(self, caller: Caller, accepted: Sequence[AcceptedEvent]) -> None:
         """These events are about to be stored. Raises 429 where that is too many recipients in this second, or on this day.

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tocsin.contracts.vocabulary import Channel
+from tocsin.router.hmac_sha256 import HmacSha256
 from tocsin.router.secret_keys import SecretKey
 
 _PURPOSE = b"tocsin.unsubscribe.v1\x00"
@@ -32,7 +33,7 @@ class UnsubscribeTokens:
 
     def __init__(self, keys: Sequence[SecretKey]) -> None:
         self._signing = keys[0] if keys else None
-        self._secrets = {key.id: key.secret.encode() for key in keys}
+        self._macs = {key.id: HmacSha256(key.secret.encode(), prefix=_PURPOSE) for key in keys}
 
     def sign(self, what: Unsubscription) -> str:
         """The token, safe in a URL's path. Without a key, LookupError: settings demand one where links are made."""
@@ -41,7 +42,7 @@ class UnsubscribeTokens:
         payload = msgspec.json.encode(
             (self._signing.id, what.tenant, what.recipient, what.category, what.channel)
         )
-        return f"{_text(payload)}.{_text(self._mac(self._signing.id, payload))}"
+        return f"{_text(payload)}.{_text(self._macs[self._signing.id].of(payload))}"
 
     def verify(self, token: str) -> Unsubscription | None:
         """What the token says, or None when no key of ours signed it."""
@@ -55,12 +56,10 @@ class UnsubscribeTokens:
             return None
         if token != f"{_text(payload)}.{_text(signature)}":
             return None  # base64 can be written in several ways; ours is one
-        if key_id not in self._secrets or not hmac.compare_digest(self._mac(key_id, payload), signature):
+        mac = self._macs.get(key_id)
+        if mac is None or not hmac.compare_digest(mac.of(payload), signature):
             return None
         return Unsubscription(tenant=tenant, recipient=recipient, category=category, channel=channel)
-
-    def _mac(self, key_id: str, payload: bytes) -> bytes:
-        return hmac.digest(self._secrets[key_id], _PURPOSE + payload, "sha256")
 
 
 def unsubscribe_url(public_url: str, token: str) -> str:

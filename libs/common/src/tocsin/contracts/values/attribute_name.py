@@ -6,7 +6,7 @@ from typing import Final
 
 OURS: Final = ("tenant", "test", "cancelkey", "sendat", "delay")
 """Extension attributes of our own."""
-_KNOWN: Final = frozenset(
+KNOWN: Final = frozenset(
     [
         "specversion",
         "id",
@@ -22,6 +22,7 @@ _KNOWN: Final = frozenset(
         "tracestate",
     ]
 ).union(OURS)
+"""Those of CloudEvents, and ours."""
 _MEANT: Final = {name: name for name in OURS} | {"idempotencykey": "id"}
 _SPELLED: Final = re.compile(r"[A-Za-z][A-Za-z_.-]{0,39}").fullmatch
 _BETWEEN: Final = re.compile(r"[_.-]+")
@@ -38,4 +39,4 @@ def near_misses(names: Iterable[str]) -> list[tuple[str, str]]:
     CloudEvents allows neither in a name. So a stranger's attribute is none of these, but for one: `idempotencykey`, which is the event's
     `id` here.
     """
-    return [(name, meant) for name in names if name not in _KNOWN and (meant := meant_by(name)) is not None]
+    return [(name, meant) for name in names if name not in KNOWN and (meant := meant_by(name)) is not None]

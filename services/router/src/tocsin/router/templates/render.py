@@ -90,9 +90,9 @@ class Renderer:
 
         All templates of a notification are given the same `budget`.
         """
-        if not self.ready(template):
-            self._compiled[_key(template)] = _prepared(template)
-        known = self._compiled[_key(template)]
+        known = self._compiled.get(_key(template))
+        if known is None or known.revision != template.revision:
+            known = self._compiled[_key(template)] = _prepared(template)
         if known.fault is not None:
             return known.fault
         try:

@@ -31,7 +31,8 @@ class BatchBudget:
 
     def charge(self, records: Iterable[ProducerRecord]) -> None:
         """These records will be written."""
-        self._bytes -= sum(len(outgoing.value or b"") for outgoing in records)
+        for outgoing in records:
+            self._bytes -= len(outgoing.value or b"")
 
 
 class FanOutBudget:

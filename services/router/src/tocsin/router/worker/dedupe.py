@@ -97,7 +97,7 @@ async def dedupe(
         if isinstance(item, RedrivenItem):
             items.append((record, _redriven(record, item, standing)))
             continue
-        if own is None or not isinstance(item, EventPlan | CancellationEvent):
+        if own is None or not _claims(item):
             items.append((record, item))
             continue
         key, claim = own
@@ -107,7 +107,7 @@ async def dedupe(
         elif owner.record != claim.record:
             items.append((record, DuplicateEvent(item, owner.record, owner.data_hash != claim.data_hash)))
         elif _at_once(record, item, context):
-            match, cause = item.matches[0], record.ref
+            match, cause = item.matches[0], claim.record
             intent = intent_for(item, match, match.recipients[0], origin=cause, cause=cause)
             items.append((record, PendingIntent(intent, ClaimOutcome.CLAIMED, match.decoded_data)))
         else:

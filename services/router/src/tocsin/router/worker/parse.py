@@ -133,7 +133,7 @@ def _parse_event(
         tenant, event_id, source = _identity(record, context.default_tenant)
         reason, detail = invalid.faults[0].reason, str(invalid)[:1000]
         return RefusedEvent(reason, detail, tenant, event_id, event_source=source)
-    event_time = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
+    event_time = _EPOCH + timedelta(0, 0, 0, record.timestamp_ms)
     return _asked_by(event, event_time, lane, directory, origin=record.ref)
 
 

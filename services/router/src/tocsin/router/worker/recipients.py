@@ -49,7 +49,10 @@ def deduplicated(
     """
     by_id: dict[str, RecipientRef] = {}
     for index, recipient in enumerate(recipients):
-        judge(recipient, address_like=address_like, pointer=f"{pointer}/{index}")
+        try:
+            judge_recipient(recipient, address_like=address_like)
+        except ValueRefused as refused:
+            raise _invalid(refused, f"{pointer}/{index}") from None
         by_id.setdefault(recipient_id(recipient), recipient)
     if not by_id:
         raise RecipientsInvalid("The event names no recipient.", pointer=pointer)
@@ -61,8 +64,11 @@ def judge(recipient: RecipientRef, *, address_like: bool, pointer: str) -> None:
     try:
         judge_recipient(recipient, address_like=address_like)
     except ValueRefused as refused:
-        where = pointer + refused.pointer
-        raise RecipientsInvalid(refused.sentence, pointer=where, reason=Reason(refused.code)) from None
+        raise _invalid(refused, pointer) from None
+
+
+def _invalid(refused: ValueRefused, pointer: str) -> RecipientsInvalid:
+    return RecipientsInvalid(refused.sentence, pointer=pointer + refused.pointer, reason=Reason(refused.code))
 
 
 def resolve_recipients(

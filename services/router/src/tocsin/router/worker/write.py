@@ -133,18 +133,20 @@ def _write_jobs(
     question: DecisionInput, rendered: Rendered, context: BatchContext, *, cause: str
 ) -> Generator[ProducerRecord, None, ChannelDecision]:
     """A job for each address, unless it is too large for its topic."""
-    deliver = rendered.deliver
+    deliver, intent = rendered.deliver, question.intent
     channel = CHANNELS[deliver.ref.channel].channel
     topic, fits = context.topics.jobs[channel], context.topics.job_bytes[channel] - _MARGIN
+    key = recipient_key(intent.tenant, intent.recipient)
     targets: list[Target] = []
     largest = 0
     with rendered.noted:  # all of them before the first is handed on: others use the note then
         jobs = [_job(question, rendered, each, context, cause=cause) for each in deliver.destinations]
         encoded = [encode(job) for job in jobs]
     for job, value in zip(jobs, encoded, strict=True):
-        outgoing = ProducerRecord(topic, recipient_key(job.tenant, job.recipient), value)
-        largest = max(largest, outgoing.size)
-        if outgoing.size > fits:
+        outgoing = ProducerRecord(topic, key, value)
+        size = outgoing.size
+        largest = max(largest, size)
+        if size > fits:
             context.count(StatusName.FAILED, Rule.SIZE)
             targets.append(
                 Target(
@@ -195,7 +197,7 @@ def _job(
     channel = spec.channel
     # Of devices given inline a job carries only the one it is for: all of them in each job would be their number squared.
     private = intent.private
-    inline = spec.address.narrowed(private.inline, address_key)
+    inline = None if private.inline is None else spec.address.narrowed(private.inline, address_key)
     delivery = delivery_id(
         notification=intent.notification_id, channel=channel, step=step, address_key=address_key
     )
