@@ -38,7 +38,8 @@ def _another(service: LocalService) -> LocalService:
 class Environment:
     """Ready when entered; everything in it ends when it is left. All files lie in `folder`.
 
-    Mails go to `smtp_port`, everything else to `http_port`; `settings` go over those of every service. Services run as in the local stack (`tocsin.dev.services`), except that they log JSON, as in production.
+    Mails go to `smtp_port`, everything else to `http_port`; `settings` go over those of every service. Each service is
+    sampled into a file in `samples`, where that is given (`profiled.py`). Services run as in the local stack (`tocsin.dev.services`), except that they log JSON, as in production.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class Environment:
         http_port: int = NOBODY,
         partitions: int = PARTITIONS,
         settings: Mapping[str, str] | None = None,
+        samples: Path | None = None,
     ) -> None:
         self.folder = folder
+        self._samples = samples
         self.partitions = partitions
         self._settings = dict(settings or {})
         self._smtp_port = smtp_port
@@ -115,7 +118,11 @@ class Environment:
         """Start a service without waiting; `env` goes over the local stack's settings."""
         service = self._services[name]
         settings = os.environ | service.env | {"LOG_FORMAT": "json"} | self._settings | env
-        command = [sys.executable, "-m", service.module, *arguments]
+        how = ["-m"]
+        if self._samples is not None:
+            self._samples.mkdir(exist_ok=True)
+            how = [str(Path(__file__).with_name("profiled.py")), str(self._samples / f"{name}.json")]
+        command = [sys.executable, *how, service.module, *arguments]
         self._running[name] = spawn(command, log=self.log_of(name), env=settings)
 
     async def ready(self, *names: str) -> None:

@@ -1,7 +1,7 @@
 """Does a message cost the same when everything around it has grown? Hours, and it goes on where it was ended.
 
 `python bench/growth.py [--scale S] [--only GROUP …]` measures each point of each group (partitions, shards, instances, recipients, claims, ledger rows,
-backlog, tracing) in a broker and a database of its own, and says before it starts what disk it needs. A point that was measured without a fault is not
+backlog, promises, traces) in a broker and a database of its own, and says before it starts what disk it needs. A point that was measured without a fault is not
 measured again: results are lines of `bench/results/growth-S.jsonl`; remove the file to begin anew. Plots of the cost a message lie beside it.
 """
 
@@ -26,6 +26,7 @@ from growth_cases import (
     many_claims,
     many_recipients,
     many_rows,
+    promises,
 )
 from machine import this_machine
 from place import opened
@@ -62,6 +63,7 @@ CASES = (
         Case(group="ledger rows", value=count, run=many_rows, disk=STACK_BYTES + count * 3_000)
         for count in (100_000, 1_000_000, 10_000_000)
     ),
+    Case(group="promises", value=1, run=promises, disk=STACK_BYTES),
     Case(group="backlog", value=BACKLOG, run=cold_start, disk=STACK_BYTES + BACKLOG * BYTES_A_MESSAGE),
     *(
         Case(group="traces, %", value=share, run=everything, disk=STACK_BYTES, settings={"TRACE_SAMPLE_RATIO": str(share / 100)})

@@ -12,6 +12,7 @@ import tenant
 from figures import Figure, Measured, difference, percentile, stretch, throughput
 from place import Place
 from processor_time import Meter
+from promises import measure as measure_promises
 from stages import PATIENCE, Sizes, Stages
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
@@ -116,6 +117,11 @@ async def many_rows(place: Place, case: Case, scale: float) -> None:
 async def cold_start(place: Place, case: Case, scale: float) -> None:
     """All services are started before a backlog of events."""
     await place.take("cold start", partial(_cold, place, int(case.value * scale)))
+
+
+async def promises(place: Place, case: Case, scale: float) -> None:
+    """What each promise costs."""
+    await place.take("promises", partial(measure_promises, place, scale * case.value))
 
 
 def _stages(place: Place, case: Case, sizes: Sizes) -> Stages:

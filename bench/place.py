@@ -42,14 +42,20 @@ async def opened(
     *,
     partitions: int = PARTITIONS,
     settings: Mapping[str, str] | None = None,
+    samples: Path | None = None,
 ) -> AsyncIterator[Place]:
-    """All files lie in the folder, which holds none yet. `settings` go over those of every service."""
+    """All files lie in the folder, which holds none yet. `settings` go over those of every service; with `samples` each is profiled."""
     say("starting Kafka and PostgreSQL")
     async with (
         Sink(folder / "sink.log") as sink,
         Sink(folder / "http-sink.log", program=HTTP) as http_sink,
         Environment(
-            folder, smtp_port=sink.port, http_port=http_sink.port, partitions=partitions, settings=settings
+            folder,
+            smtp_port=sink.port,
+            http_port=http_sink.port,
+            partitions=partitions,
+            settings=settings,
+            samples=samples,
         ) as environment,
         Rows(environment.database) as rows,
     ):
