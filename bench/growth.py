@@ -140,7 +140,7 @@ def show(done: Sequence[Done]) -> None:
     """Every figure with where it was measured."""
     for one in done:
         print(
-            f"\n{one.group} {one.value:,g}: {one.partitions} partitions, {one.shards} shards, {one.instances} instances; commit {one.commit}"
+            f"\n{one.group} {one.value:,.0f}: {one.partitions} partitions, {one.shards} shards, {one.instances} instances; commit {one.commit}"
         )
         for figure in one.figures:
             cost = _cost(figure)

@@ -45,7 +45,7 @@ class Case(msgspec.Struct, kw_only=True, frozen=True):
     def key(self) -> str:
         """What its figures begin with: every one says on how many partitions, shards and instances."""
         where = f"{self.partitions} partitions, {self.shards} shards, {self.instances} instances"
-        return f"{self.group} {self.value:,g} ({where})"
+        return f"{self.group} {self.value:,.0f} ({where})"
 
     @property
     def environment(self) -> dict[str, str]:
