@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tocsin.channel import Accepted, Answer, NotSent, Provider
 from tocsin.channel.breaker import BreakerPolicy
+from tocsin.channel.call_deadline import CallDeadline
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.priority_limiter import FAIR
@@ -105,7 +106,7 @@ class Shard:
     def enqueue(self, delivery: Delivery) -> None:
         self.machine.instance.put(self.lane, delivery)
 
-    async def carry(self, delivery: Delivery, provider: Provider) -> None:
+    async def carry(self, delivery: Delivery, provider: Provider, _deadline: CallDeadline) -> None:
         try:
             buckets = self.machine.begins(self, delivery)
         except AssertionError as fault:

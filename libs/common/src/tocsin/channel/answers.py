@@ -7,13 +7,12 @@ Throttled   it asks for patience: try again later
 Ambiguous   nobody knows: a duplicate is possible when tried again
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from tocsin.contracts.vocabulary import Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The provider took responsibility. `message_id` is its own id; `segments` counts SMS segments."""
 
     message_id: str | None = None
@@ -21,8 +20,7 @@ class Accepted:
     segments: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Permanent: this message to this address will not be taken. `code` is the provider's own."""
 
     reason: Reason
@@ -30,8 +28,7 @@ class Rejected:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotSent:
+class NotSent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The provider cannot have taken it: refused connection, failed TLS, a code it documents as not accepted."""
 
     reason: Reason
@@ -41,8 +38,7 @@ class NotSent:
     """Seconds, when the provider said so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Throttled:
+class Throttled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Too many, too fast: not taken. `retry_after` in seconds, when the provider said so."""
 
     code: str | None = None
@@ -50,8 +46,7 @@ class Throttled:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ambiguous:
+class Ambiguous(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A timeout, or a connection lost after the last byte: it may have been sent."""
 
     reason: Reason = Reason.NO_ANSWER

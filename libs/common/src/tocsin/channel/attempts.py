@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, Rejected
+from tocsin.channel.call_deadline import CallDeadline
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.deferral import Defer, DeferralPolicy, defer_or_end
 from tocsin.channel.delivery import Delivery
@@ -85,6 +86,7 @@ class Attempts:
         self,
         delivery: Delivery,
         provider: Provider,
+        deadline: CallDeadline,
         *,
         lease_ok: Callable[[], bool],
         announce: Callable[[Delivery], Awaitable[bool]],
@@ -100,7 +102,8 @@ class Attempts:
         this process may not act any more.
         """
         job = delivery.job
-        if recording(job.traceparent):
+        recorded = recording(job.traceparent)
+        if recorded:
             waited = self._clock.monotonic() - delivery.enqueued_at
             record_span("wait_for_provider", job.traceparent, seconds=waited, provider=provider.name)
         if job.delivery_class == "at_most_once" and not delivery.announced:
@@ -118,7 +121,11 @@ class Attempts:
         if delivery.tries and uncertain_provider(delivery.tries) == provider.name:
             self._pool.note_resend(provider.name, self._lane)
         began = self._clock.monotonic()  # nothing was awaited since the last look
-        answer = await self._call(job, provider)
+        if recorded:
+            with span("send", job.traceparent, delivery_id=job.delivery_id, provider=provider.name):
+                answer = await self._bounded(job, provider, deadline)
+        else:
+            answer = await self._bounded(job, provider, deadline)
         seconds = self._clock.monotonic() - began
         delivery.tries.append(Try(provider.name, answer, seconds, delivery.attempt))
         self._pool.report(provider.name, self._lane, answer, seconds=seconds)
@@ -192,14 +199,8 @@ class Attempts:
             return None
         return end_without_call(delivery.tries, without_call)
 
-    async def _call(self, job: Job, provider: Provider) -> Answer:
-        if recording(job.traceparent):
-            with span("send", job.traceparent, delivery_id=job.delivery_id, provider=provider.name):
-                return await self._bounded(job, provider)
-        return await self._bounded(job, provider)
-
-    async def _bounded(self, job: Job, provider: Provider) -> Answer:
-        deadline = _Deadline(self._send_timeout)
+    async def _bounded(self, job: Job, provider: Provider, deadline: CallDeadline) -> Answer:
+        deadline.begin(self._send_timeout)
         try:
             return await provider.send(job)
         except asyncio.CancelledError:
@@ -216,28 +217,3 @@ class Attempts:
             )
         finally:
             deadline.end()
-
-
-class _Deadline:
-    """Cancels the current task after `seconds`, as `asyncio.timeout` does, for a third of what that costs each call."""
-
-    def __init__(self, seconds: float) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a call is made in a task")
-        self._task = task
-        self._cancellations = task.cancelling()
-        self._passed = False
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._pass)
-
-    def _pass(self) -> None:
-        self._passed = True
-        self._task.cancel()
-
-    def end(self) -> bool:
-        """Whether the deadline has passed, and nobody else has cancelled the task meanwhile."""
-        self._timer.cancel()
-        if not self._passed:
-            return False
-        self._passed = False
-        return self._task.uncancel() <= self._cancellations

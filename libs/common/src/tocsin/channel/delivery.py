@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tocsin.channel.answers import Ambiguous
+from tocsin.channel.call_deadline import CallDeadline
 from tocsin.channel.provider import Provider
 from tocsin.channel.retry_policy import Try, uncertain_provider
 from tocsin.contracts.intents import RetryMemory
@@ -29,8 +30,9 @@ class Carrier(Protocol):
         """Put the delivery, which is in no queue, off by so many seconds. Raises nothing."""
         ...
 
-    async def carry(self, delivery: "Delivery", provider: Provider) -> None:
-        """What a runner does with a delivery: one attempt, and what follows from it. Raises nothing but cancellation."""
+    async def carry(self, delivery: "Delivery", provider: Provider, deadline: CallDeadline) -> None:
+        """What a runner does with a delivery: one attempt, and what follows from it. Raises nothing but cancellation. `deadline` is the
+        runner's."""
         ...
 
 

@@ -3,7 +3,7 @@
 from tocsin.channel.attempts import Attempts
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.deferral import Defer, DeferralPolicy
-from tocsin.channel.outcome_log import ReadingBack, ReadLog
+from tocsin.channel.outcome_log import ENDINGS, ReadingBack, ReadLog
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.topics import Topics
@@ -73,6 +73,7 @@ class LaneContext:
         self.failpoints = failpoints
         self.waiting_for_copy = metrics.waiting_for_copy.labels(self.service, lane)
         self.age_seconds = metrics.message_age_seconds.labels(self.service, lane)
+        self.processed = {status: metrics.processed.labels(self.service, lane, status) for status in ENDINGS}
         self.stage_seconds = {
             stage: metrics.stage_seconds.labels(self.service, lane, stage)
             for stage in ("wait", "send", "record")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tocsin.kafka import NotStored, Overloaded, ProducerRecord, Publisher, RecordMetadata
 from tocsin.observability import get_logger
@@ -17,8 +17,7 @@ PUBLISH_TIMEOUT = 10.0
 TRY_AGAIN_AFTER = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class PendingRecord:
+class PendingRecord(NamedTuple):
     """A record to store, an outcome, an intent to send or a dead letter, and what to do once it is."""
 
     record: ProducerRecord

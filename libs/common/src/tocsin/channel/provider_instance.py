@@ -12,6 +12,7 @@ from typing import Any
 
 from tocsin.channel.breaker import BreakerPolicy
 from tocsin.channel.breakers import Breakers
+from tocsin.channel.call_deadline import CallDeadline
 from tocsin.channel.delivery import Carrier, Delivery
 from tocsin.channel.far_ends import FAR_END_ONE_IN, FarEndPlaces, FarEnds
 from tocsin.channel.lane_limit import LaneLimit
@@ -240,13 +241,14 @@ class ProviderInstance:
             if self._successor is not None:
                 self._successor.wake()
             return
-        if self._runner_woken or self._next_queue() is None:
+        if self._runner_woken or not (self._idle or len(self._runners) < self._places):
             return
+        if self._next_queue() is None:
+            return
+        self._runner_woken = True
         if self._idle:
-            self._runner_woken = True
             self._idle.pop().set_result(None)
-        elif len(self._runners) < self._places:
-            self._runner_woken = True
+        else:
             runner = _Runner()
             runner.task = asyncio.create_task(self._run(runner), name=f"runner of {self.name}")
             self._runners.add(runner)
@@ -293,6 +295,7 @@ class ProviderInstance:
 
     async def _run(self, runner: _Runner) -> None:
         self._runner_woken = False
+        deadline = CallDeadline()
         try:
             while not self._retired and not runner.given_up:
                 queue = self._next_queue()
@@ -307,7 +310,7 @@ class ProviderInstance:
                 self.wake()
                 runner.delivery = delivery
                 try:
-                    await delivery.carrier.carry(delivery, self._provider)
+                    await delivery.carrier.carry(delivery, self._provider, deadline)
                 finally:
                     runner.delivery = None
                     self._limiter.release(critical=queue is self._critical)
@@ -318,6 +321,7 @@ class ProviderInstance:
                         self._give_back(line)
                     self._breakers.end(far_end, call, answer)
         finally:
+            deadline.close()
             self._runners.discard(runner)
             self.wake()
 
@@ -330,7 +334,7 @@ class ProviderInstance:
     def _take(self, queue: ProviderQueue) -> Delivery:
         critical = queue is self._critical
         self._limiter.acquire(critical=critical, others_wait=critical and self._waiting_other() is not None)
-        if not critical:  # the lanes beside the critical one take turns
+        if not critical and len(self._others) > 1:  # the lanes beside the critical one take turns
             self._others.remove(queue)
             self._others.append(queue)
         delivery = queue.take()
@@ -394,4 +398,7 @@ class ProviderInstance:
         self.wake()
 
     def _waiting_other(self) -> ProviderQueue | None:
-        return next((queue for queue in self._others if queue.ready), None)
+        for queue in self._others:
+            if queue.ready:
+                return queue
+        return None

@@ -6,8 +6,9 @@ uncertain after `ATTEMPTS` such answers ends as `unknown`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.contracts.jobs import DeliveryClass
@@ -31,8 +32,7 @@ class Try(NamedTuple):
     """Of which attempt it is one: the first, the second."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
+class Finish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The delivery ends as `status`."""
 
     status: StatusName
@@ -44,15 +44,13 @@ class Finish:
     retryable: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Try again at `due`."""
 
     due: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotTaken:
+class NotTaken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The last provider did not take it, and another attempt at once would not help. `retry_after` in seconds, as it asks for."""
 
     reason: Reason
@@ -61,8 +59,7 @@ class NotTaken:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FailOver:
+class FailOver(msgspec.Struct, frozen=True):
     """Try at the next provider at once, within the same attempt."""
 
 

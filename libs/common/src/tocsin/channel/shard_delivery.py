@@ -24,6 +24,7 @@ from datetime import timedelta
 from typing import Any
 
 from tocsin.channel.attempts import AwaitCopy, Recheck
+from tocsin.channel.call_deadline import CallDeadline
 from tocsin.channel.deferral import Defer
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
@@ -37,6 +38,7 @@ from tocsin.channel.stages import observe_begin
 from tocsin.channel.waiting_for_copy import WaitingForCopy
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_job, describe_error
 from tocsin.contracts.ids import recipient_key
+from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Reason
 from tocsin.kafka import ConsumerRecord, FencedShard
 from tocsin.observability import bound
@@ -170,10 +172,11 @@ class ShardDelivery:
             batch = await self._shard.take(max_records=TAKE_AT_ONCE)
             if batch is None:
                 return
-            for record in batch.records:
-                self._accept(record)
+            readable = sum([self._accept(record) for record in batch.records])
+            self._context.invalid_records.saw(valid=readable)
 
-    def _accept(self, record: ConsumerRecord) -> None:
+    def _accept(self, record: ConsumerRecord) -> bool:
+        """Whether it is a job."""
         self._offsets.take(record)
         try:
             job = decode_job(record.value or b"")
@@ -181,8 +184,11 @@ class ShardDelivery:
             self._recording.dead_letter(
                 record, f"The record is no job of this release: {describe_error(error)}."
             )
-            return
-        self._context.invalid_records.saw(valid=1)
+            return False
+        self._begin(record, job)
+        return True
+
+    def _begin(self, record: ConsumerRecord, job: Job) -> None:
         if self._offsets.ended_before(record, job.delivery_id):
             return
         key = recipient_key(job.tenant, job.recipient)
@@ -248,7 +254,7 @@ class ShardDelivery:
         nobody = end_without_call(delivery.tries, self._context.pool.why_nobody(delivery.job))
         return self._follow(delivery, end or nobody)
 
-    async def carry(self, delivery: Delivery, provider: Provider) -> None:
+    async def carry(self, delivery: Delivery, provider: Provider, deadline: CallDeadline) -> None:
         """One attempt, and what follows from it."""
         if self._ending:  # since a moment ago, and `run` has not dropped it yet
             self._let_go(delivery)
@@ -260,7 +266,7 @@ class ShardDelivery:
                 observe_begin(self._context, delivery)
             with bound(delivery_id=job.delivery_id, notification_id=job.notification_id, tenant=job.tenant):
                 next_step = await self._context.attempts.attempt(
-                    delivery, provider, lease_ok=self._shard.lease_ok, announce=self._announce
+                    delivery, provider, deadline, lease_ok=self._shard.lease_ok, announce=self._announce
                 )
             self.enqueue(self._follow(delivery, next_step))
         except Exception as error:  # noqa: BLE001 - raised by `run`: the runner is not this shard's alone

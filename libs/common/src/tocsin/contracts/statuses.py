@@ -253,38 +253,56 @@ def status_of(
     The id is computed, `final` follows from the name, and what `about` knows is filled in. `cause` is the record or receipt
     that brought the status about, `lane` that of the topic it is written to; `fields` are further fields of `Status`.
     """
-    event: EventRef | Intent
     if isinstance(about, Job):
-        event, subject = about.intent, about.delivery_id
-        fields = {
-            "delivery_id": about.delivery_id,
-            "notification_id": about.notification_id,
-            "recipient": about.recipient,
-            "workflow": about.workflow,
-            "category": about.category,
-            "channel": about.channel,
-            "step": about.step,
-            "address_key": about.address_key,
-            "address_hash": about.address_hash,
-            "locale": about.locale,
-            "template": about.template,
-            "template_version": about.template_version,
-            **fields,
-        }
-    else:
-        event, subject = about, fields.get("notification_id") or about.event_id
+        return _of_delivery(status, about, lane, cause, at, fields)
     return Status(
-        status_id=status_id(subject=subject, status=status, cause=cause),
+        status_id=status_id(
+            subject=fields.get("notification_id") or about.event_id, status=status, cause=cause
+        ),
         status=status,
         final=status.final,
         at=at,
         tenant=about.tenant,
-        event_source=event.event_source,
-        event_id=event.event_id,
+        event_source=about.event_source,
+        event_id=about.event_id,
         lane=lane,
         test=about.test,
         origin=about.origin,
         cause=cause,
         traceparent=about.traceparent,
+        **fields,
+    )
+
+
+def _of_delivery(  # noqa: PLR0917 - passed on by the one caller
+    status: StatusName, job: Job, lane: Lane, cause: str, at: datetime, fields: dict[str, Any]
+) -> Status:
+    """Written out: gathering these fields in a dictionary first took twice as long, for each delivery."""
+    intent = job.intent
+    return Status(
+        status_id=status_id(subject=job.delivery_id, status=status, cause=cause),
+        status=status,
+        final=status.final,
+        at=at,
+        tenant=job.tenant,
+        event_source=intent.event_source,
+        event_id=intent.event_id,
+        notification_id=job.notification_id,
+        delivery_id=job.delivery_id,
+        recipient=job.recipient,
+        workflow=job.workflow,
+        category=job.category,
+        channel=job.channel,
+        step=job.step,
+        address_key=job.address_key,
+        address_hash=job.address_hash,
+        lane=lane,
+        test=job.test,
+        locale=job.locale,
+        template=job.template,
+        template_version=job.template_version,
+        origin=job.origin,
+        cause=cause,
+        traceparent=job.traceparent,
         **fields,
     )

@@ -10,7 +10,6 @@ class TestSmtp(ProviderSuite):
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -173,4 +172,4 @@ class ProviderSuite:
         async with world.provider() as provider:
             answer = await provider.send(job_for(world.channel, content=content_for(other)))
         assert isinstance(answer, Rejected)
-        assert answer == replace(answer, reason=Reason.CONTENT_REFUSED)
+        assert answer.reason is Reason.CONTENT_REFUSED

@@ -7,7 +7,6 @@ Bodies are quoted-printable UTF-8, so everything but the addresses of SMTPUTF8 i
 Dots at the start of a line are the business of SMTP.
 """
 
-import re
 from binascii import b2a_qp
 from email.utils import formatdate
 from functools import lru_cache
@@ -17,7 +16,6 @@ from tocsin.dispatch_email.headers import address_field, text_field
 from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
 from tocsin.dispatch_email.own_headers import ONE_CLICK, NoMail, check_ids, unsubscribe_link
 
-_TOO_LONG = re.compile(rb"(?m)^(.{74,})(=20|=09)$")
 _ONE_CLICK = b"List-Unsubscribe-Post: %b\r\n" % ONE_CLICK.encode("ascii")
 _TEXT = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 _HTML = b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -59,12 +57,21 @@ def quoted_printable(text: str) -> bytes:
     """The text in UTF-8 as quoted-printable lines of at most 76 characters, ended by CRLF; any line end counts as one."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return b"\r\n".join(
+        [_short_line(line) if len(line) <= _SHORT else _encoded_line(line) for line in text.split("\n")]
+    )
+
+
+def _encoded_line(line: str) -> bytes:
     # An unpaired surrogate is no text: it becomes a question mark.
-    lines = b2a_qp(text.encode("utf-8", "replace"))
-    if b"=20\n" in lines or b"=09\n" in lines:
-        # b2a_qp makes three characters of a blank at a line's end after it has measured the line.
-        lines = _TOO_LONG.sub(rb"\1=\n\2", lines)
-    return lines.replace(b"\n", b"\r\n")
+    return b2a_qp(line.encode("utf-8", "replace")).replace(b"\n", b"\r\n")
+
+
+# Most lines of a template are the same in each of its mails: two bodies of ten lines take 4 µs where they were met before, 20 where
+# the whole is encoded at once, 35 where none was met before. The line met longest ago is forgotten first. All of them take 2 MB, and 25
+# where each is as long as it may be.
+_SHORT = 300
+_short_line = lru_cache(maxsize=4096)(_encoded_line)
 
 
 def _body(content: EmailContent, identity: bytes) -> bytes:

@@ -7,6 +7,7 @@ one. As many connections as calls at once, which is at most `max_in_flight`; the
 import asyncio
 import socket
 import ssl
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -19,8 +20,9 @@ from tocsin.contracts.vocabulary import Channel
 from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
 from tocsin.dispatch_email.mime import mail
-from tocsin.dispatch_email.smtp_connection import Envelope, Server, SmtpConnection, Tls
-from tocsin.dispatch_email.smtp_replies import Step, lost
+from tocsin.dispatch_email.smtp_connection import Server, Tls, connect
+from tocsin.dispatch_email.smtp_replies import Step
+from tocsin.dispatch_email.smtp_session import Envelope, SmtpSession
 from tocsin.observability import metrics
 from tocsin.runtime import Clock
 
@@ -91,7 +93,7 @@ class SmtpProvider:
         self._config = config
         self._clock = clock
         self._server: Server | None = None
-        self._idle: list[SmtpConnection] = []
+        self._idle: list[SmtpSession] = []
         self._open_connections = metrics.provider_connections.labels(Channel.EMAIL, config.name)
 
     async def open(self) -> None:
@@ -103,20 +105,24 @@ class SmtpProvider:
         envelope = composed(job, self._envelope)
         if not isinstance(envelope, Envelope):
             return envelope
-        return await self._hand_over(
-            envelope, until=asyncio.get_running_loop().time() + self._config.call_timeout
-        )
+        until = asyncio.get_running_loop().time() + self._config.call_timeout
+        while (kept := self._kept()) is not None:
+            answer = await self._over(kept, envelope, until=until)
+            if not _closed_meanwhile(kept, answer):
+                return answer
+        fresh = await self._connected(until=until)
+        return await self._over(fresh, envelope, until=until) if isinstance(fresh, SmtpSession) else fresh
 
     async def close(self) -> None:
         """Take leave of the server on every kept connection."""
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(connection.quit() for connection in idle))
+        await asyncio.gather(*(session.quit() for session in idle))
         self._open_connections.dec(len(idle))
 
     def _envelope(
         self, job: Job, content: EmailContent, sender: SenderIdentity, recipient: MailAddress
     ) -> Envelope:
-        source = mailbox(self._config.envelope_sender or sender.address)
+        source = _source(self._config.envelope_sender or sender.address)
         message = mail(
             content=content,
             sender=sender,
@@ -133,64 +139,56 @@ class SmtpProvider:
             message=message,
         )
 
-    async def _hand_over(self, envelope: Envelope, *, until: float) -> Answer:
-        while (kept := self._kept()) is not None:
-            answer = await self._over(kept, envelope, until=until)
-            if not _closed_meanwhile(kept, answer):
-                return answer
-        return await self._over(self._fresh(), envelope, until=until)
-
-    async def _over(self, connection: SmtpConnection, envelope: Envelope, *, until: float) -> Answer:
-        """One mail over this connection, which afterwards is kept or closed, however this ends."""
+    async def _over(self, session: SmtpSession, envelope: Envelope, *, until: float) -> Answer:
+        """One mail over this session, which afterwards is kept or closed, however this ends."""
         try:
-            async with asyncio.timeout_at(until):
-                if connection.step is Step.CONNECT:
-                    async with asyncio.timeout(self._config.connecting):
-                        failure = await connection.open()
-                    if failure is not None:
-                        return failure
-                return await connection.hand_over(envelope)
-        except TimeoutError:
-            connection.reusable = False
-            return lost(connection.step)
+            return await session.hand_over(envelope, until=until)
         finally:
-            self._keep_or_close(connection)
+            if session.reusable and session.mails < self._config.mails_per_connection:
+                session.used_at = self._clock.monotonic()
+                self._idle.append(session)
+            else:
+                self._close(session)
 
-    def _fresh(self) -> SmtpConnection:
+    async def _connected(self, *, until: float) -> SmtpSession | Answer:
         if self._server is None:
             raise RuntimeError("the provider was not opened")
+        by = min(until, asyncio.get_running_loop().time() + self._config.connecting)
         self._open_connections.inc()
-        return SmtpConnection(self._server, opened_at=self._clock.monotonic())
+        session: SmtpSession | Answer | None = None
+        try:
+            session = await connect(self._server, until=by, now=self._clock.monotonic())
+        finally:
+            if not isinstance(session, SmtpSession):
+                self._open_connections.dec()
+        return session
 
-    def _kept(self) -> SmtpConnection | None:
-        """The connection used last, so that those not needed grow old; those too old are closed on the way."""
+    def _kept(self) -> SmtpSession | None:
+        """The session used last, so that those not needed grow old; those too old are closed on the way."""
         now = self._clock.monotonic()
         while self._idle:
-            connection = self._idle.pop()
+            session = self._idle.pop()
             if (
-                connection.quiet
-                and now - connection.used_at < self._config.connection_idle
-                and now - connection.opened_at < self._config.connection_age
+                session.quiet
+                and now - session.used_at < self._config.connection_idle
+                and now - session.opened_at < self._config.connection_age
             ):
-                return connection
-            self._close(connection)
+                return session
+            self._close(session)
         return None
 
-    def _keep_or_close(self, connection: SmtpConnection) -> None:
-        if connection.reusable and connection.mails < self._config.mails_per_connection:
-            connection.used_at = self._clock.monotonic()
-            self._idle.append(connection)
-        else:
-            self._close(connection)
-
-    def _close(self, connection: SmtpConnection) -> None:
-        connection.close()
+    def _close(self, session: SmtpSession) -> None:
+        session.close()
         self._open_connections.dec()
 
 
-def _closed_meanwhile(connection: SmtpConnection, answer: Answer) -> bool:
+_source = lru_cache(maxsize=1024)(mailbox)
+"""Senders are few."""
+
+
+def _closed_meanwhile(session: SmtpSession, answer: Answer) -> bool:
     """The server had closed a kept connection before this mail: it said 421, or nothing, to the first command."""
-    if connection.step is not Step.MAIL or connection.reusable:
+    if session.step is not Step.MAIL or session.reusable:
         return False
     return not isinstance(answer, Rejected) and (answer.code is None or answer.code.startswith("421"))
 

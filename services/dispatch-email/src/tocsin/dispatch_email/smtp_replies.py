@@ -5,22 +5,26 @@ no further than this file: it often repeats the address.
 """
 
 import re
-from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
+from typing import Final
+
+import msgspec
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.contracts.vocabulary import Reason
 
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
-# Postfix, Exim, sendmail, Amazon SES, Gmail
+_POSTFIX = "queued as "
+_ID = re.compile(r"([\w.-]{1,100})").match
+# Others with Postfix's words, Exim, sendmail, Amazon SES, Gmail
 _QUEUE_ID = re.compile(
     r"queued as ([\w.-]{1,100})|\bid=([\w.-]{1,100})|([\w.-]{6,100}) Message accepted"
     r"|\bOk ([\w-]{16,100})$|\bOK +(\d{6,} [\w.-]{1,80}) - gsmtp",
     re.IGNORECASE,
-)
+).search
 
 
-class Step(Enum):
+class Step(StrEnum):
     """Where a hand-over stood."""
 
     CONNECT = "while connecting"
@@ -31,8 +35,7 @@ class Step(Enum):
     MESSAGE = "after the message"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A server's reply, read: `code` is `550 5.1.1` in the status record. `number` 0: what came was no reply."""
 
     number: int
@@ -47,6 +50,9 @@ class Reply:
         return f"{self.number} {self.enhanced}" if self.enhanced else str(self.number)
 
 
+NO_REPLY: Final = Reply(0, None, "")
+
+
 def read(number: int, text: str) -> Reply:
     """The reply with its enhanced code, when it has one of the reply's own class."""
     found = _ENHANCED.match(text)
@@ -56,7 +62,10 @@ def read(number: int, text: str) -> Reply:
 
 def accepted(reply: Reply) -> Accepted:
     """The server took the message; its queue id, when the reply names one."""
-    found = _QUEUE_ID.search(reply.text)
+    text = reply.text
+    # Postfix's own words are found five times as fast so.
+    at = text.find(_POSTFIX)
+    found = _ID(text, at + len(_POSTFIX)) if at >= 0 else _QUEUE_ID(text)
     return Accepted(message_id=found and next(filter(None, found.groups())), code=reply.code)
 
 
