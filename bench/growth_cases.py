@@ -66,7 +66,7 @@ async def everything(place: Place, case: Case, scale: float) -> None:
 
 async def backlogs(place: Place, case: Case, scale: float) -> None:
     """The stages whose instances share a backlog, and the ledger."""
-    alone = _stages(place, case, Sizes(direct=40_000, fan_out_events=40).scaled(scale))
+    alone = _stages(place, case, Sizes(direct=40_000, fan_out_events=40).scaled(max(scale, 0.1)))
     await place.take("router", alone.router)
     await place.take("router, fan-out", alone.fan_out)
     await place.take("dispatch-email", alone.dispatch)
