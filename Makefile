@@ -62,7 +62,7 @@ lint: .venv/.installed ## Format, lint, types, import rules, generated files
 bench-quick: .venv/.installed ## Measure the whole path and each stage (two minutes)
 	@$(PYTHON) bench/quick.py
 
-bench: .venv/.installed ## Measure everything three times: stages, whole path, campaign, latency, lanes (a quarter of an hour); RUNS=N
+bench: .venv/.installed ## Measure everything three times, others on the same sink too (a quarter of an hour); RUNS=N
 	@$(PYTHON) bench/bench.py $(if $(RUNS),--runs $(RUNS))
 
 bench-record: .venv/.installed ## The same, and write it into docs/benchmarks.md and the guard's record (half an hour, on a machine with nothing else to do)
@@ -92,6 +92,10 @@ lock: .venv/.installed ## Renew requirements/*.txt: newest versions, pinned with
 	done
 	for tool in uv hatchling; do \
 	  echo $$tool | $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --output-file requirements/$$tool.txt - > /dev/null; \
+	done
+	for peer in celery faststream; do \
+	  $(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
+	    --output-file bench/peers/$$peer/requirements.txt bench/peers/$$peer/requirements.in > /dev/null; \
 	done
 
 # The stamp is newer than everything the environment is made from.

@@ -1,7 +1,7 @@
 """How fast is it, and what is the time made of? A quarter of an hour on a real Kafka and a real PostgreSQL, all on this machine.
 
-`python bench/bench.py [--runs N] [--only PART …] [--json FILE]` measures each stage alone, the whole path, a campaign, latency over load and
-lanes. Each part is written as soon as it is done. A run that lost, doubled or reordered a message ends with exit code 1 and says which; a
+`python bench/bench.py [--runs N] [--only PART …] [--json FILE]` measures each stage alone, what others do (`bench/peers`), the whole path, a
+campaign, latency over load and lanes. Each part is written as soon as it is done. A run that lost, doubled or reordered a message ends with exit code 1 and says which; a
 target that is missed is only said. The JSON goes to `bench/results/` unless FILE is given.
 """
 
@@ -11,7 +11,14 @@ from functools import partial
 from pathlib import Path
 
 import record
+from ceilings import measure as ceilings
 from lanes import LanesApart
+from peers.bullmq.peer import BullMq
+from peers.celery.peer import Celery
+from peers.faststream.peer import FastStream
+from peers.listmonk.peer import Campaign, Transactional
+from peers.peer import Ground, Peer
+from peers.peer import measure as measure_peer
 from place import Place, opened
 from report import Report
 from running import Steps, attempt, measured, options
@@ -27,7 +34,7 @@ USUAL_RATE = 5_000.0
 """Mails a second of dispatch-email, where the part that measures it is left out."""
 
 
-async def stages(place: Place) -> None:
+async def stages(place: Place, folder: Path) -> None:
     """Each stage alone."""
     alone = Stages(
         environment=place.environment,
@@ -44,6 +51,7 @@ async def stages(place: Place) -> None:
     await place.take("dispatch-push alone", alone.dispatch_push)
     await place.take("ledger alone", alone.ledger)
     await place.take("ingest alone, batches", alone.ingest_batches)
+    await place.take("the sinks alone", partial(ceilings, place.sink, place.http_sink, folder))
 
 
 async def path(place: Place) -> None:
@@ -85,9 +93,33 @@ async def lanes(place: Place) -> None:
     await place.take("lanes", partial(apart.measure, place.report.latest("email") or USUAL_RATE))
 
 
+async def others(place: Place, folder: Path) -> None:
+    """Each peer by itself, while none of our services runs."""
+    for number, peer in enumerate(PEERS):
+        if (why := peer.missing()) is not None:
+            place.report.not_measured[peer.name] = why
+            continue
+        own = folder / f"peer-{number}"
+        own.mkdir()
+        ground = Ground(folder=own, sink=place.sink, environment=place.environment)
+        await attempt(
+            place.report, place.say, place.take(f"peer {peer.name}", partial(measure_peer, peer, ground))
+        )
+
+
 TOGETHER = {"path": path, "latency": latency, "lanes": lanes}
 """Parts that need all services, in this order."""
-PARTS = ("stages", *TOGETHER)
+ALONE = ("stages", "peers")
+PARTS = (*ALONE, *TOGETHER)
+PEERS: tuple[Peer, ...] = (
+    Campaign(),
+    Transactional(),
+    Celery(durable=False),
+    Celery(durable=True),
+    BullMq(durable=False),
+    BullMq(durable=True),
+    FastStream(),
+)
 
 
 async def measure(folder: Path, report: Report, say: Steps, *, parts: frozenset[str]) -> None:
@@ -95,16 +127,19 @@ async def measure(folder: Path, report: Report, say: Steps, *, parts: frozenset[
     folders = {name: folder / name for name in ("alone", "together")}
     for one in folders.values():
         one.mkdir()
-    if "stages" in parts:
-        await attempt(report, say, _alone(folders["alone"], report, say))
+    if not parts.isdisjoint(ALONE):
+        await attempt(report, say, _alone(folders["alone"], report, say, parts))
     if parts & TOGETHER.keys():
         await attempt(report, say, _together(folders["together"], report, say, parts))
     say("ending")
 
 
-async def _alone(folder: Path, report: Report, say: Steps) -> None:
+async def _alone(folder: Path, report: Report, say: Steps, parts: frozenset[str]) -> None:
     async with opened(folder, report, say) as place:
-        await stages(place)
+        if "stages" in parts:
+            await stages(place, folder)
+        if "peers" in parts:
+            await others(place, folder)
 
 
 async def _together(folder: Path, report: Report, say: Steps, parts: frozenset[str]) -> None:

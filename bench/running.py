@@ -66,7 +66,9 @@ def measured(measure: Measure, given: argparse.Namespace) -> Report | None:
     target = given.json or RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        report = Report(machine=this_machine("not started"), journal=str(target.with_suffix(".jsonl")))
+        journal = target.with_suffix(".jsonl")
+        journal.unlink(missing_ok=True)
+        report = Report(machine=this_machine("not started"), journal=str(journal))
         with _folder(given.keep) as folder:
             asyncio.run(_measure_what_can_be(measure, folder, report, given.runs))
     except (LocalStackError, FileExistsError) as error:

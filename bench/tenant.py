@@ -21,7 +21,7 @@ EVERYWHERE = [f"everywhere-{number:04}" for number in range(200)]
 """Those who are also reached by SMS and push."""
 DATA = {"order": "A-1042", "carrier": "DHL", "arrives": "27.11."}
 
-_TEXT = """\
+TEXT = """\
 Hello {{ recipient.attributes.first_name }},
 
 your order {{ data.order }} left our warehouse today. {{ data.carrier }} brings it on {{ data.arrives }}.
@@ -31,7 +31,7 @@ If anything is missing or broken, answer this mail within two weeks and we shall
 
 Unsubscribe: {{ links.unsubscribe }}
 """
-_HTML = """\
+HTML = """\
 <!doctype html>
 <html lang="en"><body style="font-family: system-ui, sans-serif; color: #1f2933">
 <h1 style="font-size: 20px">On its way, {{ recipient.attributes.first_name }}!</h1>
@@ -43,7 +43,8 @@ _HTML = """\
 </body></html>
 """
 _SHORT = "Your order {{ data.order }} is on its way. {{ data.carrier }} brings it on {{ data.arrives }}."
-_PARTS = {"subject": "Your order {{ data.order }} is on its way", "text": _TEXT, "html": _HTML}
+SUBJECT = "Your order {{ data.order }} is on its way"
+_PARTS = {"subject": SUBJECT, "text": TEXT, "html": HTML}
 PARTS_OF = {
     Channel.EMAIL: _PARTS,
     Channel.SMS: {"body": _SHORT},

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import Status
@@ -46,6 +47,27 @@ async def test_a_replay_makes_the_same_rows(ledger_database: Any, statuses_of: A
         await connection.execute("UPDATE ledger.positions SET next_offset = 0")
     await table.apply([partition.batch(*records, expected=0)])
     assert await ledger_database.rows("SELECT * FROM ledger.statuses ORDER BY kafka_offset") == before
+
+
+async def test_of_a_batch_with_rows_that_stand_the_new_ones_are_stored(
+    ledger_database: Any, statuses_of: Any, log: Any
+) -> None:
+    """A status may come again: from a dispatcher that died before its commit, or twice in one batch."""
+    table, partition = ledger_database.table(), log()
+    known, new = statuses_of("ann", "email"), statuses_of("bob", "email", "sms")
+    await table.apply([partition.batch(*(partition.status(status) for status in known), expected=None)])
+    before = counted("written"), counted("repeated")
+    again = [partition.status(status) for status in (*known, *new, new[-1])]
+    await table.apply([partition.batch(*again, expected=len(known))])
+    assert (counted("written"), counted("repeated")) == (before[0] + len(new), before[1] + len(known) + 1)
+    stored = await ledger_database.rows("SELECT status_id::text FROM ledger.statuses ORDER BY kafka_offset")
+    assert [status_id for (status_id,) in stored] == [status.status_id for status in (*known, *new)]
+    assert await ledger_database.rows(POSITION) == [(len(known) + len(again),)]
+
+
+def counted(result: str) -> float:
+    labels = {"service": "ledger", "lane": "bulk", "outcome": result}
+    return REGISTRY.get_sample_value("tocsin_processed_messages_total", labels) or 0.0
 
 
 async def test_of_two_owners_one_stores(ledger_database: Any, statuses_of: Any, log: Any) -> None:

@@ -8,7 +8,7 @@ What is said of a refused event repeats nothing a producer typed, but for a name
 
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -78,7 +78,7 @@ _encode = msgspec.json.encode
 
 
 def read_kafka(
-    headers: Iterable[tuple[str, bytes]], value: bytes | None, *, default_tenant: str | None = None
+    headers: Collection[tuple[str, bytes]], value: bytes | None, *, default_tenant: str | None = None
 ) -> Event:
     """The event in a Kafka record, in either mode; raises `EventInvalid` with every fault found."""
     by_name, faults = dict(headers), list[EventFault]()
@@ -86,7 +86,7 @@ def read_kafka(
         by_name = {name.lower(): content for name, content in headers}
         faults = misnamed_headers(by_name, right="ce_", wrong="ce-")
     content_type = by_name.get("content-type", b"").decode(errors="replace")
-    traceparent = text_of(by_name.get("traceparent", b""))
+    traceparent = text_of(by_name["traceparent"]) if "traceparent" in by_name else None
     if (media := media_type(content_type)).startswith(_ANY_STRUCTURED):
         if media != STRUCTURED:
             detail = f"A record holds one event: send content-type {STRUCTURED}, or binary mode."

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Final
 
+from asyncpg import UniqueViolationError
+
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, InvalidRecordLimit, PartitionBatch, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
@@ -107,9 +109,22 @@ class ProjectedTable:
         return rows, invalid
 
     async def _insert(self, connection: Any, rows: Sequence[Row]) -> int:
-        """How many rows were new. COPY takes no ON CONFLICT, so the rows pass through a temporary table."""
+        """How many rows were new. Nearly always all are: COPY into the table takes 9 µs of the database a row, through a temporary
+        table 13.5. A batch with a row that stands already is taken back to the savepoint and goes the long way."""
         if not rows:
             return 0
+        table = self._table
+        try:
+            async with connection.transaction():
+                await connection.copy_records_to_table(
+                    table.name, schema_name="ledger", records=rows, columns=table.columns
+                )
+        except UniqueViolationError:
+            return await self._insert_what_is_new(connection, rows)
+        return len(rows)
+
+    async def _insert_what_is_new(self, connection: Any, rows: Sequence[Row]) -> int:
+        """The same for rows of which some stand already. COPY takes no ON CONFLICT, so they pass through a temporary table."""
         table, columns = self._table, ", ".join(self._table.columns)
         await connection.execute(
             # With defaults, because a later release's migration may have added a column that is not in our list.

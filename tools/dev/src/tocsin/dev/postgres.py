@@ -38,11 +38,12 @@ class PostgresServer(LocalServer):
     """One server whose files all lie in `folder` (created when absent, kept afterwards).
 
     `url` is "postgresql://tocsin:…@127.0.0.1:port/postgres", a superuser. `durable=False` gives up safety against power loss for
-    speed: for tests. Works as root (it then runs as `nobody`).
+    speed: for tests. Works as root (it then runs as `nobody`). `installed_in` is the folder of another PostgreSQL's programs.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+    def __init__(self, folder: Path, *, durable: bool = True, installed_in: Path | None = None) -> None:
         self._folder = folder.resolve()
+        self._installed_in = installed_in
         self._durable = durable
         self._port: int | None = None
         self._user = UNPRIVILEGED if os.geteuid() == 0 else "-"
@@ -85,7 +86,7 @@ class PostgresServer(LocalServer):
         }
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         self._process = spawn(
-            [str(programs() / "postgres"), "-D", str(self._folder / "data"), *options],
+            [self._program("postgres"), "-D", str(self._folder / "data"), *options],
             log=self.log,
             cwd=self._folder,
             on_parent_death=signal.SIGINT,  # PostgreSQL's fast shutdown; SIGKILL would orphan its own children
@@ -99,7 +100,7 @@ class PostgresServer(LocalServer):
             raise StartFailed("PostgreSQL was not launched.")
         wait_for_port(self._port, process=self._process, name="PostgreSQL", log=self.log, timeout=timeout)
         # The port is open before recovery after a crash has ended.
-        ready = [str(programs() / "pg_isready"), "-q", "-t", f"{timeout:.0f}", "-d", self.url]
+        ready = [self._program("pg_isready"), "-q", "-t", f"{timeout:.0f}", "-d", self.url]
         deadline = time.monotonic() + timeout
         while subprocess.run(ready, check=False).returncode != 0:
             if time.monotonic() > deadline or self._process.poll() is not None:
@@ -115,6 +116,9 @@ class PostgresServer(LocalServer):
         """Ends the server as a crash would (PostgreSQL's immediate shutdown: recovery follows at the next start)."""
         if self._process is not None:
             end(self._process, first=signal.SIGQUIT)
+
+    def _program(self, name: str) -> str:
+        return str((self._installed_in or programs()) / name)
 
     @property
     def _addressed(self) -> bool:
@@ -154,7 +158,7 @@ class PostgresServer(LocalServer):
             shutil.rmtree(scratch)
 
     def _run_initdb(self, scratch: Path) -> None:
-        command = [str(programs() / "initdb"), "-D", str(scratch / "data"), "-U", ROLE, "--encoding=UTF8"]
+        command = [self._program("initdb"), "-D", str(scratch / "data"), "-U", ROLE, "--encoding=UTF8"]
         command += ["--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={scratch / 'password'}"]
         if not self._durable:
             command.append("--no-sync")

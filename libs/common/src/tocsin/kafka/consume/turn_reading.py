@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from aiokafka.errors import KafkaError
 
@@ -89,7 +89,9 @@ class TurnReading:
         if not first:
             return
         try:
-            for partition in partitions:
+            # With fewer than were asked for, nothing is left that was fetched: asking eight partitions in vain takes 0.1 ms.
+            left = partitions if sum(first.values()) >= POLL_RECORDS else ()
+            for partition in left:
                 if partition not in first and self._is_readable(partition):
                     await self._get(member, [partition], seconds=0)
                     await asyncio.sleep(0)
@@ -101,15 +103,15 @@ class TurnReading:
 
     async def _get(
         self, member: Member, partitions: Sequence[TopicPartition], *, seconds: float
-    ) -> Collection[TopicPartition]:
-        """Records to their shards. No await lies between aiokafka's own look at the assignment and ours, so they
+    ) -> dict[TopicPartition, int]:
+        """Records to their shards, and how many of each partition. No await lies between aiokafka's own look at the assignment and ours, so they
         belong to the shards held now. A shard that is being released drops them; its next owner reads them again."""
         records = await member.poll(partitions, max_records=POLL_RECORDS, seconds=seconds)
         for partition, in_order in records.items():
             if shard := self._owners.get(partition):
                 shard.put(in_order)
                 self._metrics.consumed(partition.topic, len(in_order))
-        return records.keys()
+        return {partition: len(in_order) for partition, in_order in records.items()}
 
     def _is_readable(self, partition: TopicPartition) -> bool:
         shard = self._owners.get(partition)

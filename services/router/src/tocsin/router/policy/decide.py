@@ -18,7 +18,7 @@ from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRec
 from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.limits import DECISION_TARGETS_BYTES
 from tocsin.contracts.statuses import RuleOutcome
-from tocsin.contracts.vocabulary import Again, ClaimOutcome, Lane, Outcome, Reason, Rule
+from tocsin.contracts.vocabulary import Again, ClaimOutcome, Outcome, Reason, Rule
 from tocsin.router.policy.decision_log import looked_at
 from tocsin.router.policy.faults import status_for
 from tocsin.router.policy.locales import locale_candidates
@@ -70,7 +70,7 @@ class Withhold(NamedTuple):
     template: TemplateRecord | None = None
 
 
-class Deliver(NamedTuple):
+class Deliver(msgspec.Struct, frozen=True):
     """One channel on which the notification goes out: the same words to each address, if they render and their job fits."""
 
     ref: DeliveryRef
@@ -86,7 +86,7 @@ class Deliver(NamedTuple):
 ChannelOutcome = Deliver | Withhold
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True):
     """What was decided about a notification: how it ended as a whole, or what becomes of each of its channels."""
 
     outcome: Outcome
@@ -182,13 +182,15 @@ def ends_by_time(question: DecisionInput) -> bool:
 
 
 def _end_of_life(question: DecisionInput) -> datetime:
+    """When the message dies: as the producer asked, else after the category's time to live, else after the lane's, from the time at which
+    it was due."""
     intent, category = question.intent, question.category
-    return _expires_at(
-        asked=intent.expires_at,
-        from_time=intent.due_at or intent.event_time,
-        category_ttl=category.ttl_seconds if category else None,
-        lane=intent.lane,
-    )
+    if intent.expires_at is not None:
+        return intent.expires_at
+    seconds = category.ttl_seconds if category else None
+    if seconds is None:
+        seconds = intent.lane.default_ttl_seconds
+    return (intent.due_at or intent.event_time) + timedelta(seconds=seconds)
 
 
 def _by_time(question: DecisionInput, expires_at: datetime, rules: list[RuleOutcome]) -> Verdict | None:
@@ -334,14 +336,3 @@ def _targets_fit(channels: Iterable[ChannelOutcome]) -> bool:
     if len(keys) <= _TARGETS_THAT_FIT:
         return True
     return len(keys) * _TARGET_BYTES + len(encode(keys)) <= DECISION_TARGETS_BYTES
-
-
-def _expires_at(
-    *, asked: datetime | None, from_time: datetime, category_ttl: int | None, lane: Lane
-) -> datetime:
-    """When the message dies: as the producer asked, else after the category's time to live, else after the lane's, from the time at which
-    it was due."""
-    if asked is not None:
-        return asked
-    seconds = lane.default_ttl_seconds if category_ttl is None else category_ttl
-    return from_time + timedelta(seconds=seconds)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, Protocol, TypeGuard
 
+import msgspec
+
 from tocsin.contracts.events import Event
 from tocsin.contracts.ids import REDRIVE_SOURCE, claim_key, recipient_key
 from tocsin.contracts.vocabulary import ClaimOutcome
@@ -27,7 +29,7 @@ from tocsin.router.worker.parse import (
 from tocsin.router.worker.recipients import recipient_id
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True):
     """Who claims an identity, and with what data."""
 
     record: str

@@ -30,7 +30,7 @@ _decode = msgspec.json.decode
 _TOO_DEEP: Final = f"JSON may nest {JSON_DEPTH} deep."
 
 
-class WorkflowMatch(NamedTuple):
+class WorkflowMatch(msgspec.Struct, frozen=True):
     """One workflow that an event triggers: for whom, with what data, on which lane."""
 
     published: PublishedWorkflow
@@ -98,7 +98,7 @@ def match_request(
     )
 
 
-class _Asked(NamedTuple):
+class _Asked(msgspec.Struct, frozen=True):
     """What of a request is judged: for whom it is, when it is due (None: now), and under which key it may be cancelled."""
 
     recipients: list[RecipientRef]

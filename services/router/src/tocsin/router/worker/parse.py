@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from tocsin.contracts.cancellations import Cancellation, cancellation_of
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka, text_of
@@ -32,7 +33,7 @@ from tocsin.router.worker.redriven_intent import redriven_intent
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class EventPlan(NamedTuple):
+class EventPlan(msgspec.Struct, frozen=True):
     """A valid event: the workflows it triggers, and those that refused it. If there are neither, nobody subscribes."""
 
     event: Event
@@ -60,7 +61,7 @@ class FanOutRest(NamedTuple):
     origin: str
 
 
-class PendingIntent(NamedTuple):
+class PendingIntent(msgspec.Struct, frozen=True):
     """An intent to decide."""
 
     intent: Intent
@@ -230,7 +231,7 @@ def _parse_continuation(rest: Continuation, directory: PublishedDirectory) -> Fa
             "their notifications, the others have none. Send the event to those again, under a new id."
         )
         return RefusedEvent(Reason.RECIPIENTS_INVALID, detail, event.tenant, event.id, rest.workflow, event)
-    matches = [match._replace(lane=rest.lane)]
+    matches = [replace(match, lane=rest.lane)]
     plan = EventPlan(event, rest.event_time, matches, [], rest.origin, rest.redrive)
     return FanOutRest(plan, rest.cursor, rest.origin)
 

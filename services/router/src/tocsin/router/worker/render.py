@@ -7,7 +7,7 @@ notification share one budget.
 from collections.abc import Sequence
 from functools import lru_cache
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from prometheus_client import Histogram
@@ -35,7 +35,7 @@ from tocsin.runtime import LoopSlice
 _decode = msgspec.json.decode
 
 
-class Rendered(NamedTuple):
+class Rendered(msgspec.Struct, frozen=True):
     """A `Deliver` with its words."""
 
     deliver: Deliver

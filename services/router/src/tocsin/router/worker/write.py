@@ -27,6 +27,8 @@ from tocsin.router.worker.render import Rendered
 
 _MARGIN: Final = 1024
 """Bytes by which every job stays below the limit of its topic."""
+_ROUTED: Final = (StatusName.ROUTED, None, None)
+_TOO_LARGE: Final = (StatusName.FAILED, Rule.SIZE, Reason.TOO_LARGE)
 
 
 def write(
@@ -146,23 +148,10 @@ def _write_jobs(
         outgoing = ProducerRecord(topic, key, value)
         size = outgoing.size
         largest = max(largest, size)
-        if size > fits:
-            context.count(StatusName.FAILED, Rule.SIZE)
-            targets.append(
-                Target(
-                    job.delivery_id,
-                    job.address_key,
-                    job.address_hash,
-                    StatusName.FAILED,
-                    Rule.SIZE,
-                    Reason.TOO_LARGE,
-                )
-            )
-        else:
-            context.count(StatusName.ROUTED, None)
-            targets.append(
-                Target(job.delivery_id, job.address_key, job.address_hash, StatusName.ROUTED, None, None)
-            )
+        outcome, rule, reason = _TOO_LARGE if size > fits else _ROUTED
+        context.count(outcome, rule)
+        targets.append(Target(job.delivery_id, job.address_key, job.address_hash, outcome, rule, reason))
+        if size <= fits:
             yield outgoing
     detail = None
     if largest > fits:
