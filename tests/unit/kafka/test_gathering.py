@@ -74,7 +74,8 @@ class Ground:
         )
 
     def call(self, *records: tuple[int, bytes]) -> gathering.Call:
-        return self.gathering.add([(number, ProducerRecord("t", None, value)) for number, value in records])
+        outgoing = [(number, ProducerRecord("t", None, value)) for number, value in records]
+        return self.gathering.add([(number, record, record.size) for number, record in outgoing])
 
     async def until_sent(self, count: int) -> None:
         async with asyncio.timeout(5):

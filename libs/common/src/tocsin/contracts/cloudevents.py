@@ -71,6 +71,7 @@ class _Structured(msgspec.Struct):
     cancelkey: Any = None
 
 
+_ATTRIBUTES = tuple(name for name in _Structured.__struct_fields__ if not name.startswith("data"))
 _decode_structured = msgspec.json.Decoder(_Structured).decode
 _decode_names = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_json = msgspec.json.decode
@@ -126,9 +127,7 @@ def read_structured(body: bytes, *, default_tenant: str | None = None, tracepare
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         detail = f"The body must be a JSON object ({_JSON_RULE})."
         raise EventInvalid([EventFault(Reason.NOT_A_CLOUDEVENT, "", detail)]) from error
-    attributes = {
-        name: getattr(envelope, name) for name in _Structured.__struct_fields__ if not name.startswith("data")
-    }
+    attributes = {name: getattr(envelope, name) for name in _ATTRIBUTES}
     attributes["traceparent"] = _trace(envelope.traceparent, traceparent)
     content_type = envelope.datacontenttype or JSON
     if not isinstance(content_type, str):

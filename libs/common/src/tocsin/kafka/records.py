@@ -58,7 +58,7 @@ class ProducerRecord(msgspec.Struct, frozen=True, gc=False):
         """The most bytes this record can take on the wire, alone in a batch: what topics limit."""
         size = BATCH_OVERHEAD + RECORD_OVERHEAD + len(self.key or b"") + len(self.value or b"")
         for name, value in self.headers:
-            size += HEADER_OVERHEAD + len(name.encode()) + len(value)
+            size += HEADER_OVERHEAD + (len(name) if name.isascii() else len(name.encode())) + len(value)
         return size
 
 

@@ -35,9 +35,9 @@ class Call:
         self._open = 0
         self._error: BaseException | None = None
 
-    def put(self, batch: "GatheredBatch", record: ProducerRecord) -> bool:
+    def put(self, batch: "GatheredBatch", record: ProducerRecord, size: int) -> bool:
         """Whether there was room for the record; then it is in the batch."""
-        place = batch.append(record)
+        place = batch.append(record, size)
         if place is None:
             return False
         self._places.append((batch, place))
@@ -80,9 +80,8 @@ class GatheredBatch:
         self._most = most
         self._size = BATCH_OVERHEAD
 
-    def append(self, record: ProducerRecord) -> int | None:
+    def append(self, record: ProducerRecord, size: int) -> int | None:
         """The record's number in the batch; None where it does not fit any more."""
-        size = record.size
         if self.count and self._size + size - BATCH_OVERHEAD > self._most:
             return None
         added = self._builder.append(
@@ -135,11 +134,11 @@ class Gathering:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    def add(self, records: Iterable[tuple[int, ProducerRecord]]) -> Call:
-        """The records, at least one and each with its partition, are on their way in this order; nobody can take them back."""
+    def add(self, records: Iterable[tuple[int, ProducerRecord, int]]) -> Call:
+        """The records, at least one and each with its partition and size, are on their way in this order; nobody can take them back."""
         call = Call(self._loop.create_future())
-        for number, record in records:
-            self._put(call, TopicPartition(record.topic, number), record)
+        for number, record, size in records:
+            self._put(call, TopicPartition(record.topic, number), record, size)
         self._empty.clear()
         self._plan()
         return call
@@ -148,16 +147,16 @@ class Gathering:
         """Returns once nothing waits and nothing is out."""
         await self._empty.wait()
 
-    def _put(self, call: Call, partition: TopicPartition, record: ProducerRecord) -> None:
+    def _put(self, call: Call, partition: TopicPartition, record: ProducerRecord, size: int) -> None:
         batches = self._waiting.get(partition)
         if batches is None:
             batches = self._waiting[partition] = deque()
-        if batches and call.put(batches[-1], record):
+        if batches and call.put(batches[-1], record, size):
             return
         most = min(BATCH_BYTES, self._limits.of(record.topic))
         batches.append(GatheredBatch(partition, self._producer.create_batch(), most=most))
-        if not call.put(batches[-1], record):
-            raise RecordTooLarge(topic=record.topic, size=record.size, limit=most)
+        if not call.put(batches[-1], record, size):
+            raise RecordTooLarge(topic=record.topic, size=size, limit=most)
 
     def _plan(self) -> None:
         if self._turn is None:

@@ -49,15 +49,19 @@ class Limits:
         """The largest record of the topic: 1 MiB where nothing is said."""
         return self._limits.get(topic, DEFAULT_LIMIT)
 
-    def check(self, records: Iterable[ProducerRecord]) -> int:
-        """All bytes together; RecordTooLarge for the first record that its topic would refuse."""
-        total = 0
+    def sizes(self, records: Iterable[ProducerRecord]) -> list[int]:
+        """The bytes of each; RecordTooLarge for the first record that its topic would refuse."""
+        sizes = list[int]()
         for record in records:
             size = record.size
             if size > self.of(record.topic):
                 raise RecordTooLarge(topic=record.topic, size=size, limit=self.of(record.topic))
-            total += size
-        return total
+            sizes.append(size)
+        return sizes
+
+    def check(self, records: Iterable[ProducerRecord]) -> int:
+        """All bytes together; RecordTooLarge for the first record that its topic would refuse."""
+        return sum(self.sizes(records))
 
 
 def pack(

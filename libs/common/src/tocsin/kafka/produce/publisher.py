@@ -120,15 +120,17 @@ class Publisher:
         if not records:
             return []
         deadline = asyncio.get_running_loop().time() + timeout
-        size = self._limits.check(records)
+        sizes = self._limits.sizes(records)
         try:
             if not partitions.know(records):
                 async with asyncio.timeout_at(deadline):
                     await partitions.learn(records)
-            if self._held + size > self._max_bytes:
+            if self._held + sum(sizes) > self._max_bytes:
                 raise Overloaded(f"The {self.name} holds {self._held} bytes that no broker has acknowledged.")
-            placed = [(partitions.of(record), record) for record in records]
-            self._hold(size)
+            placed = [
+                (partitions.of(record), record, size) for record, size in zip(records, sizes, strict=True)
+            ]
+            self._hold(sum(sizes))
             call = gathering.add(placed)
             await self._deadlines.wait(call.future, deadline)
         except TimeoutError as exc:
