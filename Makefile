@@ -18,7 +18,7 @@ PROCESSES ?= 2
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record audit sbom contracts lock
+.PHONY: help dev up down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth audit sbom contracts lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -74,6 +74,12 @@ bench-guard: .venv/.installed ## Compare the processor time of the stages with t
 
 bench-guard-record: .venv/.installed ## Accept what the stages cost now as the guard's record (five minutes)
 	@$(PYTHON) bench/guard.py --record
+
+bench-profile: .venv/.installed ## Where the time of each stage goes, by module and function, as text (two minutes)
+	@$(PYTHON) bench/profiles.py
+
+bench-growth: .venv/.installed ## Measure what grows: partitions, instances, recipients, the ledger … (hours; goes on where it was ended; SCALE=0.01 tries it)
+	@$(PYTHON) bench/growth.py $(if $(SCALE),--scale $(SCALE))
 
 audit: .venv/.installed ## Look up known vulnerabilities of what is pinned (network); exit 3: could not be looked up
 	@$(PYTHON) -m tocsin.dev.audit

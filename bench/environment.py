@@ -6,7 +6,8 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +17,7 @@ from tocsin.catcher.service_account import write_account
 from tocsin.dev import KafkaServer, PostgresServer, StartFailed
 from tocsin.dev.commands import run_command
 from tocsin.dev.installation import DATABASE, make_tenant, make_topics_and_tables, start_servers
-from tocsin.dev.processes import end, spawn
+from tocsin.dev.processes import end, free_port, spawn
 from tocsin.dev.providers import FCM_PROJECT, write_providers
 from tocsin.dev.readiness import wait_until_ready
 from tocsin.dev.services import PARTITIONS, LocalService, StackSettings, services
@@ -27,17 +28,34 @@ NOBODY = 1
 """A port at which nothing listens: no dispatcher asks a provider before it has a job."""
 
 
+def _another(service: LocalService) -> LocalService:
+    """The same service with ports of its own."""
+    operations, port = free_port(), free_port() if service.port else None
+    env = {**service.env, "OPERATIONS_PORT": str(operations)} | ({"HTTP_PORT": str(port)} if port else {})
+    return replace(service, env=env, operations_port=operations, port=port)
+
+
 class Environment:
     """Ready when entered; everything in it ends when it is left. All files lie in `folder`.
 
-    Mails go to `smtp_port`, everything else to `http_port`. Services run as in the local stack (`tocsin.dev.services`), except that they log JSON, as in production.
+    Mails go to `smtp_port`, everything else to `http_port`; `settings` go over those of every service. Each service is
+    sampled into a file in `samples`, where that is given (`profiled.py`). Services run as in the local stack (`tocsin.dev.services`), except that they log JSON, as in production.
     """
 
     def __init__(
-        self, folder: Path, *, smtp_port: int, http_port: int = NOBODY, partitions: int = PARTITIONS
+        self,
+        folder: Path,
+        *,
+        smtp_port: int,
+        http_port: int = NOBODY,
+        partitions: int = PARTITIONS,
+        settings: Mapping[str, str] | None = None,
+        samples: Path | None = None,
     ) -> None:
         self.folder = folder
+        self._samples = samples
         self.partitions = partitions
+        self._settings = dict(settings or {})
         self._smtp_port = smtp_port
         self._http_port = http_port
         self._kafka = KafkaServer(folder / "kafka")
@@ -88,11 +106,23 @@ class Environment:
         assert port is not None, f"{name} has no API"
         return port
 
+    def instances(self, name: str, count: int) -> list[str]:
+        """The names under which so many instances of a service are launched; the first is its own."""
+        first, names = self._services[name], [name, *(f"{name}-{number}" for number in range(2, count + 1))]
+        for another in names[1:]:
+            if another not in self._services:
+                self._services[another] = _another(first)
+        return names
+
     def launch(self, name: str, *arguments: str, **env: str) -> None:
         """Start a service without waiting; `env` goes over the local stack's settings."""
         service = self._services[name]
-        settings = os.environ | service.env | {"LOG_FORMAT": "json"} | env
-        command = [sys.executable, "-m", service.module, *arguments]
+        settings = os.environ | service.env | {"LOG_FORMAT": "json"} | self._settings | env
+        how = ["-m"]
+        if self._samples is not None:
+            self._samples.mkdir(exist_ok=True)
+            how = [str(Path(__file__).with_name("profiled.py")), str(self._samples / f"{name}.json")]
+        command = [sys.executable, *how, service.module, *arguments]
         self._running[name] = spawn(command, log=self.log_of(name), env=settings)
 
     async def ready(self, *names: str) -> None:

@@ -1,6 +1,6 @@
 """Where parts are measured: a broker and a database of their own, sinks, and the tenant in place."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -36,15 +36,26 @@ class Place(msgspec.Struct, kw_only=True, frozen=True):
 
 @asynccontextmanager
 async def opened(
-    folder: Path, report: Report, say: Steps, *, partitions: int = PARTITIONS
+    folder: Path,
+    report: Report,
+    say: Steps,
+    *,
+    partitions: int = PARTITIONS,
+    settings: Mapping[str, str] | None = None,
+    samples: Path | None = None,
 ) -> AsyncIterator[Place]:
-    """All files lie in the folder, which holds none yet."""
+    """All files lie in the folder, which holds none yet. `settings` go over those of every service; with `samples` each is profiled."""
     say("starting Kafka and PostgreSQL")
     async with (
         Sink(folder / "sink.log") as sink,
         Sink(folder / "http-sink.log", program=HTTP) as http_sink,
         Environment(
-            folder, smtp_port=sink.port, http_port=http_sink.port, partitions=partitions
+            folder,
+            smtp_port=sink.port,
+            http_port=http_sink.port,
+            partitions=partitions,
+            settings=settings,
+            samples=samples,
         ) as environment,
         Rows(environment.database) as rows,
     ):

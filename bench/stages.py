@@ -48,7 +48,8 @@ class Sizes(msgspec.Struct, kw_only=True, frozen=True):
 
 class Stages:
     """Any of ingest, router, router_three, fan_out; then dispatch, and dispatch_sms and dispatch_push after router_three; then ledger. What
-    `ingest_batches` stores is nobody's backlog: it comes last. `sink` takes mails, `http_sink` everything else."""
+    `ingest_batches` stores is nobody's backlog: it comes last. `sink` takes mails, `http_sink` everything else. Routers and dispatchers are so many
+    `instances`; `people` are whom the router's backlog is for."""
 
     def __init__(
         self,
@@ -58,11 +59,15 @@ class Stages:
         http_sink: Sink,
         rows: Rows,
         sizes: Sizes | None = None,
+        people: Sequence[str] = tenant.RECIPIENTS,
+        instances: int = 1,
     ) -> None:
         self._environment = environment
         self._sinks = {Channel.EMAIL: sink, Channel.SMS: http_sink, Channel.PUSH: http_sink}
         self._rows = rows
         self._sizes = sizes or Sizes()
+        self._people = people
+        self._instances = instances
         self._topics = Topics(environment.kafka.topic_prefix)
         self._began = time.time()
         self._known: dict[Lane, list[str]] = {lane: [] for lane in Lane}
@@ -94,7 +99,7 @@ class Stages:
     async def router(self) -> Measured:
         """Events with one recipient each, in that recipient's partition, to jobs; and what ingest stored."""
         lane = Lane.TRANSACTIONAL
-        await self._write(lane, "direct-", tenant.RECIPIENTS, self._sizes.direct)
+        await self._write(lane, "direct-", self._people, self._sizes.direct)
         return await self._routed("router: events to jobs", lane, target="router")
 
     async def router_three(self) -> Measured:
@@ -197,12 +202,14 @@ class Stages:
     ) -> Measured:
         wanted = self._known[lane]
         topics = {channel: self._topics.jobs(channel, lane) for channel in channels}
-        self._environment.launch("router", "worker", LANES=lane)
+        routers = self._environment.instances("router", self._instances)
+        for router in routers:
+            self._environment.launch(router, "worker", LANES=lane)
         with Meter(self._environment.pids) as meter:
-            await self._environment.ready("router")
+            await self._environment.ready(*routers)
             for topic in topics.values():
                 await logs.wait_quiet(self._environment.kafka, topic, least=len(wanted), patience=PATIENCE)
-        await self._environment.stop("router")
+        await self._environment.stop(*routers)
         jobs = {channel: await logs.read(self._environment.kafka, topic) for channel, topic in topics.items()}
         over = stretch(job.timestamp_ms / 1000 for job in jobs[Channel.EMAIL])
         figure = throughput(name, over, meter, unit=unit, target=target)
@@ -226,12 +233,14 @@ class Stages:
     ) -> Measured:
         sink = self._sinks[channel]
         self._asked.append(channel)
-        self._environment.launch(channel.dispatcher)
+        dispatchers = self._environment.instances(channel.dispatcher, self._instances)
+        for dispatcher in dispatchers:
+            self._environment.launch(dispatcher)
         with Meter(self._environment.pids | {"sink": sink.pid}) as meter:
-            await self._environment.ready(channel.dispatcher)
+            await self._environment.ready(*dispatchers)
             await sink.wait_for(len(wanted), patience=PATIENCE)
             await asyncio.sleep(logs.QUIET)
-        await self._environment.stop(channel.dispatcher)
+        await self._environment.stop(*dispatchers)
         caught = await sink.take()
         figures = [throughput(name, stretch(caught.times), meter, unit=unit, target=target)]
         faults = difference(f"{channel}: handed over", wanted, caught.ids)
