@@ -110,15 +110,44 @@ MUTATIONS = (
         COMMON,
         (
             Edit(
-                "tocsin/kafka/produce/transactional_producer.py",
+                "tocsin/kafka/produce/explicit_transactions.py",
                 "        await asyncio.gather(*deliveries)",
                 "        del deliveries",
             ),
         ),
+        ("tests/integration/kafka/test_transactional_producer.py",),
+    ),
+    Mutation(
+        "a refused batch committed",
+        COMMON,
         (
-            "tests/integration/kafka/test_transaction_failures.py",
-            "tests/integration/kafka/test_cluster_on_kafka.py",
+            Edit(
+                "tocsin/kafka/produce/implicit_transactions.py",
+                "            raise error",
+                "            del error",
+            ),
+            Edit(
+                "tocsin/kafka/produce/implicit_transactions.py",
+                "        if waiting:",
+                "        if not waiting:",
+            ),
         ),
+        (
+            "tests/unit/kafka/test_implicit_transactions.py",
+            "tests/integration/kafka/test_transaction_failures.py",
+        ),
+    ),
+    Mutation(
+        "an epoch outlives its transaction",
+        COMMON,
+        (
+            Edit(
+                "tocsin/kafka/produce/implicit_transactions.py",
+                "            self._writer = writer",
+                "            del writer",
+            ),
+        ),
+        ("tests/integration/kafka/test_transactional_producer.py",),
     ),
     Mutation(
         "claim without position",

@@ -23,9 +23,15 @@ _REFUSED = "failed(recipient_refused)"
 
 
 async def _trouble(
-    run: Run, behaviour: Behaviour, *channels: Channel, seconds: float = _TROUBLE, end: str | None = None
+    run: Run,
+    behaviour: Behaviour,
+    *channels: Channel,
+    seconds: float = _TROUBLE,
+    end: str | None = None,
+    restart: bool = False,
 ) -> None:
     """So long, on these channels, under load; `end` is the only way but `sent` in which a message may end; without it, all are sent.
+    With `restart` the far ends close what is open when the trouble begins.
 
     What a far end took and did not answer for may come once more.
     """
@@ -36,6 +42,8 @@ async def _trouble(
         before = (await sinks.count()).calls
         for channel in channels:
             await sinks.behave(behaviour, channel=channel)
+            if restart:
+                await sinks.restart(0.0, channel=channel)
         await asyncio.sleep(seconds)
         for channel in channels:
             await sinks.behave(far.GOOD, channel=channel)
@@ -112,8 +120,7 @@ async def mail_server_drips(run: Run) -> None:
 @scenario(two=DISPATCHERS, ends=True)
 async def mail_server_closes_new_connections(run: Run) -> None:
     """The mail server restarts, and closes every new connection for 10 s."""
-    await run.ground.sinks.restart(0.0, channel=Channel.EMAIL)
-    await _trouble(run, far.CLOSE_NEW, Channel.EMAIL)
+    await _trouble(run, far.CLOSE_NEW, Channel.EMAIL, restart=True)
 
 
 @scenario(two=("dispatch-email",), ends=True, own_ground=True, nightly=True)

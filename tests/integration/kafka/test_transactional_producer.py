@@ -5,7 +5,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from tocsin.kafka import Limits, ProducerRecord, TopicPartition, TransactionalProducer, TransactionFailed
+from tocsin.kafka import (
+    Admin,
+    Limits,
+    ProducerRecord,
+    TopicPartition,
+    TopicSpec,
+    TransactionalProducer,
+    TransactionFailed,
+)
 from tocsin.kafka.client.broker_client import BrokerClient
 from tocsin.kafka.client.commits import CommittedOffset
 from tocsin.kafka.client.transaction_requests import END_TXN, INIT_PRODUCER_ID, PRODUCE, TXN_OFFSET_COMMIT
@@ -136,6 +144,23 @@ async def test_what_was_written_and_not_committed_is_never_seen(stage, open_prod
     await second.run(records(stage, b"good"), offsets(stage, 1))
     assert await values(stage) == [b"good"]
     assert await committed(stage) == (1, "")
+
+
+@pytest.mark.usefixtures("protocol")
+async def test_a_record_that_the_broker_refuses_commits_nothing(stage, open_producer):
+    """The others of its transaction, and the offsets, neither."""
+    producer = await open_producer()
+    admin = Admin(settings=stage.settings)
+    await admin.open()
+    small = TopicSpec(name=stage.topic("small"), partitions=1, max_message_bytes=1000)
+    await admin.apply(await admin.plan([small]))
+    await admin.close()
+    refused = ProducerRecord(small.name, b"k", b"x" * 5000, partition=0)
+    with pytest.raises(TransactionFailed, match="MessageSizeTooLarge"):
+        await producer.run([*records(stage, b"good"), refused], offsets(stage, 1))
+    await open_producer()
+    assert await values(stage) == []
+    assert (await committed(stage)).offset == 0
 
 
 @pytest.mark.parametrize("lost", [INIT_PRODUCER_ID, TXN_OFFSET_COMMIT, PRODUCE, END_TXN])

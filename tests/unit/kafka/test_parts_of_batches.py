@@ -84,3 +84,23 @@ async def test_large_output_waits_for_its_commit(committing: Any, shard: FencedS
     shard.revoke()
     committing.opened.set()
     await working
+
+
+async def test_the_more_came_the_longer_the_next_batch_gathers(
+    committing: Any, shard: FencedShard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idle shard waits for nothing, and nobody waits longer than `gather`."""
+    waited: list[float] = []
+
+    async def gather(*, seconds: float, **_: Any) -> None:
+        waited.append(seconds)
+
+    async def process(batch: Batch) -> Part:
+        if batch.records[-1].offset == 4:
+            shard.revoke()
+        return copied(batch, len(batch.records))
+
+    monkeypatch.setattr(shard, "gather", gather)
+    await ExactlyOnce(process, clock=ManualClock(), gather=0.005, max_records=4).work(shard)
+    assert waited == pytest.approx([float("-inf"), 0.005, 0.002])
+    assert transactions(committing)[-1][0] == 5

@@ -116,7 +116,7 @@ class Attempts:
         await self._failpoints.reach("before_call")
         if (without_call := self._last_look(delivery, lease_ok)) is not None:
             return without_call
-        if not self._copy.fresh:
+        if job.required and not self._copy.fresh:
             self._on_stale_copy.inc()
         if delivery.tries and uncertain_provider(delivery.tries) == provider.name:
             self._pool.note_resend(provider.name, self._lane)

@@ -5,10 +5,10 @@ of `status` an owner must begin to read to find every outcome of the jobs from t
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(slots=True)
-class _Taken:
+class _Taken(NamedTuple):
     outcome_position: int
     size: int
 
@@ -67,9 +67,11 @@ class OffsetTracker:
         self._next = offset + 1
         self.size += size
 
-    def finish(self, offset: int) -> None:
-        """The job's outcome is stored."""
-        self.size -= self._unfinished.pop(offset).size
+    def finish(self, offset: int) -> int:
+        """The job's outcome is stored. Returns its size."""
+        size = self._unfinished.pop(offset).size
+        self.size -= size
+        return size
 
     def outcome_stored(self, offset: int) -> None:
         """The `status` partition holds a record at `offset`."""

@@ -147,9 +147,9 @@ class ShardOffsets:
         tracker = self._trackers[record.partition]
         if outcome is not None:
             tracker.outcome_stored(outcome.offset)
-        tracker.finish(record.offset)
+        size = tracker.finish(record.offset)
         self._in_flight.dec()
-        self._in_flight_bytes.dec(record.size)
+        self._in_flight_bytes.dec(size)
         self._something_finished.set()
 
     @property

@@ -24,11 +24,11 @@ from tocsin.contracts.recipients import InlineRecipient
 from tocsin.contracts.vocabulary import Channel, Reason
 
 
-class Content(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"):
+class Content(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", gc=False):
     """What a message says, rendered. On the wire `kind` is the channel's name."""
 
 
-class EmailContent(Content, kw_only=True, omit_defaults=True, tag="email"):
+class EmailContent(Content, kw_only=True, omit_defaults=True, tag="email", gc=False):
     """Rendered parts of a mail; at least one of `text` and `html` is set."""
 
     subject: str
@@ -36,13 +36,13 @@ class EmailContent(Content, kw_only=True, omit_defaults=True, tag="email"):
     html: str | None = None
 
 
-class SmsContent(Content, kw_only=True, omit_defaults=True, tag="sms"):
+class SmsContent(Content, kw_only=True, omit_defaults=True, tag="sms", gc=False):
     """The rendered text of an SMS."""
 
     body: str
 
 
-class PushContent(Content, kw_only=True, omit_defaults=True, tag="push"):
+class PushContent(Content, kw_only=True, omit_defaults=True, tag="push", gc=False):
     """The rendered push message. `data` reaches the app as strings, as FCM and APNs want it."""
 
     title: str

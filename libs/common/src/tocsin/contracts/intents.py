@@ -9,7 +9,7 @@ from tocsin.contracts.recipients import InlineRecipient
 from tocsin.contracts.vocabulary import ChannelWord, Lane
 
 
-class DeliveryRef(msgspec.Struct, kw_only=True, frozen=True):
+class DeliveryRef(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """Names one delivery of a notification: `address_key` is `email`, `phone` or the device's id, never an address."""
 
     channel: ChannelWord
@@ -17,14 +17,14 @@ class DeliveryRef(msgspec.Struct, kw_only=True, frozen=True):
     address_key: str
 
 
-class Run(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+class Run(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=False):
     """Where a notification that has waited goes on."""
 
     turn: int
     """How often it has waited."""
 
 
-class RetryMemory(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+class RetryMemory(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=False):
     """What was tried for a delivery before this record."""
 
     attempt: int
@@ -36,7 +36,7 @@ class RetryMemory(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True)
     what ends the delivery otherwise ends it as `unknown`."""
 
 
-class IntentPrivate(msgspec.Struct, kw_only=True, omit_defaults=True):
+class IntentPrivate(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """What of an intent identifies a person. Nothing outside it does, so that it can be sealed as a whole."""
 
     inline: InlineRecipient | None = None
@@ -46,7 +46,9 @@ class IntentPrivate(msgspec.Struct, kw_only=True, omit_defaults=True):
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class Intent(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="notification"):
+class Intent(
+    msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="notification", gc=False
+):
     """One notification for one recipient; or, where `delivery` is set, the recheck of that one delivery of it."""
 
     version: int = 1

@@ -4,7 +4,8 @@ A local part in other scripts needs SMTPUTF8.
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 _UNSAFE = re.compile(r"[\s\x00-\x20<>()\[\]\\,;:\"\x7f-\x9f\ud800-\udfff]").search
 """The last line against headers of somebody else's making: what would end a line, an angle bracket or an address."""
@@ -14,8 +15,7 @@ class NoMailbox(Exception):
     """The text is no mail address in canonical form. The message does not repeat it."""
 
 
-@dataclass(frozen=True, slots=True)
-class MailAddress:
+class MailAddress(msgspec.Struct, frozen=True):
     """An address ready for envelope and headers: nothing in it can end a line or an angle bracket."""
 
     wire: bytes

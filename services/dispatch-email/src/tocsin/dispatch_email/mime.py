@@ -48,7 +48,7 @@ def mail(
             text_field(b"Subject", content.subject),
             _unsubscribe_fields(unsubscribe_url) if unsubscribe_url is not None else b"",
             b"X-Tocsin-Notification: %b\r\n" % notification_id.encode("ascii"),
-            _body(content, identity),
+            *_body(content, identity),
         )
     )
 
@@ -74,24 +74,28 @@ _SHORT = 300
 _short_line = lru_cache(maxsize=4096)(_encoded_line)
 
 
-def _body(content: EmailContent, identity: bytes) -> bytes:
-    match content.text, content.html:
-        case None, None:
-            raise NoMail("the content has neither text nor HTML")
-        case str(text), None:
-            return b"%b%b\r\n" % (_TEXT, quoted_printable(text))
-        case None, str(html):
-            return b"%b%b\r\n" % (_HTML, quoted_printable(html))
-        case text, html:
-            return _alternatives(text or "", html or "", identity)
-
-
-def _alternatives(text: str, html: str, identity: bytes) -> bytes:
-    # Quoted-printable never yields `=_`, so no body can hold the boundary.
-    edge = b"=_" + identity
-    return b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n\r\n--%b\r\n%b%b\r\n--%b\r\n%b%b\r\n--%b--\r\n' % (
-        edge, edge, _TEXT, quoted_printable(text), edge, _HTML, quoted_printable(html), edge,
-    )  # fmt: skip
+def _body(content: EmailContent, identity: bytes) -> tuple[bytes, ...]:
+    text, html = content.text, content.html
+    if text is not None and html is not None:
+        # Quoted-printable never yields `=_`, so no body can hold the boundary.
+        begin, end = b"--=_%b\r\n" % identity, b"\r\n--=_%b--\r\n" % identity
+        fields = b'Content-Type: multipart/alternative;\r\n boundary="=_%b"\r\n\r\n' % identity
+        return (
+            fields,
+            begin,
+            _TEXT,
+            quoted_printable(text),
+            b"\r\n",
+            begin,
+            _HTML,
+            quoted_printable(html),
+            end,
+        )
+    if text is not None:
+        return _TEXT, quoted_printable(text), b"\r\n"
+    if html is not None:
+        return _HTML, quoted_printable(html), b"\r\n"
+    raise NoMail("the content has neither text nor HTML")
 
 
 def _unsubscribe_fields(url: str) -> bytes:

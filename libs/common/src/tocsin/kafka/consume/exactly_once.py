@@ -13,6 +13,10 @@ from tocsin.runtime.clock import Clock
 
 # Bytes of outgoing values of one shard that may wait for their commit; those of the newest batch come on top.
 AHEAD_BYTES = 16_777_216
+# Seconds of waiting for each record of the batch before: where a shard has 50 a second, a record waits for nothing but the former
+# transaction, and from 500 a second on for all of `gather`. With 20 ms whatever came, half the time from an event to its job was waiting: of
+# events at 100/s p50 26 ms from the request to the hand-off, and 9 ms since; at 1,000/s 125 and 55 ms.
+GATHER_A_RECORD = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +63,19 @@ class ExactlyOnce:
     async def work(self, shard: FencedShard) -> None:
         """Process the shard's records until it is revoked; returns with everything processed committed."""
         commits: deque[_Commit] = deque()
-        submitted = float("-inf")
+        submitted, taken = float("-inf"), 0
         while True:
-            # A transaction costs the same for one record and for hundreds, so a shard commits tens a second: unless a
-            # whole batch waits, let records arrive while the last transaction commits, and for as long as `gather` says.
+            # A transaction costs the same for one record and for hundreds, so a shard that has much to do commits tens a second:
+            # unless a whole batch waits, let records arrive while the last transaction commits, and longer the more there were.
             await shard.gather(
                 records=self._max_records,
-                seconds=submitted + self._gather - self._clock.monotonic(),
+                seconds=submitted + min(self._gather, taken * GATHER_A_RECORD) - self._clock.monotonic(),
                 committing=commits[-1].done if commits else None,
             )
             batch = await shard.take(max_records=self._max_records, max_bytes=self._max_bytes)
             if batch is None:
                 break
-            remaining = batch.records
+            remaining, taken = batch.records, len(batch.records)
             while remaining and not shard.revoked.is_set():
                 batch = replace(batch, records=remaining)
                 part = await self._part_of(batch)
