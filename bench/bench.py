@@ -24,10 +24,12 @@ from report import Report
 from running import Steps, attempt, measured, options
 from stages import Stages
 from tocsin.contracts.vocabulary import Lane
-from whole_path import SERVICES, WholePath
+from whole_path import MESSAGES, SERVICES, WholePath
 
 RUNS = 3
 CAMPAIGN = 100_000
+WARM_ROUNDS = 5
+"""Ten seconds each: so long Java compiles what a broker does often (3.3 ms a transaction before, 2.1 afterwards)."""
 SHARES = (25, 50, 80)
 """% of the capacity that the same run has measured."""
 USUAL_RATE = 5_000.0
@@ -56,7 +58,9 @@ async def stages(place: Place, folder: Path) -> None:
 
 async def path(place: Place) -> None:
     """All services together."""
-    whole = WholePath(environment=place.environment, sink=place.sink, rows=place.rows)
+    whole = WholePath(
+        environment=place.environment, sink=place.sink, rows=place.rows, warm_up=[MESSAGES] * WARM_ROUNDS
+    )
     await place.take("memory at rest", whole.at_rest)
     await place.take("whole path", whole.single)
     await place.take("whole path, batches", whole.batches)
@@ -143,7 +147,7 @@ async def _alone(folder: Path, report: Report, say: Steps, parts: frozenset[str]
 
 
 async def _together(folder: Path, report: Report, say: Steps, parts: frozenset[str]) -> None:
-    async with opened(folder, report, say) as place:
+    async with opened(folder, report, say, optimised=True) as place:
         say("starting all services")
         async with place.environment.running(*SERVICES):
             for name, part in TOGETHER.items():

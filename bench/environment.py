@@ -51,6 +51,7 @@ class Environment:
         partitions: int = PARTITIONS,
         settings: Mapping[str, str] | None = None,
         samples: Path | None = None,
+        optimised: bool = False,
     ) -> None:
         self.folder = folder
         self._samples = samples
@@ -58,7 +59,7 @@ class Environment:
         self._settings = dict(settings or {})
         self._smtp_port = smtp_port
         self._http_port = http_port
-        self._kafka = KafkaServer(folder / "kafka")
+        self._kafka = KafkaServer(folder / "kafka", optimised=optimised)
         self._postgres = PostgresServer(folder / "postgres")
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._ended: dict[str, str] = {}

@@ -43,8 +43,10 @@ async def opened(
     partitions: int = PARTITIONS,
     settings: Mapping[str, str] | None = None,
     samples: Path | None = None,
+    optimised: bool = False,
 ) -> AsyncIterator[Place]:
-    """All files lie in the folder, which holds none yet. `settings` go over those of every service; with `samples` each is profiled."""
+    """All files lie in the folder, which holds none yet. `settings` go over those of every service; with `samples` each is profiled.
+    With `optimised` the broker compiles its code for speed, as in production, and is to be warmed up for a minute."""
     say("starting Kafka and PostgreSQL")
     async with (
         Sink(folder / "sink.log") as sink,
@@ -56,6 +58,7 @@ async def opened(
             partitions=partitions,
             settings=settings,
             samples=samples,
+            optimised=optimised,
         ) as environment,
         Rows(environment.database) as rows,
     ):

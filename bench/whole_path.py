@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -45,7 +45,10 @@ Sending = Callable[[str, int], Coroutine[Any, Any, Loaded]]
 class WholePath:
     """With all services running."""
 
-    def __init__(self, *, environment: Environment, sink: Sink, rows: Rows) -> None:
+    def __init__(
+        self, *, environment: Environment, sink: Sink, rows: Rows, warm_up: Sequence[int] = (WARM_MESSAGES,)
+    ) -> None:
+        self._warm_up = warm_up
         self._environment = environment
         self._sink = sink
         self._rows = rows
@@ -144,9 +147,11 @@ class WholePath:
 
     async def _warm(self) -> list[str]:
         """Code and connections; what is wrong with the messages."""
-        began, before = time.time(), await self._rows.position()
-        loaded = await self._over_http()("warm-whole-", WARM_MESSAGES)
-        _, _, faults = await self._ended("warm-whole-", loaded, began, before)
+        faults = []
+        for number, messages in enumerate(self._warm_up):
+            began, before, prefix = time.time(), await self._rows.position(), f"warm-whole-{number}-"
+            loaded = await self._over_http()(prefix, messages)
+            faults += (await self._ended(prefix, loaded, began, before))[-1]
         return faults
 
     def _over_http(
