@@ -123,13 +123,8 @@ MUTATIONS = (
         (
             Edit(
                 "tocsin/kafka/produce/implicit_transactions.py",
-                "            raise error",
-                "            del error",
-            ),
-            Edit(
-                "tocsin/kafka/produce/implicit_transactions.py",
-                "        if waiting:",
-                "        if not waiting:",
+                "                    refused.append(_error(code))",
+                "                    del waiting[partition]",
             ),
         ),
         (
