@@ -1,8 +1,6 @@
 """Which partition and lane an event is decided in, and which event of an id counts, wherever it lies."""
 
-import asyncio
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -111,22 +109,3 @@ async def test_the_default_tenant_stands_in(make_worker):
     key = recipient_key("acme", "ann")
     written = await worker.route(worker.record(worker.topics.events(Lane.TRANSACTIONAL), key, value, headers))
     assert written.names() == ["routed"] * 3
-
-
-async def test_what_is_stored_of_people_is_asked_beside_the_claims(worker):
-    asked = asyncio.Event()
-    claim, load = worker.claims.claim, worker.recipients.load
-
-    async def claim_later(identities: Any) -> Any:
-        async with asyncio.timeout(10):
-            await asked.wait()
-        return await claim(identities)
-
-    async def load_and_tell(people: Any) -> Any:
-        asked.set()
-        return await load(people)
-
-    worker.claims.claim, worker.recipients.load = claim_later, load_and_tell
-    written = await worker.route(worker.event(), worker.request("ann", "bob", event_id="e2", actor="cleo"))
-    assert {"routed", "event_accepted"} == set(written.names())
-    assert worker.recipients.queries == [{("acme", "ann")}]

@@ -7,7 +7,6 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tocsin.contracts.channels import ADDRESS_FIELDS
-from tocsin.contracts.intents import Intent
 from tocsin.contracts.recipients import Device
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord
@@ -15,7 +14,7 @@ from tocsin.router.policy import UNKNOWN, DecisionInput, Preference, StoredRecip
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.cancellations import CancellationTimes, cancelled_at
 from tocsin.router.worker.dedupe import BatchItem
-from tocsin.router.worker.parse import EventPlan, ParsedRecord, PendingIntent
+from tocsin.router.worker.parse import PendingIntent
 from tocsin.router.worker.recipients import recipient_id
 
 RecipientKey = tuple[str, str]
@@ -31,37 +30,18 @@ class LoadsRecipients(Protocol):
         ...
 
 
-async def load_expected(
-    parsed: Iterable[tuple[ConsumerRecord, ParsedRecord]], loader: LoadsRecipients
-) -> StoredRecipients:
-    """What is stored of the recipients and actors of all that may be decided at once, so that this is asked beside the claims: a query takes
-    as long as a claim. What turns out to be a duplicate was asked for in vain."""
-    asked: set[RecipientKey] = set()
-    for _, item in parsed:
-        if isinstance(item, PendingIntent):
-            asked.update(_people_of(item.intent))
-        elif isinstance(item, EventPlan) and len(item.matches) == 1 and len(item.matches[0].recipients) == 1:
-            (match,), tenant = item.matches, item.event.tenant
-            asked.add((tenant, recipient_id(match.recipients[0])))
-            if match.actor is not None:
-                asked.add((tenant, recipient_id(match.actor)))
-    return await loader.load(asked)
-
-
 async def load(
-    items: Iterable[tuple[ConsumerRecord, BatchItem]], expected: StoredRecipients, loader: LoadsRecipients
+    items: Iterable[tuple[ConsumerRecord, BatchItem]], loader: LoadsRecipients
 ) -> StoredRecipients:
-    """What is stored of the recipients and actors of all intents to decide; those that were `expected` are not asked for again."""
-    asked = {
-        key for _, item in items if isinstance(item, PendingIntent) for key in _people_of(item.intent)
-    }.difference(expected)
-    return {**expected, **await loader.load(asked)} if asked else expected
-
-
-def _people_of(intent: Intent) -> list[RecipientKey]:
-    """The recipient, and the actor, if there is one."""
-    recipient, actor = (intent.tenant, intent.recipient), intent.private.actor
-    return [recipient] if actor is None else [recipient, (intent.tenant, recipient_id(actor))]
+    """What is stored of the recipients and actors of all intents to decide."""
+    asked: set[RecipientKey] = set()
+    for _, item in items:
+        if isinstance(item, PendingIntent):
+            intent = item.intent
+            asked.add((intent.tenant, intent.recipient))
+            if intent.private.actor is not None:
+                asked.add((intent.tenant, recipient_id(intent.private.actor)))
+    return await loader.load(asked)
 
 
 def decision_input(

@@ -36,7 +36,7 @@ from tocsin.router.worker.dedupe import (
     dedupe,
 )
 from tocsin.router.worker.directory import PublishedDirectory
-from tocsin.router.worker.load import LoadsRecipients, StoredRecipients, decision_input, load, load_expected
+from tocsin.router.worker.load import LoadsRecipients, decision_input, load
 from tocsin.router.worker.parse import (
     CancellationEvent,
     EventPlan,
@@ -103,8 +103,8 @@ class Router:
         self._default_tenant = default_tenant
         self._catch_up = catch_up
         self._failpoints = failpoints
-        # As the metrics' labels name the steps: `read` is parse, `claim` dedupe and most of load, which go on beside each other, `look_up`
-        # the rest of load; `decide` is decide, render and write of all records.
+        # As the metrics' labels name the steps: `read` is parse, `claim` dedupe, `look_up` load; `decide` is decide, render
+        # and write of all records.
         self._stages = {
             stage: metrics.stage_seconds.labels(SERVICE, lane, stage)
             for stage in ("read", "claim", "look_up", "decide")
@@ -125,14 +125,14 @@ class Router:
             default_tenant=self._default_tenant,
             hashes=self._hashes,
         )
-        items, expected = await self._identified(batch, context)
+        items = await self._identified(batch, context)
         asked = [item.cancellation for _, item in items if isinstance(item, CancellationEvent)]
         if asked:
             await self._cancellation_rows.store(asked)
         await self._failpoints.reach("after_claim")
         traced = _sampled_traces(items)
         began = perf_counter()
-        stored = await load(items, expected, self._recipients)
+        stored = await load(items, self._recipients)
         pending = (item.intent for _, item in items if isinstance(item, PendingIntent))
         kept = await times_kept(pending, self._cancellation_rows)
         kept_out = await ask_throttles(items, self._throttles, stored, kept, context)
@@ -171,7 +171,7 @@ class Router:
         context.counts.publish(self._lane)
         return Part(out, records=done)
 
-    async def _identified(self, batch: Batch, context: BatchContext) -> tuple[Items, StoredRecipients]:
+    async def _identified(self, batch: Batch, context: BatchContext) -> Items:
         """Parsed and claimed, by a directory that holds everything that was in force when the batch had been fetched.
 
         Where its end lies is asked beside the work. If the copy moved on meanwhile, the work is done again: a claim of the same
@@ -180,15 +180,15 @@ class Router:
         catching_up = asyncio.create_task(self._catch_up(seconds=DIRECTORY_SECONDS))
         try:
             known = self._directory.changes
-            claimed = await self._claimed(batch, context)
+            items = await self._claimed(batch, context)
             if not await catching_up:
                 self._late.inc()
-            return claimed if self._directory.changes == known else await self._claimed(batch, context)
+            return items if self._directory.changes == known else await self._claimed(batch, context)
         finally:
             catching_up.cancel()
 
-    async def _claimed(self, batch: Batch, context: BatchContext) -> tuple[Items, StoredRecipients]:
-        """What each record asks for, and which event came before; and what is stored of those it may be for."""
+    async def _claimed(self, batch: Batch, context: BatchContext) -> Items:
+        """What each record asks for, and which event came before."""
         began = perf_counter()
         parsed: list[tuple[ConsumerRecord, ParsedRecord]] = []
         for record in batch.records:
@@ -197,11 +197,9 @@ class Router:
                 await context.loop_slice.let_go()
         traced = _sampled_traces(parsed)
         began = self._stage_ended("read", began, traced)
-        claimed = await asyncio.gather(
-            dedupe(parsed, self._claims, context), load_expected(parsed, self._recipients)
-        )
+        items = await dedupe(parsed, self._claims, context)
         self._stage_ended("claim", began, traced)
-        return claimed
+        return items
 
     async def _decide(
         self,
