@@ -92,6 +92,7 @@ def test_a_stage_that_costs_a_third_more_is_named() -> None:
     now = cost("router", 133) | cost("ledger", 50)
     before = cost("router", 100) | cost("ledger", 50)
     assert guard.worse(now, before) == ["router: costs 33 % more than the record; at most 25 %"]
+    assert guard.worse(now, before, allowed=guard.ALLOWED_ELSEWHERE) == []
 
 
 def test_a_stage_that_is_gone_is_named() -> None:

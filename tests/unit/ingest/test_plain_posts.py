@@ -81,6 +81,8 @@ class Both:
 
     async def _answer(self, app: Any, path: str, headers: dict[str, str], body: bytes, **more: Any) -> Any:
         key, scope_has = more.pop("key"), more
+        if "headers_sent" in scope_has:
+            scope_has["headers"] = scope_has.pop("headers_sent")
 
         async def through(scope: Any, receive: Any, send: Any) -> None:
             await app({**scope, **scope_has}, receive, send)
@@ -119,7 +121,7 @@ def without_random(content: bytes) -> Any:
 
 def counted() -> Counter[Any]:
     """Requests by route and status, and refusals by code."""
-    names = ("tocsin_http_requests_total", "tocsin_ingest_refused_total")
+    names = ("tocsin_http_requests_total", "tocsin_ingest_refused_events_total")
     return Counter(
         {
             (sample.name, *sorted(sample.labels.items())): int(sample.value)
@@ -136,6 +138,28 @@ async def test_whatever_is_asked_is_answered_the_same(
     way_in: WayIn, path: str, headers: dict[str, str], body: bytes, key: str
 ) -> None:
     await Both(way_in).answers(path, headers, body, key=key)
+
+
+async def test_a_refusal_is_counted_once_on_both_ways(way_in: WayIn) -> None:
+    path, headers, body = REQUESTS[0]
+    *_, counts = await Both(way_in).answers(path, headers, body, key="reader")
+    refused = {name: times for name, times in counts.items() if "refused" in name[0]}
+    assert refused == {("tocsin_ingest_refused_events_total", ("code", "scope_missing")): 1}
+
+
+@pytest.mark.parametrize("fields", [[b"", b"live"], [b"live", b""]])
+async def test_of_two_authorizations_the_first_counts_on_both_ways(
+    way_in: WayIn, fields: list[bytes]
+) -> None:
+    path, headers, body = REQUESTS[0]
+    key = way_in.keys["live"].encode()
+    sent = [(b"authorization", field and b"Bearer " + key) for field in fields] + [
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", b"0" * 32),
+    ]
+    sent += [(name.encode(), value.encode()) for name, value in headers.items()]
+    status, *_ = await Both(way_in).answers(path, headers, body, headers_sent=sent)
+    assert status == (202 if fields[0] else 401)
 
 
 @pytest.mark.parametrize(

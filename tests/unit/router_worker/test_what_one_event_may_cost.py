@@ -21,6 +21,7 @@ from tocsin.contracts.statuses import Status
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import Batch, ConsumerRecord, partition_for
 from tocsin.router.templates import Renderer
+from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.testing import ManualClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -123,11 +124,22 @@ def batch(*records: ConsumerRecord) -> Batch:
     return Batch(records=list(records), partition_count=4)
 
 
-async def test_what_takes_long_is_written_in_parts(make_worker):
+async def test_what_takes_long_is_written_in_parts(make_worker, monkeypatch):
+    """And what was rendered is written: nothing is rendered again because the time was over."""
+    rendered = 0
+    render = DeliveryRenderer.render
+
+    def counted(self: DeliveryRenderer, *args: Any) -> Any:
+        nonlocal rendered
+        rendered += 1
+        return render(self, *args)
+
+    monkeypatch.setattr(DeliveryRenderer, "render", counted)
     worker = make_worker(clock=SlowClock(START))
     records = [worker.event(id=f"e{number}") for number in range(10)]
     part = await worker.router.process(batch(*records))
-    assert 1 <= part.records < 10
+    assert 1 < part.records < 10
+    assert part.records == rendered
     assert len(worker.claims.rows) == 10
     written = await worker.route(*records[part.records :])
     assert "duplicate" not in written.names()

@@ -83,8 +83,8 @@ class PlainPosts:
         for name, value in scope["headers"]:
             if name == b"content-length":
                 length = int(value)  # the server has refused what is no number
-            elif name == b"authorization":
-                authorization = authorization or value.decode("latin-1")
+            elif name == b"authorization" and authorization is None:  # the first counts, also an empty one
+                authorization = value.decode("latin-1")
             elif name in _NOT_PLAIN:
                 return None, 0
         if not 0 < length <= self._max_bytes:

@@ -14,13 +14,22 @@ def counted(take: TakePost) -> TakePost:
         try:
             return await take(posted)
         except Problem as problem:
-            metrics.ingest_refused.labels(problem.code.name).inc()
+            _count(problem)
             raise
 
     return counting
 
 
 async def answer(request: Request, take: TakePost, service: IngestService) -> Response:
-    """For a route of FastAPI."""
-    status, body = await take(await service.posted(request))
+    """For a route of FastAPI; `take` is `counted`."""
+    try:
+        posted = await service.posted(request)
+    except Problem as problem:
+        _count(problem)
+        raise
+    status, body = await take(posted)
     return Response(body, status_code=status, media_type="application/json")
+
+
+def _count(refusal: Problem) -> None:
+    metrics.ingest_refused.labels(refusal.code.name).inc()

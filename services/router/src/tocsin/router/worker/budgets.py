@@ -25,9 +25,14 @@ class BatchBudget:
         self._bytes = size
 
     @property
+    def room(self) -> bool:
+        """Whether what is made already may be written, as far as bytes say."""
+        return self._bytes > 0
+
+    @property
     def left(self) -> bool:
         """Whether another record of the batch may be dealt with."""
-        return self._bytes > 0 and self._clock.monotonic() < self._until
+        return self.room and self._clock.monotonic() < self._until
 
     def charge(self, records: Iterable[ProducerRecord]) -> None:
         """These records will be written."""

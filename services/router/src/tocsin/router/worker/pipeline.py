@@ -209,7 +209,7 @@ class Router:
         budget: BatchBudget,
         out: list[ProducerRecord],
     ) -> int:
-        """Add what follows from the first of these intents to `out`, as far as the budget reaches: from at least one. How many it were."""
+        """Add what follows from the first of these intents to `out`, as far as the budget reaches, and of at least one. Returns how many intents were written."""
         with spans_beside("decide", (q.intent.traceparent for q in questions), lane=self._lane_name) as spans:
             for question, traceparent in zip(questions, spans, strict=True):
                 question.intent.traceparent = traceparent
@@ -223,7 +223,9 @@ class Router:
             for (record, pending), question, verdict, channels in zip(
                 group, questions, verdicts, rendered, strict=False
             ):
-                if done and not budget.left:
+                if (
+                    done and not budget.room
+                ):  # the time decides how many are rendered: none of them is thrown away for it
                     break
                 self._note_decided(pending, verdict, context)
                 written = await _collected(
@@ -247,7 +249,7 @@ class Router:
         now = perf_counter()
         self._stages[stage].observe(now - began)
         for traceparent in traced:
-            record_span(stage, traceparent, seconds=now - began, lane=self._lane.value)
+            record_span(stage, traceparent, seconds=now - began, lane=self._lane_name)
         return now
 
 
