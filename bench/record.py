@@ -43,7 +43,9 @@ def write(report: Report) -> int:
     if lines := latency_over_load(summed):
         PLOT.write_text(chart("Latency over load", across="messages a second", up="ms", lines=lines))
     RECORD.parent.mkdir(exist_ok=True)
-    lasting = msgspec.structs.replace(report, journal=None)  # where its parts were kept is a path of this machine
+    lasting = msgspec.structs.replace(
+        report, journal=None
+    )  # where its parts were kept is a path of this machine
     RECORD.write_bytes(msgspec.json.format(msgspec.json.encode(lasting), indent=1) + b"\n")
     print(f"Written: {PAGE}, {PLOT}, {RECORD}")
     return 0
