@@ -38,12 +38,7 @@ USUAL_RATE = 5_000.0
 
 async def stages(place: Place, folder: Path) -> None:
     """Each stage alone."""
-    alone = Stages(
-        environment=place.environment,
-        sink=place.sink,
-        http_sink=place.http_sink,
-        rows=place.rows,
-    )
+    alone = Stages(place)
     await place.take("ingest alone", alone.ingest)
     await place.take("router alone", alone.router)
     await place.take("router alone, three jobs out", alone.router_three)

@@ -81,10 +81,7 @@ async def many_recipients(place: Place, case: Case, scale: float) -> None:
     sizes = Sizes(direct=40_000).scaled(max(scale, 0.1))
     people = [growth_data.grown(1 + number * 7919 % count) for number in range(min(count, sizes.direct))]
     alone = Stages(
-        environment=place.environment,
-        sink=place.sink,
-        http_sink=place.http_sink,
-        rows=place.rows,
+        place,
         sizes=sizes,
         people=list(dict.fromkeys(people)),
     )
@@ -126,10 +123,7 @@ async def promises(place: Place, case: Case, scale: float) -> None:
 
 def _stages(place: Place, case: Case, sizes: Sizes) -> Stages:
     return Stages(
-        environment=place.environment,
-        sink=place.sink,
-        http_sink=place.http_sink,
-        rows=place.rows,
+        place,
         sizes=sizes,
         instances=case.instances,
     )

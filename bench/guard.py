@@ -47,13 +47,7 @@ class Record(msgspec.Struct, kw_only=True):
 async def measure(folder: Path, report: Report, say: Steps) -> None:
     """Each stage, with the calibration beside it."""
     async with opened(folder, report, say) as place:
-        stages = Stages(
-            environment=place.environment,
-            sink=place.sink,
-            http_sink=place.http_sink,
-            rows=place.rows,
-            sizes=SIZES,
-        )
+        stages = Stages(place, sizes=SIZES)
         jobs = {
             "ingest": stages.ingest,
             "router": stages.router,

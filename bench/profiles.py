@@ -25,13 +25,7 @@ async def measure(folder: Path, report: Report, say: Steps, texts: list[str]) ->
     """Each stage."""
     samples = folder / "samples"
     async with opened(folder, report, say, samples=samples) as place:
-        stages = Stages(
-            environment=place.environment,
-            sink=place.sink,
-            http_sink=place.http_sink,
-            rows=place.rows,
-            sizes=SIZES,
-        )
+        stages = Stages(place, sizes=SIZES)
         jobs = {
             "ingest": stages.ingest,
             "router": stages.router,

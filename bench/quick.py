@@ -27,7 +27,7 @@ async def measure(folder: Path, report: Report, say: Steps) -> None:
     """Everything, in order, into the report; raises what makes it impossible to go on."""
     async with opened(folder, report, say) as place:
         environment, rows = place.environment, place.rows
-        alone = Stages(environment=environment, sink=place.sink, http_sink=place.http_sink, rows=rows)
+        alone = Stages(place)
         await place.take("ingest alone", alone.ingest)
         await place.take("router alone", alone.router)
         await place.take("router alone, fan-out", alone.fan_out)

@@ -13,6 +13,7 @@ from caught import Caught, Temper
 from tocsin.dev.processes import end, free_port, spawn, wait_for_port
 
 LOOK_EVERY = 0.05  # seconds
+QUIET = 1.0  # seconds without another message after which nothing more is taken to come
 LINE_BYTES = 1 << 28
 SMTP, HTTP = "smtp_sink.py", "http_sink.py"
 
@@ -58,9 +59,10 @@ class Sink:
         return msgspec.json.decode(await self._ask(b"take\n"), type=Caught)
 
     async def wait_for(self, wanted: int, *, patience: float) -> None:
-        """Returns when so many are here, or none came for so many seconds: the ids tell what is missing."""
+        """Returns when so many are here and no other came for a second, or none came for so many seconds: the ids tell what is missing, and
+        what came twice, also late."""
         here, moved = await self.count(), time.monotonic()
-        while here < wanted and time.monotonic() - moved < patience:
+        while time.monotonic() - moved < (patience if here < wanted else QUIET):
             await asyncio.sleep(LOOK_EVERY)
             if (now := await self.count()) != here:
                 here, moved = now, time.monotonic()

@@ -9,13 +9,12 @@ import msgspec
 import loading
 import logs
 import tenant
-from environment import Environment
 from figures import Measured, Stretch, difference, progress_stretch, reordered, stretch, throughput
 from loading import Load
+from place import Place
 from processor_time import Meter
-from rows import Rows, rows_of
+from rows import rows_of
 from shapes import Shape
-from sink import Sink
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.testing.log_ends import log_ends
@@ -48,27 +47,28 @@ class Sizes(msgspec.Struct, kw_only=True, frozen=True):
 
 class Stages:
     """Any of ingest, router, router_three, fan_out; then dispatch, and dispatch_sms and dispatch_push after router_three; then ledger. What
-    `ingest_batches` stores is nobody's backlog: it comes last. `sink` takes mails, `http_sink` everything else. Routers and dispatchers are so many
+    `ingest_batches` stores is nobody's backlog: it comes last. The place's `sink` takes mails, its `http_sink` everything else. Routers and dispatchers are so many
     `instances`; `people` are whom the router's backlog is for."""
 
     def __init__(
         self,
+        place: Place,
         *,
-        environment: Environment,
-        sink: Sink,
-        http_sink: Sink,
-        rows: Rows,
         sizes: Sizes | None = None,
         people: Sequence[str] = tenant.RECIPIENTS,
         instances: int = 1,
     ) -> None:
-        self._environment = environment
-        self._sinks = {Channel.EMAIL: sink, Channel.SMS: http_sink, Channel.PUSH: http_sink}
-        self._rows = rows
+        self._environment = place.environment
+        self._sinks = {
+            Channel.EMAIL: place.sink,
+            Channel.SMS: place.http_sink,
+            Channel.PUSH: place.http_sink,
+        }
+        self._rows = place.rows
         self._sizes = sizes or Sizes()
         self._people = people
         self._instances = instances
-        self._topics = Topics(environment.kafka.topic_prefix)
+        self._topics = Topics(place.environment.kafka.topic_prefix)
         self._began = time.time()
         self._known: dict[Lane, list[str]] = {lane: [] for lane in Lane}
         """The notifications of a lane that its jobs are to be about."""
@@ -239,7 +239,6 @@ class Stages:
         with Meter(self._environment.pids | {"sink": sink.pid}) as meter:
             await self._environment.ready(*dispatchers)
             await sink.wait_for(len(wanted), patience=PATIENCE)
-            await asyncio.sleep(logs.QUIET)
         await self._environment.stop(*dispatchers)
         caught = await sink.take()
         figures = [throughput(name, stretch(caught.times), meter, unit=unit, target=target)]

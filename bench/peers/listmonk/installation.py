@@ -18,6 +18,8 @@ from tocsin.dev import PostgresServer, StartFailed
 from tocsin.dev.paths import CACHE
 
 VERSION = "v6.2.0"
+SOURCES = "7273da5e281f98a5763fd9d4f8b739467212683863f6d6fd897c933064ea7ac4"
+"""The digest of that version's source, commit ef0a7587."""
 CHECKOUT = "LISTMONK_CHECKOUT"
 USER = "bench"
 NEEDED = ("config.toml.sample", "queries", "schema.sql", "permissions.json", "static", "i18n")
@@ -50,7 +52,19 @@ def missing() -> str | None:
         return "its tables need PostgreSQL with pgcrypto (Debian: apt install postgresql)"
     if not os.environ.get(CHECKOUT):
         return f"its newer versions are no Go modules: check out {VERSION} of knadh/listmonk and name the folder in {CHECKOUT}"
+    if _digest(Path(os.environ[CHECKOUT])) != SOURCES:
+        return f"{CHECKOUT} names no unchanged source of {VERSION}"
     return None
+
+
+def _digest(source: Path) -> str:
+    """SHA-256 over names and bytes of what is compiled, and of its statements."""
+    digest = hashlib.sha256()
+    for file in sorted(source.rglob("*")):
+        if file.is_file() and (file.suffix in {".go", ".sql"} or file.name in {"go.mod", "go.sum"}):
+            digest.update(str(file.relative_to(source)).encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -69,8 +83,7 @@ def database(folder: Path) -> Iterator[PostgresServer]:
 def build() -> Path:
     """The binary; its browser pages are left out."""
     source = Path(os.environ[CHECKOUT]).resolve()
-    digest = hashlib.sha256((source / "go.sum").read_bytes()).hexdigest()[:16]
-    binary = CACHE / f"peer-listmonk-{digest}" / "listmonk"
+    binary = CACHE / f"peer-listmonk-{VERSION}" / "listmonk"
     if not binary.exists():
         subprocess.run(["go", "build", "-o", str(binary), "./cmd"], cwd=source, check=True, timeout=600)
     return binary

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, NotLeaderForPartitionError
 
 from tocsin.kafka import (
     Admin,
@@ -28,13 +28,13 @@ Open = Callable[[], Awaitable[TransactionalProducer]]
 
 @pytest.fixture(params=[ImplicitTransactions, ExplicitTransactions])
 def protocol(request, monkeypatch) -> type:
-    """What the producers of the test speak: the broker of the tests knows both."""
+    """What the producers of the test use: the broker of the tests knows both."""
     if request.param is ExplicitTransactions:
 
-        async def not_spoken(client: BrokerClient) -> bool:
+        async def not_supported(client: BrokerClient) -> bool:
             return False
 
-        monkeypatch.setattr(transactional_producer, "spoken_by", not_spoken)
+        monkeypatch.setattr(transactional_producer, "are_supported_by", not_supported)
     kind: type = request.param
     return kind
 
@@ -161,6 +161,54 @@ async def test_a_record_that_the_broker_refuses_commits_nothing(stage, open_prod
     await open_producer()
     assert await values(stage) == []
     assert (await committed(stage)).offset == 0
+
+
+@pytest.mark.usefixtures("protocol")
+async def test_after_a_transaction_that_did_not_end_nothing_more_is_written(
+    stage, open_producer, monkeypatch
+):
+    """What it wrote would commit with the next one's."""
+    producer = await open_producer()
+
+    async def fail() -> None:
+        raise KafkaConnectionError("the broker is gone")
+
+    monkeypatch.setattr(producer._protocol, "commit", fail)
+    with pytest.raises(TransactionFailed, match="the broker is gone"):
+        await producer.run(records(stage, b"first"), {})
+    monkeypatch.undo()
+    with pytest.raises(TransactionFailed, match="can only be closed"):
+        await producer.run(records(stage, b"second"), {})
+
+
+async def test_a_transaction_that_times_out_says_what_it_waited_for(stage, open_producer, monkeypatch):
+    producer = await open_producer()
+
+    async def refuse(_client, _group, _request):
+        raise NotLeaderForPartitionError("nobody leads")
+
+    monkeypatch.setattr(BrokerClient, "ask_group", refuse)
+    monkeypatch.setattr(transactional_producer, "TRANSACTION", 0.2)
+    with pytest.raises(
+        TransactionFailed, match=r"did not end within 0\.2 s\. The broker's last answer: .*nobody leads"
+    ):
+        await producer.run(records(stage, b"late"), offsets(stage, 1))
+
+
+@pytest.mark.nightly
+async def test_the_epochs_of_a_producer_id_run_out_and_nothing_is_lost_or_doubled(stage, open_producer):
+    """Each transaction takes one of 32,767; then the broker gives another id."""
+    producer = await open_producer()
+    ids = set()
+    last = 33_000
+    for number in range(1, last + 1):
+        written = records(stage, b"%d" % number) if number % 1000 == 0 or number > 32_700 else []
+        await producer.run(written, offsets(stage, number))
+        ids.add(producer._protocol._writer.producer_id)
+    assert len(ids) == 2
+    expected = [number for number in range(1, last + 1) if number % 1000 == 0 or number > 32_700]
+    assert await values(stage) == [b"%d" % number for number in expected]
+    assert (await committed(stage)).offset == last
 
 
 @pytest.mark.parametrize("lost", [INIT_PRODUCER_ID, TXN_OFFSET_COMMIT, PRODUCE, END_TXN])

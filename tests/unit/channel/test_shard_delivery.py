@@ -325,6 +325,24 @@ async def test_many_unreadable_jobs_stop_it(bench: "LaneBench"):
     await work
 
 
+@pytest.mark.parametrize(("unreadable", "stops"), [(10, False), (11, True)])
+async def test_of_a_batch_all_jobs_count_before_one_stops_it(
+    bench: "LaneBench", unreadable: int, stops: bool
+):
+    """5 % of the first batch are not over 5 %, wherever they stand."""
+    await bench.open()
+    shard, work = bench.start()
+    shard.put(*[b"{broken"] * unreadable, *(bench.job(number) for number in range(200 - unreadable)))
+    if stops:
+        await until(lambda: "broken release writes or reads them" in str(bench.health.reasons()))
+    else:
+        await until(lambda: len(bench.cluster.read("t.dead.dispatch-sms")) == unreadable)
+        await until(lambda: len(bench.statuses) == 190)
+        assert "broken release" not in str(bench.health.reasons())
+    await shard.revoke()
+    await work
+
+
 async def test_outcomes_are_stored_however_often_the_broker_refuses(bench: "LaneBench"):
     await bench.open()
     bench.publisher.failures = [NotStored("The broker is away.")] * 2

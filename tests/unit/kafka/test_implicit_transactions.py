@@ -10,6 +10,7 @@ from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
     ProducerFenced,
+    StaleMetadata,
     TopicAuthorizationFailedError,
 )
 
@@ -24,11 +25,13 @@ from tocsin.kafka.client.transaction_requests import (
     WireRequest,
 )
 from tocsin.kafka.produce import implicit_transactions
-from tocsin.kafka.produce.implicit_transactions import ImplicitTransactions, spoken_by
+from tocsin.kafka.produce.implicit_transactions import ImplicitTransactions, are_supported_by
 from tocsin.runtime.failpoints import NO_FAILPOINTS
 
 LEADERS = {TopicPartition("out", 0): 1, TopicPartition("out", 1): 2}
 READ = TopicPartition("in", 0)
+SILENCE = -2
+"""Stands for an answer that says nothing of the partition."""
 
 
 class Brokers:
@@ -39,11 +42,15 @@ class Brokers:
         self.answers: dict[int, list[Any]] = {}
         self.looked_anew = 0
         self.level = 2
+        self.away = 0
 
     def answer(self, kind: int, *answers: int | Exception) -> None:
         self.answers[kind] = list(answers)
 
     async def features(self) -> dict[str, int]:
+        self.away -= 1
+        if self.away >= 0:
+            raise StaleMetadata("this broker is away")
         return {"transaction.version": self.level} if self.level else {}
 
     async def partitions(self, topic: str) -> set[int]:
@@ -52,7 +59,7 @@ class Brokers:
     def leader(self, partition: TopicPartition) -> int:
         return LEADERS[partition]
 
-    def look_anew(self, *, metadata: bool) -> None:
+    def forget_coordinators(self, *, metadata: bool) -> None:
         self.looked_anew += 1
 
     async def ask(self, broker: int, request: WireRequest[Any]) -> Any:
@@ -60,7 +67,8 @@ class Brokers:
         return {partition: code for partition, leader in LEADERS.items() if leader == broker}
 
     async def ask_group(self, group: str, request: WireRequest[Any]) -> Any:
-        return {READ: self._said(group, request)}
+        code = self._said(group, request)
+        return {} if code == SILENCE else {READ: code}
 
     async def ask_transactions(self, transactional_id: str, request: WireRequest[Any]) -> Any:
         return self._said(transactional_id, request), ProducerEpoch(7, len(self.asked))
@@ -149,5 +157,17 @@ async def test_only_what_was_not_stored_is_sent_again(brokers):
 @pytest.mark.parametrize(("level", "speaks"), [(0, False), (1, False), (2, True), (3, True)])
 async def test_the_protocol_is_spoken_where_the_whole_cluster_speaks_it(brokers, level, speaks):
     brokers.level = level
-    ask: Callable[[Any], Any] = spoken_by
+    ask: Callable[[Any], Any] = are_supported_by
     assert await ask(brokers) is speaks
+
+
+async def test_another_broker_is_asked_what_the_cluster_speaks_when_one_is_away(brokers):
+    brokers.away = 2
+    assert await are_supported_by(brokers)
+    assert brokers.looked_anew == 2
+
+
+async def test_offsets_of_which_the_broker_says_nothing_are_sent_again(brokers):
+    brokers.answer(TXN_OFFSET_COMMIT, SILENCE)
+    await transaction(brokers)
+    assert sum(key == TXN_OFFSET_COMMIT for _, key in brokers.asked) == 2

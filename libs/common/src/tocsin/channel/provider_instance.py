@@ -14,6 +14,7 @@ from tocsin.channel.breaker import BreakerPolicy
 from tocsin.channel.breakers import Breakers
 from tocsin.channel.call_deadline import CallDeadline
 from tocsin.channel.delivery import Carrier, Delivery
+from tocsin.channel.earliest_timer import EarliestTimer
 from tocsin.channel.far_ends import FAR_END_ONE_IN, FarEndPlaces, FarEnds
 from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.priority_limiter import RESERVED_ONE_IN, PriorityLimiter
@@ -26,9 +27,6 @@ from tocsin.channel.setting_aside import Queue, to_set_aside
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.runtime import Clock
-
-SHORTEST_WAIT = 0.001
-"""Seconds. Of a higher rate several messages go out at once."""
 
 
 def _sender_of(job: Job) -> str | None:
@@ -89,8 +87,8 @@ class ProviderInstance:
         if predecessor is not None:
             self._share(predecessor)
         self._clock = clock
-        self._rate_timer: asyncio.TimerHandle | None = None
-        """Until the rate allows another message."""
+        self._rate_timer = EarliestTimer(self.wake)
+        """Until the rate allows another message: a critical one waits for less than those before it."""
         self._breakers = Breakers(
             channel=channel, provider=self.name, gate=self, on_turn=on_turn, policy=policy, clock=clock
         )
@@ -276,8 +274,7 @@ class ProviderInstance:
             idle.set_result(None)
         self._idle.clear()
         self._breakers.close()
-        if self._rate_timer is not None:
-            self._rate_timer.cancel()
+        self._rate_timer.cancel()
         for queue in self._queues.values():
             queue.leave(self._lines)
         if successor is not None:
@@ -383,19 +380,8 @@ class ProviderInstance:
         return critical, other
 
     def _wake_in(self, seconds: float) -> None:
-        if self._retired:
-            return
-        loop = asyncio.get_running_loop()
-        at = loop.time() + max(seconds, SHORTEST_WAIT)
-        if self._rate_timer is not None:
-            if self._rate_timer.when() <= at:
-                return
-            self._rate_timer.cancel()  # a critical message waits for less than those before it
-        self._rate_timer = loop.call_at(at, self._rate_allows)
-
-    def _rate_allows(self) -> None:
-        self._rate_timer = None
-        self.wake()
+        if not self._retired:
+            self._rate_timer.within(seconds)
 
     def _waiting_other(self) -> ProviderQueue | None:
         for queue in self._others:

@@ -19,7 +19,7 @@ giving a shard back takes little longer than one call.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -172,21 +172,19 @@ class ShardDelivery:
             batch = await self._shard.take(max_records=TAKE_AT_ONCE)
             if batch is None:
                 return
-            readable = sum([self._accept(record) for record in batch.records])
-            self._context.invalid_records.saw(valid=readable)
+            self._accept(batch.records)
 
-    def _accept(self, record: ConsumerRecord) -> bool:
-        """Whether it is a job."""
-        self._offsets.take(record)
-        try:
-            job = decode_job(record.value or b"")
-        except UNREADABLE_ERRORS as error:
-            self._recording.dead_letter(
-                record, f"The record is no job of this release: {describe_error(error)}."
-            )
-            return False
-        self._begin(record, job)
-        return True
+    def _accept(self, records: Sequence[ConsumerRecord]) -> None:
+        """Begin with the jobs among them and set the others aside. All are counted before: many unreadable ones stop the lane."""
+        jobs = [_job_in(record) for record in records]
+        readable = sum(isinstance(job, Job) for job in jobs)
+        self._context.invalid_records.saw(valid=readable, invalid=len(jobs) - readable)
+        for record, job in zip(records, jobs, strict=True):
+            self._offsets.take(record)
+            if isinstance(job, Job):
+                self._begin(record, job)
+            else:
+                self._recording.dead_letter(record, job)
 
     def _begin(self, record: ConsumerRecord, job: Job) -> None:
         if self._offsets.ended_before(record, job.delivery_id):
@@ -351,3 +349,11 @@ class ShardDelivery:
         except Exception as failure:  # noqa: BLE001 - raised by `run`: who calls is a callback, whose errors nobody sees
             self._fail(failure)
         self._note_call_or_transaction_ended()
+
+
+def _job_in(record: ConsumerRecord) -> Job | str:
+    """The record's job, or why it is none."""
+    try:
+        return decode_job(record.value or b"")
+    except UNREADABLE_ERRORS as error:
+        return f"The record is no job of this release: {describe_error(error)}."

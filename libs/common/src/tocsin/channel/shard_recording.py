@@ -108,9 +108,8 @@ class ShardRecording:
         self._outcomes.add(PendingRecord(outcome, partial(self._offsets.finish, delivery.record)))
 
     def dead_letter(self, record: ConsumerRecord, detail: str) -> None:
-        """An unreadable job is a broken release's: set it aside, and stop when there are many."""
+        """Set an unreadable job aside: a broken release has written it."""
         context = self._context
-        context.invalid_records.saw(invalid=1)
         metrics.dead_letters.labels(context.service, context.lane, Reason.RECORD_UNREADABLE).inc()
         log.error("job unreadable", origin=record.ref, reason=detail)
         letter = dead_letter_of(context, record, detail)

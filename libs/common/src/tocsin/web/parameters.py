@@ -50,7 +50,7 @@ async def check_request(request: Request) -> None:
         faults += await _body_faults(request)
     if faults:
         detail = (
-            f"{faults[0].detail}."
+            f"{faults[0].detail}{'' if faults[0].detail.endswith('?') else '.'}"
             if len(faults) == 1
             else f"The request has {len(faults)} faults; see errors."
         )

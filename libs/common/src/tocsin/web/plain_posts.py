@@ -1,6 +1,7 @@
 """POSTs as almost every client sends them, answered by a function of their path, without FastAPI and the middlewares around it.
 
-Those take 35 of the 100 µs that ingest needs for a request. Whatever is not plain goes their way: it is described there, and refused there.
+A request without query, chunking, content coding or `Expect`, whose key works and whose body there is room for, is answered here. Any other goes
+through FastAPI and those middlewares, which by a profile take a third of ingest's time for a request.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -108,7 +108,10 @@ class SmtpProvider:
         until = asyncio.get_running_loop().time() + self._config.call_timeout
         while (kept := self._kept()) is not None:
             answer = await self._over(kept, envelope, until=until)
-            if not _closed_meanwhile(kept, answer):
+            late = (
+                asyncio.get_running_loop().time() >= until
+            )  # the other connections would be tried, and closed, in vain
+            if late or not _closed_meanwhile(kept, answer):
                 return answer
         fresh = await self._connected(until=until)
         return await self._over(fresh, envelope, until=until) if isinstance(fresh, SmtpSession) else fresh
@@ -116,8 +119,10 @@ class SmtpProvider:
     async def close(self) -> None:
         """Take leave of the server on every kept connection."""
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(session.quit() for session in idle))
-        self._open_connections.dec(len(idle))
+        try:
+            await asyncio.gather(*(session.quit() for session in idle))
+        finally:
+            self._open_connections.dec(len(idle))
 
     def _envelope(
         self, job: Job, content: EmailContent, sender: SenderIdentity, recipient: MailAddress

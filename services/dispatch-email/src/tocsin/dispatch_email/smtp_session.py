@@ -18,6 +18,8 @@ from tocsin.runtime.lazy_deadline import LazyDeadline
 
 _LONGEST = 32 * 1024
 """More than any reply; a server that goes on without one is cut off."""
+_LONGEST_SIZE = 20
+"""Digits; of a longer SIZE nothing is believed (RFC 1870 allows twenty)."""
 _NEXT = {Step.MAIL: Step.RCPT, Step.RCPT: Step.DATA, Step.DATA: Step.MESSAGE}
 
 
@@ -50,7 +52,7 @@ class SmtpSession(asyncio.Protocol):
         self._pipelining = "pipelining" in extensions
         self._smtputf8 = "smtputf8" in extensions
         size = extensions.get("size", "")
-        self._most_bytes = int(size) if size.isdecimal() else 0
+        self._max_message_bytes = int(size) if size.isdecimal() and len(size) <= _LONGEST_SIZE else 0
         self._rest = b""
         """Of a line that has not come whole."""
         self._texts: list[bytes] = []
@@ -109,7 +111,10 @@ class SmtpSession(asyncio.Protocol):
             self._awaited.append(None)
             self._outcome = Accepted()
             self._transport.write(b"QUIT\r\n")
-            await answer
+            try:
+                await answer
+            finally:
+                self.close()
         self.close()
 
     # What the transport calls
@@ -214,7 +219,7 @@ class SmtpSession(asyncio.Protocol):
         if envelope.international and not self._smtputf8:
             detail = "The address needs SMTPUTF8, which the server does not offer."
             return Rejected(reason=Reason.ADDRESS_INVALID, detail=detail)
-        if 0 < self._most_bytes < len(envelope.message):
+        if 0 < self._max_message_bytes < len(envelope.message):
             return Rejected(reason=Reason.TOO_LARGE, detail="The mail is larger than the server takes.")
         return None
 

@@ -1,4 +1,4 @@
-"""The two POSTs that carry the load. `PlainPosts` answers those that are plain; FastAPI describes them, and answers all others the same."""
+"""The two POSTs that carry the load. `PlainPosts` answers usual requests; FastAPI documents both, and answers all other requests the same."""
 
 from fastapi import Request, Response
 

@@ -40,7 +40,8 @@ class BrokerClient:
         await close_client(self._client, seconds=seconds)
 
     async def features(self) -> dict[str, int]:
-        """The level of each feature that the whole cluster has; none of a broker that cannot be asked (before Kafka 2.4)."""
+        """The level of each feature that the whole cluster has; none of a broker that cannot be asked (before Kafka 2.4). Each call asks
+        some broker."""
         node = self._client.get_random_node()
         request = cluster_features()
         _lowest, highest = (await versions_of(self._client, node)).get(API_VERSIONS, (0, 0))
@@ -66,8 +67,8 @@ class BrokerClient:
         """The answer of the coordinator of the transactional id."""
         return await self._ask_coordinator(CoordinationType.TRANSACTION, transactional_id, request)
 
-    def look_anew(self, *, metadata: bool) -> None:
-        """A broker refused: ask anew who coordinates, and with `metadata` who leads."""
+    def forget_coordinators(self, *, metadata: bool) -> None:
+        """A broker refused: who coordinates is asked anew, and with `metadata` also who leads."""
         self._coordinators.clear()
         if metadata:
             self._client.force_metadata_update()

@@ -143,6 +143,13 @@ class Gathering:
         self._plan()
         return call
 
+    def abandon(self) -> None:
+        """Hand nothing more over: a closed producer would never learn where records belong. Calls that wait end by their deadlines."""
+        if self._turn is not None:
+            self._turn.cancel()
+        for task in self._handing_over:
+            task.cancel()
+
     async def emptied(self) -> None:
         """Returns once nothing waits and nothing is out."""
         await self._empty.wait()

@@ -29,7 +29,8 @@ from tocsin.runtime.bounds import TRANSACTION
 from tocsin.runtime.failpoints import Failpoints
 
 QUICK_TRIES: Final = 50
-"""A broker that has refused so often is away, and asking every 5 ms helps nobody."""
+"""A broker that has refused so often is away or overloaded, and asking every few milliseconds helps nobody."""
+SLOW_MARKER_WAIT: Final = 0.02
 TIMEOUT_MS: Final = int(TRANSACTION * 1000)
 _FENCED: Final = frozenset({47, 90})  # INVALID_PRODUCER_EPOCH, PRODUCER_FENCED
 _STORED: Final = frozenset(
@@ -39,9 +40,16 @@ _ALSO_RETRIABLE: Final = frozenset({13, 74, 75, 88})
 """NETWORK_EXCEPTION, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, UNSTABLE_OFFSET_COMMIT: aiokafka does not know them, or not as such."""
 
 
-async def spoken_by(client: BrokerClient) -> bool:
-    """Whether the whole cluster speaks this protocol."""
-    return (await client.features()).get("transaction.version", 0) >= 2
+async def are_supported_by(client: BrokerClient) -> bool:
+    """Whether the whole cluster speaks this protocol. Returns once a broker answers."""
+    while True:
+        try:
+            return (await client.features()).get("transaction.version", 0) >= 2
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            client.forget_coordinators(metadata=True)
+        await asyncio.sleep(PATIENT_RETRY)
 
 
 class ImplicitTransactions:
@@ -68,6 +76,8 @@ class ImplicitTransactions:
         self._writer = ProducerEpoch(-1, -1)
         self._sequences: dict[TopicPartition, int] = {}
         """The number of the next record of each partition in this transaction."""
+        self.last_refusal: KafkaError | None = None
+        """What is waited for: why the broker did not do what was asked last, until it has."""
 
     async def open(self) -> None:
         """Fence whoever used the id before; returns once their transaction has ended."""
@@ -114,8 +124,11 @@ class ImplicitTransactions:
 
     async def _send_offsets(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
         request = commit_offsets(self._id, self._group, self._writer, offsets)
-        for code in (await self._client.ask_group(self._group, request)).values():
+        codes: Codes = await self._client.ask_group(self._group, request)
+        for code in codes.values():
             _raise_for(code)
+        if unsaid := offsets.keys() - codes.keys():
+            raise StaleMetadata(f"The broker said nothing of {sorted(unsaid)}.")
 
     async def _deliver(self, batches: Sequence[Packed[TransactionBatch]]) -> None:
         """One batch of each partition, at the leader of each. A batch that is sent again bears the same number, so that it is stored once."""
@@ -156,16 +169,19 @@ class ImplicitTransactions:
         for tries in count(1):
             try:
                 await attempt()
-            except ConcurrentTransactions:
-                wait = MARKER_WAIT
+            except ConcurrentTransactions as error:
+                self.last_refusal = error
+                wait = MARKER_WAIT if tries < QUICK_TRIES else SLOW_MARKER_WAIT
             except KafkaError as error:
                 if not error.retriable:
                     raise
-                self._client.look_anew(metadata=error.invalid_metadata)
-                wait = QUICK_RETRY
+                self.last_refusal = error
+                self._client.forget_coordinators(metadata=error.invalid_metadata)
+                wait = QUICK_RETRY if tries < QUICK_TRIES else PATIENT_RETRY
             else:
+                self.last_refusal = None
                 return
-            await asyncio.sleep(wait if tries < QUICK_TRIES else PATIENT_RETRY)
+            await asyncio.sleep(wait)
 
 
 def _raise_for(code: int) -> None:

@@ -97,6 +97,7 @@ class Publisher:
                     await gathering.emptied()
         finally:
             in_time = await stop_producer(producer, seconds=max(0.0, until - loop.time()))
+            gathering.abandon()
         if not in_time:
             log.warning("closed with records nobody acknowledged", publisher=self.name, bytes=self._held)
 

@@ -12,7 +12,7 @@ from tocsin.kafka.client.commits import CommittedOffset
 from tocsin.kafka.errors import RecordTooLarge, TransactionFailed
 from tocsin.kafka.lag import ProducedRecords, service_and_lane
 from tocsin.kafka.produce.explicit_transactions import ExplicitTransactions
-from tocsin.kafka.produce.implicit_transactions import ImplicitTransactions, spoken_by
+from tocsin.kafka.produce.implicit_transactions import ImplicitTransactions, are_supported_by
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.records import ProducerRecord, TopicPartition
 from tocsin.kafka.settings import KafkaSettings
@@ -62,13 +62,15 @@ class TransactionalProducer:
         self._committed = metrics.transactions.labels(*self._labels, "committed")
         self._produced = ProducedRecords(service=self._labels[0], prefix=settings.topic_prefix)
         self._protocol: ImplicitTransactions | ExplicitTransactions | None = None
+        self._begun = False
+        """Whether a transaction began and did not end: what it wrote would commit with the next one's."""
 
     async def open(self) -> None:
         """InitProducerId: returns once the former owner is fenced and its transaction ended; else TransactionFailed."""
         try:
-            self._protocol = await self._spoken()
+            self._protocol = await self._supported()
             await self._protocol.open()
-        except KafkaError as exc:
+        except (KafkaError, AssertionError) as exc:  # aiokafka asserts on states a failure leaves behind
             msg = f"The producer of {self._id} could not start: {exc!r}."
             raise TransactionFailed(msg) from exc
 
@@ -82,20 +84,22 @@ class TransactionalProducer:
         self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]
     ) -> None:
         """One transaction. RecordTooLarge before anything is produced; TransactionFailed for whatever else."""
-        if not outgoing and not offsets:
-            return
         self._limits.check(outgoing)
         began = perf_counter()
         try:
             async with asyncio.timeout(TRANSACTION):
                 await self._run(outgoing, offsets)
         except RecordTooLarge:
+            self._begun = False  # found out before anything is sent
             raise
         except ProducerFenced as exc:
             metrics.fenced.labels(*self._labels).inc()
             raise self._failure(f"A newer owner of {self._id} fenced this process.") from exc
         except TimeoutError as exc:
-            raise self._failure(f"A transaction of {self._id} did not end within {TRANSACTION:g} s.") from exc
+            refusal = getattr(self._protocol, "last_refusal", None)
+            why = f" The broker's last answer: {refusal!r}." if refusal is not None else ""
+            what = f"A transaction of {self._id} did not end within {TRANSACTION:g} s.{why}"
+            raise self._failure(what) from exc
         except (KafkaError, AssertionError) as exc:  # aiokafka asserts on states a failure leaves behind
             raise self._failure(f"A transaction of {self._id} failed: {exc!r}.") from exc
         self._seconds.observe(perf_counter() - began)
@@ -108,16 +112,23 @@ class TransactionalProducer:
         if protocol is None:
             msg = f"The producer of {self._id} is not open."
             raise TransactionFailed(msg)
+        if self._begun:
+            msg = f"A transaction of {self._id} began and did not end; this producer can only be closed."
+            raise TransactionFailed(msg)
+        if not outgoing and not offsets:
+            return
+        self._begun = True
         await protocol.write(outgoing, offsets)
         await self._failpoints.reach("before_commit")
         await protocol.commit()
+        self._begun = False
         self._produced.count_each(record.topic for record in outgoing)
         await self._failpoints.reach("after_commit")
 
-    async def _spoken(self) -> ImplicitTransactions | ExplicitTransactions:
+    async def _supported(self) -> ImplicitTransactions | ExplicitTransactions:
         client = await BrokerClient.connected(self._settings)
         try:
-            implicit = await spoken_by(client)
+            implicit = await are_supported_by(client)
         except BaseException:
             await client.close(seconds=CLOSE_TRANSACTIONS)
             raise
