@@ -214,6 +214,20 @@ async def test_a_kept_connection_that_was_closed_meanwhile_costs_nothing(world: 
     assert world.connections == 2
 
 
+async def test_a_silent_server_costs_a_call_one_of_the_kept_connections(world: ScriptedServer) -> None:
+    """The call's time is over then: on another connection it could not end either."""
+    async with world.provider(call_timeout=1.0) as provider:
+        mails = [provider.send(job_for(Channel.EMAIL)) for _ in range(3)]
+        assert all(isinstance(answer, Accepted) for answer in await asyncio.gather(*mails))
+        kept, spoken = world.connections, len(world.commands)
+        world.replies = {"MAIL": b""}
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), NotSent)
+        assert [command.split()[0] for command in world.commands[spoken:]] == ["MAIL"]
+        world.replies = {}
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+        assert world.connections == kept
+
+
 async def test_a_farewell_to_a_kept_connection_leads_to_a_new_one(world: ScriptedServer) -> None:
     async with world.provider() as provider:
         assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)

@@ -115,6 +115,13 @@ async def test_replies_cut_at_each_byte(replies: list[bytes], answer: Answer, re
     assert crumbs.result() == (answer, reusable)
 
 
+@pytest.mark.parametrize("size", ["0", "", "ten", "9" * 5000, "-1"])
+async def test_a_size_that_says_nothing_refuses_nothing(size: str) -> None:
+    talk = Conversation(size=size)
+    talk.hear(OK, OK, GO, TAKEN)
+    assert talk.result() == SENT
+
+
 async def test_what_is_written_at_once_and_what_one_by_one() -> None:
     at_once = Conversation()
     at_once.hear(OK, OK, GO)
