@@ -37,8 +37,12 @@ async def put_codes(bench: Bench) -> None:
 async def goes_off(process: asyncio.subprocess.Process) -> None:
     assert process.stderr is not None
     async with asyncio.timeout(60):
-        while b"failpoint goes off" not in await process.stderr.readline():
-            assert process.returncode is None
+        async for line in process.stderr:
+            if b"failpoint goes off" in line:
+                return
+    raise AssertionError(
+        f"the dispatcher ended before its failpoint went off, with exit code {await process.wait()}"
+    )
 
 
 async def all_have_ended(bench: Bench) -> Counter[str]:

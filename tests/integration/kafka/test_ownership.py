@@ -42,8 +42,12 @@ async def start_owner(stage) -> AsyncIterator[Callable[[str], Awaitable[asyncio.
 async def reached(process: asyncio.subprocess.Process) -> None:
     assert process.stderr is not None
     async with asyncio.timeout(30):
-        while b"failpoint goes off" not in await process.stderr.readline():
-            assert process.returncode is None
+        async for line in process.stderr:
+            if b"failpoint goes off" in line:
+                return
+    raise AssertionError(
+        f"the owner ended before its failpoint went off, with exit code {await process.wait()}"
+    )
 
 
 def second(stage: Any) -> Any:
