@@ -39,7 +39,7 @@ class LanesApart:
         await self._sink.wait_for(len(idle.ids), patience=PATIENCE)
         backlog = await self._backlog(bulk_rate * (STARTING_SECONDS + ALONE_SECONDS + CRITICAL_SECONDS + 3))
         self._environment.launch(Channel.EMAIL.dispatcher)
-        await self._sink.wait_for(len(idle.ids) + 1, patience=PATIENCE)
+        await self._sink.reaches(len(idle.ids) + 1, patience=PATIENCE)
         drains = time.time() + STARTING_SECONDS
         await asyncio.sleep(STARTING_SECONDS + ALONE_SECONDS)
         beside = await self._critical("lanes-beside-")

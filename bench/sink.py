@@ -61,8 +61,15 @@ class Sink:
     async def wait_for(self, wanted: int, *, patience: float) -> None:
         """Returns when so many are here and no other came for a second, or none came for so many seconds: the ids tell what is missing, and
         what came twice, also late."""
+        await self._stands_still(at=wanted, patience=patience, quiet=QUIET)
+
+    async def reaches(self, wanted: int, *, patience: float) -> None:
+        """The same without the second: others may be on their way."""
+        await self._stands_still(at=wanted, patience=patience, quiet=0)
+
+    async def _stands_still(self, *, at: int, patience: float, quiet: float) -> None:
         here, moved = await self.count(), time.monotonic()
-        while time.monotonic() - moved < (patience if here < wanted else QUIET):
+        while time.monotonic() - moved < (patience if here < at else quiet):
             await asyncio.sleep(LOOK_EVERY)
             if (now := await self.count()) != here:
                 here, moved = now, time.monotonic()
