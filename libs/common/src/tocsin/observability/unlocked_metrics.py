@@ -11,6 +11,7 @@ that makes it safe:
   reading a number and writing it.
 * The count of a histogram is the sum of its buckets, as they were read. What is observed while they are read may be in the sum alone; the
   next reading has it in both.
+* A function given to `set_function` is called in that thread: it may only read what the event loop changes in one step.
 * A new label is put in place under the library's own lock, which `/metrics` takes, too.
 
 On a build of CPython without a global lock the first two are not so.
