@@ -9,12 +9,13 @@ work on the machine only ever makes it longer. So are the stages that were not m
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import msgspec
 
-from calibration import calibrate
+from calibration import PROCESSES, calibrate
 from figures import Figure
 from place import opened
 from report import Report
@@ -42,9 +43,11 @@ class Record(msgspec.Struct, kw_only=True):
     cpu: str
     cores: int
     costs: dict[str, float]
+    calibrated_in: int = 1
+    """Processes that did the piece of calibration side by side. Whoever compares calibrates in as many."""
 
 
-async def measure(folder: Path, report: Report, say: Steps) -> None:
+async def measure(folder: Path, report: Report, say: Steps, *, calibrate_in: int) -> None:
     """Each stage, with the calibration beside it."""
     async with opened(folder, report, say) as place:
         stages = Stages(place, sizes=SIZES)
@@ -57,11 +60,11 @@ async def measure(folder: Path, report: Report, say: Steps) -> None:
             "ledger": stages.ledger,
             "ingest, batches": stages.ingest_batches,
         }
-        before = calibrate()
+        before = calibrate(calibrate_in)
         for what, job in jobs.items():
             say(what)
             found = await job()
-            after = calibrate()
+            after = calibrate(calibrate_in)
             for figure in found.figures:
                 figure.more["calibration, us"] = min(before, after)
             found.faults += place.environment.ended()
@@ -95,7 +98,7 @@ def compare(given: argparse.Namespace) -> int:
     record = msgspec.json.decode(RECORD.read_bytes(), type=Record)
     figures: list[Figure] = []
     for number in range(TRIES):
-        report = measured(measure, _try(given, number))
+        report = measured(partial(measure, calibrate_in=record.calibrated_in), _try(given, number))
         if report is None or _wrong([fault for fault in report.faults if fault not in report.not_started]):
             return 1
         for fault in report.not_started:
@@ -133,13 +136,15 @@ def _try(given: argparse.Namespace, number: int) -> argparse.Namespace:
 
 def keep(given: argparse.Namespace) -> int:
     """Write the record; not when a message was lost."""
-    report = measured(measure, given)
+    report = measured(partial(measure, calibrate_in=PROCESSES), given)
     if report is None or _wrong(report.faults):
         print("Nothing is recorded.")
         return 1
     middle = {name: median(values) for name, values in costs(report.figures).items()}
     machine = report.machine
-    record = Record(commit=machine.commit, cpu=machine.cpu, cores=machine.cores, costs=middle)
+    record = Record(
+        commit=machine.commit, cpu=machine.cpu, cores=machine.cores, costs=middle, calibrated_in=PROCESSES
+    )
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
     print(f"Written: {RECORD}")
