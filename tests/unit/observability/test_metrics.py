@@ -12,9 +12,22 @@ DEFINED = {
     name: metric for name, metric in vars(metrics).items() if isinstance(metric, Counter | Gauge | Histogram)
 }
 BOUNDED = {
-    "service", "lane", "kind", "partition", "reason", "outcome", "stage", "entity", "code", "status", "rule",
+    "component", "lane", "kind", "partition", "reason", "outcome", "stage", "entity", "code", "status", "rule",
     "channel", "provider", "method", "route", "check", "state", "result", "cause", "uncertain", "idempotency",
 }  # fmt: skip
+PLATFORM = {
+    "namespace",
+    "service",
+    "pod",
+    "container",
+    "endpoint",
+    "job",
+    "instance",
+    "node",
+    "le",
+    "quantile",
+}
+"""Labels that the Prometheus Operator sets on every series, and those of the exposition format (ADR 31)."""
 ROOT = Path(__file__).parents[3]
 
 
@@ -24,6 +37,13 @@ def test_every_metric_is_ours_documented_and_bounded(name: str) -> None:
     assert metric._name.startswith("tocsin_")
     assert metric._documentation
     assert set(metric._labelnames) <= BOUNDED
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_no_label_is_one_that_the_platform_sets(name: str) -> None:
+    labels = DEFINED[name]._labelnames
+    assert not PLATFORM.intersection(labels)
+    assert not [label for label in labels if label.startswith(("exported_", "__"))]
 
 
 def test_metrics_are_defined_nowhere_else() -> None:

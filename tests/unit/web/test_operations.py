@@ -61,7 +61,7 @@ async def test_metrics_are_numbers_of_the_process(client: httpx.AsyncClient, hea
     health.check("kafka").set_ready()
     answer = await client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
-    assert 'tocsin_ready{check="kafka",service="things"} 1.0' in answer.text
+    assert 'tocsin_ready{check="kafka",component="things"} 1.0' in answer.text
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])

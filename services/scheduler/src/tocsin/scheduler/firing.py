@@ -77,7 +77,9 @@ class FiringContext:
     def _oldest_due(self) -> float:
         """Seconds for which the oldest timer has been due and is not written."""
         now = self.clock.now()
-        return max((shard.overdue(now) for shard in self.shards), default=0.0)
+        # Copied in one step: `/metrics` asks in a thread, and meanwhile a shard may come or go.
+        shards = tuple(self.shards)
+        return max((shard.overdue(now) for shard in shards), default=0.0)
 
     def count(self, said: Said) -> None:
         """Into the metrics."""

@@ -96,8 +96,10 @@ class Publisher:
                 async with asyncio.timeout_at(until):
                     await gathering.emptied()
         finally:
-            in_time = await stop_producer(producer, seconds=max(0.0, until - loop.time()))
-            gathering.abandon()
+            try:
+                await gathering.abandon()
+            finally:
+                in_time = await stop_producer(producer, seconds=max(0.0, until - loop.time()))
         if not in_time:
             log.warning("closed with records nobody acknowledged", publisher=self.name, bytes=self._held)
 
