@@ -12,7 +12,7 @@ from pathlib import Path
 
 import record
 from ceilings import measure as ceilings
-from lanes import LanesApart
+from lanes import BesideBulk
 from peers.bullmq.peer import BullMq
 from peers.celery.peer import Celery
 from peers.faststream.peer import FastStream
@@ -30,6 +30,9 @@ RUNS = 3
 CAMPAIGN = 100_000
 WARM_ROUNDS = 5
 """Ten seconds each: so long Java compiles what a broker does often (3.3 ms a transaction before, 2.1 afterwards)."""
+STEADY_SECONDS = 50.0
+"""At 100/s before it is measured there: a message costs the broker 6.6 ms in the first ten seconds and 3.7 after fifty, and p99 falls from
+52 to 18 ms."""
 SHARES = (25, 50, 80)
 """% of the capacity that the same run has measured."""
 USUAL_RATE = 5_000.0
@@ -80,6 +83,7 @@ async def latency(place: Place) -> None:
         targets=("critical-p50", "critical-p99"),
         cpu_target="low-load-cpu",
     )
+    await place.take("steady at 100/s", partial(whole.steady, Lane.CRITICAL, 100, STEADY_SECONDS))
     await place.take("latency at 100/s", slow)
     fast = partial(whole.latency, "at 1,000/s", Lane.TRANSACTIONAL, 1_000, targets=("fast-p50", "fast-p99"))
     await place.take("latency at 1,000/s", fast)
@@ -92,9 +96,11 @@ async def latency(place: Place) -> None:
 
 
 async def lanes(place: Place) -> None:
-    """Critical beside bulk."""
-    apart = LanesApart(environment=place.environment, sink=place.sink, rows=place.rows)
-    await place.take("lanes", partial(apart.measure, place.report.latest("email") or USUAL_RATE))
+    """Critical beside bulk: in one process of dispatch-email, as it is shipped, and with a process for bulk."""
+    beside = BesideBulk(environment=place.environment, sink=place.sink, rows=place.rows)
+    rate = place.report.latest("email") or USUAL_RATE
+    await place.take("lanes", partial(beside.measure, rate))
+    await place.take("lanes in processes of their own", partial(beside.measure_apart, rate))
 
 
 async def others(place: Place, folder: Path) -> None:

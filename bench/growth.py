@@ -1,8 +1,9 @@
 """Does a message cost the same when everything around it has grown? Hours, and it goes on where it was ended.
 
-`python bench/growth.py [--scale S] [--only GROUP …]` measures each point of each group (partitions, shards, instances, recipients, claims, ledger rows,
+`python bench/growth.py [--scale S] [--only GROUP …] [--fresh]` measures each point of each group (partitions, shards, instances, recipients, claims, ledger rows,
 backlog, promises, traces) in a broker and a database of its own, and says before it starts what disk it needs. A point that was measured without a fault is not
-measured again: results are lines of `bench/results/growth-S.jsonl`; remove the file to begin anew. Plots of the cost a message lie beside it.
+measured again, also when the code is another one now: then the run says so, and table and plots name the commits. `--fresh` begins anew. Results are
+lines of `bench/results/growth-S.jsonl`; plots of the cost a message lie beside it.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,7 +29,7 @@ from growth_cases import (
     many_rows,
     promises,
 )
-from machine import this_machine
+from machine import this_commit, this_machine
 from place import opened
 from plot import Point, chart
 from report import Report
@@ -107,6 +108,36 @@ def read(file: Path) -> list[Done]:
     return [msgspec.json.decode(line, type=Done) for line in whole.splitlines()]
 
 
+def set_aside(file: Path, groups: Collection[str]) -> None:
+    """The points of these groups count no longer. They are kept beside the file, under its name and `.before`."""
+    done = read(file)
+    with file.with_name(f"{file.name}.before").open("ab") as before:
+        before.writelines(_line(one) for one in done if one.group in groups)
+    file.write_bytes(b"".join(_line(one) for one in done if one.group not in groups))
+
+
+def _line(done: Done) -> bytes:
+    return msgspec.json.encode(done) + b"\n"
+
+
+def tell_of_other_commits(done: Sequence[Done], now: str) -> None:
+    """Says which points are not measured again though the code is another one now."""
+    others = by_commit([one for one in done if one.commit != now and not one.faults])
+    if others:
+        count = sum(map(len, others.values()))
+        print(
+            f"{count} points of commit {', '.join(others)} are not measured again, though the code is at {now}; --fresh begins anew"
+        )
+
+
+def by_commit(done: Sequence[Done]) -> dict[str, list[Done]]:
+    """The points of each commit, in the order in which they are given."""
+    found: dict[str, list[Done]] = {}
+    for one in done:
+        found.setdefault(one.commit, []).append(one)
+    return found
+
+
 async def measure(case: Case, scale: float, say: Steps) -> Done:
     """One point, in a folder that is gone afterwards."""
     report = Report(machine=this_machine("not started"))
@@ -148,6 +179,10 @@ def show(done: Sequence[Done]) -> None:
             print(f"  {figure.name}: {figure.value:,.1f} {figure.unit}{used}")
         for fault in one.faults:
             print(f"  WRONG: {fault}")
+    commits = by_commit(done)
+    if len(commits) > 1:
+        counts = ", ".join(f"{len(points)} of {commit}" for commit, points in commits.items())
+        print(f"\nThese points are of several commits, so differences may come from the code: {counts}")
 
 
 def plots(done: Sequence[Done]) -> dict[str, str]:
@@ -163,8 +198,22 @@ def plots(done: Sequence[Done]) -> dict[str, str]:
             name: list(line.items()) for name, line in lines.items() if len(line) > 1
         }
         if points:
-            made[group] = chart(f"Cost over {group}", across=group, up="us a message", lines=points)
+            note = _commits_of([one for one in done if one.group == group])
+            made[group] = chart(
+                f"Cost over {group}", across=group, up="us a message", lines=points, note=note
+            )
     return made
+
+
+def _commits_of(done: Sequence[Done]) -> str:
+    """Which points are of which commit, where they are of several."""
+    commits = by_commit(done)
+    if len(commits) < 2:
+        return ""
+    return "; ".join(
+        f"{commit}: {', '.join(dict.fromkeys(f'{one.value:,.0f}' for one in points))}"
+        for commit, points in commits.items()
+    )
 
 
 def _cost(figure: Figure) -> float:
@@ -180,15 +229,23 @@ def main() -> int:
         "--scale", type=float, default=1.0, metavar="S", help="everything so much larger; 0.01 tries it"
     )
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS, help="leave the others out")
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="measure every point of these groups anew; the old ones are kept in a file beside",
+    )
     given = parser.parse_args()
     file = RESULTS / f"growth-{given.scale:g}.jsonl"
     RESULTS.mkdir(exist_ok=True)
     CACHE.mkdir(exist_ok=True)
+    if given.fresh:
+        set_aside(file, given.only)
     before = read(file)
     wanted = [case for case in CASES if case.group in given.only]
     missing = [case for case in wanted if not any(one.is_of(case) and not one.faults for one in before)]
     needed = max((STACK_BYTES + (case.disk - STACK_BYTES) * given.scale for case in missing), default=0.0)
     free = shutil.disk_usage(CACHE).free
+    tell_of_other_commits(latest(before, wanted), this_commit())
     print(
         f"{len(missing)} of {len(wanted)} points are to be measured; the largest needs {needed / 1e9:.0f} GB of disk, {free / 1e9:.0f} GB are free in {CACHE}"
     )
@@ -203,7 +260,7 @@ def main() -> int:
         say(f"{number} of {len(missing)}: {case.key}")
         done = asyncio.run(measure(case, given.scale, say))
         with file.open("ab") as lines:
-            lines.write(msgspec.json.encode(done) + b"\n")
+            lines.write(_line(done))
     measured = latest(read(file), wanted)
     show(measured)
     for group, drawn in plots(measured).items():

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 
 import loading
 import logs
@@ -23,7 +24,13 @@ STARTING_SECONDS = 2.0
 ROUTER_PATIENCE = 60.0  # seconds without a new job
 
 
-class LanesApart:
+DISPATCHER = Channel.EMAIL.dispatcher
+TOGETHER = {DISPATCHER: tuple(Lane)}
+"""Which lanes each process of dispatch-email serves."""
+TARGET_OF_UNIT = {"times": "lanes", "%": "bulk"}
+
+
+class BesideBulk:
     """With all services running."""
 
     def __init__(self, *, environment: Environment, sink: Sink, rows: Rows) -> None:
@@ -34,36 +41,69 @@ class LanesApart:
 
     async def measure(self, bulk_rate: float) -> Measured:
         """`bulk_rate` is what dispatch-email does alone: the backlog is made for that."""
-        began, before = time.time(), await self._rows.position()
-        idle = await self._critical("lanes-idle-")
+        measured = await self._measure("lanes", bulk_rate, TOGETHER)
+        for figure in measured.figures:
+            figure.target = TARGET_OF_UNIT.get(figure.unit)
+        return measured
+
+    async def measure_apart(self, bulk_rate: float) -> Measured:
+        """The same with a process of dispatch-email that serves bulk alone, beside one that serves the others."""
+        first, second = self._environment.instances(DISPATCHER, 2)
+        served = {first: (Lane.CRITICAL, Lane.TRANSACTIONAL), second: (Lane.BULK,)}
+        await self._environment.stop(DISPATCHER)
+        await self._launch(served)
+        try:
+            return await self._measure("lanes apart", bulk_rate, served)
+        finally:
+            await self._environment.stop(*served)
+            await self._launch(TOGETHER)
+
+    async def _measure(self, name: str, bulk_rate: float, served: Mapping[str, Sequence[Lane]]) -> Measured:
+        began, before, prefix = time.time(), await self._rows.position(), name.replace(" ", "-")
+        idle = await self._critical(f"{prefix}-idle-")
         await self._sink.wait_for(len(idle.ids), patience=PATIENCE)
-        backlog = await self._backlog(bulk_rate * (STARTING_SECONDS + ALONE_SECONDS + CRITICAL_SECONDS + 3))
-        self._environment.launch(Channel.EMAIL.dispatcher)
+        await self._environment.stop(*served)
+        backlog = await self._backlog(
+            prefix, bulk_rate * (STARTING_SECONDS + ALONE_SECONDS + CRITICAL_SECONDS + 3)
+        )
+        await self._launch(served)
         await self._sink.reaches(len(idle.ids) + 1, patience=PATIENCE)
         drains = time.time() + STARTING_SECONDS
         await asyncio.sleep(STARTING_SECONDS + ALONE_SECONDS)
-        beside = await self._critical("lanes-beside-")
+        beside = await self._critical(f"{prefix}-beside-")
         ended = time.time()
         everything = idle.ids + backlog + beside.ids
         await self._sink.wait_for(len(everything), patience=PATIENCE)
         await self._rows.progress(before, wanted=2 * len(everything), patience=PATIENCE)
         caught = await self._sink.take()
+        faults = [*idle.faults, *beside.faults, *await self._faults(name, everything, caught.ids, began)]
         arrived = dict(zip(caught.ids, caught.times, strict=True))
         bulk = sorted(arrived[one] for one in backlog if one in arrived)
-        faults = [*idle.faults, *beside.faults, *await self._faults(everything, caught.ids, began)]
         if not bulk or bulk[-1] < ended:
-            faults.append("lanes: the backlog was done before the critical messages were")
-        return Measured(figures=self._figures(idle, beside, arrived, bulk, drains), faults=faults)
+            return Measured(
+                faults=[*faults, f"{name}: the backlog was done before the critical messages were"]
+            )
+        first, last = min(beside.planned), max(beside.planned)
+        figures = _figures(
+            name,
+            waits=(_p99(idle, arrived), _p99(beside, arrived)),
+            rates=(_rate(bulk, drains, drains + ALONE_SECONDS), _rate(bulk, first, last)),
+        )
+        return Measured(figures=figures, faults=faults)
+
+    async def _launch(self, served: Mapping[str, Sequence[Lane]]) -> None:
+        for process, lanes in served.items():
+            self._environment.launch(process, LANES=",".join(lanes))
+        await self._environment.ready(*served)
 
     async def _critical(self, prefix: str) -> Loaded:
         load = Load(lane=Lane.CRITICAL, count=int(CRITICAL_RATE * CRITICAL_SECONDS), rate=CRITICAL_RATE)
         return await loading.send(self._environment, prefix, load)
 
-    async def _backlog(self, size: float) -> list[str]:
+    async def _backlog(self, prefix: str, size: float) -> list[str]:
         """Jobs on the bulk lane that nobody takes yet, each decided and in the ledger; their notifications."""
-        await self._environment.stop(Channel.EMAIL.dispatcher)
         lane, people = Lane.BULK, tenant.RECIPIENTS
-        events = [f"lanes-backlog-{number}" for number in range(int(size / len(people)) + 1)]
+        events = [f"{prefix}-backlog-{number}" for number in range(int(size / len(people)) + 1)]
         topic = self._topics.jobs(Channel.EMAIL, lane)
         stood, position = await logs.length(self._environment.kafka, topic), await self._rows.position()
         records = [tenant.record(event, people, lane=lane, topics=self._topics) for event in events]
@@ -73,41 +113,40 @@ class LanesApart:
         await self._rows.progress(position, wanted=count, patience=PATIENCE)
         return [tenant.notification(event, who, lane) for event in events for who in people]
 
-    def _figures(
-        self, idle: Loaded, beside: Loaded, arrived: dict[str, float], bulk: list[float], drains: float
-    ) -> list[Figure]:
-        at_idle, meanwhile = (_p99(loaded, arrived) for loaded in (idle, beside))
-        first, last = min(beside.planned), max(beside.planned)
-        alone = sum(drains <= moment < drains + ALONE_SECONDS for moment in bulk) / ALONE_SECONDS
-        shared = sum(first <= moment < last for moment in bulk) / (last - first)
-        return [
-            Figure(name="lanes: critical p99, idle", value=at_idle, unit="ms", better="less"),
-            Figure(name="lanes: critical p99 while bulk drains", value=meanwhile, unit="ms", better="less"),
-            Figure(
-                name="lanes: critical p99 while bulk drains, against idle",
-                value=meanwhile / at_idle,
-                unit="times",
-                target="lanes",
-                better="less",
-            ),
-            Figure(name="lanes: bulk alone", value=alone, unit="mails/s"),
-            Figure(name="lanes: bulk beside critical", value=shared, unit="mails/s"),
-            Figure(
-                name="lanes: bulk's rate beside critical, of its rate alone",
-                value=100 * shared / alone,
-                unit="%",
-                target="bulk",
-            ),
-        ]
-
-    async def _faults(self, wanted: list[str], caught: list[str], began: float) -> list[str]:
-        faults = difference("lanes: mails", wanted, caught)
+    async def _faults(self, name: str, wanted: list[str], caught: list[str], began: float) -> list[str]:
+        faults = difference(f"{name}: mails", wanted, caught)
         for lane in (Lane.CRITICAL, Lane.BULK):
             jobs = await logs.read(self._environment.kafka, self._topics.jobs(Channel.EMAIL, lane))
-            faults += reordered(f"lanes: mails on {lane}", [logs.job(record) for record in jobs], caught)
+            faults += reordered(f"{name}: mails on {lane}", [logs.job(record) for record in jobs], caught)
         return faults + difference(
-            "lanes: rows in the ledger", rows_of(wanted), await self._rows.statuses(began)
+            f"{name}: rows in the ledger", rows_of(wanted), await self._rows.statuses(began)
         )
+
+
+def _figures(name: str, *, waits: tuple[float, float], rates: tuple[float, float]) -> list[Figure]:
+    """From critical's p99 and bulk's rate, each alone and beside the other."""
+    at_idle, meanwhile = waits
+    alone, shared = rates
+    critical, bulk = f"{name}: critical p99", f"{name}: bulk"
+    return [
+        Figure(name=f"{critical}, idle", value=at_idle, unit="ms", better="less"),
+        Figure(name=f"{critical} while bulk drains", value=meanwhile, unit="ms", better="less"),
+        Figure(
+            name=f"{critical} while bulk drains, against idle",
+            value=meanwhile / at_idle,
+            unit="times",
+            better="less",
+        ),
+        Figure(name=f"{bulk} alone", value=alone, unit="mails/s"),
+        Figure(name=f"{bulk} beside critical", value=shared, unit="mails/s"),
+        Figure(
+            name=f"{bulk}'s rate beside critical, of its rate alone", value=100 * shared / alone, unit="%"
+        ),
+    ]
+
+
+def _rate(moments: list[float], start: float, end: float) -> float:
+    return sum(start <= moment < end for moment in moments) / (end - start)
 
 
 def _p99(loaded: Loaded, arrived: dict[str, float]) -> float:

@@ -40,8 +40,15 @@ def this_machine(postgresql: str) -> Machine:
             "postgresql": postgresql,
             **{name: version(name) for name in _PACKAGES},
         },
-        commit=_commit(),
+        commit=this_commit(),
     )
+
+
+def this_commit() -> str:
+    """The checkout's, with a mark where files differ from it; a source archive has none."""
+    command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
 
 
 def _line(file: str, name: str) -> str:
@@ -52,10 +59,3 @@ def _line(file: str, name: str) -> str:
 def _kafka() -> str:
     found = sorted(Path(jars(cache=CACHE)).glob("kafka_2.13-*.jar"))
     return found[0].stem.removeprefix("kafka_2.13-") if found else "unknown"
-
-
-def _commit() -> str:
-    """The checkout's, with a mark where files differ from it; a source archive has none."""
-    command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"

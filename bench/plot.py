@@ -11,8 +11,8 @@ COLOURS = ("#1b6ca8", "#c8553d", "#588157", "#7b4b94", "#b8860b", "#444444")
 Point = tuple[float, float]
 
 
-def chart(title: str, *, across: str, up: str, lines: Mapping[str, Sequence[Point]]) -> str:
-    """Both axes are logarithmic, so all values are above 0; points are joined in the order of `across`."""
+def chart(title: str, *, across: str, up: str, lines: Mapping[str, Sequence[Point]], note: str = "") -> str:
+    """Both axes are logarithmic, so all values are above 0; points are joined in the order of `across`. The note stands below the title."""
     points = [point for line in lines.values() for point in line]
     xs, ys = _Scale([x for x, _ in points]), _Scale([y for _, y in points])
     parts = [
@@ -20,6 +20,7 @@ def chart(title: str, *, across: str, up: str, lines: Mapping[str, Sequence[Poin
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         _text(LEFT, 20, title, size=15),
         _text(LEFT, HEIGHT - 10, across),
+        _text(160, TOP - 8, note, size=10),
         _text(8, TOP - 8, up),
     ]
     for value in xs.ticks:

@@ -38,6 +38,8 @@ class Report(msgspec.Struct, kw_only=True):
     """The run that is under way, from 1 on."""
     figures: list[Figure] = []
     faults: list[str] = []
+    not_started: list[str] = []
+    """Of the faults, those that only say that a process did not come up: a port that was taken, a slow machine."""
     not_measured: dict[str, str] = {}
     """What there was no way to measure here, and why."""
     seconds: float = 0.0

@@ -221,7 +221,7 @@ async def _measure(case: Case) -> Taken:
 
 
 def _seconds() -> dict[str, float]:
-    labels = {"service": "router", "lane": LANE.value}
+    labels = {"component": "router", "lane": LANE.value}
     return {
         stage: REGISTRY.get_sample_value("tocsin_stage_seconds_sum", {**labels, "stage": stage}) or 0.0
         for stage in STAGES

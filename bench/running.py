@@ -14,7 +14,7 @@ from pathlib import Path
 from figures import Measured
 from machine import this_machine
 from report import Report
-from tocsin.dev import LocalStackError
+from tocsin.dev import LocalStackError, StartFailed
 from tocsin.dev.paths import CACHE
 
 RESULTS = Path(__file__).with_name("results")
@@ -86,6 +86,8 @@ async def attempt(report: Report, say: Steps, job: Awaitable[None]) -> None:
     except Exception as error:  # noqa: BLE001 -- whatever it is, what came before it is to be kept
         fault = f"{say.doing}: failed, and nothing after it was measured: {error!r}"
         report.take(say.doing, Measured(faults=[fault]))
+        if isinstance(error, StartFailed):
+            report.not_started.append(fault)
         if not isinstance(error, LocalStackError):
             traceback.print_exc()
 

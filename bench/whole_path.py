@@ -145,6 +145,14 @@ class WholePath:
             )
         return Measured(figures=figures, faults=faults)
 
+    async def steady(self, lane: Lane, rate: float, seconds: float) -> Measured:
+        """The same load for so long without a figure: a broker that compiled its code under a backlog compiles again for small batches."""
+        began, before, prefix = time.time(), await self._rows.position(), f"steady-{rate:g}-"
+        loaded = await loading.send(
+            self._environment, prefix, Load(lane=lane, count=int(rate * seconds), rate=rate)
+        )
+        return Measured(faults=(await self._ended(prefix, loaded, began, before))[-1])
+
     async def _warm(self) -> list[str]:
         """Code and connections; what is wrong with the messages."""
         faults = []

@@ -74,15 +74,20 @@ async def measure(peer: Peer, ground: Ground) -> Measured:
                     better="less",
                 )
                 for word, share in (("p50", 0.5), ("p99", 0.99))
+                if waits
             ]
         return Measured(figures=figures, faults=faults + lost)
 
 
 async def _latency(peer: Peer, sink: Sink) -> tuple[list[float], list[str]]:
+    """How long each message took; of a run in which not each came once, no message's time is known."""
     count = int(LATENCY_RATE * LATENCY_SECONDS)
     sent, arrived, faults = await _sent(peer, sink, count, "paced", rate=LATENCY_RATE)
-    planned = dict(zip(arrived, sent.planned, strict=False)) if not faults else {}
-    return [arrived[one] - at for one, at in list(planned.items())[SETTLING:]] or [float("nan")], faults
+    if faults:
+        unknown = f"peer {peer.name}: no latency at 100/s, because not every message came, or not once"
+        return [], [*faults, unknown]
+    waits = [at - planned for at, planned in zip(arrived.values(), sent.planned, strict=True)]
+    return waits[SETTLING:], []
 
 
 async def _sent(

@@ -52,7 +52,7 @@ async def numbers(tocsin, service: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            if sample.labels.get("service", service) != service:
+            if sample.labels.get("component", service) != service:
                 continue
             for name in (
                 sample.name,

@@ -43,7 +43,7 @@ async def replica(bench: Bench) -> AsyncIterator[Replica]:
 
 
 def sent_on_stale_copy() -> float:
-    labels = {"service": CHANNEL.dispatcher, "lane": LANE}
+    labels = {"component": CHANNEL.dispatcher, "lane": LANE}
     return REGISTRY.get_sample_value("tocsin_sent_on_stale_copy_total", labels) or 0.0
 
 

@@ -157,8 +157,13 @@ async def test_one_lane_waits_for_its_offsets_and_goes_on_by_itself_once_the_nam
 
         await until(ready, seconds=60)
         metrics = (await client.get("/metrics")).text
-        assert 'tocsin_records_lost_total{kind="jobs",lane="critical",service="dispatch-sms"} 3.0' in metrics
-        await until(lambda: client_has(client, 'tocsin_dead_letters_total{lane="critical"'), seconds=30)
+        assert (
+            'tocsin_records_lost_total{component="dispatch-sms",kind="jobs",lane="critical"} 3.0' in metrics
+        )
+        await until(
+            lambda: client_has(client, 'tocsin_dead_letters_total{component="dispatch-sms",lane="critical"'),
+            seconds=30,
+        )
         assert dispatcher.process.returncode is None
 
     assert (await command(site, TOPICS))[0] == 0

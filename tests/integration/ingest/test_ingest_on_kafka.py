@@ -102,7 +102,9 @@ async def test_a_broker_that_stops_and_comes_back(
             full = await asyncio.gather(*(send(f"large-{number}", 250_000) for number in range(12)))
             assert {answer.json()["code"] for answer in full} == {"not_known_to_be_stored", "overloaded"}
             assert await ingest.ready(), await ingest.checks()
-            assert 'tocsin_produce_errors_total{reason="deadline"' in await ingest.metrics()
+            assert (
+                'tocsin_produce_errors_total{component="ingest",reason="deadline"' in await ingest.metrics()
+            )
 
             broker.start()
 
@@ -159,7 +161,7 @@ async def test_a_workflow_that_ends_ingest_is_refused_by_the_next(environment, u
         refused = await ingest.post("/v1/notifications", request, key=key)
         assert (refused.status_code, refused.json()["code"]) == (422, "workflow_unusable")
         assert refused.json()["errors"][0]["pointer"] == "/data"
-        assert 'tocsin_refused_revisions{service="ingest"} 1.0' in await ingest.metrics()
+        assert 'tocsin_refused_revisions{component="ingest"} 1.0' in await ingest.metrics()
         taken = await ingest.post("/v1/notifications", request | {"workflow": "other"}, key=key)
         assert taken.status_code == 202
         await environment.add_workflow("hostile", revision=2, data_schema={"type": "object"})

@@ -211,16 +211,16 @@ async def test_it_keeps_what_happens_and_answers_for_it(
             "sent",
         ]
         metrics = await ledger.metrics()
-        written = 'tocsin_processed_messages_total{lane="bulk",outcome="written",service="ledger"} 30.0'
+        written = 'tocsin_processed_messages_total{component="ledger",lane="bulk",outcome="written"} 30.0'
         assert written in metrics
-        assert 'tocsin_message_age_seconds_count{lane="bulk",service="ledger"} 30.0' in metrics
+        assert 'tocsin_message_age_seconds_count{component="ledger",lane="bulk"} 30.0' in metrics
 
         async def dead_letter_is_stored() -> bool:
             return len(await environment.ledger_database.rows("SELECT 1 FROM ledger.dead_letters")) == 1
 
         async def lag_is_shown() -> bool:
             shown = await ledger.metrics()
-            return 'tocsin_lag_messages{kind="status",lane="bulk"' in shown
+            return 'tocsin_lag_messages{component="ledger",kind="status",lane="bulk"' in shown
 
         await until(dead_letter_is_stored)
         await until(lag_is_shown)

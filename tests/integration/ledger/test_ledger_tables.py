@@ -66,7 +66,7 @@ async def test_of_a_batch_with_rows_that_stand_the_new_ones_are_stored(
 
 
 def counted(result: str) -> float:
-    labels = {"service": "ledger", "lane": "bulk", "outcome": result}
+    labels = {"component": "ledger", "lane": "bulk", "outcome": result}
     return REGISTRY.get_sample_value("tocsin_processed_messages_total", labels) or 0.0
 
 

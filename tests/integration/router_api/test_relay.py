@@ -223,7 +223,7 @@ async def test_what_is_too_large_holds_up_nothing(
 
 
 def _set_aside() -> float:
-    labels = {"service": "router", "entity": "workflow"}
+    labels = {"component": "router", "entity": "workflow"}
     return REGISTRY.get_sample_value("tocsin_directory_set_aside_total", labels) or 0.0
 
 

@@ -94,7 +94,7 @@ async def test_how_long_changes_wait_is_told_by_a_router_that_cannot_publish(
     await directory.rows("UPDATE directory.outbox SET at = now() - interval '1 hour'")
 
     def waiting(of: str) -> float:
-        return REGISTRY.get_sample_value(f"tocsin_directory_outbox_{of}", {"service": "router"}) or 0.0
+        return REGISTRY.get_sample_value(f"tocsin_directory_outbox_{of}", {"component": "router"}) or 0.0
 
     async def an_hour() -> bool:
         return waiting("age_seconds") >= 3600 and waiting("rows") == 1

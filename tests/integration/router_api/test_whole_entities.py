@@ -131,7 +131,7 @@ async def test_a_row_with_every_column_filled_becomes_a_record_with_every_field(
 async def test_a_row_that_no_record_can_hold_stops_nobody_else(
     acme: httpx.AsyncClient, directory: Directory, relay: Relay, kafka: KafkaSettings, topics: Topics
 ) -> None:
-    labels = {"service": "router", "entity": "tenant"}
+    labels = {"component": "router", "entity": "tenant"}
     before = REGISTRY.get_sample_value("tocsin_directory_set_aside_total", labels) or 0.0
     await acme.put("/v1/tenant", json={"name": "Spoilt later"})
     await directory.rows("UPDATE directory.tenants SET senders = '{\"email\": 1}'")

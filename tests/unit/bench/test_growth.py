@@ -14,7 +14,7 @@ from growth import CASES, Done
 from growth_cases import Case
 
 
-def done(case: Case, *, cost: float = 100, faults: tuple[str, ...] = ()) -> Done:
+def done(case: Case, *, cost: float = 100, faults: tuple[str, ...] = (), commit: str = "abc") -> Done:
     figure = Figure(
         name="router: events to jobs", unit="events/s", value=1, cpu_us={"router": cost, "broker": 50}
     )
@@ -24,7 +24,7 @@ def done(case: Case, *, cost: float = 100, faults: tuple[str, ...] = ()) -> Done
         partitions=case.partitions,
         shards=case.shards,
         instances=case.instances,
-        commit="abc",
+        commit=commit,
         figures=[figure],
         faults=list(faults),
     )
@@ -33,10 +33,11 @@ def done(case: Case, *, cost: float = 100, faults: tuple[str, ...] = ()) -> Done
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(growth, "RESULTS", tmp_path)
+    monkeypatch.setattr(growth, "this_commit", lambda: "abc")
     return tmp_path / "growth-0.5.jsonl"
 
 
-def run(monkeypatch: pytest.MonkeyPatch, group: str) -> tuple[int, list[Case]]:
+def run(monkeypatch: pytest.MonkeyPatch, group: str, *options: str) -> tuple[int, list[Case]]:
     measured: list[Case] = []
 
     async def measure(case: Case, scale: float, say: object) -> Done:
@@ -45,7 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, group: str) -> tuple[int, list[Case]]:
         return done(case, cost=case.value)
 
     monkeypatch.setattr(growth, "measure", measure)
-    monkeypatch.setattr(sys, "argv", ["growth.py", "--scale", "0.5", "--only", group])
+    monkeypatch.setattr(sys, "argv", ["growth.py", "--scale", "0.5", "--only", group, *options])
     return growth.main(), measured
 
 
@@ -82,3 +83,41 @@ def test_the_cost_of_a_message_is_plotted_over_what_grows(
     assert run(monkeypatch, "claims")[0] == 0
     root = ET.parse(results.with_name("growth-0.5-claims.svg")).getroot()
     assert len(root.findall("{*}polyline")) == 1
+
+
+def test_points_of_another_commit_are_named_in_the_table_and_the_plot(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claims = [case for case in CASES if case.group == "claims"]
+    results.write_bytes(msgspec.json.encode(done(claims[0], commit="def")) + b"\n")
+    assert run(monkeypatch, "claims") == (0, claims[1:])
+    said = capsys.readouterr().out
+    assert "1 points of commit def are not measured again, though the code is at abc" in said
+    assert (
+        "These points are of several commits, so differences may come from the code: 1 of def, 2 of abc"
+        in said
+    )
+    plot = results.with_name("growth-0.5-claims.svg").read_text()
+    assert "def: 100,000; abc: 1,000,000, 10,000,000" in plot
+
+
+def test_of_one_commit_nothing_is_said(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "claims")[0] == 0
+    assert run(monkeypatch, "claims") == (0, [])
+    assert "several commits" not in (said := capsys.readouterr().out)
+    assert "not measured again" not in said
+    assert "abc" not in results.with_name("growth-0.5-claims.svg").read_text()
+
+
+def test_fresh_measures_the_points_of_its_groups_anew_and_keeps_the_old_ones_beside(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = [case for case in CASES if case.group == "claims"]
+    other = next(case for case in CASES if case.group == "instances")
+    old = [done(case, commit="def") for case in (other, *claims)]
+    results.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in old))
+    assert run(monkeypatch, "claims", "--fresh") == (0, claims)
+    assert [one.commit for one in growth.read(results)] == ["def", "abc", "abc", "abc"]
+    assert growth.read(results.with_name("growth-0.5.jsonl.before")) == old[1:]

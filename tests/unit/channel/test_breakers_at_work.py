@@ -228,7 +228,7 @@ async def test_while_no_provider_works_nothing_more_is_read_and_readiness_says_w
     await until(lambda: bench.pool.paused)
     await until(lambda: "paused" in bench.health.notes().get("providers", ""))
     assert bench.health.reasons()["providers"] is None
-    assert REGISTRY.get_sample_value("tocsin_paused", {"service": "dispatch-sms"}) == 1
+    assert REGISTRY.get_sample_value("tocsin_paused", {"component": "dispatch-sms"}) == 1
     shard.put(*(bench.job(number) for number in range(2, 2000)))
     for _ in range(200):
         await asyncio.sleep(0)

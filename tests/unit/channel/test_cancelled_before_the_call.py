@@ -32,7 +32,7 @@ def job(bench: "LaneBench", number: int, *, test: bool = False, **fields: Any) -
 
 
 def counted(result: str) -> float:
-    labels = {"service": "dispatch-sms", "result": result}
+    labels = {"component": "dispatch-sms", "result": result}
     return REGISTRY.get_sample_value("tocsin_cancellations_total", labels) or 0.0
 
 
@@ -123,7 +123,7 @@ async def test_a_cancelled_job_is_not_taken_up_again_by_the_next_owner(bench: "L
     await until(lambda: len(bench.statuses) == 1)
     work.cancel()
     await asyncio.gather(work, return_exceptions=True)
-    labels = {"service": "dispatch-sms", "lane": Lane.TRANSACTIONAL}
+    labels = {"component": "dispatch-sms", "lane": Lane.TRANSACTIONAL}
     before = _sample("tocsin_jobs_ended_before_total", labels)
     bench.provider().let_go.set()
     bench.start()
@@ -139,7 +139,7 @@ async def test_while_the_copy_of_cancels_is_old_optional_ones_wait_and_required_
     bench: "LaneBench",
 ) -> None:
     await bench.open()
-    labels = {"service": "dispatch-sms", "lane": Lane.TRANSACTIONAL}
+    labels = {"component": "dispatch-sms", "lane": Lane.TRANSACTIONAL}
     stale = _sample("tocsin_sent_on_stale_copy_total", labels)
     bench.cancels_age.age = MAX_AGE
     await bench.copy.look()
@@ -155,7 +155,7 @@ async def test_while_the_copy_of_cancels_is_old_optional_ones_wait_and_required_
     await until(lambda: len(bench.statuses) == 2)
     assert bench.provider().got == ["2"]
     assert _sample("tocsin_sent_on_stale_copy_total", labels) == stale + 1
-    assert _sample("tocsin_copy_age_seconds", {"service": "test", "kind": "cancels"}) == 0
+    assert _sample("tocsin_copy_age_seconds", {"component": "test", "kind": "cancels"}) == 0
 
 
 def _sample(name: str, labels: dict[str, str]) -> float:

@@ -195,7 +195,7 @@ async def test_what_is_put_off_does_not_hold_back_its_recipients_next_message(be
 
 
 async def test_how_many_wait_and_how_long_is_shown(bench: "LaneBench"):
-    labels = {"service": "dispatch-sms", "lane": "transactional"}
+    labels = {"component": "dispatch-sms", "lane": "transactional"}
 
     def shown(name: str, **more: str) -> float:
         return REGISTRY.get_sample_value(name, labels | more) or 0.0

@@ -21,12 +21,12 @@ STALE = MAX_AGE + 1
 
 
 def sent_on_stale_copy() -> float:
-    labels = {"service": "dispatch-sms", "lane": Lane.TRANSACTIONAL}
+    labels = {"component": "dispatch-sms", "lane": Lane.TRANSACTIONAL}
     return REGISTRY.get_sample_value("tocsin_sent_on_stale_copy_total", labels) or 0.0
 
 
 def waiting() -> float | None:
-    labels = {"service": "dispatch-sms", "lane": Lane.TRANSACTIONAL}
+    labels = {"component": "dispatch-sms", "lane": Lane.TRANSACTIONAL}
     return REGISTRY.get_sample_value("tocsin_waiting_for_copy", labels)
 
 

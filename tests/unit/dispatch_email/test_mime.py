@@ -1,5 +1,6 @@
 """Our mails against the standard library's parser: structure, content, injection."""
 
+import sys
 from email import policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.dispatch_email.headers import one_line
 from tocsin.dispatch_email.mailboxes import NoMailbox, mailbox
-from tocsin.dispatch_email.mime import mail
+from tocsin.dispatch_email.mime import mail, quoted_printable
 from tocsin.dispatch_email.own_headers import NoMail
 
 DELIVERY = "3b0f6c1e-9d4b-5a53-8e33-1f2a4cbb1d10"
@@ -203,6 +204,13 @@ def test_lines_of_bodies_and_folded_headers_stay_within_76(text: str, html: str)
 
 
 @settings(max_examples=300, deadline=None)
+@given(text=st.text("ab=.é \t\n", max_size=400))
+def test_a_text_is_encoded_as_its_lines_one_by_one_are(text: str) -> None:
+    lines = [quoted_printable(line) for line in text.split("\n")]
+    assert quoted_printable(text) == b"\r\n".join(lines)
+
+
+@settings(max_examples=300, deadline=None)
 @given(
     address=st.one_of(texts, st.emails(), texts.map(lambda t: f"a{t}@example.com")), as_sender=st.booleans()
 )
@@ -282,6 +290,18 @@ def test_long_and_odd_subjects_come_back(subject: str) -> None:
     raw = build(subject=subject)
     assert parsed(raw)["Subject"] == subject.strip()
     assert max(map(len, raw.split(b"\r\n"))) <= 76
+
+
+def test_nothing_of_a_message_is_kept_when_its_mail_is_made() -> None:
+    message = {
+        "subject": "493021 is your code",
+        "text": "Your code is 493021",
+        "html": "<b>493021</b>",
+        "to": "ann@a.test",
+    }
+    before = {part: sys.getrefcount(words) for part, words in message.items()}
+    build(**message)
+    assert {part: sys.getrefcount(words) for part, words in message.items()} == before
 
 
 def test_a_mail_without_any_part_is_refused() -> None:

@@ -1,5 +1,7 @@
 """Segments, by the figures of 3GPP TS 23.038 and 23.040."""
 
+import sys
+
 import pytest
 
 from tocsin.dispatch_sms.segments import segments
@@ -34,3 +36,10 @@ from tocsin.dispatch_sms.segments import segments
 )
 def test_segments(text: str, count: int) -> None:
     assert segments(text) == count
+
+
+def test_a_text_that_was_counted_is_not_kept() -> None:
+    text = "Your code is 493021"
+    before = sys.getrefcount(text)
+    segments(text)
+    assert sys.getrefcount(text) == before

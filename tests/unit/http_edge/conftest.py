@@ -112,11 +112,11 @@ class Edge:
 
     def held(self) -> float:
         """Bytes of bodies that the server holds now, as its metrics say."""
-        return REGISTRY.get_sample_value("tocsin_http_bodies_bytes", {"service": "edge"}) or 0
+        return REGISTRY.get_sample_value("tocsin_http_bodies_bytes", {"component": "edge"}) or 0
 
     def at_work(self) -> float:
         """Requests that are being answered now, as its metrics say."""
-        return REGISTRY.get_sample_value("tocsin_http_in_flight", {"service": "edge"}) or 0
+        return REGISTRY.get_sample_value("tocsin_http_in_flight", {"component": "edge"}) or 0
 
     def connections(self) -> int:
         """Connections that the server has now."""

@@ -89,8 +89,14 @@ async def status(reader: asyncio.StreamReader) -> int:
         return int((await reader.readuntil(b"\r\n\r\n")).split(b" ")[1])
 
 
+# A third above the most of ten runs, each alone, on two cores with other work (MiB):
+# without a key 8, 12, 14, 15, 15, 18, 22, 32, 33, 48; with one 52, 54, 55, 56, 60, 61, 61, 62, 73, 74.
+# The busier the cores, the more bodies pass through the process at the same moment.
+MOST_WITHOUT_KEY, MOST_WITH_KEY = 64, 96
+
+
 @in_proc
-@pytest.mark.parametrize(("key", "most"), [(False, 64), (True, 96)])
+@pytest.mark.parametrize(("key", "most"), [(False, MOST_WITHOUT_KEY), (True, MOST_WITH_KEY)])
 async def test_finding_6_idle_connections_and_half_sent_bodies_leave_memory_flat_and_others_served(
     key: bool, most: int
 ) -> None:

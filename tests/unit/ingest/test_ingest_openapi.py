@@ -30,4 +30,4 @@ async def test_what_passes_fastapi_by_is_named_and_answered_as_elsewhere(way_in:
     wrong = await way_in.client.get("/v1/notifications")
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
     assert (await way_in.client.post("/v1/notifications/")).json()["code"] == "not_found"
-    assert b'route="/v1/notifications",service="ingest",status="202"' in generate_latest()
+    assert b'component="ingest",method="POST",route="/v1/notifications",status="202"' in generate_latest()

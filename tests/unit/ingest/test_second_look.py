@@ -95,11 +95,11 @@ async def test_a_batch_waits_once(way_in: "WayIn", arrives: Any) -> None:
 
 
 async def test_what_is_truly_unknown_is_refused_after_the_wait(way_in: "WayIn") -> None:
-    late = REGISTRY.get_sample_value("tocsin_directory_late_total", {"service": "ingest"}) or 0.0
+    late = REGISTRY.get_sample_value("tocsin_directory_late_total", {"component": "ingest"}) or 0.0
     way_in.copy.in_time = False
     answer = await way_in.post("/v1/notifications", REQUEST)
     assert (answer.status_code, answer.json()["code"], way_in.copy.waits) == (422, "unknown_workflow", 1)
-    assert REGISTRY.get_sample_value("tocsin_directory_late_total", {"service": "ingest"}) == late + 1
+    assert REGISTRY.get_sample_value("tocsin_directory_late_total", {"component": "ingest"}) == late + 1
 
 
 @pytest.mark.parametrize(

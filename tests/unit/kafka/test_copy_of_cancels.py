@@ -80,11 +80,11 @@ def test_it_knows_all_of_many_and_nothing_else(copy: Cancellations) -> None:
 
 def test_a_record_that_cannot_be_read_is_passed_over_and_many_stop_it(copy: Cancellations) -> None:
     broken = ConsumerRecord("cancels", 0, 0, 0, b"acme/cancel/a", b"{")
-    before = REGISTRY.get_sample_value("tocsin_cancellations_unreadable_total", {"service": "test"}) or 0
+    before = REGISTRY.get_sample_value("tocsin_cancellations_unreadable_total", {"component": "test"}) or 0
     copy.apply(broken)
     copy.apply(record("a", START + SECOND))
     assert copy.of(intent("a")) is not None
-    after = REGISTRY.get_sample_value("tocsin_cancellations_unreadable_total", {"service": "test"})
+    after = REGISTRY.get_sample_value("tocsin_cancellations_unreadable_total", {"component": "test"})
     assert after == before + 1
     for _ in range(8):
         copy.apply(broken)

@@ -34,6 +34,8 @@ class Producer:
     sent: list[tuple[TopicPartition, list[bytes], "asyncio.Future[Any]"]] = field(default_factory=list)
     ends: dict[TopicPartition, int] = field(default_factory=dict)
     fails: Exception | None = None
+    stuck: "asyncio.Future[None] | None" = None
+    """While it is there, batches are being handed over until it is done."""
 
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(BATCH_BYTES, 0)
@@ -41,6 +43,8 @@ class Producer:
     async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[Any]":
         if self.fails is not None:
             raise self.fails
+        if self.stuck is not None:
+            await asyncio.shield(self.stuck)
         assert batch.closed()
         place = TopicPartition(topic, partition)
         assert all(future.done() for before, _, future in self.sent if before == place), "one is out at most"
@@ -149,6 +153,34 @@ async def test_what_cannot_be_handed_over_is_told_to_who_waits_and_is_no_refusal
     ground.producer.fails = None
     ground.call((0, b"2"))
     await ground.until_sent(1)
+
+
+async def test_whoever_abandons_it_goes_on_once_no_task_hands_anything_over():
+    ground = Ground()
+    before = asyncio.all_tasks()
+    ground.producer.stuck = asyncio.get_running_loop().create_future()
+    ground.call((0, b"1"))
+    async with asyncio.timeout(5):
+        while not asyncio.all_tasks() - before:  # noqa: ASYNC110 - the condition is a task
+            await asyncio.sleep(0)
+    await ground.gathering.abandon()
+    assert asyncio.all_tasks() == before
+    assert ground.producer.sent == []
+
+
+async def test_an_answer_that_comes_after_it_was_abandoned_plans_no_turn():
+    ground = Ground()
+    first = ground.call((0, b"1"))
+    await ground.until_sent(1)
+    waits = ground.call((0, b"2"))
+    async with asyncio.timeout(5):
+        while ground.gathering._turn is not None:  # noqa: ASYNC110 - the turn finds the partition's batch still out
+            await asyncio.sleep(0)
+    await ground.gathering.abandon()
+    ground.producer.acknowledge()
+    await first.future
+    assert ground.gathering._turn is None
+    assert not waits.future.done()
 
 
 async def test_a_repeated_batch_whose_place_the_broker_forgot_has_no_offset():

@@ -15,7 +15,7 @@ from tocsin.testing.clock import ManualClock
 HOUR = 3600.0
 P = TopicPartition("t.status.bulk", 3)
 SERVICE = "router-lag"
-LABELS = {"service": SERVICE, "lane": "bulk", "kind": "status", "partition": "3"}
+LABELS = {"component": SERVICE, "lane": "bulk", "kind": "status", "partition": "3"}
 
 
 class Log:

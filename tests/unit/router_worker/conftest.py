@@ -37,6 +37,7 @@ from tocsin.kafka import (
     always_current,
     partition_for,
 )
+from tocsin.programs import CrashNote
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import StoredRecipient
 from tocsin.router.secret_keys import SecretKey
@@ -215,10 +216,9 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.topics = Topics()
-        renderer = Renderer()
-        self.directory = PublishedDirectory(renderer=renderer)
+        self._templates = Renderer()
+        self.directory = PublishedDirectory(renderer=self._templates)
         self.cancellations = Cancellations(service="test")
-        tokens = UnsubscribeTokens([SecretKey("k1", "s" * 32)])
         self.router = Router(
             lane=self.lane,
             topics=self.topics,
@@ -229,15 +229,25 @@ class Worker:
             throttles=self.throttles,
             quotas=self.quotas,
             recipients=self.recipients,
-            renderer=DeliveryRenderer(
-                renderer=renderer, public_url="https://notify.example.test", tokens=tokens
-            ),
+            renderer=self._rendering(),
             clock=self.clock,
             hashes=AddressHashes([SecretKey("h1", "h" * 32)]),
             default_tenant=self.default_tenant,
             catch_up=self.catch_up,
         )
         self._offsets: dict[tuple[str, int], int] = {}
+
+    def render_under(self, **notes: CrashNote) -> None:
+        """From now on templates are rendered as by a process that opened these notes."""
+        self.router._renderer = self._rendering(**notes)
+
+    def _rendering(self, **notes: CrashNote) -> DeliveryRenderer:
+        return DeliveryRenderer(
+            renderer=self._templates,
+            public_url="https://notify.example.test",
+            tokens=UnsubscribeTokens([SecretKey("k1", "s" * 32)]),
+            **notes,
+        )
 
     def publish(self, *entities: DirectoryRecord) -> None:
         for entity in entities:

@@ -23,7 +23,7 @@ def behind(make_worker: Callable[..., Any], copy: LateCopy) -> Any:
 
 
 def late() -> float:
-    return REGISTRY.get_sample_value("tocsin_directory_late_total", {"service": "router"}) or 0.0
+    return REGISTRY.get_sample_value("tocsin_directory_late_total", {"component": "router"}) or 0.0
 
 
 async def test_a_workflow_that_arrives_meanwhile_is_known(

@@ -52,7 +52,7 @@ def test_a_workflow_is_compiled_when_its_hour_is_over(after_death, clock, workfl
 
 
 async def test_a_template_that_ended_a_process_fails_its_message_alone(after_death, worker) -> None:
-    worker.router._renderer._note = after_death(Program("acme", "shipped", "sms/default/en", 3))
+    worker.render_under(note=after_death(Program("acme", "shipped", "sms/default/en", 3)))
     written = await worker.route(worker.event())
     (failed,) = written.targets("failed")
     assert (failed.target.reason, failed.channel.channel) == (Reason.WORKFLOW_UNUSABLE, "sms")

@@ -1,6 +1,8 @@
 """What was decided gets its words: once a channel, or is withheld with what is wrong in the template."""
 
+import gc
 import itertools
+import weakref
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,6 +14,7 @@ from tocsin.contracts.jobs import EmailContent, PushContent, SenderIdentity, Sms
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.statuses import RuleOutcome
 from tocsin.contracts.vocabulary import Channel, ClaimOutcome, Lane, Reason, Rule
+from tocsin.programs import CrashNote
 from tocsin.router.policy import DecisionInput, StoredRecipient, Withhold, decide
 from tocsin.router.secret_keys import SecretKey
 from tocsin.router.templates import Renderer
@@ -123,3 +126,15 @@ async def test_an_actor_and_data_that_was_decoded_before(question, render):
     assert sms.content.body == "Bo: Ann"
     _, sms, _ = await render(msgspec.structs.replace(asked, decoded_data={"name": "Zoe"}))
     assert sms.content.body == "Bo: Zoe"
+
+
+async def test_what_rendered_under_a_note_keeps_it_no_longer_than_its_renderer_lives(question):
+    note = CrashNote()
+    gone = weakref.ref(note)
+    tokens = UnsubscribeTokens([SecretKey("k1", "s" * 32)])
+    renderer = DeliveryRenderer(renderer=Renderer(), public_url=None, tokens=tokens, note=note)
+    asked = question()
+    assert len(await renderer.render(asked, decide(asked).channels, LoopSlice())) == 3
+    del renderer, note
+    gc.collect()
+    assert gone() is None

@@ -86,7 +86,8 @@ def test_a_source_that_utf8_cannot_hold_is_a_fault():
 
 
 async def test_a_job_that_cannot_be_encoded_leaves_the_note_of_its_template(worker, notes, monkeypatch):
-    worker.router._renderer._note = notes()
+    before = notes()
+    worker.render_under(note=before)
 
     def broken(job: Any) -> bytes:
         if job.channel == Channel.SMS:
@@ -97,9 +98,10 @@ async def test_a_job_that_cannot_be_encoded_leaves_the_note_of_its_template(work
         patched.setattr("tocsin.router.worker.write.encode", broken)
         with pytest.raises(UnicodeEncodeError):
             await worker.route(worker.event())
-    worker.router._renderer._note.close()
+    before.close()
 
-    worker.router._renderer._note = after = notes()
+    after = notes()
+    worker.render_under(note=after)
     assert [each.program for each in after.refused] == [Program("acme", "shipped", "sms/default/en", 3)]
     written = await worker.route(worker.event(id="e2"))
     (failed,) = written.targets("failed")
@@ -110,7 +112,8 @@ async def test_a_job_that_cannot_be_encoded_leaves_the_note_of_its_template(work
 async def test_a_template_that_ends_a_process_while_it_is_compiled_is_refused_by_the_next(
     worker, notes, monkeypatch
 ):
-    worker.router._renderer._compiler_note = notes("router-compiler")
+    before = notes("router-compiler")
+    worker.render_under(compiler_note=before)
     compiled = render._prepared
 
     def broken(given: TemplateRecord) -> Any:
@@ -121,9 +124,10 @@ async def test_a_template_that_ends_a_process_while_it_is_compiled_is_refused_by
     monkeypatch.setattr(render, "_prepared", broken)
     with pytest.raises(MemoryError):
         await worker.route(worker.event())
-    worker.router._renderer._compiler_note.close()
+    before.close()
 
-    worker.router._renderer._compiler_note = after = notes("router-compiler")
+    after = notes("router-compiler")
+    worker.render_under(compiler_note=after)
     assert [each.program for each in after.refused] == [Program("acme", "shipped", "push/default/en", 3)]
     written = await worker.route(worker.event(id="e2"))
     (failed,) = written.targets("failed")

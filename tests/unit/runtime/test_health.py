@@ -28,7 +28,9 @@ def test_a_check_is_the_same_for_all_who_ask_and_is_a_metric() -> None:
     health = Health(service="health-metric-test")
     health.check("kafka").set_ready()
     assert health.check("kafka").is_ready
-    assert REGISTRY.get_sample_value("tocsin_ready", {"service": "health-metric-test", "check": "kafka"}) == 1
+    assert (
+        REGISTRY.get_sample_value("tocsin_ready", {"component": "health-metric-test", "check": "kafka"}) == 1
+    )
 
 
 def test_alive_until_the_loop_has_been_silent_for_too_long() -> None:

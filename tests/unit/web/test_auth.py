@@ -248,10 +248,10 @@ async def test_a_key_made_a_moment_ago_is_looked_for_once_more() -> None:
         assert looks == []
         assert await status("/send", bearer(made)) == 200
         assert looks == [1.0]
-        late = REGISTRY.get_sample_value("tocsin_directory_late_total", {"service": "auth-test"})
+        late = REGISTRY.get_sample_value("tocsin_directory_late_total", {"component": "auth-test"})
         assert await status("/send", bearer(guessed)) == 401
         assert len(looks) == 2
-        counted = REGISTRY.get_sample_value("tocsin_directory_late_total", {"service": "auth-test"})
+        counted = REGISTRY.get_sample_value("tocsin_directory_late_total", {"component": "auth-test"})
         assert (late, counted) == (0, 1)
 
 

@@ -62,7 +62,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
 
 
 def counted(reason: str) -> float:
-    labels = {"service": "failures-test", "reason": reason}
+    labels = {"component": "failures-test", "reason": reason}
     return REGISTRY.get_sample_value("tocsin_authentication_failures_total", labels) or 0
 
 

@@ -65,7 +65,7 @@ async def test_head_has_the_headers_of_get_and_no_body(client: httpx.AsyncClient
 
 
 async def test_head_is_counted_as_head_by_its_route(client: httpx.AsyncClient) -> None:
-    labels = {"service": "edges-test", "method": "HEAD", "route": "/v1/things/{thing}", "status": "200"}
+    labels = {"component": "edges-test", "method": "HEAD", "route": "/v1/things/{thing}", "status": "200"}
     before = REGISTRY.get_sample_value("tocsin_http_requests_total", labels) or 0
     await client.head("/v1/things/a")
     assert REGISTRY.get_sample_value("tocsin_http_requests_total", labels) == before + 1

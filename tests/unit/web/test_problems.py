@@ -170,7 +170,7 @@ async def test_an_answer_that_has_begun_cannot_become_a_problem(caplog: pytest.L
 
 
 async def test_requests_are_counted_by_route_never_by_path(client: httpx.AsyncClient) -> None:
-    labels = {"service": "things", "method": "GET", "route": "/v1/raise/{what}", "status": "503"}
+    labels = {"component": "things", "method": "GET", "route": "/v1/raise/{what}", "status": "503"}
     before = REGISTRY.get_sample_value("tocsin_http_requests_total", labels) or 0
     await client.get("/v1/raise/ours")
     assert REGISTRY.get_sample_value("tocsin_http_requests_total", labels) == before + 1

@@ -1,11 +1,19 @@
 """Every metric of the project, a line each; nothing else defines one.
 
-Labels are bounded: `service` is the kebab-case name, `lane` one of three, `kind` a topic family (`events`, `intents`,
+Labels are bounded: `component` is the kebab-case name of a service, `lane` one of three, `kind` a topic family (`events`, `intents`,
 `jobs`, `timers`, `status`, `directory`, `stops`, `cancels`, `dead`), `partition` a partition number, `code` and `outcome` come from registries.
 A tenant, recipient, message or URL is never a label. Hot paths call `.labels(…)` once and keep the child.
 """
 
+from collections.abc import Iterable
+from itertools import product
+
+import prometheus_client
+
 from tocsin.observability.unlocked_metrics import Counter, Gauge, Histogram
+
+# Else each counter and histogram shows another series, `_created`, which no query of ours reads.
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types there
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _AGE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400, 259200)
@@ -13,62 +21,67 @@ _COUNT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 # fmt: off
 # Records
-consumed = Counter("tocsin_consumed_records", "Records read from Kafka", ["service", "lane", "kind"])
-produced = Counter("tocsin_produced_records", "Records acknowledged by Kafka", ["service", "lane", "kind"])
-produce_errors = Counter("tocsin_produce_errors", "Sends that Kafka did not acknowledge, by error class", ["service", "reason"])
-producer_bytes = Gauge("tocsin_producer_buffered_bytes", "Bytes handed to a producer and not yet acknowledged", ["service"])
-processed = Counter("tocsin_processed_messages", "Messages handled, by how they ended", ["service", "lane", "outcome"])
-stage_seconds = Histogram("tocsin_stage_seconds", "Seconds spent in one stage of handling a batch or message", ["service", "lane", "stage"], buckets=_SECONDS)
-message_age_seconds = Histogram("tocsin_message_age_seconds", "Seconds from the event's Kafka time to its handling here; in the ledger, from the status record's to its row", ["service", "lane"], buckets=_AGE)
+consumed = Counter("tocsin_consumed_records", "Records read from Kafka", ["component", "lane", "kind"])
+produced = Counter("tocsin_produced_records", "Records acknowledged by Kafka", ["component", "lane", "kind"])
+produce_errors = Counter("tocsin_produce_errors", "Sends that Kafka did not acknowledge, by error class", ["component", "reason"])
+producer_bytes = Gauge("tocsin_producer_buffered_bytes", "Bytes handed to a producer and not yet acknowledged", ["component"])
+processed = Counter("tocsin_processed_messages", "Messages handled, by how they ended", ["component", "lane", "outcome"])
+stage_seconds = Histogram("tocsin_stage_seconds", "Seconds spent in one stage of handling a batch or message", ["component", "lane", "stage"], buckets=_SECONDS)
+message_age_seconds = Histogram("tocsin_message_age_seconds", "Seconds from the event's Kafka time to its handling here; in the ledger, from the status record's to its row", ["component", "lane"], buckets=_AGE)
 timer_lateness_seconds = Histogram("tocsin_timer_lateness_seconds", "Seconds between the moment at which a timer was due and the transaction that wrote its record", ["lane"], buckets=_AGE)
 pending_timers = Gauge("tocsin_pending_timers", "Timers that this process keeps and that are not fired yet", ["lane"])
 oldest_due_timer_seconds = Gauge("tocsin_oldest_due_timer_seconds", "Seconds for which the oldest timer has been due that is not written yet; 0 when none is due", ["lane"])
-batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["service", "lane"], buckets=_COUNT)
-dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["service", "lane", "reason"])
+batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["component", "lane"], buckets=_COUNT)
+dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["component", "lane", "reason"])
 overdue_notifications = Gauge("tocsin_overdue_notifications", "Notifications past their expiry of which a delivery has no final status; every ledger shows all of them, so take the maximum", ["lane"])
 open_redrives = Gauge("tocsin_open_redrives", "Re-drives that run or are paused; the ledger that works on them tells", ["state"])
 redriven = Counter("tocsin_redriven", "What re-drives came to: written for the router, or not possible because its event is not kept", ["outcome"])
 
 # Position in the log
-lag_messages = Gauge("tocsin_lag_messages", "Records behind the end of the partition", ["service", "lane", "kind", "partition"])
-lag_seconds = Gauge("tocsin_lag_seconds", "Age of the oldest record not handled yet; 0 when none waits", ["service", "lane", "kind", "partition"])
-stable_offset_age_seconds = Gauge("tocsin_last_stable_offset_age_seconds", "Seconds for which the last stable offset has not moved although records follow it", ["service", "lane", "kind", "partition"])
-unusable_offsets = Gauge("tocsin_unusable_offsets", "Partitions that are not read until `tocsin topics apply` was run, because their committed offset is no longer kept or cannot be read", ["service", "lane"])
-records_lost = Counter("tocsin_records_lost", "Records that were no longer kept when they were to be read, and whose loss a person has accepted", ["service", "lane", "kind"])
-paused_partitions = Gauge("tocsin_paused_partitions", "Partitions assigned and not being read", ["service", "lane"])
+lag_messages = Gauge("tocsin_lag_messages", "Records behind the end of the partition", ["component", "lane", "kind", "partition"])
+lag_seconds = Gauge("tocsin_lag_seconds", "Age of the oldest record not handled yet; 0 when none waits", ["component", "lane", "kind", "partition"])
+stable_offset_age_seconds = Gauge("tocsin_last_stable_offset_age_seconds", "Seconds for which the last stable offset has not moved although records follow it", ["component", "lane", "kind", "partition"])
+unusable_offsets = Gauge("tocsin_unusable_offsets", "Partitions that are not read until `tocsin topics apply` was run, because their committed offset is no longer kept or cannot be read", ["component", "lane"])
+records_lost = Counter("tocsin_records_lost", "Records that were no longer kept when they were to be read, and whose loss a person has accepted", ["component", "lane", "kind"])
+paused_partitions = Gauge("tocsin_paused_partitions", "Partitions assigned and not being read", ["component", "lane"])
+
+# Groups, as the witness sees them from outside
+group_lag_messages = Gauge("tocsin_group_lag_messages", "Records that a consumer group has not committed, whether it has members or not; marks of transactions among them", ["component", "lane", "kind"])
+group_oldest_seconds = Gauge("tocsin_group_oldest_seconds", "Age of the oldest record that a consumer group has not committed; 0 when nothing has waited longer than one look of the witness", ["component", "lane", "kind"])
+group_members = Gauge("tocsin_group_members", "Members of a consumer group", ["component", "lane"])
+witness_up = Gauge("tocsin_witness_up", "1 while the witness sees the groups; while it does not, its other values are those of its last look, and ages go on")
+witness_look_age_seconds = Gauge("tocsin_witness_look_age_seconds", "Seconds since the witness last saw all groups")
 
 # Logs
 log_lines_suppressed = Counter("tocsin_log_lines_suppressed", "Log lines not written, because the same sentence had been written often within a minute")
 
 # Ownership
-shards_held = Gauge("tocsin_shards_held", "Shards owned by this process", ["service", "lane"])
-rebalances = Counter("tocsin_rebalances", "Assignments received", ["service", "lane"])
-shard_acquire_seconds = Histogram("tocsin_shard_acquire_seconds", "Seconds from assignment to reading", ["service", "lane"], buckets=_SECONDS)
-rejoins = Counter("tocsin_rejoins", "Times a group was joined anew after this process lost its shards", ["service", "lane"])
-fenced = Counter("tocsin_fenced", "Times a newer owner fenced this process", ["service", "lane"])
-lease_lost = Counter("tocsin_lease_lost", "Times held work was dropped because the lease had run out", ["service", "lane"])
-read_back_seconds = Histogram("tocsin_read_back_seconds", "Seconds to read the outcomes of former owners back before the first job is taken", ["service", "lane"], buckets=_SECONDS)
-read_back_records = Counter("tocsin_read_back_records", "Records of the outcome log that were read back", ["service", "lane"])
-jobs_ended_before = Counter("tocsin_jobs_ended_before", "Jobs read again and not taken up, because their outcome stood on the outcome log", ["service", "lane"])
-in_flight = Gauge("tocsin_in_flight", "Messages taken and not finished", ["service", "lane"])
-in_flight_bytes = Gauge("tocsin_in_flight_bytes", "Bytes of the messages taken and not finished", ["service", "lane"])
-transaction_seconds = Histogram("tocsin_transaction_seconds", "Seconds of one Kafka transaction, from begin to commit", ["service", "lane"], buckets=_SECONDS)
-transactions = Counter("tocsin_transactions", "Kafka transactions, by outcome", ["service", "lane", "outcome"])
+shards_held = Gauge("tocsin_shards_held", "Shards owned by this process", ["component", "lane"])
+rebalances = Counter("tocsin_rebalances", "Assignments received", ["component", "lane"])
+shard_acquire_seconds = Histogram("tocsin_shard_acquire_seconds", "Seconds from assignment to reading", ["component", "lane"], buckets=_SECONDS)
+rejoins = Counter("tocsin_rejoins", "Times a group was joined anew after this process lost its shards, by how it lost them (expelled, fenced, lease, transaction, drain, standstill)", ["component", "lane", "cause"])
+read_back_seconds = Histogram("tocsin_read_back_seconds", "Seconds to read the outcomes of former owners back before the first job is taken", ["component", "lane"], buckets=_SECONDS)
+read_back_records = Counter("tocsin_read_back_records", "Records of the outcome log that were read back", ["component", "lane"])
+jobs_ended_before = Counter("tocsin_jobs_ended_before", "Jobs read again and not taken up, because their outcome stood on the outcome log", ["component", "lane"])
+in_flight = Gauge("tocsin_in_flight", "Messages taken and not finished", ["component", "lane"])
+in_flight_bytes = Gauge("tocsin_in_flight_bytes", "Bytes of the messages taken and not finished", ["component", "lane"])
+transaction_seconds = Histogram("tocsin_transaction_seconds", "Seconds of one Kafka transaction, from begin to commit", ["component", "lane"], buckets=_SECONDS)
+transactions = Counter("tocsin_transactions", "Kafka transactions, by outcome", ["component", "lane", "outcome"])
 
 # Replicas of topics that are read whole
-replica_caught_up = Gauge("tocsin_replica_caught_up", "1 once the topic was read to its end and is being followed", ["service", "kind"])
-replica_records = Counter("tocsin_replica_records", "Records applied to a replica", ["service", "kind"])
-copy_age_seconds = Gauge("tocsin_copy_age_seconds", "Age of a copy that hand-offs rest on: it holds everything published until so many seconds ago", ["service", "kind"])
-refused_revisions = Gauge("tocsin_refused_revisions", "Revisions of workflows and templates refused because a process ended while it ran them", ["service"])
-directory_entities = Gauge("tocsin_directory_entities", "Entities held from the directory, by entity kind", ["service", "entity"])
-directory_outbox = Gauge("tocsin_directory_outbox_rows", "Changes not yet published to the directory topic", ["service"])
-directory_outbox_age = Gauge("tocsin_directory_outbox_age_seconds", "Age of the oldest change not yet published; 0 when none waits", ["service"])
-directory_late = Counter("tocsin_directory_late", "Times the copy of the directory did not reach the end it had at that moment within a second; what followed was decided by an older copy", ["service"])
-recipient_versions = Gauge("tocsin_recipient_versions", "Recipients' versions held from stops, 16 bytes each", ["service"])
-cancellations_held = Gauge("tocsin_cancellations_held", "Cancellations held from cancels, 28 bytes each", ["service"])
-cancellations_unreadable = Counter("tocsin_cancellations_unreadable", "Records of cancels that could not be read and were passed over", ["service"])
+replica_caught_up = Gauge("tocsin_replica_caught_up", "1 once the topic was read to its end and is being followed", ["component", "kind"])
+replica_records = Counter("tocsin_replica_records", "Records applied to a replica", ["component", "kind"])
+copy_age_seconds = Gauge("tocsin_copy_age_seconds", "Age of a copy that hand-offs rest on: it holds everything published until so many seconds ago", ["component", "kind"])
+refused_revisions = Gauge("tocsin_refused_revisions", "Revisions of workflows and templates refused because a process ended while it ran them", ["component"])
+directory_entities = Gauge("tocsin_directory_entities", "Entities held from the directory, by entity kind", ["component", "entity"])
+directory_outbox = Gauge("tocsin_directory_outbox_rows", "Changes not yet published to the directory topic", ["component"])
+directory_outbox_age = Gauge("tocsin_directory_outbox_age_seconds", "Age of the oldest change not yet published; 0 when none waits", ["component"])
+directory_late = Counter("tocsin_directory_late", "Times the copy of the directory did not reach the end it had at that moment within a second; what followed was decided by an older copy", ["component"])
+recipient_versions = Gauge("tocsin_recipient_versions", "Recipients' versions held from stops, 16 bytes each", ["component"])
+cancellations_held = Gauge("tocsin_cancellations_held", "Cancellations held from cancels, 28 bytes each", ["component"])
+cancellations_unreadable = Counter("tocsin_cancellations_unreadable", "Records of cancels that could not be read and were passed over", ["component"])
 versions_forgotten = Counter("tocsin_recipient_versions_forgotten", "Records of stops whose end was queued, because no job decided before can still be sent")
-directory_set_aside = Counter("tocsin_directory_set_aside", "Entities not published because their topic does not take their size, or no record can hold their row", ["service", "entity"])
+directory_set_aside = Counter("tocsin_directory_set_aside", "Entities not published because their topic does not take their size, or no record can hold their row", ["component", "entity"])
 
 # Taking in
 ingest_accepted = Counter("tocsin_ingest_accepted_events", "Events acknowledged by Kafka and answered with 202", ["lane"])
@@ -79,31 +92,38 @@ decisions = Counter("tocsin_decisions", "What the router decided, by status and 
 render_seconds = Histogram("tocsin_render_seconds", "Seconds to render one message", ["channel"], buckets=(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1))
 trials = Counter("tocsin_trials", "Programs of tenants tried in a child process before they are saved, and previews, by outcome (answered, exceeded, busy, not_started)", ["outcome"])
 trial_seconds = Histogram("tocsin_trial_seconds", "Seconds of one trial", buckets=_SECONDS)
-cancellations = Counter("tocsin_cancellations", "Cancellations and what they came to: requested, duplicate, held (a message that was not sent), uncertain (one that may have been sent before)", ["service", "result"])
+cancellations = Counter("tocsin_cancellations", "Cancellations and what they came to: requested, duplicate, held (a message that was not sent), uncertain (one that may have been sent before)", ["component", "result"])
 claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
 
 # Handing over
 sends = Counter("tocsin_sends", "Calls to a provider, by answer", ["channel", "lane", "provider", "outcome"])
 send_seconds = Histogram("tocsin_send_seconds", "Seconds of one call to a provider", ["channel", "lane", "provider"], buckets=_SECONDS)
 send_retries = Counter("tocsin_send_retries", "Attempts made again in process", ["channel", "lane", "provider"])
-deferrals = Counter("tocsin_deferrals", "Deliveries put off because no provider took them, by what the last one said", ["service", "lane", "reason"])
-deferral_seconds = Histogram("tocsin_deferral_seconds", "Seconds for which such a delivery waits until its next attempt", ["service", "lane"], buckets=_AGE)
+deferrals = Counter("tocsin_deferrals", "Deliveries put off because no provider took them, by what the last one said", ["component", "lane", "reason"])
+deferral_seconds = Histogram("tocsin_deferral_seconds", "Seconds for which such a delivery waits until its next attempt", ["component", "lane"], buckets=_AGE)
 failovers = Counter("tocsin_failovers", "Messages tried at the next provider at once, by the one that did not take them and whether it may have all the same (uncertain)", ["channel", "lane", "provider", "uncertain"])
 resends = Counter("tocsin_resends", "Calls to a provider for a message that it may have already, by what a second send does there (collapse, none)", ["channel", "lane", "provider", "idempotency"])
 breakers = Gauge("tocsin_breakers", "Breakers of a provider that are open or half open: calls to it, or to so many of its far ends, are held back", ["channel", "provider", "state"])
 breaker_openings = Counter("tocsin_breaker_openings", "Times a provider that worked was found not to, by cause (credentials, failures)", ["channel", "provider", "cause"])
-paused = Gauge("tocsin_paused", "1 while no provider of this process works and no more messages are read", ["service"])
-sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider for required messages while the copy of stops or cancels was too old for optional ones", ["service", "lane"])
-waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copies of stops and cancels are young enough", ["service", "lane"])
+paused = Gauge("tocsin_paused", "1 while no provider of this process works and no more messages are read", ["component"])
+sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider for required messages while the copy of stops or cancels was too old for optional ones", ["component", "lane"])
+waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copies of stops and cancels are young enough", ["component", "lane"])
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
 
 # The process
-http_requests = Counter("tocsin_http_requests", "HTTP requests answered", ["service", "method", "route", "status"])
-http_seconds = Histogram("tocsin_http_seconds", "Seconds from a request's headers to its last byte", ["service", "method", "route"], buckets=_SECONDS)
-authentication_failures = Counter("tocsin_authentication_failures", "Requests without an API key that works, by reason (missing, malformed, unknown, mismatch, expired)", ["service", "reason"])
-http_in_flight = Gauge("tocsin_http_in_flight", "HTTP requests being answered", ["service"])
-http_bodies_bytes = Gauge("tocsin_http_bodies_bytes", "Bytes of request bodies held until their requests are answered", ["service"])
-loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["service"], buckets=_SECONDS)
-database_connections = Gauge("tocsin_database_connections", "Database connections in use", ["service"])
-ready = Gauge("tocsin_ready", "1 while a readiness check passes", ["service", "check"])
+build_info = Gauge("tocsin_build_info", "1; which release runs, and the commit that it was built from", ["component", "version", "commit"])
+http_requests = Counter("tocsin_http_requests", "HTTP requests answered", ["component", "method", "route", "status"])
+http_seconds = Histogram("tocsin_http_seconds", "Seconds from a request's headers to its last byte", ["component", "method", "route"], buckets=_SECONDS)
+authentication_failures = Counter("tocsin_authentication_failures", "Requests without an API key that works, by reason (missing, malformed, unknown, mismatch, expired)", ["component", "reason"])
+http_in_flight = Gauge("tocsin_http_in_flight", "HTTP requests being answered", ["component"])
+http_bodies_bytes = Gauge("tocsin_http_bodies_bytes", "Bytes of request bodies held until their requests are answered", ["component"])
+loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["component"], buckets=_SECONDS)
+database_connections = Gauge("tocsin_database_connections", "Database connections in use", ["component"])
+ready = Gauge("tocsin_ready", "1 while a readiness check passes", ["component", "check"])
 # fmt: on
+
+
+def begin_at_zero(metric: Counter, *values: Iterable[str]) -> None:
+    """Show each combination of these label values from now on, so that the first of them to be counted is seen as an increase."""
+    for combination in product(*values):
+        metric.labels(*combination)

@@ -1,9 +1,20 @@
 """The library's counters, gauges and histograms without its locks, and with a bucket found by bisection.
 
 A message is counted about fifteen times on its way through a dispatcher. Measured: a histogram's `observe` takes 0.13 instead of 0.7 µs,
-a counter's `inc` 0.05 instead of 0.3 µs. Metrics are counted on the event loop and shown by a thread, to which a sum may be one observation
-ahead of its count. No count is lost: CPython changes threads between calls and at jumps back, and none of these is between reading a number and
-writing it. On a build of CPython without a global lock that is not so.
+a counter's `inc` 0.05 instead of 0.3 µs.
+
+Values are written on the event loop. `/metrics` reads them in a thread, which writes none of them. Both run under CPython's global lock, and
+that makes it safe:
+
+* A value is one attribute that holds a float. The thread gets the float before a count or the one after it, never a part of one.
+* No count is lost, also where two threads count: CPython changes threads between calls and at jumps back, and none of these is between
+  reading a number and writing it.
+* The count of a histogram is the sum of its buckets, as they were read. What is observed while they are read may be in the sum alone; the
+  next reading has it in both.
+* A function given to `set_function` is called in that thread: it may only read what the event loop changes in one step.
+* A new label is put in place under the library's own lock, which `/metrics` takes, too.
+
+On a build of CPython without a global lock the first two are not so.
 """
 
 from bisect import bisect_left

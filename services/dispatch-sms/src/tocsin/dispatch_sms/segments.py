@@ -1,7 +1,5 @@
 """How many SMS a text takes: 3GPP TS 23.038 (alphabets) and 23.040 (concatenation)."""
 
-from functools import lru_cache
-
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -11,7 +9,6 @@ _EXTENDED = frozenset("\f^{}\\[~]|€")
 _GSM7 = _BASIC | _EXTENDED
 
 
-@lru_cache(maxsize=1024)
 def segments(text: str) -> int:
     """Segments of `text`: GSM-7 where every character is in its tables, else UCS-2; at least 1.
 

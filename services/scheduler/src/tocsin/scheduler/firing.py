@@ -68,6 +68,8 @@ class FiringContext:
         self.dead = topics.dead(SERVICE)
         self.dead_bytes = next(topic.max_message_bytes for topic in topics.all() if topic.name == self.dead)
         self.invalid_records = InvalidRecordLimit(group=topics.group(SERVICE, lane))
+        metrics.begin_at_zero(metrics.processed, [SERVICE], [lane], Said().counts())
+        metrics.begin_at_zero(metrics.dead_letters, [SERVICE], [lane], [Reason.RECORD_UNREADABLE])
         self.lateness = metrics.timer_lateness_seconds.labels(lane)
         self.pending = metrics.pending_timers.labels(lane)
         self.shards: set[ShardTimers] = set()
@@ -77,7 +79,9 @@ class FiringContext:
     def _oldest_due(self) -> float:
         """Seconds for which the oldest timer has been due and is not written."""
         now = self.clock.now()
-        return max((shard.overdue(now) for shard in self.shards), default=0.0)
+        # Copied in one step: `/metrics` asks in a thread, and meanwhile a shard may come or go.
+        shards = tuple(self.shards)
+        return max((shard.overdue(now) for shard in shards), default=0.0)
 
     def count(self, said: Said) -> None:
         """Into the metrics."""

@@ -131,6 +131,7 @@ class Gathering:
         self._turn: asyncio.TimerHandle | None = None
         self._not_before = 0.0
         self._handing_over: set[asyncio.Task[None]] = set()
+        self._abandoned = False
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -143,12 +144,16 @@ class Gathering:
         self._plan()
         return call
 
-    def abandon(self) -> None:
-        """Hand nothing more over: a closed producer would never learn where records belong. Calls that wait end by their deadlines."""
+    async def abandon(self) -> None:
+        """Returns once nothing is handed over any more: a closed producer would never learn where records belong. Calls that wait end
+        by their deadlines."""
+        self._abandoned = True
         if self._turn is not None:
             self._turn.cancel()
         for task in self._handing_over:
             task.cancel()
+        if self._handing_over:
+            await asyncio.wait(self._handing_over)
 
     async def emptied(self) -> None:
         """Returns once nothing waits and nothing is out."""
@@ -166,7 +171,7 @@ class Gathering:
             raise RecordTooLarge(topic=record.topic, size=size, limit=most)
 
     def _plan(self) -> None:
-        if self._turn is None:
+        if self._turn is None and not self._abandoned:
             self._turn = self._loop.call_at(self._not_before, self._take_turn)
 
     def _take_turn(self) -> None:

@@ -52,6 +52,7 @@ class Publisher:
         self._limits = Limits(limits)
         self._check = health.check(f"kafka {name}")
         self._bytes = metrics.producer_bytes.labels(self._service)
+        metrics.begin_at_zero(metrics.produce_errors, [self._service], ["deadline"])
         self._produced = ProducedRecords(service=self._service, prefix=settings.topic_prefix)
         self._held = 0
         self._producer: AIOKafkaProducer | None = None
@@ -96,8 +97,10 @@ class Publisher:
                 async with asyncio.timeout_at(until):
                     await gathering.emptied()
         finally:
-            in_time = await stop_producer(producer, seconds=max(0.0, until - loop.time()))
-            gathering.abandon()
+            try:
+                await gathering.abandon()
+            finally:
+                in_time = await stop_producer(producer, seconds=max(0.0, until - loop.time()))
         if not in_time:
             log.warning("closed with records nobody acknowledged", publisher=self.name, bytes=self._held)
 
