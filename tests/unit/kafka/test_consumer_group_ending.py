@@ -4,20 +4,26 @@ import asyncio
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from tests.unit.kafka.conftest import HASTY, MemoryStage, Pauses, once, stubborn
 
 from tocsin.kafka import (
     OTHERS,
     ConsumerGroup,
     ConsumptionStopped,
+    DrainTooSlow,
     Fenced,
     FencedShard,
     KafkaCluster,
     KafkaFault,
     KafkaSettings,
     LeaseLost,
+    NewerOwner,
+    NoProgress,
     OffsetMissing,
+    OwnershipLost,
     ProducerRecord,
+    TransactionFailed,
 )
 from tocsin.runtime import Health, SystemClock
 from tocsin.testing import ManualClock
@@ -180,6 +186,28 @@ async def test_a_stop_ends_the_pause(prepared: MemoryStage) -> None:
     ).start()
     await paused.wait()
     assert "joins the group anew: too late" in str(health.reasons())
+    await running.leave()
+
+
+@pytest.mark.parametrize(
+    ("loss", "cause"),
+    [
+        (OwnershipLost, "expelled"),
+        (NewerOwner, "fenced"),
+        (LeaseLost, "lease"),
+        (TransactionFailed, "transaction"),
+        (DrainTooSlow, "drain"),
+        (NoProgress, "standstill"),
+    ],
+)
+async def test_a_loss_is_counted_by_its_cause(
+    prepared: MemoryStage, pauses: Pauses, loss: type[OwnershipLost], cause: str
+) -> None:
+    labels = {"component": "copier", "lane": "none", "cause": cause}
+    before = REGISTRY.get_sample_value("tocsin_rejoins_total", labels) or 0
+    running = await prepared.fenced(once(loss("lost")), rejoins=1, sleep=pauses).start()
+    await until(lambda: bool(pauses.seconds) and len(running.component.held) == 2)
+    assert REGISTRY.get_sample_value("tocsin_rejoins_total", labels) == before + 1
     await running.leave()
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from tocsin.observability import metrics
 
@@ -13,7 +13,7 @@ DEFINED = {
 }
 BOUNDED = {
     "component", "lane", "kind", "partition", "reason", "outcome", "stage", "entity", "code", "status", "rule",
-    "channel", "provider", "method", "route", "check", "state", "result", "cause", "uncertain", "idempotency",
+    "channel", "provider", "method", "route", "check", "state", "result", "cause", "version", "commit", "uncertain", "idempotency",
 }  # fmt: skip
 PLATFORM = {
     "namespace",
@@ -44,6 +44,11 @@ def test_no_label_is_one_that_the_platform_sets(name: str) -> None:
     labels = DEFINED[name]._labelnames
     assert not PLATFORM.intersection(labels)
     assert not [label for label in labels if label.startswith(("exported_", "__"))]
+
+
+def test_what_begins_at_zero_is_shown_before_it_is_counted() -> None:
+    metrics.begin_at_zero(metrics.claims, ["bulk"], ["begun", "begun too"])
+    assert REGISTRY.get_sample_value("tocsin_claims_total", {"lane": "bulk", "outcome": "begun too"}) == 0
 
 
 def test_metrics_are_defined_nowhere_else() -> None:

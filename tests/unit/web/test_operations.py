@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
@@ -62,6 +63,25 @@ async def test_metrics_are_numbers_of_the_process(client: httpx.AsyncClient, hea
     answer = await client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     assert 'tocsin_ready{check="kafka",component="things"} 1.0' in answer.text
+
+
+async def test_metrics_are_openmetrics_for_who_asks(client: httpx.AsyncClient, health: Health) -> None:
+    health.check("kafka").set_ready()
+    accept = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    answer = await client.get("/metrics", headers={"accept": accept})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.text.endswith("# EOF\n")
+    families = {family.name: family for family in openmetrics_families(answer.text)}
+    assert families["tocsin_ready"].samples
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/plain", "application/json"])
+async def test_metrics_are_the_classic_text_for_everybody_else(
+    client: httpx.AsyncClient, accept: str
+) -> None:
+    answer = await client.get("/metrics", headers={"accept": accept})
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "_created" not in answer.text
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])

@@ -173,7 +173,6 @@ class Attempts:
     ) -> Finish | Recheck | AwaitCopy | None:
         """What forbids the call now; None: it may be made."""
         if not lease_ok():
-            metrics.lease_lost.labels(self._channel.dispatcher, self._lane).inc()
             raise LeaseLost("The lease ran out before a provider call.")
         if (without_call := self.guard(delivery)) is not None:
             return without_call

@@ -31,7 +31,7 @@ _SOON: Final = 0.01
 """Seconds. A timer may fire a moment too early."""
 
 _FAILURES: Final = {Verdict.FAILS, Verdict.REFUSES_US}
-_SENTENCES: Final = {
+SENTENCES: Final = {
     "credentials": "provider refuses our credentials: no call but probes goes there until they are mended",
     "failures": "provider does not work: no call but probes goes there",
 }
@@ -205,7 +205,7 @@ class Breakers:
         watched.said = True
         cause = "credentials" if verdict is Verdict.REFUSES_US else "failures"
         metrics.breaker_openings.labels(self._channel, self._provider, cause).inc()
-        log.error(_SENTENCES[cause], provider=self._provider, far_end=far_end, last_error=watched.last_error)
+        log.error(SENTENCES[cause], provider=self._provider, far_end=far_end, last_error=watched.last_error)
 
     def _until_probe(self, far_end: str | None, watched: _Watched) -> None:
         _stop(watched)

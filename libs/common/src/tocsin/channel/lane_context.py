@@ -1,5 +1,7 @@
 """What all shards of one lane share."""
 
+from typing import Final
+
 from tocsin.channel.attempts import Attempts
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.deferral import Defer, DeferralPolicy
@@ -7,10 +9,20 @@ from tocsin.channel.outcome_log import ENDINGS, ReadingBack, ReadLog
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import Channel, Lane, Reason
 from tocsin.kafka import Cancellations, InvalidRecordLimit, Offsets, Publisher
 from tocsin.observability import metrics
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints, Health
+
+DEFERRING: Final = (
+    Reason.SET_ASIDE,
+    Reason.CREDENTIALS_REFUSED,
+    Reason.SENDER_REFUSED,
+    Reason.UNREACHABLE,
+    Reason.THROTTLED,
+    Reason.PROVIDER_ERROR,
+)
+"""For what deliveries are put off."""
 
 
 class LaneContext:
@@ -73,6 +85,8 @@ class LaneContext:
         self.failpoints = failpoints
         self.waiting_for_copy = metrics.waiting_for_copy.labels(self.service, lane)
         self.age_seconds = metrics.message_age_seconds.labels(self.service, lane)
+        metrics.begin_at_zero(metrics.dead_letters, [self.service], [lane], [Reason.RECORD_UNREADABLE])
+        metrics.begin_at_zero(metrics.deferrals, [self.service], [lane], DEFERRING)
         self.processed = {status: metrics.processed.labels(self.service, lane, status) for status in ENDINGS}
         self.stage_seconds = {
             stage: metrics.stage_seconds.labels(self.service, lane, stage)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
 from tocsin.channel.breaker import POLICY, BreakerPolicy
+from tocsin.channel.breakers import SENTENCES
 from tocsin.channel.choice import next_candidate
 from tocsin.channel.delivery import Carrier, Delivery
 from tocsin.channel.lane_limit import LaneLimit
@@ -273,6 +274,7 @@ class ProviderPool:
     async def _use(self, file: ProvidersFile) -> None:
         """Instances whose configuration is the same, secrets included, keep their connections."""
         former, instances = self._instances, await self._opened(file.configs)
+        self._begin_counts_at_zero(instances)
         self._instances, self._file = instances, file
         self._ordered = [instances[name] for name in file.order or instances]
         self._look_again.set()
@@ -280,6 +282,13 @@ class ProviderPool:
         for name, instance in former.items():
             if instances.get(name) is not instance:
                 self._replace(instance, instances.get(name))
+
+    def _begin_counts_at_zero(self, providers: Iterable[str]) -> None:
+        channel, lanes = [self._channel], list(self.lane_limits)
+        metrics.begin_at_zero(metrics.sends, channel, lanes, providers, _NAMES.values())
+        metrics.begin_at_zero(metrics.send_retries, channel, lanes, providers)
+        metrics.begin_at_zero(metrics.failovers, channel, lanes, providers, ("yes", "no"))
+        metrics.begin_at_zero(metrics.breaker_openings, channel, providers, SENTENCES)
 
     async def _opened(self, configs: Mapping[str, InstanceConfig]) -> dict[str, ProviderInstance]:
         """All of them; when one fails to open, those opened before it are closed and the former ones stay."""

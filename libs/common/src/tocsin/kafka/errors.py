@@ -19,6 +19,7 @@ KafkaFault
 └── OwnershipLost          close this lane's group whole (consumer, producers, work) and join anew
     ├── LeaseLost
     ├── TransactionFailed
+    │   └── NewerOwner
     ├── DrainTooSlow
     └── NoProgress
 
@@ -26,6 +27,7 @@ KafkaFault
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from tocsin.kafka.records import TopicPartition
 from tocsin.runtime.errors import OperatorError, ServiceHalted
@@ -122,18 +124,42 @@ class OwnershipLost(KafkaFault):
     Commit nothing any more. The group of this lane is closed whole and joins anew.
     """
 
+    cause = "expelled"
+    """As the metric `rejoins` names it."""
+
 
 class LeaseLost(OwnershipLost):
     """The last good heartbeat was sent too long ago: the group may have given the partitions to somebody else."""
+
+    cause = "lease"
 
 
 class TransactionFailed(OwnershipLost):
     """It is not certain that a transaction was committed. The next owner finds out; this one commits nothing more."""
 
+    cause = "transaction"
+
+
+class NewerOwner(TransactionFailed):
+    """A newer owner of the shard fenced this process."""
+
+    cause = "fenced"
+
 
 class DrainTooSlow(OwnershipLost):
     """What was in flight did not end within the drain bound."""
 
+    cause = "drain"
+
 
 class NoProgress(OwnershipLost):
     """The watchdog saw the reading or a shard stand still for too long."""
+
+    cause = "standstill"
+
+
+LOSSES: Final = tuple(
+    error.cause
+    for error in (OwnershipLost, LeaseLost, TransactionFailed, NewerOwner, DrainTooSlow, NoProgress)
+)
+"""Every cause for which a group is joined anew."""

@@ -17,6 +17,11 @@ class ObservabilitySettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Lines below this level are dropped"
     )
+    build_commit: str = Field(
+        default="unknown",
+        max_length=64,
+        description="The commit that this release was built from, shown in `tocsin_build_info`; images set it",
+    )
     otel_exporter_otlp_endpoint: str | None = Field(
         default=None,
         description="Base URL of an OpenTelemetry collector (OTLP over HTTP); without it no span is recorded",

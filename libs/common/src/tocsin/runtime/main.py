@@ -4,13 +4,20 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, Self, TypeVar
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tocsin.contracts.vocabulary import Lane
-from tocsin.observability import ObservabilitySettings, configure_logging, configure_tracing, get_logger
+from tocsin.observability import (
+    ObservabilitySettings,
+    configure_logging,
+    configure_tracing,
+    get_logger,
+    metrics,
+)
 from tocsin.runtime.bounds import SHUTDOWN, check_shutdown
 from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError
@@ -107,6 +114,8 @@ def main(
     configure_tracing(
         name, loaded.observability.otel_exporter_otlp_endpoint, loaded.observability.trace_sample_ratio
     )
+    commit = loaded.observability.build_commit
+    metrics.build_info.labels(name, version("tocsin-common"), commit).set(1)
     if loaded.failpoints:
         log.warning("failpoints are armed: this process may kill or freeze itself", failpoints=[str(place) for place in loaded.failpoints])  # fmt: skip
     try:

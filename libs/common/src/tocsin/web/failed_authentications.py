@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from tocsin.observability import get_logger, metrics
 from tocsin.runtime import Clock, SystemClock
@@ -51,6 +51,7 @@ class FailedAuthentications:
         most_sources: int = MOST_SOURCES,
     ) -> None:
         self._service = service
+        metrics.begin_at_zero(metrics.authentication_failures, [service], get_args(FailureReason))
         self._clock = clock or SystemClock()
         self._call_later = call_later
         self._most_sources = most_sources

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -57,10 +58,12 @@ def operations_app(
         body: dict[str, Any] = {"ready": health.is_ready, "checks": checks}
         return JSONResponse(body, status_code=200 if health.is_ready else 503)
 
-    async def prometheus(_request: Request) -> Response:
+    async def prometheus(request: Request) -> Response:
+        """The classic text; to who asks for it, OpenMetrics, which Prometheus reads exemplars from."""
+        write, media_type = choose_encoder(request.headers.get("accept", ""))
         # In a thread: writing thousands of series takes longer than messages may wait.
-        text = await asyncio.to_thread(generate_latest)
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
+        text = await asyncio.to_thread(write, REGISTRY)
+        return Response(text, headers={"content-type": media_type, "vary": "accept"})
 
     def page(content: Callable[[], object]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(_request: Request) -> Response:

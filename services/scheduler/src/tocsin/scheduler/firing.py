@@ -68,6 +68,8 @@ class FiringContext:
         self.dead = topics.dead(SERVICE)
         self.dead_bytes = next(topic.max_message_bytes for topic in topics.all() if topic.name == self.dead)
         self.invalid_records = InvalidRecordLimit(group=topics.group(SERVICE, lane))
+        metrics.begin_at_zero(metrics.processed, [SERVICE], [lane], Said().counts())
+        metrics.begin_at_zero(metrics.dead_letters, [SERVICE], [lane], [Reason.RECORD_UNREADABLE])
         self.lateness = metrics.timer_lateness_seconds.labels(lane)
         self.pending = metrics.pending_timers.labels(lane)
         self.shards: set[ShardTimers] = set()

@@ -64,13 +64,14 @@ class GroupEnding:
                 return
             if isinstance(cause, OperatorError):
                 raise cause
-        if not all(isinstance(cause, OwnershipLost) for cause in causes):
+        losses = [cause for cause in causes if isinstance(cause, OwnershipLost)]
+        if len(losses) < len(causes):
             raise error
         pause = self._rejoins.note_loss()
         if pause is None or stop.is_set():
             raise causes[0]
         reason = str(causes[0])
-        self._metrics.rejoins()
+        self._metrics.rejoins(losses[0].cause)
         log.warning("ownership lost, joining anew", group=self._group, seconds=round(pause, 1), reason=reason)
         self._check.set_not_ready(f"joins the group anew: {reason}")
         await first_of(stop.wait(), self._sleep(pause))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from tocsin.kafka.consume.member import Member
 from tocsin.kafka.consume.shard import Shard
+from tocsin.kafka.errors import LOSSES
 from tocsin.kafka.lag import LogEnds, kind_and_lane, service_and_lane
 from tocsin.kafka.records import TopicPartition
 from tocsin.observability import metrics
@@ -17,6 +18,9 @@ class GroupMetrics:
         self._prefix = prefix
         self._clock = clock
         self._labels = service_and_lane(group, prefix=prefix)
+        component, lane = self._labels
+        metrics.begin_at_zero(metrics.rebalances, [component], [lane])
+        metrics.begin_at_zero(metrics.rejoins, [component], [lane], LOSSES)
         self._consumed: dict[str, Callable[[float], None]] = {}
         self._stable: dict[TopicPartition, tuple[int, float]] = {}
         """The last stable offset of each partition that is shown, and since when (monotonic) it stands there."""
@@ -32,9 +36,9 @@ class GroupMetrics:
         """The broker gave out the partitions anew."""
         metrics.rebalances.labels(*self._labels).inc()
 
-    def rejoins(self) -> None:
+    def rejoins(self, cause: str) -> None:
         """Ownership was lost; the group is joined anew."""
-        metrics.rejoins.labels(*self._labels).inc()
+        metrics.rejoins.labels(*self._labels, cause).inc()
 
     def unusable(self, partitions: int) -> None:
         """So many partitions wait for a person to mend their offsets."""

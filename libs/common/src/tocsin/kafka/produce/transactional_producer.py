@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from tocsin.kafka.client.broker_client import BrokerClient
 from tocsin.kafka.client.commits import CommittedOffset
-from tocsin.kafka.errors import RecordTooLarge, TransactionFailed
+from tocsin.kafka.errors import NewerOwner, RecordTooLarge, TransactionFailed
 from tocsin.kafka.lag import ProducedRecords, service_and_lane
 from tocsin.kafka.produce.explicit_transactions import ExplicitTransactions
 from tocsin.kafka.produce.implicit_transactions import ImplicitTransactions, are_supported_by
@@ -60,6 +60,7 @@ class TransactionalProducer:
         self._labels = service_and_lane(group, prefix=settings.topic_prefix)
         self._seconds = metrics.transaction_seconds.labels(*self._labels)
         self._committed = metrics.transactions.labels(*self._labels, "committed")
+        self._failed = metrics.transactions.labels(*self._labels, "failed")
         self._produced = ProducedRecords(service=self._labels[0], prefix=settings.topic_prefix)
         self._protocol: ImplicitTransactions | ExplicitTransactions | None = None
         self._begun = False
@@ -93,8 +94,8 @@ class TransactionalProducer:
             self._begun = False  # found out before anything is sent
             raise
         except ProducerFenced as exc:
-            metrics.fenced.labels(*self._labels).inc()
-            raise self._failure(f"A newer owner of {self._id} fenced this process.") from exc
+            self._failed.inc()
+            raise NewerOwner(f"A newer owner of {self._id} fenced this process.") from exc
         except TimeoutError as exc:
             refusal = getattr(self._protocol, "last_refusal", None)
             why = f" The broker's last answer: {refusal!r}." if refusal is not None else ""
@@ -150,5 +151,5 @@ class TransactionalProducer:
         )
 
     def _failure(self, what: str) -> TransactionFailed:
-        metrics.transactions.labels(*self._labels, "failed").inc()
+        self._failed.inc()
         return TransactionFailed(what)

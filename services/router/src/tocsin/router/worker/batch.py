@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 from tocsin.contracts.codec import encode
+from tocsin.contracts.dead_letters import REASONS
 from tocsin.contracts.events import Event
 from tocsin.contracts.ids import event_key, recipient_key
 from tocsin.contracts.intents import Intent
@@ -21,6 +22,8 @@ from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.runtime import LoopSlice
 
 SERVICE: Final = "router"
+PROCESSED: Final = ("decided", "fanned_out", "unmatched", "refused", "duplicate", "cancellation")
+"""What records come to, as the metric says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,14 @@ class LaneTopics:
             dead=dead,
             dead_bytes=largest[dead],
         )
+
+
+def begin_counts_at_zero(lane: Lane) -> None:
+    """Show what can be counted in this lane. Decisions are not: few of their pairs of status and rule exist."""
+    metrics.begin_at_zero(metrics.processed, [SERVICE], [lane], PROCESSED)
+    metrics.begin_at_zero(metrics.claims, [lane], ("claimed", "duplicate"))
+    metrics.begin_at_zero(metrics.cancellations, [SERVICE], ("requested", "duplicate", "held"))
+    metrics.begin_at_zero(metrics.dead_letters, [SERVICE], [lane], REASONS)
 
 
 @dataclass(frozen=True, slots=True)

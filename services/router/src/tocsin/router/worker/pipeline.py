@@ -25,7 +25,7 @@ from tocsin.kafka import (
 from tocsin.observability import metrics, record_span, recording, spans_beside, tracing_on
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import DecisionInput, Verdict, decide
-from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics
+from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics, begin_counts_at_zero
 from tocsin.router.worker.budgets import BatchBudget
 from tocsin.router.worker.cancellations import StoresCancellations, times_kept
 from tocsin.router.worker.dedupe import (
@@ -109,6 +109,7 @@ class Router:
             stage: metrics.stage_seconds.labels(SERVICE, lane, stage)
             for stage in ("read", "claim", "look_up", "decide")
         }
+        begin_counts_at_zero(lane)
         self._late = metrics.directory_late.labels(SERVICE)
         self._age = metrics.message_age_seconds.labels(SERVICE, lane)
 
