@@ -22,8 +22,10 @@ def test_every_topic_and_group_stands_in_the_matrix(tocsin: Run, prefix: str) ->
             assert (principal, "read", "topic", topic.name) in rules
     for group in topics.groups():
         assert (group.service, "read", "group", group.name) in rules
+        assert ("ledger witness", "describe", "group", group.name) in rules
         for name in group.topics:
             assert (group.service, "read", "topic", name) in rules
+            assert ("ledger witness", "read", "topic", name) in rules
     assert all(name.startswith(prefix) for *_, name in rules)
 
 

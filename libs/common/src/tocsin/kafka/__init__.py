@@ -8,6 +8,7 @@
 | `topics` | `Admin`: topics, their settings, and the start offsets of groups |
 | `client` | connecting, what is used of aiokafka beyond its public names, and questions about offsets |
 | `lag` | what groups and producers show on /metrics |
+| `group_witness` | what groups leave unread, seen from outside |
 """
 
 from tocsin.kafka.client.commits import (
@@ -49,6 +50,7 @@ from tocsin.kafka.errors import (
     TopicFault,
     TransactionFailed,
 )
+from tocsin.kafka.group_witness import GroupView, GroupWitness, Unread
 from tocsin.kafka.produce.packing import Limits
 from tocsin.kafka.produce.partitioner import partition_for
 from tocsin.kafka.produce.publisher import Publisher
@@ -88,6 +90,8 @@ __all__ = [
     "GroupAtWork",
     "GroupSpec",
     "GroupTimeouts",
+    "GroupView",
+    "GroupWitness",
     "Headers",
     "InvalidRecordLimit",
     "KafkaCluster",
@@ -130,6 +134,7 @@ __all__ = [
     "TopicSpec",
     "TransactionFailed",
     "TransactionalProducer",
+    "Unread",
     "always_current",
     "commits_unreadable",
     "partition_for",

@@ -72,6 +72,11 @@ class PartitionLag:
         self._first_look_ms: int | None = None
         """Before any record was dealt with, all that is known is since when we see that some wait."""
 
+    @property
+    def committed(self) -> int:
+        """Everything below it is dealt with."""
+        return self._committed
+
     def taken(self, *, first: ConsumerRecord, last: ConsumerRecord) -> None:
         """A worker has taken the records from ``first`` to ``last``."""
         self._in_hand.append((first, last))

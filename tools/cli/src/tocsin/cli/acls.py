@@ -10,6 +10,7 @@ from tocsin.contracts.topics import ANYONE, DEFAULT_PREFIX, Topics
 from tocsin.contracts.vocabulary import Lane
 
 TRANSACTIONAL_SERVICES = ("router", "dispatch-")
+WITNESS = "ledger witness"
 
 
 @dataclass(frozen=True, order=True)
@@ -43,7 +44,16 @@ def matrix(topics: Topics) -> list[AclRule]:
                 for lane in Lane
             ]
     rules.append(AclRule("router", "write", "transactional id", topics.relay))
+    rules += _of_the_witness(topics)
     return sorted(set(rules))
+
+
+def _of_the_witness(topics: Topics) -> list[AclRule]:
+    """The ledger's role `witness` looks at every group from outside, and reads one record of what waits for how long."""
+    groups = topics.groups()
+    return [AclRule(WITNESS, "describe", "group", group.name) for group in groups] + [
+        AclRule(WITNESS, "read", "topic", topic) for group in groups for topic in group.topics
+    ]
 
 
 def print_matrix(

@@ -27,6 +27,12 @@ QUESTIONS: Final = {
     "tocsin_unusable_offsets": "Does a lane wait for `tocsin topics apply`?",
     "tocsin_records_lost": "What was lost with a person's consent?",
     "tocsin_paused_partitions": "Does a full window stop the reading?",
+    # Groups, as the witness sees them from outside
+    "tocsin_group_lag_messages": "How large is the backlog of a group, also of one that is frozen or that nobody runs?",
+    "tocsin_group_oldest_seconds": "For how long has a group left its oldest record unread, also while it is frozen?",
+    "tocsin_group_members": "Does anybody serve this lane?",
+    "tocsin_witness_up": "Can the witness see the groups at all?",
+    "tocsin_witness_look_age_seconds": "How old is what the witness says?",
     # Logs
     "tocsin_log_lines_suppressed": "Do logs say less than happened?",
     # Ownership

@@ -154,7 +154,7 @@ async def high_watermarks(
     client, asked = consumer._client, list(partitions)
     while True:
         try:
-            return await _ends(client, asked)
+            return await ends_of(client, asked)
         except KafkaError as error:
             if not error.retriable:
                 raise
@@ -174,8 +174,8 @@ def leader_of(client: AIOKafkaClient, partition: TopicPartition) -> int:
     return int(leader)
 
 
-async def _ends(client: Any, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-    """One request to each leader. Raises the KafkaError of any partition."""
+async def ends_of(client: Any, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """The high watermarks, by one request to each leader. Raises the KafkaError of any partition."""
     await client._maybe_wait_metadata()
     by_leader: dict[int, dict[str, list[tuple[int, int]]]] = {}
     for partition in partitions:
@@ -186,7 +186,7 @@ async def _ends(client: Any, partitions: list[TopicPartition]) -> dict[TopicPart
         request = OffsetRequest(-1, aio_fetcher.READ_UNCOMMITTED, list(topics.items()))
         for topic, answers in (await client.send(leader, request)).topics:
             for number, code, _, offset, *_ in answers:
-                _raise_for(code)
+                raise_for(code)
                 ends[TopicPartition(topic, number)] = offset
     return ends
 
@@ -208,7 +208,7 @@ async def committed_with_metadata(
         await coordinator.ensure_coordinator_known()
         try:
             request = OffsetFetchRequest(coordinator.group_id, list(by_topic.items()))
-            return _committed(await coordinator._send_req(request))
+            return committed_in(await coordinator._send_req(request))
         except KafkaError as error:
             if not error.retriable:
                 raise
@@ -218,19 +218,19 @@ async def committed_with_metadata(
     return {}
 
 
-def _committed(answer: Any) -> dict[TopicPartition, tuple[int, str]]:
-    """Raises the KafkaError of the group or of any partition."""
+def committed_in(answer: Any) -> dict[TopicPartition, tuple[int, str]]:
+    """What an answer to OffsetFetch says. Raises the KafkaError of the group or of any partition."""
     committed: dict[TopicPartition, tuple[int, str]] = {}
-    _raise_for(getattr(answer, "error_code", 0))  # the first versions of the answer have none
+    raise_for(getattr(answer, "error_code", 0))  # the first versions of the answer have none
     for topic, partitions in answer.topics:
         for partition, offset, metadata, code in partitions:
-            _raise_for(code)
+            raise_for(code)
             if offset >= 0:
                 committed[TopicPartition(topic, partition)] = (offset, metadata)
     return committed
 
 
-def _raise_for(code: int) -> None:
+def raise_for(code: int) -> None:
     error = for_code(code)
     if error is not NoError:
         raise error

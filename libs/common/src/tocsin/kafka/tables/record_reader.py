@@ -81,6 +81,25 @@ class RecordReader:
             raise no_broker_answers(error) from error
         return records
 
+    async def first(self, partition: TopicPartition, offset: int) -> tuple[ConsumerRecord | None, int]:
+        """The first record at this offset or behind it, and how far was looked. Without a record only the marks of transactions stand
+        there, up to the end or to the first transaction that is still open. KafkaFault when the broker does not answer."""
+        place = AioTopicPartition(*partition)
+        try:
+            kept = (await kept_ranges(self._open, [partition]))[partition]
+            self._open.assign([place])
+            self._open.seek(place, max(offset, kept.start))
+            for _ in range(MOST_POLLS):
+                batches = await self._open.getmany(timeout_ms=round(POLL_SECONDS * 1000), max_records=1)
+                at, stable = position_now(self._open, partition), self._open.last_stable_offset(place)
+                for record in batches.get(place, ()):
+                    return from_consumer(record), at
+                if stable is not None and at >= min(stable, kept.end):
+                    return None, at
+        except KafkaError as error:
+            raise no_broker_answers(error) from error
+        raise NotReadToEnd(f"{partition.topic}/{partition.partition} was not read from {offset} on.")
+
     async def _read_partition(
         self, partition: TopicPartition, wanted: list[int]
     ) -> dict[Place, ConsumerRecord]:

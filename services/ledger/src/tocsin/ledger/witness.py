@@ -1,0 +1,112 @@
+"""The witness: tells what each consumer group leaves unread, whoever its members are and whether it has any.
+
+It belongs to no group, holds no shard and needs no database. While Kafka does not answer, the last values stand, and what waited ages.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import Field
+
+from tocsin.contracts.topics import Topics
+from tocsin.kafka import GroupView, GroupWitness, KafkaFault, KafkaSettings
+from tocsin.kafka.lag import kind_and_lane, service_and_lane
+from tocsin.observability import get_logger, metrics
+from tocsin.runtime import Clock, Health, ServiceSettings
+
+log = get_logger(__name__)
+
+PERIOD: Final = 5.0
+"""Seconds between two looks. A look at 24 groups of 12 partitions takes about 50 requests."""
+
+Labels = tuple[str, str, str]
+"""Component, lane and kind of topic."""
+
+
+class WitnessSettings(ServiceSettings):
+    """Kafka to look at; a witness keeps nothing."""
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="The brokers")
+
+
+class Witness:
+    """A component. Its process is ready while it sees."""
+
+    name: Final = "witness"
+
+    def __init__(self, *, settings: KafkaSettings, health: Health, clock: Clock) -> None:
+        topics = Topics(settings.topic_prefix)
+        self._groups = GroupWitness(
+            settings=settings, groups={group.name: group.topics for group in topics.groups()}, clock=clock
+        )
+        self._prefix = settings.topic_prefix
+        self._check = health.check("kafka")
+        self._clock = clock
+        self._opened = False
+        self._last_look: float | None = None
+        self._oldest_ms: dict[Labels, int | None] = {}
+
+    async def open(self) -> None:
+        """Nothing yet: a witness that starts while Kafka is away says so on /metrics."""
+        metrics.witness_up.set(0)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look every five seconds until `stop`."""
+        while not stop.is_set():
+            await self._look()
+            self._show_ages()
+            try:
+                await asyncio.wait_for(stop.wait(), PERIOD)
+            except TimeoutError:
+                continue
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self._opened = False
+        await self._groups.close()
+
+    async def _look(self) -> None:
+        try:
+            async with asyncio.timeout(PERIOD):
+                if not self._opened:
+                    await self._groups.open()
+                    self._opened = True
+                views = await self._groups.look()
+        except (KafkaFault, TimeoutError) as error:
+            reason = str(error) or f"Kafka has not answered for {PERIOD:g} s."
+            await self.close()
+            if self._check.reason != reason:
+                log.warning("the witness does not see the groups", reason=reason)
+            self._check.set_not_ready(reason)
+            metrics.witness_up.set(0)
+            return
+        self._last_look = self._clock.monotonic()
+        self._show(views)
+        self._check.set_ready()
+        metrics.witness_up.set(1)
+
+    def _show(self, views: Mapping[str, GroupView]) -> None:
+        waiting: dict[Labels, int] = defaultdict(int)
+        oldest: dict[Labels, int | None] = {}
+        for group, view in views.items():
+            component, lane = service_and_lane(group, prefix=self._prefix)
+            metrics.group_members.labels(component, lane).set(view.members)
+            for partition, unread in view.unread.items():
+                kind, _ = kind_and_lane(partition.topic, prefix=self._prefix)
+                labels = (component, lane, kind)
+                waiting[labels] += unread.records
+                moments = [moment for moment in (oldest.get(labels), unread.oldest_ms) if moment is not None]
+                oldest[labels] = min(moments, default=None)
+        for labels, records in waiting.items():
+            metrics.group_lag_messages.labels(*labels).set(records)
+        self._oldest_ms = oldest
+
+    def _show_ages(self) -> None:
+        now = self._clock.time_ms()
+        for labels, moment in self._oldest_ms.items():
+            age = 0.0 if moment is None else max(0.0, (now - moment) / 1000)
+            metrics.group_oldest_seconds.labels(*labels).set(age)
+        if self._last_look is not None:
+            metrics.witness_look_age_seconds.set(self._clock.monotonic() - self._last_look)

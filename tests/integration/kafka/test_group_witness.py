@@ -1,0 +1,89 @@
+"""What groups leave unread is seen from outside, whether they have members or not."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from tocsin.kafka import GroupWitness, KafkaFault, KafkaSettings, ProducerRecord, TopicPartition, Unread
+from tocsin.testing import ManualClock
+from tocsin.testing.stage import MemoryTable
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+async def witness(stage) -> AsyncIterator[GroupWitness]:
+    await stage.topics("in", "out", partitions=1, groups=["copier", "table"])
+    groups = {stage.topic(name): [stage.topic("in")] for name in ("copier", "table")}
+    witness = GroupWitness(settings=stage.settings, groups=groups, clock=ManualClock())
+    await witness.open()
+    yield witness
+    await witness.close()
+
+
+async def unread(stage, witness: GroupWitness, group: str = "copier") -> Unread:
+    view = (await witness.look())[stage.topic(group)]
+    return view.unread[TopicPartition(stage.topic("in"), 0)]
+
+
+async def test_a_group_that_nobody_runs_has_no_members_and_what_it_leaves_unread_ages(stage, witness):
+    assert await unread(stage, witness) == Unread(0, None)
+    first, *_ = await stage.publish(*(ProducerRecord(stage.topic("in"), b"k", b"%d" % n) for n in range(3)))
+    assert await unread(stage, witness) == Unread(3, None), "it has come since the look before"
+    assert await unread(stage, witness) == Unread(3, first.timestamp_ms)
+    await stage.publish(ProducerRecord(stage.topic("in"), b"k", b"more"))
+    assert await unread(stage, witness) == Unread(4, first.timestamp_ms)
+    assert (await witness.look())[stage.topic("copier")].members == 0
+
+
+async def test_a_witness_that_has_just_started_knows_what_has_waited_before(stage, witness):
+    first, *_ = await stage.publish(*(ProducerRecord(stage.topic("in"), b"k", b"%d" % n) for n in range(3)))
+    assert await unread(stage, witness) == Unread(3, first.timestamp_ms)
+
+
+async def test_of_a_group_that_works_nothing_is_left(stage, witness, until):
+    await stage.publish_values([b"a", b"b"])
+    await stage.copier(shards=1).start()
+
+    async def done() -> bool:
+        view = (await witness.look())[stage.topic("copier")]
+        return view.members == 1 and all(waits == Unread(0, None) for waits in view.unread.values())
+
+    await until(done)
+
+
+async def test_the_positions_of_a_store_are_seen_too(stage, witness, until):
+    await stage.publish_values([b"a", b"b"])
+    await stage.projection(MemoryTable()).start()
+
+    async def done() -> bool:
+        return await unread(stage, witness, "table") == Unread(0, None)
+
+    await until(done, seconds=30)
+
+
+async def test_marks_of_transactions_are_nothing_that_waits(stage, witness):
+    producer = AIOKafkaProducer(
+        bootstrap_servers=stage.settings.bootstrap_servers, transactional_id=stage.topic("foreign")
+    )
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        await producer.send_and_wait(stage.topic("in"), b"aborted", partition=0)
+        waits = [await unread(stage, witness) for _ in range(2)]
+        assert [one.records for one in waits] == [1, 1], "behind an open transaction it waits"
+        assert waits[1].oldest_ms is not None
+        await producer.abort_transaction()
+        assert await unread(stage, witness) == Unread(0, None)
+    finally:
+        await producer.stop()
+
+
+async def test_without_a_broker_a_look_says_so():
+    witness = GroupWitness(
+        settings=KafkaSettings(bootstrap_servers="127.0.0.1:1"), groups={"g": ["t"]}, clock=ManualClock()
+    )
+    with pytest.raises(KafkaFault, match="No Kafka broker answers"):
+        await witness.open()
+    await witness.close()
