@@ -18,7 +18,7 @@ PROCESSES ?= 2
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth audit sbom contracts lock
+.PHONY: help dev up down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth audit sbom contracts lock kube-check
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -32,13 +32,14 @@ up: .venv/.installed ## The same in the background; addresses are in .dev/endpoi
 down: .venv/.installed ## End what `make up` started
 	@$(PYTHON) -m tocsin.dev down
 
-test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm leaves out what needs those programs
+test: .venv/.installed ## Run all tests; WITHOUT=browser,go,java,kcat,npm leaves out what needs those programs
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) $(PYTEST_ARGS)
 
 nightly: .venv/.installed ## Run everything that takes too long for every change: long tests, all faults, the soak, mutations
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest --nightly -n $(PROCESSES) $(PYTEST_ARGS)
 	@$(PYTHON) faults/run.py --soak
 	@$(PYTHON) faults/mutations.py
+	@$(PYTHON) -m tocsin.dev.kube check
 
 fuzz: .venv/.installed ## Throw requests and records at a whole stack for an hour, or for FUZZ_MINUTES
 	@$(PYTHON) -m pytest --nightly --fuzz-minutes $(FUZZ_MINUTES) tests/e2e/test_fuzz_http.py tests/e2e/test_fuzz_kafka.py
@@ -80,6 +81,9 @@ bench-profile: .venv/.installed ## Where the time of each stage goes, by module 
 
 bench-growth: .venv/.installed ## Measure what grows: partitions, instances, recipients, the ledger … (hours; goes on where it was ended; SCALE=0.01 tries it, FRESH=1 begins anew)
 	@$(PYTHON) bench/growth.py $(if $(SCALE),--scale $(SCALE)) $(if $(FRESH),--fresh)
+
+kube-check: .venv/.installed ## Give all manifests to a real Kubernetes API server (40 seconds; ten minutes the first time, to build it)
+	@$(PYTHON) -m tocsin.dev.kube check
 
 audit: .venv/.installed ## Look up known vulnerabilities of what is pinned (network); exit 3: could not be looked up
 	@$(PYTHON) -m tocsin.dev.audit

@@ -26,6 +26,7 @@ os.environ["CRASH_NOTES"] = ""
 TESTS = Path(__file__).parent
 PACKAGES = {  # marker -> the program it needs, how to get it
     "browser": ("chromium", "apt install chromium"),
+    "go": ("go", "install Go 1.26 or newer"),
     "java": ("javac", "apt install default-jdk-headless"),
     "kcat": ("kcat", "apt install kcat"),
     "npm": ("npm", "apt install nodejs npm"),
@@ -105,7 +106,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, (program, how) in PACKAGES.items():
         if item.get_closest_marker(marker) and shutil.which(program) is None:
             pytest.fail(
-                f"this test needs Debian's {program}: {how}; or leave such tests out: make test WITHOUT={marker}",
+                f"this test needs {program}: {how}; or leave such tests out: make test WITHOUT={marker}",
                 pytrace=False,
             )
 

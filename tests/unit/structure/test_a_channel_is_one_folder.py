@@ -118,6 +118,7 @@ def test_the_local_stack_has_a_provider_and_a_sample(channel: Channel, tmp_path:
 
 @every_channel
 def test_the_manifests_run_the_dispatcher(channel: Channel) -> None:
-    assert (ROOT / "deploy" / "k8s" / f"{channel.dispatcher}.yaml").is_file()
-    assert f"{channel.dispatcher}.yaml" in (ROOT / "deploy" / "k8s" / "kustomization.yaml").read_text()
+    workers = ROOT / "deploy" / "k8s" / "base" / "workers"
+    assert (workers / f"{channel.dispatcher}.yaml").is_file()
+    assert f"- {channel.dispatcher}.yaml" in (workers / "kustomization.yaml").read_text()
     assert f"\n  {channel.dispatcher}:\n" in (ROOT / "deploy" / "compose.yaml").read_text()

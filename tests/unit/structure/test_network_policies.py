@@ -1,31 +1,19 @@
 """Who may talk to whom in Kubernetes: everything is denied, and what is permitted is what the workloads need."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests.rendered_manifests import NAME, OVERLAYS, Manifests, container, labels, manifests, title
 
-FOLDER = Path(__file__).parents[3] / "deploy" / "k8s"
-DOCUMENTS = [
-    document
-    for path in sorted(FOLDER.glob("*.yaml"))
-    if path.name != "kustomization.yaml"
-    for document in yaml.safe_load_all(path.read_text())
-]
-POLICIES = [document for document in DOCUMENTS if document["kind"] == "NetworkPolicy"]
-WORKLOADS = [document for document in DOCUMENTS if document["kind"] in ("Deployment", "Job")]
-NAME = "app.kubernetes.io/name"
+pytestmark = pytest.mark.go
 DNS = {("UDP", 53), ("TCP", 53)}
 KAFKA, POSTGRESQL, SUBMISSION, HTTPS = (("TCP", port) for port in (9093, 5432, 587, 443))
 
-workloads = pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload["metadata"]["name"])
 
-
-def labels(workload: dict[str, Any]) -> dict[str, str]:
-    found: dict[str, str] = workload["spec"]["template"]["metadata"]["labels"]
-    return found
+@pytest.fixture(params=OVERLAYS)
+def overlay(request: pytest.FixtureRequest) -> Manifests:
+    return manifests(request.param)
 
 
 def selects(policy: dict[str, Any], workload: dict[str, Any]) -> bool:
@@ -36,81 +24,69 @@ def selects(policy: dict[str, Any], workload: dict[str, Any]) -> bool:
     )
 
 
-def rules(workload: dict[str, Any], direction: str) -> Iterator[tuple[dict[str, Any], tuple[str, Any]]]:
+def rules(
+    overlay: Manifests, workload: dict[str, Any], direction: str
+) -> Iterator[tuple[dict[str, Any], tuple[str, Any]]]:
     """Each rule that permits the workload something, with each of its ports."""
-    for policy in POLICIES:
+    for policy in overlay.of_kind("NetworkPolicy"):
         if selects(policy, workload):
             for rule in policy["spec"].get(direction, ()):
                 yield from ((rule, (port["protocol"], port["port"])) for port in rule["ports"])
 
 
-def test_everything_is_denied_that_is_not_permitted() -> None:
-    (deny,) = (policy for policy in POLICIES if policy["metadata"]["name"] == "deny")
+def test_everything_is_denied_that_is_not_permitted(overlay: Manifests) -> None:
+    deny = overlay.named("NetworkPolicy", "deny")
     assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
-def test_every_policy_selects_workloads_that_exist() -> None:
-    names = {labels(workload)[NAME] for workload in WORKLOADS}
-    for policy in POLICIES:
-        assert any(selects(policy, workload) for workload in WORKLOADS), policy["metadata"]["name"]
+def test_every_policy_selects_workloads_that_exist(overlay: Manifests) -> None:
+    names = {labels(workload)[NAME] for workload in overlay.workloads}
+    for policy in overlay.of_kind("NetworkPolicy"):
+        assert any(selects(policy, workload) for workload in overlay.workloads), title(policy)
         for expression in policy["spec"]["podSelector"].get("matchExpressions", ()):
             assert set(expression["values"]) <= names
 
 
-@workloads
-def test_the_gateway_reaches_the_api_alone_and_prometheus_the_metrics_alone(workload: dict[str, Any]) -> None:
-    (container,) = workload["spec"]["template"]["spec"]["containers"]
-    ports = {port["name"] for port in container.get("ports", ())}
-    permitted = {
-        (source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port)
-        for rule, (_, port) in rules(workload, "ingress")
-        for source in rule["from"]
-    }
-    assert permitted == {("monitoring", "operations")} | ({("gateway", "http")} if "http" in ports else set())
+def test_the_gateway_reaches_the_api_alone_and_prometheus_the_metrics_alone(overlay: Manifests) -> None:
+    for workload in overlay.workloads:
+        ports = {port["name"] for port in container(workload).get("ports", ())}
+        permitted = {
+            (source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port)
+            for rule, (_, port) in rules(overlay, workload, "ingress")
+            for source in rule["from"]
+        }
+        expected = {("monitoring", "operations")} | ({("gateway", "http")} if "http" in ports else set())
+        assert permitted == expected, title(workload)
 
 
-@workloads
-def test_a_workload_reaches_what_its_settings_name_and_nothing_else(workload: dict[str, Any]) -> None:
-    (container,) = workload["spec"]["template"]["spec"]["containers"]
-    secrets = [source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source]
-    (secret,) = (
-        document["stringData"]
-        for document in DOCUMENTS
-        if document["kind"] == "Secret" and document["metadata"]["name"] in secrets
-    )
-    expected = set(DNS)
-    if container.get("args") != ["migrate"]:
-        expected.add(KAFKA)
-    if "DATABASE_URL" in secret:
-        expected.add(POSTGRESQL)
-    expected |= {
-        "dispatch-email": {SUBMISSION, HTTPS},
-        "dispatch-sms": {HTTPS},
-        "dispatch-push": {HTTPS},
-    }.get(labels(workload)[NAME], set())
-    assert {port for _, port in rules(workload, "egress")} == expected
+def test_a_workload_reaches_what_its_settings_name_and_nothing_else(overlay: Manifests) -> None:
+    for workload in overlay.workloads:
+        expected = set(DNS)
+        if container(workload).get("args") != ["migrate"]:
+            expected.add(KAFKA)
+        if "DATABASE_URL" in overlay.environment(workload):
+            expected.add(POSTGRESQL)
+        expected |= {
+            "dispatch-email": {SUBMISSION, HTTPS},
+            "dispatch-sms": {HTTPS},
+            "dispatch-push": {HTTPS},
+        }.get(labels(workload)[NAME], set())
+        assert {port for _, port in rules(overlay, workload, "egress")} == expected, title(workload)
 
 
-def test_the_ports_are_those_of_the_examples() -> None:
-    (config,) = (
-        document["data"]
-        for document in DOCUMENTS
-        if document["kind"] == "ConfigMap" and document["metadata"]["name"] == "tocsin"
-    )
-    brokers = config["KAFKA_BOOTSTRAP_SERVERS"].split(",")
+def test_the_ports_are_those_of_the_examples(overlay: Manifests) -> None:
+    brokers = overlay.generated("tocsin")["KAFKA_BOOTSTRAP_SERVERS"].split(",")
     assert {int(broker.rpartition(":")[2]) for broker in brokers} == {KAFKA[1]}
-    urls = [
-        document["stringData"]["DATABASE_URL"]
-        for document in DOCUMENTS
-        if document["kind"] == "Secret" and "DATABASE_URL" in document["stringData"]
-    ]
+    given = [overlay.environment(workload) for workload in overlay.workloads]
+    urls = [variables["DATABASE_URL"] for variables in given if "DATABASE_URL" in variables]
+    assert urls
     assert all(f":{POSTGRESQL[1]}/" in url for url in urls)
 
 
-@workloads
-def test_providers_are_reached_on_the_internet_and_never_inside(workload: dict[str, Any]) -> None:
-    for rule, port in rules(workload, "egress"):
-        if port == HTTPS:
-            blocks = {block["ipBlock"]["cidr"]: block["ipBlock"]["except"] for block in rule["to"]}
-            assert {"169.254.0.0/16", "10.0.0.0/8"} <= set(blocks["0.0.0.0/0"])
-            assert "fc00::/7" in blocks["::/0"]
+def test_providers_are_reached_on_the_internet_and_never_inside(overlay: Manifests) -> None:
+    for workload in overlay.workloads:
+        for rule, port in rules(overlay, workload, "egress"):
+            if port == HTTPS:
+                blocks = {block["ipBlock"]["cidr"]: block["ipBlock"]["except"] for block in rule["to"]}
+                assert {"169.254.0.0/16", "10.0.0.0/8"} <= set(blocks["0.0.0.0/0"])
+                assert "fc00::/7" in blocks["::/0"]

@@ -3,7 +3,7 @@
     python trim_schemas.py DEFINITIONS CRD…
 
 DEFINITIONS is `_definitions.json` of a strict version in the PyPI package kubernetes-validate (made from Kubernetes' OpenAPI
-document; strict: unknown fields are faults). CRD is a file of config/crd/standard in the Go module sigs.k8s.io/gateway-api.
+document; strict: unknown fields are faults). CRDs are the files that `tocsin.dev.kube.definitions` names; their newest version counts.
 """
 
 import json
@@ -22,6 +22,7 @@ KINDS = {
     ("v1", "Service"): "io.k8s.api.core.v1.Service",
     ("v1", "ServiceAccount"): "io.k8s.api.core.v1.ServiceAccount",
     ("apps/v1", "Deployment"): "io.k8s.api.apps.v1.Deployment",
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
     ("batch/v1", "Job"): "io.k8s.api.batch.v1.Job",
     ("networking.k8s.io/v1", "NetworkPolicy"): "io.k8s.api.networking.v1.NetworkPolicy",
     ("policy/v1", "PodDisruptionBudget"): "io.k8s.api.policy.v1.PodDisruptionBudget",
@@ -37,13 +38,10 @@ def main(definitions: Path, crds: Iterable[Path]) -> None:
     }
     for crd in crds:
         spec = yaml.safe_load(crd.read_text())["spec"]
-        for version in spec["versions"]:
-            if version["served"] and version["name"] == "v1":
-                schema = closed(bare(version["schema"]["openAPIV3Schema"]))
-                schema["properties"]["metadata"] = {
-                    "$ref": "#/$defs/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-                }
-                kinds[f"{spec['group']}/v1/{spec['names']['kind']}"] = schema
+        (version,) = (version for version in spec["versions"] if version["storage"])
+        schema = closed(bare(version["schema"]["openAPIV3Schema"]))
+        schema["properties"]["metadata"] = {"$ref": "#/$defs/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
+        kinds[f"{spec['group']}/{version['name']}/{spec['names']['kind']}"] = schema
     text = json.dumps({"$defs": needed(known, json.dumps(kinds)), "kinds": kinds}, separators=(",", ":"))
     (Path(__file__).parent / "schemas.json").write_text(text + "\n")
 

@@ -1,0 +1,33 @@
+-- Roles and schemas, once, by an administrator, in the database of Tocsin:
+--
+--     psql --dbname tocsin --file deploy/postgres/roles.sql
+--
+-- Then give each a password: \password router_owner, and so on. Three roles own the tables; only the migration Jobs log in as them, and
+-- the ledger, which makes a table for each day and drops old ones. Two roles read and write rows, and may change no table.
+BEGIN;
+
+CREATE ROLE router_owner LOGIN;
+CREATE ROLE scheduler_owner LOGIN;
+CREATE ROLE ledger_owner LOGIN;
+CREATE ROLE router LOGIN;
+CREATE ROLE scheduler LOGIN;
+
+CREATE SCHEMA directory AUTHORIZATION router_owner;
+CREATE SCHEMA scheduler AUTHORIZATION scheduler_owner;
+CREATE SCHEMA ledger AUTHORIZATION ledger_owner;
+
+-- Migrations begin with CREATE SCHEMA IF NOT EXISTS, which asks for this right even where the schema is there.
+DO $$ BEGIN
+  EXECUTE format('GRANT CREATE ON DATABASE %I TO router_owner, scheduler_owner, ledger_owner', current_database());
+END $$;
+
+GRANT USAGE ON SCHEMA directory TO router;
+GRANT USAGE ON SCHEMA scheduler TO scheduler;
+
+-- Rows of every table that a migration will ever make.
+ALTER DEFAULT PRIVILEGES FOR ROLE router_owner IN SCHEMA directory GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO router;
+ALTER DEFAULT PRIVILEGES FOR ROLE router_owner IN SCHEMA directory GRANT USAGE, SELECT ON SEQUENCES TO router;
+ALTER DEFAULT PRIVILEGES FOR ROLE scheduler_owner IN SCHEMA scheduler GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO scheduler;
+ALTER DEFAULT PRIVILEGES FOR ROLE scheduler_owner IN SCHEMA scheduler GRANT USAGE, SELECT ON SEQUENCES TO scheduler;
+
+COMMIT;

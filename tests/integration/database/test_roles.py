@@ -1,0 +1,95 @@
+"""deploy/postgres/roles.sql: owners make the tables, services read and write rows and change no table."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from tocsin.dev import PostgresServer, create_database
+from tocsin.dev.errors import LocalStackError
+from tocsin.dev.postgres import programs, run_sql
+
+pytestmark = pytest.mark.postgres
+
+FILE = Path(__file__).parents[3] / "deploy" / "postgres" / "roles.sql"
+SCHEMAS = {"router": "directory", "scheduler": "scheduler"}
+"""Service whose role is not the owner → its schema."""
+OWNERS = ("router_owner", "scheduler_owner", "ledger_owner")
+PASSWORD = "of-this-test-alone"
+
+
+def as_role(url: str, role: str) -> str:
+    return make_url(url).set(username=role, password=PASSWORD).render_as_string(hide_password=False)
+
+
+def ended(url: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """What a command of ours says when it has this database and no other setting."""
+    environment = {"DATABASE_URL": url, "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database of a server of its own, as roles belong to the server; its tables were made by their owners."""
+    with PostgresServer(tmp_path_factory.mktemp("roles"), durable=False) as server:
+        url = create_database(server.url, "tocsin")
+        psql = [str(programs() / "psql"), "-X", "-v", "ON_ERROR_STOP=1", "--file", str(FILE), url]
+        subprocess.run(psql, check=True, capture_output=True)
+        for role in (*OWNERS, *SCHEMAS):
+            run_sql(url, f"ALTER ROLE {role} PASSWORD '{PASSWORD}'")
+        for owner in OWNERS:
+            service = owner.removesuffix("_owner")
+            migrated = ended(as_role(url, owner), f"tocsin.{service}", "migrate")
+            assert migrated.returncode == 0, migrated.stderr
+        yield url
+
+
+@pytest.mark.parametrize(("role", "schema"), SCHEMAS.items())
+def test_a_service_reads_and_writes_the_rows_of_every_table(database: str, role: str, schema: str) -> None:
+    lacking = f"""
+        SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = '{schema}' AND c.relkind IN ('r', 'p', 'v')
+          AND NOT (has_table_privilege('{role}', c.oid, 'SELECT') AND has_table_privilege('{role}', c.oid, 'INSERT')
+               AND has_table_privilege('{role}', c.oid, 'UPDATE') AND has_table_privilege('{role}', c.oid, 'DELETE'))"""
+    assert run_sql(database, lacking) == ""
+    tables = f"SELECT count(*) FROM pg_tables WHERE schemaname = '{schema}' AND tableowner = '{role}_owner'"
+    assert int(run_sql(database, tables)) > 1
+
+
+@pytest.mark.parametrize(("role", "schema"), SCHEMAS.items())
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE {schema}.mine ()",
+        "ALTER TABLE {schema}.schema_version ADD COLUMN mine int",
+        "DROP TABLE {schema}.schema_version",
+        "TRUNCATE {schema}.schema_version",
+        "CREATE SCHEMA mine",
+        "SELECT FROM ledger.schema_version",
+    ],
+)
+def test_a_service_changes_no_table_and_reads_no_other_schema(
+    database: str, role: str, schema: str, statement: str
+) -> None:
+    with pytest.raises(LocalStackError, match=r"permission denied|must be owner"):
+        run_sql(as_role(database, role), statement.format(schema=schema))
+
+
+def test_the_first_key_is_made_by_the_role_of_the_router(database: str) -> None:
+    words = ("tocsin.cli", "keys", "create", "--admin", "--create-tenant")
+    made = ended(as_role(database, "router"), *words)
+    assert made.returncode == 0, made.stderr
+
+
+def test_a_service_that_asks_for_migrations_is_refused_and_one_that_runs_finds_none_missing(
+    database: str,
+) -> None:
+    refused = ended(as_role(database, "router"), "tocsin.router", "migrate")
+    assert refused.returncode != 0
+    again = ended(as_role(database, "router_owner"), "tocsin.router", "migrate")
+    assert (again.returncode, again.stdout) == (0, "Schema directory is up to date.\n")

@@ -1,0 +1,108 @@
+"""Programs built from Go modules: each once, then kept in the cache until its module's versions change."""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tocsin.dev.errors import MissingTool, StartFailed
+from tocsin.dev.paths import CACHE
+
+MODULES = Path(__file__).parent / "modules"
+KUBERNETES = MODULES / "kubernetes"
+_LEAST = (1, 26)
+_VERSION = re.compile(r"\tk8s\.io/kubernetes v(1\.(\d+)\.\d+)")
+
+
+def go() -> str:
+    """The `go` command. Raises MissingTool when there is none that is new enough."""
+    program = shutil.which("go")
+    if program is None:
+        raise MissingTool(
+            f"Go is missing: install Go {_LEAST[0]}.{_LEAST[1]} or newer, and have `go` on the PATH."
+        )
+    words = subprocess.run([program, "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
+    numbers = re.match(r"go(\d+)\.(\d+)", words)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < _LEAST:
+        raise MissingTool(f"Go {words.strip()} is too old: install Go {_LEAST[0]}.{_LEAST[1]} or newer.")
+    return program
+
+
+def api_server() -> Path:
+    """kube-apiserver; six minutes of processor time the first time."""
+    return _built(KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver", flags=_kubernetes_version())
+
+
+def kubectl() -> Path:
+    """kubectl of the same version."""
+    return _built(KUBERNETES, "k8s.io/kubernetes/cmd/kubectl", flags=_kubernetes_version())
+
+
+def kustomize() -> Path:
+    """kustomize as that kubectl holds it; a minute of processor time the first time, a sixth of what kubectl takes with it."""
+    return _built(KUBERNETES, "sigs.k8s.io/kustomize/kustomize/v5", name="kustomize")
+
+
+def controller_gen() -> Path:
+    """What writes definitions from Go types."""
+    return _built(MODULES / "monitoring", "sigs.k8s.io/controller-tools/cmd/controller-gen")
+
+
+def digest(module: Path) -> str:
+    """Changes with any version of the module's dependencies."""
+    return hashlib.sha256((module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()).hexdigest()[
+        :16
+    ]
+
+
+def downloaded(module: Path, path: str) -> Path:
+    """The folder of the dependency `path`, fetched as go.sum has it."""
+    return Path(json.loads(run_go(module, "mod", "download", "-json", path))["Dir"])
+
+
+def environment() -> dict[str, str]:
+    """What `go` runs with: it changes no go.mod and needs no compiler of C."""
+    return {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "0"}
+
+
+def run_go(module: Path, *words: str) -> str:
+    """What a command of `go` printed, run in `module`, whose go.mod and go.sum it leaves as they are."""
+    ended = subprocess.run(
+        [go(), *words],
+        cwd=module,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode != 0:
+        raise StartFailed(f"go {' '.join(words)} failed:\n{ended.stderr.strip() or ended.stdout.strip()}")
+    return ended.stdout
+
+
+def _built(module: Path, package: str, *, name: str = "", flags: str = "") -> Path:
+    name = name or package.rpartition("/")[2]
+    program = CACHE / f"{module.name}-{digest(module)}" / name
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with (program.parent / "lock").open("w") as lock:  # tests in two processes ask at the same time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            fresh = program.with_name(f"{name}.fresh")
+            run_go(
+                module, "build", "-trimpath", "-ldflags", f"-s -w {flags}".strip(), "-o", str(fresh), package
+            )
+            fresh.rename(program)
+    return program
+
+
+def _kubernetes_version() -> str:
+    """The linker's flags for what the programs say of themselves, which Kubernetes' own build passes."""
+    found = _VERSION.search((KUBERNETES / "go.mod").read_text())
+    if found is None:
+        raise StartFailed(f"{KUBERNETES / 'go.mod'} requires no version of k8s.io/kubernetes.")
+    values = {"gitVersion": f"v{found[1]}", "gitMajor": "1", "gitMinor": found[2]}
+    return " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items())
