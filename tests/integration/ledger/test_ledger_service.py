@@ -258,7 +258,9 @@ async def test_it_counts_what_nobody_ended(environment: LedgerEnvironment, statu
         assert await ledger.stop() == 0
 
 
-@pytest.mark.parametrize("place", ["before_rows_commit", "before_rows_commit:4", "after_rows_commit"])
+@pytest.mark.parametrize(
+    "place", ["while_rows_are_copied:2", "before_rows_commit", "before_rows_commit:4", "after_rows_commit"]
+)
 async def test_killed_before_or_after_the_commit_of_rows(
     environment: LedgerEnvironment, statuses_of: Any, place: str
 ) -> None:

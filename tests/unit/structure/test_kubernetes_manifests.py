@@ -72,7 +72,10 @@ def test_the_schemas_find_a_field_that_does_not_exist(kind: str, place: tuple[An
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_service_has_its_manifest(service: str, overlay: Manifests) -> None:
     workers = {thing["metadata"]["name"] for thing in overlay.deployments if component(thing) == service}
-    expected = {"router-api", "router-worker"} if service == "router" else {service}
+    expected = {
+        "router": {"router-api", "router-worker"},
+        "ledger": {"ledger", "ledger-witness"},
+    }.get(service, {service})
     assert {name.removesuffix("-critical") for name in workers} == expected
     has_service = any(thing["metadata"]["name"] == service for thing in overlay.of_kind("Service"))
     assert has_service == (service in APIS)  # nobody calls the others

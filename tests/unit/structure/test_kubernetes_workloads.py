@@ -21,7 +21,8 @@ from tests.rendered_manifests import (
 from tocsin.catcher.service_account import write_account
 from tocsin.dev.services import APIS
 from tocsin.kafka import KafkaSettings
-from tocsin.runtime import read_settings, settings_table
+from tocsin.ledger.witness import WitnessSettings
+from tocsin.runtime import ServiceSettings, read_settings, settings_table
 from tocsin.runtime.bounds import CLOSING
 from tocsin.specifications.settings_tables import settings_class
 
@@ -39,6 +40,15 @@ def overlay(request: pytest.FixtureRequest) -> Manifests:
 def image_of(workload: Object) -> str:
     name: str = container(workload)["image"].rpartition("/")[2].partition(":")[0]
     return name
+
+
+def settings_of(deployment: Object) -> type[ServiceSettings]:
+    """What its role reads."""
+    return (
+        WitnessSettings
+        if container(deployment).get("args") == ["witness"]
+        else settings_class(image_of(deployment))
+    )
 
 
 def ports_of(deployment: Object) -> dict[str, int]:
@@ -171,9 +181,12 @@ def test_the_settings_of_a_deployment_start_its_service(
     topics = overlay.environment(next(job for job in overlay.of_kind("Job") if "topics" in title(job)))
     for deployment in overlay.deployments:
         given = overlay.environment(deployment) | mounted_instances(overlay, deployment, tmp_path)
-        read = read_with(settings_class(image_of(deployment)), given, monkeypatch)
+        read = read_with(settings_of(deployment), given, monkeypatch)
         listening = {"operations": read.operations.port}
-        if image_of(deployment) in APIS and container(deployment).get("args") != ["worker"]:
+        if image_of(deployment) in APIS and container(deployment).get("args") not in (
+            ["worker"],
+            ["witness"],
+        ):
             listening["http"] = read.http.port
         assert ports_of(deployment) == listening
         shards = getattr(read, "shards", None)
@@ -197,7 +210,7 @@ def test_each_lane_is_served_by_one_deployment_of_each_kind(overlay: Manifests) 
 def test_every_variable_is_one_that_somebody_reads(overlay: Manifests) -> None:
     shared = overlay.generated("tocsin").keys()
     for deployment in overlay.deployments:
-        known = {row.name for row in settings_table(settings_class(image_of(deployment)))}
+        known = {row.name for row in settings_table(settings_of(deployment))}
         assert overlay.environment(deployment).keys() - shared <= known
     everyone = {row.name for service in SERVICES for row in settings_table(settings_class(service))}
     assert shared <= everyone
