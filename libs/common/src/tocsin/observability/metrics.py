@@ -28,6 +28,7 @@ consumed = Counter("tocsin_consumed_records", "Records read from Kafka", ["compo
 produced = Counter("tocsin_produced_records", "Records acknowledged by Kafka", ["component", "lane", "kind"])
 produce_errors = Counter("tocsin_produce_errors", "Sends that Kafka did not acknowledge, by error class", ["component", "reason"])
 producer_bytes = Gauge("tocsin_producer_buffered_bytes", "Bytes handed to a producer and not yet acknowledged", ["component"])
+producer_bytes_limit = Gauge("tocsin_producer_buffered_limit_bytes", "Bytes that a producer may hold; beyond, nothing more is taken", ["component"])
 processed = Counter("tocsin_processed_messages", "Records that the router, the scheduler and the ledger have dealt with, by what came of them", ["component", "lane", "outcome"])
 stage_seconds = Histogram("tocsin_stage_seconds", "Seconds spent in one stage of handling a batch or message", ["component", "lane", "stage"], buckets=_SECONDS)
 decision_delay_seconds = Histogram("tocsin_decision_delay_seconds", "Seconds from the event's Kafka time to the router's first decision about a notification", ["lane"], buckets=_DELAY)
@@ -61,6 +62,7 @@ log_lines_suppressed = Counter("tocsin_log_lines_suppressed", "Log lines not wri
 
 # Ownership
 shards_held = Gauge("tocsin_shards_held", "Shards owned by this process", ["component", "lane"])
+shards = Gauge("tocsin_shards", "Shards that the lane has, over all processes; of groups that have shards", ["component", "lane"])
 rebalances = Counter("tocsin_rebalances", "Assignments received", ["component", "lane"])
 shard_acquire_seconds = Histogram("tocsin_shard_acquire_seconds", "Seconds from assignment to reading", ["component", "lane"], buckets=_SECONDS)
 rejoins = Counter("tocsin_rejoins", "Times a group was joined anew after this process lost its shards, by how it lost them (expelled, fenced, lease, transaction, drain, standstill)", ["component", "lane", "cause"])
@@ -68,7 +70,9 @@ read_back_seconds = Histogram("tocsin_read_back_seconds", "Seconds to read the o
 read_back_records = Counter("tocsin_read_back_records", "Records of the outcome log that were read back", ["component", "lane"])
 jobs_ended_before = Counter("tocsin_jobs_ended_before", "Jobs read again and not taken up, because their outcome stood on the outcome log", ["component", "lane"])
 in_flight = Gauge("tocsin_in_flight", "Messages taken and not finished", ["component", "lane"])
+in_flight_limit = Gauge("tocsin_in_flight_limit", "Messages that the partitions held here may have taken and not finished: at one partition's limit no more is read of its shard", ["component", "lane"])
 in_flight_bytes = Gauge("tocsin_in_flight_bytes", "Bytes of the messages taken and not finished", ["component", "lane"])
+in_flight_bytes_limit = Gauge("tocsin_in_flight_limit_bytes", "Bytes that the shards held here may have taken and not finished", ["component", "lane"])
 transaction_seconds = Histogram("tocsin_transaction_seconds", "Seconds of one Kafka transaction, from begin to commit", ["component", "lane"], buckets=_SECONDS)
 transactions = Counter("tocsin_transactions", "Kafka transactions, by outcome", ["component", "lane", "outcome"])
 
@@ -115,6 +119,8 @@ paused = Gauge("tocsin_paused", "1 while no provider of this process works and n
 sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider for required messages while the copy of stops or cancels was too old for optional ones", ["component", "lane"])
 waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copies of stops and cancels are young enough", ["component", "lane"])
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
+provider_calls = Gauge("tocsin_provider_calls", "Calls to a provider under way", ["channel", "provider"])
+provider_places = Gauge("tocsin_provider_places", "Calls to a provider that may be under way at once (max_in_flight)", ["channel", "provider"])
 
 # The process
 build_info = Gauge("tocsin_build_info", "1; which release runs, and the commit that it was built from", ["component", "version", "commit"])
@@ -123,8 +129,10 @@ http_seconds = Histogram("tocsin_http_seconds", "Seconds from a request's header
 authentication_failures = Counter("tocsin_authentication_failures", "Requests without an API key that works, by reason (missing, malformed, unknown, mismatch, expired)", ["component", "reason"])
 http_in_flight = Gauge("tocsin_http_in_flight", "HTTP requests being answered", ["component"])
 http_bodies_bytes = Gauge("tocsin_http_bodies_bytes", "Bytes of request bodies held until their requests are answered", ["component"])
+http_bodies_bytes_limit = Gauge("tocsin_http_bodies_limit_bytes", "Bytes of request bodies that may be held at once", ["component"])
 loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["component"], buckets=_SECONDS)
 database_connections = Gauge("tocsin_database_connections", "Database connections in use", ["component"])
+database_connections_limit = Gauge("tocsin_database_connections_limit", "Database connections that the process opens at most; who needs one more waits", ["component"])
 ready = Gauge("tocsin_ready", "1 while a readiness check passes", ["component", "check"])
 # fmt: on
 

@@ -8,6 +8,7 @@ QUESTIONS: Final = {
     "tocsin_produced_records": "Does this service write, and how fast?",
     "tocsin_produce_errors": "Does Kafka refuse or miss what we write, and why?",
     "tocsin_producer_buffered_bytes": "How near is the producer to refusing more (503 `overloaded` at ingest)?",
+    "tocsin_producer_buffered_limit_bytes": "How much may the producer hold?",
     "tocsin_processed_messages": "What comes of the records that the router, the scheduler and the ledger read?",
     "tocsin_stage_seconds": "Which step takes the time: ours, the database's or the provider's?",
     "tocsin_decision_delay_seconds": "How long do events wait until the router has decided?",
@@ -37,6 +38,7 @@ QUESTIONS: Final = {
     "tocsin_log_lines_suppressed": "Do logs say less than happened?",
     # Ownership
     "tocsin_shards_held": "Who works on which part of a lane, and does everybody have some?",
+    "tocsin_shards": "Is every shard of a lane held: is the sum of those held as many?",
     "tocsin_rebalances": "Do members come and go more often than we roll out?",
     "tocsin_shard_acquire_seconds": "How long does a lane stand still at a rebalance?",
     "tocsin_rejoins": "Does a process lose its shards, and by what: a pause of its own, another owner, Kafka?",
@@ -44,7 +46,9 @@ QUESTIONS: Final = {
     "tocsin_read_back_records": "How much was read back for that?",
     "tocsin_jobs_ended_before": "How many second sends were avoided after a death?",
     "tocsin_in_flight": "How much does a dispatcher hold now?",
+    "tocsin_in_flight_limit": "How near is it to the number at which reading stops?",
     "tocsin_in_flight_bytes": "How near is it to the window's bytes, at which reading stops?",
+    "tocsin_in_flight_limit_bytes": "How many bytes may it hold?",
     "tocsin_transaction_seconds": "Is Kafka slow to commit?",
     "tocsin_transactions": "How often do we commit, and do transactions fail?",
     # Replicas
@@ -87,6 +91,8 @@ QUESTIONS: Final = {
     "tocsin_sent_on_stale_copy": "How many required messages went out on an old copy of stops?",
     "tocsin_waiting_for_copy": "How many optional messages wait for a young copy?",
     "tocsin_provider_connections": "How many connections does a provider see from us?",
+    "tocsin_provider_calls": "How many calls does a provider answer now?",
+    "tocsin_provider_places": "Is a provider's `max_in_flight` what holds messages up?",
     # The process
     "tocsin_build_info": "Which release runs where; did the rollout reach everybody?",
     "tocsin_http_requests": "Do callers get errors, and on which route?",
@@ -94,8 +100,10 @@ QUESTIONS: Final = {
     "tocsin_authentication_failures": "Does somebody guess keys, or use one that has expired?",
     "tocsin_http_in_flight": "Do requests pile up?",
     "tocsin_http_bodies_bytes": "How near are bodies to `HTTP_BODIES_BYTES`, at which more are refused?",
+    "tocsin_http_bodies_limit_bytes": "How many bytes of bodies may be held?",
     "tocsin_event_loop_lag_seconds": "Is the process short of processor time, or does something block it?",
     "tocsin_database_connections": "How many connections to PostgreSQL are in use?",
+    "tocsin_database_connections_limit": "Do statements wait because all connections are in use?",
     "tocsin_ready": "Which check keeps a process from being ready?",
 }
 """By the metric's name, without `_total`."""
