@@ -22,7 +22,7 @@ AT_WORK: Final[dict[str, tuple[str, ...]]] = {
     "dispatch-email": (
         "before_fence", "after_fence", "before_call:3", "after_call:3", "before_outcome:3", "after_outcome:3",
     ),
-    "ledger": ("before_rows_commit:3", "after_rows_commit:3"),
+    "ledger": ("while_rows_are_copied:3", "before_rows_commit:3", "after_rows_commit:3"),
     "ingest": ("after_publish:3",),
 }  # fmt: skip
 """Where the first instance of each service dies, one place a round; `:3` is the third time that the place is reached."""

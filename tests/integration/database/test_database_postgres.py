@@ -148,10 +148,12 @@ async def test_reads_and_writes_json_and_copies_through_the_driver(
     async with database.engine.connect() as connection:
         row = (
             await connection.execute(
-                text("SELECT data, current_setting('statement_timeout') FROM things.thing")
+                text(
+                    "SELECT data, current_setting('statement_timeout'), current_setting('tcp_keepalives_idle') FROM things.thing"
+                )
             )
         ).one()
-    assert tuple(row) == ({"a": [1, "ü"]}, "30s")
+    assert tuple(row) == ({"a": [1, "ü"]}, "30s", "10")
     await database.close()
 
 

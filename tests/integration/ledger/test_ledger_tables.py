@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
+import asyncpg
 import msgspec
 import pytest
 from prometheus_client import REGISTRY
@@ -123,6 +124,91 @@ async def test_what_fails_before_the_commit_leaves_nothing(
     assert await ledger_database.rows(POSITION) == []
     await ledger_database.table().apply([batch])
     assert await ledger_database.rows(COUNT) == [(2,)]
+
+
+def many(statuses_of: Any, partition: Any, *, expected: int | None) -> Any:
+    """A batch of 3,000 records: PostgreSQL has taken rows of it before the last ones are made."""
+    statuses = [status for number in range(1_500) for status in statuses_of(f"user-{number}", "email")]
+    return partition.batch(*(partition.status(status) for status in statuses), expected=expected)
+
+
+class HoldAmidRows(HoldAt):
+    """Holds when half of these rows were sent, or raises then."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__("while_rows_are_copied", error)
+        self._slices = 0
+
+    async def reach(self, name: str) -> None:
+        self._slices += name == self.place
+        if self._slices >= 8:
+            await super().reach(name)
+
+
+async def test_what_fails_while_rows_are_copied_leaves_nothing(
+    ledger_database: Any, statuses_of: Any, log: Any
+) -> None:
+    batch = many(statuses_of, log(), expected=None)
+    with pytest.raises(RuntimeError):
+        await ledger_database.table(failpoints=HoldAmidRows(RuntimeError("the power went"))).apply([batch])
+    assert (await ledger_database.rows(COUNT), await ledger_database.rows(POSITION)) == ([(0,)], [])
+    await ledger_database.table().apply([batch])
+    assert (await ledger_database.rows(COUNT), await ledger_database.rows(POSITION)) == (
+        [(3_000,)],
+        [(3_000,)],
+    )
+
+
+async def test_what_is_cancelled_while_rows_are_copied_leaves_nothing(
+    ledger_database: Any, statuses_of: Any, log: Any
+) -> None:
+    held, batch = HoldAmidRows(), many(statuses_of, log(), expected=None)
+    storing = asyncio.create_task(ledger_database.table(failpoints=held).apply([batch]))
+    await held.reached.wait()
+    storing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await storing
+    assert (await ledger_database.rows(COUNT), await ledger_database.rows(POSITION)) == ([(0,)], [])
+    await ledger_database.table().apply([batch])
+    assert (await ledger_database.rows(COUNT), await ledger_database.rows(POSITION)) == (
+        [(3_000,)],
+        [(3_000,)],
+    )
+
+
+async def test_who_dies_while_rows_are_copied_is_followed_by_the_one_that_waits(
+    ledger_database: Any, statuses_of: Any, log: Any
+) -> None:
+    held, batch = HoldAmidRows(), many(statuses_of, log(), expected=None)
+    dying = asyncio.create_task(ledger_database.table(failpoints=held).apply([batch]))
+    await held.reached.wait()
+    following = asyncio.create_task(ledger_database.table().apply([batch]))
+    ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY %' AND datname = current_database()"
+    assert await ledger_database.rows(ended) == [(True,)]
+    await following
+    held.open.set()
+    with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await dying
+    assert (await ledger_database.rows(COUNT), await ledger_database.rows(POSITION)) == (
+        [(3_000,)],
+        [(3_000,)],
+    )
+
+
+async def test_a_row_that_stands_stops_no_long_batch(
+    ledger_database: Any, statuses_of: Any, log: Any
+) -> None:
+    """PostgreSQL says so while rows are still sent."""
+    partition = log()
+    (known, _) = statuses_of("user-0", "email")
+    await ledger_database.table().apply([partition.batch(partition.status(known), expected=None)])
+    before = counted("written"), counted("repeated")
+    await ledger_database.table().apply([many(statuses_of, partition, expected=1)])
+    assert (counted("written"), counted("repeated")) == (before[0] + 2_999, before[1] + 1)
+    assert (await ledger_database.rows(COUNT), await ledger_database.rows(POSITION)) == (
+        [(3_000,)],
+        [(3_001,)],
+    )
 
 
 async def test_records_lie_in_the_day_of_the_brokers_clock(

@@ -40,6 +40,11 @@ def create_engine(settings: DatabaseSettings, *, application: str, clock: Clock 
                 "statement_timeout": str(round(settings.statement_timeout * 1000)),
                 "timezone": "UTC",  # times that PostgreSQL writes into JSON are in it
                 "idle_in_transaction_session_timeout": "60000",
+                # That timeout does not count while PostgreSQL waits for the rest of a COPY. A machine that is gone holds its locks for
+                # these 25 s then, not for the two hours of Linux.
+                "tcp_keepalives_idle": "10",
+                "tcp_keepalives_interval": "5",
+                "tcp_keepalives_count": "3",
                 "jit": "off",  # our statements are short; compiling them costs more than it saves
             },
         },

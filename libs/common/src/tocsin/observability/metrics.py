@@ -10,13 +10,16 @@ from itertools import product
 
 import prometheus_client
 
-from tocsin.observability.unlocked_metrics import Counter, Gauge, Histogram
+from tocsin.observability.unlocked_metrics import Counter, Gauge, Histogram, HistogramWithExemplars
 
 # Else each counter and histogram shows another series, `_created`, which no query of ours reads.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types there
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _AGE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400, 259200)
+_HAND_OFF = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400)
+"""The bounds that objectives name, and the lanes' times to live."""
+_DELAY = (0.005, 0.01, 0.025, *_HAND_OFF)
 _COUNT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 # fmt: off
@@ -25,9 +28,10 @@ consumed = Counter("tocsin_consumed_records", "Records read from Kafka", ["compo
 produced = Counter("tocsin_produced_records", "Records acknowledged by Kafka", ["component", "lane", "kind"])
 produce_errors = Counter("tocsin_produce_errors", "Sends that Kafka did not acknowledge, by error class", ["component", "reason"])
 producer_bytes = Gauge("tocsin_producer_buffered_bytes", "Bytes handed to a producer and not yet acknowledged", ["component"])
-processed = Counter("tocsin_processed_messages", "Messages handled, by how they ended", ["component", "lane", "outcome"])
+processed = Counter("tocsin_processed_messages", "Records that the router, the scheduler and the ledger have dealt with, by what came of them", ["component", "lane", "outcome"])
 stage_seconds = Histogram("tocsin_stage_seconds", "Seconds spent in one stage of handling a batch or message", ["component", "lane", "stage"], buckets=_SECONDS)
-message_age_seconds = Histogram("tocsin_message_age_seconds", "Seconds from the event's Kafka time to its handling here; in the ledger, from the status record's to its row", ["component", "lane"], buckets=_AGE)
+decision_delay_seconds = Histogram("tocsin_decision_delay_seconds", "Seconds from the event's Kafka time to the router's first decision about a notification", ["lane"], buckets=_DELAY)
+ledger_delay_seconds = Histogram("tocsin_ledger_delay_seconds", "Seconds from a status record's Kafka time to its row in the ledger", ["lane"], buckets=_DELAY)
 timer_lateness_seconds = Histogram("tocsin_timer_lateness_seconds", "Seconds between the moment at which a timer was due and the transaction that wrote its record", ["lane"], buckets=_AGE)
 pending_timers = Gauge("tocsin_pending_timers", "Timers that this process keeps and that are not fired yet", ["lane"])
 oldest_due_timer_seconds = Gauge("tocsin_oldest_due_timer_seconds", "Seconds for which the oldest timer has been due that is not written yet; 0 when none is due", ["lane"])
@@ -96,10 +100,12 @@ cancellations = Counter("tocsin_cancellations", "Cancellations and what they cam
 claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
 
 # Handing over
+deliveries = Counter("tocsin_deliveries", "Deliveries that ended, counted once their outcome is stored: by the provider asked last (none), the reason (none; of what was given up after retries, that of the last call), and whose fault it was (none, recipient, provider, owner, us)", ["channel", "lane", "provider", "status", "reason", "fault"])
+hand_off_seconds = HistogramWithExemplars("tocsin_hand_off_seconds", "Seconds from the event's Kafka time, or the time at which it was due, to the provider's last answer, by how the delivery ended; without test messages, re-drives and what waited for its tenant's quota", ["channel", "lane", "outcome"], buckets=_HAND_OFF)
 sends = Counter("tocsin_sends", "Calls to a provider, by answer", ["channel", "lane", "provider", "outcome"])
 send_seconds = Histogram("tocsin_send_seconds", "Seconds of one call to a provider", ["channel", "lane", "provider"], buckets=_SECONDS)
 send_retries = Counter("tocsin_send_retries", "Attempts made again in process", ["channel", "lane", "provider"])
-deferrals = Counter("tocsin_deferrals", "Deliveries put off because no provider took them, by what the last one said", ["component", "lane", "reason"])
+deferrals = Counter("tocsin_deferrals", "Deliveries put off because no provider took them, by what the last one said, or given back to the router (recheck)", ["component", "lane", "reason"])
 deferral_seconds = Histogram("tocsin_deferral_seconds", "Seconds for which such a delivery waits until its next attempt", ["component", "lane"], buckets=_AGE)
 failovers = Counter("tocsin_failovers", "Messages tried at the next provider at once, by the one that did not take them and whether it may have all the same (uncertain)", ["channel", "lane", "provider", "uncertain"])
 resends = Counter("tocsin_resends", "Calls to a provider for a message that it may have already, by what a second send does there (collapse, none)", ["channel", "lane", "provider", "idempotency"])

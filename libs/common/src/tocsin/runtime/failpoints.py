@@ -34,6 +34,7 @@ NAMES: Final = {
     "after_call": "Dispatcher: the provider has answered; nobody has noted it yet.",
     "before_outcome": "Dispatcher: outcomes (and intents to send) are about to be published to `status`.",
     "after_outcome": "Dispatcher: outcomes (and intents to send) stand on `status`; no offset moves for them yet.",
+    "while_rows_are_copied": "Ledger: PostgreSQL takes the rows of a batch; not all of them are sent yet.",
     "before_rows_commit": "Ledger: rows and positions are written in PostgreSQL; they are not committed.",
     "after_rows_commit": "Ledger: rows and positions are committed; nobody in the process knows yet.",
     "redrive_after_page_stored": "Ledger: a page of a re-drive is stored in PostgreSQL; none of its records is written.",

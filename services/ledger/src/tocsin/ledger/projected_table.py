@@ -1,7 +1,7 @@
-"""Batches of records into a table: rows and positions in one PostgreSQL transaction."""
+"""Batches of records into a table: rows and positions in one PostgreSQL transaction. Rows are made while they are copied."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Final
 
@@ -10,13 +10,13 @@ from asyncpg import UniqueViolationError
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, InvalidRecordLimit, PartitionBatch, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
-from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, InvalidRecord, Row, Table, set_aside
+from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, InvalidRecord, Row, Table, set_aside, stored_day
 from tocsin.observability import metrics, record_span, tracing_on
 from tocsin.projection import Positions, rows_touched
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints
 
-_SLICE: Final = 250
-"""Rows made before others get a turn on the event loop: about 2 ms."""
+_SLICE: Final = 200
+"""Records whose rows are made and encoded before others get a turn on the event loop: about 2 ms."""
 
 # Dead letters are numbered in the order in which they become visible, so that a reader who goes on from the last number that it saw
 # misses none: who writes some holds this lock to the end of its transaction.
@@ -56,7 +56,7 @@ class ProjectedTable:
         self._written = metrics.processed.labels("ledger", lane, "written")
         self._repeated = metrics.processed.labels("ledger", lane, "repeated")
         self._invalid = metrics.processed.labels("ledger", lane, "unreadable")
-        self._age = metrics.message_age_seconds.labels("ledger", lane)
+        self._age = metrics.ledger_delay_seconds.labels(lane)
         self._seconds = metrics.stage_seconds.labels("ledger", lane, "store")
         self._sizes = metrics.batch_records.labels("ledger", lane)
 
@@ -70,60 +70,47 @@ class ProjectedTable:
         when too many records are invalid."""
         began = perf_counter()
         records = [record for batch in batches for record in batch.records]
-        rows, invalid = await self._rows(records)
-        self._limit.saw(valid=len(records) - len(invalid), invalid=len(invalid))
-        await self._days.ensure({row[0] for row in (*rows, *invalid)})
+        rows = _RowsOf(records, self._table, self._failpoints, keep=self._table is STATUSES and tracing_on())
+        await self._days.ensure(
+            {stored_day(moment) for moment in {record.timestamp_ms for record in records}}
+        )
         async with self._database.driver() as connection, connection.transaction():
             # Positions first: of two owners, the one that loses waits here, before its work and not after it.
             await self._positions.move(connection, batches)
-            if invalid or self._table is DEAD_LETTERS:
+            if self._table is DEAD_LETTERS:
                 await connection.execute(_NUMBER_IN_ORDER)
             written = await self._insert(connection, rows)
+            invalid = len(rows.invalid)
+            self._limit.saw(valid=len(records) - invalid, invalid=invalid)
             if invalid:
-                await connection.executemany(_SET_ASIDE, invalid)
+                await connection.execute(_NUMBER_IN_ORDER)
+                await connection.executemany(_SET_ASIDE, rows.invalid)
             await self._failpoints.reach("before_rows_commit")
         await self._failpoints.reach("after_rows_commit")
         seconds = perf_counter() - began
         self._written.inc(written)
-        self._repeated.inc(len(rows) - written)
-        self._invalid.inc(len(invalid))
-        self._sizes.observe(len(rows))
+        self._repeated.inc(rows.made - written)
+        self._invalid.inc(invalid)
+        self._sizes.observe(rows.made)
         self._seconds.observe(seconds)
-        if self._table is STATUSES and tracing_on():
-            self._record_spans(rows, seconds)
+        if rows.kept:
+            self._record_spans(rows.kept, seconds)
         await self._observe_ages(records)
 
-    async def _rows(self, records: Iterable[ConsumerRecord]) -> tuple[list[Row], list[Row]]:
-        """The rows of the table, and those of `dead_letters` for what cannot be read."""
-        rows: list[Row] = []
-        invalid: list[Row] = []
-        pause = _SLICE
-        for record in records:
-            try:
-                rows += self._table.rows_of(record)
-            except InvalidRecord as error:
-                invalid.append(set_aside(record, error, kind=self._table.kind))
-            if len(rows) + len(invalid) >= pause:
-                await asyncio.sleep(0)
-                pause += _SLICE
-        return rows, invalid
-
-    async def _insert(self, connection: Any, rows: Sequence[Row]) -> int:
+    async def _insert(self, connection: Any, rows: "_RowsOf") -> int:
         """How many rows were new. Nearly always all are: COPY into the table takes 9 µs of the database a row, through a temporary
         table 13.5. A batch with a row that stands already is taken back to the savepoint and goes the long way."""
-        if not rows:
-            return 0
         table = self._table
         try:
             async with connection.transaction():
                 await connection.copy_records_to_table(
-                    table.name, schema_name="ledger", records=rows, columns=table.columns
+                    table.name, schema_name="ledger", records=rows.made_anew(), columns=table.columns
                 )
         except UniqueViolationError:
             return await self._insert_what_is_new(connection, rows)
-        return len(rows)
+        return rows.made
 
-    async def _insert_what_is_new(self, connection: Any, rows: Sequence[Row]) -> int:
+    async def _insert_what_is_new(self, connection: Any, rows: "_RowsOf") -> int:
         """The same for rows of which some stand already. COPY takes no ON CONFLICT, so they pass through a temporary table."""
         table, columns = self._table, ", ".join(self._table.columns)
         await connection.execute(
@@ -131,7 +118,7 @@ class ProjectedTable:
             f"CREATE TEMP TABLE IF NOT EXISTS incoming_{table.name} (LIKE ledger.{table.name} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
         )
         await connection.copy_records_to_table(
-            f"incoming_{table.name}", schema_name="pg_temp", records=rows, columns=table.columns
+            f"incoming_{table.name}", schema_name="pg_temp", records=rows.made_anew(), columns=table.columns
         )
         inserted = await connection.execute(
             f"INSERT INTO ledger.{table.name} ({columns}) SELECT {columns} FROM pg_temp.incoming_{table.name} "  # noqa: S608 - names from this package
@@ -151,3 +138,47 @@ class ProjectedTable:
             self._age.observe(max(0, now - record.timestamp_ms) / 1000)
             if number % _SLICE == 0:
                 await asyncio.sleep(0)
+
+
+class _RowsOf:
+    """The rows of these records, made while they are copied. So each is encoded while the processor has it at hand, and PostgreSQL
+    stores the first while the next are made: 17.7 µs of ledger a row before, 14.8 since; 36,000 rows/s before, 47,000 since."""
+
+    def __init__(
+        self, records: Sequence[ConsumerRecord], table: Table, failpoints: Failpoints, *, keep: bool
+    ) -> None:
+        self._records = records
+        self._table = table
+        self._failpoints = failpoints
+        self._keep = keep
+        self._begin()
+
+    def _begin(self) -> None:
+        self.made = 0
+        """Rows so far."""
+        self.kept: list[Row] = []
+        """Those rows, where they are wanted afterwards."""
+        self.invalid: list[Row] = []
+        """The rows of `dead_letters` for what cannot be read, so far."""
+
+    async def made_anew(self) -> AsyncIterator[Row]:
+        """All rows, from the first record on."""
+        self._begin()
+        for start in range(0, len(self._records), _SLICE):
+            rows = self._rows(self._records[start : start + _SLICE])
+            for row in rows:
+                yield row
+            self.made += len(rows)
+            if self._keep:
+                self.kept += rows
+            await self._failpoints.reach("while_rows_are_copied")
+            await asyncio.sleep(0)
+
+    def _rows(self, records: Iterable[ConsumerRecord]) -> list[Row]:
+        rows: list[Row] = []
+        for record in records:
+            try:
+                rows += self._table.rows_of(record)
+            except InvalidRecord as error:
+                self.invalid.append(set_aside(record, error, kind=self._table.kind))
+        return rows

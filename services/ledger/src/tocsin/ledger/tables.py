@@ -54,6 +54,11 @@ def _day_and_time(timestamp_ms: int) -> tuple[date, datetime]:
     return stored_at.date(), stored_at
 
 
+def stored_day(timestamp_ms: int) -> date:
+    """The day of a record's rows."""
+    return _day_and_time(timestamp_ms)[0]
+
+
 # Statuses and decisions
 
 
