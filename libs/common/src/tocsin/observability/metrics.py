@@ -102,6 +102,8 @@ trials = Counter("tocsin_trials", "Programs of tenants tried in a child process 
 trial_seconds = Histogram("tocsin_trial_seconds", "Seconds of one trial", buckets=_SECONDS)
 cancellations = Counter("tocsin_cancellations", "Cancellations and what they came to: requested, duplicate, held (a message that was not sent), uncertain (one that may have been sent before)", ["component", "result"])
 claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
+expired_rows_deleted = Counter("tocsin_expired_rows_deleted", "Rows of the router deleted because their time had passed (claims, quotas, throttles, cancellations)", ["table"])
+sweep_age_seconds = Gauge("tocsin_sweep_age_seconds", "Seconds since this process last found no expired row left, or since its start", ["table"])
 
 # Handing over
 deliveries = Counter("tocsin_deliveries", "Deliveries that ended, counted once their outcome is stored: by the provider asked last (none), the reason (none; of what was given up after retries, that of the last call), and whose fault it was (none, recipient, provider, owner, us)", ["channel", "lane", "provider", "status", "reason", "fault"])

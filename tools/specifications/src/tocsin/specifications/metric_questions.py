@@ -75,6 +75,8 @@ QUESTIONS: Final = {
     "tocsin_trial_seconds": "How long does saving a program take?",
     "tocsin_cancellations": "Do cancellations come in time?",
     "tocsin_claims": "How many duplicates do producers send?",
+    "tocsin_expired_rows_deleted": "How fast do rows of the router expire?",
+    "tocsin_sweep_age_seconds": "Do expired rows pile up, because deleting them cannot keep up (above a few minutes)?",
     # Handing over
     "tocsin_deliveries": "Is what we accept sent; if not, why, and whose fault is it?",
     "tocsin_hand_off_seconds": "How long from the event to the provider's answer; which message took that long?",
