@@ -112,6 +112,8 @@ class Fenced:
             raise PartitionsUnequal(msg)
 
     async def acquire(self, assignment: Assignment) -> Sequence[FencedShard]:
+        labels = service_and_lane(assignment.group, prefix=assignment.prefix)
+        metrics.shards.labels(*labels).set(self._shards)
         partitions = self._by_shard(assignment)
         # The order is the promise: first the former owner is fenced, then it is asked where it stopped.
         await self._fence(assignment, partitions)
