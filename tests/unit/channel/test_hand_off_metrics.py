@@ -115,7 +115,7 @@ def test_what_says_nothing_of_our_speed_is_not_observed() -> None:
     assert (seconds(), seconds("failed")) == before
 
 
-@pytest.mark.parametrize(("channel", "sampled"), [(Channel.SMS, True), (Channel.EMAIL, False)])
+@pytest.mark.parametrize(("channel", "sampled"), [(Channel.PUSH, True), (Channel.EMAIL, False)])
 def test_an_exemplar_leads_to_one_message(channel: Channel, sampled: bool) -> None:
     clock = ManualClock()
     shown = HandOffMetrics(channel, Lane.BULK, clock)
