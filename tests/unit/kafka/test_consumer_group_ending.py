@@ -26,6 +26,7 @@ from tocsin.kafka import (
     TransactionFailed,
 )
 from tocsin.runtime import Health, SystemClock
+from tocsin.runtime.errors import ExitCode, exit_code_of
 from tocsin.testing import ManualClock
 from tocsin.testing.kafka.group import MemoryMember
 from tocsin.testing.stage import HoldAt, MemoryTable, numbers, take_all
@@ -209,6 +210,12 @@ async def test_a_loss_is_counted_by_its_cause(
     await until(lambda: bool(pauses.seconds) and len(running.component.held) == 2)
     assert REGISTRY.get_sample_value("tocsin_rejoins_total", labels) == before + 1
     await running.leave()
+
+
+def test_lost_ownerships_have_an_exit_code_of_their_own() -> None:
+    lost = [LeaseLost("a"), ExceptionGroup("inner", [NewerOwner("b")])]
+    assert exit_code_of(ExceptionGroup("of tasks", lost)) is ExitCode.OWNERSHIP_LOST
+    assert exit_code_of(ExceptionGroup("of tasks", [*lost, LookupError("a defect")])) is ExitCode.FAILED
 
 
 async def test_leases_lost_together_are_a_lost_ownership(prepared: MemoryStage, pauses: Pauses) -> None:

@@ -38,3 +38,18 @@ def test_a_counter_does_not_go_down() -> None:
     counter = unlocked_metrics.Counter("c", "doc", registry=CollectorRegistry())
     with pytest.raises(ValueError, match="only goes up"):
         counter.inc(-1)
+
+
+def test_a_bucket_wants_an_exemplar_at_most_once_a_second() -> None:
+    registry = CollectorRegistry()
+    histogram = unlocked_metrics.HistogramWithExemplars("h", "doc", buckets=BUCKETS, registry=registry)
+    bucket = histogram.observe_in(0.5)
+    assert bucket.exemplar_due <= 100
+    bucket.show_exemplar({"id": "slow"}, 0.5, 100.0)
+    assert histogram.observe_in(0.6) is bucket
+    assert 100.9 < bucket.exemplar_due <= 101
+    assert histogram.observe_in(0.005).exemplar_due <= 100  # another bucket, which waits for none
+    (family,) = registry.collect()
+    shown = {sample.labels["le"]: sample.exemplar for sample in family.samples if sample.exemplar}
+    assert {le: (found.labels, found.value) for le, found in shown.items()} == {"1.0": ({"id": "slow"}, 0.5)}
+    assert registry.get_sample_value("h_count") == 3

@@ -11,6 +11,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.runtime import Health, OperatorError, Service, ServiceHalted, ServiceSettings, main
+from tocsin.runtime.errors import ExitCode
 
 
 class SmallSettings(ServiceSettings):
@@ -35,6 +36,12 @@ async def fail_together(*errors: Exception) -> None:
             inner.create_task(fail(error))
 
 
+class Lost(Exception):
+    """As those of Kafka's: an error with an exit code of its own."""
+
+    exit_code = ExitCode.OWNERSHIP_LOST
+
+
 class Part:
     name = "part"
 
@@ -57,6 +64,10 @@ class Part:
                 await fail_together(OperatorError(SENTENCE), ValueError("of its own accord"))
             case "halts-in-a-group":
                 await fail_together(ServiceHalted(SENTENCE))
+            case "loses-its-work":
+                await fail_together(Lost("somebody else has it"), Lost("all of it"))
+            case "loses-its-work-and-fails":
+                await fail_together(Lost("somebody else has it"), ValueError("of its own accord"))
             case "raises":
                 raise ValueError("of its own accord")
             case "returns":

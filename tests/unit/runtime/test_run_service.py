@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tocsin.runtime.last_words import leave_last_words
 from tocsin.testing.until import until
 
 SCRIPT = Path(__file__).with_name("small_service.py")
@@ -142,11 +143,61 @@ def test_what_does_not_finish_in_time_is_named_and_left() -> None:
     try:
         process.until("ready to work")
         process.tell(signal.SIGTERM)
-        assert process.exit_code() == 1
+        assert process.exit_code() == 5
         process.until("did not finish in time", component="part")
         process.until("part closed")
     finally:
         process.close()
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "words"),
+    [
+        ("raises", 1, "part failed: ValueError: of its own accord"),
+        ("loses-its-work", 4, "part failed: "),
+        ("loses-its-work-and-fails", 1, "part failed: "),
+        ("refuses", 3, f"part could not open: {SENTENCE}"),
+        ("cannot-be-built", 3, f"small could not start: {SENTENCE}"),
+    ],
+)
+def test_a_failure_leaves_its_exit_code_and_one_line(
+    tmp_path: Path, ending: str, code: int, words: str
+) -> None:
+    left = tmp_path / "termination-log"
+    left.write_text(
+        "what an earlier process had left here, and much longer than what this one says of itself" * 2
+    )
+    process = Process(SMALL_COLOUR="red", SMALL_ENDING=ending, TERMINATION_LOG=str(left))
+    try:
+        assert process.exit_code() == code
+    finally:
+        process.close()
+    assert left.read_text().startswith(words)
+    assert len(left.read_text()) < 150
+    assert "\n" not in left.read_text()
+
+
+def test_who_was_told_to_stop_leaves_no_words(tmp_path: Path) -> None:
+    left = tmp_path / "termination-log"
+    left.touch()
+    process = Process(SMALL_COLOUR="red", TERMINATION_LOG=str(left))
+    try:
+        process.until("ready to work")
+        process.tell(signal.SIGTERM)
+        assert process.exit_code() == 0
+    finally:
+        process.close()
+    assert left.read_text() == ""
+
+
+def test_last_words_need_a_file_and_no_more_than_kubernetes_keeps(tmp_path: Path) -> None:
+    leave_last_words(tmp_path / "missing", "words")
+    leave_last_words(tmp_path, "words")
+    assert list(tmp_path.iterdir()) == []
+    left = tmp_path / "left"
+    left.touch()
+    leave_last_words(left, "ä" * 4_000)
+    assert left.read_text() == "ä" * 2_048
 
 
 @pytest.mark.parametrize(

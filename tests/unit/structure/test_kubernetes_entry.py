@@ -8,8 +8,6 @@ from tests.rendered_manifests import OVERLAYS, Manifests, Object, manifests
 
 from tocsin.dev.entry import owner
 
-pytestmark = pytest.mark.go
-
 DOCUMENTS = Path(__file__).parents[3] / "docs" / "contracts" / "openapi"
 PATHS = [
     (service, path)

@@ -24,8 +24,6 @@ from tests.rendered_manifests import (
 from tocsin.dev.kube.rendering import FOLDER, with_setting
 from tocsin.dev.services import APIS
 
-pytestmark = pytest.mark.go
-
 ROOT = Path(__file__).parents[3]
 SCHEMAS = json.loads((Path(__file__).parent / "kubernetes" / "schemas.json").read_text())
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))

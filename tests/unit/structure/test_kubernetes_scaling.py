@@ -6,7 +6,6 @@ from tests.rendered_manifests import Manifests, Object, labels, manifests
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 
-pytestmark = pytest.mark.go
 SCALED = ("staging", "prod")
 
 

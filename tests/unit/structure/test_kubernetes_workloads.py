@@ -26,8 +26,6 @@ from tocsin.runtime import ServiceSettings, read_settings, settings_table
 from tocsin.runtime.bounds import CLOSING
 from tocsin.specifications.settings_tables import settings_class
 
-pytestmark = pytest.mark.go
-
 ROOT = Path(__file__).parents[3]
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from tests.rendered_manifests import NAME, OVERLAYS, Manifests, container, labels, manifests, title
 
-pytestmark = pytest.mark.go
 DNS = {("UDP", 53), ("TCP", 53)}
 KAFKA, POSTGRESQL, SUBMISSION, HTTPS = (("TCP", port) for port in (9093, 5432, 587, 443))
 

@@ -5,7 +5,8 @@ from typing import Final
 from tocsin.channel.attempts import Attempts
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.deferral import Defer, DeferralPolicy
-from tocsin.channel.outcome_log import ENDINGS, ReadingBack, ReadLog
+from tocsin.channel.hand_off_metrics import HandOffMetrics
+from tocsin.channel.outcome_log import ReadingBack, ReadLog
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.topics import Topics
@@ -15,6 +16,7 @@ from tocsin.observability import metrics
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints, Health
 
 DEFERRING: Final = (
+    Reason.RECHECK,
     Reason.SET_ASIDE,
     Reason.CREDENTIALS_REFUSED,
     Reason.SENDER_REFUSED,
@@ -84,10 +86,9 @@ class LaneContext:
         self.window_bytes = window_bytes
         self.failpoints = failpoints
         self.waiting_for_copy = metrics.waiting_for_copy.labels(self.service, lane)
-        self.age_seconds = metrics.message_age_seconds.labels(self.service, lane)
+        self.hand_off = HandOffMetrics(channel, lane, clock)
         metrics.begin_at_zero(metrics.dead_letters, [self.service], [lane], [Reason.RECORD_UNREADABLE])
         metrics.begin_at_zero(metrics.deferrals, [self.service], [lane], DEFERRING)
-        self.processed = {status: metrics.processed.labels(self.service, lane, status) for status in ENDINGS}
         self.stage_seconds = {
             stage: metrics.stage_seconds.labels(self.service, lane, stage)
             for stage in ("wait", "send", "record")

@@ -28,6 +28,11 @@ class PriorityLimiter:
         self._open_to_all = places - reserved
 
     @property
+    def taken(self) -> int:
+        """Calls under way."""
+        return self._taken
+
+    @property
     def others_turn(self) -> bool:
         """Whether a call of another lane goes first now, if one waits."""
         return self._passed_over >= FAIR - 1 and self._taken_by_others < self._open_to_all

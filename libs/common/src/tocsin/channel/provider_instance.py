@@ -178,6 +178,16 @@ class ProviderInstance:
         """Take this one out of its queue, however many wait. Whether it was there."""
         return any(queue.remove(delivery) for queue in self._queues.values())
 
+    @property
+    def places(self) -> int:
+        """Calls that may be under way at once."""
+        return self._places
+
+    @property
+    def calls(self) -> int:
+        """Those under way, of its predecessors too."""
+        return self._limiter.taken
+
     def views(self) -> list[dict[str, Any]]:
         """A line for each far end that is known, as `/internal/providers` shows it."""
         under_way = Counter(self._far_end_of(runner.delivery) for runner in self._runners if runner.delivery)

@@ -8,6 +8,7 @@ configuration stays. Other files that it names, such as certificates, are read w
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -276,12 +277,21 @@ class ProviderPool:
         former, instances = self._instances, await self._opened(file.configs)
         self._begin_counts_at_zero(instances)
         self._instances, self._file = instances, file
+        self._show_limits(former.keys() - instances.keys())
         self._ordered = [instances[name] for name in file.order or instances]
         self._look_again.set()
         self._show_pause()
         for name, instance in former.items():
             if instances.get(name) is not instance:
                 self._replace(instance, instances.get(name))
+
+    def _show_limits(self, gone: Iterable[str]) -> None:
+        for name, instance in self._instances.items():
+            metrics.provider_places.labels(self._channel, name).set(instance.places)
+            metrics.provider_calls.labels(self._channel, name).set_function(partial(_calls, instance))
+        for name in gone:
+            metrics.provider_places.remove(self._channel, name)
+            metrics.provider_calls.remove(self._channel, name)
 
     def _begin_counts_at_zero(self, providers: Iterable[str]) -> None:
         channel, lanes = [self._channel], list(self.lane_limits)
@@ -324,6 +334,10 @@ class ProviderPool:
         self._retired[instance].add_done_callback(lambda _: self._retired.pop(instance, None))
         for delivery in waiting:
             delivery.carrier.enqueue(delivery)
+
+
+def _calls(instance: ProviderInstance) -> int:
+    return instance.calls
 
 
 _NAMES = {

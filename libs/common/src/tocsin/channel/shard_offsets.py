@@ -92,6 +92,7 @@ class ShardOffsets:
                 outcome_end=outcome_end,
                 replayed_below=min(ends[jobs], position.offset + REPLAYED),
             )
+        self._add_to_limits(len(positions), self._window_bytes)
         await self.commit()
 
     async def read_back(self) -> None:
@@ -218,10 +219,16 @@ class ShardOffsets:
 
     def release(self) -> None:
         """The assignment is over: what is unfinished is the next owner's."""
+        if self._trackers:
+            self._add_to_limits(-len(self._trackers), -self._window_bytes)
         for tracker in self._trackers.values():
             self._in_flight.dec(len(tracker))
             self._in_flight_bytes.dec(tracker.size)
         self._trackers.clear()
+
+    def _add_to_limits(self, partitions: int, window_bytes: int) -> None:
+        metrics.in_flight_limit.labels(*self._labels).inc(partitions * PARTITION_WINDOW)
+        metrics.in_flight_bytes_limit.labels(*self._labels).inc(window_bytes)
 
     @property
     def _full(self) -> bool:

@@ -22,7 +22,7 @@ from tocsin.channel.outcome_writer import OutcomeWriter, PendingRecord
 from tocsin.channel.retry_policy import INTERRUPTED_END, Finish
 from tocsin.channel.shard_offsets import ShardOffsets
 from tocsin.channel.stages import observe_end, observe_stage
-from tocsin.contracts.vocabulary import Reason, StatusName
+from tocsin.contracts.vocabulary import Reason
 from tocsin.kafka import (
     CommittedOffset,
     ConsumerRecord,
@@ -33,6 +33,7 @@ from tocsin.kafka import (
     TopicPartition,
 )
 from tocsin.observability import get_logger, metrics
+from tocsin.observability.unlocked_metrics import Counter
 
 log = get_logger(__name__)
 
@@ -90,12 +91,17 @@ class ShardRecording:
         The recipient's next delivery need not wait until it is: its own outcome comes later into the same writer, which keeps the order.
         Only a deferral, which the shard's transaction writes, may be stored before it.
         """
-        ended_at = observe_end(self._context, delivery, finish.status)
-        outcome = outcome_of(self._context, delivery, finish)
+        context = self._context
+        ended_at = observe_end(context, delivery)
+        context.hand_off.answered(delivery, finish.status)
+        outcome, count = outcome_of(context, delivery, finish), context.hand_off.end_of(delivery, finish)
         self._ended()
-        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, ended_at)))
+        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, count, ended_at)))
 
-    def _outcome_stored(self, delivery: Delivery, ended_at: float, outcome: RecordMetadata) -> None:
+    def _outcome_stored(
+        self, delivery: Delivery, count: Counter, ended_at: float, outcome: RecordMetadata
+    ) -> None:
+        count.inc()
         self._offsets.finish(delivery.record, outcome)
         self._recorded()
         observe_stage(self._context, "record", delivery, self._context.clock.monotonic() - ended_at)
@@ -103,9 +109,16 @@ class ShardRecording:
     def interrupted(self, delivery: Delivery) -> None:
         """A former owner wrote that it was about to send this one at most once, and nothing after that."""
         context = self._context
-        metrics.processed.labels(context.service, context.lane, StatusName.UNKNOWN).inc()
-        outcome = outcome_of(context, delivery, INTERRUPTED_END)
-        self._outcomes.add(PendingRecord(outcome, partial(self._offsets.finish, delivery.record)))
+        outcome, count = (
+            outcome_of(context, delivery, INTERRUPTED_END),
+            context.hand_off.end_of(delivery, INTERRUPTED_END),
+        )
+
+        def stored(outcome: RecordMetadata) -> None:
+            count.inc()
+            self._offsets.finish(delivery.record, outcome)
+
+        self._outcomes.add(PendingRecord(outcome, stored))
 
     def dead_letter(self, record: ConsumerRecord, detail: str) -> None:
         """Set an unreadable job aside: a broken release has written it."""
@@ -119,6 +132,7 @@ class ShardRecording:
 
     def recheck(self, delivery: Delivery) -> None:
         """Give the delivery back to the router, as an intent."""
+        metrics.deferrals.labels(self._context.service, self._context.lane, Reason.RECHECK).inc()
         self._commit(delivery, recheck_of(self._context, delivery))
 
     def deferral(self, delivery: Delivery, defer: Defer) -> None:
@@ -133,7 +147,7 @@ class ShardRecording:
         The recipient's next delivery waits for the transaction: it is written by another producer than outcomes, so the next
         outcome could stand before this deferral.
         """
-        ended_at = observe_end(self._context, delivery, StatusName.DEFERRED)
+        ended_at = observe_end(self._context, delivery)
         positions = self._offsets.position_after(delivery.record)
         self._ended()
         committed = self._shard.submit(records, positions)

@@ -2,22 +2,18 @@
 
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
-from tocsin.contracts.vocabulary import StatusName
 from tocsin.observability import record_span, recording
 
 
 def observe_begin(context: LaneContext, delivery: Delivery) -> None:
     """The delivery begins now."""
-    clock = context.clock
-    delivery.begun_at = clock.monotonic()
-    context.age_seconds.observe(max(0.0, clock.time_ms() / 1000 - delivery.job.event_time.timestamp()))
+    delivery.begun_at = context.clock.monotonic()
     observe_stage(context, "wait", delivery, delivery.begun_at - delivery.taken_at)
 
 
-def observe_end(context: LaneContext, delivery: Delivery, status: StatusName) -> float:
+def observe_end(context: LaneContext, delivery: Delivery) -> float:
     """The delivery ends now; returns when that is. Its calls have spans of their own, so the stage has none."""
     now = context.clock.monotonic()
-    context.processed[status].inc()
     context.stage_seconds["send"].observe(now - delivery.begun_at)
     return now
 

@@ -70,6 +70,7 @@ class Database:
         self.engine: Final[AsyncEngine] = create_engine(settings, application=service)
         pool: Any = self.engine.pool
         metrics.database_connections.labels(service).set_function(pool.checkedout)
+        metrics.database_connections_limit.labels(service).set(settings.pool_size)
 
     async def open(self) -> None:
         """Wait for PostgreSQL, then look at the migrations. Raises `OperatorError` for a refused login or a missing migration."""

@@ -30,7 +30,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tocsin.kafka.records import TopicPartition
-from tocsin.runtime.errors import OperatorError, ServiceHalted
+from tocsin.runtime.errors import ExitCode, OperatorError, ServiceHalted
 
 
 class KafkaFault(Exception):
@@ -126,6 +126,8 @@ class OwnershipLost(KafkaFault):
 
     cause = "expelled"
     """As the metric `rejoins` names it."""
+    exit_code = ExitCode.OWNERSHIP_LOST
+    """Of a process that was to join anew too often."""
 
 
 class LeaseLost(OwnershipLost):

@@ -10,13 +10,16 @@ from itertools import product
 
 import prometheus_client
 
-from tocsin.observability.unlocked_metrics import Counter, Gauge, Histogram
+from tocsin.observability.unlocked_metrics import Counter, Gauge, Histogram, HistogramWithExemplars
 
 # Else each counter and histogram shows another series, `_created`, which no query of ours reads.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types there
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _AGE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400, 259200)
+_HAND_OFF = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400)
+"""The bounds that objectives name, and the lanes' times to live."""
+_DELAY = (0.005, 0.01, 0.025, *_HAND_OFF)
 _COUNT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 # fmt: off
@@ -25,9 +28,11 @@ consumed = Counter("tocsin_consumed_records", "Records read from Kafka", ["compo
 produced = Counter("tocsin_produced_records", "Records acknowledged by Kafka", ["component", "lane", "kind"])
 produce_errors = Counter("tocsin_produce_errors", "Sends that Kafka did not acknowledge, by error class", ["component", "reason"])
 producer_bytes = Gauge("tocsin_producer_buffered_bytes", "Bytes handed to a producer and not yet acknowledged", ["component"])
-processed = Counter("tocsin_processed_messages", "Messages handled, by how they ended", ["component", "lane", "outcome"])
+producer_bytes_limit = Gauge("tocsin_producer_buffered_limit_bytes", "Bytes that a producer may hold; beyond, nothing more is taken", ["component"])
+processed = Counter("tocsin_processed_messages", "Records that the router, the scheduler and the ledger have dealt with, by what came of them", ["component", "lane", "outcome"])
 stage_seconds = Histogram("tocsin_stage_seconds", "Seconds spent in one stage of handling a batch or message", ["component", "lane", "stage"], buckets=_SECONDS)
-message_age_seconds = Histogram("tocsin_message_age_seconds", "Seconds from the event's Kafka time to its handling here; in the ledger, from the status record's to its row", ["component", "lane"], buckets=_AGE)
+decision_delay_seconds = Histogram("tocsin_decision_delay_seconds", "Seconds from the event's Kafka time to the router's first decision about a notification", ["lane"], buckets=_DELAY)
+ledger_delay_seconds = Histogram("tocsin_ledger_delay_seconds", "Seconds from a status record's Kafka time to its row in the ledger", ["lane"], buckets=_DELAY)
 timer_lateness_seconds = Histogram("tocsin_timer_lateness_seconds", "Seconds between the moment at which a timer was due and the transaction that wrote its record", ["lane"], buckets=_AGE)
 pending_timers = Gauge("tocsin_pending_timers", "Timers that this process keeps and that are not fired yet", ["lane"])
 oldest_due_timer_seconds = Gauge("tocsin_oldest_due_timer_seconds", "Seconds for which the oldest timer has been due that is not written yet; 0 when none is due", ["lane"])
@@ -57,6 +62,7 @@ log_lines_suppressed = Counter("tocsin_log_lines_suppressed", "Log lines not wri
 
 # Ownership
 shards_held = Gauge("tocsin_shards_held", "Shards owned by this process", ["component", "lane"])
+shards = Gauge("tocsin_shards", "Shards that the lane has, over all processes; of groups that have shards", ["component", "lane"])
 rebalances = Counter("tocsin_rebalances", "Assignments received", ["component", "lane"])
 shard_acquire_seconds = Histogram("tocsin_shard_acquire_seconds", "Seconds from assignment to reading", ["component", "lane"], buckets=_SECONDS)
 rejoins = Counter("tocsin_rejoins", "Times a group was joined anew after this process lost its shards, by how it lost them (expelled, fenced, lease, transaction, drain, standstill)", ["component", "lane", "cause"])
@@ -64,7 +70,9 @@ read_back_seconds = Histogram("tocsin_read_back_seconds", "Seconds to read the o
 read_back_records = Counter("tocsin_read_back_records", "Records of the outcome log that were read back", ["component", "lane"])
 jobs_ended_before = Counter("tocsin_jobs_ended_before", "Jobs read again and not taken up, because their outcome stood on the outcome log", ["component", "lane"])
 in_flight = Gauge("tocsin_in_flight", "Messages taken and not finished", ["component", "lane"])
+in_flight_limit = Gauge("tocsin_in_flight_limit", "Messages that the partitions held here may have taken and not finished: at one partition's limit no more is read of its shard", ["component", "lane"])
 in_flight_bytes = Gauge("tocsin_in_flight_bytes", "Bytes of the messages taken and not finished", ["component", "lane"])
+in_flight_bytes_limit = Gauge("tocsin_in_flight_limit_bytes", "Bytes that the shards held here may have taken and not finished", ["component", "lane"])
 transaction_seconds = Histogram("tocsin_transaction_seconds", "Seconds of one Kafka transaction, from begin to commit", ["component", "lane"], buckets=_SECONDS)
 transactions = Counter("tocsin_transactions", "Kafka transactions, by outcome", ["component", "lane", "outcome"])
 
@@ -94,12 +102,16 @@ trials = Counter("tocsin_trials", "Programs of tenants tried in a child process 
 trial_seconds = Histogram("tocsin_trial_seconds", "Seconds of one trial", buckets=_SECONDS)
 cancellations = Counter("tocsin_cancellations", "Cancellations and what they came to: requested, duplicate, held (a message that was not sent), uncertain (one that may have been sent before)", ["component", "result"])
 claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
+expired_rows_deleted = Counter("tocsin_expired_rows_deleted", "Rows of the router deleted because their time had passed (claims, quotas, throttles, cancellations)", ["table"])
+sweep_age_seconds = Gauge("tocsin_sweep_age_seconds", "Seconds since this process last found no expired row left, or since its start", ["table"])
 
 # Handing over
+deliveries = Counter("tocsin_deliveries", "Deliveries that ended, counted once their outcome is stored: by the provider asked last (none), the reason (none; of what was given up after retries, that of the last call), and whose fault it was (none, recipient, provider, owner, us)", ["channel", "lane", "provider", "status", "reason", "fault"])
+hand_off_seconds = HistogramWithExemplars("tocsin_hand_off_seconds", "Seconds from the event's Kafka time, or the time at which it was due, to the provider's last answer, by how the delivery ended; without test messages, re-drives and what waited for its tenant's quota", ["channel", "lane", "outcome"], buckets=_HAND_OFF)
 sends = Counter("tocsin_sends", "Calls to a provider, by answer", ["channel", "lane", "provider", "outcome"])
 send_seconds = Histogram("tocsin_send_seconds", "Seconds of one call to a provider", ["channel", "lane", "provider"], buckets=_SECONDS)
 send_retries = Counter("tocsin_send_retries", "Attempts made again in process", ["channel", "lane", "provider"])
-deferrals = Counter("tocsin_deferrals", "Deliveries put off because no provider took them, by what the last one said", ["component", "lane", "reason"])
+deferrals = Counter("tocsin_deferrals", "Deliveries put off because no provider took them, by what the last one said, or given back to the router (recheck)", ["component", "lane", "reason"])
 deferral_seconds = Histogram("tocsin_deferral_seconds", "Seconds for which such a delivery waits until its next attempt", ["component", "lane"], buckets=_AGE)
 failovers = Counter("tocsin_failovers", "Messages tried at the next provider at once, by the one that did not take them and whether it may have all the same (uncertain)", ["channel", "lane", "provider", "uncertain"])
 resends = Counter("tocsin_resends", "Calls to a provider for a message that it may have already, by what a second send does there (collapse, none)", ["channel", "lane", "provider", "idempotency"])
@@ -109,6 +121,8 @@ paused = Gauge("tocsin_paused", "1 while no provider of this process works and n
 sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider for required messages while the copy of stops or cancels was too old for optional ones", ["component", "lane"])
 waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copies of stops and cancels are young enough", ["component", "lane"])
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
+provider_calls = Gauge("tocsin_provider_calls", "Calls to a provider under way", ["channel", "provider"])
+provider_places = Gauge("tocsin_provider_places", "Calls to a provider that may be under way at once (max_in_flight)", ["channel", "provider"])
 
 # The process
 build_info = Gauge("tocsin_build_info", "1; which release runs, and the commit that it was built from", ["component", "version", "commit"])
@@ -117,8 +131,10 @@ http_seconds = Histogram("tocsin_http_seconds", "Seconds from a request's header
 authentication_failures = Counter("tocsin_authentication_failures", "Requests without an API key that works, by reason (missing, malformed, unknown, mismatch, expired)", ["component", "reason"])
 http_in_flight = Gauge("tocsin_http_in_flight", "HTTP requests being answered", ["component"])
 http_bodies_bytes = Gauge("tocsin_http_bodies_bytes", "Bytes of request bodies held until their requests are answered", ["component"])
+http_bodies_bytes_limit = Gauge("tocsin_http_bodies_limit_bytes", "Bytes of request bodies that may be held at once", ["component"])
 loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["component"], buckets=_SECONDS)
 database_connections = Gauge("tocsin_database_connections", "Database connections in use", ["component"])
+database_connections_limit = Gauge("tocsin_database_connections_limit", "Database connections that the process opens at most; who needs one more waits", ["component"])
 ready = Gauge("tocsin_ready", "1 while a readiness check passes", ["component", "check"])
 # fmt: on
 

@@ -84,3 +84,38 @@ class Histogram(prometheus_client.Histogram):
         """One more of this amount. Exemplars are not kept."""
         self._buckets[bisect_left(self._upper_bounds, amount)].value += 1
         self._sum.value += amount
+
+
+class Bucket(_Number):
+    """A bucket that keeps the last of its exemplars."""
+
+    __slots__ = ("_exemplar", "exemplar_due")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exemplar_due = 0.0
+        """From when on (Unix seconds) the next one is wanted: at most one a second, so that a hot path pays a comparison for the others."""
+        self._exemplar: Exemplar | None = None
+
+    def get_exemplar(self) -> Exemplar | None:
+        return self._exemplar
+
+    def show_exemplar(self, labels: dict[str, str], amount: float, now: float) -> None:
+        """What this amount was observed of; names and values of the labels have at most 128 characters together."""
+        self._exemplar = Exemplar(labels, amount, now)
+        self.exemplar_due = now + 1.0
+
+
+class HistogramWithExemplars(Histogram):
+    """A histogram of which OpenMetrics shows, for each bucket, one observation by its ids."""
+
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._buckets: list[Bucket] = [Bucket() for _ in self._upper_bounds]
+
+    def observe_in(self, amount: float) -> Bucket:
+        """One more of this amount. Returns its bucket, which may want an exemplar."""
+        bucket = self._buckets[bisect_left(self._upper_bounds, amount)]
+        bucket.value += 1
+        self._sum.value += amount
+        return bucket

@@ -20,6 +20,8 @@ class ExitCode(IntEnum):
     FAILED = 1
     SETTINGS_INVALID = 2
     OPERATOR_MUST_ACT = 3
+    OWNERSHIP_LOST = 4
+    TOO_SLOW = 5
 
 
 class OperatorError(Exception):
@@ -34,6 +36,12 @@ class ServiceHalted(OperatorError):
 
     The runtime ends every component's `run` and answers HTTP until the process is told to stop: `/readyz` says why.
     """
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """The `exit_code` that every error in there has; `FAILED` where one has none, or another."""
+    codes = {getattr(leaf, "exit_code", ExitCode.FAILED) for leaf in leaves(error)}
+    return codes.pop() if len(codes) == 1 else ExitCode.FAILED
 
 
 def find_cause(error: BaseException | None, kind: type[E]) -> E | None:

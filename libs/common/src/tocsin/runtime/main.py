@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from pydantic import Field, model_validator
@@ -24,6 +25,7 @@ from tocsin.runtime.errors import ExitCode, OperatorError
 from tocsin.runtime.failpoints import ArmedPlaces
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer, HttpSettings, OperationsSettings
+from tocsin.runtime.last_words import leave_last_words
 from tocsin.runtime.service import run_service
 from tocsin.runtime.settings import Lanes, load_settings
 from tocsin.runtime.settings_table import settings_text
@@ -47,6 +49,11 @@ class ServiceSettings(BaseSettings):
         gt=0,
         validation_alias="SHUTDOWN_TIMEOUT",
         description="Seconds to finish what is in flight after SIGTERM; keep it below Kubernetes' grace period",
+    )
+    termination_log: Path = Field(
+        default=Path("/dev/termination-log"),
+        validation_alias="TERMINATION_LOG",
+        description="File that gets a line saying why the process failed, if the file is there: Kubernetes' termination message",
     )
     failpoints: ArmedPlaces = Field(
         default=[],
@@ -122,6 +129,7 @@ def main(
         service = build(loaded)
     except OperatorError as error:
         log.error("could not start", reason=str(error))  # noqa: TRY400 - the sentence is all there is to say
+        leave_last_words(loaded.termination_log, f"{name} could not start: {error}")
         return ExitCode.OPERATOR_MUST_ACT
     gc.freeze()  # what was loaded stays for ever; collections need not look at it
     gc.enable()
@@ -134,6 +142,7 @@ def main(
         components=service.components,
         health=service.health,
         shutdown_timeout=loaded.shutdown_timeout,
+        termination_log=loaded.termination_log,
     )
 
 

@@ -5,13 +5,17 @@
 | how it ends | exit code |
 |---|---|
 | SIGTERM or SIGINT, everything finished within the bound | 0 |
-| anything unexpected: `open` or `run` failed, `run` returned early, HTTP ended, or the bound was exceeded | 1 |
+| anything unexpected: `open` or `run` failed, `run` returned early, or HTTP ended | 1 |
 | settings that make no sense (see `load_settings`) | 2 |
 | a person must act (`OperatorError`): the log has one sentence, without a traceback | 3 |
+| errors that all name an exit code of their own: what it held became another process's too often (`OWNERSHIP_LOST`) | 4 |
+| a `run` or `close` took longer than the bound, and nothing had failed before | 5 |
 | a second signal | 128 + its number, at once |
 
 `ServiceHalted` does not end the process, for the next one would halt for the same reason: all runs end, the process stays
 unready with the sentence and answers HTTP until it is told to stop. Then its exit code is 3.
+
+Of every exit code but 0 the first failure is left as a line in `termination_log` (`last_words`).
 """
 
 import asyncio
@@ -19,6 +23,7 @@ import gc
 import os
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -26,9 +31,10 @@ import uvloop
 from tocsin.observability import get_logger, shutdown_tracing
 from tocsin.runtime.bounds import CLOSING
 from tocsin.runtime.component import Component
-from tocsin.runtime.errors import ExitCode, OperatorError, ServiceHalted, find_cause, one_line
+from tocsin.runtime.errors import ExitCode, OperatorError, ServiceHalted, exit_code_of, find_cause, one_line
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer
+from tocsin.runtime.last_words import leave_last_words
 from tocsin.runtime.loop_watch import watch_loop
 
 log = get_logger(__name__)
@@ -44,6 +50,7 @@ def run_service(
     components: Sequence[Component],
     health: Health,
     shutdown_timeout: float,
+    termination_log: Path,
 ) -> int:
     """Run a service until it is told to stop or a part of it ends; return the exit code.
 
@@ -64,6 +71,8 @@ def run_service(
             return runner.run(life.live())
     finally:
         shutdown_tracing()
+        if life.last_words:
+            leave_last_words(termination_log, life.last_words)
 
 
 class _Life:
@@ -90,6 +99,8 @@ class _Life:
         self._failed: set[str] = set()
         """Components of which it was said that they failed."""
         self._code = ExitCode.FINISHED
+        self.last_words = ""
+        """What failed first, in one line; empty where nothing did."""
 
     async def live(self) -> int:
         self._listen_to_signals()
@@ -231,13 +242,18 @@ class _Life:
             self._halted = self._halted or find_cause(error, ServiceHalted)
             self._health.halted = str(self._halted) if self._halted else None
             log.error(what, component=component, reason=str(operator))
+            self._note_first(what, str(operator), component)
             # what failed beside it in the same task group is not to be lost
             error = error.split(OperatorError)[1] if isinstance(error, BaseExceptionGroup) else None
             if error is None:
                 return
-        self._code = self._code or ExitCode.FAILED
+        self._code = self._code or (ExitCode.TOO_SLOW if error is None else exit_code_of(error))
         reason = "it took too long" if error is None else one_line(error)
         log.error(what, component=component, reason=reason, exc_info=error)
+        self._note_first(what, reason, component)
+
+    def _note_first(self, what: str, reason: str, component: str) -> None:
+        self.last_words = self.last_words or f"{component} {what}: {reason}"
 
     def _remaining(self) -> float:
         return self._deadline - asyncio.get_running_loop().time()

@@ -93,6 +93,7 @@ def service_app(
     )
     bodies = BodiesInFlight(most=max_bodies_bytes)
     metrics.http_bodies_bytes.labels(name).set_function(lambda: bodies.total)
+    metrics.http_bodies_bytes_limit.labels(name).set(max_bodies_bytes)
     app.add_middleware(
         BodyLimits,
         gate=gate,

@@ -56,7 +56,7 @@ class ProjectedTable:
         self._written = metrics.processed.labels("ledger", lane, "written")
         self._repeated = metrics.processed.labels("ledger", lane, "repeated")
         self._invalid = metrics.processed.labels("ledger", lane, "unreadable")
-        self._age = metrics.message_age_seconds.labels("ledger", lane)
+        self._age = metrics.ledger_delay_seconds.labels(lane)
         self._seconds = metrics.stage_seconds.labels("ledger", lane, "store")
         self._sizes = metrics.batch_records.labels("ledger", lane)
 

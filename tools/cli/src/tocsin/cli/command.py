@@ -59,6 +59,12 @@ def _dead(app: typer.Typer) -> None:
     app.add_typer(dead.app, name="dead")
 
 
+def _doctor(app: typer.Typer) -> None:
+    from tocsin.cli import doctor  # noqa: PLC0415 - only when asked for
+
+    app.command("doctor")(doctor.doctor)
+
+
 def _redrive(app: typer.Typer) -> None:
     from tocsin.cli import redrive  # noqa: PLC0415 - only when asked for
 
@@ -102,4 +108,5 @@ _OWN: dict[str, Callable[[typer.Typer], None]] = {
     "dead": _dead,
     "redrive": _redrive,
     "refusals": _refusals,
+    "doctor": _doctor,
 }

@@ -1,11 +1,12 @@
-"""`python -m tocsin.specifications` writes docs/contracts, the READMEs' settings tables and the tables of docs/data.md; `--check`
-only says what is stale."""
+"""`python -m tocsin.specifications` writes docs/contracts, the READMEs' settings tables, the tables of docs/data.md and of
+docs/operations/metrics.md; `--check` only says what is stale."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from tocsin.specifications.documents import documents
+from tocsin.specifications.metrics_page import Unquestioned, metrics_page
 from tocsin.specifications.settings_tables import MarkersMissing, readmes
 from tocsin.specifications.stored_data import Unclassified, data_page
 
@@ -14,8 +15,11 @@ def main() -> int:
     """Write what differs, or with `--check` name it and return 1."""
     given = _arguments()
     try:
-        files = readmes(given.services) | {given.data: data_page(given.data)}
-    except (MarkersMissing, Unclassified) as missing:
+        files = readmes(given.services) | {
+            given.data: data_page(given.data),
+            given.metrics: metrics_page(given.metrics),
+        }
+    except (MarkersMissing, Unclassified, Unquestioned) as missing:
         sys.stderr.write(f"{missing}\n")
         return 1
     files |= {given.into / name: text for name, text in documents().items()}
@@ -42,6 +46,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--services", type=Path, default=Path("services"), help="the folder of the services")
     parser.add_argument("--data", type=Path, default=Path("docs/data.md"), help="the page on what lies where")
+    parser.add_argument(
+        "--metrics", type=Path, default=Path("docs/operations/metrics.md"), help="the page of all metrics"
+    )
     return parser.parse_args()
 
 

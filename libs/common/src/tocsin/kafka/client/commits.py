@@ -22,10 +22,12 @@ class CommittedOffset(NamedTuple):
 
 class CommitNote(msgspec.Struct, frozen=True, omit_defaults=True):
     """The metadata of a commit (JSON). ``read_back``: where a dispatcher begins to read the outcome log back. ``lost_from``: the offset
-    committed before a person accepted that nothing is kept there; whoever acquires the partition counts what was lost and drops it."""
+    committed before a person accepted that nothing is kept there; whoever acquires the partition counts what was lost and drops it.
+    ``copied``: the position stands in a database, and this is a copy for those who look from outside."""
 
     read_back: int | None = None
     lost_from: int | None = None
+    copied: bool = False
 
 
 def read_note(metadata: str) -> CommitNote:

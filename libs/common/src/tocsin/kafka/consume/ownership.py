@@ -112,6 +112,8 @@ class Fenced:
             raise PartitionsUnequal(msg)
 
     async def acquire(self, assignment: Assignment) -> Sequence[FencedShard]:
+        labels = service_and_lane(assignment.group, prefix=assignment.prefix)
+        metrics.shards.labels(*labels).set(self._shards)
         partitions = self._by_shard(assignment)
         # The order is the promise: first the former owner is fenced, then it is asked where it stopped.
         await self._fence(assignment, partitions)
@@ -263,15 +265,29 @@ class FencedStored(Fenced):
 async def _stored_positions(
     store: ProjectionStore, assignment: Assignment
 ) -> tuple[dict[TopicPartition, CommittedOffset], dict[TopicPartition, int | None]]:
-    """Where reading begins, and what the store holds: None where it holds nothing and the group's committed offset counts."""
+    """Where reading begins, and what the store holds: None where it holds nothing. Then the group's committed offset counts, unless that is
+    a copy of a position: the rows up to there are gone with it, and are made again from all that is kept."""
     if not assignment.partitions:
         return {}, {}
     held = dict(await store.load_positions(sorted(assignment.partitions)))
     held |= await _moved(store, assignment, held)
     never_stored = [partition for partition in assignment.partitions if partition not in held]
     positions = {partition: CommittedOffset(offset) for partition, offset in held.items()}
-    positions |= await _committed(assignment, never_stored)
+    copies = await _copied(assignment, never_stored)
+    positions |= copies
+    positions |= await _committed(assignment, [one for one in never_stored if one not in copies])
     return positions, {partition: held.get(partition) for partition in assignment.partitions}
+
+
+async def _copied(
+    assignment: Assignment, partitions: Collection[TopicPartition]
+) -> dict[TopicPartition, CommittedOffset]:
+    """The beginning of each partition whose committed offset is a copy."""
+    member = assignment.member
+    committed = await member.committed(partitions) if partitions else {}
+    copies = [partition for partition, commit in committed.items() if read_note(commit.metadata).copied]
+    kept = await member.kept(copies) if copies else {}
+    return {partition: CommittedOffset(range_now.start) for partition, range_now in kept.items()}
 
 
 async def _moved(

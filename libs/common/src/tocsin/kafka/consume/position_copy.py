@@ -7,11 +7,12 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
-from tocsin.kafka.client.commits import CommittedOffset
+from tocsin.kafka.client.commits import CommitNote, CommittedOffset, write_note
 from tocsin.kafka.consume.member import Member
 from tocsin.kafka.consume.shard import FencedStoredShard, Shard, StoredShard
 from tocsin.kafka.errors import OwnershipLost
 
+COPIED: Final = write_note(CommitNote(copied=True))
 PERIOD: Final = 5.0
 """Seconds between two commits; one costs a request."""
 
@@ -23,7 +24,7 @@ async def copy_positions(member: Member, held: Callable[[], Mapping[int, Shard]]
     while True:
         await asyncio.sleep(PERIOD)
         moved = {
-            partition: CommittedOffset(lag.committed)
+            partition: CommittedOffset(lag.committed, COPIED)
             for shard in held().values()
             if isinstance(shard, StoredShard | FencedStoredShard)
             for partition, lag in shard.lag.items()

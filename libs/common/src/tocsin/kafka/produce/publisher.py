@@ -52,6 +52,7 @@ class Publisher:
         self._limits = Limits(limits)
         self._check = health.check(f"kafka {name}")
         self._bytes = metrics.producer_bytes.labels(self._service)
+        metrics.producer_bytes_limit.labels(self._service).set(max_bytes)
         metrics.begin_at_zero(metrics.produce_errors, [self._service], ["deadline"])
         self._produced = ProducedRecords(service=self._service, prefix=settings.topic_prefix)
         self._held = 0

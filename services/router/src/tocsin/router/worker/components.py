@@ -1,13 +1,10 @@
 """The worker's components, in the order in which they open."""
 
-import asyncio
 from functools import partial
-from typing import Final, Protocol
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel
 from tocsin.database import Database
-from tocsin.database.reach import AWAY
 from tocsin.kafka import (
     Cancellations,
     ConsumerGroup,
@@ -20,7 +17,6 @@ from tocsin.kafka import (
     Replica,
     timeouts_for,
 )
-from tocsin.observability import get_logger
 from tocsin.programs import CrashNote, crash_note_component
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.refused_revisions import store_refusals
@@ -35,6 +31,7 @@ from tocsin.router.worker.load import RecipientLoader
 from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.quota import Quotas
 from tocsin.router.worker.render import DeliveryRenderer
+from tocsin.router.worker.sweeping import Sweeper
 from tocsin.router.worker.throttle import Throttles
 from tocsin.runtime import (
     NO_FAILPOINTS,
@@ -44,14 +41,7 @@ from tocsin.runtime import (
     FunctionComponent,
     Health,
     SystemClock,
-    every,
 )
-
-log = get_logger(__name__)
-
-SWEEP_SECONDS: Final = 60.0
-SWEEP_ROWS: Final = 1_000
-SWEEP_PAUSE: Final = 0.1
 
 
 def worker_components(
@@ -99,10 +89,19 @@ def worker_components(
         replica,
         age,
         Replica(settings=kafka, topic=topics.cancels, apply=cancellations.apply, health=health),
-        FunctionComponent(name="claim sweeper", run=partial(_sweep, claims.delete_expired)),
-        FunctionComponent(name="quota sweeper", run=partial(_sweep, quotas.delete_expired)),
-        FunctionComponent(name="throttle sweeper", run=partial(_sweep, throttles.delete_expired)),
-        FunctionComponent(name="cancellation sweeper", run=partial(_sweep, cancellation_rows.delete_expired)),
+        FunctionComponent(
+            name="claim sweeper", run=Sweeper("claims", claims.delete_expired, clock=clock).run
+        ),
+        FunctionComponent(
+            name="quota sweeper", run=Sweeper("quotas", quotas.delete_expired, clock=clock).run
+        ),
+        FunctionComponent(
+            name="throttle sweeper", run=Sweeper("throttles", throttles.delete_expired, clock=clock).run
+        ),
+        FunctionComponent(
+            name="cancellation sweeper",
+            run=Sweeper("cancellations", cancellation_rows.delete_expired, clock=clock).run,
+        ),
     ]
     for lane in settings.lanes:
         router = Router(
@@ -147,26 +146,3 @@ def worker_components(
         )
         components += [deciding, learning]
     return components
-
-
-class DeleteExpired(Protocol):
-    """`Claims.delete_expired`, or that of cancellations."""
-
-    async def __call__(self, *, at_most: int) -> int:
-        """Delete some rows whose time has passed; how many it were."""
-        ...
-
-
-async def _sweep(delete_expired: DeleteExpired, stop: asyncio.Event) -> None:
-    """Delete rows whose time has passed, a few at a time. While the database is away they wait: nothing depends on it."""
-
-    async def sweep() -> None:
-        try:
-            deleted = SWEEP_ROWS
-            while deleted == SWEEP_ROWS and not stop.is_set():
-                deleted = await delete_expired(at_most=SWEEP_ROWS)
-                await asyncio.sleep(SWEEP_PAUSE)  # the batches of the lanes come first
-        except AWAY as error:
-            log.warning("expired rows wait", reason=type(error).__name__)
-
-    await every(SWEEP_SECONDS, sweep, stop=stop)

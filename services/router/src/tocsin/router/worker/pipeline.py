@@ -111,7 +111,7 @@ class Router:
         }
         begin_counts_at_zero(lane)
         self._late = metrics.directory_late.labels(SERVICE)
-        self._age = metrics.message_age_seconds.labels(SERVICE, lane)
+        self._delay = metrics.decision_delay_seconds.labels(lane)
 
     async def process(self, batch: Batch) -> Part:
         """What follows from the batch; or, when that takes long or is much, from its first records. They commit before the
@@ -243,7 +243,9 @@ class Router:
         counts.claims["claimed"] += pending.claim is ClaimOutcome.CLAIMED
         if verdict.outcome is Outcome.CANCELLED:
             counts.cancellations["held"] += 1
-        self._age.observe(max(0.0, (context.now - pending.intent.event_time).total_seconds()))
+        intent = pending.intent
+        if intent.run is None and intent.redrive is None and intent.delivery is None:
+            self._delay.observe(max(0.0, (context.now - intent.event_time).total_seconds()))
 
     def _stage_ended(self, stage: str, began: float, traced: Iterable[str | None] = ()) -> float:
         """A stage of the whole batch ended: its time into the metrics, and a span for each record that is `traced`."""

