@@ -1,11 +1,20 @@
 """What groups leave unread is seen from outside, whether they have members or not."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from tocsin.kafka import GroupWitness, KafkaFault, KafkaSettings, ProducerRecord, TopicPartition, Unread
+from tocsin.kafka import (
+    GroupWitness,
+    KafkaFault,
+    KafkaSettings,
+    ProducerRecord,
+    RecordReader,
+    TopicPartition,
+    Unread,
+)
 from tocsin.testing import ManualClock
 from tocsin.testing.stage import MemoryTable
 
@@ -94,6 +103,40 @@ async def test_marks_of_transactions_are_nothing_that_waits(stage, witness):
         assert await unread(stage, witness) == Unread(0, None)
     finally:
         await producer.stop()
+
+
+async def test_many_partitions_with_nothing_but_marks_are_looked_at_together(stage):
+    """A fetch that holds only marks wakes nobody: one after the other, forty partitions took twenty seconds."""
+    partitions = 40
+    await stage.topics("in", partitions=partitions, groups=["copier"])
+    producer = AIOKafkaProducer(
+        bootstrap_servers=stage.settings.bootstrap_servers, transactional_id=stage.topic("foreign")
+    )
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        for number in range(partitions):
+            await producer.send_and_wait(stage.topic("in"), b"aborted", partition=number)
+        await producer.abort_transaction()
+    finally:
+        await producer.stop()
+    reader, polls = RecordReader(settings=stage.settings), 0
+    await reader.open()
+    getmany = reader._open.getmany
+
+    async def counted(**more: Any) -> Any:
+        nonlocal polls
+        polls += 1
+        return await getmany(**more)
+
+    reader._open.getmany = counted
+    try:
+        places = {TopicPartition(stage.topic("in"), number): 0 for number in range(partitions)}
+        firsts = await reader.first_of(places)
+    finally:
+        await reader.close()
+    assert firsts == dict.fromkeys(places, (None, 2))
+    assert polls < partitions
 
 
 async def test_without_a_broker_a_look_says_so():

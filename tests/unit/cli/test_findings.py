@@ -17,7 +17,10 @@ def groups(members: int, *, lane: str = "critical", records: int = 0, age: float
     oldest = None if age is None else NOW - int(age * 1000)
     view = GroupView(members, {TopicPartition(f"tocsin.events.{lane}", 3): Unread(records, oldest)})
     views = {f"tocsin.router.{lane}": view}
-    return [finding.what for finding in of_groups(views, prefix="tocsin.", now_ms=NOW)]
+    return [
+        finding.what
+        for finding in of_groups(views, services=dict.fromkeys(views, "router"), prefix="tocsin.", now_ms=NOW)
+    ]
 
 
 @pytest.mark.parametrize(

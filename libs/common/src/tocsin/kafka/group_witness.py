@@ -11,7 +11,7 @@ from tocsin.kafka.client.broker_client import BrokerClient
 from tocsin.kafka.client.connecting import no_broker_answers
 from tocsin.kafka.client.group_requests import committed_by, member_count
 from tocsin.kafka.errors import KafkaFault
-from tocsin.kafka.records import TopicPartition
+from tocsin.kafka.records import ConsumerRecord, TopicPartition
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.tables.record_reader import RecordReader
 from tocsin.runtime.clock import Clock
@@ -36,25 +36,34 @@ class GroupView(msgspec.Struct, frozen=True):
 
 
 class _Look(msgspec.Struct, frozen=True):
-    """What a look saw of a group's partition: the record at ``committed`` or the first behind it was stored, or seen to wait, at
-    ``oldest_ms``. Where it is None it was not asked for, or (``empty``) only the marks of transactions stand there."""
+    """What a look saw of a group's partition. The first record at ``committed`` or behind it was stored at ``oldest_ms``; where it cannot be
+    read yet, it was first seen to wait then. With ``empty`` only the marks of transactions stand there. While it is not ``known`` what
+    stands there, the next look reads again."""
 
     committed: int
     end: int
     oldest_ms: int | None = None
-    readable: bool = True
     empty: bool = False
+    known: bool = False
 
-    def holds_for(self, end: int) -> bool:
-        """Whether the same stands there now that the partition ends at ``end``."""
-        return self.end == end if self.empty else self.readable and self.oldest_ms is not None
+
+def _known(look: _Look, before: _Look | None) -> _Look:
+    """The look with what is known without reading: nothing waits, all of it has come since the look before, or the same stands there as
+    then."""
+    if look.committed >= look.end or (before is not None and look.committed >= before.end):
+        return replace(look, known=True)
+    if before is None or before.committed != look.committed or not before.known:
+        return look
+    if before.empty:
+        return replace(before, end=look.end) if before.end == look.end else look
+    return look if before.oldest_ms is None else replace(before, end=look.end)
 
 
 class GroupWitness:
     """``groups`` has the topics of each group. `open()` first, `close()` last; a witness whose look failed is opened anew.
 
     A look costs two requests a group and one a broker. Records are read only of partitions in which something waits since the look
-    before, one of each.
+    before, one of each, and all of a group's at once.
     """
 
     def __init__(self, *, settings: KafkaSettings, groups: Mapping[str, Sequence[str]], clock: Clock) -> None:
@@ -63,7 +72,7 @@ class GroupWitness:
         self._groups = groups
         self._client: BrokerClient | None = None
         self._reader = RecordReader(settings=settings)
-        self._before: dict[tuple[str, TopicPartition], _Look] = {}
+        self._before: dict[str, dict[TopicPartition, _Look]] = {}
 
     async def open(self) -> None:
         """Connect; KafkaFault when no broker answers."""
@@ -106,33 +115,33 @@ class GroupWitness:
     async def _unread(
         self, group: str, committed: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, Unread]:
-        topics = self._groups[group]
-        places = [partition for partition in ends if partition.topic in topics and partition in committed]
+        topics, before = self._groups[group], self._before.setdefault(group, {})
+        looks = {
+            partition: _Look(committed[partition], end)
+            for partition, end in ends.items()
+            if partition.topic in topics and partition in committed
+        }
+        looks = {partition: _known(look, before.get(partition)) for partition, look in looks.items()}
+        unknown = {partition: look.committed for partition, look in looks.items() if not look.known}
+        for partition, (record, looked_to) in (await self._reader.first_of(unknown)).items():
+            looks[partition] = self._found(looks[partition], record, looked_to, before.get(partition))
+        self._before[group] = looks
         return {
-            partition: await self._behind(group, partition, committed[partition], ends[partition])
-            for partition in places
+            partition: Unread(0 if look.empty else max(0, look.end - look.committed), look.oldest_ms)
+            for partition, look in looks.items()
         }
 
-    async def _behind(self, group: str, partition: TopicPartition, committed: int, end: int) -> Unread:
-        key = (group, partition)
-        before, now = self._before.get(key), _Look(committed, end)
-        if committed < end and (before is None or committed < before.end):
-            now = await self._oldest(partition, now, before)
-        self._before[key] = now
-        return Unread(0 if now.empty else max(0, end - committed), now.oldest_ms)
-
-    async def _oldest(self, partition: TopicPartition, now: _Look, before: _Look | None) -> _Look:
-        """The look, with what stands at the committed offset: read once, for it stays the same until the group commits again."""
-        same = before if before is not None and before.committed == now.committed else None
-        if same is not None and same.holds_for(now.end):
-            return replace(same, end=now.end)
-        record, looked_to = await self._reader.first(partition, now.committed)
+    def _found(
+        self, look: _Look, record: ConsumerRecord | None, looked_to: int, before: _Look | None
+    ) -> _Look:
+        """The look with what stands at the committed offset."""
         if record is not None:
-            return replace(now, oldest_ms=record.timestamp_ms)
-        if looked_to >= now.end:
-            return replace(now, empty=True)
-        waiting_since = same.oldest_ms if same is not None else None
-        return replace(now, oldest_ms=waiting_since or self._clock.time_ms(), readable=False)
+            return replace(look, oldest_ms=record.timestamp_ms, known=True)
+        if looked_to >= look.end:
+            return replace(look, empty=True, known=True)
+        same = before is not None and before.committed == look.committed
+        since = before.oldest_ms if before is not None and same else None
+        return replace(look, oldest_ms=since if since is not None else self._clock.time_ms())
 
     @property
     def _open(self) -> BrokerClient:

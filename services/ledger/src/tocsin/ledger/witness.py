@@ -19,7 +19,9 @@ from tocsin.runtime import Clock, Health, ServiceSettings
 log = get_logger(__name__)
 
 PERIOD: Final = 5.0
-"""Seconds between two looks. A look at 24 groups of 12 partitions takes about 50 requests."""
+"""Seconds between two looks. A look at 24 groups takes about 50 requests."""
+PATIENCE: Final = 15.0
+"""Seconds for a look before Kafka counts as silent. The first one reads a record of every partition in which something waits."""
 
 Labels = tuple[str, str, str]
 """Component, lane and kind of topic."""
@@ -69,13 +71,13 @@ class Witness:
 
     async def _look(self) -> None:
         try:
-            async with asyncio.timeout(PERIOD):
+            async with asyncio.timeout(PATIENCE):
                 if not self._opened:
                     await self._groups.open()
                     self._opened = True
                 views = await self._groups.look()
         except (KafkaFault, TimeoutError) as error:
-            reason = str(error) or f"Kafka has not answered for {PERIOD:g} s."
+            reason = str(error) or f"Kafka has not answered for {PATIENCE:g} s."
             await self.close()
             if self._check.reason != reason:
                 log.warning("the witness does not see the groups", reason=reason)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import time
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -108,14 +107,18 @@ async def _plan(settings: KafkaSettings) -> Plan:
 
 
 async def _groups(settings: KafkaSettings) -> list[Finding]:
-    groups = {group.name: group.topics for group in Topics(settings.topic_prefix).groups()}
-    witness = GroupWitness(settings=settings, groups=groups, clock=SystemClock())
+    groups, clock = Topics(settings.topic_prefix).groups(), SystemClock()
+    witness = GroupWitness(
+        settings=settings, groups={group.name: group.topics for group in groups}, clock=clock
+    )
     try:
         await witness.open()
         views = await witness.look()
     finally:
         await witness.close()
-    return list(findings.of_groups(views, prefix=settings.topic_prefix, now_ms=int(time.time() * 1000)))
+    services = {group.name: group.service for group in groups}
+    told = findings.of_groups(views, services=services, prefix=settings.topic_prefix, now_ms=clock.time_ms())
+    return list(told)
 
 
 async def _process(client: httpx.AsyncClient, name: str, url: str) -> list[Finding]:

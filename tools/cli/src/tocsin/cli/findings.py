@@ -50,15 +50,17 @@ def _some(names: Sequence[str]) -> str:
     return listed if len(names) <= NAMED else f"{listed} and {len(names) - NAMED} more"
 
 
-def of_groups(views: Mapping[str, GroupView], *, prefix: str, now_ms: int) -> Iterator[Finding]:
-    """Groups that nobody runs, and records that wait for longer than their lane allows."""
+def of_groups(
+    views: Mapping[str, GroupView], *, services: Mapping[str, str], prefix: str, now_ms: int
+) -> Iterator[Finding]:
+    """Groups that nobody runs, and records that wait for longer than their lane allows. ``services`` has the service of each group."""
     for group, view in sorted(views.items()):
-        component, lane = service_and_lane(group, prefix=prefix)
+        service, (_, lane) = services[group], service_and_lane(group, prefix=prefix)
         if not view.members:
             waiting = sum(unread.records for unread in view.unread.values())
             yield Finding(
                 what=f"Nobody is a member of {group}; {waiting:,} records wait.",
-                remedy=f"start {component}, or look at why it ends: its log's last lines and its exit code",
+                remedy=f"start {service}, or look at why it ends: its log's last lines and its exit code",
             )
         bound = LATE.get(Lane(lane), LATE_ELSEWHERE) if lane in set(Lane) else LATE_ELSEWHERE
         oldest: dict[str, int] = {}
@@ -71,7 +73,7 @@ def of_groups(views: Mapping[str, GroupView], *, prefix: str, now_ms: int) -> It
             if age > bound:
                 yield Finding(
                     what=f"{group} leaves {kind} unread for {age:,.0f} s; {bound:,} s are allowed.",
-                    remedy=f"look at {component}: its readiness, its processor time, tocsin_in_flight and tocsin_stage_seconds",
+                    remedy=f"look at {service}: its readiness, its processor time, tocsin_in_flight and tocsin_stage_seconds",
                 )
 
 

@@ -1,6 +1,7 @@
 """Reads single records by their place, outside of any group."""
 
-from collections.abc import Collection, Iterable
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
 from itertools import groupby
 from typing import Final
 
@@ -9,6 +10,7 @@ from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from tocsin.kafka.client.aiokafka_internals import position_now, stop_reader
+from tocsin.kafka.client.commits import KeptRange
 from tocsin.kafka.client.connecting import no_broker_answers, start_client
 from tocsin.kafka.client.offsets import kept_ranges
 from tocsin.kafka.errors import KafkaFault, NotReadToEnd
@@ -18,6 +20,10 @@ from tocsin.kafka.settings import KafkaSettings
 FETCH_BYTES: Final = 65_536
 """Of one answer; a larger record comes whole. The records asked for may lie far apart, and what lies between is read for nothing."""
 POLL_SECONDS: Final = 0.5
+WAIT_MS: Final = 100
+"""A broker that has nothing to give says so after this time; what ends before an open transaction is known only then."""
+STEP_MS: Final = 20
+"""A fetch that held only the marks of transactions wakes nobody."""
 MOST_POLLS: Final = 40
 """Without anything new, before the reader gives up: the broker is away, or a transaction has been open for long."""
 NEAR: Final = 50
@@ -42,6 +48,7 @@ class RecordReader:
             auto_offset_reset="none",
             isolation_level="read_committed",
             max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=WAIT_MS,
         )
         await start_client(consumer)
         self._consumer = consumer
@@ -81,24 +88,53 @@ class RecordReader:
             raise no_broker_answers(error) from error
         return records
 
-    async def first(self, partition: TopicPartition, offset: int) -> tuple[ConsumerRecord | None, int]:
-        """The first record at this offset or behind it, and how far was looked. Without a record only the marks of transactions stand
-        there, up to the end or to the first transaction that is still open. KafkaFault when the broker does not answer."""
-        place = AioTopicPartition(*partition)
+    async def first_of(
+        self, places: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, tuple[ConsumerRecord | None, int]]:
+        """Of each partition the first record at the offset or behind it, and how far was looked. Without a record only the marks of
+        transactions stand there, up to the end or to the first transaction that is still open. KafkaFault when the broker does not
+        answer."""
+        firsts: dict[TopicPartition, tuple[ConsumerRecord | None, int]] = {}
         try:
-            kept = (await kept_ranges(self._open, [partition]))[partition]
-            self._open.assign([place])
-            self._open.seek(place, max(offset, kept.start))
+            kept = await kept_ranges(self._open, places)
+            waited = {partition: max(offset, kept[partition].start) for partition, offset in places.items()}
             for _ in range(MOST_POLLS):
-                batches = await self._open.getmany(timeout_ms=round(POLL_SECONDS * 1000), max_records=1)
-                at, stable = position_now(self._open, partition), self._open.last_stable_offset(place)
-                for record in batches.get(place, ()):
-                    return from_consumer(record), at
-                if stable is not None and at >= min(stable, kept.end):
-                    return None, at
+                if not waited:
+                    return firsts
+                self._open.assign([AioTopicPartition(*partition) for partition in waited])
+                for partition, offset in waited.items():
+                    self._open.seek(AioTopicPartition(*partition), offset)
+                await self._look_at(waited, firsts, kept)
         except KafkaError as error:
             raise no_broker_answers(error) from error
-        raise NotReadToEnd(f"{partition.topic}/{partition.partition} was not read from {offset} on.")
+        listed = ", ".join(f"{partition.topic}/{partition.partition}" for partition in sorted(waited))
+        raise NotReadToEnd(f"The first records could not be read of {listed}.")
+
+    async def _look_at(
+        self,
+        waited: dict[TopicPartition, int],
+        firsts: dict[TopicPartition, tuple[ConsumerRecord | None, int]],
+        kept: Mapping[TopicPartition, KeptRange],
+    ) -> None:
+        """One answer of the brokers: what it says moves from `waited` to `firsts`."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + POLL_SECONDS
+        while loop.time() < until:
+            batches = await self._open.getmany(timeout_ms=STEP_MS)
+            before = len(firsts)
+            for partition in list(waited):
+                place = AioTopicPartition(*partition)
+                at, stable = position_now(self._open, partition), self._open.last_stable_offset(place)
+                if records := batches.get(place):
+                    firsts[partition] = from_consumer(records[0]), at
+                elif stable is not None and at >= min(stable, kept[partition].end):
+                    firsts[partition] = None, at
+                else:
+                    waited[partition] = at
+                    continue
+                del waited[partition]
+            if not waited or len(firsts) > before:
+                return
 
     async def _read_partition(
         self, partition: TopicPartition, wanted: list[int]
