@@ -132,9 +132,10 @@ class Environment:
             await asyncio.gather(*(self._ready(name, client) for name in names))
 
     async def stop(self, *names: str) -> None:
-        """End services side by side, in good order."""
+        """End those of these services that run, side by side, in good order."""
         self._note_ended()
-        await asyncio.gather(*(asyncio.to_thread(end, self._running.pop(name)) for name in names))
+        running = [self._running.pop(name) for name in names if name in self._running]
+        await asyncio.gather(*(asyncio.to_thread(end, process) for process in running))
 
     @contextlib.asynccontextmanager
     async def running(self, *names: str, **env: str) -> AsyncIterator[None]:

@@ -29,7 +29,7 @@ from growth_cases import (
     many_rows,
     promises,
 )
-from machine import this_commit, this_machine
+from machine import DIRTY, this_commit, this_machine
 from place import opened
 from plot import Point, chart
 from report import Report
@@ -122,7 +122,7 @@ def _line(done: Done) -> bytes:
 
 def tell_of_other_commits(done: Sequence[Done], now: str) -> None:
     """Says which points are not measured again though the code is another one now."""
-    others = by_commit([one for one in done if one.commit != now and not one.faults])
+    others = by_commit([one for one in done if (one.commit != now or now.endswith(DIRTY)) and not one.faults])
     if others:
         count = sum(map(len, others.values()))
         print(

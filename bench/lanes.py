@@ -51,8 +51,8 @@ class BesideBulk:
         first, second = self._environment.instances(DISPATCHER, 2)
         served = {first: (Lane.CRITICAL, Lane.TRANSACTIONAL), second: (Lane.BULK,)}
         await self._environment.stop(DISPATCHER)
-        await self._launch(served)
         try:
+            await self._launch(served)
             return await self._measure("lanes apart", bulk_rate, served)
         finally:
             await self._environment.stop(*served)

@@ -44,6 +44,10 @@ def this_machine(postgresql: str) -> Machine:
     )
 
 
+DIRTY = "-dirty"
+"""Ends the commit of a work tree that holds more: two such trees may differ."""
+
+
 def this_commit() -> str:
     """The checkout's, with a mark where files differ from it; a source archive has none."""
     command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty"]

@@ -3,12 +3,13 @@
 Measured: both together take 1.2 µs a message, because children are looked up once and an exemplar is made at most once a second and bucket.
 """
 
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from tocsin.channel.answers import Accepted, Throttled
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.retry_policy import Finish
-from tocsin.contracts.faults import fault_of
+from tocsin.contracts.faults import Fault, fault_of
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.observability import is_sampled, metrics
 from tocsin.observability.unlocked_metrics import Counter
@@ -18,31 +19,70 @@ ANSWERED: Final = (StatusName.SENT, StatusName.FAILED, StatusName.UNKNOWN)
 """How a delivery ends whose provider has answered, or should have."""
 
 
+ENDS: Final = (
+    (StatusName.SENT, None),
+    (StatusName.UNKNOWN, Reason.NO_ANSWER),
+    *(
+        (StatusName.FAILED, reason)
+        for reason in (
+            Reason.ADDRESS_INVALID,
+            Reason.CONTENT_REFUSED,
+            Reason.CREDENTIALS_REFUSED,
+            Reason.DEVICE_GONE,
+            Reason.PROVIDER_ERROR,
+            Reason.RECIPIENT_REFUSED,
+            Reason.SENDER_REFUSED,
+            Reason.THROTTLED,
+            Reason.UNREACHABLE,
+        )
+    ),
+)
+"""How deliveries end at a provider, so that the first one of each kind is an increase and not a new series."""
+
+
+def begin_ends_at_zero(channel: Channel, lanes: Iterable[Lane], providers: Collection[str]) -> None:
+    """Of these providers, for each lane."""
+    for lane in lanes:
+        for provider in providers:
+            for status, reason in ENDS:
+                fault = fault_of(status, reason)
+                metrics.deliveries.labels(channel, lane, provider, status, reason or "none", fault)
+
+
 class HandOffMetrics:
     """Of one lane of one channel."""
 
-    def __init__(self, channel: Channel, lane: Lane, clock: Clock) -> None:
+    def __init__(
+        self, channel: Channel, lane: Lane, clock: Clock, *, no_provider_works: Callable[[], bool]
+    ) -> None:
         self._labels = (channel, lane)
         self._clock = clock
-        self._ends: dict[tuple[str, StatusName, Reason | None], Counter] = {}
+        self._no_provider_works = no_provider_works
+        self._ends: dict[tuple[str, StatusName, Reason | None, Fault], Counter] = {}
         self._seconds = {
             status: metrics.hand_off_seconds.labels(channel, lane, status) for status in ANSWERED
         }
 
     def end_of(self, delivery: Delivery, finish: Finish) -> Counter:
-        """What counts this end, once it is stored."""
+        """What counts this end, once it is stored. Of what was given up or expired after calls, the last call's answer is the reason."""
         calls, reason = delivery.tries, finish.reason
         provider = calls[-1].provider if calls else "none"
-        if reason is Reason.RETRIES_EXHAUSTED and calls:
+        if calls and (reason is Reason.RETRIES_EXHAUSTED or finish.status is StatusName.EXPIRED):
             reason = _reason_of(delivery)
-        key = provider, finish.status, reason
+        fault = fault_of(finish.status, reason)
+        if fault is Fault.US and reason is None and self._waited_for_a_provider(delivery):
+            fault = Fault.PROVIDER
+        key = provider, finish.status, reason, fault
         counter = self._ends.get(key)
         if counter is None:
-            fault = fault_of(finish.status, reason)
             counter = self._ends[key] = metrics.deliveries.labels(
                 *self._labels, provider, finish.status, reason or "none", fault
             )
         return counter
+
+    def _waited_for_a_provider(self, delivery: Delivery) -> bool:
+        """Whether it met no provider that works: it was put off before, or none works now."""
+        return delivery.job.retry is not None or self._no_provider_works()
 
     def answered(self, delivery: Delivery, status: StatusName) -> None:
         """The provider has answered now, and the delivery ends so.
@@ -53,10 +93,9 @@ class HandOffMetrics:
         intent = job.intent
         if status not in self._seconds or not delivery.calls or job.test or intent.redrive is not None:
             return
-        if (since := intent.due_at) is None:
-            if intent.run is not None:
-                return
-            since = intent.event_time
+        since = intent.due_at or intent.event_time
+        if intent.run is not None and intent.run.turn > (intent.due_at is not None):
+            return
         now = self._clock.time_ms() / 1000
         seconds = max(0.0, now - since.timestamp())
         bucket = self._seconds[status].observe_in(seconds)

@@ -20,6 +20,7 @@ DEFERRING: Final = (
     Reason.SET_ASIDE,
     Reason.CREDENTIALS_REFUSED,
     Reason.SENDER_REFUSED,
+    Reason.RECIPIENT_REFUSED,
     Reason.UNREACHABLE,
     Reason.THROTTLED,
     Reason.PROVIDER_ERROR,
@@ -86,7 +87,7 @@ class LaneContext:
         self.window_bytes = window_bytes
         self.failpoints = failpoints
         self.waiting_for_copy = metrics.waiting_for_copy.labels(self.service, lane)
-        self.hand_off = HandOffMetrics(channel, lane, clock)
+        self.hand_off = HandOffMetrics(channel, lane, clock, no_provider_works=lambda: pool.out_of_order)
         metrics.begin_at_zero(metrics.dead_letters, [self.service], [lane], [Reason.RECORD_UNREADABLE])
         metrics.begin_at_zero(metrics.deferrals, [self.service], [lane], DEFERRING)
         self.stage_seconds = {

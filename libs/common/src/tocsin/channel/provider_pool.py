@@ -7,7 +7,7 @@ configuration stays. Other files that it names, such as certificates, are read w
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from tocsin.channel.breaker import POLICY, BreakerPolicy
 from tocsin.channel.breakers import SENTENCES
 from tocsin.channel.choice import next_candidate
 from tocsin.channel.delivery import Carrier, Delivery
+from tocsin.channel.hand_off_metrics import begin_ends_at_zero
 from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.provider_config import (
     FileStates,
@@ -179,11 +180,14 @@ class ProviderPool:
     @property
     def paused(self) -> bool:
         """Whether nothing that could be read now can be sent: no instance works, and messages for the probes are here."""
-        return (
-            bool(self._instances)
-            and all(instance.out_of_order for instance in self._instances.values())
-            and any(True for instance in self._instances.values() for _ in instance.waiting())
+        return self.out_of_order and any(
+            True for instance in self._instances.values() for _ in instance.waiting()
         )
+
+    @property
+    def out_of_order(self) -> bool:
+        """Whether no instance works."""
+        return bool(self._instances) and all(instance.out_of_order for instance in self._instances.values())
 
     async def until_reading_helps(self) -> None:
         """Return when a provider works, or nothing waits any more and the next message read is the probe."""
@@ -288,17 +292,20 @@ class ProviderPool:
     def _show_limits(self, gone: Iterable[str]) -> None:
         for name, instance in self._instances.items():
             metrics.provider_places.labels(self._channel, name).set(instance.places)
-            metrics.provider_calls.labels(self._channel, name).set_function(partial(_calls, instance))
+            metrics.provider_calls.labels(self._channel, name).set_function(
+                partial(getattr, instance, "calls")
+            )
         for name in gone:
             metrics.provider_places.remove(self._channel, name)
             metrics.provider_calls.remove(self._channel, name)
 
-    def _begin_counts_at_zero(self, providers: Iterable[str]) -> None:
+    def _begin_counts_at_zero(self, providers: Collection[str]) -> None:
         channel, lanes = [self._channel], list(self.lane_limits)
         metrics.begin_at_zero(metrics.sends, channel, lanes, providers, _NAMES.values())
         metrics.begin_at_zero(metrics.send_retries, channel, lanes, providers)
         metrics.begin_at_zero(metrics.failovers, channel, lanes, providers, ("yes", "no"))
         metrics.begin_at_zero(metrics.breaker_openings, channel, providers, SENTENCES)
+        begin_ends_at_zero(self._channel, lanes, providers)
 
     async def _opened(self, configs: Mapping[str, InstanceConfig]) -> dict[str, ProviderInstance]:
         """All of them; when one fails to open, those opened before it are closed and the former ones stay."""
@@ -334,10 +341,6 @@ class ProviderPool:
         self._retired[instance].add_done_callback(lambda _: self._retired.pop(instance, None))
         for delivery in waiting:
             delivery.carrier.enqueue(delivery)
-
-
-def _calls(instance: ProviderInstance) -> int:
-    return instance.calls
 
 
 _NAMES = {

@@ -109,14 +109,12 @@ class ShardRecording:
     def interrupted(self, delivery: Delivery) -> None:
         """A former owner wrote that it was about to send this one at most once, and nothing after that."""
         context = self._context
-        outcome, count = (
-            outcome_of(context, delivery, INTERRUPTED_END),
-            context.hand_off.end_of(delivery, INTERRUPTED_END),
-        )
+        outcome = outcome_of(context, delivery, INTERRUPTED_END)
+        count = context.hand_off.end_of(delivery, INTERRUPTED_END)
 
-        def stored(outcome: RecordMetadata) -> None:
+        def stored(stored_at: RecordMetadata) -> None:
             count.inc()
-            self._offsets.finish(delivery.record, outcome)
+            self._offsets.finish(delivery.record, stored_at)
 
         self._outcomes.add(PendingRecord(outcome, stored))
 

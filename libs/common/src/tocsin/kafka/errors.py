@@ -127,7 +127,7 @@ class OwnershipLost(KafkaFault):
     cause = "expelled"
     """As the metric `rejoins` names it."""
     exit_code = ExitCode.OWNERSHIP_LOST
-    """Of a process that was to join anew too often."""
+    """Of a process that was to join anew too often, or lost its shards while it was to stop."""
 
 
 class LeaseLost(OwnershipLost):

@@ -106,7 +106,7 @@ expired_rows_deleted = Counter("tocsin_expired_rows_deleted", "Rows of the route
 sweep_age_seconds = Gauge("tocsin_sweep_age_seconds", "Seconds since this process last found no expired row left, or since its start", ["table"])
 
 # Handing over
-deliveries = Counter("tocsin_deliveries", "Deliveries that ended, counted once their outcome is stored: by the provider asked last (none), the reason (none; of what was given up after retries, that of the last call), and whose fault it was (none, recipient, provider, owner, us)", ["channel", "lane", "provider", "status", "reason", "fault"])
+deliveries = Counter("tocsin_deliveries", "Deliveries that a dispatcher ended, counted once their outcome is stored: by the provider asked last (none), the reason (none; of what was given up or expired after calls, that of the last one), and whose fault it was (none, recipient, provider, owner, us)", ["channel", "lane", "provider", "status", "reason", "fault"])
 hand_off_seconds = HistogramWithExemplars("tocsin_hand_off_seconds", "Seconds from the event's Kafka time, or the time at which it was due, to the provider's last answer, by how the delivery ended; without test messages, re-drives and what waited for its tenant's quota", ["channel", "lane", "outcome"], buckets=_HAND_OFF)
 sends = Counter("tocsin_sends", "Calls to a provider, by answer", ["channel", "lane", "provider", "outcome"])
 send_seconds = Histogram("tocsin_send_seconds", "Seconds of one call to a provider", ["channel", "lane", "provider"], buckets=_SECONDS)
@@ -134,7 +134,7 @@ http_bodies_bytes = Gauge("tocsin_http_bodies_bytes", "Bytes of request bodies h
 http_bodies_bytes_limit = Gauge("tocsin_http_bodies_limit_bytes", "Bytes of request bodies that may be held at once", ["component"])
 loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["component"], buckets=_SECONDS)
 database_connections = Gauge("tocsin_database_connections", "Database connections in use", ["component"])
-database_connections_limit = Gauge("tocsin_database_connections_limit", "Database connections that the process opens at most; who needs one more waits", ["component"])
+database_connections_limit = Gauge("tocsin_database_connections_limit", "Database connections in the pool at most; who needs one more waits", ["component"])
 ready = Gauge("tocsin_ready", "1 while a readiness check passes", ["component", "check"])
 # fmt: on
 

@@ -87,7 +87,7 @@ class Histogram(prometheus_client.Histogram):
 
 
 class Bucket(_Number):
-    """A bucket that keeps the last of its exemplars."""
+    """A bucket that keeps a recent exemplar."""
 
     __slots__ = ("_exemplar", "exemplar_due")
 

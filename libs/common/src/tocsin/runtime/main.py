@@ -21,7 +21,7 @@ from tocsin.observability import (
 )
 from tocsin.runtime.bounds import SHUTDOWN, check_shutdown
 from tocsin.runtime.component import Component
-from tocsin.runtime.errors import ExitCode, OperatorError
+from tocsin.runtime.errors import ExitCode, OperatorError, one_line
 from tocsin.runtime.failpoints import ArmedPlaces
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer, HttpSettings, OperationsSettings
@@ -131,6 +131,9 @@ def main(
         log.error("could not start", reason=str(error))  # noqa: TRY400 - the sentence is all there is to say
         leave_last_words(loaded.termination_log, f"{name} could not start: {error}")
         return ExitCode.OPERATOR_MUST_ACT
+    except Exception as error:
+        leave_last_words(loaded.termination_log, f"{name} could not start: {one_line(error)}")
+        raise
     gc.freeze()  # what was loaded stays for ever; collections need not look at it
     gc.enable()
     servers = [HttpServer(name="operations", app=service.operations, settings=loaded.operations)]

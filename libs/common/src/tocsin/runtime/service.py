@@ -8,14 +8,14 @@
 | anything unexpected: `open` or `run` failed, `run` returned early, or HTTP ended | 1 |
 | settings that make no sense (see `load_settings`) | 2 |
 | a person must act (`OperatorError`): the log has one sentence, without a traceback | 3 |
-| errors that all name an exit code of their own: what it held became another process's too often (`OWNERSHIP_LOST`) | 4 |
+| errors that all name an exit code of their own: what it held became another process's too often, or while it was to stop (`OWNERSHIP_LOST`) | 4 |
 | a `run` or `close` took longer than the bound, and nothing had failed before | 5 |
 | a second signal | 128 + its number, at once |
 
 `ServiceHalted` does not end the process, for the next one would halt for the same reason: all runs end, the process stays
 unready with the sentence and answers HTTP until it is told to stop. Then its exit code is 3.
 
-Of every exit code but 0 the first failure is left as a line in `termination_log` (`last_words`).
+Of a failure, the first is left as a line in `termination_log` (`last_words`); a second signal leaves none.
 """
 
 import asyncio

@@ -108,9 +108,8 @@ class SmtpProvider:
         until = asyncio.get_running_loop().time() + self._config.call_timeout
         while (kept := self._kept()) is not None:
             answer = await self._over(kept, envelope, until=until)
-            late = (
-                asyncio.get_running_loop().time() >= until
-            )  # the other connections would be tried, and closed, in vain
+            # Once it is late the other connections would be tried, and closed, in vain.
+            late = asyncio.get_running_loop().time() >= until
             if late or not _closed_meanwhile(kept, answer):
                 return answer
         fresh = await self._connected(until=until)

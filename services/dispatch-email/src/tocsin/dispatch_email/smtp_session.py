@@ -105,17 +105,16 @@ class SmtpSession(asyncio.Protocol):
 
     async def quit(self) -> None:
         """Take leave as SMTP wants it, then close."""
-        if self.quiet:
-            answer = self._answer = asyncio.get_running_loop().create_future()
-            self._deadline.set(asyncio.get_running_loop().time() + 1.0)
-            self._awaited.append(None)
-            self._outcome = Accepted()
-            self._transport.write(b"QUIT\r\n")
-            try:
+        try:
+            if self.quiet:
+                answer = self._answer = asyncio.get_running_loop().create_future()
+                self._deadline.set(asyncio.get_running_loop().time() + 1.0)
+                self._awaited.append(None)
+                self._outcome = Accepted()
+                self._transport.write(b"QUIT\r\n")
                 await answer
-            finally:
-                self.close()
-        self.close()
+        finally:
+            self.close()
 
     # What the transport calls
 

@@ -15,7 +15,7 @@ SWEEP_PAUSE: Final = 0.1
 
 
 class DeleteExpired(Protocol):
-    """`Claims.delete_expired`, or that of cancellations."""
+    """`Claims.delete_expired`, or that of another table."""
 
     async def __call__(self, *, at_most: int) -> int:
         """Delete some rows whose time has passed; how many it were."""
