@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
@@ -210,6 +210,9 @@ def test_a_text_is_encoded_as_its_lines_one_by_one_are(text: str) -> None:
     assert quoted_printable(text) == b"\r\n".join(lines)
 
 
+@example(address="a.@example.com", as_sender=False)
+@example(address=".a@example.com", as_sender=True)
+@example(address="a..b@example.com", as_sender=False)
 @settings(max_examples=300, deadline=None)
 @given(
     address=st.one_of(texts, st.emails(), texts.map(lambda t: f"a{t}@example.com")), as_sender=st.booleans()

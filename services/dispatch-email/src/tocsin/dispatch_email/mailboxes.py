@@ -7,8 +7,9 @@ import re
 
 import msgspec
 
-_UNSAFE = re.compile(r"[\s\x00-\x20<>()\[\]\\,;:\"\x7f-\x9f\ud800-\udfff]").search
-"""The last line against headers of somebody else's making: what would end a line, an angle bracket or an address."""
+_UNSAFE = re.compile(r"[\s\x00-\x20<>()\[\]\\,;:\"\x7f-\x9f\ud800-\udfff]|^\.|\.\.|\.@").search
+"""The last line against headers of somebody else's making: what would end a line, an angle bracket or an address, and dots that no address
+has unquoted."""
 
 
 class NoMailbox(Exception):
