@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka import TopicPartition as AioTopicPartition
 
 from tocsin.kafka import (
     GroupWitness,
@@ -15,6 +16,7 @@ from tocsin.kafka import (
     TopicPartition,
     Unread,
 )
+from tocsin.kafka.client.offsets import connect_to_group
 from tocsin.testing import ManualClock
 from tocsin.testing.stage import MemoryTable
 
@@ -49,6 +51,39 @@ async def test_a_group_that_nobody_runs_has_no_members_and_what_it_leaves_unread
 async def test_a_witness_that_has_just_started_knows_what_has_waited_before(stage, witness):
     first, *_ = await stage.publish(*(ProducerRecord(stage.topic("in"), b"k", b"%d" % n) for n in range(3)))
     assert await unread(stage, witness) == Unread(3, first.timestamp_ms)
+
+
+async def test_a_group_that_has_committed_nothing_leaves_everything_unread(stage):
+    await stage.topics("in", partitions=1)
+    first, *_ = await stage.publish(*(ProducerRecord(stage.topic("in"), b"k", b"%d" % n) for n in range(3)))
+    groups = {stage.topic("nobody"): [stage.topic("in")]}
+    witness = GroupWitness(settings=stage.settings, groups=groups, clock=ManualClock())
+    await witness.open()
+    try:
+        assert await unread(stage, witness, "nobody") == Unread(3, first.timestamp_ms)
+    finally:
+        await witness.close()
+
+
+async def test_a_commit_that_the_log_does_not_keep_hides_nothing(stage, witness):
+    first, *_ = await stage.publish(ProducerRecord(stage.topic("in"), b"k", b"v"))
+    client = await connect_to_group(stage.settings, stage.topic("copier"))
+    place = AioTopicPartition(stage.topic("in"), 0)
+    client.assign([place])
+    await client.commit({place: 100})
+    await client.stop()
+    assert await unread(stage, witness) == Unread(1, first.timestamp_ms)
+
+
+async def test_a_topic_that_is_missing_is_named_and_not_created(stage):
+    groups = {stage.topic("g"): [stage.topic("absent")]}
+    witness = GroupWitness(settings=stage.settings, groups=groups, clock=ManualClock())
+    await witness.open()
+    try:
+        with pytest.raises(KafkaFault, match=r"There is no topic \S+absent"):
+            await witness.look()
+    finally:
+        await witness.close()
 
 
 async def test_of_a_group_that_works_nothing_is_left(stage, witness, until):
@@ -120,7 +155,7 @@ async def test_many_partitions_with_nothing_but_marks_are_looked_at_together(sta
         await producer.abort_transaction()
     finally:
         await producer.stop()
-    reader, polls = RecordReader(settings=stage.settings), 0
+    reader, polls = RecordReader(settings=stage.settings, wait_ms=100), 0
     await reader.open()
     getmany = reader._open.getmany
 
@@ -132,7 +167,7 @@ async def test_many_partitions_with_nothing_but_marks_are_looked_at_together(sta
     reader._open.getmany = counted
     try:
         places = {TopicPartition(stage.topic("in"), number): 0 for number in range(partitions)}
-        firsts = await reader.first_of(places)
+        firsts = await reader.first_of(places, await reader.kept([stage.topic("in")]))
     finally:
         await reader.close()
     assert firsts == dict.fromkeys(places, (None, 2))

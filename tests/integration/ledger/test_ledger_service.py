@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from tocsin.contracts.codec import encode
@@ -304,6 +305,26 @@ async def test_one_that_was_frozen_loses_nothing_and_doubles_nothing(
             await environment.publish(statuses_of, range(200, 300))
             await environment.exactly_once()
             assert await second.stop() == 0
+
+
+async def test_one_that_is_frozen_while_rows_are_copied_is_followed(
+    environment: LedgerEnvironment, statuses_of: Any
+) -> None:
+    await environment.publish(statuses_of, range(150))
+    async with environment.ledger(LANES="bulk", FAILPOINTS="while_rows_are_copied:2=freeze") as frozen:
+        await until(lambda: is_frozen(frozen.process.pid))
+        async with environment.ledger(LANES="bulk") as second:
+            await environment.publish(statuses_of, range(150, 200))
+            await environment.exactly_once()
+            assert second.started.said("ended the session of a ledger that held rows and did not go on")
+            frozen.process.send_signal(signal.SIGCONT)
+            await environment.publish(statuses_of, range(200, 250))
+            await environment.exactly_once()
+            assert await second.stop() == 0
+
+
+async def is_frozen(pid: int) -> bool:
+    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
 
 async def test_without_migrations_the_command_is_named(

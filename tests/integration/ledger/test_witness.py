@@ -61,10 +61,10 @@ class Page:
         return await self._client.get("/readyz")
 
     async def sees(self) -> bool:
-        return await self.value("tocsin_witness_up") == 1
+        return await self.value('tocsin_witness_up{component="ledger"}') == 1
 
     async def is_blind(self) -> bool:
-        return await self.value("tocsin_witness_up") == 0
+        return await self.value('tocsin_witness_up{component="ledger"}') == 0
 
 
 @asynccontextmanager

@@ -54,8 +54,8 @@ paused_partitions = Gauge("tocsin_paused_partitions", "Partitions assigned and n
 group_lag_messages = Gauge("tocsin_group_lag_messages", "Records that a consumer group has not committed, whether it has members or not; marks of transactions among them", ["component", "lane", "kind"])
 group_oldest_seconds = Gauge("tocsin_group_oldest_seconds", "Age of the oldest record that a consumer group has not committed; 0 when nothing has waited longer than one look of the witness", ["component", "lane", "kind"])
 group_members = Gauge("tocsin_group_members", "Members of a consumer group", ["component", "lane"])
-witness_up = Gauge("tocsin_witness_up", "1 while the witness sees the groups; while it does not, its other values are those of its last look, and ages go on")
-witness_look_age_seconds = Gauge("tocsin_witness_look_age_seconds", "Seconds since the witness last saw all groups")
+witness_up = Gauge("tocsin_witness_up", "1 while the witness sees the groups; while it does not, its other values are those of its last look, and ages go on", ["component"])
+witness_look_age_seconds = Gauge("tocsin_witness_look_age_seconds", "Seconds since the witness last saw all groups, or since its start where it never did", ["component"])
 
 # Logs
 log_lines_suppressed = Counter("tocsin_log_lines_suppressed", "Log lines not written, because the same sentence had been written often within a minute")

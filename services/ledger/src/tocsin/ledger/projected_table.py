@@ -10,6 +10,7 @@ from asyncpg import UniqueViolationError
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, InvalidRecordLimit, PartitionBatch, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
+from tocsin.ledger.hung_owners import ending_hung_owners
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, InvalidRecord, Row, Table, set_aside, stored_day
 from tocsin.observability import metrics, record_span, tracing_on
 from tocsin.projection import Positions, rows_touched
@@ -75,15 +76,17 @@ class ProjectedTable:
             {stored_day(moment) for moment in {record.timestamp_ms for record in records}}
         )
         async with self._database.driver() as connection, connection.transaction():
-            # Positions first: of two owners, the one that loses waits here, before its work and not after it.
-            await self._positions.move(connection, batches)
-            if self._table is DEAD_LETTERS:
-                await connection.execute(_NUMBER_IN_ORDER)
+            async with ending_hung_owners(self._database, connection):
+                # Positions first: of two owners, the one that loses waits here, before its work and not after it.
+                await self._positions.move(connection, batches)
+                if self._table is DEAD_LETTERS:
+                    await connection.execute(_NUMBER_IN_ORDER)
             written = await self._insert(connection, rows)
             invalid = len(rows.invalid)
             self._limit.saw(valid=len(records) - invalid, invalid=invalid)
             if invalid:
-                await connection.execute(_NUMBER_IN_ORDER)
+                async with ending_hung_owners(self._database, connection):
+                    await connection.execute(_NUMBER_IN_ORDER)
                 await connection.executemany(_SET_ASIDE, rows.invalid)
             await self._failpoints.reach("before_rows_commit")
         await self._failpoints.reach("after_rows_commit")

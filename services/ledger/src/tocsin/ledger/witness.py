@@ -23,6 +23,8 @@ PERIOD: Final = 5.0
 PATIENCE: Final = 15.0
 """Seconds for a look before Kafka counts as silent. The first one reads a record of every partition in which something waits."""
 
+COMPONENT: Final = "ledger"
+
 Labels = tuple[str, str, str]
 """Component, lane and kind of topic."""
 
@@ -47,12 +49,13 @@ class Witness:
         self._check = health.check("kafka")
         self._clock = clock
         self._opened = False
-        self._last_look: float | None = None
+        self._up = metrics.witness_up.labels(COMPONENT)
+        self._last_look = clock.monotonic()
         self._oldest_ms: dict[Labels, int | None] = {}
 
     async def open(self) -> None:
         """Nothing yet: a witness that starts while Kafka is away says so on /metrics."""
-        metrics.witness_up.set(0)
+        self._up.set(0)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look every five seconds until `stop`."""
@@ -82,12 +85,12 @@ class Witness:
             if self._check.reason != reason:
                 log.warning("the witness does not see the groups", reason=reason)
             self._check.set_not_ready(reason)
-            metrics.witness_up.set(0)
+            self._up.set(0)
             return
         self._last_look = self._clock.monotonic()
         self._show(views)
         self._check.set_ready()
-        metrics.witness_up.set(1)
+        self._up.set(1)
 
     def _show(self, views: Mapping[str, GroupView]) -> None:
         waiting: dict[Labels, int] = defaultdict(int)
@@ -110,5 +113,5 @@ class Witness:
         for labels, moment in self._oldest_ms.items():
             age = 0.0 if moment is None else max(0.0, (now - moment) / 1000)
             metrics.group_oldest_seconds.labels(*labels).set(age)
-        if self._last_look is not None:
-            metrics.witness_look_age_seconds.set(self._clock.monotonic() - self._last_look)
+        age = self._clock.monotonic() - self._last_look
+        metrics.witness_look_age_seconds.labels(COMPONENT).set(age)

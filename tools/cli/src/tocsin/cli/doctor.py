@@ -21,6 +21,9 @@ from tocsin.runtime import SystemClock, load_settings
 WRONG = 1
 SECONDS = 10.0
 """For one process to answer."""
+PATIENCE = 60.0
+"""Seconds for everything that brokers are asked."""
+CHECK_BROKERS = "check KAFKA_BOOTSTRAP_SERVERS and the other KAFKA_ variables, and whether the brokers run"
 
 
 def doctor(
@@ -65,13 +68,16 @@ async def _examine(settings: KafkaSettings, processes: Mapping[str, str]) -> lis
 
 async def _brokers(settings: KafkaSettings) -> list[Finding]:
     try:
-        plan = await _plan(settings)
-        wrong = list(findings.of_topics(plan))
-        if not any(change.action == "create" for change in plan.changes):
-            wrong += await _groups(settings)
+        async with asyncio.timeout(PATIENCE):
+            plan = await _plan(settings)
+            wrong = list(findings.of_topics(plan))
+            if not any(change.action == "create" for change in plan.changes):
+                wrong += await _groups(settings)
     except KafkaFault as fault:
-        remedy = "check KAFKA_BOOTSTRAP_SERVERS and the other KAFKA_ variables, and whether the brokers run"
-        return [Finding(what=str(fault), remedy=remedy)]
+        return [Finding(what=str(fault), remedy=CHECK_BROKERS)]
+    except TimeoutError:
+        what = f"The brokers did not answer everything within {PATIENCE:g} s."
+        return [Finding(what=what, remedy=f"look for partitions without a leader, and {CHECK_BROKERS}")]
     return wrong
 
 
@@ -129,6 +135,6 @@ async def _process(client: httpx.AsyncClient, name: str, url: str) -> list[Findi
             *findings.of_readiness(name, readiness.json()),
             *findings.of_metrics(name, numbers.raise_for_status().text),
         ]
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
         remedy = "look whether it runs, and at its exit code and last log lines"
         return [Finding(what=f"{name} does not answer at {url}: {error!r}.", remedy=remedy)]

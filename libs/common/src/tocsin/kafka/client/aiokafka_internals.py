@@ -154,7 +154,7 @@ async def high_watermarks(
     client, asked = consumer._client, list(partitions)
     while True:
         try:
-            return await ends_of(client, asked)
+            return await _ends(client, asked)
         except KafkaError as error:
             if not error.retriable:
                 raise
@@ -174,7 +174,7 @@ def leader_of(client: AIOKafkaClient, partition: TopicPartition) -> int:
     return int(leader)
 
 
-async def ends_of(client: Any, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+async def _ends(client: Any, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
     """The high watermarks, by one request to each leader. Raises the KafkaError of any partition."""
     await client._maybe_wait_metadata()
     by_leader: dict[int, dict[str, list[tuple[int, int]]]] = {}

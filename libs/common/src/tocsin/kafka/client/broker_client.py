@@ -1,6 +1,5 @@
 """Asks brokers by requests of our own, over the connections of aiokafka."""
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 from aiokafka.client import AIOKafkaClient, CoordinationType
@@ -9,7 +8,6 @@ from tocsin.kafka.client.aiokafka_internals import (
     PATIENT_RETRY,
     close_client,
     closed_unless_started,
-    ends_of,
     leader_of,
     partitions_of,
     versions_of,
@@ -52,10 +50,6 @@ class BrokerClient:
     async def partitions(self, topic: str) -> set[int]:
         """The partitions of an existing topic."""
         return await partitions_of(self._client, topic)
-
-    async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The high watermark of each."""
-        return await ends_of(self._client, list(partitions))
 
     def leader(self, partition: TopicPartition) -> int:
         """The broker that leads it; a KafkaError where nobody is known to."""

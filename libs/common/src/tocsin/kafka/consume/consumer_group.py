@@ -26,7 +26,7 @@ from tocsin.kafka.consume.group_ending import GroupEnding
 from tocsin.kafka.consume.group_metrics import GroupMetrics
 from tocsin.kafka.consume.member import Fetching, Lease, Member, MemberSpec
 from tocsin.kafka.consume.ownership import Ownership
-from tocsin.kafka.consume.position_copy import copy_positions
+from tocsin.kafka.consume.position_copy import PositionCopy
 from tocsin.kafka.consume.rejoins import Rejoins
 from tocsin.kafka.consume.shard import Assignment, Shard
 from tocsin.kafka.consume.turn_reading import TurnReading
@@ -174,11 +174,13 @@ class ConsumerGroup(Generic[S]):
         self._member = self._cluster.member(spec)
         polling = self._watched(self._join_and_read(self._member), name=f"poll {self._group}")
         watching = self._watched(self._watch(), name=f"watch {self._group}")
-        copying = self._watched(copy_positions(self._member, lambda: self.held), name=f"copy {self._group}")
+        copy = PositionCopy(self._member, lambda: self.held)
+        copying = self._watched(copy.run(), name=f"copy {self._group}")
         try:
             await first_of(stop.wait(), self._over.wait())
             self._leaving = True
             if self._failure is None:
+                await copy.last()
                 await self._last_release()
             self._over.set()
             # It ends by itself at its next turn: a getmany that is cancelled leaves aiokafka in doubt. Only one that waits

@@ -287,6 +287,14 @@ async def _copied(
     committed = await member.committed(partitions) if partitions else {}
     copies = [partition for partition, commit in committed.items() if read_note(commit.metadata).copied]
     kept = await member.kept(copies) if copies else {}
+    for partition, range_now in kept.items():
+        log.warning(
+            "the store has lost its rows, making them again from what is kept",
+            group=assignment.group,
+            partition=f"{partition.topic}/{partition.partition}",
+            had_come_to=committed[partition].offset,
+            begins_at=range_now.start,
+        )
     return {partition: CommittedOffset(range_now.start) for partition, range_now in kept.items()}
 
 

@@ -103,8 +103,9 @@ class TransactionalProducer:
             raise self._failure(what) from exc
         except (KafkaError, AssertionError) as exc:  # aiokafka asserts on states a failure leaves behind
             raise self._failure(f"A transaction of {self._id} failed: {exc!r}.") from exc
-        self._seconds.observe(perf_counter() - began)
-        self._committed.inc()
+        if outgoing or offsets:
+            self._seconds.observe(perf_counter() - began)
+            self._committed.inc()
 
     async def _run(
         self, outgoing: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]

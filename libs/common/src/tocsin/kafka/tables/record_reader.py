@@ -9,10 +9,10 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from tocsin.kafka.client.aiokafka_internals import position_now, stop_reader
+from tocsin.kafka.client.aiokafka_internals import position_now, stop_reader, wait_for_metadata
 from tocsin.kafka.client.commits import KeptRange
 from tocsin.kafka.client.connecting import no_broker_answers, start_client
-from tocsin.kafka.client.offsets import kept_ranges
+from tocsin.kafka.client.offsets import kept_ranges, topic_missing
 from tocsin.kafka.errors import KafkaFault, NotReadToEnd
 from tocsin.kafka.records import ConsumerRecord, TopicPartition, from_consumer
 from tocsin.kafka.settings import KafkaSettings
@@ -20,8 +20,6 @@ from tocsin.kafka.settings import KafkaSettings
 FETCH_BYTES: Final = 65_536
 """Of one answer; a larger record comes whole. The records asked for may lie far apart, and what lies between is read for nothing."""
 POLL_SECONDS: Final = 0.5
-WAIT_MS: Final = 100
-"""A broker that has nothing to give says so after this time; what ends before an open transaction is known only then."""
 STEP_MS: Final = 20
 """A fetch that held only the marks of transactions wakes nobody."""
 MOST_POLLS: Final = 40
@@ -36,8 +34,10 @@ Place = tuple[TopicPartition, int]
 class RecordReader:
     """A component's helper: `open()` first, `close()` last. Committed records only."""
 
-    def __init__(self, *, settings: KafkaSettings) -> None:
+    def __init__(self, *, settings: KafkaSettings, wait_ms: int = 500) -> None:
+        """``wait_ms``: after so long a broker says that it has nothing to give. What ends before an open transaction is known only then."""
         self._settings = settings
+        self._wait_ms = wait_ms
         self._consumer: AIOKafkaConsumer | None = None
 
     async def open(self) -> None:
@@ -48,7 +48,7 @@ class RecordReader:
             auto_offset_reset="none",
             isolation_level="read_committed",
             max_partition_fetch_bytes=FETCH_BYTES,
-            fetch_max_wait_ms=WAIT_MS,
+            fetch_max_wait_ms=self._wait_ms,
         )
         await start_client(consumer)
         self._consumer = consumer
@@ -88,25 +88,49 @@ class RecordReader:
             raise no_broker_answers(error) from error
         return records
 
-    async def first_of(
-        self, places: Mapping[TopicPartition, int]
-    ) -> dict[TopicPartition, tuple[ConsumerRecord | None, int]]:
-        """Of each partition the first record at the offset or behind it, and how far was looked. Without a record only the marks of
-        transactions stand there, up to the end or to the first transaction that is still open. KafkaFault when the broker does not
-        answer."""
-        firsts: dict[TopicPartition, tuple[ConsumerRecord | None, int]] = {}
+    async def kept(self, topics: Iterable[str]) -> dict[TopicPartition, KeptRange]:
+        """What each partition of these topics keeps. TopicFault where one does not exist: asking creates none. KafkaFault when no broker
+        answers."""
+        wanted = set(topics)
         try:
-            kept = await kept_ranges(self._open, places)
-            waited = {partition: max(offset, kept[partition].start) for partition, offset in places.items()}
-            for _ in range(MOST_POLLS):
-                if not waited:
-                    return firsts
+            if missing := wanted - set(await self._open.topics()):
+                raise topic_missing(missing)
+            partitions = [
+                TopicPartition(topic, number)
+                for topic in sorted(wanted)
+                for number in range(await wait_for_metadata(self._open, topic))
+            ]
+            return await kept_ranges(self._open, partitions)
+        except KafkaError as error:
+            raise no_broker_answers(error) from error
+
+    async def first_of(
+        self, places: Mapping[TopicPartition, int], kept: Mapping[TopicPartition, KeptRange]
+    ) -> dict[TopicPartition, tuple[ConsumerRecord | None, int]]:
+        """Of each partition the first record at the offset or behind it, and how far was looked; ``kept`` is what the partitions keep. Without
+        a record only the marks of transactions stand there, up to the end or to the first transaction that is still open. A partition
+        whose offset is no longer kept is left out. KafkaFault when the broker does not answer."""
+        firsts: dict[TopicPartition, tuple[ConsumerRecord | None, int]] = {}
+        waited, polls = dict(places), 0
+        try:
+            while waited and polls < MOST_POLLS:
                 self._open.assign([AioTopicPartition(*partition) for partition in waited])
                 for partition, offset in waited.items():
                     self._open.seek(AioTopicPartition(*partition), offset)
-                await self._look_at(waited, firsts, kept)
+                before = len(waited)
+                try:
+                    await self._look_at(waited, firsts, kept)
+                except OffsetOutOfRangeError as error:
+                    for place in error.args[0]:
+                        waited.pop(TopicPartition(*place), None)
+                polls = 0 if len(waited) < before else polls + 1
         except KafkaError as error:
             raise no_broker_answers(error) from error
+        finally:
+            if self._consumer is not None:
+                self._consumer.assign([])  # else it would be asked on, for nothing
+        if not waited:
+            return firsts
         listed = ", ".join(f"{partition.topic}/{partition.partition}" for partition in sorted(waited))
         raise NotReadToEnd(f"The first records could not be read of {listed}.")
 

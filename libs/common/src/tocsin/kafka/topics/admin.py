@@ -50,11 +50,17 @@ class Admin:
         await self._offsets.close()
 
     async def plan(self, topics: Sequence[TopicSpec], groups: Sequence[GroupSpec] = ()) -> Plan:
-        """What `apply` would do. PlanRefused when a topic exists with another number of partitions.
+        """What `apply` would do. PlanRefused when a topic exists with another number of partitions, KafkaFault when no broker answers.
 
         A start offset is missing where a group has committed nothing; it will be the first offset kept. The
         offsets of a topic that the plan creates begin at 0. A commit that is no longer kept is a loss.
         """
+        try:
+            return await self._plan(topics, groups)
+        except KafkaError as exc:
+            raise no_broker_answers(exc) from exc
+
+    async def _plan(self, topics: Sequence[TopicSpec], groups: Sequence[GroupSpec]) -> Plan:
         existing = await self._offsets.topics()
         counts = {
             spec.name: await self._offsets.partitions(spec.name) if spec.name in existing else None
