@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from tocsin.kafka import (
     GroupWitness,
@@ -15,6 +16,7 @@ from tocsin.kafka import (
     RecordReader,
     TopicPartition,
     Unread,
+    group_witness,
 )
 from tocsin.kafka.client.offsets import connect_to_group
 from tocsin.testing import ManualClock
@@ -84,6 +86,15 @@ async def test_a_topic_that_is_missing_is_named_and_not_created(stage):
             await witness.look()
     finally:
         await witness.close()
+
+
+async def test_a_refusal_names_the_command_that_prints_the_rights(stage, witness, monkeypatch):
+    async def refused(*_: object) -> int:
+        raise GroupAuthorizationFailedError(stage.topic("copier"))
+
+    monkeypatch.setattr(group_witness, "member_count", refused)
+    with pytest.raises(KafkaFault, match=r"^Kafka refuses: .*copier.*`tocsin acls`"):
+        await witness.look()
 
 
 async def test_of_a_group_that_works_nothing_is_left(stage, witness, until):

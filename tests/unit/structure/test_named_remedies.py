@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 TRIED = {
+    "tocsin acls": "tests/integration/cli/test_acls_command.py",
     "tocsin topics apply": "tests/integration/cli/test_named_remedies.py",
     "tocsin topics apply --accept-loss": "tests/integration/channel/test_offsets_mended.py",
     "tocsin directory republish": "tests/integration/cli/test_named_remedies.py",
