@@ -6,6 +6,9 @@
 -- the ledger, which makes a table for each day and drops old ones. Two roles read and write rows, and may change no table.
 BEGIN;
 
+-- An administrator who is no superuser may act for the roles that it makes (PostgreSQL 16 and later).
+SET LOCAL createrole_self_grant = 'set, inherit';
+
 CREATE ROLE router_owner LOGIN;
 CREATE ROLE scheduler_owner LOGIN;
 CREATE ROLE ledger_owner LOGIN;

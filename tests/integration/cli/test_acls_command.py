@@ -38,6 +38,12 @@ def test_only_who_fences_others_may_write_under_a_transactional_id(tocsin: Run) 
     assert {"ingest", "ledger", "producers"}.isdisjoint(ids.values())
 
 
+def test_keda_may_read_no_record(tocsin: Run) -> None:
+    rules = [rule for rule in tocsin("acls", "--json").json if rule["principal"] == "keda"]
+    assert {rule["operation"] for rule in rules} == {"describe"}
+    assert {rule["resource"] for rule in rules} == {"group", "topic"}
+
+
 def test_producers_may_write_events_and_nothing_else(tocsin: Run) -> None:
     rules = tocsin("acls", "--json").json
     theirs = [tuple(rule[name] for name in ("operation", "resource", "name")) for rule in rules if rule["principal"] == "producers"]  # fmt: skip

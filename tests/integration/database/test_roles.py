@@ -38,7 +38,11 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database of a server of its own, as roles belong to the server; its tables were made by their owners."""
     with PostgresServer(tmp_path_factory.mktemp("roles"), durable=False) as server:
         url = create_database(server.url, "tocsin")
-        psql = [str(programs() / "psql"), "-X", "-v", "ON_ERROR_STOP=1", "--file", str(FILE), url]
+        # As on a managed server: whoever sets it up makes roles, owns the database, and is no superuser.
+        run_sql(url, f"CREATE ROLE administrator LOGIN CREATEROLE PASSWORD '{PASSWORD}'")
+        run_sql(url, "ALTER DATABASE tocsin OWNER TO administrator")
+        psql = [str(programs() / "psql"), "-X", "-v", "ON_ERROR_STOP=1", "--file", str(FILE)]
+        psql.append(as_role(url, "administrator"))
         subprocess.run(psql, check=True, capture_output=True)
         for role in (*OWNERS, *SCHEMAS):
             run_sql(url, f"ALTER ROLE {role} PASSWORD '{PASSWORD}'")

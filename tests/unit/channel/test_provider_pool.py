@@ -246,6 +246,10 @@ def test_an_instance_may_not_promise_what_its_kind_cannot_serve(tmp_path: Path) 
             '[[providers]]\nname = "a"\nkind = "pigeon"\nloft = "n"\nring_file = "empty"',
             ["empty is empty."],
         ),
+        (
+            '[[providers]]\nname = "a"\nkind = "pigeon"\nloft = "n"\nring_file = "example"',
+            ["example holds the example's secret: put one of your own there."],
+        ),
         (TWO.replace('"second"', '"first"'), ["the name 'first' stands twice; names must differ."]),
     ],
 )
@@ -253,6 +257,7 @@ def test_faults_are_sentences_that_name_file_provider_and_field(
     tmp_path: Path, text: str, sentences: list[str]
 ) -> None:
     (tmp_path / "empty").write_text("\n")
+    (tmp_path / "example").write_text("replace-me\n")
     path = write(tmp_path / "providers.toml", text)
     with pytest.raises(ProvidersInvalid) as invalid:
         pool(path)

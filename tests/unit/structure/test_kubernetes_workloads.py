@@ -22,8 +22,9 @@ from tocsin.catcher.service_account import write_account
 from tocsin.dev.services import APIS
 from tocsin.kafka import KafkaSettings
 from tocsin.ledger.witness import WitnessSettings
-from tocsin.runtime import ServiceSettings, read_settings, settings_table
+from tocsin.runtime import ServiceSettings, SettingsInvalid, read_settings, settings_table
 from tocsin.runtime.bounds import CLOSING
+from tocsin.runtime.settings import EXAMPLE
 from tocsin.specifications.settings_tables import settings_class
 
 ROOT = Path(__file__).parents[3]
@@ -248,11 +249,32 @@ def mounted_instances(overlay: Manifests, deployment: Object, folder: Path) -> d
     assert given[variable] == f"{mounts['providers']}/providers.toml"
     for secret, value in overlay.secret(volumes["secrets"]["secret"]["secretName"]).items():
         assert f'"{mounts["secrets"]}/{secret}"' in text
-        (folder / secret).write_text(value)
+        (folder / secret).write_text(own(value))
     if (account := folder / "fcm-service-account.json").exists():
         write_account(account, project="example", token_uri="https://oauth2.example.com/token")
     (folder / "providers.toml").write_text(text.replace(mounts["secrets"], str(folder)))
     return {variable: str(folder / "providers.toml")}
+
+
+def own(value: str) -> str:
+    """With a secret of one's own where the example's stands, which no service takes."""
+    return value.replace(EXAMPLE, "chosen-by-us")
+
+
+def test_the_examples_secrets_start_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    overlay = manifests("staging")
+    refused = 0
+    for deployment in overlay.deployments:
+        given = overlay.environment(deployment)
+        if not any(EXAMPLE in value for value in given.values()):
+            continue
+        with monkeypatch.context() as alone:
+            for name, value in given.items():
+                alone.setenv(name, value)
+            with pytest.raises(SettingsInvalid, match="this is the example's secret"):
+                read_settings(settings_of(deployment))
+        refused += 1
+    assert refused == len(overlay.deployments)
 
 
 def read_with(settings: Any, given: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -261,6 +283,6 @@ def read_with(settings: Any, given: Mapping[str, str], monkeypatch: pytest.Monke
         for name in {row.name for row in settings_table(settings)}:
             alone.delenv(name, raising=False)
         for name, value in given.items():
-            alone.setenv(name, value)
+            alone.setenv(name, own(value))
         assert issubclass(settings, BaseSettings)
         return read_settings(settings)

@@ -38,6 +38,7 @@ from pydantic_core import ErrorDetails
 from tocsin.channel.provider import Provider
 from tocsin.channel.rates import NO_LIMITS, Rates
 from tocsin.runtime import Clock, OperatorError
+from tocsin.runtime.settings import EXAMPLE
 
 _LARGEST_WEIGHT = 1000
 FileStates = dict[Path, tuple[int, int, int] | None]
@@ -67,6 +68,8 @@ def _read_secret(value: Any, info: ValidationInfo) -> Any:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
     if not text:
         raise ValueError(f"{path} is empty")
+    if EXAMPLE in text:
+        raise ValueError(f"{path} holds the example's secret: put one of your own there")
     return SecretStr(text)
 
 

@@ -4,6 +4,7 @@ A service's settings are one class; shared groups (Kafka, database, HTTP…) are
 Every field has a `description`: it is the text of `--help` and of the README's table.
 """
 
+import os
 import sys
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -46,6 +47,9 @@ def _networks(addresses: Any) -> list[IPv4Network | IPv6Network]:
     except ValueError:
         raise ValueError("write addresses or networks with commas between: 10.0.0.7,10.1.0.0/16") from None
 
+
+EXAMPLE = "replace-me"
+"""In every secret of the example manifests."""
 
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list written with commas in one variable."""
@@ -94,9 +98,25 @@ def read_settings(cls: type[S]) -> S:
     except SettingsError as error:
         faults.append(f"{error}.")
     else:
+        faults += _examples(cls)
         if not faults:
             return settings
     raise SettingsInvalid(faults)
+
+
+def _examples(cls: type[BaseSettings]) -> list[str]:
+    """A sentence for each secret that still is the one of the examples, which everybody knows."""
+    groups = groups_of(cls)
+    variables = [
+        variable_of(cls, name)
+        for name, field in cls.model_fields.items()
+        if name not in groups and is_secret(field)
+    ]
+    return [
+        f"{variable}: this is the example's secret; set one of your own."
+        for variable in variables
+        if EXAMPLE in os.environ.get(variable, "")
+    ]
 
 
 def _without(cls: type[S], unusable: Iterable[str]) -> type[S]:

@@ -10,7 +10,7 @@ from tocsin.contracts.topics import ANYONE, DEFAULT_PREFIX, Topics
 from tocsin.contracts.vocabulary import Lane
 
 TRANSACTIONAL_SERVICES = ("router", "dispatch-")
-WITNESS = "ledger witness"
+WITNESS, KEDA = "ledger witness", "keda"
 
 
 @dataclass(frozen=True, order=True)
@@ -44,15 +44,18 @@ def matrix(topics: Topics) -> list[AclRule]:
                 for lane in Lane
             ]
     rules.append(AclRule("router", "write", "transactional id", topics.relay))
-    rules += _of_the_witness(topics)
+    rules += _of_those_outside(topics)
     return sorted(set(rules))
 
 
-def _of_the_witness(topics: Topics) -> list[AclRule]:
-    """The ledger's role `witness` looks at every group from outside, and reads one record of what waits for how long."""
+def _of_those_outside(topics: Topics) -> list[AclRule]:
+    """The ledger's role `witness` looks at every group from outside, and reads one record of what waits for how long. KEDA asks for
+    offsets alone, and need read nothing."""
     groups = topics.groups()
-    return [AclRule(WITNESS, "describe", "group", group.name) for group in groups] + [
-        AclRule(WITNESS, "read", "topic", topic) for group in groups for topic in group.topics
+    return [
+        *(AclRule(who, "describe", "group", group.name) for who in (WITNESS, KEDA) for group in groups),
+        *(AclRule(WITNESS, "read", "topic", topic) for group in groups for topic in group.topics),
+        *(AclRule(KEDA, "describe", "topic", topic) for group in groups for topic in group.topics),
     ]
 
 

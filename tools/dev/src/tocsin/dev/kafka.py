@@ -12,7 +12,7 @@ from tocsin.dev.kafka_jars import jars, java
 from tocsin.dev.kafka_settings import LOG4J, Membership, Ports, Secured, server_properties
 from tocsin.dev.local_server import LocalServer
 from tocsin.dev.paths import CACHE
-from tocsin.dev.processes import end, free_port, spawn, wait_for_port
+from tocsin.dev.processes import free_port, spawn, wait_for_port
 
 
 class KafkaServer(LocalServer):
@@ -91,16 +91,6 @@ class KafkaServer(LocalServer):
         if self._process is None or self._ports is None:
             raise StartFailed("Kafka was not launched.")
         wait_for_port(self._ports.clients, process=self._process, name="Kafka", log=self.log, timeout=timeout)
-
-    def stop(self) -> None:
-        """Ends the broker in good order."""
-        if self._process is not None:
-            end(self._process)
-
-    def kill(self) -> None:
-        """Ends the broker as a crash would."""
-        if self._process is not None:
-            end(self._process, first=signal.SIGKILL)
 
     def freeze(self) -> None:
         """Stops it in the middle of whatever it does; its connections stay open."""

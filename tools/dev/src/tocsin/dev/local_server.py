@@ -1,11 +1,13 @@
 """A server process on this machine that keeps its port over its lives."""
 
+import signal
 import subprocess
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Self
 
 from tocsin.dev.errors import StartFailed
+from tocsin.dev.processes import end
 
 ATTEMPTS = 3  # a free port may be taken between finding and using it
 
@@ -38,13 +40,15 @@ class LocalServer(ABC):
     def wait_ready(self, *, timeout: float = 60) -> None:
         """Returns when clients can connect; raises StartFailed otherwise. May run in any thread."""
 
-    @abstractmethod
     def stop(self) -> None:
         """Ends it in good order."""
+        if self._process is not None:
+            end(self._process)
 
-    @abstractmethod
     def kill(self) -> None:
         """Ends it as a crash would."""
+        if self._process is not None:
+            end(self._process, first=signal.SIGKILL)
 
     @property
     @abstractmethod
@@ -72,7 +76,11 @@ class LocalServer(ABC):
                 return
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:  # such as Ctrl-C while it starts
+            self.kill()
+            raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tocsin.dev.errors import StartFailed
 from tocsin.dev.kube import go_programs
 from tocsin.dev.local_server import LocalServer
-from tocsin.dev.processes import end, free_port, spawn
+from tocsin.dev.processes import free_port, spawn
 
 _KUBECONFIG = """\
 apiVersion: v1
@@ -48,6 +47,8 @@ class ApiServer(LocalServer):
 
     def prepare(self) -> None:
         self._program = go_programs.api_server()
+        if (self._folder / "accounts.pem").exists():
+            return
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
         _write_private(self._folder / "accounts.pem", pem)
@@ -71,7 +72,7 @@ class ApiServer(LocalServer):
         )  # fmt: skip
         return self._process
 
-    def wait_ready(self, *, timeout: float = 120) -> None:
+    def wait_ready(self, *, timeout: float = 60) -> None:
         if self._process is None:
             raise StartFailed("kube-apiserver was not launched.")
         authority = self._folder / "certificates" / "apiserver.crt"
@@ -98,14 +99,6 @@ class ApiServer(LocalServer):
             check=False,
             env={"KUBECONFIG": str(self.kubeconfig), "HOME": str(self._folder), "PATH": os.environ["PATH"]},
         )
-
-    def stop(self) -> None:
-        if self._process is not None:
-            end(self._process)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            end(self._process, first=signal.SIGKILL)
 
     @property
     def _addressed(self) -> bool:

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+from tocsin.dev.errors import StartFailed
 from tocsin.dev.kube import go_programs
 from tocsin.dev.paths import CACHE
 
@@ -12,7 +13,7 @@ _DOWNLOADED = (
     ("github.com/external-secrets/external-secrets", "config/crds/bases", ("externalsecrets",)),
 )
 """Module → its folder of definitions → the kinds that our manifests use, and what these refer to."""
-_GENERATED = ("podmonitors", "prometheusrules")
+_GENERATED = ("podmonitors",)
 
 
 def definitions() -> list[Path]:
@@ -35,13 +36,25 @@ def _generated() -> list[Path]:
     module = go_programs.MODULES / "monitoring"
     folder = CACHE / f"monitoring-{go_programs.digest(module)}" / "definitions"
     files = [folder / f"monitoring.coreos.com_{kind}.yaml" for kind in _GENERATED]
-    if not all(file.exists() for file in files):
-        types = "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
-        subprocess.run(
-            [go_programs.controller_gen(), "crd", f"paths={types}", f"output:dir={folder}"],
-            cwd=module,
-            env=go_programs.environment(),
-            check=True,
-            capture_output=True,
-        )
+    with go_programs.locked(folder.with_suffix(".lock")):
+        if not folder.exists():
+            fresh = folder.with_suffix(".fresh")
+            _generate(module, fresh)
+            fresh.rename(folder)
     return files
+
+
+def _generate(module: Path, folder: Path) -> None:
+    types = "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+    ended = subprocess.run(
+        [go_programs.controller_gen(), "crd", f"paths={types}", f"output:dir={folder}"],
+        cwd=module,
+        env=go_programs.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode != 0:
+        raise StartFailed(
+            f"The Prometheus Operator's definitions could not be written: {ended.stderr.strip()}"
+        )

