@@ -28,6 +28,7 @@ from tocsin.kafka import (
     timeouts_for,
 )
 from tocsin.kafka.client.offsets import committed_offsets, connect_to_group
+from tocsin.kafka.consume.position_copy import COPIED
 from tocsin.runtime import Health, SystemClock
 from tocsin.testing.running import running
 from tocsin.testing.stage import MemoryTable, numbers
@@ -208,6 +209,11 @@ async def test_a_position_in_a_database_is_mended_by_the_same_command(
         assert accept == f"tocsin topics apply --accept-loss {group}"
         assert [group, *status[:1], "0", "2", "7", "9", "5"] in await mended_by(site, accept)
         await until(lambda: table.rows == numbers(7, 9), seconds=60)
+
+        async def copied() -> bool:
+            return await committed_offsets(site.kafka, group, [status]) == {
+                status: CommittedOffset(9, COPIED)
+            }
+
+        await until(copied, seconds=60)
     assert table.positions[status] == 9
-    committed = await committed_offsets(site.kafka, group, [status])
-    assert committed[status] == CommittedOffset(7, "")
