@@ -2,5 +2,6 @@
 
 from tocsin.dev.observe.alertmanager import AlertmanagerServer, amtool
 from tocsin.dev.observe.prometheus import PrometheusServer, promtool, shipped_rules
+from tocsin.dev.observe.witness import WitnessServer
 
-__all__ = ["AlertmanagerServer", "PrometheusServer", "amtool", "promtool", "shipped_rules"]
+__all__ = ["AlertmanagerServer", "PrometheusServer", "WitnessServer", "amtool", "promtool", "shipped_rules"]

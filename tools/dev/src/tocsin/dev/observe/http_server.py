@@ -16,6 +16,7 @@ class HttpServer(LocalServer):
     """`url` is its address once it was launched. Its files lie in `folder`, which is made where it is absent and kept."""
 
     name: str
+    ready = "/-/ready"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
@@ -33,13 +34,18 @@ class HttpServer(LocalServer):
     def _command(self, address: str) -> list[str]:
         """The command line that listens at `address`; what it reads is written first."""
 
+    def _environment(self, port: int) -> dict[str, str] | None:  # noqa: ARG002 -- for those that listen where a variable says
+        """What it runs with; None: as this process does."""
+        return None
+
     @property
     def _runs_in(self) -> Path:
         return self._folder
 
     def launch(self) -> subprocess.Popen[bytes]:
         self._port = self._port or free_port()
-        self._process = spawn(self._command(f"127.0.0.1:{self._port}"), log=self.log, cwd=self._runs_in)
+        command, environment = self._command(f"127.0.0.1:{self._port}"), self._environment(self._port)
+        self._process = spawn(command, log=self.log, env=environment, cwd=self._runs_in)
         return self._process
 
     def wait_ready(self, *, timeout: float = 60) -> None:
@@ -57,7 +63,7 @@ class HttpServer(LocalServer):
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5) as answer:  # noqa: S310 -- our own loopback address
+            with urllib.request.urlopen(f"{self.url}{self.ready}", timeout=5) as answer:  # noqa: S310 -- our own loopback address
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
