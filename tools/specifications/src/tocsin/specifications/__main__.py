@@ -1,10 +1,11 @@
 """`python -m tocsin.specifications` writes docs/contracts, the READMEs' settings tables, the tables of docs/data.md and of
-docs/operations/metrics.md; `--check` only says what is stale."""
+docs/operations/metrics.md, and the rules of Prometheus; `--check` only says what is stale."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from tocsin.specifications.alerts import RUNBOOKS, plain_files, prometheus_rule
 from tocsin.specifications.documents import documents
 from tocsin.specifications.metrics_page import Unquestioned, metrics_page
 from tocsin.specifications.settings_tables import MarkersMissing, readmes
@@ -23,6 +24,8 @@ def main() -> int:
         sys.stderr.write(f"{missing}\n")
         return 1
     files |= {given.into / name: text for name, text in documents().items()}
+    files |= {given.rules / name: text for name, text in plain_files(given.runbooks).items()}
+    files[given.prometheus_rule] = prometheus_rule(given.runbooks)
     stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
     left_over = [path for path in given.into.rglob("*.json") if path not in files]
     if given.check:
@@ -48,6 +51,21 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("docs/data.md"), help="the page on what lies where")
     parser.add_argument(
         "--metrics", type=Path, default=Path("docs/operations/metrics.md"), help="the page of all metrics"
+    )
+    parser.add_argument(
+        "--rules", type=Path, default=Path("deploy/observability/rules"), help="the folder of rules files"
+    )
+    parser.add_argument(
+        "--prometheus-rule",
+        type=Path,
+        default=Path("deploy/k8s/components/monitoring/rules.yaml"),
+        help="the same rules for the Prometheus Operator",
+    )
+    parser.add_argument(
+        "--runbooks",
+        default=RUNBOOKS,
+        metavar="URL",
+        help="where alerts find their pages: a copy of docs/operations/runbooks",
     )
     return parser.parse_args()
 
