@@ -1,7 +1,7 @@
 """PromQL as tests look at it: what an expression names, and whether that exists."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import promql_parser
 from promql_parser import AggModifier, AggregateExpr, BinaryExpr, BinModifier, Expr, VectorSelector
@@ -60,22 +60,29 @@ def of_questions() -> dict[str, str]:
     return ON_CALL | of_metrics
 
 
-def faults(expression: str) -> list[str]:
-    """The names in it that do not exist; raises ValueError where it is no PromQL."""
+def faults(expression: str, *, also: Mapping[str, set[str]] | None = None) -> list[str]:
+    """The names in it that do not exist; raises ValueError where it is no PromQL. `also`: series, with their labels, that others define."""
+    labels_of = LABELS | (also or {})
     parts = _parts(promql_parser.parse(filled(expression)))
     series = [part for part in parts if isinstance(part, VectorSelector)]
-    known = OF_PROMETHEUS.union(*(LABELS.get(str(one.name), set()) for one in series))
-    found = [f"there is no series {one.name}" for one in series if one.name not in LABELS]
+    known = OF_PROMETHEUS.union(*(labels_of.get(str(one.name), set()) for one in series))
+    found = [f"there is no series {one.name}" for one in series if one.name not in labels_of]
     for one in series:
         asked = {matcher.name for matcher in one.matchers.matchers}
         found += [
             f"{one.name} has no label {label}"
-            for label in asked - OF_PROMETHEUS - LABELS.get(str(one.name), asked)
+            for label in asked - OF_PROMETHEUS - labels_of.get(str(one.name), asked)
         ]
     for part in parts:
         named = _named(part)
         found += [f"nothing in it has a label {label}" for label in named - known]
     return found
+
+
+def series_of(expression: str) -> set[str]:
+    """The names of the series that it reads."""
+    parts = _parts(promql_parser.parse(filled(expression)))
+    return {str(part.name) for part in parts if isinstance(part, VectorSelector)}
 
 
 def _named(part: Expr) -> set[str]:

@@ -41,14 +41,9 @@ PROCESSES: Final = (
     Alert(
         name="TocsinRestarts",
         severity=Severity.TICKET,
-        expression=(
-            "sum by (component, instance) (\n"
-            f"  changes(process_start_time_seconds{{{JOB}}}[30m])\n"
-            "  * on (instance) group_left (component) max by (instance, component) (tocsin_build_info)\n"
-            ") >= 3"
-        ),
+        expression=f"changes(process_start_time_seconds{{{JOB}}}[30m]) >= 3",
         wait="0s",
-        summary="{{ $labels.component }} at {{ $labels.instance }} has started three times within half an hour",
+        summary="The process at {{ $labels.instance }} has started three times within half an hour",
         users="Messages are late for seconds at each start, up to twenty.",
     ),
     Alert(
