@@ -10,6 +10,7 @@ import pytest
 import yaml
 from tests.expressions import faults, series_of
 from tests.unit.alerts.cases import AT_REST, CASES, Case
+from tests.unit.alerts.shipped import ALERTS_FILE, EXPRESSIONS, NOT_SCRAPED, OBJECTIVES_FILE, groups
 
 from tocsin.cli.findings import LATE
 from tocsin.dev.observe import promtool, shipped_rules
@@ -17,37 +18,6 @@ from tocsin.specifications.alerts import ALERTS, OBJECTIVES, Alert
 
 ROOT = Path(__file__).parents[3]
 RUNBOOKS = ROOT / "docs" / "operations" / "runbooks"
-RULES = ROOT / "deploy" / "observability" / "rules"
-OBJECTIVES_FILE, ALERTS_FILE = RULES / "objectives.yaml", RULES / "alerts.yaml"
-
-
-def groups(rules: Path) -> list[dict[str, Any]]:
-    return list(yaml.safe_load(rules.read_text())["groups"])
-
-
-EXPRESSIONS = {
-    f"{rule.get('alert', rule.get('record'))} {rule.get('labels', '')}": rule["expr"]
-    for rules in shipped_rules()
-    for group in groups(rules)
-    for rule in group["rules"]
-}
-
-
-RECORDED = {
-    rule["record"]: {"objective", "lane"}
-    for group in groups(OBJECTIVES_FILE)
-    for rule in group["rules"]
-    if "record" in rule
-}
-VOLUME, MOUNT = {"namespace", "persistentvolumeclaim"}, {"mountpoint"}
-OF_OTHERS = {
-    "process_start_time_seconds": set[str](),
-    "kubelet_volume_stats_available_bytes": VOLUME,
-    "kubelet_volume_stats_capacity_bytes": VOLUME,
-    "node_filesystem_avail_bytes": MOUNT,
-    "node_filesystem_size_bytes": MOUNT,
-}
-"""Of Prometheus' client library, of kubelets and of node exporters."""
 
 
 def ask_promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -141,7 +111,7 @@ def test_every_alert_has_a_test_and_a_page_and_every_page_an_alert() -> None:
 
 @pytest.mark.parametrize("rule", EXPRESSIONS)
 def test_expressions_name_only_series_and_labels_that_exist(rule: str) -> None:
-    assert faults(EXPRESSIONS[rule], also=RECORDED | OF_OTHERS) == []
+    assert faults(EXPRESSIONS[rule], also=NOT_SCRAPED) == []
 
 
 @pytest.mark.parametrize("alert", ALERTS.values(), ids=lambda alert: alert.name)
