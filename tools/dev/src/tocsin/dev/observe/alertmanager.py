@@ -66,8 +66,8 @@ def _program() -> tuple[Path, Path]:
             return Path(found), Path.cwd()
     folder = unpacked(PACKAGE, needed=PACKAGE)
     ours = folder / "usr" / "bin" / "alertmanager"
-    with locked(folder.with_suffix(".lock")):
-        if not ours.exists():
+    if not ours.exists():
+        with locked(folder.with_suffix(".lock")):
             fresh = ours.with_suffix(".fresh")
             fresh.write_bytes((folder / "usr" / "bin" / PACKAGE).read_bytes().replace(_TEMPLATES, _BESIDE))
             fresh.chmod(0o755)
