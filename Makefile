@@ -35,7 +35,7 @@ observe: .venv/.installed ## Prometheus, Alertmanager and a page with dashboards
 down: .venv/.installed ## End what `make up` and `make observe` started
 	@$(PYTHON) -m tocsin.dev down
 
-test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm leaves out what needs those programs
+test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm,prometheus leaves out what needs those programs
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) $(PYTEST_ARGS)
 
 nightly: .venv/.installed ## Run everything that takes too long for every change: long tests, all faults, the soak, mutations

@@ -21,7 +21,7 @@ from tocsin.specifications.dashboards import DASHBOARDS
 from tocsin.specifications.dashboards.panels import Dashboard, Kind
 from tocsin.testing.until import until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.prometheus]
 
 EVERY = 2
 ROUND = 6
