@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.dev.errors import StartFailed
-from tocsin.dev.observe.alertmanager import AlertmanagerServer
+from tocsin.dev.observe.alertmanager import AlertmanagerServer, alertmanager_program
 from tocsin.dev.observe.http_server import HttpServer
 from tocsin.dev.observe.page_server import PageServer, uplot
-from tocsin.dev.observe.prometheus import PrometheusServer
+from tocsin.dev.observe.prometheus import PrometheusServer, promtool
 from tocsin.dev.observe.witness import WitnessServer
 from tocsin.dev.processes import free_port
 from tocsin.dev.progress import Steps
@@ -46,6 +46,13 @@ async def observe_until_cancelled(*, stack: RunFolder, steps: Steps) -> None:
         own.release()
 
 
+def fetch() -> None:
+    """What is needed and not installed, once. Raises LocalStackError with one sentence."""
+    promtool()
+    alertmanager_program()
+    uplot()
+
+
 class Observation:
     """`up()` returns when all of it answers, `down()` when nothing of it is left. `addresses` is known after `up()`."""
 
@@ -64,6 +71,8 @@ class Observation:
     async def up(self) -> None:
         """Starts it. Raises LocalStackError with one sentence."""
         self._watch = asyncio.create_task(self._supervisor.watch())
+        with self._steps.step("Fetching what is missing"):
+            await asyncio.to_thread(fetch)
         witness = WitnessServer(self._data / "witness", kafka=self._endpoints["kafka"])
         alertmanager = AlertmanagerServer(self._data / "alertmanager")
         await self._start(witness)
@@ -92,7 +101,7 @@ class Observation:
         await self._supervisor.stop()
 
     async def _start(self, server: HttpServer) -> None:
-        with self._steps.step(f"Starting {server.name} (the first time it may be downloaded)"):
+        with self._steps.step(f"Starting {server.name}"):
             await asyncio.to_thread(server.prepare)
             self._supervisor.start(Program(name=server.name, launch=server.launch, log=server.log))
             await asyncio.to_thread(server.wait_ready)
