@@ -43,14 +43,15 @@ def filled(expression: str, *, window: str = "5m") -> str:
     return re.sub(r"\$[a-z]+", ".*", expression.replace(WINDOW, window))
 
 
-def of_dashboards() -> dict[str, str]:
-    """Every expression for Prometheus in a dashboard, by where it stands."""
+def of_dashboards(*, empty: bool = False) -> dict[str, str]:
+    """Every expression for Prometheus in a dashboard, by where it stands: of panels that always show something, or of those that are
+    empty while nothing is wrong."""
     return {
         f"{dashboard.name}: {panel.title} ({query.legend})": query.expression
         for dashboard in DASHBOARDS
         for panel in dashboard.panels
         for query in panel.queries
-        if panel.kind in (Kind.LINES, Kind.NUMBER)
+        if panel.kind in (Kind.LINES, Kind.NUMBER) and bool(panel.empty) == empty
     }
 
 

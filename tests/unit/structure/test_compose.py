@@ -1,5 +1,6 @@
 """The Compose file starts the same services with the same settings as the local stack."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -160,3 +161,23 @@ def mounted_instances(service: str, folder: Path) -> dict[str, str]:
     text = (FILE.parent / "compose" / f"{channel}.toml").read_text()
     (folder / "providers.toml").write_text(text.replace("/var/lib/tocsin", str(folder)))
     return {f"DISPATCH_{channel.upper()}_PROVIDERS_FILE": str(folder / "providers.toml")}
+
+
+def test_prometheus_is_led_to_every_service_and_the_witness() -> None:
+    groups = json.loads((FILE.parent / "compose" / "targets.json").read_text())
+    found = {group["labels"]["instance"]: group["targets"] for group in groups}
+    assert found == {name: [f"{name}:{OperationsSettings().port}"] for name in [*SERVICES, "witness"]}
+
+
+def test_prometheus_has_the_settings_and_rules_that_are_shipped() -> None:
+    mounted = {
+        config["target"]: FILE.parent / COMPOSE["configs"][config["source"]]["file"]
+        for config in COMPOSE["services"]["prometheus"]["configs"]
+    }
+    shipped = FILE.parent / "observability"
+    expected = {
+        "prometheus.yml": shipped / "prometheus.yml",
+        "targets.json": FILE.parent / "compose" / "targets.json",
+    }
+    expected |= {f"rules/{file.name}": file for file in (shipped / "rules").glob("*.yaml")}
+    assert mounted == {f"/etc/prometheus/{name}": file for name, file in expected.items()}

@@ -10,7 +10,7 @@ from tocsin.specifications.dashboards import DASHBOARDS
 from tocsin.specifications.dashboards.grafana import grafana_file
 from tocsin.specifications.dashboards.panels import COLOURS, Dashboard, Kind, Panel
 
-EXPRESSIONS = {**of_dashboards(), **of_questions()}
+EXPRESSIONS = {**of_dashboards(), **of_dashboards(empty=True), **of_questions()}
 PANELS = [(dashboard, panel) for dashboard in DASHBOARDS for panel in dashboard.panels]
 
 
@@ -51,6 +51,10 @@ def test_a_panel_says_what_it_answers(dashboard: Dashboard, panel: Panel) -> Non
     assert "?" in panel.question
     assert all(query.legend for query in panel.queries) or panel.kind in (Kind.LOGS, Kind.TRACE)
     assert bool(panel.queries) != bool(panel.text)
+
+
+def test_few_panels_are_empty_while_nothing_is_wrong() -> None:
+    assert len(of_dashboards(empty=True)) <= 3
 
 
 def test_titles_are_told_apart_and_rows_are_full(dashboard: Dashboard) -> None:

@@ -19,6 +19,8 @@ def debian_program(name: str, *, package: str) -> Path:
 def unpacked(package: str, *, needed: str) -> Path:
     """The folder into which `package` is unpacked, once, without what it depends on. `needed` is what a person misses."""
     folder = CACHE / package
+    if folder.exists():
+        return folder
     with locked(folder.with_suffix(".lock")):
         if not folder.exists():
             fresh = folder.with_suffix(".fresh")

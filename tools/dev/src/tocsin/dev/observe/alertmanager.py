@@ -32,7 +32,7 @@ class AlertmanagerServer(HttpServer):
         super().__init__(folder)
 
     def prepare(self) -> None:
-        self._program, self._root = _program()
+        self._program, self._root = alertmanager_program()
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._configuration is None:
             (self._folder / "alertmanager.yml").write_text(yaml.safe_dump(_at_once(self._webhook)))
@@ -55,7 +55,7 @@ def _at_once(webhook: str | None) -> dict[str, object]:
     return {"route": route, "receivers": [receiver]}
 
 
-def _program() -> tuple[Path, Path]:
+def alertmanager_program() -> tuple[Path, Path]:
     """The program, and the folder to run it in.
 
     Debian's reads its templates from /usr/share alone. Unpacked elsewhere, it reads them below the folder it runs in: the path in the program is
@@ -66,8 +66,8 @@ def _program() -> tuple[Path, Path]:
             return Path(found), Path.cwd()
     folder = unpacked(PACKAGE, needed=PACKAGE)
     ours = folder / "usr" / "bin" / "alertmanager"
-    with locked(folder.with_suffix(".lock")):
-        if not ours.exists():
+    if not ours.exists():
+        with locked(folder.with_suffix(".lock")):
             fresh = ours.with_suffix(".fresh")
             fresh.write_bytes((folder / "usr" / "bin" / PACKAGE).read_bytes().replace(_TEMPLATES, _BESIDE))
             fresh.chmod(0o755)

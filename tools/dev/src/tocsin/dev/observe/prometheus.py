@@ -15,10 +15,8 @@ from tocsin.dev.observe.http_server import HttpServer
 from tocsin.dev.paths import PROJECT
 
 PACKAGE = "prometheus"
-RULES = PROJECT / "deploy" / "observability" / "rules"
-"""The recording and alerting rules that are shipped."""
-JOB = "tocsin"
-"""As the PodMonitor is called: there the label `job` is `<namespace>/tocsin`."""
+SHIPPED = PROJECT / "deploy" / "observability"
+"""Settings, rules and dashboards, as everybody gets them."""
 
 
 class Refused(LocalStackError):
@@ -32,7 +30,7 @@ def promtool() -> Path:
 
 def shipped_rules() -> list[Path]:
     """Every file of rules in `deploy/observability/rules`; none where there is no such folder."""
-    return sorted(RULES.glob("*.y*ml"))
+    return sorted((SHIPPED / "rules").glob("*.yaml"))
 
 
 class PrometheusServer(HttpServer):
@@ -89,13 +87,13 @@ class PrometheusServer(HttpServer):
         (self._folder / "prometheus.yml").write_text(yaml.safe_dump(self._settings()))
 
     def _settings(self) -> dict[str, Any]:
-        every = f"{self._every}s"
-        return {
-            "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
-            "rule_files": [str(rule.resolve()) for rule in self._rules],
-            "scrape_configs": [{"job_name": JOB, "file_sd_configs": [{"files": ["targets.json"]}]}],
-            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [_address(url) for url in self._alertmanagers]}]}]},
-        }  # fmt: skip
+        """Those that are shipped, but for the rules, how often, and whom to tell."""
+        settings: dict[str, Any] = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
+        settings["global"] = dict.fromkeys(settings["global"], f"{self._every}s")
+        settings["rule_files"] = [str(rule.resolve()) for rule in self._rules]
+        addresses = [_address(url) for url in self._alertmanagers]
+        settings["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": addresses}]}]
+        return settings
 
     def _command(self, address: str) -> list[str]:
         return [

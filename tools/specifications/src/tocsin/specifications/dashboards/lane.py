@@ -11,7 +11,7 @@ LANE = Dashboard(
     name="lane",
     title="Lane",
     question="Where on its way does a lane lose time, and what becomes of its messages?",
-    choices=(Choice(name="lane", title="Lane", metric="tocsin_group_members", begins_with=Lane.CRITICAL),),
+    choices=(Choice(name="lane", title="Lane", metric="tocsin_hand_off_seconds_count", begins_with=Lane.CRITICAL),),
     rows=(
         Row(
             title="How much, how fast",
