@@ -11,6 +11,8 @@ from tests.unit.alerts.cases import CASES
 from tocsin.dev.observe import amtool
 from tocsin.specifications.alerts import ALERTS
 
+pytestmark = pytest.mark.prometheus
+
 FILE = Path(__file__).parents[3] / "deploy" / "observability" / "alertmanager.yaml"
 CONFIGURATION = yaml.safe_load(FILE.read_text())
 RECEIVERS = {receiver["name"]: receiver for receiver in CONFIGURATION["receivers"]}

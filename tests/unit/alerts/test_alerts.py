@@ -16,6 +16,8 @@ from tocsin.cli.findings import LATE
 from tocsin.dev.observe import promtool, shipped_rules
 from tocsin.specifications.alerts import ALERTS, OBJECTIVES, Alert
 
+pytestmark = pytest.mark.prometheus
+
 ROOT = Path(__file__).parents[3]
 RUNBOOKS = ROOT / "docs" / "operations" / "runbooks"
 

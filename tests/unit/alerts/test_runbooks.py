@@ -63,8 +63,3 @@ def test_its_workloads_exist(page: Path) -> None:
     text = page.read_text()
     assert set(re.findall(r"deploy/([a-z-]+)", text)) <= workloads
     assert set(re.findall(r"app\.kubernetes\.io/component=([a-z-]+)", text)) <= components
-
-
-def test_the_index_names_every_page_of_operations() -> None:
-    text = (OPERATIONS / "README.md").read_text()
-    assert {page.name for page in OPERATIONS.glob("*.md") if f"]({page.name})" not in text} == {"README.md"}
