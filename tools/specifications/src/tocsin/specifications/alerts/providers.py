@@ -17,8 +17,8 @@ PROVIDERS: Final = (
         name="TocsinChannelDown",
         severity=Severity.PAGE,
         # A message that is tried as a probe leaves the gauge at 0 for a moment: so its average, not its value for some time.
-        expression="max by (component) (avg_over_time(tocsin_paused[1m])) > 0.5",
-        wait="0s",
+        expression="max by (component) (avg_over_time(tocsin_paused[30s])) > 0.5",
+        wait="10s",
         summary="No provider of {{ $labels.component }} works",
         users="No message of this channel arrives. They wait, and expire: login codes after ten minutes.",
     ),

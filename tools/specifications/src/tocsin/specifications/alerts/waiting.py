@@ -52,7 +52,7 @@ WAITING: Final = (
         name="TocsinOutboxOld",
         severity=Severity.PAGE,
         expression="max by (component) (tocsin_directory_outbox_age_seconds) > 20",
-        wait="15s",
+        wait="10s",
         summary="Changes of the directory have not been in force for {{ $value | humanizeDuration }}",
         users="Unsubscribes and revoked API keys do not count yet; new workflows and recipients are unknown.",
     ),
