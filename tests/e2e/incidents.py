@@ -7,6 +7,7 @@ import re
 import signal
 import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tocsin.dev.processes import free_port
 from tocsin.kafka import KafkaSettings, ProducerRecord, Publisher
 from tocsin.router.relay import LOCK
 from tocsin.runtime import Health
+from tocsin.testing.until import until
 
 POISON_A_SECOND = 10
 
@@ -84,8 +86,7 @@ async def full_outbox(stack: dict[str, Any], save: Any) -> AsyncIterator[None]:
         waiting = asyncio.create_task(
             holder.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", LOCK)
         )
-        while not await other.fetchval(_WAITS):
-            await asyncio.sleep(0.05)
+        await until(partial(_is_true, other, _WAITS))
         await other.execute(_END_THE_OWNER)
         await waiting
         for _ in range(5):
@@ -94,6 +95,10 @@ async def full_outbox(stack: dict[str, Any], save: Any) -> AsyncIterator[None]:
     finally:
         await other.close()
         await holder.close()
+
+
+async def _is_true(connection: Any, query: str) -> bool:
+    return bool(await connection.fetchval(query))
 
 
 _WAITS = "SELECT true FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

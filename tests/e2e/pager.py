@@ -70,16 +70,16 @@ class Pager:
 def on_call(folder: Path, targets: Mapping[str, str]) -> Iterator[Pager]:
     """A Prometheus and an Alertmanager that know nothing of the past."""
     folder.mkdir()
-    with _heard() as (address, hearers):
-        with (
-            AlertmanagerServer(folder / "alertmanager", configuration=_routes(folder, address)) as alertmanager,
-            PrometheusServer(
-                folder / "prometheus", targets=targets, rules=_rules(folder), alertmanagers=[alertmanager.url], every=EVERY
-            ) as prometheus,
-        ):  # fmt: skip
-            pager = Pager(prometheus, alertmanager)
-            hearers.append(pager)
-            yield pager
+    with (
+        _heard() as (address, hearers),
+        AlertmanagerServer(folder / "alertmanager", configuration=_routes(folder, address)) as alertmanager,
+        PrometheusServer(
+            folder / "prometheus", targets=targets, rules=_rules(folder), alertmanagers=[alertmanager.url], every=EVERY
+        ) as prometheus,
+    ):  # fmt: skip
+        pager = Pager(prometheus, alertmanager)
+        hearers.append(pager)
+        yield pager
 
 
 def _rules(folder: Path) -> list[Path]:
