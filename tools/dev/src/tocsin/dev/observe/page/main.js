@@ -51,6 +51,7 @@ function view(panel) {
     return { frame, draw: async () => {
       const value = await latest(panel, choices);
       place.textContent = shown(value, panel.unit);
+      place.toggleAttribute("data-none", value === null);
       place.toggleAttribute("data-bad", panel.bad_from !== null && value >= panel.bad_from);
     } };
   }

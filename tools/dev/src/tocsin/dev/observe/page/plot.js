@@ -8,10 +8,9 @@ const HEIGHT = 170;
 const FEW = 6;
 const OTHERS = ["#4c9f70", "#8e6bbf", "#d1813f", "#2f9fb3", "#b85c8e", "#7f8f2e", "#5b6ee1", "#9c6b4f", "#6b8797", "#c24f7d"];
 
-/** A lane's colour where the name begins with one; else the next of the others. */
-function colourOf(name, lanes, index) {
-  const lane = Object.keys(lanes).find((one) => name === one || name.startsWith(`${one} `) || name.startsWith(`${one},`));
-  return lane ? lanes[lane] : OTHERS[index % OTHERS.length];
+/** Which lane the name of a series begins with; -1: none. */
+function laneOf(name, lanes) {
+  return Object.keys(lanes).findIndex((lane) => name === lane || name.startsWith(`${lane} `) || name.startsWith(`${lane},`));
 }
 
 /** What is worth a line: of many, those that were ever above 0. */
@@ -36,7 +35,11 @@ export class Plot {
 
   /** Shows these series. */
   draw(times, found) {
-    const drawn = worthALine(found).map((one, index) => ({ ...one, colour: colourOf(one.name, this.lanes, index), usual: one.name.endsWith(this.usual) }));
+    const colours = Object.values(this.lanes);
+    const drawn = worthALine(found)
+      .map((one) => ({ ...one, lane: laneOf(one.name, this.lanes), usual: one.name.endsWith(this.usual) }))
+      .sort((one, other) => one.lane - other.lane)
+      .map((one, index) => ({ ...one, colour: colours[one.lane] ?? OTHERS[index % OTHERS.length] }));
     this.left = found.length - drawn.length;
     if (!drawn.length) return this.#nothing();
     const key = drawn.map(({ name }) => name).join("\n") + getComputedStyle(this.place).color;
@@ -69,7 +72,7 @@ export class Plot {
       cursor: { sync: { key: "all" }, points: { size: 5 }, drag: { x: false, y: false } },
       scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
       axes: [
-        { ...axis, values: [[3600, "{HH}:{mm}"], [60, "{HH}:{mm}"], [1, "{HH}:{mm}:{ss}"]].map(([incr, form]) => [incr, form, null, null, null, null, null, null, 1]) },
+        { ...axis, size: 30, values: [[3600, "{HH}:{mm}"], [60, "{HH}:{mm}"], [1, "{HH}:{mm}:{ss}"]].map(([incr, form]) => [incr, form, null, null, null, null, null, null, 1]) },
         { ...axis, size: 62, values: (_, marks) => marks.map((mark) => shown(mark, unit)) },
       ],
       series: [{}, ...drawn.map(({ colour, usual }) => ({ stroke: colour, width: 1.75, dash: usual ? [4, 4] : undefined, points: { show: false }, spanGaps: false }))],
