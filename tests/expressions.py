@@ -1,7 +1,7 @@
 """PromQL as tests look at it: what an expression names, and whether that exists."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import promql_parser
 from promql_parser import AggModifier, AggregateExpr, BinaryExpr, BinModifier, Expr, VectorSelector
@@ -61,7 +61,7 @@ def of_questions() -> dict[str, str]:
     return ON_CALL | of_metrics
 
 
-def faults(expression: str, *, also: Mapping[str, set[str]] | None = None) -> list[str]:
+def faults(expression: str, *, also: dict[str, set[str]] | None = None) -> list[str]:
     """The names in it that do not exist; raises ValueError where it is no PromQL. `also`: series, with their labels, that others define."""
     labels_of = LABELS | (also or {})
     parts = _parts(promql_parser.parse(filled(expression)))

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,8 @@ async def poison(stack: dict[str, Any]) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def full_outbox(stack: dict[str, Any], save: Any) -> AsyncIterator[None]:
-    """A session that does nothing holds the relay's lock, and changes come: `save` is called with ids of recipients."""
+async def full_outbox(stack: dict[str, Any], save: Callable[[str], Awaitable[None]]) -> AsyncIterator[None]:
+    """A session that does nothing holds the relay's lock, and changes come: `save` is called with names for them."""
     holder = await asyncpg.connect(stack["database"])
     other = await asyncpg.connect(stack["database"])
     try:
@@ -89,8 +89,8 @@ async def full_outbox(stack: dict[str, Any], save: Any) -> AsyncIterator[None]:
         await until(partial(_is_true, other, _WAITS))
         await other.execute(_END_THE_OWNER)
         await waiting
-        for _ in range(5):
-            await save(f"r{uuid.uuid4().hex[:10]}")
+        for _ in range(3):
+            await save(f"c{uuid.uuid4().hex[:10]}")
         yield
     finally:
         await other.close()
