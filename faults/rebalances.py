@@ -31,5 +31,5 @@ def generations(logs: Iterable[Path]) -> dict[str, int]:
 
 
 def rebalances(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
-    """By group: how many generations lie between two looks."""
-    return {group: newest - before.get(group, 0) for group, newest in sorted(after.items())}
+    """By group: how many generations lie between two looks; only of those that were seen at the first one."""
+    return {group: newest - before[group] for group, newest in sorted(after.items()) if group in before}

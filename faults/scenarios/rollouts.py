@@ -130,7 +130,8 @@ async def _load(run: Run) -> AsyncIterator[None]:
         await asyncio.sleep(2)
     await _note_waits(run)
     counts = rebalances(before, generations(logs))
-    run.notes.append("rebalances: " + ", ".join(f"{group} {count}" for group, count in counts.items()))
+    if counts:
+        run.notes.append("rebalances: " + ", ".join(f"{group} {count}" for group, count in counts.items()))
     more = [group for group, count in counts.items() if count > 2 * REPLICAS]
     run.expect_in_time(not more, f"More than one rebalance for each that came or went: {', '.join(more)}.")
     run.expect(run.load.repeats == repeats, f"{run.load.repeats - repeats} requests had to be repeated.")
