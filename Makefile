@@ -79,8 +79,8 @@ bench-guard-record: .venv/.installed ## Accept what the stages cost now as the g
 bench-profile: .venv/.installed ## Where the time of each stage goes, by module and function, as text (two minutes)
 	@$(PYTHON) bench/profiles.py
 
-bench-growth: .venv/.installed ## Measure what grows: partitions, instances, recipients, the ledger … (hours; goes on where it was ended; SCALE=0.01 tries it, FRESH=1 begins anew)
-	@$(PYTHON) bench/growth.py $(if $(SCALE),--scale $(SCALE)) $(if $(FRESH),--fresh)
+bench-growth: .venv/.installed ## Measure what grows: partitions, instances, recipients, the ledger … (hours; goes on where it was ended; SCALE=0.01 tries it, FRESH=1 begins anew, RECORD=1 writes docs/growth.md)
+	@$(PYTHON) bench/growth.py $(if $(SCALE),--scale $(SCALE)) $(if $(FRESH),--fresh) $(if $(RECORD),--record)
 
 kube-check: .venv/.installed ## Give all manifests to a real Kubernetes API server (40 seconds; ten minutes the first time, to build it)
 	@$(PYTHON) -m tocsin.dev.kube check
