@@ -113,10 +113,10 @@ async def published_faults(
     """What of the workflow's published templates does not fit this data schema."""
     faults = []
     for row in await published(db, tenant, workflow):
-        faults = await template_faults(
+        of_template = await template_faults(
             turn, row["parts"], row["channel"], data_schema, pointer="/data_schema"
         )
-        for pointer, code, detail in faults:
+        for pointer, code, detail in of_template:
             where = (
                 f"template {row['channel']}/{row['name']}/{row['locale']}, {pointer.removeprefix('/parts/')}"
             )
