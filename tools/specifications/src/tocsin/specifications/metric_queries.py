@@ -16,6 +16,9 @@ _ONE_IS_ENOUGH: Final = {"tocsin_sweep_age_seconds"}
 """Any process does it for all."""
 _EACH_PARTITION: Final = {"tocsin_last_stable_offset_age_seconds"}
 
+_RARE: Final = {"tocsin_shard_acquire_seconds", "tocsin_read_back_seconds", "tocsin_trial_seconds"}
+"""Observed so seldom that all since the process's start is asked for."""
+
 
 def query_of(metric: Counter | Gauge | Histogram) -> str:
     """In PromQL."""
@@ -25,6 +28,8 @@ def query_of(metric: Counter | Gauge | Histogram) -> str:
     match metric:
         case Counter():
             return f"{_over('sum', labels)} (rate({metric._name}_total[{WINDOW}]))"
+        case Histogram() if metric._name in _RARE:
+            return f"histogram_quantile(0.99, {_over('sum', [*labels, 'le'])} ({metric._name}_bucket))"
         case Histogram():
             return f"histogram_quantile(0.99, {_over('sum', [*labels, 'le'])} (rate({metric._name}_bucket[{WINDOW}])))"
         case _:

@@ -66,16 +66,16 @@ KAFKA_AND_DATABASE = Dashboard(
                     query("sum by (component, cause) (increase(tocsin_rejoins_total[1h]))", "{{component}} {{cause}}"),
                 ),
                 lines(
-                    "Seconds until a shard is read, p99",
+                    "Seconds until a shard is read, p99 since the start",
                     "How long does a lane stand still at a rebalance?",
                     Unit.SECONDS,
-                    query("histogram_quantile(0.99, sum by (component, le) (rate(tocsin_shard_acquire_seconds_bucket[1h])))", _COMPONENT),
+                    query("histogram_quantile(0.99, sum by (component, le) (tocsin_shard_acquire_seconds_bucket))", _COMPONENT),
                 ),
                 lines(
-                    "Lanes that wait for a person",
+                    "Partitions that wait for a person",
                     "Does a lane wait for `tocsin topics apply`?",
                     Unit.NUMBER,
-                    query(total("tocsin_unusable_offsets", by="component"), _COMPONENT),
+                    query("sum(tocsin_unusable_offsets) or vector(0)", "partitions"),
                 ),
                 lines(
                     "Partitions held back",

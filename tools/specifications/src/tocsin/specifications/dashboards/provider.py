@@ -85,6 +85,7 @@ PROVIDER = Dashboard(
                     "Which provider is left alone now?",
                     Unit.NUMBER,
                     query(total("tocsin_breakers", by=f"{_BY}, state", where=_PROVIDER), f"{_NAMED} {{{{state}}}}"),
+                    empty="The series begins with the first breaker that opens.",
                 ),
                 lines(
                     "Breakers opened within an hour",
