@@ -26,7 +26,7 @@ def ask_promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([promtool(), *words], capture_output=True, text=True, check=False)
 
 
-def test_of(case: Case) -> dict[str, Any]:
+def what_to_test(case: Case) -> dict[str, Any]:
     """What promtool is to test. Alerts are looked for among the series that they leave: texts are not compared."""
     samples = []
     if case.fires is not None:
@@ -51,9 +51,6 @@ def test_of(case: Case) -> dict[str, Any]:
     }
 
 
-test_of.__test__ = False  # type: ignore[attr-defined]  # it makes tests for promtool
-
-
 def run(tmp_path: Path, *, every: str, rules: list[Path], tests: list[dict[str, Any]]) -> str:
     """What promtool says of these tests; empty when all pass."""
     file = tmp_path / f"tests-{every}.yaml"
@@ -75,7 +72,7 @@ def test_the_rules_are_rules() -> None:
 
 @pytest.mark.parametrize("every", ["15s", "1m", "30m"])
 def test_alerts_fire_when_they_should_and_only_then(every: str, tmp_path: Path) -> None:
-    tests = [test_of(case) for case in CASES if case.every == every]
+    tests = [what_to_test(case) for case in CASES if case.every == every]
     rules = ALERTS_FILE if every == "15s" else OBJECTIVES_FILE
     assert run(tmp_path, every=every, rules=[rules], tests=tests) == ""
 
