@@ -38,6 +38,7 @@ pending_timers = Gauge("tocsin_pending_timers", "Timers that this process keeps 
 oldest_due_timer_seconds = Gauge("tocsin_oldest_due_timer_seconds", "Seconds for which the oldest timer has been due that is not written yet; 0 when none is due", ["lane"])
 batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["component", "lane"], buckets=_COUNT)
 dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["component", "lane", "reason"])
+dead_letters_by_source = Counter("tocsin_dead_letters_by_source", "Events set aside as dead letters, by their source as the producer writes it: of sources that came ten times, at most 200; all others are other, none where the record names no source", ["lane", "source"])
 overdue_notifications = Gauge("tocsin_overdue_notifications", "Notifications past their expiry of which a delivery has no final status; every ledger shows all of them, so take the maximum", ["lane"])
 open_redrives = Gauge("tocsin_open_redrives", "Re-drives that run or are paused; the ledger that works on them tells", ["state"])
 redriven = Counter("tocsin_redriven", "What re-drives came to: written for the router, or not possible because its event is not kept", ["outcome"])

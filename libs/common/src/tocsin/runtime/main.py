@@ -117,12 +117,19 @@ def main(
     if given:
         return _answer(given, name=name, settings=settings, summary=summary)
     loaded = load_settings(settings)
-    configure_logging(name, loaded.observability.json_logs, level=loaded.observability.log_level)
+    release = version("tocsin-common")
+    configure_logging(
+        name,
+        loaded.observability.json_logs,
+        level=loaded.observability.log_level,
+        version=release,
+        names=loaded.observability.log_fields,
+    )
     configure_tracing(
         name, loaded.observability.otel_exporter_otlp_endpoint, loaded.observability.trace_sample_ratio
     )
     commit = loaded.observability.build_commit
-    metrics.build_info.labels(name, version("tocsin-common"), commit).set(1)
+    metrics.build_info.labels(name, release, commit).set(1)
     if loaded.failpoints:
         log.warning("failpoints are armed: this process may kill or freeze itself", failpoints=[str(place) for place in loaded.failpoints])  # fmt: skip
     try:

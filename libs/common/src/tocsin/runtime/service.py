@@ -30,12 +30,14 @@ import uvloop
 
 from tocsin.observability import get_logger, shutdown_tracing
 from tocsin.runtime.bounds import CLOSING
+from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError, ServiceHalted, exit_code_of, find_cause, one_line
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer
 from tocsin.runtime.last_words import leave_last_words
 from tocsin.runtime.loop_watch import watch_loop
+from tocsin.runtime.readiness_lines import ReadinessLines
 
 log = get_logger(__name__)
 
@@ -166,9 +168,13 @@ class _Life:
         gc.collect()
         gc.freeze()  # what start-up made stays for ever; collections no longer look at it (tens of milliseconds saved)
         log.info("ready to work", components=[component.name for component in self._components])
+        telling = asyncio.create_task(
+            ReadinessLines(self._health, clock=SystemClock()).run(), name="readiness lines"
+        )
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
         await asyncio.wait([*runs, *serving, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
+        telling.cancel()
         if not self._stop.is_set():
             for task in (*runs, *serving):
                 self._note_early_end(task)

@@ -18,6 +18,7 @@ QUESTIONS: Final = {
     "tocsin_oldest_due_timer_seconds": "Is the scheduler behind or away?",
     "tocsin_batch_records": "Do batches grow, because a service works off a backlog?",
     "tocsin_dead_letters": "Which records could not be handled, and why?",
+    "tocsin_dead_letters_by_source": "Who sends what cannot be handled?",
     "tocsin_overdue_notifications": "Were messages accepted of which nobody knows how they ended?",
     "tocsin_open_redrives": "Does a re-drive run now, and so cause load?",
     "tocsin_redriven": "What did re-drives come to?",
