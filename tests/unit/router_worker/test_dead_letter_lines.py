@@ -24,7 +24,7 @@ async def test_poison_of_a_minute_is_a_few_lines(caplog: pytest.LogCaptureFixtur
     for note in poison(sources):
         counts.count([note])
     counts.lines.close()
-    said = [record.tocsin_facts for record in caplog.records]
+    said = [record.tocsin_facts for record in caplog.records]  # type: ignore[attr-defined]
     assert len(said) <= AT_ONCE + LARGEST + 1
     assert sum(facts["times"] for facts in said) == SECONDS * A_SECOND
     assert said[0] == {

@@ -15,15 +15,15 @@
 `ServiceHalted` does not end the process, for the next one would halt for the same reason: all runs end, the process stays
 unready with the sentence and answers HTTP until it is told to stop. Then its exit code is 3.
 
-Of a failure, the first is left as a line in `termination_log` (`last_words`); a second signal leaves none.
+Of a failure, the first is left as a line in `TERMINATION_LOG`; a second signal leaves none. Each end but that of settings that make no sense is noted
+for the process that comes next (`exit_note`).
 """
 
 import asyncio
 import gc
 import os
 import signal
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvloop
@@ -35,7 +35,7 @@ from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError, ServiceHalted, exit_code_of, find_cause, one_line
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer
-from tocsin.runtime.last_words import leave_last_words
+from tocsin.runtime.last_words import LastWords
 from tocsin.runtime.loop_watch import watch_loop
 from tocsin.runtime.readiness_lines import ReadinessLines
 
@@ -52,7 +52,7 @@ def run_service(
     components: Sequence[Component],
     health: Health,
     shutdown_timeout: float,
-    termination_log: Path,
+    last_words: LastWords,
 ) -> int:
     """Run a service until it is told to stop or a part of it ends; return the exit code.
 
@@ -67,14 +67,16 @@ def run_service(
         components=components,
         health=health,
         shutdown_timeout=shutdown_timeout,
+        leave_at_once=last_words.leave_at_once,
     )
+    code: int = ExitCode.FAILED
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(life.live())
+            code = runner.run(life.live())
+        return code
     finally:
         shutdown_tracing()
-        if life.last_words:
-            leave_last_words(termination_log, life.last_words)
+        last_words.leave(code, life.last_words)
 
 
 class _Life:
@@ -86,8 +88,10 @@ class _Life:
         components: Sequence[Component],
         health: Health,
         shutdown_timeout: float,
+        leave_at_once: Callable[[], None],
     ) -> None:
         self._name = name
+        self._leave_at_once = leave_at_once
         self._servers = servers
         self._components = components
         self._begun: list[Component] = []
@@ -278,6 +282,7 @@ class _Life:
     def _on_signal(self, number: signal.Signals) -> None:
         if self._told.is_set():
             log.warning("second signal, ending at once", signal=number.name)
+            self._leave_at_once()
             os._exit(128 + number)
         log.info("told to stop", signal=number.name, seconds=self._bound)
         self._told.set()

@@ -98,6 +98,7 @@ QUESTIONS: Final = {
     "tocsin_provider_places": "Is a provider's `max_in_flight` what holds messages up?",
     # The process
     "tocsin_build_info": "Which release runs where; did the rollout reach everybody?",
+    "tocsin_last_exit_info": "Why was this process started again?",
     "tocsin_http_requests": "Do callers get errors, and on which route?",
     "tocsin_http_seconds": "Are answers slow, and on which route?",
     "tocsin_authentication_failures": "Does somebody guess keys, or use one that has expired?",
