@@ -98,12 +98,14 @@ ingest_refused = Counter("tocsin_ingest_refused_events", "Events refused, by pro
 
 # Deciding
 decisions = Counter("tocsin_decisions", "What the router decided, by status and rule", ["lane", "status", "rule"])
+workflow_notifications = Counter("tocsin_workflow_notifications", "Notifications decided, by the key of their workflow and the outcome (decided: each channel has an end of its own): of at most 200 keys of published workflows, all others are other", ["lane", "workflow", "outcome"])
 render_seconds = Histogram("tocsin_render_seconds", "Seconds to render one message", ["channel"], buckets=(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1))
 trials = Counter("tocsin_trials", "Programs of tenants tried in a child process before they are saved, and previews, by outcome (answered, exceeded, busy, not_started)", ["outcome"])
 trial_seconds = Histogram("tocsin_trial_seconds", "Seconds of one trial", buckets=_SECONDS)
 cancellations = Counter("tocsin_cancellations", "Cancellations and what they came to: requested, duplicate, held (a message that was not sent), uncertain (one that may have been sent before)", ["component", "result"])
 claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
 expired_rows_deleted = Counter("tocsin_expired_rows_deleted", "Rows of the router deleted because their time had passed (claims, quotas, throttles, cancellations)", ["table"])
+table_rows = Gauge("tocsin_table_rows", "Rows of the router's growing tables (claims, quotas, throttles, cancellations), as PostgreSQL estimates them; every worker shows the same", ["table"])
 sweep_age_seconds = Gauge("tocsin_sweep_age_seconds", "Seconds since this process last found no expired row left, or since its start", ["table"])
 
 # Handing over

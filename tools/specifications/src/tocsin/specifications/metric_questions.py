@@ -71,12 +71,14 @@ QUESTIONS: Final = {
     "tocsin_ingest_refused_events": "What do producers do wrong?",
     # Deciding
     "tocsin_decisions": "Why is something not sent?",
+    "tocsin_workflow_notifications": "Which workflow sends how much, and which has stopped?",
     "tocsin_render_seconds": "Is a template slow?",
     "tocsin_trials": "Do tenants' programs exceed their bounds when they are saved?",
     "tocsin_trial_seconds": "How long does saving a program take?",
     "tocsin_cancellations": "Do cancellations come in time?",
     "tocsin_claims": "How many duplicates do producers send?",
     "tocsin_expired_rows_deleted": "How fast do rows of the router expire?",
+    "tocsin_table_rows": "How large are claims and the other tables that grow with the load?",
     "tocsin_sweep_age_seconds": "Do expired rows pile up, because deleting them cannot keep up (above a few minutes)?",
     # Handing over
     "tocsin_deliveries": "Is what we accept sent; if not, why, and whose fault is it?",

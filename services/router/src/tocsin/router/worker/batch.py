@@ -77,6 +77,8 @@ class BatchCounts:
     cancellations: Counter[str] = field(default_factory=Counter)
     decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By outcome and the rule that decided; by an empty rule where none held anything up."""
+    workflows: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
+    """Notifications decided, by their workflow's key."""
     dead_letters: list[DeadLetterNote] = field(default_factory=list)
 
     def publish(self, lane: Lane) -> None:

@@ -172,6 +172,7 @@ class Router:
         self._invalid.saw(valid=intents - invalid, invalid=invalid)
         self._stage_ended("decide", began)
         context.counts.publish(self._lane)
+        self._directory.rates.count(self._lane, context.counts.workflows)
         self._dead_letters.count(context.counts.dead_letters)
         return Part(out, records=done)
 
@@ -247,6 +248,7 @@ class Router:
         if verdict.outcome is Outcome.CANCELLED:
             counts.cancellations["held"] += 1
         intent = pending.intent
+        counts.workflows[intent.workflow, verdict.outcome] += 1
         if intent.run is None and intent.redrive is None and intent.delivery is None:
             self._delay.observe(max(0.0, (context.now - intent.event_time).total_seconds()))
 
