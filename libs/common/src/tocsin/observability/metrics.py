@@ -43,6 +43,11 @@ overdue_notifications = Gauge("tocsin_overdue_notifications", "Notifications pas
 open_redrives = Gauge("tocsin_open_redrives", "Re-drives that run or are paused; the ledger that works on them tells", ["state"])
 redriven = Counter("tocsin_redriven", "What re-drives came to: written for the router, or not possible because its event is not kept", ["outcome"])
 
+# The way to Kafka
+kafka_request_seconds = Histogram("tocsin_kafka_request_seconds", "Seconds from a request to Kafka until its answer, by Kafka's name of the request; fetch waits at the broker until there is something to read, join_group for the other members", ["request"], buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30))
+kafka_connects = Counter("tocsin_kafka_connects", "Connections to brokers, by whether they came about (connected, failed)", ["outcome"])
+kafka_connections_lost = Counter("tocsin_kafka_connections_lost", "Connections to brokers that we did not close ourselves, by cause (broken, no_answer, out_of_sync, login_refused)", ["cause"])
+
 # Position in the log
 lag_messages = Gauge("tocsin_lag_messages", "Records behind the end of the partition", ["component", "lane", "kind", "partition"])
 lag_seconds = Gauge("tocsin_lag_seconds", "Age of the oldest record not handled yet; 0 when none waits", ["component", "lane", "kind", "partition"])

@@ -22,6 +22,10 @@ QUESTIONS: Final = {
     "tocsin_overdue_notifications": "Were messages accepted of which nobody knows how they ended?",
     "tocsin_open_redrives": "Does a re-drive run now, and so cause load?",
     "tocsin_redriven": "What did re-drives come to?",
+    # The way to Kafka
+    "tocsin_kafka_request_seconds": "Is a broker slow, and at what?",
+    "tocsin_kafka_connects": "Do we connect again and again, or in vain?",
+    "tocsin_kafka_connections_lost": "Does a broker, or the network, drop us?",
     # Position in the log
     "tocsin_lag_messages": "How large is the backlog?",
     "tocsin_lag_seconds": "For how long has the oldest unhandled record waited?",
