@@ -38,6 +38,7 @@ from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.observability import get_logger, metrics
 from tocsin.observability.unlocked_metrics import Counter, Histogram
 from tocsin.runtime import Clock, Health, SystemClock, every
+from tocsin.runtime.certificates import hide_certificate, show_certificate
 
 log = get_logger(__name__)
 
@@ -310,7 +311,11 @@ class ProviderPool:
             metrics.provider_calls.labels(self._channel, name).set_function(
                 partial(getattr, instance, "calls")
             )
+        for name, config in self._file.configs.items():
+            if config.certificate is not None:
+                show_certificate(f"provider_{name}", config.certificate)
         for name in gone:
+            hide_certificate(f"provider_{name}")
             metrics.provider_places.remove(self._channel, name)
             metrics.provider_calls.remove(self._channel, name)
 

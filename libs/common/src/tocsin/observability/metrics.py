@@ -99,6 +99,7 @@ directory_set_aside = Counter("tocsin_directory_set_aside", "Entities not publis
 
 # Taking in
 ingest_accepted = Counter("tocsin_ingest_accepted_events", "Events acknowledged by Kafka and answered with 202", ["lane"])
+api_keys_expiring = Gauge("tocsin_api_keys_expiring", "Working API keys that end within that time (1d, 7d, 30d) and that no key was made to replace; every API of the router shows all of them", ["within"])
 ingest_refused = Counter("tocsin_ingest_refused_events", "Events refused, by problem code", ["code"])
 
 # Deciding
@@ -144,6 +145,8 @@ http_bodies_bytes_limit = Gauge("tocsin_http_bodies_limit_bytes", "Bytes of requ
 loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["component"], buckets=_SECONDS)
 database_connections = Gauge("tocsin_database_connections", "Database connections in use", ["component"])
 database_connections_limit = Gauge("tocsin_database_connections_limit", "Database connections in the pool at most; who needs one more waits", ["component"])
+database_waiters = Gauge("tocsin_database_waiters", "Who waits for a database connection because all of the pool are in use", ["component"])
+certificate_seconds_left = Gauge("tocsin_certificate_seconds_left", "Seconds until the first certificate of a file ends that this process was given, by what it is for (kafka, kafka_authorities, database_authorities, provider_…); below 0: it has ended; NaN: it cannot be read", ["certificate"])
 ready = Gauge("tocsin_ready", "1 while a readiness check passes", ["component", "check"])
 # fmt: on
 

@@ -20,6 +20,7 @@ from tocsin.observability import (
     metrics,
 )
 from tocsin.runtime.bounds import SHUTDOWN, check_shutdown
+from tocsin.runtime.certificates import show_certificates
 from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError, one_line
 from tocsin.runtime.exit_note import ExitNote
@@ -28,7 +29,7 @@ from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer, HttpSettings, OperationsSettings
 from tocsin.runtime.last_words import LastWords
 from tocsin.runtime.service import run_service
-from tocsin.runtime.settings import Lanes, load_settings
+from tocsin.runtime.settings import Lanes, groups_of, load_settings
 from tocsin.runtime.settings_table import settings_text
 
 log = get_logger(__name__)
@@ -136,6 +137,7 @@ def main(
     )
     commit = loaded.observability.build_commit
     metrics.build_info.labels(name, release, commit).set(1)
+    show_certificates({group: getattr(loaded, group) for group in groups_of(settings)})
     note = ExitNote(loaded.exit_notes, component=name)
     note.show_former()
     last_words = LastWords(termination_log=loaded.termination_log, note=note)

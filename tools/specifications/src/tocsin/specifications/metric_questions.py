@@ -72,6 +72,7 @@ QUESTIONS: Final = {
     "tocsin_directory_set_aside": "Which change will never be in force, because no record can hold it?",
     # Taking in
     "tocsin_ingest_accepted_events": "How many events do producers send us?",
+    "tocsin_api_keys_expiring": "Will a producer soon be refused, because its key ends?",
     "tocsin_ingest_refused_events": "What do producers do wrong?",
     # Deciding
     "tocsin_decisions": "Why is something not sent?",
@@ -114,6 +115,8 @@ QUESTIONS: Final = {
     "tocsin_event_loop_lag_seconds": "Is the process short of processor time, or does something block it?",
     "tocsin_database_connections": "How many connections to PostgreSQL are in use?",
     "tocsin_database_connections_limit": "Do statements wait because all connections are in use?",
+    "tocsin_database_waiters": "How many wait for a connection now?",
+    "tocsin_certificate_seconds_left": "Which certificate ends soon?",
     "tocsin_ready": "Which check keeps a process from being ready?",
 }
 """By the metric's name, without `_total`."""
