@@ -13,7 +13,6 @@ from sqlalchemy.engine import make_url
 
 from tocsin.database import Database, DatabaseSettings, Migrations, MigrationsMissing, create_engine, migrate
 from tocsin.runtime import Health, OperatorError
-from tocsin.testing.until import until
 
 pytestmark = pytest.mark.postgres
 
