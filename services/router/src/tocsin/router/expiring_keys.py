@@ -40,7 +40,7 @@ async def show_expiring_keys(engine: AsyncEngine) -> None:
     try:
         async with engine.connect() as connection:
             rows = await connection.execute(_EXPIRING, {"days": list(WITHIN_DAYS.values())})
-            counts: dict[int, int] = {days: keys for days, keys in rows}
+            counts = {row[0]: row[1] for row in rows}
     except AWAY:
         return  # the database has a readiness check of its own
     for within, days in WITHIN_DAYS.items():
