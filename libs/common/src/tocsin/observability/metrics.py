@@ -140,6 +140,8 @@ http_requests = Counter("tocsin_http_requests", "HTTP requests answered", ["comp
 http_seconds = Histogram("tocsin_http_seconds", "Seconds from a request's headers to its last byte", ["component", "method", "route"], buckets=_SECONDS)
 authentication_failures = Counter("tocsin_authentication_failures", "Requests without an API key that works, by reason (missing, malformed, unknown, mismatch, expired)", ["component", "reason"])
 http_in_flight = Gauge("tocsin_http_in_flight", "HTTP requests being answered", ["component"])
+http_connections = Gauge("tocsin_http_connections", "Connections of callers to the API", ["component"])
+http_connections_limit = Gauge("tocsin_http_connections_limit", "Connections to the API at most; for one more, that which has waited longest for its caller is closed", ["component"])
 http_bodies_bytes = Gauge("tocsin_http_bodies_bytes", "Bytes of request bodies held until their requests are answered", ["component"])
 http_bodies_bytes_limit = Gauge("tocsin_http_bodies_limit_bytes", "Bytes of request bodies that may be held at once", ["component"])
 loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["component"], buckets=_SECONDS)

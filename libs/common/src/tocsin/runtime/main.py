@@ -156,7 +156,10 @@ def main(
     gc.enable()
     servers = [HttpServer(name="operations", app=service.operations, settings=loaded.operations)]
     if service.api is not None:
-        servers.append(HttpServer(name="http", app=service.api.app, settings=service.api.settings))
+        api = HttpServer(name="http", app=service.api.app, settings=service.api.settings)
+        metrics.http_connections.labels(name).set_function(lambda: api.connections)
+        metrics.http_connections_limit.labels(name).set(service.api.settings.connections)
+        servers.append(api)
     return run_service(
         name=name,
         servers=servers,

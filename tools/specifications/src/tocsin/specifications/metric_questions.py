@@ -110,6 +110,8 @@ QUESTIONS: Final = {
     "tocsin_http_seconds": "Are answers slow, and on which route?",
     "tocsin_authentication_failures": "Does somebody guess keys, or use one that has expired?",
     "tocsin_http_in_flight": "Do requests pile up?",
+    "tocsin_http_connections": "How near are connections to the number at which callers are dropped?",
+    "tocsin_http_connections_limit": "How many connections may there be?",
     "tocsin_http_bodies_bytes": "How near are bodies to `HTTP_BODIES_BYTES`, at which more are refused?",
     "tocsin_http_bodies_limit_bytes": "How many bytes of bodies may be held?",
     "tocsin_event_loop_lag_seconds": "Is the process short of processor time, or does something block it?",
