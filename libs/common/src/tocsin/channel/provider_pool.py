@@ -295,6 +295,10 @@ class ProviderPool:
         """Instances whose configuration is the same, secrets included, keep their connections."""
         former, instances = self._instances, await self._opened(file.configs)
         self._begin_counts_at_zero(instances)
+        for name, instance in instances.items():
+            metrics.begin_at_zero(
+                metrics.resends, [self._channel], self.lane_limits, [name], [instance.idempotency]
+            )
         self._instances, self._file = instances, file
         self._show_limits(former.keys() - instances.keys())
         self._ordered = [instances[name] for name in file.order or instances]

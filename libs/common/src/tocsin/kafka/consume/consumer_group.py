@@ -94,7 +94,7 @@ class ConsumerGroup(Generic[S]):
         self._failpoints = failpoints
         # Rules and dashboards name checks, and hold for every prefix.
         self._check = health.check(f"kafka group {group.removeprefix(cluster.prefix)}")
-        self._metrics = GroupMetrics(group=group, prefix=cluster.prefix, clock=clock)
+        self._metrics = GroupMetrics(group=group, topics=topics, prefix=cluster.prefix, clock=clock)
         self._ending = GroupEnding(
             cluster=cluster,
             group=group,
