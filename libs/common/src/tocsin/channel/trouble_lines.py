@@ -43,7 +43,7 @@ class TroubleLines:
             self._ends.note(end, job.delivery_id)
         log.debug(
             "delivery ended",
-            status=end.status.value,
+            status=end.status,
             provider=end.provider,
             reason=end.reason,
             delivery_id=job.delivery_id,
@@ -66,8 +66,8 @@ def _say_refusals(refusal: Refusal | None, code: Any, times: int, seconds: float
     say(
         "calls not taken",
         provider=refusal.provider,
-        answer=refusal.answer.value,
-        reason=refusal.reason and refusal.reason.value,
+        answer=refusal.answer,
+        reason=refusal.reason,
         code=code,
         times=times,
         seconds=seconds,
@@ -81,11 +81,11 @@ def _say_ends(end: End | None, delivery_id: Any, times: int, seconds: float) -> 
     say = log.info if end.fault in _ORDINARY else log.warning
     say(
         "deliveries not sent",
-        lane=end.lane.value,
+        lane=end.lane,
         provider=end.provider,
-        status=end.status.value,
-        reason=end.reason and end.reason.value,
-        fault=end.fault.value,
+        status=end.status,
+        reason=end.reason,
+        fault=end.fault,
         times=times,
         seconds=seconds,
         last=delivery_id,
