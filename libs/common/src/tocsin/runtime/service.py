@@ -38,6 +38,8 @@ from tocsin.runtime.http import HttpServer
 from tocsin.runtime.last_words import LastWords
 from tocsin.runtime.loop_watch import watch_loop
 from tocsin.runtime.readiness_lines import ReadinessLines
+from tocsin.runtime.tasks import first_of
+from tocsin.runtime.waves import seconds_to_wave
 
 log = get_logger(__name__)
 
@@ -53,6 +55,7 @@ def run_service(
     health: Health,
     shutdown_timeout: float,
     last_words: LastWords,
+    wave: float = 0,
 ) -> int:
     """Run a service until it is told to stop or a part of it ends; return the exit code.
 
@@ -60,6 +63,8 @@ def run_service(
 
     `shutdown_timeout`: seconds from the signal to the end of the last component's `run`; requests being answered, and each
     `close`, may then take `CLOSING` more.
+
+    `wave`: runs begin, and a signal stops them, only at these moments (`waves`); until then everything works on.
     """
     life = _Life(
         name=name,
@@ -68,6 +73,7 @@ def run_service(
         health=health,
         shutdown_timeout=shutdown_timeout,
         leave_at_once=last_words.leave_at_once,
+        wave=wave,
     )
     code: int = ExitCode.FAILED
     try:
@@ -89,6 +95,7 @@ class _Life:
         health: Health,
         shutdown_timeout: float,
         leave_at_once: Callable[[], None],
+        wave: float,
     ) -> None:
         self._name = name
         self._leave_at_once = leave_at_once
@@ -98,6 +105,8 @@ class _Life:
         self._check = health.check("service")
         self._health = health
         self._bound = shutdown_timeout
+        self._wave = wave
+        self._working = False
         self._told = asyncio.Event()
         self._stop = asyncio.Event()
         self._deadline = float("inf")
@@ -164,10 +173,16 @@ class _Life:
             log.info("opened", component=component.name)
 
     async def _run(self, serving: list[asyncio.Task[None]]) -> None:
+        if self._wave:
+            self._check.set_not_ready("waits a moment, to begin together with others that start now")
+            await first_of(self._stop.wait(), asyncio.sleep(seconds_to_wave(self._wave)))
+        if self._stop.is_set():
+            return
         runs = [
             asyncio.create_task(component.run(self._stop), name=component.name)
             for component in self._components
         ]
+        self._working = True
         self._check.set_ready()
         gc.collect()
         gc.freeze()  # what start-up made stays for ever; collections no longer look at it (tens of milliseconds saved)
@@ -284,9 +299,10 @@ class _Life:
             log.warning("second signal, ending at once", signal=number.name)
             self._leave_at_once()
             os._exit(128 + number)
-        log.info("told to stop", signal=number.name, seconds=self._bound)
+        works_on = seconds_to_wave(self._wave) if self._working else 0.0
+        log.info("told to stop", signal=number.name, works_on=round(works_on, 1), seconds=self._bound)
         self._told.set()
-        self._begin_to_stop()
+        asyncio.get_running_loop().call_later(works_on, self._begin_to_stop)
 
 
 def _log_what_nobody_looked_at(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
