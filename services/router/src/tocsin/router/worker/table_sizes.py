@@ -8,11 +8,14 @@ from tocsin.database.reach import AWAY
 from tocsin.observability import metrics
 from tocsin.runtime import every
 
-TABLES: Final = ("claims", "quotas", "throttles", "cancellations")
+TABLES: Final = ("claims", "throttles", "cancellations")
 LOOK_EVERY: Final = 60.0
-_ROWS: Final = (
-    "SELECT relname, n_live_tup FROM pg_stat_user_tables WHERE schemaname = 'directory' AND relname = ANY($1)"
-)
+# Claims are partitioned: the rows lie in the partitions, and are those of the table above them.
+_ROWS: Final = """
+SELECT root.relname, sum(s.n_live_tup)::bigint FROM pg_stat_user_tables s
+JOIN pg_class root ON root.oid = coalesce(pg_partition_root(s.relid), s.relid)
+WHERE s.schemaname = 'directory' AND root.relname = ANY($1) GROUP BY root.relname
+"""
 
 
 class TableSizes:
