@@ -77,6 +77,8 @@ PROBE = 'tocsin_breakers{channel="sms",provider="main",state="half_open"}'
 STARTED = 'process_start_time_seconds{job="tocsin-prod/tocsin",instance="a"}'
 FREE = 'kubelet_volume_stats_available_bytes{namespace="kafka",persistentvolumeclaim="data-kafka-0"}'
 SIZE = 'kubelet_volume_stats_capacity_bytes{namespace="kafka",persistentvolumeclaim="data-kafka-0"}'
+CERTIFICATE = 'tocsin_certificate_seconds_left{certificate="kafka",instance="a"}'
+KEYS = 'tocsin_api_keys_expiring{within="7d",instance="a"}'
 DISK = {"namespace": "kafka", "persistentvolumeclaim": "data-kafka-0"}
 MOUNT_FREE = 'node_filesystem_avail_bytes{instance="db",mountpoint="/var/lib/postgresql"}'
 MOUNT_SIZE = 'node_filesystem_size_bytes{instance="db",mountpoint="/var/lib/postgresql"}'
@@ -175,7 +177,7 @@ OTHERS = [
     calm("TocsinUnreadableRecords", "4m", "a producer's fault", {DEAD: "0x8 1x40"}),
     fires("TocsinUnusableOffsets", "1m", {'tocsin_unusable_offsets{component="router",lane="bulk",instance="a"}': "2x20"},
           component="router", lane="bulk"),
-    fires("TocsinChangeSetAside", "4m", {'tocsin_directory_set_aside_total{component="router",entity="workflow"}': "_x8 1x40"},
+    fires("TocsinChangeSetAside", "4m", {'tocsin_directory_set_aside_total{component="router",entity="workflow"}': "0x8 1x40"},
           component="router", entity="workflow"),
     calm("TocsinChangeSetAside", "70m", "one of long ago", {'tocsin_directory_set_aside_total{component="router",entity="workflow"}': "1x800"}),
     fires("TocsinIngestRefuses", "3m", {'tocsin_ingest_refused_events_total{code="overloaded"}': "0+9x40"}, component="ingest", code="overloaded"),
@@ -209,6 +211,11 @@ OTHERS = [
     fires("TocsinDiskFull", "3m", {FREE: "9x40", SIZE: "100x40"}, **DISK),
     fires("TocsinDiskFull", "3m", {MOUNT_FREE: "9x40", MOUNT_SIZE: "100x40"}, instance="db", mountpoint="/var/lib/postgresql"),
     fires("TocsinDiskLow", "20m", {FREE: "20x90", SIZE: "100x90"}, **DISK),
+    fires("TocsinCertificateEnds", "10m", {CERTIFICATE: "172000x60"}, certificate="kafka"),
+    fires("TocsinCertificateEndsSoon", "20m", {CERTIFICATE: "1200000x90"}, certificate="kafka"),
+    fires("TocsinCertificateEndsSoon", "20m", {CERTIFICATE: "NaN" + " NaN" * 90}, certificate="kafka"),
+    calm("TocsinCertificateEndsSoon", "20m", "a month", {CERTIFICATE: "2592000x90"}),
+    fires("TocsinApiKeysEnd", "20m", {KEYS: "2x90"}, component="router"),
     calm("TocsinDiskLow", "20m", "half of it is free", {FREE: "50x90", SIZE: "100x90"}),
 ]  # fmt: skip
 
@@ -242,6 +249,7 @@ AT_REST = {
     'tocsin_paused{component="dispatch-email"}': "0x60", 'tocsin_ready{component="router",check="kafka"}': "1x60",
     STARTED: "100x60", 'tocsin_rejoins_total{component="router",lane="bulk",cause="fenced"}': "1x60",
     'tocsin_sweep_age_seconds{table="claims"}': "30x60",
+    CERTIFICATE: "9000000x60", KEYS: "0x60",
     FREE: "90x60", SIZE: "100x60", MOUNT_FREE: "90x60", MOUNT_SIZE: "100x60",
 }  # fmt: skip
 """An installation that works, and that nobody uses at the moment: every series that a rule reads, and none moves."""

@@ -38,12 +38,3 @@ class Alert:
     users: str
     """What users feel."""
     labels: Mapping[str, str] = field(default_factory=dict)
-
-
-def grew(counter: str, window: str, *, by: str) -> str:
-    """The counter rose within the window, or was born in it: of a series that begins with what it first counts, `increase` misses the first."""
-    return (
-        f"sum by ({by}) (increase({counter}[{window}])) > 0\n"
-        f"or\n"
-        f"sum by ({by}) ({counter} unless {counter} offset {window}) > 0"
-    )

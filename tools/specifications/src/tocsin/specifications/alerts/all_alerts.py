@@ -6,6 +6,7 @@ from typing import Final
 
 from tocsin.specifications.alerts.absence import ABSENCE
 from tocsin.specifications.alerts.alert import Alert
+from tocsin.specifications.alerts.expiry import EXPIRY
 from tocsin.specifications.alerts.objectives import BURN_ALERTS
 from tocsin.specifications.alerts.processes import PROCESSES
 from tocsin.specifications.alerts.providers import PROVIDERS
@@ -20,6 +21,7 @@ GROUPS: Final[Mapping[str, tuple[Alert, ...]]] = {
     "tocsin-refusals": REFUSALS,
     "tocsin-providers": PROVIDERS,
     "tocsin-processes": PROCESSES,
+    "tocsin-expiry": EXPIRY,
 }
 
 ALERTS: Final = {alert.name: alert for alert in chain.from_iterable(GROUPS.values())}

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tocsin.specifications.alerts.alert import Alert, Severity, grew
+from tocsin.specifications.alerts.alert import Alert, Severity
 
 _UNREADABLE: Final = 'tocsin_dead_letters_total{reason="record_unreadable"}'
 _REFUSED: Final = 'tocsin_dead_letters_total{reason!="record_unreadable"}'
@@ -48,7 +48,7 @@ REFUSALS: Final = (
     Alert(
         name="TocsinChangeSetAside",
         severity=Severity.TICKET,
-        expression=grew("tocsin_directory_set_aside_total", "1h", by="component, entity"),
+        expression="sum by (component, entity) (increase(tocsin_directory_set_aside_total[1h])) > 0",
         wait="0s",
         summary="A {{ $labels.entity }} will never be in force: no record can hold it",
         users="One tenant's change has no effect, and the tenant was not told.",
