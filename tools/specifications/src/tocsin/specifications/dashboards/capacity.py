@@ -1,7 +1,7 @@
 """What does it cost, what grows, and what ends first?"""
 
 from tocsin.specifications.dashboards.panels import WINDOW, Dashboard, Row, Unit, lines
-from tocsin.specifications.dashboards.queries import OURS, largest, query, rate, total
+from tocsin.specifications.dashboards.queries import LANES, OURS, largest, query, rate, total
 
 _COMPONENT = "{{component}}"
 
@@ -103,7 +103,7 @@ CAPACITY = Dashboard(
                     "Rows of the ledger",
                     "How many rows does the ledger write?",
                     Unit.PER_SECOND,
-                    query(rate("tocsin_processed_messages_total", by="lane", where='component="ledger", outcome="written"')),
+                    query(rate("tocsin_processed_messages_total", by="lane", where=f'component="ledger", outcome="written", {LANES}')),
                 ),
                 lines(
                     "Rows of the router that expired",

@@ -4,6 +4,7 @@ from tocsin.specifications.dashboards.panels import WINDOW, Dashboard, Row, Unit
 from tocsin.specifications.dashboards.queries import LANES, largest, quantile, query, rate, total
 
 _COMPONENT = "{{component}}"
+_CALLERS = 'route!~"/metrics|/livez|/readyz"'
 _SQL = 'component="router", stage=~"claim|look_up"'
 
 KAFKA_AND_DATABASE = Dashboard(
@@ -142,7 +143,7 @@ KAFKA_AND_DATABASE = Dashboard(
                     "Seconds of a request, p99",
                     "Are answers slow, and on which route?",
                     Unit.SECONDS,
-                    query(quantile(0.99, "tocsin_http_seconds", by="component, route"), "{{component}} {{route}}"),
+                    query(quantile(0.99, "tocsin_http_seconds", by="component, route", where=_CALLERS), "{{component}} {{route}}"),
                     width=16,
                 ),
                 lines(

@@ -117,7 +117,7 @@ LANE = Dashboard(
                     "Shards held",
                     "Who works on which part of the lane?",
                     Unit.NUMBER,
-                    query(total("tocsin_shards_held", by="component, instance", where=_LANE), "{{component}} {{instance}}"),
+                    query(total("tocsin_shards_held", by="component, instance", where=_LANE), "{{component}} at {{instance}}"),
                 ),
                 lines(
                     "Rebalances within 15 minutes",
