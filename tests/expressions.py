@@ -15,7 +15,7 @@ from tocsin.specifications.on_call_questions import ON_CALL
 
 OF_PROMETHEUS = {"job", "instance"}
 """Labels that every series gets as it is scraped."""
-NOT_OURS = ("up", "scrape_samples_scraped", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_max_fds")  # fmt: skip
+NOT_OURS = ("up", "scrape_samples_scraped", "process_cpu_seconds_total", "process_start_time_seconds", "process_resident_memory_bytes", "process_open_fds", "process_max_fds")  # fmt: skip
 """What Prometheus tells of a target, and Python's client of its process."""
 
 

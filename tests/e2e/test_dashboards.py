@@ -39,6 +39,10 @@ BEGIN_WITH_A_FAULT = {
     "tocsin_resends": "a provider does not say whether it has a message",
     "tocsin_breakers": "a provider fails",
     "tocsin_redriven": "a person re-drives",
+    "tocsin_dead_letters_by_source": "ten events of a source are set aside",
+    "tocsin_certificate_seconds_left": "a process is given a certificate",
+    "Will a certificate end soon?": "the same",
+    "Which processes were started again in the last 15 minutes after a bad end, and by what?": "a process ends badly",
 }
 """Questions that nothing answers until this happens. Panels say it themselves."""
 

@@ -8,12 +8,13 @@ WINDOW: Final = "5m"
 _ALIKE: Final = {
     "tocsin_overdue_notifications", "tocsin_group_lag_messages", "tocsin_group_members", "tocsin_directory_outbox_rows", "tocsin_shards",
     "tocsin_directory_entities", "tocsin_recipient_versions", "tocsin_cancellations_held", "tocsin_refused_revisions", "tocsin_paused",
+    "tocsin_table_rows", "tocsin_api_keys_expiring", "tocsin_last_exit_info",
 }  # fmt: skip
 """Every process of a service tells the same, or the first that tells is enough."""
 _ALL_MUST: Final = {"tocsin_ready", "tocsin_replica_caught_up", "tocsin_witness_up"}
 """1 is good, so one process at 0 is what one looks for."""
-_ONE_IS_ENOUGH: Final = {"tocsin_sweep_age_seconds"}
-"""Any process does it for all."""
+_LEAST: Final = {"tocsin_sweep_age_seconds", "tocsin_certificate_seconds_left"}
+"""Any process sweeps for all; the first certificate to end is what one looks for."""
 _EACH_PARTITION: Final = {"tocsin_last_stable_offset_age_seconds"}
 
 _RARE: Final = {"tocsin_shard_acquire_seconds", "tocsin_read_back_seconds", "tocsin_trial_seconds"}
@@ -41,7 +42,7 @@ def _over(operator: str, labels: list[str]) -> str:
 
 
 def _of_gauge(name: str) -> str:
-    if name in _ALL_MUST or name in _ONE_IS_ENOUGH:
+    if name in _ALL_MUST | _LEAST:
         return "min"
     of_one_process = name.endswith(("_seconds", "_limit", "_limit_bytes"))
     return "max" if name in _ALIKE or of_one_process else "sum"

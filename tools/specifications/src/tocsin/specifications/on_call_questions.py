@@ -33,6 +33,9 @@ ON_CALL: Final = {
     "Do claims pile up, because expired ones are not deleted as fast?": 'min (tocsin_sweep_age_seconds{table="claims"})',
     "How far do timelines lag behind what happened?": "histogram_quantile(0.99, sum by (lane, le) (rate(tocsin_ledger_delay_seconds_bucket[5m])))",
     "Were messages accepted of which nobody knows how they ended?": "max by (lane) (tocsin_overdue_notifications)",
+    "Will a certificate end soon?": "min by (certificate) (tocsin_certificate_seconds_left)",
+    "Which processes were started again in the last 15 minutes after a bad end, and by what?": 'tocsin_last_exit_info{reason!~"finished|none"} and on (job, instance) (time() - process_start_time_seconds < 900)',
+    "How many releases run side by side?": "count(count by (version, commit) (tocsin_build_info))",
     "Which check keeps a process from being ready?": "min by (component, check) (tocsin_ready)",
 }
 """Question → PromQL."""

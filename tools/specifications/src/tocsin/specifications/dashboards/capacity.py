@@ -1,7 +1,7 @@
 """What does it cost, what grows, and what ends first?"""
 
 from tocsin.specifications.dashboards.panels import WINDOW, Dashboard, Row, Unit, lines
-from tocsin.specifications.dashboards.queries import OURS, largest, query, rate, total
+from tocsin.specifications.dashboards.queries import LANES, OURS, largest, query, rate, total
 
 _COMPONENT = "{{component}}"
 
@@ -83,6 +83,30 @@ CAPACITY = Dashboard(
             ),
         ),
         Row(
+            title="What ends by itself",
+            panels=(
+                lines(
+                    "Certificates end in",
+                    "Which certificate ends soon?",
+                    Unit.SECONDS,
+                    query("min by (certificate) (tocsin_certificate_seconds_left)", "{{certificate}}"),
+                    empty="No process was given a certificate.",
+                ),
+                lines(
+                    "API keys that end",
+                    "Will a producer soon be refused, because its key ends?",
+                    Unit.NUMBER,
+                    query(largest("tocsin_api_keys_expiring", by="within"), "within {{within}}"),
+                ),
+                lines(
+                    "Releases that run",
+                    "Did the rollout reach everybody?",
+                    Unit.NUMBER,
+                    query("count by (version, commit) (tocsin_build_info)", "{{version}} {{commit}}"),
+                ),
+            ),
+        ),
+        Row(
             title="What grows",
             panels=(
                 lines(
@@ -103,13 +127,13 @@ CAPACITY = Dashboard(
                     "Rows of the ledger",
                     "How many rows does the ledger write?",
                     Unit.PER_SECOND,
-                    query(rate("tocsin_processed_messages_total", by="lane", where='component="ledger", outcome="written"')),
+                    query(rate("tocsin_processed_messages_total", by="lane", where=f'component="ledger", outcome="written", {LANES}')),
                 ),
                 lines(
-                    "Rows of the router that expired",
-                    "How fast do rows of the router expire?",
-                    Unit.PER_SECOND,
-                    query(rate("tocsin_expired_rows_deleted_total", by="table"), "{{table}}"),
+                    "Rows of the router",
+                    "How large are claims and the other tables that grow with the load?",
+                    Unit.NUMBER,
+                    query(largest("tocsin_table_rows", by="table"), "{{table}}"),
                 ),
                 lines(
                     "Series of each process",

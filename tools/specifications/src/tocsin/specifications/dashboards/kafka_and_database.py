@@ -4,6 +4,9 @@ from tocsin.specifications.dashboards.panels import WINDOW, Dashboard, Row, Unit
 from tocsin.specifications.dashboards.queries import LANES, largest, quantile, query, rate, total
 
 _COMPONENT = "{{component}}"
+_NOT_WAITING = 'request!~"fetch|join_group"'
+"""Those two wait at the broker for others."""
+_CALLERS = 'route!~"/metrics|/livez|/readyz"'
 _SQL = 'component="router", stage=~"claim|look_up"'
 
 KAFKA_AND_DATABASE = Dashboard(
@@ -47,6 +50,29 @@ KAFKA_AND_DATABASE = Dashboard(
                     "Does an open transaction hold readers back?",
                     Unit.SECONDS,
                     query(largest("tocsin_last_stable_offset_age_seconds", by="lane", where=LANES)),
+                ),
+            ),
+        ),
+        Row(
+            title="The way to Kafka",
+            panels=(
+                lines(
+                    "Kafka's answers, p99",
+                    "Is a broker slow, and at what?",
+                    Unit.SECONDS,
+                    query(quantile(0.99, "tocsin_kafka_request_seconds", by="request", where=_NOT_WAITING), "{{request}}"),
+                ),
+                lines(
+                    "Connections made",
+                    "Do we connect again and again, or in vain?",
+                    Unit.PER_SECOND,
+                    query(rate("tocsin_kafka_connects_total", by="outcome"), "{{outcome}}"),
+                ),
+                lines(
+                    "Connections lost",
+                    "Does a broker, or the network, drop us?",
+                    Unit.PER_SECOND,
+                    query(rate("tocsin_kafka_connections_lost_total", by="cause"), "{{cause}}"),
                 ),
             ),
         ),
@@ -142,7 +168,7 @@ KAFKA_AND_DATABASE = Dashboard(
                     "Seconds of a request, p99",
                     "Are answers slow, and on which route?",
                     Unit.SECONDS,
-                    query(quantile(0.99, "tocsin_http_seconds", by="component, route"), "{{component}} {{route}}"),
+                    query(quantile(0.99, "tocsin_http_seconds", by="component, route", where=_CALLERS), "{{component}} {{route}}"),
                     width=16,
                 ),
                 lines(

@@ -105,6 +105,25 @@ LANE = Dashboard(
             ),
         ),
         Row(
+            title="Whose messages",
+            panels=(
+                lines(
+                    "Notifications, by workflow",
+                    "Which workflow sends how much, and which has stopped?",
+                    Unit.PER_SECOND,
+                    query(rate("tocsin_workflow_notifications_total", by="workflow, outcome", where=_LANE), "{{workflow}} {{outcome}}"),
+                    width=16,
+                ),
+                lines(
+                    "Dead letters, by source",
+                    "Who sends what cannot be handled?",
+                    Unit.PER_SECOND,
+                    query(rate("tocsin_dead_letters_by_source_total", by="source", where=_LANE), "{{source}}"),
+                    empty="A source is shown once ten of its events were set aside.",
+                ),
+            ),
+        ),
+        Row(
             title="Who works on it",
             panels=(
                 lines(
@@ -117,7 +136,7 @@ LANE = Dashboard(
                     "Shards held",
                     "Who works on which part of the lane?",
                     Unit.NUMBER,
-                    query(total("tocsin_shards_held", by="component, instance", where=_LANE), "{{component}} {{instance}}"),
+                    query(total("tocsin_shards_held", by="component, instance", where=_LANE), "{{component}} at {{instance}}"),
                 ),
                 lines(
                     "Rebalances within 15 minutes",

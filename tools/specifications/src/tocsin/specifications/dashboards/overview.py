@@ -44,7 +44,7 @@ OVERVIEW = Dashboard(
                 number(
                     "Shards without owner",
                     "Is a part of a lane read by nobody?",
-                    f"sum({largest('tocsin_shards', by='component, lane')}) - sum(tocsin_shards_held)",
+                    f"sum({largest('tocsin_shards', by='component, lane')} - {total('tocsin_shards_held', by='component, lane')})",
                 ),
                 number("Checks that fail", "Does a process say that it is not ready?", how_many("tocsin_ready == 0")),
                 number("Breakers open", "Is a provider left alone, because it does not work?", "sum(tocsin_breakers) or vector(0)"),

@@ -13,6 +13,11 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** A sentence with `code` in it. */
+export function words(text) {
+  return text.split("`").map((part, index) => (index % 2 ? el("code", {}, part) : part));
+}
+
 /** A table of texts and elements. */
 export function table(heads, rows) {
   return el("table", {},

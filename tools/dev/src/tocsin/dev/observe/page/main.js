@@ -1,6 +1,6 @@
 // The page: a tab for each dashboard, drawn anew every five seconds while it is looked at.
 
-import { el } from "./dom.js";
+import { el, words } from "./dom.js";
 import { Message } from "./message.js";
 import { Plot } from "./plot.js";
 import { firing, latest, series, timesOf, valuesOf } from "./prometheus.js";
@@ -41,15 +41,14 @@ function rowsOf(dashboard, left) {
     el("h2", {}, title), el("div", { class: "row" }, panels.map(() => left.shift().frame))]);
 }
 
-/** A panel's frame, and how it is drawn. */
+/** A panel's frame, what it asks, and how it shows the answer. */
 function view(panel) {
   const frame = el("section", { class: "panel", "data-kind": panel.kind, style: `--width: ${panel.width}` },
-    el("h3", {}, panel.title), el("p", { class: "question" }, panel.question));
+    el("h3", {}, panel.title), el("p", { class: "question" }, words(panel.question)));
   if (panel.kind === "stat") {
     const place = el("p", { class: "number" }, "–");
     frame.append(place);
-    return { frame, draw: async () => {
-      const value = await latest(panel, choices);
+    return { frame, ask: () => latest(panel, choices), show: (value) => {
       place.textContent = shown(value, panel.unit);
       place.toggleAttribute("data-none", value === null);
       place.toggleAttribute("data-bad", panel.bad_from !== null && value >= panel.bad_from);
@@ -57,13 +56,17 @@ function view(panel) {
   }
   const plot = new Plot(panel, looks);
   frame.append(plot.place, plot.legend);
-  return { frame, draw: async (times) => plot.draw(times.times, await series(panel, times, choices)) };
+  return { frame, ask: (times) => series(panel, times, choices), show: (found, { times }) => plot.draw(times, found) };
 }
 
 async function draw() {
   const mine = ++round;
   const times = timesOf(Number(at("range").value), every);
-  const ends = await Promise.allSettled([showAlerts(), ...views.map((one) => one.draw(times))]);
+  const answer = async (one) => {
+    const found = await one.ask(times);
+    if (mine === round) one.show(found, times); // else another time or choice is asked for by now
+  };
+  const ends = await Promise.allSettled([showAlerts(), ...views.map(answer)]);
   if (mine !== round) return;
   const fault = ends.find(({ status }) => status === "rejected");
   at("dashboard").dataset.state = fault ? "failed" : "drawn";

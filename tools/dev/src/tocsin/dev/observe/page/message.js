@@ -19,9 +19,12 @@ export class Message {
       card("Log lines", "Which processes spoke of it?", "", this.lines));
   }
 
-  /** Shows the slow messages of this time. */
-  async draw(times) {
-    const found = (await messages("tocsin_hand_off_seconds_bucket", times)).slice(0, MOST);
+  /** The slow messages of this time. */
+  async ask(times) {
+    return (await messages("tocsin_hand_off_seconds_bucket", times)).slice(0, MOST);
+  }
+
+  show(found) {
     this.slow.replaceChildren(found.length
       ? table(["took", "lane", "channel", "ended", "notification"], found.map((message) => [
         shown(message.seconds, "s"), message.lane, message.channel, message.outcome, this.#link(message.notification_id)]))
