@@ -65,18 +65,18 @@ def faults(expression: str) -> list[str]:
     """The names in it that do not exist; raises ValueError where it is no PromQL."""
     parts = _parts(promql_parser.parse(filled(expression)))
     series = [part for part in parts if isinstance(part, VectorSelector)]
-    known = OF_PROMETHEUS.union(*(LABELS.get(str(one.name), set()) for one in series))
-    found = [f"there is no series {one.name}" for one in series if one.name not in LABELS]
-    for one in series:
-        asked = {matcher.name for matcher in one.matchers.matchers}
-        found += [
-            f"{one.name} has no label {label}"
-            for label in asked - OF_PROMETHEUS - LABELS.get(str(one.name), asked)
+    known = OF_PROMETHEUS.union(*(LABELS.get(str(selector.name), set()) for selector in series))
+    wrong = [f"there is no series {selector.name}" for selector in series if selector.name not in LABELS]
+    for selector in series:
+        asked = {matcher.name for matcher in selector.matchers.matchers}
+        wrong += [
+            f"{selector.name} has no label {label}"
+            for label in asked - OF_PROMETHEUS - LABELS.get(str(selector.name), asked)
         ]
     for part in parts:
         named = _named(part)
-        found += [f"nothing in it has a label {label}" for label in named - known]
-    return found
+        wrong += [f"nothing in it has a label {label}" for label in named - known]
+    return wrong
 
 
 def _named(part: Expr) -> set[str]:
@@ -92,6 +92,6 @@ def _named(part: Expr) -> set[str]:
 
 
 def _parts(parsed: Expr) -> list[Expr]:
-    found: list[Expr] = []
-    promql_parser.walk(parsed, lambda part: found.append(part))  # noqa: PLW0108 -- what it returns must be None
-    return found
+    parts: list[Expr] = []
+    promql_parser.walk(parsed, lambda part: parts.append(part))  # noqa: PLW0108 -- what it returns must be None
+    return parts
