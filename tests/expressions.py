@@ -66,18 +66,18 @@ def faults(expression: str, *, also: dict[str, set[str]] | None = None) -> list[
     labels_of = LABELS | (also or {})
     parts = _parts(promql_parser.parse(filled(expression)))
     series = [part for part in parts if isinstance(part, VectorSelector)]
-    known = OF_PROMETHEUS.union(*(labels_of.get(str(one.name), set()) for one in series))
-    found = [f"there is no series {one.name}" for one in series if one.name not in labels_of]
-    for one in series:
-        asked = {matcher.name for matcher in one.matchers.matchers}
-        found += [
-            f"{one.name} has no label {label}"
-            for label in asked - OF_PROMETHEUS - labels_of.get(str(one.name), asked)
+    known = OF_PROMETHEUS.union(*(labels_of.get(str(selector.name), set()) for selector in series))
+    wrong = [f"there is no series {selector.name}" for selector in series if selector.name not in labels_of]
+    for selector in series:
+        asked = {matcher.name for matcher in selector.matchers.matchers}
+        wrong += [
+            f"{selector.name} has no label {label}"
+            for label in asked - OF_PROMETHEUS - labels_of.get(str(selector.name), asked)
         ]
     for part in parts:
         named = _named(part)
-        found += [f"nothing in it has a label {label}" for label in named - known]
-    return found
+        wrong += [f"nothing in it has a label {label}" for label in named - known]
+    return wrong
 
 
 def series_of(expression: str) -> set[str]:
@@ -99,6 +99,6 @@ def _named(part: Expr) -> set[str]:
 
 
 def _parts(parsed: Expr) -> list[Expr]:
-    found: list[Expr] = []
-    promql_parser.walk(parsed, lambda part: found.append(part))  # noqa: PLW0108 -- what it returns must be None
-    return found
+    parts: list[Expr] = []
+    promql_parser.walk(parsed, lambda part: parts.append(part))  # noqa: PLW0108 -- what it returns must be None
+    return parts

@@ -168,8 +168,8 @@ def mounted_instances(service: str, folder: Path) -> dict[str, str]:
 
 def test_prometheus_is_led_to_every_service_and_the_witness() -> None:
     groups = json.loads((FILE.parent / "compose" / "targets.json").read_text())
-    found = {group["labels"]["instance"]: group["targets"] for group in groups}
-    assert found == {name: [f"{name}:{OperationsSettings().port}"] for name in [*SERVICES, "witness"]}
+    targets = {group["labels"]["instance"]: group["targets"] for group in groups}
+    assert targets == {name: [f"{name}:{OperationsSettings().port}"] for name in [*SERVICES, "witness"]}
 
 
 def test_prometheus_has_the_settings_and_rules_that_are_shipped() -> None:

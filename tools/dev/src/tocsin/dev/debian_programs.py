@@ -11,8 +11,8 @@ from tocsin.dev.paths import CACHE
 
 def debian_program(name: str, *, package: str) -> Path:
     """The program `name` from the PATH; else that of `package`. Raises MissingTool with what to install."""
-    if found := shutil.which(name):
-        return Path(found)
+    if installed := shutil.which(name):
+        return Path(installed)
     return unpacked(package, needed=name) / "usr" / "bin" / name
 
 

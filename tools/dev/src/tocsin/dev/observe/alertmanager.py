@@ -62,8 +62,8 @@ def alertmanager_program() -> tuple[Path, Path]:
     replaced by one of the same length. Needless once Debian's embeds its templates, as upstream's does.
     """
     for name in (PACKAGE, "alertmanager"):
-        if found := shutil.which(name):
-            return Path(found), Path.cwd()
+        if installed := shutil.which(name):
+            return Path(installed), Path.cwd()
     folder = unpacked(PACKAGE, needed=PACKAGE)
     ours = folder / "usr" / "bin" / "alertmanager"
     if not ours.exists():

@@ -102,11 +102,11 @@ class PageServer:
     async def _lines(self, request: web.Request) -> web.Response:
         """The last lines of the stack's logs that name the message."""
         wanted = str(_id(request))
-        found: deque[str] = deque(maxlen=_MOST_LINES)
+        naming: deque[str] = deque(maxlen=_MOST_LINES)
         for log in sorted(self._logs.glob("*.log")):
             with log.open(errors="replace") as lines:
-                found.extend(f"{log.stem}: {line.rstrip()}" for line in lines if wanted in line)
-        return web.json_response(list(found))
+                naming.extend(f"{log.stem}: {line.rstrip()}" for line in lines if wanted in line)
+        return web.json_response(list(naming))
 
     async def _passed_on(
         self, url: str, query: Iterable[tuple[str, str]], headers: Mapping[str, str] | None = None
