@@ -5,7 +5,6 @@ from tocsin.observability.error_text import error_text, traceback_text
 from tocsin.observability.logger import bound, get_logger
 from tocsin.observability.logging import configure_logging
 from tocsin.observability.redaction import MASK, redact
-from tocsin.observability.settings import ObservabilitySettings
 from tocsin.observability.tracing import (
     configure_tracing,
     current_traceparent,
@@ -20,7 +19,6 @@ from tocsin.observability.tracing import (
 
 __all__ = [
     "MASK",
-    "ObservabilitySettings",
     "bound",
     "configure_logging",
     "configure_tracing",
