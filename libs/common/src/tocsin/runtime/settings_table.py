@@ -55,7 +55,7 @@ def settings_markdown(cls: type[BaseSettings]) -> str:
     lines = ["| variable | default | meaning |", "|---|---|---|"]
     for row in settings_table(cls):
         default = row.default if row.default in {"", "required"} else f"`{row.default}`"
-        lines.append(f"| `{row.name}` | {default} | {row.meaning.replace('|', chr(92) + '|')} |")
+        lines.append(f"| `{row.name}` | {default} | {_told(row).replace('|', chr(92) + '|')} |")
     return "\n".join(lines) + "\n"
 
 
@@ -64,7 +64,11 @@ def settings_text(cls: type[BaseSettings]) -> str:
     rows = settings_table(cls)
     name = max(len(row.name) for row in rows)
     default = max(len(row.default) for row in rows)
-    return "".join(f"  {row.name:<{name}}  {row.default:<{default}}  {row.meaning}\n" for row in rows)
+    return "".join(f"  {row.name:<{name}}  {row.default:<{default}}  {_told(row)}\n" for row in rows)
+
+
+def _told(row: SettingRow) -> str:
+    return f"{row.meaning}. Or {row.name}_FILE: a file that holds it" if row.from_file else row.meaning
 
 
 def setting_row(cls: type[BaseSettings], name: str) -> SettingRow:
