@@ -66,7 +66,7 @@ def said(settings: Settings) -> list[str]:
 def unknown(*names: str) -> dict[str, str]:
     return {
         advice.variable: advice.remedy
-        for advice in unknown_variables([TowerSettings], dict.fromkeys(names, "s3cret"))
+        for advice in unknown_variables(TowerSettings, dict.fromkeys(names, "s3cret"))
     }
 
 
@@ -102,14 +102,17 @@ def test_a_name_without_a_prefix_is_told_where_it_is_nearly_ours() -> None:
 
 def test_what_is_known_and_what_others_set_is_not_told() -> None:
     known = ("TOWER_BELLS", "tower_bells", "TOWER_KEY_FILE", "ROPE_LENGTH", "TOWER_HEIGHT", "LANES")
-    others = (
-        "OTHER_BELLS",
-        "TOWER_SERVICE_HOST",
-        "TOWER_PORT",
-        "TOWER_PORT_80_TCP_ADDR",
-        "TOWER_SERVICE_PORT_HTTP",
-    )
-    assert unknown(*known, *others) == {}
+    assert unknown("OTHER_BELLS", *known) == {}
+    of_kubernetes = {
+        "TOWER_SERVICE_HOST": "10.0.0.7",
+        "TOWER_SERVICE_PORT_HTTP": "80",
+        "TOWER_PORT": "tcp://10.0.0.7:80",
+        "TOWER_PORT_80_TCP": "tcp://10.0.0.7:80",
+        "TOWER_PORT_80_TCP_ADDR": "10.0.0.7",
+    }
+    assert list(unknown_variables(TowerSettings, of_kubernetes)) == []
+    assert unknown("TOWER_PORT").keys() == {"TOWER_PORT"}
+    assert list(unknown_variables(HttpSettings, {"HTTP_PROXY": "http://proxy"})) == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What is unwise about settings that are valid: misspelt variables, and values that do harm."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Final
 
@@ -16,7 +16,8 @@ from tocsin.runtime.settings import Advice, Settings
 log = get_logger(__name__)
 
 _OTHERS: Final = re.compile(
-    r"HTTP_PROXY|OTEL_\w+|\w+_SERVICE_(HOST|PORT)(_\w+)?|\w+_PORT(_\d+_(TCP|UDP)(_\w+)?)?"
+    r"HTTP_PROXY=.*|OTEL_\w+=.*|\w+_SERVICE_(HOST|PORT)(_\w+)?=.*|\w+_PORT(_\w+)?=(tcp|udp)://.*|\w+_PORT_\d+_(TCP|UDP)_\w+=.*",
+    re.DOTALL,
 )
 """Variables of other programs: proxies, OpenTelemetry's own, and those that Kubernetes makes of a Service called as one of ours."""
 _MISSPELT: Final = 0.87
@@ -25,7 +26,7 @@ _MISSPELT: Final = 0.87
 
 def warn_of(settings: BaseSettings, environment: Mapping[str, str]) -> None:
     """One warning in the log for each of them: what a service says at its start."""
-    for unknown in unknown_variables([type(settings)], environment):
+    for unknown in unknown_variables(type(settings), environment):
         log.warning("unknown setting", variable=unknown.variable, reason=unknown.harm, remedy=unknown.remedy)
     for unwise in advice_on(settings):
         log.warning("unwise setting", variable=unwise.variable, reason=unwise.harm, remedy=unwise.remedy)
@@ -40,20 +41,19 @@ def variables_of(cls: type[BaseSettings]) -> set[str]:
     return names.union(*(variables_of(group) for group in groups_of(cls).values()))
 
 
-def unknown_variables(
-    classes: Collection[type[BaseSettings]], environment: Mapping[str, str]
-) -> Iterator[Advice]:
-    """Variables that begin as those of `classes` do, or are nearly called so, and that none of them reads."""
-    known = set[str]().union(*map(variables_of, classes))
-    prefixes = tuple(set[str]().union(*map(_prefixes, classes)))
+def unknown_variables(cls: type[BaseSettings], environment: Mapping[str, str]) -> Iterator[Advice]:
+    """Variables that begin as those of `cls` do, or are nearly called so, and that it does not read."""
+    known, prefixes = variables_of(cls), tuple(_prefixes(cls))
     without_prefix = [name for name in known if not name.startswith(prefixes)]
-    for name in sorted(environment.keys()):
+    for name, value in sorted(environment.items()):
         spelt = name.upper()
-        if spelt in known or _OTHERS.fullmatch(spelt):
+        if spelt in known or _OTHERS.fullmatch(f"{spelt}={value}"):
             continue
-        among, least = (known, 0.6) if spelt.startswith(prefixes) else (without_prefix, _MISSPELT)
-        near = get_close_matches(spelt, sorted(among), n=1, cutoff=least)
-        if near or spelt.startswith(prefixes):
+        ours = spelt.startswith(prefixes)
+        near = get_close_matches(
+            spelt, known if ours else without_prefix, n=1, cutoff=0.6 if ours else _MISSPELT
+        )
+        if ours or near:
             remedy = (
                 f"did you mean {near[0]}?"
                 if near

@@ -44,7 +44,7 @@ def check(process: str, variables: Mapping[str, str], *, where: str | None = Non
                 )
                 for fault in invalid.faults
             ]
-    advice = [*unknown_variables([cls], variables), *(advice_on(settings) if settings else ())]
+    advice = [*unknown_variables(cls, variables), *(advice_on(settings) if settings else ())]
     return Checked(settings=settings, findings=findings + [_warning(one, place) for one in advice])
 
 
