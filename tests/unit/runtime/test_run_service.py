@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tocsin.testing.until import until
 
 SCRIPT = Path(__file__).with_name("small_service.py")
 SENTENCE = "The topic has no start offsets: run `tocsin topics apply`."
+DID_NOT_END_WELL = "the process before this one did not end well"
 BOUND = 60.0
 """Seconds after which a process that does not get there counts as stuck; a loaded machine needs a few."""
 
@@ -120,6 +122,35 @@ def test_a_signal_ends_it_in_order_with_0(small: Process, number: signal.Signals
     assert closed == ["part", "other", "operations"]
 
 
+def test_it_begins_and_stops_where_a_wave_is_and_works_on_until_then() -> None:
+    process = Process(SMALL_COLOUR="red", WAVE_SECONDS="1")
+    try:
+        opened = process.until("opened", component="part")
+        assert wave_of(process.until("ready to work")) > wave_of(opened)
+        process.tell(signal.SIGTERM)
+        told = process.until("told to stop")
+        assert process.exit_code() == 0
+        assert wave_of(process.until("closed", component="part")) > wave_of(told)
+    finally:
+        process.close()
+
+
+def wave_of(line: dict[str, Any]) -> int:
+    """In which second it was logged."""
+    return int(datetime.fromisoformat(line["timestamp"]).timestamp())
+
+
+def test_told_to_stop_before_it_works_it_ends_at_once() -> None:
+    process = Process(SMALL_COLOUR="red", SMALL_ENDING="never-opens", WAVE_SECONDS="10")
+    try:
+        assert process.ready() == 503
+        process.tell(signal.SIGTERM)
+        assert process.until("told to stop")["works_on"] == 0
+        assert process.exit_code() == 0
+    finally:
+        process.close()
+
+
 @pytest.mark.parametrize("small", ["never-opens"], indirect=True)
 def test_it_answers_while_it_waits_and_can_be_stopped_then(small: Process) -> None:
     assert small.ready() == 503
@@ -188,6 +219,30 @@ def test_a_failure_leaves_its_exit_code_and_one_line(
     assert left.read_text().startswith(words)
     assert len(left.read_text()) < 150
     assert "\n" not in left.read_text()
+
+
+def test_the_next_process_knows_how_this_one_ended(tmp_path: Path) -> None:
+    told = ""
+    for ending, signals, reason in [
+        ("", [signal.SIGKILL], "killed"),
+        ("hangs", [signal.SIGTERM, signal.SIGTERM], "second_signal"),
+        ("raises", [], "failed"),
+        ("", [signal.SIGTERM], ""),
+        ("", [signal.SIGTERM], ""),
+    ]:
+        process = Process(SMALL_COLOUR="red", SMALL_ENDING=ending, EXIT_NOTES=str(tmp_path))
+        try:
+            process.until("ready to work")
+            for number in signals:
+                process.tell(number)
+                if ending == "hangs":
+                    process.until("waiting for")
+            process.exit_code()
+        finally:
+            process.close()
+        said = [line["reason"] for line in process.lines if line["event"] == DID_NOT_END_WELL]
+        assert said == ([told] if told else [])
+        told = reason
 
 
 def test_who_was_told_to_stop_leaves_no_words(tmp_path: Path) -> None:

@@ -150,6 +150,15 @@ def test_what_runs_tenants_programs_keeps_its_crash_note_where_it_may_write(over
             assert "emptyDir" in volumes[mounts[folder]]
 
 
+def test_how_a_process_ended_outlives_its_container(overlay: Manifests) -> None:
+    for deployment in overlay.deployments:
+        table = settings_table(settings_class(image_of(deployment)))
+        (folder,) = [row.default for row in table if row.name == "EXIT_NOTES"]
+        places = {mount["mountPath"]: mount["name"] for mount in container(deployment)["volumeMounts"]}
+        volumes = {volume["name"]: volume for volume in pod(deployment)["volumes"]}
+        assert "emptyDir" in volumes[places[folder]]
+
+
 def test_a_pod_is_asked_how_it_is_at_the_port_of_operations(overlay: Manifests) -> None:
     for deployment in overlay.deployments:
         probes = {
@@ -176,8 +185,20 @@ def test_updates_and_ends_lose_nothing(overlay: Manifests) -> None:
         assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
         nothing = {"preStop": {"exec": {"command": ["sleep", "0"]}}}
         before = container(deployment).get("lifecycle", nothing)["preStop"]["exec"]["command"][1]
-        needed = float(before) + float(overlay.environment(deployment)["SHUTDOWN_TIMEOUT"]) + CLOSING
+        environment = overlay.environment(deployment)
+        works_on = float(environment.get("WAVE_SECONDS", 0))
+        needed = float(before) + works_on + float(environment["SHUTDOWN_TIMEOUT"]) + CLOSING
         assert pod(deployment)["terminationGracePeriodSeconds"] > needed
+
+
+def test_members_of_groups_are_replaced_all_at_once_and_in_waves(overlay: Manifests) -> None:
+    """ADR 36. Others have no group that would stop; they come and go one by one."""
+    for deployment in overlay.deployments:
+        role = container(deployment).get("args")
+        member = image_of(deployment) != "ingest" and role not in (["api"], ["witness"])
+        assert deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == ("100%" if member else 1)
+        wave = float(overlay.environment(deployment)["WAVE_SECONDS"])
+        assert 0 < container(deployment)["readinessProbe"]["periodSeconds"] < wave or not member
 
 
 def test_the_settings_of_a_deployment_start_its_service(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from tocsin.observability.log_fields import FieldNames
 from tocsin.runtime.setting_facts import About, Unwise
 from tocsin.runtime.settings import Settings
 
@@ -21,6 +22,10 @@ class ObservabilitySettings(Settings):
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         About(danger="`ERROR` hides the warnings of providers that fail and of settings that do harm"),
     ] = Field(default="INFO", description="Lines below this level are dropped")
+    log_fields: FieldNames = Field(
+        default="plain",
+        description="Names of the fields in JSON, and how levels are written: `plain` (`level`: `warning`), `gcp` (`severity`: `WARNING`, `message`, `time`) or `ecs` (`log.level`, `message`, `@timestamp`)",
+    )
     build_commit: str = Field(
         default="unknown",
         max_length=64,

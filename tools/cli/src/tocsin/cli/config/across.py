@@ -39,11 +39,11 @@ def _grace(workload: CheckedWorkload) -> Iterator[ConfigFinding]:
     shutdown = getattr(workload.settings, "shutdown_timeout", None)
     if shutdown is None:
         return
-    needed = workload.workload.before_stop + shutdown + CLOSING
+    needed = workload.workload.before_stop + workload.settings.wave + shutdown + CLOSING
     if workload.workload.grace <= needed:
         yield _finding(
             workload,
-            f"The grace period of {workload.workload.grace:g} s is no longer than preStop, SHUTDOWN_TIMEOUT and {CLOSING:g} s for closing, "
+            f"The grace period of {workload.workload.grace:g} s is no longer than preStop, WAVE_SECONDS, SHUTDOWN_TIMEOUT and {CLOSING:g} s for closing, "
             f"{needed:g} s together: Kubernetes kills the process while it finishes.",
             f"set terminationGracePeriodSeconds to more than {needed:g}",
         )
