@@ -40,14 +40,7 @@ def _downloaded(package: str, *, needed: str, into: Path) -> Path:
         # The machine's lists are absent, or name a version that the archive has replaced since: lists of our own are fetched.
         apt = into / "apt"
         (apt / "lists" / "partial").mkdir(parents=True)
-        own = [
-            "-o",
-            f"Dir::State={apt}",
-            "-o",
-            f"Dir::Cache={apt}",
-            "-o",
-            "Dir::State::status=/var/lib/dpkg/status",
-        ]
+        own = ["-o", f"Dir::State::lists={apt / 'lists'}", "-o", f"Dir::Cache={apt}"]
         _apt_get("update", *own, folder=into)
         _apt_get("download", *own, package, folder=into)
         shutil.rmtree(apt)
