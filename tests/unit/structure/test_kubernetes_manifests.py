@@ -134,8 +134,7 @@ def test_what_is_named_is_there(overlay: Manifests) -> None:
     there |= {("Secret", thing["spec"]["target"]["name"]) for thing in overlay.of_kind("ExternalSecret")}
     for workload in overlay.workloads:
         for source in container(workload)["envFrom"]:
-            ((kind, reference),) = source.items()
-            assert ({"configMapRef": "ConfigMap", "secretRef": "Secret"}[kind], reference["name"]) in there
+            assert ("ConfigMap", source["configMapRef"]["name"]) in there
         for volume in pod(workload).get("volumes", []):
             if "configMap" in volume:
                 assert ("ConfigMap", volume["configMap"]["name"]) in there
@@ -146,6 +145,16 @@ def test_what_is_named_is_there(overlay: Manifests) -> None:
         for reference in login["spec"]["secretTargetRef"]:
             assert ("Secret", reference["name"]) in there
             assert reference["key"] in overlay.secret(reference["name"])
+
+
+def test_grafana_finds_every_dashboard() -> None:
+    shipped = {
+        file.name: file.read_text() for file in (ROOT / "deploy/observability/dashboards").glob("*.json")
+    }
+    for name in ("staging", "prod"):
+        dashboards = manifests(name).named("ConfigMap", "dashboards")
+        assert dashboards["data"] == shipped
+        assert dashboards["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
 def test_dev_and_staging_show_the_secrets_that_prod_takes_from_a_secret_manager() -> None:
