@@ -55,3 +55,10 @@ class Ambiguous(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 Answer = Accepted | Rejected | NotSent | Throttled | Ambiguous
+
+
+def reason_of(answer: Answer) -> Reason | None:
+    """Why the message was not taken, or is not known to be. None: it was."""
+    if isinstance(answer, Accepted):
+        return None
+    return Reason.THROTTLED if isinstance(answer, Throttled) else answer.reason

@@ -7,34 +7,38 @@ from tocsin.observability.logging import configure_logging
 from tocsin.observability.redaction import MASK, redact
 from tocsin.observability.settings import ObservabilitySettings
 from tocsin.observability.tracing import (
+    OpenSpan,
+    begin_span,
+    client_span,
     configure_tracing,
+    current_span,
     current_traceparent,
     is_sampled,
-    record_span,
     recording,
     shutdown_tracing,
     span,
-    spans_beside,
     tracing_on,
 )
 
 __all__ = [
     "MASK",
     "ObservabilitySettings",
+    "OpenSpan",
+    "begin_span",
     "bound",
+    "client_span",
     "configure_logging",
     "configure_tracing",
+    "current_span",
     "current_traceparent",
     "error_text",
     "get_logger",
     "is_sampled",
     "metrics",
-    "record_span",
     "recording",
     "redact",
     "shutdown_tracing",
     "span",
-    "spans_beside",
     "traceback_text",
     "tracing_on",
 ]

@@ -118,11 +118,14 @@ def main(
         return _answer(given, name=name, settings=settings, summary=summary)
     loaded = load_settings(settings)
     configure_logging(name, loaded.observability.json_logs, level=loaded.observability.log_level)
+    release = version("tocsin-common")
     configure_tracing(
-        name, loaded.observability.otel_exporter_otlp_endpoint, loaded.observability.trace_sample_ratio
+        name,
+        loaded.observability.otel_exporter_otlp_endpoint,
+        loaded.observability.trace_sample_ratio,
+        version=release,
     )
-    commit = loaded.observability.build_commit
-    metrics.build_info.labels(name, version("tocsin-common"), commit).set(1)
+    metrics.build_info.labels(name, release, loaded.observability.build_commit).set(1)
     if loaded.failpoints:
         log.warning("failpoints are armed: this process may kill or freeze itself", failpoints=[str(place) for place in loaded.failpoints])  # fmt: skip
     try:
