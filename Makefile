@@ -63,11 +63,11 @@ lint: .venv/.installed ## Format, lint, types, import rules, generated files
 bench-quick: .venv/.installed ## Measure the whole path and each stage (two minutes)
 	@$(PYTHON) bench/quick.py
 
-bench: .venv/.installed ## Measure everything three times, others on the same sink too (a quarter of an hour); RUNS=N
+bench: .venv/.installed ## Measure everything, others on the same sink too (a quarter of an hour); RUNS=N measures it so often
 	@$(PYTHON) bench/bench.py $(if $(RUNS),--runs $(RUNS))
 
-bench-record: .venv/.installed ## The same, and write it into docs/benchmarks.md and the guard's record (half an hour, on a machine with nothing else to do)
-	@$(PYTHON) bench/bench.py --record $(if $(RUNS),--runs $(RUNS))
+bench-record: .venv/.installed ## The same three times, written into docs/benchmarks.md, and the guard's record (forty minutes, on a machine with nothing else to do)
+	@$(PYTHON) bench/bench.py --record --runs $(or $(RUNS),3)
 	@$(PYTHON) bench/guard.py --record
 
 bench-guard: .venv/.installed ## Compare the processor time of the stages with the last record, as the build does (a minute)
@@ -79,8 +79,8 @@ bench-guard-record: .venv/.installed ## Accept what the stages cost now as the g
 bench-profile: .venv/.installed ## Where the time of each stage goes, by module and function, as text (two minutes)
 	@$(PYTHON) bench/profiles.py
 
-bench-growth: .venv/.installed ## Measure what grows: partitions, instances, recipients, the ledger … (hours; goes on where it was ended; SCALE=0.01 tries it, FRESH=1 begins anew)
-	@$(PYTHON) bench/growth.py $(if $(SCALE),--scale $(SCALE)) $(if $(FRESH),--fresh)
+bench-growth: .venv/.installed ## Measure what grows: partitions, instances, recipients, the ledger … (hours; goes on where it was ended; SCALE=0.01 tries it, FRESH=1 begins anew, RECORD=1 writes docs/growth.md)
+	@$(PYTHON) bench/growth.py $(if $(SCALE),--scale $(SCALE)) $(if $(FRESH),--fresh) $(if $(RECORD),--record)
 
 kube-check: .venv/.installed ## Give all manifests to a real Kubernetes API server (40 seconds; ten minutes the first time, to build it)
 	@$(PYTHON) -m tocsin.dev.kube check

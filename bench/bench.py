@@ -26,7 +26,6 @@ from stages import Stages
 from tocsin.contracts.vocabulary import Lane
 from whole_path import MESSAGES, SERVICES, WholePath
 
-RUNS = 3
 CAMPAIGN = 100_000
 WARM_ROUNDS = 5
 """Ten seconds each: so long Java compiles what a broker does often (3.3 ms a transaction before, 2.1 afterwards)."""
@@ -163,7 +162,7 @@ async def _together(folder: Path, report: Report, say: Steps, parts: frozenset[s
 
 def main() -> int:
     """The exit code."""
-    parser = options(argparse.ArgumentParser(description=__doc__), runs=RUNS)
+    parser = options(argparse.ArgumentParser(description=__doc__))
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="leave the others out")
     parser.add_argument(
         "--record", action="store_true", help="write the result into docs/benchmarks.md as well"

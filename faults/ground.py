@@ -93,6 +93,8 @@ class Ground:
 
     replicas = 1
     """Of every topic."""
+    most = INSTANCES
+    """Instances of each service that can be there at once."""
 
     def __init__(
         self, folder: Path, *, settings: Mapping[str, str] | None = None, places: int = PLACES
@@ -144,7 +146,7 @@ class Ground:
 
     def of(self, name: str) -> list[Instance]:
         """All instances of a service, those that run and those that do not."""
-        return [self.instances[name, number] for number in range(1, INSTANCES + 1)]
+        return [self.instances[name, number] for number in range(1, self.most + 1)]
 
     def urls(self, name: str) -> list[str]:
         """Where the API of each instance that is wanted listens."""
@@ -259,7 +261,7 @@ class Ground:
         self._watch = asyncio.create_task(self._keep_alive())
 
     def _make_instances(self, settings: StackSettings) -> None:
-        for number in range(1, INSTANCES + 1):
+        for number in range(1, self.most + 1):
             for service in services(settings):
                 log = self.folder / f"{service.name}-{number}.log"
                 self.instances[service.name, number] = Instance(_bounded(service), number, log)

@@ -41,6 +41,8 @@ class Sent:
     notification: str
     at: float
     """When it was answered, in seconds since 1970."""
+    due: float
+    """When it was to be sent."""
 
 
 class KafkaEvent(NamedTuple):
@@ -58,6 +60,8 @@ class _Pace:
     first: float
     every: float
     ended: asyncio.Event
+    catches_up: bool
+    """Whether what could not be sent in time is sent as soon as it can be, so that the rate stays whatever is slow (an open loop)."""
 
 
 class Load:
@@ -79,8 +83,10 @@ class Load:
         channels: Sequence[str] = tuple(Channel),
         lanes: Sequence[str] = tuple(Lane),
         people: int = 40,
+        catches_up: bool = False,
     ) -> AsyncIterator[None]:
-        """So many messages a second while the context lasts, spread evenly over channels, lanes and people.
+        """So many messages a second while the context lasts, spread evenly over channels, lanes and people. With `catches_up` also where
+        something holds the senders up: then they send afterwards what was due meanwhile.
 
         When it is left, every request that was begun has been accepted.
         """
@@ -89,7 +95,7 @@ class Load:
         ways = list(itertools.product(channels, lanes))
         async with self._client(tenant) as client, asyncio.TaskGroup() as senders:
             for number in range(people):
-                pace = _Pace(first=number / rate, every=people / rate, ended=ended)
+                pace = _Pace(number / rate, people / rate, ended, catches_up)
                 mine = [Way(tenant, channel, lane, person(number)) for channel, lane in ways]
                 senders.create_task(self._person(client, mine, pace))
             try:
@@ -126,7 +132,8 @@ class Load:
             event = _event(way, sequence)
             made.append(event)
             if counts:
-                self.sent.append(Sent(way, sequence, event.notification, time.time()))
+                now = time.time()
+                self.sent.append(Sent(way, sequence, event.notification, now, now))
         return made
 
     async def _cancelled(self, client: aiohttp.ClientSession, notification: str) -> bool:
@@ -149,17 +156,20 @@ class Load:
                 await asyncio.wait_for(pace.ended.wait(), max(0.0, due - time.monotonic()))
             if pace.ended.is_set():
                 return
-            await self._send(client, way)
-            due = max(due + pace.every, time.monotonic())  # who was held up does not make up for it
+            await self._send(client, way, late=max(0.0, time.monotonic() - due))
+            due += pace.every
+            if not pace.catches_up:
+                due = max(due, time.monotonic())
 
-    async def _send(self, client: aiohttp.ClientSession, way: Way) -> None:
+    async def _send(self, client: aiohttp.ClientSession, way: Way, *, late: float = 0.0) -> None:
+        due = time.time() - late
         sequence = next(self._sequences.setdefault(way, itertools.count(1)))
         body = _request(way, sequence)
         key = {"Idempotency-Key": str(uuid.uuid4())}
         while (notification := await self._accepted(client, body, key)) is None:
             self.repeats += 1
             await asyncio.sleep(REPEAT_AFTER)
-        self.sent.append(Sent(way, sequence, notification, time.time()))
+        self.sent.append(Sent(way, sequence, notification, time.time(), due))
 
     async def _accepted(
         self, client: aiohttp.ClientSession, body: dict[str, Any], headers: dict[str, str]

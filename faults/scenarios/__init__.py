@@ -17,6 +17,7 @@ from scenarios import (  # noqa: F401
     producers,
     providers,
     redrives,
+    rollouts,
     scheduling,
     soak,
     stops,

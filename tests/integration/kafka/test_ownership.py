@@ -104,11 +104,49 @@ async def test_an_owner_killed_while_giving_back_loses_and_doubles_nothing(stage
     await until(lambda: everything_visible(stage))
     member = await second(stage).start()
     await reached(first)
-    more = [f"m{number}".encode() for number in range(20)]
-    await stage.publish(*(ProducerRecord(stage.topic("in"), key, key) for key in more))
+    more = await publish_more(stage)
     await until(lambda: everything_visible(stage, KEYS + more))
     await member.leave()
     assert await visible(stage) == Counter(KEYS + more)
+
+
+async def test_an_owner_killed_while_giving_back_to_two_newcomers_loses_and_doubles_nothing(
+    stage, start_owner, until
+):
+    await prepare(stage)
+    first = await start_owner("in_revoke=kill")
+    await until(lambda: everything_visible(stage))
+    newcomers = await asyncio.gather(second(stage).start(), second(stage).start())
+    await reached(first)
+    more = await publish_more(stage)
+    await until(lambda: everything_visible(stage, KEYS + more))
+    await until(lambda: all(len(member.component.held) == 1 for member in newcomers))
+    for member in newcomers:
+        await member.leave()
+    assert await visible(stage) == Counter(KEYS + more)
+
+
+@pytest.mark.parametrize("place", ["before_fence", "after_fence"])
+async def test_a_newcomer_killed_while_it_takes_over_loses_and_doubles_nothing(
+    stage, start_owner, until, place
+):
+    """What it was given goes back to the members that are left, which have given everything back for it."""
+    await prepare(stage)
+    member = await second(stage).start()
+    await until(lambda: everything_visible(stage))
+    newcomer = await start_owner(f"{place}=kill")
+    await reached(newcomer)
+    more = await publish_more(stage)
+    await until(lambda: everything_visible(stage, KEYS + more))
+    await until(lambda: len(member.component.held) == 2)
+    await member.leave()
+    assert await visible(stage) == Counter(KEYS + more)
+
+
+async def publish_more(stage) -> list[bytes]:
+    keys = [f"m{number}".encode() for number in range(20)]
+    await stage.publish(*(ProducerRecord(stage.topic("in"), key, key) for key in keys))
+    return keys
 
 
 async def everything_visible(stage, keys: Sequence[bytes] = KEYS) -> bool:

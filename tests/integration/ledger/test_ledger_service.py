@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from tests.integration.restoring import dump, fresh_postgres, restore
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter
@@ -20,6 +21,7 @@ from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
+from tocsin.dev.postgres import run_sql
 from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, ProducerRecord, Publisher, TopicSpec
 from tocsin.runtime import Health, SystemClock
 from tocsin.runtime.errors import ExitCode
@@ -70,12 +72,12 @@ class LedgerEnvironment:
         self.settings = settings
         self.topics = Topics(settings.topic_prefix)
         self.ledger_database = ledger_database
+        self.url = database_url
         self.published: set[str] = set()
         self.key: KeyParts = new_key("live")
         self._environment = {
             "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
             "KAFKA_TOPIC_PREFIX": settings.topic_prefix,
-            "DATABASE_URL": database_url,
             "LEDGER_BATCH_RECORDS": "100",
         }
         self._folder = folder
@@ -158,9 +160,8 @@ class LedgerEnvironment:
         await self._publisher.publish([record], timeout=20)
 
     async def stored(self) -> list[str]:
-        return [
-            str(row[0]) for row in await self.ledger_database.rows("SELECT status_id FROM ledger.statuses")
-        ]
+        statement = "SELECT status_id FROM ledger.statuses"
+        return (await asyncio.to_thread(run_sql, self.url, statement)).split()
 
     async def complete(self) -> bool:
         return set(await self.stored()) >= self.published
@@ -175,7 +176,8 @@ class LedgerEnvironment:
     @asynccontextmanager
     async def ledger(self, **environment: str) -> AsyncIterator[Running]:
         log = self._folder / f"ledger-{os.urandom(3).hex()}.log"
-        async with service_process("tocsin.ledger", env=self._environment | environment, log=log) as started:
+        env = self._environment | {"DATABASE_URL": self.url} | environment
+        async with service_process("tocsin.ledger", env=env, log=log) as started:
             operations, api = await started.addresses(2)
             headers = {"authorization": f"Bearer {self.key.reveal()}"}
             async with httpx.AsyncClient(base_url=api, timeout=20, headers=headers) as client:
@@ -321,6 +323,26 @@ async def test_one_that_is_frozen_while_rows_are_copied_is_followed(
             await environment.publish(statuses_of, range(200, 250))
             await environment.exactly_once()
             assert await second.stop() == 0
+
+
+async def test_restored_from_a_dump_it_makes_again_what_came_after_it(
+    environment: LedgerEnvironment, statuses_of: Any, tmp_path: Path
+) -> None:
+    async with environment.ledger(LANES="bulk") as ledger:
+        await environment.publish(statuses_of, range(100))
+        await environment.exactly_once()
+        dump(environment.url, "ledger", tmp_path / "ledger.dump")
+        await environment.publish(statuses_of, range(100, 200))
+        await environment.exactly_once()
+        assert await ledger.stop() == 0
+    with fresh_postgres(tmp_path / "fresh") as environment.url:
+        run_sql(environment.url, "CREATE SCHEMA ledger")
+        restore(environment.url, "ledger", tmp_path / "ledger.dump")
+        assert not await environment.complete()
+        async with environment.ledger(LANES="bulk") as ledger:
+            await environment.publish(statuses_of, range(200, 250))
+            await environment.exactly_once()
+            assert await ledger.stop() == 0
 
 
 async def is_frozen(pid: int) -> bool:

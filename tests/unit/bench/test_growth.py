@@ -9,22 +9,34 @@ import msgspec
 import pytest
 
 import growth
+import growth_page
 from figures import Figure
-from growth import CASES, Done
+from growth import CASES
 from growth_cases import Case
+from growth_page import BEGIN, END, record
+from growth_points import MeasuredPoint, read
+from machine import Machine
 
 
-def done(case: Case, *, cost: float = 100, faults: tuple[str, ...] = (), commit: str = "abc") -> Done:
+def machine(commit: str) -> Machine:
+    return Machine(
+        cores=2, cpu="a", memory_gb=1, system="b", load_before=0, versions={"kafka": "4.1.1"}, commit=commit
+    )
+
+
+def done(
+    case: Case, *, cost: float = 100, faults: tuple[str, ...] = (), commit: str = "abc"
+) -> MeasuredPoint:
     figure = Figure(
         name="router: events to jobs", unit="events/s", value=1, cpu_us={"router": cost, "broker": 50}
     )
-    return Done(
+    return MeasuredPoint(
         group=case.group,
         value=case.value,
         partitions=case.partitions,
         shards=case.shards,
         instances=case.instances,
-        commit=commit,
+        machine=machine(commit),
         figures=[figure],
         faults=list(faults),
     )
@@ -40,7 +52,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(monkeypatch: pytest.MonkeyPatch, group: str, *options: str) -> tuple[int, list[Case]]:
     measured: list[Case] = []
 
-    async def measure(case: Case, scale: float, say: object) -> Done:
+    async def measure(case: Case, scale: float, say: object) -> MeasuredPoint:
         assert scale == 0.5
         measured.append(case)
         return done(case, cost=case.value)
@@ -117,7 +129,42 @@ def test_fresh_measures_the_points_of_its_groups_anew_and_keeps_the_old_ones_bes
     claims = [case for case in CASES if case.group == "claims"]
     other = next(case for case in CASES if case.group == "instances")
     old = [done(case, commit="def") for case in (other, *claims)]
-    results.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in old))
+    results.write_bytes(b"".join(msgspec.json.encode(point) + b"\n" for point in old))
     assert run(monkeypatch, "claims", "--fresh") == (0, claims)
-    assert [one.commit for one in growth.read(results)] == ["def", "abc", "abc", "abc"]
-    assert growth.read(results.with_name("growth-0.5.jsonl.before")) == old[1:]
+    assert [point.commit for point in read(results)] == ["def", "abc", "abc", "abc"]
+    assert read(results.with_name("growth-0.5.jsonl.before")) == old[1:]
+
+
+def test_the_page_has_a_column_for_each_point_and_keeps_what_people_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "growth.md"
+    (tmp_path / "images").mkdir()
+    page.write_text(f"# Growth\n\n{BEGIN}\nold\n{END}\n\n## What it says\n")
+    monkeypatch.setattr(growth_page, "PAGE", page)
+    claims = [case for case in CASES if case.group == "claims"]
+    written = record([done(case, cost=number) for number, case in enumerate(claims, 10)])
+    text = page.read_text()
+    assert text.startswith(
+        f"# Growth\n\n{BEGIN}\n2 cores of a, 1 GB, b; kafka 4.1.1; 3 points of commit abc.\n"
+    )
+    assert text.endswith(f"{END}\n\n## What it says\n")
+    assert (
+        "| claims (partitions · shards · instances) | 100,000 (4 · 2 · 1) | 1,000,000 (4 · 2 · 1) | 10,000,000 (4 · 2 · 1) |"
+        in text
+    )
+    assert (
+        "| router: events to jobs | 1.0 events/s<br>10 µs | 1.0 events/s<br>11 µs | 1.0 events/s<br>12 µs |"
+        in text
+    )
+    assert "old" not in text
+    assert written == [page, tmp_path / "images" / "growth-claims.svg"]
+    assert f"![Cost over claims](images/{written[1].name})" in text
+
+
+def test_a_record_is_of_everything_at_full_size(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "claims", "--record")
+    assert "leave --scale and --only out" in capsys.readouterr().err

@@ -9,7 +9,7 @@ ADA, BEN = (Way("acme", "email", "critical", who) for who in ("ada", "ben"))
 
 
 def sent(way: Way, sequence: int, at: float = 0.0) -> Sent:
-    return Sent(way, sequence, f"{way.recipient}-{sequence}", at)
+    return Sent(way, sequence, f"{way.recipient}-{sequence}", at, at)
 
 
 def good(**changes: Any) -> Evidence:

@@ -48,6 +48,27 @@ async def test_told_to_stop_what_is_in_flight_ends_and_commits(prepared: MemoryS
     assert sorted(position.offset for position in positions) == [0, 0, 0, 1]
 
 
+async def test_those_that_leave_together_cost_one_generation(
+    prepared: MemoryStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one whose leave takes longer is called to join again meanwhile, and does not."""
+    members = [await prepared.copier(shards=4).start() for _ in range(4)]
+    await until(lambda: all(len(member.component.held) == 1 for member in members))
+    group = prepared.cluster.group(prepared.topic("copier"))
+    before, leave, slow = group.generation, MemoryMember.leave, list(group.members.values())[1]
+
+    async def leaving(member: MemoryMember) -> None:
+        if member is slow:
+            await until(lambda: len(group._joining) >= 2 or group.generation > before)
+        await leave(member)
+
+    monkeypatch.setattr(MemoryMember, "leave", leaving)
+    await asyncio.gather(*(member.leave() for member in members[:2]))
+    await until(lambda: all(len(member.component.held) == 2 for member in members[2:]))
+    assert group.generation == before + 1
+    await asyncio.gather(*(member.leave() for member in members[2:]))
+
+
 async def test_ownership_lost_closes_everything_and_joins_anew(prepared: MemoryStage, pauses: Pauses) -> None:
     running = await prepared.copier(rejoins=3, sleep=pauses).start()
     await prepared.publish_values(numbers(20))

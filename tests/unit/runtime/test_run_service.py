@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,35 @@ def test_a_signal_ends_it_in_order_with_0(small: Process, number: signal.Signals
     assert events.index("told to stop") < events.index("part closed")
     closed = [line["component"] for line in small.lines if line["event"] == "closed"]
     assert closed == ["part", "other", "operations"]
+
+
+def test_it_begins_and_stops_where_a_wave_is_and_works_on_until_then() -> None:
+    process = Process(SMALL_COLOUR="red", WAVE_SECONDS="1")
+    try:
+        opened = process.until("opened", component="part")
+        assert wave_of(process.until("ready to work")) > wave_of(opened)
+        process.tell(signal.SIGTERM)
+        told = process.until("told to stop")
+        assert process.exit_code() == 0
+        assert wave_of(process.until("closed", component="part")) > wave_of(told)
+    finally:
+        process.close()
+
+
+def wave_of(line: dict[str, Any]) -> int:
+    """In which second it was logged."""
+    return int(datetime.fromisoformat(line["timestamp"]).timestamp())
+
+
+def test_told_to_stop_before_it_works_it_ends_at_once() -> None:
+    process = Process(SMALL_COLOUR="red", SMALL_ENDING="never-opens", WAVE_SECONDS="10")
+    try:
+        assert process.ready() == 503
+        process.tell(signal.SIGTERM)
+        assert process.until("told to stop")["works_on"] == 0
+        assert process.exit_code() == 0
+    finally:
+        process.close()
 
 
 @pytest.mark.parametrize("small", ["never-opens"], indirect=True)

@@ -170,8 +170,20 @@ def test_updates_and_ends_lose_nothing(overlay: Manifests) -> None:
         assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
         nothing = {"preStop": {"exec": {"command": ["sleep", "0"]}}}
         before = container(deployment).get("lifecycle", nothing)["preStop"]["exec"]["command"][1]
-        needed = float(before) + float(overlay.environment(deployment)["SHUTDOWN_TIMEOUT"]) + CLOSING
+        environment = overlay.environment(deployment)
+        works_on = float(environment.get("WAVE_SECONDS", 0))
+        needed = float(before) + works_on + float(environment["SHUTDOWN_TIMEOUT"]) + CLOSING
         assert pod(deployment)["terminationGracePeriodSeconds"] > needed
+
+
+def test_members_of_groups_are_replaced_all_at_once_and_in_waves(overlay: Manifests) -> None:
+    """ADR 36. Others have no group that would stop; they come and go one by one."""
+    for deployment in overlay.deployments:
+        role = container(deployment).get("args")
+        member = image_of(deployment) != "ingest" and role not in (["api"], ["witness"])
+        assert deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == ("100%" if member else 1)
+        wave = float(overlay.environment(deployment)["WAVE_SECONDS"])
+        assert 0 < container(deployment)["readinessProbe"]["periodSeconds"] < wave or not member
 
 
 def test_the_settings_of_a_deployment_start_its_service(

@@ -7,7 +7,7 @@
 | `rebalance_timeout`: the broker waits for members to give partitions back | 12 | 40 | `drain_timeout`: whoever is later is expelled |
 | `SHUTDOWN_TIMEOUT`: from SIGTERM to the end of the last `run` | 45 | 45 | `rebalance_timeout`: a shutdown drains too |
 | `CLOSING`: components are closed after that | 15 | 15 | (as long as `LEAVE` + `CLOSE_PUBLISHER`) |
-| Kubernetes' and Compose's grace period, then SIGKILL | 75 | 75 | `preStop` + `SHUTDOWN_TIMEOUT` + `CLOSING` |
+| Kubernetes' and Compose's grace period, then SIGKILL | 75 | 75 | `preStop` + `WAVE_SECONDS` + `SHUTDOWN_TIMEOUT` + `CLOSING` |
 | `progress_timeout`: a loop that stands still for so long is given up | 60 | 60 | `rebalance_timeout` |
 | `heartbeat_interval`: a member tells the broker that it lives | 0.5 | 0.5 | |
 | `lease`: it may act after its last good heartbeat was sent | 4 | 4 | three heartbeats |

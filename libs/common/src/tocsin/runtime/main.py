@@ -50,6 +50,14 @@ class ServiceSettings(BaseSettings):
         validation_alias="SHUTDOWN_TIMEOUT",
         description="Seconds to finish what is in flight after SIGTERM; keep it below Kubernetes' grace period",
     )
+    wave: float = Field(
+        default=0,
+        ge=0,
+        le=10,
+        validation_alias="WAVE_SECONDS",
+        description="Begin to work, and stop after SIGTERM, only at whole multiples of so many seconds of the clock: Pods that are replaced "
+        "together then stop each consumer group once, not once for each Pod; the same for all, 0: at once",
+    )
     termination_log: Path = Field(
         default=Path("/dev/termination-log"),
         validation_alias="TERMINATION_LOG",
@@ -149,6 +157,7 @@ def main(
         health=service.health,
         shutdown_timeout=loaded.shutdown_timeout,
         termination_log=loaded.termination_log,
+        wave=loaded.wave,
     )
 
 

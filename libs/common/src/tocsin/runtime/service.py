@@ -36,6 +36,8 @@ from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer
 from tocsin.runtime.last_words import leave_last_words
 from tocsin.runtime.loop_watch import watch_loop
+from tocsin.runtime.tasks import first_of
+from tocsin.runtime.waves import seconds_to_wave
 
 log = get_logger(__name__)
 
@@ -51,6 +53,7 @@ def run_service(
     health: Health,
     shutdown_timeout: float,
     termination_log: Path,
+    wave: float = 0,
 ) -> int:
     """Run a service until it is told to stop or a part of it ends; return the exit code.
 
@@ -58,6 +61,8 @@ def run_service(
 
     `shutdown_timeout`: seconds from the signal to the end of the last component's `run`; requests being answered, and each
     `close`, may then take `CLOSING` more.
+
+    `wave`: runs begin, and a signal stops them, only at these moments (`waves`); until then everything works on.
     """
     life = _Life(
         name=name,
@@ -65,6 +70,7 @@ def run_service(
         components=components,
         health=health,
         shutdown_timeout=shutdown_timeout,
+        wave=wave,
     )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -84,6 +90,7 @@ class _Life:
         components: Sequence[Component],
         health: Health,
         shutdown_timeout: float,
+        wave: float,
     ) -> None:
         self._name = name
         self._servers = servers
@@ -92,6 +99,8 @@ class _Life:
         self._check = health.check("service")
         self._health = health
         self._bound = shutdown_timeout
+        self._wave = wave
+        self._working = False
         self._told = asyncio.Event()
         self._stop = asyncio.Event()
         self._deadline = float("inf")
@@ -158,10 +167,16 @@ class _Life:
             log.info("opened", component=component.name)
 
     async def _run(self, serving: list[asyncio.Task[None]]) -> None:
+        if self._wave:
+            self._check.set_not_ready("waits a moment, to begin together with others that start now")
+            await first_of(self._stop.wait(), asyncio.sleep(seconds_to_wave(self._wave)))
+        if self._stop.is_set():
+            return
         runs = [
             asyncio.create_task(component.run(self._stop), name=component.name)
             for component in self._components
         ]
+        self._working = True
         self._check.set_ready()
         gc.collect()
         gc.freeze()  # what start-up made stays for ever; collections no longer look at it (tens of milliseconds saved)
@@ -273,9 +288,10 @@ class _Life:
         if self._told.is_set():
             log.warning("second signal, ending at once", signal=number.name)
             os._exit(128 + number)
-        log.info("told to stop", signal=number.name, seconds=self._bound)
+        works_on = seconds_to_wave(self._wave) if self._working else 0.0
+        log.info("told to stop", signal=number.name, works_on=round(works_on, 1), seconds=self._bound)
         self._told.set()
-        self._begin_to_stop()
+        asyncio.get_running_loop().call_later(works_on, self._begin_to_stop)
 
 
 def _log_what_nobody_looked_at(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -33,13 +33,13 @@ async def retry_until_available(
     while True:
         attempts += 1
         try:
-            found = await probe()
+            answer = await probe()
         except retry_on as error:
             reason = f"waiting for {what}: {describe(error)}"
         else:
             if said:
                 log.info("no longer waiting", dependency=what, attempts=attempts)
-            return found
+            return answer
         if check is not None:
             check.set_not_ready(reason)
         if reason != said:

@@ -9,7 +9,7 @@ class TestMemoryCluster(ClusterSuite):
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from functools import partial
 
 import pytest
@@ -28,7 +28,7 @@ from tocsin.kafka import (
     partition_for,
 )
 from tocsin.runtime import Health
-from tocsin.testing.stage import HoldAt, MemoryTable, Stage, numbers, take_all
+from tocsin.testing.stage import HoldAt, MemoryTable, Running, Stage, numbers, take_all
 from tocsin.testing.until import until
 
 
@@ -172,6 +172,37 @@ class ClusterSuite:
         await second.leave()
         await third.leave()
         assert await stage.copied(numbers(1600))
+
+    async def test_two_members_come_and_two_go_at_once_without_loss_or_doubles(self, stage: Stage) -> None:
+        """As Pods are replaced."""
+        await stage.topics("in", "out", groups=["copier"])
+        old, new = ([stage.copier(shards=4) for _ in range(2)] for _ in range(2))
+        written: list[bytes] = []
+        stop = asyncio.Event()
+
+        async def publish() -> None:
+            while not stop.is_set():
+                values = numbers(len(written), len(written) + 20)
+                await stage.publish_values(values)
+                written.extend(values)
+                await asyncio.sleep(0.02)
+
+        async def each_holds(members: Sequence[Running], shards: int) -> None:
+            await until(lambda: all(len(one.component.held) == shards for one in members))
+
+        publishing = asyncio.create_task(publish())
+        for members in (old, new):
+            await asyncio.gather(*(one.start() for one in members))
+            await each_holds(members, 2 if members is old else 1)
+        await each_holds(old, 1)
+        await asyncio.gather(*(one.leave() for one in old))
+        await each_holds(new, 2)
+        stop.set()
+        await publishing
+        await until(partial(stage.copied, written))
+        for one in new:
+            await one.leave()
+        assert await stage.copied(written)
 
     async def test_rows_move_to_a_second_member_and_back(self, stage: Stage) -> None:
         await stage.topics("in", groups=["table"])

@@ -9,7 +9,7 @@ async def log_ends(settings: KafkaSettings, topic: str) -> dict[int, int]:
     await offsets.open()
     try:
         partitions = [TopicPartition(topic, number) for number in range(await offsets.partitions(topic))]
-        found = await offsets.ends(partitions)
+        high_watermarks = await offsets.ends(partitions)
     finally:
         await offsets.close()
-    return {partition.partition: end for partition, end in found.items()}
+    return {partition.partition: end for partition, end in high_watermarks.items()}

@@ -85,4 +85,4 @@ def with_forms(document: dict[str, Any]) -> dict[str, Any]:
 
 def _strings(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The schema where it is of a string, else each of its alternatives that is."""
-    yield from (one for one in (schema, *schema.get("anyOf", ())) if one.get("type") == "string")
+    yield from (form for form in (schema, *schema.get("anyOf", ())) if form.get("type") == "string")

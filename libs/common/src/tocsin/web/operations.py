@@ -26,8 +26,8 @@ class NamedRoute(Route):
     """A route that metrics and traces can name a request by, as FastAPI's are."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, found = super().matches(scope)
-        return match, {**found, "route": self} if match is not Match.NONE else found
+        match, child_scope = super().matches(scope)
+        return match, {**child_scope, "route": self} if match is not Match.NONE else child_scope
 
 
 def operations_app(

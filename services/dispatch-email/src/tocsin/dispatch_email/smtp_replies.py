@@ -55,8 +55,8 @@ NO_REPLY: Final = Reply(0, None, "")
 
 def read(number: int, text: str) -> Reply:
     """The reply with its enhanced code, when it has one of the reply's own class."""
-    found = _ENHANCED.match(text)
-    enhanced = found.group(1) if found and found.group(1)[0] == str(number)[0] else None
+    code = _ENHANCED.match(text)
+    enhanced = code.group(1) if code and code.group(1)[0] == str(number)[0] else None
     return Reply(number, enhanced, text)
 
 
@@ -65,8 +65,8 @@ def accepted(reply: Reply) -> Accepted:
     text = reply.text
     # Postfix's own words are found five times as fast so.
     at = text.find(_POSTFIX)
-    found = _ID(text, at + len(_POSTFIX)) if at >= 0 else _QUEUE_ID(text)
-    return Accepted(message_id=found and next(filter(None, found.groups())), code=reply.code)
+    queue_id = _ID(text, at + len(_POSTFIX)) if at >= 0 else _QUEUE_ID(text)
+    return Accepted(message_id=queue_id and next(filter(None, queue_id.groups())), code=reply.code)
 
 
 def refused(step: Step, reply: Reply) -> Answer:

@@ -73,9 +73,9 @@ def _of_text(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema without `null`, which no header can be."""
     return {"type": "string"} | {
         name: value
-        for one in (schema, *schema.get("anyOf", ()))
-        if one.get("type") != "null"
-        for name, value in one.items()
+        for form in (schema, *schema.get("anyOf", ()))
+        if form.get("type") != "null"
+        for name, value in form.items()
         if name in ("pattern", "maxLength", "minLength")
     }
 

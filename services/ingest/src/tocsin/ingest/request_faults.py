@@ -37,10 +37,10 @@ class _WithData(msgspec.Struct):
 
 def code_of_data(faults: Sequence[Fault]) -> codes.ProblemCode:
     """The code of a problem whose faults are all in the data of the event."""
-    found = {fault.code for fault in faults}
-    if found == {Reason.DATA_TOO_COMPLEX}:
+    reasons = {fault.code for fault in faults}
+    if reasons == {Reason.DATA_TOO_COMPLEX}:
         return codes.DATA_TOO_COMPLEX
-    return codes.WORKFLOW_UNUSABLE if found == {Reason.WORKFLOW_UNUSABLE} else codes.INVALID_DATA
+    return codes.WORKFLOW_UNUSABLE if reasons == {Reason.WORKFLOW_UNUSABLE} else codes.INVALID_DATA
 
 
 def latest_expiry(clock: Clock, due: datetime | None) -> datetime:

@@ -68,7 +68,7 @@ class DeviceBody(_Body):
 
 
 def _of_different_ids(devices: list[DeviceBody]) -> list[DeviceBody]:
-    if len(devices) <= DEVICES_PER_RECIPIENT and not valid_devices([one.id for one in devices]):
+    if len(devices) <= DEVICES_PER_RECIPIENT and not valid_devices([device.id for device in devices]):
         raise PydanticCustomError(Reason.DEVICE_INVALID.value, DEVICES_RULE)
     return devices
 

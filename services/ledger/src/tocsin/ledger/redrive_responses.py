@@ -38,12 +38,12 @@ class CountBody(BaseModel):
     samples: list[EndedBody | DeadLetterBody] = Field(description="The oldest of them")
 
     @classmethod
-    def of(cls, found: Found) -> Self:
+    def of(cls, selected: Found) -> Self:
         """What was found."""
         return cls(
-            matched=found.matched,
-            not_possible=found.not_possible,
-            samples=[_sample(row) for row in found.samples],
+            matched=selected.matched,
+            not_possible=selected.not_possible,
+            samples=[_sample(row) for row in selected.samples],
         )
 
 

@@ -153,8 +153,8 @@ class RedriveRunner:
         await self._failpoints.reach("after_page_stored")
         query = page_query(redrive.selection, now=self._clock.now(), redrive=redrive.id, page=page)
         async with connection.begin():
-            found = (await connection.execute(text(query.statement), query.values)).mappings()
-            rows = [row_of(redrive.selection, row) for row in found]
+            selected = (await connection.execute(text(query.statement), query.values)).mappings()
+            rows = [row_of(redrive.selection, row) for row in selected]
         written = await self._write(redrive, rows, reader)
         await self._failpoints.reach("after_page_written")
         not_possible = len(rows) - written
@@ -182,22 +182,22 @@ class RedriveRunner:
             values: dict[str, Any] = {"id": redrive.id, "page": redrive.page}
             if (await connection.execute(_SAME_PAGE, values)).first() is None:
                 return None
-            found = (await connection.execute(text(query.statement), query.values)).mappings().all()
-            if not found:
+            selected = (await connection.execute(text(query.statement), query.values)).mappings().all()
+            if not selected:
                 await connection.execute(_FINISHED, {"id": redrive.id, "now": now})
                 log.info(
                     "re-drive finished", tenant=redrive.tenant, redrive=redrive.id, written=redrive.written
                 )
                 return None
-            page, last = redrive.page + 1, found[-1]
+            page, last = redrive.page + 1, selected[-1]
             place = last["number"] if "number" in last else (last["stored_at"], str(last["id"]))
             await connection.execute(
                 _REDRIVEN,
                 {
                     "redrive": redrive.id,
                     "page": page,
-                    "ids": [row["id"] for row in found],
-                    "days": [row["day"] for row in found],
+                    "ids": [row["id"] for row in selected],
+                    "days": [row["day"] for row in selected],
                 },
             )
             await connection.execute(_STORED, {"id": redrive.id, "page": page, "place": encode_place(place)})

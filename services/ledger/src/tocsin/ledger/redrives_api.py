@@ -51,18 +51,18 @@ def redrive_routes(
             await admit(request, _OPERATING if body.dead_letters.without_tenant else _LIVE)
         now = clock.now()
         selection = body.selection(caller, now=now)
-        found = await redrives.find(selection, now=now, starts=await _starts(event_logs), samples=SAMPLES)
+        selected = await redrives.find(selection, now=now, starts=await _starts(event_logs), samples=SAMPLES)
         if body.dry_run:
-            return CountBody.of(found)
+            return CountBody.of(selected)
         redrive = await redrives.begin(
-            selection, rate=body.rate, matched=found.matched, key_id=caller.key_id, now=now
+            selection, rate=body.rate, matched=selected.matched, key_id=caller.key_id, now=now
         )
         log.info(
             "re-drive begun",
             tenant=caller.tenant,
             key=caller.key_id,
             redrive=redrive.id,
-            matched=found.matched,
+            matched=selected.matched,
         )
         response.status_code = 201
         response.headers["location"] = f"/v1/redrives/{redrive.id}"

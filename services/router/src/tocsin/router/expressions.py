@@ -104,14 +104,14 @@ class Expression:
         count = _Count()
         try:
             count.take(self._program.steps)
-            found = self._program.run(event, count)
+            result = self._program.run(event, count)
         except TypeError as error:
             raise ExpressionFails("A text and a number are put in order.") from error
-        if isinstance(found, list) and len(found) > MOST_RESULTS:
+        if isinstance(result, list) and len(result) > MOST_RESULTS:
             raise ExpressionTooCostly(
                 f"The workflow's recipients expression finds more than {MOST_RESULTS:,}."
             )
-        return found
+        return result
 
 
 def _check(node: _Node, *, at_top: bool, in_filter: bool, level: int) -> None:
@@ -242,7 +242,7 @@ def _projection(kind: str, base: _Run, each: list[_Program]) -> _Run:
         count.take(len(elements) * steps)
         if condition is not None:
             elements = [element for element in elements if not _is_false(condition(element, count))]
-        return [found for element in elements if (found := right(element, count)) is not None]
+        return [result for element in elements if (result := right(element, count)) is not None]
 
     return run
 
@@ -255,14 +255,14 @@ def _flatten(_node: _Node, below: list[_Run]) -> _Run:
         if not isinstance(elements, list):
             return None
         count.take(2 * len(elements))
-        found: list[Any] = []
+        flat: list[Any] = []
         for element in elements:
             if isinstance(element, list):
                 count.take(len(element))
-                found += element
+                flat += element
             else:
-                found.append(element)
-        return found
+                flat.append(element)
+        return flat
 
     return run
 
@@ -271,8 +271,8 @@ def _either(_node: _Node, below: list[_Run]) -> _Run:
     first, second = below
 
     def run(value: Any, count: _Count) -> Any:
-        found = first(value, count)
-        return second(value, count) if _is_false(found) else found
+        result = first(value, count)
+        return second(value, count) if _is_false(result) else result
 
     return run
 
@@ -291,8 +291,8 @@ def _comparison(node: _Node, below: list[_Run]) -> _Run:
     order = _ORDERS[sign] if literal_last else _ORDERS_FROM_THE_RIGHT[sign]
 
     def run(value: Any, count: _Count) -> bool | None:
-        found = path(value, count)
-        return bool(order(found, literal)) if type(found) in _ORDERED else None
+        operand = path(value, count)
+        return bool(order(operand, literal)) if type(operand) in _ORDERED else None
 
     return run
 

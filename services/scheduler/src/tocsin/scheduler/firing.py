@@ -148,7 +148,7 @@ class ShardTimers:
         said = read((record for batch in batches for record in batch.records), writable=context.writable)
         if said.unreadable:
             # Before the position moves: killed in between, the next owner sets them aside once more.
-            await self._shard.transaction([self._dead_letter(*one) for one in said.unreadable])
+            await self._shard.transaction([self._dead_letter(*unreadable) for unreadable in said.unreadable])
         invalid = len(said.unreadable)
         context.invalid_records.saw(valid=sum(said.counts().values()) - invalid, invalid=invalid)
         kept = await self._table.keep(batches, said)

@@ -34,14 +34,14 @@ def metrics_page(path: Path, questions: Mapping[str, str] = QUESTIONS) -> str:
 
 def sections() -> dict[str, list[Metric]]:
     """The metrics, under the headings that they have in their file."""
-    found: dict[str, list[Metric]] = {}
+    sections: dict[str, list[Metric]] = {}
     source = Path(metrics.__file__).read_text().partition("# fmt: off\n")[2].partition("# fmt: on\n")[0]
     for line in _LINE.finditer(source):
         if line["section"]:
-            found[line["section"]] = under = []
+            sections[line["section"]] = under = []
         else:
             under.append(getattr(metrics, line["name"]))
-    return found
+    return sections
 
 
 def _lines(questions: Mapping[str, str]) -> Iterator[str]:

@@ -252,7 +252,11 @@ class ConsumerGroup(Generic[S]):
         self._check.set_ready()
         self._metrics.acquired(len(shards), self._clock.monotonic() - began)
         log.info(
-            "acquired shards", group=self._group, shards=sorted(self._shards), assignment=assignment.number
+            "acquired shards",
+            group=self._group,
+            shards=sorted(self._shards),
+            assignment=assignment.number,
+            generation=member.generation,
         )
 
     async def _work(self, shard: S) -> None:
@@ -261,8 +265,11 @@ class ConsumerGroup(Generic[S]):
             raise RuntimeError(f"The work on shard {shard.number} of {self._group} ended by itself.")
 
     async def revoked(self) -> None:
-        """The group takes everything back; it goes on without us once this returns."""
+        """The group takes everything back, and waits for us to join again once this returns. Whoever leaves does not: the group would
+        give it a share in one generation and take it away in the next. `Member.leave` ends the waiting."""
         await self._release()
+        if self._leaving:
+            await asyncio.get_running_loop().create_future()
 
     async def _last_release(self) -> None:
         """Release before leaving. A worker that fails meanwhile makes others fail or be late, so the membership ends with

@@ -113,8 +113,10 @@ async def published_faults(
     """What of the workflow's published templates does not fit this data schema."""
     faults = []
     for row in await published(db, tenant, workflow):
-        found = await template_faults(turn, row["parts"], row["channel"], data_schema, pointer="/data_schema")
-        for pointer, code, detail in found:
+        of_template = await template_faults(
+            turn, row["parts"], row["channel"], data_schema, pointer="/data_schema"
+        )
+        for pointer, code, detail in of_template:
             where = (
                 f"template {row['channel']}/{row['name']}/{row['locale']}, {pointer.removeprefix('/parts/')}"
             )

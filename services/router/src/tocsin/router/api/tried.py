@@ -25,10 +25,10 @@ async def template_faults(
     turn: Turn, parts: Mapping[str, str], channel: str, data_schema: Mapping[str, Any] | None, *, pointer: str
 ) -> Faults:
     """Pointer, code and detail of everything wrong with a template. `pointer` is where it stands, should it exceed the limits."""
-    found: Faults = await turn.run(
+    faults: Faults = await turn.run(
         "check_template", pointer=pointer, parts=parts, channel=channel, data_schema=data_schema
     )
-    return found
+    return faults
 
 
 def refuse_template(faults: Faults) -> None:

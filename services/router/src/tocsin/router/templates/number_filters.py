@@ -22,14 +22,14 @@ def to_int(value: Any, default: Any = ABSENT) -> Any:
             return int(value)
         except ValueError:
             pass  # a text with a point, or no number at all: seen below
-    found = _float_of(value)
-    return _otherwise("int", default) if found is None else int(found)
+    number = _float_of(value)
+    return _otherwise("int", default) if number is None else int(number)
 
 
 def to_float(value: Any, default: Any = ABSENT) -> Any:
     """The number; `default` when the value is none."""
-    found = _float_of(value)
-    return _otherwise("float", default) if found is None else found
+    number = _float_of(value)
+    return _otherwise("float", default) if number is None else number
 
 
 def to_bool(value: Any) -> bool:
@@ -76,10 +76,10 @@ def _float_of(value: Any) -> float | None:
     if not isinstance(value, int | float | str) or (isinstance(value, str) and len(value) > DIGITS):
         return None
     try:
-        found = float(value)
+        number = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return number if math.isfinite(number) else None
 
 
 def _otherwise(name: str, default: Any) -> Any:

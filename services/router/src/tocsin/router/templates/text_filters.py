@@ -104,8 +104,8 @@ def _replaced(text: str, old: Any, new: str, count: Any) -> str:
         return text
     wanted = text_of(old)
     times = -1 if count is None else whole(count, "count", "replace", 0, 1_000_000)
-    found = str.count(text, wanted) if times < 0 else min(str.count(text, wanted), times)
-    if len(text) + found * (len(new) - len(wanted)) > LONGEST:
+    times = str.count(text, wanted) if times < 0 else min(str.count(text, wanted), times)
+    if len(text) + times * (len(new) - len(wanted)) > LONGEST:
         raise WrongValue(f"`|replace` makes more than {LONGEST} characters. Use it on a shorter text.")
     return str.replace(text, wanted, new, times)
 

@@ -76,7 +76,7 @@ async def over_quota(
         return ()
     day = context.now.date()
     within = await quotas.count(day, asked)
-    over = {one.tenant for one, fits in zip(asked, within, strict=True) if not fits}
+    over = {request.tenant for request, fits in zip(asked, within, strict=True) if not fits}
     unknown = [name for name in over if context.directory.quota_reached_on(name) != day]
     if unknown:
         await quotas.tell(day, unknown)
@@ -139,7 +139,7 @@ class Quotas:
 
     async def count(self, day: date, asked: Sequence[QuotaAsked]) -> Sequence[bool]:
         """Which of them are within their quota, committed."""
-        names = {one.tenant for one in asked}
+        names = {request.tenant for request in asked}
         columns = [list(column) for column in zip(*asked, strict=True)]
         async with self._database.driver("UPDATE directory.quota_days") as connection:
             rows = await connection.fetch(_COUNT, day, *columns)
@@ -147,7 +147,7 @@ class Quotas:
                 await connection.execute(_BEGIN, day, sorted(names))
                 rows = await connection.fetch(_COUNT, day, *columns)
         let_in = {row["tenant"]: _places(row["places"]) for row in rows}
-        return [one.offset < let_in[one.tenant][one.place][1] for one in asked]
+        return [request.offset < let_in[request.tenant][request.place][1] for request in asked]
 
     async def tell(self, day: date, tenants_over: Collection[str]) -> None:
         """These have reached their quota: the directory says so from now on."""

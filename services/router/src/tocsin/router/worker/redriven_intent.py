@@ -79,13 +79,13 @@ def _resolved(redrive: Redrive, directory: PublishedDirectory) -> InlineRecipien
     published = directory.workflow(event.tenant, redrive.workflow or "")
     if published is None or published.unusable or published.workflow.recipients is None:
         return None
-    found: list[RecipientRef] = []
+    recipients: list[RecipientRef] = []
     try:
         address_like = directory.address_like_ids(event.tenant)
-        found = resolve_recipients(event, _decode(event.data), published, address_like=address_like)
+        recipients = resolve_recipients(event, _decode(event.data), published, address_like=address_like)
     except (RecipientsInvalid, *UNREADABLE_ERRORS):
         pass  # the workflow has changed since: it finds nobody in this event now
-    named = (each for each in found if recipient_id(each) == redrive.recipient)
+    named = (each for each in recipients if recipient_id(each) == redrive.recipient)
     ref = next(named, None)
     return None if isinstance(ref, str) else ref
 

@@ -129,8 +129,8 @@ def _built(module: Path, package: str, *, name: str = "", flags: str = "") -> Pa
 
 def _kubernetes_version() -> str:
     """The linker's flags for what the programs say of themselves, which Kubernetes' own build passes."""
-    found = _VERSION.search((KUBERNETES / "go.mod").read_text())
-    if found is None:
+    version = _VERSION.search((KUBERNETES / "go.mod").read_text())
+    if version is None:
         raise StartFailed(f"{KUBERNETES / 'go.mod'} requires no version of k8s.io/kubernetes.")
-    values = {"gitVersion": f"v{found[1]}", "gitMajor": "1", "gitMinor": found[2]}
+    values = {"gitVersion": f"v{version[1]}", "gitMajor": "1", "gitMinor": version[2]}
     return " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items())
