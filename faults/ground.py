@@ -220,7 +220,13 @@ class Ground:
         return process.returncode
 
     def _launch(self, instance: Instance) -> None:
-        settings = {"LOG_FORMAT": "json", "CRASH_NOTES": "", **self._settings, **instance.env}
+        settings = {
+            "LOG_FORMAT": "json",
+            "CRASH_NOTES": "",
+            "EXIT_NOTES": "",
+            **self._settings,
+            **instance.env,
+        }
         instance.env = {}
         instance.process = spawn(
             self.program(instance.service.module),

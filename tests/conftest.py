@@ -24,6 +24,7 @@ from tocsin.testing.span_collector import SpanCollector
 
 # Tests kill processes at any moment: a note that one leaves would refuse the workflow of another. Tests of the note set a folder.
 os.environ["CRASH_NOTES"] = ""
+os.environ["EXIT_NOTES"] = ""
 
 TESTS = Path(__file__).parent
 PACKAGES = {  # marker -> the program it needs, how to get it

@@ -134,7 +134,7 @@ async def test_one_lane_waits_for_its_offsets_and_goes_on_by_itself_once_the_nam
         said = await reasons()
         assert f"{jobs.topic}/1 is kept from 3: lost are the 3 from 0 to 2" in str(said)
         assert f"for {foreign.topic}/0 do not say where to read back from" in str(said)
-        assert said[f"kafka group {topics.group('dispatch-sms', Lane.BULK)}"] is None
+        assert said["kafka group dispatch-sms.bulk"] is None
         assert "tocsin_unusable_offsets" in (await client.get("/metrics")).text
 
         repair, accept = sorted(commands_in(str(said)), key=len)

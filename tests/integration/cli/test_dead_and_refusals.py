@@ -55,6 +55,20 @@ def test_a_list_asks_what_is_given_and_prints_a_line_for_each(tocsin: Run, entry
     ]  # fmt: skip
 
 
+def test_sources_are_a_line_each(tocsin: Run, entry: Entry) -> None:
+    row = {
+        "event_source": "/shop", "reason": "data_invalid", "letters": 6273, "last_id": LETTER["id"],
+        "first_stored_at": LETTER["stored_at"], "last_stored_at": LETTER["stored_at"],
+    }  # fmt: skip
+    entry.will_answer(200, {"data": [row, row | {"event_source": None, "letters": 2}]})
+    ran = tocsin("dead", "sources", "--since", "2026-03-01T00:00:00Z", "--without-tenant", **entry.env)
+    assert [line.split("\t") for line in ran.out.splitlines()] == [
+        ["6273", "/shop", "data_invalid", "2026-03-01T12:00:00.123", LETTER["id"]],
+        ["2", "", "data_invalid", "2026-03-01T12:00:00.123", LETTER["id"]],
+    ]
+    assert queries(entry) == [{"since": "2026-03-01T00:00:00+00:00", "without_tenant": "true"}]
+
+
 def test_a_list_and_a_letter_in_json_are_the_answers_as_they_came(tocsin: Run, entry: Entry) -> None:
     entry.will_answer(200, page("one"))
     assert tocsin("dead", "list", "--json", **entry.env).json == page("one")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -225,3 +226,21 @@ def test_the_command_waits_applies_and_prints(
         capsys.readouterr().out
         == "applied 0001 things\nSchema things is up to date.\nSchema things is up to date.\n"
     )
+
+
+async def test_who_waits_for_a_connection_is_counted(settings: DatabaseSettings) -> None:
+    """By a number that SQLAlchemy does not tell: an upgrade may move it."""
+
+    def waiting() -> float | None:
+        return REGISTRY.get_sample_value("tocsin_database_waiters", {"component": "waits"})
+
+    one = settings.model_copy(update={"pool_size": 1})
+    database = Database(settings=one, service="waits", check=Health(service="waits").check("database"))
+    assert waiting() == 0
+    async with database.engine.connect():
+        others = [asyncio.create_task(database.engine.connect().start()) for _ in range(2)]
+        await until(lambda: waiting() == 2)
+    await (await others[0]).close()
+    await (await others[1]).close()
+    assert waiting() == 0
+    await database.close()

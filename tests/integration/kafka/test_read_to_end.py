@@ -231,7 +231,7 @@ async def test_a_replica_waits_for_its_topic_and_says_so(stage, until):
     topic = stage.topic("later")
     replica = Replica(settings=stage.settings, topic=topic, apply=lambda _: None, health=health)
     opening = asyncio.create_task(replica.open())
-    name = f"kafka replica {topic}"
+    (name,) = health.reasons()
     await until(lambda: "There is no topic" in (health.reasons()[name] or ""))
     await stage.topics("later", compact=True)
     await asyncio.wait_for(opening, 30)

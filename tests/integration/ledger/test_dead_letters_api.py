@@ -13,7 +13,7 @@ from tests.integration.ledger.conftest import START, LedgerDatabase
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.directory import ApiKeyRecord
 from tocsin.kafka import ConsumerRecord
-from tocsin.ledger import create_app
+from tocsin.ledger import create_app, dead_letters
 from tocsin.ledger.dead_letters import DeadLetterReader
 from tocsin.testing.stage import HoldAt
 from tocsin.web import KeyTable, new_key
@@ -262,3 +262,41 @@ async def test_lists_use_their_indexes(letters: DeadLetters, ledger_database: Le
             assert "Index" in plan, plan
             assert "Sort" not in plan, plan
             assert column in plan.split("Index Cond")[1].split("\n")[0], plan
+
+
+async def test_who_sends_them_is_told_by_source_and_reason(letters: DeadLetters) -> None:
+    """The most first, of one tenant; those of nobody are the operator's to see."""
+    poison = [letters.record(event_source="/broken", event_id=str(number)) for number in range(3)]
+    await letters.apply(
+        *poison,
+        letters.record(event_source="/shop"),
+        letters.record(event_source="/shop", reason="data_too_large"),
+    )
+    await letters.store(tenant="other", event_source="/theirs")
+    await letters.store(tenant="", reason="not_a_cloudevent")
+
+    async def told(**query: Any) -> list[tuple[str | None, str, int]]:
+        rows = (await letters.get(f"{PATH}/by-source", **query)).json()["data"]
+        return [(row["event_source"], row["reason"], row["letters"]) for row in rows]
+
+    assert await told() == [
+        ("/broken", "data_invalid", 3),
+        ("/shop", "data_invalid", 1),
+        ("/shop", "data_too_large", 1),
+    ]
+    assert await told(reason="data_too_large") == [("/shop", "data_too_large", 1)]
+    assert await told(key="other") == [("/theirs", "data_invalid", 1)]
+    assert await told(key="operator", without_tenant=True) == [(None, "not_a_cloudevent", 1)]
+    assert (await letters.get(f"{PATH}/by-source", without_tenant=True)).status_code == 403
+    row = (await letters.get(f"{PATH}/by-source")).json()["data"][0]
+    newest = (await letters.get(f"{PATH}", source="/broken")).json()["data"][0]
+    assert (row["last_id"], row["last_stored_at"]) == (newest["id"], newest["stored_at"])
+
+
+async def test_of_a_million_only_the_newest_are_looked_at(
+    letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "LOOKED_AT", 2)
+    await letters.apply(*(letters.record(event_source=source) for source in ("/old", "/new", "/newest")))
+    rows = (await letters.get(f"{PATH}/by-source")).json()["data"]
+    assert [row["event_source"] for row in rows] == ["/new", "/newest"]

@@ -56,6 +56,7 @@ MATRIX: Final[dict[tuple[str, str], Asks]] = {
     ("GET", "/v1/timelines"): READ,
     ("GET", "/v1/timelines/{notification_id}"): READ,
     ("GET", "/v1/dead-letters"): READ,
+    ("GET", "/v1/dead-letters/by-source"): READ,
     ("GET", "/v1/dead-letters/{dead_letter_id}"): PREVIEW,
     ("POST", "/v1/redrives"): PREVIEW,  # a test key only over what test keys sent
     ("GET", "/v1/redrives"): READ,

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import insert
 
 from tocsin.contracts.ids import claim_key
@@ -12,6 +13,7 @@ from tocsin.router import tables
 from tocsin.router.policy import Preference, StoredRecipient
 from tocsin.router.worker.dedupe import Claim, Claims
 from tocsin.router.worker.load import RecipientLoader
+from tocsin.router.worker.table_sizes import TableSizes
 
 CHANGED_AT = datetime(2025, 12, 1, 12, 30, 0, 123456, tzinfo=UTC)
 
@@ -119,3 +121,14 @@ async def test_facts_of_all_in_one_query(database):
     assert stored[asked[2]] == StoredRecipient(version=4, preferences=(off,))
     assert stored[asked[3]] == StoredRecipient()
     assert await RecipientLoader(database=database).load([]) == {}
+
+
+async def test_the_size_of_the_tables_is_shown(database, until):
+    await Claims(database=database, window=60).claim((key, Claim("r", 1)) for key in KEYS)
+    sizes = TableSizes(database=database)
+
+    async def shown() -> bool:
+        await sizes.look()
+        return REGISTRY.get_sample_value("tocsin_table_rows", {"table": "claims"}) == len(KEYS)
+
+    await until(shown)

@@ -85,9 +85,9 @@ def test_an_end_says_whose_fault_it_is(
     answers: list[Answer], finish: Finish, labels: tuple[str, str, str, str]
 ) -> None:
     shown = hand_off(Channel.SMS, Lane.BULK)
-    counter = shown.end_of(delivery(*answers), finish)
-    assert counter._labelvalues == ("sms", "bulk", *labels)
-    assert shown.end_of(delivery(*answers), finish) is counter
+    end = shown.end_of(delivery(*answers), finish)
+    assert end.counter._labelvalues == ("sms", "bulk", *labels)
+    assert shown.end_of(delivery(*answers), finish) is end
 
 
 def test_what_expired_while_no_provider_worked_is_the_providers_fault() -> None:
@@ -95,7 +95,9 @@ def test_what_expired_while_no_provider_worked_is_the_providers_fault() -> None:
     put_off = delivery()
     put_off.job.retry = RetryMemory(attempt=1, first_at=ManualClock().now())
     ends.append(hand_off(Channel.SMS, Lane.BULK).end_of(put_off, TOO_LATE))
-    assert {end._labelvalues for end in ends} == {("sms", "bulk", "none", "expired", "none", "provider")}
+    assert {end.counter._labelvalues for end in ends} == {
+        ("sms", "bulk", "none", "expired", "none", "provider")
+    }
 
 
 def test_the_first_end_of_each_kind_is_an_increase() -> None:

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY
 
+from tocsin.channel.answers import NotSent
 from tocsin.channel.shard_offsets import PARTITION_WINDOW
+from tocsin.contracts.vocabulary import Reason
 from tocsin.testing.until import until
 
 if TYPE_CHECKING:
@@ -44,3 +46,17 @@ async def test_the_window_of_what_is_held(bench: "LaneBench") -> None:
     await work
     assert shown("in_flight_limit", **labels) == messages
     assert shown("in_flight_limit_bytes", **labels) == size
+
+
+async def test_a_breaker_that_is_gone_is_shown_no_more(bench: "LaneBench") -> None:
+    """A provider whose configuration was mended begins with a closed one; so it must not page on."""
+    await bench.open()
+    assert shown("breakers", channel="sms", provider="first", state="open") == 0
+    refused = NotSent(reason=Reason.CREDENTIALS_REFUSED)
+    bench.provider().answers["0"] = [refused] * 3
+    shard, _work = bench.start()
+    shard.put(bench.job(0))
+    await until(lambda: shown("breakers", channel="sms", provider="first", state="open") == 1)
+    bench.configure("first", note="with another password")
+    await bench.pool.reload()
+    assert shown("breakers", channel="sms", provider="first", state="open") == 0

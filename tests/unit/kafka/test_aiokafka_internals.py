@@ -13,7 +13,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, client
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
-from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.errors import GroupAuthorizationFailedError, StaleMetadata, TopicAuthorizationFailedError
@@ -29,7 +28,11 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 
 from tocsin.kafka import TopicPartition
 from tocsin.kafka.client import aiokafka_internals, header_names
+from tocsin.kafka.client.counted_connection import CountedConnection
 from tocsin.kafka.client.transaction_requests import ProducerEpoch, commit_transaction
+
+AIOKafkaConnection = CountedConnection.__base__
+"""As it is shipped."""
 
 
 def names(function) -> set[str]:

@@ -44,7 +44,7 @@ def shard(new_shard: Callable[..., FencedShard]) -> FencedShard:
 
 @pytest.fixture
 def gauges(clock: ManualClock) -> GroupMetrics:
-    return GroupMetrics(group=f"t.{SERVICE}.bulk", prefix="t.", clock=clock)
+    return GroupMetrics(group=f"t.{SERVICE}.bulk", topics=["t.events.bulk"], prefix="t.", clock=clock)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tocsin.observability import MASK, bound, configure_logging, get_logger, redact
+from tocsin.observability import MASK, bound, configure_logging, get_logger, redact, span
+from tocsin.observability.log_fields import FieldNames
 
 SECRETS = [
     "ann@example.com",
@@ -63,6 +64,40 @@ def test_a_line_is_json_with_its_ids(lines: io.StringIO) -> None:
         "provider": "smtp",
         "attempt": 2,
     }
+
+
+def test_a_line_names_its_release_and_its_trace(lines: io.StringIO) -> None:
+    configure_logging("ingest", json=True, version="1.2.3", stream=lines)
+    with span("accept", traceparent=f"00-{'a' * 32}-{'b' * 16}-00"):
+        get_logger("test").info("inside")
+    get_logger("test").info("outside")
+    inside, outside = read(lines)
+    assert inside["version"] == outside["version"] == "1.2.3"
+    assert (inside["trace_id"], inside["span_id"]) == ("a" * 32, "b" * 16)
+    assert "trace_id" not in outside
+
+
+@pytest.mark.parametrize(
+    ("names", "when", "fields"),
+    [
+        ("plain", "timestamp", {"level": "warning", "event": "away", "trace_id": "a" * 32}),
+        (
+            "gcp",
+            "time",
+            {"severity": "WARNING", "message": "away", "logging.googleapis.com/trace": "a" * 32},
+        ),
+        ("ecs", "@timestamp", {"log.level": "warning", "message": "away", "trace.id": "a" * 32}),
+    ],
+)
+def test_a_platform_finds_the_names_that_it_looks_for(
+    lines: io.StringIO, names: FieldNames, when: str, fields: dict[str, str]
+) -> None:
+    configure_logging("ingest", json=True, names=names, stream=lines)
+    with span("accept", traceparent=f"00-{'a' * 32}-{'b' * 16}-00"):
+        get_logger("test").warning("away", attempts=3)
+    (line,) = read(lines)
+    assert line[when].endswith("Z")
+    assert line.items() >= (fields | {"attempts": 3}).items()
 
 
 def test_ids_bound_inside_others_join_them_and_go_again(lines: io.StringIO) -> None:

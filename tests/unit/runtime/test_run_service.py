@@ -20,6 +20,7 @@ from tocsin.testing.until import until
 
 SCRIPT = Path(__file__).with_name("small_service.py")
 SENTENCE = "The topic has no start offsets: run `tocsin topics apply`."
+DID_NOT_END_WELL = "the process before this one did not end well"
 BOUND = 60.0
 """Seconds after which a process that does not get there counts as stuck; a loaded machine needs a few."""
 
@@ -205,6 +206,30 @@ def test_a_failure_leaves_its_exit_code_and_one_line(
     assert left.read_text().startswith(words)
     assert len(left.read_text()) < 150
     assert "\n" not in left.read_text()
+
+
+def test_the_next_process_knows_how_this_one_ended(tmp_path: Path) -> None:
+    told = ""
+    for ending, signals, reason in [
+        ("", [signal.SIGKILL], "killed"),
+        ("hangs", [signal.SIGTERM, signal.SIGTERM], "second_signal"),
+        ("raises", [], "failed"),
+        ("", [signal.SIGTERM], ""),
+        ("", [signal.SIGTERM], ""),
+    ]:
+        process = Process(SMALL_COLOUR="red", SMALL_ENDING=ending, EXIT_NOTES=str(tmp_path))
+        try:
+            process.until("ready to work")
+            for number in signals:
+                process.tell(number)
+                if ending == "hangs":
+                    process.until("waiting for")
+            process.exit_code()
+        finally:
+            process.close()
+        said = [line["reason"] for line in process.lines if line["event"] == DID_NOT_END_WELL]
+        assert said == ([told] if told else [])
+        told = reason
 
 
 def test_who_was_told_to_stop_leaves_no_words(tmp_path: Path) -> None:

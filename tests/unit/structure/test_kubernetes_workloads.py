@@ -144,6 +144,15 @@ def test_what_runs_tenants_programs_keeps_its_crash_note_where_it_may_write(over
             assert (mount["mountPath"], "emptyDir" in volumes[mount["name"]]) == (folder, True)
 
 
+def test_how_a_process_ended_outlives_its_container(overlay: Manifests) -> None:
+    for deployment in overlay.deployments:
+        table = settings_table(settings_class(image_of(deployment)))
+        (folder,) = [row.default for row in table if row.name == "EXIT_NOTES"]
+        places = {mount["mountPath"]: mount["name"] for mount in container(deployment)["volumeMounts"]}
+        volumes = {volume["name"]: volume for volume in pod(deployment)["volumes"]}
+        assert "emptyDir" in volumes[places[folder]]
+
+
 def test_a_pod_is_asked_how_it_is_at_the_port_of_operations(overlay: Manifests) -> None:
     for deployment in overlay.deployments:
         probes = {

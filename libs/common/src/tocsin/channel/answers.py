@@ -7,9 +7,11 @@ Throttled   it asks for patience: try again later
 Ambiguous   nobody knows: a duplicate is possible when tried again
 """
 
+from typing import Final
+
 import msgspec
 
-from tocsin.contracts.vocabulary import Reason
+from tocsin.contracts.vocabulary import Reason, TryAnswer
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -56,9 +58,17 @@ class Ambiguous(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 Answer = Accepted | Rejected | NotSent | Throttled | Ambiguous
 
+ANSWER_NAMES: Final[dict[type[Answer], TryAnswer]] = {
+    Accepted: TryAnswer.ACCEPTED,
+    Rejected: TryAnswer.REJECTED,
+    NotSent: TryAnswer.NOT_SENT,
+    Throttled: TryAnswer.THROTTLED,
+    Ambiguous: TryAnswer.AMBIGUOUS,
+}
+
 
 def reason_of(answer: Answer) -> Reason | None:
-    """Why the message was not taken, or is not known to be. None: it was."""
+    """Why it was not taken; None where it was."""
     if isinstance(answer, Accepted):
         return None
     return Reason.THROTTLED if isinstance(answer, Throttled) else answer.reason

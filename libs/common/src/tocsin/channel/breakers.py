@@ -99,6 +99,8 @@ class Breakers:
         self.troubled = 0
         """How many of them are not closed."""
         self._closed = False
+        for state in (BreakerState.OPEN, BreakerState.HALF_OPEN):
+            metrics.breakers.labels(channel, provider, state)  # 0, or what a predecessor still shows
 
     def begin(self, far_end: str | None) -> int:
         """A call begins. Returns what `end` is to be told."""
@@ -160,6 +162,8 @@ class Breakers:
     def close(self) -> None:
         """Nothing that comes later has any effect."""
         self._closed = True
+        # A successor begins with closed ones, and shows under the same name.
+        _show_states(self._channel, self._provider, Counter())
         for far_end, watched in self._watched.items():
             _stop(watched)
             if watched.breaker.state is not BreakerState.CLOSED:
@@ -223,8 +227,12 @@ class Breakers:
     def _show(self) -> None:
         states = Counter(watched.breaker.state for watched in self._watched.values())
         self.troubled = states.total() - states[BreakerState.CLOSED]
-        for state in (BreakerState.OPEN, BreakerState.HALF_OPEN):
-            metrics.breakers.labels(self._channel, self._provider, state).set(states[state])
+        _show_states(self._channel, self._provider, states)
+
+
+def _show_states(channel: Channel, provider: str, states: Counter[BreakerState]) -> None:
+    for state in (BreakerState.OPEN, BreakerState.HALF_OPEN):
+        metrics.breakers.labels(channel, provider, state).set(states[state])
 
 
 def _error(answer: Answer) -> str:

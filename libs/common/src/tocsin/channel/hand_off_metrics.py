@@ -4,7 +4,7 @@ Measured: both together take 1.2 µs a message, because children are looked up o
 """
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from tocsin.channel.answers import reason_of
 from tocsin.channel.delivery import Delivery
@@ -49,6 +49,17 @@ def begin_ends_at_zero(channel: Channel, lanes: Iterable[Lane], providers: Colle
                 metrics.deliveries.labels(channel, lane, provider, status, reason or "none", fault)
 
 
+class End(NamedTuple):
+    """How deliveries end, and what counts those that do."""
+
+    counter: Counter
+    lane: Lane
+    provider: str
+    status: StatusName
+    reason: Reason | None
+    fault: Fault
+
+
 class HandOffMetrics:
     """Of one lane of one channel."""
 
@@ -58,13 +69,14 @@ class HandOffMetrics:
         self._labels = (channel, lane)
         self._clock = clock
         self._no_provider_works = no_provider_works
-        self._ends: dict[tuple[str, StatusName, Reason | None, Fault], Counter] = {}
+        self._ends: dict[tuple[str, StatusName, Reason | None, Fault], End] = {}
         self._seconds = {
             status: metrics.hand_off_seconds.labels(channel, lane, status) for status in ANSWERED
         }
 
-    def end_of(self, delivery: Delivery, finish: Finish) -> Counter:
-        """What counts this end, once it is stored. Of what was given up or expired after calls, the last call's answer is the reason."""
+    def end_of(self, delivery: Delivery, finish: Finish) -> End:
+        """How it ends, to be counted once that is stored. Of what was given up or expired after calls, the last call's answer is the
+        reason."""
         calls, reason = delivery.tries, finish.reason
         provider = calls[-1].provider if calls else "none"
         if calls and (reason is Reason.RETRIES_EXHAUSTED or finish.status is StatusName.EXPIRED):
@@ -73,12 +85,14 @@ class HandOffMetrics:
         if fault is Fault.US and reason is None and self._waited_for_a_provider(delivery):
             fault = Fault.PROVIDER
         key = provider, finish.status, reason, fault
-        counter = self._ends.get(key)
-        if counter is None:
-            counter = self._ends[key] = metrics.deliveries.labels(
-                *self._labels, provider, finish.status, reason or "none", fault
+        end = self._ends.get(key)
+        if end is None:
+            channel, lane = self._labels
+            counter = metrics.deliveries.labels(
+                channel, lane, provider, finish.status, reason or "none", fault
             )
-        return counter
+            end = self._ends[key] = End(counter, lane, provider, finish.status, reason, fault)
+        return end
 
     def _waited_for_a_provider(self, delivery: Delivery) -> bool:
         """Whether it met no provider that works: it was put off before, or none works now."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from tocsin.channel.answers import Accepted, Ambiguous, NotSent, Rejected, Throttled
+from tocsin.channel.answers import ANSWER_NAMES
 from tocsin.channel.deferral import Defer
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
@@ -18,7 +18,7 @@ from tocsin.contracts.intents import DeliveryRef, Intent
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import ProviderTry, status_of
 from tocsin.contracts.timers import SetTimer, TimerPrivate
-from tocsin.contracts.vocabulary import Reason, StatusName, TryAnswer
+from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.kafka import ConsumerRecord, ProducerRecord
 
 _RECHECK = Finish(status=StatusName.DEFERRED, reason=Reason.RECHECK, retryable=True)
@@ -26,13 +26,6 @@ _SENDING = Finish(status=StatusName.SENDING)
 _MOST_TRIES: Final = 8
 DECIDED_AGAIN_AFTER: Final = 60.0
 """Seconds. What waits no longer than this comes back as the job that it was."""
-_ANSWERS: Final = {
-    Accepted: TryAnswer.ACCEPTED,
-    Rejected: TryAnswer.REJECTED,
-    NotSent: TryAnswer.NOT_SENT,
-    Throttled: TryAnswer.THROTTLED,
-    Ambiguous: TryAnswer.AMBIGUOUS,
-}
 
 
 def outcome_of(context: LaneContext, delivery: Delivery, finish: Finish) -> ProducerRecord:
@@ -165,6 +158,6 @@ def _told(attempt: Try) -> ProviderTry:
     return ProviderTry(
         provider=attempt.provider,
         code=answer.code,
-        answer=_ANSWERS[type(answer)],
+        answer=ANSWER_NAMES[type(answer)],
         ms=round(attempt.seconds * 1000),
     )

@@ -108,6 +108,11 @@ class InstanceConfig(BaseModel):
         """Seconds for connecting."""
         return self.call_timeout / 2 if self.connect_timeout is None else self.connect_timeout
 
+    @property
+    def certificate(self) -> Path | None:
+        """The file of certificates whose end /metrics shows."""
+        return None
+
     def rates(self, processes: int) -> Rates:
         """The limits of one of so many processes."""
         if self.rate is None:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel.answers import ANSWER_NAMES, Accepted, Answer
 from tocsin.channel.breaker import POLICY, BreakerPolicy
 from tocsin.channel.breakers import SENTENCES
 from tocsin.channel.choice import next_candidate
@@ -31,17 +31,21 @@ from tocsin.channel.provider_config import (
 from tocsin.channel.provider_instance import ProviderInstance
 from tocsin.channel.retry_policy import Finish, Try
 from tocsin.channel.sandbox import Sandbox
+from tocsin.channel.trouble_lines import TroubleLines
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.provider_order import weighted_order
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.observability import get_logger, metrics
 from tocsin.observability.unlocked_metrics import Counter, Histogram
 from tocsin.runtime import Clock, Health, SystemClock, every
+from tocsin.runtime.certificates import hide_certificate, show_certificate
 
 log = get_logger(__name__)
 
 SANDBOX_PLACES = 1_000
 PAUSED: Final = "paused: no provider works, so nothing more is read; the oldest messages are the probes"
+NONE_WORKS: Final = "no provider works: nothing more is read but probes"
+ONE_WORKS: Final = "a provider works again: messages are read again"
 AT_ONCE = 200
 """Deliveries: few enough that choosing for them holds the event loop for under 5 ms."""
 _NEVER_OPENS = BreakerPolicy(share=2.0, in_a_row=2**62)
@@ -90,6 +94,8 @@ class ProviderPool:
         )
         self._check = health.check("providers")
         self._shown_paused = metrics.paused.labels(channel.dispatcher)
+        self.lines = TroubleLines()
+        self._said_out_of_order = False
         self._look_again = asyncio.Event()
         self._choosing_again: asyncio.Task[None] | None = None
         self._turned = False
@@ -144,16 +150,19 @@ class ProviderPool:
         kind = type(answer)
         sends, took = self._sends.get((lane, provider, kind)), self._seconds.get((lane, provider))
         if sends is None or took is None:
-            sends = metrics.sends.labels(self._channel, lane, provider, _NAMES[kind])
+            sends = metrics.sends.labels(self._channel, lane, provider, ANSWER_NAMES[kind])
             took = metrics.send_seconds.labels(self._channel, lane, provider)
             self._sends[lane, provider, kind], self._seconds[lane, provider] = sends, took
         sends.inc()
         took.observe(seconds)
+        if kind is not Accepted:
+            self.lines.not_taken(provider, answer)
 
     def _choose_again(self) -> None:
         """A provider works again, or no longer, or may be probed: let what waits at those that do not work choose anew."""
         self._turned = True
         self._look_again.set()
+        self._say_whether_any_works()
         self._show_pause()
         if self._choosing_again is None:
             self._choosing_again = asyncio.create_task(self._move_on(), name="choose providers again")
@@ -195,6 +204,11 @@ class ProviderPool:
             self._show_pause()
             self._look_again.clear()
             await self._look_again.wait()
+
+    def _say_whether_any_works(self) -> None:
+        if (none_works := self.out_of_order) is not self._said_out_of_order:
+            self._said_out_of_order = none_works
+            log.warning(NONE_WORKS if none_works else ONE_WORKS, channel=self._channel.value)
 
     def _show_pause(self) -> None:
         paused = self.paused
@@ -252,6 +266,7 @@ class ProviderPool:
         if self._choosing_again is not None:
             self._choosing_again.cancel()
         await asyncio.gather(*(instance.close() for instance in instances), *self._retired.values())
+        self.lines.close()
 
     async def reload(self) -> None:
         """Read the files again if one has changed. Faults are logged, once a change; what was in use stays."""
@@ -280,10 +295,15 @@ class ProviderPool:
         """Instances whose configuration is the same, secrets included, keep their connections."""
         former, instances = self._instances, await self._opened(file.configs)
         self._begin_counts_at_zero(instances)
+        for name, instance in instances.items():
+            metrics.begin_at_zero(
+                metrics.resends, [self._channel], self.lane_limits, [name], [instance.idempotency]
+            )
         self._instances, self._file = instances, file
         self._show_limits(former.keys() - instances.keys())
         self._ordered = [instances[name] for name in file.order or instances]
         self._look_again.set()
+        self._say_whether_any_works()
         self._show_pause()
         for name, instance in former.items():
             if instances.get(name) is not instance:
@@ -295,13 +315,17 @@ class ProviderPool:
             metrics.provider_calls.labels(self._channel, name).set_function(
                 partial(getattr, instance, "calls")
             )
+        for name, config in self._file.configs.items():
+            if config.certificate is not None:
+                show_certificate(f"provider_{name}", config.certificate)
         for name in gone:
+            hide_certificate(f"provider_{name}")
             metrics.provider_places.remove(self._channel, name)
             metrics.provider_calls.remove(self._channel, name)
 
     def _begin_counts_at_zero(self, providers: Collection[str]) -> None:
         channel, lanes = [self._channel], list(self.lane_limits)
-        metrics.begin_at_zero(metrics.sends, channel, lanes, providers, _NAMES.values())
+        metrics.begin_at_zero(metrics.sends, channel, lanes, providers, ANSWER_NAMES.values())
         metrics.begin_at_zero(metrics.send_retries, channel, lanes, providers)
         metrics.begin_at_zero(metrics.failovers, channel, lanes, providers, ("yes", "no"))
         metrics.begin_at_zero(metrics.breaker_openings, channel, providers, SENTENCES)
@@ -341,12 +365,3 @@ class ProviderPool:
         self._retired[instance].add_done_callback(lambda _: self._retired.pop(instance, None))
         for delivery in waiting:
             delivery.carrier.enqueue(delivery)
-
-
-_NAMES = {
-    Accepted: "accepted",
-    Rejected: "rejected",
-    NotSent: "not_sent",
-    Throttled: "throttled",
-    Ambiguous: "ambiguous",
-}

@@ -10,6 +10,7 @@ from functools import partial
 
 from tocsin.channel.deferral import Defer
 from tocsin.channel.delivery import Delivery
+from tocsin.channel.hand_off_metrics import End
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.outcome_records import (
     dead_letter_of,
@@ -33,7 +34,6 @@ from tocsin.kafka import (
     TopicPartition,
 )
 from tocsin.observability import get_logger, metrics
-from tocsin.observability.unlocked_metrics import Counter
 
 log = get_logger(__name__)
 
@@ -96,16 +96,14 @@ class ShardRecording:
         context = self._context
         ended_at = observe_end(context, delivery)
         context.hand_off.answered(delivery, finish.status)
-        outcome, count = outcome_of(context, delivery, finish), context.hand_off.end_of(delivery, finish)
+        outcome, end = outcome_of(context, delivery, finish), context.hand_off.end_of(delivery, finish)
         self._ended()
         if delivery.trace is not None:
             delivery.trace.end(finish.status, finish.reason)
-        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, count, ended_at)))
+        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, end, ended_at)))
 
-    def _outcome_stored(
-        self, delivery: Delivery, count: Counter, ended_at: float, outcome: RecordMetadata
-    ) -> None:
-        count.inc()
+    def _outcome_stored(self, delivery: Delivery, end: End, ended_at: float, outcome: RecordMetadata) -> None:
+        self._count(end, delivery)
         self._offsets.finish(delivery.record, outcome)
         self._recorded()
         observe_record(self._context, delivery, ended_at, outcome)
@@ -114,13 +112,18 @@ class ShardRecording:
         """A former owner wrote that it was about to send this one at most once, and nothing after that."""
         context = self._context
         outcome = outcome_of(context, delivery, INTERRUPTED_END)
-        count = context.hand_off.end_of(delivery, INTERRUPTED_END)
+        end = context.hand_off.end_of(delivery, INTERRUPTED_END)
 
         def stored(stored_at: RecordMetadata) -> None:
-            count.inc()
+            self._count(end, delivery)
             self._offsets.finish(delivery.record, stored_at)
 
         self._outcomes.add(PendingRecord(outcome, stored))
+
+    def _count(self, end: End, delivery: Delivery) -> None:
+        end.counter.inc()
+        if end.status is not StatusName.SENT:
+            self._context.pool.lines.ended(end, delivery)
 
     def dead_letter(self, record: ConsumerRecord, detail: str) -> None:
         """Set an unreadable job aside: a broken release has written it."""

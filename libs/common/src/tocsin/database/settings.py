@@ -67,6 +67,11 @@ class DatabaseSettings(BaseSettings):
         return f"PostgreSQL at {host}:{url.port or 5432}, database {url.database}"
 
     @property
+    def certificates(self) -> dict[str, Path]:
+        """The files whose end /metrics shows, by what they are for."""
+        return {} if self.tls_ca is None else {"database_authorities": self.tls_ca}
+
+    @property
     def connect_arguments(self) -> dict[str, Any]:
         """What asyncpg is told beyond the URL."""
         sslmode = make_url(self.url.get_secret_value()).query.get("sslmode")

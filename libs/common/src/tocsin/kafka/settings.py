@@ -110,6 +110,12 @@ class KafkaSettings(BaseSettings):
         """Whether connections are encrypted."""
         return self.security_protocol.endswith("SSL")
 
+    @property
+    def certificates(self) -> dict[str, Path]:
+        """The files whose end /metrics shows, by what they are for."""
+        files = {"kafka": self.ssl_certfile, "kafka_authorities": self.ssl_cafile}
+        return {purpose: path for purpose, path in files.items() if path is not None}
+
     def client_options(self) -> dict[str, Any]:
         """The arguments every aiokafka client takes. A certificate that cannot be read raises OSError."""
         options: dict[str, Any] = {

@@ -4,8 +4,10 @@ from tocsin.observability import metrics
 from tocsin.observability.error_text import error_text, traceback_text
 from tocsin.observability.logger import bound, get_logger
 from tocsin.observability.logging import configure_logging
+from tocsin.observability.often_seen import OftenSeen
 from tocsin.observability.redaction import MASK, redact
 from tocsin.observability.settings import ObservabilitySettings
+from tocsin.observability.tally import Tally
 from tocsin.observability.tracing import (
     OpenSpan,
     begin_span,
@@ -23,7 +25,9 @@ from tocsin.observability.tracing import (
 __all__ = [
     "MASK",
     "ObservabilitySettings",
+    "OftenSeen",
     "OpenSpan",
+    "Tally",
     "begin_span",
     "bound",
     "client_span",

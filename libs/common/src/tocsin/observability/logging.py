@@ -13,8 +13,10 @@ from typing import Any, Final, TextIO
 
 from tocsin.observability.error_text import error_text, traceback_text
 from tocsin.observability.line_limit import LineLimit
+from tocsin.observability.log_fields import FieldNames, renaming
 from tocsin.observability.logger import bound_ids, facts_of
 from tocsin.observability.redaction import redact_value
+from tocsin.observability.tracing import current_traceparent
 
 _OWN: Final = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 """What every record has; the rest was given to it as `extra`."""
@@ -34,16 +36,25 @@ _QUIET = (
 
 
 def configure_logging(
-    service: str, json: bool | None = None, *, level: str = "INFO", stream: TextIO | None = None
+    service: str,
+    json: bool | None = None,
+    *,
+    level: str = "INFO",
+    version: str | None = None,
+    names: FieldNames = "plain",
+    stream: TextIO | None = None,
 ) -> None:
     """Send every log line of the process to `stream` (stderr). `json=None` means JSON unless `stream` is a terminal.
 
-    May be called again (the last call wins). Lines carry `timestamp` (UTC, ISO 8601), `level`, `service`, `logger`, `event`.
+    May be called again (the last call wins). Lines carry `timestamp` (UTC, ISO 8601), `level`, `service`, `version`, `logger` and `event`;
+    within a trace also `trace_id` and `span_id`. `names` says what JSON calls them.
     """
     out = stream or sys.stderr
     as_json = not out.isatty() if json is None else json
     handler = logging.StreamHandler(out)
-    handler.setFormatter(_Lines(service, _json_line if as_json else _text_line(colors=out.isatty())))
+    own = {"service": service} | ({"version": version} if version is not None else {})
+    render = _json_line(names) if as_json else _text_line(colors=out.isatty())
+    handler.setFormatter(_Lines(own, render))
     handler.addFilter(LineLimit())
     handler.addFilter(_errors_in_our_words)
     root = logging.getLogger()
@@ -63,9 +74,9 @@ _Render = Callable[[dict[str, Any]], str]
 class _Lines(logging.Formatter):
     """A record as a line. What it holds is redacted before it is rendered."""
 
-    def __init__(self, service: str, render: _Render) -> None:
+    def __init__(self, own: dict[str, str], render: _Render) -> None:
         super().__init__()
-        self._service = service
+        self._own = own
         self._render = render
 
     def format(self, record: logging.LogRecord) -> str:
@@ -76,7 +87,7 @@ class _Lines(logging.Formatter):
             "logger": record.name,
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
         }
-        fields.setdefault("service", self._service)
+        fields = self._own | _trace() | fields
         if record.stack_info:
             fields["stack"] = record.stack_info
         if record.exc_info and record.exc_info[1]:
@@ -91,8 +102,15 @@ def _given(record: logging.LogRecord) -> dict[str, Any]:
     return bound_ids() | extra
 
 
-def _json_line(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=False)
+def _trace() -> dict[str, str]:
+    """Of the span within which the line was logged."""
+    traceparent = current_traceparent()
+    return {} if traceparent is None else {"trace_id": traceparent[3:35], "span_id": traceparent[36:52]}
+
+
+def _json_line(names: FieldNames) -> _Render:
+    renamed = renaming(names)
+    return lambda fields: json.dumps(renamed(fields), ensure_ascii=False)
 
 
 def _text_line(*, colors: bool) -> _Render:

@@ -38,9 +38,15 @@ pending_timers = Gauge("tocsin_pending_timers", "Timers that this process keeps 
 oldest_due_timer_seconds = Gauge("tocsin_oldest_due_timer_seconds", "Seconds for which the oldest timer has been due that is not written yet; 0 when none is due", ["lane"])
 batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["component", "lane"], buckets=_COUNT)
 dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["component", "lane", "reason"])
+dead_letters_by_source = Counter("tocsin_dead_letters_by_source", "Events set aside as dead letters, by their source as the producer writes it: of sources that came ten times, at most 200; all others are other, none where the record names no source", ["lane", "source"])
 overdue_notifications = Gauge("tocsin_overdue_notifications", "Notifications past their expiry of which a delivery has no final status; every ledger shows all of them, so take the maximum", ["lane"])
 open_redrives = Gauge("tocsin_open_redrives", "Re-drives that run or are paused; the ledger that works on them tells", ["state"])
 redriven = Counter("tocsin_redriven", "What re-drives came to: written for the router, or not possible because its event is not kept", ["outcome"])
+
+# The way to Kafka
+kafka_request_seconds = Histogram("tocsin_kafka_request_seconds", "Seconds from a request to Kafka until its answer, by Kafka's name of the request; fetch waits at the broker until there is something to read, join_group for the other members", ["request"], buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30))
+kafka_connects = Counter("tocsin_kafka_connects", "Connections to brokers, by whether they came about (connected, failed)", ["outcome"])
+kafka_connections_lost = Counter("tocsin_kafka_connections_lost", "Connections to brokers that we did not close ourselves, by cause (broken, no_answer, out_of_sync, login_refused)", ["cause"])
 
 # Position in the log
 lag_messages = Gauge("tocsin_lag_messages", "Records behind the end of the partition", ["component", "lane", "kind", "partition"])
@@ -93,16 +99,19 @@ directory_set_aside = Counter("tocsin_directory_set_aside", "Entities not publis
 
 # Taking in
 ingest_accepted = Counter("tocsin_ingest_accepted_events", "Events acknowledged by Kafka and answered with 202", ["lane"])
+api_keys_expiring = Gauge("tocsin_api_keys_expiring", "Working API keys that end within that time (1d, 7d, 30d) and that no key was made to replace; every API of the router shows all of them", ["within"])
 ingest_refused = Counter("tocsin_ingest_refused_events", "Events refused, by problem code", ["code"])
 
 # Deciding
 decisions = Counter("tocsin_decisions", "What the router decided, by status and rule", ["lane", "status", "rule"])
+workflow_notifications = Counter("tocsin_workflow_notifications", "Notifications decided, by the key of their workflow and the outcome (decided: each channel has an end of its own): of at most 200 keys of published workflows, all others are other", ["lane", "workflow", "outcome"])
 render_seconds = Histogram("tocsin_render_seconds", "Seconds to render one message", ["channel"], buckets=(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1))
 trials = Counter("tocsin_trials", "Programs of tenants tried in a child process before they are saved, and previews, by outcome (answered, exceeded, busy, not_started)", ["outcome"])
 trial_seconds = Histogram("tocsin_trial_seconds", "Seconds of one trial", buckets=_SECONDS)
 cancellations = Counter("tocsin_cancellations", "Cancellations and what they came to: requested, duplicate, held (a message that was not sent), uncertain (one that may have been sent before)", ["component", "result"])
 claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
 expired_rows_deleted = Counter("tocsin_expired_rows_deleted", "Rows of the router deleted because their time had passed (claims, quotas, throttles, cancellations)", ["table"])
+table_rows = Gauge("tocsin_table_rows", "Rows of the router's growing tables (claims, throttles, cancellations), as PostgreSQL estimates them; every worker shows the same", ["table"])
 sweep_age_seconds = Gauge("tocsin_sweep_age_seconds", "Seconds since this process last found no expired row left, or since its start", ["table"])
 
 # Handing over
@@ -126,15 +135,20 @@ provider_places = Gauge("tocsin_provider_places", "Calls to a provider that may 
 
 # The process
 build_info = Gauge("tocsin_build_info", "1; which release runs, and the commit that it was built from", ["component", "version", "commit"])
+last_exit = Gauge("tocsin_last_exit_info", "1; how the process before this one ended in the same place: finished, failed, operator_must_act, ownership_lost, too_slow, second_signal, killed (without a word: SIGKILL, no memory, the machine), none (there was none)", ["component", "reason"])
 http_requests = Counter("tocsin_http_requests", "HTTP requests answered", ["component", "method", "route", "status"])
 http_seconds = Histogram("tocsin_http_seconds", "Seconds from a request's headers to its last byte", ["component", "method", "route"], buckets=_SECONDS)
 authentication_failures = Counter("tocsin_authentication_failures", "Requests without an API key that works, by reason (missing, malformed, unknown, mismatch, expired)", ["component", "reason"])
 http_in_flight = Gauge("tocsin_http_in_flight", "HTTP requests being answered", ["component"])
+http_connections = Gauge("tocsin_http_connections", "Connections of callers to the API", ["component"])
+http_connections_limit = Gauge("tocsin_http_connections_limit", "Connections to the API at most; for one more, that which has waited longest for its caller is closed", ["component"])
 http_bodies_bytes = Gauge("tocsin_http_bodies_bytes", "Bytes of request bodies held until their requests are answered", ["component"])
 http_bodies_bytes_limit = Gauge("tocsin_http_bodies_limit_bytes", "Bytes of request bodies that may be held at once", ["component"])
 loop_lag_seconds = Histogram("tocsin_event_loop_lag_seconds", "Seconds by which a timer on the event loop was late", ["component"], buckets=_SECONDS)
 database_connections = Gauge("tocsin_database_connections", "Database connections in use", ["component"])
 database_connections_limit = Gauge("tocsin_database_connections_limit", "Database connections in the pool at most; who needs one more waits", ["component"])
+database_waiters = Gauge("tocsin_database_waiters", "Who waits for a database connection because all of the pool are in use", ["component"])
+certificate_seconds_left = Gauge("tocsin_certificate_seconds_left", "Seconds until the first certificate of a file ends that this process was given, by what it is for (kafka, kafka_authorities, database_authorities, provider_…); below 0: it has ended; NaN: it cannot be read", ["certificate"])
 ready = Gauge("tocsin_ready", "1 while a readiness check passes", ["component", "check"])
 # fmt: on
 

@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tocsin.observability.log_fields import FieldNames
+
 
 class ObservabilitySettings(BaseSettings):
     """Logs and traces; the same names in every service."""
@@ -16,6 +18,10 @@ class ObservabilitySettings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Lines below this level are dropped"
+    )
+    log_fields: FieldNames = Field(
+        default="plain",
+        description="Names of the fields in JSON, and how levels are written: `plain` (`level`: `warning`), `gcp` (`severity`: `WARNING`, `message`, `time`) or `ecs` (`log.level`, `message`, `@timestamp`)",
     )
     build_commit: str = Field(
         default="unknown",

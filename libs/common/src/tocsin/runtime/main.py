@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tocsin.contracts.vocabulary import Lane
@@ -20,14 +20,16 @@ from tocsin.observability import (
     metrics,
 )
 from tocsin.runtime.bounds import SHUTDOWN, check_shutdown
+from tocsin.runtime.certificates import show_certificates
 from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError, one_line
+from tocsin.runtime.exit_note import ExitNote
 from tocsin.runtime.failpoints import ArmedPlaces
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer, HttpSettings, OperationsSettings
-from tocsin.runtime.last_words import leave_last_words
+from tocsin.runtime.last_words import LastWords
 from tocsin.runtime.service import run_service
-from tocsin.runtime.settings import Lanes, load_settings
+from tocsin.runtime.settings import Lanes, groups_of, load_settings
 from tocsin.runtime.settings_table import settings_text
 
 log = get_logger(__name__)
@@ -62,6 +64,11 @@ class ServiceSettings(BaseSettings):
         default=Path("/dev/termination-log"),
         validation_alias="TERMINATION_LOG",
         description="File that gets a line saying why the process failed, if the file is there: Kubernetes' termination message",
+    )
+    exit_notes: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = Field(
+        default=Path("/tmp/tocsin"),  # noqa: S108 - a few bytes, which only say how this machine's services ended
+        validation_alias="EXIT_NOTES",
+        description="Folder in which a process notes how it ended, for `tocsin_last_exit_info` of the next; it must outlive the process. Empty: no note",
     )
     failpoints: ArmedPlaces = Field(
         default=[],
@@ -125,38 +132,52 @@ def main(
     if given:
         return _answer(given, name=name, settings=settings, summary=summary)
     loaded = load_settings(settings)
-    configure_logging(name, loaded.observability.json_logs, level=loaded.observability.log_level)
     release = version("tocsin-common")
+    configure_logging(
+        name,
+        loaded.observability.json_logs,
+        level=loaded.observability.log_level,
+        version=release,
+        names=loaded.observability.log_fields,
+    )
     configure_tracing(
         name,
         loaded.observability.otel_exporter_otlp_endpoint,
         loaded.observability.trace_sample_ratio,
         version=release,
     )
-    metrics.build_info.labels(name, release, loaded.observability.build_commit).set(1)
+    commit = loaded.observability.build_commit
+    metrics.build_info.labels(name, release, commit).set(1)
+    show_certificates({group: getattr(loaded, group) for group in groups_of(settings)})
+    note = ExitNote(loaded.exit_notes, component=name)
+    note.show_former()
+    last_words = LastWords(termination_log=loaded.termination_log, note=note)
     if loaded.failpoints:
         log.warning("failpoints are armed: this process may kill or freeze itself", failpoints=[str(place) for place in loaded.failpoints])  # fmt: skip
     try:
         service = build(loaded)
     except OperatorError as error:
         log.error("could not start", reason=str(error))  # noqa: TRY400 - the sentence is all there is to say
-        leave_last_words(loaded.termination_log, f"{name} could not start: {error}")
+        last_words.leave(ExitCode.OPERATOR_MUST_ACT, f"{name} could not start: {error}")
         return ExitCode.OPERATOR_MUST_ACT
     except Exception as error:
-        leave_last_words(loaded.termination_log, f"{name} could not start: {one_line(error)}")
+        last_words.leave(ExitCode.FAILED, f"{name} could not start: {one_line(error)}")
         raise
     gc.freeze()  # what was loaded stays for ever; collections need not look at it
     gc.enable()
     servers = [HttpServer(name="operations", app=service.operations, settings=loaded.operations)]
     if service.api is not None:
-        servers.append(HttpServer(name="http", app=service.api.app, settings=service.api.settings))
+        api = HttpServer(name="http", app=service.api.app, settings=service.api.settings)
+        metrics.http_connections.labels(name).set_function(lambda: api.connections)
+        metrics.http_connections_limit.labels(name).set(service.api.settings.connections)
+        servers.append(api)
     return run_service(
         name=name,
         servers=servers,
         components=service.components,
         health=service.health,
         shutdown_timeout=loaded.shutdown_timeout,
-        termination_log=loaded.termination_log,
+        last_words=last_words,
         wave=loaded.wave,
     )
 

@@ -15,27 +15,29 @@
 `ServiceHalted` does not end the process, for the next one would halt for the same reason: all runs end, the process stays
 unready with the sentence and answers HTTP until it is told to stop. Then its exit code is 3.
 
-Of a failure, the first is left as a line in `termination_log` (`last_words`); a second signal leaves none.
+Of a failure, the first is left as a line in `TERMINATION_LOG`; a second signal leaves none. Each end but that of settings that make no sense is noted
+for the process that comes next (`exit_note`).
 """
 
 import asyncio
 import gc
 import os
 import signal
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvloop
 
 from tocsin.observability import get_logger, shutdown_tracing
 from tocsin.runtime.bounds import CLOSING
+from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError, ServiceHalted, exit_code_of, find_cause, one_line
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer
-from tocsin.runtime.last_words import leave_last_words
+from tocsin.runtime.last_words import LastWords
 from tocsin.runtime.loop_watch import watch_loop
+from tocsin.runtime.readiness_lines import ReadinessLines
 from tocsin.runtime.tasks import first_of
 from tocsin.runtime.waves import seconds_to_wave
 
@@ -52,7 +54,7 @@ def run_service(
     components: Sequence[Component],
     health: Health,
     shutdown_timeout: float,
-    termination_log: Path,
+    last_words: LastWords,
     wave: float = 0,
 ) -> int:
     """Run a service until it is told to stop or a part of it ends; return the exit code.
@@ -70,15 +72,17 @@ def run_service(
         components=components,
         health=health,
         shutdown_timeout=shutdown_timeout,
+        leave_at_once=last_words.leave_at_once,
         wave=wave,
     )
+    code: int = ExitCode.FAILED
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(life.live())
+            code = runner.run(life.live())
+        return code
     finally:
         shutdown_tracing()
-        if life.last_words:
-            leave_last_words(termination_log, life.last_words)
+        last_words.leave(code, life.last_words)
 
 
 class _Life:
@@ -90,9 +94,11 @@ class _Life:
         components: Sequence[Component],
         health: Health,
         shutdown_timeout: float,
+        leave_at_once: Callable[[], None],
         wave: float,
     ) -> None:
         self._name = name
+        self._leave_at_once = leave_at_once
         self._servers = servers
         self._components = components
         self._begun: list[Component] = []
@@ -181,9 +187,13 @@ class _Life:
         gc.collect()
         gc.freeze()  # what start-up made stays for ever; collections no longer look at it (tens of milliseconds saved)
         log.info("ready to work", components=[component.name for component in self._components])
+        telling = asyncio.create_task(
+            ReadinessLines(self._health, clock=SystemClock()).run(), name="readiness lines"
+        )
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
         await asyncio.wait([*runs, *serving, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
+        telling.cancel()
         if not self._stop.is_set():
             for task in (*runs, *serving):
                 self._note_early_end(task)
@@ -287,6 +297,7 @@ class _Life:
     def _on_signal(self, number: signal.Signals) -> None:
         if self._told.is_set():
             log.warning("second signal, ending at once", signal=number.name)
+            self._leave_at_once()
             os._exit(128 + number)
         works_on = seconds_to_wave(self._wave) if self._working else 0.0
         log.info("told to stop", signal=number.name, works_on=round(works_on, 1), seconds=self._bound)

@@ -54,6 +54,10 @@ class SmtpConfig(SenderConfig):
     connection_idle: float = Field(default=30.0, gt=0)
     """Seconds after which an unused connection is not used again."""
 
+    @property
+    def certificate(self) -> Path | None:
+        return self.ca_file
+
     @field_validator("envelope_sender")
     @classmethod
     def _canonical(cls, value: str | None) -> str | None:

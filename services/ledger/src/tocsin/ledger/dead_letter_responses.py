@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from tocsin.ledger.dead_letters import StoredLetter
+from tocsin.ledger.dead_letters import LetterSource, StoredLetter
 from tocsin.ledger.responses import OpenReason
 from tocsin.web import Page
 
@@ -98,3 +98,26 @@ class WholeDeadLetterBody(DeadLetterBody):
 
 class DeadLetterPage(Page[DeadLetterBody]):
     """One page of dead letters. Oldest first, `next_cursor` is there on the last page, too: ask with it again for what came since."""
+
+
+class DeadLetterSourceBody(BaseModel):
+    """How many letters came of one source and reason, and the last of them."""
+
+    event_source: str | None = Field(description="The source of their events; null where none is known")
+    reason: OpenReason
+    letters: int
+    first_stored_at: datetime
+    last_stored_at: datetime
+    last_id: str = Field(description="The newest of them")
+
+    @classmethod
+    def of(cls, source: LetterSource) -> Self:
+        """An empty source stands for none."""
+        values = {name: getattr(source, name) for name in cls.model_fields}
+        return cls.model_validate(values | {"event_source": source.event_source or None})
+
+
+class DeadLetterSources(BaseModel):
+    """Who sends records that cannot be handled; the most first."""
+
+    data: list[DeadLetterSourceBody]

@@ -8,7 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime
 
-from tocsin.ledger.dead_letter_responses import DeadLetterBody, DeadLetterPage, WholeDeadLetterBody
+from tocsin.ledger.dead_letter_responses import (
+    DeadLetterBody,
+    DeadLetterPage,
+    DeadLetterSourceBody,
+    DeadLetterSources,
+    WholeDeadLetterBody,
+)
 from tocsin.ledger.dead_letters import NO_TENANT, DeadLetterReader, LetterFilters, StoredLetter
 from tocsin.ledger.known_words import WORDS, one_of
 from tocsin.web import (
@@ -45,6 +51,16 @@ _Service: Any = _word("service", "Which service could not handle it")
 _Kind: Any = _word("kind", "What the record is: the family of its topic")
 
 
+Since = Annotated[AwareDatetime | None, Query(description="Stored at this time or later")]
+WithoutTenant = Annotated[
+    bool,
+    Query(
+        description="Those that name no tenant that is known, in place of your own; asks for a live key with the scope "
+        "`operate` as well"
+    ),
+]
+
+
 def dead_letter_routes(reader: DeadLetterReader) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["Dead letters"])
@@ -61,17 +77,11 @@ def dead_letter_routes(reader: DeadLetterReader) -> APIRouter:
             str | None, Query(max_length=1024, description="The source of the event, as the producer has it")
         ] = None,
         kind: _Kind | None = None,
-        since: Annotated[AwareDatetime | None, Query(description="Stored at this time or later")] = None,
+        since: Since = None,
         order: Annotated[
             Order, Query(description="`oldest`: go on with `next_cursor` for ever, and no letter is missed")
         ] = Order.NEWEST,
-        without_tenant: Annotated[
-            bool,
-            Query(
-                description="Those that name no tenant that is known, in place of your own; asks for a live key with the scope "
-                "`operate` as well"
-            ),
-        ] = False,
+        without_tenant: WithoutTenant = False,
     ) -> DeadLetterPage:
         """The record itself is not shown here: ask for one letter by its id."""
         if without_tenant:
@@ -86,6 +96,23 @@ def dead_letter_routes(reader: DeadLetterReader) -> APIRouter:
         rows = await reader.newest(tenant, filters, before=place, limit=paging.fetch)
         shown, cursor = paging.page(rows, key=lambda letter: [letter.number])
         return _page(shown, cursor, has_more=cursor is not None)
+
+    @router.get("/v1/dead-letters/by-source", summary="Who sends records that cannot be handled")
+    async def list_dead_letter_sources(
+        *,
+        request: Request,
+        caller: Reader,
+        reason: _Reason | None = None,
+        kind: _Kind | None = None,
+        since: Since = None,
+        without_tenant: WithoutTenant = False,
+    ) -> DeadLetterSources:
+        """Among the newest 10,000 that fit, by source and reason: the most first, at most 200."""
+        if without_tenant:
+            await admit(request, _OPERATING)
+        tenant = NO_TENANT if without_tenant else caller.tenant
+        rows = await reader.by_source(tenant, LetterFilters(reason=reason, kind=kind, since=since))
+        return DeadLetterSources(data=[DeadLetterSourceBody.of(row) for row in rows])
 
     @router.get("/v1/dead-letters/{dead_letter_id}", summary="One record that could not be handled, whole")
     async def read_dead_letter(dead_letter_id: str, caller: Previewer) -> WholeDeadLetterBody:

@@ -99,6 +99,9 @@ class RedriveRunner:
         self._limits = Limits({topic.name: topic.max_message_bytes for topic in self._topics.all()})
         self._due: dict[str, float] = {}
         self._swept = clock.monotonic()
+        metrics.begin_at_zero(metrics.redriven, ("written", "not_possible"))
+        for state in OPEN_STATES:
+            metrics.open_redrives.labels(state).set(0)
 
     async def open(self) -> None:
         """Nothing to do: re-drives wait in PostgreSQL."""

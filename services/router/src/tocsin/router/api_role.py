@@ -10,6 +10,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.database import Database, create_engine
 from tocsin.kafka import CopyAge, Replica
 from tocsin.router.api import create_app
+from tocsin.router.expiring_keys import watch_expiring_keys
 from tocsin.router.forgetting import forget_old_versions
 from tocsin.router.in_force import ChangesInForce
 from tocsin.router.optional_categories import require_unsubscribe_page
@@ -63,8 +64,9 @@ def api_role(
     connections = FunctionComponent(name="connections of the relay", close=apart.dispose)
     relay = Relay(engine=apart, settings=settings.kafka, health=health, failpoints=failpoints)
     watch = FunctionComponent(name="outbox watch", run=partial(watch_outbox, apart, health.service))
+    keys_watch = FunctionComponent(name="expiring keys", run=partial(watch_expiring_keys, database.engine))
     forgetting = FunctionComponent(
         name="forgetting of versions", run=partial(forget_old_versions, database.engine, clock)
     )
     trying = FunctionComponent(name="trials", run=trials.keep_warm, close=trials.close)
-    return app, (page, trying, connections, relay, changes, watch, forgetting, replica, age)
+    return app, (page, trying, connections, relay, changes, watch, keys_watch, forgetting, replica, age)

@@ -5,7 +5,7 @@ One query a kind; an entity that is absent from the answer has no state and gets
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import (
@@ -177,6 +177,7 @@ _KINDS: dict[str, _Kind] = {
         (tables.recipient_versions.c.tenant, tables.recipient_versions.c.recipient),
     ),
 }
+KINDS: Final = tuple(_KINDS)
 
 
 class Current(NamedTuple):

@@ -27,7 +27,7 @@ from tocsin.kafka import (
     wait_for_topics,
 )
 from tocsin.observability import get_logger, metrics
-from tocsin.router.entities import EntityRef, current_records
+from tocsin.router.entities import KINDS, EntityRef, current_records
 from tocsin.router.in_force import PUBLISHED, message
 from tocsin.router.tables import WAKE, Turn, outbox
 from tocsin.runtime import NO_FAILPOINTS, Failpoints, Health, PrefixedFailpoints, every
@@ -85,6 +85,7 @@ class Relay:
         self._limits = Limits({topic.name: topic.max_message_bytes for topic in self._topics.all()})
         self._check = health.check("kafka relay")
         self._service = health.service
+        metrics.begin_at_zero(metrics.directory_set_aside, [self._service], KINDS)
         self._failpoints = PrefixedFailpoints(failpoints, prefix="relay_")
 
     async def open(self) -> None:

@@ -1,4 +1,4 @@
-"""`tocsin dead list | show`: records that could not be handled, and one of them whole."""
+"""`tocsin dead list | sources | show`: records that could not be handled, who sends them, and one of them whole."""
 
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from tocsin.cli.output import print_json, print_table
 
 PATH = "/v1/dead-letters"
 COLUMNS = ("stored (UTC)", "service", "kind", "reason", "source", "event", "detail", "id")
+SOURCE_COLUMNS = ("letters", "source", "reason", "last stored (UTC)", "last id")
 SHOWN_FIRST = (
     "id", "stored_at", "service", "kind", "reason", "detail", "tenant", "event_source", "event_id", "origin"
 )  # fmt: skip
@@ -47,6 +48,40 @@ def list_letters(
     print_table("Dead letters", COLUMNS, rows)
     if answer["has_more"]:
         typer.echo(f"There are more than these {limit}: narrow them down, or raise --limit.", err=True)
+
+
+@app.command("sources")
+def list_sources(
+    *,
+    reason: Annotated[str | None, typer.Option(help="Why it could not be handled.")] = None,
+    since: Annotated[str | None, typer.Option(help="A time ago, such as 24h, or a time.")] = None,
+    without_tenant: Annotated[
+        bool, typer.Option("--without-tenant", help="Those that name no tenant (scope operate).")
+    ] = False,
+    url: Annotated[str | None, typer.Option(help="The entry's address (TOCSIN_URL).")] = None,
+    key: Annotated[str | None, typer.Option(help="An API key with scope read (TOCSIN_API_KEY).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Print who sends what cannot be handled, the most first; among the newest 10,000 letters."""
+    asked: dict[str, Any] = {} if reason is None else {"reason": reason}
+    asked |= {"without_tenant": True} if without_tenant else {}
+    if since is not None:
+        asked["since"] = moment(since, option="--since")
+    answer = ask("GET", f"{PATH}/by-source", url=url, key=key, **asked)
+    if as_json:
+        print_json(answer)
+        return
+    rows = [
+        (
+            str(row["letters"]),
+            row["event_source"] or "",
+            row["reason"],
+            row["last_stored_at"][:23],
+            row["last_id"],
+        )
+        for row in answer["data"]
+    ]
+    print_table("Sources of dead letters", SOURCE_COLUMNS, rows)
 
 
 @app.command("show")

@@ -18,9 +18,14 @@ QUESTIONS: Final = {
     "tocsin_oldest_due_timer_seconds": "Is the scheduler behind or away?",
     "tocsin_batch_records": "Do batches grow, because a service works off a backlog?",
     "tocsin_dead_letters": "Which records could not be handled, and why?",
+    "tocsin_dead_letters_by_source": "Who sends what cannot be handled?",
     "tocsin_overdue_notifications": "Were messages accepted of which nobody knows how they ended?",
     "tocsin_open_redrives": "Does a re-drive run now, and so cause load?",
     "tocsin_redriven": "What did re-drives come to?",
+    # The way to Kafka
+    "tocsin_kafka_request_seconds": "Is a broker slow, and at what?",
+    "tocsin_kafka_connects": "Do we connect again and again, or in vain?",
+    "tocsin_kafka_connections_lost": "Does a broker, or the network, drop us?",
     # Position in the log
     "tocsin_lag_messages": "How large is the backlog?",
     "tocsin_lag_seconds": "For how long has the oldest unhandled record waited?",
@@ -67,15 +72,18 @@ QUESTIONS: Final = {
     "tocsin_directory_set_aside": "Which change will never be in force, because no record can hold it?",
     # Taking in
     "tocsin_ingest_accepted_events": "How many events do producers send us?",
+    "tocsin_api_keys_expiring": "Will a producer soon be refused, because its key ends?",
     "tocsin_ingest_refused_events": "What do producers do wrong?",
     # Deciding
     "tocsin_decisions": "Why is something not sent?",
+    "tocsin_workflow_notifications": "Which workflow sends how much, and which has stopped?",
     "tocsin_render_seconds": "Is a template slow?",
     "tocsin_trials": "Do tenants' programs exceed their bounds when they are saved?",
     "tocsin_trial_seconds": "How long does saving a program take?",
     "tocsin_cancellations": "Do cancellations come in time?",
     "tocsin_claims": "How many duplicates do producers send?",
     "tocsin_expired_rows_deleted": "How fast do rows of the router expire?",
+    "tocsin_table_rows": "How large are claims and the other tables that grow with the load?",
     "tocsin_sweep_age_seconds": "Do expired rows pile up, because deleting them cannot keep up (above a few minutes)?",
     # Handing over
     "tocsin_deliveries": "Is what we accept sent; if not, why, and whose fault is it?",
@@ -97,15 +105,20 @@ QUESTIONS: Final = {
     "tocsin_provider_places": "Is a provider's `max_in_flight` what holds messages up?",
     # The process
     "tocsin_build_info": "Which release runs where; did the rollout reach everybody?",
+    "tocsin_last_exit_info": "Why was this process started again?",
     "tocsin_http_requests": "Do callers get errors, and on which route?",
     "tocsin_http_seconds": "Are answers slow, and on which route?",
     "tocsin_authentication_failures": "Does somebody guess keys, or use one that has expired?",
     "tocsin_http_in_flight": "Do requests pile up?",
+    "tocsin_http_connections": "How near are connections to the number at which callers are dropped?",
+    "tocsin_http_connections_limit": "How many connections may there be?",
     "tocsin_http_bodies_bytes": "How near are bodies to `HTTP_BODIES_BYTES`, at which more are refused?",
     "tocsin_http_bodies_limit_bytes": "How many bytes of bodies may be held?",
     "tocsin_event_loop_lag_seconds": "Is the process short of processor time, or does something block it?",
     "tocsin_database_connections": "How many connections to PostgreSQL are in use?",
     "tocsin_database_connections_limit": "Do statements wait because all connections are in use?",
+    "tocsin_database_waiters": "How many wait for a connection now?",
+    "tocsin_certificate_seconds_left": "Which certificate ends soon?",
     "tocsin_ready": "Which check keeps a process from being ready?",
 }
 """By the metric's name, without `_total`."""

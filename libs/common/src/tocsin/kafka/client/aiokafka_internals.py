@@ -14,6 +14,7 @@ from weakref import WeakSet
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka import client as aio_client
+from aiokafka import conn as aio_conn
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.consumer import fetcher as aio_fetcher
@@ -29,6 +30,7 @@ from aiokafka.producer import sender as aio_sender
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 
+from tocsin.kafka.client.counted_connection import CountedConnection, begin_at_zero
 from tocsin.kafka.client.header_names import LenientRecords
 from tocsin.kafka.records import TopicPartition
 
@@ -50,6 +52,8 @@ async def _remembered_connection(*args: Any, **options: Any) -> AIOKafkaConnecti
 
 
 aio_client.create_conn = _remembered_connection
+aio_conn.AIOKafkaConnection = CountedConnection
+begin_at_zero()
 
 _connection_of: Final = AIOKafkaClient._get_conn
 _close: Final = AIOKafkaClient.close

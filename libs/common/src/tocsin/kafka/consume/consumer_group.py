@@ -92,8 +92,9 @@ class ConsumerGroup(Generic[S]):
         self._buffer_records = buffer_records
         self._buffer_bytes = buffer_bytes
         self._failpoints = failpoints
-        self._check = health.check(f"kafka group {group}")
-        self._metrics = GroupMetrics(group=group, prefix=cluster.prefix, clock=clock)
+        # Rules and dashboards name checks, and hold for every prefix.
+        self._check = health.check(f"kafka group {group.removeprefix(cluster.prefix)}")
+        self._metrics = GroupMetrics(group=group, topics=topics, prefix=cluster.prefix, clock=clock)
         self._ending = GroupEnding(
             cluster=cluster,
             group=group,

@@ -1,6 +1,6 @@
 """What a consumer group shows on /metrics: what it read, what it owns, and how far behind it is."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from tocsin.kafka.consume.member import Member
 from tocsin.kafka.consume.shard import Shard
@@ -14,13 +14,15 @@ from tocsin.runtime.clock import Clock
 class GroupMetrics:
     """The metrics of one consumer group in this process."""
 
-    def __init__(self, *, group: str, prefix: str, clock: Clock) -> None:
+    def __init__(self, *, group: str, topics: Iterable[str], prefix: str, clock: Clock) -> None:
         self._prefix = prefix
         self._clock = clock
         self._labels = service_and_lane(group, prefix=prefix)
         component, lane = self._labels
         metrics.begin_at_zero(metrics.rebalances, [component], [lane])
         metrics.begin_at_zero(metrics.rejoins, [component], [lane], LOSSES)
+        kinds = {kind_and_lane(topic, prefix=prefix)[0] for topic in topics}
+        metrics.begin_at_zero(metrics.records_lost, [component], [lane], kinds)
         self._consumed: dict[str, Callable[[float], None]] = {}
         self._stable: dict[TopicPartition, tuple[int, float]] = {}
         """The last stable offset of each partition that is shown, and since when (monotonic) it stands there."""

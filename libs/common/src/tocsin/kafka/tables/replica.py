@@ -48,7 +48,9 @@ class Replica:
         self._topic = topic
         self._partitions = partitions
         self._apply = apply
-        self._check = health.check(f"kafka {self.name}")
+        # Rules and dashboards name checks, and hold for every prefix.
+        own_name = topic.removeprefix(settings.topic_prefix)
+        self._check = health.check(f"kafka {name or f'replica {own_name}'}")
         kind, _ = kind_and_lane(topic, prefix=settings.topic_prefix)
         self._applied = metrics.replica_records.labels(health.service, kind)
         self._shown = metrics.replica_caught_up.labels(health.service, kind)

@@ -29,6 +29,7 @@ class Trials:
 
     def __init__(self, processes: Sequence[TrialProcess] | None = None) -> None:
         """`processes`: in the place of all these."""
+        metrics.begin_at_zero(metrics.trials, ("answered", "exceeded", "busy", "not_started"))
         self._short = _Children(processes or [TrialProcess() for _ in range(CHILDREN)])
         self._long = (
             self._short if processes else _Children([TrialProcess(nice=LONG_NICE) for _ in range(CHILDREN)])

@@ -18,6 +18,7 @@ from tocsin.observability import metrics
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import encode_fitting
 from tocsin.router.worker.budgets import FanOutBudget
+from tocsin.router.worker.dead_letter_counts import DeadLetterNote
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.spans import BatchSpans
 from tocsin.runtime import LoopSlice
@@ -77,6 +78,9 @@ class BatchCounts:
     cancellations: Counter[str] = field(default_factory=Counter)
     decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By outcome and the rule that decided; by an empty rule where none held anything up."""
+    workflows: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
+    """Notifications decided, by their workflow's key."""
+    dead_letters: list[DeadLetterNote] = field(default_factory=list)
 
     def publish(self, lane: Lane) -> None:
         """Add them to the metrics."""

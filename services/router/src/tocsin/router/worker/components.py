@@ -32,6 +32,7 @@ from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.quota import Quotas
 from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.router.worker.sweeping import Sweeper
+from tocsin.router.worker.table_sizes import TableSizes
 from tocsin.router.worker.throttle import Throttles
 from tocsin.runtime import (
     NO_FAILPOINTS,
@@ -89,6 +90,7 @@ def worker_components(
         replica,
         age,
         Replica(settings=kafka, topic=topics.cancels, apply=cancellations.apply, health=health),
+        TableSizes(database=database),
         FunctionComponent(
             name="claim sweeper", run=Sweeper("claims", claims.delete_expired, clock=clock).run
         ),

@@ -21,6 +21,7 @@ from tocsin.observability import get_logger, metrics
 from tocsin.programs import ENDED_A_PROCESS, TOO_COMPLEX, CrashNote, DataSchema, SchemaRefused
 from tocsin.router.expressions import Expression, ExpressionRefused, compile_expression
 from tocsin.router.templates import Renderer
+from tocsin.router.worker.workflow_rates import WorkflowRates
 
 log = get_logger(__name__)
 
@@ -123,6 +124,7 @@ class PublishedDirectory:
         self._note = note or CrashNote()
         self._entities: dict[bytes, DirectoryRecord] = {}
         self._counts: Counter[str] = Counter()
+        self.rates: Final = WorkflowRates()
         self._tenants: dict[str, TenantRecord] = {}
         self._categories: dict[tuple[str, str], CategoryRecord] = {}
         self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
@@ -190,6 +192,7 @@ class PublishedDirectory:
     def _publish(self, published: PublishedWorkflow) -> None:
         workflow = published.workflow
         self._workflows[workflow.tenant, workflow.key] = published
+        self.rates.published(workflow.key)
         for event_type in set(workflow.event_types):
             subscribers = self._subscribers.setdefault((workflow.tenant, event_type), [])
             subscribers.append(published)
@@ -211,6 +214,7 @@ class PublishedDirectory:
 
     def _unpublish(self, workflow: WorkflowRecord) -> None:
         former = self._workflows.pop((workflow.tenant, workflow.key))
+        self.rates.unpublished(workflow.key)
         for event_type in set(workflow.event_types):
             self._subscribers[workflow.tenant, event_type].remove(former)
 

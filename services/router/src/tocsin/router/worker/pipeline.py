@@ -27,6 +27,7 @@ from tocsin.router.policy import DecisionInput, Verdict, decide
 from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics, begin_counts_at_zero
 from tocsin.router.worker.budgets import BatchBudget
 from tocsin.router.worker.cancellations import StoresCancellations, times_kept
+from tocsin.router.worker.dead_letter_counts import DeadLetterCounts
 from tocsin.router.worker.dedupe import (
     BatchItem,
     ClaimsIdentities,
@@ -112,6 +113,7 @@ class Router:
             for stage in ("read", "claim", "look_up", "decide")
         }
         begin_counts_at_zero(lane)
+        self._dead_letters = DeadLetterCounts(service=SERVICE, lane=lane)
         self._late = metrics.directory_late.labels(SERVICE)
         self._delay = metrics.decision_delay_seconds.labels(lane)
 
@@ -177,6 +179,8 @@ class Router:
         self._invalid.saw(valid=intents - invalid, invalid=invalid)
         self._stage_ended("decide", began)
         context.counts.publish(self._lane)
+        self._directory.rates.count(self._lane, context.counts.workflows)
+        self._dead_letters.count(context.counts.dead_letters)
         return Part(out, records=done, spans=context.spans.sends)
 
     async def _identified(self, batch: Batch, context: BatchContext) -> Items:
@@ -251,6 +255,7 @@ class Router:
         if verdict.outcome is Outcome.CANCELLED:
             counts.cancellations["held"] += 1
         intent = pending.intent
+        counts.workflows[intent.workflow, verdict.outcome] += 1
         if intent.run is None and intent.redrive is None and intent.delivery is None:
             self._delay.observe(max(0.0, (context.now - intent.event_time).total_seconds()))
 

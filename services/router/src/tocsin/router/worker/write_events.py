@@ -8,9 +8,9 @@ from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import EventRef
 from tocsin.contracts.vocabulary import Outcome, Reason, Rule, StatusName
 from tocsin.kafka import ConsumerRecord, ProducerRecord
-from tocsin.observability import get_logger, metrics
 from tocsin.router.policy import looked_at
 from tocsin.router.worker.batch import SERVICE, BatchContext, event_ref
+from tocsin.router.worker.dead_letter_counts import DeadLetterNote
 from tocsin.router.worker.dedupe import DuplicateCancellation, DuplicateEvent, RepeatedRedrive
 from tocsin.router.worker.fan_out import begin_fan_out, continue_fan_out
 from tocsin.router.worker.intents import intent_for
@@ -22,8 +22,6 @@ from tocsin.router.worker.parse import (
     UnreadableRecord,
 )
 from tocsin.router.worker.write_cancellations import write_cancellation
-
-log = get_logger(__name__)
 
 _OTHER_DATA: Final = (
     "The same id came before with other data, and the first counts. Other data need another id."
@@ -149,8 +147,8 @@ def _dead_letter(
 ) -> ProducerRecord:
     """The record as it was, with the reason beside it. Of a part that does not fit the topic it has the length and SHA-256."""
     reason, tenant, event = refusal.reason, refusal.tenant, refusal.event
-    metrics.dead_letters.labels(SERVICE, context.lane, reason).inc()
-    log.warning("dead letter", lane=context.lane.value, reason=reason.value, origin=record.ref, tenant=tenant)
+    source = refusal.event_source if event is None else event.source
+    context.counts.dead_letters.append(DeadLetterNote(reason, source, tenant, record.ref))
     letter = DeadLetter(
         service=SERVICE,
         reason=reason,
@@ -158,7 +156,7 @@ def _dead_letter(
         origin=record.ref,
         at=context.now,
         tenant=tenant,
-        event_source=refusal.event_source if event is None else event.source,
+        event_source=source,
         event_id=refusal.event_id,
         workflows=workflows,
         record_time=datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
