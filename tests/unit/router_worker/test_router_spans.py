@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tocsin.contracts.codec import encode
@@ -25,11 +25,16 @@ def traces(written) -> set[str]:
     return {record.traceparent[3:35] for record in records}
 
 
-def of_trace(spans: InMemorySpanExporter) -> list[ReadableSpan]:
-    return [span for span in spans.get_finished_spans() if f"{span.context.trace_id:032x}" == TRACE]
+def finished(spans: InMemorySpanExporter) -> list[Any]:
+    """Any: each of them here has a parent and attributes."""
+    return list(spans.get_finished_spans())
 
 
-def named(spans: InMemorySpanExporter, name: str) -> ReadableSpan:
+def of_trace(spans: InMemorySpanExporter) -> list[Any]:
+    return [span for span in finished(spans) if f"{span.context.trace_id:032x}" == TRACE]
+
+
+def named(spans: InMemorySpanExporter, name: str) -> Any:
     (span,) = [span for span in of_trace(spans) if span.name == name]
     return span
 
@@ -54,7 +59,7 @@ async def test_a_span_for_the_event_and_one_for_each_record_it_comes_to(worker, 
     assert f"{process.parent.span_id:016x}" == SAMPLED[36:52]
     assert process.attributes["tocsin.notification_id"] == job.notification_id
     assert process.attributes["messaging.consumer.group.name"] == worker.topics.group("router", worker.lane)
-    (batch,) = [span for span in spans.get_finished_spans() if span not in of_trace(spans)]
+    (batch,) = [span for span in finished(spans) if span not in of_trace(spans)]
     assert batch.attributes["messaging.batch.message_count"] == 3
     assert [f"{link.context.span_id:016x}" for link in batch.links] == [SAMPLED[36:52]]
     assert [link.context.span_id for link in process.links] == [batch.context.span_id]
@@ -88,7 +93,7 @@ async def test_a_trace_that_begins_here_is_sampled_by_the_ratio(worker):
     configure_tracing("router", None, 1.0, exporter=exporter)
     await route(worker, worker.event())
     shutdown_tracing()
-    (process,) = [span for span in exporter.get_finished_spans() if span.name.startswith("process ") and "tocsin.notification_id" in span.attributes]  # fmt: skip
+    (process,) = [span for span in finished(exporter) if span.name.startswith("process ") and "tocsin.notification_id" in span.attributes]  # fmt: skip
     assert process.parent is None
 
 
@@ -124,7 +129,7 @@ async def test_a_batch_that_is_cancelled_leaves_no_span_of_its_messages(worker, 
     with pytest.raises(asyncio.CancelledError):
         await processing
     assert of_trace(spans) == []  # the next owner does all of it
-    (batch,) = spans.get_finished_spans()
+    (batch,) = finished(spans)
     assert batch.attributes["error.type"] == "CancelledError"
 
 

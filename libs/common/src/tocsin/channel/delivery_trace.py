@@ -37,7 +37,11 @@ class DeliveryTrace:
 
     def attempt(self, number: int, provider: str, *, waited: float) -> span:
         """`with trace.attempt(1, "primary", waited=0.2):` one call, after so many seconds in the provider's queue."""
-        about = {"tocsin.attempt": number, "tocsin.provider": provider, "tocsin.queue_seconds": waited}
+        about: dict[str, str | float] = {
+            "tocsin.attempt": number,
+            "tocsin.provider": provider,
+            "tocsin.queue_seconds": waited,
+        }
         return span("attempt", self._process, attributes=about)
 
     def send(self, topic: str) -> str:

@@ -195,7 +195,7 @@ def begin_trace(
 ) -> OpenSpan | None:
     """The first span of a new trace, which is recorded whatever the ratio. None while tracing is off."""
     tracer = _Tracing.tracer
-    return tracer and _start(tracer, name, None, kind, attributes, ago=ago, links=links)
+    return None if tracer is None else _start(tracer, name, None, kind, attributes, ago=ago, links=links)
 
 
 # Spans of a block of code
