@@ -18,7 +18,7 @@ PROCESSES ?= 2
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth audit sbom contracts lock kube-check
+.PHONY: help dev up observe down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth audit sbom contracts lock kube-check
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -29,10 +29,13 @@ dev: .venv/.installed ## Start everything, send two events, show what arrived; C
 up: .venv/.installed ## The same in the background; addresses are in .dev/endpoints.json
 	@$(PYTHON) -m tocsin.dev up
 
-down: .venv/.installed ## End what `make up` started
+observe: .venv/.installed ## Prometheus, Alertmanager and a page with dashboards beside it; starts it where it does not run
+	@$(PYTHON) -m tocsin.dev observe
+
+down: .venv/.installed ## End what `make up` and `make observe` started
 	@$(PYTHON) -m tocsin.dev down
 
-test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm leaves out what needs those programs
+test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm,prometheus leaves out what needs those programs
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) $(PYTEST_ARGS)
 
 nightly: .venv/.installed ## Run everything that takes too long for every change: long tests, all faults, the soak, mutations

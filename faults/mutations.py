@@ -46,12 +46,24 @@ _SHARD_TESTS = ("tests/unit/channel", "tests/integration/channel")
 
 MUTATIONS = (
     Mutation(
+        "who leaves joins again",
+        COMMON,
+        (
+            Edit(
+                "tocsin/kafka/consume/consumer_group.py",
+                "        await self._release()\n        if self._leaving:\n",
+                "        await self._release()\n        if False:\n",
+            ),
+        ),
+        ("tests/unit/kafka/test_consumer_group_ending.py",),
+    ),
+    Mutation(
         "commit before outcome",
         COMMON,
         (
             Edit(
                 _RECORDING,
-                "        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, count, ended_at)))",
+                "        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, end, ended_at)))",
                 "        self._offsets.finish(delivery.record)\n        self._outcomes.add(PendingRecord(outcome, lambda _: self._recorded()))",
             ),
         ),

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from tocsin.dev import KafkaServer, PostgresServer, create_database, drop_database
 from tocsin.dev.processes import end, spawn
+from tocsin.observability import configure_tracing, shutdown_tracing
 from tocsin.testing.span_collector import SpanCollector
 
 # Tests kill processes at any moment: a note that one leaves would refuse the workflow of another. Tests of the note set a folder.
@@ -30,7 +32,10 @@ PACKAGES = {  # marker -> the program it needs, how to get it
     "java": ("javac", "apt install default-jdk-headless"),
     "kcat": ("kcat", "apt install kcat"),
     "npm": ("npm", "apt install nodejs npm"),
+    "prometheus": ("prometheus", "apt install prometheus prometheus-alertmanager"),
 }
+FETCHED = "prometheus"
+"""Unpacked from Debian's package where it is not installed; `tocsin.dev` says what to do where that fails."""
 ORDER = ("contract", "unit", "integration", "browser", "e2e")  # what fails fast first
 STACKS_OF_THEIR_OWN = ("test_detached_stack.py", "test_local_stack_life.py", "test_proving_ground.py")
 """Files whose tests start stacks themselves, and so need not wait for those on the shared one."""
@@ -104,7 +109,7 @@ def pytest_testnodedown(node: WorkerController) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, (program, how) in PACKAGES.items():
-        if item.get_closest_marker(marker) and shutil.which(program) is None:
+        if marker != FETCHED and item.get_closest_marker(marker) and shutil.which(program) is None:
             pytest.fail(
                 f"this test needs {program}: {how}; or leave such tests out: make test WITHOUT={marker}",
                 pytrace=False,
@@ -198,6 +203,15 @@ def span_collector() -> Iterator[SpanCollector]:
     """Where the services of `local_stack` export their spans: all of them, and at once."""
     with SpanCollector() as collector:
         yield collector
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """What this process records: spans of sampled traces that come in, and of none that begin here."""
+    exporter = InMemorySpanExporter()
+    configure_tracing("router", None, 0.0, version="1.2.3", exporter=exporter)
+    yield exporter
+    shutdown_tracing()
 
 
 @pytest.fixture(scope="session")

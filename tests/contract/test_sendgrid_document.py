@@ -11,12 +11,12 @@ import httpx
 import pytest
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 from tests.contract.sendgrid_document import mail_send_document
-from tests.npm_packages import installed
 
 from tocsin.channel import Accepted, Answer, NotSent, Rejected
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
+from tocsin.dev.npm_packages import installed
 from tocsin.dev.processes import end, free_port, spawn, wait_for_port
 from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.sendgrid_answers import answer_of

@@ -7,9 +7,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 from openapi_spec_validator import validate
-from tests.npm_packages import installed
 
 from tocsin.contracts.topics import Topics
+from tocsin.dev.npm_packages import installed
 from tocsin.specifications import documents
 from tocsin.specifications.schemas import RECORDS
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 from tocsin.dev.kafka_jars import jars
+from tocsin.dev.observe.observation import fetch
 from tocsin.dev.run_folder import RunFolder
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
@@ -51,6 +53,10 @@ class Detached:
         content: dict[str, Any] = json.loads((self.folder / "endpoints.json").read_text())
         return content
 
+    def observing(self) -> list[psutil.Process]:
+        """The same of what `observe` started."""
+        return Detached(self.folder / "observe").family()
+
     def family(self) -> list[psutil.Process]:
         """The stack's own process and all it started."""
         supervisor = RunFolder(self.folder).supervisor()
@@ -71,6 +77,7 @@ def ordinary() -> Iterator[Detached]:
     """As an account that may write nothing but its own home: of whoever runs the tests, or, where that is root, of `nobody`, who may read
     all there is, since clone and Python may lie below /root."""
     jars()
+    fetch()
     home = Path(tempfile.mkdtemp(prefix="an ordinary home "))
     become: list[str] = []
     if os.geteuid() == 0:
@@ -84,6 +91,8 @@ def ordinary() -> Iterator[Detached]:
     shutil.rmtree(home)
 
 
+@pytest.mark.prometheus
+@pytest.mark.npm
 def test_up_again_and_down(detached: Detached) -> None:
     said = detached.run("up")
     endpoints = detached.endpoints
@@ -97,10 +106,27 @@ def test_up_again_and_down(detached: Detached) -> None:
     assert detached.run("up") == f"The local stack already runs: {endpoints['entry']}\n"
     assert detached.endpoints == endpoints
 
-    assert detached.run("down") == "The local stack has ended.\n"
+    detached.run("observe")
+    observed = json.loads((detached.folder / "observe" / "endpoints.json").read_text())
+    family += detached.observing()
+    assert all_targets_answer(observed["prometheus"]) == SERVICES | {"witness"}
+    assert "Tocsin" in httpx.get(observed["page"]).text
+    assert detached.run("observe") == f"The dashboards are already there: {observed['page']}\n"
+    assert secrets_in_logs(detached) == []
+
+    assert detached.run("down") == "The dashboards have ended.\nThe local stack has ended.\n"
     assert not [one for one in family if one.is_running()]
     assert not (detached.folder / "endpoints.json").exists()
     assert detached.run("down") == "No local stack runs here.\n"
+
+
+def all_targets_answer(prometheus: str) -> set[str]:
+    """Every process that Prometheus knows, once it has reached all of them."""
+    while True:
+        targets = httpx.get(f"{prometheus}/api/v1/targets").json()["data"]["activeTargets"]
+        if targets and {target["health"] for target in targets} == {"up"}:
+            return {target["labels"]["instance"] for target in targets}
+        time.sleep(0.2)
 
 
 def secrets_in_logs(detached: Detached) -> list[tuple[str, str]]:
@@ -115,7 +141,11 @@ def secrets_in_logs(detached: Detached) -> list[tuple[str, str]]:
         )["secret"],
     }
     assert all(len(secret) > 10 for secret in secrets.values())
-    logs = [detached.folder / "stack.log", *(detached.folder / "logs").iterdir()]
+    logs = [
+        detached.folder / "stack.log",
+        *(detached.folder / "logs").iterdir(),
+        *detached.folder.glob("observe/**/*.log"),
+    ]
     return [
         (log.name, what)
         for log in logs
@@ -144,11 +174,18 @@ def test_whatever_was_done_to_the_sample_the_stack_starts_again(detached: Detach
     assert detached.endpoints["api_key"] == endpoints["api_key"]
 
 
-def test_an_ordinary_account_needs_no_rights(ordinary: Detached) -> None:
-    assert "Ready." in ordinary.run("up")
+@pytest.mark.prometheus
+@pytest.mark.npm
+def test_an_ordinary_account_needs_no_rights_and_dashboards_end_with_their_stack(ordinary: Detached) -> None:
+    said = ordinary.run("observe")
+    assert "Ready." in said
+    assert "The dashboards are at http://127.0.0.1:" in said
     assert ordinary.endpoints["processes"].keys() >= SERVICES
-    family = ordinary.family()
+    family = ordinary.family() + ordinary.observing()
     assert {one.username() for one in family} == {ORDINARY}
     assert {path.owner() for path in ordinary.folder.rglob("*")} == {ORDINARY}
-    assert ordinary.run("down") == "The local stack has ended.\n"
-    assert not [one for one in family if one.is_running()]
+    family[0].terminate()  # the stack
+    _, alive = psutil.wait_procs(family, timeout=90)
+    assert alive == []
+    assert not (ordinary.folder / "observe" / "endpoints.json").exists()
+    assert ordinary.run("down") == "No local stack runs here.\n"

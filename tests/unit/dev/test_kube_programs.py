@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tocsin.dev import debian_programs
 from tocsin.dev.errors import MissingTool
 from tocsin.dev.kube import etcd, go_programs
 
@@ -52,7 +53,7 @@ def test_without_etcd_and_debian_one_sentence_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    monkeypatch.setattr(etcd, "CACHE", tmp_path)
+    monkeypatch.setattr(debian_programs, "CACHE", tmp_path)
     with pytest.raises(MissingTool, match=r"apt install etcd-server"):
         etcd.EtcdServer(tmp_path).prepare()
 

@@ -1,5 +1,6 @@
 """The Compose file starts the same services with the same settings as the local stack."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -18,6 +19,8 @@ from tocsin.specifications.settings_tables import settings_class
 
 ROOT = Path(__file__).parents[3]
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
+RULES = "./observability/rules"
+"""A folder of the project, which Prometheus reads."""
 LISTENING = {"HTTP_HOST", "HTTP_PORT", "OPERATIONS_HOST", "OPERATIONS_PORT"}
 VERSION = tomllib.loads((ROOT / "libs/common/pyproject.toml").read_text())["project"]["version"]
 
@@ -107,7 +110,8 @@ def test_every_file_and_volume_it_names_exists() -> None:
     for entry in COMPOSE["services"].values():
         assert set(entry.get("secrets", ())) <= COMPOSE["secrets"].keys()
         assert {config["source"] for config in entry.get("configs", ())} <= COMPOSE["configs"].keys()
-        assert {volume.split(":")[0] for volume in entry.get("volumes", ())} <= COMPOSE["volumes"].keys()
+        volumes = {volume.split(":")[0] for volume in entry.get("volumes", ())}
+        assert volumes - {RULES} <= COMPOSE["volumes"].keys()
 
 
 def test_what_it_opens_is_open_on_this_machine_only() -> None:
@@ -145,6 +149,26 @@ def test_a_service_is_asked_how_it_is_on_the_port_for_that_which_is_open_to_nobo
     asked = COMPOSE["services"][service]["healthcheck"]["test"][-1]
     assert f"127.0.0.1:{OperationsSettings().port}/readyz" in asked
     assert "ports" not in COMPOSE["services"][service]
+
+
+def test_prometheus_is_led_to_every_service_and_the_witness() -> None:
+    groups = json.loads((FILE.parent / "compose" / "targets.json").read_text())
+    targets = {group["labels"]["instance"]: group["targets"] for group in groups}
+    assert targets == {name: [f"{name}:{OperationsSettings().port}"] for name in [*SERVICES, "witness"]}
+
+
+def test_prometheus_has_the_settings_and_rules_that_are_shipped() -> None:
+    mounted = {
+        config["target"]: FILE.parent / COMPOSE["configs"][config["source"]]["file"]
+        for config in COMPOSE["services"]["prometheus"]["configs"]
+    }
+    shipped = FILE.parent / "observability"
+    expected = {
+        "prometheus.yml": shipped / "prometheus.yml",
+        "targets.json": FILE.parent / "compose" / "targets.json",
+    }
+    assert mounted == {f"/etc/prometheus/{name}": file for name, file in expected.items()}
+    assert f"{RULES}:/etc/prometheus/rules:ro" in COMPOSE["services"]["prometheus"]["volumes"]
 
 
 def test_postgresql_and_those_who_log_in_have_one_password() -> None:

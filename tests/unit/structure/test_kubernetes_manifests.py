@@ -147,6 +147,16 @@ def test_what_is_named_is_there(overlay: Manifests) -> None:
             assert reference["key"] in overlay.secret(reference["name"])
 
 
+def test_grafana_finds_every_dashboard() -> None:
+    shipped = {
+        file.name: file.read_text() for file in (ROOT / "deploy/observability/dashboards").glob("*.json")
+    }
+    for name in ("staging", "prod"):
+        dashboards = manifests(name).named("ConfigMap", "dashboards")
+        assert dashboards["data"] == shipped
+        assert dashboards["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
 def test_dev_and_staging_show_the_secrets_that_prod_takes_from_a_secret_manager() -> None:
     examples = {plain_name(thing) for thing in manifests("staging").of_kind("Secret")}
     assert examples == {thing["metadata"]["name"] for thing in manifests("prod").of_kind("ExternalSecret")}

@@ -23,6 +23,8 @@ WORDS = {  # as classifiers and free texts name them, where a distribution has n
     "The Unlicense (Unlicense)": "Unlicense",
     "3-Clause BSD License": "BSD-3-Clause",
 }
+WITHOUT_WORDS = {"promql-parser": "MIT"}
+"""Those whose description names no licence, and what their file LICENSE says."""
 HERE = [
     entry
     for name in ("dev", "uv", "hatchling")
@@ -33,6 +35,8 @@ HERE = [
 
 def licences(name: str) -> set[str]:
     """The SPDX ids of a distribution; one of alternatives is enough, all of a conjunction are needed."""
+    if name in WITHOUT_WORDS:
+        return {WITHOUT_WORDS[name]}
     described = metadata.metadata(name)
     if "License-Expression" in described:
         expression = described["License-Expression"]

@@ -1,4 +1,4 @@
-"""`python -m tocsin.dev run | up | down`: the local stack in the foreground, or in the background."""
+"""`python -m tocsin.dev run | up | observe | down`: the local stack in the foreground, or in the background; dashboards beside it."""
 
 import asyncio
 import json
@@ -6,9 +6,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -34,7 +34,8 @@ app = typer.Typer(
 @app.command()
 def run(folder: Folder = RUN) -> None:
     """Start everything, send two events, show what arrived; Ctrl-C ends it."""
-    _one_sentence(lambda: asyncio.run(_until_signalled(RunFolder(folder.resolve()), Console())))
+    place, console = RunFolder(folder.resolve()), Console()
+    _one_sentence(lambda: asyncio.run(_until_signalled(run_until_cancelled(folder=place, console=console))))
 
 
 @app.command()
@@ -45,23 +46,49 @@ def up(folder: Folder = RUN) -> None:
     if entry := running_entry(place):
         steps.say(f"The local stack already runs: {entry}")
         return
-    _one_sentence(lambda: start_detached(place, say=steps.say))
+    _one_sentence(lambda: _start(place, steps))
     report_addresses(console, json.loads(place.endpoints.read_text()), folder=place.path)
 
 
 @app.command()
+def observe(
+    folder: Folder = RUN, here: Annotated[bool, typer.Option(help="In the foreground, until Ctrl-C.")] = False
+) -> None:
+    """Prometheus, Alertmanager and a page with the dashboards beside the stack, which is started where it does not run."""
+    stack, steps = RunFolder(folder.resolve()), Steps(Console())
+    own = stack.observation
+    if here:
+        from tocsin.dev.observe.observation import observe_until_cancelled  # noqa: PLC0415 -- `up` need not load it
+
+        _one_sentence(
+            lambda: asyncio.run(_until_signalled(observe_until_cancelled(stack=stack, steps=steps)))
+        )
+        return
+    if own.supervisor() is not None and own.endpoints.exists():
+        steps.say(f"The dashboards are already there: {json.loads(own.endpoints.read_text())['page']}")
+        return
+    if running_entry(stack) is None:
+        _one_sentence(lambda: _start(stack, steps))
+    words = ["observe", "--here", "--folder", str(stack.path)]
+    _one_sentence(lambda: start_detached(own, words, say=steps.say))
+
+
+@app.command()
 def down(folder: Folder = RUN) -> None:
-    """End what `up` or `run` started in this clone."""
+    """End what `up`, `run` or `observe` started in this clone."""
     steps = Steps(Console())
-    steps.say(
-        "The local stack has ended."
-        if stop_detached(RunFolder(folder.resolve()))
-        else "No local stack runs here."
-    )
+    stack = RunFolder(folder.resolve())
+    if stop_detached(stack.observation):
+        steps.say("The dashboards have ended.")
+    steps.say("The local stack has ended." if stop_detached(stack) else "No local stack runs here.")
 
 
-async def _until_signalled(folder: RunFolder, console: Console) -> None:
-    task = asyncio.create_task(run_until_cancelled(folder=folder, console=console))
+def _start(stack: RunFolder, steps: Steps) -> None:
+    start_detached(stack, ["run", "--folder", str(stack.path)], say=steps.say)
+
+
+async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
     signalled = False
 
     def on_signal() -> None:
@@ -69,7 +96,7 @@ async def _until_signalled(folder: RunFolder, console: Console) -> None:
         if signalled:
             os._exit(130)  # the kernel ends our children with us
         signalled = True
-        Steps(console).say("Stopping; once more to stop at once.")
+        Steps(Console()).say("Stopping; once more to stop at once.")
         task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psutil
 
@@ -17,8 +17,9 @@ LOOK_EVERY = 0.1  # seconds
 STOP_WITHIN = 90.0  # seconds
 
 
-def start_detached(folder: RunFolder, *, say: Callable[[str], None]) -> None:
-    """Starts the stack in a session of its own, repeats what it says until it is ready, then leaves it alone.
+def start_detached(folder: RunFolder, words: Sequence[str], *, say: Callable[[str], None]) -> None:
+    """Starts `python -m tocsin.dev …words` in a session of its own, repeats what it says until it is ready, then leaves it alone. It is ready once
+    `folder`, which is its own, has endpoints.
 
     Raises StartFailed when it ends instead; its last line has then been repeated.
     """
@@ -29,7 +30,7 @@ def start_detached(folder: RunFolder, *, say: Callable[[str], None]) -> None:
     log.chmod(0o600)
     with log.open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "tocsin.dev", "run", "--folder", str(folder.path)],
+            [sys.executable, "-m", "tocsin.dev", *words],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -42,7 +43,7 @@ def start_detached(folder: RunFolder, *, say: Callable[[str], None]) -> None:
                 for line in lines:
                     say(line.rstrip("\n"))
                 if ended:
-                    raise StartFailed(f"The local stack did not start; its words are in {log}")
+                    raise StartFailed(f"`{words[0]}` did not come up; its words are in {log}")
                 if ready:
                     child.returncode = 0  # left alone on purpose: no one here waits for it any more
                     return

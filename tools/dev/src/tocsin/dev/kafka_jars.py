@@ -1,17 +1,15 @@
 """The broker's jars: resolved once by Maven from the pinned pom.xml beside this file."""
 
-import fcntl
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tocsin.dev.errors import LocalStackError, MissingTool
+from tocsin.dev.locks import locked
 from tocsin.dev.paths import CACHE
 from tocsin.dev.processes import attached
 
@@ -36,7 +34,7 @@ def jars(*, cache: Path = CACHE) -> Path:
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(folder.parent / ".lock"):
+    with locked(folder.parent / ".lock"):
         if not folder.is_dir():
             _resolve(folder)
     return folder
@@ -66,10 +64,3 @@ def _resolve(folder: Path) -> None:
             reason = fault[1] if fault else done.stderr.strip() or "it said nothing"
             raise LocalStackError(f"Maven could not fetch Apache Kafka's jars: {reason}")
         target.rename(folder)
-
-
-@contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import psutil
 
@@ -23,6 +23,11 @@ class RunFolder:
         self._sample_made = path / "data" / "sample-made"
         self._run = path / "run.json"
         self._lock: IO[str] | None = None
+
+    @property
+    def observation(self) -> Self:
+        """The folder of what observes this stack."""
+        return type(self)(self.path / "observe")
 
     def take(self) -> None:
         """Makes the folder ours and ends what a killed run left; raises LocalStackError when a stack runs here."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tocsin.dev.errors import StartFailed
 from tocsin.dev.kube import go_programs
+from tocsin.dev.locks import locked
 from tocsin.dev.paths import CACHE
 
 _DOWNLOADED = (
@@ -13,7 +14,7 @@ _DOWNLOADED = (
     ("github.com/external-secrets/external-secrets", "config/crds/bases", ("externalsecrets",)),
 )
 """Module → its folder of definitions → the kinds that our manifests use, and what these refer to."""
-_GENERATED = ("podmonitors",)
+_GENERATED = ("podmonitors", "prometheusrules")
 
 
 def definitions() -> list[Path]:
@@ -36,7 +37,7 @@ def _generated() -> list[Path]:
     module = go_programs.MODULES / "monitoring"
     folder = CACHE / f"monitoring-{go_programs.digest(module)}" / "definitions"
     files = [folder / f"monitoring.coreos.com_{kind}.yaml" for kind in _GENERATED]
-    with go_programs.locked(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         if not folder.exists():
             fresh = folder.with_suffix(".fresh")
             _generate(module, fresh)

@@ -1,13 +1,11 @@
 """etcd, where an API server keeps what it is given: Debian's, on free ports, with a data folder of its own."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
-from tocsin.dev.errors import MissingTool, StartFailed
-from tocsin.dev.kube.go_programs import locked
+from tocsin.dev.debian_programs import debian_program
+from tocsin.dev.errors import StartFailed
 from tocsin.dev.local_server import LocalServer
-from tocsin.dev.paths import CACHE
 from tocsin.dev.processes import free_port, spawn, wait_for_port
 
 PACKAGE = "etcd-server"
@@ -30,7 +28,7 @@ class EtcdServer(LocalServer):
         return f"http://127.0.0.1:{self._port}"
 
     def prepare(self) -> None:
-        self._program = _program()
+        self._program = str(debian_program("etcd", package=PACKAGE))
 
     def launch(self) -> subprocess.Popen[bytes]:
         self._port = self._port or free_port()
@@ -57,38 +55,3 @@ class EtcdServer(LocalServer):
 
     def _forget_address(self) -> None:
         self._port = None
-
-
-def _program() -> str:
-    """etcd from the PATH; else Debian's package, unpacked into the cache, which needs no right to install."""
-    if program := shutil.which("etcd"):
-        return program
-    folder = CACHE / PACKAGE
-    with locked(folder.with_suffix(".lock")):
-        if not folder.exists():
-            fresh = folder.with_suffix(".fresh")
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir(parents=True)
-            _unpack(fresh)
-            fresh.rename(folder)
-    return str(folder / "usr" / "bin" / "etcd")
-
-
-def _unpack(folder: Path) -> None:
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise MissingTool(
-            "etcd is missing: install it, and have `etcd` on the PATH (Debian: apt install etcd-server)."
-        )
-    fetched = subprocess.run(
-        ["apt-get", "download", PACKAGE], cwd=folder, capture_output=True, text=True, check=False
-    )
-    packages = sorted(folder.glob(f"{PACKAGE}_*.deb"))
-    if fetched.returncode != 0 or not packages:
-        raise MissingTool(
-            "etcd is missing, and its package could not be fetched: run `apt update`, then `apt install etcd-server`."
-        )
-    unpacked = subprocess.run(
-        ["dpkg", "-x", packages[-1], folder], capture_output=True, text=True, check=False
-    )
-    if unpacked.returncode != 0:
-        raise StartFailed(f"{packages[-1].name} could not be unpacked: {unpacked.stderr.strip()}")

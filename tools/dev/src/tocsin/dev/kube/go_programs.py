@@ -1,7 +1,5 @@
 """Programs built from Go modules: each once, then kept in the cache until its module's versions change."""
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -9,10 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from tocsin.dev.errors import MissingTool, StartFailed
+from tocsin.dev.locks import locked
 from tocsin.dev.paths import CACHE, PROJECT
 
 MODULES = Path(__file__).parent / "modules"
@@ -51,15 +49,6 @@ def _from_pypi() -> Path:
                 raise MissingTool(f"{why}: {ended.stderr.strip()}")
             fresh.rename(folder)
     return folder
-
-
-@contextlib.contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Tests in two processes ask at the same time."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def api_server() -> Path:
