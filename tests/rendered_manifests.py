@@ -88,15 +88,27 @@ class Manifests:
             secret = self.named("Secret", name)
         return {key: b64decode(value).decode() for key, value in secret["data"].items()}
 
-    def environment(self, workload: Object) -> dict[str, str]:
-        """All variables of a container, by where Kubernetes takes them from."""
+    def variables(self, workload: Object) -> dict[str, str]:
+        """All variables of a container: no Secret is among them."""
         variables: dict[str, str] = {}
         for source in container(workload)["envFrom"]:
-            if "configMapRef" in source:
-                variables |= self.named("ConfigMap", source["configMapRef"]["name"])["data"]
-            else:
-                variables |= self.secret(source["secretRef"]["name"])
+            variables |= self.named("ConfigMap", source["configMapRef"]["name"])["data"]
         return variables | {entry["name"]: entry["value"] for entry in container(workload).get("env", [])}
+
+    def credentials(self, workload: Object) -> dict[str, str]:
+        """The files of its Secret, by their paths."""
+        (mount,) = (mount for mount in container(workload)["volumeMounts"] if mount["name"] == "credentials")
+        (volume,) = (volume for volume in pod(workload)["volumes"] if volume["name"] == "credentials")
+        files = self.secret(volume["secret"]["secretName"])
+        return {f"{mount['mountPath']}/{key}": value for key, value in files.items()}
+
+    def environment(self, workload: Object) -> dict[str, str]:
+        """Its variables, and as if they were variables the secrets that stand in files."""
+        files, variables = self.credentials(workload), self.variables(workload)
+        return {
+            name.removesuffix("_FILE") if value in files else name: files.get(value, value)
+            for name, value in variables.items()
+        }
 
 
 @cache

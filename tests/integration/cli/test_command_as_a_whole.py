@@ -27,6 +27,7 @@ def test_help_names_every_part_and_those_of_installed_services(tocsin: Run) -> N
         "refusals",
         "keys",
         "directory",
+        "config",
     ):
         assert f" {part} " in ran.out
 

@@ -10,17 +10,23 @@ from tocsin.channel.sandbox import Sandbox
 from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import KafkaSettings
 
+KINDS = {
+    "sandbox": ProviderKind(
+        config=InstanceConfig, create=lambda _config, _clock: Sandbox(channel=Channel.SMS)
+    )
+}
+
 
 class SmsSettings(DispatcherSettings):
+    kinds = KINDS
     model_config = SettingsConfigDict(populate_by_name=True, frozen=True)
 
 
 def test_it_answers_probes_alone_and_its_parts_outlive_the_work(tmp_path: Path) -> None:
     file = tmp_path / "providers.toml"
     file.write_text('[[providers]]\nname = "first"\nkind = "sandbox"')
-    kind = ProviderKind(config=InstanceConfig, create=lambda _config, _clock: Sandbox(channel=Channel.SMS))
     settings = SmsSettings(kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"), providers_file=file)
-    service = Dispatcher(channel=Channel.SMS, settings=settings, kinds={"sandbox": kind}).service()
+    service = Dispatcher(channel=Channel.SMS, settings=settings, kinds=KINDS).service()
     assert service.api is None
     paths = {route.path for route in service.operations.routes if isinstance(route, Route)}
     assert paths == {"/livez", "/readyz", "/metrics", "/internal/providers"}

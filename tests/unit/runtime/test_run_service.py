@@ -181,6 +181,19 @@ def test_what_does_not_finish_in_time_is_named_and_left() -> None:
         process.close()
 
 
+def test_what_is_misspelt_or_unwise_is_one_warning_each() -> None:
+    process = Process(SMALL_COLOUR="red", SMALL_COLOR="s3cret", SHUTDOWN_TIMEOUT="0.2", KAFKA_ANYTHING="1")
+    try:
+        process.until("ready to work")
+        warned = {line["variable"]: line for line in process.lines if "variable" in line}
+        assert warned.keys() == {"SMALL_COLOR", "SHUTDOWN_TIMEOUT"}
+        assert warned["SMALL_COLOR"]["remedy"] == "did you mean SMALL_COLOUR?"
+        assert {line["level"] for line in warned.values()} == {"warning"}
+        assert "s3cret" not in str(process.lines)
+    finally:
+        process.close()
+
+
 @pytest.mark.parametrize(
     ("ending", "code", "words"),
     [

@@ -1,6 +1,6 @@
 """How settings are read, refused and described."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, SecretStr
@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tocsin.contracts.vocabulary import Lane
 from tocsin.runtime import (
+    About,
     CommaList,
     Lanes,
     Networks,
@@ -33,7 +34,9 @@ class BrokerSettings(BaseSettings):
 class BellSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="BELL_")
 
-    size: int = Field(default=3, ge=1, description="How large | heavy it is")
+    size: Annotated[int, About(unit="kilograms", danger="It falls")] = Field(
+        default=3, ge=1, le=9, description="How large | heavy it is"
+    )
     lanes: Lanes = Field(
         default=list(Lane), validation_alias="LANES", description="Lanes this process serves"
     )
@@ -109,7 +112,13 @@ def test_the_table_names_every_variable_and_no_secret() -> None:
     rows = settings_table(BellSettings)
     by_name = {row.name: row for row in rows}
     assert by_name["BELL_SIZE"] == SettingRow(
-        name="BELL_SIZE", default="3", meaning="How large | heavy it is"
+        name="BELL_SIZE",
+        default="3",
+        meaning="How large | heavy it is",
+        type="whole number",
+        unit="kilograms",
+        bounds="≥ 1, ≤ 9",
+        danger="It falls.",
     )
     assert by_name["LANES"].default == "critical,transactional,bulk"
     assert by_name["BROKER_SERVERS"].default == "required"
@@ -131,6 +140,14 @@ def test_a_setting_without_a_meaning_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"Mute\.volume has no description"):
         settings_table(Mute)
+
+
+def test_a_number_without_a_unit_is_refused() -> None:
+    class Vague(BaseSettings):
+        volume: int | None = Field(default=3, description="How loud it is")
+
+    with pytest.raises(ValueError, match=r"Vague\.volume has no unit"):
+        settings_table(Vague)
 
 
 def test_groups_can_be_given_directly() -> None:

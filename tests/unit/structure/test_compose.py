@@ -4,13 +4,11 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-import yaml
+from tests.compose_file import COMPOSE, FILE, mounted_instances, variables
 
-from tocsin.catcher.service_account import write_account
 from tocsin.catcher.settings import CatcherSettings
 from tocsin.dev.entry import OWNERS
 from tocsin.dev.services import StackSettings, services
@@ -20,8 +18,6 @@ from tocsin.runtime.http import HttpSettings, OperationsSettings
 from tocsin.specifications.settings_tables import settings_class
 
 ROOT = Path(__file__).parents[3]
-FILE = ROOT / "deploy" / "compose.yaml"
-COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
 RULES = "./observability/rules"
 """A folder of the project, which Prometheus reads."""
@@ -67,7 +63,7 @@ def test_variables_are_the_local_stacks_and_make_sense(
 ) -> None:
     settings = settings_class(service)
     known = {row.name for row in settings_table(settings)}
-    given: dict[str, str] = dict(COMPOSE["services"][service]["environment"])
+    given = variables(service)
     assert given.keys() - COMPOSE["x-environment"].keys() <= known
     # The local stack listens on loopback and on ports it chooses; a container listens to its own network.
     assert given.keys() & known == local_stack[service] - LISTENING
@@ -109,9 +105,10 @@ def test_whatever_is_waited_for_exists_and_says_when_it_is_there() -> None:
 
 
 def test_every_file_and_volume_it_names_exists() -> None:
-    for name, config in COMPOSE["configs"].items():
-        assert (FILE.parent / config["file"]).is_file(), name
+    for name, file in (COMPOSE["configs"] | COMPOSE["secrets"]).items():
+        assert (FILE.parent / file["file"]).is_file(), name
     for entry in COMPOSE["services"].values():
+        assert set(entry.get("secrets", ())) <= COMPOSE["secrets"].keys()
         assert {config["source"] for config in entry.get("configs", ())} <= COMPOSE["configs"].keys()
         volumes = {volume.split(":")[0] for volume in entry.get("volumes", ())}
         assert volumes - {RULES} <= COMPOSE["volumes"].keys()
@@ -154,16 +151,18 @@ def test_a_service_is_asked_how_it_is_on_the_port_for_that_which_is_open_to_nobo
     assert "ports" not in COMPOSE["services"][service]
 
 
-def mounted_instances(service: str, folder: Path) -> dict[str, str]:
-    """A dispatcher's instances as files in `folder`, and the variable that names them; nothing for other services."""
-    if not service.startswith("dispatch-"):
-        return {}
-    channel = service.removeprefix("dispatch-")
-    (folder / "twilio-token").write_text((FILE.parent / "compose" / "twilio-token").read_text())
-    write_account(folder / "account.json", project="tocsin-local", token_uri="http://catcher:8025/token")
-    text = (FILE.parent / "compose" / f"{channel}.toml").read_text()
-    (folder / "providers.toml").write_text(text.replace("/var/lib/tocsin", str(folder)))
-    return {f"DISPATCH_{channel.upper()}_PROVIDERS_FILE": str(folder / "providers.toml")}
+def test_postgresql_and_those_who_log_in_have_one_password() -> None:
+    password = (FILE.parent / COMPOSE["secrets"]["postgres-password"]["file"]).read_text().strip()
+    for service in (
+        "router",
+        "ledger",
+        "scheduler",
+        "migrate-router",
+        "migrate-ledger",
+        "migrate-scheduler",
+        "keys",
+    ):
+        assert variables(service)["DATABASE_URL"] == f"postgresql://tocsin:{password}@postgres:5432/tocsin"
 
 
 def test_prometheus_is_led_to_every_service_and_the_witness() -> None:

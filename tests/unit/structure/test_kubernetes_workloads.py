@@ -19,10 +19,17 @@ from tests.rendered_manifests import (
 )
 
 from tocsin.catcher.service_account import write_account
+from tocsin.cli.config.processes import process_of
+from tocsin.cli.config.processes import settings_of as settings_of_process
 from tocsin.dev.services import APIS
 from tocsin.kafka import KafkaSettings
-from tocsin.ledger.witness import WitnessSettings
-from tocsin.runtime import ServiceSettings, SettingsInvalid, read_settings, settings_table
+from tocsin.runtime import (
+    Settings,
+    SettingsInvalid,
+    read_settings,
+    settings_table,
+    variables_of,
+)
 from tocsin.runtime.bounds import CLOSING
 from tocsin.runtime.settings import EXAMPLE
 from tocsin.specifications.settings_tables import settings_class
@@ -41,13 +48,12 @@ def image_of(workload: Object) -> str:
     return name
 
 
-def settings_of(deployment: Object) -> type[ServiceSettings]:
-    """What its role reads."""
-    return (
-        WitnessSettings
-        if container(deployment).get("args") == ["witness"]
-        else settings_class(image_of(deployment))
-    )
+def settings_of(workload: Object) -> type[Settings]:
+    """What its process reads."""
+    words = [*container(workload).get("command", ()), *container(workload).get("args", ())]
+    process = process_of(container(workload)["image"], words)
+    assert process is not None, title(workload)
+    return settings_of_process(process)
 
 
 def ports_of(deployment: Object) -> dict[str, int]:
@@ -140,8 +146,8 @@ def test_what_runs_tenants_programs_keeps_its_crash_note_where_it_may_write(over
         folder = next((row.default for row in table if row.name == "CRASH_NOTES"), None)
         if folder is not None and container(deployment).get("args") != ["api"]:
             volumes = {volume["name"]: volume for volume in pod(deployment)["volumes"]}
-            (mount,) = container(deployment)["volumeMounts"]
-            assert (mount["mountPath"], "emptyDir" in volumes[mount["name"]]) == (folder, True)
+            mounts = {mount["mountPath"]: mount["name"] for mount in container(deployment)["volumeMounts"]}
+            assert "emptyDir" in volumes[mounts[folder]]
 
 
 def test_how_a_process_ended_outlives_its_container(overlay: Manifests) -> None:
@@ -229,11 +235,19 @@ def test_each_lane_is_served_by_one_deployment_of_each_kind(overlay: Manifests) 
 
 def test_every_variable_is_one_that_somebody_reads(overlay: Manifests) -> None:
     shared = overlay.generated("tocsin").keys()
-    for deployment in overlay.deployments:
-        known = {row.name for row in settings_table(settings_of(deployment))}
-        assert overlay.environment(deployment).keys() - shared <= known
-    everyone = {row.name for service in SERVICES for row in settings_table(settings_class(service))}
+    for workload in overlay.workloads:
+        own = overlay.variables(workload).keys() - shared
+        assert own <= variables_of(settings_of(workload)), title(workload)
+    everyone = {name for service in SERVICES for name in variables_of(settings_class(service))}
     assert shared <= everyone
+
+
+def test_no_secret_is_a_variable_and_every_file_of_one_is_read(overlay: Manifests) -> None:
+    for workload in overlay.workloads:
+        assert all("secretRef" not in source for source in container(workload)["envFrom"])
+        known, variables = variables_of(settings_of(workload)), overlay.variables(workload)
+        read = {path for name, path in variables.items() if name in known}
+        assert overlay.credentials(workload).keys() <= read, title(workload)
 
 
 def test_the_jobs_log_in_as_who_may_make_topics_and_tables(

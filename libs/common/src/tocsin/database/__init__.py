@@ -2,6 +2,14 @@
 
 from tocsin.database.engine import Database, create_engine
 from tocsin.database.migrations import Migrations, MigrationsMissing, migrate
-from tocsin.database.settings import DatabaseSettings
+from tocsin.database.settings import DatabaseSettings, pool_for_shards
 
-__all__ = ["Database", "DatabaseSettings", "Migrations", "MigrationsMissing", "create_engine", "migrate"]
+__all__ = [
+    "Database",
+    "DatabaseSettings",
+    "Migrations",
+    "MigrationsMissing",
+    "create_engine",
+    "migrate",
+    "pool_for_shards",
+]

@@ -2,11 +2,15 @@
 
 import re
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from tocsin.runtime.setting_facts import About
+from tocsin.runtime.settings import Advice, Settings
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -14,20 +18,25 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):([0-9]{1,5})")
 
 
-class KafkaSettings(BaseSettings):
+class KafkaSettings(Settings):
     """Where the brokers are and how to prove who we are. Nonsense is refused with one sentence per fault."""
 
     model_config = SettingsConfigDict(env_prefix="KAFKA_", extra="ignore", frozen=True)
 
     bootstrap_servers: str = Field(description="Brokers to begin with, as host:port, separated by commas")
-    security_protocol: SecurityProtocol = Field(
-        default="PLAINTEXT", description="How connections are protected"
-    )
+    security_protocol: Annotated[
+        SecurityProtocol,
+        About(danger="`PLAINTEXT` and `SASL_PLAINTEXT`: whoever is on the way reads every message"),
+    ] = Field(default="PLAINTEXT", description="How connections are protected")
     sasl_mechanism: SaslMechanism = Field(
         default="SCRAM-SHA-512", description="How a SASL user proves itself"
     )
-    sasl_username: str | None = Field(default=None, description="The SASL user")
-    sasl_password: SecretStr | None = Field(default=None, description="The SASL user's password")
+    sasl_username: Annotated[str | None, About(from_file=True, example="router")] = Field(
+        default=None, description="The SASL user"
+    )
+    sasl_password: Annotated[SecretStr | None, About(example="its-password")] = Field(
+        default=None, description="The SASL user's password"
+    )
     ssl_cafile: Path | None = Field(
         default=None, description="Certificates to trust (PEM); the system's if absent"
     )
@@ -35,7 +44,13 @@ class KafkaSettings(BaseSettings):
     ssl_keyfile: Path | None = Field(
         default=None, description="The key of our own certificate (PEM), without password"
     )
-    topic_prefix: str = Field(default="tocsin.", description="What every topic's name begins with")
+    topic_prefix: Annotated[
+        str,
+        About(
+            danger="Another prefix is another installation: nothing of the old topics is read. The same in all processes",
+            change="never; with another one, scalers need other names of groups, and everything begins anew",
+        ),
+    ] = Field(default="tocsin.", description="What every topic's name begins with")
 
     @field_validator("bootstrap_servers")
     @classmethod
@@ -99,6 +114,21 @@ class KafkaSettings(BaseSettings):
         if self.ssl_keyfile is not None and self.ssl_certfile is None:
             msg = "KAFKA_SSL_KEYFILE needs KAFKA_SSL_CERTFILE."
             raise ValueError(msg)
+
+    def advice(self) -> Iterable[Advice]:
+        """Passwords that can be read on the way, and a prefix that runs into the names."""
+        if self.sasl_mechanism == "PLAIN" and self.uses_sasl and not self.uses_tls:
+            yield Advice(
+                variable="KAFKA_SASL_MECHANISM",
+                harm="is PLAIN without TLS: the password crosses the network for anyone to read",
+                remedy="set KAFKA_SECURITY_PROTOCOL=SASL_SSL, or a SCRAM mechanism",
+            )
+        if self.topic_prefix and self.topic_prefix[-1].isalnum():
+            yield Advice(
+                variable="KAFKA_TOPIC_PREFIX",
+                harm=f"runs into the names: a topic is called {self.topic_prefix}events.critical",
+                remedy="end it with a dot",
+            )
 
     @property
     def uses_sasl(self) -> bool:

@@ -6,7 +6,6 @@ from tocsin.observability.logger import bound, get_logger
 from tocsin.observability.logging import configure_logging
 from tocsin.observability.often_seen import OftenSeen
 from tocsin.observability.redaction import MASK, redact
-from tocsin.observability.settings import ObservabilitySettings
 from tocsin.observability.tally import Tally
 from tocsin.observability.tracing import (
     configure_tracing,
@@ -22,7 +21,6 @@ from tocsin.observability.tracing import (
 
 __all__ = [
     "MASK",
-    "ObservabilitySettings",
     "OftenSeen",
     "Tally",
     "bound",

@@ -9,7 +9,18 @@ from tocsin.runtime.http import HttpSettings
 from tocsin.runtime.http_limits import BODIES_BYTES, REFUSED, HttpLimits, Refused
 from tocsin.runtime.loop_slice import LoopSlice
 from tocsin.runtime.main import Api, LaneSettings, Service, ServiceSettings, main
-from tocsin.runtime.settings import CommaList, Lanes, Networks, SettingsInvalid, load_settings, read_settings
+from tocsin.runtime.setting_facts import About, Unwise
+from tocsin.runtime.settings import (
+    Advice,
+    CommaList,
+    Lanes,
+    Networks,
+    Settings,
+    SettingsInvalid,
+    load_settings,
+    read_settings,
+)
+from tocsin.runtime.settings_advice import advice_on, unknown_variables, variables_of
 from tocsin.runtime.settings_table import SettingRow, settings_markdown, settings_table, settings_text
 from tocsin.runtime.waiting import retry_until_available
 
@@ -17,6 +28,8 @@ __all__ = [
     "BODIES_BYTES",
     "NO_FAILPOINTS",
     "REFUSED",
+    "About",
+    "Advice",
     "Api",
     "Check",
     "Clock",
@@ -38,8 +51,11 @@ __all__ = [
     "ServiceHalted",
     "ServiceSettings",
     "SettingRow",
+    "Settings",
     "SettingsInvalid",
     "SystemClock",
+    "Unwise",
+    "advice_on",
     "arm",
     "every",
     "find_cause",
@@ -51,4 +67,6 @@ __all__ = [
     "settings_markdown",
     "settings_table",
     "settings_text",
+    "unknown_variables",
+    "variables_of",
 ]

@@ -3,66 +3,112 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import uvicorn
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from tocsin.observability import get_logger
 from tocsin.runtime.bounded_http import BoundedHttp, Waiting
 from tocsin.runtime.errors import OperatorError
 from tocsin.runtime.http_limits import BODIES_BYTES, IDLE_SECONDS, HttpLimits
-from tocsin.runtime.settings import Networks
+from tocsin.runtime.setting_facts import About, Unwise
+from tocsin.runtime.settings import Advice, Networks, Settings
 
 log = get_logger(__name__)
 
 
-class HttpSettings(BaseSettings):
+class HttpSettings(Settings):
     """Where a service that has an API listens for its callers."""
 
     model_config = SettingsConfigDict(env_prefix="HTTP_", frozen=True)
 
     host: str = Field(default="0.0.0.0", description="Address to listen on for the API")  # noqa: S104 - a container listens to its network
-    port: int = Field(
+    port: Annotated[int, About(unit="port")] = Field(
         default=8000, ge=0, le=65535, description="Port of the API; 0 takes a free one and logs it"
     )
-    head_bytes: int = Field(
+    head_bytes: Annotated[int, About(unit="bytes")] = Field(
         default=32 * 1024,
         ge=1024,
         le=256 * 1024,
         description="Largest head of a request: its first line and its fields",
     )
-    head_fields: int = Field(default=100, ge=10, le=1000, description="Most header fields of a request")
-    head_timeout: float = Field(
+    head_fields: Annotated[int, About(unit="fields")] = Field(
+        default=100, ge=10, le=1000, description="Most header fields of a request"
+    )
+    head_timeout: Annotated[
+        float,
+        About(
+            unit="seconds",
+            under=Unwise(
+                bound=1,
+                harm="callers far away or on a mobile network are answered 408",
+                remedy="give them 10",
+            ),
+        ),
+    ] = Field(
         default=10.0,
         gt=0,
         le=600,
         description="Seconds for the head of a request to arrive; a later one is answered 408",
     )
-    body_timeout: float = Field(
+    body_timeout: Annotated[
+        float,
+        About(
+            unit="seconds",
+            under=Unwise(
+                bound=2, harm="large bodies over slow lines are answered 408", remedy="give them 30"
+            ),
+        ),
+    ] = Field(
         default=30.0,
         gt=0,
         le=600,
         description="Seconds for the body of a request to arrive; a later one is answered 408",
     )
-    connections: int = Field(
+    connections: Annotated[
+        int,
+        About(
+            unit="connections",
+            under=Unwise(
+                bound=50,
+                harm="a gateway's kept connections alone fill it, and callers are closed while they wait",
+                remedy="give it 500",
+            ),
+            danger="With about a hundred more it must stay under the process's limit of open files (`ulimit -n`)",
+        ),
+    ] = Field(
         default=500,
         ge=10,
         le=100_000,
         description="Most connections; one more closes that which has waited longest for its caller. Each needs a file descriptor",
     )
-    bodies_bytes: int = Field(
+    bodies_bytes: Annotated[
+        int, About(unit="bytes", danger="It is memory: keep it well below the container's limit")
+    ] = Field(
         default=BODIES_BYTES,
         ge=8 * 1024 * 1024,
         description="Bytes of request bodies held at once, above which requests are refused with 503; a tenant may hold a quarter",
     )
-    trusted_proxies: Networks = Field(
+    trusted_proxies: Annotated[
+        Networks,
+        About(danger="Whoever is trusted says where its requests come from: name your gateway alone"),
+    ] = Field(
         default=[],
         description="Addresses or networks of the proxies in front, with commas between: their `X-Forwarded-For` says where a request comes from",
     )
+
+    def advice(self) -> Iterable[Advice]:
+        """Whoever is trusted."""
+        if any(network.prefixlen == 0 for network in self.trusted_proxies):
+            yield Advice(
+                variable="HTTP_TRUSTED_PROXIES",
+                harm="trusts every address: any caller can choose where its requests seem to come from",
+                remedy="name the addresses or networks of your gateway",
+            )
 
     @property
     def limits(self) -> HttpLimits:
@@ -76,13 +122,13 @@ class HttpSettings(BaseSettings):
         )
 
 
-class OperationsSettings(BaseSettings):
+class OperationsSettings(Settings):
     """Where every service answers `/livez`, `/readyz` and `/metrics`, for those who operate it and for nobody else."""
 
     model_config = SettingsConfigDict(env_prefix="OPERATIONS_", frozen=True)
 
     host: str = Field(default="0.0.0.0", description="Address to listen on for probes and metrics")  # noqa: S104 - a container listens to its network
-    port: int = Field(
+    port: Annotated[int, About(unit="port")] = Field(
         default=9000,
         ge=0,
         le=65535,

@@ -1,6 +1,7 @@
 """What every `__main__` does: `--help`, settings, logs, traces, then the service."""
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +13,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tocsin.contracts.vocabulary import Lane
-from tocsin.observability import (
-    ObservabilitySettings,
-    configure_logging,
-    configure_tracing,
-    get_logger,
-    metrics,
-)
-from tocsin.runtime.bounds import SHUTDOWN, check_shutdown
+from tocsin.observability import configure_logging, configure_tracing, get_logger, metrics
+from tocsin.runtime.bounds import CLOSING, SHUTDOWN, check_shutdown
 from tocsin.runtime.certificates import show_certificates
 from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError, one_line
@@ -28,14 +23,18 @@ from tocsin.runtime.failpoints import ArmedPlaces
 from tocsin.runtime.health import Health
 from tocsin.runtime.http import HttpServer, HttpSettings, OperationsSettings
 from tocsin.runtime.last_words import LastWords
+from tocsin.runtime.observability_settings import ObservabilitySettings
 from tocsin.runtime.service import run_service
-from tocsin.runtime.settings import Lanes, groups_of, load_settings
+from tocsin.runtime.setting_facts import About, Unwise
+from tocsin.runtime.setting_names import groups_of
+from tocsin.runtime.settings import Lanes, Settings, load_settings
+from tocsin.runtime.settings_advice import warn_of
 from tocsin.runtime.settings_table import settings_text
 
 log = get_logger(__name__)
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(Settings):
     """What every service has. Subclass it, and give the subclass an `env_prefix` for the fields of its own."""
 
     model_config = SettingsConfigDict(populate_by_name=True, frozen=True)
@@ -46,13 +45,30 @@ class ServiceSettings(BaseSettings):
     observability: ObservabilitySettings = Field(
         default_factory=ObservabilitySettings, description="Logs and traces"
     )
-    shutdown_timeout: float = Field(
+    shutdown_timeout: Annotated[
+        float,
+        About(
+            unit="seconds",
+            under=Unwise(
+                bound=10,
+                harm="requests and calls under way are cut off whenever the process is told to stop",
+                remedy="leave it at 45",
+            ),
+            danger=f"Kubernetes and Compose kill the process unless their grace period is longer than `preStop`, WAVE_SECONDS, this, and the {CLOSING:g} s for closing together",
+        ),
+    ] = Field(
         default=SHUTDOWN,
         gt=0,
         validation_alias="SHUTDOWN_TIMEOUT",
         description="Seconds to finish what is in flight after SIGTERM; keep it below Kubernetes' grace period",
     )
-    wave: float = Field(
+    wave: Annotated[
+        float,
+        About(
+            unit="seconds",
+            danger="Clocks that are not in step, or other values in some processes, stop each group more often",
+        ),
+    ] = Field(
         default=0,
         ge=0,
         le=10,
@@ -70,7 +86,9 @@ class ServiceSettings(BaseSettings):
         validation_alias="EXIT_NOTES",
         description="Folder in which a process notes how it ended, for `tocsin_last_exit_info` of the next; it must outlive the process. Empty: no note",
     )
-    failpoints: ArmedPlaces = Field(
+    failpoints: Annotated[
+        ArmedPlaces, About(danger="The process kills or freezes itself: never where messages matter")
+    ] = Field(
         default=[],
         validation_alias="FAILPOINTS",
         description="Only for tests: places where the process kills, freezes or delays itself, as `after_claim=kill`",
@@ -80,7 +98,12 @@ class ServiceSettings(BaseSettings):
 class LaneSettings(ServiceSettings):
     """What a service that consumes lanes has besides. Give `lanes` a description of its own in the subclass."""
 
-    lanes: Lanes = Field(
+    lanes: Annotated[
+        Lanes,
+        About(
+            danger="A lane that no process of a service names is served by nobody: its messages wait until they expire"
+        ),
+    ] = Field(
         default=list(Lane),
         validation_alias="LANES",
         description="Lanes this process serves, with commas between",
@@ -146,6 +169,7 @@ def main(
     commit = loaded.observability.build_commit
     metrics.build_info.labels(name, release, commit).set(1)
     show_certificates({group: getattr(loaded, group) for group in groups_of(settings)})
+    warn_of(loaded, os.environ)
     note = ExitNote(loaded.exit_notes, component=name)
     note.show_former()
     last_words = LastWords(termination_log=loaded.termination_log, note=note)

@@ -1,30 +1,24 @@
 """Settings come from the environment, are checked once at start-up, and are passed in; nothing reads them globally.
 
 A service's settings are one class; shared groups (Kafka, database, HTTP…) are fields whose type is another settings class.
-Every field has a `description`: it is the text of `--help` and of the README's table.
+Every field has a `description`: it is the text of `--help` and of the README's table. What else is to be known of it stands in
+its `About`, and on docs/operations/settings.md.
 """
 
-import os
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    AliasPath,
-    BeforeValidator,
-    SecretStr,
-    ValidationError,
-    create_model,
-)
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError, create_model
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsError
 
 from tocsin.contracts.vocabulary import Lane
 from tocsin.runtime.errors import ExitCode
+from tocsin.runtime.secret_files import SecretFiles, SecretFilesUnusable
+from tocsin.runtime.setting_names import groups_of, is_secret, own_fields, variable_of
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -63,6 +57,35 @@ Lanes = Annotated[list[Lane], NoDecode, BeforeValidator(_split), AfterValidator(
 """Lanes written with commas: `critical,transactional`; at least one, each once."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """A variable whose value is legal and unwise: `harm` says what it does, `remedy` what to do instead."""
+
+    variable: str
+    harm: str
+    remedy: str
+
+
+class Settings(BaseSettings):
+    """What settings classes begin with: they are read from the environment, and secrets from files as well (`NAME_FILE`)."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - we have no such file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a folder for all, which Kubernetes has not
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in code, then the environment, then files."""
+        return init_settings, env_settings, SecretFiles(settings_cls)
+
+    def advice(self) -> Iterable[Advice]:
+        """What is unwise about values that are legal together. A bound of one value stands in its `About`."""
+        return ()
+
+
 class SettingsInvalid(Exception):
     """The environment does not make valid settings; `faults` holds a sentence for each reason. Correct them and start again."""
 
@@ -95,63 +118,40 @@ def read_settings(cls: type[S]) -> S:
         settings = _without(cls, groups_of(cls).keys() - groups.keys())(**groups)
     except ValidationError as error:
         faults += [_sentence(cls, fault) for fault in error.errors(include_url=False, include_input=False)]
+    except SecretFilesUnusable as unusable:
+        faults += unusable.faults
     except SettingsError as error:
         faults.append(f"{error}.")
     else:
-        faults += _examples(cls)
+        faults += _examples(cls, settings)
         if not faults:
             return settings
     raise SettingsInvalid(faults)
 
 
-def _examples(cls: type[BaseSettings]) -> list[str]:
+def _examples(cls: type[BaseSettings], settings: BaseSettings) -> list[str]:
     """A sentence for each secret that still is the one of the examples, which everybody knows."""
-    groups = groups_of(cls)
-    variables = [
-        variable_of(cls, name)
-        for name, field in cls.model_fields.items()
-        if name not in groups and is_secret(field)
-    ]
     return [
-        f"{variable}: this is the example's secret; set one of your own."
-        for variable in variables
-        if EXAMPLE in os.environ.get(variable, "")
+        f"{variable_of(cls, name)}: this is the example's secret; set one of your own."
+        for name, field in own_fields(cls).items()
+        if is_secret(field) and EXAMPLE in _shown(getattr(settings, name))
     ]
+
+
+def _shown(secret: Any) -> str:
+    match secret:
+        case SecretStr():
+            return secret.get_secret_value()
+        case list():
+            return ",".join(map(_shown, secret))
+        case _:
+            return ""
 
 
 def _without(cls: type[S], unusable: Iterable[str]) -> type[S]:
     """`cls` as if the groups named had no say: for finding the faults of the rest."""
     ignored: dict[str, Any] = dict.fromkeys(unusable, (Any, None))
     return create_model(cls.__name__, __base__=cls, **ignored) if ignored else cls
-
-
-def groups_of(cls: type[BaseSettings]) -> dict[str, type[BaseSettings]]:
-    """The fields of `cls` that are settings classes themselves."""
-    return {
-        name: field.annotation
-        for name, field in cls.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseSettings)
-    }
-
-
-def variable_of(cls: type[BaseSettings], name: str) -> str:
-    """The environment variable a field is read from, in capitals."""
-    alias = _alias(cls.model_fields[name])
-    return (alias or f"{cls.model_config.get('env_prefix', '')}{name}").upper()
-
-
-def is_secret(field: FieldInfo) -> bool:
-    """Whether a field's value must never be shown."""
-    return "SecretStr" in str(field.annotation) or field.annotation is SecretStr
-
-
-def _alias(field: FieldInfo) -> str | None:
-    alias = field.validation_alias
-    if isinstance(alias, AliasChoices):
-        alias = alias.choices[0]
-    if isinstance(alias, AliasPath):
-        alias = str(alias.path[0])
-    return alias
 
 
 def _sentence(cls: type[BaseSettings], fault: ErrorDetails) -> str:

@@ -1,23 +1,19 @@
 """What an operator says about dispatch-sms."""
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-from pydantic import field_validator
 from pydantic_settings import SettingsConfigDict
 
-from tocsin.channel import DispatcherSettings, usable_providers
+from tocsin.channel import DispatcherSettings, ProviderKind
 from tocsin.dispatch_sms.twilio import TWILIO
 
-KINDS = {"twilio": TWILIO}
+KINDS: Mapping[str, ProviderKind[Any]] = {"twilio": TWILIO}
 """The adapters of this dispatcher, by the `kind` that a provider instance names."""
 
 
 class SmsSettings(DispatcherSettings):
-    """The file of provider instances is read while settings are checked: its faults stop the start like any other."""
+    """Those of every dispatcher, as `DISPATCH_SMS_…`."""
 
+    kinds = KINDS
     model_config = SettingsConfigDict(env_prefix="DISPATCH_SMS_", populate_by_name=True, frozen=True)
-
-    @field_validator("providers_file")
-    @classmethod
-    def _usable(cls, path: Path) -> Path:
-        return usable_providers(path, KINDS)

@@ -1,6 +1,6 @@
 """What an operator says about the ledger."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import DatabaseSettings
 from tocsin.kafka import KafkaSettings
-from tocsin.runtime import HttpSettings, Lanes, LaneSettings
+from tocsin.runtime import About, HttpSettings, Lanes, LaneSettings, Unwise
 from tocsin.runtime.bounds import check_shutdown
 
 
@@ -23,13 +23,22 @@ class LedgerSettings(LaneSettings):
     lanes: Lanes = Field(
         default=list(Lane), validation_alias="LANES", description="Lanes whose statuses this process keeps"
     )
-    retention_days: int = Field(
-        default=30, ge=1, le=3650, description="Days for which statuses and dead letters are kept"
-    )
-    batch_records: int = Field(
+    retention_days: Annotated[
+        int,
+        About(
+            unit="days",
+            under=Unwise(
+                bound=7,
+                harm="timelines and dead letters of last week are gone, and with them what could be sent again",
+                remedy="keep 30 days, as the topics `status` do",
+            ),
+            danger="A lower value deletes what is older within ten minutes of the start, for ever",
+        ),
+    ] = Field(default=30, ge=1, le=3650, description="Days for which statuses and dead letters are kept")
+    batch_records: Annotated[int, About(unit="records")] = Field(
         default=5_000, ge=100, le=50_000, description="Records written in one transaction at most, per lane"
     )
-    gather: float = Field(
+    gather: Annotated[float, About(unit="seconds")] = Field(
         default=0.2,
         ge=0,
         le=5,

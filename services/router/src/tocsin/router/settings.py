@@ -1,18 +1,21 @@
 """The router's settings."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from tocsin.contracts.vocabulary import Lane
-from tocsin.database import DatabaseSettings
+from tocsin.database import DatabaseSettings, pool_for_shards
 from tocsin.kafka import KafkaSettings
 from tocsin.programs import ProgramSettings
 from tocsin.router.secret_keys import SecretKey
-from tocsin.runtime import HttpSettings, Lanes, LaneSettings
+from tocsin.runtime import About, Advice, HttpSettings, Lanes, LaneSettings, Unwise
 
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
 SECRET_CHARS = 32
 
@@ -78,32 +81,73 @@ class RouterSettings(LaneSettings):
     lanes: Lanes = Field(
         default=list(Lane), validation_alias="LANES", description="Lanes whose messages the worker decides"
     )
-    shards: int = Field(
+    shards: Annotated[
+        int,
+        About(
+            unit="shards",
+            change="stop the lane's processes first",
+            danger="Workers beyond it hold nothing; no more than the topics have partitions",
+        ),
+    ] = Field(
         default=4,
         ge=1,
         le=1000,
         description="Shards of a lane: at most so many workers can share it. The same number in all of them; to change it, stop the lane",
     )
-    default_tenant: str | None = Field(
+    default_tenant: Annotated[
+        str | None,
+        About(
+            danger="Events of a producer that forgot its tenant are sent in this one's name, to its recipients"
+        ),
+    ] = Field(
         default=None,
         validation_alias="DEFAULT_TENANT",
         pattern=r"^[a-z0-9-]{1,63}$",
         description="Tenant of Kafka events that name none; without it such an event is refused",
     )
-    duplicate_window: float = Field(
-        default=86_400.0, gt=0, description="Seconds for which a repeated event id is a duplicate"
-    )
-    public_url: Annotated[str | None, AfterValidator(_without_slash)] = Field(
+    duplicate_window: Annotated[
+        float,
+        About(
+            unit="seconds",
+            under=Unwise(
+                bound=3600,
+                harm="an event that its producer repeats after an outage is sent twice",
+                remedy="leave it at a day",
+            ),
+            over=Unwise(
+                bound=7 * 86_400,
+                harm="the table of claims keeps a row of about 270 bytes for each event of that time",
+                remedy="keep it under a week: Kafka keeps events no longer",
+            ),
+        ),
+    ] = Field(default=86_400.0, gt=0, description="Seconds for which a repeated event id is a duplicate")
+    public_url: Annotated[
+        str | None,
+        AfterValidator(_without_slash),
+        About(danger="Links in messages that were sent lead to the former address for ever"),
+    ] = Field(
         default=None,
         validation_alias="PUBLIC_URL",
         description="Address under which recipients reach the unsubscribe page; required when any category is optional",
     )
-    unsubscribe_keys: SecretList = Field(
+    unsubscribe_keys: Annotated[
+        SecretList,
+        About(
+            example="2026:32-random-characters-or-more-are-right",
+            danger="Links that were signed with a key that is gone are refused: put new keys first and keep old ones",
+        ),
+    ] = Field(
         default=[],
         description="Keys that sign unsubscribe links, as id:secret,id:secret; the first signs, all are accepted; required with PUBLIC_URL",
     )
 
-    hash_keys: HashKeys = Field(
+    hash_keys: Annotated[
+        HashKeys,
+        About(
+            example="2026:32-other-random-characters-or-more",
+            danger="Addresses that were hashed with a key that is gone are found no more: put the new key first and keep the old one for as long as statuses are kept",
+        ),
+    ] = Field(
         description="Keys that hash addresses for statuses, as id:secret or id:secret,id:secret; the first hashes, both are recognised",
     )
 
@@ -114,6 +158,18 @@ class RouterSettings(LaneSettings):
                 "PUBLIC_URL is set, so set ROUTER_UNSUBSCRIBE_KEYS to id:secret: it signs the links to that address"
             )
         return self
+
+    def advice(self) -> Iterable[Advice]:
+        """The pool against the shards, and links that anyone on the way can read."""
+        yield from super().advice()
+        yield from pool_for_shards(self.database, shards=self.shards)
+        url = urlsplit(self.public_url or "")
+        if url.scheme == "http" and url.hostname not in _THIS_MACHINE:
+            yield Advice(
+                variable="PUBLIC_URL",
+                harm="begins with http: anyone on the way can use the unsubscribe links, and mail providers distrust them",
+                remedy="give an address with https",
+            )
 
     @property
     def signing_keys(self) -> list[SecretKey]:

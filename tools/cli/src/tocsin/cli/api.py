@@ -1,25 +1,44 @@
 """Calls to Tocsin's HTTP API, with its problems as sentences."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final
 
 import httpx
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
 
 from tocsin.cli.output import refuse
+from tocsin.runtime import About, Settings, load_settings
 
 LOCAL = Path(".dev/endpoints.json")
 """Where the local stack writes its addresses: what is used when neither option nor environment says otherwise."""
 
 
+NEXT_COMMAND: Final = "the next command"
+
+
+class ApiSettings(Settings):
+    """What commands that call the HTTP API read."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_", frozen=True)
+
+    url: Annotated[str | None, About(change=NEXT_COMMAND)] = Field(
+        default=None, description="Address of the API, as https://notify.example.com"
+    )
+    api_key: Annotated[SecretStr | None, About(change=NEXT_COMMAND)] = Field(
+        default=None, description="The API key to call it with"
+    )
+
+
 def client(*, url: str | None, key: str | None) -> httpx.Client:
     """A client for the address and key given, else `TOCSIN_URL` and `TOCSIN_API_KEY`, else the local stack's."""
+    given = load_settings(ApiSettings)
     local = json.loads(LOCAL.read_text()) if LOCAL.is_file() else {}
-    url = url or os.environ.get("TOCSIN_URL") or local.get("entry")
-    key = key or os.environ.get("TOCSIN_API_KEY") or local.get("api_key")
+    url = url or given.url or local.get("entry")
+    key = key or (given.api_key and given.api_key.get_secret_value()) or local.get("api_key")
     if not url or not key:
         refuse(
             "Set TOCSIN_URL and TOCSIN_API_KEY (or --url and --key), or start the local stack with `make up`.",

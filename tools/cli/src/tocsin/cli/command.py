@@ -18,7 +18,7 @@ def build(*, asked: str | None = None) -> typer.Typer:
     """
     app = typer.Typer(
         name="tocsin",
-        help="Operate Tocsin: topics, access rules, keys, messages.",
+        help="Operate Tocsin: topics, access rules, keys, messages, settings.",
         no_args_is_help=True,
         pretty_exceptions_show_locals=False,  # a local may hold a key
     )
@@ -51,6 +51,12 @@ def _cancel(app: typer.Typer) -> None:
     from tocsin.cli import cancel  # noqa: PLC0415 - only when asked for
 
     app.command("cancel")(cancel.cancel)
+
+
+def _config(app: typer.Typer) -> None:
+    from tocsin.cli.config import command  # noqa: PLC0415 - only when asked for
+
+    app.add_typer(command.app, name="config")
 
 
 def _dead(app: typer.Typer) -> None:
@@ -109,4 +115,5 @@ _OWN: dict[str, Callable[[typer.Typer], None]] = {
     "redrive": _redrive,
     "refusals": _refusals,
     "doctor": _doctor,
+    "config": _config,
 }

@@ -4,18 +4,55 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from tocsin.cli import losses
 from tocsin.cli.output import print_json, print_table, refuse
 from tocsin.contracts.topics import DAY_MS, DEFAULT_PARTITIONS, PRODUCERS, Topic, Topics
 from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, Plan, TopicSpec
-from tocsin.runtime import load_settings
+from tocsin.runtime import About, Settings, load_settings
 from tocsin.runtime.errors import ExitCode
 
 app = typer.Typer(help="Topics and the start offsets of groups.", no_args_is_help=True)
+
+FIXED: Final = "never: a topic keeps what it was made with"
+
+
+class TopicSizes(Settings):
+    """How large the topics are made."""
+
+    model_config = SettingsConfigDict(env_prefix="TOPIC_", frozen=True)
+
+    partitions: Annotated[
+        int,
+        About(
+            unit="partitions",
+            change=FIXED,
+            danger="The most shards that a service can ever have; each costs brokers memory and files",
+        ),
+    ] = Field(default=DEFAULT_PARTITIONS, ge=1, description="Partitions of each lane's topics")
+    replication_factor: Annotated[
+        int,
+        About(
+            unit="copies",
+            change=FIXED,
+            danger="With 1 or 2 the loss of a broker can lose messages",
+        ),
+    ] = Field(default=3, ge=1, description="Copies of each partition")
+
+
+class TopicsSettings(Settings):
+    """What `tocsin topics apply` reads."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="The brokers")
+    topics: TopicSizes = Field(default_factory=TopicSizes, description="How large topics are made")
+
 
 TOMBSTONE_MS = 7 * DAY_MS
 """How long compaction keeps a tombstone: whoever reads a compacted topic whole takes less time from its first record to its end."""
@@ -31,14 +68,16 @@ def apply(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
     partitions: Annotated[
-        int,
+        int | None,
         typer.Option(
-            envvar="TOPIC_PARTITIONS", min=1, help="Partitions of each lane's topics; fixed once they exist."
+            min=1,
+            help=f"Partitions of each lane's topics; fixed once they exist. Without it TOPIC_PARTITIONS, else {DEFAULT_PARTITIONS}.",
         ),
-    ] = DEFAULT_PARTITIONS,
+    ] = None,
     replication_factor: Annotated[
-        int, typer.Option(envvar="TOPIC_REPLICATION_FACTOR", min=1, help="Copies of each partition.")
-    ] = 3,
+        int | None,
+        typer.Option(min=1, help="Copies of each partition. Without it TOPIC_REPLICATION_FACTOR, else 3."),
+    ] = None,
     accept_loss: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,11 +91,11 @@ def apply(
 
     Offsets that are no longer kept are shown and left as they are, with exit code 3, until you accept what is lost.
     """
-    settings = load_settings(KafkaSettings)
+    settings = load_settings(TopicsSettings)
     applying = apply_registry(
-        settings,
-        partitions=partitions,
-        replication_factor=replication_factor,
+        settings.kafka,
+        partitions=partitions or settings.topics.partitions,
+        replication_factor=replication_factor or settings.topics.replication_factor,
         dry_run=dry_run,
         accept_loss=accept_loss or (),
     )

@@ -1,5 +1,5 @@
 """`python -m tocsin.specifications` writes docs/contracts, the READMEs' settings tables, the tables of docs/data.md and of
-docs/operations/metrics.md, and Grafana's dashboards; `--check` only says what is stale."""
+docs/operations/metrics.md and settings.md, and Grafana's dashboards; `--check` only says what is stale."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from tocsin.specifications.dashboards import DASHBOARDS
 from tocsin.specifications.dashboards.grafana import grafana_file
 from tocsin.specifications.documents import documents
 from tocsin.specifications.metrics_page import Unquestioned, metrics_page
+from tocsin.specifications.settings_page import SettingUnusable, settings_page
 from tocsin.specifications.settings_tables import MarkersMissing, readmes
 from tocsin.specifications.stored_data import Unclassified, data_page
 
@@ -20,8 +21,9 @@ def main() -> int:
         files = readmes(given.services) | {
             given.data: data_page(given.data),
             given.metrics: metrics_page(given.metrics),
+            given.settings: settings_page(given.settings),
         }
-    except (MarkersMissing, Unclassified, Unquestioned) as missing:
+    except (MarkersMissing, SettingUnusable, Unclassified, Unquestioned) as missing:
         sys.stderr.write(f"{missing}\n")
         return 1
     files |= {given.into / name: text for name, text in documents().items()}
@@ -52,6 +54,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("docs/data.md"), help="the page on what lies where")
     parser.add_argument(
         "--metrics", type=Path, default=Path("docs/operations/metrics.md"), help="the page of all metrics"
+    )
+    parser.add_argument(
+        "--settings", type=Path, default=Path("docs/operations/settings.md"), help="the page of all settings"
     )
     parser.add_argument(
         "--dashboards",

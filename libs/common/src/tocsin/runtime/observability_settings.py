@@ -1,14 +1,16 @@
 """What an operator says about logs and traces."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from tocsin.observability.log_fields import FieldNames
+from tocsin.runtime.setting_facts import About, Unwise
+from tocsin.runtime.settings import Settings
 
 
-class ObservabilitySettings(BaseSettings):
+class ObservabilitySettings(Settings):
     """Logs and traces; the same names in every service."""
 
     model_config = SettingsConfigDict(populate_by_name=True, frozen=True)
@@ -16,9 +18,10 @@ class ObservabilitySettings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="`json`, `text`, or `auto`: text on a terminal, else JSON"
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Lines below this level are dropped"
-    )
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        About(danger="`ERROR` hides the warnings of providers that fail and of settings that do harm"),
+    ] = Field(default="INFO", description="Lines below this level are dropped")
     log_fields: FieldNames = Field(
         default="plain",
         description="Names of the fields in JSON, and how levels are written: `plain` (`level`: `warning`), `gcp` (`severity`: `WARNING`, `message`, `time`) or `ecs` (`log.level`, `message`, `@timestamp`)",
@@ -32,7 +35,17 @@ class ObservabilitySettings(BaseSettings):
         default=None,
         description="Base URL of an OpenTelemetry collector (OTLP over HTTP); without it no span is recorded",
     )
-    trace_sample_ratio: float = Field(
+    trace_sample_ratio: Annotated[
+        float,
+        About(
+            unit="share",
+            over=Unwise(
+                bound=0.2,
+                harm="a notification is some 30 spans, so that much of the processors' time goes into traces",
+                remedy="record a few in a hundred; the caller's `traceparent` records the one you look for",
+            ),
+        ),
+    ] = Field(
         default=0.01,
         ge=0,
         le=1,

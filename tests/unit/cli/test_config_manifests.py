@@ -1,0 +1,164 @@
+"""`tocsin config check --manifests`: settings against what stands around them."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from tests.rendered_manifests import manifests
+
+from tocsin.cli.config.across import across
+from tocsin.cli.config.environment import ConfigFinding
+from tocsin.cli.config.manifests import Manifests, ManifestsUnreadable, read_manifests
+from tocsin.cli.config.workloads import checked_workloads
+
+Object = dict[str, Any]
+Change = Callable[[Object], None]
+TEXT = """
+apiVersion: v1
+kind: Secret
+metadata: {name: login}
+stringData: {password: s3cret}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: shared}
+data: {KAFKA_BOOTSTRAP_SERVERS: "kafka:9092", KAFKA_SECURITY_PROTOCOL: SASL_SSL}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ingest}
+spec:
+  template:
+    spec:
+      terminationGracePeriodSeconds: 75
+      containers:
+        - name: ingest
+          image: tocsin/ingest:1
+          envFrom: [{configMapRef: {name: shared}}]
+          env:
+            - {name: KAFKA_SASL_USERNAME, value: ingest}
+            - {name: KAFKA_SASL_PASSWORD, valueFrom: {secretKeyRef: {name: login, key: password}}}
+            - {name: INGEST_INSTANCES, valueFrom: {configMapKeyRef: {name: shared, key: N}}}
+"""
+
+
+def found(objects: list[Object]) -> list[ConfigFinding]:
+    given = Manifests(objects)
+    workloads = checked_workloads(given, names=(), without_secrets=True)
+    return [one for workload in workloads for one in workload.findings] + list(across(given, workloads))
+
+
+def prod(change: Change, *, kind: str = "Deployment", name: str = "dispatch-email") -> list[ConfigFinding]:
+    """What is found in the overlay for production after a change of one object."""
+    objects = copy.deepcopy(manifests("prod").objects)
+    change(next(thing for thing in objects if (thing["kind"], thing["metadata"]["name"]) == (kind, name)))
+    return found(objects)
+
+
+def pod(workload: Object) -> Object:
+    spec: Object = workload["spec"]["template"]["spec"]
+    return spec
+
+
+def with_variable(name: str, value: str) -> Change:
+    def change(workload: Object) -> None:
+        env = pod(workload)["containers"][0].setdefault("env", [])
+        env[:] = [entry for entry in env if entry["name"] != name] + [{"name": name, "value": value}]
+
+    return change
+
+
+def with_grace(workload: Object) -> None:
+    pod(workload)["terminationGracePeriodSeconds"] = 60
+
+
+def with_a_limit(workload: Object) -> None:
+    pod(workload)["containers"][0]["resources"]["limits"]["memory"] = "100Mi"
+
+
+def without_transactional(workload: Object) -> None:
+    with_variable("LANES", "bulk")(workload)
+
+
+def with_more_pods(scaler: Object) -> None:
+    scaler["spec"]["maxReplicaCount"] = 6
+
+
+def with_another_group(scaler: Object) -> None:
+    scaler["spec"]["triggers"][0]["metadata"]["consumerGroup"] = "shop.dispatch-email.transactional"
+
+
+def with_a_rate(file: Object) -> None:
+    file["data"]["providers.toml"] += "rate = 10\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "name", "words"),
+    [
+        (with_grace, "Deployment", "dispatch-email", "grace period of 60 s is no longer than"),
+        (with_a_limit, "Deployment", "dispatch-email", "memory limit is 100 MiB"),
+        (with_variable("OPERATIONS_HOST", "127.0.0.1"), "Deployment", "dispatch-email", "nobody outside the Pod"),
+        (with_variable("OPERATIONS_PORT", "9100"), "Deployment", "dispatch-email", "port `operations` is 9000"),
+        (with_variable("INGEST_INSTANCES", "3"), "Deployment", "ingest", "tenants may send less"),
+        (with_variable("INGEST_INSTANCES", "1"), "Deployment", "ingest", "tenants may send more"),
+        (with_variable("KAFKA_TOPIC_PREFIX", "shop."), "Deployment", "ingest", "KAFKA_TOPIC_PREFIX differs"),
+        (with_variable("ROUTER_SHARDS", "13"), "Deployment", "router-worker", "topics have 12 partitions"),
+        (without_transactional, "Deployment", "scheduler", "No workload of scheduler serves transactional"),
+        (with_more_pods, "ScaledObject", "dispatch-email", "2 of them hold nothing"),
+        (with_another_group, "ScaledObject", "dispatch-email", "the lag that counts scales nothing"),
+        (with_a_rate, "ConfigMap", "dispatch-email-providers", "faster than the providers' `rate`"),
+        (with_variable("DISPATCH_EMAIL_SHARD", "4"), "Deployment", "dispatch-email", "DISPATCH_EMAIL_SHARD is no setting"),
+        (with_variable("DATABASE_POOL_SIZE", "1"), "Deployment", "scheduler", "DATABASE_POOL_SIZE is 1"),
+        (with_variable("LANES", "critical,bulk"), "Deployment", "scheduler-critical", "the lag that counts"),
+    ],
+)  # fmt: skip
+def test_a_change_that_does_not_fit_is_found(change: Change, kind: str, name: str, words: str) -> None:
+    assert any(words in finding.what for finding in prod(change, kind=kind, name=name))
+
+
+def test_workloads_of_one_service_that_count_other_shards_in_a_lane_are_found() -> None:
+    objects = copy.deepcopy(manifests("dev").objects)
+    scheduler = next(
+        thing
+        for thing in objects
+        if thing["metadata"]["name"] == "scheduler" and thing["kind"] == "Deployment"
+    )
+    second = copy.deepcopy(scheduler)
+    second["metadata"]["name"] = "another"
+    with_variable("SCHEDULER_SHARDS", "8")(second)
+    told = [finding.what for finding in found([*objects, second])]
+    assert sum("count 4, 8 shards in lane" in what for what in told) == 3
+
+
+def test_variables_come_from_where_kubernetes_takes_them() -> None:
+    given = read_manifests(TEXT)
+    (ingest,) = checked_workloads(given, names=(), without_secrets=False)
+    assert ingest.variables["KAFKA_SASL_PASSWORD"] == "s3cret"
+    assert "INGEST_INSTANCES" not in ingest.variables
+    assert "s3cret" not in str(ingest.findings)
+    assert [finding.what for finding in ingest.findings] == []
+
+
+def test_json_and_lists_are_read_too() -> None:
+    objects = list(yaml.safe_load_all(TEXT))
+    given = read_manifests(json.dumps({"kind": "List", "apiVersion": "v1", "items": objects}))
+    assert [workload.title for workload in given.workloads] == ["Deployment ingest"]
+    assert given.variables()["password"] == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no manifest"),
+        ("a: [s3cret", "no YAML"),
+        ("just words", "must be a Kubernetes object"),
+        ("kind: Secret\nmetadata: {name: x}\ndata: {a: 's3cret!'}\nspec: {}", None),
+    ],
+)
+def test_what_is_no_manifest_is_refused_without_its_content(text: str, words: str | None) -> None:
+    with pytest.raises(ManifestsUnreadable, match=words or "not in base64") as refused:
+        read_manifests(text).variables()
+    assert "s3cret" not in str(refused.value)

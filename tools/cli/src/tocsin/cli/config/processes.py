@@ -1,0 +1,52 @@
+"""Which settings each process reads. Classes are looked up by name, for an image holds its own service alone."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+from tocsin.runtime import Settings
+
+MIGRATE, TOPICS, WITNESS = "migrate", "topics", "ledger-witness"
+
+PROCESSES: Final = {
+    "ingest": "tocsin.ingest.settings:IngestSettings",
+    "router": "tocsin.router.settings:RouterSettings",
+    "scheduler": "tocsin.scheduler.settings:SchedulerSettings",
+    "dispatch-email": "tocsin.dispatch_email.settings:EmailSettings",
+    "dispatch-sms": "tocsin.dispatch_sms.settings:SmsSettings",
+    "dispatch-push": "tocsin.dispatch_push.settings:PushSettings",
+    "ledger": "tocsin.ledger.settings:LedgerSettings",
+    WITNESS: "tocsin.ledger.witness:WitnessSettings",
+    MIGRATE: "tocsin.database:DatabaseSettings",
+    TOPICS: "tocsin.cli.topics:TopicsSettings",
+}
+SERVICES: Final = tuple(name for name in PROCESSES if name not in (MIGRATE, TOPICS))
+
+
+class NotInstalled(Exception):
+    """The service's package is not in this environment. A checkout has all; an image only its own."""
+
+
+def settings_of(name: str) -> type[Settings]:
+    """The class of one process. Raises NotInstalled, and KeyError for a name that is none."""
+    module, _, cls = PROCESSES[name].partition(":")
+    try:
+        settings: type[Settings] = getattr(import_module(module), cls)
+    except ModuleNotFoundError as missing:
+        if not (missing.name or "").startswith("tocsin."):
+            raise
+        raise NotInstalled(name) from missing
+    return settings
+
+
+def process_of(image: str, command: Sequence[str]) -> str | None:
+    """The process that a container runs, by its image's name and its words; None for one that is not ours."""
+    name = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+    words = list(command)
+    if MIGRATE in words:
+        return MIGRATE
+    if words[:2] == ["tocsin", TOPICS]:
+        return TOPICS
+    if name == "ledger" and words[:1] == ["witness"]:
+        return WITNESS
+    return name if name in SERVICES else None

@@ -1,0 +1,196 @@
+"""Each workload of the manifests, with its variables and files as its process would find them, checked by itself.
+
+Files of ConfigMaps and Secrets are laid into a folder, and paths that lead to where they are mounted are led there. A Secret that is made
+elsewhere is taken as given: examples of the right form stand in for it.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from tocsin.cli.config.environment import ConfigFinding, check
+from tocsin.cli.config.manifests import Manifests, Workload
+from tocsin.cli.config.processes import NotInstalled, process_of, settings_of
+from tocsin.runtime import SettingRow, settings_table
+
+_KEY: Final = r"/[\w.-]+"
+"""A file below a mount."""
+_OF_THE_POD: Final = "set-by-kubernetes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedWorkload:
+    """A workload, the settings that its process reads, of whichever class, and what is to be said of them; None where they are not valid."""
+
+    workload: Workload
+    process: str
+    variables: Mapping[str, str]
+    settings: Any
+    findings: list[ConfigFinding] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return self.workload.title
+
+
+def checked_workloads(
+    manifests: Manifests, *, names: Sequence[str], without_secrets: bool
+) -> list[CheckedWorkload]:
+    """Those that run a process of ours, or only the processes `names`. Raises NotInstalled for one that was named."""
+    checked = []
+    for workload in manifests.workloads:
+        process = process_of(workload.container.get("image", ""), workload.words)
+        if process is None or (names and process not in names):
+            continue
+        try:
+            checked.append(_checked(manifests, workload, process, without_secrets=without_secrets))
+        except NotInstalled:
+            if names:
+                raise
+    return checked
+
+
+def _checked(
+    manifests: Manifests, workload: Workload, process: str, *, without_secrets: bool
+) -> CheckedWorkload:
+    with TemporaryDirectory() as folder:
+        files = _Files(Path(folder), manifests, workload, without_secrets=without_secrets)
+        variables = files.lay_out(process)
+        looked = check(process, variables, where=workload.title)
+        told = [_with_the_pods_paths(finding, folder) for finding in looked.findings]
+    return CheckedWorkload(
+        workload=workload, process=process, variables=variables, settings=looked.settings, findings=told
+    )
+
+
+def _with_the_pods_paths(finding: ConfigFinding, folder: str) -> ConfigFinding:
+    return ConfigFinding(
+        level=finding.level,
+        where=finding.where,
+        what=finding.what.replace(folder, ""),
+        remedy=finding.remedy,
+    )
+
+
+class _Files:
+    """The variables of one workload, and its files below a folder."""
+
+    def __init__(
+        self, folder: Path, manifests: Manifests, workload: Workload, *, without_secrets: bool
+    ) -> None:
+        self._folder = folder
+        self._manifests = manifests
+        self._workload = workload
+        self._without_secrets = without_secrets
+        self._mounts = dict(workload.mounts)
+
+    def lay_out(self, process: str) -> dict[str, str]:
+        """Write the files; returns the variables that lead to them."""
+        rows = {row.name: row for row in settings_table(settings_of(process))}
+        variables, whole = self._variables()
+        elsewhere = [path for path, volume in self._mounts.items() if not self._lay_down(path, volume)]
+        if not whole:
+            variables |= _examples(rows.values(), variables)
+        for name, value in variables.items():
+            row = rows.get(name.removesuffix("_FILE"))
+            if row is not None and row.example and value.startswith(tuple(f"{path}/" for path in elsewhere)):
+                self._write(value, row.example)
+        for path in elsewhere:
+            for named in re.findall(rf"{re.escape(path)}{_KEY}", self._texts()):
+                self._write(named, _an_account() if named.endswith(".json") else "given-elsewhere")
+        return {name: self._moved(value) for name, value in variables.items()}
+
+    def _variables(self) -> tuple[dict[str, str], bool]:
+        """By where Kubernetes takes them from; the second value is False where a Secret is made elsewhere."""
+        variables: dict[str, str] = {}
+        whole = True
+        for source in self._workload.container.get("envFrom") or ():
+            kind, reference = next((kind, value) for kind, value in source.items() if kind.endswith("Ref"))
+            data = self._data("ConfigMap" if kind == "configMapRef" else "Secret", reference["name"])
+            whole = whole and data is not None
+            prefix = source.get("prefix", "")
+            variables |= {prefix + name: value for name, value in (data or {}).items()}
+        for entry in self._workload.container.get("env") or ():
+            value = (
+                entry.get("value", "") if "valueFrom" not in entry else self._value_from(entry["valueFrom"])
+            )
+            if value is None:
+                whole = False
+            else:
+                variables[entry["name"]] = str(value)
+        return variables, whole
+
+    def _value_from(self, source: Mapping[str, Any]) -> str | None:
+        for key, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+            if key in source:
+                data = self._data(kind, source[key]["name"])
+                return None if data is None else data.get(source[key]["key"])
+        return _OF_THE_POD
+
+    def _data(self, kind: str, name: str) -> dict[str, str] | None:
+        if kind == "Secret" and self._without_secrets:
+            return None
+        return self._manifests.data_of(kind, name)
+
+    def _content(self, volume: Mapping[str, Any]) -> dict[str, str] | None:
+        kind, name, items = (
+            ("Secret", volume["secret"]["secretName"], volume["secret"].get("items"))
+            if "secret" in volume
+            else ("ConfigMap", volume["configMap"]["name"], volume["configMap"].get("items"))
+        )
+        data = self._data(kind, name)
+        if data is None or not items:
+            return data
+        return {item["path"]: data[item["key"]] for item in items if item["key"] in data}
+
+    def _lay_down(self, path: str, volume: Mapping[str, Any]) -> bool:
+        content = self._content(volume)
+        for key, text in (content or {}).items():
+            self._write(f"{path}/{key}", self._moved(text))
+        return content is not None
+
+    def _moved(self, text: str) -> str:
+        """With paths that lead to the folder."""
+        for path in self._mounts:
+            text = re.sub(rf"(?<![\w/.-]){re.escape(path)}(?=/)", f"{self._folder}{path}", text)
+        return text
+
+    def _texts(self) -> str:
+        """All files, with the paths that the Pod knows."""
+        files = (path.read_text() for path in sorted(self._folder.rglob("*")) if path.is_file())
+        return "\n".join(files).replace(str(self._folder), "")
+
+    def _write(self, path: str, text: str) -> None:
+        file = self._folder / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def _examples(rows: Iterable[SettingRow], given: Mapping[str, str]) -> dict[str, str]:
+    """For what may stand in a Secret that is made elsewhere, where nothing else gives it."""
+    logs_in = given.get("KAFKA_SECURITY_PROTOCOL", "").startswith("SASL")
+    return {
+        row.name: row.example
+        for row in rows
+        if row.example and not {row.name, f"{row.name}_FILE"} & given.keys()
+        if logs_in or not row.name.startswith("KAFKA_SASL_")
+    }
+
+
+@cache
+def _an_account() -> str:
+    """A Google service account of nobody. Making its key takes a tenth of a second."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - where dispatch-push is installed, so is this
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - see above
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    names = {"client_email": "nobody@example.com", "private_key_id": "1", "project_id": "example"}
+    return json.dumps({**names, "type": "service_account", "private_key": key.decode()})
