@@ -9,7 +9,8 @@ import json
 import tarfile
 from pathlib import Path
 
-from tocsin.dev.npm_packages import CACHE, npm
+from tocsin.dev.npm_packages import npm
+from tocsin.dev.paths import CACHE
 
 _VERSION = "1.3.17"
 _SHA512 = "KNwaKEo+m5ahl0MdlfKOC6+e3oTpI0v5y4EX9uadfBsrUyXSTGg/k3XSRw5rlGhDlWUOItBPDutBDiHxgRS6vg=="
