@@ -46,6 +46,18 @@ _SHARD_TESTS = ("tests/unit/channel", "tests/integration/channel")
 
 MUTATIONS = (
     Mutation(
+        "who leaves joins again",
+        COMMON,
+        (
+            Edit(
+                "tocsin/kafka/consume/consumer_group.py",
+                "        await self._release()\n        if self._leaving:\n",
+                "        await self._release()\n        if False:\n",
+            ),
+        ),
+        ("tests/unit/kafka/test_consumer_group_ending.py",),
+    ),
+    Mutation(
         "commit before outcome",
         COMMON,
         (

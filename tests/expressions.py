@@ -61,22 +61,29 @@ def of_questions() -> dict[str, str]:
     return ON_CALL | of_metrics
 
 
-def faults(expression: str) -> list[str]:
-    """The names in it that do not exist; raises ValueError where it is no PromQL."""
+def faults(expression: str, *, also: dict[str, set[str]] | None = None) -> list[str]:
+    """The names in it that do not exist; raises ValueError where it is no PromQL. `also`: series, with their labels, that others define."""
+    labels_of = LABELS | (also or {})
     parts = _parts(promql_parser.parse(filled(expression)))
     series = [part for part in parts if isinstance(part, VectorSelector)]
-    known = OF_PROMETHEUS.union(*(LABELS.get(str(selector.name), set()) for selector in series))
-    wrong = [f"there is no series {selector.name}" for selector in series if selector.name not in LABELS]
+    known = OF_PROMETHEUS.union(*(labels_of.get(str(selector.name), set()) for selector in series))
+    wrong = [f"there is no series {selector.name}" for selector in series if selector.name not in labels_of]
     for selector in series:
         asked = {matcher.name for matcher in selector.matchers.matchers}
         wrong += [
             f"{selector.name} has no label {label}"
-            for label in asked - OF_PROMETHEUS - LABELS.get(str(selector.name), asked)
+            for label in asked - OF_PROMETHEUS - labels_of.get(str(selector.name), asked)
         ]
     for part in parts:
         named = _named(part)
         wrong += [f"nothing in it has a label {label}" for label in named - known]
     return wrong
+
+
+def series_of(expression: str) -> set[str]:
+    """The names of the series that it reads."""
+    parts = _parts(promql_parser.parse(filled(expression)))
+    return {str(part.name) for part in parts if isinstance(part, VectorSelector)}
 
 
 def _named(part: Expr) -> set[str]:

@@ -1,14 +1,19 @@
 """What is wrong is told with what to do about it; what is in order is not told."""
 
+import inspect
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tocsin.cli import doctor, findings
 from tocsin.cli.findings import of_groups, of_metrics, of_readiness, of_topics
 from tocsin.kafka import GroupView, Loss, Plan, TopicPartition, TopicSpec, Unread
 from tocsin.kafka.client.commits import KeptRange
 from tocsin.kafka.topics.plan import StartOffset, TopicChange
 
+RUNBOOKS = Path(__file__).parents[3] / "docs" / "operations" / "runbooks"
 NOW = 1_000_000_000
 EVENTS = TopicPartition("tocsin.events.critical", 3)
 
@@ -49,6 +54,17 @@ def groups(members: int, *, lane: str = "critical", records: int = 0, age: float
 )
 def test_groups(given: dict[str, Any], wrong: list[str]) -> None:
     assert groups(**given) == wrong
+
+
+def test_what_the_doctor_finds_names_a_runbook_that_exists() -> None:
+    pages = {page.stem for page in RUNBOOKS.glob("*.md")}
+    named = [
+        name
+        for module in (findings, doctor)
+        for name in re.findall(r'"(Tocsin\w+)"', inspect.getsource(module))
+    ]
+    assert len(named) >= 10
+    assert set(named) <= pages
 
 
 def test_topics_and_offsets_name_the_command() -> None:

@@ -151,20 +151,6 @@ def test_a_service_is_asked_how_it_is_on_the_port_for_that_which_is_open_to_nobo
     assert "ports" not in COMPOSE["services"][service]
 
 
-def test_postgresql_and_those_who_log_in_have_one_password() -> None:
-    password = (FILE.parent / COMPOSE["secrets"]["postgres-password"]["file"]).read_text().strip()
-    for service in (
-        "router",
-        "ledger",
-        "scheduler",
-        "migrate-router",
-        "migrate-ledger",
-        "migrate-scheduler",
-        "keys",
-    ):
-        assert variables(service)["DATABASE_URL"] == f"postgresql://tocsin:{password}@postgres:5432/tocsin"
-
-
 def test_prometheus_is_led_to_every_service_and_the_witness() -> None:
     groups = json.loads((FILE.parent / "compose" / "targets.json").read_text())
     targets = {group["labels"]["instance"]: group["targets"] for group in groups}
@@ -183,3 +169,17 @@ def test_prometheus_has_the_settings_and_rules_that_are_shipped() -> None:
     }
     assert mounted == {f"/etc/prometheus/{name}": file for name, file in expected.items()}
     assert f"{RULES}:/etc/prometheus/rules:ro" in COMPOSE["services"]["prometheus"]["volumes"]
+
+
+def test_postgresql_and_those_who_log_in_have_one_password() -> None:
+    password = (FILE.parent / COMPOSE["secrets"]["postgres-password"]["file"]).read_text().strip()
+    for service in (
+        "router",
+        "ledger",
+        "scheduler",
+        "migrate-router",
+        "migrate-ledger",
+        "migrate-scheduler",
+        "keys",
+    ):
+        assert variables(service)["DATABASE_URL"] == f"postgresql://tocsin:{password}@postgres:5432/tocsin"

@@ -37,7 +37,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print what is wrong and what to do about it. Nothing is changed. Exit code 1 where something is wrong.
+    """Print what is wrong, what to do about it, and which runbook says more. Nothing is changed. Exit code 1 where something is wrong.
 
     Brokers are those of KAFKA_BOOTSTRAP_SERVERS and the other KAFKA_ variables, else the local stack's; so are the processes.
     """
@@ -49,7 +49,8 @@ def doctor(
     if as_json:
         print_json([vars(finding) for finding in wrong])
     elif wrong:
-        print_table("What is wrong", ("what", "what to do"), [(one.what, one.remedy) for one in wrong])
+        rows = [(one.what, one.remedy, one.runbook) for one in wrong]
+        print_table("What is wrong", ("what", "what to do", "runbook"), rows)
     else:
         asked = f"{len(processes)} processes" if processes else "no process (give --process URL)"
         typer.echo(f"Nothing is wrong. Asked: the brokers, every topic and group, {asked}.")
@@ -74,10 +75,11 @@ async def _brokers(settings: KafkaSettings) -> list[Finding]:
             if not any(change.action == "create" for change in plan.changes):
                 wrong += await _groups(settings)
     except KafkaFault as fault:
-        return [Finding(what=str(fault), remedy=CHECK_BROKERS)]
+        return [Finding(what=str(fault), remedy=CHECK_BROKERS, runbook="TocsinWitnessBlind")]
     except TimeoutError:
         what = f"The brokers did not answer everything within {PATIENCE:g} s."
-        return [Finding(what=what, remedy=f"look for partitions without a leader, and {CHECK_BROKERS}")]
+        remedy = f"look for partitions without a leader, and {CHECK_BROKERS}"
+        return [Finding(what=what, remedy=remedy, runbook="TocsinWitnessBlind")]
     return wrong
 
 
@@ -137,4 +139,8 @@ async def _process(client: httpx.AsyncClient, name: str, url: str) -> list[Findi
         ]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
         remedy = "look whether it runs, and at its exit code and last log lines"
-        return [Finding(what=f"{name} does not answer at {url}: {error!r}.", remedy=remedy)]
+        return [
+            Finding(
+                what=f"{name} does not answer at {url}: {error!r}.", remedy=remedy, runbook="TocsinTargetDown"
+            )
+        ]

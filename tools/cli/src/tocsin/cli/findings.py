@@ -14,6 +14,8 @@ APPLY: Final = "tocsin topics apply"
 LATE: Final = {Lane.CRITICAL: 10, Lane.TRANSACTIONAL: 60, Lane.BULK: 3600}
 """Seconds for which a record of the lane may wait: within them a message of the lane is to be handed over."""
 LATE_ELSEWHERE: Final = 60
+AFTERWARDS: Final = ("ledger", "router-feedback")
+"""The groups that read what became of messages: nothing is late because of them."""
 NAMED: Final = 5
 OUTBOX_SECONDS: Final = 60
 STUCK_SECONDS: Final = 20
@@ -22,26 +24,35 @@ STUCK_SECONDS: Final = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong: what it is, and what to do about it or to look at next."""
+    """One thing that is wrong: what it is, what to do about it or to look at next, and the runbook that says more
+    (a page of docs/operations/runbooks)."""
 
     what: str
     remedy: str
+    runbook: str
 
 
 def of_topics(plan: Plan) -> Iterator[Finding]:
     """Topics and start offsets that are not as the registry has them. Other settings than the registry's are not looked at."""
     missing = [change.spec.name for change in plan.changes if change.action == "create"]
     if missing:
-        yield Finding(what=f"Topics are missing: {_some(missing)}.", remedy=APPLY)
+        yield Finding(
+            what=f"Topics are missing: {_some(missing)}.", remedy=APPLY, runbook="TocsinComponentNotReady"
+        )
         return  # the command gives the groups their offsets as well
     without_start = sorted({start.group for start in plan.starts})
     if without_start:
-        yield Finding(what=f"Groups have no usable offset: {_some(without_start)}.", remedy=APPLY)
+        yield Finding(
+            what=f"Groups have no usable offset: {_some(without_start)}.",
+            remedy=APPLY,
+            runbook="TocsinUnusableOffsets",
+        )
     for loss in plan.losses:
         place = f"{loss.partition.topic}/{loss.partition.partition}"
         yield Finding(
             what=f"{loss.group} has committed {loss.committed} of {place}, which is no longer kept.",
             remedy=f"{APPLY} --accept-loss {loss.group}, once you have read what that gives up",
+            runbook="TocsinUnusableOffsets",
         )
 
 
@@ -55,12 +66,14 @@ def of_groups(
 ) -> Iterator[Finding]:
     """Groups that nobody runs, and records that wait for longer than their lane allows. ``services`` has the service of each group."""
     for group, view in sorted(views.items()):
-        service, (_, lane) = services[group], service_and_lane(group, prefix=prefix)
+        service, (component, lane) = services[group], service_and_lane(group, prefix=prefix)
+        afterwards = component in AFTERWARDS
         if not view.members:
             waiting = sum(unread.records for unread in view.unread.values())
             yield Finding(
                 what=f"Nobody is a member of {group}; {waiting:,} records wait.",
                 remedy=f"start {service}, or look at why it ends: its log's last lines and its exit code",
+                runbook="TocsinGroupUnserved" if afterwards else "TocsinLaneUnserved",
             )
         bound = LATE.get(Lane(lane), LATE_ELSEWHERE) if lane in set(Lane) else LATE_ELSEWHERE
         oldest: dict[str, int] = {}
@@ -74,6 +87,7 @@ def of_groups(
                 yield Finding(
                     what=f"{group} leaves {kind} unread for {age:,.0f} s; {bound:,} s are allowed.",
                     remedy=f"look at {service}: its readiness, its processor time, tocsin_in_flight and tocsin_stage_seconds",
+                    runbook="TocsinStatusReadLate" if afterwards else "TocsinRecordsWait",
                 )
 
 
@@ -84,6 +98,7 @@ def of_readiness(process: str, body: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(
                 what=f"{process} is not ready, {check['name']}: {check['reason']}.",
                 remedy=f"what the reason says; else the last lines of its log, and {process}/livez",
+                runbook="TocsinNotReady",
             )
 
 
@@ -98,19 +113,23 @@ def of_metrics(process: str, text: str) -> Iterator[Finding]:
         yield Finding(
             what=f"{process} has not published a change of the directory for {age:,.0f} s, so revoked keys and opt-outs may still count.",
             remedy="look at which router holds the relay's lock, and at locks in PostgreSQL",
+            runbook="TocsinOutboxOld",
         )
     for labels, age in over("tocsin_last_stable_offset_age_seconds", STUCK_SECONDS):
         yield Finding(
             what=f"A transaction has been open for {age:,.0f} s in {labels['kind']} of {labels['lane']}, partition {labels['partition']}.",
             remedy="kafka-transactions.sh find-hanging, and whether the owner of its transactional id lives",
+            runbook="TocsinStuckPartition",
         )
     for labels, count in over("tocsin_breakers", 0):
         yield Finding(
             what=f"{count:.0f} breakers of {labels['provider']} ({labels['channel']}) are {labels['state']}.",
             remedy="tocsin_deliveries_total by reason, the provider's status page, and its credentials",
+            runbook="TocsinProviderDown",
         )
     for _, _ in over("tocsin_paused", 0):
         yield Finding(
             what=f"{process} reads no more, as none of its providers works.",
             remedy="tocsin_deliveries_total by reason, then the providers file",
+            runbook="TocsinChannelDown",
         )

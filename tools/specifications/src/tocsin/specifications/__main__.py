@@ -1,10 +1,11 @@
 """`python -m tocsin.specifications` writes docs/contracts, the READMEs' settings tables, the tables of docs/data.md and of
-docs/operations/metrics.md and settings.md, and Grafana's dashboards; `--check` only says what is stale."""
+docs/operations/metrics.md and settings.md, the rules of Prometheus and Grafana's dashboards; `--check` only says what is stale."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from tocsin.specifications.alerts import RUNBOOKS, plain_files, prometheus_rule
 from tocsin.specifications.dashboards import DASHBOARDS
 from tocsin.specifications.dashboards.grafana import grafana_file
 from tocsin.specifications.documents import documents
@@ -27,6 +28,8 @@ def main() -> int:
         sys.stderr.write(f"{missing}\n")
         return 1
     files |= {given.into / name: text for name, text in documents().items()}
+    files |= {given.rules / name: text for name, text in plain_files(given.runbooks).items()}
+    files[given.prometheus_rule] = prometheus_rule(given.runbooks)
     files |= {given.dashboards / f"{page.name}.json": grafana_file(page) for page in DASHBOARDS}
     stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
     written = [*given.into.rglob("*.json"), *given.dashboards.glob("*.json")]
@@ -56,13 +59,28 @@ def _arguments() -> argparse.Namespace:
         "--metrics", type=Path, default=Path("docs/operations/metrics.md"), help="the page of all metrics"
     )
     parser.add_argument(
-        "--settings", type=Path, default=Path("docs/operations/settings.md"), help="the page of all settings"
+        "--rules", type=Path, default=Path("deploy/observability/rules"), help="the folder of rules files"
+    )
+    parser.add_argument(
+        "--prometheus-rule",
+        type=Path,
+        default=Path("deploy/k8s/components/monitoring/rules.yaml"),
+        help="the same rules for the Prometheus Operator",
+    )
+    parser.add_argument(
+        "--runbooks",
+        default=RUNBOOKS,
+        metavar="URL",
+        help="where alerts find their pages: a copy of docs/operations/runbooks",
     )
     parser.add_argument(
         "--dashboards",
         type=Path,
         default=Path("deploy/observability/dashboards"),
         help="the folder of Grafana's dashboards",
+    )
+    parser.add_argument(
+        "--settings", type=Path, default=Path("docs/operations/settings.md"), help="the page of all settings"
     )
     return parser.parse_args()
 

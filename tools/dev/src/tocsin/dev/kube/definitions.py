@@ -14,7 +14,7 @@ _DOWNLOADED = (
     ("github.com/external-secrets/external-secrets", "config/crds/bases", ("externalsecrets",)),
 )
 """Module → its folder of definitions → the kinds that our manifests use, and what these refer to."""
-_GENERATED = ("podmonitors",)
+_GENERATED = ("podmonitors", "prometheusrules")
 
 
 def definitions() -> list[Path]:

@@ -49,6 +49,11 @@ def _interval_that_is_none(monitor: Object) -> None:
     monitor["spec"]["podMetricsEndpoints"][0]["interval"] = "often"
 
 
+def _misspelt_expression(rules: Object) -> None:
+    rule = rules["spec"]["groups"][0]["rules"][0]
+    rule["expression"] = rule.pop("expr")
+
+
 def _labels_of_others(deployment: Object) -> None:
     deployment["spec"]["selector"]["matchLabels"] = {"app.kubernetes.io/name": "another"}
 
@@ -65,4 +70,5 @@ MISTAKES: Final = (
     Mistake("port 99999", "HTTPRoute", _port_that_is_none, "99999"),
     Mistake("a misspelt bound", "ScaledObject", _misspelt_bound, "maxReplicas"),
     Mistake("an interval that is no time", "PodMonitor", _interval_that_is_none, "interval"),
+    Mistake("a misspelt expression", "PrometheusRule", _misspelt_expression, "expression"),
 )

@@ -1,0 +1,63 @@
+"""The example of Alertmanager's configuration: taken by Alertmanager's own checker, complete, and without secrets."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.unit.alerts.cases import CASES
+
+from tocsin.dev.observe import amtool
+from tocsin.specifications.alerts import ALERTS
+
+pytestmark = pytest.mark.prometheus
+
+FILE = Path(__file__).parents[3] / "deploy" / "observability" / "alertmanager.yaml"
+CONFIGURATION = yaml.safe_load(FILE.read_text())
+RECEIVERS = {receiver["name"]: receiver for receiver in CONFIGURATION["receivers"]}
+
+
+def ask_amtool(*words: str) -> str:
+    answer = subprocess.run([amtool(), *words], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def test_alertmanager_takes_it() -> None:
+    assert "SUCCESS" in ask_amtool("check-config", str(FILE))
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        (("severity=page", "alertname=TocsinRecordsWait", "lane=critical", "component=router"), "pages"),
+        (("severity=ticket", "alertname=TocsinDeadLetters", "lane=bulk"), "tickets"),
+        (("severity=critical", "alertname=SomebodyElses"), "tickets"),
+    ],
+)
+def test_severities_go_where_they_belong(labels: tuple[str, ...], receiver: str) -> None:
+    ask_amtool("config", "routes", "test", f"--config.file={FILE}", f"--verify.receivers={receiver}", *labels)
+
+
+def test_pages_and_tickets_reach_people_on_each_of_the_four_ways() -> None:
+    assert RECEIVERS["pages"].keys() >= {"pagerduty_configs", "opsgenie_configs", "slack_configs"}
+    assert RECEIVERS["tickets"].keys() >= {"email_configs", "slack_configs"}
+
+
+def test_secrets_are_files() -> None:
+    words = re.findall(r"^\s*-?\s*(\w*(?:password|key|url|token|secret)\w*):", FILE.read_text(), re.MULTILINE)
+    assert set(words) == {"smtp_auth_password_file", "slack_api_url_file", "opsgenie_api_key_file", "routing_key_file"}  # fmt: skip
+
+
+def test_what_silences_and_what_is_silenced_are_alerts_of_ours() -> None:
+    named = set(re.findall(r"Tocsin\w+", FILE.read_text()))
+    assert named <= ALERTS.keys()
+
+
+def test_a_source_of_silence_has_the_labels_by_which_it_is_compared() -> None:
+    """Two alerts that both lack a label count as equal in it, so a label that a source does not have would silence too much."""
+    for rule in CONFIGURATION["inhibit_rules"]:
+        for name in re.findall(r"Tocsin\w+", " ".join(rule["source_matchers"])):
+            labels = {label for case in CASES if case.alert == name for label in case.fires or ()}
+            assert set(rule["equal"]) <= labels, name

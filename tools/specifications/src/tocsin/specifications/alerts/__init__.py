@@ -1,0 +1,17 @@
+"""Objectives, rules and alerts: the one source of the rules files, of the PrometheusRule, and of what the runbooks are named after."""
+
+from tocsin.specifications.alerts.alert import RUNBOOKS, Alert, Severity
+from tocsin.specifications.alerts.all_alerts import ALERTS
+from tocsin.specifications.alerts.objectives import OBJECTIVES, Objective
+from tocsin.specifications.alerts.rule_files import plain_files, prometheus_rule
+
+__all__ = [
+    "ALERTS",
+    "OBJECTIVES",
+    "RUNBOOKS",
+    "Alert",
+    "Objective",
+    "Severity",
+    "plain_files",
+    "prometheus_rule",
+]
