@@ -47,6 +47,7 @@ from tocsin.kafka import (
 )
 from tocsin.testing.jobs import job_for
 from tocsin.testing.kafka import MemoryCluster, MemoryOffsets, MemoryPublisher
+from traced import trace_as_a_service, traceparent
 
 LANE = Lane.TRANSACTIONAL
 TOPICS = Topics("bench.")
@@ -69,6 +70,7 @@ def job(number: int) -> ProducerRecord:
         content=EmailContent(**{name: _filled(part, who) for name, part in tenant._PARTS.items()}),
         sender=SENDER,
         unsubscribe_url=URL,
+        traceparent=traceparent(number),
     )
     return ProducerRecord(TOPICS.jobs(Channel.EMAIL, LANE), recipient_key("bench", who), encode(made))
 
@@ -116,6 +118,7 @@ class Parts:
 
 async def measure(mails: int, rounds: int, parts: Parts | None) -> None:
     """Each round has a backlog of so many mails of its own; its first share is not measured."""
+    trace_as_a_service("dispatch-email")
     with tempfile.TemporaryDirectory() as folder:
         async with Sink(Path(folder) / "sink.log") as sink:
             write_providers(

@@ -8,6 +8,7 @@ from time import process_time
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 from prometheus_client import REGISTRY
 
 import tenant as shop
@@ -31,6 +32,7 @@ from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.testing import ManualClock
+from traced import trace_as_a_service, traceparent
 
 LANE, PARTITIONS = Lane.TRANSACTIONAL, 4
 EVENTS, BATCHES = 500, 12
@@ -107,7 +109,11 @@ class Case:
     def _event(self, number: int) -> ConsumerRecord:
         first = number % len(shop.RECIPIENTS)
         who = [shop.RECIPIENTS[(first + more) % len(shop.RECIPIENTS)] for more in range(self._per_event)]
-        return as_read(shop.record(f"event-{number}", who, lane=LANE, topics=self._topics), number)
+        record = as_read(shop.record(f"event-{number}", who, lane=LANE, topics=self._topics), number)
+        trace = traceparent(number)
+        if trace is None:
+            return record
+        return replace(record, headers=(*record.headers, ("traceparent", trace.encode())))
 
     async def process(self, records: list[ConsumerRecord]) -> list[ProducerRecord]:
         """What follows from them."""
@@ -199,6 +205,7 @@ CASES: Final[Mapping[str, Callable[[], Case]]] = {
 
 async def measure() -> dict[str, Taken]:
     """Every case once."""
+    trace_as_a_service("router")
     return {name: await _measure(make()) for name, make in CASES.items()}
 
 

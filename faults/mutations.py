@@ -63,7 +63,7 @@ MUTATIONS = (
         (
             Edit(
                 _RECORDING,
-                "        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, count, ended_at)))",
+                "        self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, end, ended_at)))",
                 "        self._offsets.finish(delivery.record)\n        self._outcomes.add(PendingRecord(outcome, lambda _: self._recorded()))",
             ),
         ),

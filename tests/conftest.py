@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from tocsin.dev import KafkaServer, PostgresServer, create_database, drop_database
 from tocsin.dev.processes import end, spawn
+from tocsin.observability import configure_tracing, shutdown_tracing
 from tocsin.testing.span_collector import SpanCollector
 
 # Tests kill processes at any moment: a note that one leaves would refuse the workflow of another. Tests of the note set a folder.
@@ -201,6 +203,15 @@ def span_collector() -> Iterator[SpanCollector]:
     """Where the services of `local_stack` export their spans: all of them, and at once."""
     with SpanCollector() as collector:
         yield collector
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """What this process records: spans of sampled traces that come in, and of none that begin here."""
+    exporter = InMemorySpanExporter()
+    configure_tracing("router", None, 0.0, version="1.2.3", exporter=exporter)
+    yield exporter
+    shutdown_tracing()
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ EXPECTED = {
         "tocsin_produced_records_total kind=status",
         "tocsin_processed_messages_total outcome=decided",
         "tocsin_decision_delay_seconds_count",
+        "tocsin_workflow_notifications_total outcome=decided",
+        "tocsin_kafka_request_seconds_count request=end_txn",
     ],
     **{
         name: [

@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import uuid
+from importlib.metadata import version
 from typing import Any
 
+import httpx
 import pytest
 from confluent_kafka import Producer
 
@@ -13,6 +15,8 @@ from tocsin.contracts.codec import decode_status
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import KafkaSettings, read_to_end
+from tocsin.observability.tracing import CONVENTIONS
+from tocsin.testing.service_graph import service_graph
 from tocsin.testing.span_collector import ReceivedSpan, SpanCollector
 from tocsin.testing.until import until
 
@@ -24,19 +28,57 @@ pytestmark = [
 
 BODY = "Samarkand-Ibis-Body"
 DATA = {"order": BODY, "carrier": "ParcelCo", "arrives": "Friday"}
-CHANNELS = ("email", "sms", "push")
-STAGES = {
-    ("router", "read"),
-    ("router", "claim"),
-    ("router", "fan_out"),
-    ("router", "look_up"),
-    ("router", "decide"),
-    ("router", "render"),
-    *((f"dispatch-{channel}", "wait") for channel in CHANNELS),
-    *((f"dispatch-{channel}", "wait_for_provider") for channel in CHANNELS),
-    *((f"dispatch-{channel}", "send") for channel in CHANNELS),
-    *((f"dispatch-{channel}", "record") for channel in CHANNELS),
-    ("ledger", "store"),
+EVENTS, INTENTS, STATUS = (f"tocsin.{family}.transactional" for family in ("events", "intents", "status"))
+CHANNELS = {"email": "SMTP", "sms": "POST", "push": "POST"}
+"""And how its provider is called."""
+JOBS = {channel: f"tocsin.jobs.{channel}.transactional" for channel in CHANNELS}
+Named = dict[tuple[str, str], str]
+"""The kind of each span, by service and name."""
+
+DELIVERED: Named = {
+    **{("router", f"send {topic}"): "producer" for topic in (*JOBS.values(), STATUS)},
+    **{(f"dispatch-{channel}", f"process {topic}"): "consumer" for channel, topic in JOBS.items()},
+    **{(f"dispatch-{channel}", "attempt"): "internal" for channel in CHANNELS},
+    **{(f"dispatch-{channel}", call): "client" for channel, call in CHANNELS.items()},
+    **{(f"dispatch-{channel}", f"send {STATUS}"): "producer" for channel in CHANNELS},
+    ("ledger", f"process {STATUS}"): "consumer",
+}
+FROM_KAFKA: Named = DELIVERED | {
+    ("router", f"process {EVENTS}"): "consumer",
+    ("router", f"send {INTENTS}"): "producer",
+    ("router", f"process {INTENTS}"): "consumer",
+}
+OVER_HTTP: Named = DELIVERED | {
+    ("ingest", "POST /v1/notifications"): "server",
+    ("ingest", f"send {EVENTS}"): "producer",
+    ("router", f"process {EVENTS}"): "consumer",
+}
+ATTRIBUTES = {
+    "server": {"http.request.method", "http.route", "http.response.status_code", "url.scheme"},
+    "producer": {
+        "messaging.system",
+        "messaging.operation.name",
+        "messaging.operation.type",
+        "messaging.destination.name",
+    },
+    "consumer": {
+        "messaging.system",
+        "messaging.operation.name",
+        "messaging.operation.type",
+        "messaging.destination.name",
+        "messaging.destination.partition.id",
+        "messaging.kafka.offset",
+        "messaging.consumer.group.name",
+    },
+    "client": {"server.address", "server.port"},
+    "internal": {"tocsin.provider", "tocsin.attempt"},
+}
+"""What a span of this kind has at least."""
+EDGES = {
+    ("router", "ledger"),
+    *(("router", f"dispatch-{channel}") for channel in CHANNELS),
+    *((f"dispatch-{channel}", "ledger") for channel in CHANNELS),
+    *((f"dispatch-{channel}", "127.0.0.1") for channel in CHANNELS),
 }
 
 
@@ -69,11 +111,13 @@ async def test_an_event_from_kafka_is_one_trace_from_its_header_to_the_ledger(to
         assert {one["traceparent"][3:35] for one in statuses} == {trace}
     assert await traces_of_statuses(tocsin, event["id"]) == {trace}
 
-    spans = await until_all(span_collector, trace, STAGES)
-    assert {span.id for span in spans if span.name == "decide"} >= parents(spans, "send")
-    assert {span.id for span in spans if span.name == "fan_out"} >= parents(spans, "decide")
-    assert parents(spans, "fan_out") == {above}
-    assert {span.trace for span in spans} == {trace}
+    spans = await until_all(span_collector, trace, FROM_KAFKA)
+    assert kinds(spans) == FROM_KAFKA
+    assert parents(spans, f"process {EVENTS}") == {above}
+    assert parents(spans, f"process {INTENTS}") == ids(spans, f"send {INTENTS}")
+    (fan_out,) = [span for span in spans if span.name == f"send {INTENTS}"]
+    assert fan_out.attributes["messaging.batch.message_count"] == len(people)
+    assert set(service_graph(spans)) >= EDGES
     nowhere(span_collector, tocsin, "Tracestate-Of-Theirs")
 
 
@@ -86,10 +130,63 @@ async def test_a_request_over_http_goes_on_with_the_caller_s_trace(tocsin, span_
     named = answer.json()["notifications"][0]["notification_id"]
     statuses = await tocsin.until_final(named)
     assert {one["traceparent"][3:35] for one in statuses} == {trace}
-    stages = (STAGES - {("router", "fan_out")}) | {("ingest", "http"), ("ingest", "publish")}
-    spans = await until_all(span_collector, trace, stages)
-    assert parents(spans, "http") == {above}
+    spans = await until_all(span_collector, trace, OVER_HTTP)
+    assert kinds(spans) == OVER_HTTP
+    assert parents(spans, "POST /v1/notifications") == {above}
+    assert set(service_graph(spans)) == {("ingest", "router"), *EDGES}
+    for span in spans:
+        assert span.attributes.keys() >= ATTRIBUTES[span.kind], span
+        assert span.attributes["tocsin.notification_id"] == named, span
+        assert span.error is None, span
+        assert span.conventions == CONVENTIONS
+        assert span.resource["service.namespace"] == "tocsin"
+        assert span.resource["service.version"] == version("tocsin-common")
+    # From a notification's id to its trace: a search for the attribute finds nothing else.
+    found = [span for span in span_collector.all_spans() if span.attributes.get("tocsin.notification_id") == named]  # fmt: skip
+    assert {span.trace for span in found} == {trace}
     nowhere(span_collector, tocsin)
+
+
+async def test_what_a_batch_does_once_is_one_span_with_links(tocsin, span_collector):
+    person = await tocsin.person()
+    trace = uuid.uuid4().hex
+    body = {"workflow": tocsin.sample["workflow"], "recipients": [person.id], "data": DATA}
+    headers = {"traceparent": f"00-{trace}-{uuid.uuid4().hex[:16]}-01"}
+    answer = await tocsin.api.post("/v1/notifications", json=body, headers=headers)
+    await tocsin.until_final(answer.json()["notifications"][0]["notification_id"])
+    spans = await until_all(span_collector, trace, OVER_HTTP)
+    statements = {"router": "INSERT directory.claims", "ledger": "COPY ledger.statuses"}
+    for service, topic in (("router", EVENTS), ("ledger", STATUS)):
+        messages = [span for span in spans if (span.service, span.name) == (service, f"process {topic}")]
+        elsewhere = {span.id: span for span in span_collector.all_spans() if span.trace != trace}
+        for message in messages:
+            (batch,) = [elsewhere[link] for link in message.links]
+            assert (batch.service, batch.kind, batch.parent) == (service, "consumer", "")
+            assert message.parent in batch.links
+            assert batch.attributes["messaging.batch.message_count"] >= 1
+            below = [span for span in elsewhere.values() if span.parent == batch.id]
+            assert statements[service] in {span.name for span in below}
+            assert {span.kind for span in below} == {"client"}
+            assert all(span.attributes["server.address"] for span in below)
+    assert ("router", "postgresql") in service_graph(span_collector.all_spans())
+
+
+async def test_neither_probes_nor_scrapes_are_traced(tocsin, span_collector):
+    for operations in tocsin.endpoints()["operations"].values():
+        async with httpx.AsyncClient(base_url=operations) as client:
+            for path in ("/livez", "/readyz", "/metrics"):
+                headers = {"traceparent": f"00-{'5' * 32}-{'6' * 16}-01"}
+                assert (await client.get(path, headers=headers)).status_code == 200
+    trace = uuid.uuid4().hex
+    await tocsin.api.get(
+        f"/v1/timelines/{uuid.uuid4()}", headers={"traceparent": f"00-{trace}-{'6' * 16}-01"}
+    )
+    asked = ("ledger", "GET /v1/timelines/{notification_id}")
+    spans = await until_all(span_collector, trace, {asked: "server", ("ledger", "SELECT"): "client"})
+    assert ("ledger", "postgresql") in service_graph(spans)
+    assert span_collector.spans("5" * 32) == []
+    routes = {span.attributes.get("http.route") for span in span_collector.all_spans()}
+    assert not routes & {"/livez", "/readyz", "/metrics"}
 
 
 async def traces_of_statuses(tocsin, event_id: str) -> set[str]:
@@ -100,24 +197,40 @@ async def traces_of_statuses(tocsin, event_id: str) -> set[str]:
     return {(one.traceparent or "")[3:35] for one in statuses if one.event_id == event_id}
 
 
-async def until_all(collector: SpanCollector, trace: str, stages: set[tuple[str, str]]) -> list[ReceivedSpan]:
-    """The trace's spans, once there is one of each of these stages of these services."""
-    missing = stages
+async def until_all(collector: SpanCollector, trace: str, wanted: Named) -> list[ReceivedSpan]:
+    """The trace's spans, once there is one of each of these, the ledger has told of each dispatcher's status, and nothing that a span points
+    to is missing but the caller's own span."""
+    missing = set(wanted)
 
     def complete() -> bool:
         nonlocal missing
-        missing = stages - {(span.service, span.name) for span in collector.spans(trace)}
-        return not missing
+        spans = collector.spans(trace)
+        missing = set(wanted) - set(kinds(spans))
+        links = {link for span in spans for link in span.links}
+        return (
+            not missing
+            and len({span.parent for span in spans} - {span.id for span in spans}) == 1
+            and links <= {span.id for span in collector.all_spans()}
+            and (wanted.keys().isdisjoint(DELIVERED) or set(service_graph(spans)) >= EDGES)
+        )
 
     try:
         await until(complete, seconds=30, every=0.2)
     except TimeoutError:
-        pytest.fail(f"no span of {sorted(missing)}")
+        pytest.fail(f"no span of {sorted(missing)}, or one that points to nothing")
     return collector.spans(trace)
+
+
+def kinds(spans: list[ReceivedSpan]) -> Named:
+    return {(span.service, span.name): span.kind for span in spans}
 
 
 def parents(spans: list[ReceivedSpan], name: str) -> set[str]:
     return {span.parent for span in spans if span.name == name}
+
+
+def ids(spans: list[ReceivedSpan], name: str) -> set[str]:
+    return {span.id for span in spans if span.name == name}
 
 
 def nowhere(collector: SpanCollector, tocsin: Any, *more: str) -> None:

@@ -9,12 +9,15 @@ from email.utils import format_datetime
 
 import httpx
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tocsin.channel import Ambiguous, NotSent
 from tocsin.channel.http import http_client, no_answer, retry_after
 from tocsin.contracts.vocabulary import Reason
+from tocsin.observability import span
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+SAMPLED = f"00-{'1' * 32}-{'2' * 16}-01"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -181,3 +184,41 @@ def test_retry_after_is_read_as_number_or_date(value: str, seconds: float | None
 
 def test_without_the_header_there_is_no_pause() -> None:
     assert retry_after(httpx.Response(429), now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [("200 OK", None), ("404 Not Found", "404"), ("503 Unavailable", "503")]
+)
+async def test_a_call_has_a_span_that_tells_nothing_of_its_url(
+    status: str, error: str | None, spans: InMemorySpanExporter
+) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(f"HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+        await writer.drain()
+
+    async with server(talk) as url, http_client(timeout=5, connect_timeout=5, connections=2) as client:
+        await client.post(
+            f"{url}/Accounts/AC1?to=ann@example.com", content=b"x"
+        )  # not below a span: none of its own
+        with span("attempt", SAMPLED):
+            await client.post(f"{url}/Accounts/AC1?to=ann@example.com", content=b"x")
+    call, attempt = spans.get_finished_spans()
+    assert (call.name, call.kind.name, call.status.description) == ("POST", "CLIENT", error)
+    assert call.parent is not None
+    assert call.parent.span_id == attempt.context.span_id
+    told = {
+        "http.request.method": "POST",
+        "http.response.status_code": int(status[:3]),
+        "server.address": "127.0.0.1",
+        "server.port": int(url.rpartition(":")[2]),
+    }
+    assert dict(call.attributes or {}) == told | ({"error.type": error} if error else {})
+
+
+async def test_a_call_without_an_answer_says_which_error(spans: InMemorySpanExporter) -> None:
+    async with server(lambda _reader, _writer: asyncio.sleep(0)) as url:
+        pass
+    with span("attempt", SAMPLED):
+        await outcome(url)
+    assert spans.get_finished_spans()[0].status.description == "ConnectError"

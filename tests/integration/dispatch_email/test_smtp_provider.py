@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Provider, Rejected
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_email.smtp import SmtpConfig, SmtpProvider
+from tocsin.observability import span
 from tocsin.runtime import SystemClock
 from tocsin.testing import ManualClock
 from tocsin.testing.jobs import job_for
@@ -382,3 +384,23 @@ async def test_a_server_that_does_not_greet_is_given_up_before_the_call_is(world
         answer = await provider.send(job_for(Channel.EMAIL))
     assert isinstance(answer, NotSent)
     assert answer.reason is Reason.UNREACHABLE
+
+
+async def test_a_call_has_a_span_that_tells_of_the_server_alone(
+    world: ScriptedServer, spans: InMemorySpanExporter
+) -> None:
+    async with world.provider() as provider:
+        await provider.send(job_for(Channel.EMAIL))  # not below a span: none of its own
+        world.replies["RCPT"] = b"550 5.1.1 marked-address@example.org is unknown\r\n"
+        with span("attempt", f"00-{'1' * 32}-{'2' * 16}-01"):
+            await provider.send(job_for(Channel.EMAIL))
+    call, attempt = spans.get_finished_spans()
+    assert (call.name, call.kind.name, call.status.description) == ("SMTP", "CLIENT", "recipient_refused")
+    assert call.parent is not None
+    assert call.parent.span_id == attempt.context.span_id
+    assert dict(call.attributes or {}) == {
+        "network.protocol.name": "smtp",
+        "server.address": "127.0.0.1",
+        "server.port": world.port,
+        "error.type": "recipient_refused",
+    }

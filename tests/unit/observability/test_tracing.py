@@ -1,20 +1,20 @@
 """The trace context that travels, and the spans that are recorded."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tocsin.observability import (
+    begin_span,
+    client_span,
     configure_tracing,
+    current_span,
     current_traceparent,
     is_sampled,
-    record_span,
     recording,
     shutdown_tracing,
     span,
-    spans_beside,
     tracing_on,
 )
 from tocsin.testing.span_collector import SpanCollector
@@ -24,35 +24,31 @@ SAMPLED = f"00-{TRACE}-b7ad6b7169203331-01"
 UNSAMPLED = f"00-{TRACE}-b7ad6b7169203331-00"
 
 
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    configure_tracing("router", None, 0.0, exporter=exporter)
-    yield exporter
-    shutdown_tracing()
-
-
 def test_without_configuration_the_context_still_travels() -> None:
     with span("decide", SAMPLED) as one:
         assert current_traceparent() == SAMPLED
-        assert not one.recorded
+        assert one.opened is None
     assert current_traceparent() is None
     with span("decide"):
         assert current_traceparent() is None
 
 
 def test_an_unsampled_parent_is_passed_on_and_nothing_recorded(spans: InMemorySpanExporter) -> None:
-    with span("decide", UNSAMPLED, lane="bulk") as one:
-        one.set("records", 3)
+    with span("decide", UNSAMPLED, attributes={"lane": "bulk"}) as one, client_span("POST", {}) as call:
+        assert one.opened is call.opened is current_span() is None
         assert current_traceparent() == UNSAMPLED
     assert spans.get_finished_spans() == ()
 
 
 def test_a_sampled_parent_is_continued_span_under_span(spans: InMemorySpanExporter) -> None:
-    with span("decide", SAMPLED, lane="bulk"):
+    with span("decide", SAMPLED, attributes={"lane": "bulk"}) as outer:
         between = current_traceparent()
+        assert outer.opened is not None
+        assert outer.opened is current_span()
+        outer.opened.hand_down("notification", "n1")
         with span("render") as inner:
-            inner.set("channel", "email")
+            assert inner.opened is not None
+            inner.opened.set("channel", "email")
     render, decide = spans.get_finished_spans()
     assert between is not None
     assert decide.context is not None
@@ -62,8 +58,8 @@ def test_a_sampled_parent_is_continued_span_under_span(spans: InMemorySpanExport
     assert f"{decide.context.trace_id:032x}" == TRACE
     assert f"{decide.parent.span_id:016x}" == "b7ad6b7169203331"
     assert render.parent.span_id == decide.context.span_id
-    assert dict(decide.attributes or {}) == {"lane": "bulk"}
-    assert dict(render.attributes or {}) == {"channel": "email"}
+    assert dict(decide.attributes or {}) == {"lane": "bulk", "notification": "n1"}
+    assert dict(render.attributes or {}) == {"channel": "email", "notification": "n1"}
     assert decide.resource.attributes["service.name"] == "router"
 
 
@@ -97,18 +93,19 @@ def test_a_failure_is_marked_without_its_text(spans: InMemorySpanExporter) -> No
         raise ValueError("ann@example.com")
     (failed,) = spans.get_finished_spans()
     assert failed.status.description == "ValueError"
+    assert dict(failed.attributes or {}) == {"error.type": "ValueError"}
     assert failed.events == ()
 
 
 def test_spans_are_exported_to_the_endpoint_over_http() -> None:
     with SpanCollector() as collector:
         configure_tracing("router", f"{collector.endpoint}/", 0.0)
-        with span("decide", SAMPLED, lane="bulk"):
+        with span("decide", SAMPLED, "server", {"lane": "bulk"}):
             pass
         shutdown_tracing()
     assert collector.paths == ["/v1/traces"]
     (one,) = collector.spans(TRACE)
-    assert (one.service, one.name, one.parent) == ("router", "decide", "b7ad6b7169203331")
+    assert (one.service, one.name, one.kind, one.parent) == ("router", "decide", "server", "b7ad6b7169203331")
     assert one.attributes == {"lane": "bulk"}
 
 
@@ -122,38 +119,28 @@ async def test_tasks_at_once_keep_their_own_context(spans: InMemorySpanExporter)
     assert all(await asyncio.gather(*(one(number) for number in range(1, 20))))
 
 
-def test_a_stage_that_has_ended_is_told_for_each_record_that_went_through_it(
-    spans: InMemorySpanExporter,
-) -> None:
-    record_span("claim", SAMPLED, seconds=0.25, lane="bulk")
-    record_span("claim", UNSAMPLED, seconds=0.25)
-    record_span("claim", None, seconds=0.25)
-    (claim,) = spans.get_finished_spans()
+def test_a_span_is_ended_by_whoever_began_it(spans: InMemorySpanExporter) -> None:
+    assert begin_span("claim", UNSAMPLED) is None
+    assert begin_span("claim", None) is None
+    opened = begin_span("claim", SAMPLED, ago=0.25, links=[SAMPLED])
+    assert opened is not None
+    opened.child("inner", "client").end("refused")
+    opened.end()
+    inner, claim = spans.get_finished_spans()
     assert claim.parent is not None
+    assert inner.parent is not None
     assert f"{claim.parent.span_id:016x}" == "b7ad6b7169203331"
-    assert (claim.end_time or 0) - (claim.start_time or 0) == 250_000_000
-    assert dict(claim.attributes or {}) == {"lane": "bulk"}
+    assert inner.parent.span_id == claim.context.span_id
+    assert (claim.end_time or 0) - (claim.start_time or 0) >= 250_000_000
+    assert [link.context.trace_id for link in claim.links] == [int(TRACE, 16)]
+    assert inner.status.description == "refused"
 
 
 def test_what_is_recorded_depends_on_the_trace_and_on_the_process(spans: InMemorySpanExporter) -> None:
     assert tracing_on()
-    assert [recording(one) for one in (SAMPLED, UNSAMPLED, "x", None)] == [True, False, False, False]
+    assert [recording(one) for one in (SAMPLED, UNSAMPLED, "x1", "", None)] == [True, *[False] * 4]
     shutdown_tracing()
     assert not tracing_on()
     assert not recording(SAMPLED)
-    record_span("claim", SAMPLED, seconds=0.25)
+    assert begin_span("claim", SAMPLED) is None
     assert spans.get_finished_spans() == ()
-
-
-def test_records_side_by_side_have_a_span_each_and_none_is_the_current_one(
-    spans: InMemorySpanExporter,
-) -> None:
-    with spans_beside("decide", [SAMPLED, UNSAMPLED, None, "malformed"], lane="bulk") as (first, *others):
-        assert current_traceparent() is None
-    (decide,) = spans.get_finished_spans()
-    assert first == f"00-{TRACE}-{decide.context.span_id:016x}-01"
-    assert others[0] == UNSAMPLED
-    assert [is_sampled(begun) for begun in others] == [False] * 3
-    with pytest.raises(ZeroDivisionError), spans_beside("decide", [SAMPLED, SAMPLED]):
-        raise ZeroDivisionError("an address")
-    assert [one.status.description for one in spans.get_finished_spans()[1:]] == ["ZeroDivisionError"] * 2

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 
 from tocsin.runtime import Health
@@ -109,3 +110,11 @@ async def test_a_service_may_have_pages_of_its_own(health: Health) -> None:
         answer = await client.get("/internal/things")
         assert (answer.status_code, answer.json()) == (200, {"things": [1]})
         assert (await client.post("/internal/things")).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/other"])
+async def test_nothing_here_is_traced(
+    path: str, client: httpx.AsyncClient, spans: InMemorySpanExporter
+) -> None:
+    await client.get(path, headers={"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"})
+    assert spans.get_finished_spans() == ()

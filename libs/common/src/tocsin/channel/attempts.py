@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tocsin.channel.answers import Accepted, Ambiguous, Answer, Rejected
+from tocsin.channel.answers import Accepted, Ambiguous, Answer, Rejected, reason_of
 from tocsin.channel.call_deadline import CallDeadline
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.deferral import Defer, DeferralPolicy, defer_or_end
@@ -28,7 +28,7 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.stops import RECHECK_AFTER_MS
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.kafka import Cancellations, LeaseLost
-from tocsin.observability import get_logger, metrics, record_span, recording, span
+from tocsin.observability import get_logger, metrics
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints
 
 log = get_logger(__name__)
@@ -102,10 +102,6 @@ class Attempts:
         this process may not act any more.
         """
         job = delivery.job
-        recorded = recording(job.traceparent)
-        if recorded:
-            waited = self._clock.monotonic() - delivery.enqueued_at
-            record_span("wait_for_provider", job.traceparent, seconds=waited, provider=provider.name)
         if job.delivery_class == "at_most_once" and not delivery.announced:
             if (without_call := self._last_look(delivery, lease_ok)) is not None:
                 return without_call
@@ -121,11 +117,14 @@ class Attempts:
         if delivery.tries and uncertain_provider(delivery.tries) == provider.name:
             self._pool.note_resend(provider.name, self._lane)
         began = self._clock.monotonic()  # nothing was awaited since the last look
-        if recorded:
-            with span("send", job.traceparent, delivery_id=job.delivery_id, provider=provider.name):
-                answer = await self._bounded(job, provider, deadline)
-        else:
+        if delivery.trace is None:
             answer = await self._bounded(job, provider, deadline)
+        else:
+            waited = began - delivery.enqueued_at
+            with delivery.trace.attempt(delivery.attempt, provider.name, waited=waited) as attempt:
+                answer = await self._bounded(job, provider, deadline)
+                if attempt.opened is not None and (reason := reason_of(answer)) is not None:
+                    attempt.opened.fail(reason.value)
         seconds = self._clock.monotonic() - began
         delivery.tries.append(Try(provider.name, answer, seconds, delivery.attempt))
         self._pool.report(provider.name, self._lane, answer, seconds=seconds)

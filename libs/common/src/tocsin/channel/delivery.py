@@ -6,6 +6,7 @@ from typing import Protocol
 
 from tocsin.channel.answers import Ambiguous
 from tocsin.channel.call_deadline import CallDeadline
+from tocsin.channel.delivery_trace import DeliveryTrace
 from tocsin.channel.provider import Provider
 from tocsin.channel.retry_policy import Try, uncertain_provider
 from tocsin.contracts.intents import RetryMemory
@@ -59,6 +60,8 @@ class Delivery:
     """Whether the intent to send it stands on `status`; only of `at_most_once`."""
     attempt: int = 1
     """Which attempt this is, those of earlier records counted."""
+    trace: DeliveryTrace | None = None
+    """Its spans, from when it is begun, if its trace is recorded."""
     tries: list[Try] = field(default_factory=list)
     """The calls in order. It begins with that of an earlier record which left open whether it has sent the message."""
 

@@ -14,9 +14,11 @@ import httpx
 
 from tocsin.channel.answers import Ambiguous, NotSent
 from tocsin.contracts.vocabulary import Reason
+from tocsin.observability import client_span, current_span
 
 # These end a request before its first byte: no connection, no TLS, no free place in the pool.
 _NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_PORTS = {"http": 80, "https": 443}
 LONGEST_PAUSE = 3600.0
 """Seconds. A provider that asks for more is asked again after these."""
 
@@ -81,6 +83,17 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One exchange, the response's body included."""
+        if current_span() is None:
+            return await self._exchange(request)
+        with client_span(request.method, _described(request)) as call:
+            response = await self._exchange(request)
+            if call.opened is not None:
+                call.opened.set("http.response.status_code", response.status_code)
+                if response.status_code >= 400:
+                    call.opened.fail(str(response.status_code))
+            return response
+
+    async def _exchange(self, request: httpx.Request) -> httpx.Response:
         session = self._session or self._open()
         body = await request.aread()
         try:
@@ -120,3 +133,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             requote_redirect_url=False,
         )
         return self._session
+
+
+def _described(request: httpx.Request) -> dict[str, str | int | float | bool]:
+    """What OpenTelemetry's conventions for HTTP say of a call, without its URL: that may hold an account's id or a token."""
+    url = request.url
+    return {
+        "http.request.method": request.method,
+        "server.address": url.host,
+        "server.port": url.port or _PORTS.get(url.scheme, 0),
+    }

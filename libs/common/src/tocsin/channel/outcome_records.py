@@ -40,7 +40,7 @@ def intent_to_send_of(context: LaneContext, delivery: Delivery) -> ProducerRecor
 
 def recheck_of(context: LaneContext, delivery: Delivery) -> list[ProducerRecord]:
     """The intent to recheck this one delivery, under the recipient's version of today, and its deferral."""
-    intent = _intent_of(context, delivery)
+    intent = _intent_of(context, delivery, _below(delivery, context.intents))
     return [
         ProducerRecord(context.intents, delivery.key, encode(intent)),
         _status(context, delivery, _RECHECK, delivery.calls),
@@ -56,11 +56,15 @@ def deferral_of(context: LaneContext, delivery: Delivery, defer: Defer) -> list[
     job = delivery.job
     memory = delivery.memory(context.clock)
     waits = (defer.due - context.clock.now()).total_seconds()
+    traceparent = _below(delivery, context.timers)
     again: Job | Intent
     if waits < DECIDED_AGAIN_AFTER or (memory is not None and memory.uncertain is not None):
-        topic, again = context.jobs, msgspec.structs.replace(job, retry=memory, cause=delivery.record.ref)
+        topic, again = (
+            context.jobs,
+            msgspec.structs.replace(job, retry=memory, cause=delivery.record.ref, traceparent=traceparent),
+        )
     else:
-        topic, again = context.intents, _intent_of(context, delivery)
+        topic, again = context.intents, _intent_of(context, delivery, traceparent)
     timer = SetTimer(
         id=retry_timer_id(delivery=job.delivery_id, cause=delivery.record.ref),
         tenant=job.tenant,
@@ -70,7 +74,7 @@ def deferral_of(context: LaneContext, delivery: Delivery, defer: Defer) -> list[
         topic=topic,
         private=TimerPrivate(record=msgspec.Raw(encode(again))),
         cause=delivery.record.ref,
-        traceparent=job.traceparent,
+        traceparent=traceparent,
     )
     finish = Finish(
         status=StatusName.DEFERRED,
@@ -85,7 +89,7 @@ def deferral_of(context: LaneContext, delivery: Delivery, defer: Defer) -> list[
     ]
 
 
-def _intent_of(context: LaneContext, delivery: Delivery) -> Intent:
+def _intent_of(context: LaneContext, delivery: Delivery, traceparent: str | None) -> Intent:
     """What has the router decide about this one delivery again."""
     job = delivery.job
     return msgspec.structs.replace(
@@ -93,8 +97,13 @@ def _intent_of(context: LaneContext, delivery: Delivery) -> Intent:
         delivery=DeliveryRef(channel=job.channel, step=job.step, address_key=job.address_key),
         retry=delivery.memory(context.clock),
         cause=delivery.record.ref,
-        traceparent=job.traceparent,
+        traceparent=traceparent,
     )
+
+
+def _below(delivery: Delivery, topic: str) -> str | None:
+    """The traceparent of a record to this topic: that of a span of its own, where the delivery has spans."""
+    return delivery.job.traceparent if delivery.trace is None else delivery.trace.send(topic)
 
 
 def dead_letter_of(context: LaneContext, record: ConsumerRecord, detail: str) -> ProducerRecord:
@@ -139,6 +148,8 @@ def _status(
         segments=finish.segments,
         due_at=due_at,
     )
+    if delivery.trace is not None:
+        status.traceparent = delivery.trace.send(context.status)
     return ProducerRecord(context.status, record.key, encode(status), partition=record.partition)
 
 

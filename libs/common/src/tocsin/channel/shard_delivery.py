@@ -287,6 +287,8 @@ class ShardDelivery:
         may have been sent: it goes back to the router instead, and comes again as another job."""
         if delivery.announced and not self._over and not uncertain(delivery.tries):
             self._recording.recheck(delivery)
+        elif delivery.trace is not None:
+            delivery.trace.give_up()
 
     # What follows from an attempt
 

@@ -22,7 +22,7 @@ from tocsin.channel.outcome_records import (
 from tocsin.channel.outcome_writer import OutcomeWriter, PendingRecord
 from tocsin.channel.retry_policy import INTERRUPTED_END, Finish
 from tocsin.channel.shard_offsets import ShardOffsets
-from tocsin.channel.stages import observe_end, observe_stage
+from tocsin.channel.stages import observe_end, observe_record
 from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.kafka import (
     CommittedOffset,
@@ -83,6 +83,8 @@ class ShardRecording:
     async def announce(self, delivery: Delivery) -> None:
         """Store that this one is about to be sent. A later owner that finds no more than this never calls for it."""
         await self._outcomes.store(intent_to_send_of(self._context, delivery))
+        if delivery.trace is not None:
+            delivery.trace.stored()
         delivery.announced = True
 
     def outcome(self, delivery: Delivery, finish: Finish) -> None:
@@ -96,13 +98,15 @@ class ShardRecording:
         context.hand_off.answered(delivery, finish.status)
         outcome, end = outcome_of(context, delivery, finish), context.hand_off.end_of(delivery, finish)
         self._ended()
+        if delivery.trace is not None:
+            delivery.trace.end(finish.status, finish.reason)
         self._outcomes.add(PendingRecord(outcome, partial(self._outcome_stored, delivery, end, ended_at)))
 
     def _outcome_stored(self, delivery: Delivery, end: End, ended_at: float, outcome: RecordMetadata) -> None:
         self._count(end, delivery)
         self._offsets.finish(delivery.record, outcome)
         self._recorded()
-        observe_stage(self._context, "record", delivery, self._context.clock.monotonic() - ended_at)
+        observe_record(self._context, delivery, ended_at, outcome)
 
     def interrupted(self, delivery: Delivery) -> None:
         """A former owner wrote that it was about to send this one at most once, and nothing after that."""
@@ -151,6 +155,8 @@ class ShardRecording:
         ended_at = observe_end(self._context, delivery)
         positions = self._offsets.position_after(delivery.record)
         self._ended()
+        if delivery.trace is not None:
+            delivery.trace.end(StatusName.DEFERRED)
         committed = self._shard.submit(records, positions)
         self.transactions += 1
         committed.add_done_callback(partial(self._committed, delivery, positions, ended_at))
@@ -170,7 +176,7 @@ class ShardRecording:
             elif (error := committed.exception()) is None and not self._over:
                 self._offsets.finish_with(delivery.record, positions)
                 self._recorded()
-                observe_stage(self._context, "record", delivery, self._context.clock.monotonic() - ended_at)
+                observe_record(self._context, delivery, ended_at)
         except Exception as failure:  # noqa: BLE001 - told to who listens: this is a callback, whose errors nobody sees
             error = failure
         self._on_transaction(delivery, error)

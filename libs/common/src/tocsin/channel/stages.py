@@ -1,26 +1,33 @@
-"""How long a delivery's stages take: numbers for each, spans for those of sampled events."""
+"""How long a delivery's stages take. Those of sampled events have spans besides (`delivery_trace`), which begin here."""
 
 from tocsin.channel.delivery import Delivery
+from tocsin.channel.delivery_trace import DeliveryTrace
 from tocsin.channel.lane_context import LaneContext
-from tocsin.observability import record_span, recording
+from tocsin.kafka import RecordMetadata
+from tocsin.observability import recording
 
 
 def observe_begin(context: LaneContext, delivery: Delivery) -> None:
     """The delivery begins now."""
     delivery.begun_at = context.clock.monotonic()
-    observe_stage(context, "wait", delivery, delivery.begun_at - delivery.taken_at)
+    waited = delivery.begun_at - delivery.taken_at
+    context.stage_seconds["wait"].observe(waited)
+    job = delivery.job
+    if recording(job.traceparent):
+        delivery.trace = DeliveryTrace.begun(job, delivery.record, group=context.group, ago=waited)
 
 
 def observe_end(context: LaneContext, delivery: Delivery) -> float:
-    """The delivery ends now; returns when that is. Its calls have spans of their own, so the stage has none."""
+    """The delivery ends now; returns when that is."""
     now = context.clock.monotonic()
     context.stage_seconds["send"].observe(now - delivery.begun_at)
     return now
 
 
-def observe_stage(context: LaneContext, stage: str, delivery: Delivery, seconds: float) -> None:
-    """A stage of the delivery took so long."""
-    job = delivery.job
-    context.stage_seconds[stage].observe(seconds)
-    if recording(job.traceparent):
-        record_span(stage, job.traceparent, seconds=seconds, delivery_id=job.delivery_id, lane=job.lane.value)
+def observe_record(
+    context: LaneContext, delivery: Delivery, ended_at: float, stored: RecordMetadata | None = None
+) -> None:
+    """What came of the delivery is stored now, at the place that is known for an outcome."""
+    context.stage_seconds["record"].observe(context.clock.monotonic() - ended_at)
+    if delivery.trace is not None:
+        delivery.trace.stored(stored)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from tocsin.database.migrations import Migrations
 from tocsin.database.reach import AWAY, reach
 from tocsin.database.settings import DatabaseSettings
+from tocsin.database.spans import server_of, statement_span, trace_statements
 from tocsin.database.staleness import replace_stale
 from tocsin.observability import error_text, metrics
 from tocsin.runtime import Check, Clock, SystemClock, every, retry_until_available
@@ -51,6 +52,7 @@ def create_engine(settings: DatabaseSettings, *, application: str, clock: Clock 
         },
     )
     replace_stale(engine.pool, clock=clock or SystemClock())
+    trace_statements(engine, server_of(settings))
     return engine
 
 
@@ -73,6 +75,8 @@ class Database:
         self, *, settings: DatabaseSettings, service: str, check: Check, migrations: Migrations | None = None
     ) -> None:
         self._settings = settings
+        self.server: Final = server_of(settings)
+        """What spans of statements say of PostgreSQL."""
         self._check = check
         self._migrations = migrations
         self.engine: Final[AsyncEngine] = create_engine(settings, application=service)
@@ -97,11 +101,16 @@ class Database:
         await self.engine.dispose()
 
     @asynccontextmanager
-    async def driver(self) -> AsyncIterator[Any]:
-        """An `asyncpg.Connection` from the pool, for `copy_records_to_table` and the like; begin its transactions yourself."""
-        async with self.engine.connect() as connection:
-            raw = await connection.get_raw_connection()
-            yield raw.driver_connection
+    async def driver(self, statement: str | None = None) -> AsyncIterator[Any]:
+        """An `asyncpg.Connection` from the pool, for `copy_records_to_table` and the like; begin its transactions yourself.
+
+        `statement` says what is done in the block, as `INSERT directory.claims`: it is the name of its span, if there is one around. Waiting for a
+        free connection is part of it.
+        """
+        with statement_span(statement, self.server):
+            async with self.engine.connect() as connection:
+                raw = await connection.get_raw_connection()
+                yield raw.driver_connection
 
     async def _look(self) -> None:
         try:

@@ -8,35 +8,39 @@ from tocsin.observability.often_seen import OftenSeen
 from tocsin.observability.redaction import MASK, redact
 from tocsin.observability.tally import Tally
 from tocsin.observability.tracing import (
+    OpenSpan,
+    begin_span,
+    client_span,
     configure_tracing,
+    current_span,
     current_traceparent,
     is_sampled,
-    record_span,
     recording,
     shutdown_tracing,
     span,
-    spans_beside,
     tracing_on,
 )
 
 __all__ = [
     "MASK",
     "OftenSeen",
+    "OpenSpan",
     "Tally",
+    "begin_span",
     "bound",
+    "client_span",
     "configure_logging",
     "configure_tracing",
+    "current_span",
     "current_traceparent",
     "error_text",
     "get_logger",
     "is_sampled",
     "metrics",
-    "record_span",
     "recording",
     "redact",
     "shutdown_tracing",
     "span",
-    "spans_beside",
     "traceback_text",
     "tracing_on",
 ]

@@ -136,6 +136,7 @@ provider_places = Gauge("tocsin_provider_places", "Calls to a provider that may 
 # The process
 build_info = Gauge("tocsin_build_info", "1; which release runs, and the commit that it was built from", ["component", "version", "commit"])
 last_exit = Gauge("tocsin_last_exit_info", "1; how the process before this one ended in the same place: finished, failed, operator_must_act, ownership_lost, too_slow, second_signal, killed (without a word: SIGKILL, no memory, the machine), none (there was none)", ["component", "reason"])
+opened_at = Gauge("tocsin_opened_timestamp_seconds", "Unix time at which all parts of the process had opened, and its work began", ["component"])
 http_requests = Counter("tocsin_http_requests", "HTTP requests answered", ["component", "method", "route", "status"])
 http_seconds = Histogram("tocsin_http_seconds", "Seconds from a request's headers to its last byte", ["component", "method", "route"], buckets=_SECONDS)
 authentication_failures = Counter("tocsin_authentication_failures", "Requests without an API key that works, by reason (missing, malformed, unknown, mismatch, expired)", ["component", "reason"])

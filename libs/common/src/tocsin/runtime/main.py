@@ -164,7 +164,10 @@ def main(
         names=loaded.observability.log_fields,
     )
     configure_tracing(
-        name, loaded.observability.otel_exporter_otlp_endpoint, loaded.observability.trace_sample_ratio
+        name,
+        loaded.observability.otel_exporter_otlp_endpoint,
+        loaded.observability.trace_sample_ratio,
+        version=release,
     )
     commit = loaded.observability.build_commit
     metrics.build_info.labels(name, release, commit).set(1)

@@ -24,11 +24,12 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Sequence
+from time import time
 from typing import Any
 
 import uvloop
 
-from tocsin.observability import get_logger, shutdown_tracing
+from tocsin.observability import get_logger, metrics, shutdown_tracing
 from tocsin.runtime.bounds import CLOSING
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.component import Component
@@ -186,6 +187,7 @@ class _Life:
         self._check.set_ready()
         gc.collect()
         gc.freeze()  # what start-up made stays for ever; collections no longer look at it (tens of milliseconds saved)
+        metrics.opened_at.labels(self._health.service).set(time())
         log.info("ready to work", components=[component.name for component in self._components])
         telling = asyncio.create_task(
             ReadinessLines(self._health, clock=SystemClock()).run(), name="readiness lines"

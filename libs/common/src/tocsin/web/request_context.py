@@ -6,7 +6,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tocsin.observability import bound, get_logger, metrics, span
+from tocsin.observability import OpenSpan, bound, get_logger, metrics, span
+from tocsin.observability.tracing import NO_SPAN
 from tocsin.runtime import REFUSED, Health
 from tocsin.web import codes
 from tocsin.web.problem import Problem
@@ -15,15 +16,20 @@ from tocsin.web.request_id import begin_request, end_request
 
 log = get_logger(__name__)
 
+_UNMATCHED = "unmatched"
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 
 class RequestContext:
     """The outermost middleware of a service."""
 
-    def __init__(self, app: ASGIApp, *, service: str, health: Health | None = None) -> None:
-        """`health`: while it is halted, nothing is answered but why. Probes go without it: they answer whatever happens."""
+    def __init__(
+        self, app: ASGIApp, *, service: str, health: Health | None = None, traced: bool = True
+    ) -> None:
+        """`health`: while it is halted, nothing is answered but why. Probes go without it: they answer whatever happens. They are not
+        `traced` either: three quarters of all spans would be theirs."""
         self._app = app
+        self._traced = traced
         self._health = health
         self._service = service
         self._in_flight = metrics.http_in_flight.labels(service)
@@ -55,12 +61,11 @@ class RequestContext:
         try:
             with (
                 bound(request_id=request_id),
-                span("http", traceparent, method=scope["method"]) as request_span,
+                span("HTTP", traceparent, "server") if self._traced else NO_SPAN as request_span,
             ):
                 await self._answer(scope, receive, send_with_id, started=lambda: status > 0)
-                if request_span.recorded:
-                    request_span.set("route", _route(scope))
-                    request_span.set("status", status)
+                if request_span.opened is not None:
+                    _describe(request_span.opened, scope, status)
         finally:
             end_request(token)
             self._in_flight.dec()
@@ -86,7 +91,7 @@ class RequestContext:
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route = _route(scope)
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = _method(scope) or "other"
         requests = self._requests.get((method, route, status))
         if requests is None:
             requests = metrics.http_requests.labels(self._service, method, route, str(status))
@@ -100,6 +105,28 @@ class RequestContext:
         duration.observe(seconds)
 
 
+def _describe(request: OpenSpan, scope: Scope, status: int) -> None:
+    """What OpenTelemetry's conventions for HTTP say of a request. The path is left out, as `_route` says."""
+    method, route = _method(scope), _route(scope)
+    request.set("http.request.method", method or "_OTHER")
+    request.set("url.scheme", scope["scheme"])
+    if route != _UNMATCHED:
+        request.set("http.route", route)
+        request.rename(f"{method or 'HTTP'} {route}")
+    elif method is not None:
+        request.rename(method)
+    if status:  # else the caller was gone before there was an answer
+        request.set("http.response.status_code", status)
+    if status >= 500:
+        request.fail(str(status))
+
+
+def _method(scope: Scope) -> str | None:
+    """One that is known: callers may send any word."""
+    method: str = scope["method"]
+    return method if method in _METHODS else None
+
+
 def _route(scope: Scope) -> str:
     """The route's template, never the path: a path may hold a recipient's id or a token."""
-    return getattr(scope.get("route"), "path", None) or "unmatched"
+    return getattr(scope.get("route"), "path", None) or _UNMATCHED

@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig
+from tocsin.channel.answers import reason_of
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.vocabulary import Channel
@@ -23,7 +24,8 @@ from tocsin.dispatch_email.mime import mail
 from tocsin.dispatch_email.smtp_connection import Server, Tls, connect
 from tocsin.dispatch_email.smtp_replies import Step
 from tocsin.dispatch_email.smtp_session import Envelope, SmtpSession
-from tocsin.observability import metrics
+from tocsin.observability import client_span, metrics
+from tocsin.observability.tracing import Attributes
 from tocsin.runtime import Clock
 
 _PORTS: dict[Tls, int] = {"starttls": 587, "implicit": 465, "none": 25}
@@ -99,6 +101,12 @@ class SmtpProvider:
         self._server: Server | None = None
         self._idle: list[SmtpSession] = []
         self._open_connections = metrics.provider_connections.labels(Channel.EMAIL, config.name)
+        self._called: Attributes = {
+            "network.protocol.name": "smtp",
+            "server.address": config.host,
+            "server.port": config.port or _PORTS[config.tls],
+        }
+        """What spans say of a call."""
 
     async def open(self) -> None:
         """Prepare TLS; connections come with the first mails."""
@@ -109,6 +117,13 @@ class SmtpProvider:
         envelope = composed(job, self._envelope)
         if not isinstance(envelope, Envelope):
             return envelope
+        with client_span("SMTP", self._called) as call:
+            answer = await self._hand_over(envelope)
+            if call.opened is not None and (reason := reason_of(answer)) is not None:
+                call.opened.fail(reason.value)
+        return answer
+
+    async def _hand_over(self, envelope: Envelope) -> Answer:
         until = asyncio.get_running_loop().time() + self._config.call_timeout
         while (kept := self._kept()) is not None:
             answer = await self._over(kept, envelope, until=until)

@@ -11,8 +11,9 @@ from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord, InvalidRecordLimit, PartitionBatch, TopicPartition
 from tocsin.ledger.day_partitions import DayPartitions
 from tocsin.ledger.hung_owners import ending_hung_owners
+from tocsin.ledger.storing_spans import tell_spans
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES, InvalidRecord, Row, Table, set_aside, stored_day
-from tocsin.observability import metrics, record_span, tracing_on
+from tocsin.observability import metrics, tracing_on
 from tocsin.projection import Positions, rows_touched
 from tocsin.runtime import NO_FAILPOINTS, Clock, Failpoints
 
@@ -48,9 +49,9 @@ class ProjectedTable:
     ) -> None:
         self._database = database
         self._days = days
+        self._group = group
         self._positions = Positions(schema="ledger", group=group)
         self._table = table
-        self._lane = lane
         self._failpoints = failpoints
         self._limit = InvalidRecordLimit(group=group)
         self._clock = clock
@@ -81,6 +82,7 @@ class ProjectedTable:
                 await self._positions.move(connection, batches)
                 if self._table is DEAD_LETTERS:
                     await connection.execute(_NUMBER_IN_ORDER)
+            copied_from = perf_counter()
             written = await self._insert(connection, rows)
             invalid = len(rows.invalid)
             self._limit.saw(valid=len(records) - invalid, invalid=invalid)
@@ -97,7 +99,14 @@ class ProjectedTable:
         self._sizes.observe(rows.made)
         self._seconds.observe(seconds)
         if rows.kept:
-            self._record_spans(rows.kept, seconds)
+            tell_spans(
+                records,
+                rows.kept,
+                group=self._group,
+                server=self._database.server,
+                seconds=seconds,
+                copying=perf_counter() - copied_from,
+            )
         await self._observe_ages(records)
 
     async def _insert(self, connection: Any, rows: "_RowsOf") -> int:
@@ -128,12 +137,6 @@ class ProjectedTable:
             f"ON CONFLICT ({table.key}) DO NOTHING"
         )
         return rows_touched(inserted)
-
-    def _record_spans(self, rows: Iterable[Row], seconds: float) -> None:
-        traceparent = self._table.columns.index("traceparent")
-        status = self._table.columns.index("status")
-        for row in rows:
-            record_span("store", row[traceparent], seconds=seconds, lane=self._lane, status=str(row[status]))
 
     async def _observe_ages(self, records: Iterable[ConsumerRecord]) -> None:
         now = self._clock.time_ms()

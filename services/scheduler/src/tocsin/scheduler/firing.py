@@ -24,9 +24,10 @@ from tocsin.kafka import (
     ProducerRecord,
     ShardRows,
 )
-from tocsin.observability import get_logger, metrics, record_span
+from tocsin.observability import get_logger, metrics
 from tocsin.runtime import Clock
 from tocsin.runtime.tasks import end_all, first_of
+from tocsin.scheduler.firing_spans import FiringSpans
 from tocsin.scheduler.timers_log import Said, read
 from tocsin.scheduler.timers_table import BEGINNING, DueTimer, Place, TimersTable
 
@@ -67,7 +68,8 @@ class FiringContext:
         self.batch_records = batch_records
         self.dead = topics.dead(SERVICE)
         self.dead_bytes = next(topic.max_message_bytes for topic in topics.all() if topic.name == self.dead)
-        self.invalid_records = InvalidRecordLimit(group=topics.group(SERVICE, lane))
+        self.group = topics.group(SERVICE, lane)
+        self.invalid_records = InvalidRecordLimit(group=self.group)
         metrics.begin_at_zero(metrics.processed, [SERVICE], [lane], Said().counts())
         metrics.begin_at_zero(metrics.dead_letters, [SERVICE], [lane], [Reason.RECORD_UNREADABLE])
         self.lateness = metrics.timer_lateness_seconds.labels(lane)
@@ -215,7 +217,10 @@ class ShardTimers:
         to_fire = [timer for timer in timers if timer.id not in fired_before]
         if to_fire and not self._shard.revoked.is_set():
             self._fired.update(timer.id for timer in to_fire)
-            await self._shard.transaction([record for timer in to_fire for record in self._records(timer)])
+            spans = FiringSpans(topics=self._topics, group=self._context.group, now=self._clock.now())
+            traced = map(spans.begin, to_fire)
+            await self._shard.transaction([record for timer in traced for record in self._records(timer)])
+            spans.committed()
             self._observe(to_fire)
         if len(timers) < AT_ONCE:
             await self._look_ahead()
@@ -255,7 +260,6 @@ class ShardTimers:
         for timer in timers:
             late = max(0.0, (now - timer.due).total_seconds())
             self._context.lateness.observe(late)
-            record_span("fire", timer.traceparent, seconds=late, lane=self._context.lane.value)
 
 
 def _earliest(*moments: datetime | None) -> datetime | None:

@@ -66,7 +66,7 @@ WHERE t.lane = $1 AND t.kafka_partition = f.kafka_partition AND t.id = f.id
 # Each partition is read on from its place by the index, so that neither what was fired and still has its row nor the dead rows before it are
 # looked at again.
 _DUE: Final = """
-SELECT kafka_partition, kafka_offset, id::text, due, hurried, topic, key, record, traceparent FROM (
+SELECT kafka_partition, kafka_offset, id::text, due, hurried, topic, key, record, traceparent, notification_id::text FROM (
   SELECT t.*, sum(octet_length(t.record)) OVER (
     ORDER BY t.due, t.kafka_partition, t.kafka_offset ROWS UNBOUNDED PRECEDING) - octet_length(t.record) AS bytes_before
   FROM unnest($2::int[], $3::timestamptz[], $4::bigint[]) AS place (kafka_partition, due, kafka_offset)
@@ -111,6 +111,7 @@ class DueTimer(NamedTuple):
     key: bytes
     record: bytes
     traceparent: str | None
+    notification_id: str
 
 
 class Kept(NamedTuple):

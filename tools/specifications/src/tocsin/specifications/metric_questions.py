@@ -106,6 +106,7 @@ QUESTIONS: Final = {
     # The process
     "tocsin_build_info": "Which release runs where; did the rollout reach everybody?",
     "tocsin_last_exit_info": "Why was this process started again?",
+    "tocsin_opened_timestamp_seconds": "When did this process begin to work?",
     "tocsin_http_requests": "Do callers get errors, and on which route?",
     "tocsin_http_seconds": "Are answers slow, and on which route?",
     "tocsin_authentication_failures": "Does somebody guess keys, or use one that has expired?",

@@ -35,6 +35,7 @@ ON_CALL: Final = {
     "Were messages accepted of which nobody knows how they ended?": "max by (lane) (tocsin_overdue_notifications)",
     "Will a certificate end soon?": "min by (certificate) (tocsin_certificate_seconds_left)",
     "Which processes were started again in the last 15 minutes after a bad end, and by what?": 'tocsin_last_exit_info{reason!~"finished|none"} and on (job, instance) (time() - process_start_time_seconds < 900)',
+    "How long does a start take, until copies are read and the work begins?": "max by (component) (tocsin_opened_timestamp_seconds - on (job, instance) group_left () process_start_time_seconds)",
     "How many releases run side by side?": "count(count by (version, commit) (tocsin_build_info))",
     "Which check keeps a process from being ready?": "min by (component, check) (tocsin_ready)",
 }

@@ -4,11 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
 from tocsin.kafka.consume.shard import Batch, FencedShard
 from tocsin.kafka.records import ProducerRecord
+from tocsin.observability import OpenSpan
+from tocsin.observability.messaging import end_with
 from tocsin.runtime.clock import Clock
 
 # Bytes of outgoing values of one shard that may wait for their commit; those of the newest batch come on top.
@@ -26,6 +29,8 @@ class Part:
 
     outgoing: Sequence[ProducerRecord]
     records: int
+    spans: Sequence[OpenSpan] = ()
+    """They end with the transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ class ExactlyOnce:
                 done = shard.submit(part.outgoing, replace(batch, records=processed).offsets)
                 size = sum(len(record.value or b"") for record in part.outgoing)
                 commits.append(_Commit(part.records, size, done))
+                if part.spans:
+                    done.add_done_callback(partial(end_with, part.spans))
                 await self._let_commit(commits, all_of_them=bool(remaining))
         await self._let_commit(commits, all_of_them=True)
 

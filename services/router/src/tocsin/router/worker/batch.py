@@ -20,6 +20,7 @@ from tocsin.router.policy import encode_fitting
 from tocsin.router.worker.budgets import FanOutBudget
 from tocsin.router.worker.dead_letter_counts import DeadLetterNote
 from tocsin.router.worker.directory import PublishedDirectory
+from tocsin.router.worker.spans import BatchSpans
 from tocsin.runtime import LoopSlice
 
 SERVICE: Final = "router"
@@ -110,6 +111,7 @@ class BatchContext:
     fan_out: FanOutBudget = field(default_factory=FanOutBudget)
     loop_slice: LoopSlice = field(default_factory=LoopSlice)
     counts: BatchCounts = field(default_factory=BatchCounts)
+    spans: BatchSpans = field(default_factory=BatchSpans)
 
     def count(self, outcome: str, rule: str | None) -> None:
         """A delivery, or a notification as a whole, came to this by this rule."""
@@ -122,6 +124,7 @@ class BatchContext:
         decision = decision_of(
             intent, outcome, lane=self.lane, cause=cause, at=self.now, rules=rules, **fields
         )
+        decision.traceparent = self.spans.below(self.topics.status, intent.traceparent)
         key = recipient_key(intent.tenant, intent.recipient)
         return ProducerRecord(self.topics.status, key, encode_fitting(decision))
 
@@ -130,6 +133,7 @@ class BatchContext:
     ) -> ProducerRecord:
         """A record of `status.<lane>` about an event as a whole, at the batch's own time unless `at` says another."""
         record = status_of(status, about, lane=self.lane, cause=cause, at=at or self.now, **fields)
+        record.traceparent = self.spans.below(self.topics.status, about.traceparent)
         return ProducerRecord(self.topics.status, event_key(about.tenant, about.event_id), encode(record))
 
 

@@ -84,12 +84,12 @@ class CancellationRows:
         if not latest:
             return
         hashes = sorted(latest)  # one order for all batches: two of them cannot wait for each other
-        async with self._database.driver() as connection:
+        async with self._database.driver("INSERT directory.cancellations") as connection:
             await connection.execute(_STORE, hashes, [latest[each] for each in hashes])
 
     async def requested(self, hashes: Sequence[bytes]) -> CancellationTimes:
         """Those of these hashes that are kept."""
-        async with self._database.driver() as connection:
+        async with self._database.driver("SELECT directory.cancellations") as connection:
             rows = await connection.fetch(_REQUESTED, hashes)
         return {bytes(row["hash"]): row["requested_at"] for row in rows}
 

@@ -220,7 +220,7 @@ class Claims:
             return first
         # One order for all batches: two that claim the same keys cannot wait for each other.
         keys = sorted(first)
-        async with self._database.driver() as connection:
+        async with self._database.driver("INSERT directory.claims") as connection:
             records, hashes = [first[key].record for key in keys], [first[key].data_hash for key in keys]
             rows = await connection.fetch(_CLAIM, keys, records, hashes, self._window)
         return {bytes(row["key"]): Claim(row["record"], row["data_hash"]) for row in rows}

@@ -111,7 +111,7 @@ class RecipientLoader:
             return {}
         tenants = [tenant for tenant, _ in recipients]
         ids = [recipient for _, recipient in recipients]
-        async with self._database.driver() as connection:
+        async with self._database.driver("SELECT directory.recipients") as connection:
             rows = await connection.fetch(_QUERY, tenants, ids)
         return {(row["tenant"], row["recipient"]): _stored(row) for row in rows}
 

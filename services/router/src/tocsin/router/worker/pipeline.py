@@ -4,8 +4,7 @@ What is returned commits in one transaction with the offsets of its records.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from time import perf_counter
 from typing import Final
@@ -22,7 +21,7 @@ from tocsin.kafka import (
     ProducerRecord,
     always_current,
 )
-from tocsin.observability import metrics, record_span, recording, spans_beside, tracing_on
+from tocsin.observability import metrics
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.policy import DecisionInput, Verdict, decide
 from tocsin.router.worker.batch import SERVICE, BatchContext, LaneTopics, begin_counts_at_zero
@@ -38,17 +37,20 @@ from tocsin.router.worker.dedupe import (
 )
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.load import LoadsRecipients, decision_input, load
+from tocsin.router.worker.matching import RefusedEvent
 from tocsin.router.worker.parse import (
     CancellationEvent,
     EventPlan,
     FanOutRest,
     ParsedRecord,
     PendingIntent,
+    RedrivenItem,
     UnreadableRecord,
     parse,
 )
 from tocsin.router.worker.quota import CountsQuotas, next_day, over_quota
 from tocsin.router.worker.render import DeliveryRenderer
+from tocsin.router.worker.spans import BatchSpans, Traced
 from tocsin.router.worker.throttle import AsksThrottles, ask_throttles
 from tocsin.router.worker.write import write
 from tocsin.router.worker.write_events import write_event
@@ -88,7 +90,7 @@ class Router:
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self._lane: Final = lane
-        self._lane_name = lane.value
+        self._group: Final = topics.group(SERVICE, lane)
         self._topics = LaneTopics.of(lane, topics)
         self._directory = directory
         self._claims = claims
@@ -98,7 +100,7 @@ class Router:
         self._quotas = quotas
         self._recipients = recipients
         self._renderer = renderer
-        self._invalid = InvalidRecordLimit(group=topics.group(SERVICE, lane))
+        self._invalid = InvalidRecordLimit(group=self._group)
         self._clock = clock
         self._hashes = hashes
         self._default_tenant = default_tenant
@@ -127,20 +129,24 @@ class Router:
             partition_count=batch.partition_count,
             default_tenant=self._default_tenant,
             hashes=self._hashes,
+            spans=BatchSpans(batch.records, group=self._group),
         )
+        with context.spans:
+            return await self._routed(batch, context)
+
+    async def _routed(self, batch: Batch, context: BatchContext) -> Part:
         items = await self._identified(batch, context)
         asked = [item.cancellation for _, item in items if isinstance(item, CancellationEvent)]
         if asked:
             await self._cancellation_rows.store(asked)
         await self._failpoints.reach("after_claim")
-        traced = _sampled_traces(items)
         began = perf_counter()
         stored = await load(items, self._recipients)
         pending = (item.intent for _, item in items if isinstance(item, PendingIntent))
         kept = await times_kept(pending, self._cancellation_rows)
         kept_out = await ask_throttles(items, self._throttles, stored, kept, context)
         waiting = await over_quota(items, self._quotas, stored, kept, context, kept_out=kept_out)
-        began = self._stage_ended("look_up", began, traced)
+        began = self._stage_ended("look_up", began)
 
         out: list[ProducerRecord] = []
         done, budget = 0, BatchBudget(clock=self._clock)
@@ -161,9 +167,10 @@ class Router:
                 ]
                 done += await self._decide(group, questions, context, budget, out)
             else:
-                # A fan-out stands within a span. If this task is cancelled, the span ends here, in the task that began it.
-                with closing(write_event(record, item, context)) as records:
-                    written = await _collected(records, context.loop_slice)
+                message = _traced(item)
+                context.spans.begin(record, message)
+                written = await _collected(write_event(record, item, context), context.loop_slice)
+                context.spans.end(message, item.reason.value if isinstance(item, RefusedEvent) else None)
                 budget.charge(written)
                 out += written
                 done += 1
@@ -174,7 +181,7 @@ class Router:
         context.counts.publish(self._lane)
         self._directory.rates.count(self._lane, context.counts.workflows)
         self._dead_letters.count(context.counts.dead_letters)
-        return Part(out, records=done)
+        return Part(out, records=done, spans=context.spans.sends)
 
     async def _identified(self, batch: Batch, context: BatchContext) -> Items:
         """Parsed and claimed, by a directory that holds everything that was in force when the batch had been fetched.
@@ -200,10 +207,10 @@ class Router:
             parsed.append((record, parse(record, context)))
             if context.loop_slice.due:
                 await context.loop_slice.let_go()
-        traced = _sampled_traces(parsed)
-        began = self._stage_ended("read", began, traced)
+        context.spans.join(_traced(item) for _, item in parsed)
+        began = self._stage_ended("read", began)
         items = await dedupe(parsed, self._claims, context)
-        self._stage_ended("claim", began, traced)
+        self._stage_ended("claim", began)
         return items
 
     async def _decide(
@@ -215,31 +222,31 @@ class Router:
         out: list[ProducerRecord],
     ) -> int:
         """Add what follows from the first of these intents to `out`, as far as the budget reaches, and of at least one. Returns how many intents were written."""
-        with spans_beside("decide", (q.intent.traceparent for q in questions), lane=self._lane_name) as spans:
-            for question, traceparent in zip(questions, spans, strict=True):
-                question.intent.traceparent = traceparent
-            verdicts = [decide(question) for question in questions]
-            rendered = []
-            for question, verdict in zip(questions, verdicts, strict=True):
-                rendered.append(await self._renderer.render(question, verdict.channels, context.loop_slice))
-                if not budget.left:
-                    break
-            done = 0
-            for (record, pending), question, verdict, channels in zip(
-                group, questions, verdicts, rendered, strict=False
-            ):
-                if (
-                    done and not budget.room
-                ):  # the time decides how many are rendered: none of them is thrown away for it
-                    break
-                self._note_decided(pending, verdict, context)
-                written = await _collected(
-                    write(question, verdict, channels, context, cause=record.ref), context.loop_slice
-                )
-                budget.charge(written)
-                out += written
-                done += 1
-            return done
+        for record, pending in group:
+            context.spans.begin(record, pending.intent)
+        verdicts = [decide(question) for question in questions]
+        rendered = []
+        for question, verdict in zip(questions, verdicts, strict=True):
+            rendered.append(await self._renderer.render(question, verdict.channels, context.loop_slice))
+            if not budget.left:
+                break
+        done = 0
+        for (record, pending), question, verdict, channels in zip(
+            group, questions, verdicts, rendered, strict=False
+        ):
+            if (
+                done and not budget.room
+            ):  # the time decides how many are rendered: none of them is thrown away for it
+                break
+            self._note_decided(pending, verdict, context)
+            written = await _collected(
+                write(question, verdict, channels, context, cause=record.ref), context.loop_slice
+            )
+            context.spans.end(pending.intent)
+            budget.charge(written)
+            out += written
+            done += 1
+        return done
 
     def _note_decided(self, pending: PendingIntent, verdict: Verdict, context: BatchContext) -> None:
         counts = context.counts
@@ -252,12 +259,10 @@ class Router:
         if intent.run is None and intent.redrive is None and intent.delivery is None:
             self._delay.observe(max(0.0, (context.now - intent.event_time).total_seconds()))
 
-    def _stage_ended(self, stage: str, began: float, traced: Iterable[str | None] = ()) -> float:
-        """A stage of the whole batch ended: its time into the metrics, and a span for each record that is `traced`."""
+    def _stage_ended(self, stage: str, began: float) -> float:
+        """A stage of the whole batch ended: its time into the metrics."""
         now = perf_counter()
         self._stages[stage].observe(now - began)
-        for traceparent in traced:
-            record_span(stage, traceparent, seconds=now - began, lane=self._lane_name)
         return now
 
 
@@ -284,23 +289,16 @@ async def _collected(records: Iterator[ProducerRecord], loop_slice: LoopSlice) -
     return collected
 
 
-def _sampled_traces(items: Iterable[tuple[ConsumerRecord, BatchItem | ParsedRecord]]) -> list[str | None]:
-    """The traceparents under which spans are recorded here; of next to all batches, none."""
-    if not tracing_on():
-        return []
-    return [traceparent for _, item in items if recording(traceparent := _trace_of(item))]
-
-
-def _trace_of(item: BatchItem | ParsedRecord) -> str | None:
-    """The traceparent that came with the record."""
+def _traced(item: BatchItem | ParsedRecord) -> Traced | None:
+    """What of it holds the record's traceparent."""
     match item:
         case PendingIntent():
-            return item.intent.traceparent
-        case EventPlan() | CancellationEvent() | DuplicateCancellation():
-            return item.event.traceparent
-        case DuplicateEvent():
-            return item.plan.event.traceparent
-        case FanOutRest():
-            return item.plan.event.traceparent
+            return item.intent
+        case EventPlan() | CancellationEvent() | DuplicateCancellation() | RefusedEvent():
+            return item.event
+        case DuplicateEvent() | FanOutRest():
+            return item.plan.event
+        case RedrivenItem():
+            return _traced(item.item)
         case _:
             return None

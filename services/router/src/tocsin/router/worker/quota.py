@@ -141,7 +141,7 @@ class Quotas:
         """Which of them are within their quota, committed."""
         names = {request.tenant for request in asked}
         columns = [list(column) for column in zip(*asked, strict=True)]
-        async with self._database.driver() as connection:
+        async with self._database.driver("UPDATE directory.quota_days") as connection:
             rows = await connection.fetch(_COUNT, day, *columns)
             if len(rows) < len(names):  # the first of the day
                 await connection.execute(_BEGIN, day, sorted(names))

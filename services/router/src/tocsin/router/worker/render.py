@@ -17,7 +17,7 @@ from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.intents import Intent
 from tocsin.contracts.jobs import Content
 from tocsin.contracts.vocabulary import Channel, Reason, Rule
-from tocsin.observability import metrics, record_span, recording
+from tocsin.observability import metrics
 from tocsin.programs import ENDED_A_PROCESS, CrashNote, Noted
 from tocsin.router.policy import (
     UNKNOWN,
@@ -97,10 +97,7 @@ class DeliveryRenderer:
             began = perf_counter()
             with noted:
                 content = self._renderer.render(template, variables, budget)
-            took = perf_counter() - began
-            self._seconds[outcome.ref.channel].observe(took)
-            if recording(traceparent := question.intent.traceparent):
-                record_span("render", traceparent, seconds=took, channel=outcome.ref.channel)
+            self._seconds[outcome.ref.channel].observe(perf_counter() - began)
             if isinstance(content, RenderFault):
                 failed, rules = Reason.TEMPLATE_FAILED, outcome.rules
                 rules.append(looked_at(Rule.RENDER, failed, {"part": content.part}))

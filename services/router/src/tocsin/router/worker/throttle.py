@@ -123,7 +123,10 @@ class Throttles:
             by_key.setdefault(each.key, []).append(each)
         inside: set[str] = set()
         changed: list[tuple[bytes, list[UUID], list[datetime]]] = []
-        async with self._database.driver() as connection, connection.transaction():
+        async with (
+            self._database.driver("INSERT directory.throttles") as connection,
+            connection.transaction(),
+        ):
             columns = zip(*((each.key, each.at, each.limit, each.seconds) for each in asked), strict=True)
             for row in await connection.fetch(_LOCK, *map(list, columns)):
                 key = bytes(row["key"])

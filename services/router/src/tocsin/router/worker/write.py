@@ -72,6 +72,8 @@ def write(
 def _timer(intent: Intent, due: datetime, context: BatchContext, *, cause: str) -> ProducerRecord:
     """What brings the intent back when it is due. A run that is decided again sets the same timer."""
     turn = intent.run.turn if intent.run is not None else 0
+    traceparent = context.spans.below(context.topics.timers, intent.traceparent)
+    later = replace(intent, run=Run(turn=turn + 1), cause=cause, traceparent=traceparent)
     timer = SetTimer(
         id=run_timer_id(notification=intent.notification_id, turn=turn),
         tenant=intent.tenant,
@@ -79,11 +81,9 @@ def _timer(intent: Intent, due: datetime, context: BatchContext, *, cause: str) 
         notification_id=intent.notification_id,
         due=due,
         topic=context.topics.intents[context.lane],
-        private=TimerPrivate(
-            record=msgspec.Raw(encode(replace(intent, run=Run(turn=turn + 1), cause=cause)))
-        ),
+        private=TimerPrivate(record=msgspec.Raw(encode(later))),
         cause=cause,
-        traceparent=intent.traceparent,
+        traceparent=traceparent,
     )
     return ProducerRecord(
         context.topics.timers, recipient_key(intent.tenant, intent.recipient), encode(timer)
@@ -153,6 +153,8 @@ def _write_jobs(
         targets.append(Target(job.delivery_id, job.address_key, job.address_hash, outcome, rule, reason))
         if size <= fits:
             yield outgoing
+        else:
+            context.spans.not_sent(job.traceparent)
     detail = None
     if largest > fits:
         detail = f"A job would take {largest} bytes; {fits} fit."
@@ -226,5 +228,5 @@ def _job(
         else replace(intent, private=replace(private, inline=inline)),
         origin=intent.origin,
         cause=cause,
-        traceparent=intent.traceparent,
+        traceparent=context.spans.below(context.topics.jobs[channel], intent.traceparent),
     )
