@@ -192,7 +192,7 @@ def test_updates_and_ends_lose_nothing(overlay: Manifests) -> None:
 
 
 def test_members_of_groups_are_replaced_all_at_once_and_in_waves(overlay: Manifests) -> None:
-    """ADR 36. Others have no group that would stop; they come and go one by one."""
+    """ADR 35. Others have no group that would stop; they come and go one by one."""
     for deployment in overlay.deployments:
         role = container(deployment).get("args")
         member = image_of(deployment) != "ingest" and role not in (["api"], ["witness"])

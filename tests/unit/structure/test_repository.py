@@ -33,10 +33,9 @@ def test_no_file_names_a_path_of_one_machine(texts: dict[str, str]) -> None:
     assert [(name, match.group()) for name, text in texts.items() for match in MACHINE.finditer(text)] == []
 
 
-def test_every_adr_is_numbered_once() -> None:
-    """A gap is a number that was given to a decision which is not written yet."""
-    numbers = [path.name[:4] for path in (ROOT / "docs" / "adr").glob("[0-9]*.md")]
-    assert len(numbers) == len(set(numbers))
+def test_every_adr_is_numbered_once_without_gaps() -> None:
+    numbers = [path.name[:4] for path in sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
 
 
 def test_links_between_documents_lead_somewhere(texts: dict[str, str]) -> None:
