@@ -34,7 +34,12 @@ def _series() -> Iterator[tuple[str, set[str]]]:
                 yield metric._name, labels
 
 
-LABELS = dict(_series()) | {name: set[str]() for name in NOT_OURS}
+RECORDED = {
+    record: {"lane", "objective"}
+    for record in ("tocsin:objective_burn:5m", "tocsin:objective_budget_left:30d")
+}
+"""What the rules make of ours."""
+LABELS = dict(_series()) | {name: set[str]() for name in NOT_OURS} | RECORDED
 """The labels of each series that may be asked for."""
 
 

@@ -14,6 +14,26 @@ LANE = Dashboard(
     choices=(Choice(name="lane", title="Lane", metric="tocsin_hand_off_seconds_count", begins_with=Lane.CRITICAL),),
     rows=(
         Row(
+            title="Its objectives",
+            panels=(
+                lines(
+                    "Burn of the budgets",
+                    "How fast is what may miss an objective used up? At 1 it lasts for 30 days, at 14.4 for two.",
+                    Unit.NUMBER,
+                    query(f"tocsin:objective_burn:5m{{{_LANE}}}", "{{lane}} {{objective}}"),
+                    width=12,
+                ),
+                lines(
+                    "Budgets left, of 30 days",
+                    "How much of what may miss an objective is left?",
+                    Unit.SHARE,
+                    query(f"tocsin:objective_budget_left:30d{{{_LANE}}}", "{{lane}} {{objective}}"),
+                    width=12,
+                    empty="The rules tell it some minutes after Prometheus' start.",
+                ),
+            ),
+        ),
+        Row(
             title="How much, how fast",
             panels=(
                 lines(

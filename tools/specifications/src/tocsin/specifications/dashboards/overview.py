@@ -1,6 +1,7 @@
 """Is everybody served? The four golden signals, by lane."""
 
 from tocsin.contracts.vocabulary import Lane
+from tocsin.specifications.alerts import OBJECTIVES
 from tocsin.specifications.dashboards.panels import WINDOW, Dashboard, Query, Row, Unit, lines, number
 from tocsin.specifications.dashboards.queries import (
     LANES,
@@ -13,8 +14,8 @@ from tocsin.specifications.dashboards.queries import (
     total,
 )
 
-IN_TIME = {Lane.CRITICAL: "10.0", Lane.TRANSACTIONAL: "60.0", Lane.BULK: "3600.0"}
-"""Seconds within which a message of the lane is to be handed over, as the bucket's label `le` has them."""
+IN_TIME = {objective.lane: objective.within for objective in OBJECTIVES if objective.within is not None}
+"""Seconds within which a message of the lane is to be handed over."""
 
 
 def _in_time(lane: Lane) -> Query:
@@ -23,7 +24,7 @@ def _in_time(lane: Lane) -> Query:
     expired = (
         f'(sum(rate(tocsin_deliveries_total{{lane="{lane}", status="expired"}}[{WINDOW}])) or vector(0))'
     )
-    return query(f"{sent} / ({ended} + {expired})", f"{lane}, {float(IN_TIME[lane]):g} s")
+    return query(f"{sent} / ({ended} + {expired})", f"{lane}, {IN_TIME[lane]:g} s")
 
 
 _OUR_PART = 'fault!~"none|recipient", provider!="sandbox"'
