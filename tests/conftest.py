@@ -39,6 +39,8 @@ FETCHED = "prometheus"
 ORDER = ("contract", "unit", "integration", "browser", "e2e")  # what fails fast first
 STACKS_OF_THEIR_OWN = ("test_detached_stack.py", "test_local_stack_life.py", "test_proving_ground.py")
 """Files whose tests start stacks themselves, and so need not wait for those on the shared one."""
+MEASURED = "measured"
+"""A test that records this property (`record_property`) has its words printed at the end: what it prints itself is lost among processes."""
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
@@ -117,11 +119,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """How many tests of each kind passed, and what was left out."""
+    """How many tests of each kind passed, what they have measured, and what was left out."""
     passed = Counter(_kind(report.nodeid) for report in terminalreporter.getreports("passed"))
     terminalreporter.write_sep("=", "tests by kind")
     for kind in sorted(passed):
         terminalreporter.write_line(f"{kind:<12} {passed[kind]:>5} passed")
+    for report in terminalreporter.getreports("passed"):
+        for name, words in report.user_properties:
+            if name == MEASURED:
+                terminalreporter.write_line(words)
     left_out = config.stash.get(LEFT_OUT, Counter()).copy()
     if nightly := left_out.pop("nightly", 0):
         terminalreporter.write_line(f"{'nightly':<12} {nightly:>5} not run: make nightly runs them")

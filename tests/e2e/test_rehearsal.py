@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,11 @@ async def all_is_well(targets: dict[str, str], pager: Pager) -> None:
 
 
 async def test_four_incidents_at_once_page_each_for_itself(
-    tocsin: Any, load: None, targets: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tocsin: Any,
+    load: None,
+    targets: dict[str, str],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     stack = tocsin.stack
     with on_call(tmp_path / "on-call", targets) as pager:
@@ -131,11 +135,15 @@ async def test_four_incidents_at_once_page_each_for_itself(
             await pages(pager, set(MUST))
             nothing_but(pager, set(MUST))
         for alert, moment in pager.pages.items():
-            say(capsys, f"{MUST[alert]}: {alert[0]} pages after {moment - began:.0f} s")
+            record_property("measured", f"{MUST[alert]}: {alert[0]} pages after {moment - began:.0f} s")
 
 
 async def test_a_frozen_router_pages(
-    tocsin: Any, load: None, targets: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tocsin: Any,
+    load: None,
+    targets: dict[str, str],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     with on_call(tmp_path / "on-call", targets) as pager:
         await all_is_well(targets, pager)
@@ -144,15 +152,10 @@ async def test_a_frozen_router_pages(
             await pages(pager, FROZEN)
             nothing_but(pager, FROZEN, beside=WAITING)
         for alert, moment in pager.pages.items():
-            say(capsys, f"frozen router: {alert[0]} pages after {moment - began:.0f} s")
+            record_property("measured", f"frozen router: {alert[0]} pages after {moment - began:.0f} s")
 
 
 def nothing_but(pager: Pager, expected: set[Who], *, beside: frozenset[Who] | set[Who] = frozenset()) -> None:
     """Neither has anything else paged, nor will it: nothing that fires is silenced by nothing."""
     assert (pager.pages.keys() | pager.about_to_page()) - beside == expected
     assert not [text for text in pager.texts if "<no value>" in text or "<error" in text]
-
-
-def say(capsys: pytest.CaptureFixture[str], line: str) -> None:
-    with capsys.disabled():
-        print(f"\n  {line}", end="")  # noqa: T201

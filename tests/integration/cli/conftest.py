@@ -44,7 +44,7 @@ Runs = Callable[..., Awaitable[Ran]]
 
 def _environment(env: dict[str, str]) -> dict[str, str]:
     """Without the width that whoever runs the tests may have set: the terminal has its own."""
-    left_out = ("TOCSIN_", "KAFKA_", "COLUMNS")
+    left_out = ("TOCSIN_", "KAFKA_", "DATABASE_", "COLUMNS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {**kept, **env}
 

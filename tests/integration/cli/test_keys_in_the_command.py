@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,10 @@ from .conftest import Run
 pytestmark = pytest.mark.postgres
 
 
-async def test_the_first_key_is_printed_alone(database_url: str, tocsin: Run) -> None:
-    env = {"DATABASE_URL": database_url}
+async def test_the_first_key_is_printed_alone(database_url: str, tocsin: Run, tmp_path: Path) -> None:
+    """Both commands read the database's address from a file, as in a Pod."""
+    (tmp_path / "database-url").write_text(f"{database_url}\n")
+    env = {"DATABASE_URL_FILE": str(tmp_path / "database-url")}
     create = ("keys", "create", "--tenant", "acme", "--admin", "--create-tenant")
     early = await asyncio.to_thread(tocsin, *create, **env)
     assert (early.code, early.out) == (1, "")
