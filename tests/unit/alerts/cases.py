@@ -64,8 +64,14 @@ def process(component: str, instance: str = "a") -> str:
     return f'tocsin_build_info{{component="{component}",version="1",commit="c",instance="{instance}"}}'
 
 
+def api(component: str, instance: str = "a") -> str:
+    """What only a process shows that answers an API."""
+    return f'tocsin_http_connections_limit{{component="{component}",instance="{instance}"}}'
+
+
 ALL_PROCESSES = {
-    process(name): "1x60" for name in ("ingest", "router", "scheduler", "ledger", "dispatch-email")
+    **{process(name): "1x60" for name in ("ingest", "router", "scheduler", "ledger", "dispatch-email")},
+    **{api(name): "1000x60" for name in ("ingest", "router", "ledger")},
 }
 ACCEPTED = 'tocsin_ingest_accepted_events_total{lane="critical"}'
 ROUTED = 'tocsin_consumed_records_total{component="router",lane="critical",kind="events"}'
@@ -145,6 +151,8 @@ OTHERS = [
     fires("TocsinComponentGone", "6m", {**ALL_PROCESSES, process("router"): "1x12 stale"}, component="router"),
     fires("TocsinComponentGone", "6m", {**ALL_PROCESSES, process("dispatch-email"): "1x12 stale"}, component="dispatch-email"),
     calm("TocsinComponentGone", "6m", "another of its kind works", {**ALL_PROCESSES, process("router", "b"): "1x12 stale"}),
+    fires("TocsinComponentGone", "6m", {**ALL_PROCESSES, api("router"): "1000x12 stale"}, component="router-api"),
+    fires("TocsinComponentGone", "6m", {**ALL_PROCESSES, api("ledger"): "1000x12 stale"}, component="ledger"),
     calm("TocsinComponentGone", "6m", "a channel that nobody has", ALL_PROCESSES),
     fires("TocsinLaneUnserved", "5m", {group("members", "router", "critical"): "2x12 0x20"}, component="router", lane="critical"),
     fires("TocsinLaneUnserved", "5m",
@@ -196,6 +204,17 @@ OTHERS = [
     fires("TocsinComponentNotReady", "2m",
           {'tocsin_ready{component="router",check="database",instance="a"}': "0x20", 'tocsin_ready{component="router",check="kafka",instance="a"}': "1x20",
            'tocsin_ready{component="router",check="kafka",instance="b"}': "0x20"}, component="router"),
+    # Workers of the router, and the witness, are ready.
+    fires("TocsinComponentNotReady", "2m",
+          {'tocsin_ready{component="router",check="database",instance="a"}': "0x20", api("router"): "1000x20",
+           'tocsin_ready{component="router",check="kafka",instance="worker"}': "1x20"}, component="router"),
+    fires("TocsinComponentNotReady", "2m",
+          {'tocsin_ready{component="ledger",check="database",instance="a"}': "0x20", api("ledger"): "1000x20",
+           'tocsin_ready{component="ledger",check="kafka",instance="witness"}': "1x20"}, component="ledger"),
+    calm("TocsinComponentNotReady", "2m", "one API is ready, and no worker", {
+        'tocsin_ready{component="router",check="database",instance="a"}': "0x20", api("router"): "1000x20",
+        'tocsin_ready{component="router",check="database",instance="b"}': "1x20", api("router", "b"): "1000x20",
+        'tocsin_ready{component="router",check="kafka",instance="worker"}': "0x20"}),
     calm("TocsinComponentNotReady", "2m", "one is ready",
          {'tocsin_ready{component="router",check="kafka",instance="a"}': "0x20", 'tocsin_ready{component="router",check="kafka",instance="b"}': "1x20"}),
     fires("TocsinNotReady", "6m", {'tocsin_ready{component="router",check="kafka",instance="a"}': "0x40"}, component="router", check="kafka"),

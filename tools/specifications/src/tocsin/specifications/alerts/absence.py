@@ -5,20 +5,24 @@ from typing import Final
 from tocsin.specifications.alerts.alert import JOB, Alert, Severity
 from tocsin.specifications.alerts.waiting import AFTERWARDS, SENDING
 
-NEEDED: Final = ("ingest", "router", "scheduler", "ledger")
-"""Components that every installation has. Of dispatchers it has those that it needs."""
-
 _BUILT: Final = "tocsin_build_info"
+_API: Final = "tocsin_http_connections_limit"
+"""Only a process that answers an API has it: no worker of the router, and no witness, which is the component `ledger`, too."""
+NEEDED: Final = (("ingest", _BUILT), ("router", _BUILT), ("scheduler", _BUILT), ("ledger", _API))
+"""Components that every installation has, and what shows that each is there. Of dispatchers it has those that it needs."""
+
 _ROUTED: Final = 'tocsin_consumed_records_total{component="router",kind="events"}'
 
 
 def _gone() -> str:
-    absent = "\nor\n".join(f'absent({_BUILT}{{component="{name}"}})' for name in NEEDED)
+    absent = "\nor\n".join(f'absent({series}{{component="{name}"}})' for name, series in NEEDED)
+    # A name of its own: without the API workers may well work, and what waits for them must not be silenced.
+    router_api = f'label_replace(absent({_API}{{component="router"}}), "component", "router-api", "component", "router")'
     dispatchers = (
         f'count by (component) (count_over_time({_BUILT}{{component=~"dispatch-.*"}}[1d]))\n'
         f"  unless count by (component) ({_BUILT})"
     )
-    return f"{absent}\nor\n(\n  {dispatchers}\n)"
+    return f"{absent}\nor\n{router_api}\nor\n(\n  {dispatchers}\n)"
 
 
 def _unserved(groups: str) -> str:
@@ -39,7 +43,7 @@ ABSENCE: Final = (
         expression=_gone(),
         wait="30s",
         summary="No process of {{ $labels.component }} answers",
-        users="Ingest: applications get errors. Router, scheduler, dispatchers: messages stand still. Ledger: no timelines, and no witness.",
+        users="Ingest: applications get errors. Router, scheduler, dispatchers: messages stand still. Router API: unsubscribes and changes do not count. Ledger: no timelines.",
     ),
     Alert(
         name="TocsinLaneUnserved",

@@ -21,13 +21,17 @@ def _free_below(share: float) -> str:
     )
 
 
+_READY: Final = "min by (component, instance) (tocsin_ready)"
+_ANSWERS: Final = "on (component, instance) tocsin_http_connections_limit"
+"""The process answers an API. Workers of the router do not, nor does the witness, which is the component `ledger`, too."""
+
 PROCESSES: Final = (
     Alert(
         name="TocsinComponentNotReady",
         severity=Severity.PAGE,
-        expression="max by (component) (min by (component, instance) (tocsin_ready)) == 0",
+        expression=f"max by (component) ({_READY}) == 0\nor\nmax by (component) ({_READY} and {_ANSWERS}) == 0",
         wait="1m",
-        summary="No process of {{ $labels.component }} is ready",
+        summary="No process of {{ $labels.component }} is ready, or none that answers its API",
         users="Ingest, router API, ledger: callers get errors. Others: messages stand still.",
     ),
     Alert(
