@@ -29,6 +29,7 @@ A_SECOND = 2
 MUST = {
     ("TocsinChannelDown", "dispatch-email"): "dead mail server",
     ("TocsinCredentialsRefused", "dispatch-sms"): "refused credentials",
+    ("TocsinChannelDown", "dispatch-sms"): "refused credentials of the channel's one provider",
     ("TocsinPoison", "router"): "poison",
     ("TocsinOutboxOld", "router"): "full outbox",
 }
