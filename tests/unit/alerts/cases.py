@@ -30,10 +30,11 @@ def calm(alert: str, at: str, what: str, series: Series) -> Case:
 
 
 def within_hours(case: Case) -> Case:
-    return replace(case, every="1m")
+    return replace(case, every="30s")
 
 
 def within_days(case: Case) -> Case:
+    """Rates are judged too seldom here, so that of what was missed a sixtieth is counted."""
     return replace(case, step="2m", every="30m")
 
 
@@ -100,12 +101,19 @@ OF_HOURS = [
            'tocsin_decisions_total{lane="critical",status="expired",rule="expiry"}': "0+5x240"},
           objective="late", lane="critical"),
     calm("TocsinLateFast", "1h", "one of twelve in an hour is late", handed_over("critical", "0x120 0+1x12", "0x121 0+1x11", "10.0")),
+    calm("TocsinLateFast", "15m", "three of sixty in the first quarter of an hour are late",
+         handed_over("critical", "0+1x63", "0+1x15 15+1x15 30+1x15 45+1x15", "10.0")),
     calm("TocsinLateFast", "2h", "it is over", handed_over("critical", "0+15x480", "0+14.7x240 3528+15x240", "10.0")),
     fires("TocsinUnsentFast", "1h",
           {ended("critical", "sent", "none", "none"): "0+15x240", ended("critical", "failed", "unreachable", "provider"): "0+1x240"},
           objective="unsent", lane="critical"),
     calm("TocsinUnsentFast", "1h", "recipients' own faults",
          {ended("critical", "sent", "none", "none"): "0+15x240", ended("critical", "failed", "address_invalid", "recipient"): "0+9x240"}),
+    calm("TocsinUnsentSlow", "1h", "one of sixty in the first hour failed",
+         {ended("critical", "sent", "none", "none"): "0+0.25x240", ended("critical", "failed", "unreachable", "provider"): "0x120 1x120"}),
+    fires("TocsinUnsentSlow", "1h",
+          {ended("critical", "sent", "none", "none"): "0+15x240", ended("critical", "failed", "unreachable", "provider"): "0x120 0+1x30 30x120"},
+          objective="unsent", lane="critical"),
     fires("TocsinIngestErrorsFast", "1h", {requests("202"): "0+15x240", requests("503"): "0+1x240"},
           component="ingest", objective="ingest", lane="none"),
     calm("TocsinIngestErrorsFast", "1h", "a probe that says not ready, and callers' own faults",

@@ -70,7 +70,7 @@ def test_the_rules_are_rules() -> None:
     assert answer.returncode == 0, answer.stderr
 
 
-@pytest.mark.parametrize("every", ["15s", "1m", "30m"])
+@pytest.mark.parametrize("every", ["15s", "30s", "30m"])
 def test_alerts_fire_when_they_should_and_only_then(every: str, tmp_path: Path) -> None:
     tests = [what_to_test(case) for case in CASES if case.every == every]
     rules = ALERTS_FILE if every == "15s" else OBJECTIVES_FILE

@@ -26,6 +26,8 @@ RECENT: Final = "5m"
 HOURS: Final = ("30m", "1h", "2h", "6h")
 DAYS: Final = ("1d", "3d", MONTH)
 
+RATES_EVERY: Final = 30
+"""Seconds between two samples of the rates. Their sum times this is a number of messages, also while a series is younger than its window."""
 LEAST_MISSED: Final = 10
 """Fewer than these missed within the long window raise no alert. At 20 messages an hour one that fails is 5 % of them, fifty times the budget of the
 critical lane, and tells nothing."""
@@ -76,7 +78,6 @@ class Burn(NamedTuple):
 
 FAST: Final = (Burn(14.4, "1h", "5m"), Burn(6, "6h", "30m"))
 SLOW: Final = (Burn(3, "1d", "2h"), Burn(1, "3d", "6h"))
-_SECONDS: Final = {"1h": 3_600, "6h": 21_600, "1d": 86_400, "3d": 259_200}
 
 
 def rates() -> Iterator[Recording]:
@@ -157,7 +158,7 @@ def _burns(objective: str, burns: tuple[Burn, ...]) -> str:
         f"(\n"
         f"  {BURN}:{burn.long}{about} > {burn.times:g}\n"
         f"  and {BURN}:{burn.short}{about} > {burn.times:g}\n"
-        f"  and avg_over_time({MISSED}{about}[{burn.long}]) * {_SECONDS[burn.long]} >= {LEAST_MISSED}\n"
+        f"  and sum_over_time({MISSED}{about}[{burn.long}]) * {RATES_EVERY} >= {LEAST_MISSED}\n"
         f")"
         for burn in burns
     )

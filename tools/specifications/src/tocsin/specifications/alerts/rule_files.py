@@ -7,7 +7,7 @@ import yaml
 
 from tocsin.specifications.alerts.alert import RUNBOOKS, Alert
 from tocsin.specifications.alerts.all_alerts import GROUPS, OBJECTIVES
-from tocsin.specifications.alerts.objectives import DAYS, HOURS, Recording, burns, rates
+from tocsin.specifications.alerts.objectives import DAYS, HOURS, RATES_EVERY, Recording, burns, rates
 
 Group = dict[str, Any]
 
@@ -59,7 +59,7 @@ def _written(content: dict[str, Any]) -> str:
 def _recordings() -> list[Group]:
     """The longer the windows, the less often: a month has 86,400 of the rates' samples for each objective."""
     return [
-        _group("tocsin-rates", "30s", map(_recording, rates())),
+        _group("tocsin-rates", f"{RATES_EVERY}s", map(_recording, rates())),
         _group("tocsin-burns-of-hours", "1m", map(_recording, burns(HOURS))),
         _group("tocsin-burns-of-days", "3m", map(_recording, burns(DAYS))),
     ]
