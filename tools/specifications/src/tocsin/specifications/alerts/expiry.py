@@ -5,15 +5,17 @@ from typing import Final
 from tocsin.specifications.alerts.alert import Alert, Severity
 
 _LEFT: Final = "tocsin_certificate_seconds_left"
+_OURS: Final = f'{_LEFT}{{certificate!~".*_authorities|provider_.*"}}'
+"""Without the files of authorities to trust: of a system's whole bundle the one that ends first may sign nothing that we use."""
 _DAY: Final = 86_400
 
 EXPIRY: Final = (
     Alert(
         name="TocsinCertificateEnds",
         severity=Severity.PAGE,
-        expression=f"min by (certificate) ({_LEFT}) < {2 * _DAY}",
+        expression=f"min by (certificate) ({_OURS}) < {2 * _DAY}",
         wait="5m",
-        summary="The certificate for {{ $labels.certificate }} ends within two days",
+        summary="Our certificate for {{ $labels.certificate }} ends within two days",
         users="Nothing before it ends. Then whatever connects with it stands still.",
     ),
     Alert(
