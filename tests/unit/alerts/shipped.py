@@ -8,7 +8,9 @@ import yaml
 from tocsin.dev.observe import shipped_rules
 
 RULES = Path(__file__).parents[3] / "deploy" / "observability" / "rules"
-OBJECTIVES_FILE, ALERTS_FILE = RULES / "objectives.yaml", RULES / "alerts.yaml"
+OBJECTIVES_FILE, ALERTS_FILE, DISKS_FILE = (
+    RULES / name for name in ("objectives.yaml", "alerts.yaml", "disks.yaml")
+)
 
 
 def groups(rules: Path) -> list[dict[str, Any]]:

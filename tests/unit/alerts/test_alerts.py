@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 from tests.expressions import faults, series_of
+from tests.rendered_manifests import manifests
 from tests.unit.alerts.cases import AT_REST, CASES, Case
-from tests.unit.alerts.shipped import ALERTS_FILE, EXPRESSIONS, NOT_SCRAPED, OBJECTIVES_FILE, groups
+from tests.unit.alerts.shipped import ALERTS_FILE, DISKS_FILE, EXPRESSIONS, NOT_SCRAPED, OBJECTIVES_FILE, groups
 
 from tocsin.cli.findings import LATE
 from tocsin.dev.observe import promtool, shipped_rules
@@ -73,8 +74,8 @@ def test_the_rules_are_rules() -> None:
 @pytest.mark.parametrize("every", ["15s", "30s", "30m"])
 def test_alerts_fire_when_they_should_and_only_then(every: str, tmp_path: Path) -> None:
     tests = [what_to_test(case) for case in CASES if case.every == every]
-    rules = ALERTS_FILE if every == "15s" else OBJECTIVES_FILE
-    assert run(tmp_path, every=every, rules=[rules], tests=tests) == ""
+    rules = [ALERTS_FILE, DISKS_FILE] if every == "15s" else [OBJECTIVES_FILE]
+    assert run(tmp_path, every=every, rules=rules, tests=tests) == ""
 
 
 def test_nothing_fires_where_nothing_moves(tmp_path: Path) -> None:
@@ -101,6 +102,19 @@ def test_without_any_series_only_what_is_absent_fires(tmp_path: Path) -> None:
         }],
     }  # fmt: skip
     assert run(tmp_path, every="15s", rules=shipped_rules(), tests=[nothing]) == ""
+
+
+def test_a_rule_that_the_operator_may_limit_to_our_namespace_reads_only_series_of_our_namespace() -> None:
+    """Kubelets' and node exporters' series are of other namespaces; `excludedFromEnforcement` names the object that reads them."""
+    foreign = {
+        thing["metadata"]["name"]
+        for thing in manifests("prod").objects
+        if thing["kind"] == "PrometheusRule"
+        for group in thing["spec"]["groups"]
+        for rule in group["rules"]
+        if re.search(r"\b(kubelet|node)_", rule["expr"])
+    }
+    assert foreign == {"tocsin-disks"}
 
 
 def test_every_alert_has_a_test_and_a_page_and_every_page_an_alert() -> None:

@@ -1,25 +1,8 @@
-"""Alerts on processes and on what they stand on."""
+"""Alerts on processes."""
 
 from typing import Final
 
 from tocsin.specifications.alerts.alert import JOB, Alert, Severity
-
-_VOLUME: Final = 'persistentvolumeclaim=~".*(kafka|postgres).*"'
-_MOUNT: Final = 'mountpoint=~".*(kafka|postgres).*"'
-
-
-def _free_below(share: float) -> str:
-    """Of volumes and mounts that have kafka or postgres in their names, as kubelets or node exporters tell."""
-    return (
-        "min by (namespace, persistentvolumeclaim) (\n"
-        f"  kubelet_volume_stats_available_bytes{{{_VOLUME}}} / kubelet_volume_stats_capacity_bytes{{{_VOLUME}}}\n"
-        f") < {share}\n"
-        "or\n"
-        "min by (instance, mountpoint) (\n"
-        f"  node_filesystem_avail_bytes{{{_MOUNT}}} / node_filesystem_size_bytes{{{_MOUNT}}}\n"
-        f") < {share}"
-    )
-
 
 _READY: Final = "min by (component, instance) (tocsin_ready)"
 _ANSWERS: Final = "on (component, instance) tocsin_http_connections_limit"
@@ -66,21 +49,5 @@ PROCESSES: Final = (
         summary="Expired rows of {{ $labels.table }} are deleted more slowly than they expire",
         users="Nothing yet; the router's database grows and slows down.",
         labels={"component": "router"},
-    ),
-    Alert(
-        name="TocsinDiskFull",
-        severity=Severity.PAGE,
-        expression=_free_below(0.1),
-        wait="1m",
-        summary="Less than a tenth of a disk of Kafka or PostgreSQL is free",
-        users="Nothing yet. A full disk stops the broker or the database, and with it everything.",
-    ),
-    Alert(
-        name="TocsinDiskLow",
-        severity=Severity.TICKET,
-        expression=_free_below(0.25),
-        wait="15m",
-        summary="Less than a quarter of a disk of Kafka or PostgreSQL is free",
-        users="Nothing yet.",
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any, Final
 import yaml
 
 from tocsin.specifications.alerts.alert import RUNBOOKS, Alert
-from tocsin.specifications.alerts.all_alerts import GROUPS, OBJECTIVES
+from tocsin.specifications.alerts.all_alerts import GROUPS, OBJECTIVES, OF_DISKS
 from tocsin.specifications.alerts.objectives import DAYS, HOURS, RATES_EVERY, Recording, burns, rates
 
 Group = dict[str, Any]
@@ -34,26 +34,28 @@ def plain_files(runbooks: str = RUNBOOKS) -> dict[str, str]:
     """Name → text of the rules files."""
     return {
         "objectives.yaml": _written({"groups": [*_recordings(), *_alerts(runbooks, [OBJECTIVES])]}),
-        "alerts.yaml": _written(
-            {"groups": _alerts(runbooks, [name for name in GROUPS if name != OBJECTIVES])}
-        ),
+        "alerts.yaml": _written({"groups": _alerts(runbooks, [name for name in GROUPS if name not in (OBJECTIVES, OF_DISKS)])}),
+        "disks.yaml": _written({"groups": _alerts(runbooks, [OF_DISKS])}),
     }
 
 
 def prometheus_rule(runbooks: str = RUNBOOKS) -> str:
-    """The same rules as one object of the Prometheus Operator."""
-    return _written(
-        {
-            "apiVersion": "monitoring.coreos.com/v1",
-            "kind": "PrometheusRule",
-            "metadata": {"name": "tocsin"},
-            "spec": {"groups": [*_recordings(), *_alerts(runbooks, GROUPS)]},
-        }
-    )
+    """The same rules as two objects of the Prometheus Operator. Where it limits rules to their own namespace, that of disks must be left out."""
+    ours = [*_recordings(), *_alerts(runbooks, (name for name in GROUPS if name != OF_DISKS))]
+    return _written(_object("tocsin", ours), _object(OF_DISKS, _alerts(runbooks, [OF_DISKS])))
 
 
-def _written(content: dict[str, Any]) -> str:
-    return _HEAD + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=1_000)
+def _object(name: str, groups: list[Group]) -> dict[str, Any]:
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": name},
+        "spec": {"groups": groups},
+    }
+
+
+def _written(*contents: dict[str, Any]) -> str:
+    return _HEAD + yaml.dump_all(contents, Dumper=_Dumper, sort_keys=False, width=1_000)
 
 
 def _recordings() -> list[Group]:
