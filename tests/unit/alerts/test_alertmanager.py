@@ -88,14 +88,20 @@ def groupings(route: dict[str, Any]) -> Iterator[list[str]]:
         yield from groupings(below)
 
 
-@pytest.mark.parametrize("severity", ["page", "ticket"])
-def test_alerts_about_no_component_are_put_together_by_their_names(severity: str) -> None:
-    """Else a full disk joins the incident of a certificate, and wakes nobody."""
+@pytest.mark.parametrize(
+    ("severity", "matcher"),
+    [
+        ("page", 'component=""'),
+        ("ticket", 'component=""'),
+        ("page", 'alertname="TocsinCredentialsRefused"'),
+    ],
+)
+def test_alerts_about_different_things_are_not_one_incident(severity: str, matcher: str) -> None:
+    """Else a full disk joins the incident of a certificate, or a dead channel that of a refused backup, and wakes nobody."""
     (route,) = (
         route for route in CONFIGURATION["route"]["routes"] if route["matchers"] == [f'severity="{severity}"']
     )
-    (below,) = route["routes"]
-    assert below["matchers"] == ['component=""']
+    (below,) = (below for below in route["routes"] if below["matchers"] == [matcher])
     assert "alertname" in below["group_by"]
 
 

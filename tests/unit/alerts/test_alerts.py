@@ -11,7 +11,14 @@ import yaml
 from tests.expressions import faults, series_of
 from tests.rendered_manifests import manifests
 from tests.unit.alerts.cases import AT_REST, CASES, Case
-from tests.unit.alerts.shipped import ALERTS_FILE, DISKS_FILE, EXPRESSIONS, NOT_SCRAPED, OBJECTIVES_FILE, groups
+from tests.unit.alerts.shipped import (
+    ALERTS_FILE,
+    DISKS_FILE,
+    EXPRESSIONS,
+    NOT_SCRAPED,
+    OBJECTIVES_FILE,
+    groups,
+)
 
 from tocsin.cli.findings import LATE
 from tocsin.dev.observe import promtool, shipped_rules

@@ -25,7 +25,8 @@ class Severity(StrEnum):
 class Alert:
     """One alert; its runbook is `docs/operations/runbooks/<name>.md`.
 
-    Alerts are grouped by `lane` and `component`. So its expression keeps these labels where it has them, or `labels` says them.
+    Alerts are grouped by `lane` and `component`, those about no component by their names. So its expression keeps these labels where it has them,
+    or `labels` says them.
     """
 
     name: str

@@ -34,7 +34,9 @@ def plain_files(runbooks: str = RUNBOOKS) -> dict[str, str]:
     """Name → text of the rules files."""
     return {
         "objectives.yaml": _written({"groups": [*_recordings(), *_alerts(runbooks, [OBJECTIVES])]}),
-        "alerts.yaml": _written({"groups": _alerts(runbooks, [name for name in GROUPS if name not in (OBJECTIVES, OF_DISKS)])}),
+        "alerts.yaml": _written(
+            {"groups": _alerts(runbooks, [name for name in GROUPS if name not in (OBJECTIVES, OF_DISKS)])}
+        ),
         "disks.yaml": _written({"groups": _alerts(runbooks, [OF_DISKS])}),
     }
 
