@@ -19,7 +19,7 @@ from tocsin.dev.kube.api_server import ApiServer
 from tocsin.dev.kube.checking import Check
 from tocsin.dev.kube.definitions import definitions
 from tocsin.dev.kube.etcd import EtcdServer
-from tocsin.dev.kube.rendering import OVERLAYS, render
+from tocsin.dev.kube.rendering import OVERLAYS, UNLISTED, render
 from tocsin.dev.paths import RUN
 from tocsin.dev.progress import Steps
 
@@ -70,6 +70,8 @@ def _check(folder: Path, files: list[Path], steps: Steps) -> None:
         for overlay in OVERLAYS:
             with steps.step(f"Applying {overlay}"):
                 asked.overlay(overlay)
+        with steps.step("Adding components that none of them has"):
+            asked.components("prod", *UNLISTED)
         with steps.step("Making mistakes"):
             asked.mistakes(render("prod"))
 
