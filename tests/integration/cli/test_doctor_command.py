@@ -25,7 +25,7 @@ async def test_from_an_empty_cluster_to_groups_that_nobody_runs(
     ran = await tocsin_soon("doctor", **env)
     assert ran.code == 1
     assert ran.out.startswith("Topics are missing: tocsin.events.critical, ")
-    assert ran.out.endswith(" more.\ttocsin topics apply\n")
+    assert " more.\ttocsin topics apply\tTocsinComponentNotReady" in ran.out
 
     apply = ("topics", "apply", "--partitions", "2", "--replication-factor", "1")
     assert (await tocsin_soon(*apply, **env)).code == 0

@@ -207,7 +207,7 @@ async def test_a_refused_login_needs_a_person(settings: DatabaseSettings) -> Non
     database = Database(
         settings=DatabaseSettings(url=SecretStr(wrong)), service="router", check=Health().check("database")
     )
-    with pytest.raises(OperatorError, match="refuses the login: correct user and password in DATABASE_URL"):
+    with pytest.raises(OperatorError, match="refuses the login: correct the user in DATABASE_URL"):
         await database.open()
     await database.close()
 

@@ -32,13 +32,17 @@ class Broker:
         self.port = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for answer in self.answers:
-            (size,) = struct.unpack(">i", await reader.readexactly(4))
-            request = await reader.readexactly(size)
-            number = request[4:8]
-            writer.write(struct.pack(">i", 4 + len(answer)) + number + answer)
-        await self.drop.wait()
-        writer.close()
+        try:
+            for answer in self.answers:
+                (size,) = struct.unpack(">i", await reader.readexactly(4))
+                request = await reader.readexactly(size)
+                number = request[4:8]
+                writer.write(struct.pack(">i", 4 + len(answer)) + number + answer)
+            await self.drop.wait()
+        except asyncio.IncompleteReadError:
+            pass  # the client has closed the connection
+        finally:
+            writer.close()
 
 
 @pytest.fixture

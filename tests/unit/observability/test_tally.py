@@ -1,10 +1,12 @@
 """What happens again and again is a line at once, and then a count each interval."""
 
 import asyncio
+from contextvars import ContextVar
 from typing import Any
 
 from tocsin.observability import Tally
 from tocsin.observability.tally import AT_ONCE, LARGEST, MOST_KINDS
+from tocsin.testing.until import until
 
 Lines = list[tuple[str | None, Any, int, float]]
 
@@ -69,3 +71,15 @@ async def test_the_interval_ends_by_itself() -> None:
     async with asyncio.timeout(10):
         await told.wait()
     counted.close()
+
+
+async def test_a_count_bears_the_ids_of_no_message() -> None:
+    message = ContextVar[str]("message", default="none")
+    ids: list[str] = []
+    counted = Tally[str](lambda *_: ids.append(message.get()), seconds=0.01)
+    message.set("n-1")
+    counted.note("throttled")
+    counted.note("throttled")
+    await until(lambda: len(ids) == 2)
+    counted.close()
+    assert ids == ["n-1", "none"]

@@ -59,7 +59,10 @@ def test_a_file_that_was_renewed_is_read_again(tmp_path: Path) -> None:
     assert file.seconds_left() > 29 * 86_400
 
 
-@pytest.mark.parametrize("content", [b"", b"no certificate", b"cut off", None])
+EMPTY = b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificate", b"cut off", EMPTY, None])
 def test_what_cannot_be_read_is_no_number(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "own.pem"
     if content == b"cut off":

@@ -30,6 +30,14 @@ def test_an_exit_code_survives(tmp_path: Path, code: ExitCode) -> None:
     assert found.at is not None
 
 
+def test_long_words_are_cut_and_can_be_read(tmp_path: Path) -> None:
+    note = ExitNote(tmp_path, component="small")
+    note.leave("failed", "\u0001" * 10_000)
+    note.close()
+    former = ExitNote(tmp_path, component="small").former
+    assert (former.reason, former.words) == ("failed", "\u0001" * 1_000)
+
+
 def test_who_says_nothing_was_killed(tmp_path: Path) -> None:
     ExitNote(tmp_path, component="small").close()
     assert former(tmp_path) == "killed"

@@ -47,6 +47,13 @@ def test_what_fires_goes_on_below_a_span_of_its_own(spans: InMemorySpanExporter)
     }
 
 
+def test_data_of_a_producer_stay_as_they_are(spans: InMemorySpanExporter) -> None:
+    fires = timer(SAMPLED)
+    fires = fires._replace(record=fires.record.replace(b'"body":"', b'"body":"%b ' % SAMPLED.encode()))
+    assert firing().begin(fires) == fires
+    assert spans.get_finished_spans() == ()
+
+
 def test_what_is_not_recorded_goes_on_as_it_is(spans: InMemorySpanExporter) -> None:
     for traceparent in (UNSAMPLED, None):
         assert firing().begin(timer(traceparent)) == timer(traceparent)

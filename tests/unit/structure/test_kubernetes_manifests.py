@@ -102,6 +102,13 @@ def test_everything_has_the_labels_that_kubernetes_recommends(overlay: Manifests
         )
 
 
+def test_what_makes_pods_has_a_component_and_nothing_else_has(overlay: Manifests) -> None:
+    """So an upgrade may apply first all that Pods read, then one component after the other."""
+    for thing in overlay.objects:
+        named = "app.kubernetes.io/component" in thing["metadata"]["labels"]
+        assert named == (thing["kind"] in ("Deployment", "Job")), title(thing)
+
+
 def test_every_image_has_the_version_and_the_overlays_registry(overlay: Manifests) -> None:
     for workload in overlay.workloads:
         name, version = container(workload)["image"].split(":")

@@ -161,9 +161,11 @@ class Breakers:
 
     def close(self) -> None:
         """Nothing that comes later has any effect."""
+        if self._closed:
+            return
         self._closed = True
-        # A successor begins with closed ones, and shows under the same name.
-        _show_states(self._channel, self._provider, Counter())
+        if self.troubled:  # else what is shown under this name is another one's, which is still in use
+            _show_states(self._channel, self._provider, Counter())
         for far_end, watched in self._watched.items():
             _stop(watched)
             if watched.breaker.state is not BreakerState.CLOSED:

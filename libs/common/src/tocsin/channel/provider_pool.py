@@ -318,6 +318,8 @@ class ProviderPool:
         for name, config in self._file.configs.items():
             if config.certificate is not None:
                 show_certificate(f"provider_{name}", config.certificate)
+            else:
+                hide_certificate(f"provider_{name}")
         for name in gone:
             hide_certificate(f"provider_{name}")
             metrics.provider_places.remove(self._channel, name)

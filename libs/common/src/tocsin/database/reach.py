@@ -27,7 +27,7 @@ async def reach(engine: AsyncEngine, settings: DatabaseSettings) -> None:
     except AWAY as error:
         if isinstance(_driver_error(error), _REFUSED):
             raise OperatorError(
-                f"{settings.place} refuses the login: correct user and password in DATABASE_URL."
+                f"{settings.place} refuses the login: correct the user in DATABASE_URL, and the password there or in DATABASE_PASSWORD."
             ) from error
         raise
 

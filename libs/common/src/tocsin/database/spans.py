@@ -63,6 +63,8 @@ def trace_statements(engine: AsyncEngine, server: Attributes) -> None:
 
 
 def _ended(connection: Any, error: str | None = None) -> None:
-    opened: OpenSpan | None = connection.info.pop(_OPEN, None) if connection is not None else None
+    if connection is None or connection.closed or connection.invalidated:
+        return  # its `info` would raise, and hide what has failed
+    opened: OpenSpan | None = connection.info.pop(_OPEN, None)
     if opened is not None:
         opened.end(error)

@@ -9,6 +9,7 @@ when they first come, and at its end the `LARGEST` most frequent ones; all other
 
 import asyncio
 from collections.abc import Callable, Hashable
+from contextvars import Context
 from typing import Any, Final, Generic, TypeVar
 
 INTERVAL: Final = 30.0
@@ -39,7 +40,7 @@ class Tally(Generic[K]):
     def note(self, kind: K, sample: Any = None, *, times: int = 1) -> None:
         """It happened. `sample` is told of the latest."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._interval_over)
+            self._start_interval()
         if kind not in self._times:
             if self._at_once < AT_ONCE:
                 self._at_once += 1
@@ -79,4 +80,9 @@ class Tally(Generic[K]):
             self._say(None, None, others, self._seconds)
         self._times, self._samples, self._at_once = {kind: 0 for _, kind in came}, {}, 0
         if came:
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._interval_over)
+            self._start_interval()
+
+    def _start_interval(self) -> None:
+        """Its lines are about many messages, so they bear the ids of none: not even of the one that is under way now."""
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._seconds, self._interval_over, context=Context())

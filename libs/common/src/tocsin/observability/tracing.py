@@ -151,10 +151,6 @@ class OpenSpan:
         """Give it the name that is known only now."""
         self._span.update_name(name)
 
-    def link(self, traceparent: str) -> None:
-        """Point to another span, which may be of another trace."""
-        self._span.add_link(_context_of(traceparent))
-
     def fail(self, code: str) -> None:
         """Mark it as failed: by a reason's code or an exception's class, never by a text, which may hold an address."""
         from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - only loaded once tracing is configured

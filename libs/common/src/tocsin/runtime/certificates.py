@@ -76,7 +76,7 @@ def _end_of(certificate: bytes) -> datetime:
 
 def _inside(der: bytes) -> bytes:
     """What the sequence at the beginning holds."""
-    kind, content = next(_values(der))
+    kind, content = next(_values(der), (0, b""))
     if kind != _SEQUENCE:
         raise ValueError("This is no certificate.")
     return content

@@ -28,7 +28,9 @@ SECOND_SIGNAL: Final = "second_signal"
 NONE: Final = "none"
 """There was none in this place, or there is no place."""
 _MOST_FILES: Final = 1_000
+_MOST_CHARACTERS: Final = 1_000
 _MOST_BYTES: Final = 8_192
+"""With six for each character, as JSON may write it."""
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -70,7 +72,7 @@ class ExitNote:
 
     def leave(self, reason: str, words: str = "") -> None:
         """Write how this process ends."""
-        self._write(Ending(reason, datetime.now(UTC), words[: _MOST_BYTES // 2]))
+        self._write(Ending(reason, datetime.now(UTC), words[:_MOST_CHARACTERS]))
 
     def close(self) -> None:
         """Let go of the file, as the end of the process does."""
@@ -82,7 +84,10 @@ class ExitNote:
         """The first of the service's files that no living process holds."""
         for number in range(_MOST_FILES):
             path = folder / f"{self._component}-{number}.exit"
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            except PermissionError:  # another user's
+                continue
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

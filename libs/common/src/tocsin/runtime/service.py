@@ -82,8 +82,8 @@ def run_service(
             code = runner.run(life.live())
         return code
     finally:
-        shutdown_tracing()
         last_words.leave(code, life.last_words)
+        shutdown_tracing()  # last: a collector that does not answer may take it until SIGKILL
 
 
 class _Life:

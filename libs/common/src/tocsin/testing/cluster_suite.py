@@ -188,20 +188,20 @@ class ClusterSuite:
                 await asyncio.sleep(0.02)
 
         async def each_holds(members: Sequence[Running], shards: int) -> None:
-            await until(lambda: all(len(one.component.held) == shards for one in members))
+            await until(lambda: all(len(member.component.held) == shards for member in members))
 
         publishing = asyncio.create_task(publish())
         for members in (old, new):
-            await asyncio.gather(*(one.start() for one in members))
+            await asyncio.gather(*(member.start() for member in members))
             await each_holds(members, 2 if members is old else 1)
         await each_holds(old, 1)
-        await asyncio.gather(*(one.leave() for one in old))
+        await asyncio.gather(*(member.leave() for member in old))
         await each_holds(new, 2)
         stop.set()
         await publishing
         await until(partial(stage.copied, written))
-        for one in new:
-            await one.leave()
+        for member in new:
+            await member.leave()
         assert await stage.copied(written)
 
     async def test_rows_move_to_a_second_member_and_back(self, stage: Stage) -> None:

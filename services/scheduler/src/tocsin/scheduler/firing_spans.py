@@ -21,10 +21,14 @@ class FiringSpans:
     def begin(self, timer: DueTimer) -> DueTimer:
         """The timer; if its trace is recorded here, its `process` span begins when it was due, and its record goes on under a `send` span.
 
-        That record carries the timer's traceparent. It is replaced in the bytes: the new one is as long, and the old one names a span that only
-        Tocsin knows, so it stands nowhere else.
+        That record carries the timer's traceparent under this name. It is replaced in the bytes: the new one is as long. Where it stands
+        elsewhere as well, a producer has put it into its data, and nothing is replaced.
         """
         if timer.traceparent is None or not recording(timer.traceparent):
+            return timer
+        own = b'"traceparent":"%b"'
+        former = timer.traceparent.encode()
+        if timer.record.count(former) != timer.record.count(own % former):
             return timer
         process = begin_processing(
             RecordMetadata(self._topics[timer.partition], timer.partition, timer.offset, 0),
@@ -37,7 +41,7 @@ class FiringSpans:
             return timer
         send = sending(process, timer.topic)
         self._open += (send, process)
-        record = timer.record.replace(timer.traceparent.encode(), send.traceparent.encode())
+        record = timer.record.replace(own % former, own % send.traceparent.encode())
         return timer._replace(record=record)
 
     def committed(self) -> None:

@@ -275,7 +275,9 @@ async def _stored_positions(
     positions = {partition: CommittedOffset(offset) for partition, offset in held.items()}
     copies = await _copied(assignment, never_stored)
     positions |= copies
-    positions |= await _committed(assignment, [one for one in never_stored if one not in copies])
+    positions |= await _committed(
+        assignment, [partition for partition in never_stored if partition not in copies]
+    )
     return positions, {partition: held.get(partition) for partition in assignment.partitions}
 
 

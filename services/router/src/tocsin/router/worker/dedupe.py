@@ -93,7 +93,7 @@ async def dedupe(
         if isinstance(item, RedrivenItem)
         for claim in _claims_of(record, item)
     ]
-    standing = await claims.claim([*(one for one in asked if one is not None), *of_redrives])
+    standing = await claims.claim([*(claim for claim in asked if claim is not None), *of_redrives])
     items: list[tuple[ConsumerRecord, BatchItem]] = []
     for (record, item), own in zip(parsed, asked, strict=True):
         if isinstance(item, RedrivenItem):

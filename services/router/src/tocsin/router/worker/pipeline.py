@@ -255,7 +255,8 @@ class Router:
         if verdict.outcome is Outcome.CANCELLED:
             counts.cancellations["held"] += 1
         intent = pending.intent
-        counts.workflows[intent.workflow, verdict.outcome] += 1
+        if intent.delivery is None:  # else one of its deliveries is decided again, as often as it is put off
+            counts.workflows[intent.workflow, verdict.outcome] += 1
         if intent.run is None and intent.redrive is None and intent.delivery is None:
             self._delay.observe(max(0.0, (context.now - intent.event_time).total_seconds()))
 

@@ -1,4 +1,4 @@
-"""`python -m tocsin.dev.kube check | render OVERLAY`: what a real API server says of deploy/k8s; the objects of an overlay."""
+"""`python -m tocsin.dev.kube check | build | render OVERLAY`: what a real API server says of deploy/k8s; the objects of an overlay."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from tocsin.dev.kube.api_server import ApiServer
 from tocsin.dev.kube.checking import Check
 from tocsin.dev.kube.definitions import definitions
 from tocsin.dev.kube.etcd import EtcdServer
-from tocsin.dev.kube.rendering import OVERLAYS, render
+from tocsin.dev.kube.rendering import OVERLAYS, UNLISTED, render
 from tocsin.dev.paths import RUN
 from tocsin.dev.progress import Steps
 
@@ -34,6 +34,13 @@ def show(overlay: str) -> None:
 
 
 @app.command()
+def build() -> None:
+    """Make what `check` needs, so that it can be done beside something else."""
+    with _one_sentence():
+        _build(Steps(Console()))
+
+
+@app.command()
 def check() -> None:
     """Start an API server, give it every overlay, end it. The first time it is built, which takes minutes."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -41,12 +48,7 @@ def check() -> None:
     folder = RUN / f"kube-{os.getpid()}"
     began = time.monotonic()
     with _one_sentence():
-        with steps.step("Building kube-apiserver, kubectl and kustomize, unless they are"):
-            go_programs.kustomize()
-            go_programs.kubectl()
-            go_programs.api_server()
-        with steps.step("Fetching and writing the definitions of other projects"):
-            files = definitions()
+        files = _build(steps)
         folder.mkdir(parents=True)
         try:
             _check(folder, files, steps)
@@ -57,6 +59,16 @@ def check() -> None:
             raise
         shutil.rmtree(folder)
     steps.say(f"All is as it should be; it took {time.monotonic() - began:.0f} s.")
+
+
+def _build(steps: Steps) -> list[Path]:
+    """The programs, and the files with the definitions of other projects."""
+    with steps.step("Building kube-apiserver, kubectl and kustomize, unless they are"):
+        go_programs.kustomize()
+        go_programs.kubectl()
+        go_programs.api_server()
+    with steps.step("Fetching and writing the definitions of other projects"):
+        return definitions()
 
 
 def _check(folder: Path, files: list[Path], steps: Steps) -> None:
@@ -70,6 +82,8 @@ def _check(folder: Path, files: list[Path], steps: Steps) -> None:
         for overlay in OVERLAYS:
             with steps.step(f"Applying {overlay}"):
                 asked.overlay(overlay)
+        with steps.step("Adding components that none of them has"):
+            asked.components("prod", *UNLISTED)
         with steps.step("Making mistakes"):
             asked.mistakes(render("prod"))
 

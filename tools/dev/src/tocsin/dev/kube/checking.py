@@ -10,7 +10,7 @@ import yaml
 from tocsin.dev.errors import LocalStackError
 from tocsin.dev.kube.api_server import ApiServer
 from tocsin.dev.kube.mistakes import MISTAKES, Mistake
-from tocsin.dev.kube.rendering import render, with_setting
+from tocsin.dev.kube.rendering import render, with_components, with_setting
 
 Object = dict[str, Any]
 Say = Callable[[str], None]
@@ -39,23 +39,31 @@ class Check:
         """Every object as a dry run, every Pod against its namespace's rules, then all of it twice, and once more with a changed setting."""
         objects = render(name)
         self._apply([thing for thing in objects if thing["kind"] == "Namespace"])
-        counts = self._apply(objects, "--dry-run=server")
-        self._say(f"{name}: {sum(counts.values())} objects are accepted")
-        for kind, count in sorted(counts.items()):
-            self._say(f"  {count:>3} {kind}")
-        pods = _pods(objects)
-        self._apply(pods, "--dry-run=server")
-        self._say(f"  {len(pods):>3} Pods of these pass the namespace's Pod Security rules")
+        self._dry_run(name, objects)
         for _ in range(2):
             self._apply(objects)
         self._apply(with_setting(name, "LOG_LEVEL=DEBUG", folder=self._folder / f"changed-{name}"))
         self._say("      applied twice, and with a changed setting: accepted")
+
+    def components(self, overlay: str, *names: str) -> None:
+        """The overlay, which was applied before, with components that it does not list: every object and every Pod as a dry run."""
+        folder = self._folder / f"components-{overlay}"
+        self._dry_run(f"{overlay} with {', '.join(names)}", with_components(overlay, *names, folder=folder))
 
     def mistakes(self, objects: Sequence[Object]) -> None:
         """Each is refused, with the word that tells what is wrong."""
         for mistake in MISTAKES:
             spoilt = mistake.made_in([*objects, *_pods(objects)])
             self._say(f"  refused, {mistake.what}: {self._refusal(mistake, spoilt)}")
+
+    def _dry_run(self, title: str, objects: Sequence[Object]) -> None:
+        counts = self._apply(objects, "--dry-run=server")
+        self._say(f"{title}: {sum(counts.values())} objects are accepted")
+        for kind, count in sorted(counts.items()):
+            self._say(f"  {count:>3} {kind}")
+        pods = _pods(objects)
+        self._apply(pods, "--dry-run=server")
+        self._say(f"  {len(pods):>3} Pods of these pass the namespace's Pod Security rules")
 
     def _refusal(self, mistake: Mistake, spoilt: Object) -> str:
         answer = self._server.kubectl(*_APPLY, "--dry-run=server", objects=yaml.safe_dump(spoilt))
@@ -81,7 +89,7 @@ class Check:
 
 def _pods(objects: Sequence[Object]) -> list[Object]:
     """One Pod of each workload, as its controller would make it: what a Pod may not have is accepted in a Deployment."""
-    return [_pod(workload) for workload in objects if workload["kind"] in ("Deployment", "Job")]
+    return [_pod(workload) for workload in objects if workload["kind"] in ("Deployment", "Job", "ReplicaSet")]
 
 
 def _pod(workload: Object) -> Object:

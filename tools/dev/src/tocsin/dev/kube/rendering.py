@@ -14,6 +14,8 @@ from tocsin.dev.paths import PROJECT
 FOLDER = PROJECT / "deploy" / "k8s"
 OVERLAYS = ("dev", "prod", "staging")
 """Those that come with Tocsin; somebody's own may lie beside them."""
+UNLISTED = ("without-sms", "without-push", "by-hand")
+"""Components that none of them has."""
 
 
 def render(overlay: str) -> list[dict[str, Any]]:
@@ -32,6 +34,18 @@ def with_setting(overlay: str, setting: str, *, folder: Path) -> list[dict[str, 
             {"name": "setup", **changed, "options": {"disableNameSuffixHash": True}},
         ],
     }
+    folder.mkdir()
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return rendered(folder)
+
+
+def with_components(overlay: str, *components: str, folder: Path) -> list[dict[str, Any]]:
+    """The overlay after somebody has added components to its list, before the last one, `labels`; `folder` is made for it."""
+    home = FOLDER / "overlays" / overlay
+    kustomization = yaml.safe_load((home / "kustomization.yaml").read_text())
+    kustomization["components"][-1:-1] = [f"../../components/{name}" for name in components]
+    for key in ("resources", "components"):
+        kustomization[key] = [os.path.relpath(home / path, folder.resolve()) for path in kustomization[key]]
     folder.mkdir()
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return rendered(folder)
