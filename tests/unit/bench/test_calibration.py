@@ -14,7 +14,13 @@ from machine import Machine
 from report import Report
 
 MACHINE = Machine(
-    cores=2, cpu="a cpu", memory_gb=1, system="a system", load_before=0, versions={}, commit="abc"
+    cores=2,
+    cpu="a cpu",
+    memory_gb=1,
+    system="a system",
+    load_before=0,
+    versions={"python": "3.11.7"},
+    commit="abc",
 )
 ROUTER = Figure(
     name="router", unit="events/s", value=1, cpu_us={"router": 100.0}, more={"calibration, us": 20}
@@ -42,7 +48,7 @@ def calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_record_that_does_not_say_was_calibrated_in_one(calibrated: list[int]) -> None:
-    before = {"commit": "abc", "cpu": "a cpu", "cores": 2, "costs": {"router": 5.0}}
+    before = {"commit": "abc", "cpu": "a cpu", "cores": 2, "python": "3.11.7", "costs": {"router": 5.0}}
     guard.RECORD.write_bytes(msgspec.json.encode(before))
     assert guard.compare(GIVEN) == 0
     assert calibrated == [1]

@@ -15,7 +15,13 @@ from running import Steps
 from tocsin.dev import StartFailed
 
 MACHINE = Machine(
-    cores=2, cpu="a cpu", memory_gb=1, system="a system", load_before=0, versions={}, commit="abc"
+    cores=2,
+    cpu="a cpu",
+    memory_gb=1,
+    system="a system",
+    load_before=0,
+    versions={"python": "3.11.7"},
+    commit="abc",
 )
 PORT_TAKEN = "ingest: failed, and nothing after it was measured: StartFailed('ingest does not start')"
 GIVEN = argparse.Namespace(runs=1, json=None, keep=None)
@@ -33,9 +39,15 @@ def not_started(*others: str) -> Report:
 
 
 @pytest.fixture
-def tries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def python() -> str:
+    """The record's."""
+    return "3.11.7"
+
+
+@pytest.fixture
+def tries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str):
     """The guard's exit code when its tries end like this, and how many of them there were."""
-    record = guard.Record(commit="abc", cpu="a cpu", cores=2, costs={"router": 5.0})
+    record = guard.Record(commit="abc", cpu="a cpu", cores=2, python=python, costs={"router": 5.0})
     (tmp_path / "guard.json").write_bytes(msgspec.json.encode(record))
     monkeypatch.setattr(guard, "RECORD", tmp_path / "guard.json")
 
@@ -65,6 +77,11 @@ def test_what_never_starts_is_no_pass_and_nothing_to_accept(
 
 def test_a_stage_that_costs_more_is_no_better_for_a_start_that_failed(tries) -> None:
     assert tries(measured(cost=200), not_started(), measured(cost=200)) == (1, 3)
+
+
+@pytest.mark.parametrize(("python", "code"), [("3.11.7", 1), ("3.11.2", 0)])
+def test_with_another_python_more_is_allowed(tries, code: int) -> None:
+    assert tries(*[measured(cost=150)] * 3)[0] == code
 
 
 def test_a_message_that_was_lost_ends_it_at_once(tries, capsys: pytest.CaptureFixture[str]) -> None:
