@@ -72,8 +72,11 @@ async def poison(stack: dict[str, Any]) -> AsyncIterator[None]:
         yield
     finally:
         writing.cancel()
-        await asyncio.gather(writing, return_exceptions=True)
-        await publisher.close()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await writing
+        finally:
+            await publisher.close()
 
 
 @contextlib.asynccontextmanager

@@ -2,6 +2,7 @@
 the page of `make observe` in a real browser."""
 
 import asyncio
+import contextlib
 import math
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -69,9 +70,9 @@ async def load(tocsin) -> AsyncIterator[None]:
             for name in workflows:
                 for _ in range(ROUND):
                     body = {"workflow": name, "recipients": [person.id], "data": {}}
-                    await tocsin.api.post("/v1/notifications", json=body)
+                    assert (await tocsin.api.post("/v1/notifications", json=body)).status_code == 202
             later = {"workflow": workflows[0], "recipients": [person.id], "data": {}, "delay": 1}
-            await tocsin.api.post("/v1/notifications", json=later)
+            assert (await tocsin.api.post("/v1/notifications", json=later)).status_code == 202
             await tocsin.api.post("/v1/notifications", json={"workflow": "none", "recipients": []})
             await tocsin.api.get("/v1/timelines", headers={"authorization": "Bearer none"})
             await asyncio.sleep(EVERY / 2)
@@ -79,7 +80,8 @@ async def load(tocsin) -> AsyncIterator[None]:
     sending = asyncio.create_task(send())
     yield
     sending.cancel()
-    await asyncio.wait({sending})
+    with contextlib.suppress(asyncio.CancelledError):
+        await sending
 
 
 async def workflow_of(tocsin, lane: Lane, recipient: str) -> str:

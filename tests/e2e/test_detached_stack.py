@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 ORDINARY = "nobody"
 SERVICES = {"ingest", "router", "ledger", "scheduler", "dispatch-email", "dispatch-sms", "dispatch-push"}
+TARGETS_WITHIN = 60.0
+"""Seconds until Prometheus has reached all targets; it needs a few."""
 
 
 class Detached:
@@ -122,10 +124,17 @@ def test_up_again_and_down(detached: Detached) -> None:
 
 def all_targets_answer(prometheus: str) -> set[str]:
     """Every process that Prometheus knows, once it has reached all of them."""
+    deadline = time.monotonic() + TARGETS_WITHIN
     while True:
         targets = httpx.get(f"{prometheus}/api/v1/targets").json()["data"]["activeTargets"]
-        if targets and {target["health"] for target in targets} == {"up"}:
+        missing = {
+            target["labels"]["instance"]: target["lastError"]
+            for target in targets
+            if target["health"] != "up"
+        }
+        if targets and not missing:
             return {target["labels"]["instance"] for target in targets}
+        assert time.monotonic() < deadline, f"not reached, of {len(targets)} targets: {missing}"
         time.sleep(0.2)
 
 

@@ -105,7 +105,10 @@ def test_the_first_end_of_each_kind_is_an_increase() -> None:
     labels = {"channel": "push", "lane": "bulk", "provider": "begun"}
     sent = labels | {"status": "sent", "reason": "none", "fault": "none"}
     gone = labels | {"status": "failed", "reason": "device_gone", "fault": "recipient"}
-    assert [REGISTRY.get_sample_value(NAME, one) for one in (sent, gone)] == [0, 0]
+    late = labels | {"status": "expired", "reason": "unreachable", "fault": "provider"}
+    never = labels | {"provider": "none", "status": "expired", "reason": "none", "fault": "us"}
+    shown = [REGISTRY.get_sample_value(NAME, one) for one in (sent, gone, late, never)]
+    assert shown == [0, 0, 0, 0]
 
 
 def seconds(status: str = "sent") -> tuple[float, float]:

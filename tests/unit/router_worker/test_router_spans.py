@@ -13,6 +13,7 @@ from tocsin.contracts.events import NOTIFICATION_REQUESTED
 from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import Batch
 from tocsin.observability import configure_tracing, shutdown_tracing
+from tocsin.router.worker.spans import BatchSpans
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -149,3 +150,11 @@ async def test_every_status_of_an_event_as_a_whole_has_its_trace(worker):
     )
     assert {"duplicate", "event_unmatched", "event_refused"} < set(written.names())
     assert traces(written) == {TRACE}
+
+
+async def test_without_tracing_no_record_is_looked_at(worker, monkeypatch):
+    asked: list[str] = []
+    for name in ("join", "begin", "end"):
+        monkeypatch.setattr(BatchSpans, name, lambda *_, name=name: asked.append(name))
+    await worker.route(worker.event(traceparent=SAMPLED), worker.event(id="e2", type="com.shop.unheard"))
+    assert asked == []

@@ -21,34 +21,38 @@ def test_only_so_many_keys_are_shown_and_all_others_together() -> None:
     rates = WorkflowRates(most=2)
     for key in ("login", "welcome", "news"):
         rates.published(key)
-    others = shown("other") or 0
+    login, welcome, others = (shown(key) or 0 for key in ("login", "welcome", "other"))
     count(rates, login=3, welcome=2, news=5, deleted=1)
-    assert (shown("login"), shown("welcome"), shown("news")) == (3, 2, None)
+    assert ((shown("login") or 0) - login, (shown("welcome") or 0) - welcome) == (3, 2)
+    assert shown("news") is None
     assert (shown("other") or 0) - others == 6
 
 
 def test_a_new_revision_goes_on_counting() -> None:
     rates = WorkflowRates(most=1)
     rates.published("order")
+    before = shown("order") or 0
     count(rates, order=1)
     rates.unpublished("order")
     rates.published("order")
     count(rates, order=1)
-    assert shown("order") == 2
+    assert (shown("order") or 0) - before == 2
 
 
 def test_the_place_of_a_key_that_is_gone_is_for_another() -> None:
     rates = WorkflowRates(most=1)
     rates.published("summer")
     rates.published("summer")  # of another tenant
+    summer, winter = shown("summer") or 0, shown("winter") or 0
     count(rates, summer=1)
     rates.unpublished("summer")
     rates.published("winter")
-    assert shown("summer") == 1
+    assert (shown("summer") or 0) - summer == 1
     rates.unpublished("summer")
     rates.published("winter")
     count(rates, winter=4)
-    assert (shown("summer"), shown("winter")) == (None, 4)
+    assert shown("summer") is None
+    assert (shown("winter") or 0) - winter == 4
 
 
 async def test_a_decision_counts_for_its_workflow(worker) -> None:

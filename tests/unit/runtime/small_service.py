@@ -99,13 +99,20 @@ class Other:
 
 
 class CountedHealth(Health):
-    """Also counts the turns of the watch over the event loop."""
+    """Also counts the turns of the watch over the event loop; fails whoever asks, if told to."""
 
     turns = 0
 
     def turned(self, late: float) -> None:
+        if os.environ.get("SMALL_ENDING") == "loop watch fails":
+            raise ValueError("of its own accord")
         self.turns += 1
         super().turned(late)
+
+    def reasons(self) -> dict[str, str | None]:
+        if os.environ.get("SMALL_ENDING") == "readiness lines fails":
+            raise ValueError("of its own accord")
+        return super().reasons()
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -288,6 +288,16 @@ def test_a_component_that_fails_ends_the_process_with_1(small: Process, event: s
     assert "part closed" in [line["event"] for line in small.lines]
 
 
+@pytest.mark.parametrize(
+    ("small", "task"),
+    [("readiness lines fails", "readiness lines"), ("loop watch fails", "loop watch")],
+    indirect=["small"],
+)
+def test_what_watches_the_process_ends_it_with_1_if_it_fails(small: Process, task: str) -> None:
+    small.until("failed", component=task, reason="ValueError: of its own accord")
+    assert small.exit_code() == 1
+
+
 @pytest.mark.parametrize("small", ["raises"], indirect=True)
 def test_the_unexpected_is_said_in_a_line_with_its_traceback(small: Process) -> None:
     line = small.until("failed", component="part")

@@ -36,13 +36,26 @@ ENDS: Final = (
             Reason.UNREACHABLE,
         )
     ),
+    *(
+        (StatusName.EXPIRED, reason)
+        for reason in (
+            Reason.CREDENTIALS_REFUSED,
+            Reason.PROVIDER_ERROR,
+            Reason.RECIPIENT_REFUSED,
+            Reason.SENDER_REFUSED,
+            Reason.THROTTLED,
+            Reason.UNREACHABLE,
+        )
+    ),
 )
 """How deliveries end at a provider, so that the first one of each kind is an increase and not a new series."""
 
 
 def begin_ends_at_zero(channel: Channel, lanes: Iterable[Lane], providers: Collection[str]) -> None:
-    """Of these providers, for each lane."""
+    """Of these providers, for each lane; and of what expires before a provider was asked."""
     for lane in lanes:
+        for fault in (Fault.US, Fault.PROVIDER):
+            metrics.deliveries.labels(channel, lane, "none", StatusName.EXPIRED, "none", fault)
         for provider in providers:
             for status, reason in ENDS:
                 fault = fault_of(status, reason)

@@ -126,7 +126,7 @@ class _Life:
         try:
             serving = await self._listen()
             if serving and await self._open():
-                await self._run(serving)
+                await self._run([*serving, watching])
             if self._halted:
                 await self._stay(serving, self._halted)
         finally:
@@ -173,7 +173,8 @@ class _Life:
             await component.open()
             log.info("opened", component=component.name)
 
-    async def _run(self, serving: list[asyncio.Task[None]]) -> None:
+    async def _run(self, beside: list[asyncio.Task[None]]) -> None:
+        """Until told to stop, or until a component or one of the tasks `beside` them ends."""
         if self._wave:
             self._check.set_not_ready("waits a moment, to begin together with others that start now")
             await first_of(self._stop.wait(), asyncio.sleep(seconds_to_wave(self._wave)))
@@ -193,12 +194,13 @@ class _Life:
             ReadinessLines(self._health, clock=SystemClock()).run(), name="readiness lines"
         )
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
-        await asyncio.wait([*runs, *serving, stopped], return_when=asyncio.FIRST_COMPLETED)
+        watched = [*runs, *beside, telling]
+        await asyncio.wait([*watched, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        telling.cancel()
         if not self._stop.is_set():
-            for task in (*runs, *serving):
+            for task in watched:
                 self._note_early_end(task)
+        telling.cancel()
         self._begin_to_stop()
         await self._drain(runs)
 

@@ -146,5 +146,7 @@ def worker_components(
             clock=clock,
             fetching=FETCHING,
         )
-        components += [deciding, learning]
+        # closes after `deciding`, whose last batch may hold dead letters
+        telling = FunctionComponent(name=f"dead letter lines {lane}", close=router.close)
+        components += [telling, deciding, learning]
     return components

@@ -117,6 +117,10 @@ class Router:
         self._late = metrics.directory_late.labels(SERVICE)
         self._delay = metrics.decision_delay_seconds.labels(lane)
 
+    async def close(self) -> None:
+        """Tell what was counted and not told yet. After the last batch."""
+        self._dead_letters.lines.close()
+
     async def process(self, batch: Batch) -> Part:
         """What follows from the batch; or, when that takes long or is much, from its first records. They commit before the
         others are processed. Raises when the database is away, or too many intents are invalid."""
@@ -167,10 +171,12 @@ class Router:
                 ]
                 done += await self._decide(group, questions, context, budget, out)
             else:
-                message = _traced(item)
-                context.spans.begin(record, message)
+                message = _traced(item) if context.spans.on else None
+                if message is not None:
+                    context.spans.begin(record, message)
                 written = await _collected(write_event(record, item, context), context.loop_slice)
-                context.spans.end(message, item.reason.value if isinstance(item, RefusedEvent) else None)
+                if message is not None:
+                    context.spans.end(message, item.reason.value if isinstance(item, RefusedEvent) else None)
                 budget.charge(written)
                 out += written
                 done += 1
@@ -207,7 +213,8 @@ class Router:
             parsed.append((record, parse(record, context)))
             if context.loop_slice.due:
                 await context.loop_slice.let_go()
-        context.spans.join(_traced(item) for _, item in parsed)
+        if context.spans.on:
+            context.spans.join(_traced(item) for _, item in parsed)
         began = self._stage_ended("read", began)
         items = await dedupe(parsed, self._claims, context)
         self._stage_ended("claim", began)
@@ -222,8 +229,9 @@ class Router:
         out: list[ProducerRecord],
     ) -> int:
         """Add what follows from the first of these intents to `out`, as far as the budget reaches, and of at least one. Returns how many intents were written."""
-        for record, pending in group:
-            context.spans.begin(record, pending.intent)
+        if context.spans.on:
+            for record, pending in group:
+                context.spans.begin(record, pending.intent)
         verdicts = [decide(question) for question in questions]
         rendered = []
         for question, verdict in zip(questions, verdicts, strict=True):
@@ -242,7 +250,8 @@ class Router:
             written = await _collected(
                 write(question, verdict, channels, context, cause=record.ref), context.loop_slice
             )
-            context.spans.end(pending.intent)
+            if context.spans.on:
+                context.spans.end(pending.intent)
             budget.charge(written)
             out += written
             done += 1
