@@ -38,7 +38,7 @@ down: .venv/.installed ## End what `make up` and `make observe` started
 test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm,prometheus leaves out what needs those programs
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) $(PYTEST_ARGS)
 
-nightly: .venv/.installed ## Run everything that takes too long for every change: long tests, all faults, the soak, mutations
+nightly: .venv/.installed ## Run everything that takes too long for every change: long tests, all faults, the soak, mutations, kube-check
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest --nightly -n $(PROCESSES) $(PYTEST_ARGS)
 	@$(PYTHON) faults/run.py --soak
 	@$(PYTHON) faults/mutations.py
@@ -94,7 +94,7 @@ audit: .venv/.installed ## Look up known vulnerabilities of what is pinned (netw
 sbom: .venv/.installed ## Write bills of materials (CycloneDX) of what is pinned, into build/sbom
 	@$(PYTHON) -m tocsin.dev.sbom
 
-contracts: .venv/.installed ## Generate JSON Schemas, AsyncAPI and OpenAPI documents
+contracts: .venv/.installed ## Generate what is made from code: schemas, AsyncAPI, OpenAPI, rules, dashboards, tables of settings and metrics
 	$(PYTHON) -m tocsin.specifications
 
 lock: .venv/.installed ## Renew requirements/*.txt: newest versions, pinned with their hashes

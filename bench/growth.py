@@ -157,7 +157,9 @@ def main() -> int:
     measured = latest(read(file), wanted)
     show(measured)
     written = list(write_plots(measured, RESULTS, file.stem).values())
-    if given.record:
+    if given.record and any(point.faults for point in measured):
+        print("Nothing is recorded while a point has faults.", file=sys.stderr)
+    elif given.record:
         written += record(measured)
     for path in written:
         print(f"Written: {path}")

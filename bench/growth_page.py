@@ -5,6 +5,7 @@ from pathlib import Path
 
 from figures import Figure
 from growth_points import MeasuredPoint, by_commit, our_cost
+from machine import Machine
 from plot import Point, chart
 from report import number
 from tocsin.dev.paths import PROJECT
@@ -57,20 +58,22 @@ def record(points: Sequence[MeasuredPoint]) -> list[Path]:
 
 
 def _section(points: Sequence[MeasuredPoint], plots: dict[str, Path]) -> str:
-    machine = points[-1].machine
-    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    machines = dict.fromkeys(_said_of(point.machine) for point in points)
     commits = ", ".join(
         f"{len(measured)} points of commit {commit}" for commit, measured in by_commit(points).items()
     )
-    parts = [
-        f"{machine.cores} cores of {machine.cpu}, {machine.memory_gb:g} GB, {machine.system}; {versions}; {commits}.",
-    ]
+    parts = [f"{'; '.join(machines)}; {commits}."]
     for group in dict.fromkeys(point.group for point in points):
         parts += ["", f"### {group[0].upper()}{group[1:]}", ""]
         if group in plots:
             parts += [f"![Cost over {group}](images/{plots[group].name})", ""]
         parts += _table(group, [point for point in points if point.group == group])
     return "\n".join(parts)
+
+
+def _said_of(machine: Machine) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    return f"{machine.cores} cores of {machine.cpu}, {machine.memory_gb:g} GB, {machine.system}; {versions}"
 
 
 def _table(group: str, points: Sequence[MeasuredPoint]) -> list[str]:

@@ -1,7 +1,7 @@
 """Does a message cost more than it did? The stages' processor time beside that of the last record, in a minute, or three when one seems worse.
 
 `python bench/guard.py` measures the stages and ends with exit code 1 when one of them takes over 25 % more processor time a message than
-`bench/record/guard.json` says (70 % on another processor or with another build of Python than the record's, for which the calibration speaks only roughly), or when a message was lost. What counts is the time of the service and the database, divided by what a fixed piece
+`bench/record/guard.json` says (70 % on another processor or with another version of Python than the record's, for which the calibration speaks only roughly), or when a message was lost. What counts is the time of the service and the database, divided by what a fixed piece
 of work takes on the same machine just before and just after. A stage that seems worse is measured twice more, and the least counts: other
 work on the machine only ever makes it longer. So are the stages that were not measured because a process did not start. `--record` writes the record anew, the median of five runs.
 """

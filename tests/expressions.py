@@ -7,6 +7,7 @@ import promql_parser
 from promql_parser import AggModifier, AggregateExpr, BinaryExpr, BinModifier, Expr, VectorSelector
 
 from tocsin.observability.unlocked_metrics import Counter, Gauge, Histogram
+from tocsin.specifications.alerts.objectives import BURN, COUNTED, LEFT, MISSED, RECENT
 from tocsin.specifications.dashboards import DASHBOARDS
 from tocsin.specifications.dashboards.panels import WINDOW, Kind
 from tocsin.specifications.metric_queries import query_of
@@ -34,10 +35,7 @@ def _series() -> Iterator[tuple[str, set[str]]]:
                 yield metric._name, labels
 
 
-RECORDED = {
-    record: {"lane", "objective"}
-    for record in ("tocsin:objective_burn:5m", "tocsin:objective_budget_left:30d")
-}
+RECORDED = {record: {"lane", "objective"} for record in (COUNTED, MISSED, f"{BURN}:{RECENT}", LEFT)}
 """What the rules make of ours."""
 LABELS = dict(_series()) | {name: set[str]() for name in NOT_OURS} | RECORDED
 """The labels of each series that may be asked for."""

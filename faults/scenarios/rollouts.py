@@ -34,7 +34,7 @@ MIN_READY = 5.0
 PRE_STOP = 5.0
 """A `preStop` of what answers callers, so that requests which still come are answered."""
 CRITICAL_RATE, TRANSACTIONAL_RATE = 24.0, 8.0
-SHARDS = {f"{name}_SHARDS": "4" for name in ("ROUTER", "SCHEDULER", *(f"DISPATCH_{one.upper()}" for one in Channel))}  # fmt: skip
+SHARDS = {f"{name}_SHARDS": "4" for name in ("ROUTER", "SCHEDULER", *(f"DISPATCH_{channel.upper()}" for channel in Channel))}  # fmt: skip
 """As the manifests have it: two Pods for four shards, so that newcomers get a share."""
 WAVES = {"WAVE_SECONDS": "4"}
 
@@ -50,8 +50,8 @@ class RolloutGround(Ground):
 
     def urls(self, name: str) -> list[str]:
         """Where the instances that are ready listen, as a Service has it."""
-        ready = [one for one in self.of(name) if one.wanted and one not in self._starting]
-        return [one.service.url for one in ready if one.service.url]
+        ready = [instance for instance in self.of(name) if instance.wanted and instance not in self._starting]
+        return [instance.service.url for instance in ready if instance.service.url]
 
     async def add(self, new: Instance) -> None:
         """Returns when it is ready."""
@@ -81,7 +81,7 @@ class UpgradeGround(RolloutGround):
     async def upgrade(self) -> None:
         """Topics and tables of this release, before its services come."""
         env = self.instances["router", self.most].service.env
-        for words in (topics_apply(), *((f"tocsin.{one}", "migrate") for one in ("router", "ledger", "scheduler"))):  # fmt: skip
+        for words in (topics_apply(), *((f"tocsin.{service}", "migrate") for service in ("router", "ledger", "scheduler"))):  # fmt: skip
             await run_command(words, env=env, log=self.folder / "commands.log")
 
 
@@ -119,7 +119,7 @@ async def _end(run: Run, old: Instance) -> None:
 @asynccontextmanager
 async def _load(run: Run) -> AsyncIterator[None]:
     """An open load, and afterwards what it had to wait, and how often groups gave their shards out anew."""
-    logs = [one.log for one in run.ground.instances.values()]
+    logs = [instance.log for instance in run.ground.instances.values()]
     before, repeats = generations(logs), run.load.repeats
     async with (
         run.load.flowing(CRITICAL_RATE, lanes=[Lane.CRITICAL], catches_up=True),
@@ -141,7 +141,7 @@ async def _note_waits(run: Run) -> None:
     """From when a message was due to its first hand-over. The longest is what the longest pause of a lane has cost."""
     waits = await waits_of(run, run.sent)
     for lane in (Lane.CRITICAL, Lane.TRANSACTIONAL):
-        of_lane = [wait + one.at - one.due for one, wait in zip(run.sent, waits, strict=True) if one.way.lane == lane]  # fmt: skip
+        of_lane = [wait + sent.at - sent.due for sent, wait in zip(run.sent, waits, strict=True) if sent.way.lane == lane]  # fmt: skip
         p50, p99, longest = (percentile(of_lane, share) for share in (0.5, 0.99, 1.0))
         run.notes.append(f"{lane}: p50 {p50:.2f} s, p99 {p99:.2f} s, longest {longest:.2f} s")
         if lane == CRITICAL:

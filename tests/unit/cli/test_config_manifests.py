@@ -3,15 +3,19 @@
 import copy
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from tests.rendered_manifests import manifests
+from typer.testing import CliRunner
 
+from tocsin.cli.config import command, environment, workloads
 from tocsin.cli.config.across import across
 from tocsin.cli.config.environment import ConfigFinding
-from tocsin.cli.config.manifests import Manifests, ManifestsUnreadable, read_manifests
+from tocsin.cli.config.manifests import Manifests, ManifestsUnreadable, Workload, read_manifests
+from tocsin.cli.config.processes import NotInstalled, settings_of
 from tocsin.cli.config.workloads import checked_workloads
 
 Object = dict[str, Any]
@@ -162,3 +166,125 @@ def test_what_is_no_manifest_is_refused_without_its_content(text: str, words: st
     with pytest.raises(ManifestsUnreadable, match=words or "not in base64") as refused:
         read_manifests(text).variables()
     assert "s3cret" not in str(refused.value)
+
+
+def first(workload: Object) -> Object:
+    container: Object = pod(workload)["containers"][0]
+    return container
+
+
+def with_a_bundle(objects: list[Object]) -> None:
+    """A ConfigMap that is no TOML, beside the providers."""
+    bundle = {"bundle.pem": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"}
+    objects.append({"kind": "ConfigMap", "metadata": {"name": "bundle"}, "data": bundle})
+    for thing in objects:
+        if thing["kind"] == "Deployment" and thing["metadata"]["name"] == "dispatch-email":
+            pod(thing)["volumes"].insert(0, {"name": "bundle", "configMap": {"name": "bundle"}})
+            first(thing)["volumeMounts"].insert(0, {"name": "bundle", "mountPath": "/etc/bundle"})
+
+
+@pytest.mark.parametrize("rate", [False, True])
+def test_only_the_file_of_providers_is_read_for_rates(rate: bool) -> None:
+    objects = copy.deepcopy(manifests("prod").objects)
+    with_a_bundle(objects)
+    if rate:
+        file = next(thing for thing in objects if thing["metadata"]["name"].startswith("dispatch-email-providers"))  # fmt: skip
+        with_a_rate(file)
+    assert any("faster than the providers' `rate`" in finding.what for finding in found(objects)) == rate
+
+
+def with_memory(limit: object) -> Workload:
+    container = {"resources": {"limits": {"memory": limit}}}
+    return Workload({"kind": "Deployment", "metadata": {"name": "x"}, "spec": {"template": {"spec": {"containers": [container]}}}})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("limit", "size"),
+    [
+        ("1Ti", 2**40),
+        ("512000k", 512_000_000),
+        ("1.5Gi", 3 * 2**29),
+        ("2E", 2 * 10**18),
+        ("128e6", 128_000_000),
+        ("128974848000m", 128_974_848),
+        (268435456, 2**28),
+        ("256Mi", 2**28),
+        ("1Ei", 2**60),
+    ],
+)
+def test_memory_is_read_as_kubernetes_reads_it(limit: object, size: int) -> None:
+    assert with_memory(limit).memory_limit == size
+
+
+@pytest.mark.parametrize("limit", ["1K", "much", "1Gib", ""])
+def test_memory_that_is_no_quantity_is_told_with_the_workload(limit: str) -> None:
+    def change(workload: Object) -> None:
+        first(workload)["resources"]["limits"]["memory"] = limit
+
+    (finding,) = prod(change)
+    assert finding.where == ("Deployment dispatch-email",)
+    assert finding.what == f"Its memory limit {limit!r} is no quantity of Kubernetes."
+
+
+@pytest.mark.parametrize(
+    ("hook", "seconds"),
+    [
+        ({"exec": {"command": ["sleep", "30"]}}, 30),
+        ({"exec": {"command": ["/bin/sleep", "30"]}}, 30),
+        ({"exec": {"command": ["sh", "-c", "sleep 30"]}}, 30),
+        ({"exec": {"command": ["/bin/sh", "-c", "sleep 0.5m"]}}, 30),
+        ({"exec": {"command": ["sleep", "30s"]}}, 30),
+        ({"sleep": {"seconds": 30}}, 30),
+        ({"exec": {"command": ["sh", "-c", "sleep 5 && leave"]}}, None),
+        ({"exec": {"command": ["leave"]}}, None),
+        ({"httpGet": {"path": "/leave", "port": 80}}, None),
+    ],
+)
+def test_the_grace_period_counts_what_passes_before_sigterm(hook: Object, seconds: int | None) -> None:
+    def change(workload: Object) -> None:
+        first(workload)["lifecycle"] = {"preStop": hook}
+
+    (finding,) = prod(change)
+    assert ("is no longer than" if seconds else "grace period cannot be checked") in finding.what
+
+
+def test_a_scaler_may_go_down_to_none() -> None:
+    def of_none(instances: str) -> list[str]:
+        objects = copy.deepcopy(manifests("prod").objects)
+        objects = [
+            thing
+            for thing in objects
+            if thing["kind"] not in ("ScaledObject", "HorizontalPodAutoscaler")
+            or thing["spec"]["scaleTargetRef"]["name"] != "ingest"
+        ]
+        ingest = next(thing for thing in objects if thing["kind"] == "Deployment" and thing["metadata"]["name"] == "ingest")  # fmt: skip
+        with_variable("INGEST_INSTANCES", instances)(ingest)
+        spec = {"scaleTargetRef": {"name": "ingest"}, "minReplicaCount": 0, "maxReplicaCount": 4}
+        objects.append({"kind": "ScaledObject", "metadata": {"name": "ingest"}, "spec": spec})
+        return [finding.what + finding.remedy for finding in found(objects) if "INGEST_INST" in finding.what]
+
+    assert of_none("1") == []
+    (told,) = of_none("3")
+    assert "at least 0 Pods run" in told
+    assert told.endswith("set it to 1")
+
+
+def without_ingest(name: str) -> Any:
+    if name == "ingest":
+        raise NotInstalled(name)
+    return settings_of(name)
+
+
+def test_workloads_that_are_not_installed_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (workloads, environment):
+        monkeypatch.setattr(module, "settings_of", without_ingest)
+    file = tmp_path / "prod.yaml"
+    file.write_text(yaml.safe_dump_all(manifests("prod").objects))
+    ran = CliRunner().invoke(command.app, ["check", "--manifests", str(file), "ingest"])
+    assert (ran.exit_code, ran.output) == (
+        2,
+        "ingest is not installed here: run this where it is, or in a checkout, which has all.\n",
+    )
+    ran = CliRunner().invoke(command.app, ["check", "--manifests", str(file)])
+    assert ran.exit_code == 0
+    assert "Not looked at, as they are not installed here: Deployment ingest.\n" in ran.output

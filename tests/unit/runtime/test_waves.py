@@ -11,7 +11,3 @@ from tocsin.runtime.waves import seconds_to_wave
 )
 def test_the_next_moment_is_the_same_for_all(every: float, now: float, seconds: float) -> None:
     assert seconds_to_wave(every, now=now) == seconds
-
-
-def test_without_a_given_time_it_is_the_machines() -> None:
-    assert 0 < seconds_to_wave(4) <= 4

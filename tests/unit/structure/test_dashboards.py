@@ -1,11 +1,13 @@
 """Dashboards: whole in words, and every expression of theirs and of the page of metrics names only what exists."""
 
 import json
+import re
 
 import pytest
-from tests.expressions import faults, of_dashboards, of_questions
+from tests.expressions import faults, of_dashboards, of_questions, series_of
 
 from tocsin.contracts.vocabulary import Lane
+from tocsin.specifications.alerts import OBJECTIVES
 from tocsin.specifications.dashboards import DASHBOARDS
 from tocsin.specifications.dashboards.grafana import grafana_file
 from tocsin.specifications.dashboards.panels import COLOURS, Dashboard, Kind, Panel
@@ -91,3 +93,31 @@ def test_grafanas_file_has_every_panel_with_its_words(dashboard: Dashboard) -> N
             assert drawn["fieldConfig"]["defaults"]["unit"] == panel.unit
     variables = {variable["name"] for variable in file["templating"]["list"]}
     assert {"metrics", *(choice.name for choice in dashboard.choices)} <= variables
+
+
+def test_shares_count_what_the_objectives_count() -> None:
+    """What a person cancelled is not unsent, and a probe is no request."""
+    for where, expression in EXPRESSIONS.items():
+        for given in re.findall(r"tocsin_deliveries_total\{([^}]*)\}", expression):
+            assert 'fault!="recipient"' not in given or 'status!="cancelled"' in given, where
+        if '"5.."' in expression:
+            for given in re.findall(r"tocsin_http_requests_total\{([^}]*)\}", expression):
+                assert 'route!~"/livez|/readyz|/metrics"' in given, where
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        *(
+            f"overview: Handed over in time ({one.lane}, {one.within:g} s)"
+            for one in OBJECTIVES
+            if one.within
+        ),
+        "Which share of critical messages was handed over within 10 s?",
+    ],
+)
+def test_in_time_is_what_the_objective_calls_so(where: str) -> None:
+    assert series_of(EXPRESSIONS[where]) == {
+        "tocsin:objective_missed:rate5m",
+        "tocsin:objective_counted:rate5m",
+    }

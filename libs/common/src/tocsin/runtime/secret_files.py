@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from pydantic_settings import PydanticBaseSettingsSource, SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
 from tocsin.runtime.setting_facts import about
 from tocsin.runtime.setting_names import is_secret, variable_of
@@ -25,22 +25,27 @@ class SecretFilesUnusable(SettingsError):
 class SecretFiles(PydanticBaseSettingsSource):
     """The values of a settings class that stand in files."""
 
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        self._environment = {name.upper(): value for name, value in os.environ.items()}
+
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Unused: the source is read as a whole."""
-        raise NotImplementedError
+        """The file's content, None where none is named; the name; that it is no JSON. ValueError where it cannot be used."""
+        variable = variable_of(self.settings_cls, field_name)
+        named = may_be_a_file(field) and variable + ENDING in self._environment
+        return _read(variable, self._environment) if named else None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        environment = {name.upper(): value for name, value in os.environ.items()}
         values: dict[str, Any] = {}
         faults: list[str] = []
         for name, field in self.settings_cls.model_fields.items():
-            variable = variable_of(self.settings_cls, name)
-            if not may_be_a_file(field) or variable + ENDING not in environment:
-                continue
             try:
-                values[name] = _read(variable, environment)
+                value, _, _ = self.get_field_value(field, name)
             except ValueError as fault:
                 faults.append(str(fault))
+                continue
+            if value is not None:
+                values[name] = value
         if faults:
             raise SecretFilesUnusable(faults)
         return values

@@ -177,7 +177,7 @@ class _Life:
         """Until told to stop, or until a component or one of the tasks `beside` them ends."""
         if self._wave:
             self._check.set_not_ready("waits a moment, to begin together with others that start now")
-            await first_of(self._stop.wait(), asyncio.sleep(seconds_to_wave(self._wave)))
+            await first_of(self._stop.wait(), asyncio.sleep(seconds_to_wave(self._wave, now=time())))
         if self._stop.is_set():
             return
         runs = [
@@ -303,7 +303,7 @@ class _Life:
             log.warning("second signal, ending at once", signal=number.name)
             self._leave_at_once()
             os._exit(128 + number)
-        works_on = seconds_to_wave(self._wave) if self._working else 0.0
+        works_on = seconds_to_wave(self._wave, now=time()) if self._working else 0.0
         log.info("told to stop", signal=number.name, works_on=round(works_on, 1), seconds=self._bound)
         self._told.set()
         asyncio.get_running_loop().call_later(works_on, self._begin_to_stop)

@@ -4,9 +4,7 @@ A member that joins or leaves a consumer group stops the whole group: all give e
 replaced, several come and go within a few seconds. They do it in one such moment each, and the group stops twice, not once for each Pod.
 """
 
-import time
 
-
-def seconds_to_wave(every: float, *, now: float | None = None) -> float:
+def seconds_to_wave(every: float, *, now: float) -> float:
     """Until the next moment of which there is one each ``every`` seconds since 1970; 0 where ``every`` is 0. ``now``: seconds since 1970."""
-    return every - (time.time() if now is None else now) % every if every else 0.0
+    return every - now % every if every else 0.0

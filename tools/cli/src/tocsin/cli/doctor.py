@@ -137,10 +137,10 @@ async def _process(client: httpx.AsyncClient, name: str, url: str) -> list[Findi
             *findings.of_readiness(name, readiness.json()),
             *findings.of_metrics(name, numbers.raise_for_status().text),
         ]
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+    except (httpx.HTTPStatusError, ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"{name} answers at {url} what the doctor does not understand: {error!r}."
+        remedy = "look whether the address is that of its probes and metrics, and whether its release is the doctor's"
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        what = f"{name} does not answer at {url}: {error!r}."
         remedy = "look whether it runs, and at its exit code and last log lines"
-        return [
-            Finding(
-                what=f"{name} does not answer at {url}: {error!r}.", remedy=remedy, runbook="TocsinTargetDown"
-            )
-        ]
+    return [Finding(what=what, remedy=remedy, runbook="TocsinTargetDown")]

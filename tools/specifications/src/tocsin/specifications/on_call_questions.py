@@ -2,17 +2,20 @@
 
 from typing import Final
 
+from tocsin.specifications.alerts.objectives import COUNTED, MISSED, NOT_SENT, TO_BE_SENT, TO_INGEST
+
 _SENDING: Final = 'provider!="sandbox"'
 """Messages of test keys go to the sandbox, and say nothing of providers."""
+_CRITICAL: Final = 'objective="late", lane="critical"'
 
 ON_CALL: Final = {
-    "Which share of critical messages was handed over within 10 s?": 'sum by (channel) (rate(tocsin_hand_off_seconds_bucket{lane="critical", outcome="sent", le="10.0"}[5m])) / (sum by (channel) (rate(tocsin_hand_off_seconds_count{lane="critical"}[5m])) + (sum by (channel) (rate(tocsin_deliveries_total{lane="critical", status="expired"}[5m])) or 0 * sum by (channel) (rate(tocsin_hand_off_seconds_count{lane="critical"}[5m]))))',
+    "Which share of critical messages was handed over within 10 s?": f"1 - {MISSED}{{{_CRITICAL}}} / ({COUNTED}{{{_CRITICAL}}} > 0)",
     "How long from acceptance to hand-over, for all but one of a hundred?": "histogram_quantile(0.99, sum by (channel, lane, le) (rate(tocsin_hand_off_seconds_bucket[5m])))",
-    "Which share does each provider take of what is not the recipient's fault?": f'sum by (channel, provider) (rate(tocsin_deliveries_total{{status="sent", {_SENDING}}}[5m])) / sum by (channel, provider) (rate(tocsin_deliveries_total{{fault!="recipient", {_SENDING}}}[5m]))',
-    "Which share was not sent although the recipient's address is right, by cause?": f'sum by (fault, reason) (rate(tocsin_deliveries_total{{fault!~"none|recipient", {_SENDING}}}[5m])) / on () group_left () sum (rate(tocsin_deliveries_total{{fault!="recipient", {_SENDING}}}[5m]))',
+    "Which share does each provider take of what is not the recipient's fault?": f'sum by (channel, provider) (rate(tocsin_deliveries_total{{status="sent", {_SENDING}}}[5m])) / sum by (channel, provider) (rate(tocsin_deliveries_total{{{TO_BE_SENT}}}[5m]))',
+    "Which share was not sent although the recipient's address is right, by cause?": f"sum by (fault, reason) (rate(tocsin_deliveries_total{{{NOT_SENT}}}[5m])) / on () group_left () sum (rate(tocsin_deliveries_total{{{TO_BE_SENT}}}[5m]))",
     "How does each provider answer: accepted, throttled, errors?": "sum by (channel, provider, outcome) (rate(tocsin_sends_total[5m]))",
     "Is a provider's `max_in_flight` what holds messages up?": "sum by (channel, provider) (tocsin_provider_calls) / sum by (channel, provider) (tocsin_provider_places)",
-    "Which share of requests to ingest fails?": '(sum (rate(tocsin_http_requests_total{component="ingest", status=~"5.."}[5m])) or vector(0)) / sum (rate(tocsin_http_requests_total{component="ingest"}[5m]))',
+    "Which share of requests to ingest fails?": f'(sum (rate(tocsin_http_requests_total{{{TO_INGEST}, status=~"5.."}}[5m])) or vector(0)) / sum (rate(tocsin_http_requests_total{{{TO_INGEST}}}[5m]))',
     "Is there a lane that nobody serves?": "min by (component, lane) (tocsin_group_members)",
     "Is a part of a lane read by nobody: how many of its shards are held?": "sum by (component, lane) (tocsin_shards_held) - on (component, lane) max by (component, lane) (tocsin_shards)",
     "Which group is behind, and for how long?": "max by (component, lane, kind) (tocsin_group_oldest_seconds)",

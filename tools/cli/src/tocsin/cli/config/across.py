@@ -1,6 +1,5 @@
 """What is wrong between settings and the manifests around them, and between the settings of several workloads."""
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
@@ -28,7 +27,7 @@ def across(manifests: Manifests, workloads: Sequence[CheckedWorkload]) -> Iterat
         yield from _listening(workload)
         yield from _memory(workload)
         yield from _shards_and_pods(workload, most)
-        yield from _instances(manifests, workload, fewest, most)
+        yield from _instances(workload, fewest, most)
         yield from _scaled_groups(manifests, workload)
     yield from _prefixes(valid)
     yield from _partitions(valid)
@@ -39,7 +38,15 @@ def _grace(workload: CheckedWorkload) -> Iterator[ConfigFinding]:
     shutdown = getattr(workload.settings, "shutdown_timeout", None)
     if shutdown is None:
         return
-    needed = workload.workload.before_stop + workload.settings.wave + shutdown + CLOSING
+    before_stop = workload.workload.before_stop
+    if before_stop is None:
+        yield _finding(
+            workload,
+            "How long its preStop takes is not known here, so its grace period cannot be checked.",
+            f"let it sleep, or keep terminationGracePeriodSeconds above preStop and {workload.settings.wave + shutdown + CLOSING:g} s",
+        )
+        return
+    needed = before_stop + workload.settings.wave + shutdown + CLOSING
     if workload.workload.grace <= needed:
         yield _finding(
             workload,
@@ -71,7 +78,12 @@ def _listening(workload: CheckedWorkload) -> Iterator[ConfigFinding]:
 
 
 def _memory(workload: CheckedWorkload) -> Iterator[ConfigFinding]:
-    limit, settings = workload.workload.memory_limit, workload.settings
+    settings = workload.settings
+    try:
+        limit = workload.workload.memory_limit
+    except ValueError as unreadable:
+        yield _finding(workload, str(unreadable), "write it as 512Mi or 2Gi", level="error")
+        return
     bodies = getattr(getattr(settings, "http", None), "bodies_bytes", 0)
     held = bodies + sum(getattr(settings, name, 0) for name in _MEMORY)
     if limit is not None and held > limit / 2:
@@ -92,32 +104,20 @@ def _shards_and_pods(workload: CheckedWorkload, most: int) -> Iterator[ConfigFin
         )
 
 
-def _instances(
-    manifests: Manifests, workload: CheckedWorkload, fewest: int, most: int
-) -> Iterator[ConfigFinding]:
+def _instances(workload: CheckedWorkload, fewest: int, most: int) -> Iterator[ConfigFinding]:
     instances = getattr(workload.settings, "instances", 0)
-    if workload.process == "ingest" and instances != fewest:
+    if workload.process == "ingest" and instances != max(fewest, 1):
         yield _finding(
             workload,
             f"INGEST_INSTANCES is {instances}, and at least {fewest} Pods run: tenants may send {'less' if instances > fewest else 'more'} than their limit.",
-            f"set it to {fewest}",
+            f"set it to {max(fewest, 1)}",
         )
-    if workload.process.startswith("dispatch-") and instances < most and _has_rates(manifests, workload):
+    if workload.process.startswith("dispatch-") and instances < most and workload.has_rates:
         yield _finding(
             workload,
             f"{workload.process.upper().replace('-', '_')}_INSTANCES is {instances}, and up to {most} Pods run: together they send faster than the providers' `rate`.",
             f"set it to {most}",
         )
-
-
-def _has_rates(manifests: Manifests, workload: CheckedWorkload) -> bool:
-    for _, volume in workload.workload.mounts:
-        data = manifests.data_of("ConfigMap", volume["configMap"]["name"]) if "configMap" in volume else None
-        for text in (data or {}).values():
-            providers = tomllib.loads(text).get("providers", ())
-            if any({"rate", "rate_per_sender"} & provider.keys() for provider in providers):
-                return True
-    return False
 
 
 def _scaled_groups(manifests: Manifests, workload: CheckedWorkload) -> Iterator[ConfigFinding]:
@@ -212,10 +212,9 @@ def _replicas(manifests: Manifests, workload: CheckedWorkload) -> tuple[int, int
     if scaler is None:
         replicas = int(workload.workload.manifest["spec"].get("replicas", 1))
         return replicas, replicas
-    return (
-        int(scaler.get("minReplicaCount") or scaler.get("minReplicas") or 1),
-        int(scaler.get("maxReplicaCount") or scaler.get("maxReplicas") or 100),
-    )
+    fewest = scaler.get("minReplicaCount", scaler.get("minReplicas"))
+    most = scaler.get("maxReplicaCount", scaler.get("maxReplicas"))
+    return 1 if fewest is None else int(fewest), 100 if most is None else int(most)
 
 
 def _some(names: Any) -> str:

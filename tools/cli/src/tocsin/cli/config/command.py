@@ -12,7 +12,7 @@ from tocsin.cli.config.across import across
 from tocsin.cli.config.environment import ConfigFinding, check, merged, read_env_file
 from tocsin.cli.config.manifests import Manifests, ManifestsUnreadable, read_manifests
 from tocsin.cli.config.processes import PROCESSES, SERVICES, NotInstalled
-from tocsin.cli.config.workloads import checked_workloads
+from tocsin.cli.config.workloads import checked_workloads, not_installed
 from tocsin.cli.output import print_json, print_table, refuse
 
 WARNED, REFUSED = 1, 2
@@ -74,6 +74,11 @@ def check_config(
         else:
             variables = read_env_file(env_file) if env_file else dict(os.environ)
             findings, looked_at = _of_environment(variables, names)
+    except NotInstalled as missing:
+        refuse(
+            f"{missing} is not installed here: run this where it is, or in a checkout, which has all.",
+            code=REFUSED,
+        )
     except (ManifestsUnreadable, OSError, ValueError) as error:
         refuse(str(error), code=REFUSED)
     _report(merged(findings), looked_at, as_json=as_json)
@@ -86,7 +91,7 @@ def _text(manifests: str) -> str:
 def _of_environment(
     variables: Mapping[str, str], names: Sequence[str]
 ) -> tuple[list[ConfigFinding], list[str]]:
-    """Findings, and which processes were looked at. Those that are not installed are passed over, unless they are named."""
+    """Findings, and which processes were looked at. Those that are not installed are passed over; for one that was named it raises NotInstalled."""
     findings: list[ConfigFinding] = []
     looked_at: list[str] = []
     for name in names or SERVICES:
@@ -94,10 +99,7 @@ def _of_environment(
             findings += check(name, variables).findings
         except NotInstalled:
             if names:
-                refuse(
-                    f"{name} is not installed here: run this where it is, or in a checkout, which has all.",
-                    code=REFUSED,
-                )
+                raise
             continue
         looked_at.append(name)
     return findings, looked_at
@@ -114,6 +116,8 @@ def _of_manifests(
             )
         return _of_environment(manifests.variables(), names)
     workloads = checked_workloads(manifests, names=names, without_secrets=without_secrets)
+    if not names and (skipped := not_installed(manifests)):
+        typer.echo(f"Not looked at, as they are not installed here: {', '.join(skipped)}.", err=True)
     if not workloads:
         refuse("The manifests hold no workload of such a service.", code=REFUSED)
     findings = [finding for workload in workloads for finding in workload.findings]

@@ -1,10 +1,12 @@
 """Kubernetes manifests as far as settings need them: workloads, their scalers, and the ConfigMaps and Secrets that they name."""
 
 import json
+import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 Object = dict[str, Any]
@@ -13,7 +15,15 @@ WORKLOADS: Final = ("Deployment", "StatefulSet", "Job")
 SCALERS: Final = ("ScaledObject", "HorizontalPodAutoscaler")
 DEFAULT_GRACE: Final = 30.0
 """Kubernetes' own, in seconds."""
-_UNITS: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "K": 10**3, "M": 10**6, "G": 10**9}
+_UNITS: Final = (
+    {"": Decimal(1), "m": Decimal("0.001"), "k": Decimal(10**3)}
+    | {unit: Decimal(10 ** (3 * power)) for power, unit in enumerate("MGTPE", 2)}
+    | {f"{unit}i": Decimal(2 ** (10 * power)) for power, unit in enumerate("KMGTPE", 1)}
+)
+_QUANTITY: Final = re.compile(r"(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)(m|k|[MGTPE]|[KMGTPE]i|)")
+_SLEEP: Final = re.compile(r"(?:/\S*/)?sleep (\d+(?:\.\d*)?)([smhd]?)")
+_SHELLS: Final = ("sh", "bash", "ash", "dash")
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class ManifestsUnreadable(Exception):
@@ -68,20 +78,29 @@ class Workload:
         return float(self.pod.get("terminationGracePeriodSeconds", DEFAULT_GRACE))
 
     @property
-    def before_stop(self) -> float:
-        """Seconds of them that pass before SIGTERM."""
-        hook = self.container.get("lifecycle", {}).get("preStop", {})
-        words = hook.get("exec", {}).get("command", ())
-        return float(hook.get("sleep", {}).get("seconds") or (words[1] if words[:1] == ["sleep"] else 0))
+    def before_stop(self) -> float | None:
+        """Seconds of them that pass before SIGTERM; None where the hook is no mere sleep."""
+        hook = (self.container.get("lifecycle") or {}).get("preStop")
+        if not hook:
+            return 0.0
+        if "sleep" in hook:
+            return float(hook["sleep"]["seconds"])
+        words = [str(word) for word in hook.get("exec", {}).get("command") or ()]
+        if len(words) == 3 and words[0].rpartition("/")[2] in _SHELLS and words[1] == "-c":
+            words = words[2].split()
+        sleep = _SLEEP.fullmatch(" ".join(words))
+        return float(sleep[1]) * _SECONDS[sleep[2]] if sleep else None
 
     @property
     def memory_limit(self) -> int | None:
-        """Bytes."""
+        """Bytes. Raises ValueError with a sentence where Kubernetes would refuse it."""
         limit = self.container.get("resources", {}).get("limits", {}).get("memory")
         if limit is None:
             return None
-        number = str(limit).rstrip("KMGi")
-        return int(float(number) * _UNITS.get(str(limit)[len(number) :], 1))
+        quantity = _QUANTITY.fullmatch(str(limit))
+        if quantity is None:
+            raise ValueError(f"Its memory limit {limit!r} is no quantity of Kubernetes.")
+        return int(Decimal(quantity[1]) * _UNITS[quantity[2]])
 
 
 @dataclass(frozen=True)

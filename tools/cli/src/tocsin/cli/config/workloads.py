@@ -6,6 +6,7 @@ elsewhere is taken as given: examples of the right form stand in for it.
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -31,6 +32,8 @@ class CheckedWorkload:
     process: str
     variables: Mapping[str, str]
     settings: Any
+    has_rates: bool = False
+    """Whether a provider of its file bounds how fast it is sent to."""
     findings: list[ConfigFinding] = field(default_factory=list)
 
     @property
@@ -56,6 +59,19 @@ def checked_workloads(
     return checked
 
 
+def not_installed(manifests: Manifests) -> list[str]:
+    """Titles of the workloads of ours whose settings are not known here."""
+    titles = []
+    for workload in manifests.workloads:
+        process = process_of(workload.container.get("image", ""), workload.words)
+        try:
+            if process is not None:
+                settings_of(process)
+        except NotInstalled:
+            titles.append(workload.title)
+    return titles
+
+
 def _checked(
     manifests: Manifests, workload: Workload, process: str, *, without_secrets: bool
 ) -> CheckedWorkload:
@@ -63,10 +79,23 @@ def _checked(
         files = _Files(Path(folder), manifests, workload, without_secrets=without_secrets)
         variables = files.lay_out(process)
         looked = check(process, variables, where=workload.title)
+        has_rates = _has_rates(looked.settings)
         told = [_with_the_pods_paths(finding, folder) for finding in looked.findings]
     return CheckedWorkload(
-        workload=workload, process=process, variables=variables, settings=looked.settings, findings=told
+        workload=workload,
+        process=process,
+        variables=variables,
+        settings=looked.settings,
+        has_rates=has_rates,
+        findings=told,
     )
+
+
+def _has_rates(settings: Any) -> bool:
+    """Of settings that are valid, so that the file is."""
+    file: Path | None = getattr(settings, "providers_file", None)
+    providers = tomllib.loads(file.read_text(encoding="utf-8"))["providers"] if file else ()
+    return any({"rate", "rate_per_sender"} & provider.keys() for provider in providers)
 
 
 def _with_the_pods_paths(finding: ConfigFinding, folder: str) -> ConfigFinding:

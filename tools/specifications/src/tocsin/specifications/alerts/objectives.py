@@ -6,7 +6,7 @@ counts, and those that missed it. A longer window is the average of these, which
 after two.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -20,6 +20,12 @@ EXPIRED: Final = "tocsin:expired:rate5m"
 ENDED: Final = "tocsin:ended:rate5m"
 BUDGET: Final = "tocsin:objective_budget"
 BURN: Final = "tocsin:objective_burn"
+TO_BE_SENT: Final = 'fault!="recipient",status!="cancelled",provider!="sandbox"'
+"""Of `tocsin_deliveries_total`: all but those that end by a fault of their recipient, or were cancelled. Test keys' messages go to the sandbox."""
+NOT_SENT: Final = 'fault!~"none|recipient",provider!="sandbox"'
+"""Those of them that failed."""
+TO_INGEST: Final = 'component="ingest",route!~"/livez|/readyz|/metrics"'
+"""Of `tocsin_http_requests_total`: without probes."""
 MONTH: Final = "30d"
 LEFT: Final = f"tocsin:objective_budget_left:{MONTH}"
 RECENT: Final = "5m"
@@ -133,12 +139,8 @@ def _late() -> Iterator[Recording]:
 def _unsent() -> Iterator[Recording]:
     """Of all deliveries but those that end by a fault of their recipient, or were cancelled. What expired in the router is added to both."""
     about = {"objective": "unsent"}
-    yield Recording(
-        ENDED,
-        'sum by (lane) (rate(tocsin_deliveries_total{fault!="recipient",status!="cancelled",provider!="sandbox"}[5m]))',
-        {},
-    )
-    missed = 'sum by (lane) (rate(tocsin_deliveries_total{fault!~"none|recipient",provider!="sandbox"}[5m]))'
+    yield Recording(ENDED, f"sum by (lane) (rate(tocsin_deliveries_total{{{TO_BE_SENT}}}[5m]))", {})
+    missed = f"sum by (lane) (rate(tocsin_deliveries_total{{{NOT_SENT}}}[5m]))"
     in_router = f'(sum by (lane) (rate(tocsin_decisions_total{{status="expired"}}[5m])) or 0 * {ENDED})'
     yield Recording(COUNTED, f"{ENDED} + {in_router}", about)
     yield Recording(MISSED, f"({missed} or 0 * {ENDED}) + {in_router}", about)
@@ -146,7 +148,7 @@ def _unsent() -> Iterator[Recording]:
 
 def _ingest() -> Iterator[Recording]:
     about = {"objective": "ingest", "lane": "none"}
-    requests = 'tocsin_http_requests_total{component="ingest",route!~"/livez|/readyz|/metrics"'
+    requests = f"tocsin_http_requests_total{{{TO_INGEST}"
     counted = f"sum(rate({requests}}}[5m]))"
     yield Recording(COUNTED, counted, about)
     yield Recording(MISSED, f'sum(rate({requests},status=~"5.."}}[5m])) or 0 * {counted}', about)
@@ -164,59 +166,50 @@ def _burns(objective: str, burns: tuple[Burn, ...]) -> str:
     )
 
 
-_LATE: Final = "Messages come later than the lane promises: a login code is of no use any more, an order mail surprises nobody."
-_UNSENT: Final = "Messages do not come at all, although the recipients' addresses are right."
-_INGEST: Final = "Applications that send get errors; those that do not repeat lose the message."
+def _pair(
+    name: str, objective: str, what: str, *, users: str, labels: Mapping[str, str] | None = None
+) -> tuple[Alert, Alert]:
+    """One that wakes somebody, and one that waits for the day."""
+    return (
+        Alert(
+            name=f"{name}Fast",
+            severity=Severity.PAGE,
+            expression=_burns(objective, FAST),
+            wait="0s",
+            summary=f"{what}, fast enough to use up the month's budget in days",
+            users=users,
+            labels=labels or {},
+        ),
+        Alert(
+            name=f"{name}Slow",
+            severity=Severity.TICKET,
+            expression=_burns(objective, SLOW),
+            wait="0s",
+            summary=f"{what}, often enough to use up the month's budget",
+            users=users,
+            labels=labels or {},
+        ),
+    )
+
 
 BURN_ALERTS: Final = (
-    Alert(
-        name="TocsinLateFast",
-        severity=Severity.PAGE,
-        expression=_burns("late", FAST),
-        wait="0s",
-        summary="Messages of {{ $labels.lane }} are handed over late, fast enough to use up the month's budget in days",
-        users=_LATE,
+    *_pair(
+        "TocsinLate",
+        "late",
+        "Messages of {{ $labels.lane }} are handed over late",
+        users="Messages come later than the lane promises: a login code is of no use any more, an order mail surprises nobody.",
     ),
-    Alert(
-        name="TocsinLateSlow",
-        severity=Severity.TICKET,
-        expression=_burns("late", SLOW),
-        wait="0s",
-        summary="Messages of {{ $labels.lane }} are handed over late, often enough to use up the month's budget",
-        users=_LATE,
+    *_pair(
+        "TocsinUnsent",
+        "unsent",
+        "Messages of {{ $labels.lane }} are not sent",
+        users="Messages do not come at all, although the recipients' addresses are right.",
     ),
-    Alert(
-        name="TocsinUnsentFast",
-        severity=Severity.PAGE,
-        expression=_burns("unsent", FAST),
-        wait="0s",
-        summary="Messages of {{ $labels.lane }} are not sent, fast enough to use up the month's budget in days",
-        users=_UNSENT,
-    ),
-    Alert(
-        name="TocsinUnsentSlow",
-        severity=Severity.TICKET,
-        expression=_burns("unsent", SLOW),
-        wait="0s",
-        summary="Messages of {{ $labels.lane }} are not sent, often enough to use up the month's budget",
-        users=_UNSENT,
-    ),
-    Alert(
-        name="TocsinIngestErrorsFast",
-        severity=Severity.PAGE,
-        expression=_burns("ingest", FAST),
-        wait="0s",
-        summary="Ingest answers with 5xx, fast enough to use up the month's budget in days",
-        users=_INGEST,
-        labels={"component": "ingest"},
-    ),
-    Alert(
-        name="TocsinIngestErrorsSlow",
-        severity=Severity.TICKET,
-        expression=_burns("ingest", SLOW),
-        wait="0s",
-        summary="Ingest answers with 5xx, often enough to use up the month's budget",
-        users=_INGEST,
+    *_pair(
+        "TocsinIngestErrors",
+        "ingest",
+        "Ingest answers with 5xx",
+        users="Applications that send get errors; those that do not repeat lose the message.",
         labels={"component": "ingest"},
     ),
 )

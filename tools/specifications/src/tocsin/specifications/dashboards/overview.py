@@ -1,8 +1,14 @@
 """Is everybody served? The four golden signals, by lane."""
 
-from tocsin.contracts.vocabulary import Lane
-from tocsin.specifications.alerts import OBJECTIVES
-from tocsin.specifications.dashboards.panels import WINDOW, Dashboard, Query, Row, Unit, lines, number
+from tocsin.specifications.alerts.objectives import (
+    COUNTED,
+    MISSED,
+    NOT_SENT,
+    OBJECTIVES,
+    TO_BE_SENT,
+    TO_INGEST,
+)
+from tocsin.specifications.dashboards.panels import WINDOW, Dashboard, Row, Unit, lines, number
 from tocsin.specifications.dashboards.queries import (
     LANES,
     OURS,
@@ -14,23 +20,17 @@ from tocsin.specifications.dashboards.queries import (
     total,
 )
 
-IN_TIME = {objective.lane: objective.within for objective in OBJECTIVES if objective.within is not None}
-"""Seconds within which a message of the lane is to be handed over."""
-
-
-def _in_time(lane: Lane) -> Query:
-    sent = f'sum(rate(tocsin_hand_off_seconds_bucket{{lane="{lane}", outcome="sent", le="{IN_TIME[lane]}"}}[{WINDOW}]))'
-    ended = f'sum(rate(tocsin_hand_off_seconds_count{{lane="{lane}"}}[{WINDOW}]))'
-    expired = (
-        f'(sum(rate(tocsin_deliveries_total{{lane="{lane}", status="expired"}}[{WINDOW}])) or vector(0))'
+_IN_TIME = [
+    query(
+        f'1 - {MISSED}{{objective="late", lane="{objective.lane}"}} / ({COUNTED}{{objective="late", lane="{objective.lane}"}} > 0)',
+        f"{objective.lane}, {objective.within:g} s",
     )
-    return query(f"{sent} / ({ended} + {expired})", f"{lane}, {IN_TIME[lane]:g} s")
-
-
-_OUR_PART = 'fault!~"none|recipient", provider!="sandbox"'
-_TO_BE_SENT = 'fault!="recipient", provider!="sandbox"'
-_NOT_SENT = f"{rate('tocsin_deliveries_total', by='lane', where=_OUR_PART)} / {rate('tocsin_deliveries_total', by='lane', where=_TO_BE_SENT)}"
-_FAILED = f'sum(rate(tocsin_http_requests_total{{component="ingest", status=~"5.."}}[{WINDOW}])) or vector(0)'
+    for objective in OBJECTIVES
+    if objective.within is not None
+]
+_NOT_SENT = f"{rate('tocsin_deliveries_total', by='lane', where=NOT_SENT)} / {rate('tocsin_deliveries_total', by='lane', where=TO_BE_SENT)}"
+_FAILED = f'sum(rate(tocsin_http_requests_total{{{TO_INGEST},status=~"5.."}}[{WINDOW}])) or vector(0)'
+_ALL = f"sum(rate(tocsin_http_requests_total{{{TO_INGEST}}}[{WINDOW}]))"
 
 OVERVIEW = Dashboard(
     name="overview",
@@ -59,7 +59,7 @@ OVERVIEW = Dashboard(
         Row(
             title="Latency",
             panels=(
-                lines("Handed over in time", "Which share of each lane's messages is handed over within its objective?", Unit.SHARE, *map(_in_time, Lane)),
+                lines("Handed over in time", "Which share of each lane's messages is handed over within its objective?", Unit.SHARE, *_IN_TIME),
                 lines(
                     "Time to hand over, p99",
                     "How long from the event to the provider's answer, for all but one of a hundred; which message took that long?",
@@ -112,7 +112,7 @@ OVERVIEW = Dashboard(
                     "Requests that failed (5xx)",
                     "Which share of requests to ingest is answered with an error of ours?",
                     Unit.SHARE,
-                    query(f'({_FAILED}) / sum(rate(tocsin_http_requests_total{{component="ingest"}}[{WINDOW}]))', "5xx"),
+                    query(f"({_FAILED}) / {_ALL}", "5xx"),
                 ),
             ),
         ),
