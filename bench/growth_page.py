@@ -115,7 +115,7 @@ def _plots(points: Sequence[MeasuredPoint]) -> dict[str, str]:
         for point in members:
             for figure in point.figures if point.value > 0 else ():
                 if cost := our_cost(figure):
-                    costs.setdefault(figure.name.partition(":")[0], {}).setdefault(
+                    costs.setdefault(figure.name.partition(":")[0].removeprefix("latency "), {}).setdefault(
                         point.value, cost / slowness(point, members[0])
                     )
         lines: dict[str, list[Point]] = {
