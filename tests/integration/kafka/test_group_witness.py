@@ -150,7 +150,7 @@ async def test_marks_of_transactions_are_nothing_that_waits(stage, witness):
         await producer.begin_transaction()
         await producer.send_and_wait(stage.topic("in"), b"aborted", partition=0)
         waits = [await unread(stage, witness) for _ in range(2)]
-        assert [one.records for one in waits] == [1, 1], "behind an open transaction it waits"
+        assert [left.records for left in waits] == [1, 1], "behind an open transaction it waits"
         assert waits[1].oldest_ms is not None
         await producer.abort_transaction()
         assert await unread(stage, witness) == Unread(0, None)
