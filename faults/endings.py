@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -10,9 +11,7 @@ from aiokafka.errors import KafkaError
 
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status
 from tocsin.contracts.statuses import Decision
-from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Again, Lane
-from tocsin.dev.services import PARTITIONS
+from tocsin.contracts.vocabulary import Again
 from tocsin.kafka.client.aiokafka_internals import stop_reader
 
 _POLL_MS = 200
@@ -21,7 +20,9 @@ _POLL_MS = 200
 class Endings:
     """What every notification's records on `status` say. Use it as a context."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, topics: Mapping[str, int]) -> None:
+        """`topics`: by name, the number of partitions."""
+        self._topics = topics
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap_servers,
             group_id=None,
@@ -43,9 +44,8 @@ class Endings:
 
     async def __aenter__(self) -> Self:
         await self._consumer.start()
-        topics = Topics()
         self._consumer.assign(
-            [TopicPartition(topics.status(lane), number) for lane in Lane for number in range(PARTITIONS)]
+            [TopicPartition(topic, number) for topic, count in self._topics.items() for number in range(count)]
         )
         self._task = asyncio.create_task(self._read())
         return self

@@ -9,6 +9,7 @@ from scenarios import (  # noqa: F401
     failpoints,
     handovers,
     ledger_behind,
+    moves,
     neighbours,
     network,
     nodes,
