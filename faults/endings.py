@@ -23,13 +23,7 @@ class Endings:
     def __init__(self, bootstrap_servers: str, topics: Mapping[str, int]) -> None:
         """`topics`: by name, the number of partitions."""
         self._topics = topics
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap_servers,
-            group_id=None,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
+        self._consumer = _consumer(bootstrap_servers)
         self._task: asyncio.Task[None] | None = None
         self.final: dict[str, set[str]] = defaultdict(set)
         """By notification: `sent`, `cancelled`, or the status with its reason: `failed(retries_exhausted)`."""
@@ -43,14 +37,29 @@ class Endings:
         """So many records, whatever they are about."""
 
     async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stop()
+
+    async def turn_to(self, bootstrap_servers: str) -> None:
+        """From now on counts what another cluster says, from its beginning, and nothing else."""
+        await self._stop()
+        for said in (self.final, self.cancel_requested, self.deferred, self.ids):
+            said.clear()
+        self.read = 0
+        self._consumer = _consumer(bootstrap_servers)
+        await self._start()
+
+    async def _start(self) -> None:
         await self._consumer.start()
         self._consumer.assign(
             [TopicPartition(topic, number) for topic, count in self._topics.items() for number in range(count)]
         )
         self._task = asyncio.create_task(self._read())
-        return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
+    async def _stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -107,3 +116,13 @@ class Endings:
             self.cancel_requested[notification] = stored
         elif record.status == "deferred":
             self.deferred.add(notification)
+
+
+def _consumer(bootstrap_servers: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        group_id=None,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )

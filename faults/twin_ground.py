@@ -38,9 +38,9 @@ class TwinGround(Ground):
         return [self.instances[name, SECOND] for name in names]
 
     def urls(self, name: str) -> list[str]:
-        """Where the API of the set that answers listens."""
+        """Where the API of the set that answers listens, or has listened: callers do not know that nobody is there."""
         instance = self.instances[name, self.answering[name]]
-        return [instance.service.url] if instance.wanted and instance.service.url else []
+        return [instance.service.url] if instance.service.url else []
 
     async def start_all(self, instances: Iterable[Instance]) -> None:
         """Returns when all are ready."""

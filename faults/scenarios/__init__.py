@@ -18,6 +18,7 @@ from scenarios import (  # noqa: F401
     producers,
     providers,
     redrives,
+    regions,
     rollouts,
     scheduling,
     soak,
