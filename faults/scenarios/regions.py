@@ -55,7 +55,7 @@ async def region_is_lost(run: Run) -> None:
         await run.endings.turn_to(ground.kafka.bootstrap_servers)
         await asyncio.sleep(_AFTER)
     await _settle(run, after=due)
-    await _tell(run, lost_at=lost_at, planned=planned)
+    await _tell(run, ground, lost_at=lost_at, planned=planned)
 
 
 async def _make_topics(run: Run, ground: RegionGround) -> None:
@@ -112,7 +112,7 @@ def _figures(run: Run) -> _Figures:
     )
 
 
-async def _tell(run: Run, *, lost_at: float, planned: Sequence[Sent]) -> None:
+async def _tell(run: Run, ground: RegionGround, *, lost_at: float, planned: Sequence[Sent]) -> None:
     """The figures, and what of them would be more than the page admits."""
     figures = _figures(run)
     accepted = [sent for sent in run.sent if sent.at <= lost_at]
@@ -132,7 +132,7 @@ async def _tell(run: Run, *, lost_at: float, planned: Sequence[Sent]) -> None:
     run.expect(not late, f"{len(late)} messages of the second region were lost or came twice.")
     missed = {sent.notification for sent in planned} & {sent.notification for sent in affected}
     run.expect(not missed, f"{len(missed)} planned messages were lost or came twice.")
-    overdue = await _overdue(run)
+    overdue = await _overdue(run, ground)
     silent = [sent for sent in [*figures.decided, *figures.unknown] if sent.notification in run.endings.ids and sent.notification not in overdue]
     run.expect(not silent, f"{len(silent)} messages without an ending would not be counted as overdue.")
     run.given_up |= {sent.notification for sent in (*figures.untraced, *figures.decided, *figures.unknown)}
@@ -148,8 +148,9 @@ def _some(sent: Sequence[Sent], lost_at: float) -> str:
     return f"{len(sent)} (accepted at most {lost_at - min(one.at for one in sent):.1f} s before)"
 
 
-async def _overdue(run: Run) -> set[str]:
-    """Notifications that the second ledger would count once their time has passed."""
+async def _overdue(run: Run, ground: RegionGround) -> set[str]:
+    """Notifications that the second ledger, which has read all there is, would count once their time has passed."""
+    await ground.command_of_second("tocsin.cli", "topics", "drained", "--ledger", "--wait", "120")
     now, week = datetime.now(UTC), timedelta(days=7)
     connection = await asyncpg.connect(run.ground.database)
     try:
