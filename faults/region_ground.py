@@ -82,6 +82,8 @@ class RegionGround(TwinGround):
                     for number in range(await offsets.partitions(topic))
                 ]
                 held = [at for at, end in (await offsets.ends(partitions)).items() if end]
+                if not held:
+                    continue
                 known = await KafkaCluster(self._second).committed(group.name, held)
                 missing += [f"{group.name} {at.topic}/{at.partition}" for at in held if at not in known]
         except TopicFault as fault:

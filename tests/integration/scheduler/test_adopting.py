@@ -19,14 +19,14 @@ from tocsin.kafka import (
     ConsumerRecord,
     GroupAtWork,
     KafkaSettings,
+    Limits,
     PartitionBatch,
     ProducerRecord,
     TopicPartition,
     TransactionalProducer,
+    TransactionFailed,
     partition_for,
 )
-from tocsin.kafka.errors import NewerOwner
-from tocsin.kafka.produce.packing import Limits
 from tocsin.runtime import OperatorError
 from tocsin.scheduler.adopting import adopt
 from tocsin.scheduler.one_prefix import SERVICE, require_own_timers
@@ -154,7 +154,7 @@ async def test_whoever_of_the_former_ones_is_only_frozen_can_write_no_more(move:
     await frozen.open()
     try:
         assert await move.adopt() == 0
-        with pytest.raises(NewerOwner):
+        with pytest.raises(TransactionFailed):
             await frozen.run([ProducerRecord(move.from_.intents(LANE), b"acme/r1", b"{}")], {})
     finally:
         await frozen.close()
