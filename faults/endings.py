@@ -55,7 +55,11 @@ class Endings:
     async def _start(self) -> None:
         await self._consumer.start()
         self._consumer.assign(
-            [TopicPartition(topic, number) for topic, count in self._topics.items() for number in range(count)]
+            [
+                TopicPartition(topic, number)
+                for topic, count in self._topics.items()
+                for number in range(count)
+            ]
         )
         self._task = asyncio.create_task(self._read())
 

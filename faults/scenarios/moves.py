@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from aiokafka import AIOKafkaProducer
 
+from ground import TENANT
 from load import Sent, Way
 from moving_ground import FORMER, NEW, MovingGround
-from ground import TENANT
 from scenario import Run, scenario
 from scenarios.deaths import DISPATCHERS
 from sinks import behaviour as far
@@ -39,8 +39,12 @@ async def more_partitions_by_a_new_prefix(run: Run) -> None:
     assert isinstance(ground, MovingGround)
     begun = time.time()
     async with run.load.flowing(_RATE):
-        same = await run.load.planned(range(40, 55), channel="sms", lane="transactional", due=begun + _EARLY, each=2)
-        later = await run.load.planned(range(55, 80), channel="email", lane="transactional", due=begun + _LATE)
+        same = await run.load.planned(
+            range(40, 55), channel="sms", lane="transactional", due=begun + _EARLY, each=2
+        )
+        later = await run.load.planned(
+            range(55, 80), channel="email", lane="transactional", due=begun + _LATE
+        )
         await run.load.cancel(later[:8])
         await _timed(run, "both directories", _publish_to_both(ground))
         await run.ground.sinks.behave(far.refuse(421, step=Step.MAIL), channel=Channel.EMAIL)

@@ -105,7 +105,9 @@ def _figures(run: Run) -> _Figures:
     without_end = [sent for sent in run.sent if not run.endings.final.get(sent.notification)]
     known: Collection[str] = run.endings.ids
     return _Figures(
-        untraced=[one for one in without_end if one.notification not in taken and one.notification not in known],
+        untraced=[
+            one for one in without_end if one.notification not in taken and one.notification not in known
+        ],
         decided=[one for one in without_end if one.notification not in taken and one.notification in known],
         unknown=[one for one in without_end if one.notification in taken],
         twice=[sent for sent in run.sent if takings[sent.way, sent.sequence] > 1],
@@ -123,17 +125,26 @@ async def _tell(run: Run, ground: RegionGround, *, lost_at: float, planned: Sequ
         f"lost, and shown as overdue by the ledger: {_some(figures.decided, lost_at)}",
         f"handed over, and its end is unknown: {_some(figures.unknown, lost_at)}",
         f"handed over twice: {_some(figures.twice, lost_at)}",
-        f"first hand-over {first - lost_at:.1f} s after the loss" if first else "nothing was handed over after the loss",
+        f"first hand-over {first - lost_at:.1f} s after the loss"
+        if first
+        else "nothing was handed over after the loss",
     ]
     affected = [*figures.untraced, *figures.decided, *figures.unknown, *figures.twice]
     old = [sent for sent in affected if sent.at < lost_at - _WINDOW]
-    run.expect(not old, f"{len(old)} messages accepted earlier than {_WINDOW:g} s before the loss were lost or came twice.")
+    run.expect(
+        not old,
+        f"{len(old)} messages accepted earlier than {_WINDOW:g} s before the loss were lost or came twice.",
+    )
     late = [sent for sent in affected if sent.at > lost_at]
     run.expect(not late, f"{len(late)} messages of the second region were lost or came twice.")
     missed = {sent.notification for sent in planned} & {sent.notification for sent in affected}
     run.expect(not missed, f"{len(missed)} planned messages were lost or came twice.")
     overdue = await _overdue(run, ground)
-    silent = [sent for sent in [*figures.decided, *figures.unknown] if sent.notification in run.endings.ids and sent.notification not in overdue]
+    silent = [
+        sent
+        for sent in [*figures.decided, *figures.unknown]
+        if sent.notification in run.endings.ids and sent.notification not in overdue
+    ]
     run.expect(not silent, f"{len(silent)} messages without an ending would not be counted as overdue.")
     run.given_up |= {sent.notification for sent in (*figures.untraced, *figures.decided, *figures.unknown)}
     kept = {(sent.way, sent.sequence) for sent in run.sent if sent.notification not in run.given_up}
@@ -154,7 +165,11 @@ async def _overdue(run: Run, ground: RegionGround) -> set[str]:
     now, week = datetime.now(UTC), timedelta(days=7)
     connection = await asyncpg.connect(run.ground.database)
     try:
-        rows = [row for lane in Lane for row in await unended(connection, lane, after=now - week, until=now + week)]
+        rows = [
+            row
+            for lane in Lane
+            for row in await unended(connection, lane, after=now - week, until=now + week)
+        ]
     finally:
         await connection.close()
     return {str(row["notification_id"]) for row in rows}

@@ -96,14 +96,14 @@ async def test_while_an_installation_moves_both_prefixes_say_the_same(
     await admin.open()
     try:
         names = (second.directory, second.stops)
-        specs = [TopicSpec(name=name, partitions=1, cleanup="compact", max_message_bytes=2**21) for name in names]
+        specs = [
+            TopicSpec(name=name, partitions=1, cleanup="compact", max_message_bytes=2**21) for name in names
+        ]
         await admin.apply(await admin.plan(specs))
     finally:
         await admin.close()
     await fill(acme)
-    relay = Relay(
-        engine=engine, settings=kafka, health=Health(service="router"), second_prefix=second.prefix
-    )
+    relay = Relay(engine=engine, settings=kafka, health=Health(service="router"), second_prefix=second.prefix)
     async with running(relay):
         await published(directory)
     assert len(await state(kafka, topics.stops)) == 1

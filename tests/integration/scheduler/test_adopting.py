@@ -121,7 +121,9 @@ async def test_each_waits_in_its_own_partition_once_and_in_order(move: Move) -> 
 
     assert await move.adopt() == 58
 
-    rows = await move.rows("SELECT recipient, kafka_partition, topic, due, kafka_offset FROM scheduler.timers")
+    rows = await move.rows(
+        "SELECT recipient, kafka_partition, topic, due, kafka_offset FROM scheduler.timers"
+    )
     assert len(rows) == 58
     assert {topic for _, _, topic, _, _ in rows} == {move.to.intents(LANE)}
     for recipient, partition, *_ in rows:

@@ -88,7 +88,9 @@ class Relay:
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._second_prefix = second_prefix
-        prefixes = [settings.topic_prefix] if second_prefix is None else [settings.topic_prefix, second_prefix]
+        prefixes = (
+            [settings.topic_prefix] if second_prefix is None else [settings.topic_prefix, second_prefix]
+        )
         topics = [topic for prefix in prefixes for topic in Topics(prefix).all()]
         self._limits = Limits({topic.name: topic.max_message_bytes for topic in topics})
         self._written = [topic.name for topic in topics if topic.family in {"directory", "stops"}]

@@ -195,7 +195,9 @@ async def adopt(settings: SchedulerSettings, former: str) -> dict[Lane, int | No
 def run(arguments: Sequence[str]) -> int:
     """The exit code."""
     if len(arguments) != 1:
-        sys.stderr.write("Name the prefix whose timers are to be adopted: python -m tocsin.scheduler adopt tocsin.\n")
+        sys.stderr.write(
+            "Name the prefix whose timers are to be adopted: python -m tocsin.scheduler adopt tocsin.\n"
+        )
         return ExitCode.SETTINGS_INVALID
     try:
         moved = asyncio.run(adopt(load_settings(SchedulerSettings), arguments[0]))

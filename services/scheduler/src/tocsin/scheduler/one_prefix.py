@@ -10,9 +10,7 @@ from tocsin.runtime import OperatorError
 from tocsin.scheduler.migrations import SCHEMA
 
 SERVICE = "scheduler"
-_OTHERS = (
-    f"SELECT consumer_group FROM {SCHEMA}.positions WHERE consumer_group <> $1 AND consumer_group LIKE $2 LIMIT 1"  # noqa: S608 - the name of a schema of ours
-)
+_OTHERS = f"SELECT consumer_group FROM {SCHEMA}.positions WHERE consumer_group <> $1 AND consumer_group LIKE $2 LIMIT 1"  # noqa: S608 - the name of a schema of ours
 
 
 async def require_own_timers(database: Database, topics: Topics, lanes: Sequence[Lane]) -> None:

@@ -80,9 +80,7 @@ def groups_to_drain(topics: Topics, *, lanes: Sequence[Lane], ledger: bool) -> l
     return [group for group in asked if group.service not in TIMERS and group.name.endswith(ends)]
 
 
-async def _until_drained(
-    settings: KafkaSettings, groups: Sequence[Group], seconds: float
-) -> Unread | None:
+async def _until_drained(settings: KafkaSettings, groups: Sequence[Group], seconds: float) -> Unread | None:
     """None when nothing waits; else what does when the time is up."""
     until = time.monotonic() + seconds
     witness = GroupWitness(
@@ -154,9 +152,7 @@ def carry(
         f"{carried.cancellations} cancellations, {carried.events} events and {carried.redrives} re-drives carried to {settings.topic_prefix}"
     )
     if carried.left:
-        typer.echo(
-            f"Left for later, as its former routers are at work: {', '.join(carried.left)}", err=True
-        )
+        typer.echo(f"Left for later, as its former routers are at work: {', '.join(carried.left)}", err=True)
 
 
 @dataclass
