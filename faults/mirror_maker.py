@@ -20,7 +20,7 @@ class MirrorMaker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
-        """Fetches its jars (60 MB) the first time. May run in any thread."""
+        """Fetches its jars (36 MB) the first time. May run in any thread."""
         java()
         jars(pom=_MIRROR / "pom.xml")
 
