@@ -120,11 +120,9 @@ class Load:
         self, people: Sequence[int], *, channel: str, lane: str, due: float, each: int = 1
     ) -> list[Sent]:
         """Messages to these people that are to be sent at `due`, in seconds since 1970; returns when all are accepted."""
-        before = len(self.sent)
+        ways = [Way(TENANT, channel, lane, person(number)) for number in people for _ in range(each)]
         async with self._client(TENANT) as client:
-            for number in (number for number in people for _ in range(each)):
-                await self._send(client, Way(TENANT, channel, lane, person(number)), send_at=due)
-        return self.sent[before:]
+            return [await self._send(client, way, send_at=due) for way in ways]
 
     async def one(self, way: Way, *, workflow: str) -> None:
         """One message by a workflow that is not one of the tenants' usual ones."""
@@ -185,7 +183,8 @@ class Load:
         late: float = 0.0,
         send_at: float | None = None,
         workflow: str | None = None,
-    ) -> None:
+    ) -> Sent:
+        """Once it is accepted."""
         due = time.time() - late if send_at is None else send_at
         sequence = next(self._sequences.setdefault(way, itertools.count(1)))
         body = _request(way, sequence)
@@ -197,7 +196,9 @@ class Load:
         while (notification := await self._accepted(client, body, key)) is None:
             self.repeats += 1
             await asyncio.sleep(REPEAT_AFTER)
-        self.sent.append(Sent(way, sequence, notification, time.time(), due))
+        sent = Sent(way, sequence, notification, time.time(), due)
+        self.sent.append(sent)
+        return sent
 
     async def _accepted(
         self, client: aiohttp.ClientSession, body: dict[str, Any], headers: dict[str, str]

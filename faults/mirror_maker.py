@@ -36,6 +36,11 @@ class MirrorMaker:
         command = [java(), *options, "-cp", f"{jars(pom=_MIRROR / 'pom.xml')}/*", _MAIN, str(settings)]
         self._process = spawn(command, log=self._folder / "mirror.log", cwd=self._folder)
 
+    def freeze(self) -> None:
+        """From now on it falls behind."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
     def kill(self) -> None:
         """It dies with what it has not written yet."""
         if self._process is not None:
