@@ -33,8 +33,7 @@ _HEADERS = [("content-type", b"application/cloudevents+json")]
 
 @scenario(ground=MovingGround, own_ground=True, nightly=True, ends=True, patience=300)
 async def more_partitions_by_a_new_prefix(run: Run) -> None:
-    """From 4 to 12 partitions by a new topic prefix under load, with timers that wait, cancellations, a mail server that was just away, and
-    producers that write to the former topics too late: each message once, in order."""
+    """From 4 to 12 partitions by a new topic prefix under load, with planned messages, cancellations and late producers: each once, in order."""
     ground = run.ground
     assert isinstance(ground, MovingGround)
     begun = time.time()

@@ -58,8 +58,7 @@ async def disk_of_one_node_is_full(run: Run) -> None:
 
 @scenario(two=NAMES, ground=ClusterGround, own_ground=True, patience=240, nightly=True)
 async def zone_is_lost(run: Run) -> None:
-    """One broker, one of two instances of every service and the database die in one moment. The database comes back after 15 s, as a standby in another
-    zone would; what else was there stays away."""
+    """One of three brokers, one of two instances of every service and the database die at once; the database is back after 15 s."""
     ground = run.ground
     assert isinstance(ground, ClusterGround)
     async with run.load.flowing(RATE):
