@@ -52,13 +52,14 @@ async def region_is_lost(run: Run) -> None:
         lost_at = time.time()
         run.fault()
         await ground.lose()
+        gone_at = time.time()
         await _timed(run, "schemas restored", asyncio.to_thread(ground.restore, lost_at=lost_at))
         await _timed(run, "topics and starts", _make_topics(run, ground))
         await _timed(run, "services ready", _start(ground))
         await run.endings.turn_to(ground.kafka.bootstrap_servers)
         await asyncio.sleep(_AFTER)
     await _settle(run, after=due)
-    await _tell(run, ground, lost_at=lost_at, planned=planned)
+    await _tell(run, ground, lost_at=lost_at, gone_at=gone_at, planned=planned)
 
 
 async def _make_topics(run: Run, ground: RegionGround) -> None:
@@ -117,10 +118,12 @@ def _figures(run: Run) -> _Figures:
     )
 
 
-async def _tell(run: Run, ground: RegionGround, *, lost_at: float, planned: Sequence[Sent]) -> None:
+async def _tell(
+    run: Run, ground: RegionGround, *, lost_at: float, gone_at: float, planned: Sequence[Sent]
+) -> None:
     """The figures, and what of them would be more than the page admits."""
     figures = _figures(run)
-    accepted = [sent for sent in run.sent if sent.at <= lost_at]
+    accepted = [sent for sent in run.sent if sent.at <= gone_at]
     first = min((one.at for one in run.taken if one.at > lost_at + 1), default=None)
     run.notes += [
         f"accepted before the loss: {len(accepted)}, {len([one for one in accepted if one.at > lost_at - _WINDOW])} of them in the last {_WINDOW:g} s",
@@ -138,7 +141,7 @@ async def _tell(run: Run, ground: RegionGround, *, lost_at: float, planned: Sequ
         not old,
         f"{len(old)} messages accepted earlier than {_WINDOW:g} s before the loss were lost or came twice.",
     )
-    late = [sent for sent in affected if sent.at > lost_at]
+    late = [sent for sent in affected if sent.at > gone_at]
     run.expect(not late, f"{len(late)} messages of the second region were lost or came twice.")
     missed = {sent.notification for sent in planned} & {sent.notification for sent in affected}
     run.expect(not missed, f"{len(missed)} planned messages were lost or came twice.")

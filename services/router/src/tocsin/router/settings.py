@@ -185,7 +185,10 @@ class RouterSettings(LaneSettings):
 
     @model_validator(mode="after")
     def _prefixes_differ(self) -> Self:
-        if self.second_prefix == self.kafka.topic_prefix:
+        prefix = getattr(
+            self.kafka, "topic_prefix", None
+        )  # without it where these settings are refused themselves
+        if self.second_prefix is not None and self.second_prefix == prefix:
             raise ValueError(
                 "ROUTER_SECOND_PREFIX is KAFKA_TOPIC_PREFIX: give it the prefix of the other topics, or take it away"
             )
