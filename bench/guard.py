@@ -3,12 +3,14 @@
 `python bench/guard.py` measures the stages and ends with exit code 1 when one of them takes over 25 % more processor time a message than
 `bench/record/guard.json` says (70 % on another processor or with another version of Python than the record's, for which the calibration speaks only roughly), or when a message was lost. What counts is the time of the service and the database, divided by what a fixed piece
 of work takes on the same machine just before and just after. A stage that seems worse is measured twice more, and the least counts: other
-work on the machine only ever makes it longer. So are the stages that were not measured because a process did not start. `--record` writes the record anew, the median of five runs.
+work on the machine only ever makes it longer. So are the stages that were not measured because a process did not start. `--record` writes the record anew, the
+median of ten runs, and says how far they lie apart.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -28,14 +30,14 @@ ALLOWED, ALLOWED_ELSEWHERE = 1.25, 1.7
 """What a message may cost, as a multiple of the record: on its processor, with its number of cores and its Python, and elsewhere. Debian's Python 3.11.2
 does the piece of calibration in four fifths of the time of a 3.11.7 that was compiled on the machine, and serves a request in the same time."""
 TRIES = 3
-RECORDING_RUNS = 5
+RECORDING_RUNS = 10
 SIZES = Sizes(ingest=10_000, batches=40_000, direct=6_000, everywhere=5_000, fan_out_events=10)
 NOT_OURS = {"broker", "sink", "load"}
 """The broker's time depends on how far its compilers have come; the rest is the bench's own."""
 HOW_TO_ACCEPT = """\
 If the change is worth it, accept it on a machine that does nothing else and commit what that writes:
-  make bench-record         measures everything and writes docs/benchmarks.md, too (half an hour)
-  make bench-guard-record   writes bench/record/guard.json alone (five minutes)"""
+  make bench-record         measures everything and writes docs/benchmarks.md, too (three quarters of an hour)
+  make bench-guard-record   writes bench/record/guard.json alone (ten minutes)"""
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -48,6 +50,8 @@ class Record(msgspec.Struct, kw_only=True):
     costs: dict[str, float]
     calibrated_in: int = 1
     """Processes that did the piece of calibration side by side. Whoever compares calibrates in as many."""
+    spread: dict[str, tuple[float, float]] = {}
+    """Of each stage the lowest and the highest of the runs that were recorded, as multiples of their median."""
 
 
 async def measure(folder: Path, report: Report, say: Steps, *, calibrate_in: int) -> None:
@@ -84,7 +88,7 @@ def costs(figures: Iterable[Figure]) -> dict[str, list[float]]:
     return runs
 
 
-def worse(now: dict[str, float], before: dict[str, float], *, allowed: float = ALLOWED) -> list[str]:
+def worse(now: Mapping[str, float], before: Mapping[str, float], *, allowed: float = ALLOWED) -> list[str]:
     """A sentence for each stage that costs too much more, or of which one of the two says nothing."""
     said = [f"{name}: measured in only one of the two" for name in sorted(now.keys() ^ before.keys())]
     for name in now.keys() & before.keys():
@@ -96,25 +100,60 @@ def worse(now: dict[str, float], before: dict[str, float], *, allowed: float = A
     return said
 
 
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All tries so far beside the record."""
+
+    record: Record
+    machine: Machine
+    now: Mapping[str, float]
+    """The least that each stage has cost."""
+    not_started: Sequence[str]
+    """Faults of processes that did not start, in any of the tries."""
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is worse."""
+        record = self.record
+        same = _place(self.machine) == (record.cpu, record.cores, record.python)
+        return worse(self.now, record.costs, allowed=ALLOWED if same else ALLOWED_ELSEWHERE)
+
+    @property
+    def unmeasured_for_a_start(self) -> bool:
+        """Whether a stage was not measured, and a process did not start."""
+        return bool(self.record.costs.keys() - self.now.keys() and self.not_started)
+
+
 def compare(given: argparse.Namespace) -> int:
     """The exit code."""
-    record = msgspec.json.decode(RECORD.read_bytes(), type=Record)
+    comparison = _tried(given, msgspec.json.decode(RECORD.read_bytes(), type=Record))
+    if comparison is None:
+        return 1
+    _say(comparison)
+    return 1 if comparison.sentences else 0
+
+
+def _tried(given: argparse.Namespace, record: Record) -> Comparison | None:
+    """After the first try in which nothing is worse, or the last one. None where nothing could be measured, or a message was lost."""
     figures: list[Figure] = []
     not_started: list[str] = []
     for number in range(TRIES):
         report = measured(partial(measure, calibrate_in=record.calibrated_in), _try(given, number))
         if report is None or _wrong([fault for fault in report.faults if fault not in report.not_started]):
-            return 1
+            return None
         not_started += report.not_started
         for fault in report.not_started:
             print(f"NOT STARTED, try {number + 1} of {TRIES}: {fault}")
         figures += report.figures
-        now = {name: min(values) for name, values in costs(figures).items()}
-        machine = report.machine
-        same = _place(machine) == (record.cpu, record.cores, record.python)
-        found = worse(now, record.costs, allowed=ALLOWED if same else ALLOWED_ELSEWHERE)
-        if not found:
+        least = {name: min(values) for name, values in costs(figures).items()}
+        comparison = Comparison(record=record, machine=report.machine, now=least, not_started=not_started)
+        if not comparison.sentences:
             break
+    return comparison
+
+
+def _say(comparison: Comparison) -> None:
+    record, machine, now = comparison.record, comparison.machine, comparison.now
     print(
         f"Processor time a message on {machine.cores} x {machine.cpu}, Python {machine.versions['python']}, beside the record of "
         f"{record.commit} ({record.cores} x {record.cpu}, Python {record.python}):"
@@ -122,12 +161,10 @@ def compare(given: argparse.Namespace) -> int:
     for name in record.costs:
         if name in now:
             print(f"{100 * (now[name] / record.costs[name] - 1):+6.1f} %  {name}")
-    for sentence in found:
+    for sentence in comparison.sentences:
         print(f"WORSE: {sentence}")
-    unmeasured = record.costs.keys() - now.keys()
-    if found and not (unmeasured and not_started):
+    if comparison.sentences and not comparison.unmeasured_for_a_start:
         print(HOW_TO_ACCEPT)
-    return 1 if found else 0
 
 
 def _place(machine: Machine) -> tuple[str, int, str]:
@@ -151,7 +188,9 @@ def keep(given: argparse.Namespace) -> int:
     if report is None or _wrong(report.faults):
         print("Nothing is recorded.")
         return 1
-    middle = {name: median(values) for name, values in costs(report.figures).items()}
+    runs = costs(report.figures)
+    middle = {name: median(values) for name, values in runs.items()}
+    spread = {name: (min(values) / middle[name], max(values) / middle[name]) for name, values in runs.items()}
     machine = report.machine
     cpu, cores, python = _place(machine)
     record = Record(
@@ -161,9 +200,12 @@ def keep(given: argparse.Namespace) -> int:
         python=python,
         costs=middle,
         calibrated_in=PROCESSES,
+        spread=spread,
     )
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+    for name, (lowest, highest) in spread.items():
+        print(f"{100 * (lowest - 1):+6.1f} to {100 * (highest - 1):+6.1f} %  {name}")
     print(f"Written: {RECORD}")
     return 0
 

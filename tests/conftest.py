@@ -29,6 +29,7 @@ PACKAGES = {  # marker -> the program it needs, how to get it
     "java": ("javac", "apt install default-jdk-headless"),
     "kcat": ("kcat", "apt install kcat"),
     "npm": ("npm", "apt install nodejs npm"),
+    "postfix": ("postfix", "apt install postfix"),
     "prometheus": ("prometheus", "apt install prometheus prometheus-alertmanager"),
 }
 FETCHED = "prometheus"
@@ -39,6 +40,7 @@ STACKS_OF_THEIR_OWN = (
     "test_local_stack_life.py",
     "test_proving_ground.py",
     "test_jaeger.py",
+    "test_upgrade.py",
 )
 """Files whose tests start stacks themselves, and so need not wait for those on the shared one."""
 MEASURED = "measured"

@@ -24,6 +24,7 @@ def whole_stack(folder: Path, *, spans_to: str) -> Iterator[dict[str, Any]]:
         "OTEL_EXPORTER_OTLP_ENDPOINT": spans_to,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
         "TRACE_SAMPLE_RATIO": "1",
+        "TRACES_PER_SECOND": "1000000",
     }
     process = spawn(command, log=log, env={**os.environ, **traced}, on_parent_death=signal.SIGTERM)
     try:

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import logging
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any, NoReturn, cast
 import pytest
 from tests.integration.logs.search_engine import SearchEngine
 from tests.integration.logs.shipper import NAMESPACE, SHIPPED, Pod, Shipper
+from tests.log_lines import lines_of
 
 from tocsin.channel.answers import NotSent
 from tocsin.channel.delivery import Delivery
@@ -57,15 +57,10 @@ def shipper(tmp_path: Path, engine: SearchEngine) -> Iterator[Shipper]:
 
 @contextlib.contextmanager
 def logged_by(service: str) -> Iterator[io.StringIO]:
-    """What this process logs meanwhile, as the service would with LOG_FIELDS=ecs and LOG_LEVEL=DEBUG."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    configure_logging(service, json=True, level="DEBUG", version="0.1.0", names="ecs", stream=out)
-    yield out
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    """What the service would write with LOG_FIELDS=ecs and LOG_LEVEL=DEBUG."""
+    with lines_of(service) as out:
+        configure_logging(service, json=True, level="DEBUG", version="0.1.0", names="ecs", stream=out)
+        yield out
 
 
 def delivery_of(notification: str) -> Delivery:

@@ -60,8 +60,10 @@ _TOUCH: Final = 1.0
 """Seconds within which a relay that does not publish yet shows PostgreSQL that it lives."""
 
 _WAITING: Final = text(
-    "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0) FROM directory.outbox"
-)
+    "SELECT turn >= :imported, count(*), extract(epoch FROM clock_timestamp() - min(at)) FROM directory.outbox GROUP BY 1"
+).bindparams(imported=int(Turn.IMPORTED_RIGHTS))
+_ORIGINS: Final = {False: "change", True: "import"}
+"""By whether a row was imported."""
 _UNWRITABLE: Final = "no record can hold this row, set aside: save the entity again with valid values"
 _AWAY = (KafkaFault, *AWAY)
 
@@ -175,15 +177,25 @@ class Relay:
 
 async def watch_outbox(engine: AsyncEngine, service: str, stop: asyncio.Event) -> None:
     """Tell until `stop` how much waits, and for how long. Every router does: the one that publishes may be the one that is stuck."""
-    rows = metrics.directory_outbox.labels(service)
-    age = metrics.directory_outbox_age.labels(service)
+    gauges = {
+        imported: (
+            metrics.directory_outbox.labels(service, origin),
+            metrics.directory_outbox_age.labels(service, origin),
+        )
+        for imported, origin in _ORIGINS.items()
+    }
 
     async def look() -> None:
         with contextlib.suppress(*AWAY):  # the database has a check of its own
             async with engine.connect() as connection:
-                count, seconds = (await connection.execute(_WAITING)).one()
-            rows.set(count)
-            age.set(float(seconds))
+                waiting = {
+                    imported: (count, float(seconds))
+                    for imported, count, seconds in await connection.execute(_WAITING)
+                }
+            for imported, (rows, age) in gauges.items():
+                count, seconds = waiting.get(imported, (0, 0.0))
+                rows.set(count)
+                age.set(seconds)
 
     await every(STANDBY, look, stop=stop)
 

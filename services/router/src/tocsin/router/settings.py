@@ -13,7 +13,7 @@ from tocsin.database import DatabaseSettings, pool_for_shards
 from tocsin.kafka import KafkaSettings
 from tocsin.programs import ProgramSettings
 from tocsin.router.secret_keys import SecretKey
-from tocsin.runtime import About, Advice, HttpSettings, Lanes, LaneSettings, Unwise
+from tocsin.runtime import About, Advice, HttpSettings, Lanes, LaneSettings, Shards, Unwise
 
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
@@ -81,19 +81,7 @@ class RouterSettings(LaneSettings):
     lanes: Lanes = Field(
         default=list(Lane), validation_alias="LANES", description="Lanes whose messages the worker decides"
     )
-    shards: Annotated[
-        int,
-        About(
-            unit="shards",
-            change="stop the lane's processes first",
-            danger="Workers beyond it hold nothing; no more than the topics have partitions",
-        ),
-    ] = Field(
-        default=4,
-        ge=1,
-        le=1000,
-        description="Shards of a lane: at most so many workers can share it. The same number in all of them; to change it, stop the lane",
-    )
+    shards: Shards = 4
     default_tenant: Annotated[
         str | None,
         About(
