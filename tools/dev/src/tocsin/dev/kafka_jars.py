@@ -1,4 +1,4 @@
-"""The broker's jars: resolved once by Maven from the pinned pom.xml beside this file."""
+"""Apache Kafka's jars: resolved once by Maven from a pinned pom.xml. The broker's stands beside this file."""
 
 import os
 import shutil
@@ -23,6 +23,6 @@ def java() -> str:
     return java
 
 
-def jars(*, cache: Path = CACHE) -> Path:
-    """The folder that holds the broker's jars. The first call downloads them (43 MB); later ones find them."""
-    return maven_jars(POM, folder=cache / "kafka", of="Apache Kafka", or_else=OR_ELSE)
+def jars(*, cache: Path = CACHE, pom: Path = POM) -> Path:
+    """The folder that holds what `pom` names: the broker's jars. The first call downloads them (43 MB); later ones find them."""
+    return maven_jars(pom, folder=cache / "kafka", of="Apache Kafka", or_else=OR_ELSE)

@@ -34,7 +34,7 @@ def _resolve(pom: Path, jars: Path, of: str, or_else: str) -> None:
         )
     # Maven writes beside the final folder; the rename makes a half-done download invisible.
     with tempfile.TemporaryDirectory(dir=jars.parent) as scratch:
-        shutil.copy(pom, scratch)
+        shutil.copy(pom, Path(scratch) / "pom.xml")
         target = Path(scratch) / "jars"
         done = subprocess.run(
             attached([maven, "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={target}"]),
