@@ -118,6 +118,18 @@ class RouterSettings(LaneSettings):
         validation_alias="PUBLIC_URL",
         description="Address under which recipients reach the unsubscribe page; required when any category is optional",
     )
+    second_prefix: Annotated[
+        str | None,
+        About(
+            example="tocsin12.",
+            change="roll the API's processes",
+            danger="While it is set, changes come into force only when the topics of both prefixes can be written",
+        ),
+    ] = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="A second topic prefix under which the role api publishes directory and stops as well, while you move to it",
+    )
     unsubscribe_keys: Annotated[
         SecretList,
         About(
@@ -158,6 +170,17 @@ class RouterSettings(LaneSettings):
                 harm="begins with http: anyone on the way can use the unsubscribe links, and mail providers distrust them",
                 remedy="give an address with https",
             )
+
+    @model_validator(mode="after")
+    def _prefixes_differ(self) -> Self:
+        prefix = getattr(
+            self.kafka, "topic_prefix", None
+        )  # without it where these settings are refused themselves
+        if self.second_prefix is not None and self.second_prefix == prefix:
+            raise ValueError(
+                "ROUTER_SECOND_PREFIX is KAFKA_TOPIC_PREFIX: give it the prefix of the other topics, or take it away"
+            )
+        return self
 
     @property
     def signing_keys(self) -> list[SecretKey]:
