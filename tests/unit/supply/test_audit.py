@@ -5,10 +5,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from tocsin.dev.audit.databases import Database, Fault
 from tocsin.dev.audit.exceptions import FILE, ExceptionsInvalid, Tolerated, tolerated
-from tocsin.dev.audit.pins import GO, MAVEN, NPM, Pin, go_pins, maven_pins, npm_pins
+from tocsin.dev.audit.pins import GO, MAVEN, NPM, Pin, all_pins, go_pins, maven_pins, npm_pins
 from tocsin.dev.audit.verdict import Verdict, judge
 from tocsin.dev.requirement_files import pinned
 
@@ -116,6 +117,13 @@ def test_what_else_stands_there_is_refused_in_a_sentence(text: str, said: str) -
 
 def test_our_own_exceptions_can_be_read() -> None:
     tolerated((Path(__file__).parents[3] / FILE).read_text())
+
+
+def test_whatever_a_requirement_file_pins_is_looked_up() -> None:
+    known = {(pin.name, pin.version) for pin in all_pins() if pin.ecosystem == "PyPI"}
+    files = (Path(__file__).parents[3] / "requirements").glob("*.txt")
+    entries = {(canonicalize_name(entry.name), entry.version) for file in files for entry in pinned(file)}
+    assert entries - known == set()
 
 
 def test_a_file_is_read_with_its_hashes(tmp_path: Path) -> None:

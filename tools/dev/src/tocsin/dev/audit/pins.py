@@ -13,8 +13,8 @@ from tocsin.dev.kafka_jars import POM
 from tocsin.dev.kube.go_programs import MODULES
 from tocsin.dev.requirement_files import pinned
 
-PYTHON = tuple(Path("requirements") / f"{name}.txt" for name in ("dev", "uv", "hatchling"))
-"""`dev` holds everything that any service or tool pins; the others are what the environment is made with."""
+PYTHON = tuple(Path("requirements") / f"{name}.txt" for name in ("dev", "uv", "hatchling", "go"))
+"""`dev` holds everything that any service or tool pins; the others are what the environment is made with, and what `make kube-check` builds with."""
 NPM = (Path(__file__).parents[1] / "observe" / "uplot" / "package-lock.json",)
 """What draws the page of `make observe`."""
 GO = tuple(sorted(MODULES.glob("*/go.mod")))
