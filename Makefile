@@ -35,7 +35,7 @@ observe: .venv/.installed ## Prometheus, Alertmanager and a page with dashboards
 down: .venv/.installed ## End what `make up` and `make observe` started
 	@$(PYTHON) -m tocsin.dev down
 
-test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm,prometheus leaves out what needs those programs
+test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm,postfix,prometheus leaves out what needs those programs
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) $(PYTEST_ARGS)
 
 nightly: .venv/.installed ## Run everything that takes too long for every change: long tests, all faults, the soak, mutations, kube-check
@@ -69,7 +69,7 @@ bench-quick: .venv/.installed ## Measure the whole path and each stage (two minu
 bench: .venv/.installed ## Measure everything, others on the same sink too (a quarter of an hour); RUNS=N measures it so often
 	@$(PYTHON) bench/bench.py $(if $(RUNS),--runs $(RUNS))
 
-bench-record: .venv/.installed ## The same three times, written into docs/benchmarks.md, and the guard's record (forty minutes, on a machine with nothing else to do)
+bench-record: .venv/.installed ## The same three times, written into docs/benchmarks.md, and the guard's record (three quarters of an hour, on a machine with nothing else to do)
 	@$(PYTHON) bench/bench.py --record --runs $(or $(RUNS),3)
 	@$(PYTHON) bench/guard.py --record
 	@$(PYTHON) bench/capacity.py tables
@@ -77,7 +77,7 @@ bench-record: .venv/.installed ## The same three times, written into docs/benchm
 bench-guard: .venv/.installed ## Compare the processor time of the stages with the last record, as the build does (a minute)
 	@$(PYTHON) bench/guard.py
 
-bench-guard-record: .venv/.installed ## Accept what the stages cost now as the guard's record (five minutes)
+bench-guard-record: .venv/.installed ## Accept what the stages cost now as the guard's record (ten minutes)
 	@$(PYTHON) bench/guard.py --record
 
 bench-profile: .venv/.installed ## Where the time of each stage goes, by module and function, as text (two minutes)

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from calibration import PROCESSES, calibrate
 from growth_cases import (
     BACKLOG,
     BYTES_A_MESSAGE,
@@ -86,6 +87,7 @@ def tell_of_other_commits(points: Sequence[MeasuredPoint], now: str) -> None:
 async def measure(case: Case, scale: float, say: Steps) -> MeasuredPoint:
     """One point, in a folder that is gone afterwards."""
     report = Report(machine=this_machine("not started"))
+    before = calibrate(PROCESSES)
     with tempfile.TemporaryDirectory(prefix="growth-", dir=CACHE) as folder:
         await attempt(report, say, _measure(case, scale, Path(folder), report, say))
     return MeasuredPoint(
@@ -97,6 +99,7 @@ async def measure(case: Case, scale: float, say: Steps) -> MeasuredPoint:
         machine=report.machine,
         figures=report.figures,
         faults=report.faults,
+        calibration_us=(before + calibrate(PROCESSES)) / 2,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from figures import Figure
-from growth_points import MeasuredPoint, by_commit, our_cost
+from growth_points import MeasuredPoint, by_commit, our_cost, slowness
 from machine import Machine
 from plot import Point, chart
 from report import number
@@ -88,6 +88,9 @@ def _table(group: str, points: Sequence[MeasuredPoint]) -> list[str]:
     for name in dict.fromkeys(figure.name for point in points for figure in point.figures):
         cells = [_cell(figure) for point in points for figure in [_named(point, name)]]
         lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines.append(
+        f"| a fixed piece of work | {' | '.join(f'{point.calibration_us:.1f} µs' for point in points)} |"
+    )
     return lines
 
 
@@ -103,7 +106,8 @@ def _cell(figure: Figure | None) -> str:
 
 
 def _plots(points: Sequence[MeasuredPoint]) -> dict[str, str]:
-    """By group, the cost of a message over what grows; where one value was measured with several numbers of shards, the first."""
+    """By group, the cost of a message over what grows, at the speed that the machine had at the group's first point; where one value was
+    measured with several numbers of shards, the first."""
     made: dict[str, str] = {}
     for group in dict.fromkeys(point.group for point in points):
         members = [point for point in points if point.group == group]
@@ -111,7 +115,9 @@ def _plots(points: Sequence[MeasuredPoint]) -> dict[str, str]:
         for point in members:
             for figure in point.figures if point.value > 0 else ():
                 if cost := our_cost(figure):
-                    costs.setdefault(figure.name.partition(":")[0], {}).setdefault(point.value, cost)
+                    costs.setdefault(figure.name.partition(":")[0], {}).setdefault(
+                        point.value, cost / slowness(point, members[0])
+                    )
         lines: dict[str, list[Point]] = {
             name: list(line.items()) for name, line in costs.items() if len(line) > 1
         }

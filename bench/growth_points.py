@@ -23,6 +23,8 @@ class MeasuredPoint(msgspec.Struct, kw_only=True):
     machine: Machine
     figures: list[Figure]
     faults: list[str]
+    calibration_us: float = 0.0
+    """What the piece of work of `calibration` took before and after, on the average: how fast the machine was. 0: not measured."""
 
     @property
     def commit(self) -> str:
@@ -76,6 +78,13 @@ def by_commit(points: Sequence[MeasuredPoint]) -> dict[str, list[MeasuredPoint]]
 def our_cost(figure: Figure) -> float:
     """Processor µs a message of our services and the database."""
     return sum(us for process, us in figure.cpu_us.items() if process not in NOT_OURS)
+
+
+def slowness(point: MeasuredPoint, beside: MeasuredPoint) -> float:
+    """How much longer the machine took for the same work at `point` than at `beside`; 1 where one of them does not know."""
+    if not (point.calibration_us and beside.calibration_us):
+        return 1.0
+    return point.calibration_us / beside.calibration_us
 
 
 def _line(point: MeasuredPoint) -> bytes:

@@ -3,7 +3,8 @@
 `python bench/guard.py` measures the stages and ends with exit code 1 when one of them takes over 25 % more processor time a message than
 `bench/record/guard.json` says (70 % on another processor or with another version of Python than the record's, for which the calibration speaks only roughly), or when a message was lost. What counts is the time of the service and the database, divided by what a fixed piece
 of work takes on the same machine just before and just after. A stage that seems worse is measured twice more, and the least counts: other
-work on the machine only ever makes it longer. So are the stages that were not measured because a process did not start. `--record` writes the record anew, the median of five runs.
+work on the machine only ever makes it longer. So are the stages that were not measured because a process did not start. `--record` writes the record anew, the
+median of ten runs, and says how far they lie apart.
 """
 
 import argparse
@@ -28,14 +29,14 @@ ALLOWED, ALLOWED_ELSEWHERE = 1.25, 1.7
 """What a message may cost, as a multiple of the record: on its processor, with its number of cores and its Python, and elsewhere. Debian's Python 3.11.2
 does the piece of calibration in four fifths of the time of a 3.11.7 that was compiled on the machine, and serves a request in the same time."""
 TRIES = 3
-RECORDING_RUNS = 5
+RECORDING_RUNS = 10
 SIZES = Sizes(ingest=10_000, batches=40_000, direct=6_000, everywhere=5_000, fan_out_events=10)
 NOT_OURS = {"broker", "sink", "load"}
 """The broker's time depends on how far its compilers have come; the rest is the bench's own."""
 HOW_TO_ACCEPT = """\
 If the change is worth it, accept it on a machine that does nothing else and commit what that writes:
-  make bench-record         measures everything and writes docs/benchmarks.md, too (half an hour)
-  make bench-guard-record   writes bench/record/guard.json alone (five minutes)"""
+  make bench-record         measures everything and writes docs/benchmarks.md, too (three quarters of an hour)
+  make bench-guard-record   writes bench/record/guard.json alone (ten minutes)"""
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -48,6 +49,8 @@ class Record(msgspec.Struct, kw_only=True):
     costs: dict[str, float]
     calibrated_in: int = 1
     """Processes that did the piece of calibration side by side. Whoever compares calibrates in as many."""
+    spread: dict[str, tuple[float, float]] = {}
+    """Of each stage the lowest and the highest of the runs that were recorded, as multiples of their median."""
 
 
 async def measure(folder: Path, report: Report, say: Steps, *, calibrate_in: int) -> None:
@@ -151,7 +154,9 @@ def keep(given: argparse.Namespace) -> int:
     if report is None or _wrong(report.faults):
         print("Nothing is recorded.")
         return 1
-    middle = {name: median(values) for name, values in costs(report.figures).items()}
+    runs = costs(report.figures)
+    middle = {name: median(values) for name, values in runs.items()}
+    spread = {name: (min(values) / middle[name], max(values) / middle[name]) for name, values in runs.items()}
     machine = report.machine
     cpu, cores, python = _place(machine)
     record = Record(
@@ -161,9 +166,12 @@ def keep(given: argparse.Namespace) -> int:
         python=python,
         costs=middle,
         calibrated_in=PROCESSES,
+        spread=spread,
     )
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+    for name, (lowest, highest) in spread.items():
+        print(f"{100 * (lowest - 1):+6.1f} to {100 * (highest - 1):+6.1f} %  {name}")
     print(f"Written: {RECORD}")
     return 0
 

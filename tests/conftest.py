@@ -32,6 +32,7 @@ PACKAGES = {  # marker -> the program it needs, how to get it
     "java": ("javac", "apt install default-jdk-headless"),
     "kcat": ("kcat", "apt install kcat"),
     "npm": ("npm", "apt install nodejs npm"),
+    "postfix": ("postfix", "apt install postfix"),
     "prometheus": ("prometheus", "apt install prometheus prometheus-alertmanager"),
 }
 FETCHED = "prometheus"
