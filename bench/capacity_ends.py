@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from capacity_costs import Costs
-from capacity_plan import WORKERS, Demand, Plan, plan
+from capacity_plan import ALONE, SHARED, Demand, Plan, plan
 from capacity_record import Record
 from tocsin.contracts.vocabulary import Channel, Lane
 
@@ -52,10 +52,15 @@ def _calls(large: Plan) -> Iterator[End]:
 
 
 def _processes(large: Plan) -> Iterator[End]:
-    """The busiest lane of each service that shares lanes by shards."""
-    for service in WORKERS:
-        lane = max(Lane, key=lambda one: large.processes[one].get(service, 0.0))
-        needed = large.processes[lane][service]
+    """The busiest lane of each service."""
+    lane, needed = _busiest(large, ALONE)
+    yield End(
+        what=f"{ALONE} on {lane}: its one writer",
+        per_day=LARGE / needed,
+        lever="none but a faster core; timelines lag behind in peaks, and no message waits",
+    )
+    for service in SHARED:
+        lane, needed = _busiest(large, service)
         for count, what, lever in (
             (
                 SHARDS,
@@ -69,6 +74,11 @@ def _processes(large: Plan) -> Iterator[End]:
                 per_day=LARGE * count / needed,
                 lever=lever,
             )
+
+
+def _busiest(large: Plan, service: str) -> tuple[Lane, float]:
+    lane = max(Lane, key=lambda one: large.processes[one].get(service, 0.0))
+    return lane, large.processes[lane][service]
 
 
 def _database(large: Plan, record: Record) -> Iterator[End]:

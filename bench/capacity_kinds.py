@@ -117,7 +117,7 @@ KINDS: Final = {
             what="order mail, sent later",
             lane=Lane.TRANSACTIONAL,
             workflow=workflow_of(Lane.TRANSACTIONAL),
-            delay=5,
+            delay=20,
         ),
         Kind(
             key="campaign",

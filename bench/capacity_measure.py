@@ -114,7 +114,8 @@ class Weighing:
             order = kind.order(self._environment, self._prefix(kind), SPREAD, rate=RATE)
         else:
             order = kind.order(self._environment, self._prefix(kind), self._sized(FULL))
-        return await self._weighed(kind, order, backlog=way == "full")
+        # What is to wait must not wait for a router: once it is due it is sent at once.
+        return await self._weighed(kind, order, backlog=way == "full" and not kind.delay)
 
     async def _weighed(self, kind: Kind, order: Order, *, backlog: bool) -> Measured:
         topics = dict(self._topics_of(kind))
@@ -165,7 +166,9 @@ class Weighing:
             "--kafka": kafka.bootstrap_servers, "--prefix": kafka.topic_prefix, "--folder": str(folder), "--now": tomorrow.isoformat(),
         }  # fmt: skip
         words = [word for option in options.items() for word in option]
-        process = await asyncio.create_subprocess_exec(interpreter, ARCHIVE / "archive.py", *words)
+        process = await asyncio.create_subprocess_exec(
+            interpreter, ARCHIVE / "archive.py", *words, stdout=asyncio.subprocess.DEVNULL
+        )
         if await process.wait():
             raise StartFailed(f"archive.py ended with exit code {process.returncode}")
         notes = [msgspec.json.decode(note.read_bytes()) for note in folder.glob("_days/*.json")]

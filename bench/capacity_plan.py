@@ -16,8 +16,10 @@ Value = Callable[[Measured], float]
 DAY: Final = 86_400
 READERS: Final[Mapping[str, int]] = {"status": 2}
 """How many groups read a topic, where it is not one: statuses go to the ledger and to the router's feedback."""
-WORKERS: Final = ("router", *(channel.dispatcher for channel in Channel))
-"""Services whose processes share a lane by shards."""
+SHARED: Final = ("router", *(channel.dispatcher for channel in Channel))
+"""Services of which several processes may share a lane, by shards."""
+ALONE: Final = "ledger"
+"""It has one writer a lane."""
 MIX: Final = MappingProxyType(
     {"code": 0.05, "order": 0.40, "everywhere": 0.05, "sms": 0.05, "push": 0.15, "campaign": 0.30}
 )  # fmt: skip
@@ -87,7 +89,8 @@ class Plan(msgspec.Struct, kw_only=True, frozen=True):
     cores: dict[str, float]
     peak_cores: dict[str, float]
     processes: dict[Lane, dict[str, float]]
-    """By lane and service: how many processes are as busy as they may be, at the peak. No lane has more than shards."""
+    """By lane and service: how many processes are as busy as they may be, at the peak. No more than shards can share a lane, and no two
+    of the ledger."""
     calls: dict[Channel, float]
     """Under way at once at the peak."""
 
@@ -204,7 +207,7 @@ def _processes(demand: Demand, record: Record, costs: Costs, lane: Lane) -> dict
     for name, share in demand.mix.items():
         if KINDS[name].lane is lane:
             cost = costs.of(KINDS[name], rate, rows=_rows(record, name))
-            for service in WORKERS:
+            for service in (*SHARED, ALONE):
                 busy[service] += demand.rate * demand.peak * share * cost.get(service, 0.0) / 1e6
     return {service: cores / demand.busy for service, cores in busy.items() if cores}
 

@@ -125,7 +125,7 @@ def test_cores_are_rate_times_cost_and_processes_leave_some_of_a_core_free() -> 
     )
     assert planned.peak_cores["router"] == pytest.approx(0.4)
     assert planned.processes[Lane.TRANSACTIONAL] == pytest.approx(
-        {"router": 0.4 / 0.7, "dispatch-email": 0.3 / 0.7}
+        {"router": 0.4 / 0.7, "dispatch-email": 0.3 / 0.7, "ledger": 0.1 / 0.7}
     )
     assert planned.processes[Lane.BULK] == {}
 
