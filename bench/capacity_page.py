@@ -106,7 +106,9 @@ def rows_of(planned: Plan) -> list[tuple[str, str]]:
         ),
         (f"**Kafka**, {demand.kafka_copies} copies", _range(planned.kafka)),
     ]
-    rows += [(f"— of it `{family}`", _range(part)) for family, part in planned.kafka_parts.items()]
+    rows += [
+        (f"— of it `{family}`", _range(part)) for family, part in planned.kafka_parts.items() if part.high
+    ]
     rows += [
         ("written to brokers at the peak, a second", _range(planned.produced)),
         ("— copied between brokers", _range(planned.replicated)),
