@@ -36,7 +36,7 @@ down: .venv/.installed ## End what `make up` and `make observe` started
 	@$(PYTHON) -m tocsin.dev down
 
 test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm,postfix,prometheus leaves out what needs those programs
-	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) $(PYTEST_ARGS)
+	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) --durations 20 --durations-min 10 $(PYTEST_ARGS)
 
 nightly: .venv/.installed ## Run everything that takes too long for every change: long tests, all faults, the soak, mutations, kube-check
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest --nightly -n $(PROCESSES) $(PYTEST_ARGS)

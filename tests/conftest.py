@@ -38,7 +38,12 @@ PACKAGES = {  # marker -> the program it needs, how to get it
 FETCHED = "prometheus"
 """Unpacked from Debian's package where it is not installed; `tocsin.dev` says what to do where that fails."""
 ORDER = ("contract", "unit", "integration", "browser", "e2e")  # what fails fast first
-STACKS_OF_THEIR_OWN = ("test_detached_stack.py", "test_local_stack_life.py", "test_proving_ground.py")
+STACKS_OF_THEIR_OWN = (
+    "test_detached_stack.py",
+    "test_local_stack_life.py",
+    "test_proving_ground.py",
+    "test_upgrade.py",
+)
 """Files whose tests start stacks themselves, and so need not wait for those on the shared one."""
 MEASURED = "measured"
 """A test that records this property (`record_property`) has its words printed at the end: what it prints itself is lost among processes."""
@@ -237,6 +242,7 @@ def local_stack(
         "OTEL_EXPORTER_OTLP_ENDPOINT": span_collector.endpoint,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
         "TRACE_SAMPLE_RATIO": "1",
+        "TRACES_PER_SECOND": "1000000",
     }
     process = spawn(command, log=log, env={**os.environ, **traced}, on_parent_death=signal.SIGTERM)
     try:

@@ -147,7 +147,7 @@ async def test_what_waits_for_it_when_it_fails_goes_elsewhere(bench: "LaneBench"
     first.trouble = REFUSED
     shard, _ = bench.start()
     shard.put(*(bench.job(number) for number in range(500)))
-    await until(shard.took_all)
+    await until(lambda: shard.took_all() and first.inside == 1)
     assert view(bench)["waiting"] == 499
     first.let_go.set()
     await until(lambda: ended(bench) == set(range(500)))

@@ -56,6 +56,14 @@ def test_groups(given: dict[str, Any], wrong: list[str]) -> None:
     assert groups(**given) == wrong
 
 
+def test_a_partition_without_a_leader_is_named_and_members_that_nobody_tells_are_not_missed() -> None:
+    view = GroupView(None, {}, frozenset({EVENTS}))
+    (finding,) = of_groups({"tocsin.router.critical": view}, services={"tocsin.router.critical": "router"}, prefix="tocsin.", now_ms=NOW)  # fmt: skip
+    assert finding.what == (
+        "What tocsin.router.critical leaves unread of tocsin.events.critical/3 cannot be seen: they have no leader, or the group no coordinator."
+    )
+
+
 def test_what_the_doctor_finds_names_a_runbook_that_exists() -> None:
     pages = {page.stem for page in RUNBOOKS.glob("*.md")}
     named = [
@@ -109,8 +117,9 @@ def test_readiness_tells_the_reason() -> None:
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
-        ('tocsin_directory_outbox_age_seconds{component="router"} 59.0', ""),
-        ('tocsin_directory_outbox_age_seconds{component="router"} 61.0', "change of the directory for 61 s"),
+        ('tocsin_directory_outbox_age_seconds{component="router",origin="change"} 59.0', ""),
+        ('tocsin_directory_outbox_age_seconds{component="router",origin="change"} 61.0', "change of the directory for 61 s"),
+        ('tocsin_directory_outbox_age_seconds{component="router",origin="import"} 600.0', ""),
         ('tocsin_last_stable_offset_age_seconds{component="router",kind="events",lane="bulk",partition="2"} 30.0',
          "open for 30 s in events of bulk, partition 2"),
         ('tocsin_breakers{channel="email",provider="main",state="open"} 1.0', "1 breakers of main (email) are open"),

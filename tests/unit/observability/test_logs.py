@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.log_lines import lines_of
 
 from tocsin.observability import MASK, bound, configure_logging, get_logger, redact, span
 from tocsin.observability.log_fields import FieldNames
@@ -28,14 +29,8 @@ SECRETS = [
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
     """Where JSON logs go while the test runs; the process's logging is as before afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    configure_logging("ingest", json=True, stream=out)
-    yield out
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with lines_of("ingest") as out:
+        yield out
 
 
 def raised(error: Exception) -> Exception:

@@ -6,12 +6,14 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tocsin.observability import (
+    admitted,
     begin_span,
     client_span,
     configure_tracing,
     current_span,
     current_traceparent,
     is_sampled,
+    metrics,
     recording,
     shutdown_tracing,
     span,
@@ -86,6 +88,36 @@ def test_a_malformed_parent_counts_as_none(spans: InMemorySpanExporter, malforme
         begun = current_traceparent()
     assert begun is not None
     assert TRACE not in begun
+
+
+class Moment:
+    """The process's clock, as the bound on what arrives reads it."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_of_what_arrives_so_many_are_recorded_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = Moment()
+    monkeypatch.setattr("tocsin.observability.tracing.monotonic", moment)
+    configure_tracing("router", None, 0.0, each_second=2, exporter=InMemorySpanExporter())
+    try:
+        before = metrics.traces_not_recorded._value.get()
+        assert [admitted(SAMPLED) for _ in range(5)] == [SAMPLED, SAMPLED, UNSAMPLED, UNSAMPLED, UNSAMPLED]
+        assert metrics.traces_not_recorded._value.get() - before == 3
+        moment.seconds += 1
+        assert [admitted(UNSAMPLED), admitted(None), admitted("of no form")] == [
+            UNSAMPLED,
+            None,
+            "of no form",
+        ]
+        assert [admitted(SAMPLED) for _ in range(3)] == [SAMPLED, SAMPLED, UNSAMPLED]
+    finally:
+        shutdown_tracing()
+    assert admitted(SAMPLED) == SAMPLED, "where nothing is recorded it is passed on as it came"
 
 
 def test_a_failure_is_marked_without_its_text(spans: InMemorySpanExporter) -> None:

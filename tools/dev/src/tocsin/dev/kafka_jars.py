@@ -1,4 +1,4 @@
-"""The broker's jars: resolved once by Maven from the pinned pom.xml beside this file."""
+"""Apache Kafka's jars: resolved once by Maven from a pinned pom.xml. The broker's stands beside this file."""
 
 import hashlib
 import os
@@ -28,19 +28,19 @@ def java() -> str:
     return java
 
 
-def jars(*, cache: Path = CACHE) -> Path:
-    """The folder that holds the broker's jars. The first call downloads them (43 MB); later ones find them."""
-    folder = cache / "kafka" / hashlib.sha256(POM.read_bytes()).hexdigest()[:16]
+def jars(*, cache: Path = CACHE, pom: Path = POM) -> Path:
+    """The folder that holds what `pom` names: the broker's jars. The first call downloads them (43 MB); later ones find them."""
+    folder = cache / "kafka" / hashlib.sha256(pom.read_bytes()).hexdigest()[:16]
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.parent / ".lock"):
         if not folder.is_dir():
-            _resolve(folder)
+            _resolve(folder, pom)
     return folder
 
 
-def _resolve(folder: Path) -> None:
+def _resolve(folder: Path, pom: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise MissingTool(
@@ -48,7 +48,7 @@ def _resolve(folder: Path) -> None:
         )
     # Maven writes beside the final folder; the rename makes a half-done download invisible.
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        shutil.copy(POM, scratch)
+        shutil.copy(pom, Path(scratch) / POM.name)
         target = Path(scratch) / "jars"
         done = subprocess.run(
             attached([maven, "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={target}"]),

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from tocsin.dev.errors import MissingTool, StartFailed
 from tocsin.dev.locks import locked
 from tocsin.dev.paths import CACHE, PROJECT
+from tocsin.dev.processes import attached
 
 MODULES = Path(__file__).parent / "modules"
 KUBERNETES = MODULES / "kubernetes"
@@ -89,18 +91,26 @@ def environment() -> dict[str, str]:
 
 
 def run_go(module: Path, *words: str) -> str:
-    """What a command of `go` printed, run in `module`, whose go.mod and go.sum it leaves as they are."""
-    ended = subprocess.run(
-        [go(), *words],
+    """What a command of `go` printed, run in `module`, whose go.mod and go.sum it leaves as they are. If we are ended meanwhile, so are the
+    compilers that it has started."""
+    with subprocess.Popen(
+        attached([go(), *words]),
         cwd=module,
         env=environment(),
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if ended.returncode != 0:
-        raise StartFailed(f"go {' '.join(words)} failed:\n{ended.stderr.strip() or ended.stdout.strip()}")
-    return ended.stdout
+        start_new_session=True,
+    ) as process:
+        try:
+            printed, complaints = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode != 0:
+        raise StartFailed(f"go {' '.join(words)} failed:\n{complaints.strip() or printed.strip()}")
+    return printed
 
 
 def _built(module: Path, package: str, *, name: str = "", flags: str = "") -> Path:
