@@ -95,6 +95,28 @@ def test_a_platform_finds_the_names_that_it_looks_for(
     assert line.items() >= (fields | {"attempts": 3}).items()
 
 
+def test_in_the_common_schema_no_field_is_both_a_value_and_an_object(lines: io.StringIO) -> None:
+    """Elasticsearch refuses a line that has a value where others have an object."""
+    configure_logging("ingest", json=True, version="1.2.3", names="ecs", stream=lines)
+    with span("accept", traceparent=f"00-{'a' * 32}-{'b' * 16}-00"):
+        facts = {"source": "https://shop.example", "group": "router.bulk", "host": "::", "reason": "gone"}
+        get_logger("test").warning("away", error="ValueError", exc_info=raised(ValueError("no")), **facts)
+    (line,) = read(lines)
+    assert line["error.message"] == "ValueError"
+    assert line["error.stack_trace"].startswith("Traceback")
+    assert (
+        line.items()
+        >= {
+            "tocsin.source": "https://shop.example",
+            "tocsin.group": "router.bulk",
+            "tocsin.host": "::",
+            "reason": "gone",
+        }.items()
+    )
+    objects = {name.rpartition(".")[0] for name in line} - {""}
+    assert not objects & line.keys()
+
+
 def test_ids_bound_inside_others_join_them_and_go_again(lines: io.StringIO) -> None:
     log = get_logger("test")
     with bound(tenant="acme", delivery_id="d1"):

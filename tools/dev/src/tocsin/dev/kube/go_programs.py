@@ -55,22 +55,22 @@ def _from_pypi() -> Path:
 
 def api_server() -> Path:
     """kube-apiserver; six minutes of processor time the first time."""
-    return _built(KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver", flags=_kubernetes_version())
+    return built(KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver", flags=_kubernetes_version())
 
 
 def kubectl() -> Path:
     """kubectl of the same version."""
-    return _built(KUBERNETES, "k8s.io/kubernetes/cmd/kubectl", flags=_kubernetes_version())
+    return built(KUBERNETES, "k8s.io/kubernetes/cmd/kubectl", flags=_kubernetes_version())
 
 
 def kustomize() -> Path:
     """kustomize as that kubectl holds it; a minute of processor time the first time, a sixth of what kubectl takes with it."""
-    return _built(KUBERNETES, "sigs.k8s.io/kustomize/kustomize/v5", name="kustomize")
+    return built(KUBERNETES, "sigs.k8s.io/kustomize/kustomize/v5", name="kustomize")
 
 
 def controller_gen() -> Path:
     """What writes definitions from Go types."""
-    return _built(MODULES / "monitoring", "sigs.k8s.io/controller-tools/cmd/controller-gen")
+    return built(MODULES / "monitoring", "sigs.k8s.io/controller-tools/cmd/controller-gen")
 
 
 def digest(module: Path) -> str:
@@ -113,7 +113,8 @@ def run_go(module: Path, *words: str) -> str:
     return printed
 
 
-def _built(module: Path, package: str, *, name: str = "", flags: str = "") -> Path:
+def built(module: Path, package: str, *, name: str = "", flags: str = "") -> Path:
+    """The program `package` of `module`, built unless it is there."""
     name = name or package.rpartition("/")[2]
     program = CACHE / f"{module.name}-{digest(module)}" / name
     with locked(program.parent / "lock"):
