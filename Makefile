@@ -18,11 +18,7 @@ PROCESSES ?= 2
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-<<<<<<< HEAD
-.PHONY: help dev up observe down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth bench-capacity audit sbom contracts lock kube-check
-=======
-.PHONY: help dev up observe down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth audit sbom contracts lock kube-check image-check release
->>>>>>> main
+.PHONY: help dev up observe down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth bench-capacity audit sbom contracts lock kube-check image-check release
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile

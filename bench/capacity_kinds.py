@@ -17,6 +17,8 @@ CAMPAIGN: Final = 1_000
 BATCH: Final = 100
 """Events of one request, where requests come in batches."""
 CONNECTIONS: Final = 64
+SECONDS: Final = 300.0
+LATER_RATE: Final = 10.0
 CODE: Final = {
     "subject": "Your code is {{ data.order }}",
     "text": "Your code is {{ data.order }}. It is good for ten minutes.\n",
@@ -43,11 +45,13 @@ class Kind(msgspec.Struct, kw_only=True, frozen=True):
         waits = ["scheduled -"] if self.delay else []
         return [*waits, "decided -", *(f"sent {channel}" for channel in self.channels)]
 
-    def order(self, environment: Environment, prefix: str, count: int, *, rate: float | None = None) -> Order:
-        """So many of them: each a request of its own at this rate, or in batches as fast as they are taken."""
+    def order(self, environment: Environment, prefix: str, count: int, *, sink: int | None = None) -> Order:
+        """So many of them, in batches as fast as they are taken; or with the control port of a sink one by one, each once the one before
+        was handed over. What is due later comes ten times a second instead."""
+        one_by_one = sink is not None
+        size = 1 if one_by_one else CAMPAIGN if self.inline else BATCH
         together = Shape.CAMPAIGN if self.inline else Shape.BATCH
-        alone = Shape.CAMPAIGN if self.inline else Shape.SINGLE
-        size = 1 if rate else CAMPAIGN if self.inline else BATCH
+        waits = one_by_one and not self.delay
         return Order(
             port=environment.port("ingest"),
             key=environment.key,
@@ -56,11 +60,13 @@ class Kind(msgspec.Struct, kw_only=True, frozen=True):
             recipients=list(self.people),
             data=DATA,
             count=count // size * size,
-            seconds=60.0,
-            connections=CONNECTIONS,
-            shape=alone if rate else together,
+            seconds=SECONDS,
+            connections=1 if waits else CONNECTIONS,
+            shape=Shape.SINGLE if one_by_one and not self.inline else together,
             size=size,
-            rate=rate,
+            rate=LATER_RATE if one_by_one and self.delay else None,
+            sink_port=sink if waits else None,
+            window=1,
             fields={"delay": self.delay} if self.delay else {},
         )
 

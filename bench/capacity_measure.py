@@ -1,6 +1,6 @@
 """Sends known messages through all services, kind by kind, and weighs what they leave on disk.
 
-A kind is sent twice: `spread`, one by one at 50 a second, and `full`, as a backlog that stands before the router begins. Every notification has to end in
+A kind is sent twice: `spread`, one after the other, each once the one before was handed over, and `full`, as a backlog that stands before the router begins. Every notification has to end in
 the ledger as it should, or the run has a fault and is not recorded.
 """
 
@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 
 import asyncpg
 import msgspec
@@ -44,9 +45,7 @@ from tocsin.runtime import Health
 from tocsin.testing.log_ends import log_ends
 
 SERVICES = ("ingest", "router", "scheduler", "ledger", *(channel.dispatcher for channel in Channel))
-RATE = 50.0
-"""Notifications a second that come one by one: few enough that hardly two share a batch, also on a busy machine."""
-SPREAD, FULL = 500, 4_000
+SPREAD, FULL = 200, 4_000
 """Notifications of a kind."""
 PATIENCE = 60.0  # seconds without progress
 MANY_ROWS = 400_000
@@ -111,7 +110,9 @@ class Weighing:
     async def _way(self, kind: Kind, way: Way) -> Measured:
         self._place.say(f"{kind.what}, {way}")
         if way == "spread":
-            order = kind.order(self._environment, self._prefix(kind), SPREAD, rate=RATE)
+            sink = self._place.sink if Channel.EMAIL in kind.channels else self._place.http_sink
+            await sink.take()  # it counts from here on
+            order = kind.order(self._environment, self._prefix(kind), SPREAD, sink=sink.control_port)
         else:
             order = kind.order(self._environment, self._prefix(kind), self._sized(FULL))
         # What is to wait must not wait for a router: once it is due it is sent at once.
@@ -238,7 +239,7 @@ class Weighing:
         finally:
             await pool.close()
         some = max(1, len(taken) // 10)
-        return {0: sum(taken[:some]) / some, (len(taken) - some) * SWEPT: sum(taken[-some:]) / some}
+        return {0: median(taken[:some]), (len(taken) - some) * SWEPT: median(taken[-some:])}
 
     async def _relay(self) -> float:
         """Changes that one relay publishes in a second: something was taken away from many recipients at once."""

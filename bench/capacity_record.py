@@ -10,7 +10,7 @@ from machine import Machine
 FILE: Final = Path(__file__).with_name("record") / "capacity.json"
 
 Way = Literal["spread", "full"]
-"""How messages come: one by one, 50 a second, or as a backlog, so that batches are full."""
+"""How messages come: one after the other, or as a backlog, so that batches are full."""
 WAYS: Final[tuple[Way, ...]] = ("spread", "full")
 
 
