@@ -29,6 +29,7 @@ from tocsin.kafka import (
     Replica,
     TopicSpec,
     TransactionalProducer,
+    TransactionFailed,
     read_to_end,
 )
 from tocsin.router.changes import note_changed
@@ -104,8 +105,15 @@ async def test_while_an_installation_moves_both_prefixes_say_the_same(
         await admin.close()
     await fill(acme)
     relay = Relay(engine=engine, settings=kafka, health=Health(service="router"), second_prefix=second.prefix)
+    frozen = TransactionalProducer(
+        settings=kafka, transactional_id=second.relay, group=second.relay, limits=Limits({})
+    )
+    await frozen.open()
     async with running(relay):
         await published(directory)
+    with pytest.raises(TransactionFailed):
+        await frozen.run([ProducerRecord(second.directory, b"tenant/acme", None)], {})
+    await frozen.close()
     assert len(await state(kafka, topics.stops)) == 1
     for ours, theirs in ((topics.directory, second.directory), (topics.stops, second.stops)):
         assert await state(kafka, theirs) == await state(kafka, ours) != {}

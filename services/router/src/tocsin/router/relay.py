@@ -123,14 +123,10 @@ class Relay:
         async with session(self._engine) as connection:
             if not await hold_lock(connection):
                 return
-            producer = TransactionalProducer(
-                settings=self._settings,
-                transactional_id=self._topics.relay,
-                group=self._topics.relay,
-                limits=self._limits,
-                failpoints=self._failpoints,
-            )
+            producer = self._producer(self._topics)
             try:
+                if self._second_prefix is not None:
+                    await _touching(connection, self._fence(Topics(self._second_prefix)))
                 await _touching(connection, producer.open())
                 woken = await _woken(connection)
                 log.info("publishing the directory")
@@ -141,6 +137,23 @@ class Relay:
                         await first_of(stop.wait(), woken.wait(), seconds=POLL)
             finally:
                 await producer.close()
+
+    def _producer(self, topics: Topics) -> TransactionalProducer:
+        return TransactionalProducer(
+            settings=self._settings,
+            transactional_id=topics.relay,
+            group=topics.relay,
+            limits=self._limits,
+            failpoints=self._failpoints,
+        )
+
+    async def _fence(self, topics: Topics) -> None:
+        """Whoever published with that prefix before, and is only frozen, can write no more."""
+        former = self._producer(topics)
+        try:
+            await former.open()
+        finally:
+            await former.close()
 
     async def _publish(self, connection: AsyncConnection, producer: TransactionalProducer, turn: Turn) -> int:
         """Publish the entities that the oldest rows of this turn name, and delete the rows; how many rows those were."""
