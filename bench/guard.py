@@ -70,12 +70,12 @@ async def measure(folder: Path, report: Report, say: Steps, *, calibrate_in: int
         before = calibrate(calibrate_in)
         for what, job in jobs.items():
             say(what)
-            found = await job()
+            result = await job()
             after = calibrate(calibrate_in)
-            for figure in found.figures:
+            for figure in result.figures:
                 figure.more["calibration, us"] = min(before, after)
-            found.faults += place.environment.ended()
-            report.take(what, found)
+            result.faults += place.environment.ended()
+            report.take(what, result)
             before = after
 
 

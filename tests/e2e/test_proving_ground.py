@@ -36,7 +36,9 @@ misbehave for a while, and longer."""
 def possible() -> list[str]:
     """The scenarios that may be chosen, in an order of their own."""
     return sorted(
-        name for name, one in SCENARIOS.items() if one.play.__module__ in FAMILIES and not one.nightly
+        name
+        for name, scenario in SCENARIOS.items()
+        if scenario.play.__module__ in FAMILIES and not scenario.nightly
     )
 
 

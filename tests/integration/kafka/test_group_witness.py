@@ -150,7 +150,7 @@ async def test_marks_of_transactions_are_nothing_that_waits(stage, witness):
         await producer.begin_transaction()
         await producer.send_and_wait(stage.topic("in"), b"aborted", partition=0)
         waits = [await unread(stage, witness) for _ in range(2)]
-        assert [one.records for one in waits] == [1, 1], "behind an open transaction it waits"
+        assert [left.records for left in waits] == [1, 1], "behind an open transaction it waits"
         assert waits[1].oldest_ms is not None
         await producer.abort_transaction()
         assert await unread(stage, witness) == Unread(0, None)
@@ -158,7 +158,7 @@ async def test_marks_of_transactions_are_nothing_that_waits(stage, witness):
         await producer.stop()
 
 
-async def test_many_partitions_with_nothing_but_marks_are_looked_at_together(stage):
+async def test_many_partitions_with_nothing_but_marks_are_looked_at_together(stage, until):
     """A fetch that holds only marks wakes nobody: one after the other, forty partitions took twenty seconds."""
     partitions = 40
     await stage.topics("in", partitions=partitions, groups=["copier"])
@@ -183,8 +183,15 @@ async def test_many_partitions_with_nothing_but_marks_are_looked_at_together(sta
         return await getmany(**more)
 
     reader._open.getmany = counted
+    places = {TopicPartition(stage.topic("in"), number): 0 for number in range(partitions)}
+
+    async def all_are_marked() -> bool:
+        """The broker writes the marks after it has answered that the transaction is aborted."""
+        ends = await reader._open.end_offsets([AioTopicPartition(*place) for place in places])
+        return set(ends.values()) == {2}
+
     try:
-        places = {TopicPartition(stage.topic("in"), number): 0 for number in range(partitions)}
+        await until(all_are_marked)
         kept, _ = await reader.kept([stage.topic("in")])
         firsts = await reader.first_of(places, kept)
     finally:

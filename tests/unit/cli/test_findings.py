@@ -80,7 +80,7 @@ def test_topics_and_offsets_name_the_command() -> None:
     missing = tuple(
         TopicChange(spec=TopicSpec(name=f"t{number}", partitions=1), action="create") for number in range(7)
     )
-    assert [one.what for one in of_topics(Plan(changes=missing, starts=()))] == [
+    assert [finding.what for finding in of_topics(Plan(changes=missing, starts=()))] == [
         "Topics are missing: t0, t1, t2, t3, t4 and 2 more."
     ]
     plan = Plan(
@@ -92,7 +92,7 @@ def test_topics_and_offsets_name_the_command() -> None:
             ),
         ),
     )
-    assert [(one.what, one.remedy.partition(",")[0]) for one in of_topics(plan)] == [
+    assert [(finding.what, finding.remedy.partition(",")[0]) for finding in of_topics(plan)] == [
         ("Groups have no usable offset: tocsin.ledger.bulk.", "tocsin topics apply"),
         (
             "tocsin.router.critical has committed 5 of tocsin.events.critical/3, which is no longer kept.",
@@ -109,7 +109,7 @@ def test_readiness_tells_the_reason() -> None:
             {"name": "kafka", "ready": True, "reason": None},
         ]
     }
-    assert [one.what for one in of_readiness("router", body)] == [
+    assert [finding.what for finding in of_readiness("router", body)] == [
         "router is not ready, database: waiting for PostgreSQL."
     ]
 
@@ -129,6 +129,6 @@ def test_readiness_tells_the_reason() -> None:
 )  # fmt: skip
 def test_numbers(line: str, wrong: str) -> None:
     name = line.partition("{")[0]
-    told = [one.what for one in of_metrics("p", f"# TYPE {name} gauge\n{line}\n")]
+    told = [finding.what for finding in of_metrics("p", f"# TYPE {name} gauge\n{line}\n")]
     assert len(told) == bool(wrong)
     assert all(wrong in what for what in told)

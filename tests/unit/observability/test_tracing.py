@@ -27,17 +27,17 @@ UNSAMPLED = f"00-{TRACE}-b7ad6b7169203331-00"
 
 
 def test_without_configuration_the_context_still_travels() -> None:
-    with span("decide", SAMPLED) as one:
+    with span("decide", SAMPLED) as decide:
         assert current_traceparent() == SAMPLED
-        assert one.opened is None
+        assert decide.opened is None
     assert current_traceparent() is None
     with span("decide"):
         assert current_traceparent() is None
 
 
 def test_an_unsampled_parent_is_passed_on_and_nothing_recorded(spans: InMemorySpanExporter) -> None:
-    with span("decide", UNSAMPLED, attributes={"lane": "bulk"}) as one, client_span("POST", {}) as call:
-        assert one.opened is call.opened is current_span() is None
+    with span("decide", UNSAMPLED, attributes={"lane": "bulk"}) as decide, client_span("POST", {}) as call:
+        assert decide.opened is call.opened is current_span() is None
         assert current_traceparent() == UNSAMPLED
     assert spans.get_finished_spans() == ()
 
@@ -136,9 +136,14 @@ def test_spans_are_exported_to_the_endpoint_over_http() -> None:
             pass
         shutdown_tracing()
     assert collector.paths == ["/v1/traces"]
-    (one,) = collector.spans(TRACE)
-    assert (one.service, one.name, one.kind, one.parent) == ("router", "decide", "server", "b7ad6b7169203331")
-    assert one.attributes == {"lane": "bulk"}
+    (exported,) = collector.spans(TRACE)
+    assert (exported.service, exported.name, exported.kind, exported.parent) == (
+        "router",
+        "decide",
+        "server",
+        "b7ad6b7169203331",
+    )
+    assert exported.attributes == {"lane": "bulk"}
 
 
 async def test_tasks_at_once_keep_their_own_context(spans: InMemorySpanExporter) -> None:
@@ -170,7 +175,10 @@ def test_a_span_is_ended_by_whoever_began_it(spans: InMemorySpanExporter) -> Non
 
 def test_what_is_recorded_depends_on_the_trace_and_on_the_process(spans: InMemorySpanExporter) -> None:
     assert tracing_on()
-    assert [recording(one) for one in (SAMPLED, UNSAMPLED, "x1", "", None)] == [True, *[False] * 4]
+    assert [recording(traceparent) for traceparent in (SAMPLED, UNSAMPLED, "x1", "", None)] == [
+        True,
+        *[False] * 4,
+    ]
     shutdown_tracing()
     assert not tracing_on()
     assert not recording(SAMPLED)
