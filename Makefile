@@ -18,7 +18,7 @@ PROCESSES ?= 2
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up observe down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth audit sbom contracts lock kube-check image-check release
+.PHONY: help dev up observe down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth bench-capacity audit sbom contracts lock kube-check image-check release
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -63,7 +63,7 @@ check: lint ## What lint looks at, unit tests, recordings
 lint: .venv/.installed ## Format, lint, types, import rules, generated files
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
-	$(PYTHON) -m mypy $(SOURCES) tests bench faults
+	$(PYTHON) -m mypy $(SOURCES) tests bench faults deploy/examples
 	.venv/bin/lint-imports
 	$(PYTHON) -m tocsin.specifications --check
 
@@ -76,6 +76,7 @@ bench: .venv/.installed ## Measure everything, others on the same sink too (a qu
 bench-record: .venv/.installed ## The same three times, written into docs/benchmarks.md, and the guard's record (three quarters of an hour, on a machine with nothing else to do)
 	@$(PYTHON) bench/bench.py --record --runs $(or $(RUNS),3)
 	@$(PYTHON) bench/guard.py --record
+	@$(PYTHON) bench/capacity.py tables
 
 bench-guard: .venv/.installed ## Compare the processor time of the stages with the last record, as the build does (a minute)
 	@$(PYTHON) bench/guard.py
@@ -88,6 +89,9 @@ bench-profile: .venv/.installed ## Where the time of each stage goes, by module 
 
 bench-growth: .venv/.installed ## Measure what grows: partitions, instances, recipients, the ledger … (hours; goes on where it was ended; SCALE=0.01 tries it, FRESH=1 begins anew, RECORD=1 writes docs/growth.md)
 	@$(PYTHON) bench/growth.py $(if $(SCALE),--scale $(SCALE)) $(if $(FRESH),--fresh) $(if $(RECORD),--record)
+
+bench-capacity: .venv/.installed ## Weigh what notifications leave on disk and in memory (a few minutes); RECORD=1 writes docs/operations/capacity.md
+	@$(PYTHON) bench/capacity.py measure $(if $(SCALE),--scale $(SCALE)) $(if $(RECORD),--record)
 
 kube-check: .venv/.installed ## Give all manifests to a real Kubernetes API server (40 seconds; ten minutes the first time, to build it)
 	@$(PYTHON) -m tocsin.dev.kube check
@@ -121,6 +125,8 @@ lock: .venv/.installed ## Renew requirements/*.txt: newest versions, pinned with
 	  $(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
 	    --output-file bench/peers/$$peer/requirements.txt bench/peers/$$peer/requirements.in > /dev/null; \
 	done
+	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
+	  --output-file deploy/examples/archive/requirements.txt deploy/examples/archive/requirements.in > /dev/null
 
 # The stamp is newer than everything the environment is made from.
 .venv/.installed: requirements/dev.txt requirements/uv.txt $(addsuffix /pyproject.toml,$(MEMBERS))

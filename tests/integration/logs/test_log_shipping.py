@@ -3,9 +3,11 @@
 import contextlib
 import io
 import json
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
@@ -238,3 +240,42 @@ async def test_a_line_that_the_container_runtime_cuts_comes_in_parts(
     shipper.start()
     parts = await all_there(engine, 2)
     assert "".join(line["message"] for line in parts) == text
+
+
+@pytest.fixture
+def refusing_engine() -> Iterator[str]:
+    """Where every request is answered as by an engine that has no master: as a whole, and not line by line."""
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(503)
+            self.end_headers()
+            self.wfile.write(
+                b'{"error": {"type": "cluster_block_exception", "reason": "no master"}, "status": 503}'
+            )
+
+        def log_message(self, *args: object) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refuses)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+async def test_a_request_that_is_refused_as_a_whole_is_kept(tmp_path: Path, refusing_engine: str) -> None:
+    shipper = Shipper(tmp_path, url=refusing_engine)
+    (line,) = numbered(7, 1)
+    Pod(shipper.pods, "router-worker-g", "router").say(line)
+    shipper.start()
+    kept = shipper.spool / "tocsin-requests-refused.json"
+    await until(lambda: kept.exists() and kept.read_text().endswith("\n"), seconds=WITHIN, every=0.2)
+    shipper.stop()
+    refused = json.loads(kept.read_text())
+    assert refused["reply"]["error"]["reason"] == "no master"
+    sent = json.loads(refused["request"]["postdata"].splitlines()[1])
+    assert sent.items() >= json.loads(line).items()
