@@ -18,7 +18,7 @@ PROCESSES ?= 2
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 
-.PHONY: help dev up observe down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth audit sbom contracts lock kube-check
+.PHONY: help dev up observe down test nightly fuzz faults mutations check lint bench bench-quick bench-record bench-guard bench-guard-record bench-profile bench-growth bench-capacity audit sbom contracts lock kube-check image-check release
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -36,13 +36,17 @@ down: .venv/.installed ## End what `make up` and `make observe` started
 	@$(PYTHON) -m tocsin.dev down
 
 test: .venv/.installed ## Run all tests; WITHOUT=browser,java,kcat,npm,postfix,prometheus leaves out what needs those programs
-	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) $(PYTEST_ARGS)
+	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest -n $(PROCESSES) --durations 20 --durations-min 10 $(PYTEST_ARGS)
 
-nightly: .venv/.installed ## Run everything that takes too long for every change: long tests, all faults, the soak, mutations, kube-check
+# What could not be looked up (exit code 3: no database answered, or images are root's to build) is said, and fails no night.
+nightly: .venv/.installed ## Run everything that takes too long for every change: long tests, all faults, the soak, mutations, manifests, images, audit
 	@WITHOUT="$(WITHOUT)" $(PYTHON) -m pytest --nightly -n $(PROCESSES) $(PYTEST_ARGS)
 	@$(PYTHON) faults/run.py --soak
 	@$(PYTHON) faults/mutations.py
 	@$(PYTHON) -m tocsin.dev.kube check
+	@$(PYTHON) -m tocsin.dev.image check --all || [ $$? -eq 3 ]
+	@$(PYTHON) -m tocsin.dev.sbom
+	@$(PYTHON) -m tocsin.dev.audit || [ $$? -eq 3 ]
 
 fuzz: .venv/.installed ## Throw requests and records at a whole stack for an hour, or for FUZZ_MINUTES
 	@$(PYTHON) -m pytest --nightly --fuzz-minutes $(FUZZ_MINUTES) tests/e2e/test_fuzz_http.py tests/e2e/test_fuzz_kafka.py
@@ -59,7 +63,7 @@ check: lint ## What lint looks at, unit tests, recordings
 lint: .venv/.installed ## Format, lint, types, import rules, generated files
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
-	$(PYTHON) -m mypy $(SOURCES) tests bench faults
+	$(PYTHON) -m mypy $(SOURCES) tests bench faults deploy/examples
 	.venv/bin/lint-imports
 	$(PYTHON) -m tocsin.specifications --check
 
@@ -72,6 +76,7 @@ bench: .venv/.installed ## Measure everything, others on the same sink too (a qu
 bench-record: .venv/.installed ## The same three times, written into docs/benchmarks.md, and the guard's record (three quarters of an hour, on a machine with nothing else to do)
 	@$(PYTHON) bench/bench.py --record --runs $(or $(RUNS),3)
 	@$(PYTHON) bench/guard.py --record
+	@$(PYTHON) bench/capacity.py tables
 
 bench-guard: .venv/.installed ## Compare the processor time of the stages with the last record, as the build does (a minute)
 	@$(PYTHON) bench/guard.py
@@ -85,8 +90,17 @@ bench-profile: .venv/.installed ## Where the time of each stage goes, by module 
 bench-growth: .venv/.installed ## Measure what grows: partitions, instances, recipients, the ledger … (hours; goes on where it was ended; SCALE=0.01 tries it, FRESH=1 begins anew, RECORD=1 writes docs/growth.md)
 	@$(PYTHON) bench/growth.py $(if $(SCALE),--scale $(SCALE)) $(if $(FRESH),--fresh) $(if $(RECORD),--record)
 
+bench-capacity: .venv/.installed ## Weigh what notifications leave on disk and in memory (a few minutes); RECORD=1 writes docs/operations/capacity.md
+	@$(PYTHON) bench/capacity.py measure $(if $(SCALE),--scale $(SCALE)) $(if $(RECORD),--record)
+
 kube-check: .venv/.installed ## Give all manifests to a real Kubernetes API server (40 seconds; ten minutes the first time, to build it)
 	@$(PYTHON) -m tocsin.dev.kube check
+
+image-check: .venv/.installed ## Build images without Docker, look into them and run them, as root: router and ingest, or IMAGES="…" (two minutes)
+	@$(PYTHON) -m tocsin.dev.image check $(IMAGES)
+
+release: .venv/.installed ## Make a release of main, as VERSION=0.2.0, and push nothing (an hour); TRY=1 leaves out what takes long, and tags nothing
+	@.ci/release "$(VERSION)"
 
 audit: .venv/.installed ## Look up known vulnerabilities of what is pinned (network); exit 3: could not be looked up
 	@$(PYTHON) -m tocsin.dev.audit
@@ -111,6 +125,8 @@ lock: .venv/.installed ## Renew requirements/*.txt: newest versions, pinned with
 	  $(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
 	    --output-file bench/peers/$$peer/requirements.txt bench/peers/$$peer/requirements.in > /dev/null; \
 	done
+	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
+	  --output-file deploy/examples/archive/requirements.txt deploy/examples/archive/requirements.in > /dev/null
 
 # The stamp is newer than everything the environment is made from.
 .venv/.installed: requirements/dev.txt requirements/uv.txt $(addsuffix /pyproject.toml,$(MEMBERS))

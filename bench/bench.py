@@ -134,8 +134,8 @@ PEERS: tuple[Peer, ...] = (
 async def measure(folder: Path, report: Report, say: Steps, *, parts: frozenset[str]) -> None:
     """Everything that is asked for, in order, into the report."""
     folders = {name: folder / name for name in ("alone", "together")}
-    for one in folders.values():
-        one.mkdir()
+    for part in folders.values():
+        part.mkdir()
     if not parts.isdisjoint(ALONE):
         await attempt(report, say, _alone(folders["alone"], report, say, parts))
     if parts & TOGETHER.keys():

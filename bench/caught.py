@@ -41,9 +41,9 @@ class Caught(msgspec.Struct):
     ids: list[str] = []
     times: list[float] = []
 
-    def add(self, one: bytes) -> None:
+    def add(self, message_id: bytes) -> None:
         """It is complete now."""
-        self.ids.append(one.decode("ascii", "replace"))
+        self.ids.append(message_id.decode("ascii", "replace"))
         self.times.append(time.time())
 
 

@@ -177,7 +177,7 @@ class Environment:
 
     async def _open(self) -> None:
         await start_servers(self._kafka, self._postgres)
-        self._services = {one.name: one for one in services(self._stack_settings())}
+        self._services = {service.name: service for service in services(self._stack_settings())}
         await make_topics_and_tables(self._command, partitions=self.partitions)
         self.key = await make_tenant(self._command, TENANT)
 

@@ -119,11 +119,11 @@ def percentile(values: Sequence[float], share: float) -> float:
 def difference(what: str, expected: Collection[str], seen: Iterable[str]) -> list[str]:
     """A sentence for each way in which `seen` is not exactly the known set, each once; nothing when it is."""
     counts = Counter(seen)
-    lost = [one for one in expected if one not in counts]
-    doubled = [one for one, count in counts.items() if count > 1]
+    lost = [notification for notification in expected if notification not in counts]
+    doubled = [notification for notification, count in counts.items() if count > 1]
     strange = counts.keys() - set(expected)
-    found = (("lost", lost), ("doubled", doubled), ("never sent", sorted(strange)))
-    return [f"{what}: {len(ids)} of {len(expected)} {how}, such as {ids[0]}" for how, ids in found if ids]
+    faults = (("lost", lost), ("doubled", doubled), ("never sent", sorted(strange)))
+    return [f"{what}: {len(ids)} of {len(expected)} {how}, such as {ids[0]}" for how, ids in faults if ids]
 
 
 def reordered(what: str, sent: Iterable[tuple[str, str]], seen: Iterable[str]) -> list[str]:
@@ -132,14 +132,14 @@ def reordered(what: str, sent: Iterable[tuple[str, str]], seen: Iterable[str]) -
     `sent` are pairs of recipient and id, in that order. Only the first time counts at which an id is seen.
     """
     places: dict[str, int] = {}
-    for position, one in enumerate(seen):
-        places.setdefault(one, position)
+    for position, notification in enumerate(seen):
+        places.setdefault(notification, position)
     last: dict[str, int] = {}
     early: list[str] = []
-    for recipient, one in sent:
-        place, before = places.get(one, -1), last.get(recipient, -1)
+    for recipient, notification in sent:
+        place, before = places.get(notification, -1), last.get(recipient, -1)
         if 0 <= place < before:
-            early.append(one)
+            early.append(notification)
         last[recipient] = max(place, before)
     return (
         [f"{what}: {len(early)} before an earlier one to the same recipient, such as {early[0]}"]

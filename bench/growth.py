@@ -65,7 +65,7 @@ CASES = (
     Case(group="promises", value=1, run=promises, disk=STACK_BYTES),
     Case(group="backlog", value=BACKLOG, run=cold_start, disk=STACK_BYTES + BACKLOG * BYTES_A_MESSAGE),
     *(
-        Case(group="traces, %", value=share, run=everything, disk=STACK_BYTES, settings={"TRACE_SAMPLE_RATIO": str(share / 100)})
+        Case(group="traces, %", value=share, run=everything, disk=STACK_BYTES, settings={"TRACE_SAMPLE_RATIO": str(share / 100), "TRACES_PER_SECOND": "1000000"})
         for share in (0, 1, 100)
     ),
 )  # fmt: skip
@@ -117,6 +117,27 @@ async def _measure(case: Case, scale: float, folder: Path, report: Report, say: 
 
 def main() -> int:
     """The exit code: 1 where a point has a fault, or the disk is too small."""
+    given = _given()
+    file = RESULTS / f"growth-{given.scale:g}.jsonl"
+    RESULTS.mkdir(exist_ok=True)
+    CACHE.mkdir(exist_ok=True)
+    if given.fresh:
+        set_aside(file, given.only)
+    wanted = [case for case in CASES if case.group in given.only]
+    missing = _missing(wanted, read(file))
+    if not _there_is_room(missing, of=len(wanted), scale=given.scale):
+        return 1
+    say = Steps()
+    for number, case in enumerate(missing, 1):
+        say(f"{number} of {len(missing)}: {case.key}")
+        append(file, asyncio.run(measure(case, given.scale, say)))
+    measured = latest(read(file), wanted)
+    _tell(measured, file, to_record=given.record)
+    return 1 if any(point.faults for point in measured) else 0
+
+
+def _given() -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -133,40 +154,41 @@ def main() -> int:
     given = parser.parse_args()
     if given.record and (given.scale != 1 or set(given.only) != set(GROUPS)):
         parser.error("--record is of everything at scale 1: leave --scale and --only out")
-    file = RESULTS / f"growth-{given.scale:g}.jsonl"
-    RESULTS.mkdir(exist_ok=True)
-    CACHE.mkdir(exist_ok=True)
-    if given.fresh:
-        set_aside(file, given.only)
-    before = read(file)
-    wanted = [case for case in CASES if case.group in given.only]
-    missing = [case for case in wanted if not any(point.is_of(case) and not point.faults for point in before)]
-    needed = max((STACK_BYTES + (case.disk - STACK_BYTES) * given.scale for case in missing), default=0.0)
-    free = shutil.disk_usage(CACHE).free
+    return given
+
+
+def _missing(wanted: Sequence[Case], before: Sequence[MeasuredPoint]) -> list[Case]:
+    """What was not measured yet without a fault. Says which points are of other commits."""
     tell_of_other_commits(latest(before, wanted), this_commit())
+    return [case for case in wanted if not any(point.is_of(case) and not point.faults for point in before)]
+
+
+def _there_is_room(missing: Sequence[Case], *, of: int, scale: float) -> bool:
+    """Whether the disk has it; says what is needed."""
+    needed = max((STACK_BYTES + (case.disk - STACK_BYTES) * scale for case in missing), default=0.0)
+    free = shutil.disk_usage(CACHE).free
     print(
-        f"{len(missing)} of {len(wanted)} points are to be measured; the largest needs {needed / 1e9:.0f} GB of disk, {free / 1e9:.0f} GB are free in {CACHE}"
+        f"{len(missing)} of {of} points are to be measured; the largest needs {needed / 1e9:.0f} GB of disk, {free / 1e9:.0f} GB are free in {CACHE}"
     )
-    if free < needed * SPARE:
-        print(
-            f"That is not enough: free {needed * SPARE / 1e9:.0f} GB, or measure less with --scale or --only.",
-            file=sys.stderr,
-        )
-        return 1
-    say = Steps()
-    for number, case in enumerate(missing, 1):
-        say(f"{number} of {len(missing)}: {case.key}")
-        append(file, asyncio.run(measure(case, given.scale, say)))
-    measured = latest(read(file), wanted)
+    if free >= needed * SPARE:
+        return True
+    print(
+        f"That is not enough: free {needed * SPARE / 1e9:.0f} GB, or measure less with --scale or --only.",
+        file=sys.stderr,
+    )
+    return False
+
+
+def _tell(measured: Sequence[MeasuredPoint], file: Path, *, to_record: bool) -> None:
+    """The table, the plots, and the page where that is asked for and nothing is wrong."""
     show(measured)
     written = list(write_plots(measured, RESULTS, file.stem).values())
-    if given.record and any(point.faults for point in measured):
+    if to_record and any(point.faults for point in measured):
         print("Nothing is recorded while a point has faults.", file=sys.stderr)
-    elif given.record:
+    elif to_record:
         written += record(measured)
     for path in written:
         print(f"Written: {path}")
-    return 1 if any(point.faults for point in measured) else 0
 
 
 if __name__ == "__main__":

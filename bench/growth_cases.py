@@ -134,7 +134,7 @@ async def _questions(place: Place, rows: int) -> Measured:
     ids = await growth_data.timeline_ids(place.environment.database, numbers)
     readers = [growth_data.grown(number % growth_data.READERS) for number in numbers]
     paths = {
-        "by timeline": [f"/v1/timelines/{one}" for one in ids],
+        "by timeline": [f"/v1/timelines/{notification}" for notification in ids],
         "by recipient": [f"/v1/timelines?recipient={who}" for who in readers],
     }
     figures: list[Figure] = []

@@ -19,7 +19,7 @@ WHERE known.id = $1
 """
 _CLAIMS = """
 INSERT INTO directory.claims (key, record, data_hash)
-SELECT decode(md5(number::text), 'hex'), 'grown/0/' || number, number FROM generate_series($1::int, $2::int) AS number
+SELECT decode(md5(number::text), 'hex'), $3::text || number, number FROM generate_series($1::int, $2::int) AS number
 """
 _STATUSES = """
 INSERT INTO ledger.statuses SELECT filled.*
@@ -41,9 +41,9 @@ async def recipients(url: str, count: int) -> None:
     await _fill(url, "directory.recipients", _RECIPIENTS, count, tenant.RECIPIENTS[0])
 
 
-async def claims(url: str, count: int) -> None:
-    """So many events that were seen before."""
-    await _fill(url, "directory.claims", _CLAIMS, count)
+async def claims(url: str, count: int, *, record: str = "grown/0/") -> None:
+    """So many events that were seen before; `record` is the head of the place of each."""
+    await _fill(url, "directory.claims", _CLAIMS, count, last=record)
 
 
 async def statuses(url: str, count: int, notification: str) -> None:

@@ -9,7 +9,8 @@ median of ten runs, and says how far they lie apart.
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -69,12 +70,12 @@ async def measure(folder: Path, report: Report, say: Steps, *, calibrate_in: int
         before = calibrate(calibrate_in)
         for what, job in jobs.items():
             say(what)
-            found = await job()
+            result = await job()
             after = calibrate(calibrate_in)
-            for figure in found.figures:
+            for figure in result.figures:
                 figure.more["calibration, us"] = min(before, after)
-            found.faults += place.environment.ended()
-            report.take(what, found)
+            result.faults += place.environment.ended()
+            report.take(what, result)
             before = after
 
 
@@ -87,7 +88,7 @@ def costs(figures: Iterable[Figure]) -> dict[str, list[float]]:
     return runs
 
 
-def worse(now: dict[str, float], before: dict[str, float], *, allowed: float = ALLOWED) -> list[str]:
+def worse(now: Mapping[str, float], before: Mapping[str, float], *, allowed: float = ALLOWED) -> list[str]:
     """A sentence for each stage that costs too much more, or of which one of the two says nothing."""
     said = [f"{name}: measured in only one of the two" for name in sorted(now.keys() ^ before.keys())]
     for name in now.keys() & before.keys():
@@ -99,25 +100,60 @@ def worse(now: dict[str, float], before: dict[str, float], *, allowed: float = A
     return said
 
 
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All tries so far beside the record."""
+
+    record: Record
+    machine: Machine
+    now: Mapping[str, float]
+    """The least that each stage has cost."""
+    not_started: Sequence[str]
+    """Faults of processes that did not start, in any of the tries."""
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is worse."""
+        record = self.record
+        same = _place(self.machine) == (record.cpu, record.cores, record.python)
+        return worse(self.now, record.costs, allowed=ALLOWED if same else ALLOWED_ELSEWHERE)
+
+    @property
+    def unmeasured_for_a_start(self) -> bool:
+        """Whether a stage was not measured, and a process did not start."""
+        return bool(self.record.costs.keys() - self.now.keys() and self.not_started)
+
+
 def compare(given: argparse.Namespace) -> int:
     """The exit code."""
-    record = msgspec.json.decode(RECORD.read_bytes(), type=Record)
+    comparison = _tried(given, msgspec.json.decode(RECORD.read_bytes(), type=Record))
+    if comparison is None:
+        return 1
+    _say(comparison)
+    return 1 if comparison.sentences else 0
+
+
+def _tried(given: argparse.Namespace, record: Record) -> Comparison | None:
+    """After the first try in which nothing is worse, or the last one. None where nothing could be measured, or a message was lost."""
     figures: list[Figure] = []
     not_started: list[str] = []
     for number in range(TRIES):
         report = measured(partial(measure, calibrate_in=record.calibrated_in), _try(given, number))
         if report is None or _wrong([fault for fault in report.faults if fault not in report.not_started]):
-            return 1
+            return None
         not_started += report.not_started
         for fault in report.not_started:
             print(f"NOT STARTED, try {number + 1} of {TRIES}: {fault}")
         figures += report.figures
-        now = {name: min(values) for name, values in costs(figures).items()}
-        machine = report.machine
-        same = _place(machine) == (record.cpu, record.cores, record.python)
-        found = worse(now, record.costs, allowed=ALLOWED if same else ALLOWED_ELSEWHERE)
-        if not found:
+        least = {name: min(values) for name, values in costs(figures).items()}
+        comparison = Comparison(record=record, machine=report.machine, now=least, not_started=not_started)
+        if not comparison.sentences:
             break
+    return comparison
+
+
+def _say(comparison: Comparison) -> None:
+    record, machine, now = comparison.record, comparison.machine, comparison.now
     print(
         f"Processor time a message on {machine.cores} x {machine.cpu}, Python {machine.versions['python']}, beside the record of "
         f"{record.commit} ({record.cores} x {record.cpu}, Python {record.python}):"
@@ -125,12 +161,10 @@ def compare(given: argparse.Namespace) -> int:
     for name in record.costs:
         if name in now:
             print(f"{100 * (now[name] / record.costs[name] - 1):+6.1f} %  {name}")
-    for sentence in found:
+    for sentence in comparison.sentences:
         print(f"WORSE: {sentence}")
-    unmeasured = record.costs.keys() - now.keys()
-    if found and not (unmeasured and not_started):
+    if comparison.sentences and not comparison.unmeasured_for_a_start:
         print(HOW_TO_ACCEPT)
-    return 1 if found else 0
 
 
 def _place(machine: Machine) -> tuple[str, int, str]:

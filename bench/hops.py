@@ -31,13 +31,23 @@ class Hops:
             for event in await self._read(self._events)
             for _, notification in logs.messages(event)
         }
-        written = {logs.notified(one): one.timestamp_ms / 1000 for one in await self._read(self._jobs)}
-        known = [one for one in planned if one in stored and one in written and one in arrived]
+        written = {
+            logs.notified(record): record.timestamp_ms / 1000 for record in await self._read(self._jobs)
+        }
+        known = [
+            notification
+            for notification in planned
+            if notification in stored and notification in written and notification in arrived
+        ]
         hops = {
-            "ingest: planned to stored event, ms": [stored[one] - planned[one] for one in known],
-            "router: stored event to written job, ms": [written[one] - stored[one] for one in known],
+            "ingest: planned to stored event, ms": [
+                stored[notification] - planned[notification] for notification in known
+            ],
+            "router: stored event to written job, ms": [
+                written[notification] - stored[notification] for notification in known
+            ],
             "commit and dispatch-email: written job to hand-off, ms": [
-                arrived[one] - written[one] for one in known
+                arrived[notification] - written[notification] for notification in known
             ],
         }
         return {name: percentile(waits, 0.5) * 1000 for name, waits in hops.items() if waits}

@@ -215,7 +215,7 @@ class TwoTenants:
 
         await asyncio.gather(previews(), *(send(number) for number in range(count)))
         written = await self._jobs(topic, start, sent)
-        waits.job += [(written[one] - planned) * 1000 for one, planned in sent.items()]
+        waits.job += [(written[notification] - planned) * 1000 for notification, planned in sent.items()]
 
     async def _jobs(self, topic: str, start: dict[int, int], sent: dict[str, float]) -> dict[str, float]:
         """When the broker stored each job."""
@@ -347,10 +347,10 @@ def _say(what: str) -> None:
 def show(results: list[Measured]) -> None:
     """The table."""
     print(f"{'attack':36} {'p99 of':8} {'silent':>9} {'harmless':>9} {'attack':>9} {'allowed':>9}")
-    for one in results:
-        verdict = "" if one.held else "  EXCEEDED"
+    for result in results:
+        verdict = "" if result.held else "  EXCEEDED"
         print(
-            f"{one.attack:36} {one.hop:8} {one.calm:6.1f} ms {one.harmless:6.1f} ms {one.attacked:6.1f} ms {one.allowed:6.1f} ms{verdict}"
+            f"{result.attack:36} {result.hop:8} {result.calm:6.1f} ms {result.harmless:6.1f} ms {result.attacked:6.1f} ms {result.allowed:6.1f} ms{verdict}"
         )
 
 
@@ -368,7 +368,7 @@ def main() -> int:
     given.json.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
     show(results)
-    return 0 if all(one.held for one in results) else 1
+    return 0 if all(result.held for result in results) else 1
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ class BesideBulk:
         caught = await self._sink.take()
         faults = [*idle.faults, *beside.faults, *await self._faults(name, everything, caught.ids, began)]
         arrived = dict(zip(caught.ids, caught.times, strict=True))
-        bulk = sorted(arrived[one] for one in backlog if one in arrived)
+        bulk = sorted(arrived[notification] for notification in backlog if notification in arrived)
         if not bulk or bulk[-1] < ended:
             return Measured(
                 faults=[*faults, f"{name}: the backlog was done before the critical messages were"]
@@ -153,8 +153,8 @@ def _p99(loaded: Loaded, arrived: dict[str, float]) -> float:
     """Milliseconds from planned to handed over, of what was planned after the first moments."""
     measured_from = min(loaded.planned) + SETTLING_SECONDS
     waits = [
-        arrived[one] - at
-        for one, at in zip(loaded.ids, loaded.planned, strict=True)
-        if at >= measured_from and one in arrived
+        arrived[notification] - at
+        for notification, at in zip(loaded.ids, loaded.planned, strict=True)
+        if at >= measured_from and notification in arrived
     ]
     return percentile(waits, 0.99) * 1000

@@ -107,7 +107,7 @@ async def measure(url: str) -> Taken:
 def one_turn(checkout: Path, url: str) -> Taken:
     """By the ledger of this checkout, in a process of its own."""
     folders = (checkout.glob(pattern) for pattern in ("libs/*/src", "services/*/src"))
-    sources = os.pathsep.join(sorted(str(folder) for found in folders for folder in found))
+    sources = os.pathsep.join(sorted(str(folder) for matching in folders for folder in matching))
     command = [sys.executable, __file__, "--once", url]
     environment = os.environ | {"PYTHONPATH": sources}
     answer = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
@@ -122,7 +122,9 @@ def by_turns(checkouts: dict[str, Path], times: int, url: str) -> None:
             turns[name].append(one_turn(checkout, url))
     print(f"{'microseconds a row':20}{'ledger':>8}{'clock':>8}")
     for name, taken in turns.items():
-        print(f"{name:20}{median(one.cpu for one in taken):8.1f}{median(one.clock for one in taken):8.1f}")
+        print(
+            f"{name:20}{median(turn.cpu for turn in taken):8.1f}{median(turn.clock for turn in taken):8.1f}"
+        )
 
 
 def main() -> None:

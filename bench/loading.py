@@ -36,11 +36,11 @@ class Loaded(msgspec.Struct, kw_only=True):
         """Recipient and id of the messages whose order is known: sent once the one before to the same recipient was answered."""
         last: dict[str, float] = {}
         known: list[tuple[str, str]] = []
-        for one, recipient, planned, answered in zip(
+        for sent_id, recipient, planned, answered in zip(
             self.ids, self.recipients, self.planned, self.answered, strict=True
         ):
             if last.get(recipient, 0.0) < planned:
-                known.append((recipient, one))
+                known.append((recipient, sent_id))
             last[recipient] = answered
         return known
 

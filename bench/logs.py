@@ -132,12 +132,12 @@ def messages(event: ConsumerRecord) -> list[tuple[str, str]]:
     """Recipient and notification of each message that an event of the bench's tenant becomes."""
     request = decode_request(event.value or b"")
     recipients = [who if isinstance(who, str) else who.id for who in request.recipients]
-    source, one = header(event, "ce_source"), header(event, "ce_id")
+    source, id_at_source = header(event, "ce_source"), header(event, "ce_id")
     return [
         (
             who,
             notification_id(
-                tenant=TENANT, source=source, event_id=one, recipient=who, workflow=request.workflow
+                tenant=TENANT, source=source, event_id=id_at_source, recipient=who, workflow=request.workflow
             ),
         )
         for who in recipients

@@ -51,8 +51,8 @@ DIRTY = "-dirty"
 def this_commit() -> str:
     """The checkout's, with a mark where files differ from it; a source archive has none."""
     command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+    described = subprocess.run(command, capture_output=True, text=True, check=False)
+    return described.stdout.strip() or "unknown"
 
 
 def _line(file: str, name: str) -> str:
@@ -61,5 +61,5 @@ def _line(file: str, name: str) -> str:
 
 
 def _kafka() -> str:
-    found = sorted(Path(jars(cache=CACHE)).glob("kafka_2.13-*.jar"))
-    return found[0].stem.removeprefix("kafka_2.13-") if found else "unknown"
+    archives = sorted(Path(jars(cache=CACHE)).glob("kafka_2.13-*.jar"))
+    return archives[0].stem.removeprefix("kafka_2.13-") if archives else "unknown"

@@ -34,9 +34,9 @@ async def measure(folder: Path, report: Report, say: Steps, texts: list[str]) ->
         }
         for service, job in jobs.items():
             say(service)
-            found = await job()
-            report.take(service, found)
-            texts.append(text(service, found, json.loads((samples / f"{service}.json").read_text())))
+            result = await job()
+            report.take(service, result)
+            texts.append(text(service, result, json.loads((samples / f"{service}.json").read_text())))
 
 
 def text(service: str, found: Measured, counts: Mapping[str, int]) -> str:

@@ -98,7 +98,7 @@ async def _measured(name: str, trial: Trial, size: int, scale: float, place: Pla
     batches = max(10, min(int(RECORDS * scale / size), int(BATCHES * max(scale, 0.1))))
     await trial(-1)
     pids = place.environment.pids
-    with Meter({one: pids[one] for one in ("broker", "database")}) as meter:
+    with Meter({process: pids[process] for process in ("broker", "database")}) as meter:
         began, cpu = time.time(), time.process_time()
         for number in range(batches):
             await trial(number)
@@ -110,7 +110,7 @@ async def _measured(name: str, trial: Trial, size: int, scale: float, place: Pla
         value=count / (ended - began),
         unit="records/s",
         messages=count,
-        cpu_us={one: us / count * 1e6 for one, us in ({"ours": used} | theirs).items()},
+        cpu_us={process: us / count * 1e6 for process, us in ({"ours": used} | theirs).items()},
     )
 
 

@@ -53,7 +53,7 @@ def write(report: Report) -> int:
 
 def latency_over_load(summed: Sequence[Summary]) -> dict[str, list[Point]]:
     """For each percentile the points (messages a second, milliseconds)."""
-    by_name = {one.name: one for one in summed}
+    by_name = {summary.name: summary for summary in summed}
     lines: dict[str, list[Point]] = {}
     for name, rate in by_name.items():
         if not name.startswith("latency ") or not name.endswith(": rate"):
@@ -79,9 +79,9 @@ def _section(report: Report, summed: Sequence[Summary]) -> str:
         "",
         f"![Latency over load]({PLOT.name})",
         "",
-        *_figures("figure", [one for one in summed if not one.name.startswith(PEER)]),
+        *_figures("figure", [summary for summary in summed if not summary.name.startswith(PEER)]),
     ]
-    peers = [one for one in summed if one.name.startswith(PEER)]
+    peers = [summary for summary in summed if summary.name.startswith(PEER)]
     if peers or report.not_measured:
         parts += ["", "What others do, in the same runs, on the same sink, with the same message:", ""]
         parts += _figures("peer", peers)
@@ -92,28 +92,28 @@ def _section(report: Report, summed: Sequence[Summary]) -> str:
 
 def _targets(summed: Sequence[Summary]) -> list[str]:
     rows = ["| target | must, aim | measured | |", "|---|---|---:|---|"]
-    for target, one in of_targets(summed):
-        measured = "not measured" if one is None else spread(one)
-        reached = "" if one is None else target.reached(one.middle)
+    for target, summary in of_targets(summed):
+        measured = "not measured" if summary is None else spread(summary)
+        reached = "" if summary is None else target.reached(summary.middle)
         rows.append(f"| {target.metric} | {wanted(target)} {target.unit} | {measured} | {reached} |")
     return rows
 
 
 def _figures(what: str, summed: Sequence[Summary]) -> list[str]:
     rows = [f"| {what} | | elsewhere | CPU µs a message |", "|---|---:|---:|---|"]
-    for one in summed:
-        elsewhere = "" if one.other_cores is None else f"{one.other_cores:.1f}"
-        more = "".join(f"<br>{name}: {number(value)}" for name, value in one.more.items())
-        rows.append(f"| {one.name} | {spread(one)} | {elsewhere} | {_processes(one)}{more} |")
+    for summary in summed:
+        elsewhere = "" if summary.other_cores is None else f"{summary.other_cores:.1f}"
+        more = "".join(f"<br>{name}: {number(value)}" for name, value in summary.more.items())
+        rows.append(f"| {summary.name} | {spread(summary)} | {elsewhere} | {_processes(summary)}{more} |")
     return rows
 
 
-def _processes(one: Summary) -> str:
-    if one.cpu_us_all is None:
+def _processes(summary: Summary) -> str:
+    if summary.cpu_us_all is None:
         return ""
-    used = sorted(one.cpu_us.items(), key=lambda process: -process[1])
-    low, middle, high = one.cpu_us_all
-    several = f" ({low:,.0f}-{high:,.0f})" if len(one.values) > 1 else ""
+    used = sorted(summary.cpu_us.items(), key=lambda process: -process[1])
+    low, middle, high = summary.cpu_us_all
+    several = f" ({low:,.0f}-{high:,.0f})" if len(summary.values) > 1 else ""
     return ", ".join(f"{name} {us:,.0f}" for name, us in used if us >= 0.5) + f" = {middle:,.0f}{several}"
 
 

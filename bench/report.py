@@ -67,18 +67,18 @@ class Report(msgspec.Struct, kw_only=True):
     def show(self) -> None:
         """Tables, drawn on a terminal and plain elsewhere; then what is wrong."""
         summed = summaries(self.figures)
-        _table(HEADINGS, [row for one in summed for row in _rows(one)])
-        answered = [(target, one) for target, one in of_targets(summed) if one is not None]
+        _table(HEADINGS, [row for summary in summed for row in _rows(summary)])
+        answered = [(target, summary) for target, summary in of_targets(summed) if summary is not None]
         if answered:
             print()
-            _table(TARGET_HEADINGS, [_target_row(target, one) for target, one in answered])
+            _table(TARGET_HEADINGS, [_target_row(target, summary) for target, summary in answered])
         machine = self.machine
         print(
             f"\n{machine.cores} x {machine.cpu}, {machine.memory_gb:g} GB, {machine.system}; commit {machine.commit}"
         )
         print(", ".join(f"{name} {number}" for name, number in machine.versions.items()))
         print(f"{self.seconds:.0f} s in all; load average before {machine.load_before:.1f}")
-        disturbed = [one.name for one in summed if (one.other_cores or 0) > DISTURBING_CORES]
+        disturbed = [summary.name for summary in summed if (summary.other_cores or 0) > DISTURBING_CORES]
         if disturbed:
             print(
                 f"Something else used the machine; believe the processor time, not the rate, of: {', '.join(disturbed)}"
@@ -115,22 +115,22 @@ def _target_row(target: Target, one: Summary) -> tuple[str, ...]:
     return target.metric, spread(one), wanted(target), target.reached(one.middle)
 
 
-def _rows(one: Summary) -> list[tuple[str, ...]]:
-    target = one.towards
-    used = sorted(one.cpu_us.items(), key=lambda process: -process[1])
+def _rows(summary: Summary) -> list[tuple[str, ...]]:
+    target = summary.towards
+    used = sorted(summary.cpu_us.items(), key=lambda process: -process[1])
     cpu = ", ".join(f"{name} {us:,.0f}" for name, us in used)
-    if one.cpu_us_all is not None:
-        low, middle, high = one.cpu_us_all
-        cpu += f" = {middle:,.0f}" + (f" ({low:,.0f}-{high:,.0f})" if len(one.values) > 1 else "")
+    if summary.cpu_us_all is not None:
+        low, middle, high = summary.cpu_us_all
+        cpu += f" = {middle:,.0f}" + (f" ({low:,.0f}-{high:,.0f})" if len(summary.values) > 1 else "")
     first = (
-        one.name,
-        spread(one),
+        summary.name,
+        spread(summary),
         "" if target is None else wanted(target),
-        "" if target is None else target.reached(one.middle),
-        "" if one.other_cores is None else f"{one.other_cores:.1f}",
+        "" if target is None else target.reached(summary.middle),
+        "" if summary.other_cores is None else f"{summary.other_cores:.1f}",
         cpu,
     )
-    return [first, *((f"  {name}", number(value), "", "", "", "") for name, value in one.more.items())]
+    return [first, *((f"  {name}", number(value), "", "", "", "") for name, value in summary.more.items())]
 
 
 def _table(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:

@@ -24,7 +24,7 @@ Turn = dict[str, Taken]
 def one_turn(checkout: Path) -> Turn:
     """All cases by the router of this checkout, in a process of its own."""
     folders = (checkout.glob(pattern) for pattern in ("libs/*/src", "services/*/src"))
-    sources = os.pathsep.join(sorted(str(folder) for found in folders for folder in found))
+    sources = os.pathsep.join(sorted(str(folder) for matching in folders for folder in matching))
     command = [sys.executable, __file__, "--once"]
     environment = os.environ | {"PYTHONPATH": sources}
     answer = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout

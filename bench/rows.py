@@ -27,7 +27,7 @@ _TIMERS = "SELECT count(*) FROM scheduler.timers WHERE due < $1"
 def rows_of(notifications: Iterable[str], channels: Sequence[Channel] = (Channel.EMAIL,)) -> list[str]:
     """What `Rows.statuses` says of notifications that were decided and sent on each of these channels."""
     ends = ["decided -", *(f"sent {channel}" for channel in channels)]
-    return [f"{one} {end}" for one in notifications for end in ends]
+    return [f"{notification} {end}" for notification in notifications for end in ends]
 
 
 class Rows:

@@ -45,6 +45,8 @@ class Order(msgspec.Struct, kw_only=True):
     sink_port: int | None = None
     """The sink's control port: a closed loop then never has more than `window` messages between request and hand-off."""
     window: int = 0
+    fields: dict[str, int] = {}
+    """What the request says beside workflow, recipients and data, such as its `delay`."""
 
 
 def source_of(order: Order) -> str:
@@ -78,7 +80,7 @@ def request(order: Order, number: int) -> bytes:
 
 
 def _asked(order: Order, recipients: list[object]) -> dict[str, object]:
-    return {"workflow": order.workflow, "recipients": recipients, "data": order.data}
+    return {"workflow": order.workflow, "recipients": recipients, "data": order.data, **order.fields}
 
 
 def _event(order: Order, number: int) -> dict[str, object]:

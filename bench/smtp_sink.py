@@ -84,25 +84,25 @@ class Session(asyncio.Protocol):
             return None
         self._held, self._in_mail = rest, False
         at = mail.find(ID_HEADER)
-        one = mail[at + len(ID_HEADER) : mail.find(b"\r\n", at)] if at >= 0 else self._recipient
+        message_id = mail[at + len(ID_HEADER) : mail.find(b"\r\n", at)] if at >= 0 else self._recipient
         if self._temper is not None:
-            return self._as_it_likes(self._temper, one)
-        self._caught.add(one)
+            return self._as_it_likes(self._temper, message_id)
+        self._caught.add(message_id)
         return TAKEN
 
-    def _as_it_likes(self, temper: Temper, one: bytes) -> bytes:
-        if temper.refuses(self._recipient) and one not in self._refused:
-            self._refused.add(one)
+    def _as_it_likes(self, temper: Temper, message_id: bytes) -> bytes:
+        if temper.refuses(self._recipient) and message_id not in self._refused:
+            self._refused.add(message_id)
             return LATER
         if temper.slow(self._recipient):
             self._late = True
-            asyncio.get_running_loop().call_later(temper.slow_seconds, self._at_last, one)
+            asyncio.get_running_loop().call_later(temper.slow_seconds, self._at_last, message_id)
             return b""
-        self._caught.add(one)
+        self._caught.add(message_id)
         return TAKEN
 
-    def _at_last(self, one: bytes) -> None:
-        self._caught.add(one)
+    def _at_last(self, message_id: bytes) -> None:
+        self._caught.add(message_id)
         self._late = False
         self._transport.write(TAKEN)
         self._answer()

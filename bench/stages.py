@@ -113,7 +113,9 @@ class Stages:
     async def fan_out(self) -> Measured:
         """Events with a thousand recipients each to intents, and those to jobs."""
         lane, events = Lane.BULK, [f"fan-out-{number}" for number in range(self._sizes.fan_out_events)]
-        records = [tenant.record(one, tenant.RECIPIENTS, lane=lane, topics=self._topics) for one in events]
+        records = [
+            tenant.record(event, tenant.RECIPIENTS, lane=lane, topics=self._topics) for event in events
+        ]
         await logs.write(self._environment.kafka, records)
         self._known[lane] += [
             tenant.notification(event, who, lane) for event in events for who in tenant.RECIPIENTS
@@ -122,7 +124,7 @@ class Stages:
 
     async def dispatch(self) -> Measured:
         """Jobs to mails handed over and recorded."""
-        wanted = [one for ids in self._known.values() for one in ids]
+        wanted = [notification for ids in self._known.values() for notification in ids]
         return await self._handed_over(
             Channel.EMAIL, "dispatch-email: jobs to the sink", wanted, unit="mails/s", target="email"
         )

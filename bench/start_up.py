@@ -64,7 +64,7 @@ class Starts:
 
 def _sources(checkout: Path) -> list[str]:
     folders = (checkout.glob(pattern) for pattern in ("libs/*/src", "services/*/src"))
-    return sorted(str(folder) for found in folders for folder in found)
+    return sorted(str(folder) for matching in folders for folder in matching)
 
 
 async def measure(

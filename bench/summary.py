@@ -44,15 +44,17 @@ def summaries(figures: Iterable[Figure]) -> list[Summary]:
 def of_targets(summed: Sequence[Summary]) -> list[tuple[Target, Summary | None]]:
     """Every target with the figure that answers to it: where there are several (memory), the worst."""
     answers: dict[str, Summary] = {}
-    for one in summed:
-        if one.towards is not None:
-            before = answers.get(one.towards.key)
-            answers[one.towards.key] = one if before is None else _worse(one.towards, before, one)
+    for summary in summed:
+        if summary.towards is not None:
+            before = answers.get(summary.towards.key)
+            answers[summary.towards.key] = (
+                summary if before is None else _worse(summary.towards, before, summary)
+            )
     return [(target, answers.get(key)) for key, target in TARGETS.items()]
 
 
-def _worse(target: Target, one: Summary, other: Summary) -> Summary:
-    order = sorted((one, other), key=lambda summary: summary.middle)
+def _worse(target: Target, first: Summary, other: Summary) -> Summary:
+    order = sorted((first, other), key=lambda summary: summary.middle)
     return order[0] if target.better == "more" else order[1]
 
 

@@ -1,7 +1,7 @@
 """The tenant whose messages are measured: a thousand recipients, one workflow a lane, one mail of about 1.5 KB."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -67,8 +67,8 @@ async def settle(api: Api) -> None:
     await api.do("PUT", "/v1/tenant", {"name": "Bench", "senders": senders})
     await api.do("PUT", "/v1/categories/orders", {"name": "Your orders", "default": "on"})
     for lane in Lane:
-        await _make_workflow(api, workflow_of(lane), lane, [Channel.EMAIL])
-        await _make_workflow(api, workflow_of(lane, everywhere=True), lane, list(Channel))
+        await make_workflow(api, workflow_of(lane), lane, {Channel.EMAIL: _PARTS})
+        await make_workflow(api, workflow_of(lane, everywhere=True), lane, PARTS_OF)
     await api.do("POST", "/v1/recipients/bulk", {"recipients": [_person(who) for who in RECIPIENTS]})
     reached = [_person(who) | {"phone": f"+1415555{number:04}"} for number, who in enumerate(EVERYWHERE)]
     await api.do("POST", "/v1/recipients/bulk", {"recipients": reached})
@@ -76,17 +76,20 @@ async def settle(api: Api) -> None:
         await api.do("PUT", f"/v1/recipients/{who}/devices/phone", {"token": f"token-of-{who}"})
 
 
-async def _make_workflow(api: Api, key: str, lane: Lane, channels: list[Channel]) -> None:
+async def make_workflow(
+    api: Api, key: str, lane: Lane, parts: Mapping[Channel, Mapping[str, str]], *, category: str = "orders"
+) -> None:
+    """One that takes `DATA`, on these channels with these parts."""
     schema = {
         "type": "object",
         "required": list(DATA),
         "properties": {name: {"type": "string"} for name in DATA},
     }
-    workflow = {"name": "Shipped", "category": "orders", "lane": lane, "channels": channels}
+    workflow = {"name": "Shipped", "category": category, "lane": lane, "channels": list(parts)}
     await api.do("PUT", f"/v1/workflows/{key}", {**workflow, "data_schema": schema})
-    for channel in channels:
+    for channel, written in parts.items():
         path = f"/v1/workflows/{key}/templates/{channel}/default/en"
-        await api.do("PUT", path, {"parts": PARTS_OF[channel], "publish": True})
+        await api.do("PUT", path, {"parts": written, "publish": True})
 
 
 def _person(who: str) -> dict[str, object]:

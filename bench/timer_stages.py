@@ -145,4 +145,4 @@ class TimerStages:
         """What is wrong with the intents of these notifications."""
         known = set(wanted)
         intents = map(logs.notified, await logs.read(self._environment.kafka, self._intents))
-        return difference(what, known, (one for one in intents if one in known))
+        return difference(what, known, (notification for notification in intents if notification in known))

@@ -124,8 +124,16 @@ class WholePath:
             loaded = await loading.send(self._environment, prefix, load)
             arrived, _, faults = await self._ended(prefix, loaded, began, before)
         measured_from = min(loaded.planned) + SETTLING_SECONDS
-        planned = {one: at for one, at in zip(loaded.ids, loaded.planned, strict=True) if at >= measured_from}
-        waits = [(arrived[one] - at) * 1000 for one, at in planned.items() if one in arrived]
+        planned = {
+            notification: at
+            for notification, at in zip(loaded.ids, loaded.planned, strict=True)
+            if at >= measured_from
+        }
+        waits = [
+            (arrived[notification] - at) * 1000
+            for notification, at in planned.items()
+            if notification in arrived
+        ]
         if not waits:
             return Measured(faults=[*faults, f"{prefix}: nothing arrived"])
         figures = [
@@ -198,8 +206,8 @@ class WholePath:
             recipients = [who(number) for number in range(len(result.planned))]
             return Loaded(
                 ids=[
-                    notification(f"{prefix}{number}", one, MEASURED_LANE)
-                    for number, one in enumerate(recipients)
+                    notification(f"{prefix}{number}", recipient, MEASURED_LANE)
+                    for number, recipient in enumerate(recipients)
                 ],
                 recipients=recipients,
                 planned=result.planned,

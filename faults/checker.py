@@ -70,11 +70,11 @@ class Findings:
 
 def examine(evidence: Evidence) -> Findings:
     """Everything that the evidence shows."""
-    sent = {(one.way, one.sequence): one for one in evidence.sent}
-    takings = Counter((one.way, one.sequence) for one in evidence.taken)
-    endings = {key: set(evidence.final.get(one.notification, ())) for key, one in sent.items()}
+    sent = {(message.way, message.sequence): message for message in evidence.sent}
+    takings = Counter((taking.way, taking.sequence) for taking in evidence.taken)
+    endings = {key: set(evidence.final.get(message.notification, ())) for key, message in sent.items()}
     first = _first(evidence.taken)
-    waits = {key: first[key] - one.at for key, one in sent.items() if key in first}
+    waits = {key: first[key] - message.at for key, message in sent.items() if key in first}
     return Findings(
         sent=len(sent),
         delivered=len(sent.keys() & takings.keys()),
@@ -97,14 +97,18 @@ Key = tuple[Way, int]
 
 def _first(taken: Iterable[Taken]) -> dict[Key, float]:
     first: dict[Key, float] = {}
-    for one in taken:
-        first.setdefault((one.way, one.sequence), one.at)
+    for taking in taken:
+        first.setdefault((taking.way, taking.sequence), taking.at)
     return first
 
 
 def _out_of_order(evidence: Evidence) -> int:
     """Of each way, messages whose first taking came after that of a later one. Who was put off has lost its place."""
-    put_off = {(one.way, one.sequence) for one in evidence.sent if one.notification in evidence.deferred}
+    put_off = {
+        (message.way, message.sequence)
+        for message in evidence.sent
+        if message.notification in evidence.deferred
+    }
     latest: dict[Way, int] = {}
     count = 0
     for way, sequence in _first(evidence.taken):  # in the order of the takings
@@ -120,7 +124,8 @@ def _missing(
 ) -> int:
     """Ids that are here and not there, of the notifications that were sent."""
     return sum(
-        len(set(here.get(one.notification, ())) - set(there.get(one.notification, ()))) for one in sent
+        len(set(here.get(message.notification, ())) - set(there.get(message.notification, ())))
+        for message in sent
     )
 
 
@@ -129,20 +134,22 @@ def _recovery(evidence: Evidence, first: Mapping[Key, float]) -> float | None:
         return None
     begun = min(evidence.faults)
     late = [
-        first[one.way, one.sequence] - one.at
-        for one in evidence.sent
-        if one.way.lane == CRITICAL and one.at >= begun - 1 and (one.way, one.sequence) in first
+        first[message.way, message.sequence] - message.at
+        for message in evidence.sent
+        if message.way.lane == CRITICAL
+        and message.at >= begun - 1
+        and (message.way, message.sequence) in first
     ]
     return max(late, default=None)
 
 
 def _gap(evidence: Evidence) -> float | None:
     """Between two hand-overs while critical messages were sent."""
-    sent = [one.at for one in evidence.sent if one.way.lane == CRITICAL]
+    sent = [message.at for message in evidence.sent if message.way.lane == CRITICAL]
     if not evidence.faults or not sent:
         return None
     begun = min(evidence.faults)
-    times = [one.at for one in evidence.taken if one.way.lane == CRITICAL and one.at >= begun]
+    times = [taking.at for taking in evidence.taken if taking.way.lane == CRITICAL and taking.at >= begun]
     times = sorted([begun, *(at for at in times if at <= max(sent))])
     return max((later - earlier for earlier, later in pairwise(times)), default=None)
 

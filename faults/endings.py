@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -10,9 +11,7 @@ from aiokafka.errors import KafkaError
 
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status
 from tocsin.contracts.statuses import Decision
-from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Again, Lane
-from tocsin.dev.services import PARTITIONS
+from tocsin.contracts.vocabulary import Again
 from tocsin.kafka.client.aiokafka_internals import stop_reader
 
 _POLL_MS = 200
@@ -21,14 +20,10 @@ _POLL_MS = 200
 class Endings:
     """What every notification's records on `status` say. Use it as a context."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap_servers,
-            group_id=None,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
+    def __init__(self, bootstrap_servers: str, topics: Mapping[str, int]) -> None:
+        """`topics`: by name, the number of partitions."""
+        self._topics = topics
+        self._consumer = _consumer(bootstrap_servers)
         self._task: asyncio.Task[None] | None = None
         self.final: dict[str, set[str]] = defaultdict(set)
         """By notification: `sent`, `cancelled`, or the status with its reason: `failed(retries_exhausted)`."""
@@ -42,15 +37,33 @@ class Endings:
         """So many records, whatever they are about."""
 
     async def __aenter__(self) -> Self:
-        await self._consumer.start()
-        topics = Topics()
-        self._consumer.assign(
-            [TopicPartition(topics.status(lane), number) for lane in Lane for number in range(PARTITIONS)]
-        )
-        self._task = asyncio.create_task(self._read())
+        await self._start()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        await self._stop()
+
+    async def turn_to(self, bootstrap_servers: str) -> None:
+        """From now on counts what another cluster says, from its beginning, and nothing else."""
+        await self._stop()
+        for said in (self.final, self.cancel_requested, self.deferred, self.ids):
+            said.clear()
+        self.read = 0
+        self._consumer = _consumer(bootstrap_servers)
+        await self._start()
+
+    async def _start(self) -> None:
+        await self._consumer.start()
+        self._consumer.assign(
+            [
+                TopicPartition(topic, number)
+                for topic, count in self._topics.items()
+                for number in range(count)
+            ]
+        )
+        self._task = asyncio.create_task(self._read())
+
+    async def _stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -107,3 +120,13 @@ class Endings:
             self.cancel_requested[notification] = stored
         elif record.status == "deferred":
             self.deferred.add(notification)
+
+
+def _consumer(bootstrap_servers: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        group_id=None,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )

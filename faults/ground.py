@@ -17,13 +17,14 @@ import aiohttp
 import psutil
 
 from sinks.handle import Sinks
-from tocsin.contracts.vocabulary import Channel
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.dev import KafkaCluster, KafkaServer, PostgresServer, StartFailed
 from tocsin.dev.commands import run_command
 from tocsin.dev.installation import DATABASE, make_tenant, make_topics_and_tables, start_servers
 from tocsin.dev.processes import end, spawn
 from tocsin.dev.readiness import wait_until_ready
-from tocsin.dev.services import NAMES, LocalService, StackSettings, services
+from tocsin.dev.services import NAMES, PARTITIONS, LocalService, StackSettings, services
 from tocsin.kafka import KafkaSettings
 
 TENANT, OTHER = "faults", "other"
@@ -134,6 +135,11 @@ class Ground:
     def brokers(self) -> KafkaServer | KafkaCluster:
         """All there are."""
         return self.kafka_server
+
+    @property
+    def status_topics(self) -> Mapping[str, int]:
+        """Where statuses are written, with the number of partitions."""
+        return {Topics().status(lane): PARTITIONS for lane in Lane}
 
     @property
     def database(self) -> str:

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -115,6 +116,19 @@ class Load:
                 senders.create_task(self._so_many(client, way, share))
         return self.sent[before:]
 
+    async def planned(
+        self, people: Sequence[int], *, channel: str, lane: str, due: float, each: int = 1
+    ) -> list[Sent]:
+        """Messages to these people that are to be sent at `due`, in seconds since 1970; returns when all are accepted."""
+        ways = [Way(TENANT, channel, lane, person(number)) for number in people for _ in range(each)]
+        async with self._client(TENANT) as client:
+            return [await self._send(client, way, send_at=due) for way in ways]
+
+    async def one(self, way: Way, *, workflow: str) -> None:
+        """One message by a workflow that is not one of the tenants' usual ones."""
+        async with self._client(way.tenant) as client:
+            await self._send(client, way, workflow=workflow)
+
     async def cancel(self, sent: Sequence[Sent], *, tenant: str = TENANT) -> None:
         """Take these back, each by its id; returns when all wishes are accepted."""
         async with self._client(tenant) as client:
@@ -161,15 +175,30 @@ class Load:
             if not pace.catches_up:
                 due = max(due, time.monotonic())
 
-    async def _send(self, client: aiohttp.ClientSession, way: Way, *, late: float = 0.0) -> None:
-        due = time.time() - late
+    async def _send(
+        self,
+        client: aiohttp.ClientSession,
+        way: Way,
+        *,
+        late: float = 0.0,
+        send_at: float | None = None,
+        workflow: str | None = None,
+    ) -> Sent:
+        """Once it is accepted."""
+        due = time.time() - late if send_at is None else send_at
         sequence = next(self._sequences.setdefault(way, itertools.count(1)))
         body = _request(way, sequence)
+        if send_at is not None:
+            body["send_at"] = datetime.fromtimestamp(send_at, UTC).isoformat()
+        if workflow is not None:
+            body["workflow"] = workflow
         key = {"Idempotency-Key": str(uuid.uuid4())}
         while (notification := await self._accepted(client, body, key)) is None:
             self.repeats += 1
             await asyncio.sleep(REPEAT_AFTER)
-        self.sent.append(Sent(way, sequence, notification, time.time(), due))
+        sent = Sent(way, sequence, notification, time.time(), due)
+        self.sent.append(sent)
+        return sent
 
     async def _accepted(
         self, client: aiohttp.ClientSession, body: dict[str, Any], headers: dict[str, str]

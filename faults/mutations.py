@@ -58,6 +58,18 @@ MUTATIONS = (
         ("tests/unit/kafka/test_consumer_group_ending.py",),
     ),
     Mutation(
+        "a commit repeated in the next generation",
+        COMMON,
+        (
+            Edit(
+                "tocsin/kafka/client/group_standing.py",
+                "            if generation < 0 or generation != self.generation:\n",
+                "            if generation < 0:\n",
+            ),
+        ),
+        ("tests/unit/kafka/test_group_standing.py",),
+    ),
+    Mutation(
         "commit before outcome",
         COMMON,
         (

@@ -57,7 +57,7 @@ class Stage:
     async def play(self, scenario: Scenario) -> Row:
         """The row. What the scenario raises is a sentence in it."""
         began = time.time()
-        ground, logs = self._ground, [one.log for one in self._ground.instances.values()]
+        ground, logs = self._ground, [instance.log for instance in self._ground.instances.values()]
         await ground.run(scenario.instances)
         sizes, exits = log_lines.sizes(logs), len(ground.exits)
         run = Run(ground, self._load, self._endings)
@@ -72,8 +72,10 @@ class Stage:
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, this scenario is red and the next one is played
             run.complaints.append(f"It could not be played: {_in_words(error)}")
-        busiest = log_lines.busiest_minutes({one.log: one.starts for one in ground.instances.values()}, sizes)
-        own = [self._in_words(one) for one in ground.exits[exits:] if not one.asked]
+        busiest = log_lines.busiest_minutes(
+            {instance.log: instance.starts for instance in ground.instances.values()}, sizes
+        )
+        own = [self._in_words(end) for end in ground.exits[exits:] if not end.asked]
         red = [*run.complaints, *_red(findings, run, scenario, busiest)]
         return Row(
             scenario=scenario.name, about=scenario.about, seconds=time.time() - began, bound=run.duplicates if run.exactly is None else run.exactly,
@@ -84,12 +86,14 @@ class Stage:
     def _in_words(self, ended: Exit) -> str:
         if ended.code < 0:
             return f"{ended.name} {ended.code}"
-        log = next(one.log for one in self._ground.instances.values() if one.name == ended.name)
+        log = next(
+            instance.log for instance in self._ground.instances.values() if instance.name == ended.name
+        )
         return f"{ended.name} {ended.code}, {log_lines.last_error(log, ended.at)[:120] or 'without a word'}"
 
     async def _finish(self, run: Run, patience: float) -> Evidence:
         """Returns once every message has ended and the ledger has all of it, or when patience has ended."""
-        sent = [one for one in run.sent if one.notification not in run.given_up]
+        sent = [message for message in run.sent if message.notification not in run.given_up]
         deadline = time.monotonic() + patience
         while True:
             self._endings.check()
@@ -103,14 +107,14 @@ class Stage:
             await asyncio.sleep(_LOOK_EVERY)
 
     def _all_ended(self, sent: list[Sent]) -> bool:
-        return all(self._endings.final.get(one.notification) for one in sent)
+        return all(self._endings.final.get(message.notification) for message in sent)
 
     async def _overdue(self, evidence: Evidence) -> int:
         """How many of those that were sent the ledger would count, if it were a week later now. 0 where it has not all of them yet: that is
         red for another reason."""
         if not _complete(evidence):
             return 0
-        now, sent = datetime.now(UTC), {one.notification for one in evidence.sent}
+        now, sent = datetime.now(UTC), {message.notification for message in evidence.sent}
         connection = await asyncpg.connect(self._ground.database)
         try:
             rows = [
@@ -130,7 +134,7 @@ class Stage:
         except (OSError, asyncpg.PostgresError):
             return stored
         try:
-            for row in await connection.fetch(_STORED, [UUID(one.notification) for one in sent]):
+            for row in await connection.fetch(_STORED, [UUID(message.notification) for message in sent]):
                 stored[str(row[0])].add(str(row[1]))
         finally:
             await connection.close()
@@ -146,9 +150,9 @@ def _in_words(error: BaseException) -> str:
 
 def _complete(evidence: Evidence) -> bool:
     return all(
-        evidence.final.get(one.notification)
-        and set(evidence.recorded[one.notification]) == set(evidence.stored.get(one.notification, ()))
-        for one in evidence.sent
+        evidence.final.get(message.notification)
+        and set(evidence.recorded[message.notification]) == set(evidence.stored.get(message.notification, ()))
+        for message in evidence.sent
     )
 
 

@@ -62,7 +62,7 @@ async def _stage(folder: Path, first: Scenario) -> AsyncIterator[Stage]:
     async with first.ground(folder, settings=first.settings, places=first.places) as ground:
         await ground.run({})
         await make_tenants(ground)
-        async with Endings(ground.kafka.bootstrap_servers) as endings:
+        async with Endings(ground.kafka.bootstrap_servers, ground.status_topics) as endings:
             yield Stage(ground, endings)
 
 

@@ -53,14 +53,14 @@ class Run:
     @property
     def taken(self) -> list[Taken]:
         """What the far ends have taken of it so far, and what nobody has ever sent."""
-        former = {(one.way, one.sequence) for one in self.load.sent[: self._former]}
-        found = takings(self.ground.sinks.accepted, self._begins)
-        return [one for one in found if (one.way, one.sequence) not in former]
+        former = {(message.way, message.sequence) for message in self.load.sent[: self._former]}
+        so_far = takings(self.ground.sinks.accepted, self._begins)
+        return [taking for taking in so_far if (taking.way, taking.sequence) not in former]
 
     @property
     def ended(self) -> set[str]:
         """Notifications that have ended, in whatever way."""
-        return {one for one, ends in self.endings.final.items() if ends}
+        return {notification for notification, ends in self.endings.final.items() if ends}
 
     async def ends(self, topic: str) -> dict[int, int]:
         """Where each partition of a topic ends now."""

@@ -45,10 +45,10 @@ def markdown(rows: Iterable[Row]) -> str:
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row.about} (`{row.scenario}`) | {found.sent} | {found.lost} | {found.duplicates} ({row.bound}) "
-        f"| {found.out_of_order} | {_seconds(found.recovery)} |"
+        f"| {row.about} (`{row.scenario}`) | {findings.sent} | {findings.lost} | {findings.duplicates} ({row.bound}) "
+        f"| {findings.out_of_order} | {_seconds(findings.recovery)} |"
         for row in rows
-        if (found := row.findings) is not None
+        if (findings := row.findings) is not None
     ]
     return "\n".join(lines)
 
@@ -56,11 +56,11 @@ def markdown(rows: Iterable[Row]) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     verdict = _coloured("RED", 31) if row.red or row.late else _coloured("ok", 32)
     loudest = str(max(row.busiest_minute.values(), default=0))
-    if (found := row.findings) is None:
+    if (findings := row.findings) is None:
         return (row.scenario, *["-"] * 8, loudest, f"{row.seconds:.0f}", verdict)
     return (
-        row.scenario, str(found.sent), str(found.delivered), str(found.lost), str(found.duplicates), str(row.bound),
-        str(found.out_of_order), _seconds(found.recovery), _seconds(found.gap), loudest, f"{row.seconds:.0f}", verdict,
+        row.scenario, str(findings.sent), str(findings.delivered), str(findings.lost), str(findings.duplicates), str(row.bound),
+        str(findings.out_of_order), _seconds(findings.recovery), _seconds(findings.gap), loudest, f"{row.seconds:.0f}", verdict,
     )  # fmt: skip
 
 

@@ -24,6 +24,6 @@ def takings(accepted: Path, start: int) -> list[Taken]:
         file.seek(start)
         lines = [_read_line(line) for line in file if line.endswith(b"\n")]
     return [
-        Taken(Way(one.tenant, one.channel, one.lane, one.recipient), one.sequence, one.at, one.end)
-        for one in lines
+        Taken(Way(line.tenant, line.channel, line.lane, line.recipient), line.sequence, line.at, line.end)
+        for line in lines
     ]

@@ -18,8 +18,8 @@ _TAKEN_WITHIN = 60.0
 async def waits_of(run: Run, sent: Sequence[Sent]) -> list[float]:
     """Seconds from accept to the first hand-over of each, once all are handed over."""
     await until(lambda: _all_taken(run, sent), seconds=_TAKEN_WITHIN, every=0.2)
-    at = {(one.way, one.sequence): one.at for one in reversed(run.taken)}
-    return [at[one.way, one.sequence] - one.at for one in sent]
+    at = {(taking.way, taking.sequence): taking.at for taking in reversed(run.taken)}
+    return [at[message.way, message.sequence] - message.at for message in sent]
 
 
 def expect_no_slower(run: Run, control: list[float], beside: list[float], *, while_: str) -> None:
@@ -35,5 +35,5 @@ def expect_no_slower(run: Run, control: list[float], beside: list[float], *, whi
 
 
 async def _all_taken(run: Run, sent: Sequence[Sent]) -> bool:
-    taken = {(one.way, one.sequence) for one in run.taken}
-    return all((one.way, one.sequence) in taken for one in sent)
+    taken = {(taking.way, taking.sequence) for taking in run.taken}
+    return all((message.way, message.sequence) in taken for message in sent)

@@ -3,9 +3,6 @@
 import json
 import os
 import shutil
-import signal
-import sys
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -14,11 +11,11 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.whole_stack import whole_stack
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from tocsin.dev import KafkaServer, PostgresServer, create_database, drop_database
-from tocsin.dev.processes import end, spawn
 from tocsin.observability import configure_tracing, shutdown_tracing
 from tocsin.testing.span_collector import SpanCollector
 
@@ -38,7 +35,13 @@ PACKAGES = {  # marker -> the program it needs, how to get it
 FETCHED = "prometheus"
 """Unpacked from Debian's package where it is not installed; `tocsin.dev` says what to do where that fails."""
 ORDER = ("contract", "unit", "integration", "browser", "e2e")  # what fails fast first
-STACKS_OF_THEIR_OWN = ("test_detached_stack.py", "test_local_stack_life.py", "test_proving_ground.py")
+STACKS_OF_THEIR_OWN = (
+    "test_detached_stack.py",
+    "test_local_stack_life.py",
+    "test_proving_ground.py",
+    "test_jaeger.py",
+    "test_upgrade.py",
+)
 """Files whose tests start stacks themselves, and so need not wait for those on the shared one."""
 MEASURED = "measured"
 """A test that records this property (`record_property`) has its words printed at the end: what it prints itself is lost among processes."""
@@ -230,20 +233,5 @@ def local_stack(
     if path := os.environ.get("LOCAL_STACK"):
         yield json.loads(Path(path).read_text())
         return
-    folder = tmp_path_factory.mktemp("stack")
-    log = folder / "stack.log"
-    command = [sys.executable, "-m", "tocsin.dev", "run", "--folder", str(folder)]
-    traced = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": span_collector.endpoint,
-        "OTEL_BSP_SCHEDULE_DELAY": "200",
-        "TRACE_SAMPLE_RATIO": "1",
-    }
-    process = spawn(command, log=log, env={**os.environ, **traced}, on_parent_death=signal.SIGTERM)
-    try:
-        while not (folder / "endpoints.json").exists():
-            if process.poll() is not None:
-                pytest.fail(f"the local stack did not start:\n{log.read_text()}", pytrace=False)
-            time.sleep(0.2)
-        yield json.loads((folder / "endpoints.json").read_text())
-    finally:
-        end(process, timeout=60)
+    with whole_stack(tmp_path_factory.mktemp("stack"), spans_to=span_collector.endpoint) as stack:
+        yield stack

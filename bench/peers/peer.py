@@ -101,7 +101,7 @@ async def _sent(
     caught = await sink.take()
     known = ids if set(ids) & set(caught.ids) else recipients
     times = dict(zip(caught.ids, caught.times, strict=True))
-    arrived = {one: times[one] for one in known if one in times}
+    arrived = {notification: times[notification] for notification in known if notification in times}
     return result, arrived, difference(f"peer {peer.name}, {what}: mails", known, caught.ids)
 
 

@@ -111,7 +111,7 @@ async def records_are_deleted_under_an_offset(run: Run) -> None:
     for instance in ground.of("dispatch-sms"):
         ground.start(instance)
     others = await run.load.backlog(40, channel="sms", lane="transactional")
-    await until(lambda: _have_ended(run, {one.notification for one in others}), seconds=90, every=0.5)
+    await until(lambda: _have_ended(run, {message.notification for message in others}), seconds=90, every=0.5)
     shown = ""
     with contextlib.suppress(StartFailed):  # it ends with an exit code of its own while something is lost
         shown = await ground.command(*topics_apply())
@@ -119,7 +119,7 @@ async def records_are_deleted_under_an_offset(run: Run) -> None:
     group = Topics().group("dispatch-sms", Lane.CRITICAL)
     await ground.command(*topics_apply(), "--accept-loss", group)
     await run.load.backlog(40, channel="sms", lane="critical")
-    run.given_up |= {one.notification for one in gone}
+    run.given_up |= {message.notification for message in gone}
 
 
 async def _all_taken(run: Run) -> bool:

@@ -31,32 +31,37 @@ async def _cancelled(run: Run, *, routers_die: bool) -> None:
         await asyncio.sleep(_IN_FORCE)
         for router in run.ground.of("router"):
             run.ground.start(router)
-    wanted = {one.notification for one in half}
+    wanted = {message.notification for message in half}
     await until(lambda: _requested(run, wanted), seconds=90, every=0.1)
     await asyncio.sleep(2 * _IN_FORCE)
     await run.ground.sinks.behave(GOOD, channel=Channel.EMAIL)
     await until(lambda: _have_ended(run, sent), seconds=90, every=0.3)
-    _judge(run, half, [one for one in sent if one.notification not in wanted])
+    _judge(run, half, [message for message in sent if message.notification not in wanted])
 
 
 def _judge(run: Run, cancelled: list[Sent], others: list[Sent]) -> None:
-    requested = {(one.way, one.sequence): run.endings.cancel_requested[one.notification] for one in cancelled}
+    requested = {
+        (message.way, message.sequence): run.endings.cancel_requested[message.notification]
+        for message in cancelled
+    }
     late = [
-        one for one in run.taken if one.at > requested.get((one.way, one.sequence), float("inf")) + _IN_FORCE
+        taking
+        for taking in run.taken
+        if taking.at > requested.get((taking.way, taking.sequence), float("inf")) + _IN_FORCE
     ]
     run.expect(
         not late, f"{len(late)} mails were handed over later than {_IN_FORCE:g} s after they were cancelled."
     )
-    ends = Counter(end for one in cancelled for end in run.endings.final[one.notification])
+    ends = Counter(end for message in cancelled for end in run.endings.final[message.notification])
     run.expect(ends.keys() <= {"sent", "cancelled"}, f"What was cancelled ended as {dict(ends)}.")
     run.expect(ends["cancelled"] > _MAILS // 4, "Too little was left to be cancelled.")
-    held_back = [one for one in others if run.endings.final[one.notification] != {"sent"}]
+    held_back = [message for message in others if run.endings.final[message.notification] != {"sent"}]
     run.expect(not held_back, f"{len(held_back)} mails were held back that nobody has cancelled.")
     run.notes.append(f"{ends['cancelled']} held, {ends['sent']} had been sent")
 
 
 async def _routed(run: Run, sent: list[Sent]) -> bool:
-    return all(one.notification in run.endings.ids for one in sent)
+    return all(message.notification in run.endings.ids for message in sent)
 
 
 async def _requested(run: Run, notifications: set[str]) -> bool:
@@ -64,7 +69,7 @@ async def _requested(run: Run, notifications: set[str]) -> bool:
 
 
 async def _have_ended(run: Run, sent: list[Sent]) -> bool:
-    return run.ended >= {one.notification for one in sent}
+    return run.ended >= {message.notification for message in sent}
 
 
 @scenario(two=("router", "dispatch-email"), ends=True)

@@ -27,14 +27,14 @@ async def kill_often(run: Run, name: str, times: int) -> None:
     async with run.load.flowing(RATE):
         for _ in range(times):
             await asyncio.sleep(chance.uniform(0.5, 2.0))
-            alive = [one for one in run.ground.of(name) if one.alive]
+            alive = [instance for instance in run.ground.of(name) if instance.alive]
             await kill(run, chance.choice(alive or run.ground.of(name)))
         await asyncio.sleep(3)
 
 
 async def kill_twice(run: Run, name: str) -> None:
     """The only one. It is ready again before it dies again."""
-    (victim,) = [one for one in run.ground.of(name) if one.wanted]
+    (victim,) = [instance for instance in run.ground.of(name) if instance.wanted]
     async with run.load.flowing(RATE):
         for _ in range(2):
             await asyncio.sleep(2)
@@ -55,11 +55,11 @@ async def nothing_happens(run: Run) -> None:
 async def anybody_is_killed(run: Run) -> None:
     """Any service is killed at random, twenty times."""
     chance = random.Random(SEED)
-    victims = [one for one in run.ground.instances.values() if one.wanted]
+    victims = [instance for instance in run.ground.instances.values() if instance.wanted]
     async with run.load.flowing(RATE):
         for _ in range(20):
             await asyncio.sleep(1.5)
-            await kill(run, chance.choice([one for one in victims if one.alive]))
+            await kill(run, chance.choice([instance for instance in victims if instance.alive]))
         await asyncio.sleep(3)
 
 

@@ -36,14 +36,14 @@ async def _breakers(run: Run) -> list[dict[str, str]]:
     """Of the mail server, as each dispatcher shows it."""
     async with aiohttp.ClientSession() as client:
         pages = [
-            await (await client.get(f"{one.service.operations}/internal/providers")).json()
-            for one in run.ground.of("dispatch-email")
+            await (await client.get(f"{instance.service.operations}/internal/providers")).json()
+            for instance in run.ground.of("dispatch-email")
         ]
     return [view for page in pages for view in page["providers"] if view["provider"] == FIRST]
 
 
 def _mails_taken(run: Run) -> Counter[str]:
-    return Counter(one.end for one in run.taken if one.way.channel == Channel.EMAIL)
+    return Counter(taking.end for taking in run.taken if taking.way.channel == Channel.EMAIL)
 
 
 async def _first_again(run: Run) -> None:
@@ -87,7 +87,7 @@ async def mail_server_flaps(run: Run) -> None:
 @scenario(two=("dispatch-email",), recovery=10.0)
 async def mail_server_refuses_our_credentials(run: Run) -> None:
     """The mail server refuses the login for 15 s: each dispatcher says so once, and SendGrid takes the mail."""
-    logs = [one.log for one in run.ground.of("dispatch-email")]
+    logs = [instance.log for instance in run.ground.of("dispatch-email")]
     begun = [log.stat().st_size for log in logs]
     async with _two_providers(run), run.load.flowing(RATE):
         run.fault()

@@ -43,10 +43,10 @@ async def _die(run: Run, places: Mapping[str, str]) -> None:
     run.fault()
     victims = {run.ground.of(name)[0]: place for name, place in places.items()}
     async with run.load.flowing(_RATE, channels=["email"], lanes=["critical"], people=24):
-        before = {one: deaths(run, one) for one in victims}
-        await asyncio.gather(*(armed(run, one, place) for one, place in victims.items()))
-        for one, former in before.items():
-            await until(partial(_died, run, one, former), seconds=_DIES_WITHIN, every=0.1)
+        before = {instance: deaths(run, instance) for instance in victims}
+        await asyncio.gather(*(armed(run, instance, place) for instance, place in victims.items()))
+        for instance, former in before.items():
+            await until(partial(_died, run, instance, former), seconds=_DIES_WITHIN, every=0.1)
 
 
 async def armed(run: Run, instance: Instance, place: str) -> None:
@@ -58,7 +58,7 @@ async def armed(run: Run, instance: Instance, place: str) -> None:
 def deaths(run: Run, instance: Instance) -> int:
     """How often it has been killed by itself."""
     killed = (instance.name, -signal.SIGKILL, False)
-    return sum((one.name, one.code, one.asked) == killed for one in run.ground.exits)
+    return sum((end.name, end.code, end.asked) == killed for end in run.ground.exits)
 
 
 async def _died(run: Run, instance: Instance, before: int) -> bool:
@@ -137,13 +137,13 @@ async def codes_are_sent_at_most_once(run: Run) -> None:
     for place in _ONCE:
         await _die(run, {"dispatch-email": place})
     await until(lambda: _all_ended(run), seconds=90, every=0.2)
-    unsure = [one for one in run.sent if "sent" not in run.endings.final[one.notification]]
+    unsure = [message for message in run.sent if "sent" not in run.endings.final[message.notification]]
     run.expect(len(unsure) <= len(_ONCE), f"{len(unsure)} codes were not sent, of {len(_ONCE)} deaths.")
     await run.change("PUT", "/v1/workflows/probe-email-critical", _flow("probes"))
 
 
 async def _all_ended(run: Run) -> bool:
-    return run.ended >= {one.notification for one in run.sent}
+    return run.ended >= {message.notification for message in run.sent}
 
 
 def unproved() -> set[str]:

@@ -23,7 +23,7 @@ async def _replace(run: Run, instance: Instance) -> None:
 
 async def _roll_out(run: Run, *names: str) -> None:
     for name in names:
-        for instance in [one for one in run.ground.of(name) if one.wanted]:
+        for instance in [instance for instance in run.ground.of(name) if instance.wanted]:
             await _replace(run, instance)
 
 
@@ -69,7 +69,7 @@ async def instance_is_added_while_mails_take_long(run: Run) -> None:
 
     ends = len(run.ground.exits)
     await _with_slow_mail(run, add())
-    run.expect(not [one for one in run.ground.exits[ends:] if not one.asked], "A dispatcher ended by itself.")
+    run.expect(not [end for end in run.ground.exits[ends:] if not end.asked], "A dispatcher ended by itself.")
 
 
 async def _with_slow_mail(run: Run, doing: Coroutine[None, None, None]) -> None:

@@ -54,8 +54,8 @@ async def ledger_is_a_million_behind(run: Run) -> None:
     commit of the router waits for what the ledger writes, some 70 MB a second. All of these have the lowest priority.
     """
     ledgers = run.ground.of("ledger")
-    for one in ledgers:
-        await run.ground.stop(one)
+    for instance in ledgers:
+        await run.ground.stop(instance)
     topic = Topics().status(Lane.BULK)
     await asyncio.to_thread(_write, run.ground.kafka.bootstrap_servers, topic)
     await until(lambda: run.endings.read >= _BACKLOG, seconds=120, every=0.5)
@@ -67,16 +67,16 @@ async def ledger_is_a_million_behind(run: Run) -> None:
             database = await _empty_database(
                 run, server, f"ledger_{number}"
             )  # so that it is a million behind in each turn
-            for one in ledgers:
-                run.ground.start(one, DATABASE_URL=database)
-                if one.process is not None:
-                    _stand_back(one.process.pid)
+            for instance in ledgers:
+                run.ground.start(instance, DATABASE_URL=database)
+                if instance.process is not None:
+                    _stand_back(instance.process.pid)
             await run.ground.ready(*ledgers)
             waits[True] += await _turn(run)
-            for one in ledgers:
-                await run.ground.stop(one)
-    for one in ledgers:
-        run.ground.start(one)
+            for instance in ledgers:
+                await run.ground.stop(instance)
+    for instance in ledgers:
+        run.ground.start(instance)
     expect_no_slower(run, waits[False], waits[True], while_="the ledger reads a million statuses")
 
 

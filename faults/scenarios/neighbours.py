@@ -32,7 +32,7 @@ async def _turn(run: Run, hanging: Sequence[str], *, backlog: int) -> list[float
         await run.load.backlog(backlog, channel=channel, lane=Lane.TRANSACTIONAL, tenant=OTHER)
     async with run.load.flowing(20, people=30), run.load.flowing(20, tenant=OTHER, people=30):
         await asyncio.sleep(TURN_SECONDS)
-    ours = [one for one in run.load.sent[first:] if one.way.tenant == TENANT]
+    ours = [message for message in run.load.sent[first:] if message.way.tenant == TENANT]
     waits = await waits_of(run, ours)
     await run.ground.sinks.behave(GOOD, name=OTHER)
     await until(lambda: _ended(run, run.load.sent[first:]), seconds=120, every=0.5)
@@ -40,7 +40,7 @@ async def _turn(run: Run, hanging: Sequence[str], *, backlog: int) -> list[float
 
 
 async def _ended(run: Run, sent: list[Sent]) -> bool:
-    return all(one.notification in run.ended for one in sent)
+    return all(message.notification in run.ended for message in sent)
 
 
 @scenario(two=("dispatch-email",), settings=DEFAULTS, places=64, ends=True, nightly=True)

@@ -1,4 +1,4 @@
-"""Three brokers, of which one is killed, or has no room left."""
+"""Three brokers, of which one is killed, or has no room left, or is lost with all else that is in its zone."""
 
 import asyncio
 
@@ -10,11 +10,14 @@ from scenario import Run, scenario
 from scenarios.deaths import DISPATCHERS, RATE
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.dev.services import NAMES
 from tocsin.testing.until import until
 
 _NODES = 3
 _IN_SYNC_WITHIN = 90.0  # seconds
 _LOOK_EVERY = 0.5
+_FAILOVER = 15.0
+"""Seconds until a standby has taken the place of a database whose machine is gone."""
 
 
 @scenario(two=("router", *DISPATCHERS), ground=ClusterGround, patience=200, nightly=True)
@@ -51,6 +54,31 @@ async def disk_of_one_node_is_full(run: Run) -> None:
         await asyncio.to_thread(node.wait_ready)
         await _all_in_sync(ground)
         await asyncio.sleep(3)
+
+
+@scenario(two=NAMES, ground=ClusterGround, own_ground=True, patience=240, nightly=True)
+async def zone_is_lost(run: Run) -> None:
+    """One of three brokers, one of two instances of every service and the database die at once; the database is back after 15 s."""
+    ground = run.ground
+    assert isinstance(ground, ClusterGround)
+    async with run.load.flowing(RATE):
+        await asyncio.sleep(5)
+        node = ground.cluster.nodes[await _leader(ground) - 1]
+        gone = [instance for instance in ground.instances.values() if instance.number == 1]
+        for instance in gone:
+            instance.wanted = False
+            if instance.service.name in DISPATCHERS:
+                run.crash_of_a_dispatcher()
+        run.fault()
+        await asyncio.gather(
+            asyncio.to_thread(node.kill),
+            asyncio.to_thread(ground.postgres.kill),
+            *(ground.kill(instance) for instance in gone),
+        )
+        await asyncio.sleep(_FAILOVER)
+        ground.postgres.launch()
+        await asyncio.to_thread(ground.postgres.wait_ready)
+        await asyncio.sleep(15)
 
 
 async def _leader(ground: ClusterGround) -> int:

@@ -49,12 +49,12 @@ def _speed_of(run: Run) -> float:
 async def _judge(run: Run, began: float, ended: float) -> None:
     """Everything is sent, soon after the end and not all of it at once."""
     speed = _speed_of(run)
-    met = [one for one in run.sent if began <= one.at <= ended]
+    met = [message for message in run.sent if began <= message.at <= ended]
     await until(lambda: _have_ended(run, met), seconds=_PAUSE / speed + _LATE, every=0.5)
-    ends = Counter(end for one in met for end in run.endings.final[one.notification])
+    ends = Counter(end for message in met for end in run.endings.final[message.notification])
     run.expect(ends.keys() == {"sent"}, f"Mails of the outage ended as {dict(ends)}.")
-    deferred = sum(one.notification in run.endings.deferred for one in met)
-    handed_over = sorted(one.at for one in run.taken if one.at >= ended)
+    deferred = sum(message.notification in run.endings.deferred for message in met)
+    handed_over = sorted(taking.at for taking in run.taken if taking.at >= ended)
     gaps = [(later - earlier) * speed for earlier, later in pairwise([ended, *handed_over])]
     minutes = Counter(math.floor((at - ended) * speed / 60) for at in handed_over)
     run.notes.append(
@@ -76,7 +76,7 @@ async def half_of_what_waits_for_hours_is_cancelled(run: Run) -> None:
     await sinks.behave(far.refuse(421, step=Step.MAIL), channel=Channel.EMAIL)
     sent = await run.load.backlog(300, channel=Channel.EMAIL, lane=Lane.BULK)
     await asyncio.sleep(_HOUR)
-    half, wanted = sent[::2], {one.notification for one in sent[::2]}
+    half, wanted = sent[::2], {message.notification for message in sent[::2]}
     run.fault()
     await run.load.cancel(half)
     await until(lambda: _are_requested(run, wanted), seconds=60, every=0.1)
@@ -86,9 +86,9 @@ async def half_of_what_waits_for_hours_is_cancelled(run: Run) -> None:
     for cancelled in (True, False):
         ends = Counter(
             end
-            for one in sent
-            if (one.notification in wanted) is cancelled
-            for end in run.endings.final[one.notification]
+            for message in sent
+            if (message.notification in wanted) is cancelled
+            for end in run.endings.final[message.notification]
         )
         run.expect(
             ends.keys() == {"cancelled" if cancelled else "sent"},
@@ -101,7 +101,7 @@ async def _are_requested(run: Run, notifications: set[str]) -> bool:
 
 
 async def _have_ended(run: Run, sent: list[Sent]) -> bool:
-    return run.ended >= {one.notification for one in sent}
+    return run.ended >= {message.notification for message in sent}
 
 
 @scenario(two=_TWO, settings=_OWN_POLICY)

@@ -54,15 +54,20 @@ async def poison_on_topics_that_only_tocsin_writes(run: Run) -> None:
 @contextlib.asynccontextmanager
 async def _nobody_ends_or_grows(run: Run, *services: str) -> AsyncIterator[None]:
     """The same processes are there at the end, and their memory is about what it was."""
-    processes = {one: one.process for name in services for one in run.ground.of(name) if one.process}
-    before = {one: _rss(process.pid) for one, process in processes.items()}
+    processes = {
+        instance: instance.process
+        for name in services
+        for instance in run.ground.of(name)
+        if instance.process
+    }
+    before = {instance: _rss(process.pid) for instance, process in processes.items()}
     yield
-    for one, process in processes.items():
-        if one.process is not process:
-            run.expect(False, f"{one.name} ended.")
+    for instance, process in processes.items():
+        if instance.process is not process:
+            run.expect(False, f"{instance.name} ended.")
             continue
-        grown = _rss(process.pid) - before[one]
-        run.expect(grown < _GROWTH, f"{one.name} grew by {grown / 1e6:.0f} MB.")
+        grown = _rss(process.pid) - before[instance]
+        run.expect(grown < _GROWTH, f"{instance.name} grew by {grown / 1e6:.0f} MB.")
 
 
 def _rss(pid: int) -> int:

@@ -44,12 +44,12 @@ async def foreign_transactions_commit_and_abort(run: Run) -> None:
             await producer.commit_transaction()
         await asyncio.sleep(1)
     await until(lambda: _all_ended(run), seconds=60, every=0.2)
-    known = {one.notification for one in aborted} & run.ended
+    known = {message.notification for message in aborted} & run.ended
     run.expect(not known, f"{len(known)} events of an aborted transaction were decided.")
 
 
 async def _all_ended(run: Run) -> bool:
-    return {one.notification for one in run.sent} <= run.ended
+    return {message.notification for message in run.sent} <= run.ended
 
 
 async def _produce(producer: AIOKafkaProducer, topic: str, events: list[KafkaEvent]) -> None:

@@ -56,15 +56,17 @@ async def _trouble(
     run.notes.append(f"{troubled} calls met it; ends otherwise than sent: {dict(ends) or 'none'}")
     run.expect(ends.keys() <= {end}, f"Only {end or 'sent'} was to be expected.")
     allowed = {channel.value for channel in channels}
-    harmed = {one.way.channel for one in run.sent if run.endings.final[one.notification] != {"sent"}}
+    harmed = {
+        message.way.channel for message in run.sent if run.endings.final[message.notification] != {"sent"}
+    }
     run.expect(harmed <= allowed, f"Messages of {', '.join(harmed - allowed)} were not sent.")
 
 
 async def _ends_otherwise(run: Run) -> Counter[str]:
     """Once every message has ended."""
-    wanted = {one.notification for one in run.sent}
+    wanted = {message.notification for message in run.sent}
     await until(lambda: run.ended >= wanted, seconds=PATIENCE, every=0.5)
-    ends = Counter(end for one in wanted for end in run.endings.final[one])
+    ends = Counter(end for notification in wanted for end in run.endings.final[notification])
     del ends["sent"]
     return ends
 

@@ -25,7 +25,7 @@ async def redrive_is_killed_half_way(run: Run) -> None:
     sinks = run.ground.sinks
     await sinks.behave(far.refuse(550, step=Step.RCPT), channel=Channel.EMAIL)
     sent = await run.load.backlog(_MAILS, channel=Channel.EMAIL, lane=Lane.TRANSACTIONAL)
-    wanted = {one.notification for one in sent}
+    wanted = {message.notification for message in sent}
     await until(lambda: run.ended >= wanted, seconds=PATIENCE, every=0.5)
     await sinks.behave(far.GOOD, channel=Channel.EMAIL)
 
@@ -39,8 +39,8 @@ async def redrive_is_killed_half_way(run: Run) -> None:
         run.fault()
         await _one_dies(run, place)
         await run.ground.kill(run.ground.of("router")[number % 2])
-    progress = await asyncio.gather(*(_finished(run, one["id"]) for one in begun))
-    written = [one["written"] for one in progress]
+    progress = await asyncio.gather(*(_finished(run, redrive["id"]) for redrive in begun))
+    written = [redrive["written"] for redrive in progress]
     run.notes.append(f"written: {' and '.join(map(str, written))}")
     uncounted = len(REDRIVE) * _RATE  # what of a page is sent before its ledger's successor counts it
     run.expect(
@@ -48,17 +48,21 @@ async def redrive_is_killed_half_way(run: Run) -> None:
         f"{sum(written)} were counted as written, of {_MAILS}.",
     )
     await until(
-        lambda: all(run.endings.final[one] == {"sent"} for one in wanted), seconds=PATIENCE, every=0.5
+        lambda: all(run.endings.final[notification] == {"sent"} for notification in wanted),
+        seconds=PATIENCE,
+        every=0.5,
     )
 
 
 async def _one_dies(run: Run, place: str) -> None:
     """Both ledgers are replaced; the one of them that re-drives dies at the place."""
     ledgers = run.ground.of("ledger")
-    before = sum(deaths(run, one) for one in ledgers)
-    for one in ledgers:
-        await armed(run, one, place)
-    await until(lambda: sum(deaths(run, one) for one in ledgers) > before, seconds=PATIENCE, every=0.1)
+    before = sum(deaths(run, instance) for instance in ledgers)
+    for instance in ledgers:
+        await armed(run, instance, place)
+    await until(
+        lambda: sum(deaths(run, instance) for instance in ledgers) > before, seconds=PATIENCE, every=0.1
+    )
 
 
 async def _finished(run: Run, redrive: str) -> Any:

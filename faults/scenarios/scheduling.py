@@ -43,7 +43,7 @@ async def scheduler_is_killed(run: Run) -> None:
 @scenario()
 async def only_scheduler_is_killed(run: Run) -> None:
     """The only scheduler is killed, twice."""
-    (victim,) = [one for one in run.ground.of(_NAME) if one.wanted]
+    (victim,) = [instance for instance in run.ground.of(_NAME) if instance.wanted]
     async with _away(run):
         for _ in range(2):
             await kill(run, victim)

@@ -24,22 +24,28 @@ async def soak(run: Run) -> None:
     chance = random.Random(30)
     seen: dict[int, list[tuple[float, float]]] = {}
     names: dict[int, str] = {}
-    spared = {one.name for one in run.ground.instances.values() if one.number == 1}
+    spared = {instance.name for instance in run.ground.instances.values() if instance.number == 1}
     async with run.load.flowing(RATE / 2):
         ends, next_kill = time.monotonic() + _SECONDS, time.monotonic() + _KILL_EVERY
         while time.monotonic() < ends:
             await asyncio.sleep(5)
-            for one in run.ground.instances.values():
-                if one.process is not None and one.name in spared and time.time() - one.launched > _SETTLED:
-                    pid = one.process.pid
-                    names[pid] = one.name
+            for instance in run.ground.instances.values():
+                if (
+                    instance.process is not None
+                    and instance.name in spared
+                    and time.time() - instance.launched > _SETTLED
+                ):
+                    pid = instance.process.pid
+                    names[pid] = instance.name
                     seen.setdefault(pid, []).append(
                         (time.time(), psutil.Process(pid).memory_info().rss / 1e6)
                     )
             if time.monotonic() > next_kill:
                 next_kill += _KILL_EVERY
                 victims = [
-                    one for one in run.ground.instances.values() if one.name not in spared and one.alive
+                    instance
+                    for instance in run.ground.instances.values()
+                    if instance.name not in spared and instance.alive
                 ]
                 await kill(run, chance.choice(victims))
     for pid, points in seen.items():

@@ -21,8 +21,8 @@ async def _switched_off(run: Run, *, router_dies: bool) -> None:
     async with run.ground.frozen(dispatchers[0]), run.ground.frozen(dispatchers[1]):
         sent = await run.load.backlog(_MAILS, channel="email", lane="bulk")
         await until(lambda: _routed(run, sent), seconds=90, every=0.3)
-        for one in leavers:
-            await _set(run, one, enabled=False)
+        for leaver in leavers:
+            await _set(run, leaver, enabled=False)
         answered = run.now()
         run.crash_of_a_dispatcher(lanes=1)
         run.crash_of_a_dispatcher(lanes=1)
@@ -34,16 +34,18 @@ async def _switched_off(run: Run, *, router_dies: bool) -> None:
     for router in run.ground.of("router"):
         if not router.wanted:
             run.ground.start(router)
-    others = {one.notification for one in sent if one.way.recipient not in leavers}
+    others = {message.notification for message in sent if message.way.recipient not in leavers}
     await until(lambda: _have_ended(run, others), seconds=90, every=0.3)
-    late = [one for one in run.taken if one.way.recipient in leavers and one.at > answered + _IN_FORCE]
+    late = [
+        taking for taking in run.taken if taking.way.recipient in leavers and taking.at > answered + _IN_FORCE
+    ]
     run.expect(
         not late,
         f"{len(late)} mails were handed over later than {_IN_FORCE:g} s after they were switched off.",
     )
-    await until(lambda: _have_ended(run, {one.notification for one in sent}), seconds=90, every=0.3)
-    for one in leavers:
-        await _set(run, one, enabled=True)
+    await until(lambda: _have_ended(run, {message.notification for message in sent}), seconds=90, every=0.3)
+    for leaver in leavers:
+        await _set(run, leaver, enabled=True)
 
 
 async def _set(run: Run, recipient: str, *, enabled: bool) -> None:
@@ -52,7 +54,7 @@ async def _set(run: Run, recipient: str, *, enabled: bool) -> None:
 
 
 async def _routed(run: Run, sent: list[Sent]) -> bool:
-    return all(one.notification in run.endings.ids for one in sent)
+    return all(message.notification in run.endings.ids for message in sent)
 
 
 async def _have_ended(run: Run, notifications: set[str]) -> bool:

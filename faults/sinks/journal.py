@@ -60,10 +60,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 def probe_in(body: bytes) -> Probe | None:
     """The first probe in a text; None when there is none."""
-    found = _PROBE.search(body)
-    if found is None:
+    matched = _PROBE.search(body)
+    if matched is None:
         return None
-    tenant, lane, recipient, sequence = (part.decode("ascii", "replace") for part in found.groups())
+    tenant, lane, recipient, sequence = (part.decode("ascii", "replace") for part in matched.groups())
     return Probe(tenant, lane, recipient, int(sequence))
 
 

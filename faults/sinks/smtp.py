@@ -20,8 +20,8 @@ def read_mail(mail: bytes) -> Message | None:
     probe = probe_in(mail.replace(b"=\r\n", b""))  # quoted-printable's soft line ends
     if probe is None:
         return None
-    found = _DELIVERY.search(mail)
-    return Message(probe=probe, delivery=found.group(1).decode("ascii", "replace") if found else "")
+    matched = _DELIVERY.search(mail)
+    return Message(probe=probe, delivery=matched.group(1).decode("ascii", "replace") if matched else "")
 
 
 class SmtpSession(asyncio.Protocol):
@@ -75,8 +75,8 @@ class SmtpSession(asyncio.Protocol):
             case b"RCPT" if not self._begun:
                 self._say(b"503 5.5.1 no sender\r\n")
             case b"RCPT":
-                found = _ADDRESS.search(line)
-                address = found.group(1).decode("ascii", "replace") if found else ""
+                matched = _ADDRESS.search(line)
+                address = matched.group(1).decode("ascii", "replace") if matched else ""
                 self._recipient = address if self._answer(Step.RCPT, _OK, address) else None
             case b"DATA":
                 self._data()

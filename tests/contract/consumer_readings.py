@@ -65,7 +65,7 @@ def ledger_row(value: bytes) -> Any:
         dict(zip(STATUSES.columns, row, strict=True)) for row in STATUSES.rows_of(_record("s", b"k", value))
     ]
     read = [stored_row_of({name: held for name, held in row.items() if name != "day"}) for row in rows]
-    shown = [one for row in read for one in (told(row) if isinstance(row, DecisionRow) else [row])]
+    shown = [status for row in read for status in (told(row) if isinstance(row, DecisionRow) else [row])]
     return shown, [{name: held for name, held in row.items() if name != "decision"} for row in rows]
 
 
@@ -131,7 +131,7 @@ def _written(worker: Worker, *records: ConsumerRecord) -> Any:
 
     async def route() -> Any:
         written = await worker.route(*records)
-        intents = [one for one in written.records if ".intents." in one.topic]
+        intents = [record for record in written.records if ".intents." in record.topic]
         return written.records, (await worker.route(*worker.as_read(intents))).records
 
     return asyncio.run(route())

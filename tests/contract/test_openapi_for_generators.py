@@ -17,7 +17,9 @@ OPERATIONS = [
     for method, operation in item.items()
 ]
 each_operation = pytest.mark.parametrize(
-    ("path", "operation"), [one[1:] for one in OPERATIONS], ids=[one[0] for one in OPERATIONS]
+    ("path", "operation"),
+    [operation[1:] for operation in OPERATIONS],
+    ids=[operation[0] for operation in OPERATIONS],
 )
 
 
@@ -50,8 +52,8 @@ def test_it_says_what_it_does_and_where_it_belongs(path: str, operation: dict[st
 @each_operation
 def test_every_name_in_the_path_has_a_form(path: str, operation: dict[str, Any]) -> None:
     named = {part[1:-1] for part in path.split("/") if part.startswith("{")}
-    parameters = [one for one in operation.get("parameters", ()) if one["in"] == "path"]
-    assert {one["name"] for one in parameters} == named
+    parameters = [parameter for parameter in operation.get("parameters", ()) if parameter["in"] == "path"]
+    assert {parameter["name"] for parameter in parameters} == named
     for parameter in parameters:
         schema = resolved(parameter["schema"])
         if schema["type"] == "string":
@@ -109,10 +111,10 @@ def test_a_list_of_different_values_says_so(name: str) -> None:
     schemas = (DOCUMENT["components"]["schemas"][component] for component in sent())
     named = [schema["properties"][name] for schema in schemas if name in schema.get("properties", {})]
     lists = [
-        one for member in named for one in (member, *member.get("anyOf", ())) if one.get("type") == "array"
+        form for member in named for form in (member, *member.get("anyOf", ())) if form.get("type") == "array"
     ]
     assert lists
-    assert all(one["uniqueItems"] is True for one in lists)
+    assert all(listed["uniqueItems"] is True for listed in lists)
 
 
 def members(name: str) -> list[dict[str, Any]]:
@@ -123,7 +125,10 @@ def members(name: str) -> list[dict[str, Any]]:
         if name in schema.get("properties", {})
     ]
     return [
-        one for member in found for one in (member, *member.get("anyOf", ())) if one.get("type") == "string"
+        form
+        for member in found
+        for form in (member, *member.get("anyOf", ()))
+        if form.get("type") == "string"
     ]
 
 
@@ -143,7 +148,7 @@ def members(name: str) -> list[dict[str, Any]]:
 def test_a_name_has_one_form_everywhere(name: str, form: dict[str, str]) -> None:
     found = members(name)
     assert found
-    assert all(form.items() <= one.items() for one in found)
+    assert all(form.items() <= member.items() for member in found)
 
 
 @pytest.mark.parametrize(
@@ -158,20 +163,23 @@ def test_a_name_has_one_form_everywhere(name: str, form: dict[str, str]) -> None
 def test_a_pattern_is_the_same_everywhere_and_lets_through_what_is_taken(
     name: str, cases: Mapping[str, str | None]
 ) -> None:
-    (pattern,) = {one["pattern"] for one in members(name)}
+    (pattern,) = {form["pattern"] for form in members(name)}
     texts = {text for written, canonical in cases.items() if canonical for text in (written, canonical)}
     assert {text for text in texts if not re.search(pattern, text)} == set()
 
 
 def test_a_cursor_has_the_form_in_which_it_was_given() -> None:
-    given = {one["pattern"] for one in members("next_cursor")}
+    given = {form["pattern"] for form in members("next_cursor")}
     parameters = [
-        one
+        parameter
         for _, _, operation in OPERATIONS
-        for one in operation.get("parameters", ())
-        if one["name"] == "cursor"
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] == "cursor"
     ]
     taken = {
-        form["pattern"] for one in parameters for form in one["schema"]["anyOf"] if form["type"] == "string"
+        form["pattern"]
+        for parameter in parameters
+        for form in parameter["schema"]["anyOf"]
+        if form["type"] == "string"
     }
     assert given == taken == {"^[A-Za-z0-9_-]+$"}

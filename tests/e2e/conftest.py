@@ -83,7 +83,7 @@ class Tocsin:
     async def caught(self, notification: str) -> list[dict[str, Any]]:
         """What the catcher has of one notification."""
         messages = (await self.catcher.get("/api/messages")).raise_for_status().json()
-        return [one for one in messages if one["notification_id"] == notification]
+        return [message for message in messages if message["notification_id"] == notification]
 
     async def timeline(self, notification: str) -> dict[str, Any]:
         """The timeline; empty while nothing is known."""
@@ -97,8 +97,10 @@ class Tocsin:
         """The statuses once so many deliveries have come to their end."""
 
         async def ended() -> bool:
-            found = await self.statuses(notification)
-            return len({s["delivery_id"] for s in found if s["final"] and s.get("delivery_id")}) >= deliveries
+            statuses = await self.statuses(notification)
+            return (
+                len({s["delivery_id"] for s in statuses if s["final"] and s.get("delivery_id")}) >= deliveries
+            )
 
         await until(ended, seconds=60, every=0.1)
         return await self.statuses(notification)
@@ -106,7 +108,7 @@ class Tocsin:
     async def assert_three_messages(self, notification: str) -> None:
         """One on each channel, and every status of each in the timeline."""
         statuses = await self.until_final(notification)
-        caught = sorted(one["channel"] for one in await self.caught(notification))
+        caught = sorted(message["channel"] for message in await self.caught(notification))
         assert caught == sorted(CHANNELS), [
             (s["status"], s.get("channel"), s.get("reason")) for s in statuses
         ]

@@ -50,26 +50,26 @@ async def test_what_waits_is_taken_back_by_its_id_or_its_key_and_the_rest_goes_o
     with frozen(dispatcher["pid"]):
         by_id, kept = [await sent(tocsin, workflow, recipient) for _ in range(2)]
         by_key = [await sent(tocsin, workflow, recipient, cancel_key=key) for _ in range(2)]
-        for one in (by_id, kept, *by_key):
-            await until(partial(routed, tocsin, one), seconds=60, every=0.1)
+        for notification in (by_id, kept, *by_key):
+            await until(partial(routed, tocsin, notification), seconds=60, every=0.1)
         assert (await tocsin.api.delete(f"/v1/notifications/{by_id}")).status_code == 202
         assert (await tocsin.api.post("/v1/cancellations", json={"key": key})).status_code == 202
-        for one in (by_id, *by_key):
-            await until(partial(comes_to, tocsin, one, "requested"), seconds=60, every=0.1)
+        for notification in (by_id, *by_key):
+            await until(partial(comes_to, tocsin, notification, "requested"), seconds=60, every=0.1)
         began = time.monotonic()
         later = await sent(tocsin, workflow, recipient, cancel_key=key)
         await until(lambda: time.monotonic() > began + IN_FORCE, seconds=60, every=0.1)
-    for one in (by_id, *by_key):
-        await until(partial(comes_to, tocsin, one, "cancelled"), seconds=60, every=0.1)
-        statuses = await tocsin.statuses(one)
+    for notification in (by_id, *by_key):
+        await until(partial(comes_to, tocsin, notification, "cancelled"), seconds=60, every=0.1)
+        statuses = await tocsin.statuses(notification)
         assert [status["status"] for status in statuses] == [
             "accepted",
             "routed",
             "cancel_requested",
             "cancelled",
         ]
-    for one in (kept, later):
-        assert (await tocsin.until_final(one, deliveries=1))[-1]["status"] == "sent"
+    for notification in (kept, later):
+        assert (await tocsin.until_final(notification, deliveries=1))[-1]["status"] == "sent"
     assert await caught_of(tocsin, [by_id, kept, later, *by_key]) == {kept, later}
     assert (await tocsin.api.delete(f"/v1/notifications/{kept}")).status_code == 202
     await until(partial(comes_to, tocsin, kept, "too_late"), seconds=60, every=0.1)

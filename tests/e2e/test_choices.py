@@ -33,9 +33,9 @@ async def test_sms_switched_off_for_the_category_sends_none_and_says_why(tocsin)
     statuses = await tocsin.until_final(notification)
     (skipped,) = [s for s in statuses if s["status"] == "skipped"]
     assert (skipped["channel"], skipped["rule"], skipped["reason"]) == ("sms", "preference", "preference_off")
-    rules = {one["rule"]: one["outcome"] for one in skipped["decision"]["rules"]}
+    rules = {step["rule"]: step["outcome"] for step in skipped["decision"]["rules"]}
     assert "preference" in rules
-    assert {one["channel"] for one in await tocsin.caught(notification)} == {"email", "push"}
+    assert {message["channel"] for message in await tocsin.caught(notification)} == {"email", "push"}
 
 
 async def test_the_same_event_five_times_at_once_is_one_notification_and_four_duplicates(tocsin):
@@ -48,8 +48,8 @@ async def test_the_same_event_five_times_at_once_is_one_notification_and_four_du
         return [s["status"] for s in await tocsin.statuses(named[0])]
 
     async def complete() -> bool:
-        found = await names()
-        return found.count("duplicate") >= 4 and found.count("sent") >= 3
+        statuses = await names()
+        return statuses.count("duplicate") >= 4 and statuses.count("sent") >= 3
 
     await until(complete, seconds=60, every=0.1)
     assert (await names()).count("accepted") == 1
@@ -61,7 +61,7 @@ async def test_one_click_unsubscribe_from_the_caught_mail(tocsin):
     person = await tocsin.person()
     first = await send(tocsin, person)
     await tocsin.until_final(first)
-    (mail,) = [one for one in await tocsin.caught(first) if one["channel"] == "email"]
+    (mail,) = [message for message in await tocsin.caught(first) if message["channel"] == "email"]
     headers = {name.lower(): value for name, value in mail["headers"]}
     assert headers["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
     (link,) = re.findall(
@@ -107,8 +107,8 @@ async def test_an_invalid_event_on_kafka_is_set_aside_with_its_reason_and_the_ne
     kind: dict[str, Any] = {"content-type": "application/cloudevents+json"}
     broken = event | {"id": str(uuid.uuid4()), "subject": person.id, "data": {"order": 5}}
     good = event | {"subject": person.id}
-    for one in (b"\x00not json", json.dumps(broken).encode(), json.dumps(good).encode()):
-        producer.produce("tocsin.events.transactional", value=one, headers=kind)
+    for body in (b"\x00not json", json.dumps(broken).encode(), json.dumps(good).encode()):
+        producer.produce("tocsin.events.transactional", value=body, headers=kind)
     assert await asyncio.to_thread(producer.flush, 30) == 0
     notification = tocsin.notification(event_id=good["id"], source=good["source"], recipient=person.id)
     await tocsin.assert_three_messages(notification)

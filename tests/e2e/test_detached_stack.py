@@ -103,7 +103,9 @@ def test_up_again_and_down(detached: Detached) -> None:
     assert secrets_in_logs(detached) == []
     assert SERVICES | {"kafka", "postgres", "catcher"} == endpoints["processes"].keys()
     family = detached.family()
-    assert {one["pid"] for one in endpoints["processes"].values()} <= {one.pid for one in family}
+    assert {process["pid"] for process in endpoints["processes"].values()} <= {
+        process.pid for process in family
+    }
 
     assert detached.run("up") == f"The local stack already runs: {endpoints['entry']}\n"
     assert detached.endpoints == endpoints
@@ -117,7 +119,7 @@ def test_up_again_and_down(detached: Detached) -> None:
     assert secrets_in_logs(detached) == []
 
     assert detached.run("down") == "The dashboards have ended.\nThe local stack has ended.\n"
-    assert not [one for one in family if one.is_running()]
+    assert not [process for process in family if process.is_running()]
     assert not (detached.folder / "endpoints.json").exists()
     assert detached.run("down") == "No local stack runs here.\n"
 
@@ -191,7 +193,7 @@ def test_an_ordinary_account_needs_no_rights_and_dashboards_end_with_their_stack
     assert "The dashboards are at http://127.0.0.1:" in said
     assert ordinary.endpoints["processes"].keys() >= SERVICES
     family = ordinary.family() + ordinary.observing()
-    assert {one.username() for one in family} == {ORDINARY}
+    assert {process.username() for process in family} == {ORDINARY}
     assert {path.owner() for path in ordinary.folder.rglob("*")} == {ORDINARY}
     family[0].terminate()  # the stack
     _, alive = psutil.wait_procs(family, timeout=90)

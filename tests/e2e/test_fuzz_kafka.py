@@ -150,7 +150,7 @@ async def test_records_that_only_tocsin_writes_end_no_process(
 async def write_all(stack: dict[str, Any], topics: Iterable[str], random: Random, count: int) -> None:
     for topic in topics:
         # A compacted topic takes no record without a key.
-        records = [one._replace(key=one.key or b"none") for one in hostile_records(random, count)]
+        records = [record._replace(key=record.key or b"none") for record in hostile_records(random, count)]
         await write_records(stack["kafka"], topic, records)
 
 

@@ -73,7 +73,8 @@ def test_up_a_death_killed_up_again_and_down(tmp_path: Path, start: Start) -> No
     assert first.keys() == NAMES
     assert first["processes"].keys() == PROCESSES
     assert all(
-        psutil.pid_exists(one["pid"]) and Path(one["log"]).exists() for one in first["processes"].values()
+        psutil.pid_exists(process["pid"]) and Path(process["log"]).exists()
+        for process in first["processes"].values()
     )
     assert (folder / "endpoints.json").stat().st_mode & 0o777 == 0o600
     words = (folder.parent / "words.log").read_text()

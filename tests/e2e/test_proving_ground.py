@@ -4,14 +4,13 @@
 """
 
 import hashlib
-import json
 import subprocess
-import sys
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from tests.played_scenarios import play
 
 from scenario import SCENARIOS
 from scenarios import failpoints
@@ -21,8 +20,6 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 ROOT = Path(__file__).parents[2]
 ALWAYS = ("everybody-dies-at-every-place",)
 CHOSEN = 3
-MINUTES = 12
-"""So long may all of them take before they are given up, on a machine that does much else."""
 
 
 def commit() -> str:
@@ -39,7 +36,9 @@ misbehave for a while, and longer."""
 def possible() -> list[str]:
     """The scenarios that may be chosen, in an order of their own."""
     return sorted(
-        name for name, one in SCENARIOS.items() if one.play.__module__ in FAMILIES and not one.nightly
+        name
+        for name, scenario in SCENARIOS.items()
+        if scenario.play.__module__ in FAMILIES and not scenario.nightly
     )
 
 
@@ -54,13 +53,7 @@ NAMES = [*chosen_by(commit()), *ALWAYS]
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What came of each scenario, by its name."""
-    report = tmp_path_factory.mktemp("faults") / "faults.json"
-    command = [sys.executable, "faults/run.py", "--json", str(report), "--only", *NAMES]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=MINUTES * 60
-    )
-    assert report.exists(), done.stdout + done.stderr
-    return {row["scenario"]: row for row in json.loads(report.read_text())}
+    return play(*NAMES, folder=tmp_path_factory.mktemp("faults"))
 
 
 @pytest.mark.parametrize("name", NAMES)

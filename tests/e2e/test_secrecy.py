@@ -62,19 +62,21 @@ async def test_no_secret_ever_crosses_kafka(tocsin):
 
 
 async def logs(tocsin) -> dict[str, str]:
-    paths = {name: Path(one["log"]) for name, one in tocsin.stack["processes"].items() if name in SERVICES}
+    paths = {
+        name: Path(process["log"]) for name, process in tocsin.stack["processes"].items() if name in SERVICES
+    }
     return {f"{name}'s log": await asyncio.to_thread(path.read_text) for name, path in paths.items()}
 
 
 async def metrics(tocsin) -> dict[str, str]:
     """Of each service, from the port of its own that is for them."""
-    found = {}
+    texts = {}
     async with httpx.AsyncClient() as client:
         for name in SERVICES:
             answer = await client.get(f"{tocsin.stack['operations'][name]}/metrics")
             assert "tocsin_" in answer.raise_for_status().text
-            found[f"{name}'s metrics"] = answer.text
-    return found
+            texts[f"{name}'s metrics"] = answer.text
+    return texts
 
 
 async def status(tocsin) -> dict[str, str]:
@@ -85,11 +87,11 @@ async def status(tocsin) -> dict[str, str]:
 async def raw_bytes(tocsin, topic: str) -> bytes:
     """Every key, value and header of the topic."""
     settings = KafkaSettings(bootstrap_servers=tocsin.stack["kafka"])
-    found = []
+    texts = []
     async for batch in read_to_end(settings=settings, topic=topic, deadline=30):
         for record in batch:
-            found += [record.key or b"", record.value or b"", *(value for _, value in record.headers)]
-    return b"\n".join(found)
+            texts += [record.key or b"", record.value or b"", *(value for _, value in record.headers)]
+    return b"\n".join(texts)
 
 
 def keys(tocsin) -> list[str]:

@@ -26,14 +26,14 @@ def frozen(pid: int) -> Iterator[None]:
     """The process and all it started stand still."""
     process = psutil.Process(pid)
     family = [process, *process.children(recursive=True)]
-    for one in family:
-        one.send_signal(signal.SIGSTOP)
+    for member in family:
+        member.send_signal(signal.SIGSTOP)
     try:
         yield
     finally:
-        for one in reversed(family):
+        for member in reversed(family):
             with contextlib.suppress(psutil.NoSuchProcess):
-                one.send_signal(signal.SIGCONT)
+                member.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ async def test_optional_mail_flows_and_an_answered_change_holds(
     with frozen(processes["dispatch-email"]["pid"]):
         wanted = [await sent(tocsin, workflow, stays.id) for _ in range(COUNT)]
         unwanted = [await sent(tocsin, workflow, leaves.id) for _ in range(COUNT)]
-        for one in (*wanted, *unwanted):
-            await until(partial(routed, tocsin, one), seconds=60, every=0.1)
+        for notification in (*wanted, *unwanted):
+            await until(partial(routed, tocsin, notification), seconds=60, every=0.1)
         switched_off = {"preferences": [{"channel": "email", "category": workflow, "enabled": False}]}
         await saved(tocsin, f"/v1/recipients/{leaves.id}/preferences", switched_off)
     began = time.monotonic()
@@ -79,8 +79,8 @@ async def test_optional_mail_flows_and_an_answered_change_holds(
         await asyncio.sleep(max(0.0, began + AWAY_SECONDS - time.monotonic()))
         if away == "router":
             os.kill(processes[away]["pid"], signal.SIGKILL)
-    for one in unwanted:
-        statuses = await tocsin.until_final(one, deliveries=1)
+    for notification in unwanted:
+        statuses = await tocsin.until_final(notification, deliveries=1)
         assert [(s["status"], s["reason"]) for s in statuses if s["final"]] == [("skipped", "preference_off")]
     assert not await caught_of(tocsin, unwanted), "sent although it was switched off"
 
@@ -91,7 +91,7 @@ async def routed(tocsin: Any, notification: str) -> bool:
 
 async def caught_of(tocsin: Any, notifications: list[str]) -> set[str]:
     messages = (await tocsin.catcher.get("/api/messages")).raise_for_status().json()
-    return {one["notification_id"] for one in messages} & set(notifications)
+    return {message["notification_id"] for message in messages} & set(notifications)
 
 
 async def all_caught(tocsin: Any, notifications: list[str]) -> bool:

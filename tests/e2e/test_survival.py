@@ -73,11 +73,13 @@ async def test_kill_in_mid_load(tocsin, workflow, victim):
 
     await load()
     assert await sent_notifications(tocsin, sent) == set(sent), "lost"
-    caught = Counter(one["notification_id"] for one in (await tocsin.catcher.get("/api/messages")).json())
+    caught = Counter(
+        message["notification_id"] for message in (await tocsin.catcher.get("/api/messages")).json()
+    )
     assert set(sent) <= set(caught)
     if victim != "dispatch-email":  # whose promise is: at most those in flight
-        assert {caught[one] for one in sent} == {1}, "doubled"
-    statuses = [s for one in sent[:: COUNT // 10] for s in await tocsin.statuses(one)]
+        assert {caught[notification] for notification in sent} == {1}, "doubled"
+    statuses = [s for notification in sent[:: COUNT // 10] for s in await tocsin.statuses(notification)]
     assert Counter(s["status"] for s in statuses)["accepted"] == len(sent[:: COUNT // 10])
     assert tocsin.endpoints()["processes"][victim]["pid"] != pid
 
@@ -87,9 +89,9 @@ async def sent_notifications(tocsin, wanted: list[str]) -> set[str]:
     missing = set(wanted)
 
     async def complete() -> bool:
-        for one in list(missing):
-            if any(s["status"] == "sent" for s in await tocsin.statuses(one)):
-                missing.discard(one)
+        for notification in list(missing):
+            if any(s["status"] == "sent" for s in await tocsin.statuses(notification)):
+                missing.discard(notification)
         return not missing
 
     with contextlib.suppress(TimeoutError):

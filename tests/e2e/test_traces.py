@@ -108,7 +108,7 @@ async def test_an_event_from_kafka_is_one_trace_from_its_header_to_the_ledger(to
     for person in people:
         named = tocsin.notification(event_id=event["id"], source=event["source"], recipient=person.id)
         statuses = await tocsin.until_final(named)
-        assert {one["traceparent"][3:35] for one in statuses} == {trace}
+        assert {status["traceparent"][3:35] for status in statuses} == {trace}
     assert await traces_of_statuses(tocsin, event["id"]) == {trace}
 
     spans = await until_all(span_collector, trace, FROM_KAFKA)
@@ -129,7 +129,7 @@ async def test_a_request_over_http_goes_on_with_the_caller_s_trace(tocsin, span_
     answer = await tocsin.api.post("/v1/notifications", json=body, headers=headers)
     named = answer.json()["notifications"][0]["notification_id"]
     statuses = await tocsin.until_final(named)
-    assert {one["traceparent"][3:35] for one in statuses} == {trace}
+    assert {status["traceparent"][3:35] for status in statuses} == {trace}
     spans = await until_all(span_collector, trace, OVER_HTTP)
     assert kinds(spans) == OVER_HTTP
     assert parents(spans, "POST /v1/notifications") == {above}
@@ -142,8 +142,8 @@ async def test_a_request_over_http_goes_on_with_the_caller_s_trace(tocsin, span_
         assert span.resource["service.namespace"] == "tocsin"
         assert span.resource["service.version"] == version("tocsin-common")
     # From a notification's id to its trace: a search for the attribute finds nothing else.
-    found = [span for span in span_collector.all_spans() if span.attributes.get("tocsin.notification_id") == named]  # fmt: skip
-    assert {span.trace for span in found} == {trace}
+    recorded = [span for span in span_collector.all_spans() if span.attributes.get("tocsin.notification_id") == named]  # fmt: skip
+    assert {span.trace for span in recorded} == {trace}
     nowhere(span_collector, tocsin)
 
 
@@ -194,7 +194,7 @@ async def traces_of_statuses(tocsin, event_id: str) -> set[str]:
     settings = KafkaSettings(bootstrap_servers=tocsin.stack["kafka"])
     batches = read_to_end(settings=settings, topic=Topics().status(Lane.TRANSACTIONAL), deadline=30)
     statuses = [decode_status(record.value or b"") async for batch in batches for record in batch]
-    return {(one.traceparent or "")[3:35] for one in statuses if one.event_id == event_id}
+    return {(status.traceparent or "")[3:35] for status in statuses if status.event_id == event_id}
 
 
 async def until_all(collector: SpanCollector, trace: str, wanted: Named) -> list[ReceivedSpan]:

@@ -133,7 +133,7 @@ async def test_the_recipient_s_language_decides_the_words(tocsin, event):
     (await tocsin.api.post("/v1/events", content=json.dumps(event), headers=headers)).raise_for_status()
     notification = named(tocsin, event, person.id)
     await tocsin.assert_three_messages(notification)
-    (sms,) = [one for one in await tocsin.caught(notification) if one["channel"] == "sms"]
+    (sms,) = [message for message in await tocsin.caught(notification) if message["channel"] == "sms"]
     assert sms["body"].startswith("Deine Bestellung A-77")
 
 

@@ -81,7 +81,10 @@ class _Surroundings:
         self.written += written(records)
         self._end(len(records))
         first, self.end = self.end, self.end + len(records)
-        return [RecordMetadata(one.topic, one.partition or 0, first + n, 0) for n, one in enumerate(records)]
+        return [
+            RecordMetadata(record.topic, record.partition or 0, first + n, 0)
+            for n, record in enumerate(records)
+        ]
 
     def submit(
         self, records: Sequence[ProducerRecord], offsets: Mapping[TopicPartition, CommittedOffset]

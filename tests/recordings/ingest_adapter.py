@@ -33,7 +33,7 @@ class _Publisher:
         if self.failure is not None:
             raise FAILURES[self.failure]("as the step says")
         self.records += records
-        return [RecordMetadata(one.topic, 0, place, 0) for place, one in enumerate(records)]
+        return [RecordMetadata(record.topic, 0, place, 0) for place, record in enumerate(records)]
 
 
 async def run(case: Any, base: Any) -> Any:

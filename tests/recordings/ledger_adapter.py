@@ -46,7 +46,9 @@ class _Table:
         return {
             key: NotificationHistory(
                 deduplicated(
-                    one for row in rows for one in (told(row) if isinstance(row, DecisionRow) else [row])
+                    status
+                    for row in rows
+                    for status in (told(row) if isinstance(row, DecisionRow) else [row])
                 ),
                 truncated=False,
             )

@@ -25,14 +25,14 @@ def _client() -> smtplib.SMTP:
     return _kept[0]
 
 
-def send(one: str, recipient: str) -> None:
+def send(message_id: str, recipient: str) -> None:
     """Send one mail."""
     name = recipient.partition("@")[0]
     message = EmailMessage()
     message["From"] = MESSAGE["sender"]
     message["To"] = recipient
     message["Subject"] = MESSAGE["subject"]
-    message[MESSAGE["header"]] = one
+    message[MESSAGE["header"]] = message_id
     message.set_content(MESSAGE["text"].replace("{name}", name))
     message.add_alternative(MESSAGE["html"].replace("{name}", name), subtype="html")
     try:

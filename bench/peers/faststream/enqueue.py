@@ -16,13 +16,13 @@ async def enqueue(order: dict[str, list[str]], rate: float | None) -> list[float
     planned = []
     async with KafkaBroker(os.environ["KAFKA"], acks="all") as broker:
         began = time.time()
-        for number, (one, recipient) in enumerate(zip(order["ids"], order["recipients"], strict=True)):
+        for number, (message_id, recipient) in enumerate(zip(order["ids"], order["recipients"], strict=True)):
             at = time.time() if rate is None else began + number / rate
             await asyncio.sleep(max(0.0, at - time.time()))
             planned.append(at)
             # The futures are awaited when the broker is closed.
             await broker.publish(
-                {"id": one, "recipient": recipient},
+                {"id": message_id, "recipient": recipient},
                 os.environ["TOPIC"],
                 key=recipient.encode(),
                 no_confirm=True,

@@ -139,13 +139,13 @@ class Transactional(_Listmonk):
         planned: list[float] = []
         began, cpu = time.time(), time.process_time()
 
-        async def ask(one: str, recipient: str) -> None:
+        async def ask(message_id: str, recipient: str) -> None:
             body = {
                 "subscriber_email": recipient,
                 "template_id": self._template,
                 "from_email": Message().sender,
                 "content_type": "html",
-                "headers": [{Message().header: one}],
+                "headers": [{Message().header: message_id}],
             }
             try:
                 await self._ask("POST", "/api/tx", body)
@@ -153,10 +153,10 @@ class Transactional(_Listmonk):
                 room.release()
 
         async with asyncio.TaskGroup() as asking:
-            for number, (one, recipient) in enumerate(zip(order.ids, order.recipients, strict=True)):
+            for number, (message_id, recipient) in enumerate(zip(order.ids, order.recipients, strict=True)):
                 at = time.time() if order.rate is None else began + number / order.rate
                 await asyncio.sleep(max(0.0, at - time.time()))
                 await room.acquire()
                 planned.append(at)
-                asking.create_task(ask(one, recipient))
+                asking.create_task(ask(message_id, recipient))
         return PeerResult(planned=planned, cpu_seconds=time.process_time() - cpu)

@@ -250,14 +250,14 @@ class Bench:
 
     async def until_statuses(self, count: int) -> list[Status]:
         """The statuses once at least `count` different ones stand."""
-        found: list[Status] = []
+        statuses: list[Status] = []
 
         async def enough() -> bool:
-            found[:] = await self.statuses()
-            return len({status.status_id for status in found}) >= count
+            statuses[:] = await self.statuses()
+            return len({status.status_id for status in statuses}) >= count
 
         await until(enough)
-        return found
+        return statuses
 
 
 @pytest.fixture

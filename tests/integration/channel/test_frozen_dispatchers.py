@@ -29,8 +29,8 @@ async def start(bench: Bench, folder: Path, failpoints: str) -> asyncio.subproce
 
 async def put_codes(bench: Bench) -> None:
     jobs = [job(number, recipient=f"r{number}") for number in range(JOBS)]
-    for one in jobs:
-        one.delivery_class = "at_most_once"
+    for code in jobs:
+        code.delivery_class = "at_most_once"
     await bench.put(*jobs)
 
 

@@ -25,7 +25,9 @@ def test_what_is_unwise_ends_with_1_and_is_json_too(tocsin: Run) -> None:
     ran = tocsin("config", "check", "router", "--json", **ROUTER, DATABASE_POOL_SIZE="1", ROUTER_SLOT="2")
     assert ran.code == 1
     assert "s3cret" not in ran.out + ran.err
-    assert [(one["level"], one["where"], one["what"].partition(" ")[0]) for one in ran.json] == [
+    assert [
+        (finding["level"], finding["where"], finding["what"].partition(" ")[0]) for finding in ran.json
+    ] == [
         ("warning", ["router"], "ROUTER_SLOT"),
         ("warning", ["router"], "DATABASE_POOL_SIZE"),
     ]

@@ -41,7 +41,8 @@ def test_send_asks_for_a_notification_and_prints_a_line_for_each(tocsin: Run, en
     )
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines() == [
-        f"{one['recipient']}\t{one['notification_id']}" for one in ACCEPTED["notifications"]
+        f"{notification['recipient']}\t{notification['notification_id']}"
+        for notification in ACCEPTED["notifications"]
     ]
     ((method, path, headers, body),) = entry.asked
     assert (method, path) == ("POST", "/v1/notifications")

@@ -17,7 +17,7 @@ async def counts(bootstrap: str, prefix: str) -> dict[str, int]:
     try:
         client = admin._open
         names = [name for name in await client.list_topics() if name.startswith(prefix)]
-        return {one["topic"]: len(one["partitions"]) for one in await client.describe_topics(names)}
+        return {topic["topic"]: len(topic["partitions"]) for topic in await client.describe_topics(names)}
     finally:
         await admin.close()
 
@@ -49,7 +49,7 @@ async def test_plan_do_nothing_to_do_and_refuse(
     assert (again.code, again.out) == (0, "Nothing to do: topics and groups are as they should be.\n")
 
     as_json = (await tocsin_soon(*apply, "--json", **env)).json
-    assert {one["topic"]: one["action"] for one in as_json["topics"]} == dict.fromkeys(expected, "same")
+    assert {topic["topic"]: topic["action"] for topic in as_json["topics"]} == dict.fromkeys(expected, "same")
     assert as_json["starts"] == []
 
     more = await tocsin_soon("topics", "apply", "--replication-factor=1", "--partitions=3", **env)

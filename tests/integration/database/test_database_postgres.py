@@ -67,9 +67,9 @@ async def tables(settings: DatabaseSettings) -> set[str]:
     engine = create_engine(settings, application="test")
     async with engine.connect() as connection:
         rows = await connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'things'"))
-        found = {row[0] for row in rows}
+        names = {row[0] for row in rows}
     await engine.dispose()
-    return found
+    return names
 
 
 async def test_applies_what_is_missing_once(
@@ -92,7 +92,10 @@ async def test_two_runs_at_once_apply_each_migration_once(
     (versions / "0002_names.py").write_text(SECOND)
     engines = [create_engine(settings, application="test") for _ in range(4)]
     applied = await asyncio.gather(*(migrations.upgrade(engine) for engine in engines))
-    assert sorted(one for each in applied for one in each) == ["0001 things", "0002 names of things"]
+    assert sorted(migration for each in applied for migration in each) == [
+        "0001 things",
+        "0002 names of things",
+    ]
     for engine in engines:
         await engine.dispose()
 

@@ -14,10 +14,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import generate_latest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from tests.log_lines import lines_of
 
 from tocsin.database import DatabaseSettings, create_engine
 from tocsin.observability import (
-    configure_logging,
     configure_tracing,
     error_text,
     get_logger,
@@ -124,14 +124,8 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """Where the lines go that a service would write."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    configure_logging("things", json=True, stream=out)
-    yield out
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with lines_of("things") as out:
+        yield out
 
 
 @pytest.fixture

@@ -279,7 +279,7 @@ async def test_without_a_token_nothing_is_sent_and_all_who_wait_hear_so(
     async with world.provider() as provider:
         answers = await asyncio.gather(*(provider.send(job_for(Channel.PUSH)) for _ in range(5)))
         assert len(world.granted) == 1
-        assert {type(one) for one in answers} == {kind}
+        assert {type(answer) for answer in answers} == {kind}
         assert getattr(answers[0], "reason", None) == reason
         assert world.requests == 0
         world.token_answer = None

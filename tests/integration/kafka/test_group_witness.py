@@ -1,14 +1,17 @@
 """What groups leave unread is seen from outside, whether they have members or not."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
-from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
 
 from tocsin.kafka import (
+    GroupView,
     GroupWitness,
     KafkaFault,
     KafkaSettings,
@@ -18,11 +21,15 @@ from tocsin.kafka import (
     Unread,
     group_witness,
 )
+from tocsin.kafka.client import group_requests
 from tocsin.kafka.client.offsets import connect_to_group
 from tocsin.testing import ManualClock
 from tocsin.testing.stage import MemoryTable
 
 pytestmark = pytest.mark.kafka
+
+LOOK_SECONDS = 15.0
+"""As long as the witness itself waits before it says that it sees nothing."""
 
 
 @pytest.fixture
@@ -143,7 +150,7 @@ async def test_marks_of_transactions_are_nothing_that_waits(stage, witness):
         await producer.begin_transaction()
         await producer.send_and_wait(stage.topic("in"), b"aborted", partition=0)
         waits = [await unread(stage, witness) for _ in range(2)]
-        assert [one.records for one in waits] == [1, 1], "behind an open transaction it waits"
+        assert [left.records for left in waits] == [1, 1], "behind an open transaction it waits"
         assert waits[1].oldest_ms is not None
         await producer.abort_transaction()
         assert await unread(stage, witness) == Unread(0, None)
@@ -151,7 +158,7 @@ async def test_marks_of_transactions_are_nothing_that_waits(stage, witness):
         await producer.stop()
 
 
-async def test_many_partitions_with_nothing_but_marks_are_looked_at_together(stage):
+async def test_many_partitions_with_nothing_but_marks_are_looked_at_together(stage, until):
     """A fetch that holds only marks wakes nobody: one after the other, forty partitions took twenty seconds."""
     partitions = 40
     await stage.topics("in", partitions=partitions, groups=["copier"])
@@ -176,13 +183,94 @@ async def test_many_partitions_with_nothing_but_marks_are_looked_at_together(sta
         return await getmany(**more)
 
     reader._open.getmany = counted
+    places = {TopicPartition(stage.topic("in"), number): 0 for number in range(partitions)}
+
+    async def all_are_marked() -> bool:
+        """The broker writes the marks after it has answered that the transaction is aborted."""
+        ends = await reader._open.end_offsets([AioTopicPartition(*place) for place in places])
+        return set(ends.values()) == {2}
+
     try:
-        places = {TopicPartition(stage.topic("in"), number): 0 for number in range(partitions)}
-        firsts = await reader.first_of(places, await reader.kept([stage.topic("in")]))
+        await until(all_are_marked)
+        kept, _ = await reader.kept([stage.topic("in")])
+        firsts = await reader.first_of(places, kept)
     finally:
         await reader.close()
     assert firsts == dict.fromkeys(places, (None, 2))
     assert polls < partitions
+
+
+@pytest.fixture
+def leaders(monkeypatch) -> dict[TopicPartition, int]:
+    """What metadata say of these partitions instead of the truth."""
+    told: dict[TopicPartition, int] = {}
+    truth = ClusterMetadata.leader_for_partition
+
+    def leader(metadata: ClusterMetadata, partition: AioTopicPartition) -> int | None:
+        known: int | None = truth(metadata, partition)
+        return told.get(TopicPartition(*partition), known)
+
+    monkeypatch.setattr(ClusterMetadata, "leader_for_partition", leader)
+    return told
+
+
+async def test_a_partition_without_a_leader_hides_no_other(stage, leaders):
+    await stage.topics("in", partitions=2, groups=["copier"])
+    unled, led = (TopicPartition(stage.topic("in"), number) for number in range(2))
+    groups = {stage.topic("copier"): [stage.topic("in")]}
+    witness = GroupWitness(settings=stage.settings, groups=groups, clock=ManualClock())
+    await witness.open()
+    try:
+        await stage.publish(ProducerRecord(unled.topic, b"k", b"v", partition=unled.partition))
+        before = (await witness.look())[stage.topic("copier")]
+        assert before.unseen == frozenset()
+        leaders[unled] = -1
+        await stage.publish(ProducerRecord(led.topic, b"k", b"v", partition=led.partition))
+        async with asyncio.timeout(LOOK_SECONDS):
+            view = (await witness.look())[stage.topic("copier")]
+        assert view.unseen == {unled}
+        assert view.unread[led].records == 1
+        assert view.unread[unled] == before.unread[unled], "as it was seen last"
+        del leaders[unled]
+        assert (await witness.look())[stage.topic("copier")].unseen == frozenset()
+    finally:
+        await witness.close()
+
+
+async def test_a_witness_that_has_just_started_says_nothing_of_what_it_has_never_seen(
+    stage, witness, leaders
+):
+    place = TopicPartition(stage.topic("in"), 0)
+    leaders[place] = -1
+    async with asyncio.timeout(LOOK_SECONDS):
+        views = await witness.look()
+    assert list(views.values()) == [GroupView(0, {}, frozenset({place}))] * 2
+
+
+async def test_a_group_without_a_coordinator_hides_no_other(stage, witness, monkeypatch):
+    await stage.publish(ProducerRecord(stage.topic("in"), b"k", b"v"))
+    before = (await witness.look())[stage.topic("copier")]
+    truth = group_requests.member_count
+
+    async def members(client: Any, group: str) -> int:
+        if group == stage.topic("copier"):
+            raise GroupCoordinatorNotAvailableError
+        return await truth(client, group)
+
+    monkeypatch.setattr(group_witness, "member_count", members)
+    views = await witness.look()
+    place = TopicPartition(stage.topic("in"), 0)
+    assert views[stage.topic("copier")] == GroupView(None, before.unread, frozenset({place}))
+    assert views[stage.topic("table")].unread[place].records == 1
+
+
+async def test_without_any_coordinator_a_look_says_so(stage, witness, monkeypatch):
+    async def nobody(*_: object) -> int:
+        raise GroupCoordinatorNotAvailableError
+
+    monkeypatch.setattr(group_witness, "member_count", nobody)
+    with pytest.raises(KafkaFault, match="GroupCoordinatorNotAvailableError"):
+        await witness.look()
 
 
 async def test_without_a_broker_a_look_says_so():

@@ -195,14 +195,14 @@ class Ground:
         return [decode_intent(record.value or b"") for record in await self.records()]
 
     async def records(self) -> list[ConsumerRecord]:
-        found = [
+        intents = [
             record
             async for records in read_to_end(
                 settings=self.settings, topic=self.topics.intents(LANE), deadline=60
             )
             for record in records
         ]
-        return sorted(found, key=lambda record: (record.partition, record.offset))
+        return sorted(intents, key=lambda record: (record.partition, record.offset))
 
 
 def failed_mail(recipient: str, event: str, tenant: str, origin: str, **fields: Any) -> list[StatusRecord]:

@@ -49,7 +49,7 @@ async def test_too_late_partly_and_cancelled(timelines: TimelinesClient, statuse
     body = await summary(timelines, decision.notification_id)
     assert (body["summary"]["cancellation"], body["summary"]["state"]) == ("partly", "partly_sent")
     assert body["summary"]["cancel_requested_at"] == "2026-03-01T12:00:05Z"
-    assert [(one["status"], one["at"]) for one in body["timeline"]][-1] == ("cancel_requested", "2026-03-01T12:00:05Z")  # fmt: skip
+    assert [(status["status"], status["at"]) for status in body["timeline"]][-1] == ("cancel_requested", "2026-03-01T12:00:05Z")  # fmt: skip
     assert body["summary"]["channels"] == {"email": "sent", "sms": "cancelled"}
 
     late, *sent = statuses_of("bob", "email")
@@ -82,7 +82,7 @@ async def test_the_cancellation_of_a_key_stands_on_the_timelines_that_it_reaches
         requested(33, key="order-2", event="c4", tenant="other"),
     )  # fmt: skip
     body = await summary(timelines, before.notification_id)
-    assert [(one["status"], one["cancel_key"]) for one in body["timeline"]] == [
+    assert [(status["status"], status["cancel_key"]) for status in body["timeline"]] == [
         ("accepted", "order-1"), ("routed", "order-1"), ("cancel_requested", "order-1"), ("cancel_requested", "order-1"),
     ]  # fmt: skip
     assert (body["summary"]["cancellation"], body["summary"]["cancel_requested_at"]) == (

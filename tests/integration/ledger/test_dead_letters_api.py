@@ -196,7 +196,7 @@ async def test_the_record_itself_is_shown_to_who_manages_its_tenant(letters: Dea
     assert {name: whole[name] for name in mine} == mine
     assert whole["value"] == {"text": '{"to":"ada@example.com"}', "base64": None}
     assert base64.b64decode(whole["key"]["base64"]) == b"\xff"
-    assert [(one["name"], one["value"]["text"]) for one in whole["headers"]] == [
+    assert [(header["name"], header["value"]["text"]) for header in whole["headers"]] == [
         ("ce_id", "e-1"),
         ("ce_id", None),
     ]
@@ -209,7 +209,7 @@ async def test_the_record_itself_is_shown_to_who_manages_its_tenant(letters: Dea
 
 
 async def test_an_id_that_is_none_and_one_that_is_not_known(letters: DeadLetters) -> None:
-    answers = [await letters.get(f"{PATH}/{one}", key="acme manages") for one in ("x", "1" * 32)]
+    answers = [await letters.get(f"{PATH}/{cursor}", key="acme manages") for cursor in ("x", "1" * 32)]
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
         (404, "not_found"),
         (404, "not_yet_known"),

@@ -116,6 +116,35 @@ async def test_what_waits_is_missed_only_when_it_was_not_decided_after_it_was_du
     assert await sweeps.at(START + due + 5 * HOUR) == 1
 
 
+async def test_what_was_planned_before_a_move_to_another_prefix_ends_there(
+    timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any, log: Any, ledger_database: LedgerDatabase
+) -> None:
+    """There offsets begin anew: what was stored later counts, and what was stored before does not."""
+    due = HOUR
+    others = [scheduled(statuses_of(f"p{number}"), timedelta(days=9)) for number in range(5)]
+    await timelines.store(*others, scheduled(statuses_of("ann"), due), scheduled(statuses_of("bob"), due))
+    new = log(topic="new.status.bulk")
+    turn = {"again": "turn", "cause": "new.intents/0/0"}
+    later = [
+        new.status(status, at=START + due + timedelta(seconds=number))
+        for number, status in enumerate(
+            [
+                *expiring(statuses_of("ann", "email", **turn), due + HOUR),
+                scheduled(statuses_of("bob", **turn), 3 * HOUR),
+            ]
+        )
+    ]
+    await ledger_database.table("new.ledger.bulk").apply([new.batch(*later, expected=None)])
+    assert await sweeps.at(START + 3 * HOUR) == 0
+    assert await sweeps.at(START + 5 * HOUR) == 1
+    assert [summary["recipient"] for summary in await timelines.list(overdue=True)] == ["bob"]
+    sent = expiring(statuses_of("bob", "email", again="turn", cause="newer.intents/0/0"), 4 * HOUR)
+    newer = log(topic="newer.status.bulk")
+    ends = [newer.status(status, at=START + 5 * HOUR) for status in sent]
+    await ledger_database.table("newer.ledger.bulk").apply([newer.batch(*ends, expected=None)])
+    assert await sweeps.at(START + 6 * HOUR) == 0
+
+
 async def test_what_was_put_off_and_expired_or_came_twice(
     timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any
 ) -> None:

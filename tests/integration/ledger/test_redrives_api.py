@@ -133,7 +133,7 @@ async def fail(
     """A notification whose deliveries failed, but for those of `sent`."""
     about = {name: fields.pop(name) for name in ("tenant", "workflow", "event", "at") if name in fields}
     decision, *statuses = statuses_of(recipient, *channels, *sent, **about)
-    failures = [ended(StatusName.FAILED, one, **fields) for one in statuses[: len(channels)]]
+    failures = [ended(StatusName.FAILED, status, **fields) for status in statuses[: len(channels)]]
     await setting.store(decision, *failures, *statuses[len(channels) :])
     return failures
 
@@ -268,7 +268,7 @@ async def test_the_newest_stand_first_and_pages_hold_them_all(setting: Setting) 
     ids = [(await setting.ask(notifications={}, all=True, dry_run=False)).json()["id"] for _ in range(3)]
     first = (await setting.send("GET", f"{PATH}?limit=2")).json()
     second = (await setting.send("GET", f"{PATH}?limit=2&cursor={first['next_cursor']}")).json()
-    assert [one["id"] for one in first["data"] + second["data"]] == ids[::-1]
+    assert [redrive["id"] for redrive in first["data"] + second["data"]] == ids[::-1]
     assert (first["has_more"], second["has_more"]) == (True, False)
 
 

@@ -89,9 +89,9 @@ async def test_scheduled_finds_what_waits_now(timelines: TimelinesClient, status
         decided("came-twice", Outcome.DUPLICATE, origin="events/0/2"),
         days=1,
     )
-    found = await timelines.list(status="scheduled")
-    assert {summary["recipient"] for summary in found} == {"waits", "waits-again", "came-twice"}
-    assert {summary["state"] for summary in found} == {"scheduled"}
+    page = await timelines.list(status="scheduled")
+    assert {summary["recipient"] for summary in page} == {"waits", "waits-again", "came-twice"}
+    assert {summary["state"] for summary in page} == {"scheduled"}
     # An id that was used again waits again.
     await timelines.store(decided("sent", Outcome.SCHEDULED, origin="events/0/3"), days=2)
     assert "sent" in {summary["recipient"] for summary in await timelines.list(status="scheduled")}

@@ -109,8 +109,8 @@ class Directory:
 
     async def rows(self, statement: str, **values: Any) -> list[Any]:
         async with self.engine.begin() as db:
-            found = await db.execute(text(statement), values)
-            return [tuple(row) for row in found] if found.returns_rows else []
+            result = await db.execute(text(statement), values)
+            return [tuple(row) for row in result] if result.returns_rows else []
 
     async def version(self, recipient: str, tenant: str = "acme") -> int:
         query = "SELECT version FROM directory.recipient_versions WHERE tenant = :t AND recipient = :r"

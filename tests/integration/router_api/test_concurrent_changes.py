@@ -12,7 +12,7 @@ async def test_one_of_many_creates_and_the_others_update(
 ) -> None:
     bodies = [{"email": f"a{number}@example.com"} for number in range(8)]
     answers = await asyncio.gather(*(acme.put("/v1/recipients/ada", json=body) for body in bodies))
-    assert sorted(one.status_code for one in answers) == [200] * 7 + [201]
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
     assert await directory.version("ada") == 7
 
 
@@ -29,10 +29,11 @@ async def test_many_at_once_in_any_order_do_not_block_each_other(
         *(acme.post("/v1/recipients/bulk", json=bulk(turn)) for turn in range(6)),
         *(acme.delete(f"/v1/recipients/{name}") for name in names[:10]),
     )
-    assert {one.status_code for one in answers[:6]} == {200}
-    assert {one.status_code for one in answers[6:]} <= {204, 404}
+    assert {answer.status_code for answer in answers[:6]} == {200}
+    assert {answer.status_code for answer in answers[6:]} <= {204, 404}
     assert {
-        one["id"] for one in (await acme.get("/v1/recipients", params={"limit": 200})).json()["data"]
+        recipient["id"]
+        for recipient in (await acme.get("/v1/recipients", params={"limit": 200})).json()["data"]
     } >= set(names[10:])
 
 
@@ -40,8 +41,8 @@ async def test_a_workflow_made_at_once_by_many_is_one(acme: httpx.AsyncClient) -
     await acme.put("/v1/categories/orders", json={})
     body = {"category": "orders", "channels": ["sms"]}
     answers = await asyncio.gather(*(acme.put("/v1/workflows/shipped", json=body) for _ in range(6)))
-    assert sorted(one.status_code for one in answers) == [200] * 5 + [201]
-    assert {one.json()["revision"] for one in answers} == {1}
+    assert sorted(answer.status_code for answer in answers) == [200] * 5 + [201]
+    assert {answer.json()["revision"] for answer in answers} == {1}
 
 
 async def test_revisions_made_at_once_are_numbered_without_gaps(acme: httpx.AsyncClient) -> None:
@@ -51,7 +52,7 @@ async def test_revisions_made_at_once_are_numbered_without_gaps(acme: httpx.Asyn
     answers = await asyncio.gather(
         *(acme.put(path, json={"parts": {"body": f"Text {number}"}, "publish": True}) for number in range(6))
     )
-    assert sorted(one.json()["revision"] for one in answers) == [1, 2, 3, 4, 5, 6]
+    assert sorted(answer.json()["revision"] for answer in answers) == [1, 2, 3, 4, 5, 6]
     assert (await acme.get(path)).json()["published_revision"] == 6
 
 
@@ -72,6 +73,6 @@ async def test_preferences_saved_at_once_raise_the_version_each(
     path = "/v1/recipients/ada/preferences"
     off = [{"preferences": [{"channel": channel, "enabled": False}]} for channel in ("sms", "email", "push")]
     answers = await asyncio.gather(*(acme.put(path, json=body) for body in off))
-    assert {one.status_code for one in answers} == {200}
+    assert {answer.status_code for answer in answers} == {200}
     assert len((await acme.get(path)).json()["stored"]) == 1
     assert await directory.version("ada") == 3

@@ -277,12 +277,12 @@ async def installation(
     apps = (ingest(keys), app, ledger)
     async with AsyncExitStack() as stack:
         clients = {
-            one: await stack.enter_async_context(
+            app: await stack.enter_async_context(
                 httpx.AsyncClient(
-                    transport=httpx.ASGITransport(ManySources(one)), base_url="http://t", trust_env=False
+                    transport=httpx.ASGITransport(ManySources(app)), base_url="http://t", trust_env=False
                 )
             )
-            for one in apps
+            for app in apps
         }
         yield Installation(clients=clients, keys=keys, clock=clock, directory=directory)
 

@@ -40,7 +40,7 @@ async def test_a_key_is_shown_once_and_stored_as_a_hash(
     read = (await acme.get(f"/v1/api-keys/{parts.id}")).json()
     assert "key" not in read
     assert (read["name"], read["scopes"], read["active"]) == ("shop", ["read", "send"], True)
-    assert [one["id"] for one in (await acme.get("/v1/api-keys")).json()["data"]] == [parts.id]
+    assert [key["id"] for key in (await acme.get("/v1/api-keys")).json()["data"]] == [parts.id]
     assert await directory.changed() == [("api_key", "acme", parts.id)]
     async with using(app, made.json()["key"]) as client:
         assert (await client.get("/v1/recipients")).status_code == 200
@@ -96,7 +96,10 @@ async def test_two_keys_work_while_one_replaces_the_other(
     assert (await acme.post(path, json={})).status_code == 409
     next_path = f"/v1/api-keys/{new.json()['id']}/rotate"
     assert (await acme.post(next_path, json={})).status_code == 409
-    both = [(await acme.get(f"/v1/api-keys/{one}")).json()["active"] for one in (old["id"], new.json()["id"])]
+    both = [
+        (await acme.get(f"/v1/api-keys/{key_id}")).json()["active"]
+        for key_id in (old["id"], new.json()["id"])
+    ]
     assert both == [True, True]
     clock.advance(61)
     assert (await acme.get(f"/v1/api-keys/{old['id']}")).json()["active"] is False
@@ -160,7 +163,7 @@ async def test_a_live_key_makes_and_replaces_test_keys(acme: httpx.AsyncClient) 
 async def test_faults_of_a_key_are_named(acme: httpx.AsyncClient, body: dict[str, Any], pointer: str) -> None:
     refused = await acme.post("/v1/api-keys", json=body)
     assert refused.status_code == 422
-    assert [one["pointer"] for one in refused.json()["errors"]] == [pointer]
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == [pointer]
 
 
 async def test_a_key_ends_when_it_was_made_to(
@@ -222,7 +225,7 @@ async def test_faults_of_settings_are_named(
 ) -> None:
     refused = await acme.put("/v1/tenant", json=body)
     assert refused.status_code == 422
-    assert [one["pointer"] for one in refused.json()["errors"]] == [pointer]
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == [pointer]
 
 
 async def test_operators_create_tenants_and_their_first_keys(
@@ -232,13 +235,13 @@ async def test_operators_create_tenants_and_their_first_keys(
     assert made.status_code == 201
     assert (await acme.post("/v1/tenants", json={"id": "globex"})).status_code == 409
     key = await acme.post("/v1/tenants/globex/api-keys", json={"scopes": ["manage", "read"]})
-    assert [one[0] for one in await directory.changed()] == ["tenant", "api_key"]
+    assert [change[0] for change in await directory.changed()] == ["tenant", "api_key"]
     async with using(app, key.json()["key"]) as globex:
         assert (await globex.get("/v1/tenant")).json()["name"] == "Globex"
         assert (await globex.get("/v1/tenants")).status_code == 403
         assert (await globex.post("/v1/tenants", json={"id": "more"})).status_code == 403
     assert (await acme.post("/v1/tenants/nobody/api-keys", json=KEY)).status_code == 404
-    assert [one["id"] for one in (await acme.get("/v1/tenants")).json()["data"]] == ["acme", "globex"]
+    assert [tenant["id"] for tenant in (await acme.get("/v1/tenants")).json()["data"]] == ["acme", "globex"]
     assert (await acme.put("/v1/tenants/globex", json={"name": "G"})).json()["name"] == "G"
     assert (await acme.get("/v1/tenants/globex")).json()["name"] == "G"
     assert (await acme.put("/v1/tenants/nobody", json={})).status_code == 404

@@ -34,13 +34,14 @@ async def save(client: httpx.AsyncClient, *switches: dict[str, Any]) -> httpx.Re
 
 def effective(answer: httpx.Response, channel: str, category: str, workflow: str | None) -> tuple[bool, str]:
     """Whether it is on, and the rule."""
-    found = [
-        (one["enabled"], one["rule"])
-        for one in answer.json()["effective"]
-        if (one["channel"], one["category"], one["workflow"]) == (channel, category, workflow)
+    rules = [
+        (preference["enabled"], preference["rule"])
+        for preference in answer.json()["effective"]
+        if (preference["channel"], preference["category"], preference["workflow"])
+        == (channel, category, workflow)
     ]
-    assert len(found) == 1
-    return found[0]
+    assert len(rules) == 1
+    return rules[0]
 
 
 async def test_without_preferences_the_categories_decide(shop: httpx.AsyncClient) -> None:
@@ -75,7 +76,7 @@ async def test_a_switch_keeps_who_changed_it_and_when(
     (first,) = (await shop.put(PATH, json=body)).json()["stored"]
     assert (first["source"], first["workflow"]) == ("settings_page", None)
     again = await save(shop, on, {"channel": "email", "enabled": True})
-    assert [one["source"] for one in again.json()["stored"]] == ["api", "settings_page"]
+    assert [preference["source"] for preference in again.json()["stored"]] == ["api", "settings_page"]
     assert again.json()["stored"][1] == first
     (changed,) = (await save(shop, on | {"enabled": False})).json()["stored"]
     assert changed["source"] == "api"
@@ -83,7 +84,9 @@ async def test_a_switch_keeps_who_changed_it_and_when(
     await anyone.post(link(tokens, category="offers"))
     await anyone.post(link(tokens), data=ONE_CLICK)
     stored = (await shop.get(PATH)).json()["stored"]
-    assert [(one["channel"], one["category"], one["source"]) for one in stored] == [
+    assert [
+        (preference["channel"], preference["category"], preference["source"]) for preference in stored
+    ] == [
         ("email", "offers", "unsubscribe_page"),
         ("email", "orders", "one_click"),
         ("sms", "orders", "api"),
@@ -123,7 +126,7 @@ async def test_faults_of_a_switch_are_named(
 ) -> None:
     refused = await save(shop, {"enabled": True}, switch)
     assert refused.status_code == 422
-    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [
+    assert [(fault["pointer"], fault["code"]) for fault in refused.json()["errors"]] == [
         (f"/preferences/1{member}", code)
     ]
     assert (await shop.get(PATH)).json()["stored"] == []
@@ -181,7 +184,9 @@ async def test_one_click_unsubscribes(
     after = await shop.get(PATH)
     assert effective(after, "email", "orders", "shipped") == (False, "email/orders/*")
     assert effective(after, "sms", "orders", "shipped") == (True, "default")
-    assert [one["source"] for one in after.json()["stored"]] == ["one_click" if sent else "unsubscribe_page"]
+    assert [preference["source"] for preference in after.json()["stored"]] == [
+        "one_click" if sent else "unsubscribe_page"
+    ]
     assert (await anyone.post(link(tokens), **sent)).status_code == 200
     assert await directory.version("ada") == 1
 

@@ -101,7 +101,7 @@ async def test_faults_are_named_by_pointer(
     refused = await acme.put("/v1/recipients/ada", json=body)
     assert refused.status_code == 422
     assert refused.headers["content-type"] == "application/problem+json"
-    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [(pointer, code)]
+    assert [(fault["pointer"], fault["code"]) for fault in refused.json()["errors"]] == [(pointer, code)]
 
 
 async def test_half_a_surrogate_pair_is_refused_and_breaks_nothing(acme: httpx.AsyncClient) -> None:
@@ -158,7 +158,7 @@ async def test_every_recipient_is_on_one_page(acme: httpx.AsyncClient, other: ht
     while True:
         params = {"limit": 10} | ({"cursor": cursor} if cursor else {})
         page = (await acme.get("/v1/recipients", params=params)).json()
-        seen += [one["id"] for one in page["data"]]
+        seen += [entry["id"] for entry in page["data"]]
         cursor = page["next_cursor"]
         assert page["has_more"] == (cursor is not None)
         if cursor is None:
@@ -186,7 +186,7 @@ async def test_a_thousand_at_once_each_with_its_answer(acme: httpx.AsyncClient, 
     body = [{"id": f"r{number}", "email": f"r{number}@example.com"} for number in range(1000)]
     first = await acme.post("/v1/recipients/bulk", json={"recipients": body})
     assert first.status_code == 200
-    assert {one["result"] for one in first.json()["items"]} == {"created"}
+    assert {item["result"] for item in first.json()["items"]} == {"created"}
     body[1]["email"] = "else@example.com"
     body[2]["email"] = "nobody"
     body[3] = {"email": "x@example.com"}
@@ -194,8 +194,14 @@ async def test_a_thousand_at_once_each_with_its_answer(acme: httpx.AsyncClient, 
     second = await acme.post("/v1/recipients/bulk", json={"recipients": body})
     assert second.status_code == 207
     results = second.json()["items"]
-    assert [one["result"] for one in results[:5]] == ["unchanged", "updated", "refused", "refused", "refused"]
-    assert {one["result"] for one in results[5:]} == {"unchanged"}
+    assert [item["result"] for item in results[:5]] == [
+        "unchanged",
+        "updated",
+        "refused",
+        "refused",
+        "refused",
+    ]
+    assert {item["result"] for item in results[5:]} == {"unchanged"}
     assert results[2]["errors"][0]["pointer"] == "/recipients/2/email"
     assert results[3]["errors"][0]["pointer"] == "/recipients/3/id"
     assert results[4]["errors"][0]["code"] == "repeated"
@@ -206,8 +212,8 @@ async def test_many_recipients_of_which_none_can_be_taken(acme: httpx.AsyncClien
     refused = await acme.post("/v1/recipients/bulk", json={"recipients": [{"id": ""}, 7]})
     assert (refused.status_code, refused.json()["code"]) == (422, "batch_refused")
     assert refused.headers["content-type"] == "application/problem+json"
-    assert [one["result"] for one in refused.json()["items"]] == ["refused", "refused"]
-    assert [one["errors"][0]["pointer"] for one in refused.json()["items"]] == [
+    assert [item["result"] for item in refused.json()["items"]] == ["refused", "refused"]
+    assert [item["errors"][0]["pointer"] for item in refused.json()["items"]] == [
         "/recipients/0/id",
         "/recipients/1",
     ]
@@ -226,7 +232,7 @@ async def test_devices_come_and_go(acme: httpx.AsyncClient, directory: Directory
     assert await directory.version("ada") == 0
     await acme.put(path, json={"token": "t2", "kind": "apns"})
     assert await directory.version("ada") == 1
-    assert [one["token"] for one in (await acme.get("/v1/recipients/ada")).json()["devices"]] == ["t2"]
+    assert [device["token"] for device in (await acme.get("/v1/recipients/ada")).json()["devices"]] == ["t2"]
     assert (await acme.get(path)).json()["token"] == "t2"
     assert (await acme.delete(path)).status_code == 204
     assert await directory.version("ada") == 2

@@ -45,9 +45,9 @@ async def refuse(directory: Directory, folder: Path, *programs: Program) -> None
 
 async def unusable(client: httpx.AsyncClient) -> list[bool]:
     """As the workflow's own answer has it, and the list."""
-    one = (await client.get(WORKFLOW)).json()
+    workflow = (await client.get(WORKFLOW)).json()
     (listed,) = (await client.get("/v1/workflows")).json()["data"]
-    return [one["unusable_until"] is not None, listed["unusable_until"] is not None]
+    return [workflow["unusable_until"] is not None, listed["unusable_until"] is not None]
 
 
 async def test_a_refused_revision_is_shown_until_the_next(

@@ -21,7 +21,17 @@ from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.stops import RecipientVersion, decode_stop, encode_stop
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import KafkaSettings, Limits, ProducerRecord, Replica, TransactionalProducer, read_to_end
+from tocsin.kafka import (
+    Admin,
+    KafkaSettings,
+    Limits,
+    ProducerRecord,
+    Replica,
+    TopicSpec,
+    TransactionalProducer,
+    TransactionFailed,
+    read_to_end,
+)
 from tocsin.router.changes import note_changed
 from tocsin.router.commands import directory as directory_command
 from tocsin.router.relay import Relay
@@ -77,6 +87,36 @@ async def test_every_kind_of_entity_is_published_as_it_stands(
     assert {key: decode_stop(value).version for key, value in stops.items()} == {"acme/a/b": 1}
     rows = await directory.rows("SELECT extract(epoch FROM raised_at) FROM directory.recipient_versions")
     assert [decode_stop(value).raised_at for value in stops.values()] == [int(seconds) for (seconds,) in rows]
+
+
+async def test_while_an_installation_moves_both_prefixes_say_the_same(
+    acme: httpx.AsyncClient, directory: Directory, engine: AsyncEngine, kafka: KafkaSettings, topics: Topics
+) -> None:
+    second = Topics(f"{topics.prefix}second.")
+    admin = Admin(settings=kafka)
+    await admin.open()
+    try:
+        names = (second.directory, second.stops)
+        specs = [
+            TopicSpec(name=name, partitions=1, cleanup="compact", max_message_bytes=2**21) for name in names
+        ]
+        await admin.apply(await admin.plan(specs))
+    finally:
+        await admin.close()
+    await fill(acme)
+    relay = Relay(engine=engine, settings=kafka, health=Health(service="router"), second_prefix=second.prefix)
+    frozen = TransactionalProducer(
+        settings=kafka, transactional_id=second.relay, group=second.relay, limits=Limits({})
+    )
+    await frozen.open()
+    async with running(relay):
+        await published(directory)
+    with pytest.raises(TransactionFailed):
+        await frozen.run([ProducerRecord(second.directory, b"tenant/acme", None)], {})
+    await frozen.close()
+    assert len(await state(kafka, topics.stops)) == 1
+    for ours, theirs in ((topics.directory, second.directory), (topics.stops, second.stops)):
+        assert await state(kafka, theirs) == await state(kafka, ours) != {}
 
 
 async def test_what_ends_becomes_a_tombstone(

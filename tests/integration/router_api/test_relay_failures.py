@@ -93,11 +93,12 @@ async def test_how_long_changes_wait_is_told_by_a_router_that_cannot_publish(
     await acme.put("/v1/tenant", json={"name": "one"})
     await directory.rows("UPDATE directory.outbox SET at = now() - interval '1 hour'")
 
-    def waiting(of: str) -> float:
-        return REGISTRY.get_sample_value(f"tocsin_directory_outbox_{of}", {"component": "router"}) or 0.0
+    def waiting(of: str, origin: str = "change") -> float | None:
+        labels = {"component": "router", "origin": origin}
+        return REGISTRY.get_sample_value(f"tocsin_directory_outbox_{of}", labels)
 
     async def an_hour() -> bool:
-        return waiting("age_seconds") >= 3600 and waiting("rows") == 1
+        return (waiting("age_seconds") or 0) >= 3600 and waiting("rows") == 1
 
     async def nothing() -> bool:
         return waiting("age_seconds") == waiting("rows") == 0
@@ -108,5 +109,6 @@ async def test_how_long_changes_wait_is_told_by_a_router_that_cannot_publish(
         async with other.begin(), running(relay), running(watch):
             await other.exec_driver_sql("SELECT 1")
             await until(an_hour)
+            assert waiting("age_seconds", "import") == waiting("rows", "import") == 0
     async with running(relay), running(watch):
         await until(nothing)

@@ -70,9 +70,11 @@ async def fill(client: httpx.AsyncClient) -> str:
 
 def body_of(path: str) -> Any:
     """A body the route would take."""
-    found = [body for name, body in BODIES.items() if re.search(rf"/{name}(/|$)", path)]
+    bodies = [body for name, body in BODIES.items() if re.search(rf"/{name}(/|$)", path)]
     return (
-        found[0] if path.endswith(("publish", "preview", "rotate")) or "templates" in path or found else None
+        bodies[0]
+        if path.endswith(("publish", "preview", "rotate")) or "templates" in path or bodies
+        else None
     )
 
 
@@ -130,8 +132,8 @@ async def test_the_same_names_in_two_tenants_are_two_things(
 
 def operations() -> Iterator[tuple[str, str, str]]:
     """Every operation with the scope it asks for."""
-    for path, found in create_app().openapi()["paths"].items():
-        for method, operation in found.items():
+    for path, operations in create_app().openapi()["paths"].items():
+        for method, operation in operations.items():
             if not path.startswith("/u/"):
                 (scheme,) = operation["security"]
                 yield method.upper(), path, scheme["apiKey"][0]
@@ -143,7 +145,7 @@ async def test_every_route_asks_for_its_scope(
 ) -> None:
     path = re.sub(r"\{\w+\}", "x", path)
     without = await caller(
-        "acme", scopes=[one for one in ("send", "read", "manage", "operate") if one != scope]
+        "acme", scopes=[granted for granted in ("send", "read", "manage", "operate") if granted != scope]
     )
     refused = await without.request(method, path)
     assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")

@@ -56,7 +56,7 @@ async def test_a_category_comes_back_as_saved_and_is_published_once(
     assert await directory.changed() == [("category", "acme", "offers")]
     read = (await acme.get("/v1/categories/offers")).json()
     assert {name: read[name] for name in body} == body
-    assert [one["key"] for one in (await acme.get("/v1/categories")).json()["data"]] == ["offers"]
+    assert [category["key"] for category in (await acme.get("/v1/categories")).json()["data"]] == ["offers"]
     assert (await acme.delete("/v1/categories/offers")).status_code == 204
     assert await directory.changed() == [("category", "acme", "offers")]
 
@@ -114,7 +114,7 @@ async def test_a_workflow_comes_back_as_saved(shop: httpx.AsyncClient, directory
     assert read["steps"] == [
         {"name": "1", "kind": "send", "channels": FLOW["channels"], "template": "default"}
     ]
-    assert [one["key"] for one in (await shop.get("/v1/workflows")).json()["data"]] == ["shipped"]
+    assert [workflow["key"] for workflow in (await shop.get("/v1/workflows")).json()["data"]] == ["shipped"]
 
 
 async def test_steps_come_back_as_saved_and_channels_where_they_say_as_much(shop: httpx.AsyncClient) -> None:
@@ -177,7 +177,7 @@ async def test_faults_of_a_workflow_are_named(
 ) -> None:
     refused = await shop.put("/v1/workflows/shipped", json={**FLOW, **change})
     assert refused.status_code == 422
-    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [(pointer, code)]
+    assert [(fault["pointer"], fault["code"]) for fault in refused.json()["errors"]] == [(pointer, code)]
 
 
 async def test_one_type_of_event_triggers_twenty_workflows_of_a_tenant(
@@ -220,7 +220,7 @@ async def test_templates_are_revisions_and_one_is_published(
     ]
     assert [len(page["data"]) for page in pages] == [1, 2]
     rest = await shop.get(f"{path}/revisions", params={"cursor": pages[0]["next_cursor"]})
-    assert [one["revision"] for one in rest.json()["data"]] == [2]
+    assert [entry["revision"] for entry in rest.json()["data"]] == [2]
     await directory.changed()
     assert (await shop.post(f"{path}/unpublish")).json()["published_revision"] is None
     assert await directory.changed() == [("template", "acme", "shipped", "email", "default", "de")]
@@ -235,7 +235,7 @@ async def test_templates_of_one_language_are_told_apart_by_name(shop: httpx.Asyn
         made = await shop.put(f"{path}/{name}/en", json={"parts": {"body": body}, "publish": True})
         assert (made.status_code, made.json()["name"], made.json()["revision"]) == (201, name, 1)
     listed = (await shop.get("/v1/workflows/shipped/templates")).json()["data"]
-    assert [(one["name"], one["parts"]["body"]) for one in listed] == [
+    assert [(entry["name"], entry["parts"]["body"]) for entry in listed] == [
         ("default", "Long"),
         ("short", "Brief"),
     ]
@@ -253,15 +253,15 @@ async def test_templates_are_listed_by_channel_and_language(shop: httpx.AsyncCli
     for channel, locale in (("sms", "en"), ("sms", "de"), ("push", "en")):
         parts = {"body": "Hello"} | ({"title": "Hi"} if channel == "push" else {})
         await shop.put(f"/v1/workflows/shipped/templates/{channel}/default/{locale}", json={"parts": parts})
-    found = []
+    seen = []
     params: dict[str, Any] = {"limit": 2}
     while True:
         page = (await shop.get("/v1/workflows/shipped/templates", params=params)).json()
-        found += [(one["channel"], one["locale"]) for one in page["data"]]
+        seen += [(entry["channel"], entry["locale"]) for entry in page["data"]]
         if page["next_cursor"] is None:
             break
         params["cursor"] = page["next_cursor"]
-    assert found == [("push", "en"), ("sms", "de"), ("sms", "en")]
+    assert seen == [("push", "en"), ("sms", "de"), ("sms", "en")]
     assert (await shop.get("/v1/workflows/nothing/templates")).status_code == 404
 
 
@@ -279,7 +279,7 @@ async def test_faults_of_a_template_are_named(
 ) -> None:
     refused = await shop.put(f"/v1/workflows/shipped/templates/{channel}/default/de", json={"parts": parts})
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_template")
-    assert (pointer, code) in [(one["pointer"], one["code"]) for one in refused.json()["errors"]]
+    assert (pointer, code) in [(fault["pointer"], fault["code"]) for fault in refused.json()["errors"]]
 
 
 async def test_a_schema_that_published_templates_do_not_fit_is_refused(shop: httpx.AsyncClient) -> None:
@@ -345,7 +345,9 @@ async def test_a_preview_of_words_that_are_not_saved(shop: httpx.AsyncClient) ->
     )
     assert unescape(shown.json()["html"]) == '<a href="https://a.example/b?c=1"><1></a>'
     refused = await shop.post("/v1/workflows/shipped/preview", json=linked | {"link": "javascript:alert(1)"})
-    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [("/link", "link_invalid")]
+    assert [(fault["pointer"], fault["code"]) for fault in refused.json()["errors"]] == [
+        ("/link", "link_invalid")
+    ]
     undefined = await shop.post("/v1/workflows/shipped/preview", json={**body, "data": {}})
     assert (undefined.status_code, undefined.json()["code"]) == (422, "render_failed")
     nothing = await shop.post("/v1/workflows/shipped/preview", json={"channel": "push"})

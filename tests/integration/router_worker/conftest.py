@@ -165,7 +165,7 @@ class Site:
 
     async def publish_entities(self, *entities: DirectoryRecord) -> None:
         await self.publish(
-            *(ProducerRecord(self.topics.directory, one.record_key, encode(one)) for one in entities)
+            *(ProducerRecord(self.topics.directory, entity.record_key, encode(entity)) for entity in entities)
         )
 
     async def publish(self, *records: ProducerRecord) -> list[str]:
@@ -190,7 +190,7 @@ class Site:
         return [record async for batch in batches for record in batch]
 
     async def statuses(self, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
-        return [decode_status(one.value or b"") for one in await self.read(self.topics.status(lane))]
+        return [decode_status(record.value or b"") for record in await self.read(self.topics.status(lane))]
 
     async def decisions(self, lane: Lane = Lane.TRANSACTIONAL) -> list[Decision]:
         return [record for record in await self.statuses(lane) if isinstance(record, Decision)]
@@ -205,7 +205,9 @@ class Site:
         ]
 
     async def jobs(self, channel: Channel, lane: Lane = Lane.TRANSACTIONAL) -> list[Any]:
-        return [decode_job(one.value or b"") for one in await self.read(self.topics.jobs(channel, lane))]
+        return [
+            decode_job(record.value or b"") for record in await self.read(self.topics.jobs(channel, lane))
+        ]
 
     async def forget(self, topic: str) -> None:
         """What the topic holds is no longer kept."""
@@ -261,12 +263,13 @@ class Site:
             await db.execute(insert(tables.tenants).values(id="acme", name="Acme"))
             await db.execute(insert(tables.categories).values(tenant="acme", key="orders"))
             people = [
-                {"tenant": "acme", "id": one, "email": f"{one}@example.test", "phone": "+4915112345678"}
-                for one in PEOPLE
+                {"tenant": "acme", "id": person, "email": f"{person}@example.test", "phone": "+4915112345678"}
+                for person in PEOPLE
             ]
             await db.execute(insert(tables.recipients), people)
             devices = [
-                {"tenant": "acme", "recipient": one, "id": f"{one}-d", "token": f"{one}-t"} for one in PEOPLE
+                {"tenant": "acme", "recipient": person, "id": f"{person}-d", "token": f"{person}-t"}
+                for person in PEOPLE
             ]
             await db.execute(insert(tables.devices), devices)
 

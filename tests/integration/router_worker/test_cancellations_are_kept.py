@@ -48,7 +48,7 @@ async def test_many_at_once_wait_for_nobody(database: Database) -> None:
     rows = CancellationRows(database=database)
     given = [cancelling(str(number)) for number in range(200)]
     await asyncio.gather(*(rows.store(given if turn % 2 else given[::-1]) for turn in range(6)))
-    assert len(await rows.requested([one.hash for one in given])) == 200
+    assert len(await rows.requested([cancellation.hash for cancellation in given])) == 200
 
 
 @pytest.mark.postgres
@@ -122,8 +122,8 @@ async def test_a_router_killed_behind_the_row_publishes_it_once_and_it_holds(
 async def test_what_waits_behind_its_cancellation_is_not_sent(site: Any, until: Any) -> None:
     """Events wait while no router is there. The cancellation is processed by another process first."""
     ids = [
-        notification_id(tenant="acme", source="/shop", event_id=one, recipient="p0", workflow="shipped")
-        for one in ("e1", "e2")
+        notification_id(tenant="acme", source="/shop", event_id=event, recipient="p0", workflow="shipped")
+        for event in ("e1", "e2")
     ]
     worker = await site.worker()
     await site.publish(event(site, "c1", notification_id=ids[0]))

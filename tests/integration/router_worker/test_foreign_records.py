@@ -35,7 +35,7 @@ async def test_a_header_name_that_is_no_utf8_stops_nothing(site, until, tmp_path
     await site.publish(site.event("after", partition=0))
 
     async def decided() -> bool:
-        routed = {one.event_id for one in await site.decisions() if one.outcome == "decided"}
+        routed = {decision.event_id for decision in await site.decisions() if decision.outcome == "decided"}
         return routed == {"strange", "after"}
 
     await until(decided)

@@ -18,16 +18,16 @@ DAYS = 30
 
 async def test_it_is_never_sent(site: Site, scheduler: MovedClock, until: Any) -> None:
     planned = {
-        one: notification_id(
-            tenant="acme", source="/shop", event_id=one, recipient=person, workflow="shipped"
+        event: notification_id(
+            tenant="acme", source="/shop", event_id=event, recipient=person, workflow="shipped"
         )
-        for one, person in (("e1", "p0"), ("e2", "p1"), ("e3", "p2"))
+        for event, person in (("e1", "p0"), ("e2", "p1"), ("e3", "p2"))
     }
     today = await site.worker()
     await site.publish(
         *(
-            site.event(one, person=f"p{number}", cancel_key=f"order-{number}", delay=DAYS * 86_400)
-            for number, one in enumerate(planned)
+            site.event(event_id, person=f"p{number}", cancel_key=f"order-{number}", delay=DAYS * 86_400)
+            for number, event_id in enumerate(planned)
         )
     )
 
@@ -46,7 +46,11 @@ async def test_it_is_never_sent(site: Site, scheduler: MovedClock, until: Any) -
     later = await site.worker(clock=scheduler)
     scheduler.ahead = timedelta(days=DAYS, seconds=60)
     await until(lambda: outcomes(6))
-    decisions = [(one.notification_id, one.outcome) for one in await site.decisions() if one.turn is not None]
+    decisions = [
+        (decision.notification_id, decision.outcome)
+        for decision in await site.decisions()
+        if decision.turn is not None
+    ]
     assert dict(decisions) == {
         planned["e1"]: "cancelled",
         planned["e2"]: "cancelled",

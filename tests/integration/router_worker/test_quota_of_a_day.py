@@ -93,7 +93,7 @@ async def test_what_is_over_is_refused_over_http_and_waits_over_kafka(
         return len(await site.decisions()) == wanted
 
     async def outcomes() -> Counter[str]:
-        return Counter(one.outcome for one in await site.decisions())
+        return Counter(decision.outcome for decision in await site.decisions())
 
     async with running(relay), way_in(site, scheduler) as (client, directory):
 
@@ -111,8 +111,8 @@ async def test_what_is_over_is_refused_over_http_and_waits_over_kafka(
         await site.publish(*(site.event(f"of {person}", person=person) for person in over_kafka))
         await until(lambda: decided(3 + 5))
         assert await outcomes() == Counter(decided=3, scheduled=5)
-        waits = [one for one in await site.decisions() if one.outcome == "scheduled"]
-        assert {(one.reason, one.due_at) for one in waits} == {("quota", midnight)}
+        waits = [decision for decision in await site.decisions() if decision.outcome == "scheduled"]
+        assert {(decision.reason, decision.due_at) for decision in waits} == {("quota", midnight)}
         assert sorted(job.recipient for job in await site.jobs(Channel.EMAIL)) == over_http
 
         await until(told)

@@ -77,7 +77,9 @@ async def complete(site, expected: set[str]) -> bool:
 
 async def send(site, prefix: str) -> list[str]:
     ids = [f"{prefix}{number}" for number in range(len(PEOPLE))]
-    await site.publish(*(site.event(one, person=person) for one, person in zip(ids, PEOPLE, strict=True)))
+    await site.publish(
+        *(site.event(event_id, person=person) for event_id, person in zip(ids, PEOPLE, strict=True))
+    )
     return ids
 
 
@@ -85,8 +87,8 @@ async def check_statuses(site, expected: set[str]) -> None:
     statuses = await site.statuses()
     routed = [target.delivery_id for target in await site.targets() if target.outcome == "routed"]
     assert Counter(routed) == Counter(expected)
-    assert max(Counter(one.status_id for one in statuses).values()) == 1
-    assert not [one for one in await site.decisions() if one.outcome == "duplicate"], (
+    assert max(Counter(status.status_id for status in statuses).values()) == 1
+    assert not [decision for decision in await site.decisions() if decision.outcome == "duplicate"], (
         "a re-run took itself for a duplicate"
     )
 

@@ -65,16 +65,16 @@ async def test_the_same_id_at_once_in_two_partitions_and_two_lanes_is_one_notifi
     await site.publish(own, other, bulk, own, bulk)
 
     async def decided() -> bool:
-        return Counter(one.outcome for one in await decisions()) == {"duplicate": 4, "decided": 1}
+        return Counter(decision.outcome for decision in await decisions()) == {"duplicate": 4, "decided": 1}
 
     async def decisions() -> list[Decision]:
-        return [one for lane in lanes for one in await site.decisions(lane)]
+        return [decision for lane in lanes for decision in await site.decisions(lane)]
 
     await until(decided)
     await first.leave()
     await second.leave()
-    assert len({one.notification_id for one in await decisions()}) == 1
-    assert len({one.status_id for one in await decisions()}) == 5
+    assert len({decision.notification_id for decision in await decisions()}) == 1
+    assert len({decision.status_id for decision in await decisions()}) == 5
     assert sum([len(await site.jobs(channel, lane)) for lane in lanes for channel in Channel]) == 3
 
 
@@ -100,7 +100,7 @@ async def test_what_is_switched_off_is_skipped_with_the_rule(site, until):
 
     await until(decided)
     await worker.leave()
-    decisions = {one.event_id: one for one in await site.decisions()}
+    decisions = {decision.event_id: decision for decision in await site.decisions()}
     assert (decisions["e2"].outcome, decisions["e2"].reason) == ("skipped", Reason.RECIPIENT_UNKNOWN)
     (sms,) = [channel for channel in decisions["e1"].channels if channel.channel == Channel.SMS]
     assert [target.reason for target in sms.targets] == [Reason.PREFERENCE_OFF]
@@ -187,4 +187,4 @@ async def test_a_device_that_is_gone_is_removed_once_and_stops_learn_of_it(site,
         versions = (await db.execute(select(tables.recipient_versions.c.version))).scalars().all()
         changed = (await db.execute(select(tables.outbox.c.kind, tables.outbox.c.key))).all()
     assert list(versions) == [1]
-    assert [tuple(one) for one in changed] == [("recipient_version", ["p0"])]
+    assert [tuple(change) for change in changed] == [("recipient_version", ["p0"])]

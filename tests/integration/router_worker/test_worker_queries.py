@@ -89,7 +89,10 @@ async def test_facts_of_all_in_one_query(database):
         )
         await db.execute(
             insert(tables.devices),
-            [{"tenant": "acme", "recipient": "ann", "id": one, "token": f"t-{one}"} for one in ("d2", "d1")],
+            [
+                {"tenant": "acme", "recipient": "ann", "id": device, "token": f"t-{device}"}
+                for device in ("d2", "d1")
+            ],
         )
         await db.execute(
             insert(tables.preferences),

@@ -42,11 +42,11 @@ async def work(servers: str, prefix: str, url: str) -> None:
         ),
     ]
     stop = asyncio.Event()
-    for one in components:
-        await one.open()
+    for component in components:
+        await component.open()
     async with asyncio.TaskGroup() as group:
-        for one in components:
-            group.create_task(one.run(stop))
+        for component in components:
+            group.create_task(component.run(stop))
 
 
 asyncio.run(work(*sys.argv[1:]))

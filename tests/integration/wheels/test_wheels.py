@@ -153,12 +153,12 @@ async def test_it_waits_for_what_is_not_there_says_so_and_ends_when_told(
     def port() -> int | None:
         assert process.poll() is None, log.read_text()
         lines = [line for line in log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
-        found = [
+        ports = [
             entry["port"]
             for entry in map(json.loads, lines)
             if entry["event"] == "listening" and entry["component"] == "operations"
         ]
-        return found[0] if found else None
+        return ports[0] if ports else None
 
     await until(lambda: port() is not None, seconds=BOUND)
     base = f"http://127.0.0.1:{port()}"

@@ -55,6 +55,11 @@ def group(metric: str, component: str, lane: str, kind: str = "") -> str:
     return f'tocsin_group_{metric}{{instance="witness",{labels}}}'
 
 
+def oldest(component: str, lane: str, kind: str, seconds: str, *, look_age: str = "0x60") -> Series:
+    """What the witness sees to wait, and how long ago it saw it."""
+    return {group("oldest_seconds", component, lane, kind): seconds, LOOK_AGE: look_age}
+
+
 def requests(status: str) -> str:
     return (
         f'tocsin_http_requests_total{{component="ingest",method="POST",route="/v1/events",status="{status}"}}'
@@ -70,6 +75,10 @@ def api(component: str, instance: str = "a") -> str:
     return f'tocsin_http_connections_limit{{component="{component}",instance="{instance}"}}'
 
 
+LOOK_AGE = 'tocsin_witness_look_age_seconds{component="ledger",instance="witness"}'
+OF_CHANGES = 'tocsin_directory_outbox_age_seconds{component="router",origin="change",instance="a"}'
+OF_IMPORTS = OF_CHANGES.replace("change", "import")
+PUBLISHED = 'tocsin_produced_records_total{component="router",lane="none",kind="directory",instance="a"}'
 ALL_PROCESSES = {
     **{process(name): "1x60" for name in ("ingest", "router", "scheduler", "ledger", "dispatch-email")},
     **{api(name): "1000x60" for name in ("ingest", "router", "ledger")},
@@ -131,25 +140,37 @@ OF_DAYS = [
 ]  # fmt: skip
 
 OTHERS = [
-    fires("TocsinRecordsWait", "45s", {group("oldest_seconds", "router", "critical", "events"): "0 11+15x20"},
+    fires("TocsinRecordsWait", "45s", oldest("router", "critical", "events", "0 11+15x20"),
           component="router", lane="critical", kind="events"),
-    fires("TocsinRecordsWait", "90s", {group("oldest_seconds", "dispatch-sms", "transactional", "jobs"): "61+15x20"},
+    fires("TocsinRecordsWait", "90s", oldest("dispatch-sms", "transactional", "jobs", "61+15x20"),
           component="dispatch-sms", lane="transactional", kind="jobs"),
-    calm("TocsinRecordsWait", "5m", "a lane that is as fast as it must be", {group("oldest_seconds", "router", "critical", "events"): "9x20"}),
-    calm("TocsinRecordsWait", "5m", "who reads what became of messages", {group("oldest_seconds", "ledger", "critical", "status"): "900x20"}),
-    fires("TocsinBulkWaits", "6m", {group("oldest_seconds", "router", "bulk", "intents"): "3700+15x40"},
+    calm("TocsinRecordsWait", "5m", "a lane that is as fast as it must be", oldest("router", "critical", "events", "9x20")),
+    calm("TocsinRecordsWait", "5m", "who reads what became of messages", oldest("ledger", "critical", "status", "900x20")),
+    calm("TocsinRecordsWait", "5m", "a witness that saw it last when it was young",
+         oldest("router", "critical", "events", "2+15x20", look_age="0+15x20")),
+    fires("TocsinRecordsWait", "5m", oldest("router", "critical", "events", "30+15x20", look_age="0+15x20"),
+          component="router", lane="critical", kind="events"),
+    fires("TocsinBulkWaits", "6m", oldest("router", "bulk", "intents", "3700+15x40"),
           component="router", lane="bulk", kind="intents"),
-    calm("TocsinBulkWaits", "6m", "bulk may take an hour", {group("oldest_seconds", "router", "bulk", "intents"): "3000x40"}),
+    calm("TocsinBulkWaits", "6m", "bulk may take an hour", oldest("router", "bulk", "intents", "3000x40")),
+    fires("TocsinLeaderless", "2m", {group("unseen_partitions", "router", "critical", "events"): "0x4 1x20",
+                                     group("unseen_partitions", "router", "critical", "intents"): "0x40"},
+          lane="critical", kind="events"),
     fires("TocsinStuckPartition", "1m",
           {'tocsin_last_stable_offset_age_seconds{component="router",lane="bulk",kind="events",partition="3",instance="a"}': "21+15x20"},
           component="router", lane="bulk", kind="events", partition="3"),
     fires("TocsinTimersLate", "90s", {'tocsin_oldest_due_timer_seconds{lane="critical",instance="a"}': "31+15x20"},
           component="scheduler", lane="critical"),
-    fires("TocsinOutboxOld", "1m", {'tocsin_directory_outbox_age_seconds{component="router",instance="a"}': "0+15x20"}, component="router"),
-    calm("TocsinOutboxOld", "5m", "an outbox that is worked off", {'tocsin_directory_outbox_age_seconds{component="router"}': "5x20"}),
+    fires("TocsinOutboxOld", "1m", {OF_CHANGES: "0+15x20", OF_IMPORTS: "0x20"}, component="router"),
+    calm("TocsinOutboxOld", "5m", "an outbox that is worked off", {OF_CHANGES: "5x20", OF_IMPORTS: "0x20"}),
+    # A single change goes before an import, so one that waits harms people whatever else is published.
+    fires("TocsinOutboxOld", "2m", {OF_CHANGES: "0+15x20", OF_IMPORTS: "0+15x20", PUBLISHED: "0+3000x20"}, component="router"),
+    calm("TocsinOutboxOld", "10m", "a large import", {OF_CHANGES: "0x40", OF_IMPORTS: "0+15x40", PUBLISHED: "0+3000x40"}),
+    fires("TocsinOutboxOld", "5m", {OF_CHANGES: "0x20", OF_IMPORTS: "0+15x20", PUBLISHED: "0+3000x4 12000x16"}, component="router"),
+    fires("TocsinOutboxOld", "5m", {OF_CHANGES: "0x20", OF_IMPORTS: "0+15x20"}, component="router"),
     fires("TocsinCopyOld", "3m", {'tocsin_copy_age_seconds{component="dispatch-email",kind="stops",instance="a"}': "31+15x20"},
           component="dispatch-email", kind="stops"),
-    fires("TocsinStatusReadLate", "6m", {group("oldest_seconds", "ledger", "critical", "status"): "301+15x40"},
+    fires("TocsinStatusReadLate", "6m", oldest("ledger", "critical", "status", "301+15x40"),
           component="ledger", lane="critical", kind="status"),
     fires("TocsinOverdue", "5m",
           {'tocsin_overdue_notifications{lane="critical",instance="a"}': "2x12 3x20",
@@ -177,7 +198,7 @@ OTHERS = [
            'tocsin_shards{component="router",lane="critical",instance="a"}': "4x40",
            'tocsin_shards_held{component="router",lane="critical",instance="b"}': "2x40",
            'tocsin_shards{component="router",lane="critical",instance="b"}': "4x40"}, component="router", lane="critical"),
-    fires("TocsinWitnessBlind", "3m", {'tocsin_witness_up{component="ledger",instance="w"}': "0x40"}),
+    fires("TocsinWitnessBlind", "2m", {'tocsin_witness_up{component="ledger",instance="w"}': "0x40"}),
     fires("TocsinWitnessBlind", "3m", {"unrelated": "1x40"}),
     fires("TocsinTargetDown", "4m", {'up{job="tocsin-prod/tocsin",instance="10.0.0.7:9000"}': "0x40"},
           job="tocsin-prod/tocsin", instance="10.0.0.7:9000"),
@@ -259,12 +280,12 @@ AT_REST = {
     ended("critical", "failed", "unreachable", "provider"): "3x60",
     'tocsin_decisions_total{lane="critical",status="expired",rule="expiry"}': "2x60",
     requests("202"): "5x60", requests("503"): "1x60",
-    group("oldest_seconds", "router", "critical", "events"): "0x60",
+    **oldest("router", "critical", "events", "0x60"), group("unseen_partitions", "router", "critical", "events"): "0x60",
     group("lag_messages", "router", "critical", "events"): "0x60",
     group("members", "router", "critical"): "2x60", group("members", "ledger", "critical"): "2x60",
     'tocsin_last_stable_offset_age_seconds{component="router",lane="bulk",kind="events",partition="3"}': "0x60",
     'tocsin_oldest_due_timer_seconds{lane="critical"}': "0x60",
-    'tocsin_directory_outbox_age_seconds{component="router"}': "0x60",
+    OF_CHANGES: "0x60", OF_IMPORTS: "0x60", PUBLISHED: "7x60",
     'tocsin_copy_age_seconds{component="dispatch-email",kind="stops"}': "0.5x60",
     'tocsin_overdue_notifications{lane="critical"}': "0x60",
     ACCEPTED: "5x60", ROUTED: "5x60", DEAD: "2x60", UNREADABLE: "0x60", REFUSED: "1x60", BREAKER: "0x60", PROBE: "0x60",

@@ -75,6 +75,11 @@ def test_records_that_stop_nothing_silence_nothing_that_stands_still() -> None:
     assert silenced_by("TocsinPoison").keys() == {"TocsinDeadLetters"}
 
 
+def test_a_blind_witness_silences_what_only_it_can_see() -> None:
+    seen = {alert.name: set[str]() for alert in ALERTS.values() if "tocsin_group_" in alert.expression}
+    assert silenced_by("TocsinWitnessBlind") == seen
+
+
 def test_an_installation_silences_only_itself_and_pages_by_itself() -> None:
     assert all("namespace" in rule["equal"] for rule in CONFIGURATION["inhibit_rules"])
     assert all("namespace" in group for group in groupings(CONFIGURATION["route"]))

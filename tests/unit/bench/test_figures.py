@@ -35,8 +35,8 @@ def test_a_target_is_compared_with_the_median() -> None:
         for value in (20_000, 7_000, 9_000)
     ]
     answers = {
-        target.key: (one.spread, target.reached(one.middle)) if one else None
-        for target, one in of_targets(summaries(figures))
+        target.key: (summary.spread, target.reached(summary.middle)) if summary else None
+        for target, summary in of_targets(summaries(figures))
     }
     assert answers.pop("router") == ((7_000, 9_000, 20_000), "must met")
     assert not any(answers.values())
@@ -47,5 +47,5 @@ def test_of_several_figures_the_worst_answers_to_a_target() -> None:
         Figure(name=name, unit="MB", target="memory", better="less", value=value)
         for name, value in (("ingest", 60), ("router", 130), ("ledger", 80))
     ]
-    (worst,) = (one.name for _, one in of_targets(summaries(figures)) if one)
+    (worst,) = (summary.name for _, summary in of_targets(summaries(figures)) if summary)
     assert worst == "router"

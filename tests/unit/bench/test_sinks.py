@@ -58,8 +58,8 @@ async def test_who_is_refused_is_taken_the_second_time(tmp_path: Path) -> None:
 async def test_who_is_answered_slowly_is_overtaken(tmp_path: Path) -> None:
     temper = Temper(slow_share=0.5, slow_seconds=3.0)
     people = [f"user-{number}@bench.example" for number in range(20)]
-    slow = next(one for one in people if temper.slow(one.encode()))
-    quick = next(one for one in people if not temper.slow(one.encode()))
+    slow = next(person for person in people if temper.slow(person.encode()))
+    quick = next(person for person in people if not temper.slow(person.encode()))
     async with opened(tmp_path, temper=temper) as sink:
         waiting = asyncio.create_task(sent(sink, lambda client: client.send_message(mail(slow, "slow"))))
         await sent(sink, lambda client: client.send_message(mail(quick, "quick")))
@@ -70,8 +70,8 @@ async def test_who_is_answered_slowly_is_overtaken(tmp_path: Path) -> None:
 def test_who_is_slow_and_who_is_refused_is_told_by_the_recipient_alone() -> None:
     temper = Temper(slow_share=0.02, error_share=0.03)
     people = [b"user-%d@bench.example" % number for number in range(10_000)]
-    slow = {one for one in people if temper.slow(one)}
-    refused = {one for one in people if temper.refuses(one)}
+    slow = {person for person in people if temper.slow(person)}
+    refused = {person for person in people if temper.refuses(person)}
     assert not slow & refused
     assert 100 < len(slow) < 300
     assert 200 < len(refused) < 400

@@ -173,10 +173,10 @@ async def test_an_outcome_lists_its_tries(bench: "LaneBench"):
     shard.put(bench.job(1))
     await until(lambda: len(bench.statuses) == 1)
     (sent,) = bench.statuses
-    assert [(one.provider, one.code, one.answer) for one in sent.tries] == [
+    assert [(attempt.provider, attempt.code, attempt.answer) for attempt in sent.tries] == [
         ("first", None, "not_sent"),
         ("first", "451", "ambiguous"),
         ("first", "250", "accepted"),
     ]
-    assert all(one.ms >= 0 for one in sent.tries)
+    assert all(attempt.ms >= 0 for attempt in sent.tries)
     assert sent.attempt == 3

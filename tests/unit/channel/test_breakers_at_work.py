@@ -67,11 +67,13 @@ def no_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ended(bench: "LaneBench", status: str = "sent") -> set[int]:
-    return {int((one.delivery_id or "")[1:]) for one in bench.statuses if one.status == status}
+    return {int((record.delivery_id or "")[1:]) for record in bench.statuses if record.status == status}
 
 
 def view(bench: "LaneBench", name: str = "first", far_end: str | None = None) -> dict[str, Any]:
-    views = [one for one in bench.pool.views() if (one["provider"], one["far_end"]) == (name, far_end)]
+    views = [
+        shown for shown in bench.pool.views() if (shown["provider"], shown["far_end"]) == (name, far_end)
+    ]
     assert len(views) == 1
     return views[0]
 
@@ -147,7 +149,7 @@ async def test_what_waits_for_it_when_it_fails_goes_elsewhere(bench: "LaneBench"
     first.trouble = REFUSED
     shard, _ = bench.start()
     shard.put(*(bench.job(number) for number in range(500)))
-    await until(shard.took_all)
+    await until(lambda: shard.took_all() and first.inside == 1)
     assert view(bench)["waiting"] == 499
     first.let_go.set()
     await until(lambda: ended(bench) == set(range(500)))
@@ -232,7 +234,7 @@ async def test_while_no_provider_works_nothing_more_is_read_and_readiness_says_w
     shard.put(*(bench.job(number) for number in range(2, 2000)))
     for _ in range(200):
         await asyncio.sleep(0)
-    assert sum(one["waiting"] for one in bench.pool.views()) < 1000
+    assert sum(shown["waiting"] for shown in bench.pool.views()) < 1000
     bench.configure("first", "second", order=["first", "second"], note="mended")
     await bench.pool.reload()
     await until(lambda: len(ended(bench)) >= 1998)

@@ -57,7 +57,7 @@ async def test_what_is_due_within_a_minute_comes_back_as_the_job_that_it_was(ben
         "deferred", "throttled", False, True,
     )  # fmt: skip
     assert (status.provider_code, status.detail, status.attempt) == ("429", "Slow down.", 1)
-    assert [(one.provider, one.answer) for one in status.tries] == [("first", "throttled")]
+    assert [(attempt.provider, attempt.answer) for attempt in status.tries] == [("first", "throttled")]
     assert status.due_at == timer.due
     assert before + timedelta(seconds=30) <= timer.due <= datetime.now(UTC) + timedelta(seconds=34)
     assert (timer.topic, timer.recipient, timer.cause) == (JOBS, "r1", f"{JOBS}/0/0")
@@ -177,7 +177,7 @@ async def test_when_there_is_no_time_or_attempt_left_it_fails(
 
 async def test_at_most_once_what_was_not_taken_waits_too(bench: "LaneBench"):
     status = await ended(bench, [SOON], delivery_class="at_most_once")
-    assert [one.status for one in bench.statuses] == ["sending", "deferred"]
+    assert [status.status for status in bench.statuses] == ["sending", "deferred"]
     assert status.cause == bench.statuses[0].cause
     assert len(timers(bench)) == 1
 

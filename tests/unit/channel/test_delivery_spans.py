@@ -11,7 +11,7 @@ from tocsin.channel import Accepted, Ambiguous, Answer, Rejected, Throttled
 from tocsin.contracts.codec import decode_job, decode_timer
 from tocsin.contracts.timers import SetTimer
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.observability import shutdown_tracing
+from tocsin.observability import configure_tracing, shutdown_tracing
 from tocsin.testing.until import until
 
 if TYPE_CHECKING:
@@ -53,21 +53,32 @@ async def test_a_delivery_is_one_span_with_one_below_for_each_call_and_each_reco
     told = await delivered(bench, Accepted())
     lane = bench.lane
     jobs, status = f"process {TOPICS.jobs(Channel.SMS, lane)}", f"send {TOPICS.status(lane)}"
-    found = by_name(spans)
-    assert {name: span.kind.name for name, span in found.items()} == {
+    named = by_name(spans)
+    assert {name: span.kind.name for name, span in named.items()} == {
         jobs: "CONSUMER",
         "attempt": "INTERNAL",
         status: "PRODUCER",
     }
     about = {"tocsin.delivery_id": "d1", "tocsin.notification_id": bench.job(1).notification_id}
-    assert all(about.items() <= said(span).items() for span in found.values())
-    assert said(found["attempt"]).items() >= {"tocsin.attempt": 1, "tocsin.provider": "first"}.items()
-    assert said(found[jobs])["tocsin.status"] == "sent"
-    assert said(found[jobs])["messaging.consumer.group.name"] == TOPICS.group("dispatch-sms", lane)
-    assert said(found[status])["messaging.kafka.offset"] == 0
-    assert f"{above(found[jobs]):016x}" == SAMPLED[36:52]
-    assert above(found["attempt"]) == above(found[status]) == found[jobs].context.span_id
-    assert told == f"00-{TRACE}-{found[status].context.span_id:016x}-01"
+    assert all(about.items() <= said(span).items() for span in named.values())
+    assert said(named["attempt"]).items() >= {"tocsin.attempt": 1, "tocsin.provider": "first"}.items()
+    assert said(named[jobs])["tocsin.status"] == "sent"
+    assert said(named[jobs])["messaging.consumer.group.name"] == TOPICS.group("dispatch-sms", lane)
+    assert said(named[status])["messaging.kafka.offset"] == 0
+    assert f"{above(named[jobs]):016x}" == SAMPLED[36:52]
+    assert above(named["attempt"]) == above(named[status]) == named[jobs].context.span_id
+    assert told == f"00-{TRACE}-{named[status].context.span_id:016x}-01"
+
+
+async def test_a_job_beyond_the_bound_is_delivered_without_spans_and_nobody_behind_has_any(
+    bench: "LaneBench",
+):
+    exporter = InMemorySpanExporter()
+    configure_tracing("dispatch-sms", None, 0.0, each_second=0, exporter=exporter)
+    told = await delivered(bench, Accepted())
+    shutdown_tracing()
+    assert told == UNSAMPLED
+    assert exporter.get_finished_spans() == ()
 
 
 @pytest.mark.parametrize(

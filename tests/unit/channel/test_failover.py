@@ -23,7 +23,7 @@ async def test_the_next_is_tried_at_once(bench: "LaneBench", refusal: Answer):
     await until(lambda: len(bench.statuses) == 1)
     (status,) = bench.statuses
     assert (status.status, status.provider, status.attempt) == ("sent", "second", 1)
-    assert [(one.provider, one.answer) for one in status.tries] == [
+    assert [(attempt.provider, attempt.answer) for attempt in status.tries] == [
         ("first", "not_sent" if refusal is UNREACHABLE else "throttled"),
         ("second", "accepted"),
     ]
@@ -39,7 +39,7 @@ async def test_when_nobody_takes_it_the_next_attempt_begins_with_the_first_again
     await until(lambda: len(bench.statuses) == 1)
     (status,) = bench.statuses
     assert (status.status, status.provider, status.attempt) == ("sent", "first", 2)
-    assert [one.provider for one in status.tries] == ["first", "second", "first"]
+    assert [attempt.provider for attempt in status.tries] == ["first", "second", "first"]
 
 
 async def test_an_outcome_tells_the_last_eight_tries(bench: "LaneBench"):
@@ -127,5 +127,5 @@ async def test_a_provider_named_by_weight_is_the_same_at_every_attempt(bench: "L
     shard.put(*(bench.job(number) for number in range(20)))
     await until(lambda: len(bench.statuses) == 20)
     assert {status.status for status in bench.statuses} == {"sent"}
-    assert all(len({one.provider for one in status.tries}) == 1 for status in bench.statuses)
+    assert all(len({attempt.provider for attempt in status.tries}) == 1 for status in bench.statuses)
     assert all(provider.got for provider in bench.made)

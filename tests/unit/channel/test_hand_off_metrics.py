@@ -107,7 +107,7 @@ def test_the_first_end_of_each_kind_is_an_increase() -> None:
     gone = labels | {"status": "failed", "reason": "device_gone", "fault": "recipient"}
     late = labels | {"status": "expired", "reason": "unreachable", "fault": "provider"}
     never = labels | {"provider": "none", "status": "expired", "reason": "none", "fault": "us"}
-    shown = [REGISTRY.get_sample_value(NAME, one) for one in (sent, gone, late, never)]
+    shown = [REGISTRY.get_sample_value(NAME, delivery) for delivery in (sent, gone, late, never)]
     assert shown == [0, 0, 0, 0]
 
 
@@ -150,8 +150,8 @@ def test_what_says_nothing_of_our_speed_is_not_observed() -> None:
     tried.job = msgspec.structs.replace(tried.job, test=True)
     before = seconds(), seconds("failed")
     shown.answered(redriven, StatusName.SENT)
-    for one in (tried, quota, later_and_quota):
-        shown.answered(one, StatusName.SENT)
+    for unobserved in (tried, quota, later_and_quota):
+        shown.answered(unobserved, StatusName.SENT)
     shown.answered(delivery(), StatusName.FAILED)  # no provider was asked
     shown.answered(delivery(Accepted()), StatusName.EXPIRED)
     assert (seconds(), seconds("failed")) == before

@@ -145,7 +145,7 @@ async def test_who_is_asked_one_after_the_other(
     job, tries = job_for(Channel.EMAIL, providers=named), list[Try]()
     while (instance := providers.choose(job, tries)) is not None:
         tries.append(Try(instance.name, UNREACHABLE))
-    assert [one.provider for one in tries] == asked
+    assert [attempt.provider for attempt in tries] == asked
     await providers.close()
 
 
@@ -354,7 +354,7 @@ async def test_one_that_cannot_open_leaves_none_open_that_came_with_it_and_all_f
     write(path, TWO.replace("north", "east").replace("south", "nowhere"))
     with pytest.raises(OSError, match="no such loft"):
         await providers.reload()
-    assert [(one.config.loft, one.log) for one in made] == [
+    assert [(provider.config.loft, provider.log) for provider in made] == [
         ("north", ["open"]),
         ("south", ["open"]),
         ("east", ["open", "close"]),

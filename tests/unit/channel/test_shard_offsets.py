@@ -206,8 +206,8 @@ async def test_jobs_whose_outcome_stands_are_finished_when_they_are_read() -> No
         offsets.take(record(number))
     assert not offsets.ended_before(record(1), "of a topic that was made anew")
     job = job_for(Channel.SMS)
-    found = [offsets.ended_before(record(number), job.delivery_id) for number in range(5)]
-    assert found == [False, True, False, True, False]
+    ended = [offsets.ended_before(record(number), job.delivery_id) for number in range(5)]
+    assert ended == [False, True, False, True, False]
     await offsets.commit()
     assert group.committed == {JOBS: CommittedOffset(0, read_back_metadata(7))}
 

@@ -2,11 +2,11 @@
 
 import io
 import json
-import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.log_lines import lines_of
 
 from tocsin.channel.answers import Answer, NotSent, Rejected, Throttled
 from tocsin.channel.deferral import DeferralPolicy
@@ -25,14 +25,8 @@ JOBS = 300
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    configure_logging("dispatch-sms", json=True, stream=out)
-    yield out
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with lines_of("dispatch-sms") as out:
+        yield out
 
 
 async def incident(bench: "LaneBench", answer: Answer) -> None:

@@ -74,9 +74,9 @@ def test_a_call_that_the_critical_lane_cuts(timeout: str, lanes: str, unwise: bo
         f'[[providers]]\nname = "a"\nkind = "smtp"\nhost = "h"\nhelo = "o"\ncall_timeout = {timeout}\n'
     )
     given = {"KAFKA_BOOTSTRAP_SERVERS": "k:1", "DISPATCH_EMAIL_PROVIDERS_FILE": str(file), "LANES": lanes}
-    found = told("dispatch-email", given)
-    assert [level for level, _ in found] == ["warning"] * unwise
-    assert all("gives a a `call_timeout` of 9 s" in what for _, what in found)
+    findings = told("dispatch-email", given)
+    assert [level for level, _ in findings] == ["warning"] * unwise
+    assert all("gives a a `call_timeout` of 9 s" in what for _, what in findings)
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_pauses_against_each_other_and_against_a_messages_life(
         name if name == "LANES" else f"DISPATCH_EMAIL_RETRY_{name}": value for name, value in retry.items()
     }
     needed = {"KAFKA_BOOTSTRAP_SERVERS": "k:1", "DISPATCH_EMAIL_PROVIDERS_FILE": str(file)}
-    found = told("dispatch-email", needed | given)
-    assert [what.partition(" ")[0] for _, what in found] == [
+    findings = told("dispatch-email", needed | given)
+    assert [what.partition(" ")[0] for _, what in findings] == [
         f"DISPATCH_EMAIL_RETRY_{name}" for name in variables
     ]
 

@@ -52,7 +52,9 @@ spec:
 def found(objects: list[Object]) -> list[ConfigFinding]:
     given = Manifests(objects)
     workloads = checked_workloads(given, names=(), without_secrets=True)
-    return [one for workload in workloads for one in workload.findings] + list(across(given, workloads))
+    return [finding for workload in workloads for finding in workload.findings] + list(
+        across(given, workloads)
+    )
 
 
 def prod(change: Change, *, kind: str = "Deployment", name: str = "dispatch-email") -> list[ConfigFinding]:

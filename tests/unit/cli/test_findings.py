@@ -56,6 +56,14 @@ def test_groups(given: dict[str, Any], wrong: list[str]) -> None:
     assert groups(**given) == wrong
 
 
+def test_a_partition_without_a_leader_is_named_and_members_that_nobody_tells_are_not_missed() -> None:
+    view = GroupView(None, {}, frozenset({EVENTS}))
+    (finding,) = of_groups({"tocsin.router.critical": view}, services={"tocsin.router.critical": "router"}, prefix="tocsin.", now_ms=NOW)  # fmt: skip
+    assert finding.what == (
+        "What tocsin.router.critical leaves unread of tocsin.events.critical/3 cannot be seen: they have no leader, or the group no coordinator."
+    )
+
+
 def test_what_the_doctor_finds_names_a_runbook_that_exists() -> None:
     pages = {page.stem for page in RUNBOOKS.glob("*.md")}
     named = [
@@ -72,7 +80,7 @@ def test_topics_and_offsets_name_the_command() -> None:
     missing = tuple(
         TopicChange(spec=TopicSpec(name=f"t{number}", partitions=1), action="create") for number in range(7)
     )
-    assert [one.what for one in of_topics(Plan(changes=missing, starts=()))] == [
+    assert [finding.what for finding in of_topics(Plan(changes=missing, starts=()))] == [
         "Topics are missing: t0, t1, t2, t3, t4 and 2 more."
     ]
     plan = Plan(
@@ -84,7 +92,7 @@ def test_topics_and_offsets_name_the_command() -> None:
             ),
         ),
     )
-    assert [(one.what, one.remedy.partition(",")[0]) for one in of_topics(plan)] == [
+    assert [(finding.what, finding.remedy.partition(",")[0]) for finding in of_topics(plan)] == [
         ("Groups have no usable offset: tocsin.ledger.bulk.", "tocsin topics apply"),
         (
             "tocsin.router.critical has committed 5 of tocsin.events.critical/3, which is no longer kept.",
@@ -101,7 +109,7 @@ def test_readiness_tells_the_reason() -> None:
             {"name": "kafka", "ready": True, "reason": None},
         ]
     }
-    assert [one.what for one in of_readiness("router", body)] == [
+    assert [finding.what for finding in of_readiness("router", body)] == [
         "router is not ready, database: waiting for PostgreSQL."
     ]
 
@@ -109,8 +117,9 @@ def test_readiness_tells_the_reason() -> None:
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
-        ('tocsin_directory_outbox_age_seconds{component="router"} 59.0', ""),
-        ('tocsin_directory_outbox_age_seconds{component="router"} 61.0', "change of the directory for 61 s"),
+        ('tocsin_directory_outbox_age_seconds{component="router",origin="change"} 59.0', ""),
+        ('tocsin_directory_outbox_age_seconds{component="router",origin="change"} 61.0', "change of the directory for 61 s"),
+        ('tocsin_directory_outbox_age_seconds{component="router",origin="import"} 600.0', ""),
         ('tocsin_last_stable_offset_age_seconds{component="router",kind="events",lane="bulk",partition="2"} 30.0',
          "open for 30 s in events of bulk, partition 2"),
         ('tocsin_breakers{channel="email",provider="main",state="open"} 1.0', "1 breakers of main (email) are open"),
@@ -120,6 +129,6 @@ def test_readiness_tells_the_reason() -> None:
 )  # fmt: skip
 def test_numbers(line: str, wrong: str) -> None:
     name = line.partition("{")[0]
-    told = [one.what for one in of_metrics("p", f"# TYPE {name} gauge\n{line}\n")]
+    told = [finding.what for finding in of_metrics("p", f"# TYPE {name} gauge\n{line}\n")]
     assert len(told) == bool(wrong)
     assert all(wrong in what for what in told)

@@ -59,12 +59,12 @@ def requested(at: datetime = STORED + MS, **fields: Any) -> Cancellation:
     ],
 )
 def test_what_a_cancellation_reaches(cancelled: Cancellation, asked: Intent, reaches: bool) -> None:
-    found = [
+    named = [
         name
         for name, tolerance in names_of(asked)
         if name == cancelled.name and cancelled.requested_at > asked.event_time - tolerance
     ]
-    assert bool(found) is reaches
+    assert bool(named) is reaches
     assert len(cancelled.hash) == 16
 
 

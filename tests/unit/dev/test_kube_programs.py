@@ -1,16 +1,22 @@
 """Programs of Kubernetes: what is said when they cannot be had, and that their versions belong together."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tocsin.dev import debian_programs
 from tocsin.dev.errors import MissingTool
 from tocsin.dev.kube import etcd, go_programs
+from tocsin.testing.until import until
 
 REPLACEMENT = re.compile(r"\t(k8s\.io/\S+) => (\S+) v0\.(\d+\.\d+)")
 
@@ -47,6 +53,71 @@ def test_where_none_can_be_fetched_one_sentence_says_so(
         MissingTool, match=r"^Go 1\.26 or newer is not on the PATH.*no wheel for this machine"
     ):
         go_programs.go()
+
+
+GO_THAT_COMPILES = """#!/bin/sh
+if [ "$1" = env ]; then echo go1.99.0; exit; fi
+sleep 600 &
+echo $! > "$COMPILER.fresh"
+mv "$COMPILER.fresh" "$COMPILER"
+wait
+"""
+BUILD = """
+import signal, sys
+from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs tests in the background ignores it
+from tocsin.dev.kube import go_programs
+go_programs.CACHE = Path(sys.argv[1])
+from tocsin.dev.kube.__main__ import app
+app(["build"])
+"""
+
+
+def process_in(file: Path) -> psutil.Process:
+    return psutil.Process(int(file.read_text()))
+
+
+def ended(process: psutil.Process) -> bool:
+    """Also where nobody asks for how."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.fixture
+def compiler(tmp_path: Path) -> Path:
+    """The file in which the compiler of `build` names its process."""
+    return tmp_path / "compiler"
+
+
+@pytest.fixture
+def build(tmp_path: Path, compiler: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """`python -m tocsin.dev.kube build`, with a `go` that begins to compile and does not end."""
+    program = tmp_path / "bin" / "go"
+    program.parent.mkdir()
+    program.write_text(GO_THAT_COMPILES)
+    program.chmod(0o755)
+    env = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}", "COMPILER": str(compiler)}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", BUILD, str(tmp_path / "cache")], env=env, stdout=log, stderr=log
+        )
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_a_build_that_is_ended_leaves_no_compiler(
+    build: "subprocess.Popen[bytes]", compiler: Path, how: signal.Signals
+) -> None:
+    await until(lambda: compiler.exists() or build.poll() is not None, seconds=60)
+    started = process_in(compiler)
+    build.send_signal(how)
+    await until(lambda: build.poll() is not None, seconds=60)
+    assert build.returncode != 0
+    await until(lambda: ended(started))
 
 
 def test_without_etcd_and_debian_one_sentence_says_what_to_install(

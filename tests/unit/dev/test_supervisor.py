@@ -30,41 +30,41 @@ async def test_a_killed_program_is_started_again_and_this_is_said(tmp_path: Path
     said: list[str] = []
     starts: list[int] = []
     supervisor = Supervisor(say=said.append, changed=lambda: starts.append(1))
-    one = program("ledger", tmp_path)
-    supervisor.start(one)
+    service = program("ledger", tmp_path)
+    supervisor.start(service)
     watch = asyncio.create_task(supervisor.watch())
-    assert one.process is not None
-    first = one.process.pid
+    assert service.process is not None
+    first = service.process.pid
     os.kill(first, signal.SIGKILL)
     await until(lambda: len(starts) == 2)
-    assert one.alive
-    assert one.process.pid != first
-    assert said == [f"ledger ended (signal 9) and is started again in 0.5 s; its log is {one.log}"]
+    assert service.alive
+    assert service.process.pid != first
+    assert said == [f"ledger ended (signal 9) and is started again in 0.5 s; its log is {service.log}"]
     watch.cancel()
     await supervisor.stop()
-    assert not one.alive
+    assert not service.alive
 
 
 async def test_stop_goes_backwards_and_groups_end_side_by_side(tmp_path: Path) -> None:
     supervisor = Supervisor(say=lambda _: None, changed=lambda: None)
     programs = [program(name, tmp_path) for name in ("kafka", "router", "ledger")]
-    for one in programs:
-        supervisor.start(one)
+    for service in programs:
+        supervisor.start(service)
     await supervisor.stop_together({"router", "ledger"})
-    assert [one.name for one in programs if one.alive] == ["kafka"]
+    assert [service.name for service in programs if service.alive] == ["kafka"]
     await supervisor.stop()
-    assert not any(one.alive for one in programs)
+    assert not any(service.alive for service in programs)
 
 
 @pytest.mark.parametrize(("deaths", "pause"), [(0, "0.5"), (1, "0.5"), (2, "1.0"), (6, "10.0")])
 async def test_what_keeps_dying_is_started_ever_less_often(tmp_path: Path, deaths: int, pause: str) -> None:
     said: list[str] = []
     supervisor = Supervisor(say=said.append, changed=lambda: None)
-    one = program("ingest", tmp_path)
-    supervisor.start(one)
-    one.deaths = deaths - 1
-    assert one.process is not None
-    one.process.kill()
+    service = program("ingest", tmp_path)
+    supervisor.start(service)
+    service.deaths = deaths - 1
+    assert service.process is not None
+    service.process.kill()
     watch = asyncio.create_task(supervisor.watch())
     await until(lambda: bool(said))
     watch.cancel()
@@ -74,12 +74,12 @@ async def test_what_keeps_dying_is_started_ever_less_often(tmp_path: Path, death
 
 async def test_waiting_is_given_up_with_the_last_words(tmp_path: Path) -> None:
     supervisor = Supervisor(say=lambda _: None, changed=lambda: None)
-    one = program("router", tmp_path)
-    supervisor.start(one)
-    one.log.write_text("before\nDATABASE_URL must be set.\n\n")
+    service = program("router", tmp_path)
+    supervisor.start(service)
+    service.log.write_text("before\nDATABASE_URL must be set.\n\n")
     assert supervisor.hopeless("router") is None
-    one.deaths = 3
+    service.deaths = 3
     assert supervisor.hopeless("router") == (
-        f"it ended 3 times while starting, and last said: DATABASE_URL must be set. (log: {one.log})"
+        f"it ended 3 times while starting, and last said: DATABASE_URL must be set. (log: {service.log})"
     )
     await supervisor.stop()

@@ -187,7 +187,7 @@ def test_a_display_name_comes_back_and_is_folded_where_quoting_makes_it_too_long
     raw = build(name=name)
     assert max(map(len, raw.split(b"\r\n"))) <= 76
     assert display_name(raw) == name
-    assert [one.addr_spec for one in parsed(raw)["From"].addresses] == ["shop@example.com"]
+    assert [address.addr_spec for address in parsed(raw)["From"].addresses] == ["shop@example.com"]
 
 
 def test_a_long_url_is_whole_in_the_text_part() -> None:

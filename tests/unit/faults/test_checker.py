@@ -15,11 +15,11 @@ def sent(way: Way, sequence: int, at: float = 0.0) -> Sent:
 def good(**changes: Any) -> Evidence:
     """Two messages to Ada and one to Ben, all handed over once."""
     messages = [sent(ADA, 1), sent(ADA, 2, 1.0), sent(BEN, 1, 2.0)]
-    ids = {one.notification: {f"status of {one.notification}"} for one in messages}
+    ids = {message.notification: {f"status of {message.notification}"} for message in messages}
     evidence: dict[str, Any] = {
         "sent": messages,
         "taken": [Taken(ADA, 1, 1.0), Taken(ADA, 2, 2.0), Taken(BEN, 1, 5.0)],
-        "final": {one.notification: {"sent"} for one in messages},
+        "final": {message.notification: {"sent"} for message in messages},
         "deferred": set(),
         "recorded": ids,
         "stored": ids,

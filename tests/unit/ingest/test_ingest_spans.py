@@ -1,6 +1,6 @@
 """The spans of a request: that of the request, and that of each event on its way into Kafka."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tocsin.contracts.cloudevents import read_kafka
 from tocsin.kafka import NotStored, Overloaded
+from tocsin.observability import configure_tracing, shutdown_tracing
 
 if TYPE_CHECKING:
     from tests.unit.ingest.conftest import WayIn
@@ -63,6 +64,47 @@ async def test_each_event_of_a_batch_carries_a_context_of_its_own(
     told = [f"00-{s.context.trace_id:032x}-{s.context.span_id:016x}-01" for s in of(spans, "PRODUCER")]
     assert carried == told
     assert [each[3:35] for each in told] == [TRACE, "9" * 32, TRACE]
+
+
+@pytest.fixture
+def one_a_second(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    """What is recorded where the bound is one a second, and no second passes."""
+    monkeypatch.setattr("tocsin.observability.tracing.monotonic", lambda: 100.0)
+    exporter = InMemorySpanExporter()
+    configure_tracing("ingest", None, 0.0, each_second=1, exporter=exporter)
+    yield exporter
+    shutdown_tracing()
+
+
+async def test_a_caller_who_samples_everything_has_so_many_requests_recorded(
+    way_in: "WayIn", one_a_second: InMemorySpanExporter
+) -> None:
+    for _ in range(3):
+        await way_in.post("/v1/notifications", GOOD, traceparent=SAMPLED)
+    carried = [read_kafka(record.headers, record.value).traceparent for record in way_in.publisher.records]
+    assert [len(of(one_a_second, kind)) for kind in ("SERVER", "PRODUCER")] == [1, 1]
+    assert [str(each)[-2:] for each in carried] == ["01", "00", "00"]
+    assert carried[1:] == [UNSAMPLED] * 2
+
+
+async def test_events_with_traces_of_their_own_count_each_and_those_of_the_request_with_it(
+    way_in: "WayIn", one_a_second: InMemorySpanExporter
+) -> None:
+    about = {
+        "specversion": "1.0",
+        "source": "/shop",
+        "type": "com.shop.shipped",
+        "subject": "ann",
+        "data": {"order": "A1"},
+    }
+    batch = [
+        about | {"id": "1", "traceparent": SAMPLED},
+        about | {"id": "2", "traceparent": f"00-{'9' * 32}-{'8' * 16}-01"},
+    ]
+    headers = {"content_type": "application/cloudevents-batch+json", "traceparent": SAMPLED}
+    assert (await way_in.post("/v1/events", batch, **headers)).status_code == 202
+    carried = [read_kafka(record.headers, record.value).traceparent for record in way_in.publisher.records]
+    assert [str(each)[-2:] for each in carried] == ["01", "00"]
 
 
 async def test_an_unsampled_request_goes_on_as_it_came(way_in: "WayIn", spans: InMemorySpanExporter) -> None:

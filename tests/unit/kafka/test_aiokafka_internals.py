@@ -131,10 +131,10 @@ WANTED = [TopicPartition("t", number) for number in range(3)]
 async def test_a_group_that_still_loads_is_not_one_that_never_committed(monkeypatch):
     monkeypatch.setattr(aiokafka_internals, "PATIENT_RETRY", 0)
     coordinator = LoadingCoordinator(14, 14, 16)
-    found = await aiokafka_internals.committed_with_metadata(
+    committed = await aiokafka_internals.committed_with_metadata(
         SimpleNamespace(_coordinator=coordinator), WANTED
     )
-    assert found == {WANTED[0]: (7, "read"), WANTED[2]: (0, "")}
+    assert committed == {WANTED[0]: (7, "read"), WANTED[2]: (0, "")}
     assert coordinator.died == 1
     assert (
         await aiokafka_internals.committed_with_metadata(SimpleNamespace(_coordinator=coordinator), []) == {}

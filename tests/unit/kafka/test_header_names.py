@@ -40,7 +40,7 @@ def read(raw: bytes, *, at: int = 0) -> list[tuple[int, bytes | None, str]]:
     """Offset, value and header name of each record, as a consumer at `at` sees them."""
     tp = TopicPartition("t", 0)
     records = PartitionRecords(tp, LenientRecords(raw), None, at, None, None, True, READ_COMMITTED)
-    return [(one.offset, one.value, one.headers[0][0]) for one in records]
+    return [(record.offset, record.value, record.headers[0][0]) for record in records]
 
 
 @pytest.mark.parametrize("codec", range(len(CODECS)))

@@ -25,10 +25,10 @@ def test_the_environment_names_everything(monkeypatch):
     monkeypatch.setenv("KAFKA_SASL_USERNAME", "ada")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", "secret")
     monkeypatch.setenv("KAFKA_TOPIC_PREFIX", "dev.")
-    found = KafkaSettings()
-    assert found.topic_prefix == "dev."
-    assert "secret" not in repr(found)
-    assert found.client_options() | {"bootstrap_servers": []} == {
+    settings = KafkaSettings()
+    assert settings.topic_prefix == "dev."
+    assert "secret" not in repr(settings)
+    assert settings.client_options() | {"bootstrap_servers": []} == {
         "bootstrap_servers": [],
         "security_protocol": "SASL_PLAINTEXT",
         "sasl_mechanism": "PLAIN",

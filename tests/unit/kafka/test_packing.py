@@ -100,10 +100,10 @@ async def test_the_number_of_partitions_is_asked_once_and_bounds_are_checked():
         return {0, 1, 2}
 
     partitions = Partitions(ask)
-    found = await partitions.place(
+    placed = await partitions.place(
         [ProducerRecord("a", b"k", b""), ProducerRecord("a", None, b""), ProducerRecord("a", b"k", b"")]
     )
     assert asked == ["a"]
-    assert found[0][1] == found[2][1]
+    assert placed[0][1] == placed[2][1]
     with pytest.raises(ValueError, match="there is no partition 3"):
         await partitions.place([ProducerRecord("a", None, b"", partition=3)])

@@ -35,7 +35,7 @@ def test_a_difference_is_shown():
 
 
 def test_partition_counts_are_never_changed():
-    with pytest.raises(PlanRefused, match="migration to a new topic prefix"):
+    with pytest.raises(PlanRefused, match="move to a new topic prefix"):
         change_of(SPEC, partitions=3, settings=SPEC.settings)
 
 

@@ -25,7 +25,9 @@ def test_the_words_of_a_filter_stand_in_the_document_and_those_of_the_reasons_ar
 ):
     parameters = create_app().openapi()["paths"]["/v1/dead-letters"]["get"]["parameters"]
     words = {
-        one["name"]: one["schema"]["anyOf"][0].get("enum") for one in parameters if "anyOf" in one["schema"]
+        parameter["name"]: parameter["schema"]["anyOf"][0].get("enum")
+        for parameter in parameters
+        if "anyOf" in parameter["schema"]
     }
     rows = [line.split("|") for line in STATUSES.read_text().splitlines() if line.startswith("| `")]
     named = {row[1].strip(" `") for row in rows if "dead letters" in row[2]}

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from tests.log_lines import lines_of
 
-from tocsin.observability import configure_logging, get_logger
+from tocsin.observability import get_logger
 from tocsin.observability.line_limit import (
     MOST,
     OF_CHANGES,
@@ -37,16 +38,12 @@ def clock() -> Clock:
 @pytest.fixture
 def lines(clock: Clock) -> Iterator[io.StringIO]:
     """Where lines go; the process's logging is as before afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    configure_logging("ledger", json=True, stream=out)
-    (handler,) = root.handlers
-    handler.filters = [LineLimit(clock) if isinstance(one, LineLimit) else one for one in handler.filters]
-    yield out
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with lines_of("ledger") as out:
+        (handler,) = logging.getLogger().handlers
+        handler.filters = [
+            LineLimit(clock) if isinstance(each, LineLimit) else each for each in handler.filters
+        ]
+        yield out
 
 
 def read(out: io.StringIO) -> list[dict[str, Any]]:

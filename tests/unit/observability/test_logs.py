@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.log_lines import lines_of
 
 from tocsin.observability import MASK, bound, configure_logging, get_logger, redact, span
 from tocsin.observability.log_fields import FieldNames
@@ -28,14 +29,8 @@ SECRETS = [
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
     """Where JSON logs go while the test runs; the process's logging is as before afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    configure_logging("ingest", json=True, stream=out)
-    yield out
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with lines_of("ingest") as out:
+        yield out
 
 
 def raised(error: Exception) -> Exception:
@@ -98,6 +93,28 @@ def test_a_platform_finds_the_names_that_it_looks_for(
     (line,) = read(lines)
     assert line[when].endswith("Z")
     assert line.items() >= (fields | {"attempts": 3}).items()
+
+
+def test_in_the_common_schema_no_field_is_both_a_value_and_an_object(lines: io.StringIO) -> None:
+    """Elasticsearch refuses a line that has a value where others have an object."""
+    configure_logging("ingest", json=True, version="1.2.3", names="ecs", stream=lines)
+    with span("accept", traceparent=f"00-{'a' * 32}-{'b' * 16}-00"):
+        facts = {"source": "https://shop.example", "group": "router.bulk", "host": "::", "reason": "gone"}
+        get_logger("test").warning("away", error="ValueError", exc_info=raised(ValueError("no")), **facts)
+    (line,) = read(lines)
+    assert line["error.message"] == "ValueError"
+    assert line["error.stack_trace"].startswith("Traceback")
+    assert (
+        line.items()
+        >= {
+            "tocsin.source": "https://shop.example",
+            "tocsin.group": "router.bulk",
+            "tocsin.host": "::",
+            "reason": "gone",
+        }.items()
+    )
+    objects = {name.rpartition(".")[0] for name in line} - {""}
+    assert not objects & line.keys()
 
 
 def test_ids_bound_inside_others_join_them_and_go_again(lines: io.StringIO) -> None:

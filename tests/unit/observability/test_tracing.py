@@ -6,12 +6,14 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tocsin.observability import (
+    admitted,
     begin_span,
     client_span,
     configure_tracing,
     current_span,
     current_traceparent,
     is_sampled,
+    metrics,
     recording,
     shutdown_tracing,
     span,
@@ -25,17 +27,17 @@ UNSAMPLED = f"00-{TRACE}-b7ad6b7169203331-00"
 
 
 def test_without_configuration_the_context_still_travels() -> None:
-    with span("decide", SAMPLED) as one:
+    with span("decide", SAMPLED) as decide:
         assert current_traceparent() == SAMPLED
-        assert one.opened is None
+        assert decide.opened is None
     assert current_traceparent() is None
     with span("decide"):
         assert current_traceparent() is None
 
 
 def test_an_unsampled_parent_is_passed_on_and_nothing_recorded(spans: InMemorySpanExporter) -> None:
-    with span("decide", UNSAMPLED, attributes={"lane": "bulk"}) as one, client_span("POST", {}) as call:
-        assert one.opened is call.opened is current_span() is None
+    with span("decide", UNSAMPLED, attributes={"lane": "bulk"}) as decide, client_span("POST", {}) as call:
+        assert decide.opened is call.opened is current_span() is None
         assert current_traceparent() == UNSAMPLED
     assert spans.get_finished_spans() == ()
 
@@ -88,6 +90,36 @@ def test_a_malformed_parent_counts_as_none(spans: InMemorySpanExporter, malforme
     assert TRACE not in begun
 
 
+class Moment:
+    """The process's clock, as the bound on what arrives reads it."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_of_what_arrives_so_many_are_recorded_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = Moment()
+    monkeypatch.setattr("tocsin.observability.tracing.monotonic", moment)
+    configure_tracing("router", None, 0.0, each_second=2, exporter=InMemorySpanExporter())
+    try:
+        before = metrics.traces_not_recorded._value.get()
+        assert [admitted(SAMPLED) for _ in range(5)] == [SAMPLED, SAMPLED, UNSAMPLED, UNSAMPLED, UNSAMPLED]
+        assert metrics.traces_not_recorded._value.get() - before == 3
+        moment.seconds += 1
+        assert [admitted(UNSAMPLED), admitted(None), admitted("of no form")] == [
+            UNSAMPLED,
+            None,
+            "of no form",
+        ]
+        assert [admitted(SAMPLED) for _ in range(3)] == [SAMPLED, SAMPLED, UNSAMPLED]
+    finally:
+        shutdown_tracing()
+    assert admitted(SAMPLED) == SAMPLED, "where nothing is recorded it is passed on as it came"
+
+
 def test_a_failure_is_marked_without_its_text(spans: InMemorySpanExporter) -> None:
     with pytest.raises(ValueError, match="ann"), span("send", SAMPLED):
         raise ValueError("ann@example.com")
@@ -104,9 +136,14 @@ def test_spans_are_exported_to_the_endpoint_over_http() -> None:
             pass
         shutdown_tracing()
     assert collector.paths == ["/v1/traces"]
-    (one,) = collector.spans(TRACE)
-    assert (one.service, one.name, one.kind, one.parent) == ("router", "decide", "server", "b7ad6b7169203331")
-    assert one.attributes == {"lane": "bulk"}
+    (exported,) = collector.spans(TRACE)
+    assert (exported.service, exported.name, exported.kind, exported.parent) == (
+        "router",
+        "decide",
+        "server",
+        "b7ad6b7169203331",
+    )
+    assert exported.attributes == {"lane": "bulk"}
 
 
 async def test_tasks_at_once_keep_their_own_context(spans: InMemorySpanExporter) -> None:
@@ -138,7 +175,10 @@ def test_a_span_is_ended_by_whoever_began_it(spans: InMemorySpanExporter) -> Non
 
 def test_what_is_recorded_depends_on_the_trace_and_on_the_process(spans: InMemorySpanExporter) -> None:
     assert tracing_on()
-    assert [recording(one) for one in (SAMPLED, UNSAMPLED, "x1", "", None)] == [True, *[False] * 4]
+    assert [recording(traceparent) for traceparent in (SAMPLED, UNSAMPLED, "x1", "", None)] == [
+        True,
+        *[False] * 4,
+    ]
     shutdown_tracing()
     assert not tracing_on()
     assert not recording(SAMPLED)

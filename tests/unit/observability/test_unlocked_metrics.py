@@ -51,5 +51,5 @@ def test_a_bucket_wants_an_exemplar_at_most_once_a_second() -> None:
     assert histogram.observe_in(0.005).exemplar_due <= 100  # another bucket, which waits for none
     (family,) = registry.collect()
     shown = {sample.labels["le"]: sample.exemplar for sample in family.samples if sample.exemplar}
-    assert {le: (found.labels, found.value) for le, found in shown.items()} == {"1.0": ({"id": "slow"}, 0.5)}
+    assert {le: (value.labels, value.value) for le, value in shown.items()} == {"1.0": ({"id": "slow"}, 0.5)}
     assert registry.get_sample_value("h_count") == 3

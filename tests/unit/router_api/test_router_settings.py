@@ -52,6 +52,8 @@ def test_little_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"ROUTER_HASH_KEYS": "k:short"}, "ROUTER_HASH_KEYS is not valid: a secret has"),
         ({"ROUTER_HASH_KEYS": f"k.1:{SECRET}"}, "ROUTER_HASH_KEYS is not valid: write id:secret"),
         ({"LANES": "express"}, "LANES is not valid"),
+        ({"ROUTER_SECOND_PREFIX": "tocsin."}, "ROUTER_SECOND_PREFIX is KAFKA_TOPIC_PREFIX"),
+        ({"ROUTER_SECOND_PREFIX": "a b"}, "ROUTER_SECOND_PREFIX is not valid"),
     ],
 )
 def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str) -> None:

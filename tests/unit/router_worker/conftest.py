@@ -74,12 +74,14 @@ class CancellationRows:
         self.queries = 0
 
     async def store(self, cancellations: Sequence[Cancellation]) -> None:
-        for one in cancellations:
-            self.rows[one.hash] = max(one.requested_at, self.rows.get(one.hash, one.requested_at))
+        for cancellation in cancellations:
+            self.rows[cancellation.hash] = max(
+                cancellation.requested_at, self.rows.get(cancellation.hash, cancellation.requested_at)
+            )
 
     async def requested(self, hashes: Sequence[bytes]) -> Mapping[bytes, datetime]:
         self.queries += 1
-        return {one: self.rows[one] for one in hashes if one in self.rows}
+        return {hashed: self.rows[hashed] for hashed in hashes if hashed in self.rows}
 
 
 class Throttles:
@@ -91,11 +93,11 @@ class Throttles:
 
     async def ask(self, asked: Sequence[ThrottleAsked]) -> Collection[str]:
         self.asked += asked
-        for one in asked:
-            held = self.held.setdefault(one.key, [])
-            if one.notification_id not in held and len(held) < one.limit:
-                held.append(one.notification_id)
-        return {one.notification_id for one in asked if one.notification_id in self.held[one.key]}
+        for asking in asked:
+            held = self.held.setdefault(asking.key, [])
+            if asking.notification_id not in held and len(held) < asking.limit:
+                held.append(asking.notification_id)
+        return {asking.notification_id for asking in asked if asking.notification_id in self.held[asking.key]}
 
 
 class Quotas:
@@ -109,9 +111,9 @@ class Quotas:
     async def count(self, day: date, asked: Sequence[QuotaAsked]) -> Sequence[bool]:
         self.asked += asked
         within = []
-        for one in asked:
-            within.append(self.used[day, one.tenant] < one.quota)
-            self.used[day, one.tenant] += within[-1]
+        for asking in asked:
+            within.append(self.used[day, asking.tenant] < asking.quota)
+            self.used[day, asking.tenant] += within[-1]
         return within
 
     async def tell(self, day: date, tenants: Collection[str]) -> None:
@@ -178,7 +180,7 @@ class Written:
             for channel in decision.channels
             for target in channel.targets
         ]
-        return [one for one in decided if outcome in (None, one.target.outcome)]
+        return [delivery for delivery in decided if outcome in (None, delivery.target.outcome)]
 
     def names(self, lane: Lane = Lane.TRANSACTIONAL) -> list[str]:
         """Of each status its name; of each decision its outcome, or, where it is `decided`, those of its targets."""
@@ -325,7 +327,7 @@ class Worker:
 
     def as_read(self, written: Iterable[ProducerRecord]) -> list[ConsumerRecord]:
         """Written records, as they are read again."""
-        return [self.record(one.topic, one.key, one.value, one.headers) for one in written]
+        return [self.record(record.topic, record.key, record.value, record.headers) for record in written]
 
 
 PARTS = {

@@ -54,8 +54,8 @@ async def test_a_repeated_cancellation_reaches_nothing_that_came_in_between(work
 async def test_the_same_record_again_changes_nothing(worker: Worker) -> None:
     record = worker.cancel(key="order-1")
     first, again = await worker.route(record), await worker.route(record)
-    assert [(one.topic, one.key, one.value) for one in first.records] == [
-        (one.topic, one.key, one.value) for one in again.records
+    assert [(record.topic, record.key, record.value) for record in first.records] == [
+        (record.topic, record.key, record.value) for record in again.records
     ]
 
 
@@ -113,7 +113,7 @@ async def test_one_delivery_that_is_rechecked_ends_as_cancelled(worker: Worker) 
     written = await worker.route(
         worker.record("tocsin.intents.transactional", b"acme/ann", encode(again), partition=0)
     )
-    assert [(one.target.delivery_id, one.target.outcome) for one in written.targets()] == [
+    assert [(delivery.target.delivery_id, delivery.target.outcome) for delivery in written.targets()] == [
         (job.delivery_id, "cancelled")
     ]
 
@@ -148,8 +148,8 @@ async def test_rows_are_asked_once_for_what_names_a_due_time_and_for_nothing_els
     )
     worker.clock.advance(30 * 86_400)
     fired = [
-        worker.record("tocsin.intents.transactional", b"acme/ann", encode(one), partition=0)
-        for one in (due, msgspec.structs.replace(due, notification_id=ID[:-1] + "0", cancel_key=None))
+        worker.record("tocsin.intents.transactional", b"acme/ann", encode(intent), partition=0)
+        for intent in (due, msgspec.structs.replace(due, notification_id=ID[:-1] + "0", cancel_key=None))
     ]
     written = await worker.route(*fired)
     assert (written.names()[0], len(written.jobs(Channel.EMAIL))) == ("cancelled", 1)

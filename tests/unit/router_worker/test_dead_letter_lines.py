@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tocsin.contracts.vocabulary import Lane, Reason
+from tocsin.observability.often_seen import KEPT
 from tocsin.observability.tally import AT_ONCE, LARGEST
 from tocsin.router.worker.dead_letter_counts import DeadLetterCounts, DeadLetterNote
 
@@ -50,6 +51,23 @@ async def test_a_source_that_goes_on_is_counted_by_its_name() -> None:
     counts.lines.close()
     after = shown("/shop"), shown("other"), shown("none")
     assert [now - then for now, then in zip(after, before, strict=True)] == [21, 9, 2]
+
+
+async def test_the_series_of_a_source_that_gives_its_place_away_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = DeadLetterCounts(service="router", lane=Lane.TRANSACTIONAL)
+    for name in ("/old", "/new"):
+        monkeypatch.setattr(counts._sources, "_most", 1)
+        monkeypatch.setattr(counts._sources, "_clock", lambda name=name: 0.0 if name == "/old" else 2 * KEPT)
+        counts.count([DeadLetterNote(Reason.DATA_INVALID, name, "acme", "events/0/0")] * 10)
+    counts.lines.close()
+    shown = {
+        sample.labels["source"]
+        for metric in REGISTRY.collect()
+        for sample in metric.samples
+        if sample.name == "tocsin_dead_letters_by_source_total" and sample.labels["lane"] == "transactional"
+    }
+    assert "/new" in shown
+    assert "/old" not in shown
 
 
 async def test_a_router_that_ends_tells_what_was_not_told_yet(

@@ -37,10 +37,10 @@ def pref(scope: str, enabled: bool) -> Preference:
 )
 def test_the_most_specific_decides(default, stored, enabled, decided_by):
     for order in (stored, stored[::-1]):
-        found = effective_preference(
+        effective = effective_preference(
             order, channel="sms", category="news", category_default=default, workflow="weekly"
         )
-        assert (found.enabled, found.decided_by) == (enabled, decided_by)
+        assert (effective.enabled, effective.decided_by) == (enabled, decided_by)
 
 
 def test_it_says_which_rule_and_why():

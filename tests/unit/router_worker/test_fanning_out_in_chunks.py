@@ -34,7 +34,7 @@ async def test_an_audience_is_fanned_out_in_chunks(worker):
 async def test_chunks_are_bounded_in_bytes(worker):
     name = "x" * 200_000
     written = await worker.route(worker.request(*(f"r{n}" for n in range(40)), data={"name": name}))
-    size = sum(len(one.value) for one in written.of(worker.topics.intents(Lane.TRANSACTIONAL)))
+    size = sum(len(record.value) for record in written.of(worker.topics.intents(Lane.TRANSACTIONAL)))
     assert size < 4 * 1024 * 1024 + 2 * len(name) + 10_000
     assert isinstance(written.intents()[-1], Continuation)
 
@@ -64,8 +64,8 @@ async def test_a_fan_out_goes_on_in_the_list_in_which_it_began_or_not_at_all(
     cursor = begun.intents()[-1].cursor
     worker.publish(workflow(revision=2, recipients=expression, data_schema=None))
     rest = await worker.route(*worker.as_read(begun.of(worker.topics.intents(Lane.TRANSACTIONAL))[-1:]))
-    found = [intent.recipient for intent in rest.intents()[:100]]
-    assert found == (people[cursor : cursor + 100] if goes_on else [])
+    reached = [intent.recipient for intent in rest.intents()[:100]]
+    assert reached == (people[cursor : cursor + 100] if goes_on else [])
     assert rest.names() == ([] if goes_on else ["event_refused"])
     assert [letter["tocsin_dead_reason"] for letter in rest.dead()] == (
         [] if goes_on else ["recipients_invalid"]
@@ -119,5 +119,5 @@ async def test_a_duplicate_of_very_many_is_one_status(worker):
 async def test_recipients_found_by_expression(worker, workflow, expression, data, recipients):
     worker.publish(workflow(recipients=expression, data_schema=None))
     written = await worker.route(worker.event(data=msgspec.Raw(encode(data)), partition=0, key=b"x"))
-    found = [intent.recipient for intent in written.intents()] or [written.statuses()[0].recipient]
-    assert found == recipients
+    reached = [intent.recipient for intent in written.intents()] or [written.statuses()[0].recipient]
+    assert reached == recipients

@@ -26,8 +26,8 @@ async def test_no_address_or_body_in_any_status(worker):
         worker.event(id="r2", traceparent=SECRET),
         worker.event(id="r3", type="com.shop.unheard", traceparent=SECRET),
     )
-    for one in (written, refused):
-        _none_of(SECRETS, one, worker)
+    for part in (written, refused):
+        _none_of(SECRETS, part, worker)
     assert set(refused.names()) == {"event_refused", "routed", "duplicate", "event_unmatched"}
 
 
@@ -43,8 +43,8 @@ async def test_nothing_of_what_a_producer_says_of_people_in_any_status(worker):
     assert written.names() == ["event_accepted"]
     decided = await worker.route(*worker.as_read(written.of(worker.topics.intents(worker.lane))))
     assert decided.names().count("routed") == 5
-    for one in (written, decided):
-        _none_of(SECRETS, one, worker)
+    for part in (written, decided):
+        _none_of(SECRETS, part, worker)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ async def test_no_word_of_a_malformed_event_in_any_status(worker, headers, value
 
 def _none_of(secrets, written, worker):
     """None stands in a status, or in what is said beside a dead letter."""
-    text = b"".join(one.value for one in written.of(worker.topics.status(worker.lane)))
+    text = b"".join(record.value for record in written.of(worker.topics.status(worker.lane)))
     text += "".join(value for letter in written.dead() for value in letter.values()).encode()
     for secret in secrets:
         assert secret not in text, text

@@ -18,11 +18,11 @@ def test_a_workflow_changes_its_event_types(worker, workflow):
 
 
 def test_what_is_withdrawn_is_gone_and_may_come_back(worker, templates):
-    one = templates()[0]
-    worker.withdraw(one, one)
-    assert worker.directory.templates("acme", "shipped")[one.channel, "default"] == {}
-    worker.publish(one)
-    assert worker.directory.templates("acme", "shipped")[one.channel, "default"] == {"en": one}
+    template = templates()[0]
+    worker.withdraw(template, template)
+    assert worker.directory.templates("acme", "shipped")[template.channel, "default"] == {}
+    worker.publish(template)
+    assert worker.directory.templates("acme", "shipped")[template.channel, "default"] == {"en": template}
 
 
 def test_other_tenants_see_nothing(worker):

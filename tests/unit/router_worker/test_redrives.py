@@ -161,7 +161,7 @@ async def test_a_redrive_with_a_request_that_nobody_can_read_is_a_dead_letter(wo
 async def decided(worker: Worker, *records: ConsumerRecord) -> Any:
     """What follows from the records, and from the intents that follow from them."""
     first = await worker.route(*records)
-    intents = worker.as_read([one for one in first.records if ".intents." in one.topic])
+    intents = worker.as_read([record for record in first.records if ".intents." in record.topic])
     return first, await worker.route(*intents)
 
 

@@ -145,7 +145,7 @@ async def test_a_few_invalid_records_are_set_aside_and_many_stop_the_lane(worker
         return [worker.record(topic, b"k", b'{"kind":"other"}') for _ in range(count)]
 
     written = await worker.route(*invalid(9))
-    assert [one["tocsin_dead_reason"] for one in written.dead()] == [Reason.RECORD_UNREADABLE] * 9
+    assert [headers["tocsin_dead_reason"] for headers in written.dead()] == [Reason.RECORD_UNREADABLE] * 9
     with pytest.raises(ConsumptionStopped, match=r"10 of the last 10 .* group tocsin.router.transactional"):
         await worker.route(*invalid(1))
 

@@ -19,7 +19,7 @@ def structured(member: bytes) -> Sent:
 
 
 def reasons(written):
-    return [one.reason for one in written.decisions() if one.outcome == "duplicate"]
+    return [decision.reason for decision in written.decisions() if decision.outcome == "duplicate"]
 
 
 async def test_a_repeat_with_other_data_says_so_and_the_first_counts(worker):
@@ -58,7 +58,7 @@ async def test_data_are_compared_as_bytes_whatever_the_mode(
 
 async def test_a_key_that_is_used_again_for_somebody_else_ends_as_a_duplicate_of_theirs(worker):
     written = await worker.route(worker.request("ann"), worker.request("bob"))
-    told = [(one.recipient, one.outcome, one.reason) for one in written.decisions()]
+    told = [(decision.recipient, decision.outcome, decision.reason) for decision in written.decisions()]
     assert told == [("ann", "decided", None), ("bob", "duplicate", "other_data")]
     assert {job.recipient for job in written.jobs(Channel.SMS)} == {"ann"}
 

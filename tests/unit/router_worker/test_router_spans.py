@@ -89,6 +89,23 @@ async def test_an_unsampled_event_has_neither_span_nor_another_context(worker, s
     assert {msgspec.json.decode(record.value)["traceparent"] for record in part.outgoing} == {UNSAMPLED}
 
 
+async def test_of_the_records_of_a_producer_who_samples_everything_so_many_are_recorded(worker, monkeypatch):
+    monkeypatch.setattr("tocsin.observability.tracing.monotonic", lambda: 100.0)
+    exporter = InMemorySpanExporter()
+    configure_tracing("router", None, 0.0, each_second=2, exporter=exporter)
+    callers = [f"00-{number:032x}-{1:016x}-01" for number in range(1, 6)]
+    part = await route(
+        worker, *(worker.event(id=f"e{n}", traceparent=each) for n, each in enumerate(callers))
+    )
+    shutdown_tracing()
+    events = f"process {worker.topics.events(worker.lane)}"
+    processed = [span for span in finished(exporter) if span.name == events and span.parent is not None]
+    assert [span.context.trace_id for span in processed] == [1, 2]
+    carried = {msgspec.json.decode(record.value)["traceparent"] for record in part.outgoing}
+    assert {each[3:35] for each in carried if each.endswith("-01")} == {f"{number:032x}" for number in (1, 2)}
+    assert {each for each in carried if each.endswith("-00")} == {f"{each[:-2]}00" for each in callers[2:]}
+
+
 async def test_a_trace_that_begins_here_is_sampled_by_the_ratio(worker):
     exporter = InMemorySpanExporter()
     configure_tracing("router", None, 1.0, exporter=exporter)

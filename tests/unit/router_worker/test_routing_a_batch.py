@@ -36,14 +36,14 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
         assert (job.cause, job.origin, job.intent.origin) == (record.ref, record.ref, record.ref)
         assert job.template_version == 3
         assert job.expires_at == job.event_time + timedelta(hours=24)
-    assert all(one.key == recipient_key("acme", "ann") for one in written.records)
+    assert all(record.key == recipient_key("acme", "ann") for record in written.records)
     (decision,) = written.statuses()
     assert decision.event_time == decision.event_time.replace(microsecond=0)
     assert (decision.notification_id, decision.outcome, decision.again) == (NOTIFICATION, "decided", None)
     assert decision.status_id == status_id(subject=NOTIFICATION, status="decision", cause=record.ref)
-    assert [one.rule for one in decision.rules] == ["expiry", "duplicate", "recipient", "category"]
+    assert [step.rule for step in decision.rules] == ["expiry", "duplicate", "recipient", "category"]
     email, sms, push = decision.channels
-    assert [one.rule for one in email.rules] == [
+    assert [step.rule for step in email.rules] == [
         "preference",
         "address",
         "sender",
@@ -51,12 +51,12 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
         "render",
         "size",
     ]
-    assert [one.outcome for one in (email.rules[2], sms.rules[2])] == ["tenant's", "provider's"]
-    assert [one.rule for one in push.rules] == ["preference", "address", "template", "render", "size"]
+    assert [step.outcome for step in (email.rules[2], sms.rules[2])] == ["tenant's", "provider's"]
+    assert [step.rule for step in push.rules] == ["preference", "address", "template", "render", "size"]
     (job,) = written.jobs(Channel.EMAIL)
     assert email.targets == [Target(job.delivery_id, "email", job.address_hash, "routed", None, None)]
     assert (email.locale, email.template_version) == (job.locale, job.template_version)
-    assert {field for field in Rule if field not in {one.rule for one in decision.rules + email.rules}} == {
+    assert {field for field in Rule if field not in {step.rule for step in decision.rules + email.rules}} == {
         Rule.CANCELLATION,
         Rule.SEND_TIME,
         Rule.THROTTLE,
@@ -92,14 +92,14 @@ async def test_the_same_channel_in_two_steps_is_two_deliveries_in_two_wordings(w
     (decision,) = written.statuses()
     assert [
         (
-            one.step,
-            one.channel,
-            one.template,
-            one.template_version,
-            one.targets[0].outcome,
-            one.targets[0].reason,
+            channel.step,
+            channel.channel,
+            channel.template,
+            channel.template_version,
+            channel.targets[0].outcome,
+            channel.targets[0].reason,
         )
-        for one in decision.channels
+        for channel in decision.channels
     ] == [
         ("1", "sms", "default", 3, "routed", None),
         ("once-more", "sms", "short", 1, "routed", None),
@@ -150,7 +150,9 @@ async def test_a_job_names_the_tenants_providers_in_the_order_in_which_to_try_th
 async def test_a_rerun_writes_the_same_ids(worker):
     record = worker.event()
     first, again = await worker.route(record), await worker.route(record)
-    assert [one.status_id for one in first.statuses()] == [one.status_id for one in again.statuses()]
+    assert [status.status_id for status in first.statuses()] == [
+        status.status_id for status in again.statuses()
+    ]
     assert [job.delivery_id for job in first.jobs(Channel.PUSH)] == [
         job.delivery_id for job in again.jobs(Channel.PUSH)
     ]
@@ -200,8 +202,8 @@ async def test_a_recheck_decides_one_delivery_and_accepts_nothing_again(worker):
     again = worker.record(worker.topics.intents(Lane.TRANSACTIONAL), key, encode(job.intent))
     written = await worker.route(again)
     assert written.names() == ["routed"]
-    assert [one.again for one in written.decisions()] == ["recheck"]
-    assert [one.delivery_id for one in written.jobs(Channel.PUSH)] == [job.delivery_id]
+    assert [decision.again for decision in written.decisions()] == ["recheck"]
+    assert [job.delivery_id for job in written.jobs(Channel.PUSH)] == [job.delivery_id]
     worker.recipients.stored["acme", "ann"] = StoredRecipient(known=True, version=8)
     written = await worker.route(again)
     ((target, _, decision),) = written.targets()
@@ -234,13 +236,13 @@ async def test_one_oversized_job_harms_no_other(worker, workflow):
     assert (target.rule, target.reason, channel.channel) == ("size", "too_large", Channel.EMAIL)
     assert (channel.rules[-1].rule, channel.rules[-1].outcome) == ("size", "too_large")
     assert "bytes" in channel.detail
-    assert max(len(one.value) for one in written.records) < 2 * 1024 * 1024
+    assert max(len(record.value) for record in written.records) < 2 * 1024 * 1024
 
 
 async def test_a_template_that_fails_says_which_variable(worker):
     written = await worker.route(worker.event(data=msgspec.Raw(b"{}")))
-    assert {one.target.reason for one in written.targets("failed")} == {Reason.TEMPLATE_FAILED}
-    assert all("`data.name`" in one.channel.detail for one in written.targets())
+    assert {delivery.target.reason for delivery in written.targets("failed")} == {Reason.TEMPLATE_FAILED}
+    assert all("`data.name`" in delivery.channel.detail for delivery in written.targets())
 
 
 @pytest.mark.parametrize("number", [10**29 + 1, -(10**29) - 1])
@@ -280,7 +282,7 @@ async def test_actors_are_looked_up_too(worker):
 
 async def test_a_test_event_stays_one(worker):
     written = await worker.route(worker.event(test=True))
-    assert all(one.test for one in written.statuses())
+    assert all(status.test for status in written.statuses())
     assert written.jobs(Channel.SMS)[0].test
 
 

@@ -117,7 +117,7 @@ def test_filters_keep_track_of_safe_text_as_jinja2_does(html, behind):
 @pytest.mark.parametrize("html", [True, False])
 def test_filters_of_lists_keep_track_of_safe_text_as_jinja2_does(html):
     texts = ["data.t", "data.t|e", "'<b>'|safe"]
-    lists = [f"[{one}, {two}]" for one, two in product(texts, texts)] + ["data.d"]
+    lists = [f"[{first}, {two}]" for first, two in product(texts, texts)] + ["data.d"]
     sources = []
     for values, name in product(lists, SEQUENCE_FILTERS):
         sources.append(f"{{{{ {values}|{name} }}}}")

@@ -156,7 +156,7 @@ async def test_what_renders_to_much_is_written_in_parts(worker, workflow):
     data = msgspec.Raw(encode({"name": "x" * 150_000}))
     records = [worker.event(id=f"e{number}", data=data) for number in range(60)]
     part = await worker.router.process(batch(*records))
-    size = sum(one.size for one in part.outgoing)
+    size = sum(record.size for record in part.outgoing)
     assert 16 * 1024 * 1024 < size < 18 * 1024 * 1024
     assert part.records < 60
 
@@ -202,8 +202,8 @@ async def test_channels_share_one_budget_and_the_loop_is_let_go_between_them(wor
     other = asyncio.create_task(others())
     written = await worker.route(record)
     other.cancel()
-    assert [one.target.reason for one in written.targets()] == ["template_failed"] * 3
-    assert all("2097152 bytes" in one.channel.detail for one in written.targets())
+    assert [delivery.target.reason for delivery in written.targets()] == ["template_failed"] * 3
+    assert all("2097152 bytes" in delivery.channel.detail for delivery in written.targets())
     assert time.thread_time() - began < 0.5
     assert before_render[0] < before_render[1]
 

@@ -65,10 +65,12 @@ async def test_the_same_id_is_a_duplicate_wherever_it_lies(worker):
     later = await worker.route(*records[3:])
     assert written.names() == ["routed", "routed", "routed", "duplicate", "duplicate"]
     assert later.names() == ["duplicate", "duplicate"]
-    duplicates = [one for one in written.decisions() + later.decisions() if one.outcome == "duplicate"]
-    assert {one.notification_id for one in duplicates} == {NOTIFICATION}
-    assert len({one.status_id for one in duplicates}) == 4
-    assert {one.cause for one in duplicates} == {record.ref for record in records[1:]}
+    duplicates = [
+        decision for decision in written.decisions() + later.decisions() if decision.outcome == "duplicate"
+    ]
+    assert {decision.notification_id for decision in duplicates} == {NOTIFICATION}
+    assert len({decision.status_id for decision in duplicates}) == 4
+    assert {decision.cause for decision in duplicates} == {record.ref for record in records[1:]}
     (rule,) = duplicates[0].rules
     assert (rule.rule, rule.outcome, rule.input) == ("duplicate", "duplicate", {"belongs_to": records[0].ref})
 
@@ -83,8 +85,8 @@ async def test_the_same_id_in_two_tenants_is_two_notifications(worker, workflow,
     worker.recipients.stored["beta", "ann"] = worker.recipients.stored["acme", "ann"]
     written = await worker.route(worker.event(), worker.event(tenant="beta"))
     assert written.names().count("duplicate") == 0
-    assert {one.tenant for one in written.decisions()} == {"acme", "beta"}
-    assert len({one.notification_id for one in written.decisions()}) == 2
+    assert {decision.tenant for decision in written.decisions()} == {"acme", "beta"}
+    assert len({decision.notification_id for decision in written.decisions()}) == 2
     assert len(worker.claims.rows) == 2
 
 

@@ -1,7 +1,10 @@
 """Notifications by workflow: for published keys, and only so many."""
 
 from collections import Counter
+from collections.abc import Sequence
+from itertools import permutations
 
+import pytest
 from prometheus_client import REGISTRY
 
 from tocsin.contracts.vocabulary import Lane, Outcome
@@ -17,15 +20,31 @@ def count(rates: WorkflowRates, **times: int) -> None:
     rates.count(Lane.BULK, Counter({(key, Outcome.DECIDED): number for key, number in times.items()}))
 
 
-def test_only_so_many_keys_are_shown_and_all_others_together() -> None:
+@pytest.mark.parametrize("order", list(permutations(("login", "news", "welcome"))))
+def test_only_so_many_keys_are_shown_the_same_in_whatever_order_they_were_read(order: Sequence[str]) -> None:
     rates = WorkflowRates(most=2)
-    for key in ("login", "welcome", "news"):
+    for key in order:
         rates.published(key)
-    login, welcome, others = (shown(key) or 0 for key in ("login", "welcome", "other"))
-    count(rates, login=3, welcome=2, news=5, deleted=1)
-    assert ((shown("login") or 0) - login, (shown("welcome") or 0) - welcome) == (3, 2)
-    assert shown("news") is None
+    login, news, others = (shown(key) or 0 for key in ("login", "news", "other"))
+    count(rates, login=3, news=2, welcome=5, deleted=1)
+    assert ((shown("login") or 0) - login, (shown("news") or 0) - news) == (3, 2)
+    assert shown("welcome") is None
     assert (shown("other") or 0) - others == 6
+
+
+def test_a_key_that_comes_before_takes_the_place_of_the_last() -> None:
+    rates = WorkflowRates(most=2)
+    for key in ("p", "q"):
+        rates.published(key)
+    count(rates, q=1)
+    assert shown("q") is not None
+    rates.published("o")
+    others = shown("other") or 0
+    count(rates, o=1, q=4)
+    assert (shown("q"), (shown("other") or 0) - others) == (None, 4)
+    rates.unpublished("o")
+    count(rates, q=2)
+    assert shown("q") == 2, "a series that comes back begins at 0, as after a restart"
 
 
 def test_a_new_revision_goes_on_counting() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from tocsin.observability import span
 from tocsin.runtime import Health, OperatorError, Service, ServiceHalted, ServiceSettings, main
 from tocsin.runtime.errors import ExitCode
 
@@ -58,6 +59,9 @@ class Part:
 
     async def run(self, stop: asyncio.Event) -> None:
         match self._ending:
+            case "traced":
+                with span("work", f"00-{1:032x}-{1:016x}-01"):
+                    pass
             case "refuses-in-a-group":
                 await fail_together(OperatorError(SENTENCE))
             case "refuses-beside-another-failure":

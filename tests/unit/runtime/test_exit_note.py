@@ -25,9 +25,9 @@ def test_an_exit_code_survives(tmp_path: Path, code: ExitCode) -> None:
     note = ExitNote(tmp_path, component="small")
     note.leave(reason_of(code), "part failed: ValueError")
     note.close()
-    found = ExitNote(tmp_path, component="small").former
-    assert (found.reason, found.words) == (code.name.lower(), "part failed: ValueError")
-    assert found.at is not None
+    former = ExitNote(tmp_path, component="small").former
+    assert (former.reason, former.words) == (code.name.lower(), "part failed: ValueError")
+    assert former.at is not None
 
 
 def test_long_words_are_cut_and_can_be_read(tmp_path: Path) -> None:

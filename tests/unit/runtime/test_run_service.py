@@ -124,6 +124,25 @@ def test_a_signal_ends_it_in_order_with_0(small: Process, number: signal.Signals
     assert closed == ["part", "other", "operations"]
 
 
+def test_a_collector_that_does_not_answer_holds_up_no_stop_and_the_last_line_is_the_last() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        process = Process(
+            SMALL_COLOUR="red",
+            SMALL_ENDING="traced",
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            OTEL_EXPORTER_OTLP_TIMEOUT="3600",
+        )
+        try:
+            process.until("ready to work")
+            process.tell(signal.SIGTERM)
+            assert process.exit_code() == 0
+        finally:
+            process.close()
+    given_up, ended = process.lines[-2:]
+    assert given_up["event"].startswith("the last spans were given up")
+    assert (ended["event"], ended["exit_code"]) == ("ended", 0)
+
+
 def test_it_begins_and_stops_where_a_wave_is_and_works_on_until_then() -> None:
     process = Process(SMALL_COLOUR="red", WAVE_SECONDS=str(WAVE))
     try:

@@ -72,14 +72,14 @@ def test_says_each_fault_of_all_groups_in_a_sentence_without_the_value(
     monkeypatch.setenv("BELL_SIZE", "0")
     monkeypatch.setenv("BROKER_MODE", "s3cret")
     monkeypatch.setenv("OPERATIONS_PORT", "s3cret")
-    found = faults(BellSettings)
-    assert found == [
+    told = faults(BellSettings)
+    assert told == [
         "OPERATIONS_PORT is not valid: input should be a valid integer, unable to parse string as an integer; it means: Port of `/livez`, `/readyz` and `/metrics`; 0 takes a free one and logs it.",
         "BROKER_SERVERS is not set; set it to: host:port, separated by commas.",
         "BROKER_MODE is not valid: input should be 'plain' or 'tls'; it means: plain or tls.",
         "BELL_SIZE is not valid: input should be greater than or equal to 1; it means: How large | heavy it is.",
     ]
-    assert "s3cret" not in "".join(found)
+    assert "s3cret" not in "".join(told)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from tocsin.observability import configure_tracing, shutdown_tracing
 from tocsin.scheduler.firing_spans import FiringSpans
 from tocsin.scheduler.timers_table import DueTimer
 
@@ -45,6 +47,19 @@ def test_what_fires_goes_on_below_a_span_of_its_own(spans: InMemorySpanExporter)
         "intent": {"traceparent": told},
         "traceparent": told,
     }
+
+
+def test_what_fires_beyond_the_bound_goes_on_unsampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.observability.tracing.monotonic", lambda: 100.0)
+    exporter = InMemorySpanExporter()
+    configure_tracing("scheduler", None, 0.0, each_second=1, exporter=exporter)
+    fires = firing()
+    fired = [msgspec.json.decode(fires.begin(timer(SAMPLED)).record)["traceparent"] for _ in range(2)]
+    fires.committed()
+    shutdown_tracing()
+    assert len(exporter.get_finished_spans()) == 2, "send and process of the first"
+    assert fired[0].endswith("-01")
+    assert fired[1] == UNSAMPLED
 
 
 def test_data_of_a_producer_stay_as_they_are(spans: InMemorySpanExporter) -> None:

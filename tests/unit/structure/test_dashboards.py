@@ -109,9 +109,9 @@ def test_shares_count_what_the_objectives_count() -> None:
     "where",
     [
         *(
-            f"overview: Handed over in time ({one.lane}, {one.within:g} s)"
-            for one in OBJECTIVES
-            if one.within
+            f"overview: Handed over in time ({objective.lane}, {objective.within:g} s)"
+            for objective in OBJECTIVES
+            if objective.within
         ),
         "Which share of critical messages was handed over within 10 s?",
     ],

@@ -24,7 +24,7 @@ def test_the_bill_is_valid_and_whole(path: Path) -> None:
     }
     for part in bill["components"]:
         (archives,) = part["externalReferences"]
-        assert {one["content"] for one in archives["hashes"]} == set(entries[part["name"]].hashes)
+        assert {hashed["content"] for hashed in archives["hashes"]} == set(entries[part["name"]].hashes)
     assert bill["metadata"]["component"]["name"] == f"tocsin-{path.stem}"
 
 

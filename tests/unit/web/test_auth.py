@@ -126,10 +126,10 @@ async def test_refusals_do_not_say_why() -> None:
     assert reasons == ["unknown", "unknown", "expired", "mismatch", "mismatch", "malformed"]
     async with asking(table) as client:
         answers = [await client.get("/send", headers={"authorization": text}) for text in refused]
-    assert {(one.status_code, one.json()["code"], one.json()["detail"]) for one in answers} == {
+    assert {(answer.status_code, answer.json()["code"], answer.json()["detail"]) for answer in answers} == {
         (401, "unauthenticated", "The key is unknown, expired or revoked.")
     }
-    assert all(one.headers["www-authenticate"] == "Bearer" for one in answers)
+    assert all(answer.headers["www-authenticate"] == "Bearer" for answer in answers)
 
 
 def test_secrets_are_compared_in_constant_time_also_where_no_key_has_the_id(

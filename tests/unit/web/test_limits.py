@@ -23,9 +23,9 @@ TREES = st.recursive(
 def depth(value: Any) -> int:
     match value:
         case list():
-            return 1 + max((depth(one) for one in value), default=0)
+            return 1 + max((depth(inner) for inner in value), default=0)
         case dict():
-            return 1 + max((depth(one) for one in value.values()), default=0)
+            return 1 + max((depth(inner) for inner in value.values()), default=0)
         case _:
             return 0
 

@@ -32,8 +32,8 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     @app.get("/rows")
     async def list_rows(paging: PagingQuery) -> Page[int]:
         after = paging.after[0] if paging.after else 0
-        found = [row for row in ROWS if row > after][: paging.fetch]
-        shown, cursor = paging.page(found, key=lambda row: [row])
+        rows = [row for row in ROWS if row > after][: paging.fetch]
+        shown, cursor = paging.page(rows, key=lambda row: [row])
         return Page(data=list(shown), next_cursor=cursor, has_more=cursor is not None)
 
     @app.put("/row")

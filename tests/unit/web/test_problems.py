@@ -110,7 +110,7 @@ async def test_each_fault_has_its_pointer(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/things/x", json={"sizes": [1, "two"]}, headers={"trace": "y"})
     problem = answer.json()
     assert problem["detail"] == "The request has 4 faults; see errors."
-    assert {(one["pointer"], one["code"]) for one in problem["errors"]} == {
+    assert {(fault["pointer"], fault["code"]) for fault in problem["errors"]} == {
         ("path:number", "int_parsing"),
         ("header:trace", "int_parsing"),
         ("/name", "missing"),
@@ -142,7 +142,7 @@ async def test_an_unexpected_error_is_logged_with_its_route_only(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = await client.get("/v1/raise/anything")
-    (record,) = [one for one in caplog.records if one.name == "tocsin.web.request_context"]
+    (record,) = [record for record in caplog.records if record.name == "tocsin.web.request_context"]
     assert record.message == "request failed"
     facts = {"route": "/v1/raise/{what}", "request_id": answer.headers["x-request-id"]}
     assert facts_of(record) == facts

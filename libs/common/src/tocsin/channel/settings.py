@@ -11,12 +11,9 @@ from tocsin.channel.provider_config import ProviderKind, read_providers, usable_
 from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import KafkaSettings
-from tocsin.runtime import About, Advice, LaneSettings, Unwise
+from tocsin.runtime import About, Advice, LaneSettings, Shards, Unwise
 from tocsin.runtime.bounds import CRITICAL
 from tocsin.runtime.setting_names import variable_of
-
-STOP_THE_LANE = "stop the lane's processes first"
-"""How shards change: members of unequal numbers refuse each other."""
 
 
 class DispatcherSettings(LaneSettings):
@@ -36,18 +33,7 @@ class DispatcherSettings(LaneSettings):
             danger="A file that became invalid is logged, and the former one stays in use until the next start, which fails",
         ),
     ] = Field(description="File that lists the provider instances, the default one first")
-    shards: Annotated[
-        int,
-        About(
-            unit="shards",
-            change=STOP_THE_LANE,
-            danger="Processes beyond it hold nothing; no more than the topics have partitions",
-        ),
-    ] = Field(
-        default=4,
-        ge=1,
-        description="Shards of a lane: at most so many processes can share it. The same number in all of them; to change it, stop the lane",
-    )
+    shards: Shards = 4
     instances: Annotated[
         int,
         About(

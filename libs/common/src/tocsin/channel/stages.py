@@ -1,10 +1,12 @@
 """How long a delivery's stages take. Those of sampled events have spans besides (`delivery_trace`), which begin here."""
 
+from msgspec.structs import replace
+
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.delivery_trace import DeliveryTrace
 from tocsin.channel.lane_context import LaneContext
 from tocsin.kafka import RecordMetadata
-from tocsin.observability import recording
+from tocsin.observability import admitted, recording
 
 
 def observe_begin(context: LaneContext, delivery: Delivery) -> None:
@@ -14,6 +16,7 @@ def observe_begin(context: LaneContext, delivery: Delivery) -> None:
     context.stage_seconds["wait"].observe(waited)
     job = delivery.job
     if recording(job.traceparent):
+        job = delivery.job = replace(job, traceparent=admitted(job.traceparent))
         delivery.trace = DeliveryTrace.begun(job, delivery.record, group=context.group, ago=waited)
 
 

@@ -16,3 +16,8 @@ def sampled_traceparent(text: str) -> bool:
     """Whether the text is a `traceparent` whose flag says that spans are recorded. The flag is looked at first: next to all traceparents
     end with 0, and the form takes ten times as long to see."""
     return text[-1:] in _ODD and valid_traceparent(text)
+
+
+def unsampled(traceparent: str) -> str:
+    """The same, but its flag says that no spans are recorded."""
+    return traceparent[:-2] + "00"

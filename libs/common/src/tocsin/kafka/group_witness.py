@@ -1,7 +1,7 @@
 """Looks at consumer groups from outside: a group that is frozen, dead or was never started tells nobody what it leaves unread."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
@@ -35,10 +35,15 @@ class Unread(msgspec.Struct, frozen=True):
 
 
 class GroupView(msgspec.Struct, frozen=True):
-    """One group: its members now, and what it leaves unread."""
+    """One group: its members now, and what it leaves unread.
 
-    members: int
+    ``unseen`` partitions have no leader, or the group has no coordinator; then its members are not known either. What ``unread`` says of them
+    was seen last, and nothing where it never was.
+    """
+
+    members: int | None
     unread: dict[TopicPartition, Unread]
+    unseen: frozenset[TopicPartition] = frozenset()
 
 
 class _Look(msgspec.Struct, frozen=True):
@@ -52,6 +57,18 @@ class _Look(msgspec.Struct, frozen=True):
     oldest_ms: int | None = None
     empty: bool = False
     known: bool = False
+
+    @property
+    def unread(self) -> Unread:
+        """What it comes to."""
+        return Unread(0 if self.empty else self.end - self.begin, self.oldest_ms)
+
+
+class _Standing(NamedTuple):
+    """What a group's coordinator says of it."""
+
+    members: int
+    committed: dict[TopicPartition, int]
 
 
 class GroupWitness:
@@ -87,26 +104,53 @@ class GroupWitness:
         await self._reader.close()
 
     async def look(self) -> dict[str, GroupView]:
-        """Every group, by its name. KafkaFault when no broker answers or one refuses, TopicFault when a topic is missing."""
-        client = self._open
-        try:
-            members = {group: await member_count(client, group) for group in self._groups}
-            committed = {group: await committed_by(client, group) for group in self._groups}
-        except _REFUSED as error:
-            raise KafkaFault(
-                f"Kafka refuses: {error}. `tocsin acls` prints what a witness may do."
-            ) from error
-        except KafkaError as error:
-            raise no_broker_answers(error) from error
-        kept = await self._reader.kept(topic for topics in self._groups.values() for topic in topics)
-        return {
-            group: GroupView(members[group], await self._unread(group, committed[group], kept))
-            for group in self._groups
-        }
+        """Every group, by its name. A partition without a leader, and a group without a coordinator, hide nothing of the others. KafkaFault
+        when no broker answers or one refuses, TopicFault when a topic is missing."""
+        standings = await self._standings()
+        kept, leaderless = await self._reader.kept(
+            topic for topics in self._groups.values() for topic in topics
+        )
+        views: dict[str, GroupView] = {}
+        for group, topics in self._groups.items():
+            standing = standings.get(group)
+            without = leaderless if standing is not None else kept.keys() | leaderless
+            unseen = frozenset(partition for partition in without if partition.topic in topics)
+            if standing is not None:
+                await self._look_at(group, standing.committed, kept, unseen)
+            unread = {partition: look.unread for partition, look in self._before.get(group, {}).items()}
+            views[group] = GroupView(standing.members if standing is not None else None, unread, unseen)
+        return views
 
-    async def _unread(
-        self, group: str, committed: Mapping[TopicPartition, int], kept: Mapping[TopicPartition, KeptRange]
-    ) -> dict[TopicPartition, Unread]:
+    async def _standings(self) -> dict[str, _Standing]:
+        """Of every group whose coordinator answers; at least one does."""
+        client, standings = self._open, dict[str, _Standing]()
+        silent: KafkaError | None = None
+        for group in self._groups:
+            try:
+                standings[group] = _Standing(
+                    await member_count(client, group), await committed_by(client, group)
+                )
+            except _REFUSED as error:
+                raise KafkaFault(
+                    f"Kafka refuses: {error}. `tocsin acls` prints what a witness may do."
+                ) from error
+            except KafkaError as error:
+                if not error.retriable:
+                    raise no_broker_answers(error) from error
+                client.forget_coordinators(metadata=True)
+                silent = error
+        if silent is not None and not standings:
+            raise no_broker_answers(silent) from silent
+        return standings
+
+    async def _look_at(
+        self,
+        group: str,
+        committed: Mapping[TopicPartition, int],
+        kept: Mapping[TopicPartition, KeptRange],
+        unseen: Collection[TopicPartition],
+    ) -> None:
+        """What is seen now takes the place of what was seen before; what cannot be seen stands."""
         topics, before = self._groups[group], self._before.get(group, {})
         looks = {
             partition: _known(_look(committed.get(partition), keeps), before.get(partition))
@@ -116,10 +160,8 @@ class GroupWitness:
         unknown = {partition: look.begin for partition, look in looks.items() if not look.known}
         for partition, (record, looked_to) in (await self._reader.first_of(unknown, kept)).items():
             looks[partition] = self._found(looks[partition], record, looked_to, before.get(partition))
-        self._before[group] = looks
-        return {
-            partition: Unread(0 if look.empty else look.end - look.begin, look.oldest_ms)
-            for partition, look in looks.items()
+        self._before[group] = looks | {
+            partition: look for partition, look in before.items() if partition in unseen
         }
 
     def _found(

@@ -48,7 +48,7 @@ class KafkaSettings(Settings):
         str,
         About(
             danger="Another prefix is another installation: nothing of the old topics is read. The same in all processes",
-            change="never; with another one, scalers need other names of groups, and everything begins anew",
+            change="never by itself: [a move](more-partitions.md)",
         ),
     ] = Field(default="tocsin.", description="What every topic's name begins with")
 

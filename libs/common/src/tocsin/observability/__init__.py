@@ -9,6 +9,7 @@ from tocsin.observability.redaction import MASK, redact
 from tocsin.observability.tally import Tally
 from tocsin.observability.tracing import (
     OpenSpan,
+    admitted,
     begin_span,
     client_span,
     configure_tracing,
@@ -26,6 +27,7 @@ __all__ = [
     "OftenSeen",
     "OpenSpan",
     "Tally",
+    "admitted",
     "begin_span",
     "bound",
     "client_span",

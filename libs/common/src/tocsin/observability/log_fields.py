@@ -6,7 +6,8 @@
 | `gcp` | Google Cloud Logging | `severity`: `WARNING` | `time` | `message` | `version` | `logging.googleapis.com/trace`, `…/spanId` |
 | `ecs` | Elasticsearch (ECS) | `log.level`: `warning` | `@timestamp` | `message` | `service.version` | `trace.id`, `span.id` |
 
-All other fields keep their names: ids, counts and reasons.
+All other fields keep their names: ids, counts and reasons. But where the common schema has an object of that name, a value there would be refused: `source`
+is then `tocsin.source`, and `error` is `error.message`.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +22,12 @@ _GCP: Final = {
     "trace_id": "logging.googleapis.com/trace",
     "span_id": "logging.googleapis.com/spanId",
 }
-_ECS: Final = {
+_ECS_OBJECTS: Final = (
+    "agent client cloud container data_stream destination device dll dns ecs email event faas file group host http log network observer orchestrator "
+    "organization package process registry related rule server service source span threat tls trace transaction url user user_agent volume vulnerability"
+)
+"""What the schema has fields below, and no value of its own."""
+_ECS: Final = {name: f"tocsin.{name}" for name in _ECS_OBJECTS.split()} | {
     "level": "log.level",
     "timestamp": "@timestamp",
     "event": "message",
@@ -30,6 +36,7 @@ _ECS: Final = {
     "logger": "log.logger",
     "trace_id": "trace.id",
     "span_id": "span.id",
+    "error": "error.message",
     "exception": "error.stack_trace",
 }
 _ECS_VERSION: Final = "8.11.0"

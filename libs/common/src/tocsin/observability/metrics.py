@@ -38,7 +38,7 @@ pending_timers = Gauge("tocsin_pending_timers", "Timers that this process keeps 
 oldest_due_timer_seconds = Gauge("tocsin_oldest_due_timer_seconds", "Seconds for which the oldest timer has been due that is not written yet; 0 when none is due", ["lane"])
 batch_records = Histogram("tocsin_batch_records", "Records in one batch", ["component", "lane"], buckets=_COUNT)
 dead_letters = Counter("tocsin_dead_letters", "Records set aside as dead letters, by reason code", ["component", "lane", "reason"])
-dead_letters_by_source = Counter("tocsin_dead_letters_by_source", "Events set aside as dead letters, by their source as the producer writes it: of sources that came ten times, at most 200; all others are other, none where the record names no source", ["lane", "source"])
+dead_letters_by_source = Counter("tocsin_dead_letters_by_source", "Events set aside as dead letters, by their source as the producer writes it: of sources that came ten times, at most 200, of which one that has not come for a day gives way to another; all others are other, none where the record names no source", ["lane", "source"])
 overdue_notifications = Gauge("tocsin_overdue_notifications", "Notifications past their expiry of which a delivery has no final status; every ledger shows all of them, so take the maximum", ["lane"])
 open_redrives = Gauge("tocsin_open_redrives", "Re-drives that run or are paused; the ledger that works on them tells", ["state"])
 redriven = Counter("tocsin_redriven", "What re-drives came to: written for the router, or not possible because its event is not kept", ["outcome"])
@@ -60,11 +60,15 @@ paused_partitions = Gauge("tocsin_paused_partitions", "Partitions assigned and n
 group_lag_messages = Gauge("tocsin_group_lag_messages", "Records that a consumer group has not committed, whether it has members or not; marks of transactions among them", ["component", "lane", "kind"])
 group_oldest_seconds = Gauge("tocsin_group_oldest_seconds", "Age of the oldest record that a consumer group has not committed; 0 when nothing has waited longer than one look of the witness", ["component", "lane", "kind"])
 group_members = Gauge("tocsin_group_members", "Members of a consumer group", ["component", "lane"])
+group_unseen_partitions = Gauge("tocsin_group_unseen_partitions", "Partitions of which the witness cannot see what a consumer group leaves unread, because no broker leads them, or none coordinates the group; of these the last values stand, and ages go on", ["component", "lane", "kind"])
 witness_up = Gauge("tocsin_witness_up", "1 while the witness sees the groups; while it does not, its other values are those of its last look, and ages go on", ["component"])
 witness_look_age_seconds = Gauge("tocsin_witness_look_age_seconds", "Seconds since the witness last saw all groups, or since its start where it never did", ["component"])
 
 # Logs
 log_lines_suppressed = Counter("tocsin_log_lines_suppressed", "Log lines not written, because the same sentence had been written often within a minute")
+
+# Traces
+traces_not_recorded = Counter("tocsin_traces_not_recorded", "Requests and records whose caller asked for a trace, and that were not recorded, because this process had recorded TRACES_PER_SECOND within the second")
 
 # Ownership
 shards_held = Gauge("tocsin_shards_held", "Shards owned by this process", ["component", "lane"])
@@ -88,8 +92,8 @@ replica_records = Counter("tocsin_replica_records", "Records applied to a replic
 copy_age_seconds = Gauge("tocsin_copy_age_seconds", "Age of a copy that hand-offs rest on: it holds everything published until so many seconds ago", ["component", "kind"])
 refused_revisions = Gauge("tocsin_refused_revisions", "Revisions of workflows and templates refused because a process ended while it ran them", ["component"])
 directory_entities = Gauge("tocsin_directory_entities", "Entities held from the directory, by entity kind", ["component", "entity"])
-directory_outbox = Gauge("tocsin_directory_outbox_rows", "Changes not yet published to the directory topic", ["component"])
-directory_outbox_age = Gauge("tocsin_directory_outbox_age_seconds", "Age of the oldest change not yet published; 0 when none waits", ["component"])
+directory_outbox = Gauge("tocsin_directory_outbox_rows", "Changes not yet published to the directory topic: single ones (change), and those of imports (import), which are published after them", ["component", "origin"])
+directory_outbox_age = Gauge("tocsin_directory_outbox_age_seconds", "Age of the oldest change not yet published, a single one or one of an import; 0 when none waits", ["component", "origin"])
 directory_late = Counter("tocsin_directory_late", "Times the copy of the directory did not reach the end it had at that moment within a second; what followed was decided by an older copy", ["component"])
 recipient_versions = Gauge("tocsin_recipient_versions", "Recipients' versions held from stops, 16 bytes each", ["component"])
 cancellations_held = Gauge("tocsin_cancellations_held", "Cancellations held from cancels, 28 bytes each", ["component"])
@@ -104,7 +108,7 @@ ingest_refused = Counter("tocsin_ingest_refused_events", "Events refused, by pro
 
 # Deciding
 decisions = Counter("tocsin_decisions", "What the router decided, by status and rule", ["lane", "status", "rule"])
-workflow_notifications = Counter("tocsin_workflow_notifications", "Notifications decided, by the key of their workflow and the outcome (decided: each channel has an end of its own): of at most 200 keys of published workflows, all others are other", ["lane", "workflow", "outcome"])
+workflow_notifications = Counter("tocsin_workflow_notifications", "Notifications decided, by the key of their workflow and the outcome (decided: each channel has an end of its own): of the first 200 keys of published workflows, by name; all others are other", ["lane", "workflow", "outcome"])
 render_seconds = Histogram("tocsin_render_seconds", "Seconds to render one message", ["channel"], buckets=(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1))
 trials = Counter("tocsin_trials", "Programs of tenants tried in a child process before they are saved, and previews, by outcome (answered, exceeded, busy, not_started)", ["outcome"])
 trial_seconds = Histogram("tocsin_trial_seconds", "Seconds of one trial", buckets=_SECONDS)

@@ -1,8 +1,9 @@
 """W3C trace context through every topic; OpenTelemetry spans for the sampled few, next to nothing for the rest.
 
 Sampling is parent-based: the `traceparent` that arrives decides; a trace that begins here is sampled with the configured
-ratio. Where a trace is not sampled the SDK is not touched, and the traceparent is passed on as it came. While tracing is not
-configured, no trace begins here and what arrives is passed on.
+ratio. A caller may ask for every trace, and a single one may lead to a hundred thousand messages: so of what arrives no process
+records more than so many a second, and what is more goes on unsampled (`admitted`). Where a trace is not sampled the SDK is not touched,
+and the traceparent is passed on as it came. While tracing is not configured, no trace begins here and what arrives is passed on.
 
 `span` is for a block of code, and `client_span` for a call to another server. `begin_span` is for what begins at one place and ends at
 another. Names and attributes are those of OpenTelemetry's semantic conventions (docs/operations/traces.md).
@@ -11,11 +12,14 @@ another. Names and attributes are those of OpenTelemetry's semantic conventions 
 import random
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar, Token
-from time import time_ns
+from math import inf
+from threading import Thread
+from time import monotonic, time_ns
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from tocsin.contracts.traces import sampled_traceparent, valid_traceparent
+from tocsin.contracts.traces import sampled_traceparent, unsampled, valid_traceparent
+from tocsin.observability import metrics
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -36,12 +40,29 @@ _random: Final = (
 )  # ids need to be unique, not secret; its own state, so that a test's seed is not shared
 
 
+class _EachSecond:
+    """So many in each second of the process's clock."""
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+        self._second = 0
+        self._taken = 0
+
+    def take(self) -> bool:
+        """Whether there is one more."""
+        if (second := int(monotonic())) != self._second:
+            self._second, self._taken = second, 0
+        self._taken += 1
+        return self._taken <= self._most
+
+
 class _Tracing:
     """What `configure_tracing` set up; empty until then."""
 
     tracer: "Tracer | None" = None
     provider: "TracerProvider | None" = None
     ratio: float = 0.0
+    arriving: _EachSecond = _EachSecond(inf)
 
 
 def configure_tracing(
@@ -49,10 +70,12 @@ def configure_tracing(
     endpoint: str | None,
     sample_ratio: float = 0.01,
     *,
+    each_second: float = inf,
     version: str = "unknown",
     exporter: "SpanExporter | None" = None,
 ) -> None:
-    """Export the spans of sampled traces to `endpoint` (OTLP over HTTP, the collector's base URL), in the background.
+    """Export the spans of sampled traces to `endpoint` (OTLP over HTTP, the collector's base URL), in the background. Of traces that arrive
+    `each_second` are recorded at most.
 
     Without an endpoint (or an `exporter`, for tests) nothing is recorded, but the trace context still travels.
     """
@@ -77,13 +100,20 @@ def configure_tracing(
     _Tracing.provider = provider
     _Tracing.tracer = provider.get_tracer("tocsin", version, schema_url=CONVENTIONS)
     _Tracing.ratio = sample_ratio
+    _Tracing.arriving = _EachSecond(each_second)
 
 
-def shutdown_tracing() -> None:
-    """Export what is left and stop. Blocks for up to the exporter's timeout; harmless when tracing was never configured."""
+def shutdown_tracing(seconds: float = 30.0) -> bool:
+    """Export what is left and stop; whether that was done within so many seconds. What is not is given up. Harmless when tracing was never
+    configured."""
     provider, _Tracing.provider, _Tracing.tracer = _Tracing.provider, None, None
-    if provider is not None:
-        provider.shutdown()
+    if provider is None:
+        return True
+    # In a thread, for the SDK waits 30 s for a collector that does not answer, and takes no other bound (1.44).
+    ending = Thread(target=provider.shutdown, name="last spans", daemon=True)
+    ending.start()
+    ending.join(seconds)
+    return not ending.is_alive()
 
 
 # What is sampled
@@ -97,6 +127,15 @@ def tracing_on() -> bool:
 def recording(traceparent: str | None) -> bool:
     """Whether a span under this traceparent is recorded here. The test for hot paths; next to free while tracing is off."""
     return _Tracing.tracer is not None and traceparent is not None and sampled_traceparent(traceparent)
+
+
+def admitted(traceparent: str | None) -> str | None:
+    """That of a request or record that has arrived, as it goes on. A sampled one loses its flag where this process has recorded as many within
+    the second as it may: then nobody behind records it either."""
+    if traceparent is None or not recording(traceparent) or _Tracing.arriving.take():
+        return traceparent
+    metrics.traces_not_recorded.inc()
+    return unsampled(traceparent)
 
 
 def is_sampled(traceparent: str | None) -> bool:

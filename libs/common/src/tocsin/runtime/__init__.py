@@ -8,7 +8,7 @@ from tocsin.runtime.health import Check, Health
 from tocsin.runtime.http import HttpSettings
 from tocsin.runtime.http_limits import BODIES_BYTES, REFUSED, HttpLimits, Refused
 from tocsin.runtime.loop_slice import LoopSlice
-from tocsin.runtime.main import Api, LaneSettings, Service, ServiceSettings, main
+from tocsin.runtime.main import Api, LaneSettings, Service, ServiceSettings, Shards, main
 from tocsin.runtime.setting_facts import About, Unwise
 from tocsin.runtime.settings import (
     Advice,
@@ -53,6 +53,7 @@ __all__ = [
     "SettingRow",
     "Settings",
     "SettingsInvalid",
+    "Shards",
     "SystemClock",
     "Unwise",
     "advice_on",

@@ -7,6 +7,7 @@
 | `rebalance_timeout`: the broker waits for members to give partitions back | 12 | 40 | `drain_timeout`: whoever is later is expelled |
 | `SHUTDOWN_TIMEOUT`: from SIGTERM to the end of the last `run` | 45 | 45 | `rebalance_timeout`: a shutdown drains too |
 | `CLOSING`: components are closed after that | 15 | 15 | (as long as `LEAVE` + `CLOSE_PUBLISHER`) |
+| `LAST_SPANS`: the collector takes what is left of the traces, within `CLOSING` | 3 | 3 | |
 | Kubernetes' and Compose's grace period, then SIGKILL | 75 | 75 | `preStop` + `WAVE_SECONDS` + `SHUTDOWN_TIMEOUT` + `CLOSING` |
 | `progress_timeout`: a loop that stands still for so long is given up | 60 | 60 | `rebalance_timeout` |
 | `heartbeat_interval`: a member tells the broker that it lives | 0.5 | 0.5 | |
@@ -28,6 +29,8 @@ SHUTDOWN: Final = 45.0
 """The default of SHUTDOWN_TIMEOUT."""
 CLOSING: Final = 15.0
 """For the closing of all components together."""
+LAST_SPANS: Final = 3.0
+"""For the collector to take what is left of the traces. They are given up then: no message depends on them."""
 TRANSACTION: Final = 10.0
 """For one transaction, and what the broker waits before it ends one that a dead owner left open."""
 COMMIT: Final = 8.0

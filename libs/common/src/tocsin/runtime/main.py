@@ -95,6 +95,22 @@ class ServiceSettings(Settings):
     )
 
 
+Shards = Annotated[
+    int,
+    About(
+        unit="shards",
+        change="stop the lane's processes first",  # members of unequal numbers refuse each other
+        danger="Processes beyond it hold nothing; no more than the topics have partitions",
+    ),
+    Field(
+        ge=1,
+        le=1000,
+        description="Shards of a lane: at most so many processes can share it. The same number in all of them; to change it, stop the lane",
+    ),
+]
+"""How many each lane of a service has."""
+
+
 class LaneSettings(ServiceSettings):
     """What a service that consumes lanes has besides. Give `lanes` a description of its own in the subclass."""
 
@@ -167,6 +183,7 @@ def main(
         name,
         loaded.observability.otel_exporter_otlp_endpoint,
         loaded.observability.trace_sample_ratio,
+        each_second=loaded.observability.traces_per_second,
         version=release,
     )
     commit = loaded.observability.build_commit

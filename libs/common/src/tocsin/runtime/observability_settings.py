@@ -51,6 +51,22 @@ class ObservabilitySettings(Settings):
         le=1,
         description="Share of traces that begin here and are recorded; a parent's decision wins",
     )
+    traces_per_second: Annotated[
+        int,
+        About(
+            unit="messages a second",
+            over=Unwise(
+                bound=1000,
+                harm="a caller who samples every request has a large part of the processors' time go into traces",
+                remedy="leave it at 50, and raise it with TRACE_SAMPLE_RATIO alone",
+            ),
+        ),
+    ] = Field(
+        default=50,
+        ge=1,
+        description="Requests and records with a sampled `traceparent` that this process records in a second at most; what is more goes on "
+        "unsampled, and `tocsin_traces_not_recorded_total` counts it",
+    )
 
     @property
     def json_logs(self) -> bool | None:

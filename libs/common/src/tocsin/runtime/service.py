@@ -1,6 +1,7 @@
 """The life of a service process, from its first socket to its exit code.
 
     HTTP answers → components open, in order → they run, each watched → stop → runs end → the API ends → close, in reverse → probes end
+    → the last spans are exported
 
 | how it ends | exit code |
 |---|---|
@@ -30,7 +31,7 @@ from typing import Any
 import uvloop
 
 from tocsin.observability import get_logger, metrics, shutdown_tracing
-from tocsin.runtime.bounds import CLOSING
+from tocsin.runtime.bounds import CLOSING, LAST_SPANS
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.component import Component
 from tocsin.runtime.errors import ExitCode, OperatorError, ServiceHalted, exit_code_of, find_cause, one_line
@@ -62,8 +63,8 @@ def run_service(
 
     The `servers` answer from before the first component opens. The first, which answers probes, ends last.
 
-    `shutdown_timeout`: seconds from the signal to the end of the last component's `run`; requests being answered, and each
-    `close`, may then take `CLOSING` more.
+    `shutdown_timeout`: seconds from the signal to the end of the last component's `run`; requests being answered, each
+    `close`, and the last spans may then take `CLOSING` more.
 
     `wave`: runs begin, and a signal stops them, only at these moments (`waves`); until then everything works on.
     """
@@ -83,7 +84,9 @@ def run_service(
         return code
     finally:
         last_words.leave(code, life.last_words)
-        shutdown_tracing()  # last: a collector that does not answer may take it until SIGKILL
+        if not shutdown_tracing(min(LAST_SPANS, life.seconds_left)):
+            log.warning("the last spans were given up: the collector has not taken them in time")
+        log.info("ended", exit_code=int(code))
 
 
 class _Life:
@@ -117,6 +120,8 @@ class _Life:
         self._code = ExitCode.FINISHED
         self.last_words = ""
         """What failed first, in one line; empty where nothing did."""
+        self.seconds_left = 0.0
+        """Of its stop, once it has ended."""
 
     async def live(self) -> int:
         self._listen_to_signals()
@@ -137,7 +142,7 @@ class _Life:
                 await self._end(component.name, component.close())
             await self._end(probes.name, probes.finish())
             watching.cancel()
-        log.info("ended", exit_code=int(self._code))
+            self.seconds_left = max(0.0, self._remaining())
         return self._code
 
     async def _listen(self) -> list[asyncio.Task[None]]:

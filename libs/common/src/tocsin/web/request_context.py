@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tocsin.observability import OpenSpan, bound, get_logger, metrics, span
+from tocsin.observability import OpenSpan, admitted, bound, get_logger, metrics, span
 from tocsin.observability.tracing import NO_SPAN
 from tocsin.runtime import REFUSED, Health
 from tocsin.web import codes
@@ -61,7 +61,7 @@ class RequestContext:
         try:
             with (
                 bound(request_id=request_id),
-                span("HTTP", traceparent, "server") if self._traced else NO_SPAN as request_span,
+                span("HTTP", admitted(traceparent), "server") if self._traced else NO_SPAN as request_span,
             ):
                 await self._answer(scope, receive, send_with_id, started=lambda: status > 0)
                 if request_span.opened is not None:

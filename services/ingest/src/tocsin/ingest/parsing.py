@@ -23,9 +23,10 @@ from tocsin.contracts.cloudevents import (
 from tocsin.contracts.events import CANCELLATION_REQUESTED, NOTIFICATION_REQUESTED, CancellationRequest, Event
 from tocsin.contracts.ids import CANCELLATION_SOURCE, INGEST_SOURCE
 from tocsin.contracts.limits import IDEMPOTENCY_KEY_CHARS
+from tocsin.contracts.traces import unsampled
 from tocsin.contracts.values.text import is_line
 from tocsin.contracts.vocabulary import Reason
-from tocsin.observability import current_traceparent
+from tocsin.observability import admitted, current_traceparent, is_sampled, recording
 from tocsin.runtime import Clock
 from tocsin.web import Caller, Fault, Posted, Problem, codes
 
@@ -163,11 +164,12 @@ def _traceparent(own: str | None) -> str:
 
     A new one is not sampled. It makes one id lead through every topic, even where nobody records spans.
     """
-    return (
-        own
-        or current_traceparent()
-        or f"00-{_random.getrandbits(128) | 1:032x}-{_random.getrandbits(64) | 1:016x}-00"
-    )
+    of_request = current_traceparent()
+    if own is None:
+        return of_request or f"00-{_random.getrandbits(128) | 1:032x}-{_random.getrandbits(64) | 1:016x}-00"
+    if recording(own) and of_request is not None and of_request[3:35] == own[3:35]:
+        return own if is_sampled(of_request) else unsampled(own)  # as was decided of the request
+    return admitted(own) or own
 
 
 def _invalid_event(invalid: EventInvalid) -> Problem:

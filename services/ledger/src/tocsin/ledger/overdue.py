@@ -29,12 +29,16 @@ _OLDEST: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS)
 
 # The subquery is evaluated for each delivery (OFFSET 0), by the index of one notification: PostgreSQL would otherwise be free to read
 # whole days of statuses. The days leave out older partitions: what is awaited ends after it was decided. A delivery that was re-driven
-# had an end before: only one that came since counts.
+# had an end before: only one that came since counts. What ended a notification that waited was stored after its decision; offsets alone do
+# not tell, for the installation may have moved to another topic prefix meanwhile.
 _ENDED = """
   SELECT 1 FROM ledger.statuses s WHERE s.notification_id = {row}.notification_id AND s.day >= {row}.day AND s.origin = {row}.origin
   AND ({redriven_at} IS NULL OR s.stored_at >= {redriven_at})
-  AND (s.delivery_id = {awaited} AND s.final OR {awaited} = {row}.notification_id AND s.kafka_offset > {row}.kafka_offset
-    AND s.delivery_id IS NULL AND (s.final OR s.again = 'turn')) OFFSET 0"""
+  AND (s.delivery_id = {awaited} AND s.final OR {awaited} = {row}.notification_id AND s.delivery_id IS NULL
+    AND (s.final OR s.again = 'turn') AND (s.stored_at, s.kafka_offset) > ({decided_at}, {row}.kafka_offset)) OFFSET 0"""
+_DECIDED_AT = """(
+  SELECT max(d.stored_at) FROM ledger.statuses d WHERE d.notification_id = o.notification_id AND d.day = o.day AND d.lane = o.lane
+  AND d.kafka_partition = o.kafka_partition AND d.kafka_offset = o.kafka_offset)"""
 _REDRIVEN_AT = "CASE WHEN d.again = 'redrive' THEN d.stored_at END"
 _UNENDED = f"""
 SELECT d.lane, d.kafka_partition, d.kafka_offset, d.tenant, d.notification_id, awaited.delivery_id, d.origin, d.day,
@@ -42,13 +46,13 @@ SELECT d.lane, d.kafka_partition, d.kafka_offset, d.tenant, d.notification_id, a
 FROM ledger.statuses d CROSS JOIN LATERAL unnest(d.awaited) AS awaited (delivery_id)
 WHERE d.awaited IS NOT NULL AND d.expires_at > $2 AND d.expires_at <= $3
   AND d.lane = $1 AND ($4::int[] IS NULL OR d.kafka_partition = ANY($4))
-  AND NOT EXISTS ({_ENDED.format(row="d", awaited="awaited.delivery_id", redriven_at=_REDRIVEN_AT)})
+  AND NOT EXISTS ({_ENDED.format(row="d", awaited="awaited.delivery_id", redriven_at=_REDRIVEN_AT, decided_at="d.stored_at")})
 """  # noqa: S608 - statements from this file
 _COLUMNS = "lane, kafka_partition, kafka_offset, tenant, notification_id, delivery_id, origin, day, redriven_at, expires_at"
 _KEEP = f"INSERT INTO ledger.overdue ({_COLUMNS}) {_UNENDED} ON CONFLICT DO NOTHING RETURNING tenant, notification_id, delivery_id"
 _FORGET = f"""
 DELETE FROM ledger.overdue o WHERE o.lane = $1 AND o.kafka_partition = ANY($2)
-  AND (o.day < $3 OR EXISTS ({_ENDED.format(row="o", awaited="o.delivery_id", redriven_at="o.redriven_at")}))
+  AND (o.day < $3 OR EXISTS ({_ENDED.format(row="o", awaited="o.delivery_id", redriven_at="o.redriven_at", decided_at=_DECIDED_AT)}))
 """  # noqa: S608 - statements from this file
 _UP_TO = "SELECT kafka_partition, up_to FROM ledger.swept WHERE lane = $1 AND kafka_partition = ANY($2)"
 _NEXT = "SELECT min(expires_at) FROM ledger.statuses WHERE awaited IS NOT NULL AND expires_at > $1"

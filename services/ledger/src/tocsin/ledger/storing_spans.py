@@ -5,7 +5,7 @@ from typing import Final
 
 from tocsin.kafka import ConsumerRecord, RecordMetadata
 from tocsin.ledger.tables import STATUSES, Row
-from tocsin.observability import recording
+from tocsin.observability import admitted, recording
 from tocsin.observability.messaging import MOST_LINKS, begin_processing, begin_processing_batch
 from tocsin.observability.tracing import Attributes
 
@@ -26,7 +26,8 @@ def tell_spans(
 ) -> None:
     """The batch took so many seconds; copying its rows and committing them took the last `copying` of them. A decision with several rows is
     one record."""
-    sampled = {(row[_PARTITION], row[_OFFSET]): row for row in rows if recording(row[_TRACEPARENT])}
+    asked = {(row[_PARTITION], row[_OFFSET]): row for row in rows if recording(row[_TRACEPARENT])}
+    sampled = {place: row for place, row in asked.items() if recording(admitted(row[_TRACEPARENT]))}
     if not sampled:
         return
     topic = records[0].topic

@@ -62,7 +62,13 @@ def api_role(
         open=partial(require_unsubscribe_page, database.engine, public_url=settings.public_url),
     )
     connections = FunctionComponent(name="connections of the relay", close=apart.dispose)
-    relay = Relay(engine=apart, settings=settings.kafka, health=health, failpoints=failpoints)
+    relay = Relay(
+        engine=apart,
+        settings=settings.kafka,
+        health=health,
+        second_prefix=settings.second_prefix,
+        failpoints=failpoints,
+    )
     watch = FunctionComponent(name="outbox watch", run=partial(watch_outbox, apart, health.service))
     keys_watch = FunctionComponent(name="expiring keys", run=partial(watch_expiring_keys, database.engine))
     forgetting = FunctionComponent(

@@ -6,13 +6,17 @@ yet visible has a row of its own, so the order of rows plays no part, and publis
 and API keys are published first, because they take rights away; imports wait for their turn after single changes. Each change
 wakes the relay when it commits, and the relay says which rows it has published (`tocsin.router.in_force`). An entity larger than its topic's limit, and a row that no
 record can hold, is not published: a log line and a metric say so, and the other entities do not wait for it.
+
+While an installation moves to another topic prefix, each record is published under both, in the same transaction: what is in force is so
+in both.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -60,8 +64,10 @@ _TOUCH: Final = 1.0
 """Seconds within which a relay that does not publish yet shows PostgreSQL that it lives."""
 
 _WAITING: Final = text(
-    "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0) FROM directory.outbox"
-)
+    "SELECT turn >= :imported, count(*), extract(epoch FROM clock_timestamp() - min(at)) FROM directory.outbox GROUP BY 1"
+).bindparams(imported=int(Turn.IMPORTED_RIGHTS))
+_ORIGINS: Final = {False: "change", True: "import"}
+"""By whether a row was imported."""
 _UNWRITABLE: Final = "no record can hold this row, set aside: save the entity again with valid values"
 _AWAY = (KafkaFault, *AWAY)
 
@@ -77,20 +83,27 @@ class Relay:
         engine: AsyncEngine,
         settings: KafkaSettings,
         health: Health,
+        second_prefix: str | None = None,
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
-        self._limits = Limits({topic.name: topic.max_message_bytes for topic in self._topics.all()})
+        self._second_prefix = second_prefix
+        prefixes = (
+            [settings.topic_prefix] if second_prefix is None else [settings.topic_prefix, second_prefix]
+        )
+        topics = [topic for prefix in prefixes for topic in Topics(prefix).all()]
+        self._limits = Limits({topic.name: topic.max_message_bytes for topic in topics})
+        self._written = [topic.name for topic in topics if topic.family in {"directory", "stops"}]
         self._check = health.check("kafka relay")
         self._service = health.service
         metrics.begin_at_zero(metrics.directory_set_aside, [self._service], KINDS)
         self._failpoints = PrefixedFailpoints(failpoints, prefix="relay_")
 
     async def open(self) -> None:
-        """Wait for Kafka and the two topics, with a visible reason."""
-        await wait_for_topics(self._settings, [self._topics.directory, self._topics.stops], check=self._check)
+        """Wait for Kafka and the topics, with a visible reason."""
+        await wait_for_topics(self._settings, self._written, check=self._check)
         self._check.set_ready()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -110,14 +123,10 @@ class Relay:
         async with session(self._engine) as connection:
             if not await hold_lock(connection):
                 return
-            producer = TransactionalProducer(
-                settings=self._settings,
-                transactional_id=self._topics.relay,
-                group=self._topics.relay,
-                limits=self._limits,
-                failpoints=self._failpoints,
-            )
+            producer = self._producer(self._topics)
             try:
+                if self._second_prefix is not None:
+                    await _touching(connection, self._fence(Topics(self._second_prefix)))
                 await _touching(connection, producer.open())
                 woken = await _woken(connection)
                 log.info("publishing the directory")
@@ -128,6 +137,23 @@ class Relay:
                         await first_of(stop.wait(), woken.wait(), seconds=POLL)
             finally:
                 await producer.close()
+
+    def _producer(self, topics: Topics) -> TransactionalProducer:
+        return TransactionalProducer(
+            settings=self._settings,
+            transactional_id=topics.relay,
+            group=topics.relay,
+            limits=self._limits,
+            failpoints=self._failpoints,
+        )
+
+    async def _fence(self, topics: Topics) -> None:
+        """Whoever published with that prefix before, and is only frozen, can write no more."""
+        former = self._producer(topics)
+        try:
+            await former.open()
+        finally:
+            await former.close()
 
     async def _publish(self, connection: AsyncConnection, producer: TransactionalProducer, turn: Turn) -> int:
         """Publish the entities that the oldest rows of this turn name, and delete the rows; how many rows those were."""
@@ -146,13 +172,22 @@ class Relay:
             portion = _portion(current.records)
             fitting = {ref: record for ref, record in portion.items() if self._fits(ref, record)}
             if fitting:
-                await producer.run(list(fitting.values()), {})
+                await producer.run([*fitting.values(), *self._copies(fitting.values())], {})
             ended = portion.keys() | current.unwritable.keys()
             done = {row_id: ref in fitting for row_id, ref in changed.items() if ref in ended}
             await self._failpoints.reach("before_delete")
             await connection.execute(delete(outbox).where(outbox.c.id.in_(done)))
             await connection.execute(select(func.pg_notify(PUBLISHED, message(done))))
         return len(done)
+
+    def _copies(self, records: Iterable[ProducerRecord]) -> list[ProducerRecord]:
+        """The same for the other prefix, where there is one."""
+        if self._second_prefix is None:
+            return []
+        own = self._topics.prefix
+        return [
+            replace(record, topic=self._second_prefix + record.topic.removeprefix(own)) for record in records
+        ]
 
     def _fits(self, ref: EntityRef, record: ProducerRecord) -> bool:
         """Whether the record is within its topic's limit."""
@@ -175,15 +210,25 @@ class Relay:
 
 async def watch_outbox(engine: AsyncEngine, service: str, stop: asyncio.Event) -> None:
     """Tell until `stop` how much waits, and for how long. Every router does: the one that publishes may be the one that is stuck."""
-    rows = metrics.directory_outbox.labels(service)
-    age = metrics.directory_outbox_age.labels(service)
+    gauges = {
+        imported: (
+            metrics.directory_outbox.labels(service, origin),
+            metrics.directory_outbox_age.labels(service, origin),
+        )
+        for imported, origin in _ORIGINS.items()
+    }
 
     async def look() -> None:
         with contextlib.suppress(*AWAY):  # the database has a check of its own
             async with engine.connect() as connection:
-                count, seconds = (await connection.execute(_WAITING)).one()
-            rows.set(count)
-            age.set(float(seconds))
+                waiting = {
+                    imported: (count, float(seconds))
+                    for imported, count, seconds in await connection.execute(_WAITING)
+                }
+            for imported, (rows, age) in gauges.items():
+                count, seconds = waiting.get(imported, (0, 0.0))
+                rows.set(count)
+                age.set(seconds)
 
     await every(STANDBY, look, stop=stop)
 

@@ -13,7 +13,7 @@ from tocsin.database import DatabaseSettings, pool_for_shards
 from tocsin.kafka import KafkaSettings
 from tocsin.programs import ProgramSettings
 from tocsin.router.secret_keys import SecretKey
-from tocsin.runtime import About, Advice, HttpSettings, Lanes, LaneSettings, Unwise
+from tocsin.runtime import About, Advice, HttpSettings, Lanes, LaneSettings, Shards, Unwise
 
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
@@ -81,19 +81,7 @@ class RouterSettings(LaneSettings):
     lanes: Lanes = Field(
         default=list(Lane), validation_alias="LANES", description="Lanes whose messages the worker decides"
     )
-    shards: Annotated[
-        int,
-        About(
-            unit="shards",
-            change="stop the lane's processes first",
-            danger="Workers beyond it hold nothing; no more than the topics have partitions",
-        ),
-    ] = Field(
-        default=4,
-        ge=1,
-        le=1000,
-        description="Shards of a lane: at most so many workers can share it. The same number in all of them; to change it, stop the lane",
-    )
+    shards: Shards = 4
     default_tenant: Annotated[
         str | None,
         About(
@@ -129,6 +117,18 @@ class RouterSettings(LaneSettings):
         default=None,
         validation_alias="PUBLIC_URL",
         description="Address under which recipients reach the unsubscribe page; required when any category is optional",
+    )
+    second_prefix: Annotated[
+        str | None,
+        About(
+            example="tocsin12.",
+            change="roll the API's processes",
+            danger="While it is set, changes come into force only when the topics of both prefixes can be written",
+        ),
+    ] = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="A second topic prefix under which the role api publishes directory and stops as well, while you move to it",
     )
     unsubscribe_keys: Annotated[
         SecretList,
@@ -170,6 +170,17 @@ class RouterSettings(LaneSettings):
                 harm="begins with http: anyone on the way can use the unsubscribe links, and mail providers distrust them",
                 remedy="give an address with https",
             )
+
+    @model_validator(mode="after")
+    def _prefixes_differ(self) -> Self:
+        prefix = getattr(
+            self.kafka, "topic_prefix", None
+        )  # without it where these settings are refused themselves
+        if self.second_prefix is not None and self.second_prefix == prefix:
+            raise ValueError(
+                "ROUTER_SECOND_PREFIX is KAFKA_TOPIC_PREFIX: give it the prefix of the other topics, or take it away"
+            )
+        return self
 
     @property
     def signing_keys(self) -> list[SecretKey]:

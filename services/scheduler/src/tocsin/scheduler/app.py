@@ -1,5 +1,7 @@
 """How the scheduler is put together."""
 
+from functools import partial
+
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.database import Database
@@ -7,6 +9,7 @@ from tocsin.kafka import ConsumerGroup, FencedStored, FencedStoredShard, KafkaCl
 from tocsin.runtime import FunctionComponent, Health, Service, SystemClock, arm
 from tocsin.scheduler.firing import SERVICE, FiringContext, ShardTimers
 from tocsin.scheduler.migrations import MIGRATIONS
+from tocsin.scheduler.one_prefix import require_own_timers
 from tocsin.scheduler.settings import SchedulerSettings
 from tocsin.scheduler.timers_table import TimersTable
 from tocsin.web.operations import operations_app
@@ -60,6 +63,9 @@ def build(settings: SchedulerSettings) -> Service:
         health=health,
         components=[
             database,
+            FunctionComponent(
+                name="one topic prefix", open=partial(require_own_timers, database, topics, settings.lanes)
+            ),
             FunctionComponent(name="offsets", open=offsets.open, close=offsets.close),
             *(group(lane) for lane in settings.lanes),
         ],

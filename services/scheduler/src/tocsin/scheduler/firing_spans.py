@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from tocsin.kafka import RecordMetadata
-from tocsin.observability import OpenSpan, recording
+from tocsin.observability import OpenSpan, admitted, recording
 from tocsin.observability.messaging import begin_processing, sending
 from tocsin.scheduler.timers_table import DueTimer
 
@@ -19,7 +19,8 @@ class FiringSpans:
         self._open: list[OpenSpan] = []
 
     def begin(self, timer: DueTimer) -> DueTimer:
-        """The timer; if its trace is recorded here, its `process` span begins when it was due, and its record goes on under a `send` span.
+        """The timer; if its trace is recorded here, its `process` span begins when it was due, and its record goes on under a `send` span, or
+        unsampled where more fire than are recorded.
 
         That record carries the timer's traceparent under this name. It is replaced in the bytes: the new one is as long. Where it stands
         elsewhere as well, a producer has put it into its data, and nothing is replaced.
@@ -30,19 +31,20 @@ class FiringSpans:
         former = timer.traceparent.encode()
         if timer.record.count(former) != timer.record.count(own % former):
             return timer
+        later = admitted(timer.traceparent) or timer.traceparent
         process = begin_processing(
             RecordMetadata(self._topics[timer.partition], timer.partition, timer.offset, 0),
-            timer.traceparent,
+            later,
             group=self._group,
             ago=max(0.0, (self._now - timer.due).total_seconds()),
             notification_id=timer.notification_id,
         )
-        if process is None:
-            return timer
-        send = sending(process, timer.topic)
-        self._open += (send, process)
-        record = timer.record.replace(own % former, own % send.traceparent.encode())
-        return timer._replace(record=record)
+        goes_on = later
+        if process is not None:
+            send = sending(process, timer.topic)
+            self._open += (send, process)
+            goes_on = send.traceparent
+        return timer._replace(record=timer.record.replace(own % former, own % goes_on.encode()))
 
     def committed(self) -> None:
         """What was sent is stored."""

@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import DatabaseSettings, pool_for_shards
 from tocsin.kafka import KafkaSettings
-from tocsin.runtime import About, Advice, Lanes, LaneSettings
+from tocsin.runtime import About, Advice, Lanes, LaneSettings, Shards
 
 
 class SchedulerSettings(LaneSettings):
@@ -22,19 +22,7 @@ class SchedulerSettings(LaneSettings):
     lanes: Lanes = Field(
         default=list(Lane), validation_alias="LANES", description="Lanes whose timers this process keeps"
     )
-    shards: Annotated[
-        int,
-        About(
-            unit="shards",
-            change="stop the lane's processes first",
-            danger="Processes beyond it hold nothing; no more than the topics have partitions",
-        ),
-    ] = Field(
-        default=4,
-        ge=1,
-        le=1000,
-        description="Shards of a lane: at most so many processes can share it. The same number in all of them; to change it, stop the lane",
-    )
+    shards: Shards = 4
     batch_records: Annotated[int, About(unit="timers")] = Field(
         default=5_000, ge=100, le=50_000, description="Timers written in one transaction at most"
     )

@@ -95,8 +95,8 @@ class Place(NamedTuple):
     offset: int
 
 
-BEGINNING: Final = Place(datetime.min.replace(tzinfo=UTC), -1)
-"""Before every timer."""
+BEGINNING: Final = Place(datetime.min.replace(tzinfo=UTC), -(2**63))
+"""Before every timer. Those adopted from another topic prefix have offsets below 0."""
 
 
 class DueTimer(NamedTuple):

@@ -9,7 +9,7 @@ from tocsin.cli.output import print_json, print_table
 from tocsin.contracts.topics import ANYONE, DEFAULT_PREFIX, Topics
 from tocsin.contracts.vocabulary import Lane
 
-TRANSACTIONAL_SERVICES = ("router", "dispatch-")
+TRANSACTIONAL_SERVICES = ("router", "scheduler", "dispatch-")
 WITNESS, KEDA = "ledger witness", "keda"
 
 

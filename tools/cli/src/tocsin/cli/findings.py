@@ -68,7 +68,14 @@ def of_groups(
     for group, view in sorted(views.items()):
         service, (component, lane) = services[group], service_and_lane(group, prefix=prefix)
         afterwards = component in AFTERWARDS
-        if not view.members:
+        if view.unseen:
+            places = sorted(f"{partition.topic}/{partition.partition}" for partition in view.unseen)
+            yield Finding(
+                what=f"What {group} leaves unread of {_some(places)} cannot be seen: they have no leader, or the group no coordinator.",
+                remedy="kafka-topics.sh --describe --unavailable-partitions, then start the broker that led them",
+                runbook="TocsinLeaderless",
+            )
+        if view.members == 0:
             waiting = sum(unread.records for unread in view.unread.values())
             yield Finding(
                 what=f"Nobody is a member of {group}; {waiting:,} records wait.",
@@ -109,7 +116,9 @@ def of_metrics(process: str, text: str) -> Iterator[Finding]:
     def over(name: str, bound: float) -> Iterable[tuple[Mapping[str, str], float]]:
         return ((one.labels, one.value) for one in samples if one.name == name and one.value > bound)
 
-    for _, age in over("tocsin_directory_outbox_age_seconds", OUTBOX_SECONDS):
+    for labels, age in over("tocsin_directory_outbox_age_seconds", OUTBOX_SECONDS):
+        if labels.get("origin") == "import":
+            continue  # whether it stands still, or is only large, needs two looks
         yield Finding(
             what=f"{process} has not published a change of the directory for {age:,.0f} s, so revoked keys and opt-outs may still count.",
             remedy="look at which router holds the relay's lock, and at locks in PostgreSQL",

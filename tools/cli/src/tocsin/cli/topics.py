@@ -1,4 +1,4 @@
-"""`tocsin topics apply`: topics as the registry has them, and a start offset for every group."""
+"""`tocsin topics apply`: topics as the registry has them, and a start offset for every group; beside it the commands of `moving`."""
 
 import asyncio
 from collections import Counter
@@ -10,7 +10,7 @@ import typer
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from tocsin.cli import losses
+from tocsin.cli import losses, moving
 from tocsin.cli.output import print_json, print_table, refuse
 from tocsin.contracts.topics import DAY_MS, DEFAULT_PARTITIONS, PRODUCERS, Topic, Topics
 from tocsin.kafka import Admin, GroupSpec, KafkaFault, KafkaSettings, Plan, TopicSpec
@@ -60,7 +60,11 @@ TOMBSTONE_MS = 7 * DAY_MS
 
 @app.callback()
 def _group() -> None:
-    """Keeps `apply` a command of its own although it is the only one."""
+    """Topics and the start offsets of groups."""
+
+
+app.command("drained")(moving.drained)
+app.command("carry")(moving.carry)
 
 
 @app.command()

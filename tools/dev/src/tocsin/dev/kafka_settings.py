@@ -71,6 +71,7 @@ class Membership:
         in_sync = max(replicas - 1, 1)
         return (
             f"node.id={self.node}\n"
+            f"broker.rack=zone-{self.node}\n"
             f"controller.quorum.voters={voters}\n"
             f"default.replication.factor={replicas}\n"
             f"min.insync.replicas={in_sync}\n"

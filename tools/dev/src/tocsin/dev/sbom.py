@@ -1,6 +1,7 @@
 """`python -m tocsin.dev.sbom`: a bill of materials (CycloneDX, JSON) for each file of requirements, in `build/sbom/`."""
 
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -21,18 +22,23 @@ _LICENSES: Final = LicenseFactory()
 
 def bill_of(path: Path) -> str:
     """What is installed with this file: name, version, archives' hashes, and the licence where this machine has it installed."""
+    return document(path.stem, [component(entry) for entry in pinned(path)])
+
+
+def document(name: str, components: Iterable[Component]) -> str:
+    """The bill of `tocsin-<name>`, which is made of these."""
     bom = Bom()
-    root = Component(name=f"tocsin-{path.stem}", type=ComponentType.APPLICATION, bom_ref=path.stem)
+    root = Component(name=f"tocsin-{name}", type=ComponentType.APPLICATION, bom_ref=name)
     bom.metadata.component = root
-    components = [_component(entry) for entry in pinned(path)]
-    for component in components:
-        bom.components.add(component)
-    bom.register_dependency(root, components)
+    for part in components:
+        bom.components.add(part)
+    bom.register_dependency(root, bom.components)
     text: str = JsonV1Dot6(bom).output_as_string(indent=2)
     return text
 
 
-def _component(entry: Pinned) -> Component:
+def component(entry: Pinned) -> Component:
+    """A distribution as it is pinned, with the hash of each archive that may be installed."""
     name = canonicalize_name(entry.name)
     url = PackageURL(type="pypi", name=name, version=entry.version)
     archives = ExternalReference(

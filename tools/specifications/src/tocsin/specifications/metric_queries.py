@@ -7,6 +7,7 @@ from tocsin.observability.unlocked_metrics import Counter, Gauge, Histogram
 WINDOW: Final = "5m"
 _ALIKE: Final = {
     "tocsin_overdue_notifications", "tocsin_group_lag_messages", "tocsin_group_members", "tocsin_directory_outbox_rows", "tocsin_shards",
+    "tocsin_group_unseen_partitions",
     "tocsin_directory_entities", "tocsin_recipient_versions", "tocsin_cancellations_held", "tocsin_refused_revisions", "tocsin_paused",
     "tocsin_table_rows", "tocsin_api_keys_expiring", "tocsin_last_exit_info",
 }  # fmt: skip

@@ -37,10 +37,13 @@ QUESTIONS: Final = {
     "tocsin_group_lag_messages": "How large is the backlog of a group, also of one that is frozen or that nobody runs?",
     "tocsin_group_oldest_seconds": "For how long has a group left its oldest record unread, also while it is frozen?",
     "tocsin_group_members": "Does anybody serve this lane?",
+    "tocsin_group_unseen_partitions": "Which groups stand still in part, because a partition has no leader?",
     "tocsin_witness_up": "Can the witness see the groups at all?",
     "tocsin_witness_look_age_seconds": "How old is what the witness says?",
     # Logs
     "tocsin_log_lines_suppressed": "Do logs say less than happened?",
+    # Traces
+    "tocsin_traces_not_recorded": "Are traces missing, because callers ask for more than are recorded?",
     # Ownership
     "tocsin_shards_held": "Who works on which part of a lane, and does everybody have some?",
     "tocsin_shards": "Is every shard of a lane held: is the sum of those held as many?",

@@ -1,4 +1,4 @@
-"""Everything of aiokafka that is touched beyond its public names, in one place.
+"""Everything of aiokafka that is touched beyond its public names, in one place; beside it `group_standing`.
 
 Each function says why. ``tests/unit/kafka/test_aiokafka_internals.py`` fails when an upgrade of aiokafka moves one of them.
 """
@@ -6,7 +6,7 @@ Each function says why. ``tests/unit/kafka/test_aiokafka_internals.py`` fails wh
 import asyncio
 import contextlib
 import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, Final
 from weakref import WeakSet
@@ -122,6 +122,8 @@ QUICK_RETRY = 0.005
 PATIENT_RETRY = 0.1
 # Between two cancellations of a task that took the first for another's.
 CANCEL_AGAIN = 0.05
+# What brokers say where nobody leads a partition.
+NO_LEADER = -1
 
 
 def shorten_marker_wait() -> None:
@@ -173,9 +175,27 @@ def leader_of(client: AIOKafkaClient, partition: TopicPartition) -> int:
     if leader is None:
         client.add_topic(partition.topic)
         raise StaleMetadata(partition)
-    if leader == -1:
+    if leader == NO_LEADER:
         raise LeaderNotAvailableError(partition)
     return int(leader)
+
+
+async def leaderless(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
+) -> set[TopicPartition]:
+    """Those of known partitions that no broker leads now. What is known may be minutes old: it is asked for anew before that is said."""
+    cluster = consumer._client.cluster
+
+    def without() -> set[TopicPartition]:
+        return {
+            partition
+            for partition in partitions
+            if cluster.leader_for_partition(AioTopicPartition(*partition)) == NO_LEADER
+        }
+
+    if without():
+        await consumer._client.force_metadata_update()
+    return without()
 
 
 async def _ends(client: Any, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
@@ -353,34 +373,3 @@ async def _disconnect(consumer: AIOKafkaConsumer) -> None:
         await consumer._fetcher.close()
     await consumer._client.close()
     consumer._closed = True  # `stop()` may have been given up before it noted that
-
-
-class GroupStanding:
-    """A consumer's standing in its group: who it is there, and its heartbeats."""
-
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._coordinator: Any = consumer._coordinator
-
-    @property
-    def member_id(self) -> str:
-        """The broker's name for this member; empty once it was expelled."""
-        return str(self._coordinator.member_id)
-
-    @property
-    def generation(self) -> int:
-        """The generation of the group this member joined; negative once it was expelled."""
-        return int(self._coordinator.generation)
-
-    def watch_heartbeats(self, wrap: Callable[[Callable[[], Awaitable[bool]]], Awaitable[bool]]) -> None:
-        """Let ``wrap(send)`` stand in for every heartbeat; it awaits ``send`` and returns its answer, which is
-        True for no error and for REBALANCE_IN_PROGRESS. Call it before the first subscription."""
-        send: Callable[[], Awaitable[bool]] = self._coordinator._do_heartbeat
-
-        async def heartbeat() -> bool:
-            return await wrap(send)
-
-        self._coordinator._do_heartbeat = heartbeat
-
-    async def beat(self) -> bool:
-        """One heartbeat now: aiokafka sends its first only after an interval."""
-        return bool(await self._coordinator._do_heartbeat())

@@ -12,7 +12,6 @@ from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from tocsin.kafka.client.aiokafka_internals import (
-    GroupStanding,
     committed_with_metadata,
     position_now,
     raise_errors,
@@ -20,6 +19,7 @@ from tocsin.kafka.client.aiokafka_internals import (
 )
 from tocsin.kafka.client.commits import CommittedOffset, KeptRange
 from tocsin.kafka.client.connecting import start_client
+from tocsin.kafka.client.group_standing import GroupStanding
 from tocsin.kafka.client.offsets import kept_ranges
 from tocsin.kafka.errors import KafkaFault, OwnershipLost
 from tocsin.kafka.lag import LogEnds
@@ -284,12 +284,9 @@ class GroupMember:
         return await kept_ranges(self._joined[0], partitions)
 
     async def commit(self, positions: Mapping[TopicPartition, CommittedOffset]) -> bool:
-        offsets = {
-            AioTopicPartition(*partition): tuple(position) for partition, position in positions.items()
-        }
         try:
             async with asyncio.timeout(COMMIT):
-                await self._joined[0].commit(offsets)  # repeats by itself what may be repeated
+                await self._joined[1].commit(positions)  # repeats by itself what may be repeated
         except TimeoutError:
             return False
         except KafkaError as exc:

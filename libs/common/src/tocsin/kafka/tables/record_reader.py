@@ -9,7 +9,12 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from tocsin.kafka.client.aiokafka_internals import position_now, stop_reader, wait_for_metadata
+from tocsin.kafka.client.aiokafka_internals import (
+    leaderless,
+    position_now,
+    stop_reader,
+    wait_for_metadata,
+)
 from tocsin.kafka.client.commits import KeptRange
 from tocsin.kafka.client.connecting import no_broker_answers, start_client
 from tocsin.kafka.client.offsets import kept_ranges, topic_missing
@@ -88,9 +93,11 @@ class RecordReader:
             raise no_broker_answers(error) from error
         return records
 
-    async def kept(self, topics: Iterable[str]) -> dict[TopicPartition, KeptRange]:
-        """What each partition of these topics keeps. TopicFault where one does not exist: asking creates none. KafkaFault when no broker
-        answers."""
+    async def kept(
+        self, topics: Iterable[str]
+    ) -> tuple[dict[TopicPartition, KeptRange], set[TopicPartition]]:
+        """What each partition of these topics keeps; and the partitions that no broker leads, of which nobody can say it. TopicFault where a
+        topic does not exist: asking creates none. KafkaFault when no broker answers."""
         wanted = set(topics)
         try:
             if missing := wanted - set(await self._open.topics()):
@@ -100,7 +107,9 @@ class RecordReader:
                 for topic in sorted(wanted)
                 for number in range(await wait_for_metadata(self._open, topic))
             ]
-            return await kept_ranges(self._open, partitions)
+            unled = await leaderless(self._open, partitions)
+            led = [partition for partition in partitions if partition not in unled]
+            return await kept_ranges(self._open, led), unled
         except KafkaError as error:
             raise no_broker_answers(error) from error
 

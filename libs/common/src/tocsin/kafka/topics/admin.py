@@ -1,7 +1,7 @@
 """Topics, their settings, and the start offsets of groups: what `tocsin topics apply` does."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -9,9 +9,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from tocsin.kafka.client.aiokafka_internals import closed_unless_started
+from tocsin.kafka.client.commits import CommittedOffset
 from tocsin.kafka.client.connecting import no_broker_answers
 from tocsin.kafka.client.offsets import Offsets
 from tocsin.kafka.errors import KafkaFault
+from tocsin.kafka.records import TopicPartition
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.topics.group_commits import GroupCommits
 from tocsin.kafka.topics.plan import GroupSpec, Loss, Plan, StartOffset, TopicChange, TopicSpec, change_of
@@ -92,6 +94,10 @@ class Admin:
     async def accept(self, losses: Sequence[Loss], groups: Sequence[GroupSpec]) -> None:
         """Let the groups of these losses read on with what is kept. GroupAtWork when a group has members."""
         await self._commits.accept(losses, groups)
+
+    async def commit(self, group: str, commits: Mapping[TopicPartition, CommittedOffset]) -> None:
+        """Let the group go on there. GroupAtWork when it has members."""
+        await self._commits.commit(group, commits)
 
     async def delete_topics(self, names: Sequence[str]) -> None:
         """Remove topics that exist; for tests and development."""

@@ -85,7 +85,7 @@ class GroupCommits:
     async def write(self, starts: Sequence[StartOffset]) -> None:
         """Commit the starts and repairs. GroupAtWork when a group has members."""
         for group in sorted({start.group for start in starts}):
-            await self._commit(
+            await self.commit(
                 group,
                 {
                     TopicPartition(start.topic, start.partition): CommittedOffset(
@@ -108,9 +108,10 @@ class GroupCommits:
                     note = CommitNote(read_back=position, lost_from=loss.committed)
                     moved[loss.partition] = CommittedOffset(loss.read_on_at, write_note(note))
             if moved:
-                await self._commit(spec.group, moved)
+                await self.commit(spec.group, moved)
 
-    async def _commit(self, group: str, commits: Mapping[TopicPartition, CommittedOffset]) -> None:
+    async def commit(self, group: str, commits: Mapping[TopicPartition, CommittedOffset]) -> None:
+        """Let the group go on there. GroupAtWork when it has members."""
         consumer = await connect_to_group(self._settings, group)
         offsets = {AioTopicPartition(*partition): tuple(commit) for partition, commit in commits.items()}
         try:

@@ -132,7 +132,7 @@ def change_of(spec: TopicSpec, *, partitions: int | None, settings: Mapping[str,
     if partitions != spec.partitions:
         msg = (
             f"{spec.name} has {partitions} partitions and should have {spec.partitions}: the number is fixed at "
-            "creation; changing it is a migration to a new topic prefix."
+            "creation. docs/operations/more-partitions.md says how to move to a new topic prefix."
         )
         raise PlanRefused(msg)
     different: dict[str, tuple[str | None, str]] = {

@@ -33,7 +33,7 @@ class DeadLetterCounts:
     def __init__(self, *, service: str, lane: Lane) -> None:
         self._service = service
         self._lane = lane
-        self._sources = OftenSeen()
+        self._sources = OftenSeen(forget=self._forget)
         self.lines = Tally[_Kind](self._say)
         metrics.begin_at_zero(metrics.dead_letters_by_source, [lane], ["none", "other"])
 
@@ -44,6 +44,10 @@ class DeadLetterCounts:
             shown = self._sources.label_of(source) if source else "none"
             metrics.dead_letters_by_source.labels(self._lane, shown).inc()
             self.lines.note(_Kind(reason, source, tenant), origin)
+
+    def _forget(self, source: str) -> None:
+        """Another source is shown in its place."""
+        metrics.dead_letters_by_source.remove(self._lane, source)
 
     def _say(self, kind: _Kind | None, origin: Any, times: int, seconds: float) -> None:
         if kind is None:

@@ -11,7 +11,7 @@ from typing import Final, Self
 from tocsin.contracts.events import Event
 from tocsin.contracts.intents import Intent
 from tocsin.kafka import ConsumerRecord
-from tocsin.observability import OpenSpan, recording, tracing_on
+from tocsin.observability import OpenSpan, admitted, recording, tracing_on
 from tocsin.observability.messaging import batch_span, begin_processing, sending
 from tocsin.observability.tracing import begins_sampled, unsampled_traceparent
 
@@ -40,10 +40,17 @@ class BatchSpans:
         self._batch.__exit__(kind, error, trace)
 
     def join(self, messages: Iterable[Traced | None]) -> None:
-        """Those of them that are recorded share the span of the batch."""
-        if self.on:
-            traceparents = (message.traceparent for message in messages if message is not None)
-            self._batch.join(each for each in traceparents if each is not None and recording(each))
+        """Those of them that are recorded share the span of the batch. To be called before any is worked on: others lose their flag."""
+        if not self.on:
+            return
+        recorded: list[str] = []
+        for message in messages:
+            if message is None:
+                continue
+            message.traceparent = admitted(message.traceparent)
+            if message.traceparent is not None and recording(message.traceparent):
+                recorded.append(message.traceparent)
+        self._batch.join(recorded)
 
     def begin(self, record: ConsumerRecord, message: Traced | None) -> None:
         """The record is worked on. What follows goes on under a span of its own, if its trace is recorded; with what has no trace one begins."""

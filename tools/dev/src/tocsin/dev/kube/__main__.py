@@ -36,6 +36,7 @@ def show(overlay: str) -> None:
 @app.command()
 def build() -> None:
     """Make what `check` needs, so that it can be done beside something else."""
+    _end_in_order()
     with _one_sentence():
         _build(Steps(Console()))
 
@@ -43,7 +44,7 @@ def build() -> None:
 @app.command()
 def check() -> None:
     """Start an API server, give it every overlay, end it. The first time it is built, which takes minutes."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    _end_in_order()
     steps = Steps(Console())
     folder = RUN / f"kube-{os.getpid()}"
     began = time.monotonic()
@@ -59,6 +60,11 @@ def check() -> None:
             raise
         shutil.rmtree(folder)
     steps.say(f"All is as it should be; it took {time.monotonic() - began:.0f} s.")
+
+
+def _end_in_order() -> None:
+    """SIGTERM ends what was started, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _build(steps: Steps) -> list[Path]:

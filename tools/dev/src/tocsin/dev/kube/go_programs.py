@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from tocsin.dev.errors import MissingTool, StartFailed
 from tocsin.dev.locks import locked
 from tocsin.dev.paths import CACHE, PROJECT
+from tocsin.dev.processes import attached
 
 MODULES = Path(__file__).parent / "modules"
 KUBERNETES = MODULES / "kubernetes"
@@ -53,22 +55,22 @@ def _from_pypi() -> Path:
 
 def api_server() -> Path:
     """kube-apiserver; six minutes of processor time the first time."""
-    return _built(KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver", flags=_kubernetes_version())
+    return built(KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver", flags=_kubernetes_version())
 
 
 def kubectl() -> Path:
     """kubectl of the same version."""
-    return _built(KUBERNETES, "k8s.io/kubernetes/cmd/kubectl", flags=_kubernetes_version())
+    return built(KUBERNETES, "k8s.io/kubernetes/cmd/kubectl", flags=_kubernetes_version())
 
 
 def kustomize() -> Path:
     """kustomize as that kubectl holds it; a minute of processor time the first time, a sixth of what kubectl takes with it."""
-    return _built(KUBERNETES, "sigs.k8s.io/kustomize/kustomize/v5", name="kustomize")
+    return built(KUBERNETES, "sigs.k8s.io/kustomize/kustomize/v5", name="kustomize")
 
 
 def controller_gen() -> Path:
     """What writes definitions from Go types."""
-    return _built(MODULES / "monitoring", "sigs.k8s.io/controller-tools/cmd/controller-gen")
+    return built(MODULES / "monitoring", "sigs.k8s.io/controller-tools/cmd/controller-gen")
 
 
 def digest(module: Path) -> str:
@@ -89,21 +91,30 @@ def environment() -> dict[str, str]:
 
 
 def run_go(module: Path, *words: str) -> str:
-    """What a command of `go` printed, run in `module`, whose go.mod and go.sum it leaves as they are."""
-    ended = subprocess.run(
-        [go(), *words],
+    """What a command of `go` printed, run in `module`, whose go.mod and go.sum it leaves as they are. If we are ended meanwhile, so are the
+    compilers that it has started."""
+    with subprocess.Popen(
+        attached([go(), *words]),
         cwd=module,
         env=environment(),
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if ended.returncode != 0:
-        raise StartFailed(f"go {' '.join(words)} failed:\n{ended.stderr.strip() or ended.stdout.strip()}")
-    return ended.stdout
+        start_new_session=True,
+    ) as process:
+        try:
+            printed, complaints = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode != 0:
+        raise StartFailed(f"go {' '.join(words)} failed:\n{complaints.strip() or printed.strip()}")
+    return printed
 
 
-def _built(module: Path, package: str, *, name: str = "", flags: str = "") -> Path:
+def built(module: Path, package: str, *, name: str = "", flags: str = "") -> Path:
+    """The program `package` of `module`, built unless it is there."""
     name = name or package.rpartition("/")[2]
     program = CACHE / f"{module.name}-{digest(module)}" / name
     with locked(program.parent / "lock"):

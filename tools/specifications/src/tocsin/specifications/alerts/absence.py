@@ -89,7 +89,7 @@ ABSENCE: Final = (
         name="TocsinWitnessBlind",
         severity=Severity.PAGE,
         expression="absent(tocsin_witness_up)\nor\nmax(tocsin_witness_up) == 0",
-        wait="2m",
+        wait="1m",
         summary="The witness does not see the groups, so no alert on what waits can fire",
         users="Nothing by itself. If Kafka is away: messages stand still.",
     ),

@@ -10,15 +10,29 @@ AFTERWARDS: Final = 'component=~"ledger|router-feedback"'
 """The groups that read what became of it."""
 
 
-def _oldest(lane: str) -> str:
-    return f'max by (component, lane, kind) (tocsin_group_oldest_seconds{{{SENDING},lane="{lane}"}})'
+def _oldest(groups: str) -> str:
+    """How old it was when the witness saw it last: while it sees nothing, nobody knows whether that still waits."""
+    return (
+        f"max by (component, lane, kind) (tocsin_group_oldest_seconds{{{groups}}}"
+        " - on (instance) group_left () tocsin_witness_look_age_seconds)"
+    )
+
+
+def _of_lane(lane: str) -> str:
+    return _oldest(f'{SENDING},lane="{lane}"')
+
+
+_OUTBOX: Final = "max by (component) (tocsin_directory_outbox_age_seconds{origin="
+_PUBLISHED: Final = (
+    'sum by (component) (rate(tocsin_produced_records_total{component="router",kind=~"directory|stops"}[1m]))'
+)
 
 
 WAITING: Final = (
     Alert(
         name="TocsinRecordsWait",
         severity=Severity.PAGE,
-        expression=f"{_oldest('critical')} > 10\nor\n{_oldest('transactional')} > 60",
+        expression=f"{_of_lane('critical')} > 10\nor\n{_of_lane('transactional')} > 60",
         wait="15s",
         summary="{{ $labels.component }} leaves {{ $labels.kind }} of {{ $labels.lane }} unread for longer than the lane may take",
         users="Messages of the lane are late, all of them or those of some partitions.",
@@ -26,7 +40,7 @@ WAITING: Final = (
     Alert(
         name="TocsinBulkWaits",
         severity=Severity.TICKET,
-        expression=f"{_oldest('bulk')} > 3600",
+        expression=f"{_of_lane('bulk')} > 3600",
         wait="5m",
         summary="{{ $labels.component }} leaves {{ $labels.kind }} of {{ $labels.lane }} unread for more than an hour",
         users="Newsletters and the like are late.",
@@ -40,6 +54,14 @@ WAITING: Final = (
         users="Messages of the recipients in this partition stand still.",
     ),
     Alert(
+        name="TocsinLeaderless",
+        severity=Severity.PAGE,
+        expression="max by (lane, kind) (tocsin_group_unseen_partitions) > 0",
+        wait="30s",
+        summary="{{ $value }} partitions of {{ $labels.kind }}, {{ $labels.lane }}, have no leader, or their readers no coordinator",
+        users="Messages of the recipients in these partitions stand still, and ingest answers 503 for their events. All others are sent.",
+    ),
+    Alert(
         name="TocsinTimersLate",
         severity=Severity.PAGE,
         expression='max by (lane) (tocsin_oldest_due_timer_seconds{lane!="bulk"}) > 30',
@@ -51,7 +73,12 @@ WAITING: Final = (
     Alert(
         name="TocsinOutboxOld",
         severity=Severity.PAGE,
-        expression="max by (component) (tocsin_directory_outbox_age_seconds) > 20",
+        # A large import may wait for long, as it goes behind single changes: it stands still where nothing is published.
+        expression=(
+            f'{_OUTBOX}"change"}}) > 20\n'
+            f'or\n{_OUTBOX}"import"}}) > 60\n'
+            f"  unless on (component) {_PUBLISHED} > 0"
+        ),
         wait="10s",
         summary="Changes of the directory have not been in force for {{ $value | humanizeDuration }}",
         users="Unsubscribes and revoked API keys do not count yet; new workflows and recipients are unknown.",
@@ -67,7 +94,7 @@ WAITING: Final = (
     Alert(
         name="TocsinStatusReadLate",
         severity=Severity.TICKET,
-        expression=f"max by (component, lane, kind) (tocsin_group_oldest_seconds{{{AFTERWARDS}}}) > 300",
+        expression=f"{_oldest(AFTERWARDS)} > 300",
         wait="5m",
         summary="{{ $labels.component }} leaves {{ $labels.kind }} of {{ $labels.lane }} unread for more than five minutes",
         users="Timelines lag behind. Messages are sent as ever.",

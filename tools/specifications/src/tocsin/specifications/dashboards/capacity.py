@@ -2,6 +2,7 @@
 
 from tocsin.specifications.dashboards.panels import WINDOW, Dashboard, Row, Unit, lines
 from tocsin.specifications.dashboards.queries import LANES, OURS, largest, query, rate, total
+from tocsin.specifications.dashboards.shared_panels import CONNECTIONS, IN_FLIGHT
 
 _COMPONENT = "{{component}}"
 
@@ -41,24 +42,14 @@ CAPACITY = Dashboard(
         Row(
             title="What is full first",
             panels=(
-                lines(
-                    "In flight, of what is allowed",
-                    "How near are dispatchers to the number of messages at which reading stops?",
-                    Unit.SHARE,
-                    query(f"{total('tocsin_in_flight', by='lane')} / ({total('tocsin_in_flight_limit', by='lane')} > 0)"),
-                ),
+                IN_FLIGHT,
                 lines(
                     "Calls at once, of what is allowed",
                     "Is a provider's `max_in_flight` what holds messages up?",
                     Unit.SHARE,
                     query(f"{total('tocsin_provider_calls', by='provider')} / {total('tocsin_provider_places', by='provider')}", "{{provider}}"),
                 ),
-                lines(
-                    "Connections to the database, of what is allowed",
-                    "Do statements wait because all connections are in use?",
-                    Unit.SHARE,
-                    query(f"{total('tocsin_database_connections', by='component')} / {total('tocsin_database_connections_limit', by='component')}", _COMPONENT),
-                ),
+                CONNECTIONS,
                 lines(
                     "Shards held by one process, of the lane's",
                     "Would more processes help? At one shard each they would not.",

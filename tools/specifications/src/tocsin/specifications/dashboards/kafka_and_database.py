@@ -2,6 +2,7 @@
 
 from tocsin.specifications.dashboards.panels import WINDOW, Dashboard, Row, Unit, lines
 from tocsin.specifications.dashboards.queries import LANES, largest, quantile, query, rate, total
+from tocsin.specifications.dashboards.shared_panels import CONNECTIONS
 
 _COMPONENT = "{{component}}"
 _NOT_WAITING = 'request!~"fetch|join_group"'
@@ -120,15 +121,7 @@ KAFKA_AND_DATABASE = Dashboard(
         Row(
             title="Database",
             panels=(
-                lines(
-                    "Connections, of what is allowed",
-                    "Do statements wait because all connections are in use?",
-                    Unit.SHARE,
-                    query(
-                        f"{total('tocsin_database_connections', by='component')} / {total('tocsin_database_connections_limit', by='component')}",
-                        _COMPONENT,
-                    ),
-                ),
+                CONNECTIONS,
                 lines(
                     "Router's statements, p99",
                     "Is the database slow for the router?",
@@ -145,7 +138,7 @@ KAFKA_AND_DATABASE = Dashboard(
                     "Changes not in force for",
                     "For how long has a change (an unsubscribe, too) not been in force?",
                     Unit.SECONDS,
-                    query(largest("tocsin_directory_outbox_age_seconds", by="component"), _COMPONENT),
+                    query(largest("tocsin_directory_outbox_age_seconds", by="origin"), "{{origin}}"),
                 ),
                 lines(
                     "No expired row left since",

@@ -19,6 +19,7 @@ from tocsin.specifications.dashboards.queries import (
     rate,
     total,
 )
+from tocsin.specifications.dashboards.shared_panels import IN_FLIGHT
 
 _IN_TIME = [
     query(
@@ -125,12 +126,7 @@ OVERVIEW = Dashboard(
                     Unit.NUMBER,
                     query(total("tocsin_group_lag_messages", by="lane", where=LANES)),
                 ),
-                lines(
-                    "In flight, of what is allowed",
-                    "How near are dispatchers to the number of messages at which reading stops?",
-                    Unit.SHARE,
-                    query(f"{total('tocsin_in_flight', by='lane')} / ({total('tocsin_in_flight_limit', by='lane')} > 0)"),
-                ),
+                IN_FLIGHT,
                 lines(
                     "Event loop late, p99",
                     "Which service is short of processor time?",

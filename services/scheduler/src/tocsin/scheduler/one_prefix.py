@@ -1,0 +1,27 @@
+"""The tables hold the timers of one topic prefix. Partitions of two prefixes have the same numbers, so two schedulers would fire each
+other's timers, each once: every message twice."""
+
+from collections.abc import Sequence
+
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Lane
+from tocsin.database import Database
+from tocsin.runtime import OperatorError
+from tocsin.scheduler.migrations import SCHEMA
+
+SERVICE = "scheduler"
+_OTHERS = f"SELECT consumer_group FROM {SCHEMA}.positions WHERE consumer_group <> $1 AND consumer_group LIKE $2 LIMIT 1"  # noqa: S608 - the name of a schema of ours
+
+
+async def require_own_timers(database: Database, topics: Topics, lanes: Sequence[Lane]) -> None:
+    """Raise OperatorError when a scheduler with another prefix has kept timers of one of these lanes in these tables."""
+    for lane in lanes:
+        async with database.driver() as connection:
+            other = await connection.fetchval(_OTHERS, topics.group(SERVICE, lane), f"%{SERVICE}.{lane}")
+        if other is not None:
+            former = other.removesuffix(f"{SERVICE}.{lane}")
+            raise OperatorError(
+                f"The timers of lane {lane} in this database belong to the topic prefix {former!r}, and KAFKA_TOPIC_PREFIX is {topics.prefix!r}. "
+                f"To move them here, stop the schedulers of that prefix and run `python -m tocsin.scheduler adopt {former}`; "
+                "else give each prefix a database of its own."
+            )
