@@ -57,7 +57,7 @@ def clone(origin: Path) -> Path:
     """The same, as it was before the test before it."""
     git(origin, "checkout", "--quiet", "-f", "main")
     git(origin, "reset", "--quiet", "--hard", "HEAD")
-    git(origin, "clean", "--quiet", "-fdx")
+    git(origin, "clean", "--quiet", "-ffdx")
     for tag in git(origin, "tag").split():
         git(origin, "tag", "--delete", tag)
     return origin

@@ -140,6 +140,17 @@ async def test_each_waits_in_its_own_partition_once_and_in_order(move: Move) -> 
         await require_own_timers(move.database, move.from_, [LANE])
 
 
+async def test_a_former_scheduler_that_was_frozen_goes_on_no_more(move: Move) -> None:
+    """What it does first when it has lost its shards and joins anew is to load its positions."""
+    await move.former.publish(*(move.set(number, "r1") for number in range(3)))
+    former = TimersTable(database=move.database, group=move.from_.group(SERVICE, LANE), lane=LANE)
+    partition = TopicPartition(move.from_.timers(LANE), 0)
+    await former.load_positions([partition])
+    await move.adopt()
+    with pytest.raises(OperatorError, match="belong to the topic prefix"):
+        await former.load_positions([partition])
+
+
 async def test_a_second_time_nothing_is_read_again(move: Move) -> None:
     await move.former.publish(*(move.set(number, "r1") for number in range(3)))
     assert await move.adopt() == 3

@@ -1,9 +1,12 @@
 """What a move to another topic prefix asks of which groups, and in which portions records are copied."""
 
+import pytest
+
 from tocsin.cli.moving import AT_ONCE_BYTES, groups_to_drain, portions, unread_of
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import ConsumerRecord, GroupView, TopicPartition, Unread
+from tocsin.kafka.errors import NotReadToEnd
 
 TOPICS = Topics("old.")
 
@@ -36,6 +39,15 @@ def test_what_waits_is_counted_by_group_and_topic():
         ("router", "events"): 7,
         ("router", "intents"): 0,
     }
+
+
+def test_what_nobody_could_see_is_not_nothing():
+    unseen = GroupView(members=None, unread={}, unseen=frozenset({TopicPartition("events", 0)}))
+    with pytest.raises(NotReadToEnd, match=r"What waits of router is not known.*events/0"):
+        unread_of({"router": unseen})
+    assert unseen.may_be_at_work
+    assert GroupView(members=1, unread={}).may_be_at_work
+    assert not GroupView(members=0, unread={}).may_be_at_work
 
 
 def test_portions_hold_all_in_order_and_never_too_much():

@@ -45,6 +45,11 @@ class GroupView(msgspec.Struct, frozen=True):
     unread: dict[TopicPartition, Unread]
     unseen: frozenset[TopicPartition] = frozenset()
 
+    @property
+    def may_be_at_work(self) -> bool:
+        """Whether it has members, or nobody could say so."""
+        return self.members is None or self.members > 0
+
 
 class _Look(msgspec.Struct, frozen=True):
     """What a look saw of a group's partition. The first record at ``begin`` or behind it was stored at ``oldest_ms``; where it cannot be read

@@ -94,6 +94,9 @@ class Adoption:
             await connection.execute(
                 _BEGIN, self._to.group(SERVICE, lane), there, numbers, list(starts.values())
             )
+        await self._fence(
+            lane, len(partitions)
+        )  # who has begun since the first time has read rows that are not its own any more
         return moved
 
     async def _is_done(self, lane: Lane) -> bool:
@@ -108,9 +111,9 @@ class Adoption:
             views = await witness.look()
         finally:
             await witness.close()
-        if at_work := [group for group, view in views.items() if view.members]:
+        if at_work := [group for group, view in views.items() if view.may_be_at_work]:
             raise GroupAtWork(
-                f"{', '.join(at_work)}: these groups have members. Stop the schedulers, wait 10 s, and run the command again."
+                f"{', '.join(at_work)}: these groups have members, or have no coordinator that says so. Stop the schedulers, wait 10 s, and run the command again."
             )
 
     async def _fence(self, lane: Lane, partitions: int) -> None:

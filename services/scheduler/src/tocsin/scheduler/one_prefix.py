@@ -2,6 +2,7 @@
 other's timers, each once: every message twice."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
@@ -17,11 +18,17 @@ async def require_own_timers(database: Database, topics: Topics, lanes: Sequence
     """Raise OperatorError when a scheduler with another prefix has kept timers of one of these lanes in these tables."""
     for lane in lanes:
         async with database.driver() as connection:
-            other = await connection.fetchval(_OTHERS, topics.group(SERVICE, lane), f"%{SERVICE}.{lane}")
-        if other is not None:
-            former = other.removesuffix(f"{SERVICE}.{lane}")
-            raise OperatorError(
-                f"The timers of lane {lane} in this database belong to the topic prefix {former!r}, and KAFKA_TOPIC_PREFIX is {topics.prefix!r}. "
-                f"To move them here, stop the schedulers of that prefix and run `python -m tocsin.scheduler adopt {former}`; "
-                "else give each prefix a database of its own."
-            )
+            await require_own_positions(connection, topics.group(SERVICE, lane), lane)
+
+
+async def require_own_positions(connection: Any, group: str, lane: str) -> None:
+    """Raise OperatorError when another group has kept positions of this lane in these tables."""
+    suffix = f"{SERVICE}.{lane}"
+    other = await connection.fetchval(_OTHERS, group, f"%{suffix}")
+    if other is not None:
+        former = other.removesuffix(suffix)
+        raise OperatorError(
+            f"The timers of lane {lane} in this database belong to the topic prefix {former!r}, and KAFKA_TOPIC_PREFIX is {group.removesuffix(suffix)!r}. "
+            f"To move them here, stop the schedulers of that prefix and run `python -m tocsin.scheduler adopt {former}`; "
+            "else give each prefix a database of its own."
+        )

@@ -14,6 +14,7 @@ from tocsin.kafka import PartitionBatch, TopicPartition
 from tocsin.projection import Positions, rows_touched
 from tocsin.runtime import NO_FAILPOINTS, Failpoints
 from tocsin.scheduler.migrations import SCHEMA
+from tocsin.scheduler.one_prefix import require_own_positions
 from tocsin.scheduler.timers_log import Said, stored_at
 
 HURRY_LIVES: Final = timedelta(minutes=10)
@@ -131,12 +132,15 @@ class TimersTable:
     ) -> None:
         self._database = database
         self._lane = lane.value
+        self._group = group
         self._positions = Positions(schema=SCHEMA, group=group)
         self._failpoints = failpoints
 
     async def load_positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The positions that this group has stored."""
+        """The positions that this group has stored. Raises OperatorError when the timers belong to another topic prefix by now: whoever was frozen
+        while they were moved asks here before it goes on."""
         async with self._database.driver() as connection:
+            await require_own_positions(connection, self._group, self._lane)
             return await self._positions.held(connection, partitions)
 
     async def apply(self, batches: Sequence[PartitionBatch]) -> None:

@@ -93,7 +93,7 @@ async def _until_drained(settings: KafkaSettings, groups: Sequence[Group], secon
         while True:
             try:
                 left = await _look(witness, offsets, groups)
-            except NotReadToEnd:  # behind an open transaction
+            except NotReadToEnd:  # behind an open transaction, or nobody leads a partition
                 if time.monotonic() >= until:
                     raise
                 await witness.close()
@@ -123,9 +123,14 @@ async def _look(witness: GroupWitness, offsets: Offsets, groups: Sequence[Group]
 
 
 def unread_of(views: Mapping[str, GroupView]) -> Unread:
-    """By group and topic."""
+    """By group and topic. NotReadToEnd where a group, or a partition of it, could not be looked at: nobody knows what waits there."""
     unread: Unread = {}
     for group, view in views.items():
+        if view.unseen:
+            unseen = ", ".join(f"{topic}/{number}" for topic, number in sorted(view.unseen))
+            raise NotReadToEnd(
+                f"What waits of {group} is not known: a leader or a coordinator is missing, of {unseen}."
+            )
         for partition, waiting in view.unread.items():
             place = group, partition.topic
             unread[place] = unread.get(place, 0) + waiting.records
@@ -185,13 +190,13 @@ async def _carry(settings: KafkaSettings, former: Topics) -> _Carried:
 
 
 async def _at_work(settings: KafkaSettings, groups: Sequence[Group]) -> set[str]:
-    """Those that have members."""
+    """Those that have members, or may have some."""
     witness = GroupWitness(
         settings=settings, groups={group.name: group.topics for group in groups}, clock=SystemClock()
     )
     await witness.open()
     try:
-        return {group for group, view in (await witness.look()).items() if view.members}
+        return {group for group, view in (await witness.look()).items() if view.may_be_at_work}
     finally:
         await witness.close()
 
@@ -226,6 +231,12 @@ class _Carrying:
             TopicPartition(source, number) for number in range(await self._offsets.partitions(source))
         ]
         commits = await KafkaCluster(self._settings).committed(group, partitions)
+        if missing := set(partitions) - commits.keys():
+            listed = ", ".join(str(partition.partition) for partition in sorted(missing))
+            raise OperatorError(
+                f"{group} has no position on {source}, partition {listed}, so nobody knows what it has not read. "
+                "Set it with kafka-consumer-groups.sh --reset-offsets, then run this again."
+            )
         start = {partition.partition: commit.offset for partition, commit in commits.items()}
         count, ends = await self._copy(source, target, start=start)
         if ends:
