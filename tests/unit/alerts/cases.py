@@ -77,6 +77,7 @@ def api(component: str, instance: str = "a") -> str:
 
 LOOK_AGE = 'tocsin_witness_look_age_seconds{component="ledger",instance="witness"}'
 OF_CHANGES = 'tocsin_directory_outbox_age_seconds{component="router",origin="change",instance="a"}'
+OF_THE_FORMER_RELEASE = 'tocsin_directory_outbox_age_seconds{component="router",instance="a"}'
 OF_IMPORTS = OF_CHANGES.replace("change", "import")
 PUBLISHED = 'tocsin_produced_records_total{component="router",lane="none",kind="directory",instance="a"}'
 ALL_PROCESSES = {
@@ -162,6 +163,7 @@ OTHERS = [
     fires("TocsinTimersLate", "90s", {'tocsin_oldest_due_timer_seconds{lane="critical",instance="a"}': "31+15x20"},
           component="scheduler", lane="critical"),
     fires("TocsinOutboxOld", "1m", {OF_CHANGES: "0+15x20", OF_IMPORTS: "0x20"}, component="router"),
+    fires("TocsinOutboxOld", "1m", {OF_THE_FORMER_RELEASE: "0+15x20"}, component="router"),
     calm("TocsinOutboxOld", "5m", "an outbox that is worked off", {OF_CHANGES: "5x20", OF_IMPORTS: "0x20"}),
     # A single change goes before an import, so one that waits harms people whatever else is published.
     fires("TocsinOutboxOld", "2m", {OF_CHANGES: "0+15x20", OF_IMPORTS: "0+15x20", PUBLISHED: "0+3000x20"}, component="router"),

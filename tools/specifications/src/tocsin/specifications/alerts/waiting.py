@@ -22,7 +22,7 @@ def _of_lane(lane: str) -> str:
     return _oldest(f'{SENDING},lane="{lane}"')
 
 
-_OUTBOX: Final = "max by (component) (tocsin_directory_outbox_age_seconds{origin="
+_OUTBOX: Final = "max by (component) (tocsin_directory_outbox_age_seconds{origin"
 _PUBLISHED: Final = (
     'sum by (component) (rate(tocsin_produced_records_total{component="router",kind=~"directory|stops"}[1m]))'
 )
@@ -73,10 +73,11 @@ WAITING: Final = (
     Alert(
         name="TocsinOutboxOld",
         severity=Severity.PAGE,
-        # A large import may wait for long, as it goes behind single changes: it stands still where nothing is published.
+        # A large import may wait for long, as it goes behind single changes: it stands still where nothing is published. The former release
+        # tells the two apart by no label; its changes count as single ones.
         expression=(
-            f'{_OUTBOX}"change"}}) > 20\n'
-            f'or\n{_OUTBOX}"import"}}) > 60\n'
+            f'{_OUTBOX}!="import"}}) > 20\n'
+            f'or\n{_OUTBOX}="import"}}) > 60\n'
             f"  unless on (component) {_PUBLISHED} > 0"
         ),
         wait="10s",
