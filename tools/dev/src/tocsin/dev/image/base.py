@@ -6,6 +6,7 @@ managed", and `pip uninstall` takes them away as it does there.
 
 import hashlib
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def make(buildah: Buildah) -> None:
     """A fresh base in an empty storage; those of other recipes are deleted."""
     for former in CACHE.glob("image-*"):
         if former.is_dir():
+            unmount_below(former)
             shutil.rmtree(former)
     container = buildah("from", "scratch")
     root = Path(buildah("mount", container))
@@ -57,6 +59,18 @@ def make(buildah: Buildah) -> None:
     _clean(root)
     buildah("commit", "--format", "docker", "--rm", container, NAME)
     (buildah.folder / "made").touch()
+
+
+def unmount_below(folder: Path) -> None:
+    """What a debootstrap that was killed has left mounted there, such as /proc."""
+    places = [
+        line.split()[4].replace("\\040", " ")
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+    ]
+    for place in sorted(
+        (place for place in places if Path(place).is_relative_to(folder.resolve())), reverse=True
+    ):
+        subprocess.run(["umount", place], check=True)
 
 
 def _install(buildah: Buildah, root: Path) -> None:
