@@ -88,7 +88,7 @@ def _folder() -> Iterator[Path]:
             yield folder
     except LocalStackError as error:
         raise LocalStackError(f"{error}\nLogs are in {folder}.") from error
-    except BaseException:
+    except (KeyboardInterrupt, SystemExit):
         shutil.rmtree(folder)
         raise
     shutil.rmtree(folder)
