@@ -21,7 +21,7 @@ from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.statuses import StatusRecord
 from tocsin.kafka import ConsumerRecord, KafkaSettings, PartitionBatch, TopicPartition, read_to_end
 
-pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.nightly]
 
 ROOT = Path(__file__).parents[3]
 RECIPE = ROOT / "deploy" / "examples" / "archive"
