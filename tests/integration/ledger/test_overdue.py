@@ -145,6 +145,21 @@ async def test_what_was_planned_before_a_move_to_another_prefix_ends_there(
     assert await sweeps.at(START + 6 * HOUR) == 0
 
 
+async def test_an_end_counts_also_where_the_clock_of_a_new_leader_is_behind(
+    sweeps: Sweeps, statuses_of: Any, log: Any, ledger_database: LedgerDatabase
+) -> None:
+    planned = log(topic="status.bulk")
+    records = [
+        planned.status(scheduled(statuses_of("ann"), HOUR), at=START + timedelta(seconds=1)),
+        *(
+            planned.status(status, at=START + timedelta(milliseconds=500))
+            for status in expiring(statuses_of("ann", "email", again="turn", cause="intents/0/5"), 2 * HOUR)
+        ),
+    ]
+    await ledger_database.table("ledger.bulk").apply([planned.batch(*records, expected=None)])
+    assert await sweeps.at(START + 5 * HOUR) == 0
+
+
 async def test_what_was_put_off_and_expired_or_came_twice(
     timelines: TimelinesClient, sweeps: Sweeps, statuses_of: Any
 ) -> None:

@@ -29,13 +29,14 @@ _OLDEST: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS)
 
 # The subquery is evaluated for each delivery (OFFSET 0), by the index of one notification: PostgreSQL would otherwise be free to read
 # whole days of statuses. The days leave out older partitions: what is awaited ends after it was decided. A delivery that was re-driven
-# had an end before: only one that came since counts. What ended a notification that waited was stored after its decision; offsets alone do
-# not tell, for the installation may have moved to another topic prefix meanwhile.
+# had an end before: only one that came since counts. What ended a notification that waited was stored after its decision: offsets alone do
+# not tell, for the installation may have moved to another topic prefix meanwhile. Nor does time alone: a new leader's clock may be behind.
 _ENDED = """
   SELECT 1 FROM ledger.statuses s WHERE s.notification_id = {row}.notification_id AND s.day >= {row}.day AND s.origin = {row}.origin
   AND ({redriven_at} IS NULL OR s.stored_at >= {redriven_at})
   AND (s.delivery_id = {awaited} AND s.final OR {awaited} = {row}.notification_id AND s.delivery_id IS NULL
-    AND (s.final OR s.again = 'turn') AND (s.stored_at, s.kafka_offset) > ({decided_at}, {row}.kafka_offset)) OFFSET 0"""
+    AND (s.final OR s.again = 'turn') AND (s.stored_at > {decided_at}
+      OR s.kafka_offset > {row}.kafka_offset AND s.stored_at > {decided_at} - interval '1 minute')) OFFSET 0"""
 _DECIDED_AT = """(
   SELECT max(d.stored_at) FROM ledger.statuses d WHERE d.notification_id = o.notification_id AND d.day = o.day AND d.lane = o.lane
   AND d.kafka_partition = o.kafka_partition AND d.kafka_offset = o.kafka_offset)"""
