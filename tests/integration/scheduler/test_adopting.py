@@ -151,6 +151,19 @@ async def test_a_former_scheduler_that_was_frozen_goes_on_no_more(move: Move) ->
         await former.load_positions([partition])
 
 
+async def test_positions_of_both_prefixes_are_a_sentence_that_says_what_to_do(move: Move) -> None:
+    """As of an installation that has changed its prefix before there was this command."""
+    for topics in (move.from_, move.to):
+        await move.rows(
+            f"INSERT INTO scheduler.positions (consumer_group, topic, kafka_partition, next_offset) VALUES ('{topics.group(SERVICE, LANE)}', '{topics.timers(LANE)}', 0, 0)"
+        )
+    with pytest.raises(
+        OperatorError,
+        match=f"rows with consumer_group = '{move.from_.group(SERVICE, LANE)}' out of scheduler.positions",
+    ):
+        await move.adopt()
+
+
 async def test_a_second_time_nothing_is_read_again(move: Move) -> None:
     await move.former.publish(*(move.set(number, "r1") for number in range(3)))
     assert await move.adopt() == 3

@@ -39,7 +39,7 @@ READ_SECONDS: Final = 600.0
 """For what the former schedulers have not read of a lane."""
 ROWS_AT_ONCE: Final = 5_000
 
-_DONE: Final = f"SELECT count(*) FROM {SCHEMA}.positions WHERE consumer_group = $1"  # noqa: S608 - the name of a schema of ours
+_POSITIONS: Final = f"SELECT count(*) FROM {SCHEMA}.positions WHERE consumer_group = $1"  # noqa: S608 - the name of a schema of ours
 _LET_GO: Final = f"DELETE FROM {SCHEMA}.positions WHERE consumer_group = $1"  # noqa: S608 - the name of a schema of ours
 _BEGIN: Final = f"""
 INSERT INTO {SCHEMA}.positions (consumer_group, topic, kafka_partition, next_offset)
@@ -94,14 +94,20 @@ class Adoption:
             await connection.execute(
                 _BEGIN, self._to.group(SERVICE, lane), there, numbers, list(starts.values())
             )
-        await self._fence(
-            lane, len(partitions)
-        )  # who has begun since the first time has read rows that are not its own any more
+        # Who has begun since the first time has read rows that are not its own any more.
+        await self._fence(lane, len(partitions))
         return moved
 
     async def _is_done(self, lane: Lane) -> bool:
+        former, own = self._from.group(SERVICE, lane), self._to.group(SERVICE, lane)
         async with self._database.driver() as connection:
-            return bool(await connection.fetchval(_DONE, self._to.group(SERVICE, lane)))
+            done = bool(await connection.fetchval(_POSITIONS, own))
+            if done and await connection.fetchval(_POSITIONS, former):
+                raise OperatorError(
+                    f"Both {former} and {own} have positions in these tables, so nobody can tell whose the timers of lane {lane} are. Where the former prefix "
+                    f"is long gone, take the rows with consumer_group = '{former}' out of {SCHEMA}.positions."
+                )
+        return done
 
     async def _require_ended(self, lane: Lane) -> None:
         groups = {topics.group(SERVICE, lane): [topics.timers(lane)] for topics in (self._from, self._to)}
