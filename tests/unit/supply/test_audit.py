@@ -1,5 +1,6 @@
 """An audit never says that all is well when nobody was asked, and tolerates nothing beyond its day."""
 
+import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -9,9 +10,11 @@ from packaging.utils import canonicalize_name
 
 from tocsin.dev.audit.databases import Database, Fault
 from tocsin.dev.audit.exceptions import FILE, ExceptionsInvalid, Tolerated, tolerated
-from tocsin.dev.audit.pins import GO, MAVEN, NPM, Pin, all_pins, go_pins, maven_pins, npm_pins
+from tocsin.dev.audit.pins import GO, MAVEN, NPM, PYTHON, Pin, all_pins, go_pins, maven_pins, npm_pins
 from tocsin.dev.audit.verdict import Verdict, judge
+from tocsin.dev.paths import PROJECT
 from tocsin.dev.requirement_files import pinned
+from tocsin.dev.services import NAMES
 
 A, OTHER = Pin("PyPI", "a", "1.0"), Pin("Go", "b.example/c", "2")
 FAULT = Fault(("GHSA-1", "CVE-1"), ("1.1",))
@@ -145,6 +148,24 @@ def test_pins_of_other_languages_are_read() -> None:
         "what is replaced counts in the version that takes its place"
     )
     assert {pin.name for pin in maven_pins(MAVEN)} == {
+        "org.apache.kafka:connect-mirror",
+        "org.apache.kafka:connect-runtime",
         "org.apache.kafka:kafka_2.13",
+        "org.apache.logging.log4j:log4j-core",
         "org.apache.logging.log4j:log4j-slf4j-impl",
+        "org.opensearch:opensearch",
+        "org.opensearch.plugin:transport-netty4-client",
     }
+
+
+def test_every_file_with_pins_is_looked_up_or_left_out_for_a_reason() -> None:
+    named = {path.resolve().relative_to(PROJECT) for path in (*PYTHON, *NPM, *GO, *MAVEN)}
+    listed = subprocess.run(
+        ["git", "ls-files", "*go.mod", "*pom.xml", "*requirements*.txt", "*package-lock.json"],
+        cwd=PROJECT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    left_out = {
+        *(Path("requirements") / f"{name}.txt" for name in (*NAMES, "catcher")),  # `dev` has all of it
+        *(Path(path) for path in listed if path.startswith(("bench/peers/", "tests/contract/"))),  # nobody installs these but a bench or a test
+    }  # fmt: skip
+    assert {Path(path) for path in listed} - left_out == named
