@@ -14,7 +14,7 @@ def _oldest(groups: str) -> str:
     """How old it was when the witness saw it last: while it sees nothing, nobody knows whether that still waits."""
     return (
         f"max by (component, lane, kind) (tocsin_group_oldest_seconds{{{groups}}}"
-        " - on (instance) group_left () tocsin_witness_look_age_seconds)"
+        " - on (job, instance) group_left () tocsin_witness_look_age_seconds)"
     )
 
 
