@@ -34,7 +34,8 @@ PACKAGES = {  # marker -> the program it needs, how to get it
 }
 FETCHED = "prometheus"
 """Unpacked from Debian's package where it is not installed; `tocsin.dev` says what to do where that fails."""
-ORDER = ("contract", "unit", "integration", "browser", "e2e")  # what fails fast first
+ORDER = ("contract", "unit", "e2e", "integration", "browser")
+"""What fails fast first, then what one process does for minutes while others have many small files to share."""
 STACKS_OF_THEIR_OWN = (
     "test_detached_stack.py",
     "test_local_stack_life.py",
