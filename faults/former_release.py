@@ -31,5 +31,7 @@ def _git(*words: str) -> str:
     """What a command prints. Raises StartFailed: a copy without history has no former release."""
     done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode != 0 or (not done.stdout.strip() and words[0] != "archive"):
-        raise StartFailed(f"The former release cannot be found: git {' '.join(words)}: {done.stderr.strip()}")
+        raise StartFailed(
+            f"The former release cannot be found: git {' '.join(words)}: {done.stderr.strip()}. In a shallow clone run `git fetch --unshallow` first."
+        )
     return done.stdout.strip()

@@ -7,7 +7,7 @@ import pytest
 from tests.played_scenarios import play
 
 from former_release import former_release
-from tocsin.dev import StartFailed
+from tocsin.dev.paths import PROJECT
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
@@ -16,10 +16,9 @@ NAME = "upgrade-in-short"
 
 def test_the_former_release_is_replaced_under_load(tmp_path: Path, record_property) -> None:
     """Nothing is lost, doubled or overtaken, and every old process ends with 0."""
-    try:
-        former = former_release()
-    except StartFailed as error:  # sources without their history
-        pytest.skip(str(error))
+    if not (PROJECT / ".git").exists():
+        pytest.skip("sources without their history have no former release")
+    former = former_release()  # of a shallow clone it fails, and says what is missing
     row = play(NAME, folder=tmp_path)[NAME]
     assert row["red"] == [], row
     record_property(
