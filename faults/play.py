@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -14,12 +13,9 @@ from checker import Evidence, Findings, examine
 from endings import Endings
 from ground import Exit, Ground
 from load import Load, Sent
+from overdue import without_end
 from scenario import Run, Scenario
-from tocsin.contracts.vocabulary import Lane
-from tocsin.ledger.overdue import unended
 
-WEEK = timedelta(days=7)
-"""Longer than any message lives."""
 _LOOK_EVERY = 0.25  # seconds
 _STORED = "SELECT notification_id, status_id FROM ledger.statuses WHERE kind <> 'target' AND notification_id = ANY($1)"
 
@@ -114,17 +110,8 @@ class Stage:
         red for another reason."""
         if not _complete(evidence):
             return 0
-        now, sent = datetime.now(UTC), {message.notification for message in evidence.sent}
-        connection = await asyncpg.connect(self._ground.database)
-        try:
-            rows = [
-                row
-                for lane in Lane
-                for row in await unended(connection, lane, after=now - WEEK, until=now + WEEK)
-            ]
-        finally:
-            await connection.close()
-        return len({str(row["notification_id"]) for row in rows} & sent)
+        sent = {message.notification for message in evidence.sent}
+        return len(await without_end(self._ground.database) & sent)
 
     async def _stored(self, sent: list[Sent]) -> dict[str, set[str]]:
         """By notification: the ids of its rows in the ledger. Empty while the database is away."""

@@ -1,6 +1,7 @@
 """A ground with two sets of services: the first works, the second is to take its place."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from tocsin.dev.services import APIS, StackSettings
 FIRST, SECOND = 1, 2
 
 
-class TwinGround(Ground):
+class TwinGround(Ground, ABC):
     """The instances with the number 1 are the first set, those with the number 2 the second. Callers reach the set that `answering` names."""
 
     most = SECOND
@@ -25,9 +26,9 @@ class TwinGround(Ground):
         """By service: the set whose API callers reach."""
 
     @property
+    @abstractmethod
     def of_second(self) -> Mapping[str, str]:
         """What the settings of the second set have otherwise."""
-        raise NotImplementedError
 
     def first(self, *names: str) -> list[Instance]:
         """These services of the first set."""

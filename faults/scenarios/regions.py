@@ -9,16 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-
-import asyncpg
 
 from load import Sent
+from overdue import without_end
 from region_ground import RegionGround
 from scenario import Run, scenario
-from tocsin.contracts.vocabulary import Lane
 from tocsin.dev.services import APIS, NAMES
-from tocsin.ledger.overdue import unended
 from tocsin.testing.until import until
 from twin_ground import SECOND
 
@@ -174,17 +170,7 @@ def _some(sent: Sequence[Sent], lost_at: float) -> str:
 async def _overdue(run: Run, ground: RegionGround) -> set[str]:
     """Notifications that the second ledger, which has read all there is, would count once their time has passed."""
     await ground.command_of_second("tocsin.cli", "topics", "drained", "--ledger", "--wait", "120")
-    now, week = datetime.now(UTC), timedelta(days=7)
-    connection = await asyncpg.connect(run.ground.database)
-    try:
-        rows = [
-            row
-            for lane in Lane
-            for row in await unended(connection, lane, after=now - week, until=now + week)
-        ]
-    finally:
-        await connection.close()
-    return {str(row["notification_id"]) for row in rows}
+    return await without_end(run.ground.database)
 
 
 async def _timed(run: Run, what: str, step: Awaitable[None]) -> None:

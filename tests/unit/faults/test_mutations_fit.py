@@ -4,7 +4,8 @@ import ast
 
 import pytest
 
-from mutations import MUTATIONS, ROOT, Mutation
+from broken_promises import MUTATIONS, Mutation
+from mutations import ROOT
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.name)
