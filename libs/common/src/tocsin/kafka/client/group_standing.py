@@ -50,6 +50,8 @@ class GroupStanding:
     async def commit(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         """Commit in the generation of this moment, and repeat what may be repeated; KafkaError when the group refuses, or has come to another
         generation meanwhile. aiokafka's own `commit` would repeat it in that one, where the partitions may be another member's."""
+        if not offsets:
+            return
         coordinator, generation = self._coordinator, self.generation
         committed = {
             AioTopicPartition(*place): OffsetAndMetadata(*offset) for place, offset in offsets.items()

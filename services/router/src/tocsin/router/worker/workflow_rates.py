@@ -29,6 +29,8 @@ class WorkflowRates:
         """How many published workflows have each key."""
         self._keys: list[str] = []
         """The same keys, by name."""
+        self._gone: set[str] = set()
+        """Keys that are not shown any more since a workflow was published last."""
         self._counts: dict[tuple[str, Lane, Outcome], Count] = {}
 
     def published(self, key: str) -> None:
@@ -36,7 +38,12 @@ class WorkflowRates:
         self._workflows[key] = self._workflows.get(key, 0) + 1
         if self._workflows[key] == 1:
             insort(self._keys, key)
-        self._end_series()
+            if len(self._keys) > self._most and self._is_shown(key):
+                self._gone.add(self._keys[self._most])  # its place is taken
+        self._gone.discard(key)
+        if self._gone:  # a republished directory, of thousands of workflows, says of each only what is known
+            self._end_series()
+            self._gone.clear()
 
     def unpublished(self, key: str) -> None:
         """A workflow of this key is not any more."""
@@ -45,6 +52,7 @@ class WorkflowRates:
             self._workflows[key] = workflows - 1
         elif workflows:
             del self._workflows[key]
+            self._gone.add(key)
             del self._keys[bisect_left(self._keys, key)]
 
     def count(self, lane: Lane, notifications: Mapping[tuple[str, Outcome], int]) -> None:
