@@ -14,6 +14,13 @@ from tocsin.observability import configure_tracing, shutdown_tracing
 if TYPE_CHECKING:
     from tests.unit.ingest.conftest import WayIn
 
+EVENT = {
+    "specversion": "1.0",
+    "source": "/shop",
+    "type": "com.shop.shipped",
+    "subject": "ann",
+    "data": {"order": "A1"},
+}
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED = f"00-{TRACE}-b7ad6b7169203331-01"
 UNSAMPLED = f"00-{TRACE}-b7ad6b7169203331-00"
@@ -49,15 +56,8 @@ async def test_a_request_and_its_event_are_one_trace(way_in: "WayIn", spans: InM
 async def test_each_event_of_a_batch_carries_a_context_of_its_own(
     way_in: "WayIn", spans: InMemorySpanExporter
 ) -> None:
-    about = {
-        "specversion": "1.0",
-        "source": "/shop",
-        "type": "com.shop.shipped",
-        "subject": "ann",
-        "data": {"order": "A1"},
-    }
     own = f"00-{'9' * 32}-{'8' * 16}-01"
-    batch = [about | {"id": "1"}, about | {"id": "2", "traceparent": own}, about | {"id": "3"}]
+    batch = [EVENT | {"id": "1"}, EVENT | {"id": "2", "traceparent": own}, EVENT | {"id": "3"}]
     headers = {"content_type": "application/cloudevents-batch+json", "traceparent": SAMPLED}
     assert (await way_in.post("/v1/events", batch, **headers)).status_code == 202
     carried = [read_kafka(record.headers, record.value).traceparent for record in way_in.publisher.records]
@@ -90,16 +90,9 @@ async def test_a_caller_who_samples_everything_has_so_many_requests_recorded(
 async def test_events_with_traces_of_their_own_count_each_and_those_of_the_request_with_it(
     way_in: "WayIn", one_a_second: InMemorySpanExporter
 ) -> None:
-    about = {
-        "specversion": "1.0",
-        "source": "/shop",
-        "type": "com.shop.shipped",
-        "subject": "ann",
-        "data": {"order": "A1"},
-    }
     batch = [
-        about | {"id": "1", "traceparent": SAMPLED},
-        about | {"id": "2", "traceparent": f"00-{'9' * 32}-{'8' * 16}-01"},
+        EVENT | {"id": "1", "traceparent": SAMPLED},
+        EVENT | {"id": "2", "traceparent": f"00-{'9' * 32}-{'8' * 16}-01"},
     ]
     headers = {"content_type": "application/cloudevents-batch+json", "traceparent": SAMPLED}
     assert (await way_in.post("/v1/events", batch, **headers)).status_code == 202
