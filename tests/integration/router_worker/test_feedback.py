@@ -20,6 +20,7 @@ from tocsin.testing.jobs import job_for
 
 OLD, NEW = SecretKey("old", "o" * 32), SecretKey("h1", "h" * 32)
 HASHES = AddressHashes([NEW, OLD])
+RECIPIENT = (tables.recipients.c.tenant == "acme", tables.recipients.c.id == "p0")
 P0 = (tables.devices.c.tenant == "acme", tables.devices.c.recipient == "p0")
 
 
@@ -41,6 +42,11 @@ async def devices(site) -> dict[str, str]:
     return {row.id: row.token for row in rows}
 
 
+async def begin_change(db: AsyncConnection) -> None:
+    """As the API does before it reads the devices that it is about to change."""
+    await db.execute(select(tables.recipients.c.id).where(*RECIPIENT).with_for_update())
+
+
 async def change_token(db: AsyncConnection, to: str) -> None:
     """As the API does when an app has a new token."""
     await db.execute(update(tables.devices).where(*P0).values(token=to, updated_at=datetime.now(UTC)))
@@ -58,17 +64,20 @@ async def test_the_token_that_was_refused_is_removed_whichever_key_hashed_it(sit
 
 
 async def test_a_registration_under_way_is_waited_for_and_wins(site, feedback, token):
+    """Also while it has read the devices and written nothing yet: it relies on what it read."""
     (device,) = await devices(site)
     async with site.database.engine.connect() as db:
         transaction = await db.begin()
-        await change_token(db, "fresh")
+        await begin_change(db)
         told = asyncio.create_task(
             feedback.forget_device("acme", "p0", device, address_hash=HASHES.of(token))
         )
         async with site.database.engine.connect() as observer:
             waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            while (await observer.scalar(text(waiting))) == 0:
+            while not told.done() and (await observer.scalar(text(waiting))) == 0:
                 await observer.rollback()
+        assert not told.done()
+        await change_token(db, "fresh")
         await transaction.commit()
     assert not await told
     assert await devices(site) == {device: "fresh"}

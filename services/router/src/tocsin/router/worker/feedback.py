@@ -16,7 +16,7 @@ from tocsin.kafka import ConsumerRecord, Fetching, Shard
 from tocsin.observability import get_logger, metrics
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.changes import raise_versions
-from tocsin.router.tables import devices
+from tocsin.router.tables import devices, recipients
 from tocsin.runtime import LoopSlice
 
 log = get_logger(__name__)
@@ -68,8 +68,11 @@ class Feedback:
         """Whether a device with the token of this hash stood there; it stands there no more."""
         key = {"tenant": tenant, "recipient": recipient, "id": device}
         this_device = [devices.c[name] == value for name, value in key.items()]
+        this_recipient = (recipients.c.tenant == tenant, recipients.c.id == recipient)
         async with self._database.engine.begin() as db:
-            token = await db.scalar(select(devices.c.token).where(*this_device).with_for_update())
+            # First, as every change of a recipient's devices does: one that has read them finds them as they were.
+            await db.execute(select(recipients.c.id).where(*this_recipient).with_for_update())
+            token = await db.scalar(select(devices.c.token).where(*this_device))
             if token is None or not self._hashes.is_of(address_hash, token):
                 return False
             await db.execute(delete(devices).where(*this_device))
