@@ -80,7 +80,9 @@ def groups_to_drain(topics: Topics, *, lanes: Sequence[Lane], ledger: bool) -> l
     return [group for group in asked if group.service not in TIMERS and group.name.endswith(ends)]
 
 
-async def _until_drained(settings: KafkaSettings, groups: Sequence[Group], seconds: float) -> RecordsLeft | None:
+async def _until_drained(
+    settings: KafkaSettings, groups: Sequence[Group], seconds: float
+) -> RecordsLeft | None:
     """None when nothing waits; else what does when the time is up."""
     until = time.monotonic() + seconds
     witness = GroupWitness(
