@@ -11,7 +11,7 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from tocsin.router.templates.budget import Budget, size
-from tocsin.router.templates.faults import UNDEFINED, WRONG_TYPE, TemplatePlace, Stopped
+from tocsin.router.templates.faults import UNDEFINED, WRONG_TYPE, Stopped, TemplatePlace
 from tocsin.router.templates.filters import IN_HTML, IN_TEXT, MAY_BE_UNDEFINED, Filter
 from tocsin.router.templates.item_tests import MISSING, item_test
 from tocsin.router.templates.language import COMPARISONS as COMPARISON_TESTS

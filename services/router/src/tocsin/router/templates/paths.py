@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tocsin.router.templates.faults import UNDEFINED, TemplatePlace, Stopped
+from tocsin.router.templates.faults import UNDEFINED, Stopped, TemplatePlace
 from tocsin.router.templates.item_tests import MISSING
 from tocsin.router.templates.texts import WrongValue
 

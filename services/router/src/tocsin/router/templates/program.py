@@ -11,7 +11,7 @@ from jinja2 import nodes
 
 from tocsin.router.templates.budget import ITEM, Budget, size
 from tocsin.router.templates.expressions import BUDGET, Expressions
-from tocsin.router.templates.faults import CANNOT_UNPACK, WRONG_TYPE, TemplatePlace, Stopped
+from tocsin.router.templates.faults import CANNOT_UNPACK, WRONG_TYPE, Stopped, TemplatePlace
 from tocsin.router.templates.loops import Loop
 from tocsin.router.templates.paths import Evaluate, Scope
 from tocsin.router.templates.texts import WrongValue, escaped, safe, text_of
