@@ -78,6 +78,15 @@ async def test_the_request_is_what_the_job_says(world: SendGridServer) -> None:
     assert world.messages == [MESSAGE]
 
 
+async def test_what_receipts_need_comes_back_with_each_event(world: SendGridServer) -> None:
+    async with world.provider() as provider:
+        assert isinstance(provider, SendGridProvider)
+        provider.seal_ref = lambda _job: "r" * 560
+        assert isinstance(await provider.send(JOB), Accepted)
+    (message,) = world.messages
+    assert message == MESSAGE | {"custom_args": {"tocsin_ref": "r" * 560}}
+
+
 def changed(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in (deepcopy(MESSAGE) | fields).items() if value is not None}
 

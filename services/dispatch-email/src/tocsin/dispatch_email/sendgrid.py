@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig
+from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import Job
 from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.sendgrid_body import mail_send_body
@@ -39,6 +41,7 @@ class SendGridProvider:
 
     def __init__(self, config: SendGridConfig, clock: Clock) -> None:
         self.name = config.name
+        self.seal_ref: SealRef = no_ref
         self._config = config
         self._clock = clock
         self._calls: SendGridCalls | None = None
@@ -49,7 +52,7 @@ class SendGridProvider:
 
     async def send(self, job: Job) -> Answer:
         """Hand one mail over, unless SendGrid would refuse it for certain."""
-        body = composed(job, mail_send_body)
+        body = composed(job, partial(mail_send_body, ref=self.seal_ref(job)))
         if isinstance(body, Rejected):
             return body
         if self._calls is None:

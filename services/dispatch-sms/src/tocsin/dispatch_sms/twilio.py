@@ -17,6 +17,7 @@ from tocsin.channel import (
     SenderConfig,
 )
 from tocsin.channel.http import http_client, no_answer, retry_after
+from tocsin.channel.ref import SealRef, no_ref, with_ref
 from tocsin.contracts.jobs import Job, SmsContent
 from tocsin.contracts.vocabulary import Reason
 from tocsin.dispatch_sms.segments import segments
@@ -41,6 +42,7 @@ class TwilioConfig(SenderConfig):
     messaging_service_sid: str | None = Field(default=None, pattern=r"^MG[0-9a-fA-F]{32}$")
     """Used where the tenant has no sender identity; with one, that sender is used through the service."""
     status_callback: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    """Where Twilio tells what became of a message: `<DISPATCH_CALLBACKS_URL>/callbacks/<name>`."""
     base_url: str = Field(default="https://api.twilio.com", pattern=r"^https?://\S*[^\s/]$")
 
     @model_validator(mode="after")
@@ -69,6 +71,7 @@ class TwilioProvider:
 
     def __init__(self, config: TwilioConfig, clock: Clock) -> None:
         self.name = config.name
+        self.seal_ref: SealRef = no_ref
         self._config = config
         self._clock = clock
         self._url = f"{config.base_url}/2010-04-01/Accounts/{config.account_sid}/Messages.json"
@@ -124,9 +127,13 @@ class TwilioProvider:
             "Body": job.private.content.body,
             # Twilio's own queue must not send it late either.
             "ValidityPeriod": str(min(max(left, 1), _LONGEST_VALIDITY)),
-            "StatusCallback": self._config.status_callback,
+            "StatusCallback": self._status_callback(job),
         }
         return {name: value for name, value in form.items() if value is not None}
+
+    def _status_callback(self, job: Job) -> str | None:
+        url = self._config.status_callback
+        return None if url is None else with_ref(url, self.seal_ref(job))
 
     def _answer(self, response: httpx.Response, body: str) -> Answer:
         try:
