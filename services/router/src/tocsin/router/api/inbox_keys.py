@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 from pydantic_core import PydanticCustomError
-from sqlalchemy import RowMapping, select
+from sqlalchemy import ARRAY, RowMapping, Text, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tocsin.observability import get_logger
@@ -138,7 +138,7 @@ async def find_inbox_key(engine: AsyncEngine, seal: Seal, tenant: str, key_id: s
 
 async def may_call(engine: AsyncEngine, origin: str, tenant: str | None) -> bool:
     """Whether the tenant, or any where it is None, has named this origin."""
-    query = select(inbox_keys.c.tenant).where(inbox_keys.c.origins.contains([origin])).limit(1)
+    query = select(inbox_keys.c.tenant).where(inbox_keys.c.origins.op("@>")(literal([origin], ARRAY(Text)))).limit(1)
     if tenant is not None:
         query = query.where(inbox_keys.c.tenant == tenant)
     async with engine.connect() as db:
