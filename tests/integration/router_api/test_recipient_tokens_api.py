@@ -258,6 +258,20 @@ async def test_without_seal_keys_a_secret_is_refused_and_a_public_key_is_not(
     assert (await acme.put("/v1/tenant/inbox-keys", json={"keys": [ES256]})).status_code == 200
 
 
+async def test_a_secret_is_sealed_anew_when_it_is_saved_under_a_newer_seal_key(
+    app: FastAPI, shop: httpx.AsyncClient, anybody: httpx.AsyncClient, sign: Sign
+) -> None:
+    old, new = ("k1", "s" * 32), ("k2", "t" * 32)
+    app.state.seal = Seal([new, old])
+    kept = {"keys": [{"id": "2026", "algorithm": "HS256"}]}
+    (await shop.put("/v1/tenant/inbox-keys", json=kept)).raise_for_status()
+    app.state.seal = Seal([new])
+    assert (await anybody.get("/v1/me/preferences", headers=bearer(sign()))).status_code == 200
+    app.state.seal = Seal([old])
+    refused = await shop.put("/v1/tenant/inbox-keys", json=kept)
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+
+
 QUESTION = {"access-control-request-method": "PUT", "access-control-request-headers": "authorization,content-type"}
 
 

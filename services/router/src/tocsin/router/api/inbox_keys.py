@@ -120,6 +120,8 @@ async def save_inbox_keys(
     except SealKeyMissing as error:
         detail = "This installation cannot keep secrets: its operator has to set SEAL_KEYS. Keys of ES256 need none."
         raise Problem(codes.CONFLICT, detail) from error
+    except SealBroken as error:
+        raise Problem(codes.CONFLICT, "A secret that is stored cannot be opened: send it again.") from error
     values = {"keys": keys, "origins": body.origins}
     row, _ = await put_row(db, inbox_keys, key={"tenant": caller.tenant}, values=values, if_match=if_match)
     log.info("inbox keys saved", tenant=caller.tenant, key=caller.key_id, keys=[key.id for key in body.keys])
@@ -178,10 +180,12 @@ def _stored(key: InboxKeyWrite, former: dict[str, Any] | None, tenant: str, seal
     """The key as the table holds it."""
     if key.algorithm == "ES256":
         return {"id": key.id, "algorithm": key.algorithm, "public_key": key.public_key}
+    sealed = (former or {}).get("sealed", "")
     if key.secret is not None:
         sealed = seal.seal(key.secret.get_secret_value(), tenant=tenant, entity=_entity(key.id))
-    else:
-        sealed = (former or {})["sealed"]
+    elif not seal.is_current(sealed):  # its seal key is being replaced
+        secret = seal.open(sealed, tenant=tenant, entity=_entity(key.id))
+        sealed = seal.seal(secret, tenant=tenant, entity=_entity(key.id))
     return {"id": key.id, "algorithm": key.algorithm, "sealed": sealed}
 
 
