@@ -91,6 +91,7 @@ def trial_process() -> Iterator[TrialProcess]:
 
 @pytest.fixture
 def app(
+    *,
     engine: AsyncEngine,
     keys: KeyTable,
     clock: ManualClock,

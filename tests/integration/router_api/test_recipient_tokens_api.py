@@ -16,7 +16,7 @@ from tocsin.router.api import create_app
 from tocsin.testing import ManualClock
 from tocsin.trust import Seal
 
-from .conftest import Caller, Directory
+from .conftest import Directory
 
 pytestmark = pytest.mark.postgres
 
@@ -109,7 +109,9 @@ async def test_a_recipient_registers_and_removes_a_device(
     made = await anybody.put("/v1/me/devices/phone", json={"token": "t1", "app": "shop"}, headers=mine)
     again = await anybody.put("/v1/me/devices/phone", json={"token": "t1", "app": "shop"}, headers=mine)
     assert (made.status_code, again.status_code) == (201, 200)
-    assert [device["id"] for device in (await anybody.get("/v1/me/devices", headers=mine)).json()["data"]] == ["phone"]
+    assert [
+        device["id"] for device in (await anybody.get("/v1/me/devices", headers=mine)).json()["data"]
+    ] == ["phone"]
     assert (await shop.get("/v1/recipients/ada/devices/phone")).json()["token"] == "t1"
     assert (await anybody.delete("/v1/me/devices/phone", headers=mine)).status_code == 204
     assert (await anybody.get("/v1/me/devices", headers=mine)).json()["data"] == []
@@ -131,7 +133,9 @@ async def test_a_public_key_needs_no_secret_kept(
     assert saved.json()["keys"] == [ES256]
     good = bearer(sign(key=PRIVATE, algorithm="ES256", kid="e1"))
     assert (await anybody.get("/v1/me/preferences", headers=good)).status_code == 200
-    assert (await anybody.get("/v1/me/preferences", headers=bearer(sign()))).json()["code"] == "token_key_unknown"
+    assert (await anybody.get("/v1/me/preferences", headers=bearer(sign()))).json()[
+        "code"
+    ] == "token_key_unknown"
 
 
 @pytest.mark.parametrize(
@@ -149,6 +153,7 @@ async def test_a_public_key_needs_no_secret_kept(
     ],
 )
 async def test_a_wrong_token_is_refused_with_its_code(
+    *,
     shop: httpx.AsyncClient,
     other: httpx.AsyncClient,
     anybody: httpx.AsyncClient,
@@ -185,7 +190,8 @@ async def test_many_wrong_tokens_of_one_address_are_slowed(
     shop: httpx.AsyncClient, anybody: httpx.AsyncClient, sign: Sign
 ) -> None:
     codes = [
-        (await anybody.get("/v1/me/preferences", headers=bearer(sign(key="x" * 32)))).json()["code"] for _ in range(25)
+        (await anybody.get("/v1/me/preferences", headers=bearer(sign(key="x" * 32)))).json()["code"]
+        for _ in range(25)
     ]
     assert {*codes[:20]} == {"token_invalid"}
     assert {*codes[20:]} == {"too_many_failures"}
@@ -210,7 +216,11 @@ async def test_a_key_is_rotated_without_a_gap_and_its_secret_is_never_shown(
 
 
 async def test_a_secret_does_not_open_in_another_tenants_row(
-    shop: httpx.AsyncClient, other: httpx.AsyncClient, anybody: httpx.AsyncClient, directory: Directory, sign: Sign
+    shop: httpx.AsyncClient,
+    other: httpx.AsyncClient,
+    anybody: httpx.AsyncClient,
+    directory: Directory,
+    sign: Sign,
 ) -> None:
     await directory.rows(
         "INSERT INTO directory.inbox_keys (tenant, keys) SELECT 'other', keys FROM directory.inbox_keys WHERE tenant = 'acme'"
@@ -272,7 +282,10 @@ async def test_a_secret_is_sealed_anew_when_it_is_saved_under_a_newer_seal_key(
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
 
 
-QUESTION = {"access-control-request-method": "PUT", "access-control-request-headers": "authorization,content-type"}
+QUESTION = {
+    "access-control-request-method": "PUT",
+    "access-control-request-headers": "authorization,content-type",
+}
 
 
 async def test_a_browser_lets_the_tenants_own_pages_call(
@@ -293,7 +306,12 @@ async def test_other_pages_are_not_let_call_nor_shown_an_answer(
 ) -> None:
     theirs = "https://theirs.example"
     await other.put("/v1/tenant/inbox-keys", json={"keys": [], "origins": [theirs]})
-    for origin in ("https://evil.example", "null", "https://shop.example.evil.example", "http://shop.example"):
+    for origin in (
+        "https://evil.example",
+        "null",
+        "https://shop.example.evil.example",
+        "http://shop.example",
+    ):
         asked = await anybody.options("/v1/me/preferences", headers={"origin": origin, **QUESTION})
         assert "access-control-allow-origin" not in asked.headers
     shown = await anybody.get("/v1/me/preferences", headers={"origin": theirs, **bearer(sign())})

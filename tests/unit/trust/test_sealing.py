@@ -60,7 +60,14 @@ def test_without_a_key_nothing_is_sealed() -> None:
 
 
 @pytest.mark.parametrize(
-    "keys", ["2026", "2026:short", f"a b:{'x' * 32}", f"1:{'x' * 32},1:{'y' * 32}", ",".join(f"{n}:{'x' * 32}" for n in range(3))]
+    "keys",
+    [
+        "2026",
+        "2026:short",
+        f"a b:{'x' * 32}",
+        f"1:{'x' * 32},1:{'y' * 32}",
+        ",".join(f"{n}:{'x' * 32}" for n in range(3)),
+    ],
 )
 def test_keys_that_cannot_be_are_refused(keys: str) -> None:
     with pytest.raises(ValidationError):

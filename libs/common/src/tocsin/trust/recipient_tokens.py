@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_public_key,
 )
-
 from jwt.types import Options
 
 from tocsin.contracts.ids import valid_recipient, valid_tenant
@@ -137,7 +136,9 @@ def checked_public_key(pem: str) -> str:
     try:
         key = load_pem_public_key(pem.encode())
     except Exception as error:  # the library raises of many kinds for what is no key
-        raise ValueError("Not a public key. Write it as PEM, beginning with -----BEGIN PUBLIC KEY-----") from error
+        raise ValueError(
+            "Not a public key. Write it as PEM, beginning with -----BEGIN PUBLIC KEY-----"
+        ) from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ValueError("Not a key of the curve P-256, which ES256 takes")
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

@@ -58,7 +58,9 @@ class Seal:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             secret = cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _bound_to(tenant, entity))
         except (binascii.Error, InvalidTag, ValueError) as error:
-            raise SealBroken("The text was not sealed for this tenant and entity, or it was changed") from error
+            raise SealBroken(
+                "The text was not sealed for this tenant and entity, or it was changed"
+            ) from error
         return secret.decode()
 
     def is_current(self, sealed: str) -> bool:

@@ -188,6 +188,7 @@ __all__ = [
     "json_pointer",
     "judged",
     "judges_texts",
+    "let_other_origins_call",
     "new_key",
     "nothing_newer",
     "operations_app",

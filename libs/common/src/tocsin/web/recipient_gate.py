@@ -73,9 +73,9 @@ class RecipientGate:
 
     async def holder_of(self, text: str, scope: Scope) -> TokenHolder:
         """`authenticate`, for who has read the token already. From then on the request's scope knows its holder."""
+        if not text:
+            raise self._problem(RefusalCode.MISSING, scope)
         try:
-            if not text:
-                raise TokenRefused(RefusalCode.MISSING)
             claimed = read_token(text)
             key = await self.find_key(claimed.tenant, claimed.key_id)
             holder = verify_token(claimed, key, now=self.clock.now())

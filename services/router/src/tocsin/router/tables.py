@@ -115,7 +115,9 @@ inbox_keys = Table(
     metadata,
     _tenant(),
     Column("keys", JSONB, nullable=False),  # [{id, algorithm, sealed or public_key}], one or two
-    Column("origins", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),  # pages that may call
+    Column(
+        "origins", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")
+    ),  # pages that may call
     _revision(),
     _created_at(),
     _updated_at(),

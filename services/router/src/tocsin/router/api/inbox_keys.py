@@ -52,7 +52,12 @@ def _p256(pem: str) -> str:
 
 Origin = Annotated[str, Field(max_length=300, examples=["https://shop.example"]), AfterValidator(_origin)]
 KeyId = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="What tokens name it by: their `kid`", examples=["2026"])
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="What tokens name it by: their `kid`",
+        examples=["2026"],
+    ),
 ]
 
 
@@ -80,9 +85,9 @@ class InboxKeysWrite(RequestBody):
         list[InboxKeyWrite],
         Field(max_length=2, description="None: nobody is let in. Two, while you replace one by the other"),
     ]
-    origins: Annotated[list[Origin], Field(max_length=20, json_schema_extra=EACH_ONCE), AfterValidator(distinct)] = Field(
-        default=[], description="Whose pages a browser lets call with such a token (CORS)"
-    )
+    origins: Annotated[
+        list[Origin], Field(max_length=20, json_schema_extra=EACH_ONCE), AfterValidator(distinct)
+    ] = Field(default=[], description="Whose pages a browser lets call with such a token (CORS)")
 
 
 class InboxKey(BaseModel):
@@ -109,7 +114,13 @@ async def read_inbox_keys(caller: Reader, db: Db, response: Response) -> InboxKe
 
 @router.put("/v1/tenant/inbox-keys")
 async def save_inbox_keys(
-    *, caller: Manager, db: Db, request: Request, body: InboxKeysWrite, response: Response, if_match: IfMatch = None
+    *,
+    caller: Manager,
+    db: Db,
+    request: Request,
+    body: InboxKeysWrite,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> InboxKeys:
     """Replace the keys. To rotate one, save both, let your server sign with the new one, and save that alone a day later."""
     seal: Seal = request.app.state.seal
@@ -140,7 +151,11 @@ async def find_inbox_key(engine: AsyncEngine, seal: Seal, tenant: str, key_id: s
 
 async def may_call(engine: AsyncEngine, origin: str, tenant: str | None) -> bool:
     """Whether the tenant, or any where it is None, has named this origin."""
-    query = select(inbox_keys.c.tenant).where(inbox_keys.c.origins.op("@>")(literal([origin], ARRAY(Text)))).limit(1)
+    query = (
+        select(inbox_keys.c.tenant)
+        .where(inbox_keys.c.origins.op("@>")(literal([origin], ARRAY(Text))))
+        .limit(1)
+    )
     if tenant is not None:
         query = query.where(inbox_keys.c.tenant == tenant)
     async with engine.connect() as db:
@@ -162,7 +177,13 @@ def opened(key: dict[str, Any], tenant: str, seal: Seal) -> RecipientKey | None:
 def _refuse_faults(body: InboxKeysWrite, stored: dict[str, dict[str, Any]]) -> None:
     faults: list[Fault] = []
     if len({key.id for key in body.keys}) < len(body.keys):
-        faults.append(Fault(pointer="/keys/1/id", code="repeated", detail="Both keys have this id. Give each one of its own"))
+        faults.append(
+            Fault(
+                pointer="/keys/1/id",
+                code="repeated",
+                detail="Both keys have this id. Give each one of its own",
+            )
+        )
     for index, key in enumerate(body.keys):
         needed, other = ("secret", "public_key") if key.algorithm == "HS256" else ("public_key", "secret")
         kept = key.algorithm == "HS256" and "sealed" in stored.get(key.id, {})
@@ -203,7 +224,10 @@ def _shown(row: RowMapping | None, response: Response) -> InboxKeys:
     if row is None:
         return InboxKeys(keys=[], origins=[], updated_at=None)
     return InboxKeys(
-        keys=[InboxKey(**{name: key[name] for name in InboxKey.model_fields if name in key}) for key in row["keys"]],
+        keys=[
+            InboxKey(**{name: key[name] for name in InboxKey.model_fields if name in key})
+            for key in row["keys"]
+        ],
         origins=row["origins"],
         updated_at=row["updated_at"],
     )

@@ -74,9 +74,7 @@ async def save_my_device(
 ) -> RegisteredDevice:
     """Add the device, or make it what the body says. The recipient has to be stored. A token belongs to one device: whoever had it
     before has it no more."""
-    saved = await register_device(
-        db, holder.tenant, holder.recipient, device, body=body, response=response
-    )
+    saved = await register_device(db, holder.tenant, holder.recipient, device, body=body, response=response)
     log.info("device saved", tenant=holder.tenant, recipient=holder.recipient, source=Source.RECIPIENT)
     return saved
 

@@ -134,9 +134,7 @@ async def replace_preferences(
     await store.replace(db, tenant, recipient, old, new, source=source)
 
 
-async def preferences_of(
-    db: AsyncConnection, tenant: str, recipient: str, response: Response
-) -> Preferences:
+async def preferences_of(db: AsyncConnection, tenant: str, recipient: str, response: Response) -> Preferences:
     """What a recipient has switched, and what follows; their ETag goes on the response."""
     stored = await store.load(db, tenant, recipient)
     answer(response, revision=store.revision_of(store.switches_of(stored)))

@@ -24,5 +24,10 @@ def upgrade() -> None:
         schema="directory",
     )
     op.create_index(
-        "ix_inbox_keys_origins", "inbox_keys", ["origins"], unique=False, schema="directory", postgresql_using="gin"
+        "ix_inbox_keys_origins",
+        "inbox_keys",
+        ["origins"],
+        unique=False,
+        schema="directory",
+        postgresql_using="gin",
     )
