@@ -106,7 +106,7 @@ def test_a_tenant_without_such_a_key_lets_nobody_in() -> None:
         token(tid="Not A Tenant"),
         token(tid=7),
         token(algorithm="HS512", key="s" * 64),
-        jwt.encode(GOOD, None, algorithm="none", headers={"kid": "2026"}),
+        jwt.encode(GOOD, "", algorithm="none", headers={"kid": "2026"}),
         jwt.encode(GOOD, rsa.generate_private_key(65537, 2048), algorithm="RS256", headers={"kid": "2026"}),
         "tk_live_abc_0123456789abcdef",
     ],

@@ -97,7 +97,7 @@ def read_token(text: str) -> ClaimedToken:
     except jwt.InvalidTokenError as error:
         raise TokenRefused(RefusalCode.MALFORMED) from error
     algorithm, key_id, tenant = header.get("alg"), header.get("kid"), claims.get("tid")
-    if algorithm not in _ALGORITHMS or not isinstance(key_id, str):
+    if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS or not isinstance(key_id, str):
         raise TokenRefused(RefusalCode.MALFORMED)
     if not isinstance(tenant, str) or not valid_tenant(tenant):
         raise TokenRefused(RefusalCode.MALFORMED)
@@ -140,7 +140,7 @@ def checked_public_key(pem: str) -> str:
             "Not a public key. Write it as PEM, beginning with -----BEGIN PUBLIC KEY-----"
         ) from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ValueError("Not a key of the curve P-256, which ES256 takes")
+        raise ValueError("Not a key of the curve P-256, which ES256 takes")  # noqa: TRY004 - a value that is not taken
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
