@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,13 @@ class Moto:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        iam = self._client("iam")
-        iam.create_user(UserName="tocsin")
-        iam.put_user_policy(UserName="tocsin", PolicyName="ses", PolicyDocument=POLICY)
-        self.key: dict[str, str] = iam.create_access_key(UserName="tocsin")["AccessKey"]
-        ses = self._client("sesv2")
-        ses.create_email_identity(EmailIdentity="example.com")
-        ses.create_configuration_set(ConfigurationSetName="tocsin")
+        with closing(self._client("iam")) as iam:
+            iam.create_user(UserName="tocsin")
+            iam.put_user_policy(UserName="tocsin", PolicyName="ses", PolicyDocument=POLICY)
+            self.key: dict[str, str] = iam.create_access_key(UserName="tocsin")["AccessKey"]
+        with closing(self._client("sesv2")) as ses:
+            ses.create_email_identity(EmailIdentity="example.com")
+            ses.create_configuration_set(ConfigurationSetName="tocsin")
 
     def _client(self, service: str) -> Any:
         return get_session().create_client(
