@@ -46,7 +46,9 @@ def form_of(content_type: str, body: bytes) -> Form:
         name = part.get_param("name", header="Content-Disposition")
         if isinstance(name, str):
             payload = part.get_payload(decode=True)
-            form[f"file {name}" if part.get_filename() else name] = payload if isinstance(payload, bytes) else b""
+            form[f"file {name}" if part.get_filename() else name] = (
+                payload if isinstance(payload, bytes) else b""
+            )
     return form
 
 

@@ -72,7 +72,9 @@ def wrongly_signed(
     return str(request.headers["Authorization"]) != head["authorization"]
 
 
-def fault(message: dict[str, Any], source: bytes) -> Response | None:
+def fault(  # noqa: PLR0911 - one for each refusal
+    message: dict[str, Any], source: bytes
+) -> Response | None:
     """The first thing that the documentation says is refused."""
     message = message | {"Content": {"Raw": {"Data": source}}}
     report = ParamValidator().validate(message, _INPUT)
@@ -84,7 +86,9 @@ def fault(message: dict[str, Any], source: bytes) -> Response | None:
     if not all(ADDRESS.fullmatch(address) for address in [*recipients, message["FromEmailAddress"]]):
         return refusal(400, "BadRequestException", "Missing final '@domain'")
     if not message["FromEmailAddress"].endswith("@example.com"):
-        return refusal(400, "MessageRejected", "Email address is not verified. The following identities failed …")
+        return refusal(
+            400, "MessageRejected", "Email address is not verified. The following identities failed …"
+        )
     if message.get("ConfigurationSetName", "tocsin") != "tocsin":
         return refusal(404, "NotFoundException", "Configuration set does not exist.")
     if faults := list(mime_faults(source)):

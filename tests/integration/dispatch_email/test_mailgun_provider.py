@@ -80,7 +80,9 @@ async def test_the_request_is_what_the_job_says(world: MailgunServer) -> None:
 
 async def test_aiohttp_reads_the_form_byte_by_byte(world: MailgunServer) -> None:
     """Dashes that look like a boundary's stay what they are."""
-    job = job_for(Channel.EMAIL, content=EmailContent(subject="--x", text="--x\r\n--\r\n", html="<p>--x--</p>"))
+    job = job_for(
+        Channel.EMAIL, content=EmailContent(subject="--x", text="--x\r\n--\r\n", html="<p>--x--</p>")
+    )
     provider = MailgunProvider(world.config(), ManualClock(NOW))
     request = composed(job, provider.request)
     assert isinstance(request, MailRequest)

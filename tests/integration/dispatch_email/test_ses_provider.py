@@ -86,9 +86,7 @@ async def test_without_a_configuration_set_none_is_asked_for(world: SesServer) -
 def test_the_endpoint_follows_the_region(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(SECRET)
     entry = {"name": "a", "kind": "ses", "region": "ap-southeast-2", "access_key_id": KEY_ID}
-    config = SesConfig.model_validate(
-        entry | {"secret_access_key_file": "key"}, context={"folder": tmp_path}
-    )
+    config = SesConfig.model_validate(entry | {"secret_access_key_file": "key"}, context={"folder": tmp_path})
     assert (
         SesProvider(config, ManualClock(NOW))._url
         == "https://email.ap-southeast-2.amazonaws.com/v2/email/outbound-emails"
@@ -185,7 +183,9 @@ async def test_when_it_wants_to_be_asked_again_is_passed_on(world: SesServer) ->
 
 async def test_a_sender_that_is_not_verified_is_not_the_accounts_fault(world: SesServer) -> None:
     async with world.provider() as provider:
-        answer = await provider.send(job_for(Channel.EMAIL, sender=SenderIdentity(address="a@elsewhere.example")))
+        answer = await provider.send(
+            job_for(Channel.EMAIL, sender=SenderIdentity(address="a@elsewhere.example"))
+        )
     assert isinstance(answer, NotSent)
     assert answer.reason is Reason.SENDER_REFUSED
 

@@ -22,7 +22,14 @@ PARAMETERS = st.text("abcABC019-._~%2F", min_size=1, max_size=8)
 
 
 def by_botocore(
-    key: AwsCredentials, method: str, url: str, headers: Mapping[str, str], body: bytes, *, region: str, service: str
+    key: AwsCredentials,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    region: str,
+    service: str,
 ) -> str:
     """The `Authorization` that botocore makes of the same request at the same time."""
     signer = SigV4Auth(
@@ -37,7 +44,14 @@ def by_botocore(
 
 
 def ours(
-    key: AwsCredentials, method: str, url: str, headers: Mapping[str, str], body: bytes, *, region: str, service: str
+    key: AwsCredentials,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    region: str,
+    service: str,
 ) -> dict[str, str]:
     return signed_headers(
         key, method=method, url=url, headers=headers, body=body, region=region, service=service, now=NOW
@@ -71,7 +85,7 @@ def test_the_example_of_the_documentation() -> None:
     ids=range(7),
 )  # fmt: skip
 def test_botocore_signs_the_same(
-    key: AwsCredentials, method: str, url: str, headers: dict[str, str], body: bytes, service: str
+    *, key: AwsCredentials, method: str, url: str, headers: dict[str, str], body: bytes, service: str
 ) -> None:
     sent = ours(key, method, url, headers, body, region="eu-west-1", service=service)
     assert sent["Authorization"] == by_botocore(

@@ -36,7 +36,9 @@ def record(key: Key) -> bytes:
     """The public key as DNS has it."""
     public = key.public_key()
     if isinstance(key, RSAPrivateKey):
-        return b"v=DKIM1; k=rsa; p=" + b64encode(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        return b"v=DKIM1; k=rsa; p=" + b64encode(
+            public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        )
     return b"v=DKIM1; k=ed25519; p=" + b64encode(public.public_bytes(Encoding.Raw, PublicFormat.Raw))
 
 
@@ -47,7 +49,7 @@ def pem(key: Key) -> str:
 RECORDS = {b"2026a._domainkey.example.com.": record(RSA), b"2026b._domainkey.example.com.": record(ED25519)}
 
 
-def dns(name: bytes, timeout: float = 5) -> bytes:  # noqa: ARG001 - as dkimpy calls it
+def dns(name: bytes, timeout: float = 5) -> bytes:
     return RECORDS[name]
 
 
@@ -64,7 +66,9 @@ def _verified(message: bytes, number: int) -> bool:
         return False
 
 
-def built(subject: str = "Hello", text: str | None = "Hello", html: str | None = None, to: str = "ada@example.org") -> bytes:
+def built(
+    subject: str = "Hello", text: str | None = "Hello", html: str | None = None, to: str = "ada@example.org"
+) -> bytes:
     return mail(
         content=EmailContent(subject=subject, text=text, html=html),
         sender=SenderIdentity(address="shop@example.com", name="Müller, GmbH", reply_to="help@example.com"),
@@ -85,14 +89,19 @@ def test_dkimpy_verifies_any_mail_which_stays_what_it_was(subject: str, text: st
     assert verified(message) == [True, True]
 
 
-@pytest.mark.parametrize("content", [{"text": ""}, {"text": "\n\n \n"}, {"text": None, "html": "<p>x </p>"}, {"to": "größe@example.org"}])
+@pytest.mark.parametrize(
+    "content",
+    [{"text": ""}, {"text": "\n\n \n"}, {"text": None, "html": "<p>x </p>"}, {"to": "größe@example.org"}],
+)
 def test_rare_bodies_and_addresses(content: dict[str, str | None]) -> None:
     assert verified(signed(built(**content), KEYS, now=NOW)) == [True, True]  # type: ignore[arg-type]
 
 
 def test_what_a_relay_may_do_does_not_break_it() -> None:
     message = signed(built(text="two words"), KEYS, now=NOW)
-    relayed = b"Received: from a by b; Thu, 1 Jan 2026 00:00:00 +0000\r\n" + message.replace(b"two words", b"two \t words")
+    relayed = b"Received: from a by b; Thu, 1 Jan 2026 00:00:00 +0000\r\n" + message.replace(
+        b"two words", b"two \t words"
+    )
     assert verified(relayed.rstrip(b"\r\n") + b"\r\n\r\n") == [True, True]
 
 
@@ -164,7 +173,9 @@ def test_the_configuration(tmp_path: Path, keys: list[str], sentence: str | None
     texts = {
         "rsa": pem(RSA),
         "ed25519": pem(ED25519),
-        "ec": generate_ec(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        "ec": generate_ec(SECP256R1())
+        .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        .decode(),
         "words": "s3cret",
     }
     for name, text in texts.items():

@@ -39,7 +39,9 @@ def normal(text: str) -> str:
 
 @settings(max_examples=100, deadline=None)
 @given(subject=texts, name=texts, text=texts, html=texts)
-def test_any_content_becomes_a_mail_that_postmark_takes(subject: str, name: str, text: str, html: str) -> None:
+def test_any_content_becomes_a_mail_that_postmark_takes(
+    subject: str, name: str, text: str, html: str
+) -> None:
     message = sent(EmailContent(subject=subject, text=text, html=html), name)
     if not (text or html):
         assert isinstance(message, Rejected)

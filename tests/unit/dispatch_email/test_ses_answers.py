@@ -10,9 +10,7 @@ from tocsin.contracts.vocabulary import Reason
 from tocsin.dispatch_email.http_provider import MailResponse
 from tocsin.dispatch_email.ses_answers import answer_of
 
-NOT_VERIFIED = (
-    "Email address is not verified. The following identities failed the check in region EU-WEST-1: shop@example.com"
-)
+NOT_VERIFIED = "Email address is not verified. The following identities failed the check in region EU-WEST-1: shop@example.com"
 FORBIDDEN = "User is not authorized to perform `ses:SendEmail' on resource `arn:aws:ses:eu-west-1:1:identity/example.com'"
 Row = tuple[int, str | None, str, type, Reason | None]
 

@@ -35,7 +35,9 @@ class DkimConfig(BaseModel):
 
 def _rotating_at_most(keys: tuple[DkimConfig, ...]) -> tuple[DkimConfig, ...]:
     if any(count > _MOST_OF_A_DOMAIN for count in Counter(key.domain for key in keys).values()):
-        raise ValueError("a domain has two keys at most: the new one beside the old one, or RSA beside Ed25519")
+        raise ValueError(
+            "a domain has two keys at most: the new one beside the old one, or RSA beside Ed25519"
+        )
     if len({(key.domain, key.selector) for key in keys}) < len(keys):
         raise ValueError("a selector stands twice; each key of a domain has one of its own")
     return keys

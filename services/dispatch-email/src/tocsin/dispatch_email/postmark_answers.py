@@ -55,7 +55,9 @@ def answer_of(response: MailResponse) -> Answer:
         reason, detail = _OUR_SETUP[body.code]
         return NotSent(reason=reason, code=code, detail=detail, retry_after=response.retry_after)
     if body.code in _OF_STREAMS:
-        detail = "The Postmark server has no such message stream: look at `message_stream` and `message_streams`."
+        detail = (
+            "The Postmark server has no such message stream: look at `message_stream` and `message_streams`."
+        )
         return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
     if response.status == 422:
         return _refused(body, code)

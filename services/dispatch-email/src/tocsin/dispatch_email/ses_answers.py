@@ -93,7 +93,9 @@ def _refused(  # noqa: PLR0911 - one for each answer
     if name == "MessageRejected":
         return Rejected(reason=Reason.CONTENT_REFUSED, code=code, detail="SES refuses the mail's content.")
     if status == 400 and _ABOUT_AN_ADDRESS.search(text):
-        return Rejected(reason=Reason.ADDRESS_INVALID, code=code, detail="SES refuses an address of the mail.")
+        return Rejected(
+            reason=Reason.ADDRESS_INVALID, code=code, detail="SES refuses an address of the mail."
+        )
     if name == "BadRequestException":
         return Rejected(reason=Reason.CONTENT_REFUSED, code=code, detail="SES refuses the mail.")
     if status == 400:
@@ -111,7 +113,9 @@ def _faults_of_the_account(  # noqa: PLR0911 - one for each fault
         return NotSent(reason=Reason.SENDER_REFUSED, code=code, detail=detail)
     if name == "AccessDeniedException" and _OF_AN_IDENTITY in text:
         # The policy of the key may allow other identities: one tenant's sender stops no other.
-        detail = "The access key may not send for the sender's identity: look at its policy for ses:SendEmail."
+        detail = (
+            "The access key may not send for the sender's identity: look at its policy for ses:SendEmail."
+        )
         return NotSent(reason=Reason.SENDER_REFUSED, code=code, detail=detail)
     if name in _ACCOUNT:
         return NotSent(reason=Reason.CREDENTIALS_REFUSED, code=code, detail=_ACCOUNT[name])

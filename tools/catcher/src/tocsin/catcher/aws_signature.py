@@ -42,7 +42,10 @@ def refusal_of(
         return "InvalidSignatureException", "Signature expired, or not yet current."
     names = given["names"].split(";")
     if given["service"] != service or "host" not in names or "x-amz-date" not in names:
-        return "InvalidSignatureException", "Credential should be scoped to the correct service, and host signed."
+        return (
+            "InvalidSignatureException",
+            "Credential should be scoped to the correct service, and host signed.",
+        )
     if not hmac.compare_digest(_signature(request, given, secret), given["signature"]):
         words = "The request signature we calculated does not match the signature you provided."
         return "InvalidSignatureException", words
@@ -50,7 +53,9 @@ def refusal_of(
 
 
 def _signature(request: SignedRequest, given: re.Match[str], secret: str) -> str:
-    lines = [f"{name}:{' '.join(request.headers.get(name, '').split())}" for name in given["names"].split(";")]
+    lines = [
+        f"{name}:{' '.join(request.headers.get(name, '').split())}" for name in given["names"].split(";")
+    ]
     digest = hashlib.sha256(request.body).hexdigest()
     path = quote(request.path, safe="/~")
     canonical = "\n".join([request.method, path, "", *lines, "", given["names"], digest])

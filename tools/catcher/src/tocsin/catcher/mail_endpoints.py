@@ -27,9 +27,7 @@ def add_mail_endpoints(
 
     @app.post("/v3/{domain}/messages.mime")
     async def send_mime(domain: str, request: Request) -> Response:
-        return _answer(
-            mailgun.send_mime(domain=domain, headers=request.headers, body=await _read(request))
-        )
+        return _answer(mailgun.send_mime(domain=domain, headers=request.headers, body=await _read(request)))
 
     @app.post("/email")
     async def email(request: Request) -> Response:

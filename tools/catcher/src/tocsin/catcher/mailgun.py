@@ -38,7 +38,9 @@ class MailgunEndpoint:
         if domain != self._domain:
             return MailRefusal(404, {"message": f"Domain not found: {domain}"})
         form = _form(headers.get("content-type", ""), body)
-        recipients = [address.strip() for address in form.get("to", b"").decode("utf-8", "replace").split(",")]
+        recipients = [
+            address.strip() for address in form.get("to", b"").decode("utf-8", "replace").split(",")
+        ]
         if not all(map(is_address, recipients)):
             return _refusal("to parameter is not a valid address. please check documentation")
         source = form.get("message")

@@ -16,7 +16,19 @@ from .mail_refusals import MailRefusal, is_address, keep
 from .mailbox import Mailbox
 
 _FIELDS = {
-    *("From", "To", "Cc", "Bcc", "Subject", "Tag", "HtmlBody", "TextBody", "ReplyTo", "Headers", "TrackOpens"),
+    *(
+        "From",
+        "To",
+        "Cc",
+        "Bcc",
+        "Subject",
+        "Tag",
+        "HtmlBody",
+        "TextBody",
+        "ReplyTo",
+        "Headers",
+        "TrackOpens",
+    ),
     *("TrackLinks", "Metadata", "Attachments", "MessageStream"),
 }
 _MOST_METADATA, _LONGEST_NAME, _LONGEST_VALUE = 10, 20, 80
@@ -27,9 +39,7 @@ _INACTIVE = "inactive"
 class PostmarkEndpoint:
     """One server token; without one, everybody is refused."""
 
-    def __init__(
-        self, *, mailbox: Mailbox, server_token: str | None, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, *, mailbox: Mailbox, server_token: str | None, now: Callable[[], datetime]) -> None:
         self._mailbox = mailbox
         self._server_token = server_token
         self._now = now
