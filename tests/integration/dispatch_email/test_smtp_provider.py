@@ -60,7 +60,7 @@ async def test_a_mail_is_signed_where_the_instance_has_a_key(world: ScriptedServ
         for sender in ("shop@example.com", "shop@example.org"):
             job = job_for(Channel.EMAIL, content=content, sender=SenderIdentity(address=sender))
             assert isinstance(await provider.send(job), Accepted)
-    signed, unsigned = (message.replace(b"\r\n..", b"\r\n.") for message in world.messages)
+    signed, unsigned = world.messages
     assert dkim.verify(signed, dnsfunc=lambda _name, timeout=5: b"v=DKIM1; k=ed25519; p=" + public)
     assert b"DKIM-Signature" not in unsigned
 

@@ -7,8 +7,8 @@ import hmac
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from email import policy
-from email.parser import BytesParser
+from email.message import Message
+from email.parser import BytesHeaderParser
 from typing import Any
 from uuid import uuid4
 
@@ -63,17 +63,21 @@ class MailgunEndpoint:
 
 
 def _form(content_type: str, body: bytes) -> dict[str, bytes]:
-    """The fields of a multipart form; of a field given twice, the last. Any other content type has none."""
-    if not content_type.lower().startswith("multipart/form-data") or not content_type.isprintable():
+    """The fields of a multipart form, byte for byte; of a field given twice, the last. Any other content type has none."""
+    boundary = _head(f"Content-Type: {content_type}".encode()).get_boundary()
+    if boundary is None or not content_type.lower().startswith("multipart/form-data"):
         return {}
-    head = f"Content-Type: {content_type}\r\n\r\n".encode()
     form: dict[str, bytes] = {}
-    for part in BytesParser(policy=policy.HTTP).parsebytes(head + body).walk():
-        name = part.get_param("name", header="Content-Disposition")
-        payload = part.get_payload(decode=True)
-        if isinstance(name, str) and isinstance(payload, bytes):
-            form[name] = payload
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode())[1:-1]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        name = _head(head.lstrip()).get_param("name", header="Content-Disposition")
+        if isinstance(name, str):
+            form[name] = content
     return form
+
+
+def _head(fields: bytes) -> Message:
+    return BytesHeaderParser().parsebytes(fields)
 
 
 def _refusal(words: str) -> MailRefusal:
