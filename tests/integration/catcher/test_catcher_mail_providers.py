@@ -139,7 +139,7 @@ def ses(
         ({"X-Amz-Date": "yesterday"}, "InvalidSignatureException"),
     ],
 )
-def test_a_changed_request_is_refused(catcher: RunningCatcher, change: dict[str, str], name: str) -> None:
+def test_a_changed_request_is_refused(catcher: RunningCatcher, change: dict[str, Any], name: str) -> None:
     answer = ses(catcher, SES, **change)
     assert (answer.status_code, answer.headers["x-amzn-ErrorType"]) == (403, name)
 

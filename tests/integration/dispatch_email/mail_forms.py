@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
-from typing import cast
 
 ADDRESS = re.compile(r"[!#-'*+/-9=?A-Z^-~-]+(\.[!#-'*+/-9=?A-Z^-~-]+)*@([a-zA-Z0-9-]+\.)+[a-zA-Z0-9-]+")
 
 
 def parsed(source: bytes) -> EmailMessage:
-    return cast("EmailMessage", BytesParser(policy=policy.default).parsebytes(source))
+    return BytesParser(policy=policy.default).parsebytes(source)
 
 
 def mime_faults(source: bytes) -> Iterator[str]:

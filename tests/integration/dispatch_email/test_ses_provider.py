@@ -193,7 +193,7 @@ async def test_a_sender_that_is_not_verified_is_not_the_accounts_fault(world: Se
 @pytest.mark.parametrize(
     "fields", [{"region": "eu-west-2"}, {"access_key_id": "AKIDANOTHER12345"}, {"secret_access_key_file": "other"}]
 )  # fmt: skip
-async def test_another_key_or_region_is_refused(world: SesServer, fields: dict[str, str]) -> None:
+async def test_another_key_or_region_is_refused(world: SesServer, fields: dict[str, Any]) -> None:
     (world.folder / "other").write_text("another-secret")
     async with world.provider(**fields) as provider:
         answer = await provider.send(JOB)

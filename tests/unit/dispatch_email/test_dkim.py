@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key a
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from tocsin.channel import ProvidersInvalid, check_providers
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
@@ -137,7 +138,7 @@ def test_a_change_breaks_it(before: bytes, after: bytes) -> None:
 )
 def test_which_keys_a_sender_has(domain: str, selectors: list[str]) -> None:
     keys = tuple(
-        DkimConfig.model_construct(domain=name, selector=selector)
+        DkimConfig.model_construct(domain=name, selector=selector, key_file=SecretStr("a key"))
         for name, selector in (("example.com", "a"), ("example.com", "b"), ("news.example.com", "c"))
     )
     assert [key.selector for key in keys_for(domain, keys)] == selectors

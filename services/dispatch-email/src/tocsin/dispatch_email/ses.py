@@ -52,7 +52,7 @@ class SesProvider(HttpMailProvider):
         self._credentials = AwsCredentials(
             access_key_id=config.access_key_id,
             secret_access_key=config.secret_access_key_file.get_secret_value(),
-            session_token=token and token.get_secret_value(),
+            session_token=None if token is None else token.get_secret_value(),
         )
 
     def request(
