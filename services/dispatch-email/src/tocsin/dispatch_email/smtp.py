@@ -9,7 +9,7 @@ import socket
 import ssl
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,6 +20,7 @@ from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.vocabulary import Channel
 from tocsin.dispatch_email.composing import composed
+from tocsin.dispatch_email.dkim_settings import DkimConfig, DkimKeys
 from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
 from tocsin.dispatch_email.mime import mail
 from tocsin.dispatch_email.smtp_connection import Server, Tls, connect
@@ -28,6 +29,9 @@ from tocsin.dispatch_email.smtp_session import Envelope, SmtpSession
 from tocsin.observability import client_span, metrics
 from tocsin.observability.tracing import Attributes
 from tocsin.runtime import Clock
+
+if TYPE_CHECKING:
+    from tocsin.dispatch_email.dkim_signer import DkimSigner
 
 _VERP_ROOM = 64 - len("+") - 32
 """Of the 64 characters that a local part may have, without a delivery's id."""
@@ -52,6 +56,8 @@ class SmtpConfig(SenderConfig):
     """Where bounces go; the sender's own address by default."""
     verp: bool = False
     """Bounces of each mail go to an address of its own, `bounces+<delivery id>@…`, made of `envelope_sender`."""
+    dkim: DkimKeys = ()
+    """The keys that mails are signed with, where the server does not sign them."""
     max_in_flight: int = Field(default=20, ge=1, le=1000)
     mails_per_connection: int = Field(default=1000, ge=1)
     connection_age: float = Field(default=300.0, gt=0)
@@ -111,6 +117,7 @@ class SmtpProvider:
         self._config = config
         self._clock = clock
         self._server: Server | None = None
+        self._signer: DkimSigner | None = None
         self._idle: list[SmtpSession] = []
         self._open_connections = metrics.provider_connections.labels(Channel.EMAIL, config.name)
         self._called: Attributes = {
@@ -121,8 +128,10 @@ class SmtpProvider:
         """What spans say of a call."""
 
     async def open(self) -> None:
-        """Prepare TLS; connections come with the first mails."""
+        """Prepare TLS and keys; connections come with the first mails."""
         self._server = await asyncio.to_thread(_server, self._config)
+        if self._config.dkim:
+            self._signer = await asyncio.to_thread(_signer, self._config.dkim)
 
     async def send(self, job: Job) -> Answer:
         """Hand the mail over within `call_timeout` seconds."""
@@ -158,6 +167,7 @@ class SmtpProvider:
         self, job: Job, content: EmailContent, sender: SenderIdentity, recipient: MailAddress
     ) -> Envelope:
         source = self._return_address(job, sender)
+        now = self._clock.time_ms() / 1000
         message = mail(
             content=content,
             sender=sender,
@@ -166,8 +176,10 @@ class SmtpProvider:
             notification_id=job.notification_id,
             unsubscribe_url=job.private.unsubscribe_url,
             ref=self.seal_ref(job),
-            now=self._clock.time_ms() / 1000,
+            now=now,
         )
+        if self._signer is not None:
+            message = self._signer.signed(message, domain=_source(sender.address).domain, now=int(now))
         return Envelope(
             sender=source.wire,
             recipient=recipient.wire,
@@ -247,6 +259,13 @@ def _server(config: SmtpConfig) -> Server:
         password=config.password_file.get_secret_value() if config.password_file else "",
         helo=config.helo,
     )
+
+
+def _signer(keys: tuple[DkimConfig, ...]) -> "DkimSigner":
+    # Only here: an instance that does not sign loads no cryptography.
+    from tocsin.dispatch_email.dkim_signer import DkimSigner  # noqa: PLC0415
+
+    return DkimSigner(keys)
 
 
 SMTP = ProviderKind(config=SmtpConfig, create=SmtpProvider, idempotency=Idempotency.NONE)
