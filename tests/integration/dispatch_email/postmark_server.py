@@ -19,20 +19,21 @@ from tocsin.testing.provider_suite import Behaviour
 
 TOKEN = "marked-body-token"
 KNOWN = {
-    *(
-        "From",
-        "To",
-        "Cc",
-        "Bcc",
-        "Subject",
-        "Tag",
-        "HtmlBody",
-        "TextBody",
-        "ReplyTo",
-        "Headers",
-        "TrackOpens",
-    ),
-    *("TrackLinks", "Metadata", "Attachments", "MessageStream"),
+    "From",
+    "To",
+    "Cc",
+    "Bcc",
+    "Subject",
+    "Tag",
+    "HtmlBody",
+    "TextBody",
+    "ReplyTo",
+    "Headers",
+    "TrackOpens",
+    "TrackLinks",
+    "Metadata",
+    "Attachments",
+    "MessageStream",
 }
 STREAMS = {"outbound", "broadcast"}
 _LARGEST = 10_000_000

@@ -16,20 +16,21 @@ from .mail_refusals import MailRefusal, is_address, keep
 from .mailbox import Mailbox
 
 _FIELDS = {
-    *(
-        "From",
-        "To",
-        "Cc",
-        "Bcc",
-        "Subject",
-        "Tag",
-        "HtmlBody",
-        "TextBody",
-        "ReplyTo",
-        "Headers",
-        "TrackOpens",
-    ),
-    *("TrackLinks", "Metadata", "Attachments", "MessageStream"),
+    "From",
+    "To",
+    "Cc",
+    "Bcc",
+    "Subject",
+    "Tag",
+    "HtmlBody",
+    "TextBody",
+    "ReplyTo",
+    "Headers",
+    "TrackOpens",
+    "TrackLinks",
+    "Metadata",
+    "Attachments",
+    "MessageStream",
 }
 _MOST_METADATA, _LONGEST_NAME, _LONGEST_VALUE = 10, 20, 80
 _INACTIVE = "inactive"
