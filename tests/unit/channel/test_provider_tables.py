@@ -64,7 +64,9 @@ def test_the_readmes_example_is_complete(service: str, name: str, kind: Provider
 @every_kind
 def test_the_shared_suite_runs_over_it(service: str, name: str, kind: ProviderKind[Any]) -> None:
     tests = import_module(f"tests.integration.{service.replace('-', '_')}.test_{name}_provider")
-    suites = [item for label, item in vars(tests).items() if label.startswith("Test") and isinstance(item, type)]
+    suites = [
+        item for label, item in vars(tests).items() if label.startswith("Test") and isinstance(item, type)
+    ]
     assert any(issubclass(suite, ProviderSuite) for suite in suites), kind
 
 

@@ -214,8 +214,8 @@ def test_a_sender_without_a_key_is_not_signed(tmp_path: Path) -> None:
 
 def short_rsa() -> RSAPrivateKey:
     """768 bits: `cryptography` makes none, and reads them."""
-    p = 0xf9b43143d633010c91d8690bb957dae214e14fb1aefdfb7d809d146ac40b2eee06a3a93ac60fbadd6e88531be42d47e1
-    q = 0xf871f8f937d4b65b5464eb9a7e16dc01e9f55e6555418ee11dfff9b077f4268f40dce80a420b0068eae39929def3abb5
+    p = 0xF9B43143D633010C91D8690BB957DAE214E14FB1AEFDFB7D809D146AC40B2EEE06A3A93AC60FBADD6E88531BE42D47E1
+    q = 0xF871F8F937D4B65B5464EB9A7E16DC01E9F55E6555418EE11DFFF9B077F4268F40DCE80A420B0068EAE39929DEF3ABB5
     d = pow(65537, -1, (p - 1) * (q - 1))
     rest = rsa_crt_dmp1(d, p), rsa_crt_dmq1(d, q), rsa_crt_iqmp(p, q)
     return RSAPrivateNumbers(p, q, d, *rest, RSAPublicNumbers(65537, p * q)).private_key()

@@ -45,7 +45,7 @@ class _Body(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-def answer_of(response: MailResponse) -> Answer:
+def answer_of(response: MailResponse) -> Answer:  # noqa: PLR0911 - one for each answer
     """What a response means."""
     body = _read(response.body)
     if response.status == 200 and body.code == 0 and (known := message_id(body.message_id)):
