@@ -80,8 +80,9 @@ async def test_a_temporary_key_sends_its_token(world: SesServer) -> None:
 async def test_a_temporary_key_stands_in_three_files(world: SesServer) -> None:
     (world.folder / "id").write_text(KEY_ID + "\n")
     (world.folder / "token").write_text("marked-token/+==")
-    files = {"access_key_id_file": "id", "secret_access_key_file": "key", "session_token_file": "token"}
-    async with world.provider(access_key_id=None, **files) as provider:
+    async with world.provider(
+        access_key_id=None, access_key_id_file="id", secret_access_key_file="key", session_token_file="token"
+    ) as provider:
         assert isinstance(await provider.send(JOB), Accepted)
 
 

@@ -85,6 +85,7 @@ def test_a_limit_of_recipients_says_until_when(date: str, seconds: float | None)
 
 def test_what_mailgun_says_of_a_sender_does_not_blame_the_recipient() -> None:
     answer = answer_of(response(400, said("from parameter is not a valid address")), now=NOW)
+    assert isinstance(answer, Rejected)
     assert answer.detail == "Mailgun refuses the sender's address or name."
 
 
