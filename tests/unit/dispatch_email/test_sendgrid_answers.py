@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected, Throttled
+from tocsin.channel.http import retry_after
 from tocsin.contracts.vocabulary import Reason
-from tocsin.dispatch_email.sendgrid_answers import answer_of, fields
-from tocsin.dispatch_email.sendgrid_calls import pause
+from tocsin.dispatch_email.http_provider import MailResponse
+from tocsin.dispatch_email.sendgrid_answers import answer_of, fields, pause
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MOMENT = int(NOW.timestamp())
@@ -106,4 +107,6 @@ def test_what_is_no_error_of_sendgrids_names_no_field(body: bytes) -> None:
 )
 def test_how_long_it_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
     response = httpx.Response(429, headers={name.encode(): value.encode() for name, value in headers.items()})
-    assert pause(response, now=NOW) == seconds
+    asked = retry_after(response, now=NOW)
+    answer = MailResponse(status=429, headers=response.headers, body=b"", retry_after=asked)
+    assert pause(answer, now=NOW) == seconds

@@ -1,4 +1,4 @@
-"""What the kinds `ses`, `mailgun` and `postmark` have in common: a mail is one request, and what became of it is read from the response."""
+"""What the kinds `ses`, `sendgrid`, `mailgun` and `postmark` have in common: a mail is one request, and what became of it is read from the response."""
 
 import asyncio
 import re

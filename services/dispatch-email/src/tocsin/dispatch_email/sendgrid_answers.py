@@ -5,14 +5,19 @@ no further than the decoder, for it repeats addresses.
 """
 
 import re
+from datetime import datetime
 
 import msgspec
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel.pauses import LONGEST_PAUSE
 from tocsin.contracts.codec import UNREADABLE_ERRORS
 from tocsin.contracts.vocabulary import Reason
+from tocsin.dispatch_email.http_provider import MailResponse
 
 _MESSAGE_ID = re.compile(r"[!-~]{1,200}")
+_A_MOMENT = 1_000_000_000
+"""Seconds since 1970 are more than this since 2001, and no period is that long."""
 
 
 class _Error(msgspec.Struct):
@@ -32,6 +37,22 @@ def fields(body: bytes) -> list[str]:
         return [error.field for error in _decode(body).errors if error.field]
     except UNREADABLE_ERRORS:
         return []
+
+
+def pause(response: MailResponse, *, now: datetime) -> float | None:
+    """Seconds to wait, as `Retry-After` says; else as `X-RateLimit-Reset`, the end of the limit's period, does.
+
+    It is documented as seconds since 1970; a small number can only be seconds from now.
+    """
+    if response.retry_after is not None:
+        return response.retry_after
+    value = response.headers.get("x-ratelimit-reset", "").strip()
+    if not (value.isdecimal() and value.isascii()):
+        return None
+    seconds = float(value[:12])
+    if seconds > _A_MOMENT:
+        seconds -= now.timestamp()
+    return min(max(seconds, 0.0), LONGEST_PAUSE)
 
 
 def answer_of(  # noqa: PLR0911 - one for each answer
