@@ -15,6 +15,7 @@ from tocsin.router.api.fields import EACH_ONCE, distinct
 from tocsin.router.api.rows import answer, put_row
 from tocsin.router.api.transaction import Db
 from tocsin.router.tables import inbox_keys
+from tocsin.runtime import SECRET_CHARS
 from tocsin.trust import (
     Algorithm,
     RecipientKey,
@@ -29,7 +30,6 @@ log = get_logger(__name__)
 
 router = APIRouter(tags=["Recipients' tokens"])
 
-SECRET_CHARS: Final = 32
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?").fullmatch
 
 
