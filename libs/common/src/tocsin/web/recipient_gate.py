@@ -36,12 +36,15 @@ _REFUSALS: Final[dict[RefusalCode, tuple[ProblemCode, FailureReason, str]]] = {
     RefusalCode.MISSING: (codes.TOKEN_INVALID, "missing", f"Send the recipient's token in the header: {_HEAD}"),
     RefusalCode.MALFORMED: (
         codes.TOKEN_INVALID, "malformed",
-        "The token is no JWT of HS256 or ES256 with `kid` in its head and `tid`, `sub`, `aud` and `exp` in its body.",
+        "The token is no JWT of HS256 or ES256 with `kid` in its head and `tid`, `sub`, `aud`, `iat` and `exp` in its body.",
     ),
     RefusalCode.SIGNATURE: (
         codes.TOKEN_INVALID, "mismatch", "The key that the token names did not sign it, or not with the key's algorithm."
     ),
-    RefusalCode.NOT_YET_VALID: (codes.TOKEN_INVALID, "mismatch", "The token's `nbf` lies ahead: compare your server's clock."),
+    RefusalCode.NOT_YET_VALID: (
+        codes.TOKEN_INVALID, "mismatch",
+        "The token's `iat` or `nbf` lies ahead, or `nbf` is no number of seconds since 1970: compare your server's clock.",
+    ),
     RefusalCode.KEY_UNKNOWN: (
         codes.TOKEN_KEY_UNKNOWN, "unknown", "The tenant `tid` has no key `kid`: see `GET /v1/tenant/inbox-keys`."
     ),
@@ -49,7 +52,7 @@ _REFUSALS: Final[dict[RefusalCode, tuple[ProblemCode, FailureReason, str]]] = {
     RefusalCode.AUDIENCE: (codes.TOKEN_AUDIENCE, "mismatch", f"The token's `aud` must be `{AUDIENCE}`."),
     RefusalCode.LIVES_TOO_LONG: (
         codes.TOKEN_LIVES_TOO_LONG, "mismatch",
-        f"The token's `exp` may lie at most {LONGEST_LIFE.total_seconds() / 3600:.0f} hours ahead.",
+        f"The token's `exp` may lie at most {LONGEST_LIFE.total_seconds() / 3600:.0f} hours behind its `iat`.",
     ),
 }  # fmt: skip
 
