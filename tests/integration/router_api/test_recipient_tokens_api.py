@@ -1,70 +1,24 @@
 """A recipient reaches what is theirs with a token that their tenant's server has signed, and nothing else with it."""
 
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
-import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from tocsin.router.api import create_app
-from tocsin.testing import ManualClock
 from tocsin.trust import Seal
 
-from .conftest import Directory
+from .conftest import HS256, SECRET, SHOP, Directory, Sign, bearer
 
 pytestmark = pytest.mark.postgres
 
-SECRET = "marked-secret-of-the-tenants-server"
-HS256 = {"id": "2026", "algorithm": "HS256", "secret": SECRET}
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 ES256 = {"id": "e1", "algorithm": "ES256", "public_key": PUBLIC}
-SHOP = "https://shop.example"
 SWITCHES = {"preferences": [{"channel": "sms", "category": "orders", "enabled": False}]}
-
-Sign = Callable[..., str]
-
-
-@pytest.fixture
-def sign(clock: ManualClock) -> Sign:
-    """A token of tenant acme's server for ada, good for an hour."""
-
-    def signed(*, key: Any = SECRET, algorithm: str = "HS256", kid: str = "2026", **claims: Any) -> str:
-        now = int(clock.now().timestamp())
-        body = {"tid": "acme", "sub": "ada", "aud": "tocsin:inbox", "iat": now, "exp": now + 3600} | claims
-        return jwt.encode(body, key, algorithm=algorithm, headers={"kid": kid})
-
-    return signed
-
-
-@pytest.fixture
-async def anybody(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
-    """A client without a key."""
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://router.test") as client:
-        yield client
-
-
-@pytest.fixture
-async def shop(acme: httpx.AsyncClient) -> httpx.AsyncClient:
-    """Tenant acme, with a key for tokens, a category, and ada."""
-    for path, body in (
-        ("tenant/inbox-keys", {"keys": [HS256], "origins": [SHOP]}),
-        ("categories/orders", {"name": "Your orders"}),
-        ("recipients/ada", {"email": "ada@example.com"}),
-        ("recipients/eve", {"email": "eve@example.com"}),
-    ):
-        (await acme.put(f"/v1/{path}", json=body)).raise_for_status()
-    return acme
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}
 
 
 async def test_a_recipient_sees_and_changes_their_preferences(
@@ -279,44 +233,6 @@ async def test_a_secret_is_sealed_anew_when_it_is_saved_under_a_newer_seal_key(
     app.state.seal = Seal([old])
     refused = await shop.put("/v1/tenant/inbox-keys", json=kept)
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
-
-
-QUESTION = {
-    "access-control-request-method": "PUT",
-    "access-control-request-headers": "authorization,content-type",
-}
-
-
-async def test_a_browser_lets_the_tenants_own_pages_call(
-    shop: httpx.AsyncClient, anybody: httpx.AsyncClient, sign: Sign
-) -> None:
-    may = await anybody.options("/v1/me/preferences", headers={"origin": SHOP, **QUESTION})
-    assert (may.status_code, may.headers["access-control-allow-origin"]) == (204, SHOP)
-    assert "authorization" in may.headers["access-control-allow-headers"]
-    answer = await anybody.get("/v1/me/preferences", headers={"origin": SHOP, **bearer(sign())})
-    assert answer.headers["access-control-allow-origin"] == SHOP
-    assert "origin" in answer.headers["vary"].lower()
-    refused = await anybody.get("/v1/me/preferences", headers={"origin": SHOP})
-    assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, SHOP)
-
-
-async def test_other_pages_are_not_let_call_nor_shown_an_answer(
-    shop: httpx.AsyncClient, other: httpx.AsyncClient, anybody: httpx.AsyncClient, sign: Sign
-) -> None:
-    theirs = "https://theirs.example"
-    await other.put("/v1/tenant/inbox-keys", json={"keys": [], "origins": [theirs]})
-    for origin in (
-        "https://evil.example",
-        "null",
-        "https://shop.example.evil.example",
-        "http://shop.example",
-    ):
-        asked = await anybody.options("/v1/me/preferences", headers={"origin": origin, **QUESTION})
-        assert "access-control-allow-origin" not in asked.headers
-    shown = await anybody.get("/v1/me/preferences", headers={"origin": theirs, **bearer(sign())})
-    assert "access-control-allow-origin" not in shown.headers
-    elsewhere = await anybody.options("/v1/tenant", headers={"origin": SHOP, **QUESTION})
-    assert (elsewhere.status_code, "access-control-allow-origin" in elsewhere.headers) == (405, False)
 
 
 def test_the_document_says_what_opens_them() -> None:
