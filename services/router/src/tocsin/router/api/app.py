@@ -41,8 +41,9 @@ from tocsin.web import (
 
 ONE_CLICK_BYTES: Final = 4096
 """Largest body at `/u/…`, where no key is asked for: a mail program's form, or none."""
-OWN_BYTES: Final = 64 * 1024
-"""The same at `/v1/me/…`, where a recipient's token is asked for once the body is there: 600 preferences."""
+OWN_BYTES: Final = 384 * 1024
+"""The same at `/v1/me/…`, where a recipient's token is asked for once the body is there: as many preferences as `MyPreferencesWrite` takes,
+with the longest names."""
 OF_RECIPIENTS: Final = "/v1/me/"
 
 
