@@ -1,5 +1,7 @@
 """A recipient reaches what is theirs with a token that their tenant's server has signed, and nothing else with it."""
 
+import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -7,14 +9,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from tocsin.router.api import create_app
+from tocsin.testing.until import until
 from tocsin.trust import Seal
 
 from .conftest import HS256, SECRET, SHOP, Directory, Sign, bearer
 
 pytestmark = pytest.mark.postgres
 
+SSH = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJl3dIeudNqd0DPMRD6OIh65tjkxFNOtwGcWB2gCgPhk me@here"
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 ES256 = {"id": "e1", "algorithm": "ES256", "public_key": PUBLIC}
@@ -191,6 +196,10 @@ async def test_a_secret_does_not_open_in_another_tenants_row(
         ({"keys": [HS256 | {"public_key": PUBLIC}]}, "/keys/0/public_key", "key_contradicts"),
         ({"keys": [ES256 | {"secret": "x" * 32}]}, "/keys/0/secret", "key_contradicts"),
         ({"keys": [ES256 | {"public_key": "x"}]}, "/keys/0/public_key", "key_invalid"),
+        ({"keys": [HS256 | {"secret": PUBLIC}]}, "/keys/0/secret", "key_invalid"),
+        ({"keys": [HS256 | {"secret": SSH}]}, "/keys/0/secret", "key_invalid"),
+        ({"keys": [], "origins": ["https://shop.example:443"]}, "/origins/0", "origin_invalid"),
+        ({"keys": [], "origins": ["https://shop.example:99999"]}, "/origins/0", "origin_invalid"),
         ({"keys": [], "origins": ["shop.example"]}, "/origins/0", "origin_invalid"),
         ({"keys": [], "origins": ["https://shop.example/"]}, "/origins/0", "origin_invalid"),
         ({"keys": [], "origins": [SHOP, SHOP]}, "/origins", "repeated"),
@@ -218,6 +227,7 @@ async def test_without_seal_keys_a_secret_is_refused_and_a_public_key_is_not(
     app.state.seal = Seal([])
     refused = await acme.put("/v1/tenant/inbox-keys", json={"keys": [HS256]})
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "has to set SEAL_KEYS" in refused.json()["detail"]
     assert (await acme.put("/v1/tenant/inbox-keys", json={"keys": [ES256]})).status_code == 200
 
 
@@ -233,6 +243,39 @@ async def test_a_secret_is_sealed_anew_when_it_is_saved_under_a_newer_seal_key(
     app.state.seal = Seal([old])
     refused = await shop.put("/v1/tenant/inbox-keys", json=kept)
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "send the secret again" in refused.json()["detail"]
+    assert (await shop.put("/v1/tenant/inbox-keys", json={"keys": [HS256]})).status_code == 200
+
+
+async def test_a_secret_that_is_kept_is_the_one_that_was_saved_last(
+    *,
+    shop: httpx.AsyncClient,
+    anybody: httpx.AsyncClient,
+    directory: Directory,
+    seal: Seal,
+    sign: Sign,
+) -> None:
+    """Another request rotates the secret, and commits while one that keeps it has begun."""
+    rotated = [
+        HS256 | {"sealed": seal.seal("n" * 32, tenant="acme", entity="inbox_key/2026"), "secret": None}
+    ]
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    kept = {"keys": [{"id": "2026", "algorithm": "HS256"}], "origins": ["https://new.example"]}
+    async with directory.engine.connect() as rotation:
+        await rotation.execute(
+            text("UPDATE directory.inbox_keys SET keys = cast(:keys AS jsonb)"), {"keys": json.dumps(rotated)}
+        )
+        keeping = asyncio.create_task(shop.put("/v1/tenant/inbox-keys", json=kept))
+
+        async def is_waiting() -> bool:
+            return bool(await directory.rows(waits))
+
+        await until(is_waiting)
+        await rotation.commit()
+        assert (await keeping).status_code == 200
+    assert (await anybody.get("/v1/me/preferences", headers=bearer(sign()))).status_code == 401
+    new = bearer(sign(key="n" * 32))
+    assert (await anybody.get("/v1/me/preferences", headers=new)).status_code == 200
 
 
 def test_the_document_says_what_opens_them() -> None:

@@ -7,7 +7,13 @@ from tocsin.web import checked_origin
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://shop.example", "http://localhost:3000", "https://[::1]:8443", "http://x:443", "https://x:65535"],
+    [
+        "https://shop.example",
+        "http://localhost:3000",
+        "https://[::1]:8443",
+        "http://x:443",
+        "https://x:65535",
+    ],
 )
 def test_what_browsers_send_is_taken(origin: str) -> None:
     assert checked_origin(origin) == origin

@@ -1,7 +1,7 @@
 """`/v1/tenant/inbox-keys`: with which keys a tenant signs tokens of its recipients, and which web pages may call with them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
@@ -21,6 +21,7 @@ from tocsin.trust import (
     SealBroken,
     SealKeyMissing,
     checked_public_key,
+    checked_secret,
 )
 from tocsin.web import (
     LONGEST_ORIGIN,
@@ -44,6 +45,22 @@ def _origin(value: str) -> str:
         return checked_origin(value)
     except ValueError as error:
         raise PydanticCustomError("origin_invalid", "{detail}", {"detail": str(error)}) from None
+
+
+_NO_SEAL_KEYS: Final = (
+    "This installation cannot keep secrets: its operator has to set SEAL_KEYS. Keys of ES256 need none."
+)
+_SEALED_WITH_ANOTHER: Final = (
+    "The secret that is stored was sealed with a key that SEAL_KEYS no longer holds: send the secret again."
+)
+
+
+def _shared(secret: SecretStr) -> SecretStr:
+    try:
+        checked_secret(secret.get_secret_value())
+    except ValueError as error:
+        raise PydanticCustomError("key_invalid", "{detail}", {"detail": str(error)}) from None
+    return secret
 
 
 def _p256(pem: str) -> str:
@@ -71,10 +88,10 @@ class InboxKeyWrite(RequestBody):
 
     id: KeyId
     algorithm: Algorithm
-    secret: SecretStr | None = Field(
+    secret: (
+        Annotated[SecretStr, Field(min_length=SECRET_CHARS, max_length=512), AfterValidator(_shared)] | None
+    ) = Field(
         default=None,
-        min_length=SECRET_CHARS,
-        max_length=512,
         description="Of HS256: the secret that your server signs with. It is stored sealed and never shown again. Without it the key of this "
         "id keeps the secret that it has",
     )
@@ -129,14 +146,15 @@ async def save_inbox_keys(
 ) -> InboxKeys:
     """Replace the keys. To rotate one, save both, let your server sign with the new one, and save that alone a day later."""
     seal: Seal = request.app.state.seal
-    former = await load_inbox_keys(db, caller.tenant)
+    former = await load_inbox_keys(
+        db, caller.tenant, for_update=True
+    )  # a secret that is kept is the last one
     stored = {key["id"]: key for key in (former or {"keys": []})["keys"]}
     _refuse_faults(body, stored)
     try:
         keys = [_stored(key, stored.get(key.id), caller.tenant, seal) for key in body.keys]
     except SealKeyMissing as error:
-        detail = "This installation cannot keep secrets: its operator has to set SEAL_KEYS. Keys of ES256 need none."
-        raise Problem(codes.CONFLICT, detail) from error
+        raise Problem(codes.CONFLICT, _SEALED_WITH_ANOTHER if seal.has_keys else _NO_SEAL_KEYS) from error
     except SealBroken as error:
         raise Problem(codes.CONFLICT, "A secret that is stored cannot be opened: send it again.") from error
     values = {"keys": keys, "origins": body.origins}
