@@ -1,4 +1,4 @@
-"""Mailgun's `messages.mime` as its documentation has it; the form is read by aiohttp, the mail by the standard library.
+"""Mailgun's `messages.mime` as its documentation has it; form and mail are read by the standard library.
 
 https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages/post-v3--domain-name--messages-mime
 """

@@ -19,23 +19,24 @@ from tocsin.testing.provider_suite import Behaviour
 
 TOKEN = "marked-body-token"
 KNOWN = {
-    *(
-        "From",
-        "To",
-        "Cc",
-        "Bcc",
-        "Subject",
-        "Tag",
-        "HtmlBody",
-        "TextBody",
-        "ReplyTo",
-        "Headers",
-        "TrackOpens",
-    ),
-    *("TrackLinks", "Metadata", "Attachments", "MessageStream"),
+    "From",
+    "To",
+    "Cc",
+    "Bcc",
+    "Subject",
+    "Tag",
+    "HtmlBody",
+    "TextBody",
+    "ReplyTo",
+    "Headers",
+    "TrackOpens",
+    "TrackLinks",
+    "Metadata",
+    "Attachments",
+    "MessageStream",
 }
 STREAMS = {"outbound", "broadcast"}
-_LARGEST = 10_000_000
+_LARGEST, _LARGEST_PART = 10_000_000, 5_000_000
 
 
 def refusal(status: int, code: int, text: str) -> Response:
@@ -82,6 +83,8 @@ def fault(message: dict[str, Any]) -> Response | None:  # noqa: PLR0911 - one fo
 
 
 def _field_fault(message: dict[str, Any]) -> Response | None:
+    if any(len(str(message.get(part) or "").encode()) > _LARGEST_PART for part in ("TextBody", "HtmlBody")):
+        return refusal(422, 300, "TextBody and HtmlBody may have 5 MB each")
     for header in message.get("Headers", []):
         if header.keys() != {"Name", "Value"} or re.search(r"[\r\n\0]", header["Name"] + header["Value"]):
             return refusal(422, 300, "Invalid header")
@@ -102,7 +105,7 @@ class PostmarkServer(AsksByRetryAfter):
     entry: ClassVar = {"kind": "postmark", "server_token_file": "token"}
     secrets: ClassVar = {"token": TOKEN}
     asks_for_patience = Throttled(code="429", detail="Postmark asks for patience.", retry_after=7.0)
-    too_large = 10_000_000
+    too_large = _LARGEST_PART + 1
     scripts: ClassVar = {
         Behaviour.REFUSES_RECIPIENT: refusal(
             422, 406, "You tried to send to recipients that are inactive: marked-address@example.org."

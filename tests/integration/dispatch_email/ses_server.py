@@ -49,7 +49,7 @@ def wrongly_signed(
     if given is None or given[1] != KEY_ID or given[2] != REGION:
         return True
     moment = datetime.strptime(head["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    if abs(moment - now) > timedelta(minutes=15):
+    if abs(moment - now) > timedelta(minutes=5):
         return True
     names = set(given[3].split(";")) - {"host", "x-amz-date", "x-amz-security-token"}
     if not names.issuperset(name for name in head if name.startswith("content-type")):

@@ -77,6 +77,15 @@ async def test_a_temporary_key_sends_its_token(world: SesServer) -> None:
         assert isinstance(await provider.send(JOB), Accepted)
 
 
+async def test_a_temporary_key_stands_in_three_files(world: SesServer) -> None:
+    (world.folder / "id").write_text(KEY_ID + "\n")
+    (world.folder / "token").write_text("marked-token/+==")
+    async with world.provider(
+        access_key_id=None, access_key_id_file="id", secret_access_key_file="key", session_token_file="token"
+    ) as provider:
+        assert isinstance(await provider.send(JOB), Accepted)
+
+
 async def test_without_a_configuration_set_none_is_asked_for(world: SesServer) -> None:
     async with world.provider(configuration_set=None) as provider:
         assert isinstance(await provider.send(JOB), Accepted)
@@ -182,6 +191,9 @@ async def test_another_key_or_region_is_refused(world: SesServer, fields: dict[s
     [
         ("s3cret", 'region = "Europe"', "`region` is not valid"),
         ("s3cret", 'region = "eu-west-1"\naccess_key_id = "short"', "`access_key_id` is not valid"),
+        ("s3cret", 'region = "eu-west-1"\naccess_key_id_file = "key"', "the file must hold the id of an access key"),
+        ("AKIDEXAMPLE12345", f'region = "eu-west-1"\naccess_key_id = "{KEY_ID}"\naccess_key_id_file = "key"', "give `access_key_id` or `access_key_id_file`, one of them."),
+        ("s3cret", 'region = "eu-west-1"\n# no access_key_id', "give `access_key_id` or `access_key_id_file`, one of them."),
         ("s3cret", 'region = "eu-west-1"\nconfiguration_set = "two words"', "`configuration_set` is not valid"),
         ("s3cret", 'region = "eu-west-1"\nbase_url = "https://email.example.com/"', "`base_url` is not valid"),
         ("s3cret", 'region = "eu-west-1"\nsession_token_file = "absent"', "absent cannot be read"),

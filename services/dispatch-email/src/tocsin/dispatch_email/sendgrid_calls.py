@@ -5,7 +5,8 @@ from datetime import datetime
 import httpx
 
 from tocsin.channel import Answer
-from tocsin.channel.http import LONGEST_PAUSE, http_client, no_answer, retry_after
+from tocsin.channel.http import http_client, no_answer, retry_after
+from tocsin.channel.pauses import LONGEST_PAUSE
 from tocsin.dispatch_email.sendgrid_answers import answer_of
 from tocsin.runtime import Clock
 
