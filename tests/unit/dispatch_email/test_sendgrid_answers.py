@@ -36,7 +36,8 @@ def about(*names: str | None) -> bytes:
         (400, about("reply_to"), Rejected, Reason.CONTENT_REFUSED),
         (400, about("content.0.value"), Rejected, Reason.CONTENT_REFUSED),
         (400, about(None), Rejected, Reason.CONTENT_REFUSED),
-        (400, b"<html>Bad Request</html>", Rejected, Reason.CONTENT_REFUSED),
+        (400, b"<html>Bad Request</html>", NotSent, Reason.PROVIDER_ERROR),
+        (400, b"{}", NotSent, Reason.PROVIDER_ERROR),
         (401, about(None), NotSent, Reason.CREDENTIALS_REFUSED),
         (401, b"", NotSent, Reason.CREDENTIALS_REFUSED),
         (403, about(None), NotSent, Reason.CREDENTIALS_REFUSED),
@@ -84,8 +85,8 @@ def test_its_id_of_the_message(given: str | None, kept: str | None) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"\xff", b"[]", b'{"errors": null}', b'{"errors": [{"field": 1}]}', b"[" * 100_000]
 )
-def test_what_is_no_error_of_sendgrids_names_no_field(body: bytes) -> None:
-    assert fields(body) == []
+def test_what_is_no_error_of_sendgrids_is_known(body: bytes) -> None:
+    assert fields(body) is None
 
 
 @pytest.mark.parametrize(
