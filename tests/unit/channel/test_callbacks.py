@@ -103,6 +103,7 @@ class Role:
             channel=Channel.EMAIL, path=self.file, kinds=KINDS, ref_keys=KEYS, clock=ManualClock(NOW)
         )
         callbacks = Callbacks(
+            service="dispatch-email-callbacks",
             channel=Channel.EMAIL,
             receivers=self.receivers,
             publisher=self.topic,
@@ -111,7 +112,7 @@ class Role:
             max_bodies_bytes=8 * 1024 * 1024,
             clock=ManualClock(NOW),
         )
-        self.app = callbacks_app(callbacks, service="dispatch-email", health=Health(service="dispatch-email"))
+        self.app = callbacks_app(callbacks, service="dispatch-email-callbacks", health=Health(service="dispatch-email-callbacks"))
 
     def write(self, receipts: str, name: str = "primary") -> None:
         self.file.write_text(

@@ -58,6 +58,14 @@ def test_defaults_of_callbacks_are_wise(process: str, tmp_path: Path) -> None:
     assert check(process, NEEDED | given).findings == NOTHING
 
 
+@pytest.mark.parametrize("process", ["dispatch-email", "dispatch-sms-callbacks"])
+def test_two_roles_of_a_dispatcher_may_share_an_environment(process: str) -> None:
+    prefix = f"DISPATCH_{process.split('-')[1].upper()}_"
+    given = {f"{prefix}{name}": "1" for name in ("SHARDS", "CALLBACKS_URL", "CALLBACK_URLS")}
+    unknown = [told.what for told in check(process, given).findings if told.level == "warning"]
+    assert unknown == [f"{prefix}CALLBACK_URLS is no setting and changes nothing."]
+
+
 def test_the_local_stack(providers: Path) -> None:
     stack = StackSettings(
         kafka="127.0.0.1:9092",

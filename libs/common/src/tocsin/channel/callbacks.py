@@ -69,6 +69,7 @@ class Callbacks:
     def __init__(
         self,
         *,
+        service: str,
         channel: Channel,
         receivers: Receivers,
         publisher: StatusPublisher,
@@ -84,8 +85,8 @@ class Callbacks:
         self._public_url = public_url
         self._clock = clock
         self._bodies = BodiesInFlight(most=max_bodies_bytes)
-        metrics.http_bodies_bytes.labels(channel.dispatcher).set_function(lambda: self._bodies.total)
-        metrics.http_bodies_bytes_limit.labels(channel.dispatcher).set(max_bodies_bytes)
+        metrics.http_bodies_bytes.labels(service).set_function(lambda: self._bodies.total)
+        metrics.http_bodies_bytes_limit.labels(service).set(max_bodies_bytes)
         self._lines: Tally[tuple[str, Cause]] = Tally(_say_refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

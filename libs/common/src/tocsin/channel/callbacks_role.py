@@ -4,7 +4,7 @@ It needs none of the secrets with which messages are sent, and none of a dispatc
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
 from urllib.parse import urlsplit
@@ -16,17 +16,22 @@ from tocsin.channel.provider_config import ProvidersInvalid
 from tocsin.channel.receipts import ReceiptsKinds
 from tocsin.channel.receivers import Receivers, read_receivers
 from tocsin.channel.ref_settings import ref_keys
-from tocsin.channel.settings import ProviderSettings
+from tocsin.channel.settings import DispatcherSettings, ProviderSettings
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import Publisher
 from tocsin.runtime import About, Advice, Api, FunctionComponent, Health, HttpSettings, Service, SystemClock
-from tocsin.runtime.setting_names import variable_of
+from tocsin.runtime.setting_names import prefix_of, variable_of
 from tocsin.web.operations import operations_app
 
 NAME: Final = "callbacks"
 """The role's word on the command line."""
 _THIS_MACHINE: Final = {"localhost", "127.0.0.1", "::1"}
+
+
+def role_name(channel: Channel) -> str:
+    """What its logs, metrics and spans call it: a name of its own, so that it does not hide that the dispatcher is gone."""
+    return f"{channel.dispatcher}-{NAME}"
 
 
 def _without_slash(url: str) -> str:
@@ -72,6 +77,11 @@ class CallbackSettings(ProviderSettings):
             )
         return self
 
+    @classmethod
+    def of_other_roles(cls) -> Collection[str]:
+        """Those of the dispatcher itself."""
+        return [f"{prefix_of(cls)}{name.upper()}" for name in DispatcherSettings.model_fields]
+
     def advice(self) -> Iterable[Advice]:
         """Callbacks that anyone on the way can read and change."""
         yield from super().advice()
@@ -86,11 +96,8 @@ class CallbackSettings(ProviderSettings):
 
 def callbacks_service(settings: CallbackSettings, *, channel: Channel) -> Service:
     """What `tocsin.runtime.main` runs."""
-    clock, health, topics = (
-        SystemClock(),
-        Health(service=channel.dispatcher),
-        Topics(settings.kafka.topic_prefix),
-    )
+    name = role_name(channel)
+    clock, health, topics = SystemClock(), Health(service=name), Topics(settings.kafka.topic_prefix)
     receivers = Receivers(
         channel=channel,
         path=settings.providers_file,
@@ -101,6 +108,7 @@ def callbacks_service(settings: CallbackSettings, *, channel: Channel) -> Servic
     limits = {topic.name: topic.max_message_bytes for topic in topics.all() if topic.family == "status"}
     publisher = Publisher(settings=settings.kafka, health=health, limits=limits)
     callbacks = Callbacks(
+        service=name,
         channel=channel,
         receivers=receivers,
         publisher=publisher,
@@ -114,10 +122,8 @@ def callbacks_service(settings: CallbackSettings, *, channel: Channel) -> Servic
         callbacks.close()
 
     return Service(
-        operations=operations_app(name=channel.dispatcher, health=health),
-        api=Api(
-            app=callbacks_app(callbacks, service=channel.dispatcher, health=health), settings=settings.http
-        ),
+        operations=operations_app(name=name, health=health),
+        api=Api(app=callbacks_app(callbacks, service=name, health=health), settings=settings.http),
         health=health,
         components=[receivers, publisher, FunctionComponent(name="lines of callbacks", close=tell_the_rest)],
     )

@@ -1,6 +1,6 @@
 """What every dispatcher is set up with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -14,7 +14,7 @@ from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import KafkaSettings
 from tocsin.runtime import About, Advice, LaneSettings, ServiceSettings, Shards, Unwise
 from tocsin.runtime.bounds import CRITICAL
-from tocsin.runtime.setting_names import variable_of
+from tocsin.runtime.setting_names import prefix_of, variable_of
 
 
 class ProviderSettings(ServiceSettings):
@@ -132,6 +132,11 @@ class DispatcherSettings(ProviderSettings, LaneSettings):
     @classmethod
     def _usable(cls, path: Path) -> Path:
         return usable_providers(path, cls.kinds)
+
+    @classmethod
+    def of_other_roles(cls) -> Collection[str]:
+        """Those of the role `callbacks`."""
+        return (f"{prefix_of(cls)}CALLBACKS_URL",)
 
     def advice(self) -> Iterable[Advice]:
         """Pauses against each other and against a message's life, and the providers' calls against the lane's bound."""

@@ -38,17 +38,18 @@ def run(arguments: Sequence[str]) -> int:
 
 def _callbacks(arguments: Sequence[str]) -> int:
     # The other role loads none of this.
-    from tocsin.channel.callbacks_role import callbacks_service  # noqa: PLC0415
+    from tocsin.channel.callbacks_role import callbacks_service, role_name  # noqa: PLC0415
     from tocsin.dispatch_email.callbacks import EmailCallbackSettings  # noqa: PLC0415
 
     def build_callbacks(settings: EmailCallbackSettings) -> Service:
         return callbacks_service(settings, channel=Channel.EMAIL)
 
     return main(
-        name=Channel.EMAIL.dispatcher,
+        name=role_name(Channel.EMAIL),
         settings=EmailCallbackSettings,
         build=build_callbacks,
         summary=SUMMARY,
+        started_by="tocsin.dispatch_email callbacks",
         arguments=arguments,
     )
 

@@ -34,17 +34,18 @@ def run(arguments: Sequence[str]) -> int:
 
 def _callbacks(arguments: Sequence[str]) -> int:
     # The other role loads none of this.
-    from tocsin.channel.callbacks_role import callbacks_service  # noqa: PLC0415
+    from tocsin.channel.callbacks_role import callbacks_service, role_name  # noqa: PLC0415
     from tocsin.dispatch_sms.callbacks import SmsCallbackSettings  # noqa: PLC0415
 
     def build_callbacks(settings: SmsCallbackSettings) -> Service:
         return callbacks_service(settings, channel=Channel.SMS)
 
     return main(
-        name=Channel.SMS.dispatcher,
+        name=role_name(Channel.SMS),
         settings=SmsCallbackSettings,
         build=build_callbacks,
         summary=SUMMARY,
+        started_by="tocsin.dispatch_sms callbacks",
         arguments=arguments,
     )
 
