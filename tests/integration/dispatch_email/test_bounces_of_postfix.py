@@ -51,6 +51,7 @@ async def refusing() -> AsyncIterator[int]:
 
 
 @pytest.mark.postfix
+@pytest.mark.nightly  # Postfix takes 13 s to give up on twenty mails
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start Postfix")
 async def test_twenty_bounces_are_found_and_mean_what_they_say() -> None:
     async with asyncio.timeout(120), refusing() as next_server, postfix(next_server) as server:

@@ -25,6 +25,7 @@ from tocsin.dev import KafkaServer
 from tocsin.kafka import Admin, ConsumerRecord, KafkaSettings, TopicSpec, partition_for, read_to_end
 from tocsin.testing.jobs import job_for
 from tocsin.testing.service_process import ServiceProcess, service_process
+from tocsin.testing.span_collector import SpanCollector
 from tocsin.testing.until import until
 
 pytestmark = pytest.mark.kafka
@@ -33,7 +34,7 @@ PARTITIONS = 3
 KEY = ec.generate_private_key(ec.SECP256R1())
 REF_KEY = RefKey("1", "k" * 32)
 MARKERS = ("marked", "sealed-for-nobody", "kkkkkkkk")
-"""What must be in no record, line, metric or answer: addresses and texts of providers, tokens, keys."""
+"""What must be in no record, line, metric, span or answer: addresses and texts of providers, tokens, keys."""
 PROVIDERS = """
 [[providers]]
 name = "sendgrid"
@@ -168,11 +169,9 @@ async def everything_said(role: ServiceProcess, operations: str) -> str:
     return metrics + role.log.read_text()
 
 
-async def test_receipts_come_onto_status_also_over_a_broker_that_was_away(
-    env: dict[str, str], settings: KafkaSettings, broker: KafkaServer, tmp_path: Path
-) -> None:
-    await make_topics(settings)
-    async with service_process("tocsin.dispatch_email", "callbacks", env=env, log=tmp_path / "log") as role:
+async def everything_told(env: dict[str, str], broker: KafkaServer, log: Path) -> str:
+    """Have the role take what is right and what is not. What it has said then: lines, metrics, answers."""
+    async with service_process("tocsin.dispatch_email", "callbacks", env=env, log=log) as role:
         await until(role.ready, seconds=120)
         operations, url = await role.addresses(2)
 
@@ -198,7 +197,18 @@ async def test_receipts_come_onto_status_also_over_a_broker_that_was_away(
         assert 'tocsin_receipts_refused_total{cause="signature",channel="email",provider="own"} 1.0' in said
         role.process.terminate()
         assert await role.ended() == 0
-        said += role.log.read_text() + away.text
+        return said + role.log.read_text() + away.text
+
+
+async def test_receipts_come_onto_status_also_over_a_broker_that_was_away(
+    env: dict[str, str], settings: KafkaSettings, broker: KafkaServer, tmp_path: Path
+) -> None:
+    await make_topics(settings)
+    with SpanCollector() as collector:
+        traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "TRACE_SAMPLE_RATIO": "1"}
+        said = await everything_told(env | traced, broker, tmp_path / "log")
+    assert "POST /callbacks/{instance}" in {span.name for span in collector.all_spans()}
+    said += b"".join(collector.bodies).decode(errors="replace")
 
     stored = await records(settings)
     statuses = [

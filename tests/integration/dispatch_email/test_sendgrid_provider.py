@@ -29,7 +29,7 @@ from tocsin.channel import (
 )
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_email.sendgrid import SENDGRID
+from tocsin.dispatch_email.sendgrid import SENDGRID, SendGridProvider
 from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
 

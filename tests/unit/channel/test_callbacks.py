@@ -112,7 +112,9 @@ class Role:
             max_bodies_bytes=8 * 1024 * 1024,
             clock=ManualClock(NOW),
         )
-        self.app = callbacks_app(callbacks, service="dispatch-email-callbacks", health=Health(service="dispatch-email-callbacks"))
+        self.app = callbacks_app(
+            callbacks, service="dispatch-email-callbacks", health=Health(service="dispatch-email-callbacks")
+        )
 
     def write(self, receipts: str, name: str = "primary") -> None:
         self.file.write_text(
