@@ -1,38 +1,27 @@
 """The setting DISPATCH_REF_KEYS: keys of refs, as `id:secret`, two while one is replaced by the other."""
 
-import re
-from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
-from pydantic_settings import NoDecode
+from pydantic import AfterValidator, SecretStr
 
 from tocsin.channel.ref import RefKey
+from tocsin.runtime import SecretList, key_parts
 
-SECRET_CHARS: Final = 32
-_KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,16}").fullmatch
-
-
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+ID_CHARS: Final = 16
+"""The id travels with each ref, and takes room from the longest of them."""
 
 
-def _usable(keys: list[SecretStr]) -> list[SecretStr]:
-    taken_apart = ref_keys(keys)
-    ids = [key.id for key in taken_apart]
-    if len(keys) > 2 or not all(map(_KEY_ID, ids)) or len(set(ids)) != len(ids):
-        raise ValueError(
-            "write one key as id:secret, or two with a comma between while you replace one by the other; an id has 1 to 16 letters, digits, - and _"
-        )
-    if any(len(key.secret) < SECRET_CHARS for key in taken_apart):
-        raise ValueError(f"a secret has at least {SECRET_CHARS} characters")
+def _short_and_two_at_most(keys: list[SecretStr]) -> list[SecretStr]:
+    if len(keys) > 2:
+        raise ValueError("write one key, or two while you replace one by the other: id:secret,id:secret")
+    if any(len(key_id) > ID_CHARS for key_id, _ in key_parts(keys)):
+        raise ValueError(f"an id has at most {ID_CHARS} characters")
     return keys
 
 
-RefKeySetting = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split), AfterValidator(_usable)]
+RefKeySetting = Annotated[SecretList, AfterValidator(_short_and_two_at_most)]
 
 
-def ref_keys(keys: Sequence[SecretStr]) -> list[RefKey]:
+def ref_keys(keys: list[SecretStr]) -> list[RefKey]:
     """The keys, taken apart."""
-    parts = (key.get_secret_value().partition(":") for key in keys)
-    return [RefKey(key_id, secret) for key_id, _, secret in parts]
+    return [RefKey(key_id, secret) for key_id, secret in key_parts(keys)]
