@@ -1,6 +1,5 @@
 """Provider kind `twilio`: the Messages API (https://www.twilio.com/docs/messaging/api/message-resource)."""
 
-import re
 from typing import Literal
 
 import httpx
@@ -17,13 +16,12 @@ from tocsin.channel import (
     SenderConfig,
 )
 from tocsin.channel.http import http_client, no_answer, retry_after
-from tocsin.contracts.jobs import Job, SmsContent
-from tocsin.contracts.vocabulary import Reason
+from tocsin.contracts.jobs import Job
 from tocsin.dispatch_sms.segments import segments
+from tocsin.dispatch_sms.sms_job import no_sender, seconds_left, sender_of, text_of
 from tocsin.dispatch_sms.twilio_errors import answer_of
 from tocsin.runtime import Clock
 
-_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _LONGEST_VALIDITY = 36_000  # seconds; the API's maximum, and its default
 
 
@@ -106,24 +104,19 @@ class TwilioProvider:
             await self._client.aclose()
 
     def _form(self, job: Job) -> dict[str, str] | Rejected:
-        if not isinstance(job.private.content, SmsContent):
-            return Rejected(reason=Reason.CONTENT_REFUSED, detail="The job's content is no SMS.")
-        if not _E164.fullmatch(job.private.address):
-            return Rejected(
-                reason=Reason.ADDRESS_INVALID, detail="The number is not in the form +<digits> (E.164)."
-            )
-        source = job.sender.address if job.sender is not None else self._config.sender
+        text = text_of(job)
+        if isinstance(text, Rejected):
+            return text
+        source = sender_of(job, self._config.sender)
         if source is None and self._config.messaging_service_sid is None:
-            detail = "Neither the tenant nor the provider instance has a sender for SMS."
-            return Rejected(reason=Reason.SENDER_MISSING, detail=detail)
-        left = int(job.expires_at.timestamp() - self._clock.time_ms() / 1000)
+            return no_sender()
         form = {
             "To": job.private.address,
             "From": source,
             "MessagingServiceSid": self._config.messaging_service_sid,
-            "Body": job.private.content.body,
+            "Body": text,
             # Twilio's own queue must not send it late either.
-            "ValidityPeriod": str(min(max(left, 1), _LONGEST_VALIDITY)),
+            "ValidityPeriod": str(min(max(seconds_left(job, self._clock), 1), _LONGEST_VALIDITY)),
             "StatusCallback": self._config.status_callback,
         }
         return {name: value for name, value in form.items() if value is not None}

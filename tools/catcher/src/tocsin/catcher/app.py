@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from .api import messages_api, timelines_api
+from .aws_sms import AwsSmsEndpoint
 from .endpoints import add_provider_endpoints
 from .fcm import FcmEndpoint
 from .google_oauth import TokenEndpoint
@@ -21,17 +22,19 @@ from .mailbox import Mailbox
 from .page_files import add_page
 from .service_account import replace_file
 from .settings import CatcherSettings
+from .sms_endpoints import sms_endpoints
 from .smtp import MailCatcher, open_smtp
 from .stream import stream_api
 from .timelines import EntryFinder, Timelines
 from .twilio import TwilioEndpoint
+from .vonage import VonageEndpoint
 
 _SHUTDOWN_SECONDS = 3
 log = logging.getLogger("tocsin.catcher")
 
 
 def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.AsyncClient) -> FastAPI:
-    """The HTTP side: page, API, and the endpoints for Twilio- and FCM-shaped requests."""
+    """The HTTP side: page, API, and the endpoints shaped as the providers' own."""
     app = FastAPI(title="Tocsin catcher", docs_url=None, redoc_url=None, openapi_url=None)
     entries = EntryFinder(
         url=settings.entry_url, api_key=_shown(settings.api_key), endpoints_file=settings.endpoints_file
@@ -48,6 +51,19 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
         tokens=tokens,
         fcm=FcmEndpoint(mailbox=mailbox, tokens=tokens, project=settings.fcm_project, now=utc_now),
     )
+    vonage = VonageEndpoint(
+        mailbox=mailbox,
+        application_id=settings.vonage_application_id,
+        public_key_file=settings.vonage_public_key_file,
+        now=utc_now,
+    )
+    aws = AwsSmsEndpoint(
+        mailbox=mailbox,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=_shown(settings.aws_secret_access_key),
+        now=utc_now,
+    )
+    app.include_router(sms_endpoints(vonage=vonage, aws=aws))
     timelines = Timelines(entries=entries, client=client)
     app.include_router(messages_api(mailbox))
     app.include_router(timelines_api(mailbox, timelines=timelines, entries=entries))

@@ -24,6 +24,12 @@ class CatcherSettings(BaseSettings):
     )
     twilio_account_sid: str | None = Field(None, description="the one account the Twilio endpoint knows")
     twilio_auth_token: SecretStr | None = Field(None, description="its auth token")
+    vonage_application_id: str | None = Field(
+        None, description="the one application the Vonage endpoint knows"
+    )
+    vonage_public_key_file: Path | None = Field(None, description="its public key (PEM)")
+    aws_access_key_id: str | None = Field(None, description="the one access key the AWS endpoints know")
+    aws_secret_access_key: SecretStr | None = Field(None, description="its secret")
     fcm_account_file: Path | None = Field(
         None, description="service account the FCM endpoint trusts; may be written after the start"
     )
@@ -40,6 +46,8 @@ class CatcherSettings(BaseSettings):
         pairs = (
             ("smtp_username", "smtp_password"),
             ("twilio_account_sid", "twilio_auth_token"),
+            ("vonage_application_id", "vonage_public_key_file"),
+            ("aws_access_key_id", "aws_secret_access_key"),
             ("entry_url", "api_key"),
         )
         for first, second in pairs:
