@@ -70,7 +70,10 @@ def test_the_shared_suite_runs_over_it(service: str, name: str, kind: ProviderKi
 def test_the_page_about_providers_says_what_a_second_send_does_and_which_have_far_ends() -> None:
     names = {
         "smtp": "mail servers",
+        "ses": "SES",
         "sendgrid": "SendGrid",
+        "mailgun": "Mailgun",
+        "postmark": "Postmark",
         "twilio": "Twilio",
         "vonage": "Vonage",
         "aws_sms": "AWS End User Messaging",

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from .aws_signature import refused_signature
+from .aws_signature import SignedRequest, refusal_of
 from .mailbox import Mailbox
 from .messages import Sms, uuid_or_none
 from .segments import count_segments
@@ -123,15 +123,11 @@ class AwsSmsEndpoint:
     ) -> AwsRefusal | None:
         if self._access_key_id is None or self._secret is None:
             return AwsRefusal(status, denied, "CATCHER_AWS_ACCESS_KEY_ID is not set: no key is known.")
-        words = refused_signature(
-            headers,
-            body,
-            service=service,
-            access_key_id=self._access_key_id,
-            secret_access_key=self._secret,
-            now=self._now(),
+        request = SignedRequest("POST", "/", headers, body)
+        refusal = refusal_of(
+            request, key_id=self._access_key_id, secret=self._secret, service=service, now=self._now()
         )
-        return AwsRefusal(status, denied, words) if words else None
+        return AwsRefusal(status, denied, refusal[1]) if refusal else None
 
     def _caught(
         self, *, to: str, sender: str, text: str, request: dict[str, str], ids: tuple[Any, Any]
