@@ -1,6 +1,7 @@
 """botocore as a judge of requests to AWS: it computes the signature anew, and its model of a service says what a request may hold."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.auth import SigV4Auth
@@ -19,21 +20,23 @@ def operation(service: str, name: str) -> OperationModel:
     return ServiceModel(Loader().load_service_model(service, "service-2"), service).operation_model(name)
 
 
-def faults(model: OperationModel, parameters: dict[str, Any]) -> list[str]:
+def parameter_faults(model: OperationModel, parameters: dict[str, Any]) -> list[str]:
     """What botocore finds wrong with a request's parameters; lengths and patterns, too, which it leaves to the service."""
     report = ParamValidator().validate(parameters, model.input_shape)
-    found = [report.generate_report()] if report.has_errors() else []
-    for name, value in parameters.items():
-        found += [f"{name}: {fault}" for fault in _limits(model.input_shape.members[name], value)]
-    return found
+    return [report.generate_report()] if report.has_errors() else _limits(model.input_shape, parameters)
 
 
 def _limits(shape: Any, value: Any) -> list[str]:
     limits = shape.metadata
-    if isinstance(value, dict):
+    if shape.type_name == "structure":
+        members = ((name, _limits(shape.members[name], member)) for name, member in value.items())
+        return [f"{name}: {fault}" for name, faults in members for fault in faults]
+    if shape.type_name == "list":
+        return [fault for member in value for fault in _limits(shape.member, member)]
+    if shape.type_name == "map":
         inner = [_limits(shape.key, key) + _limits(shape.value, text) for key, text in value.items()]
         return [fault for found in inner for fault in found]
-    size = len(value) if isinstance(value, str) else value
+    size = len(value) if isinstance(value, str | bytes) else value
     found = []
     if "max" in limits and size > limits["max"]:
         found.append(f"more than {limits['max']}")
@@ -46,18 +49,33 @@ def _limits(shape: Any, value: Any) -> list[str]:
     return found
 
 
-def is_signed(url: str, head: dict[str, str], body: bytes, *, service: str, token: str | None = None) -> bool:
-    """Whether a `POST` bears the signature that botocore would give it."""
-    signed = re.fullmatch(
-        rf"AWS4-HMAC-SHA256 Credential={KEY_ID}/\d{{8}}/(?P<region>[a-z0-9-]+)/{service}/aws4_request, "
-        r"SignedHeaders=(?P<names>[a-z0-9;-]+), Signature=(?P<signature>[0-9a-f]{64})",
+def is_signed(
+    url: str,
+    head: dict[str, str],
+    body: bytes,
+    *,
+    service: str,
+    region: str,
+    now: datetime,
+    key_id: str = KEY_ID,
+    secret: str = SECRET,
+) -> bool:
+    """Whether a `POST` bears the signature that botocore would give it at most five minutes from `now`."""
+    given = re.fullmatch(
+        rf"AWS4-HMAC-SHA256 Credential={key_id}/\d{{8}}/{region}/{service}/aws4_request, "
+        r"SignedHeaders=([\w;-]+), Signature=[0-9a-f]{64}",
         head.get("authorization", ""),
     )
-    if signed is None or head.get("x-amz-security-token") != token:
+    if given is None:
         return False
-    names = signed["names"].split(";")
+    moment = datetime.strptime(head["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    names = set(given[1].split(";")) - {"host", "x-amz-date", "x-amz-security-token"}
+    if abs(moment - now) > timedelta(minutes=5) or "content-type" not in names:
+        return False
     request = AWSRequest("POST", url, data=body, headers={name: head[name] for name in names})
     request.context["timestamp"] = head["x-amz-date"]
-    judge = SigV4Auth(Credentials(KEY_ID, SECRET, token), service, signed["region"])
+    judge = SigV4Auth(Credentials(key_id, secret, head.get("x-amz-security-token")), service, region)
+    judge._modify_request_before_signing(request)
     text = judge.string_to_sign(request, judge.canonical_request(request))
-    return {"host", "x-amz-date"} <= set(names) and judge.signature(text, request) == signed["signature"]
+    judge._inject_signature_to_request(request, judge.signature(text, request))
+    return str(request.headers["Authorization"]) == head["authorization"]

@@ -2,32 +2,29 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from botocore.serialize import create_serializer
-from tests.aws_judge import KEY_ID, SECRET, faults, is_signed, operation
+from tests.aws_judge import KEY_ID, SECRET, is_signed, operation, parameter_faults
+from tests.integration.dispatch_sms.sms_api import SmsApi, SmsApiSuite
+from tests.provider_account import NOW, assert_invalid
 
 from tocsin.channel import (
     Accepted,
     Ambiguous,
     NotSent,
-    ProvidersInvalid,
-    Rejected,
-    check_providers,
 )
 from tocsin.contracts.jobs import SenderIdentity, SmsContent
-from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_sms.aws_sms import AWS_SMS, AwsSmsConfig, AwsSmsProvider
-from tocsin.testing import ManualClock
-from tocsin.testing.http_world import HttpWorld, Response
+from tocsin.contracts.vocabulary import Channel
+from tocsin.dispatch_sms.aws_sms import AWS_SMS
+from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
-from tocsin.testing.provider_suite import Behaviour, ProviderSuite
+from tocsin.testing.provider_suite import Behaviour
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+REGION = "eu-central-1"
 SEND = operation("pinpoint-sms-voice-v2", "SendTextMessage")
 
 
@@ -36,10 +33,18 @@ def refusal(status: int, code: str, **members: Any) -> Response:
     return status, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(body).encode()
 
 
-class AwsSmsServer(HttpWorld):
+class AwsSmsServer(SmsApi):
     """`POST /` of `sms-voice`, strict."""
 
-    channel = Channel.SMS
+    kind = AWS_SMS
+    entry: ClassVar = {
+        "kind": "aws_sms",
+        "region": REGION,
+        "access_key_id": KEY_ID,
+        "secret_access_key_file": "secret",
+    }
+    secrets: ClassVar = {"secret": SECRET, "token": "a-session"}
+    longest = 1600
     scripts: ClassVar = {
         Behaviour.REFUSES_RECIPIENT: refusal(
             400, "ConflictException", Reason="DESTINATION_PHONE_NUMBER_OPTED_OUT"
@@ -47,38 +52,20 @@ class AwsSmsServer(HttpWorld):
         Behaviour.THROTTLES: refusal(400, "ThrottlingException"),
         Behaviour.REFUSES_CREDENTIALS: refusal(400, "AccessDeniedException", Reason="ACCOUNT_DISABLED"),
     }
-    folder = Path()
-    token: str | None = None
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.sent: list[dict[str, Any]] = []
         self.heads: list[dict[str, str]] = []
 
-    @asynccontextmanager
-    async def provider(
-        self, *, call_timeout: float = 10.0, **fields: object
-    ) -> AsyncIterator[AwsSmsProvider]:
-        entry = {
-            "name": "test",
-            "kind": "aws_sms",
-            "region": "eu-central-1",
-            "access_key_id": KEY_ID,
-            "secret_access_key_file": "secret",
-            "base_url": self.url,
-            "call_timeout": call_timeout,
-        } | fields
-        config = AwsSmsConfig.model_validate(entry, context={"folder": self.folder})
-        provider = AwsSmsProvider(config, ManualClock(NOW))
-        await provider.open()
-        yield provider
-        await provider.close()
+    def texts(self) -> list[str]:
+        return [parameters["MessageBody"] for parameters in self.sent]
 
     def respond(self, first: str, head: dict[str, str], body: bytes) -> Response:
         assert first == "POST / HTTP/1.1"
-        assert is_signed(f"{self.url}/", head, body, service="sms-voice", token=self.token)
+        assert is_signed(f"{self.url}/", head, body, service="sms-voice", region=REGION, now=NOW)
         parameters = json.loads(body)
-        assert faults(SEND, parameters) == []
+        assert parameter_faults(SEND, parameters) == []
         self.sent.append(parameters)
         self.heads.append(head)
         self.taken += 1
@@ -90,17 +77,12 @@ class AwsSmsServer(HttpWorld):
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[AwsSmsServer]:
-    (tmp_path / "secret").write_text(SECRET)
-    (tmp_path / "token").write_text("a-session")
-    server = AwsSmsServer()
-    server.folder = tmp_path
-    await server.listen()
-    yield server
-    await server.hang_up()
+async def world(tmp_path: Path) -> AsyncIterator[SmsApi]:
+    async with AwsSmsServer.listening(tmp_path) as server:
+        yield server
 
 
-class TestAwsSmsProvider(ProviderSuite):
+class TestAwsSmsProvider(SmsApiSuite):
     pass
 
 
@@ -127,9 +109,9 @@ async def test_the_request_is_what_botocore_makes_of_the_same_parameters(world: 
 
 
 async def test_temporary_credentials_bring_their_token(world: AwsSmsServer) -> None:
-    world.token = "a-session"
     async with world.provider(session_token_file="token") as provider:
         assert isinstance(await provider.send(job_for(Channel.SMS)), Accepted)
+    assert world.heads[0]["x-amz-security-token"] == "a-session"
 
 
 @pytest.mark.parametrize(
@@ -158,23 +140,6 @@ async def test_aws_queue_is_told_when_the_message_expires(
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"address": "4915112345678"}, Reason.ADDRESS_INVALID),
-        ({"content": SmsContent(body="x" * 1601)}, Reason.TOO_LARGE),
-    ],
-)
-async def test_what_cannot_be_sent_is_rejected_unsent(
-    world: AwsSmsServer, fields: dict[str, Any], reason: Reason
-) -> None:
-    async with world.provider() as provider:
-        answer = await provider.send(job_for(Channel.SMS, **fields))
-    assert isinstance(answer, Rejected)
-    assert answer.reason is reason
-    assert world.requests == 0
-
-
-@pytest.mark.parametrize(
     ("answer", "kind"),
     [
         (refusal(500, "InternalServerException"), Ambiguous),
@@ -185,6 +150,8 @@ async def test_what_cannot_be_sent_is_rejected_unsent(
         ((502, {}, b"<html>Bad Gateway</html>"), Ambiguous),
         ((302, {"Location": "/login"}, b""), NotSent),
         ((200, {}, b"no json"), Ambiguous),
+        ((400, {}, b"<html>Bad Request</html>"), NotSent),
+        ((400, {}, b"[" * 100_000), NotSent),
     ],
 )
 async def test_other_answers(world: AwsSmsServer, answer: Response, kind: type) -> None:
@@ -195,28 +162,14 @@ async def test_other_answers(world: AwsSmsServer, answer: Response, kind: type) 
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentence"),
+    ("lines", "sentence"),
     [
-        ({"region": '"Frankfurt"'}, "`region` is not valid"),
-        ({"access_key_id": '"key"'}, "`access_key_id` is not valid"),
-        ({"secret_access_key_file": '"none"'}, "`secret_access_key_file` is not valid"),
-        ({"max_price": '"cheap"'}, "`max_price` is not valid"),
-        ({"message_type": '"urgent"'}, "`message_type` is not valid"),
-        ({"base_url": '"https://example.com/path"'}, "`base_url` is not valid"),
-        ({"configuration_set": '"a b"'}, "`configuration_set` is not valid"),
+        ('max_price = "cheap"', "`max_price` is not valid"),
+        ('message_type = "urgent"', "`message_type` is not valid"),
+        ('configuration_set = "a b"', "`configuration_set` is not valid"),
+        ('access_key_id_file = "secret"', "the file must hold the id of an access key"),
     ],
 )
-def test_faults_of_the_configuration(tmp_path: Path, fields: dict[str, str], sentence: str) -> None:
-    (tmp_path / "secret").write_text(SECRET)
-    entry = {
-        "name": '"a"',
-        "kind": '"aws_sms"',
-        "region": '"eu-central-1"',
-        "access_key_id": f'"{KEY_ID}"',
-        "secret_access_key_file": '"secret"',
-    } | fields
-    path = tmp_path / "providers.toml"
-    path.write_text("[[providers]]\n" + "".join(f"{name} = {value}\n" for name, value in entry.items()))
-    with pytest.raises(ProvidersInvalid) as invalid:
-        check_providers(path, {"aws_sms": AWS_SMS})
-    assert sentence in str(invalid.value)
+def test_faults_of_the_configuration(tmp_path: Path, lines: str, sentence: str) -> None:
+    given = f'region = "{REGION}"\naccess_key_id = "{KEY_ID}"\nsecret_access_key_file = "secret"\n{lines}'
+    assert_invalid(tmp_path, "aws_sms", AWS_SMS, lines=given, secret=("secret", SECRET), sentence=sentence)

@@ -1,8 +1,6 @@
 """The SNS provider against a server that asks botocore whether signature and parameters are right, and against moto's SNS."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
@@ -11,18 +9,19 @@ import pytest
 from botocore.serialize import create_serializer
 from moto.server import ThreadedMotoServer
 from moto.sns.models import sns_backends
-from tests.aws_judge import KEY_ID, SECRET, faults, is_signed, operation
+from tests.aws_judge import KEY_ID, SECRET, is_signed, operation, parameter_faults
+from tests.integration.dispatch_sms.sms_api import ODD_TEXT, SmsApi, SmsApiSuite
+from tests.provider_account import NOW, assert_invalid
 
-from tocsin.channel import Accepted, Ambiguous, NotSent, ProvidersInvalid, Rejected, check_providers
+from tocsin.channel import Accepted, Ambiguous, NotSent
 from tocsin.contracts.jobs import SenderIdentity, SmsContent
-from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_sms.sns import SNS, SnsConfig, SnsProvider
-from tocsin.testing import ManualClock
-from tocsin.testing.http_world import HttpWorld, Response
+from tocsin.contracts.vocabulary import Channel
+from tocsin.dispatch_sms.sns import SNS
+from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
-from tocsin.testing.provider_suite import Behaviour, ProviderSuite
+from tocsin.testing.provider_suite import Behaviour
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+REGION = "eu-central-1"
 PUBLISH = operation("sns", "Publish")
 MOTOS_ACCOUNT = "123456789012"
 
@@ -49,10 +48,18 @@ def parameters_of(form: dict[str, str]) -> dict[str, Any]:
     }
 
 
-class SnsServer(HttpWorld):
+class SnsServer(SmsApi):
     """`POST /` with `Action=Publish`, strict."""
 
-    channel = Channel.SMS
+    kind = SNS
+    entry: ClassVar = {
+        "kind": "sns",
+        "region": REGION,
+        "access_key_id": KEY_ID,
+        "secret_access_key_file": "secret",
+    }
+    secrets: ClassVar = {"secret": SECRET}
+    longest = 1600
     scripts: ClassVar = {
         Behaviour.REFUSES_RECIPIENT: refusal(
             400, "InvalidParameter", "Invalid parameter: PhoneNumber Reason: +4915112345678 is not valid"
@@ -60,24 +67,23 @@ class SnsServer(HttpWorld):
         Behaviour.THROTTLES: refusal(400, "Throttling"),
         Behaviour.REFUSES_CREDENTIALS: refusal(403, "InvalidClientTokenId"),
     }
-    folder = Path()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.forms: list[dict[str, str]] = []
         self.heads: list[dict[str, str]] = []
 
-    @asynccontextmanager
-    async def provider(self, *, call_timeout: float = 10.0, **fields: object) -> AsyncIterator[SnsProvider]:
-        async with sns(self.folder, base_url=self.url, call_timeout=call_timeout, **fields) as provider:
-            yield provider
+    def texts(self) -> list[str]:
+        return [form["Message"] for form in self.forms]
 
     def respond(self, first: str, head: dict[str, str], body: bytes) -> Response:
         assert first == "POST / HTTP/1.1"
-        assert is_signed(f"{self.url}/", head, body, service="sns")
+        assert is_signed(f"{self.url}/", head, body, service="sns", region=REGION, now=NOW)
         form = dict(parse_qsl(body.decode(), strict_parsing=True))
         assert (form["Action"], form["Version"]) == ("Publish", "2010-03-31")
-        assert faults(PUBLISH, {"PhoneNumber": form["PhoneNumber"], "Message": form["Message"]}) == []
+        assert (
+            parameter_faults(PUBLISH, {"PhoneNumber": form["PhoneNumber"], "Message": form["Message"]}) == []
+        )
         self.forms.append(form)
         self.heads.append(head)
         self.taken += 1
@@ -85,34 +91,14 @@ class SnsServer(HttpWorld):
         return 200, {"Content-Type": "text/xml"}, f"<PublishResponse>{result}</PublishResponse>".encode()
 
 
-@asynccontextmanager
-async def sns(folder: Path, **fields: object) -> AsyncIterator[SnsProvider]:
-    entry = {
-        "name": "test",
-        "kind": "sns",
-        "region": "eu-central-1",
-        "access_key_id": KEY_ID,
-        "secret_access_key_file": "secret",
-    } | fields
-    provider = SnsProvider(SnsConfig.model_validate(entry, context={"folder": folder}), ManualClock(NOW))
-    await provider.open()
-    yield provider
-    await provider.close()
-
-
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "secret").write_text(SECRET)
-    return tmp_path
+async def world(tmp_path: Path) -> AsyncIterator[SmsApi]:
+    async with SnsServer.listening(tmp_path) as server:
+        yield server
 
 
-@pytest.fixture
-async def world(folder: Path) -> AsyncIterator[SnsServer]:
-    server = SnsServer()
-    server.folder = folder
-    await server.listen()
-    yield server
-    await server.hang_up()
+class TestSnsProvider(SmsApiSuite):
+    pass
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +109,6 @@ def moto() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
-
-
-class TestSnsProvider(ProviderSuite):
-    pass
 
 
 async def test_the_request_is_what_botocore_makes_of_the_same_parameters(world: SnsServer) -> None:
@@ -143,7 +125,7 @@ async def test_the_request_is_what_botocore_makes_of_the_same_parameters(world: 
             "AWS.SNS.SMS.MaxPrice": {"DataType": "Number", "StringValue": "0.50"},
         },
     }
-    assert faults(PUBLISH, {**expected, "MessageAttributes": {}}) == []
+    assert parameter_faults(PUBLISH, {**expected, "MessageAttributes": {}}) == []
     theirs = create_serializer("query").serialize_to_request(expected, PUBLISH)
     assert world.forms == [theirs["body"]]
     assert world.heads[0]["content-type"] == theirs["headers"]["Content-Type"]
@@ -174,23 +156,6 @@ async def test_who_sends(
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"address": "4915112345678"}, Reason.ADDRESS_INVALID),
-        ({"content": SmsContent(body="x" * 1601)}, Reason.TOO_LARGE),
-    ],
-)
-async def test_what_cannot_be_sent_is_rejected_unsent(
-    world: SnsServer, fields: dict[str, Any], reason: Reason
-) -> None:
-    async with world.provider() as provider:
-        answer = await provider.send(job_for(Channel.SMS, **fields))
-    assert isinstance(answer, Rejected)
-    assert answer.reason is reason
-    assert world.requests == 0
-
-
-@pytest.mark.parametrize(
     ("answer", "kind"),
     [
         (refusal(500, "InternalError"), Ambiguous),
@@ -206,23 +171,21 @@ async def test_other_answers(world: SnsServer, answer: Response, kind: type) -> 
     assert world.requests == 1
 
 
-async def test_moto_takes_a_message_as_it_is(moto: str, folder: Path) -> None:
-    text = "10\u00a0000\u202f€ \u3000\r\n  two  \t\n+%26&=👩‍👩‍👧"
-    async with sns(folder, base_url=moto, sender="SHOP") as provider:
-        answer = await provider.send(job_for(Channel.SMS, content=SmsContent(body=text), sender=None))
+async def test_moto_takes_a_message_as_it_is(moto: str, world: SnsServer) -> None:
+    async with world.provider(base_url=moto, sender="SHOP") as provider:
+        answer = await provider.send(job_for(Channel.SMS, content=SmsContent(body=ODD_TEXT), sender=None))
     assert isinstance(answer, Accepted)
-    taken = sns_backends[MOTOS_ACCOUNT]["eu-central-1"].sms_messages
-    assert taken[answer.message_id or ""] == ("+4915112345678", text)
+    taken = sns_backends[MOTOS_ACCOUNT][REGION].sms_messages
+    assert taken[answer.message_id or ""] == ("+4915112345678", ODD_TEXT)
 
 
-def test_faults_of_the_configuration(folder: Path) -> None:
-    path = folder / "providers.toml"
-    path.write_text('[[providers]]\nname = "a"\nkind = "sns"\nregion = "x"\nconfiguration_set = "y"\n')
-    with pytest.raises(ProvidersInvalid) as invalid:
-        check_providers(path, {"sns": SNS})
-    assert len(invalid.value.faults) == 4
-    said = str(invalid.value)
-    assert "`region` is not valid" in said
-    assert "`access_key_id` is missing." in said
-    assert "`secret_access_key_file` is missing." in said
-    assert "`configuration_set` is no setting of this kind of provider." in said
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ('region = "x"', "`region` is not valid"),
+        (f'region = "{REGION}"\nconfiguration_set = "y"', "`configuration_set` is no setting of this kind of provider."),
+    ],
+)  # fmt: skip
+def test_faults_of_the_configuration(tmp_path: Path, lines: str, sentence: str) -> None:
+    given = f'access_key_id = "{KEY_ID}"\nsecret_access_key_file = "secret"\n{lines}'
+    assert_invalid(tmp_path, "sns", SNS, lines=given, secret=("secret", SECRET), sentence=sentence)

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +11,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.integration.dispatch_sms.sms_api import SmsApi, SmsApiSuite, assert_rejected_unsent
+from tests.provider_account import NOW, assert_invalid
 from vonage_jwt import JwtClient
 from vonage_messages.models import Sms
 
@@ -19,22 +20,17 @@ from tocsin.channel import (
     Accepted,
     Ambiguous,
     NotSent,
-    ProvidersInvalid,
-    Rejected,
     Throttled,
-    check_providers,
 )
 from tocsin.contracts.jobs import SenderIdentity, SmsContent
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_sms.vonage import VONAGE, VonageConfig, VonageProvider
-from tocsin.testing import ManualClock
-from tocsin.testing.http_world import HttpWorld, Response
+from tocsin.dispatch_sms.vonage import VONAGE
+from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
-from tocsin.testing.provider_suite import Behaviour, ProviderSuite
+from tocsin.testing.provider_suite import Behaviour
 
 APPLICATION = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab"
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ODD_TEXT = '10\u00a0000\u202f€ \u3000 \u202ecba\u202c \u200f\r\n  two  \t\n+%26&="\\👩‍👩‍👧'
+ID = f'application_id = "{APPLICATION}"'
 
 
 @cache
@@ -60,41 +56,27 @@ def refusal(status: int, code: str, **headers: str) -> Response:
     )
 
 
-class VonageServer(HttpWorld):
+class VonageServer(SmsApi):
     """`POST /v1/messages`, strict."""
 
-    channel = Channel.SMS
+    kind = VONAGE
+    entry: ClassVar = {"kind": "vonage", "application_id": APPLICATION, "private_key_file": "key.pem"}
+    secrets: ClassVar = {"key.pem": pem(key())}
+    longest = 1000
     scripts: ClassVar = {
         Behaviour.REFUSES_RECIPIENT: refusal(422, "1170"),
         Behaviour.THROTTLES: refusal(429, "1000", Retry_After="3"),
         Behaviour.REFUSES_CREDENTIALS: refusal(401, "unauthorized"),
     }
-    folder = Path()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.messages: list[dict[str, Any]] = []
         self.claims: list[dict[str, Any]] = []
         self.heads: list[dict[str, str]] = []
-        self.clock = ManualClock(NOW)
 
-    @asynccontextmanager
-    async def provider(
-        self, *, call_timeout: float = 10.0, **fields: object
-    ) -> AsyncIterator[VonageProvider]:
-        entry = {
-            "name": "test",
-            "kind": "vonage",
-            "application_id": APPLICATION,
-            "private_key_file": "key.pem",
-            "base_url": self.url,
-            "call_timeout": call_timeout,
-        } | fields
-        config = VonageConfig.model_validate(entry, context={"folder": self.folder})
-        provider = VonageProvider(config, self.clock)
-        await provider.open()
-        yield provider
-        await provider.close()
+    def texts(self) -> list[str]:
+        return [message["text"] for message in self.messages]
 
     def respond(self, first: str, head: dict[str, str], body: bytes) -> Response:
         assert first == "POST /v1/messages HTTP/1.1"
@@ -135,16 +117,12 @@ class VonageServer(HttpWorld):
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[VonageServer]:
-    (tmp_path / "key.pem").write_text(pem(key()))
-    server = VonageServer()
-    server.folder = tmp_path
-    await server.listen()
-    yield server
-    await server.hang_up()
+async def world(tmp_path: Path) -> AsyncIterator[SmsApi]:
+    async with VonageServer.listening(tmp_path) as server:
+        yield server
 
 
-class TestVonageProvider(ProviderSuite):
+class TestVonageProvider(SmsApiSuite):
     pass
 
 
@@ -205,29 +183,8 @@ async def test_who_sends(
     assert world.messages[0]["from"] == sender
 
 
-async def test_a_text_arrives_as_it_is(world: VonageServer) -> None:
-    async with world.provider() as provider:
-        await provider.send(job_for(Channel.SMS, content=SmsContent(body=ODD_TEXT)))
-    assert world.messages[0]["text"] == ODD_TEXT
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"sender": None}, Reason.SENDER_MISSING),
-        ({"address": "4915112345678"}, Reason.ADDRESS_INVALID),
-        ({"address": "+49 151 12345678"}, Reason.ADDRESS_INVALID),
-        ({"content": SmsContent(body="x" * 1001)}, Reason.TOO_LARGE),
-    ],
-)
-async def test_what_cannot_be_sent_is_rejected_unsent(
-    world: VonageServer, fields: dict[str, Any], reason: Reason
-) -> None:
-    async with world.provider() as provider:
-        answer = await provider.send(job_for(Channel.SMS, **fields))
-    assert isinstance(answer, Rejected)
-    assert answer.reason is reason
-    assert world.requests == 0
+async def test_without_any_sender_it_is_rejected_unsent(world: VonageServer) -> None:
+    await assert_rejected_unsent(world, {"sender": None}, Reason.SENDER_MISSING)
 
 
 @pytest.mark.parametrize(("hours", "ttl"), [(100, 259_200), (1, 3600), (0.001, 20), (-1, 20)])
@@ -266,29 +223,18 @@ async def test_other_answers(world: VonageServer, answer: Response, kind: type) 
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentence"),
+    ("lines", "sentence"),
     [
-        ({"application_id": '"x"'}, "`application_id` is not valid"),
-        ({"private_key_file": '"no.pem"'}, "`private_key_file` is not valid"),
-        ({"private_key_file": '"text"'}, "the file is no private key in PEM without a password."),
-        ({"private_key_file": '"ec.pem"'}, "the key is no RSA key."),
-        ({"webhook_url": '"example.com"'}, "`webhook_url` is not valid"),
-        ({"base_url": '"ftp://x"'}, "`base_url` is not valid"),
-        ({"api_key": '"x"'}, "`api_key` is no setting of this kind of provider."),
+        ('application_id = "x"\nprivate_key_file = "key"', "`application_id` is not valid"),
+        (f'{ID}\nprivate_key_file = "no.pem"', "`private_key_file` is not valid"),
+        (f'{ID}\nprivate_key_file = "text"', "the file is no private key in PEM without a password."),
+        (f'{ID}\nprivate_key_file = "ec.pem"', "the key is no RSA key."),
+        (f'{ID}\nprivate_key_file = "key"\nwebhook_url = "example.com"', "`webhook_url` is not valid"),
+        (f'{ID}\nprivate_key_file = "key"\nbase_url = "ftp://x"', "`base_url` is not valid"),
+        (f'{ID}\nprivate_key_file = "key"\napi_key = "x"', "`api_key` is no setting of this kind of provider."),
     ],
-)
-def test_faults_of_the_configuration(tmp_path: Path, fields: dict[str, str], sentence: str) -> None:
-    (tmp_path / "key.pem").write_text(pem(key()))
+)  # fmt: skip
+def test_faults_of_the_configuration(tmp_path: Path, lines: str, sentence: str) -> None:
     (tmp_path / "text").write_text("no key")
     (tmp_path / "ec.pem").write_text(pem(ec.generate_private_key(ec.SECP256R1())))
-    entry = {
-        "name": '"a"',
-        "kind": '"vonage"',
-        "application_id": f'"{APPLICATION}"',
-        "private_key_file": '"key.pem"',
-    } | fields
-    path = tmp_path / "providers.toml"
-    path.write_text("[[providers]]\n" + "".join(f"{name} = {value}\n" for name, value in entry.items()))
-    with pytest.raises(ProvidersInvalid) as invalid:
-        check_providers(path, {"vonage": VONAGE})
-    assert sentence in str(invalid.value)
+    assert_invalid(tmp_path, "vonage", VONAGE, lines=lines, secret=("key", pem(key())), sentence=sentence)

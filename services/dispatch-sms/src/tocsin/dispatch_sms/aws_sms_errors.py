@@ -10,6 +10,7 @@ import re
 import msgspec
 
 from tocsin.channel import Answer, NotSent, Rejected
+from tocsin.contracts.codec import UNREADABLE_ERRORS
 from tocsin.contracts.vocabulary import Reason
 from tocsin.dispatch_sms.aws_errors import common_answer
 
@@ -46,7 +47,7 @@ def read(body: bytes) -> AwsSmsError:
     """The error in an answer; whatever stands between AWS and us may answer with a page instead."""
     try:
         said = _decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE_ERRORS:
         return AwsSmsError()
     # `__type` may have a namespace in front and a URL behind: com.amazonaws#ConflictException:http://…
     code = said.type.partition(":")[0].rpartition("#")[2]

@@ -10,7 +10,7 @@ from tocsin.runtime import Clock
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 
 
-def text_of(job: Job, *, longest: int | None = None) -> str | Rejected:
+def text_of(job: Job, *, longest: int) -> str | Rejected:
     """The text to send; or why no call is made: no SMS, no number, or more than `longest` characters."""
     content = job.private.content
     if not isinstance(content, SmsContent):
@@ -19,7 +19,7 @@ def text_of(job: Job, *, longest: int | None = None) -> str | Rejected:
         return Rejected(
             reason=Reason.ADDRESS_INVALID, detail="The number is not in the form +<digits> (E.164)."
         )
-    if longest is not None and len(content.body) > longest:
+    if len(content.body) > longest:
         detail = f"The text has {len(content.body)} characters; the provider takes {longest}. Shorten the template."
         return Rejected(reason=Reason.TOO_LARGE, detail=detail)
     return content.body

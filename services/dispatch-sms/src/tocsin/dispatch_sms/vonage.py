@@ -14,20 +14,19 @@ from tocsin.channel import (
     Rejected,
     SecretFile,
     SenderConfig,
+    message_id,
 )
-from tocsin.channel.http import http_client, no_answer, retry_after
-from tocsin.contracts.codec import encode
+from tocsin.contracts.codec import UNREADABLE_ERRORS, encode
 from tocsin.contracts.jobs import Job
+from tocsin.dispatch_sms.http_provider import HttpSmsProvider
 from tocsin.dispatch_sms.segments import segments
-from tocsin.dispatch_sms.sms_job import no_sender, seconds_left, sender_of, text_of
+from tocsin.dispatch_sms.sms_job import no_sender, seconds_left, sender_of
 from tocsin.dispatch_sms.vonage_errors import answer_of, read
 from tocsin.runtime import Clock
 
 if TYPE_CHECKING:
     from tocsin.dispatch_sms.vonage_token import VonageToken
 
-_LONGEST_TEXT = 1000
-"""Characters that the API takes."""
 _SHORTEST_TTL, _LONGEST_TTL = 20, 259_200
 """Seconds. 72 hours is how long Vonage tries by default."""
 
@@ -60,18 +59,19 @@ class _Taken(msgspec.Struct):
 _read_taken = msgspec.json.Decoder(_Taken).decode
 
 
-class VonageProvider:
-    """One Vonage application. The Messages API knows no idempotency key: a second send arrives twice."""
+class VonageProvider(HttpSmsProvider):
+    """One Vonage application."""
+
+    longest_text = 1000
 
     def __init__(self, config: VonageConfig, clock: Clock) -> None:
-        self.name = config.name
+        super().__init__(config, clock)
         self._config = config
-        self._clock = clock
-        self._client: httpx.AsyncClient | None = None
+        self._url = f"{config.base_url}/v1/messages"
         self._token: VonageToken | None = None
 
     async def open(self) -> None:
-        """Make the client; connections come with the first messages."""
+        """Make the client and what signs; connections come with the first messages."""
         # Only here: a dispatcher without such an instance does not load what signs.
         from tocsin.dispatch_sms.vonage_token import VonageToken  # noqa: PLC0415
 
@@ -80,42 +80,12 @@ class VonageProvider:
             private_key=self._config.private_key_file.get_secret_value(),
             clock=self._clock,
         )
-        self._client = http_client(
-            timeout=self._config.call_timeout,
-            connect_timeout=self._config.connecting,
-            connections=self._config.max_in_flight,
-        )
+        await super().open()
 
-    async def send(self, job: Job) -> Answer:
-        """Send one message."""
-        message = self._message(job)
-        if isinstance(message, Rejected):
-            return message
-        if self._client is None or self._token is None:
+    def request(self, job: Job, text: str) -> httpx.Request | Rejected:
+        """The message as JSON, with the application's token."""
+        if self._token is None:
             raise RuntimeError("the provider was not opened")
-        headers = {
-            "Authorization": f"Bearer {self._token.get()}",
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "X-Tocsin-Notification": job.notification_id,
-            "X-Tocsin-Delivery": job.delivery_id,
-        }
-        url = f"{self._config.base_url}/v1/messages"
-        try:
-            response = await self._client.post(url, content=encode(message), headers=headers)
-        except httpx.TransportError as error:
-            return no_answer(error)
-        return self._answer(response, str(message["text"]))
-
-    async def close(self) -> None:
-        """Close every connection."""
-        if self._client is not None:
-            await self._client.aclose()
-
-    def _message(self, job: Job) -> dict[str, str | int] | Rejected:
-        text = text_of(job, longest=_LONGEST_TEXT)
-        if isinstance(text, Rejected):
-            return text
         sender = sender_of(job, self._config.sender)
         if sender is None:
             return no_sender()
@@ -131,20 +101,27 @@ class VonageProvider:
         }
         if self._config.webhook_url is not None:
             message["webhook_url"] = self._config.webhook_url
-        return message
+        headers = {
+            "Authorization": f"Bearer {self._token.get()}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "X-Tocsin-Notification": job.notification_id,
+            "X-Tocsin-Delivery": job.delivery_id,
+        }
+        return httpx.Request("POST", self._url, content=encode(message), headers=headers)
 
-    def _answer(self, response: httpx.Response, text: str) -> Answer:
+    def answer(self, response: httpx.Response, text: str) -> Answer:
+        """What the response means."""
         if response.is_success and (identity := _message_id(response.content)):
             return Accepted(message_id=identity, segments=segments(text))
-        pause = retry_after(response, now=self._clock.now())
-        return answer_of(response.status_code, read(response.content), retry_after=pause)
+        return answer_of(response.status_code, read(response.content), retry_after=self.pause(response))
 
 
-def _message_id(body: bytes) -> str:
+def _message_id(body: bytes) -> str | None:
     try:
-        return _read_taken(body).message_uuid
-    except msgspec.DecodeError:
-        return ""
+        return message_id(_read_taken(body).message_uuid)
+    except UNREADABLE_ERRORS:
+        return None
 
 
 VONAGE = ProviderKind(config=VonageConfig, create=VonageProvider, idempotency=Idempotency.NONE)

@@ -10,6 +10,7 @@ import re
 import msgspec
 
 from tocsin.channel import Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.contracts.codec import UNREADABLE_ERRORS
 from tocsin.contracts.vocabulary import Reason
 
 _CODE = re.compile(r"\d{4}|[a-z][a-z0-9-]{0,39}", re.ASCII)
@@ -38,7 +39,7 @@ def read(body: bytes) -> VonageError:
     """The error in an answer; whatever stands between Vonage and us may answer with a page instead."""
     try:
         problem = _decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE_ERRORS:
         return VonageError()
     _, _, code = problem.type.rpartition("#")
     return VonageError(
@@ -124,14 +125,14 @@ def answer_of(status: int, error: VonageError, *, retry_after: float | None) -> 
         return NotSent(reason=Reason.CREDENTIALS_REFUSED, code=said, detail=detail)
     if code in _PASSING:
         return NotSent(reason=Reason.PROVIDER_ERROR, code=said, detail="Vonage has not sent the message.")
-    return _by_status(status, said)
+    return _by_status(status, error.code, said)
 
 
-def _by_status(status: int, said: str) -> Answer:
-    if status == 404 or 300 <= status < 400:
-        detail = "The endpoint is none of Vonage's: look at `base_url`."
+def _by_status(status: int, code: str | None, said: str) -> Answer:
+    if 300 <= status < 500 and (code is None or status < 400 or status == 404):
+        detail = "The answer is none of Vonage's: look at `base_url`, and at what stands before it."
         return NotSent(reason=Reason.PROVIDER_ERROR, code=said, detail=detail)
-    if 400 <= status < 500 and said not in {"1030", "1320"}:
+    if 400 <= status < 500 and code not in {"1030", "1320"}:
         # A fault in the request: it will be the same next time.
         return Rejected(reason=Reason.PROVIDER_ERROR, code=said, detail="Vonage refuses the request.")
     # 1030 is an error within Vonage, 1320 says "already sent" without saying which message; no 5xx is documented as not taken.

@@ -59,8 +59,8 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
         app,
         ses=SesEndpoint(
             mailbox=mailbox,
-            access_key_id=settings.ses_access_key_id,
-            secret=_shown(settings.ses_secret_access_key),
+            access_key_id=settings.aws_access_key_id,
+            secret=_shown(settings.aws_secret_access_key),
             now=utc_now,
         ),
         mailgun=MailgunEndpoint(
