@@ -13,11 +13,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tocsin.catcher.testing import (
+    AWS_KEY_ID,
+    AWS_SECRET,
     MAILGUN_DOMAIN,
     MAILGUN_KEY,
     POSTMARK_TOKEN,
-    AWS_KEY_ID,
-    AWS_SECRET,
     RunningCatcher,
 )
 from tocsin.channel import Accepted, NotSent, ProviderKind, Rejected
