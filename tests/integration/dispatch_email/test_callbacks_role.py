@@ -4,13 +4,14 @@ import json
 import os
 import signal
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import time
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -81,10 +82,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
         yield server
 
 
-@contextmanager
-def frozen(broker: KafkaServer) -> Iterator[None]:
+@asynccontextmanager
+async def frozen(broker: KafkaServer) -> AsyncIterator[None]:
     assert broker.pid is not None
     os.kill(broker.pid, signal.SIGSTOP)
+    # On a busy machine its threads go on until one of them takes the signal.
+    await until(lambda: psutil.Process(broker.pid).status() == psutil.STATUS_STOPPED, seconds=60)
     try:
         yield
     finally:
@@ -186,7 +189,7 @@ async def everything_told(env: dict[str, str], broker: KafkaServer, log: Path) -
         assert (await tell(url, event("delivered", "ada", tocsin_ref="sealed-for-nobody"))).status_code == 200
         assert (await tell(url, event("delivered", "ada", tocsin_ref=ref("own", "ada")))).status_code == 200
 
-        with frozen(broker):
+        async with frozen(broker):
             away = await tell(url, event("click", "ada"))
         assert (away.status_code, away.json()["code"]) == (503, "not_known_to_be_stored")
         assert (await tell(url, event("click", "ada"))).status_code == 200
