@@ -20,7 +20,7 @@ from tocsin.channel import (
 )
 from tocsin.contracts.jobs import SenderIdentity, SmsContent
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_sms.twilio import TWILIO
+from tocsin.dispatch_sms.twilio import TWILIO, TwilioProvider
 from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
 from tocsin.testing.provider_suite import Behaviour
