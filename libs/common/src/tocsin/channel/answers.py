@@ -7,6 +7,7 @@ Throttled   it asks for patience: try again later
 Ambiguous   nobody knows: a duplicate is possible when tried again
 """
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -28,6 +29,8 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: Reason
     code: str | None = None
     detail: str | None = None
+    since: datetime | None = None
+    """Of a device that is gone: since when the provider knows that, UTC. One that was registered later is not gone."""
 
 
 class NotSent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tocsin.web.plain_words import in_plain_words
     from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
     from tocsin.web.sources import Network, Sources
-    from tocsin.web.values import RequestBody, judged
+    from tocsin.web.values import RequestBody, judged, of_its_kind
 
 _NAMES = {
     "app": ("service_app",),
@@ -115,6 +115,7 @@ _NAMES = {
     "values": (
         "RequestBody",
         "judged",
+        "of_its_kind",
     ),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
@@ -175,6 +176,7 @@ __all__ = [
     "judges_texts",
     "new_key",
     "nothing_newer",
+    "of_its_kind",
     "operations_app",
     "parse_key",
     "require",

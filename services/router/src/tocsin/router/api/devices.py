@@ -42,7 +42,7 @@ async def save_device(
     body: DeviceWrite,
     response: Response,
 ) -> RegisteredDevice:
-    """Add the device, or make it what the body says. Sent twice, it changes nothing more.
+    """Add the device, or make it what the body says. Sent twice, it changes nothing more but `updated_at`: the app is there.
 
     A token belongs to one device: whoever had it before has it no more, and what was decided for them and not yet handed over
     is decided again. Unless the tenant's `shared_devices` is set: then it stays with them, too."""
@@ -60,10 +60,6 @@ async def save_device(
         added = insert(devices).values(**key, **body.model_dump())
         row = (await db.execute(added.returning(devices))).mappings().one()
         response.status_code = 201
-    elif (old.token, old.kind, old.app) == (body.token, body.kind, body.app):
-        await raise_versions(db, caller.tenant, deprived)
-        await note_unchanged(db, "recipient_version", caller.tenant, recipient)
-        return old
     else:
         change = update(devices).where(*_is(caller.tenant, recipient, device))
         change = change.values(**body.model_dump(), updated_at=func.now())
@@ -71,6 +67,9 @@ async def save_device(
         if (old.token, old.kind) != (body.token, body.kind):
             deprived.append(recipient)
     await raise_versions(db, caller.tenant, deprived)
+    if old is not None and (old.token, old.kind, old.app) == (body.token, body.kind, body.app):
+        await note_unchanged(db, "recipient_version", caller.tenant, recipient)
+        return RegisteredDevice(**row)
     log.info("device saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
     return RegisteredDevice(**row)
 
