@@ -326,7 +326,7 @@ async def test_a_farewell_to_each_connection_ends_as_not_sent(world: ApnsServer)
 # TLS
 
 
-async def test_over_tls_it_speaks_http2_and_nothing_else(world: ApnsServer, tmp_path: Path) -> None:
+async def test_over_tls_certificates_are_checked(world: ApnsServer, tmp_path: Path) -> None:
     authority, key = certificate_of_loopback(tmp_path)
     own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     own.load_cert_chain(authority, key)
@@ -341,9 +341,6 @@ async def test_over_tls_it_speaks_http2_and_nothing_else(world: ApnsServer, tmp_
         answer = await provider.send(job())
         assert isinstance(answer, NotSent)
         assert answer.reason is Reason.UNREACHABLE
-    own.set_alpn_protocols(["http/1.1"])
-    async with world.provider(ca_file=str(authority)) as provider:
-        assert isinstance(await provider.send(job()), NotSent)
 
 
 # Configuration

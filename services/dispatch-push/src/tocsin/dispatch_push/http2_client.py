@@ -15,7 +15,7 @@ _PORTS: Final = {"https": 443, "http": 80}
 
 
 class Http2Client:
-    """Speaks to the server of `url`: over TLS with ALPN `h2`, or, of `http:`, with prior knowledge."""
+    """Speaks to the server of `url`, of `http:` without TLS. What sends no settings of HTTP/2 is no such server, whatever ALPN says."""
 
     def __init__(self, url: str, *, connect_timeout: float, ca_file: str | None = None) -> None:
         parts = urlsplit(url)
@@ -56,8 +56,8 @@ class Http2Client:
             self._opening.cancel()
             await asyncio.wait([self._opening])
         if self._connection is not None:
-            self._connection.close()
-            await asyncio.sleep(0)  # TLS transports close in the next turn of the loop
+            self._connection.drop()
+            await asyncio.sleep(0)  # the socket is closed in the next turn of the loop
 
     async def _usable(self, until: float) -> Http2Connection | None:
         """However many ask at once, one connection is opened. None: there is none in time."""
@@ -79,15 +79,13 @@ class Http2Client:
         connection: Http2Connection | None = None
         try:
             async with asyncio.timeout(self._connect_timeout):
-                transport, connection = await asyncio.get_running_loop().create_connection(
+                _, connection = await asyncio.get_running_loop().create_connection(
                     Http2Connection, self.host, self.port, ssl=self._tls
                 )
-                if self._tls is not None and _alpn(transport) != "h2":
-                    raise ConnectionRefusedError  # a proxy, or another server
                 await connection.opened
         except (OSError, TimeoutError):
             if connection is not None:
-                connection.close()
+                connection.drop()
             return None
         self._connection = connection
         return connection
@@ -103,9 +101,3 @@ async def _over(connection: Http2Connection, exchange: Exchange) -> Response | U
         return Unanswered(exchange.fate)
     finally:
         connection.give_up(exchange)
-
-
-def _alpn(transport: asyncio.Transport) -> str | None:
-    tls = transport.get_extra_info("ssl_object")
-    protocol: str | None = None if tls is None else tls.selected_alpn_protocol()
-    return protocol

@@ -86,14 +86,13 @@ class Http2Connection(asyncio.Protocol):
         if self._verdict is None and self._open:
             self._h2.ping(b"tocsin??")
             self._flush_soon()
-            self._verdict = self._loop.call_later(PING_WAIT, self._drop)
+            self._verdict = self._loop.call_later(PING_WAIT, self.drop)
 
-    def close(self) -> None:
-        """Begin nothing more; the connection ends once nothing is under way."""
+    def drop(self) -> None:
+        """End it at once, whatever is under way: `connection_lost` tells each exchange."""
         self.usable = False
-        while self._waiting:
-            self._waiting.popleft().end(Unanswered(Fate.NOT_BEGUN))
-        self._close_if_idle()
+        if self._transport is not None:
+            self._transport.abort()
 
     @property
     def _open(self) -> bool:
@@ -123,7 +122,7 @@ class Http2Connection(asyncio.Protocol):
                     self._handle(event)
             self._begin_waiting()
         except (H2Error, NotHttp2):
-            self._drop()
+            self.drop()
             return
         self._flush_soon()
         self._close_if_idle()
@@ -177,8 +176,13 @@ class Http2Connection(asyncio.Protocol):
             exchange = self._streams[stream]
             self._forget(stream)
             exchange.end(Unanswered(Fate.NOT_PROCESSED, goaway.reason))
+        self._begin_no_more(goaway.reason)
+
+    def _begin_no_more(self, reason: str | None) -> None:
+        """What has no stream goes over another connection; this one ends with what is under way."""
+        self.usable = False
         while self._waiting:
-            self._waiting.popleft().end(Unanswered(Fate.NOT_BEGUN, goaway.reason))
+            self._waiting.popleft().end(Unanswered(Fate.NOT_BEGUN, reason))
 
     # What we say
 
@@ -188,7 +192,7 @@ class Http2Connection(asyncio.Protocol):
             try:
                 stream = self._h2.get_next_available_stream_id()
             except NoAvailableStreamIDError:  # after a thousand million requests
-                self.close()
+                self._begin_no_more(None)
                 return
             exchange = self._waiting.popleft()
             if exchange.until <= self._loop.time():
@@ -238,12 +242,6 @@ class Http2Connection(asyncio.Protocol):
         if not self.usable and not self._streams and self._transport is not None:
             self._flush()
             self._transport.close()
-
-    def _drop(self) -> None:
-        """At once, whatever is under way: `connection_lost` ends it."""
-        self.usable = False
-        if self._transport is not None:
-            self._transport.abort()
 
 
 def _status(headers: Iterable[tuple[bytes, bytes]]) -> int:
