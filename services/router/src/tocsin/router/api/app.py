@@ -11,6 +11,8 @@ from tocsin.router.api import (
     api_keys,
     categories,
     devices,
+    inbox_keys,
+    me,
     preferences,
     previews,
     recipients,
@@ -20,15 +22,29 @@ from tocsin.router.api import (
     workflows,
 )
 from tocsin.router.api.answer_in_force import AnswerInForce, describe_in_force
+from tocsin.router.api.inbox_key_directory import InboxKeyDirectory
 from tocsin.router.api.slashes import EncodedSlashes
 from tocsin.router.in_force import ChangesInForce
 from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.trials import Trials
 from tocsin.runtime import BODIES_BYTES, Clock, Health, SystemClock
-from tocsin.web import BringUpToNow, KeyTable, Network, nothing_newer, service_app
+from tocsin.trust import Seal
+from tocsin.web import (
+    BringUpToNow,
+    KeyTable,
+    Network,
+    RecipientGate,
+    let_other_origins_call,
+    nothing_newer,
+    service_app,
+)
 
 ONE_CLICK_BYTES: Final = 4096
 """Largest body at `/u/…`, where no key is asked for: a mail program's form, or none."""
+OWN_BYTES: Final = 384 * 1024
+"""The same at `/v1/me/…`, where a recipient's token is asked for once the body is there: as many preferences as `MyPreferencesWrite` takes,
+with the longest names."""
+OF_RECIPIENTS: Final = "/v1/me/"
 
 
 def create_app(
@@ -44,6 +60,7 @@ def create_app(
     public_url: str | None = None,
     changes: ChangesInForce | None = None,
     trials: Trials | None = None,
+    seal: Seal | None = None,
 ) -> FastAPI:
     """The directory over HTTP. Without arguments it can be described (OpenAPI), not called.
 
@@ -57,11 +74,13 @@ def create_app(
         bring_up_to_now=bring_up_to_now,
         trusted_proxies=trusted_proxies,
         max_bodies_bytes=max_bodies_bytes,
-        public={"/u/": ONE_CLICK_BYTES},
+        public={"/u/": ONE_CLICK_BYTES, OF_RECIPIENTS: OWN_BYTES},
     )
     app.add_middleware(EncodedSlashes)
     app.state.engine = engine
+    app.state.seal = seal or Seal([])
     app.state.clock = clock or SystemClock()
+    _let_recipients_in(app)
     app.state.tokens = tokens or UnsubscribeTokens([])
     app.state.public_url = public_url
     app.state.changes = changes
@@ -78,9 +97,26 @@ def create_app(
         templates,
         previews,
         tenants,
+        inbox_keys,
         api_keys,
         unsubscribe,
+        me,
     ):
         app.include_router(part.router)
     describe_in_force(app)
     return app
+
+
+def _let_recipients_in(app: FastAPI) -> None:
+    """By the tokens of their tenants, from the pages that their tenants have named. The clock is the application's."""
+
+    app.state.inbox_key_directory = InboxKeyDirectory(
+        engine=lambda: app.state.engine, seal=lambda: app.state.seal, clock=app.state.clock
+    )
+    app.state.recipient_gate = RecipientGate(
+        directory=app.state.inbox_key_directory,
+        failures=app.state.gate.failures,
+        sources=app.state.gate.sources,
+        clock=app.state.clock,
+    )
+    let_other_origins_call(app, prefixes=(OF_RECIPIENTS,), gate=app.state.recipient_gate)
