@@ -17,6 +17,7 @@ from tests.integration.dispatch_push.apns_server import (
     refusal,
 )
 from tests.integration.dispatch_push.certificates import certificate_of_loopback
+from tests.integration.dispatch_push.http2_world import ServerConnection
 
 from tocsin.channel import (
     Accepted,
@@ -312,11 +313,11 @@ async def test_a_farewell_to_each_connection_ends_as_not_sent(world: ApnsServer)
     world.streams = 0
     async with world.provider(call_timeout=5.0) as provider:
         (call,) = sending(provider, 1)
-        seen: set[int] = set()
+        seen: list[ServerConnection] = []
         while not call.done():
             for connection in list(world.connections):
-                if id(connection) not in seen:
-                    seen.add(id(connection))
+                if connection not in seen:
+                    seen.append(connection)
                     connection.say_farewell(0)
             await asyncio.sleep(0.01)
         assert isinstance(call.result(), NotSent)
