@@ -175,6 +175,8 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     """Of what is `deferred` until the next attempt: when that is due."""
     segments: int | None = None
     """SMS only: how many GSM-7 or UCS-2 segments the body takes."""
+    gone_since: datetime | None = None
+    """Of `device_gone`: since when the provider knows that, where it says so. A device that was registered later stays."""
     receipt: Receipt | None = None
     """Where a provider told it; `cause` is the receipt's id then."""
     test: bool = False

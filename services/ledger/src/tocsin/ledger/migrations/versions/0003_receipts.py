@@ -7,9 +7,9 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# The receipt as JSON. No row is rewritten, and a ledger of the release before goes on writing without it.
-RECEIPT = "ALTER TABLE statuses ADD COLUMN receipt text"
+# The receipt as JSON, and since when a device is gone. No row is rewritten, and a ledger of the release before goes on writing without them.
+COLUMNS = "ALTER TABLE statuses ADD COLUMN receipt text, ADD COLUMN gone_since timestamptz"
 
 
 def upgrade() -> None:
-    op.execute(RECEIPT)
+    op.execute(COLUMNS)
