@@ -226,7 +226,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TECHNICAL: (
             "day stored_at kafka_partition kafka_offset kind status_id again redrive event_time routed awaited expires_at status final at tenant event_id "
             "notification_id delivery_id channel address_key lane provider_message_id provider_code attempt rule reason detail "
-            f"retryable due_at segments tries receipt test template_version {_ORIGIN}"
+            f"retryable due_at segments tries receipt gone_since test template_version {_ORIGIN}"
         ),
     },
     "ledger.dead_letters": {
