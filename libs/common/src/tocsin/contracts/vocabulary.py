@@ -175,6 +175,8 @@ class Rule(StrEnum):
     CHANNEL = "channel"
     """Recorded only where it decides."""
     PREFERENCE = "preference"
+    SUPPRESSION = "suppression"
+    """Recorded only where an address is suppressed."""
     ADDRESS = "address"
     SENDER = "sender"
     TEMPLATE = "template"
@@ -232,6 +234,10 @@ class Reason(StrEnum):
     THROTTLE = "throttle"
     CHANNEL_UNKNOWN = "channel_unknown"
     PREFERENCE_OFF = "preference_off"
+    BOUNCE = "bounce"
+    COMPLAINT = "complaint"
+    MANUAL = "manual"
+    GONE = "gone"
     ADDRESS_MISSING = "address_missing"
     SENDER_MISSING = "sender_missing"
     TEMPLATE_MISSING = "template_missing"
@@ -244,6 +250,8 @@ class Reason(StrEnum):
     PROVIDER_UNKNOWN = "provider_unknown"
     TARGET_UNSERVED = "target_unserved"
     ADDRESS_INVALID = "address_invalid"
+    ADDRESS_GONE = "address_gone"
+    RECIPIENT_STOPPED = "recipient_stopped"
     DEVICE_GONE = "device_gone"
     CONTENT_REFUSED = "content_refused"
     CREDENTIALS_REFUSED = "credentials_refused"
@@ -254,6 +262,11 @@ class Reason(StrEnum):
     PROVIDER_ERROR = "provider_error"
     NO_ANSWER = "no_answer"
     INTERRUPTED = "interrupted"
+    # told by receipts
+    HARD_BOUNCE = "hard_bounce"
+    SOFT_BOUNCE = "soft_bounce"
+    BLOCKED = "blocked"
+    PROVIDER_SUPPRESSED = "provider_suppressed"
 
 
 def _known(words: Iterable[StrEnum]) -> msgspec.Meta:

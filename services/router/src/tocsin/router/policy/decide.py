@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.contracts.channels import CHANNELS, Destination
+from tocsin.contracts.channels import CHANNELS, ChannelSpec, Destination
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
@@ -24,6 +24,12 @@ from tocsin.router.policy.faults import status_for
 from tocsin.router.policy.locales import locale_candidates
 from tocsin.router.policy.preferences import PreferenceOutcome, effective_preference
 from tocsin.router.policy.recipients import MessageRecipient, StoredRecipient, recipient_of
+from tocsin.router.policy.suppressions import (
+    NOT_SUPPRESSED,
+    SuppressedAddresses,
+    strongest,
+    unsuppressed,
+)
 
 _TARGETS_THAT_FIT: Final = 25
 """So many targets always fit into a decision, whatever the names of their devices."""
@@ -57,6 +63,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     """Whether the workflow's own limit keeps the notification out."""
     next_day: datetime | None = None
     """When it is decided again, where the tenant has sent as much today as it may."""
+    suppressed: SuppressedAddresses = NOT_SUPPRESSED
+    """What is stored of its addresses; of other messages' addresses, too."""
 
 
 class Withhold(NamedTuple):
@@ -217,6 +225,14 @@ def _ended(rules: list[RuleOutcome], rule: Rule, reason: Reason, seen: dict[str,
     return Verdict(Outcome(status_for(reason)), rules, rule=rule, reason=reason)
 
 
+class _Held(NamedTuple):
+    """Nothing goes out, by this rule."""
+
+    rule: Rule
+    reason: Reason
+    seen: dict[str, Any] | None = None
+
+
 class _StepChannel(NamedTuple):
     """One channel of one step."""
 
@@ -292,12 +308,9 @@ def _decide_channel(
         return withhold(preference.rule, preference.reason, preference.seen)
     rules.append(_preference_rule(preference, category))
 
-    destinations = spec.address.destinations(recipient)
-    if question.intent.delivery is not None and ref.address_key:
-        destinations = [each for each in destinations if each.address_key == ref.address_key]
-    if not destinations:
-        return withhold(Rule.ADDRESS, Reason.ADDRESS_MISSING)
-    rules.append(looked_at(Rule.ADDRESS, "present", {"found": len(destinations)}))
+    reached = _reachable(question, spec, ref, rules, recipient=recipient, category=category)
+    if isinstance(reached, _Held):
+        return withhold(*reached)
 
     if spec.has_sender:
         own = ref.channel in tenant.senders
@@ -315,7 +328,41 @@ def _decide_channel(
     template = by_locale[locale]
     seen = {"locale": locale, "revision": template.revision, "wanted": recipient.locale or ""}
     rules.append(looked_at(Rule.TEMPLATE, "found", seen))
-    return Deliver(ref, destinations, recipient, template, category, expires_at, rules)
+    return Deliver(ref, reached, recipient, template, category, expires_at, rules)
+
+
+def _reachable(
+    question: DecisionInput,
+    spec: ChannelSpec,
+    ref: DeliveryRef,
+    rules: list[RuleOutcome],
+    *,
+    recipient: MessageRecipient,
+    category: CategoryRecord,
+) -> list[Destination] | _Held:
+    """Where the message may go: at least one address. The rules looked at are added, but the one that decides."""
+    destinations = spec.address.destinations(recipient)
+    if question.intent.delivery is not None and ref.address_key:
+        destinations = [each for each in destinations if each.address_key == ref.address_key]
+    if not destinations:
+        return _Held(Rule.ADDRESS, Reason.ADDRESS_MISSING)
+    if question.suppressed:
+        destinations, held_back = unsuppressed(
+            question.suppressed,
+            destinations,
+            tenant=question.intent.tenant,
+            spec=spec,
+            category=category,
+            now=question.now,
+        )
+        if held_back:
+            worst = strongest(held_back)
+            seen = worst.seen | {"addresses": len(held_back)}
+            if not destinations:
+                return _Held(Rule.SUPPRESSION, worst.reason, seen)
+            rules.append(looked_at(Rule.SUPPRESSION, worst.reason, seen))
+    rules.append(looked_at(Rule.ADDRESS, "present", {"found": len(destinations)}))
+    return destinations
 
 
 def _preference_rule(preference: PreferenceOutcome, category: CategoryRecord) -> RuleOutcome:

@@ -205,7 +205,7 @@ def _job(
         step=step,
         address_key=address_key,
         target=target,
-        address_hash=context.hashes.of(address),
+        address_hash=context.hashes.of(spec.address.comparable(address)),
         private=JobPrivate(
             address=address,
             content=rendered.content,

@@ -34,6 +34,10 @@ class Source(StrEnum):
     UNSUBSCRIBE_PAGE = "unsubscribe_page"
     ONE_CLICK = "one_click"
     """A mail program, for its user (RFC 8058)."""
+    PROVIDER = "provider"
+    """A provider told that the recipient has left the category there."""
+    COMPLAINT = "complaint"
+    """A provider told that the recipient calls a message of the category spam."""
 
 
 async def load(db: AsyncConnection, tenant: str, recipient: str) -> list[Preference]:
