@@ -1,7 +1,7 @@
-"""Where does a message's time go? The stages once more, each service sampled every millisecond of its processor time.
+"""Where does a message's time go? The stages once more, each service sampled every millisecond of its own processor time.
 
 `python bench/profiles.py` takes two minutes and writes `bench/record/profiles.txt`: for each stage the modules of ours with what they call outside of us, and the
-functions that ran. Microseconds are shares of what the stage takes in this run; sampling makes it some percent longer.
+functions that ran. Microseconds are shares of what the stage takes in this run, the kernel's part included, which is not sampled; sampling makes it some percent longer.
 """
 
 import argparse

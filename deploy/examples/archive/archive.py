@@ -38,7 +38,8 @@ COLUMNS = {
     "event_source": "VARCHAR", "event_id": "VARCHAR", "workflow": "VARCHAR", "category": "VARCHAR", "channel": "VARCHAR",
     "provider": "VARCHAR", "reason": "VARCHAR", "test": "BOOLEAN", "record": "VARCHAR",
 }  # fmt: skip
-"""Times are UTC. `record` is the whole record as it was, so that a field of a later release is not lost."""
+"""Times are UTC. `record` is the whole record as it was, so that a field of a later release is not lost. A value that is of
+another type than its column is NULL there."""
 
 Row = dict[str, Any]
 
@@ -152,7 +153,7 @@ class Archive:
 
 
 def row_of(message: Any) -> Row:
-    """Of one record. What is no JSON belongs to the tenant `_`, which nobody can be called."""
+    """Of one record. What is no JSON, or names no tenant, belongs to the tenant `_`, which nobody can be called."""
     text = message.value().decode(errors="replace")
     try:
         decoded = json.loads(text)
@@ -161,21 +162,26 @@ def row_of(message: Any) -> Row:
     fields = decoded if isinstance(decoded, dict) else {}
     _, stored_ms = message.timestamp()
     made = {
-        "tenant": fields.get("tenant", "_"),
+        "tenant": tenant if isinstance(tenant := fields.get("tenant"), str) and tenant else "_",
         "kafka_partition": message.partition(),
         "kafka_offset": message.offset(),
-        "stored_at": utc(datetime.fromtimestamp(stored_ms / 1000, UTC)),
+        "stored_at": datetime.fromtimestamp(stored_ms / 1000, UTC).replace(tzinfo=None).isoformat(),
         "status": fields.get("status") or fields.get("outcome"),
-        "happened_at": utc(datetime.fromisoformat(fields["at"])) if "at" in fields else None,
+        "happened_at": utc(fields.get("at")),
         "test": fields.get("test", False),
         "record": text,
     }
     return {name: fields.get(name) for name in COLUMNS} | made
 
 
-def utc(moment: datetime) -> str:
-    """As DuckDB reads a time without zone."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+def utc(at: object) -> str | None:
+    """The time as DuckDB reads one without zone; None where it is none."""
+    if not isinstance(at, str):
+        return None
+    try:
+        return datetime.fromisoformat(at).astimezone(UTC).replace(tzinfo=None).isoformat()
+    except ValueError:
+        return None
 
 
 def write_parquet(file: Path, rows: Sequence[Row]) -> None:
@@ -183,8 +189,11 @@ def write_parquet(file: Path, rows: Sequence[Row]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     lines, part = file.with_suffix(".ndjson"), file.with_suffix(".part")
     lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    read = f"read_json({quoted(lines)}, format = 'newline_delimited', columns = {COLUMNS})"
-    duckdb.sql(f"COPY (FROM {read}) TO {quoted(part)} (FORMAT parquet, COMPRESSION zstd)")
+    texts = dict.fromkeys(COLUMNS, "VARCHAR")
+    read = f"read_json({quoted(lines)}, format = 'newline_delimited', columns = {texts})"
+    typed = ", ".join(f"TRY_CAST({name} AS {kind}) AS {name}" for name, kind in COLUMNS.items())
+    rows_read = duckdb.sql(f"FROM {read} SELECT {typed}")
+    rows_read.write_parquet(str(part), compression="zstd")
     lines.unlink()
     renamed(part, file)
 

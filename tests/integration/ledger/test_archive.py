@@ -67,6 +67,12 @@ class Ground:
         producer = Producer({"bootstrap.servers": self._kafka, "partitioner": "murmur2"})
         self._produce(producer, statuses)
 
+    def write_bytes(self, at: datetime, *values: bytes) -> None:
+        producer = Producer({"bootstrap.servers": self._kafka})
+        for value in values:
+            producer.produce(self.topic, value, b"k", timestamp=round(at.timestamp() * 1000))
+        assert producer.flush(WITHIN) == 0
+
     def write_and_abort(self, statuses: Sequence[tuple[datetime, StatusRecord]]) -> None:
         """To be written last: the marker behind it has the time of now."""
         producer = Producer(
@@ -214,6 +220,22 @@ async def test_a_day_that_is_not_over_waits_for_a_later_run(ground: Ground) -> N
     assert counted(ground, last) == 0
     ground.run(now=last + timedelta(days=1, minutes=10), chunk=1_000)
     assert counted(ground, last) == RECIPIENTS * 3
+
+
+async def test_what_is_no_status_is_kept_whole_beside_those_that_are(ground: Ground) -> None:
+    strange = [
+        b'{"tenant": 5}',
+        b"no JSON",
+        b'{"tenant": "acme", "at": "yesterday", "status_id": "7", "test": "maybe"}',
+    ]
+    ground.write_bytes(ground.days[0], *strange)
+    ground.run(chunk=1_000)
+    rows = ground.ask("SELECT tenant, record, happened_at, status_id FROM archived WHERE status_id IS NULL")
+    assert {row["record"].encode(): row["tenant"] for row in rows} == dict(
+        zip(strange, ("_", "_", "acme"), strict=True)
+    )
+    assert {row["happened_at"] for row in rows} == {None}
+    assert counted(ground, ground.days[1]) == RECIPIENTS * 3
 
 
 def counted(ground: Ground, day: datetime) -> int:

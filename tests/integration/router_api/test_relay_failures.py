@@ -93,8 +93,8 @@ async def test_how_long_changes_wait_is_told_by_a_router_that_cannot_publish(
     await acme.put("/v1/tenant", json={"name": "one"})
     await directory.rows("UPDATE directory.outbox SET at = now() - interval '1 hour'")
 
-    def waiting(of: str, origin: str = "change") -> float | None:
-        labels = {"component": "router", "origin": origin}
+    def waiting(of: str, change: str = "single") -> float | None:
+        labels = {"component": "router", "change": change}
         return REGISTRY.get_sample_value(f"tocsin_directory_outbox_{of}", labels)
 
     async def an_hour() -> bool:

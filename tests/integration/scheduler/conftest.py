@@ -31,7 +31,7 @@ from tocsin.runtime import NO_FAILPOINTS, Failpoints, Health
 from tocsin.scheduler.firing import FiringContext, ShardTimers
 from tocsin.scheduler.migrations import MIGRATIONS
 from tocsin.scheduler.timers_log import read
-from tocsin.scheduler.timers_table import BEGINNING, Place, TimersTable
+from tocsin.scheduler.timers_table import BEGINNING, FiringPosition, TimersTable
 from tocsin.testing import ManualClock
 from tocsin.testing.stage import Running
 
@@ -92,7 +92,7 @@ class Log:
         return kept.earliest
 
     async def due(
-        self, now: datetime, *, behind: Place = BEGINNING, most_bytes: int = 10_000
+        self, now: datetime, *, behind: FiringPosition = BEGINNING, most_bytes: int = 10_000
     ) -> list[tuple[int, int, bool]]:
         """Number, turn and whether it was hurried, of each that is due."""
         rows = await self.table.due(

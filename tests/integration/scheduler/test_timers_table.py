@@ -10,7 +10,7 @@ from tocsin.contracts.timers import TimerFired
 from tocsin.contracts.vocabulary import TimerEnd
 from tocsin.kafka import OwnershipLost, PartitionBatch
 from tocsin.scheduler.timers_log import Said
-from tocsin.scheduler.timers_table import BEGINNING, Place
+from tocsin.scheduler.timers_table import BEGINNING, FiringPosition
 
 from .conftest import NOTIFICATION, START, Log, erase, hurry, timer
 
@@ -29,16 +29,16 @@ async def test_what_is_due_comes_oldest_first(log: Log):
     assert await log.due(START) == []
     assert await log.due(START + 2 * HOUR) == [(2, 0, False), (1, 0, False)]
     assert await log.table.next_due({0: BEGINNING}) == START + HOUR
-    behind = Place(START + HOUR, 1)  # timer 2, which was fired
+    behind = FiringPosition(START + HOUR, 1)  # timer 2, which was fired
     assert await log.due(START + 2 * HOUR, behind=behind) == [(1, 0, False)]
     assert await log.table.next_due({0: behind}) == START + 2 * HOUR
 
 
 async def test_of_those_due_at_the_same_moment_the_place_tells_by_the_offset(log: Log):
     await log.write(*(timer(number, START) for number in range(4)))
-    assert await log.due(START, behind=Place(START, 1)) == [(2, 0, False), (3, 0, False)]
-    assert await log.due(START, behind=Place(START, 3)) == []
-    assert await log.table.next_due({0: Place(START, 3)}) is None
+    assert await log.due(START, behind=FiringPosition(START, 1)) == [(2, 0, False), (3, 0, False)]
+    assert await log.due(START, behind=FiringPosition(START, 3)) == []
+    assert await log.table.next_due({0: FiringPosition(START, 3)}) is None
 
 
 async def test_what_is_due_at_once_comes_in_the_order_of_the_log_and_by_bytes(log: Log):

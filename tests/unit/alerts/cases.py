@@ -76,7 +76,7 @@ def api(component: str, instance: str = "a") -> str:
 
 
 LOOK_AGE = 'tocsin_witness_look_age_seconds{component="ledger",instance="witness"}'
-OF_CHANGES = 'tocsin_directory_outbox_age_seconds{component="router",origin="change",instance="a"}'
+OF_CHANGES = 'tocsin_directory_outbox_age_seconds{component="router",change="single",instance="a"}'
 OF_THE_FORMER_RELEASE = 'tocsin_directory_outbox_age_seconds{component="router",instance="a"}'
 OF_IMPORTS = OF_CHANGES.replace("change", "import")
 PUBLISHED = 'tocsin_produced_records_total{component="router",lane="none",kind="directory",instance="a"}'

@@ -117,9 +117,9 @@ def test_readiness_tells_the_reason() -> None:
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
-        ('tocsin_directory_outbox_age_seconds{component="router",origin="change"} 59.0', ""),
-        ('tocsin_directory_outbox_age_seconds{component="router",origin="change"} 61.0', "change of the directory for 61 s"),
-        ('tocsin_directory_outbox_age_seconds{component="router",origin="import"} 600.0', ""),
+        ('tocsin_directory_outbox_age_seconds{component="router",change="single"} 59.0', ""),
+        ('tocsin_directory_outbox_age_seconds{component="router",change="single"} 61.0', "change of the directory for 61 s"),
+        ('tocsin_directory_outbox_age_seconds{component="router",change="import"} 600.0', ""),
         ('tocsin_last_stable_offset_age_seconds{component="router",kind="events",lane="bulk",partition="2"} 30.0',
          "open for 30 s in events of bulk, partition 2"),
         ('tocsin_breakers{channel="email",provider="main",state="open"} 1.0', "1 breakers of main (email) are open"),

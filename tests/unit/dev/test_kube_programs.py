@@ -40,6 +40,8 @@ def test_where_there_is_no_go_that_is_new_enough_it_is_fetched(
     fetched = Path(go_programs.go())
     assert fetched.parts[-3:] == ("go", "bin", "go")
     assert fetched.is_relative_to(tmp_path)
+    # controller-gen looks for `go` itself
+    assert go_programs.environment()["PATH"].split(os.pathsep)[0] == str(fetched.parent)
 
 
 def test_where_none_can_be_fetched_one_sentence_says_so(

@@ -13,7 +13,7 @@ DEFINED = {
 }
 BOUNDED = {
     "component", "lane", "kind", "partition", "reason", "outcome", "stage", "entity", "code", "status", "rule",
-    "channel", "provider", "method", "route", "check", "state", "result", "fault", "table", "cause", "version", "commit", "uncertain", "idempotency", "source", "workflow", "request", "within", "certificate", "origin",
+    "channel", "provider", "method", "route", "check", "state", "result", "fault", "table", "cause", "version", "commit", "uncertain", "idempotency", "source", "workflow", "request", "within", "certificate", "change",
 }  # fmt: skip
 PLATFORM = {
     "namespace",

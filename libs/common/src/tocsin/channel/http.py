@@ -16,8 +16,8 @@ from tocsin.channel.answers import Ambiguous, NotSent
 from tocsin.contracts.vocabulary import Reason
 from tocsin.observability import client_span, current_span
 
-# These end a request before its first byte: no connection, no TLS, no free place in the pool.
-_NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+# These end a request before its first byte: no connection, no TLS, no free place in the pool, no host that can be called.
+_NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 _PORTS = {"http": 80, "https": 443}
 LONGEST_PAUSE = 3600.0
 """Seconds. A provider that asks for more is asked again after these."""
@@ -77,8 +77,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self, *, timeout: float, connect_timeout: float, connections: int, tls: ssl.SSLContext | None = None
     ) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=connect_timeout)
-        self._connections = connections
-        self._tls = tls
+        self.connections = connections
+        self.tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -104,10 +104,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 data=body or None,
                 allow_redirects=False,
             ) as response:
-                content = await response.read()
-                return httpx.Response(
-                    response.status, headers=response.raw_headers, content=content, request=request
-                )
+                return await self.read(response, request)
         except _NEVER_LEFT as error:
             kind = httpx.ConnectTimeout if isinstance(error, TimeoutError) else httpx.ConnectError
             raise kind(type(error).__name__, request=request) from error
@@ -122,10 +119,18 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await self._session.close()
             await asyncio.sleep(0)  # TLS transports close in the next turn of the loop
 
+    async def read(self, response: aiohttp.ClientResponse, request: httpx.Request) -> httpx.Response:
+        """The response, with its whole body."""
+        content = await response.read()
+        return httpx.Response(response.status, headers=response.raw_headers, content=content, request=request)
+
+    def connector(self) -> aiohttp.TCPConnector:
+        """What connects: to whatever a host's name resolves to."""
+        return aiohttp.TCPConnector(limit=self.connections, ssl=self.tls or True)
+
     def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=self._connections, ssl=self._tls or True)
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=self.connector(),
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,

@@ -13,7 +13,7 @@ from tocsin.ledger.tables import STATUSES
 
 EndedAs = Literal["failed", "unknown", "skipped"]
 
-Place = tuple[datetime, str] | int
+PagePosition = tuple[datetime, str] | int
 """How far a re-drive has come: `stored_at` and id of a status, or the number of a dead letter."""
 
 
@@ -50,7 +50,7 @@ decode_selection = msgspec.json.Decoder(Selection).decode
 _decode_place = msgspec.json.Decoder(tuple[datetime, str] | int).decode
 
 
-def encode_place(place: Place) -> str:
+def encode_place(place: PagePosition) -> str:
     """For the table `redrives`."""
     return encode(place).decode()
 

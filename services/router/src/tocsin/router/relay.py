@@ -66,7 +66,7 @@ _TOUCH: Final = 1.0
 _WAITING: Final = text(
     "SELECT turn >= :imported, count(*), extract(epoch FROM clock_timestamp() - min(at)) FROM directory.outbox GROUP BY 1"
 ).bindparams(imported=int(Turn.IMPORTED_RIGHTS))
-_ORIGINS: Final = {False: "change", True: "import"}
+_CHANGES: Final = {False: "single", True: "import"}
 """By whether a row was imported."""
 _UNWRITABLE: Final = "no record can hold this row, set aside: save the entity again with valid values"
 _AWAY = (KafkaFault, *AWAY)
@@ -212,10 +212,10 @@ async def watch_outbox(engine: AsyncEngine, service: str, stop: asyncio.Event) -
     """Tell until `stop` how much waits, and for how long. Every router does: the one that publishes may be the one that is stuck."""
     gauges = {
         imported: (
-            metrics.directory_outbox.labels(service, origin),
-            metrics.directory_outbox_age.labels(service, origin),
+            metrics.directory_outbox.labels(service, change),
+            metrics.directory_outbox_age.labels(service, change),
         )
-        for imported, origin in _ORIGINS.items()
+        for imported, change in _CHANGES.items()
     }
 
     async def look() -> None:

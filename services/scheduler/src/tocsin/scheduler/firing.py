@@ -29,7 +29,7 @@ from tocsin.runtime import Clock
 from tocsin.runtime.tasks import end_all, first_of
 from tocsin.scheduler.firing_spans import FiringSpans
 from tocsin.scheduler.timers_log import Said, read
-from tocsin.scheduler.timers_table import BEGINNING, DueTimer, Place, TimersTable
+from tocsin.scheduler.timers_table import BEGINNING, DueTimer, FiringPosition, TimersTable
 
 log = get_logger(__name__)
 
@@ -212,7 +212,7 @@ class ShardTimers:
             self._places, now=self._clock.now(), at_most=AT_ONCE, most_bytes=BYTES_AT_ONCE
         )
         for timer in timers:
-            self._places[timer.partition] = Place(timer.due, timer.offset)
+            self._places[timer.partition] = FiringPosition(timer.due, timer.offset)
         self._go_back(self._kept_since)
         to_fire = [timer for timer in timers if timer.id not in fired_before]
         if to_fire and not self._shard.revoked.is_set():
@@ -229,7 +229,7 @@ class ShardTimers:
         """Timers were set or hurried that are due at `earliest` or later: they lie behind the places again."""
         for partition, place in self._places.items():
             if earliest is not None and earliest <= place.due:
-                self._places[partition] = Place(earliest, BEGINNING.offset)
+                self._places[partition] = FiringPosition(earliest, BEGINNING.offset)
 
     def _records(self, timer: DueTimer) -> tuple[ProducerRecord, ProducerRecord]:
         """What was put off, and that it was fired, in the partition of the same number."""

@@ -89,14 +89,14 @@ CROSS JOIN LATERAL (
 """
 
 
-class Place(NamedTuple):
+class FiringPosition(NamedTuple):
     """How far a partition's timers were fired, in the order in which they are due."""
 
     due: datetime
     offset: int
 
 
-BEGINNING: Final = Place(datetime.min.replace(tzinfo=UTC), -(2**63))
+BEGINNING: Final = FiringPosition(datetime.min.replace(tzinfo=UTC), -(2**63))
 """Before every timer. Those adopted from another topic prefix have offsets below 0."""
 
 
@@ -167,7 +167,7 @@ class TimersTable:
             return int(await connection.fetchval(_COUNT, self._lane, list(partitions)))
 
     async def due(
-        self, places: Mapping[int, Place], *, now: datetime, at_most: int, most_bytes: int
+        self, places: Mapping[int, FiringPosition], *, now: datetime, at_most: int, most_bytes: int
     ) -> list[DueTimer]:
         """Those that are due now, behind the place of each partition, the oldest first. The records before the last one have less than
         `most_bytes` together, so that there always is one."""
@@ -175,7 +175,7 @@ class TimersTable:
             rows = await connection.fetch(_DUE, self._lane, *_by_column(places), now, at_most, most_bytes)
         return [DueTimer(*row) for row in rows]
 
-    async def next_due(self, places: Mapping[int, Place]) -> datetime | None:
+    async def next_due(self, places: Mapping[int, FiringPosition]) -> datetime | None:
         """When the next one is due behind the place of each partition; None where there is none."""
         async with self._database.driver() as connection:
             due: datetime | None = await connection.fetchval(_NEXT, self._lane, *_by_column(places))
@@ -232,7 +232,7 @@ class TimersTable:
         return gone
 
 
-def _by_column(places: Mapping[int, Place]) -> list[list[Any]]:
+def _by_column(places: Mapping[int, FiringPosition]) -> list[list[Any]]:
     return _columns([(partition, *place) for partition, place in places.items()])
 
 

@@ -117,7 +117,7 @@ def of_metrics(process: str, text: str) -> Iterator[Finding]:
         return ((one.labels, one.value) for one in samples if one.name == name and one.value > bound)
 
     for labels, age in over("tocsin_directory_outbox_age_seconds", OUTBOX_SECONDS):
-        if labels.get("origin") == "import":
+        if labels.get("change") == "import":
             continue  # whether it stands still, or is only large, needs two looks
         yield Finding(
             what=f"{process} has not published a change of the directory for {age:,.0f} s, so revoked keys and opt-outs may still count.",

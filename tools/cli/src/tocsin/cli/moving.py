@@ -42,7 +42,7 @@ PUBLISH_SECONDS: Final = 30.0
 AT_ONCE_BYTES: Final = 8 * 2**20
 """Of one call to the publisher, which holds 64 MiB."""
 
-Unread = dict[tuple[str, str], int]
+RecordsLeft = dict[tuple[str, str], int]
 """By group and topic: so many records that the group has not committed."""
 
 
@@ -80,7 +80,9 @@ def groups_to_drain(topics: Topics, *, lanes: Sequence[Lane], ledger: bool) -> l
     return [group for group in asked if group.service not in TIMERS and group.name.endswith(ends)]
 
 
-async def _until_drained(settings: KafkaSettings, groups: Sequence[Group], seconds: float) -> Unread | None:
+async def _until_drained(
+    settings: KafkaSettings, groups: Sequence[Group], seconds: float
+) -> RecordsLeft | None:
     """None when nothing waits; else what does when the time is up."""
     until = time.monotonic() + seconds
     witness = GroupWitness(
@@ -107,7 +109,7 @@ async def _until_drained(settings: KafkaSettings, groups: Sequence[Group], secon
         await witness.close()
 
 
-async def _look(witness: GroupWitness, offsets: Offsets, groups: Sequence[Group]) -> Unread | None:
+async def _look(witness: GroupWitness, offsets: Offsets, groups: Sequence[Group]) -> RecordsLeft | None:
     """None when nothing waits, and nothing was written while we looked: whatever a group does with a record that it has not committed, it
     writes before it commits. So what all have committed, up to ends that stay, has no more consequences."""
     partitions = [
@@ -122,9 +124,9 @@ async def _look(witness: GroupWitness, offsets: Offsets, groups: Sequence[Group]
     return unread
 
 
-def unread_of(views: Mapping[str, GroupView]) -> Unread:
+def unread_of(views: Mapping[str, GroupView]) -> RecordsLeft:
     """By group and topic. NotReadToEnd where a group, or a partition of it, could not be looked at: nobody knows what waits there."""
-    unread: Unread = {}
+    unread: RecordsLeft = {}
     for group, view in views.items():
         if view.unseen:
             unseen = ", ".join(f"{topic}/{number}" for topic, number in sorted(view.unseen))

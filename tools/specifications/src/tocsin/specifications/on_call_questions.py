@@ -32,7 +32,7 @@ ON_CALL: Final = {
     "Is PostgreSQL slow?": 'histogram_quantile(0.99, sum by (component, stage, le) (rate(tocsin_stage_seconds_bucket{component=~"router|ledger", stage=~"claim|look_up|store"}[5m])))',
     "Is Kafka slow to commit?": "histogram_quantile(0.99, sum by (component, lane, le) (rate(tocsin_transaction_seconds_bucket[5m])))",
     "Does Kafka refuse or miss what we write?": "sum by (component, reason) (rate(tocsin_produce_errors_total[5m]))",
-    "For how long has a change (an unsubscribe, too) not been in force?": 'max (tocsin_directory_outbox_age_seconds{origin="change"})',
+    "For how long has a change (an unsubscribe, too) not been in force?": 'max (tocsin_directory_outbox_age_seconds{change="single"})',
     "Do claims pile up, because expired ones are not deleted as fast?": 'min (tocsin_sweep_age_seconds{table="claims"})',
     "How far do timelines lag behind what happened?": "histogram_quantile(0.99, sum by (lane, le) (rate(tocsin_ledger_delay_seconds_bucket[5m])))",
     "Were messages accepted of which nobody knows how they ended?": "max by (lane) (tocsin_overdue_notifications)",

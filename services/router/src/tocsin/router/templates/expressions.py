@@ -11,7 +11,7 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from tocsin.router.templates.budget import Budget, size
-from tocsin.router.templates.faults import UNDEFINED, WRONG_TYPE, Place, Stopped
+from tocsin.router.templates.faults import UNDEFINED, WRONG_TYPE, Stopped, TemplatePlace
 from tocsin.router.templates.filters import IN_HTML, IN_TEXT, MAY_BE_UNDEFINED, Filter
 from tocsin.router.templates.item_tests import MISSING, item_test
 from tocsin.router.templates.language import COMPARISONS as COMPARISON_TESTS
@@ -146,7 +146,7 @@ class Expressions:
 
     def _compare(self, left: nodes.Node, sign: str, right: nodes.Node) -> Evaluate:
         compare, first, second = COMPARISONS[sign], self.compile(left), self.compile(right)
-        place = Place(left.lineno, f"{written(left)} {sign} {written(right)}")
+        place = TemplatePlace(left.lineno, f"{written(left)} {sign} {written(right)}")
         paid = "in" not in sign and (isinstance(left, nodes.Const) or isinstance(right, nodes.Const))
 
         def compared(scope: Scope) -> Any:
@@ -160,7 +160,7 @@ class Expressions:
 
         return compared
 
-    def _handled(self, handle: _Handle, operands: Sequence[nodes.Node], place: Place) -> Evaluate:
+    def _handled(self, handle: _Handle, operands: Sequence[nodes.Node], place: TemplatePlace) -> Evaluate:
         """An operator that handles texts or lists: what it is given and what it yields is charged."""
         return _charged(handle, self._all(operands), place)
 
@@ -246,7 +246,7 @@ def _filtered_with(called: Filter, value: Evaluate, arguments: dict[str, Evaluat
     return filtered
 
 
-def _charged(handle: _Handle, operands: Sequence[Evaluate], place: Place) -> Evaluate:
+def _charged(handle: _Handle, operands: Sequence[Evaluate], place: TemplatePlace) -> Evaluate:
     """An operator that handles texts or lists: what it is given and what it yields is charged."""
 
     def handled(scope: Scope) -> Any:
@@ -285,8 +285,8 @@ def _path(node: nodes.Node) -> tuple[str, tuple[str | int, ...]] | None:
     return node.name, tuple(reversed(keys))
 
 
-def _place(node: nodes.Node) -> Place:
-    return Place(node.lineno, _described(node))
+def _place(node: nodes.Node) -> TemplatePlace:
+    return TemplatePlace(node.lineno, _described(node))
 
 
 def _described(node: nodes.Node) -> str:

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 
-class Place(NamedTuple):
+class TemplatePlace(NamedTuple):
     """Where something stands in the template: its line, and what the author wrote; empty where that is not short."""
 
     line: int
@@ -13,7 +13,7 @@ class Place(NamedTuple):
 class Stopped(Exception):
     """The template cannot be rendered with this data. The message is a sentence for its author."""
 
-    def __init__(self, place: Place, what: str) -> None:
+    def __init__(self, place: TemplatePlace, what: str) -> None:
         where = f" at `{place.text}`" if place.text and place.text != "…" else ""
         super().__init__(f"Line {place.line}: {what}{where}.")
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tocsin.router.templates.faults import UNDEFINED, Place, Stopped
+from tocsin.router.templates.faults import UNDEFINED, Stopped, TemplatePlace
 from tocsin.router.templates.item_tests import MISSING
 from tocsin.router.templates.texts import WrongValue
 
@@ -15,7 +15,7 @@ _Key = str | int
 _NO_STEP = (KeyError, IndexError, TypeError)
 
 
-def variable(root: str, keys: tuple[_Key, ...], place: Place, *, lenient: bool) -> Evaluate:
+def variable(root: str, keys: tuple[_Key, ...], place: TemplatePlace, *, lenient: bool) -> Evaluate:
     """The value of a variable or of steps from it. `lenient`: MISSING where the last step leads nowhere, which else is a fault."""
     missing = partial(_missing, root, keys, place, lenient)
 
@@ -41,7 +41,7 @@ def variable(root: str, keys: tuple[_Key, ...], place: Place, *, lenient: bool) 
     return property_of
 
 
-def _missing(root: str, keys: tuple[_Key, ...], place: Place, lenient: bool, scope: Scope) -> Any:
+def _missing(root: str, keys: tuple[_Key, ...], place: TemplatePlace, lenient: bool, scope: Scope) -> Any:
     """Where a lookup failed: MISSING, if the last step may lead nowhere and only it does."""
     value = scope.get(root, MISSING)
     for key in keys:
@@ -53,7 +53,7 @@ def _missing(root: str, keys: tuple[_Key, ...], place: Place, lenient: bool, sco
     return value
 
 
-def stepped(inner: Evaluate, key: Evaluate, place: Place, *, lenient: bool) -> Evaluate:
+def stepped(inner: Evaluate, key: Evaluate, place: TemplatePlace, *, lenient: bool) -> Evaluate:
     """A step from any expression to what another names; an item that is not there is a fault, or MISSING where `lenient`."""
 
     def item(scope: Scope) -> Any:

@@ -11,7 +11,7 @@ from jinja2 import nodes
 
 from tocsin.router.templates.budget import ITEM, Budget, size
 from tocsin.router.templates.expressions import BUDGET, Expressions
-from tocsin.router.templates.faults import CANNOT_UNPACK, WRONG_TYPE, Place, Stopped
+from tocsin.router.templates.faults import CANNOT_UNPACK, WRONG_TYPE, Stopped, TemplatePlace
 from tocsin.router.templates.loops import Loop
 from tocsin.router.templates.paths import Evaluate, Scope
 from tocsin.router.templates.texts import WrongValue, escaped, safe, text_of
@@ -161,7 +161,7 @@ class _Statements:
         depth = self._depth + 1
         otherwise = self.block(node.else_)
         keep = None if node.test is None else self._keeping(node.test, assign)
-        price, place = TURN + weight(node.body), Place(node.lineno, written(node.iter))
+        price, place = TURN + weight(node.body), TemplatePlace(node.lineno, written(node.iter))
 
         def run(scope: Scope, write: Write) -> None:
             budget: Budget = scope[BUDGET]
@@ -256,7 +256,7 @@ def _printed(value: Any) -> str:
     return text_of(value)
 
 
-def _items(values: Any, budget: Budget, place: Place) -> Sequence[Any]:
+def _items(values: Any, budget: Budget, place: TemplatePlace) -> Sequence[Any]:
     """What a loop goes through: items, the names in an object, the characters of a text; nothing for null."""
     if isinstance(values, list | tuple):
         return values
@@ -271,7 +271,7 @@ def _items(values: Any, budget: Budget, place: Place) -> Sequence[Any]:
 def _assignment(target: nodes.Node) -> _Assign:
     """What gives a value to the variable, or its items to several."""
     if isinstance(target, nodes.Tuple):
-        return _unpacking([_assignment(item) for item in target.items], Place(target.lineno, ""))
+        return _unpacking([_assignment(item) for item in target.items], TemplatePlace(target.lineno, ""))
     name = written(target)
 
     def assign(scope: Scope, value: Any) -> None:
@@ -280,7 +280,7 @@ def _assignment(target: nodes.Node) -> _Assign:
     return assign
 
 
-def _unpacking(assignments: Sequence[_Assign], place: Place) -> _Assign:
+def _unpacking(assignments: Sequence[_Assign], place: TemplatePlace) -> _Assign:
     def assign_all(scope: Scope, values: Any) -> None:
         if not isinstance(values, list | tuple) or len(values) != len(assignments):
             raise Stopped(place, CANNOT_UNPACK)

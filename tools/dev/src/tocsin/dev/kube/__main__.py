@@ -1,4 +1,4 @@
-"""`python -m tocsin.dev.kube check | build | render OVERLAY`: what a real API server says of deploy/k8s; the objects of an overlay."""
+"""`python -m tocsin.dev.kube check | build | kustomize | render OVERLAY`: what a real API server says of deploy/k8s; the objects of an overlay."""
 
 import os
 import shutil
@@ -31,6 +31,14 @@ def show(overlay: str) -> None:
     """Print the objects of an overlay."""
     with _one_sentence():
         print(yaml.safe_dump_all(render(overlay)), end="")
+
+
+@app.command()
+def kustomize() -> None:
+    """Make what `render` needs, so that it can be done beside something else."""
+    _end_in_order()
+    with _one_sentence():
+        go_programs.kustomize()
 
 
 @app.command()

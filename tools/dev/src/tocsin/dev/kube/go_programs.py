@@ -86,8 +86,9 @@ def downloaded(module: Path, path: str) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """What `go` runs with: it changes no go.mod and needs no compiler of C."""
-    return {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "0"}
+    """What `go` and programs that call it run with: they find it, it changes no go.mod and needs no compiler of C."""
+    path = os.pathsep.join([str(Path(go()).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "0"}
 
 
 def run_go(module: Path, *words: str) -> str:

@@ -23,18 +23,18 @@ PLACES: Final = (
 VERSION: Final = re.compile(rf"{_NUMBER}")
 
 
-class Place(NamedTuple):
+class VersionPlace(NamedTuple):
     """One place of a version in the tree."""
 
     path: Path
     version: str
 
 
-def places(root: Path) -> Iterator[Place]:
+def places(root: Path) -> Iterator[VersionPlace]:
     """Every place, file by file."""
     for path, pattern in _files(root):
         for match in pattern.finditer(path.read_text()):
-            yield Place(path.relative_to(root), match[2].replace("-", "."))
+            yield VersionPlace(path.relative_to(root), match[2].replace("-", "."))
 
 
 def current(root: Path) -> str:

@@ -22,7 +22,7 @@ def _of_lane(lane: str) -> str:
     return _oldest(f'{SENDING},lane="{lane}"')
 
 
-_OUTBOX: Final = "max by (component) (tocsin_directory_outbox_age_seconds{origin"
+_OUTBOX: Final = "max by (component) (tocsin_directory_outbox_age_seconds{change"
 _PUBLISHED: Final = (
     'sum by (component) (rate(tocsin_produced_records_total{component="router",kind=~"directory|stops"}[1m]))'
 )

@@ -138,7 +138,7 @@ KAFKA_AND_DATABASE = Dashboard(
                     "Changes not in force for",
                     "For how long has a change (an unsubscribe, too) not been in force?",
                     Unit.SECONDS,
-                    query(largest("tocsin_directory_outbox_age_seconds", by="origin"), "{{origin}}"),
+                    query(largest("tocsin_directory_outbox_age_seconds", by="change"), "{{change}}"),
                 ),
                 lines(
                     "No expired row left since",
