@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
-from tests.contract.sendgrid_document import mail_send_document
+from tests.contract.provider_documents import mail_send_document
 
 from tocsin.channel import Accepted, Answer, NotSent, Rejected
 from tocsin.contracts.codec import encode

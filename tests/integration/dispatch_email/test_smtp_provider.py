@@ -1,9 +1,14 @@
 """The SMTP provider against servers that do as they are told: every answer, kept connections, lost ones."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import dkim
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.integration.dispatch_email.scripted_smtp import ScriptedServer
 
@@ -43,6 +48,21 @@ async def test_the_mail_arrives_as_it_was_made(world: ScriptedServer) -> None:
     ]
     assert b"\r\nSubject: Dots\r\n" in world.messages[0]
     assert world.messages[0].endswith(b"\r\n\r\n=2E\r\n..\r\nx\r\n.x\r\n.y\r\n\r\n")
+
+
+async def test_a_mail_is_signed_where_the_instance_has_a_key(world: ScriptedServer, tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    (tmp_path / "key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public = b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+    keys = [{"domain": "example.com", "selector": "s1", "key_file": str(tmp_path / "key")}]
+    content = EmailContent(subject="Dots", text=".\n..\nx\n.x\n")
+    async with world.provider(dkim=keys) as provider:
+        for sender in ("shop@example.com", "shop@example.org"):
+            job = job_for(Channel.EMAIL, content=content, sender=SenderIdentity(address=sender))
+            assert isinstance(await provider.send(job), Accepted)
+    signed, unsigned = world.messages
+    assert dkim.verify(signed, dnsfunc=lambda _name, timeout=5: b"v=DKIM1; k=ed25519; p=" + public)
+    assert b"DKIM-Signature" not in unsigned
 
 
 async def test_connections_are_kept_within_their_limits(world: ScriptedServer) -> None:

@@ -68,7 +68,15 @@ def test_the_shared_suite_runs_over_it(service: str, name: str, kind: ProviderKi
 
 
 def test_the_page_about_providers_says_what_a_second_send_does_and_which_have_far_ends() -> None:
-    names = {"smtp": "mail servers", "sendgrid": "SendGrid", "twilio": "Twilio", "fcm": "FCM"}
+    names = {
+        "smtp": "mail servers",
+        "ses": "SES",
+        "sendgrid": "SendGrid",
+        "mailgun": "Mailgun",
+        "postmark": "Postmark",
+        "twilio": "Twilio",
+        "fcm": "FCM",
+    }
     page = (SERVICES.parent / "docs" / "providers.md").read_text()
     rows = dict(re.findall(r"^\| `(collapse|none)` \|.*\| (.*) \|$", page, re.MULTILINE))
     kinds = {name: kind for of_channel in KINDS.values() for name, kind in of_channel.items()}

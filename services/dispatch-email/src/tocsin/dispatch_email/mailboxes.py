@@ -33,3 +33,11 @@ def mailbox(address: str) -> MailAddress:
     if not local or not domain or not domain.isascii() or "@" in local or _UNSAFE(address):
         raise NoMailbox("the address is not in its canonical form")
     return MailAddress(address.encode(), domain, international=not local.isascii())
+
+
+def ascii_mailbox(address: str, *, provider: str) -> MailAddress:
+    """The mailbox, for a provider that takes no SMTPUTF8. Raises NoMailbox."""
+    box = mailbox(address)
+    if box.international:
+        raise NoMailbox(f"{provider} takes no address with letters outside ASCII before the @")
+    return box

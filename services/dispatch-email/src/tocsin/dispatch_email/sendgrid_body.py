@@ -12,7 +12,7 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.vocabulary import Reason
 from tocsin.dispatch_email.headers import one_line
-from tocsin.dispatch_email.mailboxes import MailAddress, NoMailbox, mailbox
+from tocsin.dispatch_email.mailboxes import MailAddress, ascii_mailbox
 from tocsin.dispatch_email.own_headers import ONE_CLICK, NoMail, check_ids, unsubscribe_link
 
 LARGEST: Final = 30_000_000
@@ -42,7 +42,7 @@ def mail_send_body(
 
 
 def _message(job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress) -> dict[str, Any]:
-    source = _ascii_mailbox(sender.address)
+    source = ascii_mailbox(sender.address, provider="SendGrid")
     message: dict[str, Any] = {
         "personalizations": [{"to": [{"email": to.wire.decode()}]}],
         "from": {"email": source.wire.decode()},
@@ -54,15 +54,8 @@ def _message(job: Job, content: EmailContent, sender: SenderIdentity, to: MailAd
     if sender.name and (name := one_line(_text(sender.name))):
         message["from"]["name"] = name
     if sender.reply_to:
-        message["reply_to"] = {"email": _ascii_mailbox(sender.reply_to).wire.decode()}
+        message["reply_to"] = {"email": ascii_mailbox(sender.reply_to, provider="SendGrid").wire.decode()}
     return message
-
-
-def _ascii_mailbox(address: str) -> MailAddress:
-    box = mailbox(address)
-    if box.international:
-        raise NoMailbox("SendGrid takes no address with letters outside ASCII before the @")
-    return box
 
 
 def _subject(subject: str) -> str:

@@ -6,10 +6,19 @@ from typing import Any
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.channel import DispatcherSettings, ProviderKind
+from tocsin.dispatch_email.mailgun import MAILGUN
+from tocsin.dispatch_email.postmark import POSTMARK
 from tocsin.dispatch_email.sendgrid import SENDGRID
+from tocsin.dispatch_email.ses import SES
 from tocsin.dispatch_email.smtp import SMTP
 
-KINDS: Mapping[str, ProviderKind[Any]] = {"smtp": SMTP, "sendgrid": SENDGRID}
+KINDS: Mapping[str, ProviderKind[Any]] = {
+    "smtp": SMTP,
+    "ses": SES,
+    "sendgrid": SENDGRID,
+    "mailgun": MAILGUN,
+    "postmark": POSTMARK,
+}
 """The adapters of this dispatcher, by the `kind` that a provider instance names."""
 
 

@@ -9,7 +9,7 @@ import socket
 import ssl
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,6 +19,7 @@ from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.vocabulary import Channel
 from tocsin.dispatch_email.composing import composed
+from tocsin.dispatch_email.dkim_settings import DkimConfig, DkimKeys
 from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
 from tocsin.dispatch_email.mime import mail
 from tocsin.dispatch_email.smtp_connection import Server, Tls, connect
@@ -27,6 +28,9 @@ from tocsin.dispatch_email.smtp_session import Envelope, SmtpSession
 from tocsin.observability import client_span, metrics
 from tocsin.observability.tracing import Attributes
 from tocsin.runtime import Clock
+
+if TYPE_CHECKING:
+    from tocsin.dispatch_email.dkim_signer import DkimSigner
 
 _PORTS: dict[Tls, int] = {"starttls": 587, "implicit": 465, "none": 25}
 
@@ -47,6 +51,8 @@ class SmtpConfig(SenderConfig):
     """What we call ourselves; servers on the Internet want a name that resolves to us."""
     envelope_sender: str | None = None
     """Where bounces go; the sender's own address by default."""
+    dkim: DkimKeys = ()
+    """The keys that mails are signed with, where the server does not sign them."""
     max_in_flight: int = Field(default=20, ge=1, le=1000)
     mails_per_connection: int = Field(default=1000, ge=1)
     connection_age: float = Field(default=300.0, gt=0)
@@ -99,6 +105,7 @@ class SmtpProvider:
         self._config = config
         self._clock = clock
         self._server: Server | None = None
+        self._signer: DkimSigner | None = None
         self._idle: list[SmtpSession] = []
         self._open_connections = metrics.provider_connections.labels(Channel.EMAIL, config.name)
         self._called: Attributes = {
@@ -109,8 +116,10 @@ class SmtpProvider:
         """What spans say of a call."""
 
     async def open(self) -> None:
-        """Prepare TLS; connections come with the first mails."""
+        """Prepare TLS and keys; connections come with the first mails."""
         self._server = await asyncio.to_thread(_server, self._config)
+        if self._config.dkim:
+            self._signer = await asyncio.to_thread(_signer, self._config.dkim)
 
     async def send(self, job: Job) -> Answer:
         """Hand the mail over within `call_timeout` seconds."""
@@ -146,6 +155,7 @@ class SmtpProvider:
         self, job: Job, content: EmailContent, sender: SenderIdentity, recipient: MailAddress
     ) -> Envelope:
         source = _source(self._config.envelope_sender or sender.address)
+        now = self._clock.time_ms() / 1000
         message = mail(
             content=content,
             sender=sender,
@@ -153,8 +163,10 @@ class SmtpProvider:
             delivery_id=job.delivery_id,
             notification_id=job.notification_id,
             unsubscribe_url=job.private.unsubscribe_url,
-            now=self._clock.time_ms() / 1000,
+            now=now,
         )
+        if self._signer is not None:
+            message = self._signer.signed(message, domain=_source(sender.address).domain, now=int(now))
         return Envelope(
             sender=source.wire,
             recipient=recipient.wire,
@@ -227,6 +239,13 @@ def _server(config: SmtpConfig) -> Server:
         password=config.password_file.get_secret_value() if config.password_file else "",
         helo=config.helo,
     )
+
+
+def _signer(keys: tuple[DkimConfig, ...]) -> "DkimSigner":
+    # Only here: an instance that does not sign loads no cryptography.
+    from tocsin.dispatch_email.dkim_signer import DkimSigner  # noqa: PLC0415
+
+    return DkimSigner(keys)
 
 
 SMTP = ProviderKind(config=SmtpConfig, create=SmtpProvider, idempotency=Idempotency.NONE)

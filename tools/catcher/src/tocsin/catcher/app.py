@@ -17,9 +17,13 @@ from .api import messages_api, timelines_api
 from .endpoints import add_provider_endpoints
 from .fcm import FcmEndpoint
 from .google_oauth import TokenEndpoint
+from .mail_endpoints import add_mail_endpoints
 from .mailbox import Mailbox
+from .mailgun import MailgunEndpoint
 from .page_files import add_page
+from .postmark import PostmarkEndpoint
 from .service_account import replace_file
+from .ses import SesEndpoint
 from .settings import CatcherSettings
 from .smtp import MailCatcher, open_smtp
 from .stream import stream_api
@@ -31,7 +35,7 @@ log = logging.getLogger("tocsin.catcher")
 
 
 def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.AsyncClient) -> FastAPI:
-    """The HTTP side: page, API, and the endpoints for Twilio- and FCM-shaped requests."""
+    """The HTTP side: page, API, and the endpoints for requests that have a provider's shape."""
     app = FastAPI(title="Tocsin catcher", docs_url=None, redoc_url=None, openapi_url=None)
     entries = EntryFinder(
         url=settings.entry_url, api_key=_shown(settings.api_key), endpoints_file=settings.endpoints_file
@@ -47,6 +51,24 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
         ),
         tokens=tokens,
         fcm=FcmEndpoint(mailbox=mailbox, tokens=tokens, project=settings.fcm_project, now=utc_now),
+    )
+    add_mail_endpoints(
+        app,
+        ses=SesEndpoint(
+            mailbox=mailbox,
+            access_key_id=settings.ses_access_key_id,
+            secret=_shown(settings.ses_secret_access_key),
+            now=utc_now,
+        ),
+        mailgun=MailgunEndpoint(
+            mailbox=mailbox,
+            domain=settings.mailgun_domain,
+            api_key=_shown(settings.mailgun_api_key),
+            now=utc_now,
+        ),
+        postmark=PostmarkEndpoint(
+            mailbox=mailbox, server_token=_shown(settings.postmark_server_token), now=utc_now
+        ),
     )
     timelines = Timelines(entries=entries, client=client)
     app.include_router(messages_api(mailbox))

@@ -22,6 +22,13 @@ class CatcherSettings(BaseSettings):
     ports_file: Path | None = Field(
         None, description="where the ports taken are written, as JSON, once listening"
     )
+    ses_access_key_id: str | None = Field(None, description="the one access key the SES endpoint knows")
+    ses_secret_access_key: SecretStr | None = Field(None, description="its secret")
+    mailgun_domain: str | None = Field(None, description="the one domain the Mailgun endpoint knows")
+    mailgun_api_key: SecretStr | None = Field(None, description="its key")
+    postmark_server_token: SecretStr | None = Field(
+        None, description="the one server token the Postmark endpoint knows"
+    )
     twilio_account_sid: str | None = Field(None, description="the one account the Twilio endpoint knows")
     twilio_auth_token: SecretStr | None = Field(None, description="its auth token")
     fcm_account_file: Path | None = Field(
@@ -39,6 +46,8 @@ class CatcherSettings(BaseSettings):
     def _pairs_are_whole(self) -> Self:
         pairs = (
             ("smtp_username", "smtp_password"),
+            ("ses_access_key_id", "ses_secret_access_key"),
+            ("mailgun_domain", "mailgun_api_key"),
             ("twilio_account_sid", "twilio_auth_token"),
             ("entry_url", "api_key"),
         )

@@ -1,0 +1,99 @@
+"""What Postmark's answers mean for the message: a pure function over status and `ErrorCode`.
+
+https://postmarkapp.com/developer/api/overview lists statuses and codes. A refusal is HTTP 422 with a code; of its text only one word is
+looked for, and it goes no further than this file, for it repeats addresses.
+"""
+
+from typing import Final
+
+import msgspec
+
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.contracts.codec import UNREADABLE_ERRORS
+from tocsin.contracts.vocabulary import Reason
+from tocsin.dispatch_email.http_provider import MailResponse, message_id
+
+_CREDENTIALS = Reason.CREDENTIALS_REFUSED
+_SENDER = Reason.SENDER_REFUSED
+_OUR_SETUP: Final = {
+    10: (_CREDENTIALS, "Postmark refuses the server's API token."),
+    # "Maintenance": the API is offline, so it has taken nothing.
+    100: (Reason.PROVIDER_ERROR, "Postmark's API is offline for maintenance."),
+    400: (_SENDER, "Postmark has no sender signature or domain for the sender's address: add its domain there."),
+    401: (_SENDER, "The sender's signature in Postmark is not confirmed."),
+    405: (_CREDENTIALS, "The Postmark account may not send now, for it has run out of credits."),
+    412: (_CREDENTIALS, "The Postmark account is not approved yet: it sends only to addresses of its own domain."),
+    413: (_CREDENTIALS, "The Postmark account may not send."),
+}  # fmt: skip
+"""Code → reason and sentence. The account's fault, not the mail's: another instance may send it."""
+_OF_STREAMS: Final = range(1220, 1300)
+_INVALID_REQUEST: Final = 300
+_INACTIVE_RECIPIENT: Final = 406
+_RATE_LIMIT: Final = 429
+_NOT_UNDERSTOOD: Final = {402, 403, 409}
+"""Invalid JSON, incompatible JSON, JSON required."""
+
+
+class _Body(msgspec.Struct):
+    code: int | None = msgspec.field(name="ErrorCode", default=None)
+    text: str = msgspec.field(name="Message", default="")
+    message_id: str | None = msgspec.field(name="MessageID", default=None)
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+def answer_of(response: MailResponse) -> Answer:
+    """What a response means."""
+    body = _read(response.body)
+    if response.status == 200 and body.code == 0 and (known := message_id(body.message_id)):
+        return Accepted(message_id=known)
+    code = str(body.code) if body.code else f"HTTP {response.status}"
+    if response.status == 429 or body.code == _RATE_LIMIT:
+        return Throttled(code=code, detail="Postmark asks for patience.", retry_after=response.retry_after)
+    if body.code in _OUR_SETUP:
+        reason, detail = _OUR_SETUP[body.code]
+        return NotSent(reason=reason, code=code, detail=detail, retry_after=response.retry_after)
+    if body.code in _OF_STREAMS:
+        detail = (
+            "The Postmark server has no such message stream: look at `message_stream` and `message_streams`."
+        )
+        return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
+    if response.status == 422:
+        return _refused(body, code)
+    return _by_status(response.status, code)
+
+
+def _refused(body: _Body, code: str) -> Rejected:
+    """A mail that Postmark will never take."""
+    if body.code == _INACTIVE_RECIPIENT:
+        detail = "The recipient bounced or complained before: Postmark sends there no more."
+        return Rejected(reason=Reason.RECIPIENT_REFUSED, code=code, detail=detail)
+    if body.code == _INVALID_REQUEST and "'To'" in body.text:  # "Error parsing 'To': Illegal email address"
+        detail = "Postmark refuses the recipient's address."
+        return Rejected(reason=Reason.ADDRESS_INVALID, code=code, detail=detail)
+    if body.code is None or body.code in _NOT_UNDERSTOOD:
+        detail = "Postmark does not understand the request."
+        return Rejected(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
+    return Rejected(reason=Reason.CONTENT_REFUSED, code=code, detail="Postmark refuses the mail.")
+
+
+def _by_status(status: int, code: str) -> Answer:
+    """Without a code that says more."""
+    if status == 401:
+        return NotSent(reason=_CREDENTIALS, code=code, detail=_OUR_SETUP[10][1])
+    if status == 413:
+        return Rejected(reason=Reason.TOO_LARGE, code=code, detail="The mail is larger than Postmark takes.")
+    if 300 <= status < 500:  # 403 without a code comes from what stands before the API
+        detail = "The request did not come to Postmark's API: look at `base_url`."
+        return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
+    # Of a 500 the page says "in most cases the message is lost", which is not always; a 200 without an id is none of Postmark's own.
+    detail = "Nobody knows whether Postmark has the mail."
+    return Ambiguous(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
+
+
+def _read(body: bytes) -> _Body:
+    try:
+        return _decode(body)
+    except UNREADABLE_ERRORS:
+        return _Body()

@@ -1,0 +1,158 @@
+"""Postmark's `POST /email` as its documentation has it: what it takes, and what it refuses, with its code.
+
+https://postmarkapp.com/developer/api/email-api#send-a-single-email and https://postmarkapp.com/developer/api/overview#error-codes
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.headerregistry import AddressHeader
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tests.integration.dispatch_email.mail_forms import ADDRESS
+
+from tocsin.channel import Provider
+from tocsin.contracts.vocabulary import Channel
+from tocsin.dispatch_email.postmark import PostmarkConfig, PostmarkProvider
+from tocsin.testing import ManualClock
+from tocsin.testing.http_world import HttpWorld, Response
+from tocsin.testing.provider_suite import Behaviour
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TOKEN = "marked-body-token"
+KNOWN = {
+    *(
+        "From",
+        "To",
+        "Cc",
+        "Bcc",
+        "Subject",
+        "Tag",
+        "HtmlBody",
+        "TextBody",
+        "ReplyTo",
+        "Headers",
+        "TrackOpens",
+    ),
+    *("TrackLinks", "Metadata", "Attachments", "MessageStream"),
+}
+STREAMS = {"outbound", "broadcast"}
+_LARGEST = 10_000_000
+
+
+def refusal(status: int, code: int, text: str) -> Response:
+    body = json.dumps({"ErrorCode": code, "Message": text}).encode()
+    return status, {"Content-Type": "application/json"}, body
+
+
+UNAUTHORIZED = refusal(401, 10, "Request does not contain a valid Server token.")
+
+
+def mailbox_of(value: Any) -> str | None:
+    """The one address of a `From` or `To` with or without a name; None where it is none."""
+    if not isinstance(value, str) or re.search(r"[\r\n]", value):
+        return None
+    read: dict[str, Any] = {"defects": []}
+    AddressHeader.parse(value, read)
+    (group, *others) = read["groups"] or [None]
+    if group is None or others or read["defects"] or len(group.addresses) != 1:
+        return None
+    address = group.addresses[0].addr_spec
+    return address if ADDRESS.fullmatch(address) else None
+
+
+def fault(message: dict[str, Any]) -> Response | None:  # noqa: PLR0911 - one for each refusal
+    """The first thing that the documentation says is refused."""
+    if message.keys() - KNOWN:
+        return refusal(422, 403, f"Unknown fields: {message.keys() - KNOWN}")
+    for field in ("From", "To"):
+        if mailbox_of(message.get(field)) is None:
+            return refusal(422, 300, f"Error parsing '{field}': Illegal email address")
+    if "ReplyTo" in message and mailbox_of(message["ReplyTo"]) is None:
+        return refusal(422, 300, "Error parsing 'ReplyTo': Illegal email address")
+    if not str(mailbox_of(message["From"])).endswith("@example.com"):
+        return refusal(422, 400, "The 'From' address you supplied is not a Sender Signature on your account.")
+    if not (message.get("TextBody") or message.get("HtmlBody")):
+        return refusal(422, 300, "Provide either email TextBody or HtmlBody or both.")
+    if not isinstance(message.get("Subject"), str):
+        return refusal(422, 403, "Subject is no text")
+    if message.get("MessageStream", "outbound") not in STREAMS:
+        return refusal(422, 1235, "The 'MessageStream' provided does not exist on this server.")
+    if message.get("TrackLinks", "None") not in {"None", "HtmlAndText", "HtmlOnly", "TextOnly"}:
+        return refusal(422, 300, "TrackLinks is none of its values")
+    return _field_fault(message)
+
+
+def _field_fault(message: dict[str, Any]) -> Response | None:
+    for header in message.get("Headers", []):
+        if header.keys() != {"Name", "Value"} or re.search(r"[\r\n\0]", header["Name"] + header["Value"]):
+            return refusal(422, 300, "Invalid header")
+    metadata = message.get("Metadata", {})
+    if len(metadata) > 10 or any(len(name) > 20 or len(value) > 80 for name, value in metadata.items()):
+        return refusal(
+            422,
+            300,
+            "Field names are limited to 20 characters and field values are limited to 80 characters.",
+        )
+    return None
+
+
+class PostmarkServer(HttpWorld):
+    """`POST /email`, for one server token."""
+
+    channel = Channel.EMAIL
+    scripts: ClassVar = {
+        Behaviour.REFUSES_RECIPIENT: refusal(
+            422, 406, "You tried to send to recipients that are inactive: marked-address@example.org."
+        ),
+        Behaviour.THROTTLES: refusal(429, 429, "Rate limit exceeded"),
+        Behaviour.REFUSES_CREDENTIALS: UNAUTHORIZED,
+    }
+    folder = Path()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[dict[str, Any]] = []
+
+    def config(self, **fields: object) -> PostmarkConfig:
+        """An instance that calls this server; `fields` replace its own."""
+        entry = {"name": "test", "kind": "postmark", "server_token_file": "token", "base_url": self.url}
+        return PostmarkConfig.model_validate(entry | fields, context={"folder": self.folder})
+
+    @asynccontextmanager
+    async def provider(self, *, call_timeout: float = 10.0, **fields: object) -> AsyncIterator[Provider]:
+        provider = PostmarkProvider(self.config(call_timeout=call_timeout, **fields), ManualClock(NOW))
+        await provider.open()
+        yield provider
+        await provider.close()
+
+    def respond(  # noqa: PLR0911 - one for each refusal
+        self, first: str, head: dict[str, str], body: bytes
+    ) -> Response:
+        if first != "POST /email HTTP/1.1":
+            return 404, {}, b""
+        if head.get("x-postmark-server-token") != TOKEN:
+            return UNAUTHORIZED
+        if head.get("content-type") != "application/json" or head.get("accept") != "application/json":
+            return 415, {}, b""
+        if len(body) > _LARGEST:
+            return 413, {}, b""
+        try:
+            message = json.loads(body)
+        except ValueError:
+            return refusal(422, 402, "Invalid JSON")
+        if (refused := fault(message)) is not None:
+            return refused
+        self.messages.append(message)
+        self.taken += 1
+        answer = {
+            "ErrorCode": 0,
+            "Message": "OK",
+            "MessageID": f"0a129aee-e1cd-480d-b08d-{self.taken:012}",
+            "SubmittedAt": NOW.isoformat(),
+            "To": message["To"],
+        }
+        return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()

@@ -1,0 +1,235 @@
+"""The SES provider against a server in which botocore judges what comes."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.dispatch_email.mail_forms import parsed
+from tests.integration.dispatch_email.ses_server import KEY_ID, NOW, SECRET, SesServer, fault, refusal
+
+from tocsin.channel import (
+    Accepted,
+    Ambiguous,
+    NotSent,
+    ProvidersInvalid,
+    Rejected,
+    Throttled,
+    check_providers,
+)
+from tocsin.contracts.jobs import EmailContent, SenderIdentity
+from tocsin.contracts.vocabulary import Channel, Reason
+from tocsin.dispatch_email.ses import SES, SesConfig, SesProvider
+from tocsin.testing import ManualClock
+from tocsin.testing.http_world import Response
+from tocsin.testing.jobs import job_for
+from tocsin.testing.provider_suite import Behaviour, ProviderSuite
+
+LINK = "https://tocsin.example/u/abc.def?x=1"
+JOB = job_for(Channel.EMAIL, unsubscribe_url=LINK)
+ASKED: dict[str, Any] = {
+    "FromEmailAddress": "shop@example.com",
+    "Destination": {"ToAddresses": ["marked-address@example.org"]},
+    "ConfigurationSetName": "tocsin",
+}
+SOURCE = b"From: shop@example.com\r\n\r\nHello\r\n"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[SesServer]:
+    (tmp_path / "key").write_text(SECRET + "\n")
+    server = SesServer()
+    server.folder = tmp_path
+    await server.listen()
+    yield server
+    await server.hang_up()
+
+
+class TestSesProvider(ProviderSuite):
+    pass
+
+
+async def test_the_request_is_what_the_job_says(world: SesServer) -> None:
+    async with world.provider() as provider:
+        assert await provider.send(JOB) == Accepted(message_id="0102018f-1-000000")
+    ((asked, source),) = world.messages
+    assert asked == ASKED
+    mail = parsed(source)
+    assert {name: str(mail[name]) for name in mail if name not in {"Date", "MIME-Version", "Content-Type"}} == {
+        "Message-ID": f"<{JOB.delivery_id}@example.com>",
+        "From": "Shop <shop@example.com>",
+        "Reply-To": "help@example.com",
+        "To": "marked-address@example.org",
+        "Subject": "marked-body subject",
+        "List-Unsubscribe": f"<{LINK}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "X-Tocsin-Notification": JOB.notification_id,
+    }  # fmt: skip
+    text, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert text is not None
+    assert html is not None
+    assert (text.get_content(), html.get_content()) == ("marked-body", "<p>marked-body</p>")
+
+
+async def test_a_temporary_key_sends_its_token(world: SesServer) -> None:
+    (world.folder / "token").write_text("marked-token/+==")
+    async with world.provider(session_token_file="token") as provider:
+        assert isinstance(await provider.send(JOB), Accepted)
+
+
+async def test_without_a_configuration_set_none_is_asked_for(world: SesServer) -> None:
+    async with world.provider(configuration_set=None) as provider:
+        assert isinstance(await provider.send(JOB), Accepted)
+    assert "ConfigurationSetName" not in world.messages[0][0]
+
+
+def test_the_endpoint_follows_the_region(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(SECRET)
+    entry = {"name": "a", "kind": "ses", "region": "ap-southeast-2", "access_key_id": KEY_ID}
+    config = SesConfig.model_validate(entry | {"secret_access_key_file": "key"}, context={"folder": tmp_path})
+    assert (
+        SesProvider(config, ManualClock(NOW))._url
+        == "https://email.ap-southeast-2.amazonaws.com/v2/email/outbound-emails"
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ASKED | {"Destination": {"ToAddresses": []}},
+        ASKED | {"Destination": {"ToAddresses": ["a@b.example"] * 51}},
+        ASKED | {"Destination": {"ToAddresses": ["ada"]}},
+        ASKED | {"Destination": {"To": ["a@b.example"]}},
+        ASKED | {"FromEmailAddress": "shop@elsewhere.example"},
+        ASKED | {"FromEmailAddress": 1},
+        ASKED | {"ConfigurationSetName": "another"},
+        ASKED | {"Subject": "Hello"},
+    ],
+    ids=range(8),
+)
+def test_the_server_refuses_what_ses_documents(message: dict[str, Any]) -> None:
+    assert fault(message, SOURCE) is not None
+
+
+@pytest.mark.parametrize(
+    "source", [b"Subject: x\r\n\r\n", SOURCE.replace(b"Hello", "größe".encode()), SOURCE + b"x\n", SOURCE + b"x" * 999]
+)  # fmt: skip
+def test_the_server_refuses_what_is_no_mail(source: bytes) -> None:
+    assert fault(ASKED, source) is not None
+
+
+def test_the_server_takes_the_message() -> None:
+    assert fault(ASKED, SOURCE) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"sender": None}, Reason.SENDER_MISSING),
+        ({"sender": SenderIdentity(address="größe@example.com")}, Reason.CONTENT_REFUSED),
+        ({"sender": SenderIdentity(address="shop")}, Reason.CONTENT_REFUSED),
+        ({"sender": SenderIdentity(address="a@b.example", reply_to="größe@example.com")}, Reason.CONTENT_REFUSED),
+        ({"address": "größe@example.com"}, Reason.ADDRESS_INVALID),
+        ({"address": "ada"}, Reason.ADDRESS_INVALID),
+        ({"address": "ada@example.org\r\nBcc: eve@example.org"}, Reason.ADDRESS_INVALID),
+        ({"content": EmailContent(subject="x")}, Reason.CONTENT_REFUSED),
+        ({"content": EmailContent(subject="x", text="a" * 30_000_000)}, Reason.TOO_LARGE),
+        ({"unsubscribe_url": "https://x.example/\r\nBcc: eve@example.org"}, Reason.CONTENT_REFUSED),
+        ({"delivery_id": "a\r\nBcc: eve@example.org"}, Reason.CONTENT_REFUSED),
+    ],
+    ids=range(11),
+)  # fmt: skip
+async def test_what_ses_would_refuse_is_rejected_unsent(
+    world: SesServer, fields: dict[str, Any], reason: Reason
+) -> None:
+    async with world.provider() as provider:
+        answer = await provider.send(job_for(Channel.EMAIL, **fields))
+    assert isinstance(answer, Rejected)
+    assert answer.reason is reason
+    assert answer.detail is not None
+    assert "example" not in answer.detail
+    assert world.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        ((200, {}, b""), Ambiguous),
+        ((200, {"Retry-After": "7"}, b'{"MessageId": "1"}'), Accepted),
+        (refusal(500, "InternalFailure", ""), Ambiguous),
+        (refusal(503, "ServiceUnavailable", ""), Ambiguous),
+        ((502, {}, b"<html>Bad Gateway</html>"), Ambiguous),
+        ((302, {"Location": "/login"}, b""), NotSent),
+        (refusal(400, "ThrottlingException", "Daily message quota exceeded"), Throttled),
+        (refusal(413, "RequestEntityTooLargeException", ""), Rejected),
+    ],
+    ids=range(8),
+)
+async def test_other_answers(world: SesServer, response: Response, kind: type) -> None:
+    world.scripted = response
+    async with world.provider() as provider:
+        assert type(await provider.send(JOB)) is kind
+    assert world.requests == 1
+
+
+async def test_when_it_wants_to_be_asked_again_is_passed_on(world: SesServer) -> None:
+    status, headers, body = world.scripts[Behaviour.THROTTLES]
+    world.scripted = (status, headers | {"Retry-After": "7"}, body)
+    async with world.provider() as provider:
+        assert await provider.send(JOB) == Throttled(
+            code="TooManyRequestsException", detail="SES asks for patience.", retry_after=7.0
+        )
+
+
+async def test_a_sender_that_is_not_verified_is_not_the_accounts_fault(world: SesServer) -> None:
+    async with world.provider() as provider:
+        answer = await provider.send(
+            job_for(Channel.EMAIL, sender=SenderIdentity(address="a@elsewhere.example"))
+        )
+    assert isinstance(answer, NotSent)
+    assert answer.reason is Reason.SENDER_REFUSED
+
+
+@pytest.mark.parametrize(
+    "fields", [{"region": "eu-west-2"}, {"access_key_id": "AKIDANOTHER12345"}, {"secret_access_key_file": "other"}]
+)  # fmt: skip
+async def test_another_key_or_region_is_refused(world: SesServer, fields: dict[str, Any]) -> None:
+    (world.folder / "other").write_text("another-secret")
+    async with world.provider(**fields) as provider:
+        answer = await provider.send(JOB)
+    assert isinstance(answer, NotSent)
+    assert answer.reason is Reason.CREDENTIALS_REFUSED
+
+
+async def test_an_instance_that_was_not_opened_says_so(world: SesServer) -> None:
+    provider = SesProvider(world.config(), ManualClock(NOW))
+    with pytest.raises(RuntimeError, match="not opened"):
+        await provider.send(JOB)
+    await provider.close()
+
+
+@pytest.mark.parametrize(
+    ("key", "lines", "sentence"),
+    [
+        ("s3cret", 'region = "Europe"', "`region` is not valid"),
+        ("s3cret", 'region = "eu-west-1"\naccess_key_id = "short"', "`access_key_id` is not valid"),
+        ("s3cret", 'region = "eu-west-1"\nconfiguration_set = "two words"', "`configuration_set` is not valid"),
+        ("s3cret", 'region = "eu-west-1"\nbase_url = "https://email.example.com/"', "`base_url` is not valid"),
+        ("s3cret", 'region = "eu-west-1"\nsession_token_file = "absent"', "absent cannot be read"),
+        ("", 'region = "eu-west-1"', "is empty."),
+        ("two words", 'region = "eu-west-1"', "the file must hold a single word, and nothing else."),
+        ("s3cret", "", "`region` is missing."),
+    ],
+)  # fmt: skip
+def test_faults_of_the_configuration(tmp_path: Path, key: str, lines: str, sentence: str) -> None:
+    (tmp_path / "key").write_text(key)
+    given = "" if "access_key_id" in lines else f'access_key_id = "{KEY_ID}"\n'
+    path = tmp_path / "providers.toml"
+    path.write_text(
+        f'[[providers]]\nname = "a"\nkind = "ses"\nsecret_access_key_file = "key"\n{given}{lines}\n'
+    )
+    with pytest.raises(ProvidersInvalid) as invalid:
+        check_providers(path, {"ses": SES})
+    assert sentence in str(invalid.value)
+    assert len(invalid.value.faults) == 1
+    assert key == "" or key not in str(invalid.value)

@@ -1,0 +1,70 @@
+"""The JSON for Postmark: whatever the content, it is well-formed, complete, and no value can begin a header of its own."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.integration.dispatch_email.postmark_server import fault, mailbox_of
+
+from tocsin.channel import Rejected
+from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
+from tocsin.contracts.vocabulary import Channel
+from tocsin.dispatch_email.composing import composed
+from tocsin.dispatch_email.mailboxes import MailAddress
+from tocsin.dispatch_email.postmark_body import email_body
+from tocsin.testing.jobs import job_for
+
+hostile = st.sampled_from(
+    ["\r\nBcc: eve@example.org\r\n", "\n\n", "\0", "\u2028", "10\u00a0000\u202f€", "\x85", ' "\\<>,;:', "\ud800"]
+)  # fmt: skip
+texts = st.lists(st.one_of(st.text(st.characters()), hostile), max_size=6).map("".join)
+_ENDS_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def sent(content: EmailContent, name: str | None = None) -> dict[str, Any] | Rejected:
+    def compose(job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress) -> bytes | Rejected:
+        return email_body(job, content, sender, to, stream="outbound")
+
+    sender = SenderIdentity(address="shop@example.com", name=name)
+    body = composed(job_for(Channel.EMAIL, content=content, sender=sender), compose)
+    return body if isinstance(body, Rejected) else json.loads(body)
+
+
+def normal(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+@settings(max_examples=100, deadline=None)
+@given(subject=texts, name=texts, text=texts, html=texts)
+def test_any_content_becomes_a_mail_that_postmark_takes(
+    subject: str, name: str, text: str, html: str
+) -> None:
+    message = sent(EmailContent(subject=subject, text=text, html=html), name)
+    if not (text or html):
+        assert isinstance(message, Rejected)
+        return
+    assert isinstance(message, dict)
+    assert fault(message) is None
+    assert not _ENDS_A_LINE.search(message["Subject"])
+    assert not _ENDS_A_LINE.search(message["From"])
+    assert mailbox_of(message["From"]) == "shop@example.com"
+    assert (message.get("TextBody", ""), message.get("HtmlBody", "")) == (normal(text), normal(html))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Shop", '"Shop" <shop@example.com>'),
+        ('Müller, "GmbH" \\ Köln', '"Müller, \\"GmbH\\" \\\\ Köln" <shop@example.com>'),
+        ("a\r\nBcc: b", '"a Bcc: b" <shop@example.com>'),
+        (" \n", "shop@example.com"),
+        (None, "shop@example.com"),
+    ],
+)
+def test_the_senders_name(name: str | None, shown: str) -> None:
+    message = sent(EmailContent(subject="s", text="t"), name)
+    assert isinstance(message, dict)
+    assert message["From"] == shown
