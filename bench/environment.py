@@ -194,6 +194,7 @@ class Environment:
             providers=providers,
             unsubscribe_secret=secrets.token_urlsafe(32),
             hash_secret=secrets.token_urlsafe(32),
+            seal_secret=secrets.token_urlsafe(32),
         )
 
     async def _command(self, *arguments: str) -> str:

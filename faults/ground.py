@@ -288,6 +288,7 @@ class Ground:
             providers=providers,
             unsubscribe_secret=secrets.token_urlsafe(32),
             hash_secret=secrets.token_urlsafe(32),
+            seal_secret=secrets.token_urlsafe(32),
         )
 
     async def _close(self) -> None:

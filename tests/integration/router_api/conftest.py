@@ -28,6 +28,7 @@ from tocsin.router.trials import TrialProcess, Trials
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 from tocsin.testing.until import until
+from tocsin.trust import Seal
 from tocsin.web import KeyTable, Mode, new_key
 
 ALL: tuple[Scope, ...] = ("send", "read", "manage", "operate")
@@ -76,6 +77,11 @@ def tokens() -> UnsubscribeTokens:
     return UnsubscribeTokens([SecretKey("k1", "s" * 32)])
 
 
+@pytest.fixture
+def seal() -> Seal:
+    return Seal([("k1", "s" * 32)])
+
+
 @pytest.fixture(scope="session")
 def trial_process() -> Iterator[TrialProcess]:
     """One child for all tests: it takes a second to start."""
@@ -86,11 +92,13 @@ def trial_process() -> Iterator[TrialProcess]:
 
 @pytest.fixture
 def app(
+    *,
     engine: AsyncEngine,
     keys: KeyTable,
     clock: ManualClock,
     tokens: UnsubscribeTokens,
     trial_process: TrialProcess,
+    seal: Seal,
 ) -> FastAPI:
     return create_app(
         engine=engine,
@@ -100,6 +108,7 @@ def app(
         hashes=AddressHashes([SecretKey("h1", "h" * 32)]),
         public_url=PUBLIC_URL,
         trials=Trials([trial_process]),
+        seal=seal,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import httpx
 import pytest
@@ -34,13 +34,15 @@ pytestmark = pytest.mark.postgres
 
 
 class Asks(NamedTuple):
-    """What a route asks of a key: a scope, or None where it asks for none; and whether a test key may call it."""
+    """What a route asks of a key: a scope, or None where it asks for none; and whether a test key may call it. `recipient`: it takes no
+    key, but a recipient's token."""
 
-    scope: Scope | None
+    scope: Scope | Literal["recipient"] | None
     test_key: bool = True
 
 
 OPEN = Asks(None)
+OWN = Asks("recipient")
 SEND = Asks("send")
 READ = Asks("read")
 PREVIEW = Asks("manage")
@@ -98,6 +100,13 @@ MATRIX: Final[dict[tuple[str, str], Asks]] = {
     ("GET", "/v1/suppressions/removals"): READ,
     ("GET", "/v1/tenant"): READ,
     ("PUT", "/v1/tenant"): CHANGE,
+    ("GET", "/v1/tenant/inbox-keys"): READ,
+    ("PUT", "/v1/tenant/inbox-keys"): CHANGE,
+    ("GET", "/v1/me/preferences"): OWN,
+    ("PUT", "/v1/me/preferences"): OWN,
+    ("GET", "/v1/me/devices"): OWN,
+    ("PUT", "/v1/me/devices/{device}"): OWN,
+    ("DELETE", "/v1/me/devices/{device}"): OWN,
     ("GET", "/v1/tenants"): OPERATE,
     ("POST", "/v1/tenants"): OPERATE,
     ("GET", "/v1/tenants/{tenant}"): OPERATE,
@@ -154,6 +163,9 @@ BODIES: dict[str, Any] = {
     "/v1/suppressions/bulk": {"suppressions": [{"channel": "sms", "address": "+493012345679"}]},
     "/v1/suppressions/search": {"channel": "sms", "address": "+493012345678"},
     "/v1/suppressions/remove": {"channel": "sms", "address": "+493012345678", "reason": "asked"},
+    "/v1/tenant/inbox-keys": {"keys": []},
+    "/v1/me/preferences": {"preferences": []},
+    "/v1/me/devices/{device}": {"token": "t3"},
     "/v1/tenants": {"id": "made"},
     "/v1/tenants/{tenant}/api-keys": {"scopes": ["operate"]},
     "/v1/api-keys": {"scopes": ["manage"]},
@@ -299,7 +311,7 @@ async def installation(
 
 def test_the_table_has_every_route_and_the_documents_say_the_same(app: FastAPI) -> None:
     said = {
-        (method, path): scopes[0]["apiKey"][0] if scopes else None
+        (method, path): scopes[0].get("apiKey", ["recipient"])[0] if scopes else None
         for _, method, path, scopes in routes((create_ingest(), app, create_ledger()))
     }
     assert said == {route: asks.scope for route, asks in MATRIX.items()}
@@ -309,6 +321,8 @@ def expected(asks: Asks, kind: Kind | None) -> tuple[int, str] | None:
     """Status and code of the refusal, or None where the key is let in."""
     if asks.scope is None:
         return None
+    if asks.scope == "recipient":
+        return 401, "token_invalid"
     if kind is None or not kind.works:
         return 401, "unauthenticated"
     if kind.mode == "test" and not asks.test_key:

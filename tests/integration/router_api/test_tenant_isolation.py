@@ -46,7 +46,7 @@ OF_THE_CALLER = {
 def routes() -> Iterator[tuple[str, str]]:
     """Every operation on something with a name."""
     for path, operations in create_app().openapi()["paths"].items():
-        if path.startswith(("/v1/tenants", "/u/")) or "{" not in path:
+        if path.startswith(("/v1/tenants", "/u/", "/v1/me/")) or "{" not in path:
             continue
         for method in operations:
             if (method.upper(), path) not in CREATES | OF_THE_CALLER:
@@ -136,7 +136,7 @@ def operations() -> Iterator[tuple[str, str, str]]:
     """Every operation with the scope it asks for."""
     for path, operations in create_app().openapi()["paths"].items():
         for method, operation in operations.items():
-            if not path.startswith("/u/"):
+            if not path.startswith(("/u/", "/v1/me/")):
                 (scheme,) = operation["security"]
                 yield method.upper(), path, scheme["apiKey"][0]
 

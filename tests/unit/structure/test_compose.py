@@ -37,6 +37,7 @@ def local_stack(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
         providers=Path("p"),
         unsubscribe_secret="s",
         hash_secret="s",
+        seal_secret="s",
     )
     known = {service: {row.name for row in settings_table(settings_class(service))} for service in SERVICES}
     return {service.name: service.env.keys() & known[service.name] for service in services(stack)}

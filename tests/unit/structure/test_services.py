@@ -56,7 +56,13 @@ def test_it_starts_by_its_name_and_is_typed(service: str) -> None:
 
 def test_the_local_stack_starts_every_service() -> None:
     stack = StackSettings(
-        kafka="k:1", database="d", entry="e", providers=Path("p"), unsubscribe_secret="s", hash_secret="s"
+        kafka="k:1",
+        database="d",
+        entry="e",
+        providers=Path("p"),
+        unsubscribe_secret="s",
+        hash_secret="s",
+        seal_secret="s",
     )
     assert sorted(service.name for service in services(stack)) == SERVICES
 

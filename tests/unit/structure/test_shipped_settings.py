@@ -49,6 +49,7 @@ def test_the_local_stack(providers: Path) -> None:
         providers=providers,
         unsubscribe_secret="x" * 32,
         hash_secret="y" * 32,
+        seal_secret="z" * 32,
     )
     for service in services(stack):
         assert check(service.name, service.env).findings == NOTHING

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         require_access,
     )
     from tocsin.web.codes import CODES, ProblemCode
+    from tocsin.web.cross_origin import MayCall, let_other_origins_call
     from tocsin.web.etags import IfMatch, etag_of, require_match
     from tocsin.web.failed_authentications import FailedAuthentications
     from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from tocsin.web.plain_posts import Answered, Posted, TakePost
     from tocsin.web.plain_words import in_plain_words
     from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
+    from tocsin.web.recipient_gate import FindKey, RecipientCaller, RecipientGate
     from tocsin.web.sources import Network, Sources
     from tocsin.web.values import RequestBody, judged
 
@@ -64,6 +66,10 @@ _NAMES = {
     "codes": (
         "CODES",
         "ProblemCode",
+    ),
+    "cross_origin": (
+        "MayCall",
+        "let_other_origins_call",
     ),
     "etags": (
         "IfMatch",
@@ -101,6 +107,11 @@ _NAMES = {
         "Problem",
         "ProblemDetails",
         "json_pointer",
+    ),
+    "recipient_gate": (
+        "FindKey",
+        "RecipientCaller",
+        "RecipientGate",
     ),
     "sources": (
         "Network",
@@ -141,11 +152,13 @@ __all__ = [
     "Caller",
     "FailedAuthentications",
     "Fault",
+    "FindKey",
     "Gate",
     "IfMatch",
     "KeyParts",
     "KeyTable",
     "Manager",
+    "MayCall",
     "Mode",
     "Network",
     "Operator",
@@ -158,6 +171,8 @@ __all__ = [
     "ProblemCode",
     "ProblemDetails",
     "Reader",
+    "RecipientCaller",
+    "RecipientGate",
     "RequestBody",
     "Require",
     "Sender",
@@ -173,6 +188,7 @@ __all__ = [
     "json_pointer",
     "judged",
     "judges_texts",
+    "let_other_origins_call",
     "new_key",
     "nothing_newer",
     "operations_app",

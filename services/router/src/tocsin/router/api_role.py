@@ -58,6 +58,7 @@ def api_role(
         public_url=settings.public_url,
         changes=changes,
         trials=trials,
+        seal=settings.seal.seal,
     )
     page = FunctionComponent(
         name="unsubscribe page",

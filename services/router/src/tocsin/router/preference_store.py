@@ -32,6 +32,8 @@ class Source(StrEnum):
 
     API = "api"
     UNSUBSCRIBE_PAGE = "unsubscribe_page"
+    RECIPIENT = "recipient"
+    """The recipient, with a token of their own (`/v1/me/preferences`)."""
     ONE_CLICK = "one_click"
     """A mail program, for its user (RFC 8058)."""
     PROVIDER = "provider"

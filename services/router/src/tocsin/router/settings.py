@@ -14,6 +14,7 @@ from tocsin.kafka import KafkaSettings
 from tocsin.programs import ProgramSettings
 from tocsin.router.secret_keys import SecretKey
 from tocsin.runtime import About, Advice, HttpSettings, Lanes, LaneSettings, Shards, Unwise
+from tocsin.trust import SealSettings
 
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
@@ -75,6 +76,9 @@ class RouterSettings(LaneSettings):
     )
     kafka: KafkaSettings = Field(description="Kafka")
     database: DatabaseSettings = Field(description="PostgreSQL")
+    seal: SealSettings = Field(
+        default_factory=SealSettings, description="What seals the secrets that tenants enter"
+    )
     programs: ProgramSettings = Field(
         default_factory=ProgramSettings, description="What tenants write and the worker runs"
     )

@@ -110,6 +110,21 @@ api_keys = Table(
     CheckConstraint("mode IN ('live', 'test')", name="mode"),
 )
 
+inbox_keys = Table(
+    "inbox_keys",
+    metadata,
+    _tenant(),
+    Column("keys", JSONB, nullable=False),  # [{id, algorithm, sealed or public_key}], one or two
+    Column(
+        "origins", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")
+    ),  # pages that may call
+    _revision(),
+    _created_at(),
+    _updated_at(),
+    Index("ix_inbox_keys_origins", "origins", postgresql_using="gin"),
+)
+"""With which a tenant signs tokens of its recipients. No row: none of them is let in."""
+
 recipients = Table(
     "recipients",
     metadata,

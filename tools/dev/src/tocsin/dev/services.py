@@ -55,6 +55,7 @@ class StackSettings:
     providers: Path
     unsubscribe_secret: str
     hash_secret: str
+    seal_secret: str
 
 
 def services(stack: StackSettings) -> list[LocalService]:
@@ -65,6 +66,7 @@ def services(stack: StackSettings) -> list[LocalService]:
             "ROUTER_SHARDS": str(SHARDS),
             "ROUTER_UNSUBSCRIBE_KEYS": f"local:{stack.unsubscribe_secret}",
             "ROUTER_HASH_KEYS": f"local:{stack.hash_secret}",
+            "SEAL_KEYS": f"local:{stack.seal_secret}",
         },
         "ingest": {},
         **{channel.dispatcher: _dispatcher(channel, stack) for channel in Channel},

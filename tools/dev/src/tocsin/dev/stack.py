@@ -146,6 +146,7 @@ class Stack:
             providers=self._catcher.providers,
             unsubscribe_secret=kept_secret(self._data / "unsubscribe-secret.json"),
             hash_secret=kept_secret(self._data / "hash-secret.json"),
+            seal_secret=kept_secret(self._data / "seal-secret.json"),
         )
 
     def _started(self) -> None:

@@ -15,6 +15,7 @@ class Says(StrEnum):
     PERSON_ID = "names a person, in clear: the recipient's id, which is the tenant's choice"
     PERSON_HASHED = "stands for a person's data: a hash, from which they cannot be read"
     PERSON_SIGNED = "names a person, in clear, with a signature"
+    SEALED = "holds secrets of the tenant, sealed with `SEAL_KEYS`"
     KEY_HASHED = "stands for the secret of an API key: its SHA-256"
     TENANT = "is the tenant's own: settings, texts, names of its choice, in clear"
     TECHNICAL = "says nothing of a person: ids that are computed or counted, times, names of Tocsin's own"
@@ -168,6 +169,11 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TENANT: "name",
         Says.TECHNICAL: "tenant id mode scopes replaces expires_at revoked_at created_at",
     },
+    "directory.inbox_keys": {
+        Says.SEALED: "keys",
+        Says.TENANT: "origins",
+        Says.TECHNICAL: _CHANGED,
+    },
     "directory.recipients": {
         Says.PERSON: "email phone locale time_zone attributes",
         Says.PERSON_ID: "id",
@@ -280,6 +286,7 @@ TABLES: Final[dict[str, Fields]] = {
 KEPT: Final[dict[str, str]] = {
     "directory.tenants": "until the installation ends: a tenant is not deleted",
     "directory.api_keys": "for ever, also revoked ones: an id is not given out again",
+    "directory.inbox_keys": "until the tenant replaces them",
     "directory.recipients": "until the recipient is deleted",
     "directory.recipient_versions": "for ever: a version never counts down",
     "directory.devices": "until deleted, alone or with the recipient; until a provider says that the token is gone",

@@ -23,6 +23,7 @@ from tocsin.runtime.observability_settings import ObservabilitySettings
 from tocsin.runtime.setting_names import groups_of, own_fields
 from tocsin.runtime.settings_table import setting_row
 from tocsin.scheduler.settings import SchedulerSettings
+from tocsin.trust import SealSettings
 
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 COLUMNS: Final = ("variable", "type, unit", "default", "bounds", "what it does", "danger", "a change takes")
@@ -37,6 +38,7 @@ TITLES: Final[Mapping[type[BaseSettings], str]] = {
     DatabaseSettings: "PostgreSQL",
     HttpSettings: "The HTTP API",
     ProgramSettings: "What tenants write",
+    SealSettings: "Sealed secrets",
     IngestSettings: "Ingest",
     RouterSettings: "Router",
     SchedulerSettings: "Scheduler",

@@ -18,6 +18,7 @@ _SHOWN: Final = {
     Says.PERSON_ID: "names a person",
     Says.PERSON_HASHED: "hashed",
     Says.PERSON_SIGNED: "signed",
+    Says.SEALED: "sealed",
     Says.KEY_HASHED: "hashed",
     Says.TENANT: "the tenant's own",
 }

@@ -12,6 +12,8 @@ from tocsin.router.api import (
     api_keys,
     categories,
     devices,
+    inbox_keys,
+    me,
     preferences,
     previews,
     recipients,
@@ -27,10 +29,22 @@ from tocsin.router.in_force import ChangesInForce
 from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.trials import Trials
 from tocsin.runtime import BODIES_BYTES, Clock, Health, SystemClock
-from tocsin.web import BringUpToNow, KeyTable, Network, nothing_newer, service_app
+from tocsin.trust import RecipientKey, Seal
+from tocsin.web import (
+    BringUpToNow,
+    KeyTable,
+    Network,
+    RecipientGate,
+    let_other_origins_call,
+    nothing_newer,
+    service_app,
+)
 
 ONE_CLICK_BYTES: Final = 4096
 """Largest body at `/u/…`, where no key is asked for: a mail program's form, or none."""
+OWN_BYTES: Final = 64 * 1024
+"""The same at `/v1/me/…`, where a recipient's token is asked for once the body is there: 600 preferences."""
+OF_RECIPIENTS: Final = "/v1/me/"
 
 
 def create_app(
@@ -47,6 +61,7 @@ def create_app(
     public_url: str | None = None,
     changes: ChangesInForce | None = None,
     trials: Trials | None = None,
+    seal: Seal | None = None,
 ) -> FastAPI:
     """The directory over HTTP. Without arguments it can be described (OpenAPI), not called.
 
@@ -60,11 +75,13 @@ def create_app(
         bring_up_to_now=bring_up_to_now,
         trusted_proxies=trusted_proxies,
         max_bodies_bytes=max_bodies_bytes,
-        public={"/u/": ONE_CLICK_BYTES},
+        public={"/u/": ONE_CLICK_BYTES, OF_RECIPIENTS: OWN_BYTES},
     )
     app.add_middleware(EncodedSlashes)
     app.state.engine = engine
+    app.state.seal = seal or Seal([])
     app.state.clock = clock or SystemClock()
+    _let_recipients_in(app)
     app.state.tokens = tokens or UnsubscribeTokens([])
     app.state.hashes = hashes
     app.state.public_url = public_url
@@ -83,9 +100,29 @@ def create_app(
         previews,
         suppressions,
         tenants,
+        inbox_keys,
         api_keys,
         unsubscribe,
+        me,
     ):
         app.include_router(part.router)
     describe_in_force(app)
     return app
+
+
+def _let_recipients_in(app: FastAPI) -> None:
+    """By the tokens of their tenants, from the pages that their tenants have named. The clock is the application's."""
+
+    async def find_key(tenant: str, key_id: str) -> RecipientKey | None:
+        return await inbox_keys.find_inbox_key(app.state.engine, app.state.seal, tenant, key_id)
+
+    async def may_call(origin: str, tenant: str | None) -> bool:
+        return await inbox_keys.may_call(app.state.engine, origin, tenant)
+
+    app.state.recipient_gate = RecipientGate(
+        find_key=find_key,
+        failures=app.state.gate.failures,
+        sources=app.state.gate.sources,
+        clock=app.state.clock,
+    )
+    let_other_origins_call(app, prefixes=(OF_RECIPIENTS,), may_call=may_call)

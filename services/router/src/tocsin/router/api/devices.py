@@ -23,10 +23,7 @@ router = APIRouter(tags=["Recipients"])
 @router.get("/v1/recipients/{recipient}/devices")
 async def list_devices(*, caller: Reader, db: Db, recipient: RecipientPath) -> Devices:
     """All devices of a recipient, by id; at most 50."""
-    if await store.load(db, caller.tenant, recipient) is None:
-        raise not_found("recipient")
-    by_recipient = await store.load_devices(db, caller.tenant, [recipient])
-    return Devices(data=by_recipient.get(recipient, []))
+    return await devices_of(db, caller.tenant, recipient)
 
 
 @router.put(
@@ -46,8 +43,26 @@ async def save_device(
 
     A token belongs to one device: whoever had it before has it no more, and what was decided for them and not yet handed over
     is decided again. Unless the tenant's `shared_devices` is set: then it stays with them, too."""
-    deprived = await _take_token(db, caller.tenant, recipient, device, body.token)
-    by_recipient = await store.load_devices(db, caller.tenant, [recipient])
+    saved = await register_device(db, caller.tenant, recipient, device, body=body, response=response)
+    log.info("device saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
+    return saved
+
+
+async def devices_of(db: AsyncConnection, tenant: str, recipient: str) -> Devices:
+    """All devices of a recipient. 404 for one who is not stored."""
+    if await store.load(db, tenant, recipient) is None:
+        raise not_found("recipient")
+    by_recipient = await store.load_devices(db, tenant, [recipient])
+    return Devices(data=by_recipient.get(recipient, []))
+
+
+async def register_device(
+    db: AsyncConnection, tenant: str, recipient: str, device: str, *, body: DeviceWrite, response: Response
+) -> RegisteredDevice:
+    """Make the device what the body says; 201 on the response where it is new. Raises the problem of a recipient who is not stored, or
+    has too many devices."""
+    deprived = await _take_token(db, tenant, recipient, device, body.token)
+    by_recipient = await store.load_devices(db, tenant, [recipient])
     known = {known_device.id: known_device for known_device in by_recipient.get(recipient, [])}
     old = known.get(device)
     if old is None:
@@ -56,22 +71,21 @@ async def save_device(
                 codes.CONFLICT,
                 f"This recipient has {DEVICES_PER_RECIPIENT} devices, the most possible. Delete one first.",
             )
-        key = {"tenant": caller.tenant, "recipient": recipient, "id": device}
+        key = {"tenant": tenant, "recipient": recipient, "id": device}
         added = insert(devices).values(**key, **body.model_dump())
         row = (await db.execute(added.returning(devices))).mappings().one()
         response.status_code = 201
     elif (old.token, old.kind, old.app) == (body.token, body.kind, body.app):
-        await raise_versions(db, caller.tenant, deprived)
-        await note_unchanged(db, "recipient_version", caller.tenant, recipient)
+        await raise_versions(db, tenant, deprived)
+        await note_unchanged(db, "recipient_version", tenant, recipient)
         return old
     else:
-        change = update(devices).where(*_is(caller.tenant, recipient, device))
+        change = update(devices).where(*_is(tenant, recipient, device))
         change = change.values(**body.model_dump(), updated_at=func.now())
         row = (await db.execute(change.returning(devices))).mappings().one()
         if (old.token, old.kind) != (body.token, body.kind):
             deprived.append(recipient)
-    await raise_versions(db, caller.tenant, deprived)
-    log.info("device saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
+    await raise_versions(db, tenant, deprived)
     return RegisteredDevice(**row)
 
 
@@ -90,12 +104,17 @@ async def read_device(
 @router.delete("/v1/recipients/{recipient}/devices/{device}", status_code=204)
 async def delete_device(*, caller: Manager, db: Db, recipient: RecipientPath, device: DevicePath) -> None:
     """Remove the device. What was decided for it and not yet handed over is not sent."""
-    await store.lock(db, caller.tenant, recipient)
-    gone = delete(devices).where(*_is(caller.tenant, recipient, device)).returning(devices.c.id)
+    await remove_device(db, caller.tenant, recipient, device)
+    log.info("device deleted", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
+
+
+async def remove_device(db: AsyncConnection, tenant: str, recipient: str, device: str) -> None:
+    """Remove the device. 404 for one that is not there."""
+    await store.lock(db, tenant, recipient)
+    gone = delete(devices).where(*_is(tenant, recipient, device)).returning(devices.c.id)
     if (await db.execute(gone)).first() is None:
         raise not_found("device")
-    await raise_versions(db, caller.tenant, [recipient])
-    log.info("device deleted", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
+    await raise_versions(db, tenant, [recipient])
 
 
 async def _take_token(db: AsyncConnection, tenant: str, recipient: str, device: str, token: str) -> list[str]:

@@ -50,7 +50,7 @@ class StoredPreference(BaseModel):
     workflow: str | None
     enabled: bool
     source: str = Field(
-        description="Who switched it last: `api`, `unsubscribe_page`, `one_click` (a mail program's button), `provider`, `complaint`, or what the caller named",
+        description="Who switched it last: `api`, `unsubscribe_page`, `one_click` (a mail program's button), `recipient` (with a token of their own), `provider`, `complaint`, or what the caller named",
         examples=["unsubscribe_page"],
     )
     changed_at: datetime
@@ -95,7 +95,7 @@ async def read_preferences(
 
     Whoever was never stored has preferences too (none): messages may bring their recipient along.
     """
-    return await _answer(db, caller.tenant, recipient, response)
+    return await preferences_of(db, caller.tenant, recipient, response)
 
 
 @router.put("/v1/recipients/{recipient}/preferences")
@@ -109,17 +109,33 @@ async def save_preferences(
     if_match: IfMatch = None,
 ) -> Preferences:
     """Replace all switches. What was decided under more and not yet handed over is decided again."""
-    await lock_recipient(db, caller.tenant, recipient)
-    old = store.switches_of(await store.load(db, caller.tenant, recipient))
-    check_match(if_match, store.revision_of(old))
-    await _refuse_faults(db, caller.tenant, body.preferences, old)
-    new = {preference.switch: preference.enabled for preference in body.preferences}
-    await store.replace(db, caller.tenant, recipient, old, new, source=body.source)
+    await replace_preferences(
+        db, caller.tenant, recipient, body.preferences, source=body.source, if_match=if_match
+    )
     log.info("preferences saved", tenant=caller.tenant, key=caller.key_id, recipient=recipient)
-    return await _answer(db, caller.tenant, recipient, response)
+    return await preferences_of(db, caller.tenant, recipient, response)
 
 
-async def _answer(db: AsyncConnection, tenant: str, recipient: str, response: Response) -> Preferences:
+async def replace_preferences(
+    db: AsyncConnection,
+    tenant: str,
+    recipient: str,
+    preferences: Sequence[PreferenceWrite],
+    *,
+    source: str,
+    if_match: str | None,
+) -> None:
+    """Make these all that the recipient has switched. Raises the problem of what cannot be, and of an `if_match` that is another's."""
+    await lock_recipient(db, tenant, recipient)
+    old = store.switches_of(await store.load(db, tenant, recipient))
+    check_match(if_match, store.revision_of(old))
+    await _refuse_faults(db, tenant, preferences, old)
+    new = {preference.switch: preference.enabled for preference in preferences}
+    await store.replace(db, tenant, recipient, old, new, source=source)
+
+
+async def preferences_of(db: AsyncConnection, tenant: str, recipient: str, response: Response) -> Preferences:
+    """What a recipient has switched, and what follows; their ETag goes on the response."""
     stored = await store.load(db, tenant, recipient)
     answer(response, revision=store.revision_of(store.switches_of(stored)))
     kinds = (

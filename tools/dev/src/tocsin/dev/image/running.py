@@ -44,6 +44,7 @@ def local_services(*, kafka: str, database: str) -> Mapping[str, LocalService]:
         providers=Path(PROVIDERS),
         unsubscribe_secret=secrets.token_urlsafe(32),
         hash_secret=secrets.token_urlsafe(32),
+        seal_secret=secrets.token_urlsafe(32),
     )
     return {service.name: service for service in services(stack)}
 
