@@ -13,8 +13,8 @@ MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml servic
 SERVICES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)))
 # Trust the certificates the machine trusts, as pip, Maven and npm do: a company's network may have its own.
 export UV_SYSTEM_CERTS ?= true
-# Each process has a broker and a database of its own.
-PROCESSES ?= 2
+# Each process has a broker and a database of its own, half a gigabyte in all, and waits more than it works.
+PROCESSES ?= 3
 FUZZ_MINUTES ?= 60
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --no-header --format requirements.txt
 

@@ -40,8 +40,8 @@ def test_its_queries_name_what_exists(page: Path) -> None:
 
 def test_its_commands_exist(page: Path) -> None:
     for line in re.findall(r"^ *(tocsin [^\n]+)|`(tocsin [^`]+)`", page.read_text(), re.MULTILINE):
-        for command in re.split(r"[;|]\s*", "".join(line)):
-            assert_command(command.partition("#")[0].split())
+        for command in re.split(r"[;|]\s*", "".join(line).partition("#")[0].strip()):
+            assert_command(command.split())
 
 
 def assert_command(words: list[str]) -> None:
