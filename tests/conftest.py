@@ -147,10 +147,12 @@ def _without() -> set[str]:
     return {name for name in os.environ.get("WITHOUT", "").split(",") if name}
 
 
-def _place(item: pytest.Item) -> tuple[int, bool]:
+def _place(item: pytest.Item) -> tuple[int, bool, bool]:
+    """Last of their kind come those that look at rendered manifests: kustomize, which they need, takes two minutes to build the first time."""
     kind = _kind(item.nodeid)
     place = ORDER.index(kind) if kind in ORDER else -1
-    return place, "local_stack" not in getattr(item, "fixturenames", ())
+    rendered = hasattr(getattr(item, "module", None), "manifests")
+    return place, rendered, "local_stack" not in getattr(item, "fixturenames", ())
 
 
 def _kind(nodeid: str) -> str:

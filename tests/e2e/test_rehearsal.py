@@ -1,4 +1,4 @@
-"""What an on-call person relies on: each of five incidents on a running stack pages within a minute, and nothing else does.
+"""What an on-call person relies on: each of six incidents on a running stack pages within a minute, and nothing else does.
 
 Rules, routes, waits and silences are those that are shipped; only scrapes and judgements are more frequent. The seconds are printed.
 """
@@ -154,6 +154,37 @@ async def test_a_frozen_router_pages(
             nothing_but(pager, FROZEN, beside=WAITING)
         for alert, moment in pager.pages.items():
             record_property("measured", f"frozen router: {alert[0]} pages after {moment - began:.0f} s")
+
+
+@pytest.mark.nightly
+async def test_two_messages_for_a_dead_mail_server_page(
+    tocsin: Any,
+    workflow: str,
+    targets: dict[str, str],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """They are put off, and wait in timers: nothing waits in the dispatcher."""
+    operations = tocsin.stack["operations"]["dispatch-email"]
+
+    async def fails() -> bool:
+        assert (await send(tocsin, workflow)).status_code == 202
+        async with httpx.AsyncClient(base_url=operations) as client:
+            views = (await client.get("/internal/providers")).json()["providers"]
+        return any(view["last_error"] for view in views)
+
+    with on_call(tmp_path / "on-call", targets) as pager:
+        await all_is_well(targets, pager)
+        async with dead_mail_server(tocsin.stack):
+            await until(fails, seconds=60, every=2)  # the dispatcher has read its file
+            began = time.monotonic()
+            await pages(pager, {("TocsinChannelDown", "dispatch-email")})
+            nothing_but(pager, {("TocsinChannelDown", "dispatch-email")})
+        for alert, moment in pager.pages.items():
+            record_property(
+                "measured", f"few messages, no provider: {alert[0]} pages after {moment - began:.0f} s"
+            )
+    await until(partial(arrives, tocsin, workflow), seconds=120, every=0.2)
 
 
 def nothing_but(pager: Pager, expected: set[Who], *, beside: frozenset[Who] | set[Who] = frozenset()) -> None:

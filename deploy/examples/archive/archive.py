@@ -180,7 +180,7 @@ def utc(at: object) -> str | None:
         return None
     try:
         return datetime.fromisoformat(at).astimezone(UTC).replace(tzinfo=None).isoformat()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from tocsin.catcher.testing import (
     MAILGUN_DOMAIN,
@@ -18,7 +21,6 @@ from tocsin.catcher.testing import (
     RunningCatcher,
 )
 from tocsin.channel import Accepted, NotSent, ProviderKind, Rejected
-from tocsin.channel.aws_signature import AwsCredentials, signed_headers
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import EmailContent
 from tocsin.contracts.vocabulary import Channel, Reason
@@ -92,14 +94,19 @@ def test_without_settings_everybody_is_refused(start_catcher: Starter) -> None:
         CATCHER_POSTMARK_SERVER_TOKEN="",
     )
     assert ses(catcher, SES).status_code == 403
-    assert mailgun(catcher, {"to": "ada@example.org"}, MAIL).status_code == 401
-    assert postmark(catcher, POSTMARK).status_code == 401
+    assert ses(catcher, SES, key=Credentials("", "")).status_code == 403
+    assert ses(catcher, SES, Authorization="").status_code == 403
+    for key in (MAILGUN_KEY, "", None):
+        assert mailgun(catcher, {"to": "ada@example.org"}, MAIL, key=key).status_code == 401
+    for token in (POSTMARK_TOKEN, "", None):
+        assert postmark(catcher, POSTMARK, token=token).status_code == 401
+    assert catcher.messages() == []
 
 
 # SES
 
 MAIL = b"From: shop@acme.example\r\n\r\nHello\r\n"
-OUR_KEY = AwsCredentials(SES_KEY_ID, SES_SECRET)
+OUR_KEY = Credentials(SES_KEY_ID, SES_SECRET)
 SES: dict[str, Any] = {
     "FromEmailAddress": "shop@acme.example",
     "Destination": {"ToAddresses": ["ada@example.org"]},
@@ -111,23 +118,32 @@ def ses(
     catcher: RunningCatcher,
     message: Any,
     *,
-    key: AwsCredentials = OUR_KEY,
+    key: Credentials = OUR_KEY,
     late: timedelta = timedelta(),
     service: str = "ses",
     **headers: str,
 ) -> httpx.Response:
-    url, body = f"{catcher.url}/v2/email/outbound-emails", encode(message)
-    signed = signed_headers(
-        key,
+    """A SendEmail that botocore signed, `late` ago. `message` may be the body itself."""
+    body = message if isinstance(message, bytes) else encode(message)
+    request = AWSRequest(
         method="POST",
-        url=url,
+        url=f"{catcher.url}/v2/email/outbound-emails",
         headers={"Content-Type": "application/json"},
-        body=body,
-        region="eu-west-1",
-        service=service,
-        now=datetime.now(UTC) - late,
+        data=body,
     )
-    return httpx.post(url, content=body, headers=signed | headers)
+    request.context["timestamp"] = (datetime.now(UTC) - late).strftime("%Y%m%dT%H%M%SZ")
+    signer = SigV4Auth(key, service, "eu-west-1")
+    signer._modify_request_before_signing(request)
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    signer._inject_signature_to_request(request, signer.signature(text, request))
+    return httpx.post(request.url, content=body, headers=dict(request.headers) | headers)
+
+
+def test_what_botocore_signs_is_taken(catcher: RunningCatcher) -> None:
+    for key in (OUR_KEY, Credentials(SES_KEY_ID, SES_SECRET, "a/token+==")):
+        assert ses(catcher, SES, key=key).status_code == 200
+    assert ses(catcher, SES, late=timedelta(minutes=4)).status_code == 200
+    assert [mail["to"] for mail in catcher.messages()] == ["ada@example.org"] * 3
 
 
 @pytest.mark.parametrize(
@@ -146,8 +162,8 @@ def test_a_changed_request_is_refused(catcher: RunningCatcher, change: dict[str,
 
 def test_another_key_an_old_request_and_another_service_are_refused(catcher: RunningCatcher) -> None:
     answers = [
-        ses(catcher, SES, key=AwsCredentials("AKIDANOTHER12345", SES_SECRET)),
-        ses(catcher, SES, late=timedelta(minutes=16)),
+        ses(catcher, SES, key=Credentials("AKIDANOTHER12345", SES_SECRET)),
+        ses(catcher, SES, late=timedelta(minutes=6)),
         ses(catcher, SES, service="sns"),
     ]
     assert [answer.status_code for answer in answers] == [403] * 3
@@ -157,6 +173,7 @@ def test_another_key_an_old_request_and_another_service_are_refused(catcher: Run
     ("message", "name"),
     [
         ([], "BadRequestException"),
+        (b"[" * 100_000, "BadRequestException"),
         (SES | {"Content": {"Simple": {}}}, "BadRequestException"),
         (SES | {"Content": {"Raw": {"Data": "no base64"}}}, "BadRequestException"),
         (SES | {"Destination": {"ToAddresses": []}}, "BadRequestException"),
@@ -164,7 +181,7 @@ def test_another_key_an_old_request_and_another_service_are_refused(catcher: Run
         (SES | {"Destination": {"ToAddresses": ["a@b.example"] * 51}}, "BadRequestException"),
         (SES | {"Content": {"Raw": {"Data": b64encode(b"Subject: x\r\n\r\n").decode()}}}, "MessageRejected"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_what_ses_refuses(catcher: RunningCatcher, message: Any, name: str) -> None:
     answer = ses(catcher, message)
@@ -176,13 +193,18 @@ def test_what_ses_refuses(catcher: RunningCatcher, message: Any, name: str) -> N
 
 
 def mailgun(
-    catcher: RunningCatcher, form: dict[str, str], mail: bytes | None, *, domain: str = MAILGUN_DOMAIN
+    catcher: RunningCatcher,
+    form: dict[str, str],
+    mail: bytes | None,
+    *,
+    domain: str = MAILGUN_DOMAIN,
+    key: str | None = MAILGUN_KEY,
 ) -> httpx.Response:
     return httpx.post(
         f"{catcher.url}/v3/{domain}/messages.mime",
         data=form,
         files=None if mail is None else {"message": ("mail.eml", mail)},
-        auth=("api", MAILGUN_KEY),
+        auth=None if key is None else ("api", key),
     )
 
 
@@ -218,10 +240,25 @@ def test_what_mailgun_refuses(
 POSTMARK: dict[str, Any] = {"From": "shop@acme.example", "To": "ada@example.org", "TextBody": "Hello"}
 
 
-def postmark(catcher: RunningCatcher, message: Any) -> httpx.Response:
-    return httpx.post(
-        f"{catcher.url}/email", json=message, headers={"X-Postmark-Server-Token": POSTMARK_TOKEN}
-    )
+def postmark(catcher: RunningCatcher, message: Any, *, token: str | None = POSTMARK_TOKEN) -> httpx.Response:
+    headers = {} if token is None else {"X-Postmark-Server-Token": token}
+    return httpx.post(f"{catcher.url}/email", json=message, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("to", "kept"),
+    [
+        ("ada@example.org, Grete <grete@example.de>", ["ada@example.org", "grete@example.de"]),
+        ("inactive@example.org, grete@example.de", ["grete@example.de"]),
+    ],
+)
+def test_each_recipient_has_a_mail(catcher: RunningCatcher, to: str, kept: list[str]) -> None:
+    assert postmark(catcher, POSTMARK | {"To": to}).status_code == 200
+    assert sorted(mail["to"] for mail in catcher.messages()) == kept
+
+
+def test_no_metadata_are_as_good_as_none(catcher: RunningCatcher) -> None:
+    assert postmark(catcher, POSTMARK | {"Metadata": None}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -230,7 +267,12 @@ def postmark(catcher: RunningCatcher, message: Any) -> httpx.Response:
         ([], 402),
         (POSTMARK | {"Html": "x"}, 403),
         (POSTMARK | {"From": "shop"}, 300),
+        (POSTMARK | {"From": "shop@acme.example, b@acme.example"}, 300),
         (POSTMARK | {"To": ""}, 300),
+        (POSTMARK | {"To": "ada@example.org, eve"}, 300),
+        (POSTMARK | {"To": ", ".join(["ada@example.org"] * 51)}, 300),
+        (POSTMARK | {"Metadata": ["ref"]}, 403),
+        (POSTMARK | {"Metadata": "ref"}, 403),
         (POSTMARK | {"TextBody": ""}, 300),
         (POSTMARK | {"Metadata": {"ref": "a" * 81}}, 300),
         (POSTMARK | {"Metadata": {"a" * 21: ""}}, 300),
@@ -238,7 +280,7 @@ def postmark(catcher: RunningCatcher, message: Any) -> httpx.Response:
         (POSTMARK | {"Headers": [{"Name": "X"}]}, 300),
         (POSTMARK | {"To": "inactive@example.org"}, 406),
     ],
-    ids=range(10),
+    ids=range(15),
 )
 def test_what_postmark_refuses(catcher: RunningCatcher, message: Any, code: int) -> None:
     answer = postmark(catcher, message)

@@ -173,11 +173,31 @@ async def test_a_public_address_may_stand_in_nat64(attempts: Attempts) -> None:
     assert len(attempts) == 1
 
 
-async def test_of_several_addresses_only_those_that_may_be_called_are(attempts: Attempts) -> None:
+@pytest.mark.parametrize("turned", [False, True])
+async def test_of_several_addresses_only_those_that_may_be_called_are(
+    turned: bool, attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where these do not answer, the name is no forbidden one: it may answer the next time."""
+    addresses = NAMES["mixed.test"]
+    monkeypatch.setitem(NAMES, "mixed.test", addresses[::-1] if turned else addresses)
     async with client() as guarded:
-        with pytest.raises(httpx.ConnectError):
+        with pytest.raises(httpx.ConnectError) as refused:
             await guarded.post("https://mixed.test/", content=b"{}")
+    assert not isinstance(refused.value, TargetForbidden)
     assert set(attempts) == {PUBLIC}
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(
+    attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Canary()
+    async with proxy.listening() as port, client(f"127.0.0.1:{port + 1}") as guarded:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+        with pytest.raises(httpx.ConnectError):
+            await guarded.post(f"http://loopback.test:{port + 1}/", content=b"{}")
+    assert proxy.reached == 0
+    assert attempts == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("entry", ["loopback.test:{port}", "127.0.0.1:{port}", "127.0.0.0/8:{port}"])

@@ -1,28 +1,24 @@
-"""Mailgun's `messages.mime` as its documentation has it; the form is read by aiohttp, the mail by the standard library.
+"""Mailgun's `messages.mime` as its documentation has it; form and mail are read by the standard library.
 
 https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages/post-v3--domain-name--messages-mime
 """
 
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from email import policy
 from email.parser import BytesParser
 from pathlib import Path
 from typing import ClassVar
 
+from tests.integration.dispatch_email.mail_api import AsksByRetryAfter
 from tests.integration.dispatch_email.mail_forms import ADDRESS, mime_faults
 
-from tocsin.channel import Provider
-from tocsin.contracts.vocabulary import Channel
-from tocsin.dispatch_email.mailgun import MailgunConfig, MailgunProvider
-from tocsin.testing import ManualClock
-from tocsin.testing.http_world import HttpWorld, Response
+from tocsin.channel import Throttled
+from tocsin.dispatch_email.mailgun import MAILGUN
+from tocsin.testing.http_world import Response
 from tocsin.testing.provider_suite import Behaviour
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "marked-body-key"
 DOMAIN = "mail.example.com"
 _LARGEST = 25_000_000
@@ -67,10 +63,14 @@ def faults(form: Form) -> Iterator[str]:
     yield from mime_faults(form.get("file message", b""))
 
 
-class MailgunServer(HttpWorld):
+class MailgunServer(AsksByRetryAfter):
     """`POST /v3/<domain>/messages.mime`, for one API key and one domain."""
 
-    channel = Channel.EMAIL
+    kind = MAILGUN
+    entry: ClassVar = {"kind": "mailgun", "domain": DOMAIN, "api_key_file": "key"}
+    secrets: ClassVar = {"key": KEY}
+    asks_for_patience = Throttled(code="HTTP 429", detail="Mailgun asks for patience.", retry_after=7.0)
+    too_large = 25_000_000
     scripts: ClassVar = {
         Behaviour.REFUSES_RECIPIENT: refusal(
             400, "to parameter is not a valid address. please check documentation: marked-address@example.org"
@@ -78,29 +78,10 @@ class MailgunServer(HttpWorld):
         Behaviour.THROTTLES: refusal(429, "Too many requests"),
         Behaviour.REFUSES_CREDENTIALS: FORBIDDEN,
     }
-    folder = Path()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.forms: list[Form] = []
-
-    def config(self, **fields: object) -> MailgunConfig:
-        """An instance that calls this server; `fields` replace its own."""
-        entry = {
-            "name": "test",
-            "kind": "mailgun",
-            "domain": DOMAIN,
-            "api_key_file": "key",
-            "base_url": self.url,
-        }
-        return MailgunConfig.model_validate(entry | fields, context={"folder": self.folder})
-
-    @asynccontextmanager
-    async def provider(self, *, call_timeout: float = 10.0, **fields: object) -> AsyncIterator[Provider]:
-        provider = MailgunProvider(self.config(call_timeout=call_timeout, **fields), ManualClock(NOW))
-        await provider.open()
-        yield provider
-        await provider.close()
 
     def respond(self, first: str, head: dict[str, str], body: bytes) -> Response:
         if head.get("authorization") != f"Basic {b64encode(f'api:{KEY}'.encode()).decode()}":

@@ -5,42 +5,38 @@ https://postmarkapp.com/developer/api/email-api#send-a-single-email and https://
 
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from email.headerregistry import AddressHeader
 from pathlib import Path
 from typing import Any, ClassVar
 
+from tests.integration.dispatch_email.mail_api import NOW, AsksByRetryAfter
 from tests.integration.dispatch_email.mail_forms import ADDRESS
 
-from tocsin.channel import Provider
-from tocsin.contracts.vocabulary import Channel
-from tocsin.dispatch_email.postmark import PostmarkConfig, PostmarkProvider
-from tocsin.testing import ManualClock
-from tocsin.testing.http_world import HttpWorld, Response
+from tocsin.channel import Throttled
+from tocsin.dispatch_email.postmark import POSTMARK
+from tocsin.testing.http_world import Response
 from tocsin.testing.provider_suite import Behaviour
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TOKEN = "marked-body-token"
 KNOWN = {
-    *(
-        "From",
-        "To",
-        "Cc",
-        "Bcc",
-        "Subject",
-        "Tag",
-        "HtmlBody",
-        "TextBody",
-        "ReplyTo",
-        "Headers",
-        "TrackOpens",
-    ),
-    *("TrackLinks", "Metadata", "Attachments", "MessageStream"),
+    "From",
+    "To",
+    "Cc",
+    "Bcc",
+    "Subject",
+    "Tag",
+    "HtmlBody",
+    "TextBody",
+    "ReplyTo",
+    "Headers",
+    "TrackOpens",
+    "TrackLinks",
+    "Metadata",
+    "Attachments",
+    "MessageStream",
 }
 STREAMS = {"outbound", "broadcast"}
-_LARGEST = 10_000_000
+_LARGEST, _LARGEST_PART = 10_000_000, 5_000_000
 
 
 def refusal(status: int, code: int, text: str) -> Response:
@@ -87,6 +83,8 @@ def fault(message: dict[str, Any]) -> Response | None:  # noqa: PLR0911 - one fo
 
 
 def _field_fault(message: dict[str, Any]) -> Response | None:
+    if any(len(str(message.get(part) or "").encode()) > _LARGEST_PART for part in ("TextBody", "HtmlBody")):
+        return refusal(422, 300, "TextBody and HtmlBody may have 5 MB each")
     for header in message.get("Headers", []):
         if header.keys() != {"Name", "Value"} or re.search(r"[\r\n\0]", header["Name"] + header["Value"]):
             return refusal(422, 300, "Invalid header")
@@ -100,10 +98,14 @@ def _field_fault(message: dict[str, Any]) -> Response | None:
     return None
 
 
-class PostmarkServer(HttpWorld):
+class PostmarkServer(AsksByRetryAfter):
     """`POST /email`, for one server token."""
 
-    channel = Channel.EMAIL
+    kind = POSTMARK
+    entry: ClassVar = {"kind": "postmark", "server_token_file": "token"}
+    secrets: ClassVar = {"token": TOKEN}
+    asks_for_patience = Throttled(code="429", detail="Postmark asks for patience.", retry_after=7.0)
+    too_large = _LARGEST_PART + 1
     scripts: ClassVar = {
         Behaviour.REFUSES_RECIPIENT: refusal(
             422, 406, "You tried to send to recipients that are inactive: marked-address@example.org."
@@ -111,23 +113,10 @@ class PostmarkServer(HttpWorld):
         Behaviour.THROTTLES: refusal(429, 429, "Rate limit exceeded"),
         Behaviour.REFUSES_CREDENTIALS: UNAUTHORIZED,
     }
-    folder = Path()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.messages: list[dict[str, Any]] = []
-
-    def config(self, **fields: object) -> PostmarkConfig:
-        """An instance that calls this server; `fields` replace its own."""
-        entry = {"name": "test", "kind": "postmark", "server_token_file": "token", "base_url": self.url}
-        return PostmarkConfig.model_validate(entry | fields, context={"folder": self.folder})
-
-    @asynccontextmanager
-    async def provider(self, *, call_timeout: float = 10.0, **fields: object) -> AsyncIterator[Provider]:
-        provider = PostmarkProvider(self.config(call_timeout=call_timeout, **fields), ManualClock(NOW))
-        await provider.open()
-        yield provider
-        await provider.close()
 
     def respond(  # noqa: PLR0911 - one for each refusal
         self, first: str, head: dict[str, str], body: bytes

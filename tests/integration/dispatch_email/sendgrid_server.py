@@ -5,20 +5,17 @@ https://www.twilio.com/docs/sendgrid/api-reference/mail-send, its pages on limit
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tocsin.channel import Provider
-from tocsin.contracts.vocabulary import Channel
-from tocsin.dispatch_email.sendgrid import SendGridConfig, SendGridProvider
-from tocsin.testing import ManualClock
-from tocsin.testing.http_world import HttpWorld, Response
+from tests.integration.dispatch_email.mail_api import NOW, MailApi
+
+from tocsin.channel import Throttled
+from tocsin.dispatch_email.sendgrid import SENDGRID
+from tocsin.testing.http_world import Response
 from tocsin.testing.provider_suite import Behaviour
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "SG.marked-body.secret"
 RESERVED = {
     *("x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"),
@@ -143,10 +140,14 @@ def _category_faults(categories: Any) -> Iterator[Fault]:
         yield "categories", "Each category must be ASCII and not be longer than 255 characters."
 
 
-class SendGridServer(HttpWorld):
+class SendGridServer(MailApi):
     """`POST /v3/mail/send`, for one API key."""
 
-    channel = Channel.EMAIL
+    kind = SENDGRID
+    entry: ClassVar = {"kind": "sendgrid", "api_key_file": "key"}
+    secrets: ClassVar = {"key": KEY}
+    asks_for_patience = Throttled(code="HTTP 429", detail="SendGrid asks for patience.", retry_after=7.0)
+    too_large = 30_000_000
     scripts: ClassVar = {
         Behaviour.REFUSES_RECIPIENT: refusal(
             400,
@@ -157,23 +158,13 @@ class SendGridServer(HttpWorld):
         ),
         Behaviour.REFUSES_CREDENTIALS: UNAUTHORIZED,
     }
-    folder = Path()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.messages: list[dict[str, Any]] = []
 
-    def config(self, **fields: object) -> SendGridConfig:
-        """An instance that calls this server; `fields` replace its own."""
-        entry = {"name": "test", "kind": "sendgrid", "api_key_file": "key", "base_url": self.url}
-        return SendGridConfig.model_validate(entry | fields, context={"folder": self.folder})
-
-    @asynccontextmanager
-    async def provider(self, *, call_timeout: float = 10.0) -> AsyncIterator[Provider]:
-        provider = SendGridProvider(self.config(call_timeout=call_timeout), ManualClock(NOW))
-        await provider.open()
-        yield provider
-        await provider.close()
+    async def wants_to_be_asked_again(self) -> None:
+        await self.behave(Behaviour.THROTTLES)
 
     def respond(  # noqa: PLR0911 - one for each refusal
         self, first: str, head: dict[str, str], body: bytes

@@ -6,8 +6,6 @@ https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 import json
 import re
 from base64 import b64decode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,16 +15,14 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.validate import ParamValidator
+from tests.integration.dispatch_email.mail_api import NOW, AsksByRetryAfter
 from tests.integration.dispatch_email.mail_forms import ADDRESS, mime_faults
 
-from tocsin.channel import Provider
-from tocsin.contracts.vocabulary import Channel
-from tocsin.dispatch_email.ses import SesConfig, SesProvider
-from tocsin.testing import ManualClock
-from tocsin.testing.http_world import HttpWorld, Response
+from tocsin.channel import Throttled
+from tocsin.dispatch_email.ses import SES
+from tocsin.testing.http_world import Response
 from tocsin.testing.provider_suite import Behaviour
 
-NOW = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
 KEY_ID, SECRET = "AKIDEXAMPLE12345", "marked-body/secret+key"
 REGION = "eu-west-1"
 _INPUT = botocore.session.get_session().get_service_model("sesv2").operation_model("SendEmail").input_shape
@@ -53,7 +49,7 @@ def wrongly_signed(
     if given is None or given[1] != KEY_ID or given[2] != REGION:
         return True
     moment = datetime.strptime(head["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    if abs(moment - now) > timedelta(minutes=15):
+    if abs(moment - now) > timedelta(minutes=5):
         return True
     names = set(given[3].split(";")) - {"host", "x-amz-date", "x-amz-security-token"}
     if not names.issuperset(name for name in head if name.startswith("content-type")):
@@ -96,10 +92,22 @@ def fault(  # noqa: PLR0911 - one for each refusal
     return None
 
 
-class SesServer(HttpWorld):
+class SesServer(AsksByRetryAfter):
     """`POST /v2/email/outbound-emails`, for one access key."""
 
-    channel = Channel.EMAIL
+    kind = SES
+    entry: ClassVar = {
+        "kind": "ses",
+        "region": REGION,
+        "access_key_id": KEY_ID,
+        "secret_access_key_file": "key",
+        "configuration_set": "tocsin",
+    }
+    secrets: ClassVar = {"key": SECRET}
+    asks_for_patience = Throttled(
+        code="TooManyRequestsException", detail="SES asks for patience.", retry_after=7.0
+    )
+    too_large = 30_000_000
     server_loggers = ("botocore",)
     scripts: ClassVar = {
         Behaviour.REFUSES_RECIPIENT: refusal(
@@ -108,32 +116,11 @@ class SesServer(HttpWorld):
         Behaviour.THROTTLES: refusal(429, "TooManyRequestsException", "Maximum sending rate exceeded."),
         Behaviour.REFUSES_CREDENTIALS: UNSIGNED,
     }
-    folder = Path()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.messages: list[tuple[dict[str, Any], bytes]] = []
         """What was asked for, and the mail."""
-
-    def config(self, **fields: object) -> SesConfig:
-        """An instance that calls this server; `fields` replace its own."""
-        entry = {
-            "name": "test",
-            "kind": "ses",
-            "region": REGION,
-            "access_key_id": KEY_ID,
-            "secret_access_key_file": "key",
-            "configuration_set": "tocsin",
-            "base_url": self.url,
-        }
-        return SesConfig.model_validate(entry | fields, context={"folder": self.folder})
-
-    @asynccontextmanager
-    async def provider(self, *, call_timeout: float = 10.0, **fields: object) -> AsyncIterator[Provider]:
-        provider = SesProvider(self.config(call_timeout=call_timeout, **fields), ManualClock(NOW))
-        await provider.open()
-        yield provider
-        await provider.close()
 
     def respond(self, first: str, head: dict[str, str], body: bytes) -> Response:
         path = "/v2/email/outbound-emails"

@@ -3,16 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import MultipartReader, StreamReader
 from aiohttp.base_protocol import BaseProtocol
+from tests.integration.dispatch_email.mail_api import (
+    JOB,
+    LINK,
+    NOW,
+    MailApi,
+    MailApiSuite,
+    assert_invalid,
+    assert_rejected_unsent,
+)
 from tests.integration.dispatch_email.mail_forms import parsed
 from tests.integration.dispatch_email.mailgun_server import (
     DOMAIN,
     KEY,
-    NOW,
     Form,
     MailgunServer,
     faults,
@@ -24,12 +31,9 @@ from tocsin.channel import (
     Accepted,
     Ambiguous,
     NotSent,
-    ProvidersInvalid,
     Rejected,
-    Throttled,
-    check_providers,
 )
-from tocsin.contracts.jobs import EmailContent, SenderIdentity
+from tocsin.contracts.jobs import EmailContent
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.http_provider import MailRequest
@@ -37,25 +41,18 @@ from tocsin.dispatch_email.mailgun import MAILGUN, MailgunConfig, MailgunProvide
 from tocsin.testing import ManualClock
 from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
-from tocsin.testing.provider_suite import Behaviour, ProviderSuite
 
-LINK = "https://tocsin.example/u/abc.def?x=1"
-JOB = job_for(Channel.EMAIL, unsubscribe_url=LINK)
 SOURCE = b"From: shop@example.com\r\n\r\nHello\r\n"
 FORM: Form = {"to": b"ada@example.org", "o:tracking": b"no", "file message": SOURCE}
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[MailgunServer]:
-    (tmp_path / "key").write_text(KEY + "\n")
-    server = MailgunServer()
-    server.folder = tmp_path
-    await server.listen()
-    yield server
-    await server.hang_up()
+async def world(tmp_path: Path) -> AsyncIterator[MailApi]:
+    async with MailgunServer.listening(tmp_path) as server:
+        yield server
 
 
-class TestMailgunProvider(ProviderSuite):
+class TestMailgunProvider(MailApiSuite):
     pass
 
 
@@ -83,7 +80,8 @@ async def test_aiohttp_reads_the_form_byte_by_byte(world: MailgunServer) -> None
     job = job_for(
         Channel.EMAIL, content=EmailContent(subject="--x", text="--x\r\n--\r\n", html="<p>--x--</p>")
     )
-    provider = MailgunProvider(world.config(), ManualClock(NOW))
+    provider = world.unopened()
+    assert isinstance(provider, MailgunProvider)
     request = composed(job, provider.request)
     assert isinstance(request, MailRequest)
     loop = asyncio.get_running_loop()
@@ -138,32 +136,10 @@ def test_the_server_takes_the_message() -> None:
     assert list(faults(FORM)) == []
 
 
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"sender": None}, Reason.SENDER_MISSING),
-        ({"sender": SenderIdentity(address="größe@example.com")}, Reason.CONTENT_REFUSED),
-        ({"sender": SenderIdentity(address="a@b.example", reply_to="größe@example.com")}, Reason.CONTENT_REFUSED),
-        ({"address": "größe@example.com"}, Reason.ADDRESS_INVALID),
-        ({"address": "ada@example.org\r\nBcc: eve@example.org"}, Reason.ADDRESS_INVALID),
-        ({"address": "ada@example.org,eve@example.org"}, Reason.ADDRESS_INVALID),
-        ({"content": EmailContent(subject="x")}, Reason.CONTENT_REFUSED),
-        ({"content": EmailContent(subject="x", text="a" * 25_000_000)}, Reason.TOO_LARGE),
-        ({"unsubscribe_url": "https://x.example/\r\nBcc: eve@example.org"}, Reason.CONTENT_REFUSED),
-        ({"delivery_id": "a\r\nBcc: eve@example.org"}, Reason.CONTENT_REFUSED),
-    ],
-    ids=range(10),
-)  # fmt: skip
-async def test_what_mailgun_would_refuse_is_rejected_unsent(
-    world: MailgunServer, fields: dict[str, Any], reason: Reason
-) -> None:
-    async with world.provider() as provider:
-        answer = await provider.send(job_for(Channel.EMAIL, **fields))
-    assert isinstance(answer, Rejected)
-    assert answer.reason is reason
-    assert answer.detail is not None
-    assert "example" not in answer.detail
-    assert world.requests == 0
+async def test_a_second_address_is_rejected_unsent(world: MailApi) -> None:
+    await assert_rejected_unsent(
+        world, {"address": "ada@example.org,eve@example.org"}, Reason.ADDRESS_INVALID
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,15 +161,6 @@ async def test_other_answers(world: MailgunServer, response: Response, kind: typ
     assert world.requests == 1
 
 
-async def test_when_it_wants_to_be_asked_again_is_passed_on(world: MailgunServer) -> None:
-    status, headers, body = world.scripts[Behaviour.THROTTLES]
-    world.scripted = (status, headers | {"Retry-After": "7"}, body)
-    async with world.provider() as provider:
-        assert await provider.send(JOB) == Throttled(
-            code="HTTP 429", detail="Mailgun asks for patience.", retry_after=7.0
-        )
-
-
 async def test_another_key_or_domain_is_not_the_messages_fault(world: MailgunServer) -> None:
     (world.folder / "other").write_text("another-key")
     async with world.provider(api_key_file="other") as provider:
@@ -203,13 +170,6 @@ async def test_another_key_or_domain_is_not_the_messages_fault(world: MailgunSer
     assert isinstance(refused, NotSent)
     assert isinstance(unknown, NotSent)
     assert (refused.reason, unknown.reason) == (Reason.CREDENTIALS_REFUSED, Reason.PROVIDER_ERROR)
-
-
-async def test_an_instance_that_was_not_opened_says_so(world: MailgunServer) -> None:
-    provider = MailgunProvider(world.config(), ManualClock(NOW))
-    with pytest.raises(RuntimeError, match="not opened"):
-        await provider.send(JOB)
-    await provider.close()
 
 
 @pytest.mark.parametrize(
@@ -225,11 +185,11 @@ async def test_an_instance_that_was_not_opened_says_so(world: MailgunServer) -> 
     ],
 )
 def test_faults_of_the_configuration(tmp_path: Path, key: str, lines: str, sentence: str) -> None:
-    (tmp_path / "key").write_text(key)
-    path = tmp_path / "providers.toml"
-    path.write_text(f'[[providers]]\nname = "a"\nkind = "mailgun"\napi_key_file = "key"\n{lines}\n')
-    with pytest.raises(ProvidersInvalid) as invalid:
-        check_providers(path, {"mailgun": MAILGUN})
-    assert sentence in str(invalid.value)
-    assert len(invalid.value.faults) == 1
-    assert key == "" or key not in str(invalid.value)
+    assert_invalid(
+        tmp_path,
+        "mailgun",
+        MAILGUN,
+        lines=f'api_key_file = "key"\n{lines}',
+        secret=("key", key),
+        sentence=sentence,
+    )

@@ -6,27 +6,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.dispatch_email.postmark_server import NOW, TOKEN, PostmarkServer, fault, refusal
+from tests.integration.dispatch_email.mail_api import (
+    JOB,
+    LINK,
+    MailApi,
+    MailApiSuite,
+    assert_invalid,
+    assert_rejected_unsent,
+)
+from tests.integration.dispatch_email.postmark_server import PostmarkServer, fault, refusal
 
 from tocsin.channel import (
     Accepted,
     Ambiguous,
     NotSent,
-    ProvidersInvalid,
     Rejected,
-    Throttled,
-    check_providers,
 )
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_email.postmark import POSTMARK, PostmarkProvider
-from tocsin.testing import ManualClock
+from tocsin.dispatch_email.postmark import POSTMARK
 from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
-from tocsin.testing.provider_suite import Behaviour, ProviderSuite
 
-LINK = "https://tocsin.example/u/abc.def?x=1"
-JOB = job_for(Channel.EMAIL, unsubscribe_url=LINK)
 MESSAGE: dict[str, Any] = {
     "From": '"Shop" <shop@example.com>',
     "To": "marked-address@example.org",
@@ -48,16 +49,12 @@ MESSAGE: dict[str, Any] = {
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[PostmarkServer]:
-    (tmp_path / "token").write_text(TOKEN + "\n")
-    server = PostmarkServer()
-    server.folder = tmp_path
-    await server.listen()
-    yield server
-    await server.hang_up()
+async def world(tmp_path: Path) -> AsyncIterator[MailApi]:
+    async with PostmarkServer.listening(tmp_path) as server:
+        yield server
 
 
-class TestPostmarkProvider(ProviderSuite):
+class TestPostmarkProvider(MailApiSuite):
     pass
 
 
@@ -134,32 +131,10 @@ def test_the_server_takes_the_message() -> None:
     assert fault(MESSAGE) is None
 
 
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"sender": None}, Reason.SENDER_MISSING),
-        ({"sender": SenderIdentity(address="größe@example.com")}, Reason.CONTENT_REFUSED),
-        ({"sender": SenderIdentity(address="a@b.example", reply_to="größe@example.com")}, Reason.CONTENT_REFUSED),
-        ({"address": "größe@example.com"}, Reason.ADDRESS_INVALID),
-        ({"address": "ada@example.org\r\nBcc: eve@example.org"}, Reason.ADDRESS_INVALID),
-        ({"content": EmailContent(subject="x")}, Reason.CONTENT_REFUSED),
-        ({"content": EmailContent(subject="x", text="", html="")}, Reason.CONTENT_REFUSED),
-        ({"content": EmailContent(subject="x", text="a" * 10_000_000)}, Reason.TOO_LARGE),
-        ({"unsubscribe_url": "https://x.example/\r\nBcc: eve@example.org"}, Reason.CONTENT_REFUSED),
-        ({"delivery_id": "a\r\nBcc: eve@example.org"}, Reason.CONTENT_REFUSED),
-    ],
-    ids=range(10),
-)  # fmt: skip
-async def test_what_postmark_would_refuse_is_rejected_unsent(
-    world: PostmarkServer, fields: dict[str, Any], reason: Reason
-) -> None:
-    async with world.provider() as provider:
-        answer = await provider.send(job_for(Channel.EMAIL, **fields))
-    assert isinstance(answer, Rejected)
-    assert answer.reason is reason
-    assert answer.detail is not None
-    assert "example" not in answer.detail
-    assert world.requests == 0
+async def test_a_mail_of_empty_texts_is_rejected_unsent(world: MailApi) -> None:
+    await assert_rejected_unsent(
+        world, {"content": EmailContent(subject="x", text="", html="")}, Reason.CONTENT_REFUSED
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,15 +157,6 @@ async def test_other_answers(world: PostmarkServer, response: Response, kind: ty
     assert world.requests == 1
 
 
-async def test_when_it_wants_to_be_asked_again_is_passed_on(world: PostmarkServer) -> None:
-    status, headers, body = world.scripts[Behaviour.THROTTLES]
-    world.scripted = (status, headers | {"Retry-After": "7"}, body)
-    async with world.provider() as provider:
-        assert await provider.send(JOB) == Throttled(
-            code="429", detail="Postmark asks for patience.", retry_after=7.0
-        )
-
-
 async def test_another_token_or_sender_is_not_the_messages_fault(world: PostmarkServer) -> None:
     (world.folder / "other").write_text("another-token")
     async with world.provider(server_token_file="other") as provider:
@@ -204,13 +170,6 @@ async def test_another_token_or_sender_is_not_the_messages_fault(world: Postmark
     assert (refused.reason, unknown.reason) == (Reason.CREDENTIALS_REFUSED, Reason.SENDER_REFUSED)
 
 
-async def test_an_instance_that_was_not_opened_says_so(world: PostmarkServer) -> None:
-    provider = PostmarkProvider(world.config(), ManualClock(NOW))
-    with pytest.raises(RuntimeError, match="not opened"):
-        await provider.send(JOB)
-    await provider.close()
-
-
 @pytest.mark.parametrize(
     ("token", "lines", "sentence"),
     [
@@ -222,11 +181,11 @@ async def test_an_instance_that_was_not_opened_says_so(world: PostmarkServer) ->
     ],
 )
 def test_faults_of_the_configuration(tmp_path: Path, token: str, lines: str, sentence: str) -> None:
-    (tmp_path / "token").write_text(token)
-    path = tmp_path / "providers.toml"
-    path.write_text(f'[[providers]]\nname = "a"\nkind = "postmark"\nserver_token_file = "token"\n{lines}\n')
-    with pytest.raises(ProvidersInvalid) as invalid:
-        check_providers(path, {"postmark": POSTMARK})
-    assert sentence in str(invalid.value)
-    assert len(invalid.value.faults) == 1
-    assert token == "" or token not in str(invalid.value)
+    assert_invalid(
+        tmp_path,
+        "postmark",
+        POSTMARK,
+        lines=f'server_token_file = "token"\n{lines}',
+        secret=("token", token),
+        sentence=sentence,
+    )

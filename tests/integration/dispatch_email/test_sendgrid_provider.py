@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.dispatch_email.mail_api import (
+    JOB,
+    LINK,
+    MailApi,
+    MailApiSuite,
+    assert_invalid,
+    assert_rejected_unsent,
+)
 from tests.integration.dispatch_email.sendgrid_server import (
-    KEY,
-    NOW,
     RESERVED,
     SendGridServer,
     faults,
@@ -19,21 +25,14 @@ from tocsin.channel import (
     Accepted,
     Ambiguous,
     NotSent,
-    ProvidersInvalid,
     Rejected,
-    Throttled,
-    check_providers,
 )
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_email.sendgrid import SENDGRID, SendGridProvider
-from tocsin.testing import ManualClock
+from tocsin.dispatch_email.sendgrid import SENDGRID
 from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
-from tocsin.testing.provider_suite import Behaviour, ProviderSuite
 
-LINK = "https://tocsin.example/u/abc.def?x=1"
-JOB = job_for(Channel.EMAIL, unsubscribe_url=LINK)
 MESSAGE: dict[str, Any] = {
     "personalizations": [{"to": [{"email": "marked-address@example.org"}]}],
     "from": {"email": "shop@example.com", "name": "Shop"},
@@ -59,16 +58,12 @@ MESSAGE: dict[str, Any] = {
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[SendGridServer]:
-    (tmp_path / "key").write_text(KEY + "\n")
-    server = SendGridServer()
-    server.folder = tmp_path
-    await server.listen()
-    yield server
-    await server.hang_up()
+async def world(tmp_path: Path) -> AsyncIterator[MailApi]:
+    async with SendGridServer.listening(tmp_path) as server:
+        yield server
 
 
-class TestSendGridProvider(ProviderSuite):
+class TestSendGridProvider(MailApiSuite):
     pass
 
 
@@ -131,43 +126,17 @@ async def test_a_mail_without_name_reply_or_unsubscribing(world: SendGridServer)
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"sender": None}, Reason.SENDER_MISSING),
-        ({"sender": SenderIdentity(address="größe@example.com")}, Reason.CONTENT_REFUSED),
         ({"sender": SenderIdentity(address="shop")}, Reason.CONTENT_REFUSED),
-        (
-            {"sender": SenderIdentity(address="a@b.example", reply_to="größe@example.com")},
-            Reason.CONTENT_REFUSED,
-        ),
-        ({"address": "größe@example.com"}, Reason.ADDRESS_INVALID),
         ({"address": "ada"}, Reason.ADDRESS_INVALID),
-        ({"address": "ada@example.org\r\nBcc: eve@example.org"}, Reason.ADDRESS_INVALID),
         ({"content": EmailContent(subject=" \r\n", text="x")}, Reason.CONTENT_REFUSED),
         ({"content": EmailContent(subject="x", text="", html="")}, Reason.CONTENT_REFUSED),
-        ({"content": EmailContent(subject="x")}, Reason.CONTENT_REFUSED),
-        ({"content": EmailContent(subject="x", text="a" * 30_000_000)}, Reason.TOO_LARGE),
-        ({"unsubscribe_url": "https://x.example/\r\nBcc: eve@example.org"}, Reason.CONTENT_REFUSED),
-        ({"delivery_id": "a\r\nBcc: eve@example.org"}, Reason.CONTENT_REFUSED),
     ],
-    ids=range(13),
+    ids=range(4),
 )
 async def test_what_sendgrid_would_refuse_is_rejected_unsent(
-    world: SendGridServer, fields: dict[str, Any], reason: Reason
+    world: MailApi, fields: dict[str, Any], reason: Reason
 ) -> None:
-    async with world.provider() as provider:
-        answer = await provider.send(job_for(Channel.EMAIL, **fields))
-    assert isinstance(answer, Rejected)
-    assert answer.reason is reason
-    assert answer.detail is not None
-    assert "example" not in answer.detail
-    assert world.requests == 0
-
-
-async def test_when_its_limit_ends_is_passed_on(world: SendGridServer) -> None:
-    await world.behave(Behaviour.THROTTLES)
-    async with world.provider() as provider:
-        assert await provider.send(JOB) == Throttled(
-            code="HTTP 429", detail="SendGrid asks for patience.", retry_after=7.0
-        )
+    await assert_rejected_unsent(world, fields, reason)
 
 
 @pytest.mark.parametrize(
@@ -191,13 +160,6 @@ async def test_other_answers(world: SendGridServer, response: Response, kind: ty
     assert world.requests == 1
 
 
-async def test_an_instance_that_was_not_opened_says_so(world: SendGridServer) -> None:
-    provider = SendGridProvider(world.config(), ManualClock(NOW))
-    with pytest.raises(RuntimeError, match="not opened"):
-        await provider.send(JOB)
-    await provider.close()
-
-
 async def test_another_key_is_refused(world: SendGridServer) -> None:
     (world.folder / "key").write_text("SG.another")
     async with world.provider() as provider:
@@ -218,10 +180,11 @@ async def test_another_key_is_refused(world: SendGridServer) -> None:
     ],
 )
 def test_faults_of_the_configuration(tmp_path: Path, key: str, lines: str, sentence: str) -> None:
-    (tmp_path / "key").write_text(key)
-    path = tmp_path / "providers.toml"
-    path.write_text(f'[[providers]]\nname = "a"\nkind = "sendgrid"\napi_key_file = "key"\n{lines}\n')
-    with pytest.raises(ProvidersInvalid) as invalid:
-        check_providers(path, {"sendgrid": SENDGRID})
-    assert sentence in str(invalid.value)
-    assert key == "" or key not in str(invalid.value)
+    assert_invalid(
+        tmp_path,
+        "sendgrid",
+        SENDGRID,
+        lines=f'api_key_file = "key"\n{lines}',
+        secret=("key", key),
+        sentence=sentence,
+    )

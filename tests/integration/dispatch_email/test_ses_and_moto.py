@@ -11,7 +11,7 @@ import pytest
 from botocore.session import get_session
 from tests.integration.dispatch_email.mail_forms import parsed
 
-from tocsin.channel import Accepted, NotSent
+from tocsin.channel import Accepted, NotSent, Rejected
 from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dev.processes import end, free_port, spawn, wait_for_port
@@ -113,4 +113,6 @@ async def test_a_sender_that_is_not_verified_is_refused(moto: Moto, tmp_path: Pa
     await provider.open()
     answer = await provider.send(job_for(Channel.EMAIL, sender=SenderIdentity(address="a@elsewhere.example")))
     await provider.close()
-    assert not isinstance(answer, Accepted)
+    # Of a raw mail moto says "Did not have authority to send", and SES "Email address is not verified": the error's name is the same.
+    assert isinstance(answer, Rejected)
+    assert answer.code == "MessageRejected"

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import msgspec
@@ -168,7 +169,8 @@ HTTP = [
     (far.MUTE, Ambiguous, (0, "mute")),
     (far.slow(0.1), Accepted, (1, "slow")),
     (Behaviour(kind=far.Kind.DRIP, seconds=0.001), Accepted, (1, "drip")),
-    (far.CLOSE_NEW, Ambiguous, (0, "closed")),
+    # Whether the request left before the far end's reset came is a race, which either may win.
+    (far.CLOSE_NEW, Ambiguous | NotSent, (0, "closed")),
 ]
 
 
@@ -182,7 +184,7 @@ async def test_each_trouble_gives_its_answer_and_its_line(
     sinks: Sinks,
     channel: Channel,
     trouble: Behaviour,
-    answer: type,
+    answer: type | UnionType,
     expected: tuple[int, str],
     tmp_path: Path,
 ) -> None:

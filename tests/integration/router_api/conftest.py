@@ -5,14 +5,17 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import ASGIApp
 
 from tocsin.contracts.directory import ApiKeyRecord, Scope
 from tocsin.contracts.topics import Topics
@@ -33,6 +36,12 @@ from tocsin.web import KeyTable, Mode, new_key
 
 ALL: tuple[Scope, ...] = ("send", "read", "manage", "operate")
 PUBLIC_URL = "https://notify.example.com"
+
+SECRET = "marked-secret-of-the-tenants-server"
+HS256 = {"id": "2026", "algorithm": "HS256", "secret": SECRET}
+SHOP = "https://shop.example"
+
+Sign = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
@@ -139,6 +148,21 @@ def directory(engine: AsyncEngine) -> Directory:
     return Directory(engine=engine)
 
 
+@contextmanager
+def statements(engine: AsyncEngine) -> Iterator[list[str]]:
+    """What is executed within the block."""
+    executed: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        executed.append(statement)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield executed
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
 Caller = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
@@ -178,6 +202,43 @@ async def acme(caller: Caller) -> httpx.AsyncClient:
 async def other(caller: Caller) -> httpx.AsyncClient:
     """A key of another tenant with every scope."""
     return await caller("other")
+
+
+@pytest.fixture
+def sign(clock: ManualClock) -> Sign:
+    """A token of tenant acme's server for ada, good for an hour."""
+
+    def signed(*, key: Any = SECRET, algorithm: str = "HS256", kid: str = "2026", **claims: Any) -> str:
+        now = int(clock.now().timestamp())
+        body = {"tid": "acme", "sub": "ada", "aud": "tocsin:inbox", "iat": now, "exp": now + 3600} | claims
+        return jwt.encode(body, key, algorithm=algorithm, headers={"kid": kid})
+
+    return signed
+
+
+@pytest.fixture
+async def anybody(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a key."""
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://router.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def shop(acme: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Tenant acme, with a key for tokens, a category, and ada."""
+    for path, body in (
+        ("tenant/inbox-keys", {"keys": [HS256], "origins": [SHOP]}),
+        ("categories/orders", {"name": "Your orders"}),
+        ("recipients/ada", {"email": "ada@example.com"}),
+        ("recipients/eve", {"email": "eve@example.com"}),
+    ):
+        (await acme.put(f"/v1/{path}", json=body)).raise_for_status()
+    return acme
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
 
 
 @pytest.fixture

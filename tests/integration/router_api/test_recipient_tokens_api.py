@@ -1,71 +1,29 @@
 """A recipient reaches what is theirs with a token that their tenant's server has signed, and nothing else with it."""
 
-from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+import asyncio
+import json
 from typing import Any
 
 import httpx
-import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from sqlalchemy import text
 
 from tocsin.router.api import create_app
-from tocsin.testing import ManualClock
+from tocsin.testing.until import until
 from tocsin.trust import Seal
 
-from .conftest import Directory
+from .conftest import HS256, SECRET, SHOP, Directory, Sign, bearer
 
 pytestmark = pytest.mark.postgres
 
-SECRET = "marked-secret-of-the-tenants-server"
-HS256 = {"id": "2026", "algorithm": "HS256", "secret": SECRET}
+SSH = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJl3dIeudNqd0DPMRD6OIh65tjkxFNOtwGcWB2gCgPhk me@here"
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 ES256 = {"id": "e1", "algorithm": "ES256", "public_key": PUBLIC}
-SHOP = "https://shop.example"
 SWITCHES = {"preferences": [{"channel": "sms", "category": "orders", "enabled": False}]}
-
-Sign = Callable[..., str]
-
-
-@pytest.fixture
-def sign(clock: ManualClock) -> Sign:
-    """A token of tenant acme's server for ada, good for an hour."""
-
-    def signed(*, key: Any = SECRET, algorithm: str = "HS256", kid: str = "2026", **claims: Any) -> str:
-        ends = int((clock.now() + timedelta(hours=1)).timestamp())
-        body = {"tid": "acme", "sub": "ada", "aud": "tocsin:inbox", "exp": ends} | claims
-        return jwt.encode(body, key, algorithm=algorithm, headers={"kid": kid})
-
-    return signed
-
-
-@pytest.fixture
-async def anybody(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
-    """A client without a key."""
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://router.test") as client:
-        yield client
-
-
-@pytest.fixture
-async def shop(acme: httpx.AsyncClient) -> httpx.AsyncClient:
-    """Tenant acme, with a key for tokens, a category, and ada."""
-    for path, body in (
-        ("tenant/inbox-keys", {"keys": [HS256], "origins": [SHOP]}),
-        ("categories/orders", {"name": "Your orders"}),
-        ("recipients/ada", {"email": "ada@example.com"}),
-        ("recipients/eve", {"email": "eve@example.com"}),
-    ):
-        (await acme.put(f"/v1/{path}", json=body)).raise_for_status()
-    return acme
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}
 
 
 async def test_a_recipient_sees_and_changes_their_preferences(
@@ -238,6 +196,10 @@ async def test_a_secret_does_not_open_in_another_tenants_row(
         ({"keys": [HS256 | {"public_key": PUBLIC}]}, "/keys/0/public_key", "key_contradicts"),
         ({"keys": [ES256 | {"secret": "x" * 32}]}, "/keys/0/secret", "key_contradicts"),
         ({"keys": [ES256 | {"public_key": "x"}]}, "/keys/0/public_key", "key_invalid"),
+        ({"keys": [HS256 | {"secret": PUBLIC}]}, "/keys/0/secret", "key_invalid"),
+        ({"keys": [HS256 | {"secret": SSH}]}, "/keys/0/secret", "key_invalid"),
+        ({"keys": [], "origins": ["https://shop.example:443"]}, "/origins/0", "origin_invalid"),
+        ({"keys": [], "origins": ["https://shop.example:99999"]}, "/origins/0", "origin_invalid"),
         ({"keys": [], "origins": ["shop.example"]}, "/origins/0", "origin_invalid"),
         ({"keys": [], "origins": ["https://shop.example/"]}, "/origins/0", "origin_invalid"),
         ({"keys": [], "origins": [SHOP, SHOP]}, "/origins", "repeated"),
@@ -265,6 +227,7 @@ async def test_without_seal_keys_a_secret_is_refused_and_a_public_key_is_not(
     app.state.seal = Seal([])
     refused = await acme.put("/v1/tenant/inbox-keys", json={"keys": [HS256]})
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "has to set SEAL_KEYS" in refused.json()["detail"]
     assert (await acme.put("/v1/tenant/inbox-keys", json={"keys": [ES256]})).status_code == 200
 
 
@@ -280,44 +243,39 @@ async def test_a_secret_is_sealed_anew_when_it_is_saved_under_a_newer_seal_key(
     app.state.seal = Seal([old])
     refused = await shop.put("/v1/tenant/inbox-keys", json=kept)
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "send the secret again" in refused.json()["detail"]
+    assert (await shop.put("/v1/tenant/inbox-keys", json={"keys": [HS256]})).status_code == 200
 
 
-QUESTION = {
-    "access-control-request-method": "PUT",
-    "access-control-request-headers": "authorization,content-type",
-}
-
-
-async def test_a_browser_lets_the_tenants_own_pages_call(
-    shop: httpx.AsyncClient, anybody: httpx.AsyncClient, sign: Sign
+async def test_a_secret_that_is_kept_is_the_one_that_was_saved_last(
+    *,
+    shop: httpx.AsyncClient,
+    anybody: httpx.AsyncClient,
+    directory: Directory,
+    seal: Seal,
+    sign: Sign,
 ) -> None:
-    may = await anybody.options("/v1/me/preferences", headers={"origin": SHOP, **QUESTION})
-    assert (may.status_code, may.headers["access-control-allow-origin"]) == (204, SHOP)
-    assert "authorization" in may.headers["access-control-allow-headers"]
-    answer = await anybody.get("/v1/me/preferences", headers={"origin": SHOP, **bearer(sign())})
-    assert answer.headers["access-control-allow-origin"] == SHOP
-    assert "origin" in answer.headers["vary"].lower()
-    refused = await anybody.get("/v1/me/preferences", headers={"origin": SHOP})
-    assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, SHOP)
+    """Another request rotates the secret, and commits while one that keeps it has begun."""
+    rotated = [
+        HS256 | {"sealed": seal.seal("n" * 32, tenant="acme", entity="inbox_key/2026"), "secret": None}
+    ]
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    kept = {"keys": [{"id": "2026", "algorithm": "HS256"}], "origins": ["https://new.example"]}
+    async with directory.engine.connect() as rotation:
+        await rotation.execute(
+            text("UPDATE directory.inbox_keys SET keys = cast(:keys AS jsonb)"), {"keys": json.dumps(rotated)}
+        )
+        keeping = asyncio.create_task(shop.put("/v1/tenant/inbox-keys", json=kept))
 
+        async def is_waiting() -> bool:
+            return bool(await directory.rows(waits))
 
-async def test_other_pages_are_not_let_call_nor_shown_an_answer(
-    shop: httpx.AsyncClient, other: httpx.AsyncClient, anybody: httpx.AsyncClient, sign: Sign
-) -> None:
-    theirs = "https://theirs.example"
-    await other.put("/v1/tenant/inbox-keys", json={"keys": [], "origins": [theirs]})
-    for origin in (
-        "https://evil.example",
-        "null",
-        "https://shop.example.evil.example",
-        "http://shop.example",
-    ):
-        asked = await anybody.options("/v1/me/preferences", headers={"origin": origin, **QUESTION})
-        assert "access-control-allow-origin" not in asked.headers
-    shown = await anybody.get("/v1/me/preferences", headers={"origin": theirs, **bearer(sign())})
-    assert "access-control-allow-origin" not in shown.headers
-    elsewhere = await anybody.options("/v1/tenant", headers={"origin": SHOP, **QUESTION})
-    assert (elsewhere.status_code, "access-control-allow-origin" in elsewhere.headers) == (405, False)
+        await until(is_waiting)
+        await rotation.commit()
+        assert (await keeping).status_code == 200
+    assert (await anybody.get("/v1/me/preferences", headers=bearer(sign()))).status_code == 401
+    new = bearer(sign(key="n" * 32))
+    assert (await anybody.get("/v1/me/preferences", headers=new)).status_code == 200
 
 
 def test_the_document_says_what_opens_them() -> None:

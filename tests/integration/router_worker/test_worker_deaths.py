@@ -44,9 +44,11 @@ async def reached(process: asyncio.subprocess.Process) -> None:
 
 async def said(process: asyncio.subprocess.Process, sentence: bytes) -> None:
     assert process.stderr is not None
+    lines: list[bytes] = []
     async with asyncio.timeout(90):
-        while sentence not in (line := await process.stderr.readline()):
-            assert line, f"it ended, and did not say: {sentence!r}"
+        while not lines or sentence not in lines[-1]:
+            lines.append(await process.stderr.readline())
+            assert lines[-1], f"it ended without {sentence!r}; its last lines: {lines[-20:]}"
 
 
 def deliveries(ids: list[str], people: list[str] = PEOPLE) -> set[str]:

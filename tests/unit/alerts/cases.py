@@ -78,7 +78,7 @@ def api(component: str, instance: str = "a") -> str:
 LOOK_AGE = 'tocsin_witness_look_age_seconds{component="ledger",instance="witness"}'
 OF_CHANGES = 'tocsin_directory_outbox_age_seconds{component="router",change="single",instance="a"}'
 OF_THE_FORMER_RELEASE = 'tocsin_directory_outbox_age_seconds{component="router",instance="a"}'
-OF_IMPORTS = OF_CHANGES.replace("change", "import")
+OF_IMPORTS = OF_CHANGES.replace("single", "import")
 PUBLISHED = 'tocsin_produced_records_total{component="router",lane="none",kind="directory",instance="a"}'
 ALL_PROCESSES = {
     **{process(name): "1x60" for name in ("ingest", "router", "scheduler", "ledger", "dispatch-email")},
@@ -91,6 +91,11 @@ UNREADABLE = 'tocsin_dead_letters_total{component="router",lane="critical",reaso
 REFUSED = 'tocsin_breaker_openings_total{channel="sms",provider="main",cause="credentials"}'
 BREAKER = 'tocsin_breakers{channel="sms",provider="main",state="open"}'
 PROBE = 'tocsin_breakers{channel="sms",provider="main",state="half_open"}'
+PAUSED = 'tocsin_paused{component="dispatch-email",instance="a"}'
+NONE_WORKS = 'tocsin_no_provider_works{component="dispatch-email",instance="a"}'
+PUT_OFF = (
+    'tocsin_deferrals_total{component="dispatch-email",lane="critical",reason="unreachable",instance="a"}'
+)
 STARTED = 'process_start_time_seconds{job="tocsin-prod/tocsin",instance="a"}'
 FREE = 'kubelet_volume_stats_available_bytes{namespace="kafka",persistentvolumeclaim="data-kafka-0"}'
 SIZE = 'kubelet_volume_stats_capacity_bytes{namespace="kafka",persistentvolumeclaim="data-kafka-0"}'
@@ -225,8 +230,23 @@ OTHERS = [
           {'tocsin_producer_buffered_bytes{component="ingest",instance="a"}': "90x40",
            'tocsin_producer_buffered_limit_bytes{component="ingest",instance="a"}': "100x40"}, component="ingest"),
 
-    fires("TocsinChannelDown", "3m", {'tocsin_paused{component="dispatch-email",instance="a"}': "0x4 1x2 0 1x20"}, component="dispatch-email"),
-    calm("TocsinChannelDown", "3m", "a provider that came back", {'tocsin_paused{component="dispatch-email",instance="a"}': "0x4 1x2 0x20"}),
+    fires("TocsinChannelDown", "3m", {PAUSED: "0x4 1x2 0 1x20"}, component="dispatch-email"),
+    # Two messages are put off, and wait in timers.
+    fires("TocsinChannelDown", "2m", {NONE_WORKS: "0x4 1x40", PAUSED: "0x44", PUT_OFF: "0x4 1 2x40"}, component="dispatch-email"),
+    # One of two processes: what its shards hold waits.
+    fires("TocsinChannelDown", "2m", {NONE_WORKS: "0x4 1x40", NONE_WORKS.replace('"a"', '"b"'): "0x44", PUT_OFF: "0x4 2x40"}, component="dispatch-email"),
+    # What is put off comes back after a quarter of an hour at most.
+    fires("TocsinChannelDown", "19m", {NONE_WORKS: "0x4 1x90", PAUSED: "0x94", PUT_OFF: "0x4 2x90"}, component="dispatch-email"),
+    calm("TocsinChannelDown", "24m", "nothing waits any more", {NONE_WORKS: "0x4 1x120", PAUSED: "0x124", PUT_OFF: "0x4 2x120"}),
+    calm("TocsinChannelDown", "3m", "a channel that nobody uses", {NONE_WORKS: "0x40", PAUSED: "0x40", PUT_OFF: "0x40"}),
+    calm("TocsinChannelDown", "3m", "put off for want of room, or to be decided again",
+         {NONE_WORKS: "0x4 1x40", **{PUT_OFF.replace("unreachable", reason): "0x4 9x40" for reason in ("set_aside", "recheck")}}),
+    calm("TocsinChannelDown", "3m", "one process has not tried for days, and another is asked for patience",
+         {NONE_WORKS: "1x44", NONE_WORKS.replace('"a"', '"b"'): "0x44", PUT_OFF: "2x44", PUT_OFF.replace('"a"', '"b"'): "0x4 2x40"}),
+    calm("TocsinChannelDown", "3m", "another channel's messages",
+         {NONE_WORKS: "0x4 1x40", PUT_OFF.replace("dispatch-email", "dispatch-sms"): "0x4 2x40"}),
+    calm("TocsinChannelDown", "2m", "it did not work for a moment", {NONE_WORKS: "0x4 1 0x40", PUT_OFF: "0x4 1 2x40"}),
+    calm("TocsinChannelDown", "3m", "a provider that came back", {PAUSED: "0x4 1x2 0x20"}),
     fires("TocsinProviderDown", "7m", {BREAKER: "1 0x4 1x40", PROBE: "0 1x4 0x40"}, component="dispatch-sms", channel="sms", provider="main"),
     fires("TocsinCredentialsRefused", "3m", {REFUSED: "0x4 1x40", BREAKER: "0x4 1x40", PROBE: "0x44"},
           component="dispatch-sms", channel="sms", provider="main"),
@@ -299,7 +319,8 @@ AT_REST = {
     'tocsin_directory_set_aside_total{component="router",entity="workflow"}': "0x60",
     'tocsin_ingest_refused_events_total{code="overloaded"}': "3x60",
     'tocsin_producer_buffered_bytes{component="ingest"}': "0x60", 'tocsin_producer_buffered_limit_bytes{component="ingest"}': "0x60",
-    'tocsin_paused{component="dispatch-email"}': "0x60", 'tocsin_ready{component="router",check="kafka"}': "1x60",
+    PAUSED: "0x60", NONE_WORKS: "1x60", PUT_OFF: "2x60",
+    'tocsin_ready{component="router",check="kafka"}': "1x60",
     STARTED: "100x60", 'tocsin_rejoins_total{component="router",lane="bulk",cause="fenced"}': "1x60",
     'tocsin_sweep_age_seconds{table="claims"}': "30x60",
     CERTIFICATE: "9000000x60", KEYS: "0x60",

@@ -243,6 +243,26 @@ async def test_while_no_provider_works_nothing_more_is_read_and_readiness_says_w
     await running
 
 
+@pytest.mark.usefixtures("short_pauses")
+async def test_that_no_provider_works_is_shown_also_while_nothing_waits_here(
+    bench: "LaneBench", flaky: list[Flaky]
+):
+    """Two messages are put off after three calls each: then they wait in timers, and nothing in the dispatcher."""
+    bench.configure("first", places=1)
+    await bench.open()
+    labels = {"component": "dispatch-sms"}
+    assert REGISTRY.get_sample_value("tocsin_no_provider_works", labels) == 0
+    flaky[0].trouble = UNREACHABLE
+    shard, _ = bench.start()
+    shard.put(bench.job(0), bench.job(1))
+    await until(lambda: ended(bench, "deferred") == {0, 1})
+    await until(lambda: REGISTRY.get_sample_value("tocsin_paused", labels) == 0)
+    assert REGISTRY.get_sample_value("tocsin_no_provider_works", labels) == 1
+    bench.configure("first", places=1, note="mended")
+    await bench.pool.reload()
+    assert REGISTRY.get_sample_value("tocsin_no_provider_works", labels) == 0
+
+
 async def test_what_arrives_expired_at_one_that_does_not_work_ends_at_once(
     bench: "LaneBench", flaky: list[Flaky]
 ):

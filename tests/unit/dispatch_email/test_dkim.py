@@ -1,5 +1,7 @@
 """Our DKIM signatures, verified by dkimpy; the mail itself stays byte for byte what it was."""
 
+import hashlib
+import timeit
 from base64 import b64encode
 from pathlib import Path
 
@@ -8,16 +10,30 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    RSAPrivateNumbers,
+    RSAPublicNumbers,
+    rsa_crt_dmp1,
+    rsa_crt_dmq1,
+    rsa_crt_iqmp,
+)
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from dkim.canonicalization import Relaxed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from tocsin.channel import ProvidersInvalid, check_providers
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
-from tocsin.dispatch_email.dkim import DkimKey, Key, signed
+from tocsin.dispatch_email.dkim import DkimKey, Key, _relaxed_body, signed
 from tocsin.dispatch_email.dkim_settings import DkimConfig, keys_for
 from tocsin.dispatch_email.dkim_signer import DkimSigner
 from tocsin.dispatch_email.mailboxes import mailbox
@@ -100,6 +116,12 @@ def test_rare_bodies_and_addresses(content: dict[str, str | None]) -> None:
 
 def test_what_a_relay_may_do_does_not_break_it() -> None:
     message = signed(built(text="two words"), KEYS, now=NOW)
+    for before, after in (
+        (b"Unsubscribe: <", b"Unsubscribe:\r\n\t<"),
+        (b"Date: Thu, 01 Jan", b"Date:   Thu,\r\n 01  Jan"),
+    ):
+        assert before in message
+        message = message.replace(before, after)
     relayed = b"Received: from a by b; Thu, 1 Jan 2026 00:00:00 +0000\r\n" + message.replace(
         b"two words", b"two \t words"
     )
@@ -114,14 +136,52 @@ def test_what_a_relay_may_do_does_not_break_it() -> None:
         (b"shop@example.com", b"eve@example.com"),
         (b"https://tocsin.example/u/abc.def", b"https://evil.example/u/abc.def"),
         (b"To: <ada", b"To: <eve@example.org>\r\nTo: <ada"),
+        (b"help@example.com", b"eve@example.org"),
         (b"MIME-Version", b"From: <eve@example.org>\r\nMIME-Version"),
         (b"MIME-Version", b"Subject: Win\r\nMIME-Version"),
+        (b"MIME-Version", b"Reply-To: <eve@example.org>\r\nMIME-Version"),
+        (b"MIME-Version", b"Sender: <eve@example.org>\r\nMIME-Version"),
+        (b"MIME-Version", b"Cc: <eve@example.org>\r\nMIME-Version"),
+        (b"MIME-Version", b"Date: Fri, 2 Jan 2026 00:00:00 +0000\r\nMIME-Version"),
+        (b"MIME-Version", b"MIME-Version: 1.1\r\nMIME-Version"),
+        (b"MIME-Version", b"Content-Type: text/html\r\nMIME-Version"),
+        (b"MIME-Version", b"Content-Transfer-Encoding: base64\r\nMIME-Version"),
+        (b"MIME-Version", b"List-Unsubscribe: <https://evil.example/>\r\nMIME-Version"),
+        (b"MIME-Version", b"List-Unsubscribe-Post: List-Unsubscribe=Never\r\nMIME-Version"),
     ],
 )
 def test_a_change_breaks_it(before: bytes, after: bytes) -> None:
     message = signed(built(), KEYS, now=NOW)
     assert before in message
     assert verified(message.replace(before, after, 1)) == [False, False]
+
+
+def test_no_line_of_a_signature_is_long() -> None:
+    head, _, _ = signed(built(), KEYS, now=NOW).partition(b"MIME-Version")
+    assert max(map(len, head.split(b"\r\n"))) <= 76
+
+
+bodies = st.lists(st.sampled_from([b"a", b" ", b"  ", b"\t", b"\r\n", b"=20", b"b" * 80]), max_size=20).map(
+    b"".join
+)
+
+
+@given(body=bodies)
+def test_dkimpy_has_the_same_canonical_body(body: bytes) -> None:
+    body += b"\r\n"  # as every mail ends
+    assert _relaxed_body(body) == (Relaxed.canonicalize_body(body) if body.strip() else b"")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"a word and another one, " * 3 + b"\r\n", b"      <td> \t x</td> \r\n"],
+    ids=["text", "indented"],
+)
+def test_a_large_body_is_canonical_in_a_few_times_of_its_hash(line: bytes) -> None:
+    """Regular expressions take forty times of it. Both are measured here and now, so a slow machine does not matter."""
+    body = line * (1_000_000 // len(line))
+    hashing = min(timeit.repeat(lambda: hashlib.sha512(body).digest(), number=1, repeat=7))
+    assert min(timeit.repeat(lambda: _relaxed_body(body), number=1, repeat=7)) < 15 * hashing
 
 
 @pytest.mark.parametrize(
@@ -152,6 +212,18 @@ def test_a_sender_without_a_key_is_not_signed(tmp_path: Path) -> None:
     assert verified(signer.signed(built(), domain="example.com", now=NOW), signatures=1) == [True]
 
 
+def short_rsa() -> RSAPrivateKey:
+    """768 bits: `cryptography` makes none, and reads them."""
+    p = 0xF9B43143D633010C91D8690BB957DAE214E14FB1AEFDFB7D809D146AC40B2EEE06A3A93AC60FBADD6E88531BE42D47E1
+    q = 0xF871F8F937D4B65B5464EB9A7E16DC01E9F55E6555418EE11DFFF9B077F4268F40DCE80A420B0068EAE39929DEF3ABB5
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    rest = rsa_crt_dmp1(d, p), rsa_crt_dmq1(d, q), rsa_crt_iqmp(p, q)
+    return RSAPrivateNumbers(p, q, d, *rest, RSAPublicNumbers(65537, p * q)).private_key()
+
+
+BLOCK = "PRIVATE KEY-----"
+SECP112R1 = "MD4CAQEEDn9LvwqE1UgpsQJ0V92EoAcGBSuBBAAGoSADHgAEYbtns6MY8D/dhxsxCAFCMyaOvXt8CAPHMwmt3Q=="
+"""A key on a curve that `cryptography` does not know."""
 FIRST = 'domain = "example.com"\nselector = "a"\nkey_file = "rsa"'
 
 
@@ -164,11 +236,14 @@ FIRST = 'domain = "example.com"\nselector = "a"\nkey_file = "rsa"'
         ([FIRST, FIRST.replace('"a"', '"b"'), FIRST.replace('"a"', '"c"')], "a domain has two keys at most"),
         ([FIRST.replace("rsa", "words")], "the file must hold a private key in PEM, without a password."),
         ([FIRST.replace("rsa", "ec")], "the key must be RSA or Ed25519."),
+        ([FIRST.replace("rsa", "curve")], "the file must hold a private key in PEM, without a password."),
+        ([FIRST.replace("rsa", "encrypted")], "the file must hold a private key in PEM, without a password."),
+        ([FIRST.replace("rsa", "short")], "an RSA key must have 1024 bits or more; use 2048."),
         ([FIRST.replace("example.com", "com")], "`dkim.0.domain` is not valid"),
         ([FIRST.replace('"a"', '"a b"')], "`dkim.0.selector` is not valid"),
         (['domain = "example.com"\nselector = "a"'], "`dkim.0.key_file` is missing."),
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_the_configuration(tmp_path: Path, keys: list[str], sentence: str | None) -> None:
     texts = {
@@ -177,6 +252,11 @@ def test_the_configuration(tmp_path: Path, keys: list[str], sentence: str | None
         "ec": generate_ec(SECP256R1())
         .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         .decode(),
+        "curve": f"-----BEGIN EC {BLOCK}\n{SECP112R1}\n-----END EC {BLOCK}\n",
+        "encrypted": ED25519.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"s3cret")
+        ).decode(),
+        "short": pem(short_rsa()),
         "words": "s3cret",
     }
     for name, text in texts.items():

@@ -11,7 +11,7 @@ from tests.integration.dispatch_email.postmark_server import fault, mailbox_of
 
 from tocsin.channel import Rejected
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
-from tocsin.contracts.vocabulary import Channel
+from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.mailboxes import MailAddress
 from tocsin.dispatch_email.postmark_body import email_body
@@ -52,6 +52,27 @@ def test_any_content_becomes_a_mail_that_postmark_takes(
     assert not _ENDS_A_LINE.search(message["From"])
     assert mailbox_of(message["From"]) == "shop@example.com"
     assert (message.get("TextBody", ""), message.get("HtmlBody", "")) == (normal(text), normal(html))
+
+
+@pytest.mark.parametrize(
+    ("content", "taken"),
+    [
+        ({"text": "a" * 5_000_000}, True),
+        ({"text": "a" * 5_000_001}, False),
+        ({"text": "a", "html": "b" * 5_000_001}, False),
+        ({"text": "ä" * 2_500_001}, False),
+        ({"text": "a" * 5_000_000, "html": "b" * 5_000_000}, False),
+        ({"text": "a" * 4_900_000, "html": "b" * 4_900_000}, True),
+    ],
+    ids=range(6),
+)
+def test_how_large_a_part_may_be(*, content: dict[str, str], taken: bool) -> None:
+    message = sent(EmailContent(subject="s", **content))
+    assert isinstance(message, dict) is taken
+    if isinstance(message, Rejected):
+        assert message.reason is Reason.TOO_LARGE
+    else:
+        assert fault(message) is None
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from tocsin.channel import Accepted, Ambiguous, NotSent, Rejected, Throttled
+from tocsin.channel.http import retry_after
 from tocsin.contracts.vocabulary import Reason
-from tocsin.dispatch_email.sendgrid_answers import answer_of, fields
-from tocsin.dispatch_email.sendgrid_calls import pause
+from tocsin.dispatch_email.http_provider import MailResponse
+from tocsin.dispatch_email.sendgrid_answers import answer_of, fields, pause
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MOMENT = int(NOW.timestamp())
@@ -35,7 +36,8 @@ def about(*names: str | None) -> bytes:
         (400, about("reply_to"), Rejected, Reason.CONTENT_REFUSED),
         (400, about("content.0.value"), Rejected, Reason.CONTENT_REFUSED),
         (400, about(None), Rejected, Reason.CONTENT_REFUSED),
-        (400, b"<html>Bad Request</html>", Rejected, Reason.CONTENT_REFUSED),
+        (400, b"<html>Bad Request</html>", NotSent, Reason.PROVIDER_ERROR),
+        (400, b"{}", NotSent, Reason.PROVIDER_ERROR),
         (401, about(None), NotSent, Reason.CREDENTIALS_REFUSED),
         (401, b"", NotSent, Reason.CREDENTIALS_REFUSED),
         (403, about(None), NotSent, Reason.CREDENTIALS_REFUSED),
@@ -83,8 +85,8 @@ def test_its_id_of_the_message(given: str | None, kept: str | None) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"\xff", b"[]", b'{"errors": null}', b'{"errors": [{"field": 1}]}', b"[" * 100_000]
 )
-def test_what_is_no_error_of_sendgrids_names_no_field(body: bytes) -> None:
-    assert fields(body) == []
+def test_what_is_no_error_of_sendgrids_is_known(body: bytes) -> None:
+    assert fields(body) is None
 
 
 @pytest.mark.parametrize(
@@ -106,4 +108,6 @@ def test_what_is_no_error_of_sendgrids_names_no_field(body: bytes) -> None:
 )
 def test_how_long_it_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
     response = httpx.Response(429, headers={name.encode(): value.encode() for name, value in headers.items()})
-    assert pause(response, now=NOW) == seconds
+    asked = retry_after(response, now=NOW)
+    answer = MailResponse(status=429, headers=response.headers, body=b"", retry_after=asked)
+    assert pause(answer, now=NOW) == seconds

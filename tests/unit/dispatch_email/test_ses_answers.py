@@ -48,9 +48,11 @@ OF_ALL_ACTIONS: list[Row] = [
     (400, "BadRequestException", "Missing final '@domain'", Rejected, Reason.ADDRESS_INVALID),
     (400, "BadRequestException", "Illegal address", Rejected, Reason.ADDRESS_INVALID),
     (400, "InvalidParameterValue", "Local address contains illegal character", Rejected, Reason.ADDRESS_INVALID),
+    (400, "BadRequestException", "From: Missing final '@domain'", Rejected, Reason.CONTENT_REFUSED),
+    (400, "BadRequestException", "Illegal address in FromEmailAddress", Rejected, Reason.CONTENT_REFUSED),
     (400, "ValidationError", "", Rejected, Reason.PROVIDER_ERROR),
     (400, "MalformedHttpRequestException", "", Rejected, Reason.PROVIDER_ERROR),
-    (400, None, "", Rejected, Reason.PROVIDER_ERROR),
+    (400, None, "", NotSent, Reason.PROVIDER_ERROR),
     (413, "RequestEntityTooLargeException", "", Rejected, Reason.TOO_LARGE),
     (408, "RequestTimeoutException", "", NotSent, Reason.PROVIDER_ERROR),
     (404, "UnknownOperationException", "", NotSent, Reason.PROVIDER_ERROR),
@@ -104,6 +106,28 @@ def test_the_table_has_every_error_that_the_api_declares() -> None:
 )
 def test_an_errors_name_stands_in_one_of_three_places(error: str | None, body: bytes) -> None:
     assert answer_of(response(400, body, error=error)).code == "MessageRejected"
+
+
+@pytest.mark.parametrize("body", [b"<html>Bad Request</html>", b"", b"Illegal address", b'{"error": "no"}'])
+def test_a_400_that_is_none_of_ses_ends_no_message(body: bytes) -> None:
+    answer = answer_of(response(400, body))
+    assert isinstance(answer, NotSent)
+    assert "base_url" in (answer.detail or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "text", "detail"),
+    [
+        (400, "MessageRejected", NOT_VERIFIED, "SES has not verified the sender's domain in this region, or the account is still in the sandbox."),
+        (408, "RequestTimeoutException", "", "SES did not get the whole request in time."),
+        (400, "BadRequestException", "From: Missing final '@domain'", "SES refuses the sender's address or name."),
+    ],
+)  # fmt: skip
+def test_what_an_operator_reads(status: int, name: str, text: str, detail: str) -> None:
+    body = json.dumps({"message": text}).encode()
+    answer = answer_of(response(status, body, error=name))
+    assert not isinstance(answer, Accepted)
+    assert answer.detail == detail
 
 
 def test_its_id_of_the_message() -> None:

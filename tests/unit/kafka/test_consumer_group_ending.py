@@ -255,6 +255,25 @@ async def test_a_defect_beside_a_lost_lease_ends_the_process(prepared: MemorySta
     assert not pauses.seconds
 
 
+async def test_what_fails_after_the_lease_ran_out_is_a_lost_ownership(
+    prepared: MemoryStage, pauses: Pauses
+) -> None:
+    """A process that was frozen while it opened a connection to PostgreSQL finds the deadline behind it."""
+    prepared.clock = clock = ManualClock()
+    failing = [TimeoutError()]
+
+    async def frozen(shard: FencedShard) -> None:
+        if failing:
+            error = failing.pop()
+            clock.advance(60)
+            raise error
+        await take_all(shard)
+
+    running = await prepared.fenced(frozen, rejoins=1, sleep=pauses).start()
+    await until(lambda: len(pauses.seconds) == 1 and len(running.component.held) == 2)
+    await running.leave()
+
+
 @pytest.mark.parametrize("in_a_group", [False, True])
 async def test_consumption_that_must_stop_leaves_the_process_not_ready(
     prepared: MemoryStage, in_a_group: bool

@@ -90,3 +90,21 @@ async def test_an_answer_that_lay_in_the_socket_through_a_freeze_renews_nothing(
     broker.takes = 20
     assert await beat(lease, broker)
     assert not lease.ok()
+
+
+async def test_it_is_known_that_it_ran_out_until_the_next_assignment(lease, broker, clock):
+    assert not lease.ran_out, "there was none"
+    await beat(lease, broker)
+    assert not lease.ran_out
+    clock.advance(4)
+    assert lease.ran_out
+    lease.end()
+    assert lease.ran_out
+    lease.begin(2)
+    assert not lease.ran_out
+
+
+async def test_a_lease_that_is_ended_in_time_did_not_run_out(lease, broker):
+    await beat(lease, broker)
+    lease.end()
+    assert not lease.ran_out

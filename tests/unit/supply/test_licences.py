@@ -10,7 +10,7 @@ from tocsin.dev.requirement_files import Pinned, pinned
 
 ROOT = Path(__file__).parents[3]
 ALLOWED = {
-    "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "PSF-2.0", "Unlicense",
+    "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "PSF-2.0", "Unlicense", "Zlib",
     "MPL-2.0",  # binds changes to its own files, and we change none
 }  # fmt: skip
 WORDS = {  # as classifiers and free texts name them, where a distribution has no SPDX expression
@@ -23,8 +23,8 @@ WORDS = {  # as classifiers and free texts name them, where a distribution has n
     "The Unlicense (Unlicense)": "Unlicense",
     "3-Clause BSD License": "BSD-3-Clause",
 }
-WITHOUT_WORDS = {"promql-parser": "MIT"}
-"""Those whose description names no licence, and what their file LICENSE says."""
+WITHOUT_WORDS = {"dkimpy": "Zlib", "promql-parser": "MIT"}
+"""Those whose description names no licence that SPDX knows, and what their file LICENSE says."""
 HERE = [
     entry
     for name in ("dev", "uv", "hatchling")

@@ -17,6 +17,7 @@ from tocsin.trust import (
     TokenHolder,
     TokenRefused,
     checked_public_key,
+    checked_secret,
     read_token,
     verify_token,
 )
@@ -31,6 +32,7 @@ GOOD: dict[str, Any] = {
     "tid": "acme",
     "sub": "ada",
     "aud": "tocsin:inbox",
+    "iat": int(NOW.timestamp()),
     "exp": int((NOW + timedelta(hours=1)).timestamp()),
 }
 
@@ -77,6 +79,10 @@ def _at(**delta: float) -> int:
         (token(aud="tocsin:other"), RefusalCode.AUDIENCE),
         (token(aud=None), RefusalCode.AUDIENCE),
         (token(aud=["other"]), RefusalCode.AUDIENCE),
+        (token(exp=_at(hours=24, seconds=1)), RefusalCode.LIVES_TOO_LONG),
+        (token(iat=None), RefusalCode.MALFORMED),
+        (token(iat="now"), RefusalCode.MALFORMED),
+        (token(iat=_at(minutes=2)), RefusalCode.NOT_YET_VALID),
         (token(nbf=_at(minutes=10)), RefusalCode.NOT_YET_VALID),
         (token(nbf="later"), RefusalCode.NOT_YET_VALID),
         (token(sub=None), RefusalCode.MALFORMED),
@@ -89,6 +95,27 @@ def _at(**delta: float) -> int:
 )
 def test_others_are_refused_with_their_reason(text: str, code: RefusalCode) -> None:
     assert refusal(text) is code
+
+
+@pytest.mark.parametrize("days_later", [0, 364, 364.5, 364.99])
+def test_a_token_signed_for_a_year_never_lets_in(days_later: float) -> None:
+    """Also on its last day, when its `exp` is near."""
+    text = token(exp=_at(days=365))
+    with pytest.raises(TokenRefused) as refused:
+        verify_token(read_token(text), HS256, now=NOW + timedelta(days=days_later))
+    assert refused.value.code is RefusalCode.LIVES_TOO_LONG
+
+
+def test_clocks_may_differ_by_a_minute() -> None:
+    ahead = token(iat=_at(seconds=60), exp=_at(hours=24, seconds=60))
+    assert verify_token(read_token(ahead), HS256, now=NOW).recipient == "ada"
+
+
+def test_a_refusal_says_whether_the_token_was_signed() -> None:
+    for text, signed in [(token(exp=1), True), (token(iat=None), True), (token("x" * 32), False)]:
+        with pytest.raises(TokenRefused) as refused:
+            verify_token(read_token(text), HS256, now=NOW)
+        assert refused.value.signed is signed
 
 
 def test_a_tenant_without_such_a_key_lets_nobody_in() -> None:
@@ -140,6 +167,19 @@ def test_a_public_key_is_never_used_as_a_secret() -> None:
 
 def test_a_key_shows_nothing_of_itself() -> None:
     assert SECRET not in repr(HS256)
+
+
+SSH = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJl3dIeudNqd0DPMRD6OIh65tjkxFNOtwGcWB2gCgPhk me@here"
+
+
+@pytest.mark.parametrize("secret", [PUBLIC, SSH, '{"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQ"}'])
+def test_a_key_of_another_kind_is_no_secret(secret: str) -> None:
+    with pytest.raises(ValueError, match="another kind"):
+        checked_secret(secret)
+
+
+def test_a_secret_is_taken_as_it_is() -> None:
+    assert checked_secret(SECRET) == SECRET
 
 
 def test_public_keys_are_judged() -> None:

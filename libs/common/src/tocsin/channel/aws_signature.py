@@ -2,7 +2,8 @@
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 
-Of our own, because botocore takes 109 µs for what takes 11.5 µs here, and 1.6 s to load. In tests botocore signs the same requests.
+Of our own, because botocore takes 57 µs for what takes 10 µs here (`bench/signatures.py`), and 0.2 s to load. In tests botocore signs the
+same requests.
 """
 
 from collections.abc import Mapping
@@ -38,7 +39,8 @@ def signed_headers(
 ) -> dict[str, str]:
     """The headers to send: those given, and those that sign them, the URL and the body. `Host` is signed and left to the HTTP client.
 
-    `url` is encoded already. The signature holds for a quarter of an hour around `now`.
+    `url` is encoded already. In most cases AWS takes the request within five minutes of `now`
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-signing.html).
     """
     parts = urlsplit(url)
     moment = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

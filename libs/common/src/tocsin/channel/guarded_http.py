@@ -1,7 +1,8 @@
 """The HTTP client for URLs that tenants give: it connects only to addresses that may be called.
 
-Each address is looked at when its socket is made, just before connecting. So it does not matter how a URL writes an address, what a name
-resolved to a moment ago, or which of several addresses is taken: an address that was not looked at has no socket.
+Each address is looked at when its socket is made, just before connecting. So it does not matter how a URL writes an address or what a name
+resolved to a moment ago: an address that was not looked at has no socket. Of several addresses of a name, those that may not be called are left
+out before; only a name that has no other is forbidden.
 
     TransportError
     └── ConnectError
@@ -50,7 +51,8 @@ def guarded_client(
 ) -> httpx.AsyncClient:
     """A client like `http_client`, for URLs that tenants give. Raises TargetForbidden where no request may go.
 
-    Of an answer's body the first `body_bytes` are kept, as they came: nothing is decompressed.
+    Of an answer's body the first `body_bytes` are kept, as they came: nothing is decompressed. `connections` bounds three kinds of targets, each for
+    itself: hosts that are allowed by name, addresses over https, and addresses over http.
     """
     transport = GuardedTransport(
         timeout=timeout,
@@ -145,9 +147,13 @@ class _Gate:
 
     def __call__(self, target: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, (host, port, *_rest) = target
-        if not self._allowed.address(ip_address(host), int(port), tls=self._tls):
+        if not self.lets(str(host), int(port)):
             raise _Forbidden(NOT_PUBLIC)
         return socket.socket(family, kind, protocol)
+
+    def lets(self, address: str, port: int) -> bool:
+        """Whether this address may be called."""
+        return self._allowed.address(ip_address(address), port, tls=self._tls)
 
 
 class _Carrier(AiohttpTransport):
@@ -172,7 +178,10 @@ class _Carrier(AiohttpTransport):
     def connector(self) -> aiohttp.TCPConnector:
         """What connects: through the gate."""
         return aiohttp.TCPConnector(
-            limit=self.connections, ssl=self.tls or True, resolver=self._names, socket_factory=self._gate
+            limit=self.connections,
+            ssl=self.tls or True,
+            resolver=self._names if self._gate is None else _CallableNames(self._names, self._gate),
+            socket_factory=self._gate,
         )
 
     async def read(self, response: aiohttp.ClientResponse, request: httpx.Request) -> httpx.Response:
@@ -221,5 +230,26 @@ class _Names(AbstractResolver):
         """Several connectors share it: see `shut`."""
 
     def shut(self) -> None:
-        """End without waiting for names that nobody waits for any more."""
+        """Begin no other look-up. One that is under way goes on, and the process does not exit before its end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _CallableNames(AbstractResolver):
+    """The addresses of a name that may be called."""
+
+    def __init__(self, names: _Names, gate: _Gate) -> None:
+        self._names = names
+        self._gate = gate
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Raises _Forbidden where none of them may be called."""
+        found = await self._names.resolve(host, port, family)
+        may_be_called = [address for address in found if self._gate.lets(address["host"], address["port"])]
+        if not may_be_called:
+            raise _Forbidden(NOT_PUBLIC)
+        return may_be_called
+
+    async def close(self) -> None:
+        """As `_Names.close`."""

@@ -7,20 +7,18 @@ figures. Its other half matters as much: an error says whether the provider can 
 import asyncio
 import ssl
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 import httpx
 
 from tocsin.channel.answers import Ambiguous, NotSent
+from tocsin.channel.pauses import LONGEST_PAUSE, pause_until
 from tocsin.contracts.vocabulary import Reason
 from tocsin.observability import client_span, current_span
 
 # These end a request before its first byte: no connection, no TLS, no free place in the pool, no host that can be called.
 _NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 _PORTS = {"http": 80, "https": 443}
-LONGEST_PAUSE = 3600.0
-"""Seconds. A provider that asks for more is asked again after these."""
 
 
 def http_client(
@@ -57,13 +55,7 @@ def retry_after(response: httpx.Response, *, now: datetime) -> float | None:
     value = response.headers.get("retry-after", "").strip()
     if value.isdecimal() and value.isascii():
         return min(float(value[:9]), LONGEST_PAUSE)
-    try:
-        due = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if due.tzinfo is None:
-        return None
-    return min(max((due - now).total_seconds(), 0.0), LONGEST_PAUSE)
+    return pause_until(value, now=now)
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):

@@ -94,6 +94,7 @@ class ProviderPool:
         )
         self._check = health.check("providers")
         self._shown_paused = metrics.paused.labels(channel.dispatcher)
+        self._shown_none_works = metrics.no_provider_works.labels(channel.dispatcher)
         self.lines = TroubleLines()
         self._said_out_of_order = False
         self._look_again = asyncio.Event()
@@ -206,7 +207,8 @@ class ProviderPool:
             await self._look_again.wait()
 
     def _say_whether_any_works(self) -> None:
-        if (none_works := self.out_of_order) is not self._said_out_of_order:
+        self._shown_none_works.set(none_works := self.out_of_order)
+        if none_works is not self._said_out_of_order:
             self._said_out_of_order = none_works
             log.warning(NONE_WORKS if none_works else ONE_WORKS, channel=self._channel.value)
 

@@ -131,6 +131,7 @@ failovers = Counter("tocsin_failovers", "Messages tried at the next provider at 
 resends = Counter("tocsin_resends", "Calls to a provider for a message that it may have already, by what a second send does there (collapse, none)", ["channel", "lane", "provider", "idempotency"])
 breakers = Gauge("tocsin_breakers", "Breakers of a provider that are open or half open: calls to it, or to so many of its far ends, are held back", ["channel", "provider", "state"])
 breaker_openings = Counter("tocsin_breaker_openings", "Times a provider that worked was found not to, by cause (credentials, failures)", ["channel", "provider", "cause"])
+no_provider_works = Gauge("tocsin_no_provider_works", "1 while no provider of this process works: the breaker of each is open or half open, whether something waits here or not", ["component"])
 paused = Gauge("tocsin_paused", "1 while no provider of this process works and no more messages are read", ["component"])
 sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider for required messages while the copy of stops or cancels was too old for optional ones", ["component", "lane"])
 waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copies of stops and cancels are young enough", ["component", "lane"])

@@ -9,6 +9,7 @@ from tocsin.runtime.http import HttpSettings
 from tocsin.runtime.http_limits import BODIES_BYTES, REFUSED, HttpLimits, Refused
 from tocsin.runtime.loop_slice import LoopSlice
 from tocsin.runtime.main import Api, LaneSettings, Service, ServiceSettings, Shards, main
+from tocsin.runtime.secret_lists import SECRET_CHARS, SecretList, key_parts
 from tocsin.runtime.setting_facts import About, Unwise
 from tocsin.runtime.settings import (
     Advice,
@@ -28,6 +29,7 @@ __all__ = [
     "BODIES_BYTES",
     "NO_FAILPOINTS",
     "REFUSED",
+    "SECRET_CHARS",
     "About",
     "Advice",
     "Api",
@@ -47,6 +49,7 @@ __all__ = [
     "OperatorError",
     "PrefixedFailpoints",
     "Refused",
+    "SecretList",
     "Service",
     "ServiceHalted",
     "ServiceSettings",
@@ -60,6 +63,7 @@ __all__ = [
     "arm",
     "every",
     "find_cause",
+    "key_parts",
     "leaves",
     "load_settings",
     "main",

@@ -1,8 +1,9 @@
 """Which targets may be called at URLs that tenants give: public addresses, and what the operator allows besides.
 
-A public address is one that anybody in the internet could call as well. Everything else may be a service that trusts whoever reaches it: a
-database, a cloud's metadata, a neighbour in the cluster. The lists are IANA's registries of special-purpose addresses, and not Python's
-`is_global`: that is true of multicast, of 6to4 (2002::/16) and of NAT64 (64:ff9b::/96), in which a private address can hide.
+A public address is one that IANA's registries give out for use in the internet. Everything else may be a service that trusts whoever reaches it:
+a database, a cloud's metadata, a neighbour in the cluster. Python's `is_global` is no measure: it is true of multicast, of 6to4 (2002::/16) and of
+NAT64 (64:ff9b::/96), in which a private address can hide. The registries do not know which public addresses are inside: Pods and nodes of a cluster
+with IPv6, or an own prefix of NAT64. Those the operator names in OUTGOING_DENY.
 """
 
 import re
@@ -63,6 +64,7 @@ _NOT_PUBLIC_6: Final = tuple(
     )
 )
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
 _ENTRY = re.compile(r"(?P<target>\[[0-9A-Fa-f:./]+\]|[^:\[\]\s]*)(?::(?P<port>\d{1,5}|\*))?").fullmatch
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9])?").fullmatch
 _ONLY_NUMBERS = re.compile(r"[0-9./]+").fullmatch
@@ -79,11 +81,15 @@ def unwrapped(address: Address) -> Address:
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody in the internet could call it."""
+    """Whether it is given out for use in the internet. One with a zone (`%eth0`) is of this machine's networks."""
     address = unwrapped(address)
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
-    return address in _GLOBAL_UNICAST and not any(address in network for network in _NOT_PUBLIC_6)
+    return (
+        address.scope_id is None
+        and address in _GLOBAL_UNICAST
+        and not any(address in network for network in _NOT_PUBLIC_6)
+    )
 
 
 class AllowedTargets:
@@ -91,10 +97,12 @@ class AllowedTargets:
 
     `hooks.internal` a host, whatever its name resolves to · `10.1.0.0/16` a network · `hooks.internal:8443`, `10.1.0.0/16:8080`,
     `[fd00::/8]:8080` one port of it, where the others are 80 and 443 · `127.0.0.1:*` all its ports · `:8443` a port of every public
-    address. Hosts and networks may be called over http as well. Raises ValueError, with a sentence, for what is none of these.
+    address. Hosts and networks may be called over http as well. `denied` are networks without ports, which only a host that is allowed by name may
+    lead to. Raises ValueError, with a sentence, for what is none of these.
     """
 
-    def __init__(self, entries: Iterable[str] = ()) -> None:
+    def __init__(self, entries: Iterable[str] = (), *, denied: Iterable[str] = ()) -> None:
+        self._denied = [_denied(entry) for entry in denied]
         self._hosts: list[tuple[str, Container[int]]] = []
         self._networks: list[tuple[Network, Container[int]]] = []
         self._ports: list[Container[int]] = [PORTS]
@@ -117,6 +125,8 @@ class AllowedTargets:
     def address(self, address: Address, port: int, *, tls: bool) -> bool:
         """Whether this address may be called, over TLS or without."""
         inner = unwrapped(address)
+        if any(inner in network for network in self._denied):
+            return False
         if any(inner in network and port in ports for network, ports in self._networks):
             return True
         return tls and self._is_open(port) and is_public(address)
@@ -174,10 +184,21 @@ def _literal(host: str) -> Address | None:
 
 
 def _network(target: str) -> Network | None:
+    """Raises ValueError for one that no address is looked up in, because it stands for one of IPv4."""
     try:
-        return ip_network(target)
+        network = ip_network(target)
     except ValueError:
         return None
+    if isinstance(network, IPv6Network) and any(network.overlaps(inner) for inner in (_MAPPED, _NAT64)):
+        raise ValueError(f"{target!r} holds addresses that stand for those of IPv4: write these")
+    return network
+
+
+def _denied(entry: str) -> Network:
+    network = _network(entry.strip("[]"))
+    if network is None:
+        raise ValueError(f"{entry!r} is no network: write 2001:db8:1::/48 or 203.0.113.0/24")
+    return network
 
 
 def _unreadable(entry: str) -> str:
@@ -186,6 +207,11 @@ def _unreadable(entry: str) -> str:
 
 def _readable(entries: list[str]) -> list[str]:
     AllowedTargets(entries)
+    return entries
+
+
+def _readable_denied(entries: list[str]) -> list[str]:
+    AllowedTargets(denied=entries)
     return entries
 
 
@@ -203,7 +229,12 @@ class OutgoingSettings(Settings):
         description="What URLs of tenants may lead to beside https at ports 80 and 443 of public addresses, with commas between: hosts, networks, each with a port or without, and ports alone, as hooks.internal,10.1.0.0/16:8080,:8443",
     )
 
+    deny: Annotated[CommaList, AfterValidator(_readable_denied)] = Field(
+        default=[],
+        description="Networks that URLs of tenants may not lead to although they are public, with commas between: those of Pods and nodes where the cluster has public addresses, as 2001:db8:1::/48",
+    )
+
     @property
     def allowed(self) -> AllowedTargets:
         """What stands there, to be asked."""
-        return AllowedTargets(self.allow)
+        return AllowedTargets(self.allow, denied=self.deny)

@@ -23,7 +23,8 @@ from tocsin.runtime.setting_names import groups_of, is_secret, own_fields, varia
 S = TypeVar("S", bound=BaseSettings)
 
 
-def _split(value: Any) -> Any:
+def split_at_commas(value: Any) -> Any:
+    """The parts of a text that has commas between; anything else as it is."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -45,15 +46,15 @@ def _networks(addresses: Any) -> list[IPv4Network | IPv6Network]:
 EXAMPLE = "replace-me"
 """In every secret of the example manifests."""
 
-CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+CommaList = Annotated[list[str], NoDecode, BeforeValidator(split_at_commas)]
 """A list written with commas in one variable."""
 
 Networks = Annotated[
-    list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_networks), BeforeValidator(_split)
+    list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_networks), BeforeValidator(split_at_commas)
 ]
 """IP addresses and networks written with commas in one variable; read as a list of networks."""
 
-Lanes = Annotated[list[Lane], NoDecode, BeforeValidator(_split), AfterValidator(_distinct)]
+Lanes = Annotated[list[Lane], NoDecode, BeforeValidator(split_at_commas), AfterValidator(_distinct)]
 """Lanes written with commas: `critical,transactional`; at least one, each once."""
 
 

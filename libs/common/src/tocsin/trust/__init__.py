@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         TokenHolder,
         TokenRefused,
         checked_public_key,
+        checked_secret,
         read_token,
         verify_token,
     )
@@ -36,6 +37,7 @@ _NAMES = {
         "TokenHolder",
         "TokenRefused",
         "checked_public_key",
+        "checked_secret",
         "read_token",
         "verify_token",
     ),
@@ -67,6 +69,7 @@ __all__ = [
     "TokenHolder",
     "TokenRefused",
     "checked_public_key",
+    "checked_secret",
     "read_token",
     "verify_token",
 ]

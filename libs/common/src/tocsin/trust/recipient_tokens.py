@@ -1,6 +1,6 @@
 """Tokens with which a tenant's app lets a recipient in: JWTs that the tenant's own server signs.
 
-    {"alg": "ES256", "kid": "2026"} . {"tid": "acme", "sub": "ada", "aud": "tocsin:inbox", "exp": 1780000000}
+    {"alg": "ES256", "kid": "2026"} . {"tid": "acme", "sub": "ada", "aud": "tocsin:inbox", "iat": 1780000000, "exp": 1780003600}
 
 `tid` is the tenant, `sub` the recipient's id. A token names its key by `kid`, and the tenant's key says which algorithm is right:
 what the token's head says of the algorithm is only compared with it.
@@ -18,13 +18,14 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_public_key,
 )
+from jwt.algorithms import HMACAlgorithm
 from jwt.types import Options
 
 from tocsin.contracts.ids import valid_recipient, valid_tenant
 
 AUDIENCE: Final = "tocsin:inbox"
 LONGEST_LIFE: Final = timedelta(hours=24)
-"""So long before its `exp` a token is good at most: one that is lost is soon worth nothing."""
+"""So long after its `iat` a token's `exp` is at most: one that is lost is soon worth nothing."""
 CLOCKS_DIFFER: Final = timedelta(seconds=60)
 """So far may the clock of the tenant's server be from ours."""
 LONGEST_TOKEN: Final = 4096
@@ -53,11 +54,12 @@ class RefusalCode(StrEnum):
 
 
 class TokenRefused(Exception):
-    """The token lets nobody in; `code` says why."""
+    """The token lets nobody in; `code` says why. `signed`: its tenant's key has signed it, so nobody guesses."""
 
-    def __init__(self, code: RefusalCode) -> None:
+    def __init__(self, code: RefusalCode, *, signed: bool = False) -> None:
         super().__init__(code.value)
         self.code: Final = code
+        self.signed: Final = signed
 
 
 class RecipientKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,21 +116,35 @@ def verify_token(claimed: ClaimedToken, key: RecipientKey | None, *, now: dateti
         claims = jwt.decode(claimed.text, key.key, algorithms=[key.algorithm], options=_SIGNATURE_ALONE)
     except (jwt.InvalidTokenError, jwt.InvalidKeyError) as error:
         raise TokenRefused(RefusalCode.SIGNATURE) from error
-    expires_at = _moment(claims, "exp")
+    refusal = _wrong_with(claims, now)
+    if refusal is not None:
+        raise TokenRefused(refusal, signed=True)
+    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+    return TokenHolder(tenant=claimed.tenant, recipient=claims["sub"], expires_at=expires_at)
+
+
+def _wrong_with(claims: dict[str, Any], now: datetime) -> RefusalCode | None:
+    """Why what is said with a right signature lets nobody in."""
+    issued_at, expires_at = _moment(claims, "iat"), _moment(claims, "exp")
     recipient = claims.get("sub")
-    if expires_at is None or not isinstance(recipient, str) or not valid_recipient(recipient):
-        raise TokenRefused(RefusalCode.MALFORMED)
+    if (
+        expires_at is None
+        or issued_at is None
+        or not isinstance(recipient, str)
+        or not valid_recipient(recipient)
+    ):
+        return RefusalCode.MALFORMED
     audience = claims.get("aud")
     if AUDIENCE not in (audience if isinstance(audience, list) else [audience]):
-        raise TokenRefused(RefusalCode.AUDIENCE)
+        return RefusalCode.AUDIENCE
     if expires_at <= now:
-        raise TokenRefused(RefusalCode.EXPIRED)
-    if expires_at > now + LONGEST_LIFE + CLOCKS_DIFFER:
-        raise TokenRefused(RefusalCode.LIVES_TOO_LONG)
-    valid_from = _moment(claims, "nbf") if "nbf" in claims else now
-    if valid_from is None or valid_from > now + CLOCKS_DIFFER:
-        raise TokenRefused(RefusalCode.NOT_YET_VALID)
-    return TokenHolder(tenant=claimed.tenant, recipient=recipient, expires_at=expires_at)
+        return RefusalCode.EXPIRED
+    if expires_at - issued_at > LONGEST_LIFE:
+        return RefusalCode.LIVES_TOO_LONG
+    valid_from = _moment(claims, "nbf") if "nbf" in claims else issued_at
+    if valid_from is None or max(valid_from, issued_at) > now + CLOCKS_DIFFER:
+        return RefusalCode.NOT_YET_VALID
+    return None
 
 
 def checked_public_key(pem: str) -> str:
@@ -142,6 +158,17 @@ def checked_public_key(pem: str) -> str:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ValueError("Not a key of the curve P-256, which ES256 takes")  # noqa: TRY004 - a value that is not taken
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def checked_secret(secret: str) -> str:
+    """The secret, as it is. ValueError, with a sentence, where it is a key of another kind: tokens are not verified with those."""
+    try:
+        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+    except jwt.InvalidKeyError as error:
+        raise ValueError(
+            "This is a key of another kind (PEM, ssh or JWK), which HS256 does not take. Write 32 random characters or more"
+        ) from error
+    return secret
 
 
 def _moment(claims: dict[str, Any], name: str) -> datetime | None:

@@ -40,6 +40,11 @@ class Seal:
             key_id: AESGCM(sha256(_PURPOSE + secret.encode()).digest()) for key_id, secret in keys
         }
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether anything can be sealed."""
+        return self._sealing is not None
+
     def seal(self, secret: str, *, tenant: str, entity: str) -> str:
         """The sealed text. Raises SealKeyMissing where there is no key."""
         if self._sealing is None:

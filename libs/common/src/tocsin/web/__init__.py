@@ -28,19 +28,20 @@ if TYPE_CHECKING:
         require_access,
     )
     from tocsin.web.codes import CODES, ProblemCode
-    from tocsin.web.cross_origin import MayCall, let_other_origins_call
+    from tocsin.web.cross_origin import let_other_origins_call
     from tocsin.web.etags import IfMatch, etag_of, require_match
     from tocsin.web.failed_authentications import FailedAuthentications
     from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
     from tocsin.web.limits import deeper_than
     from tocsin.web.newer_copy import ASK_SPACING, BringUpToNow, nothing_newer, up_to_now
     from tocsin.web.operations import operations_app
+    from tocsin.web.origins import LONGEST_ORIGIN, checked_origin
     from tocsin.web.paging import Page, Paging, PagingQuery, decode_cursor, encode_cursor
     from tocsin.web.parameters import judges_texts, takes_any_parameter
     from tocsin.web.plain_posts import Answered, Posted, TakePost
     from tocsin.web.plain_words import in_plain_words
     from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
-    from tocsin.web.recipient_gate import FindKey, RecipientCaller, RecipientGate
+    from tocsin.web.recipient_gate import RecipientCaller, RecipientGate, TokenDirectory
     from tocsin.web.sources import Network, Sources
     from tocsin.web.values import RequestBody, judged
 
@@ -67,10 +68,7 @@ _NAMES = {
         "CODES",
         "ProblemCode",
     ),
-    "cross_origin": (
-        "MayCall",
-        "let_other_origins_call",
-    ),
+    "cross_origin": ("let_other_origins_call",),
     "etags": (
         "IfMatch",
         "etag_of",
@@ -85,6 +83,7 @@ _NAMES = {
     ),
     "limits": ("deeper_than",),
     "operations": ("operations_app",),
+    "origins": ("LONGEST_ORIGIN", "checked_origin"),
     "paging": (
         "Page",
         "Paging",
@@ -109,9 +108,9 @@ _NAMES = {
         "json_pointer",
     ),
     "recipient_gate": (
-        "FindKey",
         "RecipientCaller",
         "RecipientGate",
+        "TokenDirectory",
     ),
     "sources": (
         "Network",
@@ -145,6 +144,7 @@ __all__ = [
     "ASK_SPACING",
     "CODES",
     "KEY_DESCRIPTION",
+    "LONGEST_ORIGIN",
     "SENDING",
     "Access",
     "Answered",
@@ -152,13 +152,11 @@ __all__ = [
     "Caller",
     "FailedAuthentications",
     "Fault",
-    "FindKey",
     "Gate",
     "IfMatch",
     "KeyParts",
     "KeyTable",
     "Manager",
-    "MayCall",
     "Mode",
     "Network",
     "Operator",
@@ -178,7 +176,9 @@ __all__ = [
     "Sender",
     "Sources",
     "TakePost",
+    "TokenDirectory",
     "admit",
+    "checked_origin",
     "codes",
     "decode_cursor",
     "deeper_than",

@@ -63,7 +63,7 @@ class FailedAuthentications:
 
     def count(self, source: str, reason: FailureReason) -> int | None:
         """Count one failure. Returns None while the source is to be told 401, else the seconds after which it may fail again."""
-        metrics.authentication_failures.labels(self._service, reason).inc()
+        self.note(reason)
         now = self._clock.monotonic()
         if source not in self._windows and len(self._windows) >= self._most_sources:
             source = OTHERS
@@ -76,6 +76,19 @@ class FailedAuthentications:
             self._wake(WINDOW_SECONDS)
         window.failures += 1
         return None if window.failures <= FREE_FAILURES else math.ceil(window.ends - now)
+
+    def note(self, reason: FailureReason) -> None:
+        """For the metric alone: a failure of somebody who guesses nothing."""
+        metrics.authentication_failures.labels(self._service, reason).inc()
+
+    def is_slowed(self, source: str) -> bool:
+        """Whether the source's next failure would be told to wait."""
+        if source not in self._windows and len(self._windows) >= self._most_sources:
+            source = OTHERS
+        window = self._windows.get(source)
+        return (
+            window is not None and window.failures >= FREE_FAILURES and self._clock.monotonic() < window.ends
+        )
 
     def _close(self, source: str) -> None:
         failures = self._windows.pop(source).failures

@@ -1,7 +1,7 @@
 """DKIM signatures (RFC 6376; Ed25519 by RFC 8463) of mails that `mime` made: relaxed/relaxed, over every field and the whole body.
 
 The mail stays byte for byte what it was; the signature fields stand before it. Of our own, because dkimpy computes RSA in Python: with
-2048 bits a signature takes it 6.3 ms, and us 0.38; in tests dkimpy verifies.
+2048 bits a signature takes it 6.0 ms, and us 0.33 (`bench/signatures.py`); in tests dkimpy verifies.
 """
 
 import re
@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Final
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -18,9 +19,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 _FOLD: Final = re.compile(rb"\r\n(?=[ \t])")
 _BLANKS: Final = re.compile(rb"[ \t]+")
-_BLANKS_AT_THE_END: Final = re.compile(rb"[ \t]+(?=\r\n|\Z)")
-_ONCE_MORE: Final = (b"from", b"reply-to", b"subject", b"to")
-"""Signed once more than they stand there, so that nobody can add a second one (RFC 6376, 8.15)."""
+_ONCE_MORE: Final = (
+    b"from", b"sender", b"reply-to", b"to", b"cc", b"subject", b"date", b"mime-version", b"content-type", b"content-transfer-encoding",
+    b"list-unsubscribe", b"list-unsubscribe-post",
+)  # fmt: skip
+"""Signed once more than they stand there, so that nobody can add one (RFC 6376, 8.15)."""
+_FEWEST_BITS: Final = 1024
+"""Of RSA: RFC 8301 forbids to sign with fewer, and to trust such a signature."""
 _LINE: Final = 72
 
 Key = RSAPrivateKey | Ed25519PrivateKey
@@ -45,8 +50,10 @@ def private_key(pem: str) -> Key:
     """The key in a PEM file. Raises KeyUnusable."""
     try:
         key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeyUnusable("the file must hold a private key in PEM, without a password") from error
+    if isinstance(key, RSAPrivateKey) and key.key_size < _FEWEST_BITS:
+        raise KeyUnusable("an RSA key must have 1024 bits or more; use 2048")
     if isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
         return key
     raise KeyUnusable("the key must be RSA or Ed25519")
@@ -63,7 +70,7 @@ def signed(mail: bytes, keys: list[DkimKey], *, now: int) -> bytes:
 def _signature(key: DkimKey, fields: dict[bytes, bytes], body_hash: bytes, now: int) -> bytes:
     """One signature field, with its line end."""
     algorithm = b"rsa" if isinstance(key.private, RSAPrivateKey) else b"ed25519"
-    names = b":".join([*fields, *_ONCE_MORE])
+    names = _listed([*fields, *_ONCE_MORE])
     field = b"DKIM-Signature: v=1; a=%b-sha256; c=relaxed/relaxed;\r\n d=%b; s=%b; t=%d;\r\n h=%b;\r\n bh=%b;\r\n b=" % (
         algorithm, key.domain, key.selector, now, names, body_hash,
     )  # fmt: skip
@@ -85,10 +92,22 @@ def _relaxed_field(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _relaxed_body(body: bytes) -> bytes:
-    """RFC 6376, 3.4.4."""
-    lines = _BLANKS_AT_THE_END.sub(b"", body)
-    lines = _BLANKS.sub(b" ", lines).rstrip(b"\r\n")
+    """RFC 6376, 3.4.4. Without regular expressions: for 1 MB they take 46 ms, and this 3 to 7."""
+    lines = body.replace(b"\t", b" ")
+    while b"  " in lines:
+        lines = lines.replace(b"  ", b" ")
+    lines = lines.replace(b" \r\n", b"\r\n").removesuffix(b" ").rstrip(b"\r\n")
     return lines + b"\r\n" if lines else b""
+
+
+def _listed(names: list[bytes]) -> bytes:
+    """The names with colons between them, in lines of at most 72 characters."""
+    lines = [b""]
+    for name in names:
+        if len(lines[-1]) + len(name) >= _LINE:
+            lines.append(b"")
+        lines[-1] += name + b":"
+    return b"\r\n  ".join(lines).removesuffix(b":")
 
 
 def _folded(text: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What the kinds `ses`, `mailgun` and `postmark` have in common: a mail is one request, and what became of it is read from the response."""
+"""What the kinds `ses`, `sendgrid`, `mailgun` and `postmark` have in common: a mail is one request, and what became of it is read from the response."""
 
 import asyncio
 import re
@@ -23,15 +23,18 @@ _MESSAGE_ID = re.compile(r"[!-~]{1,200}")
 
 
 class MailRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A POST that hands one mail over."""
+    """A POST that hands one mail over. Printing it tells no secret, and nothing of the mail."""
 
     url: str
     headers: dict[str, str]
     body: bytes
 
+    def __repr__(self) -> str:
+        return f"MailRequest(url={self.url!r}, {len(self.body)} bytes)"
+
 
 class MailResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back."""
+    """What came back. Printing it tells nothing of its text, which may repeat addresses."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,6 +42,9 @@ class MailResponse(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     retry_after: float | None
     """Seconds, as `Retry-After` says."""
+
+    def __repr__(self) -> str:
+        return f"MailResponse(status={self.status}, {len(self.body)} bytes)"
 
 
 class HttpMailProvider(ABC):

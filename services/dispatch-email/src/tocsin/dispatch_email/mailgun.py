@@ -64,7 +64,7 @@ class MailgunProvider(HttpMailProvider):
 
     def answer(self, response: MailResponse) -> Answer:
         """What the response means."""
-        return answer_of(response)
+        return answer_of(response, now=self._clock.now())
 
 
 def _form(fields: dict[str, str], mail: bytes, boundary: str) -> bytes:

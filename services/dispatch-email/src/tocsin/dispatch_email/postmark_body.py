@@ -18,6 +18,8 @@ from tocsin.dispatch_email.own_headers import ONE_CLICK, NoMail, check_ids, unsu
 
 LARGEST: Final = 10_000_000
 """Bytes of a request: https://postmarkapp.com/developer/api/overview says 10 MB."""
+LARGEST_PART: Final = 5_000_000
+"""Bytes of the text, and of the HTML: https://postmarkapp.com/support/article/1056 says 5 MB each."""
 _QUOTED: Final = re.compile(r'([\\"])')
 
 
@@ -27,7 +29,12 @@ def email_body(
     """The body of `POST /email`, or what Postmark documents that it refuses. Raises NoMail and NoMailbox."""
     if (refusal := unknown_letters(to, provider="Postmark")) is not None:
         return refusal
-    body = encode(_message(job, content, sender, to, stream))
+    message = _message(job, content, sender, to, stream)
+    for part in ("TextBody", "HtmlBody"):
+        size = len(message.get(part, "").encode())
+        if (refusal := too_large(size, provider="Postmark", largest=LARGEST_PART)) is not None:
+            return refusal
+    body = encode(message)
     return too_large(len(body), provider="Postmark", largest=LARGEST) or body
 
 

@@ -1,19 +1,17 @@
 """Provider kind `sendgrid`: the v3 Mail Send API (https://www.twilio.com/docs/sendgrid/api-reference/mail-send)."""
 
-import asyncio
 import re
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig
-from tocsin.contracts.jobs import Job
-from tocsin.dispatch_email.composing import composed
+from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
+from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
+from tocsin.dispatch_email.mailboxes import MailAddress
+from tocsin.dispatch_email.sendgrid_answers import answer_of, pause
 from tocsin.dispatch_email.sendgrid_body import mail_send_body
 from tocsin.runtime import Clock
-
-if TYPE_CHECKING:
-    from tocsin.dispatch_email.sendgrid_calls import SendGridCalls
 
 _ONE_WORD = re.compile(r"[!-~]+")
 
@@ -34,46 +32,37 @@ class SendGridConfig(SenderConfig):
     """`https://api.eu.sendgrid.com` for a subuser in the EU."""
 
 
-class SendGridProvider:
+class SendGridProvider(HttpMailProvider):
     """One SendGrid account. Mail Send knows no idempotency key: a second send arrives twice, with the same Message-ID."""
 
     def __init__(self, config: SendGridConfig, clock: Clock) -> None:
-        self.name = config.name
-        self._config = config
-        self._clock = clock
-        self._calls: SendGridCalls | None = None
+        super().__init__(config, clock)
+        self._url = f"{config.base_url}/v3/mail/send"
+        self._headers = {
+            "Authorization": f"Bearer {config.api_key_file.get_secret_value()}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",  # without it some of the API's endpoints answer 406
+        }
 
-    async def open(self) -> None:
-        """Make the client; connections come with the first mails."""
-        self._calls = await asyncio.to_thread(_calls, self._config, self._clock)
+    def request(
+        self, job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
+    ) -> MailRequest | Rejected:
+        """A Mail Send."""
+        body = mail_send_body(job, content, sender, to)
+        return body if isinstance(body, Rejected) else self.mail_send(body)
 
-    async def send(self, job: Job) -> Answer:
-        """Hand one mail over, unless SendGrid would refuse it for certain."""
-        body = composed(job, mail_send_body)
-        if isinstance(body, Rejected):
-            return body
-        if self._calls is None:
-            raise RuntimeError("the provider was not opened")
-        return await self._calls.mail_send(body)
+    def mail_send(self, body: bytes) -> MailRequest:
+        """The request of this body."""
+        return MailRequest(url=self._url, headers=self._headers, body=body)
 
-    async def close(self) -> None:
-        """Close every connection."""
-        if self._calls is not None:
-            await self._calls.close()
-
-
-def _calls(config: SendGridConfig, clock: Clock) -> "SendGridCalls":
-    # Only here, and in a thread: a dispatcher without such an instance loads no HTTP client, one that gets it goes on meanwhile.
-    from tocsin.dispatch_email.sendgrid_calls import SendGridCalls  # noqa: PLC0415
-
-    return SendGridCalls(
-        base_url=config.base_url,
-        api_key=config.api_key_file.get_secret_value(),
-        timeout=config.call_timeout,
-        connect_timeout=config.connecting,
-        connections=config.max_in_flight,
-        clock=clock,
-    )
+    def answer(self, response: MailResponse) -> Answer:
+        """What the response means."""
+        return answer_of(
+            response.status,
+            response.body,
+            message_id=response.headers.get("x-message-id"),
+            retry_after=pause(response, now=self._clock.now()),
+        )
 
 
 SENDGRID = ProviderKind(config=SendGridConfig, create=SendGridProvider, idempotency=Idempotency.NONE)

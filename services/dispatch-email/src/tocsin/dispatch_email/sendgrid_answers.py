@@ -5,14 +5,19 @@ no further than the decoder, for it repeats addresses.
 """
 
 import re
+from datetime import datetime
 
 import msgspec
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel.pauses import LONGEST_PAUSE
 from tocsin.contracts.codec import UNREADABLE_ERRORS
 from tocsin.contracts.vocabulary import Reason
+from tocsin.dispatch_email.http_provider import MailResponse
 
 _MESSAGE_ID = re.compile(r"[!-~]{1,200}")
+_A_MOMENT = 1_000_000_000
+"""Seconds since 1970 are more than this since 2001, and no period is that long."""
 
 
 class _Error(msgspec.Struct):
@@ -20,18 +25,34 @@ class _Error(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    errors: list[_Error] = []
+    errors: list[_Error]
 
 
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-def fields(body: bytes) -> list[str]:
-    """The fields that the errors are about, such as `personalizations.0.to.0.email`; none where the body is no error of SendGrid's."""
+def fields(body: bytes) -> list[str] | None:
+    """The fields that the errors are about, such as `personalizations.0.to.0.email`; None where the body is no error of SendGrid's."""
     try:
         return [error.field for error in _decode(body).errors if error.field]
     except UNREADABLE_ERRORS:
-        return []
+        return None
+
+
+def pause(response: MailResponse, *, now: datetime) -> float | None:
+    """Seconds to wait, as `Retry-After` says; else as `X-RateLimit-Reset`, the end of the limit's period, does.
+
+    It is documented as seconds since 1970; a small number can only be seconds from now.
+    """
+    if response.retry_after is not None:
+        return response.retry_after
+    value = response.headers.get("x-ratelimit-reset", "").strip()
+    if not (value.isdecimal() and value.isascii()):
+        return None
+    seconds = float(value[:12])
+    if seconds > _A_MOMENT:
+        seconds -= now.timestamp()
+    return min(max(seconds, 0.0), LONGEST_PAUSE)
 
 
 def answer_of(  # noqa: PLR0911 - one for each answer
@@ -54,7 +75,7 @@ def answer_of(  # noqa: PLR0911 - one for each answer
         case 429:
             return Throttled(code=code, detail="SendGrid asks for patience.", retry_after=retry_after)
         case 401 | 403:
-            return _not_permitted(code, fields(body))
+            return _not_permitted(code, fields(body) or [])
         case _ if 300 <= status < 500:
             detail = "The endpoint does not lead to SendGrid's Mail Send: look at `base_url`."
             return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
@@ -63,8 +84,11 @@ def answer_of(  # noqa: PLR0911 - one for each answer
             return Ambiguous(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
 
 
-def _refused(code: str, about: list[str]) -> Rejected:
-    """A mail that SendGrid will never take."""
+def _refused(code: str, about: list[str] | None) -> Rejected | NotSent:
+    """A mail that SendGrid will never take; an answer of a proxy, or of another server, says nothing of the mail."""
+    if about is None:
+        detail = "The answer is none of SendGrid's: look at `base_url`, and at what stands before it."
+        return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
     if any(field.startswith("personalizations") and ".to" in field for field in about):
         detail = "SendGrid refuses the recipient's address."
         return Rejected(reason=Reason.ADDRESS_INVALID, code=code, detail=detail)

@@ -20,6 +20,7 @@ _NOT_VERIFIED = "address is not verified"
 _ABOUT_AN_ADDRESS = re.compile(
     r"illegal address|missing (final|local|domain)|(local address|domain) (contains|starts|ends)"
 )
+_OF_THE_SENDER = re.compile(r"\b(from(emailaddress)?|sender|source|reply-?to)\b")
 _OF_AN_IDENTITY = ":identity/"
 _PATIENCE = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
 _ACCOUNT = {
@@ -92,15 +93,18 @@ def _refused(  # noqa: PLR0911 - one for each answer
         return Rejected(reason=Reason.TOO_LARGE, code=code, detail="The mail is larger than SES takes.")
     if name == "MessageRejected":
         return Rejected(reason=Reason.CONTENT_REFUSED, code=code, detail="SES refuses the mail's content.")
+    if status == 400 and _ABOUT_AN_ADDRESS.search(text) and _OF_THE_SENDER.search(text):
+        detail = "SES refuses the sender's address or name."
+        return Rejected(reason=Reason.CONTENT_REFUSED, code=code, detail=detail)
     if status == 400 and _ABOUT_AN_ADDRESS.search(text):
         return Rejected(
             reason=Reason.ADDRESS_INVALID, code=code, detail="SES refuses an address of the mail."
         )
     if name == "BadRequestException":
         return Rejected(reason=Reason.CONTENT_REFUSED, code=code, detail="SES refuses the mail.")
-    if status == 400:
+    if status == 400 and name is not None:
         return Rejected(reason=Reason.PROVIDER_ERROR, code=code, detail="SES refuses the request.")
-    detail = "The endpoint does not lead to SES: look at `region` and `base_url`."
+    detail = "The answer is none of SES's: look at `region` and `base_url`, and at what stands before them."
     return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
 
 
@@ -109,7 +113,10 @@ def _faults_of_the_account(  # noqa: PLR0911 - one for each fault
 ) -> NotSent | None:
     """The account's fault, not the mail's: another instance may send it."""
     if name == "MailFromDomainNotVerifiedException" or (name == "MessageRejected" and _NOT_VERIFIED in text):
-        detail = "The SES account has not verified the sender's domain: verify it there, in this region."
+        # While the account is in the sandbox, SES says the same of a recipient.
+        detail = (
+            "SES has not verified the sender's domain in this region, or the account is still in the sandbox."
+        )
         return NotSent(reason=Reason.SENDER_REFUSED, code=code, detail=detail)
     if name == "AccessDeniedException" and _OF_AN_IDENTITY in text:
         # The policy of the key may allow other identities: one tenant's sender stops no other.
@@ -126,6 +133,9 @@ def _faults_of_the_account(  # noqa: PLR0911 - one for each fault
         return NotSent(
             reason=Reason.PROVIDER_ERROR, code=code, detail="A limit of the SES account is reached."
         )
+    if name == "RequestTimeoutException":
+        detail = "SES did not get the whole request in time."
+        return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
     if name == "NotFoundException":
         detail = "The SES account lacks what the request names: look at `configuration_set` and `region`."
         return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)

@@ -2,37 +2,31 @@
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from tocsin.contracts.vocabulary import Lane
 from tocsin.database import DatabaseSettings, pool_for_shards
 from tocsin.kafka import KafkaSettings
 from tocsin.programs import ProgramSettings
 from tocsin.router.secret_keys import SecretKey
-from tocsin.runtime import About, Advice, HttpSettings, Lanes, LaneSettings, Shards, Unwise
+from tocsin.runtime import (
+    About,
+    Advice,
+    HttpSettings,
+    Lanes,
+    LaneSettings,
+    SecretList,
+    Shards,
+    Unwise,
+    key_parts,
+)
 from tocsin.trust import SealSettings
 
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
-_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
-SECRET_CHARS = 32
-
-
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _usable(keys: list[SecretStr]) -> list[SecretStr]:
-    ids = [key.get_secret_value().partition(":")[0] for key in keys]
-    secrets = [key.get_secret_value().partition(":")[2] for key in keys]
-    if not all(_KEY_ID(key_id) for key_id in ids) or len(set(ids)) != len(ids):
-        raise ValueError("write id:secret,id:secret, each id once, of letters, digits, - and _")
-    if any(len(secret) < SECRET_CHARS for secret in secrets):
-        raise ValueError(f"a secret has at least {SECRET_CHARS} characters")
-    return keys
 
 
 def _without_slash(url: str | None) -> str | None:
@@ -43,27 +37,17 @@ def _without_slash(url: str | None) -> str | None:
     return url.rstrip("/")
 
 
-SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split), AfterValidator(_usable)]
-
-
 def _one_or_two(keys: list[SecretStr]) -> list[SecretStr]:
     if not 1 <= len(keys) <= 2:
         raise ValueError("write one key, or two while you replace one by the other: id:secret,id:secret")
     return keys
 
 
-HashKeys = Annotated[
-    list[SecretStr],
-    NoDecode,
-    BeforeValidator(_split),
-    AfterValidator(_usable),
-    AfterValidator(_one_or_two),
-]
+HashKeys = Annotated[SecretList, AfterValidator(_one_or_two)]
 
 
 def _taken_apart(keys: list[SecretStr]) -> list[SecretKey]:
-    parts = (key.get_secret_value().partition(":") for key in keys)
-    return [SecretKey(name, secret) for name, _, secret in parts]
+    return [SecretKey(key_id, secret) for key_id, secret in key_parts(keys)]
 
 
 class RouterSettings(LaneSettings):

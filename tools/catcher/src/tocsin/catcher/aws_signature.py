@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-_TOLERANCE = timedelta(minutes=15)
+_TOLERANCE = timedelta(minutes=5)
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-signing.html says so of most cases."""
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>\w+)/(?P<scope>(?P<day>\d{8})/(?P<region>[\w-]+)/(?P<service>[\w-]+)/aws4_request), ?"
     r"SignedHeaders=(?P<names>[\w;-]+), ?Signature=(?P<signature>[0-9a-f]{64})"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from email import policy
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, getaddresses, parseaddr
 from typing import Any
 from uuid import uuid4
 
@@ -16,21 +16,23 @@ from .mail_refusals import MailRefusal, is_address, keep
 from .mailbox import Mailbox
 
 _FIELDS = {
-    *(
-        "From",
-        "To",
-        "Cc",
-        "Bcc",
-        "Subject",
-        "Tag",
-        "HtmlBody",
-        "TextBody",
-        "ReplyTo",
-        "Headers",
-        "TrackOpens",
-    ),
-    *("TrackLinks", "Metadata", "Attachments", "MessageStream"),
+    "From",
+    "To",
+    "Cc",
+    "Bcc",
+    "Subject",
+    "Tag",
+    "HtmlBody",
+    "TextBody",
+    "ReplyTo",
+    "Headers",
+    "TrackOpens",
+    "TrackLinks",
+    "Metadata",
+    "Attachments",
+    "MessageStream",
 }
+_MOST_RECIPIENTS = 50
 _MOST_METADATA, _LONGEST_NAME, _LONGEST_VALUE = 10, 20, 80
 _INACTIVE = "inactive"
 """Recipients whose name begins so bounced before."""
@@ -51,13 +53,15 @@ class PostmarkEndpoint:
             return _refusal(10, "Request does not contain a valid Server token.", status=401)
         if (refused := _fault(message)) is not None:
             return refused
-        _, recipient = parseaddr(message["To"])
+        recipients = [
+            address for _, address in getaddresses([message["To"]]) if not address.startswith(_INACTIVE)
+        ]
         _, sender = parseaddr(message["From"])
         try:
             source = _mime(message, now=self._now())
         except (ValueError, TypeError, AttributeError, KeyError):
             return _refusal(300, "Invalid header, address or body.")
-        keep(self._mailbox, source, envelope_from=sender, recipients=[recipient], now=self._now)
+        keep(self._mailbox, source, envelope_from=sender, recipients=recipients, now=self._now)
         return {
             "ErrorCode": 0,
             "Message": "OK",
@@ -72,15 +76,18 @@ def _fault(message: Any) -> MailRefusal | None:  # noqa: PLR0911 - one for each 
         return _refusal(402, "Received invalid JSON input.")
     if unknown := message.keys() - _FIELDS:
         return _refusal(403, f"Unknown field: {min(unknown)}.")
-    for field in ("From", "To"):
-        _, address = parseaddr(str(message.get(field, "")))
-        if not is_address(address):
+    for field, most in (("From", 1), ("To", _MOST_RECIPIENTS)):
+        addresses = [address for _, address in getaddresses([str(message.get(field, ""))])]
+        if not (1 <= len(addresses) <= most and all(map(is_address, addresses))):
             return _refusal(300, f"Error parsing '{field}': Illegal email address.")
-        if field == "To" and address.startswith(_INACTIVE):
+        # Of several, those that are inactive get no mail; it is refused where no other is left.
+        if field == "To" and all(address.startswith(_INACTIVE) for address in addresses):
             return _refusal(406, "You tried to send to recipients that have been marked as inactive.")
     if not (message.get("TextBody") or message.get("HtmlBody")):
         return _refusal(300, "Provide either email TextBody or HtmlBody or both.")
-    metadata = message.get("Metadata", {})
+    metadata = message.get("Metadata") or {}
+    if not isinstance(metadata, dict):
+        return _refusal(403, "Metadata must be an object.")
     if len(metadata) > _MOST_METADATA or any(
         len(name) > _LONGEST_NAME or len(str(value)) > _LONGEST_VALUE for name, value in metadata.items()
     ):

@@ -44,7 +44,7 @@ class SesEndpoint:
             recipients = message.get("Destination", {}).get("ToAddresses", [])
             source = b64decode(message["Content"]["Raw"]["Data"], validate=True)
             sender = message.get("FromEmailAddress", "")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             words = "The catcher takes SendEmail with Content.Raw.Data, Destination and FromEmailAddress."
             return _refusal(400, "BadRequestException", words)
         if (refused := _fault(recipients, sender, source)) is not None:

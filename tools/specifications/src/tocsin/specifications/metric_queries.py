@@ -9,6 +9,7 @@ _ALIKE: Final = {
     "tocsin_overdue_notifications", "tocsin_group_lag_messages", "tocsin_group_members", "tocsin_directory_outbox_rows", "tocsin_shards",
     "tocsin_group_unseen_partitions",
     "tocsin_directory_entities", "tocsin_recipient_versions", "tocsin_cancellations_held", "tocsin_refused_revisions", "tocsin_paused",
+    "tocsin_no_provider_works",
     "tocsin_table_rows", "tocsin_api_keys_expiring", "tocsin_last_exit_info",
 }  # fmt: skip
 """Every process of a service tells the same, or the first that tells is enough."""

@@ -101,6 +101,7 @@ QUESTIONS: Final = {
     "tocsin_resends": "How many messages may arrive twice, because a provider did not say whether it has them?",
     "tocsin_breakers": "Which provider is left alone now?",
     "tocsin_breaker_openings": "Which provider has failed, or refuses our credentials?",
+    "tocsin_no_provider_works": "Does no provider of a dispatcher work?",
     "tocsin_paused": "Does a dispatcher read nothing more, because no provider works?",
     "tocsin_sent_on_stale_copy": "How many required messages went out on an old copy of stops?",
     "tocsin_waiting_for_copy": "How many optional messages wait for a young copy?",

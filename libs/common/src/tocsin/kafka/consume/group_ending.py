@@ -3,7 +3,7 @@
 | how consumption ends | what follows |
 |---|---|
 | told to stop | what is in flight ends and commits, then the member leaves |
-| `OwnershipLost`: fenced, expelled, no lease, a drain or a shard too slow | everything of this membership is closed, and the group is joined anew after about 1, 4 and 16 s; the fourth time within an hour the process ends |
+| `OwnershipLost`: fenced, expelled, no lease (also what fails once the lease has run out), a drain or a shard too slow | everything of this membership is closed, and the group is joined anew after about 1, 4 and 16 s; the fourth time within an hour the process ends |
 | `ConsumptionStopped`: a broken release writes what cannot be read | the member leaves, readiness fails with the sentence, the process stays |
 | `OffsetsUnusable`: a committed offset is no longer kept, or cannot be read | the member leaves, readiness fails with the sentence that names the command; once that was run, the group is joined anew. Other groups go on |
 | any other `OperatorError`: topics, offsets or settings are not as they must be | the process ends with the sentence that names the command |

@@ -62,14 +62,17 @@ class Lease:
         self._seconds = seconds
         self._generation: int | None = None
         self._sent: float | None = None
+        self._ran_out = False
 
     def begin(self, generation: int) -> None:
         """An assignment of this generation is active; heartbeats of former ones count no more."""
         self._generation = generation
         self._sent = None
+        self._ran_out = False
 
     def end(self) -> None:
         """The assignment is over, or this member was expelled."""
+        self._ran_out = self.ran_out
         self._generation = None
         self._sent = None
 
@@ -90,6 +93,12 @@ class Lease:
         """Whether this process may still act."""
         age = self.age
         return age is not None and age < self._seconds
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether it ran out during this assignment, as it does while a process is frozen; stays so after `end`."""
+        age = self.age
+        return self._ran_out or (age is not None and age >= self._seconds)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

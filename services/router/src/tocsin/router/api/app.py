@@ -24,12 +24,13 @@ from tocsin.router.api import (
     workflows,
 )
 from tocsin.router.api.answer_in_force import AnswerInForce, describe_in_force
+from tocsin.router.api.inbox_key_directory import InboxKeyDirectory
 from tocsin.router.api.slashes import EncodedSlashes
 from tocsin.router.in_force import ChangesInForce
 from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.trials import Trials
 from tocsin.runtime import BODIES_BYTES, Clock, Health, SystemClock
-from tocsin.trust import RecipientKey, Seal
+from tocsin.trust import Seal
 from tocsin.web import (
     BringUpToNow,
     KeyTable,
@@ -42,8 +43,9 @@ from tocsin.web import (
 
 ONE_CLICK_BYTES: Final = 4096
 """Largest body at `/u/…`, where no key is asked for: a mail program's form, or none."""
-OWN_BYTES: Final = 64 * 1024
-"""The same at `/v1/me/…`, where a recipient's token is asked for once the body is there: 600 preferences."""
+OWN_BYTES: Final = 384 * 1024
+"""The same at `/v1/me/…`, where a recipient's token is asked for once the body is there: as many preferences as `MyPreferencesWrite` takes,
+with the longest names."""
 OF_RECIPIENTS: Final = "/v1/me/"
 
 
@@ -113,16 +115,13 @@ def create_app(
 def _let_recipients_in(app: FastAPI) -> None:
     """By the tokens of their tenants, from the pages that their tenants have named. The clock is the application's."""
 
-    async def find_key(tenant: str, key_id: str) -> RecipientKey | None:
-        return await inbox_keys.find_inbox_key(app.state.engine, app.state.seal, tenant, key_id)
-
-    async def may_call(origin: str, tenant: str | None) -> bool:
-        return await inbox_keys.may_call(app.state.engine, origin, tenant)
-
+    app.state.inbox_key_directory = InboxKeyDirectory(
+        engine=lambda: app.state.engine, seal=lambda: app.state.seal, clock=app.state.clock
+    )
     app.state.recipient_gate = RecipientGate(
-        find_key=find_key,
+        directory=app.state.inbox_key_directory,
         failures=app.state.gate.failures,
         sources=app.state.gate.sources,
         clock=app.state.clock,
     )
-    let_other_origins_call(app, prefixes=(OF_RECIPIENTS,), may_call=may_call)
+    let_other_origins_call(app, prefixes=(OF_RECIPIENTS,), gate=app.state.recipient_gate)

@@ -1,46 +1,66 @@
 """`/v1/tenant/inbox-keys`: with which keys a tenant signs tokens of its recipients, and which web pages may call with them."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 from pydantic_core import PydanticCustomError
-from sqlalchemy import ARRAY, RowMapping, Text, literal, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import RowMapping
 
 from tocsin.observability import get_logger
 from tocsin.router.api.fields import EACH_ONCE, distinct
+from tocsin.router.api.inbox_key_directory import InboxKeyDirectory, load_inbox_keys, sealed_for
 from tocsin.router.api.rows import answer, put_row
-from tocsin.router.api.transaction import Db
+from tocsin.router.api.transaction import Db, once_committed
 from tocsin.router.tables import inbox_keys
+from tocsin.runtime import SECRET_CHARS
 from tocsin.trust import (
     Algorithm,
-    RecipientKey,
     Seal,
     SealBroken,
     SealKeyMissing,
     checked_public_key,
+    checked_secret,
 )
-from tocsin.web import Fault, IfMatch, Manager, Problem, Reader, RequestBody, codes
+from tocsin.web import (
+    LONGEST_ORIGIN,
+    Fault,
+    IfMatch,
+    Manager,
+    Problem,
+    Reader,
+    RequestBody,
+    checked_origin,
+    codes,
+)
 
 log = get_logger(__name__)
 
 router = APIRouter(tags=["Recipients' tokens"])
 
-SECRET_CHARS: Final = 32
-_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?").fullmatch
-
 
 def _origin(value: str) -> str:
-    if not _ORIGIN(value):
-        raise PydanticCustomError(
-            "origin_invalid",
-            "Not the origin of a web page. Write scheme, host and, where it is not the usual one, port, in small letters and with nothing "
-            "behind, such as https://shop.example",
-        )
-    return value
+    try:
+        return checked_origin(value)
+    except ValueError as error:
+        raise PydanticCustomError("origin_invalid", "{detail}", {"detail": str(error)}) from None
+
+
+_NO_SEAL_KEYS: Final = (
+    "This installation cannot keep secrets: its operator has to set SEAL_KEYS. Keys of ES256 need none."
+)
+_SEALED_WITH_ANOTHER: Final = (
+    "The secret that is stored was sealed with a key that SEAL_KEYS no longer holds: send the secret again."
+)
+
+
+def _shared(secret: SecretStr) -> SecretStr:
+    try:
+        checked_secret(secret.get_secret_value())
+    except ValueError as error:
+        raise PydanticCustomError("key_invalid", "{detail}", {"detail": str(error)}) from None
+    return secret
 
 
 def _p256(pem: str) -> str:
@@ -50,7 +70,9 @@ def _p256(pem: str) -> str:
         raise PydanticCustomError("key_invalid", "{detail}", {"detail": str(error)}) from None
 
 
-Origin = Annotated[str, Field(max_length=300, examples=["https://shop.example"]), AfterValidator(_origin)]
+Origin = Annotated[
+    str, Field(max_length=LONGEST_ORIGIN, examples=["https://shop.example"]), AfterValidator(_origin)
+]
 KeyId = Annotated[
     str,
     Field(
@@ -66,10 +88,10 @@ class InboxKeyWrite(RequestBody):
 
     id: KeyId
     algorithm: Algorithm
-    secret: SecretStr | None = Field(
+    secret: (
+        Annotated[SecretStr, Field(min_length=SECRET_CHARS, max_length=512), AfterValidator(_shared)] | None
+    ) = Field(
         default=None,
-        min_length=SECRET_CHARS,
-        max_length=512,
         description="Of HS256: the secret that your server signs with. It is stored sealed and never shown again. Without it the key of this "
         "id keeps the secret that it has",
     )
@@ -109,7 +131,7 @@ class InboxKeys(BaseModel):
 @router.get("/v1/tenant/inbox-keys")
 async def read_inbox_keys(caller: Reader, db: Db, response: Response) -> InboxKeys:
     """The keys with which the tenant signs its recipients' tokens, without secrets."""
-    return _shown(await _load(db, caller.tenant), response)
+    return _shown(await load_inbox_keys(db, caller.tenant), response)
 
 
 @router.put("/v1/tenant/inbox-keys")
@@ -124,54 +146,23 @@ async def save_inbox_keys(
 ) -> InboxKeys:
     """Replace the keys. To rotate one, save both, let your server sign with the new one, and save that alone a day later."""
     seal: Seal = request.app.state.seal
-    stored = {key["id"]: key for key in (await _load(db, caller.tenant) or {"keys": []})["keys"]}
+    former = await load_inbox_keys(
+        db, caller.tenant, for_update=True
+    )  # a secret that is kept is the last one
+    stored = {key["id"]: key for key in (former or {"keys": []})["keys"]}
     _refuse_faults(body, stored)
     try:
         keys = [_stored(key, stored.get(key.id), caller.tenant, seal) for key in body.keys]
     except SealKeyMissing as error:
-        detail = "This installation cannot keep secrets: its operator has to set SEAL_KEYS. Keys of ES256 need none."
-        raise Problem(codes.CONFLICT, detail) from error
+        raise Problem(codes.CONFLICT, _SEALED_WITH_ANOTHER if seal.has_keys else _NO_SEAL_KEYS) from error
     except SealBroken as error:
         raise Problem(codes.CONFLICT, "A secret that is stored cannot be opened: send it again.") from error
     values = {"keys": keys, "origins": body.origins}
     row, _ = await put_row(db, inbox_keys, key={"tenant": caller.tenant}, values=values, if_match=if_match)
+    directory: InboxKeyDirectory = request.app.state.inbox_key_directory
+    once_committed(request, lambda: directory.forget(caller.tenant))
     log.info("inbox keys saved", tenant=caller.tenant, key=caller.key_id, keys=[key.id for key in body.keys])
     return _shown(row, response)
-
-
-async def find_inbox_key(engine: AsyncEngine, seal: Seal, tenant: str, key_id: str) -> RecipientKey | None:
-    """The key of this name, opened; None where there is none that can be used."""
-    async with engine.connect() as db:
-        row = await _load(db, tenant)
-    for key in () if row is None else row["keys"]:
-        if key["id"] == key_id:
-            return opened(key, tenant, seal)
-    return None
-
-
-async def may_call(engine: AsyncEngine, origin: str, tenant: str | None) -> bool:
-    """Whether the tenant, or any where it is None, has named this origin."""
-    query = (
-        select(inbox_keys.c.tenant)
-        .where(inbox_keys.c.origins.op("@>")(literal([origin], ARRAY(Text))))
-        .limit(1)
-    )
-    if tenant is not None:
-        query = query.where(inbox_keys.c.tenant == tenant)
-    async with engine.connect() as db:
-        return (await db.execute(query)).first() is not None
-
-
-def opened(key: dict[str, Any], tenant: str, seal: Seal) -> RecipientKey | None:
-    """A stored key, to verify with. None, with a line in the log, where its secret cannot be opened."""
-    if key["algorithm"] == "ES256":
-        return RecipientKey(algorithm="ES256", key=key["public_key"])
-    try:
-        secret = seal.open(key["sealed"], tenant=tenant, entity=_entity(key["id"]))
-    except (SealKeyMissing, SealBroken) as error:
-        log.warning("an inbox key cannot be opened", tenant=tenant, inbox_key=key["id"], reason=str(error))
-        return None
-    return RecipientKey(algorithm="HS256", key=secret)
 
 
 def _refuse_faults(body: InboxKeysWrite, stored: dict[str, dict[str, Any]]) -> None:
@@ -203,20 +194,11 @@ def _stored(key: InboxKeyWrite, former: dict[str, Any] | None, tenant: str, seal
         return {"id": key.id, "algorithm": key.algorithm, "public_key": key.public_key}
     sealed = (former or {}).get("sealed", "")
     if key.secret is not None:
-        sealed = seal.seal(key.secret.get_secret_value(), tenant=tenant, entity=_entity(key.id))
+        sealed = seal.seal(key.secret.get_secret_value(), tenant=tenant, entity=sealed_for(key.id))
     elif not seal.is_current(sealed):  # its seal key is being replaced
-        secret = seal.open(sealed, tenant=tenant, entity=_entity(key.id))
-        sealed = seal.seal(secret, tenant=tenant, entity=_entity(key.id))
+        secret = seal.open(sealed, tenant=tenant, entity=sealed_for(key.id))
+        sealed = seal.seal(secret, tenant=tenant, entity=sealed_for(key.id))
     return {"id": key.id, "algorithm": key.algorithm, "sealed": sealed}
-
-
-def _entity(key_id: str) -> str:
-    """What a secret is sealed for, besides the tenant."""
-    return f"inbox_key/{key_id}"
-
-
-async def _load(db: AsyncConnection, tenant: str) -> RowMapping | None:
-    return (await db.execute(select(inbox_keys).where(inbox_keys.c.tenant == tenant))).mappings().first()
 
 
 def _shown(row: RowMapping | None, response: Response) -> InboxKeys:

@@ -37,7 +37,11 @@ async def observe_until_cancelled(*, stack: RunFolder, steps: Steps) -> None:
     try:
         with steps.shown():
             await observation.up()
-        steps.say(f"\nThe dashboards are at {observation.addresses['page']}. `make down` ends them, too.")
+        at = observation.addresses
+        steps.say(
+            f"\nThe dashboards are at {at['page']}, Prometheus at {at['prometheus']}, Alertmanager at {at['alertmanager']}. "
+            "`make down` ends them, too."
+        )
         observation.publish_endpoints()
         while stack.supervisor() == process:  # noqa: ASYNC110 -- the end of another process is no event here
             await asyncio.sleep(LOOK_EVERY)
