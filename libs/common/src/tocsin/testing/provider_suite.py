@@ -90,7 +90,13 @@ class ProviderSuite:
     ) -> None:
         answer = await self.answer(world, Behaviour.REFUSES_RECIPIENT, caplog)
         assert isinstance(answer, Rejected)
-        refusals = {Reason.RECIPIENT_REFUSED, Reason.ADDRESS_INVALID, Reason.ADDRESS_GONE, Reason.DEVICE_GONE}
+        refusals = {
+            Reason.RECIPIENT_REFUSED,
+            Reason.ADDRESS_INVALID,
+            Reason.ADDRESS_GONE,
+            Reason.DEVICE_GONE,
+            Reason.PROVIDER_SUPPRESSED,
+        }
         assert answer.reason in refusals
         assert answer.code
 

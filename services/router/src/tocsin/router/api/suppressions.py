@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from pydantic import ValidationError
 from sqlalchemy import RowMapping, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.vocabulary import Channel
@@ -81,7 +81,13 @@ async def list_suppressions(
 
 @router.post("/v1/suppressions", responses={201: {"model": Suppressions, "description": "It was new"}})
 async def add_suppression(
-    *, caller: Manager, db: Db, body: SuppressionWrite, request: Request, response: Response
+    *,
+    caller: Manager,
+    db: Db,
+    body: SuppressionWrite,
+    request: Request,
+    response: Response,
+    afterwards: BackgroundTasks,
 ) -> Suppressions:
     """Let nothing more go to an address. What was decided before and is not handed over yet is not sent. Sent twice, it changes nothing more.
 
@@ -89,11 +95,12 @@ async def add_suppression(
     """
     row = _row(caller, body, _hashes(request))
     changed = await store.suppress(db, [row])
-    owners = sorted(await _holders(db, caller.tenant, [body]))
+    owners = await _holders(db, caller.tenant, [body])
     if changed:
-        await raise_versions(db, caller.tenant, owners)
+        await raise_versions(db, caller.tenant, sorted(owners))
+        afterwards.add_task(_look_again, request.app.state.engine, caller.tenant, [body], owners)
     else:
-        for recipient in owners:
+        for recipient in sorted(owners):
             await note_unchanged(db, "recipient_version", caller.tenant, recipient)
     if changed.get(row.key):
         response.status_code = 201
@@ -113,7 +120,13 @@ async def add_suppression(
 )
 @judges_texts
 async def import_suppressions(
-    *, caller: Manager, db: Db, body: SuppressionImport, request: Request, response: Response
+    *,
+    caller: Manager,
+    db: Db,
+    body: SuppressionImport,
+    request: Request,
+    response: Response,
+    afterwards: BackgroundTasks,
 ) -> ImportedRows:
     """Add up to 1,000 addresses; each has its own answer, in the order sent. Sent twice, it changes nothing more."""
     answers, valid = _sorted_out(body.suppressions)
@@ -121,7 +134,10 @@ async def import_suppressions(
     rows = {index: _row(caller, write, hashes) for index, write in valid.items()}
     changed = await store.suppress(db, rows.values())
     new = [write for index, write in valid.items() if rows[index].key in changed]
-    await raise_versions(db, caller.tenant, sorted(await _holders(db, caller.tenant, new)), imported=True)
+    owners = await _holders(db, caller.tenant, new)
+    await raise_versions(db, caller.tenant, sorted(owners), imported=True)
+    if new:
+        afterwards.add_task(_look_again, request.app.state.engine, caller.tenant, new, owners)
     for index, row in rows.items():
         answers[index] = ImportedRow(result=_RESULTS[changed.get(row.key)])
     items = [answers[index] for index in range(len(body.suppressions))]
@@ -201,6 +217,15 @@ async def _holders(db: AsyncConnection, tenant: str, named: Sequence[NamedAddres
         addresses = {each.address for each in named if each.channel is channel and each.address is not None}
         owners |= await store.holders(db, tenant, CHANNELS[channel].address, addresses)
     return owners
+
+
+async def _look_again(
+    engine: AsyncEngine, tenant: str, named: Sequence[NamedAddress], told: set[str]
+) -> None:
+    """Who was given an address while its row was not visible yet may have been decided without it: raise them, too."""
+    async with engine.begin() as db:
+        late = await _holders(db, tenant, named) - told
+        await raise_versions(db, tenant, sorted(late))
 
 
 def _row(caller: Caller, write: SuppressionWrite, hashes: AddressHashes) -> NewSuppression:

@@ -19,7 +19,7 @@ from tocsin.observability import get_logger, metrics
 from tocsin.router import preference_store
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.changes import raise_versions
-from tocsin.router.policy import Lesson
+from tocsin.router.policy import ANY, Lesson
 from tocsin.router.preference_store import Source
 from tocsin.router.soft_bounces import DAYS, SoftBounce, count_soft_bounces
 from tocsin.router.suppressions import NewSuppression, addresses_of, holders, suppress
@@ -137,7 +137,9 @@ class AddressLessons:
 def _for_good(learnt: Iterable[Learnt]) -> Iterator[NewSuppression]:
     for lesson, status in learnt:
         if lesson in _CAUSES:
-            yield _row(status, _CAUSES[lesson])
+            row = _row(status, _CAUSES[lesson])
+            # A provider may keep one list for each kind of message: what it holds back of one says nothing of the others.
+            yield row if lesson is not Lesson.GIVEN_UP else row._replace(category=status.category or ANY)
 
 
 async def _for_a_week(db: AsyncConnection, learnt: Iterable[Learnt]) -> list[NewSuppression]:
