@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from tocsin.router.address_hashes import AddressHashes
+from tocsin.router.api import suppressions as api
 from tocsin.router.api.app import create_app
 from tocsin.router.secret_keys import SecretKey
 
@@ -44,6 +45,26 @@ async def test_one_is_added_once_and_raises_whoever_has_the_address(
     again = await acme.post("/v1/suppressions", json=SAME)
     assert (again.status_code, again.json()) == (200, added.json())
     assert await directory.changed() == []
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_who_is_given_the_address_meanwhile_is_raised_too(
+    acme: httpx.AsyncClient, directory: Directory, monkeypatch: pytest.MonkeyPatch, many: bool
+) -> None:
+    """The row is written and not visible yet when somebody is given the address: the second look finds them."""
+    look = api._holders
+
+    async def given_between(*asked: Any) -> set[str]:
+        owners = await look(*asked)
+        if not await directory.rows("SELECT id FROM directory.recipients WHERE id = 'late'"):
+            await acme.put("/v1/recipients/late", json={"email": "ANN@example.com"})
+        return owners
+
+    await acme.put("/v1/recipients/ann", json={"email": "ann@example.com"})
+    monkeypatch.setattr(api, "_holders", given_between)
+    path, body = ("/bulk", {"suppressions": [ANN]}) if many else ("", ANN)
+    assert (await acme.post(f"/v1/suppressions{path}", json=body)).is_success
+    assert [await directory.version(who) for who in ("ann", "late")] == [1, 1]
 
 
 async def test_what_stands_is_never_shortened_or_weakened(acme: httpx.AsyncClient) -> None:
