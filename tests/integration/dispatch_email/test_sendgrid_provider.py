@@ -6,20 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.dispatch_email.mail_api import (
-    JOB,
-    LINK,
-    MailApi,
-    MailApiSuite,
-    assert_invalid,
-    assert_rejected_unsent,
-)
+from tests.integration.dispatch_email.mail_api import JOB, LINK, MailApi, MailApiSuite, assert_rejected_unsent
 from tests.integration.dispatch_email.sendgrid_server import (
     RESERVED,
     SendGridServer,
     faults,
     refusal,
 )
+from tests.provider_account import assert_invalid
 
 from tocsin.channel import (
     Accepted,

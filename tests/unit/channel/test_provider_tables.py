@@ -78,6 +78,9 @@ def test_the_page_about_providers_says_what_a_second_send_does_and_which_have_fa
         "mailgun": "Mailgun",
         "postmark": "Postmark",
         "twilio": "Twilio",
+        "vonage": "Vonage",
+        "aws_sms": "AWS End User Messaging",
+        "sns": "SNS",
         "fcm": "FCM",
     }
     page = (SERVICES.parent / "docs" / "providers.md").read_text()

@@ -16,6 +16,7 @@ Without either it is the first one that serves the message's target, and no othe
 `*_file` (relative to this file), so that this file can be shown and kept in version control.
 """
 
+import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,7 @@ from tocsin.runtime import Clock, OperatorError
 from tocsin.runtime.settings import EXAMPLE
 
 _LARGEST_WEIGHT = 1000
+_ONE_WORD = re.compile(r"[!-~]+")
 FileStates = dict[Path, tuple[int, int, int] | None]
 """Files that were read, each with its `file_state` just before."""
 
@@ -75,6 +77,13 @@ def _read_secret(value: Any, info: ValidationInfo) -> Any:
 
 SecretFile = Annotated[SecretStr, BeforeValidator(_read_secret)]
 """A field that names a file and holds what the file holds, without white space at its ends. Name such fields `*_file`."""
+
+
+def one_word(secret: SecretStr) -> SecretStr:
+    """The secret, for headers; a ValueError where it is no single word of ASCII. For validators of `SecretFile`."""
+    if not _ONE_WORD.fullmatch(secret.get_secret_value()):
+        raise ValueError("the file must hold a single word, and nothing else")
+    return secret
 
 
 class InstanceConfig(BaseModel):

@@ -17,7 +17,7 @@ import httpx
 
 TWILIO_ACCOUNT = "AC" + "1" * 32
 TWILIO_TOKEN = "twilio-token"  # noqa: S105 the catcher on loopback, not a secret
-SES_KEY_ID, SES_SECRET = "AKIDCATCHER12345", "ses-secret"
+AWS_KEY_ID, AWS_SECRET = "AKIDCATCHER12345", "aws-secret"
 MAILGUN_DOMAIN, MAILGUN_KEY = "mail.acme.example", "mailgun-key"
 POSTMARK_TOKEN = "postmark-token"  # noqa: S105 the same
 _START_SECONDS = 30.0
@@ -71,8 +71,8 @@ def running_catcher(folder: Path, **settings: str) -> Iterator[RunningCatcher]:
     ports, account = folder / "ports.json", folder / "account.json"
     environment = {
         "CATCHER_PORTS_FILE": str(ports),
-        "CATCHER_SES_ACCESS_KEY_ID": SES_KEY_ID,
-        "CATCHER_SES_SECRET_ACCESS_KEY": SES_SECRET,
+        "CATCHER_AWS_ACCESS_KEY_ID": AWS_KEY_ID,
+        "CATCHER_AWS_SECRET_ACCESS_KEY": AWS_SECRET,
         "CATCHER_MAILGUN_DOMAIN": MAILGUN_DOMAIN,
         "CATCHER_MAILGUN_API_KEY": MAILGUN_KEY,
         "CATCHER_POSTMARK_SERVER_TOKEN": POSTMARK_TOKEN,
