@@ -96,6 +96,7 @@ class ProviderSuite:
             Reason.ADDRESS_GONE,
             Reason.DEVICE_GONE,
             Reason.PROVIDER_SUPPRESSED,
+            Reason.RECIPIENT_STOPPED,
         }
         assert answer.reason in refusals
         assert answer.code
