@@ -46,6 +46,15 @@ def test_a_file_is_sent_in_portions_and_faults_have_their_lines(
     assert {path for _, path, *_ in entry.asked} == {"/v1/suppressions/bulk"}
 
 
+def test_a_long_file_says_how_far_it_is(tocsin: Run, entry: Entry, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("address\n" + "".join(f"a{row}@example.com\n" for row in range(11_000)))
+    for _ in range(11):
+        entry.will_answer(200, results(*["created"] * 1_000))
+    ran = tocsin("suppressions", "import", "list.csv", "--channel", "email", **entry.env)
+    assert (ran.code, ran.err) == (0, "10001 lines read\n")
+    assert ran.out == "11000 created, 0 updated, 0 unchanged, 0 refused.\n"
+
+
 def test_a_portion_of_which_nothing_is_taken_does_not_end_the_import(
     tocsin: Run, entry: Entry, tmp_path: Path
 ) -> None:
