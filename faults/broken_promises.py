@@ -344,7 +344,7 @@ MUTATIONS: Final = (
     Mutation(
         "suppression not looked at",
         ROUTER,
-        (Edit("tocsin/router/policy/decide.py", "    if question.suppressed:\n", "    if False:\n"),),
+        (Edit("tocsin/router/policy/destinations.py", "    if suppressed:\n", "    if False:\n"),),
         ("tests/unit/router_worker/test_suppressions_decide.py",),
     ),
     Mutation(

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.contracts.channels import CHANNELS, ChannelSpec, Destination
+from tocsin.contracts.channels import CHANNELS, Destination
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent
@@ -20,16 +20,12 @@ from tocsin.contracts.limits import DECISION_TARGETS_BYTES
 from tocsin.contracts.statuses import RuleOutcome
 from tocsin.contracts.vocabulary import Again, ClaimOutcome, Outcome, Reason, Rule
 from tocsin.router.policy.decision_log import looked_at
+from tocsin.router.policy.destinations import Held, reachable
 from tocsin.router.policy.faults import status_for
 from tocsin.router.policy.locales import locale_candidates
 from tocsin.router.policy.preferences import PreferenceOutcome, effective_preference
 from tocsin.router.policy.recipients import MessageRecipient, StoredRecipient, recipient_of
-from tocsin.router.policy.suppressions import (
-    NOT_SUPPRESSED,
-    SuppressedAddresses,
-    strongest,
-    unsuppressed,
-)
+from tocsin.router.policy.suppressions import NOT_SUPPRESSED, SuppressedAddresses
 
 _TARGETS_THAT_FIT: Final = 25
 """So many targets always fit into a decision, whatever the names of their devices."""
@@ -225,14 +221,6 @@ def _ended(rules: list[RuleOutcome], rule: Rule, reason: Reason, seen: dict[str,
     return Verdict(Outcome(status_for(reason)), rules, rule=rule, reason=reason)
 
 
-class _Held(NamedTuple):
-    """Nothing goes out, by this rule."""
-
-    rule: Rule
-    reason: Reason
-    seen: dict[str, Any] | None = None
-
-
 class _StepChannel(NamedTuple):
     """One channel of one step."""
 
@@ -308,8 +296,19 @@ def _decide_channel(
         return withhold(preference.rule, preference.reason, preference.seen)
     rules.append(_preference_rule(preference, category))
 
-    reached = _reachable(question, spec, ref, rules, recipient=recipient, category=category)
-    if isinstance(reached, _Held):
+    destinations = spec.address.destinations(recipient)
+    if question.intent.delivery is not None and ref.address_key:
+        destinations = [each for each in destinations if each.address_key == ref.address_key]
+    reached = reachable(
+        destinations,
+        question.suppressed,
+        rules,
+        tenant=question.intent.tenant,
+        spec=spec,
+        category=category,
+        now=question.now,
+    )
+    if isinstance(reached, Held):
         return withhold(*reached)
 
     if spec.has_sender:
@@ -329,40 +328,6 @@ def _decide_channel(
     seen = {"locale": locale, "revision": template.revision, "wanted": recipient.locale or ""}
     rules.append(looked_at(Rule.TEMPLATE, "found", seen))
     return Deliver(ref, reached, recipient, template, category, expires_at, rules)
-
-
-def _reachable(
-    question: DecisionInput,
-    spec: ChannelSpec,
-    ref: DeliveryRef,
-    rules: list[RuleOutcome],
-    *,
-    recipient: MessageRecipient,
-    category: CategoryRecord,
-) -> list[Destination] | _Held:
-    """Where the message may go: at least one address. The rules looked at are added, but the one that decides."""
-    destinations = spec.address.destinations(recipient)
-    if question.intent.delivery is not None and ref.address_key:
-        destinations = [each for each in destinations if each.address_key == ref.address_key]
-    if not destinations:
-        return _Held(Rule.ADDRESS, Reason.ADDRESS_MISSING)
-    if question.suppressed:
-        destinations, held_back = unsuppressed(
-            question.suppressed,
-            destinations,
-            tenant=question.intent.tenant,
-            spec=spec,
-            category=category,
-            now=question.now,
-        )
-        if held_back:
-            worst = strongest(held_back)
-            seen = worst.seen | {"addresses": len(held_back)}
-            if not destinations:
-                return _Held(Rule.SUPPRESSION, worst.reason, seen)
-            rules.append(looked_at(Rule.SUPPRESSION, worst.reason, seen))
-    rules.append(looked_at(Rule.ADDRESS, "present", {"found": len(destinations)}))
-    return destinations
 
 
 def _preference_rule(preference: PreferenceOutcome, category: CategoryRecord) -> RuleOutcome:
