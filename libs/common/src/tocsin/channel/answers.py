@@ -8,6 +8,7 @@ Ambiguous   nobody knows: a duplicate is possible when tried again
 """
 
 import re
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -31,6 +32,8 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: Reason
     code: str | None = None
     detail: str | None = None
+    since: datetime | None = None
+    """Of a device that is gone: since when the provider knows that, UTC. One that was registered later is not gone."""
 
 
 class NotSent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

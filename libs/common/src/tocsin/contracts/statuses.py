@@ -164,6 +164,8 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     """Of what is `deferred` until the next attempt: when that is due."""
     segments: int | None = None
     """SMS only: how many GSM-7 or UCS-2 segments the body takes."""
+    gone_since: datetime | None = None
+    """Of `device_gone`: since when the provider knows that, where it says so. A device that was registered later stays."""
     test: bool = False
     cancel_key: str | None = None
     """Of `cancel_requested`: the key whose events it reaches, where it names no notification."""

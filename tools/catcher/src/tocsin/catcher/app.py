@@ -14,10 +14,12 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from .api import messages_api, timelines_api
+from .apns import ApnsEndpoint
 from .aws_sms import AwsSmsEndpoint
 from .endpoints import add_provider_endpoints
 from .fcm import FcmEndpoint
 from .google_oauth import TokenEndpoint
+from .http2_server import open_http2
 from .mail_endpoints import add_mail_endpoints
 from .mailbox import Mailbox
 from .mailgun import MailgunEndpoint
@@ -120,8 +122,14 @@ async def run(settings: CatcherSettings) -> None:
         username=settings.smtp_username,
         password=_shown(settings.smtp_password),
     )
+    apns = ApnsEndpoint(mailbox=mailbox, key_file=settings.apns_key_file, now=utc_now)
+    http2 = await open_http2(host=settings.http_host, port=settings.apns_port, answer=apns.answer)
     http = _listening(settings.http_host, settings.http_port)
-    ports = {"http": http.getsockname()[1], "smtp": smtp.sockets[0].getsockname()[1]}
+    ports = {
+        "http": http.getsockname()[1],
+        "smtp": smtp.sockets[0].getsockname()[1],
+        "apns": http2.sockets[0].getsockname()[1],
+    }
     try:
         async with httpx.AsyncClient(timeout=5) as client:
             app = catcher_app(settings, mailbox=mailbox, client=client)
@@ -141,6 +149,7 @@ async def run(settings: CatcherSettings) -> None:
             await server.serve(sockets=[http])
     finally:
         smtp.close()
+        http2.close()
         http.close()
 
 

@@ -41,6 +41,10 @@ class CatcherSettings(BaseSettings):
         None, description="service account the FCM endpoint trusts; may be written after the start"
     )
     fcm_project: str | None = Field(None, description="project pushes go to; the account's own when not set")
+    apns_port: int = Field(0, ge=0, le=65535, description="port of the APNs endpoint; 0 takes a free one")
+    apns_key_file: Path | None = Field(
+        None, description="signing key the APNs endpoint trusts; may be written after the start"
+    )
     entry_url: str | None = Field(None, description="where timelines are asked for")
     api_key: SecretStr | None = Field(None, description="key with scope `read` for that")
     endpoints_file: Path | None = Field(
