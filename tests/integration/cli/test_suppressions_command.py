@@ -47,7 +47,9 @@ def test_a_file_is_sent_in_portions_and_faults_have_their_lines(
 
 
 def test_a_long_file_says_how_far_it_is(tocsin: Run, entry: Entry, tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_text("address\n" + "".join(f"a{row}@example.com\n" for row in range(11_000)))
+    (tmp_path / "list.csv").write_text(
+        "address\n" + "".join(f"a{row}@example.com\n" for row in range(11_000))
+    )
     for _ in range(11):
         entry.will_answer(200, results(*["created"] * 1_000))
     ran = tocsin("suppressions", "import", "list.csv", "--channel", "email", **entry.env)
