@@ -20,7 +20,7 @@ from tocsin.channel import (
 )
 from tocsin.contracts.jobs import SenderIdentity, SmsContent
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_sms.twilio import TWILIO
+from tocsin.dispatch_sms.twilio import TWILIO, TwilioProvider
 from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
 from tocsin.testing.provider_suite import Behaviour
@@ -121,6 +121,15 @@ async def test_the_request_is_what_the_job_says(world: TwilioServer) -> None:
         }
     ]
     assert world.heads[0]["x-tocsin-delivery"] == job_for(Channel.SMS).delivery_id
+
+
+@pytest.mark.parametrize("url", ["https://example.com/callbacks/twilio", None])
+async def test_what_receipts_need_comes_back_with_each_callback(world: TwilioServer, url: str | None) -> None:
+    async with world.provider(status_callback=url) as provider:
+        assert isinstance(provider, TwilioProvider)
+        provider.seal_ref = lambda _job: "the-ref"
+        assert isinstance(await provider.send(job_for(Channel.SMS)), Accepted)
+    assert world.forms[0].get("StatusCallback") == (f"{url}?ref=the-ref" if url else None)
 
 
 @pytest.mark.parametrize(

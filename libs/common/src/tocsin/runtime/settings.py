@@ -6,7 +6,7 @@ its `About`, and on docs/operations/settings.md.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -84,6 +84,11 @@ class Settings(BaseSettings):
 
     def advice(self) -> Iterable[Advice]:
         """What is unwise about values that are legal together. A bound of one value stands in its `About`."""
+        return ()
+
+    @classmethod
+    def of_other_roles(cls) -> Collection[str]:
+        """Variables that begin like its own and are another role's: both may share an environment, so they are not misspelt."""
         return ()
 
 

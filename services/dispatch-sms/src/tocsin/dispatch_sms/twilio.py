@@ -17,6 +17,7 @@ from tocsin.channel import (
     SenderConfig,
     message_id,
 )
+from tocsin.channel.ref import SealRef, no_ref, with_ref
 from tocsin.contracts.codec import UNREADABLE_ERRORS
 from tocsin.contracts.jobs import Job
 from tocsin.dispatch_sms.http_provider import HttpSmsProvider
@@ -42,6 +43,7 @@ class TwilioConfig(SenderConfig):
     messaging_service_sid: str | None = Field(default=None, pattern=r"^MG[0-9a-fA-F]{32}$")
     """Used where the tenant has no sender identity; with one, that sender is used through the service."""
     status_callback: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    """Where Twilio tells what became of a message: `<DISPATCH_CALLBACKS_URL>/callbacks/<name>`."""
     base_url: str = Field(default="https://api.twilio.com", pattern=r"^https?://\S*[^\s/]$")
 
     @model_validator(mode="after")
@@ -72,6 +74,7 @@ class TwilioProvider(HttpSmsProvider):
 
     def __init__(self, config: TwilioConfig, clock: Clock) -> None:
         super().__init__(config, clock)
+        self.seal_ref: SealRef = no_ref
         self._config = config
         self._url = f"{config.base_url}/2010-04-01/Accounts/{config.account_sid}/Messages.json"
         secret = config.api_key_secret_file or config.auth_token_file
@@ -90,7 +93,7 @@ class TwilioProvider(HttpSmsProvider):
             "Body": text,
             # Twilio's own queue must not send it late either.
             "ValidityPeriod": str(min(max(seconds_left(job, self._clock), 1), _LONGEST_VALIDITY)),
-            "StatusCallback": self._config.status_callback,
+            "StatusCallback": self._status_callback(job),
         }
         headers = {
             "Authorization": self._authorization,
@@ -99,6 +102,10 @@ class TwilioProvider(HttpSmsProvider):
         }
         given = {name: value for name, value in form.items() if value is not None}
         return httpx.Request("POST", self._url, data=given, headers=headers)
+
+    def _status_callback(self, job: Job) -> str | None:
+        url = self._config.status_callback
+        return None if url is None else with_ref(url, self.seal_ref(job))
 
     def answer(self, response: httpx.Response, text: str) -> Answer:
         """What the response means."""

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tocsin.cli.config.processes import CALLBACKS
 from tocsin.cli.output import print_json, print_table
 from tocsin.contracts.topics import ANYONE, DEFAULT_PREFIX, Topics
 from tocsin.contracts.vocabulary import Lane
@@ -44,8 +45,18 @@ def matrix(topics: Topics) -> list[AclRule]:
                 for lane in Lane
             ]
     rules.append(AclRule("router", "write", "transactional id", topics.relay))
+    rules += _of_callbacks(topics)
     rules += _of_those_outside(topics)
     return sorted(set(rules))
+
+
+def _of_callbacks(topics: Topics) -> list[AclRule]:
+    """A dispatcher's role `callbacks` writes what providers tell, and reads nothing."""
+    return [
+        AclRule(process.replace("-callbacks", " callbacks"), "write", "topic", topics.status(lane))
+        for process in CALLBACKS
+        for lane in Lane
+    ]
 
 
 def _of_those_outside(topics: Topics) -> list[AclRule]:

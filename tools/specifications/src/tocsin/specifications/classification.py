@@ -102,6 +102,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         ),
     },
     "ProviderTry": {Says.TENANT: "provider", Says.TECHNICAL: "code answer ms"},
+    "Receipt": {Says.PERSON: "at automated", Says.TECHNICAL: "id"},
     "ApiKeyRecord": {
         Says.KEY_HASHED: "sha256",
         Says.TENANT: "name",
@@ -242,7 +243,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TECHNICAL: (
             "day stored_at kafka_partition kafka_offset kind status_id again redrive event_time routed awaited expires_at status final at tenant event_id "
             "notification_id delivery_id channel address_key lane provider_message_id provider_code attempt rule reason detail "
-            f"retryable due_at segments tries test template_version {_ORIGIN}"
+            f"retryable due_at segments tries receipt gone_since test template_version {_ORIGIN}"
         ),
     },
     "ledger.dead_letters": {

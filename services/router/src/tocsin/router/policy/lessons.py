@@ -25,9 +25,7 @@ class Lesson(StrEnum):
     """Somebody there wants nothing more of this category: a preference, as if they had pressed our own link."""
 
 
-_COMPLAINED: Final = "complained"
-_UNSUBSCRIBED: Final = "unsubscribed"
-_NOT_DELIVERED: Final = frozenset({StatusName.FAILED.value, "bounced", "undelivered"})
+_NOT_DELIVERED: Final = frozenset({StatusName.FAILED, StatusName.BOUNCED, StatusName.UNDELIVERED})
 _BY_REASON: Final[dict[str, Lesson]] = {
     Reason.ADDRESS_GONE: Lesson.DEAD,
     Reason.HARD_BOUNCE: Lesson.DEAD,
@@ -37,7 +35,7 @@ _BY_REASON: Final[dict[str, Lesson]] = {
 }
 """Each adapter says them only where its provider's documents do. `recipient_refused` and `address_invalid` teach nothing: the next provider may
 take the message."""
-LESSON_WORDS: Final = (*_BY_REASON, _COMPLAINED, _UNSUBSCRIBED)
+LESSON_WORDS: Final = (*_BY_REASON, StatusName.COMPLAINED, StatusName.UNSUBSCRIBED)
 """One of them stands in every status that teaches anything."""
 
 
@@ -48,9 +46,9 @@ def lesson_of(status: Status) -> Lesson | None:
         return None
     if status.status in _NOT_DELIVERED:
         return _BY_REASON.get(status.reason or "")
-    if status.status == _COMPLAINED:
+    if status.status == StatusName.COMPLAINED:
         return Lesson.COMPLAINT
-    if status.status == _UNSUBSCRIBED:
+    if status.status == StatusName.UNSUBSCRIBED:
         # Where messages carry a link for their category, that is what was left; elsewhere somebody has answered STOP.
         return Lesson.UNSUBSCRIBE if spec.has_unsubscribe_url else Lesson.STOP
     return None
