@@ -9,7 +9,7 @@ from tocsin.runtime.http import HttpSettings
 from tocsin.runtime.http_limits import BODIES_BYTES, REFUSED, HttpLimits, Refused
 from tocsin.runtime.loop_slice import LoopSlice
 from tocsin.runtime.main import Api, LaneSettings, Service, ServiceSettings, Shards, main
-from tocsin.runtime.secret_lists import SECRET_CHARS, SecretList, key_parts
+from tocsin.runtime.secret_lists import KEY_ID, SECRET_CHARS, SecretList, key_parts
 from tocsin.runtime.setting_facts import About, Unwise
 from tocsin.runtime.settings import (
     Advice,
@@ -27,6 +27,7 @@ from tocsin.runtime.waiting import retry_until_available
 
 __all__ = [
     "BODIES_BYTES",
+    "KEY_ID",
     "NO_FAILPOINTS",
     "REFUSED",
     "SECRET_CHARS",

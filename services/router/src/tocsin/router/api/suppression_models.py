@@ -12,6 +12,7 @@ from tocsin.contracts.values.text import line
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.router.api.fields import ChannelWord, Key, Moment, Name
 from tocsin.router.policy import CAUSES
+from tocsin.runtime import KEY_ID
 from tocsin.web import RequestBody, judged
 from tocsin.web.problem import ProblemError
 
@@ -21,7 +22,7 @@ Cause = Literal["bounce", "complaint", "manual", "gone"]
 Hash = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{16}$",
+        pattern=rf"^{KEY_ID}\.[A-Za-z0-9_-]{{16}}$",
         description="Stands for the address in statuses and decisions",
         examples=["2026.q83Vz5Zk1yQw0rTb"],
     ),
