@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 from tests.unit.router_worker.conftest import Worker
 
+from tocsin.channel import Rejected
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.outcome_log import JobRecords
 from tocsin.channel.outcome_records import outcome_of, recheck_of
@@ -24,6 +25,7 @@ from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.smtp import SmtpConfig, SmtpProvider
 from tocsin.dispatch_push.fcm import FcmProvider
+from tocsin.dispatch_sms.sms_job import text_of
 from tocsin.dispatch_sms.twilio import TwilioConfig, TwilioProvider
 from tocsin.ingest.directory import Directory
 from tocsin.kafka import Cancellations, ConsumerRecord
@@ -259,11 +261,18 @@ _SMTP = SmtpProvider(
 _TWILIO_CONFIG = TwilioConfig.model_construct(
     name="p", kind="twilio", account_sid="AC0", messaging_service_sid="MG0"
 )
-# These two need secrets to be made, and none to write a message.
-_TWILIO = TwilioProvider.__new__(TwilioProvider)
-_TWILIO._clock, _TWILIO._config = _CLOCK, _TWILIO_CONFIG
+_TWILIO = TwilioProvider(_TWILIO_CONFIG, _CLOCK)
+# It needs secrets to be made, and none to write a message.
 _FCM = FcmProvider.__new__(FcmProvider)
 _FCM._clock = _CLOCK
+
+
+def _sms(job: Job) -> Any:
+    """What Twilio is asked."""
+    text = text_of(job, longest=1600)
+    request = text if isinstance(text, Rejected) else _TWILIO.request(job, text)
+    return request if isinstance(request, Rejected) else request.content
+
 
 READINGS: dict[tuple[str, str], Reading] = {
     ("ledger", "status"): ledger_row,
@@ -287,7 +296,7 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("dispatch-email", "cancellation"): cancelled,
     ("dispatch-sms", "cancellation"): cancelled,
     ("dispatch-push", "cancellation"): cancelled,
-    ("dispatch-sms", "job_sms"): _handed_over(_TWILIO._form),
+    ("dispatch-sms", "job_sms"): _handed_over(_sms),
     ("dispatch-sms", "status"): outcome,
     ("dispatch-push", "job_push"): _handed_over(
         lambda job: _FCM._message(job, cast("Any", job.private.content))

@@ -40,6 +40,8 @@ BEGIN_WITH_A_FAULT = {
     "tocsin_resends": "a provider does not say whether it has a message",
     "tocsin_breakers": "a provider fails",
     "tocsin_redriven": "a person re-drives",
+    "tocsin_receipts": "a provider tells what became of a message",
+    "tocsin_receipts_refused": "a callback is refused",
     "tocsin_dead_letters_by_source": "ten events of a source are set aside",
     "tocsin_certificate_seconds_left": "a process is given a certificate",
     "Will a certificate end soon?": "the same",

@@ -13,11 +13,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tocsin.catcher.testing import (
+    AWS_KEY_ID,
+    AWS_SECRET,
     MAILGUN_DOMAIN,
     MAILGUN_KEY,
     POSTMARK_TOKEN,
-    SES_KEY_ID,
-    SES_SECRET,
     RunningCatcher,
 )
 from tocsin.channel import Accepted, NotSent, ProviderKind, Rejected
@@ -29,9 +29,9 @@ from tocsin.runtime import SystemClock
 from tocsin.testing.jobs import job_for
 
 Starter = Callable[..., RunningCatcher]
-SECRETS = {"ses": SES_SECRET, "mailgun": MAILGUN_KEY, "postmark": POSTMARK_TOKEN}
+SECRETS = {"ses": AWS_SECRET, "mailgun": MAILGUN_KEY, "postmark": POSTMARK_TOKEN}
 FIELDS: dict[str, dict[str, str]] = {
-    "ses": {"region": "eu-west-1", "access_key_id": SES_KEY_ID, "secret_access_key_file": "secret"},
+    "ses": {"region": "eu-west-1", "access_key_id": AWS_KEY_ID, "secret_access_key_file": "secret"},
     "mailgun": {"domain": MAILGUN_DOMAIN, "api_key_file": "secret"},
     "postmark": {"server_token_file": "secret"},
 }
@@ -87,8 +87,8 @@ async def test_an_inactive_recipient_is_refused(catcher: RunningCatcher, tmp_pat
 
 def test_without_settings_everybody_is_refused(start_catcher: Starter) -> None:
     catcher = start_catcher(
-        CATCHER_SES_ACCESS_KEY_ID="",
-        CATCHER_SES_SECRET_ACCESS_KEY="",
+        CATCHER_AWS_ACCESS_KEY_ID="",
+        CATCHER_AWS_SECRET_ACCESS_KEY="",
         CATCHER_MAILGUN_DOMAIN="",
         CATCHER_MAILGUN_API_KEY="",
         CATCHER_POSTMARK_SERVER_TOKEN="",
@@ -106,7 +106,7 @@ def test_without_settings_everybody_is_refused(start_catcher: Starter) -> None:
 # SES
 
 MAIL = b"From: shop@acme.example\r\n\r\nHello\r\n"
-OUR_KEY = Credentials(SES_KEY_ID, SES_SECRET)
+OUR_KEY = Credentials(AWS_KEY_ID, AWS_SECRET)
 SES: dict[str, Any] = {
     "FromEmailAddress": "shop@acme.example",
     "Destination": {"ToAddresses": ["ada@example.org"]},
@@ -140,7 +140,7 @@ def ses(
 
 
 def test_what_botocore_signs_is_taken(catcher: RunningCatcher) -> None:
-    for key in (OUR_KEY, Credentials(SES_KEY_ID, SES_SECRET, "a/token+==")):
+    for key in (OUR_KEY, Credentials(AWS_KEY_ID, AWS_SECRET, "a/token+==")):
         assert ses(catcher, SES, key=key).status_code == 200
     assert ses(catcher, SES, late=timedelta(minutes=4)).status_code == 200
     assert [mail["to"] for mail in catcher.messages()] == ["ada@example.org"] * 3
@@ -162,7 +162,7 @@ def test_a_changed_request_is_refused(catcher: RunningCatcher, change: dict[str,
 
 def test_another_key_an_old_request_and_another_service_are_refused(catcher: RunningCatcher) -> None:
     answers = [
-        ses(catcher, SES, key=Credentials("AKIDANOTHER12345", SES_SECRET)),
+        ses(catcher, SES, key=Credentials("AKIDANOTHER12345", AWS_SECRET)),
         ses(catcher, SES, late=timedelta(minutes=6)),
         ses(catcher, SES, service="sns"),
     ]

@@ -40,6 +40,13 @@ def test_only_who_fences_others_may_write_under_a_transactional_id(tocsin: Run) 
     assert {"ingest", "ledger", "producers"}.isdisjoint(ids.values())
 
 
+@pytest.mark.parametrize("role", ["dispatch-email callbacks", "dispatch-sms callbacks"])
+def test_a_role_that_strangers_reach_may_write_status_and_nothing_else(tocsin: Run, role: str) -> None:
+    rules = tocsin("acls", "--json").json
+    its = [(rule["operation"], rule["resource"], rule["name"]) for rule in rules if rule["principal"] == role]
+    assert sorted(its) == sorted(("write", "topic", Topics().status(lane)) for lane in Lane)
+
+
 def test_keda_may_read_no_record(tocsin: Run) -> None:
     rules = [rule for rule in tocsin("acls", "--json").json if rule["principal"] == "keda"]
     assert {rule["operation"] for rule in rules} == {"describe"}

@@ -1,66 +1,29 @@
-"""What providers of email over HTTP have in common: one account at a server of ours, and what each instance must do besides the shared suite."""
+"""What providers of email over HTTP have in common: an account, and what each instance must do besides the shared suite."""
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from tests.provider_account import ProviderAccount
 
-from tocsin.channel import Provider, ProviderKind, ProvidersInvalid, Rejected, Throttled, check_providers
+from tocsin.channel import Rejected, Throttled
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.testing import ManualClock
-from tocsin.testing.http_world import HttpWorld
 from tocsin.testing.jobs import job_for
 from tocsin.testing.provider_suite import Behaviour, ProviderSuite
 
-NOW = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
 LINK = "https://tocsin.example/u/abc.def?x=1"
 JOB = job_for(Channel.EMAIL, unsubscribe_url=LINK)
 
 
-class MailApi(HttpWorld):
-    """One account. `entry` is what its instance has in the providers file, `secrets` what stands in the files that it names."""
+class MailApi(ProviderAccount):
+    """An account for mail."""
 
     channel = Channel.EMAIL
-    kind: ClassVar[ProviderKind[Any]]
-    entry: ClassVar[Mapping[str, object]]
-    secrets: ClassVar[Mapping[str, str]]
     asks_for_patience: ClassVar[Throttled]
     """The answer to its refusal, when it wants to be asked again in seven seconds."""
     too_large: ClassVar[int]
     """A text of so many characters is refused unsent."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self.folder = folder
-        for name, secret in self.secrets.items():
-            (folder / name).write_text(secret + "\n")
-
-    @classmethod
-    @asynccontextmanager
-    async def listening(cls, folder: Path) -> AsyncIterator["MailApi"]:
-        """The server, until the test ends."""
-        server = cls(folder)
-        await server.listen()
-        yield server
-        await server.hang_up()
-
-    def unopened(self, **fields: object) -> Provider:
-        """An instance that calls this server; `fields` replace its own."""
-        given = {"name": "test", "base_url": self.url, **self.entry, **fields}
-        config = self.kind.config.model_validate(given, context={"folder": self.folder})
-        return self.kind.create(config, ManualClock(NOW))
-
-    @asynccontextmanager
-    async def provider(self, *, call_timeout: float = 10.0, **fields: object) -> AsyncIterator[Provider]:
-        provider = self.unopened(call_timeout=call_timeout, **fields)
-        await provider.open()
-        yield provider
-        await provider.close()
 
     @abstractmethod
     async def wants_to_be_asked_again(self) -> None:
@@ -122,18 +85,3 @@ async def assert_rejected_unsent(world: MailApi, fields: dict[str, Any], reason:
     assert answer.detail is not None
     assert "example" not in answer.detail
     assert world.requests == 0
-
-
-def assert_invalid(
-    folder: Path, kind: str, adapter: ProviderKind[Any], *, lines: str, secret: tuple[str, str], sentence: str
-) -> None:
-    """A file with one instance of these lines has one fault, which this sentence tells; the secret (its file, its content) is not told."""
-    name, content = secret
-    (folder / name).write_text(content)
-    path = folder / "providers.toml"
-    path.write_text(f'[[providers]]\nname = "a"\nkind = "{kind}"\n{lines}\n')
-    with pytest.raises(ProvidersInvalid) as invalid:
-        check_providers(path, {kind: adapter})
-    assert sentence in str(invalid.value)
-    assert len(invalid.value.faults) == 1
-    assert content == "" or content not in str(invalid.value)

@@ -1,6 +1,7 @@
 """A Postfix of one's own: on a free port of the loopback, with its queue in a folder that is gone afterwards.
 
-It takes mail for `<letters and hyphens>@example.org`, refuses every other recipient, and refuses a message that has a header `X-Refused`.
+It takes mail for `<letters and hyphens>@example.org`, refuses every other recipient, and refuses a message that has a header `X-Refused`. What is for a
+domain that ends with `.example` it passes on to `next_server`, once.
 """
 
 import asyncio
@@ -34,6 +35,9 @@ alias_database =
 local_header_rewrite_clients =
 message_size_limit = 2000000
 header_checks = regexp:{folder}/refused
+transport_maps = regexp:{folder}/transport
+maximal_queue_lifetime = 0
+smtp_tls_security_level = none
 virtual_mailbox_domains = example.org
 virtual_mailbox_maps = regexp:{folder}/boxes
 virtual_mailbox_base = {folder}/mail
@@ -57,6 +61,7 @@ trace unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 virtual unix - n n - - virtual
 error unix - - n - - error
+smtp unix - - n - - smtp
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
@@ -86,13 +91,13 @@ class Postfix:
 
 
 @asynccontextmanager
-async def postfix() -> AsyncIterator[Postfix]:
+async def postfix(next_server: int | None = None) -> AsyncIterator[Postfix]:
     """Starts as root only: its parts change to the user `postfix` by themselves."""
     # Not in pytest's folder: that is root's alone, and the user `postfix` has to pass it.
     folder = Path(tempfile.mkdtemp(prefix="postfix-"))
     try:
         server = Postfix(folder, free_port())
-        _configure(folder, server.port)
+        _configure(folder, server.port, next_server)
         process = await _postfix(folder, "start-fg")
         try:
             await until(server.listens)
@@ -111,7 +116,7 @@ async def _postfix(folder: Path, command: str) -> asyncio.subprocess.Process:
     )
 
 
-def _configure(folder: Path, port: int) -> None:
+def _configure(folder: Path, port: int, next_server: int | None) -> None:
     folder.chmod(0o755)
     user = getpwnam("postfix")
     for name in ("data", "mail"):
@@ -123,3 +128,5 @@ def _configure(folder: Path, port: int) -> None:
     (folder / "master.cf").write_text(_MASTER.format(port=port))
     (folder / "boxes").write_text("/^[a-z-]+@example\\.org$/ box/\n")
     (folder / "refused").write_text("/^X-Refused:/ REJECT\n")
+    passed_on = "" if next_server is None else f"/\\.example$/ smtp:[127.0.0.1]:{next_server}\n"
+    (folder / "transport").write_text(passed_on)

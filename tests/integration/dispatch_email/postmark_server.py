@@ -9,8 +9,9 @@ from email.headerregistry import AddressHeader
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.integration.dispatch_email.mail_api import NOW, AsksByRetryAfter
+from tests.integration.dispatch_email.mail_api import AsksByRetryAfter
 from tests.integration.dispatch_email.mail_forms import ADDRESS
+from tests.provider_account import NOW
 
 from tocsin.channel import Throttled
 from tocsin.dispatch_email.postmark import POSTMARK

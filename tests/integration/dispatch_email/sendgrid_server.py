@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.integration.dispatch_email.mail_api import NOW, MailApi
+from tests.integration.dispatch_email.mail_api import MailApi
+from tests.provider_account import NOW
 
 from tocsin.channel import Throttled
 from tocsin.dispatch_email.sendgrid import SENDGRID

@@ -4,19 +4,14 @@ https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 """
 
 import json
-import re
 from base64 import b64decode
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
-import botocore.session
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-from botocore.validate import ParamValidator
-from tests.integration.dispatch_email.mail_api import NOW, AsksByRetryAfter
+from tests.aws_judge import is_signed, operation, parameter_faults
+from tests.integration.dispatch_email.mail_api import AsksByRetryAfter
 from tests.integration.dispatch_email.mail_forms import ADDRESS, mime_faults
+from tests.provider_account import NOW
 
 from tocsin.channel import Throttled
 from tocsin.dispatch_email.ses import SES
@@ -25,10 +20,7 @@ from tocsin.testing.provider_suite import Behaviour
 
 KEY_ID, SECRET = "AKIDEXAMPLE12345", "marked-body/secret+key"
 REGION = "eu-west-1"
-_INPUT = botocore.session.get_session().get_service_model("sesv2").operation_model("SendEmail").input_shape
-_AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(\w+)/\d{8}/([\w-]+)/ses/aws4_request, SignedHeaders=([\w;-]+), Signature=[0-9a-f]{64}"
-)
+_SEND = operation("sesv2", "SendEmail")
 
 
 def refusal(status: int, name: str, text: str) -> Response:
@@ -41,41 +33,13 @@ UNSIGNED = refusal(
 )  # fmt: skip
 
 
-def wrongly_signed(
-    path: str, head: dict[str, str], body: bytes, *, secret: str = SECRET, now: datetime = NOW
-) -> bool:
-    """Whether botocore signs what came in another way, or the key, the region or the time is another."""
-    given = _AUTHORIZATION.fullmatch(head.get("authorization", ""))
-    if given is None or given[1] != KEY_ID or given[2] != REGION:
-        return True
-    moment = datetime.strptime(head["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    if abs(moment - now) > timedelta(minutes=5):
-        return True
-    names = set(given[3].split(";")) - {"host", "x-amz-date", "x-amz-security-token"}
-    if not names.issuperset(name for name in head if name.startswith("content-type")):
-        return True
-    request = AWSRequest(
-        method="POST",
-        url=f"http://{head['host']}{path}",
-        headers={name: head[name] for name in names},
-        data=body,
-    )
-    request.context["timestamp"] = head["x-amz-date"]
-    signer = SigV4Auth(Credentials(KEY_ID, secret, head.get("x-amz-security-token")), "ses", REGION)
-    signer._modify_request_before_signing(request)
-    text = signer.string_to_sign(request, signer.canonical_request(request))
-    signer._inject_signature_to_request(request, signer.signature(text, request))
-    return str(request.headers["Authorization"]) != head["authorization"]
-
-
 def fault(  # noqa: PLR0911 - one for each refusal
     message: dict[str, Any], source: bytes
 ) -> Response | None:
     """The first thing that the documentation says is refused."""
     message = message | {"Content": {"Raw": {"Data": source}}}
-    report = ParamValidator().validate(message, _INPUT)
-    if report.has_errors():
-        return refusal(400, "BadRequestException", report.generate_report())
+    if wrong := parameter_faults(_SEND, message):
+        return refusal(400, "BadRequestException", wrong[0])
     recipients = message["Destination"].get("ToAddresses", [])
     if not 1 <= len(recipients) <= 50:
         return refusal(400, "BadRequestException", "Recipient count is not within 1 and 50")
@@ -126,7 +90,10 @@ class SesServer(AsksByRetryAfter):
         path = "/v2/email/outbound-emails"
         if first != f"POST {path} HTTP/1.1" or head.get("content-type") != "application/json":
             return refusal(404, "UnknownOperationException", "")
-        if wrongly_signed(path, head, body):
+        url = f"{self.url}{path}"
+        if not is_signed(
+            url, head, body, service="ses", region=REGION, now=NOW, key_id=KEY_ID, secret=SECRET
+        ):
             return UNSIGNED
         message = json.loads(body)
         source = b64decode(message["Content"]["Raw"]["Data"], validate=True)

@@ -7,15 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import MultipartReader, StreamReader
 from aiohttp.base_protocol import BaseProtocol
-from tests.integration.dispatch_email.mail_api import (
-    JOB,
-    LINK,
-    NOW,
-    MailApi,
-    MailApiSuite,
-    assert_invalid,
-    assert_rejected_unsent,
-)
+from tests.integration.dispatch_email.mail_api import JOB, LINK, MailApi, MailApiSuite, assert_rejected_unsent
 from tests.integration.dispatch_email.mail_forms import parsed
 from tests.integration.dispatch_email.mailgun_server import (
     DOMAIN,
@@ -26,6 +18,7 @@ from tests.integration.dispatch_email.mailgun_server import (
     form_of,
     refusal,
 )
+from tests.provider_account import NOW, assert_invalid
 
 from tocsin.channel import (
     Accepted,

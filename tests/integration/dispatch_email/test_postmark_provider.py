@@ -6,15 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.dispatch_email.mail_api import (
-    JOB,
-    LINK,
-    MailApi,
-    MailApiSuite,
-    assert_invalid,
-    assert_rejected_unsent,
-)
+from tests.integration.dispatch_email.mail_api import JOB, LINK, MailApi, MailApiSuite, assert_rejected_unsent
 from tests.integration.dispatch_email.postmark_server import PostmarkServer, fault, refusal
+from tests.provider_account import assert_invalid
 
 from tocsin.channel import (
     Accepted,

@@ -6,20 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.dispatch_email.mail_api import (
-    JOB,
-    LINK,
-    MailApi,
-    MailApiSuite,
-    assert_invalid,
-    assert_rejected_unsent,
-)
+from tests.integration.dispatch_email.mail_api import JOB, LINK, MailApi, MailApiSuite, assert_rejected_unsent
 from tests.integration.dispatch_email.sendgrid_server import (
     RESERVED,
     SendGridServer,
     faults,
     refusal,
 )
+from tests.provider_account import assert_invalid
 
 from tocsin.channel import (
     Accepted,
@@ -29,7 +23,7 @@ from tocsin.channel import (
 )
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_email.sendgrid import SENDGRID
+from tocsin.dispatch_email.sendgrid import SENDGRID, SendGridProvider
 from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
 
@@ -71,6 +65,15 @@ async def test_the_request_is_what_the_job_says(world: SendGridServer) -> None:
     async with world.provider() as provider:
         assert await provider.send(JOB) == Accepted(message_id="14c5d75ce93.dfd.64b469.1")
     assert world.messages == [MESSAGE]
+
+
+async def test_what_receipts_need_comes_back_with_each_event(world: SendGridServer) -> None:
+    async with world.provider() as provider:
+        assert isinstance(provider, SendGridProvider)
+        provider.seal_ref = lambda _job: "r" * 560
+        assert isinstance(await provider.send(JOB), Accepted)
+    (message,) = world.messages
+    assert message == MESSAGE | {"custom_args": {"tocsin_ref": "r" * 560}}
 
 
 def changed(**fields: Any) -> dict[str, Any]:

@@ -5,17 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.dispatch_email.mail_api import (
-    JOB,
-    LINK,
-    NOW,
-    MailApi,
-    MailApiSuite,
-    assert_invalid,
-    assert_rejected_unsent,
-)
+from tests.integration.dispatch_email.mail_api import JOB, LINK, MailApi, MailApiSuite, assert_rejected_unsent
 from tests.integration.dispatch_email.mail_forms import parsed
 from tests.integration.dispatch_email.ses_server import KEY_ID, SECRET, SesServer, fault, refusal
+from tests.provider_account import NOW, assert_invalid
 
 from tocsin.channel import (
     Accepted,

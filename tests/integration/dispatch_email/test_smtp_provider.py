@@ -3,6 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from email import message_from_bytes
 from pathlib import Path
 
 import dkim
@@ -13,8 +14,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.integration.dispatch_email.scripted_smtp import ScriptedServer
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected
+from tocsin.channel.ref import RefKey, Refs
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
+from tocsin.dispatch_email.own_headers import whole_ref
+from tocsin.dispatch_email.smtp import SmtpProvider
 from tocsin.observability import span
 from tocsin.testing import ManualClock
 from tocsin.testing.jobs import job_for
@@ -257,6 +261,24 @@ async def test_bounces_go_where_the_instance_says(world: ScriptedServer) -> None
         assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
     assert "MAIL FROM:<bounces@example.net>" in world.commands
     assert b"\r\nFrom: Shop <shop@example.com>\r\n" in world.messages[0]
+
+
+async def test_bounces_of_each_mail_go_to_an_address_of_its_own(world: ScriptedServer) -> None:
+    async with world.provider(envelope_sender="bounces@example.net", verp=True) as provider:
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+    assert "MAIL FROM:<bounces+3b0f6c1e9d4b5a538e331f2a4cbb1d10@example.net>" in world.commands
+
+
+async def test_what_receipts_need_goes_with_the_mail(world: ScriptedServer) -> None:
+    refs = Refs([RefKey("1", "k" * 32)], channel=Channel.EMAIL, instance="primary")
+    async with world.provider() as provider:
+        assert isinstance(provider, SmtpProvider)
+        provider.seal_ref = refs.seal
+        assert isinstance(await provider.send(job_for(Channel.EMAIL)), Accepted)
+    ref = whole_ref(message_from_bytes(world.messages[0])["X-Tocsin-Ref"])
+    opened = refs.open(ref)
+    assert opened is not None
+    assert opened.delivery_id == job_for(Channel.EMAIL).delivery_id
 
 
 async def test_a_server_that_does_not_greet_is_given_up_before_the_call_is(world: ScriptedServer) -> None:

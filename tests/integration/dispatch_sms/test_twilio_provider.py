@@ -3,37 +3,31 @@
 import json
 from base64 import b64decode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import parse_qs
 
 import pytest
+from tests.integration.dispatch_sms.sms_api import SmsApi, SmsApiSuite, assert_rejected_unsent
+from tests.provider_account import NOW, assert_invalid
 
 from tocsin.channel import (
     Accepted,
     Ambiguous,
     NotSent,
-    Provider,
-    ProvidersInvalid,
-    Rejected,
     Throttled,
-    check_providers,
 )
 from tocsin.contracts.jobs import SenderIdentity, SmsContent
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_sms.twilio import TWILIO, TwilioConfig, TwilioProvider
-from tocsin.testing import ManualClock
-from tocsin.testing.http_world import HttpWorld, Response
+from tocsin.dispatch_sms.twilio import TWILIO, TwilioProvider
+from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
-from tocsin.testing.provider_suite import Behaviour, ProviderSuite
+from tocsin.testing.provider_suite import Behaviour
 
 ACCOUNT = "AC" + "1" * 32
 SERVICE = "MG" + "2" * 32
 KEY = "SK" + "3" * 32
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ODD_TEXT = "10\u00a0000\u202f€ \u3000 \u202ecba\u202c \u200f\r\n  two  \t\n+%26&=👩‍👩‍👧"
 
 
 def refusal(status: int, code: int, **headers: str) -> Response:
@@ -45,38 +39,26 @@ def refusal(status: int, code: int, **headers: str) -> Response:
     )
 
 
-class TwilioServer(HttpWorld):
+class TwilioServer(SmsApi):
     """`POST …/Messages.json`, strict."""
 
-    channel = Channel.SMS
+    kind = TWILIO
+    entry: ClassVar = {"kind": "twilio", "account_sid": ACCOUNT, "auth_token_file": "token"}
+    secrets: ClassVar = {"token": "s3cret", "key": "k3y"}
+    longest = 1600
     scripts: ClassVar = {
         Behaviour.REFUSES_RECIPIENT: refusal(400, 21211),
         Behaviour.THROTTLES: refusal(429, 20429, Retry_After="3"),
         Behaviour.REFUSES_CREDENTIALS: refusal(401, 20003),
     }
-    folder = Path()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.forms: list[dict[str, str]] = []
         self.heads: list[dict[str, str]] = []
 
-    @asynccontextmanager
-    async def provider(self, *, call_timeout: float = 10.0, **fields: object) -> AsyncIterator[Provider]:
-        clock = ManualClock(NOW)
-        entry = {
-            "name": "test",
-            "kind": "twilio",
-            "account_sid": ACCOUNT,
-            "auth_token_file": "token",
-            "base_url": self.url,
-            "call_timeout": call_timeout,
-        } | fields
-        entry = {name: value for name, value in entry.items() if value is not None}
-        provider = TwilioProvider(TwilioConfig.model_validate(entry, context={"folder": self.folder}), clock)
-        await provider.open()
-        yield provider
-        await provider.close()
+    def texts(self) -> list[str]:
+        return [form["Body"] for form in self.forms]
 
     def respond(self, first: str, head: dict[str, str], body: bytes) -> Response:
         form = {name: values[0] for name, values in parse_qs(body.decode(), strict_parsing=True).items()}
@@ -113,17 +95,12 @@ class TwilioServer(HttpWorld):
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[TwilioServer]:
-    (tmp_path / "token").write_text("s3cret\n")
-    (tmp_path / "key").write_text("k3y\n")
-    server = TwilioServer()
-    server.folder = tmp_path
-    await server.listen()
-    yield server
-    await server.hang_up()
+async def world(tmp_path: Path) -> AsyncIterator[SmsApi]:
+    async with TwilioServer.listening(tmp_path) as server:
+        yield server
 
 
-class TestTwilioProvider(ProviderSuite):
+class TestTwilioProvider(SmsApiSuite):
     pass
 
 
@@ -144,6 +121,15 @@ async def test_the_request_is_what_the_job_says(world: TwilioServer) -> None:
         }
     ]
     assert world.heads[0]["x-tocsin-delivery"] == job_for(Channel.SMS).delivery_id
+
+
+@pytest.mark.parametrize("url", ["https://example.com/callbacks/twilio", None])
+async def test_what_receipts_need_comes_back_with_each_callback(world: TwilioServer, url: str | None) -> None:
+    async with world.provider(status_callback=url) as provider:
+        assert isinstance(provider, TwilioProvider)
+        provider.seal_ref = lambda _job: "the-ref"
+        assert isinstance(await provider.send(job_for(Channel.SMS)), Accepted)
+    assert world.forms[0].get("StatusCallback") == (f"{url}?ref=the-ref" if url else None)
 
 
 @pytest.mark.parametrize(
@@ -168,27 +154,8 @@ async def test_who_sends(
     assert named == form
 
 
-async def test_a_text_arrives_as_it_is(world: TwilioServer) -> None:
-    async with world.provider() as provider:
-        await provider.send(job_for(Channel.SMS, content=SmsContent(body=ODD_TEXT)))
-    assert world.forms[0]["Body"] == ODD_TEXT
-
-
 async def test_without_any_sender_it_is_rejected_unsent(world: TwilioServer) -> None:
-    async with world.provider() as provider:
-        answer = await provider.send(job_for(Channel.SMS, sender=None))
-    assert isinstance(answer, Rejected)
-    assert answer.reason is Reason.SENDER_MISSING
-    assert world.forms == []
-
-
-@pytest.mark.parametrize("number", ["", "4915112345678", "+0151", "+49 151 12345678", "+49151123456789012"])
-async def test_what_is_no_number_is_rejected_unsent(world: TwilioServer, number: str) -> None:
-    async with world.provider() as provider:
-        answer = await provider.send(job_for(Channel.SMS, address=number))
-    assert isinstance(answer, Rejected)
-    assert answer.reason is Reason.ADDRESS_INVALID
-    assert world.forms == []
+    await assert_rejected_unsent(world, {"sender": None}, Reason.SENDER_MISSING)
 
 
 @pytest.mark.parametrize(("hours", "validity"), [(72, "36000"), (0.001, "3"), (-1, "1")])
@@ -222,6 +189,7 @@ async def test_retry_after_is_passed_on(world: TwilioServer) -> None:
         ((302, {"Location": "/login"}, b""), NotSent),
         ((200, {}, b"<html>Welcome</html>"), Ambiguous),
         ((201, {}, b"no json"), Accepted),
+        ((201, {}, b"[" * 100_000), Accepted),
     ],
 )
 async def test_other_answers(world: TwilioServer, answer: Response, kind: type) -> None:
@@ -244,9 +212,5 @@ async def test_other_answers(world: TwilioServer, answer: Response, kind: type) 
     ],
 )
 def test_faults_of_the_configuration(tmp_path: Path, lines: str, sentence: str) -> None:
-    (tmp_path / "token").write_text("s3cret")
-    path = tmp_path / "providers.toml"
-    path.write_text(f'[[providers]]\nname = "a"\nkind = "twilio"\naccount_sid = "{ACCOUNT}"\n{lines}\n')
-    with pytest.raises(ProvidersInvalid) as invalid:
-        check_providers(path, {"twilio": TWILIO})
-    assert sentence in str(invalid.value)
+    given = f'account_sid = "{ACCOUNT}"\n{lines}'
+    assert_invalid(tmp_path, "twilio", TWILIO, lines=given, secret=("token", "s3cret"), sentence=sentence)

@@ -1,5 +1,8 @@
 """Recipients and devices: saved, read, paged, and every loss of an address noticed."""
 
+import json
+from base64 import urlsafe_b64encode
+
 import httpx
 import pytest
 
@@ -222,18 +225,48 @@ async def test_many_recipients_of_which_none_can_be_taken(acme: httpx.AsyncClien
     assert too_many.json()["errors"][0]["pointer"] == "/recipients"
 
 
+@pytest.mark.parametrize("device", [{"kind": "apns", "token": "no-hex"}, {"token": "{}", "kind": "webpush"}])
+async def test_a_token_has_the_form_of_its_kind(acme: httpx.AsyncClient, device: dict[str, str]) -> None:
+    await acme.put("/v1/recipients/ada", json=ADA)
+    refused = await acme.put("/v1/recipients/ada/devices/d1", json=device)
+    assert refused.status_code == 422
+    (fault,) = refused.json()["errors"]
+    assert (fault["pointer"], fault["code"]) == ("/token", "device_invalid")
+
+
+async def test_a_subscription_is_kept_in_one_form(acme: httpx.AsyncClient) -> None:
+    keys = {"p256dh": urlsafe_b64encode(b"\x04" + b"\xff" * 64).decode(), "auth": "c2l4dGVlbiBvY3RldHMuLg=="}
+    token = json.dumps(
+        {"endpoint": "https://push.example/1", "expirationTime": None, "keys": keys}, separators=(",", ":")
+    )
+    await acme.put("/v1/recipients/ada", json=ADA)
+    made = await acme.put("/v1/recipients/ada/devices/d1", json={"kind": "webpush", "token": token})
+    kept = {
+        "endpoint": "https://push.example/1",
+        "keys": {name: key.rstrip("=") for name, key in keys.items()},
+    }
+    assert json.loads(made.json()["token"]) == kept
+
+
 async def test_devices_come_and_go(acme: httpx.AsyncClient, directory: Directory) -> None:
     path = "/v1/recipients/ada/devices/phone%2F1"
     assert (await acme.put(path, json={"token": "t1"})).status_code == 404
     await acme.put("/v1/recipients/ada", json=ADA)
-    made = await acme.put(path, json={"token": "t1", "kind": "apns"})
+    first, second = "ab" * 32, "cd" * 32
+    made = await acme.put(path, json={"token": first, "kind": "apns"})
     assert (made.status_code, made.json()["id"]) == (201, "phone/1")
-    assert (await acme.put(path, json={"token": "t1", "kind": "apns"})).status_code == 200
+    again = await acme.put(path, json={"token": first, "kind": "apns"})
+    assert again.status_code == 200
+    # That the app is there still is told by its time alone: see `gone_since`.
+    assert again.json().pop("updated_at") > made.json()["updated_at"]
+    assert again.json() | {"updated_at": ""} == made.json() | {"updated_at": ""}
     assert await directory.version("ada") == 0
-    await acme.put(path, json={"token": "t2", "kind": "apns"})
+    await acme.put(path, json={"token": second, "kind": "apns"})
     assert await directory.version("ada") == 1
-    assert [device["token"] for device in (await acme.get("/v1/recipients/ada")).json()["devices"]] == ["t2"]
-    assert (await acme.get(path)).json()["token"] == "t2"
+    assert [device["token"] for device in (await acme.get("/v1/recipients/ada")).json()["devices"]] == [
+        second
+    ]
+    assert (await acme.get(path)).json()["token"] == second
     assert (await acme.delete(path)).status_code == 204
     assert await directory.version("ada") == 2
     assert (await acme.delete(path)).status_code == 404

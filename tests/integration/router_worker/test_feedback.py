@@ -1,7 +1,7 @@
 """What a provider says of a token concerns that token, not the one that stands there by now."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import insert, select, text, update
@@ -60,6 +60,18 @@ async def test_the_token_that_was_refused_is_removed_whichever_key_hashed_it(sit
     assert await feedback.forget_device("acme", "p0", device, address_hash=HASHES.of(token))
     assert not await feedback.forget_device("acme", "p0", device, address_hash=HASHES.of(token))
     assert await feedback.forget_device("acme", "p0", "second", address_hash=AddressHashes([OLD]).of("t2"))
+    assert await devices(site) == {}
+
+
+async def test_a_registration_after_the_provider_knew_wins(site, feedback, token):
+    """The app was installed again and got its token back: APNs says since when it had been gone."""
+    (device,) = await devices(site)
+    async with site.database.engine.connect() as db:
+        registered = (await db.execute(select(tables.devices.c.updated_at).where(*P0))).scalar_one()
+    told = {"address_hash": HASHES.of(token)}
+    before, after = registered - timedelta(seconds=1), registered + timedelta(seconds=1)
+    assert not await feedback.forget_device("acme", "p0", device, gone_since=before, **told)
+    assert await feedback.forget_device("acme", "p0", device, gone_since=after, **told)
     assert await devices(site) == {}
 
 

@@ -90,8 +90,8 @@ async def test_facts_of_all_in_one_query(database):
         await db.execute(
             insert(tables.devices),
             [
-                {"tenant": "acme", "recipient": "ann", "id": device, "token": f"t-{device}"}
-                for device in ("d2", "d1")
+                {"tenant": "acme", "recipient": "ann", "id": device, "token": f"t-{device}", "app": app}
+                for device, app in (("d2", "shop"), ("d1", None))
             ],
         )
         await db.execute(
@@ -117,7 +117,7 @@ async def test_facts_of_all_in_one_query(database):
         email="a@example.test",
         locale="de",
         attributes={"n": [1]},
-        devices=(Device(id="d1", token="t-d1"), Device(id="d2", token="t-d2")),
+        devices=(Device(id="d1", token="t-d1"), Device(id="d2", token="t-d2", app="shop")),
     )
     assert stored[asked[1]] == StoredRecipient(known=True, email="b@example.test")
     off = Preference("sms", "*", "*", False, "one_click", CHANGED_AT)

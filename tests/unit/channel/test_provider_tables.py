@@ -47,7 +47,9 @@ def test_the_readme_lists_every_field_with_its_default(
     config: type[InstanceConfig] = kind.config
     assert rows.keys() == config.model_fields.keys()
     for option, field in config.model_fields.items():
-        if isinstance(field.default, str | int | float):
+        if isinstance(field.default, bool):
+            assert rows[option] == f"`{str(field.default).lower()}`", option
+        elif isinstance(field.default, str | int | float):
             assert rows[option] == f"`{field.default}`", option
         elif field.default is PydanticUndefined and field.default_factory is None:
             assert rows[option] == "required", option
@@ -78,6 +80,9 @@ def test_the_page_about_providers_says_what_a_second_send_does_and_which_have_fa
         "mailgun": "Mailgun",
         "postmark": "Postmark",
         "twilio": "Twilio",
+        "vonage": "Vonage",
+        "aws_sms": "AWS End User Messaging",
+        "sns": "SNS",
         "fcm": "FCM",
     }
     page = (SERVICES.parent / "docs" / "providers.md").read_text()

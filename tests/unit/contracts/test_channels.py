@@ -16,14 +16,20 @@ from tocsin.contracts.recipients import Device, InlineRecipient
 from tocsin.contracts.vocabulary import Channel
 from tocsin.testing.jobs import job_for
 
-PHONE, TABLET = Device(id="phone", token="token-1"), Device(id="tablet", token="token-2", kind="apns")
+PHONE, TABLET = (
+    Device(id="phone", token="token-1"),
+    Device(id="tablet", token="token-2", kind="apns", app="shop"),
+)
 ADA = InlineRecipient(id="ada", email="ada@example.org", devices=[PHONE, TABLET])
 
 
 def test_an_address_has_its_fields_name_as_key_and_a_device_its_id():
-    assert MAIL_ADDRESS.destinations(ADA) == [("email", "ada@example.org", None)]
+    assert MAIL_ADDRESS.destinations(ADA) == [("email", "ada@example.org", None, None)]
     assert PHONE_NUMBER.destinations(ADA) == []
-    assert DEVICE.destinations(ADA) == [("phone", "token-1", "fcm"), ("tablet", "token-2", "apns")]
+    assert DEVICE.destinations(ADA) == [
+        ("phone", "token-1", "fcm", None),
+        ("tablet", "token-2", "apns", "shop"),
+    ]
     assert DEVICE.destinations(InlineRecipient(id="ada", devices=[])) == []
 
 

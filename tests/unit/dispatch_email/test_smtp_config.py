@@ -19,6 +19,11 @@ from tocsin.dispatch_email.smtp import SMTP
         ('ca_file = "secret"', "secret holds no certificates that can be read."),
         ('envelope_sender = "nobody"', "`envelope_sender`: Not a mail address."),
         ('helo = "two words"', "`helo` is not valid"),
+        ("verp = true", "`verp` needs an `envelope_sender` with at most 31 characters before the @."),
+        (
+            f'verp = true\nenvelope_sender = "{"b" * 32}@example.com"',
+            "`verp` needs an `envelope_sender` with at most 31 characters",
+        ),
     ],
 )
 def test_faults(tmp_path: Path, lines: str, sentence: str) -> None:

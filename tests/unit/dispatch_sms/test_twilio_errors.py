@@ -18,7 +18,7 @@ from tocsin.dispatch_sms.twilio_errors import answer_of
         (400, 21617, Rejected, Reason.TOO_LARGE),
         (400, 30007, Rejected, Reason.CONTENT_REFUSED),
         (400, 21609, Rejected, Reason.PROVIDER_ERROR),
-        (400, None, Rejected, Reason.PROVIDER_ERROR),
+        (400, None, NotSent, Reason.PROVIDER_ERROR),
         (401, 20003, NotSent, Reason.CREDENTIALS_REFUSED),
         (401, None, NotSent, Reason.CREDENTIALS_REFUSED),
         (403, None, NotSent, Reason.CREDENTIALS_REFUSED),

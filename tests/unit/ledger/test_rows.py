@@ -15,6 +15,7 @@ from tocsin.contracts.statuses import (
     Decision,
     EventRef,
     ProviderTry,
+    Receipt,
     RuleOutcome,
     Status,
     Target,
@@ -80,6 +81,13 @@ def test_tries_come_back_as_they_were() -> None:
     row = kept(encode(status(tries=tries)))
     assert stored_row_of({name: held for name, held in row.items() if name != "day"}).tries == tries
     assert kept(encode(status()))["tries"] is None
+
+
+def test_a_receipt_comes_back_as_it_was() -> None:
+    receipt = Receipt(id="e-1", at=AT, automated=True)
+    row = kept(encode(status(receipt=receipt)))
+    assert stored_row_of({name: held for name, held in row.items() if name != "day"}).receipt == receipt
+    assert kept(encode(status()))["receipt"] is None
 
 
 def decision(*targets: Target, outcome: Outcome = Outcome.DECIDED, **fields: Any) -> Decision:

@@ -6,9 +6,13 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
+from tests.unit.ledger.conftest import happened
 
-from tocsin.ledger.history import StatusRow
+from tocsin.contracts.statuses import Receipt
+from tocsin.ledger.history import StatusRow, deduplicated
 from tocsin.ledger.summaries import State, summarise
 
 Happened = Callable[..., StatusRow]
@@ -40,6 +44,18 @@ TABLE: list[tuple[list[tuple[Any, ...]], str, dict[str, str], float | None]] = [
     ([("accepted", 0), ("unknown", 2, "email")], "unknown", {"email": "unknown"}, 2),
     ([("accepted", 0), ("sent", 2, "push/a"), ("failed", 2, "push/b")], "partly_sent", {"push": "partly_sent"}, 2),
     ([("accepted", 0), ("sent", 2, "email"), ("failed", 3, "email")], "sent", {"email": "sent"}, 3),
+    ([("accepted", 0), ("routed", 1, "email"), ("delivered", 2, "email")], "delivered", {"email": "delivered"}, None),
+    ([("accepted", 0), ("delivered", 2, "email"), ("sent", 3, "email")], "delivered", {"email": "delivered"}, 3),
+    ([("accepted", 0), ("deferred", 1, "email"), ("delivered", 2, "email")], "delivered", {"email": "delivered"}, None),
+    ([("accepted", 0), ("sent", 1, "email"), ("delivered", 2, "email"), ("bounced", 3, "email")], "bounced", {"email": "bounced"}, 1),
+    ([("accepted", 0), ("sent", 1, "email"), ("bounced", 2, "email"), ("complained", 3, "email")], "complained", {"email": "complained"}, 1),
+    ([("accepted", 0), ("unknown", 1, "sms"), ("undelivered", 2, "sms")], "undelivered", {"sms": "undelivered"}, 1),
+    ([("accepted", 0), ("failed", 1, "sms"), ("delivered", 2, "sms")], "delivered", {"sms": "delivered"}, 1),
+    ([("accepted", 0), ("sent", 1, "email"), ("opened", 2, "email"), ("unsubscribed", 3, "email")], "sent", {"email": "sent"}, 1),
+    ([("accepted", 0), ("sent", 1, "email"), ("sent", 1, "sms"), ("delivered", 2, "sms")], "sent", {"email": "sent", "sms": "delivered"}, 1),
+    ([("accepted", 0), ("delivered", 1, "email"), ("complained", 2, "sms")], "delivered", {"email": "delivered", "sms": "complained"}, None),
+    ([("accepted", 0), ("sent", 1, "email"), ("bounced", 2, "email"), ("sent", 1, "sms")], "partly_sent", {"email": "bounced", "sms": "sent"}, 1),
+    ([("accepted", 0), ("bounced", 2, "email"), ("undelivered", 2, "sms")], "bounced", {"email": "bounced", "sms": "undelivered"}, None),
     ([("duplicate", 5)], "duplicate", {}, None),
 ]  # fmt: skip
 
@@ -66,6 +82,67 @@ def test_states(
     start = happened("accepted").at
     seconds = (summary.finished_at - start).total_seconds() if summary.finished_at else None
     assert seconds == (None if state == "duplicate" else finished)
+
+
+TOLD = (
+    "sent",
+    "delivered",
+    "undelivered",
+    "bounced",
+    "complained",
+    "opened",
+    "read",
+    "clicked",
+    "unsubscribed",
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_told_three_times_and_in_any_order_a_delivery_stands_the_same(data: st.DataObject) -> None:
+    told = data.draw(st.lists(st.sampled_from(TOLD), unique=True, min_size=1))
+    rows = [happened("accepted"), *(happened(name, 5, to="email", offset=TOLD.index(name)) for name in told)]
+    thrice = [
+        replace(
+            row, stored_at=row.stored_at + timedelta(hours=again), kafka_offset=row.kafka_offset + 100 * again
+        )
+        for again in range(3)
+        for row in rows
+    ]
+    shuffled = data.draw(st.permutations(thrice))
+    expected, summary = summarise(rows), summarise(deduplicated(shuffled))
+    assert (summary.state, summary.channels) == (expected.state, expected.channels)
+    assert [delivery.engagement for delivery in summary.deliveries] == [
+        delivery.engagement for delivery in expected.deliveries
+    ]
+    strongest = [name for name in TOLD[:5] if name in told]
+    assert summary.channels == ({"email": strongest[-1]} if strongest else {})
+
+
+def test_what_a_person_did_is_an_axis_of_its_own(happened: Happened) -> None:
+    machine = Receipt(id="m", automated=True)
+    rows = [happened("accepted"), happened("sent", 1, to="email"), happened("sent", 1, to="push/a")]
+    opened = happened("opened", 2, to="email")
+    clicked = happened("clicked", 3, to="email", receipt=machine)
+
+    def engagement(*more: StatusRow) -> dict[str | None, str | None]:
+        return {delivery.channel: delivery.engagement for delivery in summarise([*rows, *more]).deliveries}
+
+    assert engagement() == {"email": None, "push": None}
+    assert engagement(opened, clicked) == {"email": "opened", "push": None}
+    assert engagement(opened, replace(clicked, receipt=Receipt(id="p"))) == {"email": "clicked", "push": None}
+
+
+def test_a_receipt_that_does_not_say_whose_counts_for_the_latest_use(happened: Happened) -> None:
+    again = {"origin": "events/0/77"}
+    rows = [
+        happened("accepted"),
+        happened("sent", 1, to="email"),
+        happened("accepted", 90_000, **again),
+        happened("sent", 90_001, to="email", **again),
+    ]
+    assert summarise([*rows, happened("bounced", 2, to="email")]).state is State.SENT
+    assert summarise([*rows, happened("bounced", 90_002, to="email", origin="")]).state is State.BOUNCED
 
 
 def test_deliveries_say_how_they_came_to_their_state(happened: Happened) -> None:

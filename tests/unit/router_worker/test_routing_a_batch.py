@@ -297,6 +297,14 @@ async def test_fifty_devices_are_one_decision(worker):
     assert len(record.value) < 8 * 1024
 
 
+async def test_a_job_says_which_app_its_device_is(worker):
+    devices = (Device(id="d1", token="t1", app="shop"), Device(id="d2", token="t2", kind="apns"))
+    stored = worker.recipients.stored["acme", "ann"]
+    worker.recipients.stored["acme", "ann"] = msgspec.structs.replace(stored, devices=devices)
+    jobs = (await worker.route(worker.event())).jobs(Channel.PUSH)
+    assert [(job.target, job.app) for job in jobs] == [("fcm", "shop"), ("apns", None)]
+
+
 async def test_targets_that_fit_no_decision_fail_as_a_whole(worker):
     """Nothing goes out of which nobody could read what became of it."""
     devices = tuple(Device(id="🦊" * 500 + str(number), token="t") for number in range(50))

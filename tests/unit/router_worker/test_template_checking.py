@@ -110,6 +110,18 @@ def test_css_that_looks_like_a_comment_is_refused_with_its_line() -> None:
         (Channel.SMS, {"body": "b", "data.x": "y"}, ["part_unknown"]),
         (Channel.PUSH, {"title": "t", "body": "b", "data.order": "x"}, []),
         (Channel.PUSH, {"title": "t", "body": "b", "data.": "x"}, ["part_unknown"]),
+        (
+            Channel.PUSH,
+            {"title": "t", "body": "b", "badge": "3", "overrides.apns.thread-id": "{{ data.order }}"},
+            [],
+        ),
+        (Channel.PUSH, {"title": "t", "body": "b", "badge": "many"}, ["part_invalid"]),
+        (Channel.PUSH, {"title": "t", "body": "b", "link": "javascript:alert(1)"}, ["part_invalid"]),
+        (Channel.PUSH, {"title": "t", "body": "b", "overrides.fcm.priority": "urgent"}, ["part_invalid"]),
+        (Channel.PUSH, {"title": "t", "body": "b", "overrides.apns.thread": "x"}, ["part_unknown"]),
+        (Channel.PUSH, {"title": "t", "body": "b", "overrides.carrier.x": "x"}, ["part_unknown"]),
+        (Channel.PUSH, {"title": "t", "body": "b", "overrides.": "x"}, ["part_unknown"]),
+        (Channel.SMS, {"body": "b", "overrides.fcm.priority": "high"}, ["part_unknown"]),
         (Channel.SMS, {"body": "x" * 65_536}, []),
         (Channel.SMS, {"body": "x" * 65_537}, ["part_too_long"]),
         (Channel.EMAIL, dict.fromkeys(("subject", "text", "html"), "x" * 60_000), ["template_too_long"]),
@@ -191,3 +203,18 @@ def test_names_of_push_data_that_are_not_free(name: str, holder: str | None) -> 
         [] if holder is None else [(f"/parts/data.{name}", "part_reserved")]
     )
     assert holder is None or faults[0].detail.startswith(f"{holder} keeps the name")
+
+
+def test_an_unknown_override_is_told_with_the_nearest():
+    parts = {"title": "t", "body": "b", "overrides.apns.thread": "x", "overrides.carrier.x": "y"}
+    nearest, kinds = check_template(parts, Channel.PUSH, None)
+    assert (nearest.pointer, nearest.detail) == (
+        "/parts/overrides.apns.thread",
+        "`apns` has no such override. Did you mean `thread-id`?",
+    )
+    assert "`overrides.fcm.<name>`" in kinds.detail
+
+
+def test_what_is_written_as_it_stands_is_told_what_it_must_be():
+    (fault,) = check_template({"title": "t", "body": "b", "badge": " -1 "}, Channel.PUSH, None)
+    assert fault.detail == "This part must be a whole number from 0 to 99999."

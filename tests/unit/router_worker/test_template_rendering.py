@@ -295,3 +295,57 @@ def test_the_table_of_bounds_names_tests_that_exist():
     assert len(named) > 5
     tests = "".join(file.read_text() for file in Path(__file__).parent.glob("test_template_*.py"))
     assert [name for name in named if f"def {name}(" not in tests] == []
+
+
+PUSH = {"title": "t", "body": "b"}
+
+
+def test_formed_parts_of_a_push_become_values():
+    parts = PUSH | {
+        "link": " {{ link }}\n", "image": "https://shop.example/1.png", "sound": "chime.caf", "badge": "{{ n }}",
+        "overrides.apns.relevance-score": "{{ score }}", "overrides.apns.mutable-content": "true", "overrides.fcm.color": "#3366ff",
+    }  # fmt: skip
+    content = render_parts(Channel.PUSH, parts, link="https://shop.example/orders/1", n=3, score=0.5)
+    assert not isinstance(content, RenderFault)
+    assert (content.link, content.image, content.sound, content.badge) == (
+        "https://shop.example/orders/1",
+        "https://shop.example/1.png",
+        "chime.caf",
+        3,
+    )
+    assert content.overrides == {
+        "apns": {"relevance-score": 0.5, "mutable-content": True},
+        "fcm": {"color": "#3366ff"},
+    }
+
+
+def test_formed_parts_that_render_to_nothing_are_left_out():
+    parts = PUSH | {
+        "link": "{{ link|default('') }}",
+        "badge": " ",
+        "overrides.fcm.icon": "{% if false %}x{% endif %}",
+    }
+    content = render_parts(Channel.PUSH, parts)
+    assert not isinstance(content, RenderFault)
+    assert (content.link, content.badge, content.overrides) == (None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("link", "javascript:alert(1)"),
+        ("image", "http://shop.example/1.png"),
+        ("badge", "-1"),
+        ("badge", "1.5"),
+        ("badge", "9" * 30),
+        ("sound", "x" * 201),
+        ("overrides.apns.interruption-level", "loud"),
+        ("overrides.apns.relevance-score", "2"),
+        ("overrides.apns.mutable-content", "yes"),
+    ],
+)
+def test_a_formed_part_of_another_form_is_a_fault_that_repeats_no_value(part, value):
+    fault = render_parts(Channel.PUSH, PUSH | {part: "{{ value }}"}, value=value)
+    assert isinstance(fault, RenderFault)
+    assert fault.part == part
+    assert value not in fault.detail

@@ -50,6 +50,16 @@ def test_a_channel_is_left_out_with_all_it_has_and_nothing_else_changes(
     assert len(after) < len(before)
 
 
+def test_receipts_are_left_out_with_all_they_have_and_nothing_else_changes(
+    overlay: Manifests, tmp_path: Path
+) -> None:
+    before = by_title(overlay.objects)
+    after = by_title(with_added(overlay, tmp_path, "without-receipts"))
+    left = {name: thing for name, thing in before.items() if "-callbacks" not in name}
+    assert after == left
+    assert len(after) < len(before)
+
+
 def test_settings_are_right_without_two_channels(overlay: Manifests, tmp_path: Path) -> None:
     given = read_manifests(yaml.safe_dump_all(with_added(overlay, tmp_path, *UNLISTED)))
     workloads = checked_workloads(given, names=(), without_secrets=True)

@@ -52,10 +52,27 @@ def test_every_documented_path_leads_to_its_service_on_one_host_as_in_the_local_
 
 
 def test_no_route_leads_where_nobody_answers(overlay: Manifests) -> None:
-    for route in overlay.of_kind("HTTPRoute"):
-        for prefix, service in routes(route).items():
+    for name in ("public", "admin"):
+        for prefix, service in routes(overlay.named("HTTPRoute", name)).items():
             assert any(leads_to(path, {prefix: service}) for own, path in PATHS if own == service), prefix
             assert overlay.named("Service", service)
+
+
+def test_what_providers_call_leads_to_the_role_with_the_path_that_it_knows(overlay: Manifests) -> None:
+    for channel in ("email", "sms"):
+        route = overlay.named("HTTPRoute", f"dispatch-{channel}-callbacks")
+        assert route["spec"]["parentRefs"] == [{"name": "public"}]
+        assert "hostnames" not in route["spec"], "its Gateway's host is the route's"
+        (rule,) = route["spec"]["rules"]
+        assert routes(route) == {f"/{channel}/callbacks": f"dispatch-{channel}-callbacks"}
+        assert overlay.named("Service", f"dispatch-{channel}-callbacks")
+        (rewritten,) = rule["filters"]
+        assert rewritten["urlRewrite"]["path"] == {
+            "type": "ReplacePrefixMatch",
+            "replacePrefixMatch": "/callbacks",
+        }
+        shared = overlay.generated("tocsin")
+        assert shared[f"DISPATCH_{channel.upper()}_CALLBACKS_URL"] == f"{shared['PUBLIC_URL']}/{channel}"
 
 
 def test_the_two_hosts_have_a_gateway_each(overlay: Manifests) -> None:

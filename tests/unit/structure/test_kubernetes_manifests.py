@@ -73,6 +73,8 @@ def test_every_service_has_its_manifest(service: str, overlay: Manifests) -> Non
     expected = {
         "router": {"router-api", "router-worker"},
         "ledger": {"ledger", "ledger-witness"},
+        "dispatch-email": {"dispatch-email", "dispatch-email-callbacks"},
+        "dispatch-sms": {"dispatch-sms", "dispatch-sms-callbacks"},
     }.get(service, {service})
     assert {name.removesuffix("-critical") for name in workers} == expected
     has_service = any(thing["metadata"]["name"] == service for thing in overlay.of_kind("Service"))

@@ -19,7 +19,7 @@ from tests.rendered_manifests import (
 )
 
 from tocsin.catcher.service_account import write_account
-from tocsin.cli.config.processes import process_of
+from tocsin.cli.config.processes import PROCESSES, process_of
 from tocsin.cli.config.processes import settings_of as settings_of_process
 from tocsin.dev.services import APIS
 from tocsin.kafka import KafkaSettings
@@ -195,7 +195,7 @@ def test_members_of_groups_are_replaced_all_at_once_and_in_waves(overlay: Manife
     """ADR 35. Others have no group that would stop; they come and go one by one."""
     for deployment in overlay.deployments:
         role = container(deployment).get("args")
-        member = image_of(deployment) != "ingest" and role not in (["api"], ["witness"])
+        member = image_of(deployment) != "ingest" and role not in (["api"], ["witness"], ["callbacks"])
         assert deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == ("100%" if member else 1)
         wave = float(overlay.environment(deployment)["WAVE_SECONDS"])
         assert 0 < container(deployment)["readinessProbe"]["periodSeconds"] < wave or not member
@@ -209,14 +209,12 @@ def test_the_settings_of_a_deployment_start_its_service(
         given = overlay.environment(deployment) | mounted_instances(overlay, deployment, tmp_path)
         read = read_with(settings_of(deployment), given, monkeypatch)
         listening = {"operations": read.operations.port}
-        if image_of(deployment) in APIS and container(deployment).get("args") not in (
-            ["worker"],
-            ["witness"],
-        ):
+        role = container(deployment).get("args")
+        if role == ["callbacks"] or (image_of(deployment) in APIS and role not in (["worker"], ["witness"])):
             listening["http"] = read.http.port
         assert ports_of(deployment) == listening
         shards = getattr(read, "shards", None)
-        if shards is not None and container(deployment).get("args") != ["api"]:
+        if shards is not None and role != ["api"]:
             assert replicas(deployment, overlay) <= shards <= int(topics["TOPIC_PARTITIONS"])
 
 
@@ -238,7 +236,7 @@ def test_every_variable_is_one_that_somebody_reads(overlay: Manifests) -> None:
     for workload in overlay.workloads:
         own = overlay.variables(workload).keys() - shared
         assert own <= variables_of(settings_of(workload)), title(workload)
-    everyone = {name for service in SERVICES for name in variables_of(settings_class(service))}
+    everyone = {name for process in PROCESSES for name in variables_of(settings_of_process(process))}
     assert shared <= everyone
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.cli.config import processes
-from tocsin.cli.config.processes import PROCESSES, SERVICES, settings_of
+from tocsin.cli.config.processes import CALLBACKS, PROCESSES, SERVICES, settings_of
 from tocsin.contracts.vocabulary import Channel
 from tocsin.runtime import ServiceSettings, settings_table
 from tocsin.specifications import settings_page as page
@@ -29,9 +29,12 @@ def test_every_service_is_a_process() -> None:
 
 def test_each_setting_stands_there_once() -> None:
     told = [row.name for section in sections() for row in section.rows]
-    channels = [f"DISPATCH_{channel.upper()}_" for channel in Channel]
     told += [
-        name.replace("DISPATCH_<CHANNEL>_", prefix) for name in told if "<" in name for prefix in channels
+        row.name.replace("<CHANNEL>", channel.upper())
+        for section in sections()
+        for row in section.rows
+        for channel in Channel
+        if "<" in row.name and any(reader.startswith(channel.dispatcher) for reader in section.readers)
     ]
     read = {row.name for process in PROCESSES for row in settings_table(settings_of(process))}
     assert len(told) == len(set(told))
@@ -40,9 +43,12 @@ def test_each_setting_stands_there_once() -> None:
 
 def test_who_reads_it_is_told() -> None:
     readers = {section.title: section.readers for section in sections()}
-    assert readers["Every process"] == list(SERVICES)
+    assert readers["Every process"] == [*SERVICES, *CALLBACKS]
     assert readers["PostgreSQL"] == ["router", "scheduler", "ledger"]
-    assert readers["Dispatchers"] == [name for name in SERVICES if name.startswith("dispatch-")]
+    dispatchers = [name for name in SERVICES if name.startswith("dispatch-")]
+    assert readers["Dispatchers"] == dispatchers
+    assert readers["Dispatchers and their callbacks"] == [*dispatchers, *CALLBACKS]
+    assert readers["Callbacks of providers"] == list(CALLBACKS)
 
 
 class Unusable(ServiceSettings):

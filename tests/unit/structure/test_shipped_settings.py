@@ -10,7 +10,7 @@ from tests.rendered_manifests import OVERLAYS, manifests
 from tocsin.cli.config.across import across
 from tocsin.cli.config.environment import ConfigFinding, check
 from tocsin.cli.config.manifests import Manifests, read_manifests
-from tocsin.cli.config.processes import PROCESSES, SERVICES
+from tocsin.cli.config.processes import CALLBACKS, PROCESSES, SERVICES
 from tocsin.cli.config.workloads import checked_workloads
 from tocsin.contracts.vocabulary import Channel
 from tocsin.dev.services import StackSettings, services
@@ -32,13 +32,38 @@ def providers(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("process", PROCESSES)
+@pytest.mark.parametrize("process", [name for name in PROCESSES if name not in CALLBACKS])
 def test_defaults_are_wise(process: str, providers: Path) -> None:
     files = {
         f"DISPATCH_{channel.upper()}_PROVIDERS_FILE": str(providers / f"{channel}.toml")
         for channel in Channel
     }
     assert check(process, NEEDED | files).findings == NOTHING
+
+
+@pytest.mark.parametrize("process", CALLBACKS)
+def test_defaults_of_callbacks_are_wise(process: str, tmp_path: Path) -> None:
+    channel = process.split("-")[1]
+    kind, secret = {"email": ("smtp", "token_files"), "sms": ("twilio", "auth_token_files")}[channel]
+    (tmp_path / "secret").write_text("any")
+    file = tmp_path / "providers.toml"
+    file.write_text(
+        f'[[providers]]\nname = "a"\nkind = "{kind}"\n[providers.receipts]\n{secret} = ["secret"]\n'
+    )
+    given = {
+        f"DISPATCH_{channel.upper()}_PROVIDERS_FILE": str(file),
+        f"DISPATCH_{channel.upper()}_CALLBACKS_URL": "https://callbacks.example.com",
+        "DISPATCH_REF_KEYS": "1:" + "x" * 32,
+    }
+    assert check(process, NEEDED | given).findings == NOTHING
+
+
+@pytest.mark.parametrize("process", ["dispatch-email", "dispatch-sms-callbacks"])
+def test_two_roles_of_a_dispatcher_may_share_an_environment(process: str) -> None:
+    prefix = f"DISPATCH_{process.split('-')[1].upper()}_"
+    given = {f"{prefix}{name}": "1" for name in ("SHARDS", "CALLBACKS_URL", "CALLBACK_URLS")}
+    unknown = [told.what for told in check(process, given).findings if told.level == "warning"]
+    assert unknown == [f"{prefix}CALLBACK_URLS is no setting and changes nothing."]
 
 
 def test_the_local_stack(providers: Path) -> None:

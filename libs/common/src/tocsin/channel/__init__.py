@@ -3,7 +3,7 @@
 Providers that speak HTTP import `tocsin.channel.http` besides; the others need not load its clients.
 """
 
-from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled, message_id
 from tocsin.channel.dispatcher import Dispatcher
 from tocsin.channel.far_ends import FarEnds
 from tocsin.channel.provider import Provider
@@ -16,6 +16,7 @@ from tocsin.channel.provider_config import (
     SenderConfig,
     TargetedConfig,
     check_providers,
+    one_word,
     usable_providers,
 )
 from tocsin.channel.settings import DispatcherSettings
@@ -39,5 +40,7 @@ __all__ = [
     "TargetedConfig",
     "Throttled",
     "check_providers",
+    "message_id",
+    "one_word",
     "usable_providers",
 ]

@@ -7,11 +7,15 @@ Throttled   it asks for patience: try again later
 Ambiguous   nobody knows: a duplicate is possible when tried again
 """
 
+import re
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from tocsin.contracts.vocabulary import Reason, TryAnswer
+
+_MESSAGE_ID = re.compile(r"[!-~]{1,200}")
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -28,6 +32,8 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: Reason
     code: str | None = None
     detail: str | None = None
+    since: datetime | None = None
+    """Of a device that is gone: since when the provider knows that, UTC. One that was registered later is not gone."""
 
 
 class NotSent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -65,6 +71,11 @@ ANSWER_NAMES: Final[dict[type[Answer], TryAnswer]] = {
     Throttled: TryAnswer.THROTTLED,
     Ambiguous: TryAnswer.AMBIGUOUS,
 }
+
+
+def message_id(given: str | None) -> str | None:
+    """The provider's id of a message, if it can stand in a status."""
+    return given if given and _MESSAGE_ID.fullmatch(given) else None
 
 
 def reason_of(answer: Answer) -> Reason | None:

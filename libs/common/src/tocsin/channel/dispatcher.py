@@ -9,6 +9,7 @@ from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.provider_config import ProviderKind
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
+from tocsin.channel.ref_settings import ref_keys
 from tocsin.channel.settings import DispatcherSettings
 from tocsin.channel.shard_delivery import ShardDelivery
 from tocsin.contracts.topics import Topics
@@ -72,6 +73,7 @@ class Dispatcher:
             lanes=settings.lanes,
             max_unrecorded=settings.max_unrecorded,
             health=self.health,
+            ref_keys=ref_keys(settings.ref_keys),
             processes=settings.instances,
             clock=self.clock,
         )

@@ -146,6 +146,7 @@ def _status(
         detail=finish.detail,
         retryable=finish.retryable,
         segments=finish.segments,
+        gone_since=finish.gone_since,
         due_at=due_at,
     )
     if delivery.trace is not None:

@@ -9,7 +9,8 @@ from tocsin.contracts.jobs import Job
 class Provider(Protocol):
     """One configured account at one provider. `send` never raises for what the provider does: it answers.
 
-    One whose calls go to many places, of which each can be dead alone, also has `far_end` (see `FarEnds`).
+    One whose calls go to many places, of which each can be dead alone, also has `far_end` (see `FarEnds`). One whose messages carry what
+    their receipts need has `seal_ref` (see `ref`).
     """
 
     name: str

@@ -16,12 +16,13 @@ Without either it is the first one that serves the message's target, and no othe
 `*_file` (relative to this file), so that this file can be shown and kept in version control.
 """
 
+import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -41,6 +42,9 @@ from tocsin.runtime import Clock, OperatorError
 from tocsin.runtime.settings import EXAMPLE
 
 _LARGEST_WEIGHT = 1000
+_ONE_WORD = re.compile(r"[!-~]+")
+RECEIPTS: Final = "receipts"
+"""The table of an instance that only the role `callbacks` reads: its secrets need not lie where messages are sent."""
 FileStates = dict[Path, tuple[int, int, int] | None]
 """Files that were read, each with its `file_state` just before."""
 
@@ -75,6 +79,13 @@ def _read_secret(value: Any, info: ValidationInfo) -> Any:
 
 SecretFile = Annotated[SecretStr, BeforeValidator(_read_secret)]
 """A field that names a file and holds what the file holds, without white space at its ends. Name such fields `*_file`."""
+
+
+def one_word(secret: SecretStr) -> SecretStr:
+    """The secret, for headers; a ValueError where it is no single word of ASCII. For validators of `SecretFile`."""
+    if not _ONE_WORD.fullmatch(secret.get_secret_value()):
+        raise ValueError("the file must hold a single word, and nothing else")
+    return secret
 
 
 class InstanceConfig(BaseModel):
@@ -205,7 +216,7 @@ def usable_providers(path: Path, kinds: Mapping[str, ProviderKind[Any]]) -> Path
 def read_providers(path: Path, kinds: Mapping[str, ProviderKind[Any]], states: FileStates) -> ProvidersFile:
     """What the file says, or ProvidersInvalid. Fills `states` even where it raises."""
     states[path] = file_state(path)
-    document = _document(path)
+    document = providers_document(path)
     faults: list[str] = []
     configs: list[InstanceConfig] = []
     for position, entry in enumerate(document["providers"], 1):
@@ -215,14 +226,15 @@ def read_providers(path: Path, kinds: Mapping[str, ProviderKind[Any]], states: F
             faults.append(f"{where}: `kind` must be one of {', '.join(sorted(kinds))}.")
             continue
         try:
-            config = kind.config.model_validate(entry, context={"folder": path.parent, "states": states})
+            own = {name: value for name, value in entry.items() if name != RECEIPTS}
+            config = kind.config.model_validate(own, context={"folder": path.parent, "states": states})
             configs.append(config)
             if not kind.served_by(config) <= kind.targets:
                 possible = ", ".join(sorted(kind.targets))
                 faults.append(f"{where}: `targets` may name only what this kind serves: {possible}.")
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
-            faults += [f"{where}: {_sentence(fault)}" for fault in details]
+            faults += [f"{where}: {fault_sentence(fault)}" for fault in details]
     names = [config.name for config in configs]
     faults += [
         f"{path}: the name {name!r} stands twice; names must differ."
@@ -264,7 +276,7 @@ def _is_weight(value: object) -> bool:
     return type(value) is int and 1 <= value <= _LARGEST_WEIGHT
 
 
-def _document(path: Path) -> dict[str, Any]:
+def providers_document(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -285,7 +297,7 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _sentence(fault: ErrorDetails) -> str:
+def fault_sentence(fault: ErrorDetails) -> str:
     """One fault in words, never with the value: it may be a secret."""
     name = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "missing":

@@ -29,6 +29,7 @@ from tocsin.channel.provider_config import (
     read_providers,
 )
 from tocsin.channel.provider_instance import ProviderInstance
+from tocsin.channel.ref import CarriesRef, RefKey, Refs
 from tocsin.channel.retry_policy import Finish, Try
 from tocsin.channel.sandbox import Sandbox
 from tocsin.channel.trouble_lines import TroubleLines
@@ -55,7 +56,8 @@ _NEVER_OPENS = BreakerPolicy(share=2.0, in_a_row=2**62)
 class ProviderPool:
     """A `tocsin.runtime.Component`. Reads the file when it is made: raises ProvidersInvalid.
 
-    `max_unrecorded` is the limit of each of `lanes` (see LaneLimit); so many `processes` share each provider's rates.
+    `max_unrecorded` is the limit of each of `lanes` (see LaneLimit); so many `processes` share each provider's rates. Without `ref_keys`
+    messages carry no refs.
     """
 
     name = "providers"
@@ -69,6 +71,7 @@ class ProviderPool:
         lanes: Sequence[Lane],
         max_unrecorded: int,
         health: Health,
+        ref_keys: Sequence[RefKey] = (),
         processes: int = 1,
         clock: Clock | None = None,
         poll_seconds: float = 5.0,
@@ -76,6 +79,7 @@ class ProviderPool:
         self._channel = channel
         self._path = path
         self._kinds = kinds
+        self._ref_keys = ref_keys
         self._processes = processes
         self._clock = clock or SystemClock()
         self._poll_seconds = poll_seconds
@@ -345,8 +349,11 @@ class ProviderPool:
                     instances[name] = predecessor
                     continue
                 kind = self._kinds[config.kind]
+                provider = kind.create(config, self._clock)
+                if self._ref_keys and isinstance(provider, CarriesRef):
+                    provider.seal_ref = Refs(self._ref_keys, channel=self._channel, instance=name).seal
                 instances[name] = ProviderInstance(
-                    kind.create(config, self._clock),
+                    provider,
                     places=config.max_in_flight,
                     lanes=self.lane_limits,
                     channel=self._channel,

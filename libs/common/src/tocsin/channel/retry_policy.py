@@ -6,6 +6,7 @@ uncertain after `ATTEMPTS` such answers ends as `unknown`.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -42,6 +43,7 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     message_id: str | None = None
     segments: int | None = None
     retryable: bool | None = None
+    gone_since: datetime | None = None
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -126,7 +128,14 @@ def _rejected(answer: Rejected, tries: Sequence[Try]) -> Finish:
     code, detail = answer.code, answer.detail
     if uncertain_provider(tries) not in {None, tries[-1].provider}:
         return Finish(status=StatusName.UNKNOWN, reason=Reason.NO_ANSWER, code=code, detail=detail)
-    return Finish(status=StatusName.FAILED, reason=answer.reason, code=code, detail=detail, retryable=False)
+    return Finish(
+        status=StatusName.FAILED,
+        reason=answer.reason,
+        code=code,
+        detail=detail,
+        retryable=False,
+        gone_since=answer.since,
+    )
 
 
 def _uncertain_attempts(tries: Sequence[Try]) -> int:

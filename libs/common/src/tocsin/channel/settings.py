@@ -1,6 +1,6 @@
 """What every dispatcher is set up with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -8,22 +8,17 @@ from pydantic import Field, field_validator
 
 from tocsin.channel.deferral import DeferralPolicy
 from tocsin.channel.provider_config import ProviderKind, read_providers, usable_providers
+from tocsin.channel.ref_settings import RefKeySetting
 from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import KafkaSettings
-from tocsin.runtime import About, Advice, LaneSettings, Shards, Unwise
+from tocsin.runtime import About, Advice, LaneSettings, ServiceSettings, Shards, Unwise
 from tocsin.runtime.bounds import CRITICAL
-from tocsin.runtime.setting_names import variable_of
+from tocsin.runtime.setting_names import prefix_of, variable_of
 
 
-class DispatcherSettings(LaneSettings):
-    """Subclass it in a dispatcher, with the dispatcher's `env_prefix` (`DISPATCH_EMAIL_`) and its `kinds`.
-
-    The file of provider instances is read while settings are checked: its faults stop the start like any other.
-    """
-
-    kinds: ClassVar[Mapping[str, ProviderKind[Any]]]
-    """The dispatcher's adapters, by the `kind` that a provider instance names."""
+class ProviderSettings(ServiceSettings):
+    """What dispatchers and their role `callbacks` both read."""
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="Brokers and topics")
     providers_file: Annotated[
@@ -33,6 +28,29 @@ class DispatcherSettings(LaneSettings):
             danger="A file that became invalid is logged, and the former one stays in use until the next start, which fails",
         ),
     ] = Field(description="File that lists the provider instances, the default one first")
+    ref_keys: Annotated[
+        RefKeySetting,
+        About(
+            example="2026:32-random-characters-or-more-of-refs",
+            danger="Receipts of messages that were sealed with a key that is gone come to nothing: put the new key first and keep the old one for a month",
+        ),
+    ] = Field(
+        default=[],
+        validation_alias="DISPATCH_REF_KEYS",
+        description="Keys that seal what messages carry for their receipts, as id:secret or id:secret,id:secret; the first seals, both open. "
+        "The same in all dispatchers and their role `callbacks`. Empty: messages carry nothing, and providers' receipts come to nothing",
+    )
+
+
+class DispatcherSettings(ProviderSettings, LaneSettings):
+    """Subclass it in a dispatcher, with the dispatcher's `env_prefix` (`DISPATCH_EMAIL_`) and its `kinds`.
+
+    The file of provider instances is read while settings are checked: its faults stop the start like any other.
+    """
+
+    kinds: ClassVar[Mapping[str, ProviderKind[Any]]]
+    """The dispatcher's adapters, by the `kind` that a provider instance names."""
+
     shards: Shards = 4
     instances: Annotated[
         int,
@@ -114,6 +132,11 @@ class DispatcherSettings(LaneSettings):
     @classmethod
     def _usable(cls, path: Path) -> Path:
         return usable_providers(path, cls.kinds)
+
+    @classmethod
+    def of_other_roles(cls) -> Collection[str]:
+        """Those of the role `callbacks`."""
+        return (f"{prefix_of(cls)}CALLBACKS_URL",)
 
     def advice(self) -> Iterable[Advice]:
         """Pauses against each other and against a message's life, and the providers' calls against the lane's bound."""

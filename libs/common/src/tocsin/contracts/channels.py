@@ -11,7 +11,7 @@ Nothing else in `libs` and `services` may name a channel, except the channel's o
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, reduce
 from operator import or_
@@ -20,8 +20,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from tocsin.contracts.limits import PUSH_CONTENT_BYTES
+from tocsin.contracts.part_forms import LINK, SAFE_LINK, PartForm, text_up_to, whole_number
+from tocsin.contracts.push_overrides import PUSH_OVERRIDES
 from tocsin.contracts.recipients import InlineRecipient
 from tocsin.contracts.vocabulary import Channel, Reason
+
+OVERRIDES: Final = "overrides."
+"""How parts for one provider's kind begin."""
 
 
 class Content(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", gc=False):
@@ -47,7 +52,17 @@ class PushContent(Content, kw_only=True, omit_defaults=True, tag="push", gc=Fals
 
     title: str
     body: str
+    link: str | None = None
+    """Where a reader goes from this message; None: where the notification says."""
+    image: str | None = None
+    """A picture to show, of https."""
+    sound: str | None = None
+    """A sound file of the app's, or `default`."""
+    badge: int | None = None
+    """The number on the app's icon."""
     data: dict[str, str] = {}
+    overrides: dict[str, dict[str, Any]] = {}
+    """What one push service is told beside that, by the device's kind: see `push_overrides`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +77,8 @@ class TemplatePart:
     """Values are escaped for HTML."""
     trimmed: bool = False
     """White space around it is removed, and something must be left."""
+    form: PartForm | None = None
+    """What it must render to, on one line; one that is not required may also render to nothing, and is left out then. None: any text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +110,8 @@ class Destination(NamedTuple):
     address: str
     target: str | None
     """Which kind of provider knows the address. None: every provider of the channel does."""
+    app: str | None = None
+    """Of a device: which of the tenant's apps it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +142,7 @@ class AddressKind:
             return []
         if not self.many:
             return [Destination(self.field, held, None)]
-        return [Destination(device.id, device.token, device.kind) for device in held]
+        return [Destination(device.id, device.token, device.kind, device.app) for device in held]
 
     def narrowed(self, recipient: InlineRecipient | None, address_key: str) -> InlineRecipient | None:
         """The inline recipient as one delivery needs it: of many devices given inline, only the one it goes to."""
@@ -171,6 +190,8 @@ class ChannelSpec:
     """`data`: a template may have parts `data.<name>`; they become the content's field `data`."""
     reserved_names: tuple[ReservedName, ...] = ()
     """What `<name>` in `data.<name>` may not be."""
+    overrides: Mapping[str, Mapping[str, PartForm]] = field(default_factory=dict)
+    """A template may have parts `overrides.<kind>.<name>`; they become the content's field `overrides`."""
     content_bytes: int | None = None
     """All rendered parts together may have so many bytes. None: each part's own limit is enough."""
     address: AddressKind
@@ -195,6 +216,17 @@ class ChannelSpec:
         """The names of the parts that are trimmed."""
         return tuple(part.name for part in self.parts if part.trimmed)
 
+    @cached_property
+    def forms(self) -> Mapping[str, PartForm]:
+        """The forms of parts, by the parts' whole names."""
+        parts = {part.name: part.form for part in self.parts if part.form is not None}
+        overrides = {
+            f"{OVERRIDES}{kind}.{name}": form
+            for kind, named in self.overrides.items()
+            for name, form in named.items()
+        }
+        return parts | overrides
+
     def holder_of(self, name: str) -> str | None:
         """Whose name the `<name>` of a named part is. None: it is free."""
         for reserved in self.reserved_names:
@@ -204,13 +236,28 @@ class ChannelSpec:
 
     def content_of(self, texts: Mapping[str, str]) -> Content:
         """The content with these rendered parts; a part that the channel does not have is ignored."""
-        fields: dict[str, Any] = {name: texts[name] for name in self.part_names if name in texts}
+        forms = self.forms
+        fields: dict[str, Any] = {
+            name: forms[name].value(texts[name]) if name in forms else texts[name]
+            for name in self.part_names
+            if name in texts
+        }
+        if self.overrides:
+            fields["overrides"] = self._overrides_of(texts)
         if self.named_parts is not None:
             prefix = f"{self.named_parts}."
             fields[self.named_parts] = {
                 name.removeprefix(prefix): text for name, text in texts.items() if name.startswith(prefix)
             }
         return self.content(**fields)
+
+    def _overrides_of(self, texts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+        overrides: dict[str, dict[str, Any]] = {}
+        for name, text in texts.items():
+            if name.startswith(OVERRIDES) and name in self.forms:
+                kind, _, override = name.removeprefix(OVERRIDES).partition(".")
+                overrides.setdefault(kind, {})[override] = self.forms[name].value(text)
+        return overrides
 
 
 _SPECS: Final = (
@@ -257,7 +304,15 @@ _SPECS: Final = (
         channel=Channel.PUSH,
         label="push notification",
         content=PushContent,
-        parts=(TemplatePart(name="title", one_line=True), TemplatePart(name="body")),
+        parts=(
+            TemplatePart(name="title", one_line=True),
+            TemplatePart(name="body"),
+            TemplatePart(name="link", required=False, form=LINK),
+            TemplatePart(name="image", required=False, form=SAFE_LINK),
+            TemplatePart(name="sound", required=False, form=text_up_to(200)),
+            TemplatePart(name="badge", required=False, form=whole_number(0, 99_999)),
+        ),
+        overrides=PUSH_OVERRIDES,
         named_parts="data",
         # https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages: `from`, `message_type` and all that begins with
         # `google.` or `gcm.notification.`; FCM refuses `collapse_key` and the rest of `gcm.`, too.
@@ -267,6 +322,7 @@ _SPECS: Final = (
             ReservedName(name="collapse_key", holder="FCM"),
             ReservedName(name="google.", begins=True, holder="FCM"),
             ReservedName(name="gcm.", begins=True, holder="FCM"),
+            ReservedName(name="aps", holder="APNs"),
             ReservedName(name="tocsin_", begins=True, holder="Tocsin"),
         ),
         content_bytes=PUSH_CONTENT_BYTES,

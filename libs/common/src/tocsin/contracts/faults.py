@@ -76,6 +76,8 @@ FAULTS: Final = {
     Reason.PROVIDER_UNKNOWN: Fault.OWNER,
     Reason.TARGET_UNSERVED: Fault.OWNER,
     Reason.ADDRESS_INVALID: Fault.RECIPIENT,
+    Reason.ADDRESS_GONE: Fault.RECIPIENT,
+    Reason.RECIPIENT_STOPPED: Fault.RECIPIENT,
     Reason.DEVICE_GONE: Fault.RECIPIENT,
     Reason.CONTENT_REFUSED: Fault.OWNER,
     Reason.CREDENTIALS_REFUSED: Fault.OWNER,
@@ -86,5 +88,9 @@ FAULTS: Final = {
     Reason.PROVIDER_ERROR: Fault.PROVIDER,
     Reason.NO_ANSWER: Fault.PROVIDER,
     Reason.INTERRUPTED: Fault.US,
+    Reason.HARD_BOUNCE: Fault.RECIPIENT,
+    Reason.SOFT_BOUNCE: Fault.RECIPIENT,
+    Reason.BLOCKED: Fault.OWNER,
+    Reason.PROVIDER_SUPPRESSED: Fault.RECIPIENT,
 }
 """Of every reason."""

@@ -62,6 +62,8 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     target: str | None = None
     """Which kind of provider knows the address, as a device's `kind`: `fcm`, `apns`, `webpush`, or a word that only newer
     releases know. None on channels with one kind, such as email."""
+    app: str | None = None
+    """Of a device: which of the tenant's apps it is. A provider may need to know it."""
     address_hash: str
     """Which address it is, without the address: `<key id>.<16 characters of base64url>`. Every status repeats it."""
     private: JobPrivate

@@ -126,6 +126,17 @@ class ProviderTry(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True)
     """How long the call took."""
 
 
+class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """What a provider told of a message after it had taken it, without a word of the provider's own: those hold addresses."""
+
+    id: str
+    """The provider's id of its event, else a hash of the event: the same when it is told again."""
+    at: datetime | None = None
+    """When it happened by the provider's clock, UTC; absent where the provider does not say."""
+    automated: bool = False
+    """A machine has opened or clicked, such as a scanner or an image proxy: no person."""
+
+
 class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="status"):
     """One thing that happened to an event or a delivery. Keyed `tenant/recipient`, or `tenant/event`."""
 
@@ -164,6 +175,10 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     """Of what is `deferred` until the next attempt: when that is due."""
     segments: int | None = None
     """SMS only: how many GSM-7 or UCS-2 segments the body takes."""
+    gone_since: datetime | None = None
+    """Of `device_gone`: since when the provider knows that, where it says so. A device that was registered later stays."""
+    receipt: Receipt | None = None
+    """Where a provider told it; `cause` is the receipt's id then."""
     test: bool = False
     cancel_key: str | None = None
     """Of `cancel_requested`: the key whose events it reaches, where it names no notification."""
@@ -172,9 +187,9 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind",
     """The name of the template that it was or would have been written with."""
     template_version: int | None = None
     origin: str
-    """The record of the event: `topic/partition/offset`."""
+    """The record of the event: `topic/partition/offset`. Empty in a receipt of a message with very long ids."""
     cause: str
-    """The record that this one follows from: `topic/partition/offset`."""
+    """The record that this one follows from: `topic/partition/offset`; or the id of the receipt."""
     traceparent: str | None = None
 
     @property
@@ -248,7 +263,8 @@ def target_status_id(target: Target, *, cause: str) -> str:
 def status_of(
     status: StatusName, about: EventRef | Job, *, lane: Lane, cause: str, at: datetime, **fields: Any
 ) -> Status:
-    """A status of an event, or of a delivery (its `Job`), or of the notification that `fields` name. The only place that builds one.
+    """A status of an event, or of a delivery (its `Job`), or of the notification that `fields` name. With `status_of_receipt`
+    the only place that builds one.
 
     The id is computed, `final` follows from the name, and what `about` knows is filled in. `cause` is the record or receipt
     that brought the status about, `lane` that of the topic it is written to; `fields` are further fields of `Status`.
@@ -270,6 +286,23 @@ def status_of(
         origin=about.origin,
         cause=cause,
         traceparent=about.traceparent,
+        **fields,
+    )
+
+
+def status_of_receipt(
+    status: StatusName, receipt: Receipt, *, delivery_id: str, lane: Lane, at: datetime, **fields: Any
+) -> Status:
+    """A status that a provider told of a delivery; `at` is when it was taken in, `fields` are further fields of `Status`."""
+    return Status(
+        status_id=status_id(subject=delivery_id, status=status, cause=receipt.id),
+        status=status,
+        final=status.final,
+        at=at,
+        delivery_id=delivery_id,
+        lane=lane,
+        receipt=receipt,
+        cause=receipt.id,
         **fields,
     )
 

@@ -91,12 +91,34 @@ class StatusName(StrEnum):
     DEFERRED = "deferred"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    READ = "read"
 
     @property
     def final(self) -> bool:
         """True when Tocsin itself will do nothing more for the status's subject; receipts may still follow."""
         return self not in _NOT_FINAL
 
+
+RECEIPTS: Final = frozenset(
+    {
+        StatusName.DELIVERED,
+        StatusName.UNDELIVERED,
+        StatusName.BOUNCED,
+        StatusName.COMPLAINED,
+        StatusName.UNSUBSCRIBED,
+        StatusName.OPENED,
+        StatusName.CLICKED,
+        StatusName.READ,
+    }
+)
+"""What providers tell after they took a message. It decides nothing of what Tocsin does with the delivery, so it is never final."""
 
 _NOT_FINAL = {
     StatusName.EVENT_ACCEPTED,
@@ -106,6 +128,7 @@ _NOT_FINAL = {
     StatusName.CANCEL_REQUESTED,
     StatusName.SENDING,
     StatusName.DEFERRED,
+    *RECEIPTS,
 }
 
 
@@ -244,6 +267,8 @@ class Reason(StrEnum):
     PROVIDER_UNKNOWN = "provider_unknown"
     TARGET_UNSERVED = "target_unserved"
     ADDRESS_INVALID = "address_invalid"
+    ADDRESS_GONE = "address_gone"
+    RECIPIENT_STOPPED = "recipient_stopped"
     DEVICE_GONE = "device_gone"
     CONTENT_REFUSED = "content_refused"
     CREDENTIALS_REFUSED = "credentials_refused"
@@ -254,6 +279,11 @@ class Reason(StrEnum):
     PROVIDER_ERROR = "provider_error"
     NO_ANSWER = "no_answer"
     INTERRUPTED = "interrupted"
+    # told by receipts
+    HARD_BOUNCE = "hard_bounce"
+    SOFT_BOUNCE = "soft_bounce"
+    BLOCKED = "blocked"
+    PROVIDER_SUPPRESSED = "provider_suppressed"
 
 
 def _known(words: Iterable[StrEnum]) -> msgspec.Meta:

@@ -138,6 +138,10 @@ provider_connections = Gauge("tocsin_provider_connections", "Open connections to
 provider_calls = Gauge("tocsin_provider_calls", "Calls to a provider under way", ["channel", "provider"])
 provider_places = Gauge("tocsin_provider_places", "Calls to a provider that may be under way at once (max_in_flight)", ["channel", "provider"])
 
+# Receipts
+receipts = Counter("tocsin_receipts", "What providers told of messages that they had taken, counted once it is stored, by status; noted is what changes nothing, such as a try that the provider makes again", ["channel", "provider", "status"])
+receipts_refused = Counter("tocsin_receipts_refused", "Callbacks, or events of one, that came to no status, by cause (signature, stale, replayed, topic, unreadable, ref: it bears no ref of ours, instance: no provider instance of that name takes receipts)", ["channel", "provider", "cause"])
+
 # The process
 build_info = Gauge("tocsin_build_info", "1; which release runs, and the commit that it was built from", ["component", "version", "commit"])
 last_exit = Gauge("tocsin_last_exit_info", "1; how the process before this one ended in the same place: finished, failed, operator_must_act, ownership_lost, too_slow, second_signal, killed (without a word: SIGKILL, no memory, the machine), none (there was none)", ["component", "reason"])

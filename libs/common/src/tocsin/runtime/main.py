@@ -160,17 +160,19 @@ def main(
     settings: type[S],
     build: Callable[[S], Service],
     summary: str,
+    started_by: str | None = None,
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Run the service `name`; returns the exit code for `sys.exit`.
 
-    `--help` prints `summary` and the settings table. `build` wires the service from its settings, before the loop runs;
-    an OperatorError of its ends the process like one of a component. Garbage is collected from there on, also where the
-    caller disabled that while it loaded its modules.
+    `--help` prints `summary`, the settings table and what starts it: `python -m` with `started_by`, by default the service's package.
+    `build` wires the service from its settings, before the loop runs; an OperatorError of its ends the process like one of a
+    component. Garbage is collected from there on, also where the caller disabled that while it loaded its modules.
     """
     given = sys.argv[1:] if arguments is None else arguments
     if given:
-        return _answer(given, name=name, settings=settings, summary=summary)
+        module = started_by or f"tocsin.{name.replace('-', '_')}"
+        return _answer(given, name=name, module=module, settings=settings, summary=summary)
     loaded = load_settings(settings)
     release = version("tocsin-common")
     configure_logging(
@@ -224,13 +226,14 @@ def main(
     )
 
 
-def _answer(given: Sequence[str], *, name: str, settings: type[BaseSettings], summary: str) -> int:
+def _answer(
+    given: Sequence[str], *, name: str, module: str, settings: type[BaseSettings], summary: str
+) -> int:
     if list(given) not in (["--help"], ["-h"]):
         sys.stderr.write(
             f"tocsin {name} takes no arguments, only --help; it is configured by environment variables.\n"
         )
         return ExitCode.SETTINGS_INVALID
-    module = f"tocsin.{name.replace('-', '_')}"
     sys.stdout.write(
         f"Usage: python -m {module}\n\n{summary}\n\nEnvironment variables:\n\n{settings_text(settings)}"
     )

@@ -5,7 +5,7 @@ Every field has a `description`: it is the text of `--help` and of the README's 
 its `About`, and on docs/operations/settings.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -82,6 +82,11 @@ class Settings(BaseSettings):
 
     def advice(self) -> Iterable[Advice]:
         """What is unwise about values that are legal together. A bound of one value stands in its `About`."""
+        return ()
+
+    @classmethod
+    def of_other_roles(cls) -> Collection[str]:
+        """Variables that begin like its own and are another role's: both may share an environment, so they are not misspelt."""
         return ()
 
 

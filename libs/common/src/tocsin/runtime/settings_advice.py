@@ -45,10 +45,11 @@ def variables_of(cls: type[BaseSettings]) -> set[str]:
 def unknown_variables(cls: type[BaseSettings], environment: Mapping[str, str]) -> Iterator[Advice]:
     """Variables that begin as those of `cls` do, or are nearly called so, and that it does not read."""
     known, prefixes = variables_of(cls), tuple(_prefixes(cls))
+    others = set(cls.of_other_roles()) if issubclass(cls, Settings) else set()
     without_prefix = [name for name in known if not name.startswith(prefixes)]
     for name, value in sorted(environment.items()):
         spelt = name.upper()
-        if spelt in known or _OTHERS.fullmatch(f"{spelt}={value}"):
+        if spelt in known or spelt in others or _OTHERS.fullmatch(f"{spelt}={value}"):
             continue
         ours = spelt.startswith(prefixes)
         near = get_close_matches(

@@ -15,18 +15,23 @@ _ADDRESS = {
     PHONE_NUMBER: "+4915112345678",
     DEVICE: "marked-address-device-token",
 }
+_TOKENS = {
+    DeviceKind.FCM.value: _ADDRESS[DEVICE],
+    DeviceKind.APNS.value: b"marked-address-of-an-iphone-----".hex(),
+}
+"""Of each kind of device."""
 _SENDER = {
     MAIL_ADDRESS: SenderIdentity(address="shop@example.com", name="Shop", reply_to="help@example.com"),
     PHONE_NUMBER: SenderIdentity(address="+4915100000000"),
 }
-MARKERS = ("marked-address", "marked-body", "+4915112345678", "4915112345678")
+MARKERS = ("marked-address", "marked-body", "+4915112345678", "4915112345678", b"marked-address".hex())
 """What must never be found in a log, an answer or a metric."""
 
 
 def content_for(channel: Channel) -> Content:
-    """Content with every part that the channel's templates may have."""
+    """Content with every part of free text that the channel's templates may have."""
     spec = CHANNELS[channel]
-    texts = {part.name: _text(part) for part in spec.parts}
+    texts = {part.name: _text(part) for part in spec.parts if part.form is None}
     if spec.named_parts is not None:
         texts[f"{spec.named_parts}.order"] = "4711"
     return spec.content_of(texts)
@@ -39,9 +44,11 @@ def _text(part: TemplatePart) -> str:
 
 
 def job_for(channel: Channel, **fields: Any) -> Job:
-    """A job of `channel`, expiring in an hour; `fields` replace its own, those of `private` by their own names."""
+    """A job of `channel`, expiring in an hour; `fields` replace its own, those of `private` by their own names. A `target` brings a
+    token of its kind."""
     now = datetime.now(UTC)
     spec = CHANNELS[channel]
+    target = fields.get("target", DeviceKind.FCM.value if spec.address is DEVICE else None)
     intent = Intent(
         tenant="acme",
         notification_id="c1d3a1f0-2f6e-5a2b-9a67-0d7a3b1c2e4f",
@@ -68,9 +75,11 @@ def job_for(channel: Channel, **fields: Any) -> Job:
         lane=Lane.TRANSACTIONAL,
         step="send",
         address_key=str(channel),
-        target=DeviceKind.FCM.value if spec.address is DEVICE else None,
+        target=target,
         address_hash="test.AAAAAAAAAAAAAAAA",
-        private=JobPrivate(address=_ADDRESS[spec.address], content=content_for(channel)),
+        private=JobPrivate(
+            address=_TOKENS.get(target or "", _ADDRESS[spec.address]), content=content_for(channel)
+        ),
         sender=_SENDER.get(spec.address) if spec.has_sender else None,
         template_version=1,
         event_time=now,

@@ -11,12 +11,13 @@ class TestSmtp(ProviderSuite):
 import asyncio
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from prometheus_client import generate_latest
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Provider, Rejected, Throttled
+from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.testing.jobs import MARKERS, content_for, job_for
 
@@ -55,6 +56,11 @@ class World(Protocol):
         ...
 
 
+def job_of(world: World, **fields: Any) -> Job:
+    """A job for the world's provider. A world of one target among its channel's says in `job_fields` what its jobs have."""
+    return job_for(world.channel, **(getattr(world, "job_fields", {}) | fields))
+
+
 class ProviderSuite:
     """Answers are right, nothing raises, nothing private is said."""
 
@@ -69,7 +75,7 @@ class ProviderSuite:
         """The answer to one job; nothing private may be in it, in logs or in metrics."""
         await world.behave(how)
         async with world.provider(call_timeout=call_timeout) as provider:
-            answer = await provider.send(job_for(world.channel))
+            answer = await provider.send(job_of(world))
         lines = [
             f"{record.getMessage()} {record.exc_text or ''} {vars(record)!r}"
             for record in caplog.records
@@ -132,10 +138,10 @@ class ProviderSuite:
         async with world.provider() as provider:
             for trouble in (Behaviour.RESETS, Behaviour.THROTTLES, Behaviour.REFUSES_RECIPIENT):
                 await world.behave(trouble)
-                assert not isinstance(await provider.send(job_for(world.channel)), Accepted)
+                assert not isinstance(await provider.send(job_of(world)), Accepted)
             before = world.taken
             await world.behave(Behaviour.TAKES)
-            assert isinstance(await provider.send(job_for(world.channel)), Accepted)
+            assert isinstance(await provider.send(job_of(world)), Accepted)
             assert world.taken == before + 1
 
     async def test_from_a_flaky_server_each_message_is_told_as_it_went(self, world: World) -> None:
@@ -145,31 +151,31 @@ class ProviderSuite:
             for how in (step for trouble in troubles for step in (Behaviour.TAKES, trouble)):
                 await world.behave(how)
                 before = world.taken
-                answer = await provider.send(job_for(world.channel))
+                answer = await provider.send(job_of(world))
                 assert isinstance(answer, Accepted) is (how is Behaviour.TAKES), (how, answer)
                 assert world.taken - before == isinstance(answer, Accepted), how
 
     async def test_many_at_once_all_arrive(self, world: World) -> None:
         await world.behave(Behaviour.TAKES)
         async with world.provider() as provider:
-            answers = await asyncio.gather(*(provider.send(job_for(world.channel)) for _ in range(100)))
+            answers = await asyncio.gather(*(provider.send(job_of(world)) for _ in range(100)))
         assert all(isinstance(answer, Accepted) for answer in answers)
         assert world.taken == 100
 
     async def test_a_cancelled_call_leaves_the_provider_usable(self, world: World) -> None:
         await world.behave(Behaviour.SILENT)
         async with world.provider() as provider:
-            call = asyncio.create_task(provider.send(job_for(world.channel)))
+            call = asyncio.create_task(provider.send(job_of(world)))
             await asyncio.sleep(0.05)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
             await world.behave(Behaviour.TAKES)
-            assert isinstance(await provider.send(job_for(world.channel)), Accepted)
+            assert isinstance(await provider.send(job_of(world)), Accepted)
 
     async def test_content_of_another_channel_is_rejected(self, world: World) -> None:
         other = next(channel for channel in Channel if channel is not world.channel)
         async with world.provider() as provider:
-            answer = await provider.send(job_for(world.channel, content=content_for(other)))
+            answer = await provider.send(job_of(world, content=content_for(other)))
         assert isinstance(answer, Rejected)
         assert answer.reason is Reason.CONTENT_REFUSED

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
     from tocsin.web.recipient_gate import RecipientCaller, RecipientGate, TokenDirectory
     from tocsin.web.sources import Network, Sources
-    from tocsin.web.values import RequestBody, judged
+    from tocsin.web.values import RequestBody, judged, of_its_kind
 
 _NAMES = {
     "app": ("service_app",),
@@ -125,6 +125,7 @@ _NAMES = {
     "values": (
         "RequestBody",
         "judged",
+        "of_its_kind",
     ),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
@@ -191,6 +192,7 @@ __all__ = [
     "let_other_origins_call",
     "new_key",
     "nothing_newer",
+    "of_its_kind",
     "operations_app",
     "parse_key",
     "require",

@@ -1,7 +1,7 @@
 """What a request's body holds: values in their canonical form, and no field that nobody knows."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -9,11 +9,13 @@ from pydantic import (
     ConfigDict,
     ModelWrapValidatorHandler,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.device import token_of_kind
 from tocsin.contracts.values.nearest import did_you_mean
 from tocsin.contracts.vocabulary import Reason
 from tocsin.web.plain_words import in_plain_words
@@ -33,6 +35,18 @@ def judged(judge: Callable[[str], str]) -> Judge:
             raise _fault(refused.code, refused.detail) from None
 
     return Judge(check)
+
+
+def _of_its_kind(token: str, info: ValidationInfo) -> str:
+    kind = info.data.get("kind")  # one that was refused is told already
+    try:
+        return token if kind is None else token_of_kind(token, kind)
+    except ValueRefused as refused:
+        raise _fault(refused.code, refused.detail) from None
+
+
+of_its_kind: Final = AfterValidator(_of_its_kind)
+"""For a device's `token`, behind its `kind`: has the form that the push service of this kind gives it."""
 
 
 class RequestBody(BaseModel):

@@ -1,13 +1,11 @@
 """What the kinds `ses`, `sendgrid`, `mailgun` and `postmark` have in common: a mail is one request, and what became of it is read from the response."""
 
 import asyncio
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
-from pydantic import SecretStr
 
 from tocsin.channel import Answer, Rejected, SenderConfig
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
@@ -17,9 +15,6 @@ from tocsin.runtime import Clock
 
 if TYPE_CHECKING:
     from tocsin.dispatch_email.http_calls import HttpCalls
-
-_ONE_WORD = re.compile(r"[!-~]+")
-_MESSAGE_ID = re.compile(r"[!-~]{1,200}")
 
 
 class MailRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,18 +79,6 @@ class HttpMailProvider(ABC):
         """Close every connection."""
         if self._calls is not None:
             await self._calls.close()
-
-
-def one_word(secret: SecretStr) -> SecretStr:
-    """The secret, for headers; a ValueError where it is no single word of ASCII. For validators of `SecretFile`."""
-    if not _ONE_WORD.fullmatch(secret.get_secret_value()):
-        raise ValueError("the file must hold a single word, and nothing else")
-    return secret
-
-
-def message_id(given: str | None) -> str | None:
-    """The provider's id of a message, if it can stand in a status."""
-    return given if given and _MESSAGE_ID.fullmatch(given) else None
 
 
 def _calls(config: SenderConfig, clock: Clock) -> "HttpCalls":

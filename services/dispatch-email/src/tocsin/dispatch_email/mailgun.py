@@ -11,10 +11,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig
+from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig, one_word
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.ascii_mail import ascii_mail
-from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse, one_word
+from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
 from tocsin.dispatch_email.mailgun_answers import answer_of
 from tocsin.runtime import Clock

@@ -11,11 +11,11 @@ from datetime import datetime
 
 import msgspec
 
-from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled, message_id
 from tocsin.channel.pauses import pause_until
 from tocsin.contracts.codec import UNREADABLE_ERRORS
 from tocsin.contracts.vocabulary import Reason
-from tocsin.dispatch_email.http_provider import MailResponse, message_id
+from tocsin.dispatch_email.http_provider import MailResponse
 
 _NOT_AN_ADDRESS = "not a valid address"
 # https://documentation.mailgun.com/docs/mailgun/user-manual/sending-messages/send-http: "parameter is not a valid address"

@@ -17,7 +17,7 @@ from functools import lru_cache
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.dispatch_email.headers import address_field, text_field
 from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
-from tocsin.dispatch_email.own_headers import ONE_CLICK, NoMail, check_ids, unsubscribe_link
+from tocsin.dispatch_email.own_headers import ONE_CLICK, NoMail, check_ids, ref_field, unsubscribe_link
 
 _ONE_CLICK = b"List-Unsubscribe-Post: %b\r\n" % ONE_CLICK.encode("ascii")
 _TEXT = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -32,9 +32,10 @@ def mail(
     delivery_id: str,
     notification_id: str,
     unsubscribe_url: str | None,
+    ref: str | None = None,
     now: float,
 ) -> bytes:
-    """The whole message, headers and body; `now` is the Date in seconds since 1970.
+    """The whole message, headers and body; `now` is the Date in seconds since 1970, `ref` what receipts for it need.
 
     Raises NoMail, and NoMailbox when an address of the sender is none.
     """
@@ -51,6 +52,7 @@ def mail(
             text_field(b"Subject", content.subject),
             _unsubscribe_fields(unsubscribe_url) if unsubscribe_url is not None else b"",
             b"X-Tocsin-Notification: %b\r\n" % notification_id.encode("ascii"),
+            ref_field(ref) if ref is not None else b"",
             *_body(content, identity),
         )
     )

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig
+from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig, one_word
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
-from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse, one_word
+from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
 from tocsin.dispatch_email.postmark_answers import answer_of
 from tocsin.dispatch_email.postmark_body import email_body

@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
-from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled, message_id
 from tocsin.contracts.codec import UNREADABLE_ERRORS
 from tocsin.contracts.vocabulary import Reason
-from tocsin.dispatch_email.http_provider import MailResponse, message_id
+from tocsin.dispatch_email.http_provider import MailResponse
 
 _CREDENTIALS = Reason.CREDENTIALS_REFUSED
 _SENDER = Reason.SENDER_REFUSED

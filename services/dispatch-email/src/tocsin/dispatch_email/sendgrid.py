@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig
+from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
@@ -37,6 +38,7 @@ class SendGridProvider(HttpMailProvider):
 
     def __init__(self, config: SendGridConfig, clock: Clock) -> None:
         super().__init__(config, clock)
+        self.seal_ref: SealRef = no_ref
         self._url = f"{config.base_url}/v3/mail/send"
         self._headers = {
             "Authorization": f"Bearer {config.api_key_file.get_secret_value()}",
@@ -48,7 +50,7 @@ class SendGridProvider(HttpMailProvider):
         self, job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
     ) -> MailRequest | Rejected:
         """A Mail Send."""
-        body = mail_send_body(job, content, sender, to)
+        body = mail_send_body(job, content, sender, to, ref=self.seal_ref(job))
         return body if isinstance(body, Rejected) else self.mail_send(body)
 
     def mail_send(self, body: bytes) -> MailRequest:

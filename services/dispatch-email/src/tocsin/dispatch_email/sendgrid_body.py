@@ -15,6 +15,8 @@ from tocsin.dispatch_email.headers import one_line
 from tocsin.dispatch_email.mailboxes import MailAddress, ascii_mailbox
 from tocsin.dispatch_email.own_headers import ONE_CLICK, NoMail, check_ids, unsubscribe_link
 
+REF: Final = "tocsin_ref"
+"""The custom argument that holds the ref. SendGrid keeps it for long and asks for nothing personal in it: it is sealed."""
 LARGEST: Final = 30_000_000
 """Bytes of a whole mail: the documentation says "less than 30MB"."""
 _UNTRACKED: Final = {
@@ -26,13 +28,17 @@ _UNTRACKED: Final = {
 
 
 def mail_send_body(
-    job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
+    job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress, *, ref: str | None = None
 ) -> bytes | Rejected:
-    """The body of `POST /v3/mail/send`, or what SendGrid documents that it refuses. Raises NoMail and NoMailbox."""
+    """The body of `POST /v3/mail/send`, or what SendGrid documents that it refuses. `ref` comes back with each event. Raises NoMail
+    and NoMailbox."""
     if to.international:
         detail = "SendGrid takes no recipient with letters outside ASCII before the @."
         return Rejected(reason=Reason.ADDRESS_INVALID, detail=detail)
-    body = encode(_message(job, content, sender, to))
+    message = _message(job, content, sender, to)
+    if ref is not None:
+        message["custom_args"] = {REF: ref}
+    body = encode(message)
     if len(body) >= LARGEST:
         detail = (
             f"The mail takes {len(body)} bytes; SendGrid takes less than {LARGEST}. Shorten the template."

@@ -8,10 +8,11 @@ import re
 
 import msgspec
 
-from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled, message_id
+from tocsin.channel.aws_account import CREDENTIALS_REFUSED, THROTTLED
 from tocsin.contracts.codec import UNREADABLE_ERRORS
 from tocsin.contracts.vocabulary import Reason
-from tocsin.dispatch_email.http_provider import MailResponse, message_id
+from tocsin.dispatch_email.http_provider import MailResponse
 
 _NAME = re.compile(r"(?:[\w.]+#)?([A-Za-z]{1,100})")
 """`MessageRejected`, also in `MessageRejected:http://…` and `com.amazonaws.ses#MessageRejected`."""
@@ -22,28 +23,9 @@ _ABOUT_AN_ADDRESS = re.compile(
 )
 _OF_THE_SENDER = re.compile(r"\b(from(emailaddress)?|sender|source|reply-?to)\b")
 _OF_AN_IDENTITY = ":identity/"
-_PATIENCE = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
 _ACCOUNT = {
     "AccountSuspendedException": "SES has suspended the account.",
     "SendingPausedException": "Sending is paused in the SES account or its configuration set.",
-}
-_CREDENTIALS = {
-    "AccessDenied",
-    "AccessDeniedException",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "IncompleteSignatureException",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-    "NotAuthorized",
-    "OptInRequired",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
 }
 
 
@@ -78,7 +60,7 @@ def answer_of(response: MailResponse) -> Answer:
         )
     name = _error_name(response, body)
     code = name or f"HTTP {response.status}"
-    if response.status == 429 or name in _PATIENCE:
+    if response.status == 429 or name in THROTTLED:
         return Throttled(code=code, detail="SES asks for patience.", retry_after=response.retry_after)
     return _refused(response.status, name, code, body.text)
 
@@ -126,7 +108,7 @@ def _faults_of_the_account(  # noqa: PLR0911 - one for each fault
         return NotSent(reason=Reason.SENDER_REFUSED, code=code, detail=detail)
     if name in _ACCOUNT:
         return NotSent(reason=Reason.CREDENTIALS_REFUSED, code=code, detail=_ACCOUNT[name])
-    if status in {401, 403} or name in _CREDENTIALS:
+    if status in {401, 403} or name in CREDENTIALS_REFUSED:
         detail = "SES refuses the access key, or its signature: look at the key, `region` and this machine's clock."
         return NotSent(reason=Reason.CREDENTIALS_REFUSED, code=code, detail=detail)
     if name == "LimitExceededException":

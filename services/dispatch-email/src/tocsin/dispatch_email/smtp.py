@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig
 from tocsin.channel.answers import reason_of
+from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.vocabulary import Channel
@@ -32,6 +33,8 @@ from tocsin.runtime import Clock
 if TYPE_CHECKING:
     from tocsin.dispatch_email.dkim_signer import DkimSigner
 
+_VERP_ROOM = 64 - len("+") - 32
+"""Of the 64 characters that a local part may have, without a delivery's id."""
 _PORTS: dict[Tls, int] = {"starttls": 587, "implicit": 465, "none": 25}
 
 
@@ -51,6 +54,8 @@ class SmtpConfig(SenderConfig):
     """What we call ourselves; servers on the Internet want a name that resolves to us."""
     envelope_sender: str | None = None
     """Where bounces go; the sender's own address by default."""
+    verp: bool = False
+    """Bounces of each mail go to an address of its own, `bounces+<delivery id>@…`, made of `envelope_sender`."""
     dkim: DkimKeys = ()
     """The keys that mails are signed with, where the server does not sign them."""
     max_in_flight: int = Field(default=20, ge=1, le=1000)
@@ -79,6 +84,12 @@ class SmtpConfig(SenderConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> "SmtpConfig":
+        if self.verp and (
+            self.envelope_sender is None or len(self.envelope_sender.rpartition("@")[0]) > _VERP_ROOM
+        ):
+            raise ValueError(
+                f"`verp` needs an `envelope_sender` with at most {_VERP_ROOM} characters before the @"
+            )
         if (self.username is None) != (self.password_file is None):
             raise ValueError("`username` and `password_file` belong together")
         if (
@@ -102,6 +113,7 @@ class SmtpProvider:
 
     def __init__(self, config: SmtpConfig, clock: Clock) -> None:
         self.name = config.name
+        self.seal_ref: SealRef = no_ref
         self._config = config
         self._clock = clock
         self._server: Server | None = None
@@ -154,7 +166,7 @@ class SmtpProvider:
     def _envelope(
         self, job: Job, content: EmailContent, sender: SenderIdentity, recipient: MailAddress
     ) -> Envelope:
-        source = _source(self._config.envelope_sender or sender.address)
+        source = self._return_address(job, sender)
         now = self._clock.time_ms() / 1000
         message = mail(
             content=content,
@@ -163,6 +175,7 @@ class SmtpProvider:
             delivery_id=job.delivery_id,
             notification_id=job.notification_id,
             unsubscribe_url=job.private.unsubscribe_url,
+            ref=self.seal_ref(job),
             now=now,
         )
         if self._signer is not None:
@@ -173,6 +186,13 @@ class SmtpProvider:
             international=not message.isascii() or source.international or recipient.international,
             message=message,
         )
+
+    def _return_address(self, job: Job, sender: SenderIdentity) -> MailAddress:
+        address = self._config.envelope_sender or sender.address
+        if not self._config.verp:
+            return _source(address)
+        local, _, domain = address.rpartition("@")
+        return mailbox(f"{local}+{job.delivery_id.replace('-', '')}@{domain}")
 
     async def _over(self, session: SmtpSession, envelope: Envelope, *, until: float) -> Answer:
         """One mail over this session, which afterwards is kept or closed, however this ends."""

@@ -30,6 +30,7 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job, PushContent
 from tocsin.contracts.vocabulary import Channel, DeviceKind, Reason
 from tocsin.dispatch_push.fcm_errors import answer_of, read
+from tocsin.dispatch_push.fcm_parts import with_parts
 from tocsin.dispatch_push.google_token import GoogleToken, ServiceAccount
 from tocsin.runtime import Clock
 
@@ -197,17 +198,20 @@ class FcmProvider:
             "tocsin_notification": job.notification_id,
             "tocsin_delivery": job.delivery_id,
         }
-        link = job.intent.private.link
+        link = content.link or job.intent.private.link
         if link is not None:
             data["tocsin_link"] = link
-        return {
-            "token": job.private.address,
-            "notification": {"title": content.title, "body": content.body},
-            "data": data,
-            "android": {"ttl": f"{left}s", "notification": {"tag": job.delivery_id}},
-            "apns": {"headers": {"apns-collapse-id": job.delivery_id, "apns-expiration": str(expires)}},
-            **_opened_by_browsers(link),
-        }
+        return with_parts(
+            {
+                "token": job.private.address,
+                "notification": {"title": content.title, "body": content.body},
+                "data": data,
+                "android": {"ttl": f"{left}s", "notification": {"tag": job.delivery_id}},
+                "apns": {"headers": {"apns-collapse-id": job.delivery_id, "apns-expiration": str(expires)}},
+                **_opened_by_browsers(link),
+            },
+            content,
+        )
 
 
 def _opened_by_browsers(link: str | None) -> dict[str, Any]:

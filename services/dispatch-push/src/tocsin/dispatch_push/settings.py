@@ -6,9 +6,10 @@ from typing import Any
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.channel import DispatcherSettings, ProviderKind
+from tocsin.dispatch_push.apns import APNS
 from tocsin.dispatch_push.fcm import FCM
 
-KINDS: Mapping[str, ProviderKind[Any]] = {"fcm": FCM}
+KINDS: Mapping[str, ProviderKind[Any]] = {"fcm": FCM, "apns": APNS}
 """The adapters of this dispatcher, by the `kind` that a provider instance names."""
 
 

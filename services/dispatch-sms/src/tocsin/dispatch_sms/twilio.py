@@ -1,6 +1,6 @@
 """Provider kind `twilio`: the Messages API (https://www.twilio.com/docs/messaging/api/message-resource)."""
 
-import re
+from base64 import b64encode
 from typing import Literal
 
 import httpx
@@ -15,15 +15,17 @@ from tocsin.channel import (
     Rejected,
     SecretFile,
     SenderConfig,
+    message_id,
 )
-from tocsin.channel.http import http_client, no_answer, retry_after
-from tocsin.contracts.jobs import Job, SmsContent
-from tocsin.contracts.vocabulary import Reason
+from tocsin.channel.ref import SealRef, no_ref, with_ref
+from tocsin.contracts.codec import UNREADABLE_ERRORS
+from tocsin.contracts.jobs import Job
+from tocsin.dispatch_sms.http_provider import HttpSmsProvider
 from tocsin.dispatch_sms.segments import segments
+from tocsin.dispatch_sms.sms_job import no_sender, seconds_left, sender_of
 from tocsin.dispatch_sms.twilio_errors import answer_of
 from tocsin.runtime import Clock
 
-_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _LONGEST_VALIDITY = 36_000  # seconds; the API's maximum, and its default
 
 
@@ -41,6 +43,7 @@ class TwilioConfig(SenderConfig):
     messaging_service_sid: str | None = Field(default=None, pattern=r"^MG[0-9a-fA-F]{32}$")
     """Used where the tenant has no sender identity; with one, that sender is used through the service."""
     status_callback: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    """Where Twilio tells what became of a message: `<DISPATCH_CALLBACKS_URL>/callbacks/<name>`."""
     base_url: str = Field(default="https://api.twilio.com", pattern=r"^https?://\S*[^\s/]$")
 
     @model_validator(mode="after")
@@ -64,79 +67,55 @@ class _Resource(msgspec.Struct):
 _read = msgspec.json.Decoder(_Resource).decode
 
 
-class TwilioProvider:
-    """One Twilio account. The Messages API knows no idempotency key: a second send arrives twice."""
+class TwilioProvider(HttpSmsProvider):
+    """One Twilio account."""
+
+    longest_text = 1600
 
     def __init__(self, config: TwilioConfig, clock: Clock) -> None:
-        self.name = config.name
+        super().__init__(config, clock)
+        self.seal_ref: SealRef = no_ref
         self._config = config
-        self._clock = clock
         self._url = f"{config.base_url}/2010-04-01/Accounts/{config.account_sid}/Messages.json"
         secret = config.api_key_secret_file or config.auth_token_file
-        self._login = httpx.BasicAuth(
-            config.api_key_sid or config.account_sid, secret.get_secret_value() if secret else ""
-        )
-        self._client: httpx.AsyncClient | None = None
+        login = f"{config.api_key_sid or config.account_sid}:{secret.get_secret_value() if secret else ''}"
+        self._authorization = f"Basic {b64encode(login.encode()).decode()}"
 
-    async def open(self) -> None:
-        """Make the client; connections come with the first messages."""
-        self._client = http_client(
-            timeout=self._config.call_timeout,
-            connect_timeout=self._config.connecting,
-            connections=self._config.max_in_flight,
-        )
-
-    async def send(self, job: Job) -> Answer:
-        """Create one message resource."""
-        form = self._form(job)
-        if isinstance(form, Rejected):
-            return form
-        if self._client is None:
-            raise RuntimeError("the provider was not opened")
-        headers = {"X-Tocsin-Notification": job.notification_id, "X-Tocsin-Delivery": job.delivery_id}
-        try:
-            response = await self._client.post(self._url, data=form, headers=headers, auth=self._login)
-        except httpx.TransportError as error:
-            return no_answer(error)
-        return self._answer(response, form["Body"])
-
-    async def close(self) -> None:
-        """Close every connection."""
-        if self._client is not None:
-            await self._client.aclose()
-
-    def _form(self, job: Job) -> dict[str, str] | Rejected:
-        if not isinstance(job.private.content, SmsContent):
-            return Rejected(reason=Reason.CONTENT_REFUSED, detail="The job's content is no SMS.")
-        if not _E164.fullmatch(job.private.address):
-            return Rejected(
-                reason=Reason.ADDRESS_INVALID, detail="The number is not in the form +<digits> (E.164)."
-            )
-        source = job.sender.address if job.sender is not None else self._config.sender
+    def request(self, job: Job, text: str) -> httpx.Request | Rejected:
+        """A form that creates one message resource."""
+        source = sender_of(job, self._config.sender)
         if source is None and self._config.messaging_service_sid is None:
-            detail = "Neither the tenant nor the provider instance has a sender for SMS."
-            return Rejected(reason=Reason.SENDER_MISSING, detail=detail)
-        left = int(job.expires_at.timestamp() - self._clock.time_ms() / 1000)
+            return no_sender()
         form = {
             "To": job.private.address,
             "From": source,
             "MessagingServiceSid": self._config.messaging_service_sid,
-            "Body": job.private.content.body,
+            "Body": text,
             # Twilio's own queue must not send it late either.
-            "ValidityPeriod": str(min(max(left, 1), _LONGEST_VALIDITY)),
-            "StatusCallback": self._config.status_callback,
+            "ValidityPeriod": str(min(max(seconds_left(job, self._clock), 1), _LONGEST_VALIDITY)),
+            "StatusCallback": self._status_callback(job),
         }
-        return {name: value for name, value in form.items() if value is not None}
+        headers = {
+            "Authorization": self._authorization,
+            "X-Tocsin-Notification": job.notification_id,
+            "X-Tocsin-Delivery": job.delivery_id,
+        }
+        given = {name: value for name, value in form.items() if value is not None}
+        return httpx.Request("POST", self._url, data=given, headers=headers)
 
-    def _answer(self, response: httpx.Response, body: str) -> Answer:
+    def _status_callback(self, job: Job) -> str | None:
+        url = self._config.status_callback
+        return None if url is None else with_ref(url, self.seal_ref(job))
+
+    def answer(self, response: httpx.Response, text: str) -> Answer:
+        """What the response means."""
         try:
             resource = _read(response.content)
-        except msgspec.DecodeError:
+        except UNREADABLE_ERRORS:
             resource = _Resource()
         if response.status_code == 201 or (response.is_success and resource.sid):
-            return Accepted(message_id=resource.sid, segments=segments(body))
-        pause = retry_after(response, now=self._clock.now())
-        return answer_of(response.status_code, resource.code, retry_after=pause)
+            return Accepted(message_id=message_id(resource.sid), segments=segments(text))
+        return answer_of(response.status_code, resource.code, retry_after=self.pause(response))
 
 
 TWILIO = ProviderKind(config=TwilioConfig, create=TwilioProvider, idempotency=Idempotency.NONE)

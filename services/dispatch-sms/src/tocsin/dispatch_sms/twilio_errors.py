@@ -65,7 +65,7 @@ def answer_of(status: int, code: int | None, *, retry_after: float | None) -> An
     if status in {401, 403} or code in _OUR_SETUP:
         detail = "Twilio refuses our account, its sender or its messaging service."
         return NotSent(reason=Reason.CREDENTIALS_REFUSED, code=said, detail=detail)
-    if 400 <= status < 500 and status != 404:
+    if 400 <= status < 500 and status != 404 and code is not None:
         # A fault in the request: it will be the same next time.
         return Rejected(reason=Reason.PROVIDER_ERROR, code=said, detail="Twilio refuses the request.")
     return _not_the_messages_fault(status, said, retry_after=retry_after)
@@ -77,7 +77,7 @@ def _not_the_messages_fault(status: int, said: str, *, retry_after: float | None
         detail = "Twilio is unavailable."
         return NotSent(reason=Reason.PROVIDER_ERROR, code=said, detail=detail, retry_after=retry_after)
     if 300 <= status < 500:
-        detail = "The endpoint does not lead to the account: look at both."
+        detail = "The answer is none of Twilio's for this account: look at `base_url`, and at what stands before it."
         return NotSent(reason=Reason.PROVIDER_ERROR, code=said, detail=detail)
     # 20500: after a 500 on a POST that sends an SMS, "it is possible for a customer to receive multiple messages".
     # 502 and 504 come from a gateway that cannot know; a 2xx without a message from something in between.

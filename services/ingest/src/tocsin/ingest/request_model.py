@@ -22,7 +22,7 @@ from tocsin.contracts.values.recipient import DEVICES_RULE
 from tocsin.contracts.values.send_time import LONGEST_DELAY
 from tocsin.contracts.values.time_zone import time_zone
 from tocsin.contracts.vocabulary import DeviceKind, Lane, Reason
-from tocsin.web import RequestBody, judged
+from tocsin.web import RequestBody, judged, of_its_kind
 
 BY_ID: Final = "by id"
 INLINE: Final = "inline"
@@ -57,10 +57,12 @@ class DeviceBody(_Body):
     id: Annotated[str, judged(device_id)] = Field(
         description="Names the device; it goes into ids and timelines"
     )
-    token: Annotated[str, judged(device_token)] = Field(description="What the push service knows it by")
     kind: Annotated[str, judged(device_kind)] = Field(
         default=DeviceKind.FCM.value,
         description="Which push service knows the token: `fcm`, `apns`, `webpush`, or what a provider of your own serves",
+    )
+    token: Annotated[str, judged(device_token), of_its_kind] = Field(
+        description="What the push service knows it by. APNs: in hexadecimal. Web Push: the subscription, as JSON"
     )
     app: Annotated[str, judged(device_app)] | None = Field(
         default=None, description="Which of your apps this is, in your own words"

@@ -118,6 +118,7 @@ def stored_row_of(columns: Mapping[Any, Any]) -> StatusRow:
     """From the columns of `ledger.statuses`, as the driver gives them."""
     values = {name: str(value) if isinstance(value, UUID) else value for name, value in columns.items()}
     values["tries"] = msgspec.json.decode(values["tries"] or "[]")
+    values["receipt"] = msgspec.json.decode(values["receipt"] or "null")
     if values["kind"] != "decision":
         return msgspec.convert(values, StatusRow)
     values["decision"] = msgspec.json.decode(values["decision"])

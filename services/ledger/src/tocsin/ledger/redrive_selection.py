@@ -87,11 +87,11 @@ _HAS_BYTES: Final = (
 # A target whose notification ended as a whole is spoken of by its decision, too: the target counts.
 _OWN_ROW: Final = """(s.kind <> 'decision' OR NOT EXISTS (SELECT 1 FROM ledger.statuses t WHERE t.notification_id = s.notification_id
  AND t.kind = 'target' AND t.cause = s.cause OFFSET 0))"""
-# It has not gone on since: no later end, nothing sent, and, of a notification as a whole, no later decision.
+# It has not gone on since: no later end, nothing sent (a receipt proves that, too), and, of a notification as a whole, no later decision.
 _STANDS: Final = """NOT EXISTS (SELECT 1 FROM ledger.statuses l WHERE l.notification_id = s.notification_id AND l.tenant = s.tenant
  AND l.status_id <> s.status_id AND CASE WHEN s.kind = 'decision'
   THEN l.kind = 'decision' AND l.status <> 'duplicate' AND (l.stored_at, l.kafka_offset) > (s.stored_at, s.kafka_offset)
-  ELSE l.delivery_id = s.delivery_id AND ((l.status = 'sent' AND l.origin = s.origin)
+  ELSE l.delivery_id = s.delivery_id AND ((l.status IN ('sent', 'delivered', 'undelivered', 'bounced', 'complained') AND l.origin IN (s.origin, ''))
    OR (l.final AND (l.stored_at, l.kafka_offset) > (s.stored_at, s.kafka_offset))) END OFFSET 0)"""
 _ALIVE: Final = """EXISTS (SELECT 1 FROM ledger.statuses d WHERE d.notification_id = s.notification_id AND d.tenant = s.tenant
  AND d.kind = 'decision' AND d.origin = s.origin AND d.expires_at > :now OFFSET 0)"""

@@ -53,6 +53,14 @@ class TryBody(_ResponseBody):
     ms: int = Field(description="How long the call took")
 
 
+class ReceiptBody(_ResponseBody):
+    """What a provider told of a message after it had taken it."""
+
+    id: str = Field(description="The provider's id of its event, else a hash of the event")
+    at: datetime | None = Field(default=None, description="When it happened by the provider's clock")
+    automated: bool = Field(default=False, description="A machine has opened or clicked, no person")
+
+
 _IN_THE_SUMMARY: Final = frozenset(
     {
         "version", "tenant", "event_source", "event_id", "notification_id", "recipient", "workflow", "category", "test",
@@ -65,6 +73,7 @@ _TYPES: Final[dict[str, Any]] = get_type_hints(Status) | {
     "rule": OpenRule | None,
     "reason": OpenReason | None,
     "tries": list[TryBody],
+    "receipt": ReceiptBody | None,
 }
 _DESCRIPTIONS: Final = {
     "final": "Tocsin itself will do nothing more for what this is about",
@@ -74,11 +83,12 @@ _DESCRIPTIONS: Final = {
     "address_hash": "Which address it went to, without the address: the same for the same address",
     "cancel_key": "Under which its producer may cancel it, or has",
     "tries": "The calls made for one job, in order",
+    "receipt": "Where a provider told it",
     "template": "The name of the template it was or would have been written with",
     "decision": "Where the router decided it: why",
     "redrive": "Where a re-drive had it decided: its id",
-    "origin": "The event's place: topic/partition/offset",
-    "cause": "The place of the record that led to this",
+    "origin": "The event's place: topic/partition/offset; empty where a receipt does not say",
+    "cause": "The place of the record that led to this; of a receipt its id",
 }
 
 
@@ -114,6 +124,10 @@ class DeliveryBody(_ResponseBody):
     address_key: str | None
     provider: str | None
     state: State
+    engagement: OpenStatus | None = Field(
+        default=None,
+        description="What a person has done with it: `opened`, `read` or `clicked`, the strongest",
+    )
     reason: OpenReason | None
     rule: OpenRule | None
     attempts: int

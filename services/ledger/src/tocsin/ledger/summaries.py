@@ -1,6 +1,6 @@
 """From everything that happened to a notification to what became of it. Pure; the order of what happened does not matter."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -23,6 +23,14 @@ class State(StrEnum):
     """Decided; at least one message is still to be handed over, or will be tried again."""
     SENT = "sent"
     """All that was to be sent was taken by its provider."""
+    DELIVERED = "delivered"
+    """The provider says that it has reached the recipient's side."""
+    UNDELIVERED = "undelivered"
+    """The provider took it and says that it could not deliver it."""
+    BOUNCED = "bounced"
+    """The recipient's side gave it back."""
+    COMPLAINED = "complained"
+    """It was delivered, and the recipient called it spam."""
     PARTLY_SENT = "partly_sent"
     """Some was taken by its provider, and some ended otherwise."""
     SKIPPED = "skipped"
@@ -68,19 +76,44 @@ _STRENGTH: Final[dict[str, int]] = {
             StatusName.FAILED,
             StatusName.UNKNOWN,
             StatusName.SENT,
+            StatusName.DELIVERED,
+            StatusName.UNDELIVERED,
+            StatusName.BOUNCED,
+            StatusName.COMPLAINED,
         )
     )
 }
+_HANDED_OVER: Final = (
+    StatusName.SENT,
+    StatusName.DELIVERED,
+    StatusName.UNDELIVERED,
+    StatusName.BOUNCED,
+    StatusName.COMPLAINED,
+)
+_ENGAGEMENT: Final = (StatusName.OPENED, StatusName.READ, StatusName.CLICKED)
+"""What a person does with a message, weakest first. It is an axis of its own: of a state it says nothing."""
 _STATES: Final[dict[str, State]] = {
     StatusName.ROUTED: State.IN_PROGRESS,
     StatusName.SENDING: State.IN_PROGRESS,
     StatusName.DEFERRED: State.IN_PROGRESS,
 }
+_MAY_HAVE_GONE: Final = (
+    State.UNKNOWN,
+    State.SENT,
+    State.DELIVERED,
+    State.UNDELIVERED,
+    State.BOUNCED,
+    State.COMPLAINED,
+)
 _OPEN: Final = (State.ACCEPTED, State.SCHEDULED, State.IN_PROGRESS, State.CANCEL_REQUESTED)
 """Something of it is still to come."""
 _TOLERANCE: Final = timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
+_ARRIVED: Final = (State.SENT, State.DELIVERED, State.COMPLAINED)
+"""Of several that came so far the first is what can be said of all."""
 _WORST_FIRST: Final = (
     State.FAILED,
+    State.BOUNCED,
+    State.UNDELIVERED,
     State.UNKNOWN,
     State.EXPIRED,
     State.CANCELLED,
@@ -95,6 +128,7 @@ class DeliverySummary(msgspec.Struct, frozen=True, kw_only=True):
     address_key: str | None
     provider: str | None
     state: State
+    engagement: str | None
     reason: str | None
     rule: str | None
     attempts: int
@@ -127,10 +161,11 @@ def summarise(rows: Sequence[StatusRow]) -> Summary:
     accepted = [row for row in rows if row.status == StatusName.ACCEPTED]
     duplicates = [row for row in rows if row.status == StatusName.DUPLICATE]
     latest = max(accepted, key=storing_order, default=None)
-    current = _without_waits_that_are_over(
-        row for row in rows if row.status in _STRENGTH and (latest is None or row.origin == latest.origin)
-    )
-    deliveries = [_delivery(group) for group in _groups(_since_redriven(current))]
+    # A receipt without room for the event's place counts for the latest use.
+    of_latest = [row for row in rows if latest is None or row.origin in {latest.origin, ""}]
+    current = _without_waits_that_are_over(row for row in of_latest if row.status in _STRENGTH)
+    engagement = _engagement(of_latest)
+    deliveries = [_delivery(group, engagement) for group in _groups(_since_redriven(current))]
     requests = _requests(rows, latest)
     states = [delivery.state for delivery in deliveries]
     state = _combined(states, otherwise=_undecided(accepted, duplicates, requests))
@@ -194,20 +229,20 @@ def _cancellation(
         return CancellationState.REQUESTED
     if not cancelled:
         return CancellationState.TOO_LATE
-    may_have_gone = State.SENT in deliveries or State.UNKNOWN in deliveries
+    may_have_gone = any(state in _MAY_HAVE_GONE for state in deliveries)
     return CancellationState.PARTLY if may_have_gone else CancellationState.CANCELLED
 
 
 def _since_redriven(rows: Sequence[StatusRow]) -> list[StatusRow]:
     """Without the ends from which a re-drive has brought something back: the same delivery, or the channel or the notification as a
-    whole. What was sent stays sent."""
+    whole. What was sent stays sent, and what its provider told of it stays told."""
     redriven = [row for row in rows if row.redrive is not None]
     if not redriven:
         return list(rows)
     return [
         row
         for row in rows
-        if row.status == StatusName.SENT or not any(_takes_back(again, row) for again in redriven)
+        if row.status in _HANDED_OVER or not any(_takes_back(again, row) for again in redriven)
     ]
 
 
@@ -227,7 +262,17 @@ def _groups(rows: Iterable[StatusRow]) -> list[list[StatusRow]]:
     return list(groups.values())
 
 
-def _delivery(group: Sequence[StatusRow]) -> DeliverySummary:
+def _engagement(rows: Sequence[StatusRow]) -> dict[str | None, str]:
+    """The strongest that a person did, by delivery. What machines did counts for nothing."""
+    done: dict[str | None, str] = {}
+    for name in _ENGAGEMENT:
+        for row in rows:
+            if row.status == name and not (row.receipt and row.receipt.automated):
+                done[row.delivery_id] = name
+    return done
+
+
+def _delivery(group: Sequence[StatusRow], engagement: Mapping[str | None, str]) -> DeliverySummary:
     strongest = max(group, key=lambda row: (_STRENGTH[row.status], row.at))
     strongest_first = (strongest, *group)
     address_keys = (row.address_key for row in strongest_first if row.address_key is not None)
@@ -238,6 +283,7 @@ def _delivery(group: Sequence[StatusRow]) -> DeliverySummary:
         address_key=next(address_keys, None),
         provider=next(providers, None),
         state=_STATES.get(strongest.status) or State(strongest.status),
+        engagement=engagement.get(strongest.delivery_id) if strongest.delivery_id else None,
         reason=strongest.reason,
         rule=strongest.rule,
         attempts=max((row.attempt or 0 for row in group), default=0),
@@ -254,6 +300,7 @@ def _combined(states: Sequence[State], *, otherwise: State) -> State:
     ended = set(states) - {State.SKIPPED}
     if not ended:
         return State.SKIPPED if states else otherwise
-    if State.SENT in ended:
-        return State.SENT if len(ended) == 1 else State.PARTLY_SENT
+    arrived = [state for state in _ARRIVED if state in ended]
+    if arrived:
+        return arrived[0] if len(arrived) == len(ended) else State.PARTLY_SENT
     return next(state for state in _WORST_FIRST if state in ended)

@@ -101,7 +101,7 @@ class _Channel(msgspec.Struct, gc=False):
 # does not take as it is (a struct, a list, an id that is a uuid) belongs here.
 _MADE_COLUMNS: Final = (
     "day", "stored_at", "kafka_partition", "kafka_offset", "kind",
-    "status_id", "notification_id", "delivery_id", "tries",
+    "status_id", "notification_id", "delivery_id", "tries", "receipt",
     "again", "redrive", "event_time", "routed", "decision", "awaited", "expires_at",
 )  # fmt: skip
 _NOT_STORED: Final = ("version",)
@@ -164,6 +164,7 @@ def _status_row(place: Row, status: Status) -> Row:
         None if notification is None else UUID(notification),
         None if delivery is None else UUID(delivery),
         encode(status.tries).decode() if status.tries else None,
+        None if status.receipt is None else encode(status.receipt).decode(),
     )
     return made + _NONE_OF_A_DECISION + _values_of_status(status)
 
@@ -196,6 +197,7 @@ def _decision_rows(place: Row, decision: StoredDecision) -> list[Row]:
         notification,
         None,
         None,
+        None,
         decision.again,
         None if decision.redrive is None else UUID(decision.redrive),
         decision.event_time,
@@ -225,7 +227,7 @@ def _target_row(
     place: Row, notification: UUID, decision: StoredDecision, channel: _Channel, target: Target
 ) -> Row:
     status = target_status_id(target, cause=decision.cause)
-    made = (*place, "target", UUID(status), notification, UUID(target.delivery_id), None)
+    made = (*place, "target", UUID(status), notification, UUID(target.delivery_id), None, None)
     return made + _NONE_OF_A_DECISION + _values_of_target(decision, channel, target)
 
 

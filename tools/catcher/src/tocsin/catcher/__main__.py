@@ -1,4 +1,4 @@
-"""`python -m tocsin.catcher`: run the catcher, or write the service account its FCM endpoint trusts."""
+"""`python -m tocsin.catcher`: run the catcher, or write what its FCM and APNs endpoints trust."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
+from .apns_key import write_key
 from .app import run
 from .service_account import write_account
 from .settings import load_settings, settings_table
@@ -17,9 +18,13 @@ def main(arguments: list[str] | None = None) -> int:
     if given.command == "fcm-account":
         write_account(given.out, project=given.project, token_uri=given.token_uri)
         return 0
+    if given.command == "apns-key":
+        write_key(given.out)
+        return 0
     settings = load_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd writes addresses at lower levels
+    logging.getLogger("hpack").setLevel(logging.WARNING)  # headers hold tokens
     logging.getLogger("httpx").setLevel(logging.WARNING)  # one line a look-up says nothing
     try:
         asyncio.run(run(settings))
@@ -45,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
         "--token-uri", required=True, help="where tokens are asked for: the catcher's URL + /token"
     )
     account.add_argument("--project", required=True, help="the FCM project id")
+    key = commands.add_parser("apns-key", help="write a signing key for APNs, for development")
+    key.add_argument("--out", type=Path, required=True, help="the file to write (readable by its owner only)")
     return parser
 
 

@@ -14,9 +14,12 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from .api import messages_api, timelines_api
+from .apns import ApnsEndpoint
+from .aws_sms import AwsSmsEndpoint
 from .endpoints import add_provider_endpoints
 from .fcm import FcmEndpoint
 from .google_oauth import TokenEndpoint
+from .http2_server import open_http2
 from .mail_endpoints import add_mail_endpoints
 from .mailbox import Mailbox
 from .mailgun import MailgunEndpoint
@@ -25,10 +28,12 @@ from .postmark import PostmarkEndpoint
 from .service_account import replace_file
 from .ses import SesEndpoint
 from .settings import CatcherSettings
+from .sms_endpoints import sms_endpoints
 from .smtp import MailCatcher, open_smtp
 from .stream import stream_api
 from .timelines import EntryFinder, Timelines
 from .twilio import TwilioEndpoint
+from .vonage import VonageEndpoint
 
 _SHUTDOWN_SECONDS = 3
 log = logging.getLogger("tocsin.catcher")
@@ -56,8 +61,8 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
         app,
         ses=SesEndpoint(
             mailbox=mailbox,
-            access_key_id=settings.ses_access_key_id,
-            secret=_shown(settings.ses_secret_access_key),
+            access_key_id=settings.aws_access_key_id,
+            secret=_shown(settings.aws_secret_access_key),
             now=utc_now,
         ),
         mailgun=MailgunEndpoint(
@@ -70,6 +75,19 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
             mailbox=mailbox, server_token=_shown(settings.postmark_server_token), now=utc_now
         ),
     )
+    vonage = VonageEndpoint(
+        mailbox=mailbox,
+        application_id=settings.vonage_application_id,
+        public_key_file=settings.vonage_public_key_file,
+        now=utc_now,
+    )
+    aws = AwsSmsEndpoint(
+        mailbox=mailbox,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=_shown(settings.aws_secret_access_key),
+        now=utc_now,
+    )
+    app.include_router(sms_endpoints(vonage=vonage, aws=aws))
     timelines = Timelines(entries=entries, client=client)
     app.include_router(messages_api(mailbox))
     app.include_router(timelines_api(mailbox, timelines=timelines, entries=entries))
@@ -104,8 +122,14 @@ async def run(settings: CatcherSettings) -> None:
         username=settings.smtp_username,
         password=_shown(settings.smtp_password),
     )
+    apns = ApnsEndpoint(mailbox=mailbox, key_file=settings.apns_key_file, now=utc_now)
+    http2 = await open_http2(host=settings.http_host, port=settings.apns_port, answer=apns.answer)
     http = _listening(settings.http_host, settings.http_port)
-    ports = {"http": http.getsockname()[1], "smtp": smtp.sockets[0].getsockname()[1]}
+    ports = {
+        "http": http.getsockname()[1],
+        "smtp": smtp.sockets[0].getsockname()[1],
+        "apns": http2.sockets[0].getsockname()[1],
+    }
     try:
         async with httpx.AsyncClient(timeout=5) as client:
             app = catcher_app(settings, mailbox=mailbox, client=client)
@@ -125,6 +149,7 @@ async def run(settings: CatcherSettings) -> None:
             await server.serve(sockets=[http])
     finally:
         smtp.close()
+        http2.close()
         http.close()
 
 

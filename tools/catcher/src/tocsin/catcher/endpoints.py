@@ -48,7 +48,7 @@ def add_provider_endpoints(
 
 async def _form(request: Request) -> dict[str, str]:
     """The fields of a form-encoded body; of a field given twice, the last. Any other content type has none."""
-    body = await _read(request)
+    body = await read_body(request)
     if (
         request.headers.get("content-type", "").partition(";")[0].strip().lower()
         != "application/x-www-form-urlencoded"
@@ -60,12 +60,13 @@ async def _form(request: Request) -> dict[str, str]:
 async def _json(request: Request) -> Any:
     """The value; None when the body is not JSON, which no endpoint accepts."""
     try:
-        return json.loads(await _read(request))
+        return json.loads(await read_body(request))
     except (ValueError, RecursionError):
         return None
 
 
-async def _read(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """The body, unless it is larger than any real API takes."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -22,8 +22,6 @@ class CatcherSettings(BaseSettings):
     ports_file: Path | None = Field(
         None, description="where the ports taken are written, as JSON, once listening"
     )
-    ses_access_key_id: str | None = Field(None, description="the one access key the SES endpoint knows")
-    ses_secret_access_key: SecretStr | None = Field(None, description="its secret")
     mailgun_domain: str | None = Field(None, description="the one domain the Mailgun endpoint knows")
     mailgun_api_key: SecretStr | None = Field(None, description="its key")
     postmark_server_token: SecretStr | None = Field(
@@ -31,10 +29,22 @@ class CatcherSettings(BaseSettings):
     )
     twilio_account_sid: str | None = Field(None, description="the one account the Twilio endpoint knows")
     twilio_auth_token: SecretStr | None = Field(None, description="its auth token")
+    vonage_application_id: str | None = Field(
+        None, description="the one application the Vonage endpoint knows"
+    )
+    vonage_public_key_file: Path | None = Field(None, description="its public key (PEM)")
+    aws_access_key_id: str | None = Field(
+        None, description="the one access key the endpoints of SES, End User Messaging and SNS know"
+    )
+    aws_secret_access_key: SecretStr | None = Field(None, description="its secret")
     fcm_account_file: Path | None = Field(
         None, description="service account the FCM endpoint trusts; may be written after the start"
     )
     fcm_project: str | None = Field(None, description="project pushes go to; the account's own when not set")
+    apns_port: int = Field(0, ge=0, le=65535, description="port of the APNs endpoint; 0 takes a free one")
+    apns_key_file: Path | None = Field(
+        None, description="signing key the APNs endpoint trusts; may be written after the start"
+    )
     entry_url: str | None = Field(None, description="where timelines are asked for")
     api_key: SecretStr | None = Field(None, description="key with scope `read` for that")
     endpoints_file: Path | None = Field(
@@ -46,9 +56,10 @@ class CatcherSettings(BaseSettings):
     def _pairs_are_whole(self) -> Self:
         pairs = (
             ("smtp_username", "smtp_password"),
-            ("ses_access_key_id", "ses_secret_access_key"),
             ("mailgun_domain", "mailgun_api_key"),
             ("twilio_account_sid", "twilio_auth_token"),
+            ("vonage_application_id", "vonage_public_key_file"),
+            ("aws_access_key_id", "aws_secret_access_key"),
             ("entry_url", "api_key"),
         )
         for first, second in pairs:

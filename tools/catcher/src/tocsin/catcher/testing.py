@@ -17,7 +17,7 @@ import httpx
 
 TWILIO_ACCOUNT = "AC" + "1" * 32
 TWILIO_TOKEN = "twilio-token"  # noqa: S105 the catcher on loopback, not a secret
-SES_KEY_ID, SES_SECRET = "AKIDCATCHER12345", "ses-secret"
+AWS_KEY_ID, AWS_SECRET = "AKIDCATCHER12345", "aws-secret"
 MAILGUN_DOMAIN, MAILGUN_KEY = "mail.acme.example", "mailgun-key"
 POSTMARK_TOKEN = "postmark-token"  # noqa: S105 the same
 _START_SECONDS = 30.0
@@ -25,11 +25,13 @@ _START_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class RunningCatcher:
-    """Where it listens, and the ways in. `account_file` does not exist until a test writes it."""
+    """Where it listens, and the ways in. `account_file` and `key_file` do not exist until a test writes them."""
 
     url: str
     smtp_port: int
+    apns_url: str
     account_file: Path
+    key_file: Path
     process: subprocess.Popen[bytes]
 
     def messages(self, **query: str) -> list[dict[str, Any]]:
@@ -68,23 +70,25 @@ class RunningCatcher:
 @contextlib.contextmanager
 def running_catcher(folder: Path, **settings: str) -> Iterator[RunningCatcher]:
     """Started on free ports, ended at the end. `settings` are further `CATCHER_…` variables."""
-    ports, account = folder / "ports.json", folder / "account.json"
+    ports, account, key = folder / "ports.json", folder / "account.json", folder / "key.p8"
     environment = {
         "CATCHER_PORTS_FILE": str(ports),
-        "CATCHER_SES_ACCESS_KEY_ID": SES_KEY_ID,
-        "CATCHER_SES_SECRET_ACCESS_KEY": SES_SECRET,
+        "CATCHER_AWS_ACCESS_KEY_ID": AWS_KEY_ID,
+        "CATCHER_AWS_SECRET_ACCESS_KEY": AWS_SECRET,
         "CATCHER_MAILGUN_DOMAIN": MAILGUN_DOMAIN,
         "CATCHER_MAILGUN_API_KEY": MAILGUN_KEY,
         "CATCHER_POSTMARK_SERVER_TOKEN": POSTMARK_TOKEN,
         "CATCHER_TWILIO_ACCOUNT_SID": TWILIO_ACCOUNT,
         "CATCHER_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
         "CATCHER_FCM_ACCOUNT_FILE": str(account),
+        "CATCHER_APNS_KEY_FILE": str(key),
         **settings,
     }
     process = subprocess.Popen([sys.executable, "-m", "tocsin.catcher"], env={**os.environ, **environment})
     try:
         taken = _ports(ports, process)
-        yield RunningCatcher(f"http://127.0.0.1:{taken['http']}", taken["smtp"], account, process)
+        http, apns = (f"http://127.0.0.1:{taken[name]}" for name in ("http", "apns"))
+        yield RunningCatcher(http, taken["smtp"], apns, account, key, process)
     finally:
         process.terminate()
         process.wait(10)
@@ -99,4 +103,4 @@ def _ports(file: Path, process: subprocess.Popen[bytes]) -> dict[str, int]:
             raise RuntimeError(f"The catcher did not listen within {_START_SECONDS:.0f} s.")
         time.sleep(0.02)
     ports = json.loads(file.read_text(encoding="utf-8"))
-    return {"http": int(ports["http"]), "smtp": int(ports["smtp"])}
+    return {name: int(port) for name, port in ports.items()}

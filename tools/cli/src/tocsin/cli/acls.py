@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.acl_commands import ADMINISTRATOR, READERS, AclRule, commands
+from tocsin.cli.config.processes import CALLBACKS
 from tocsin.cli.output import print_json, print_table, refuse
 from tocsin.contracts.topics import ANYONE, DEFAULT_PREFIX, Topics
 from tocsin.contracts.vocabulary import Lane
@@ -35,8 +36,18 @@ def matrix(topics: Topics) -> list[AclRule]:
             ]
     rules.append(AclRule("router", "write", "transactional id", topics.relay))
     rules += [AclRule(ADMINISTRATOR, "all", resource, f"{topics.prefix}*") for resource in ("topic", "group")]
+    rules += _of_callbacks(topics)
     rules += _of_those_outside(topics)
     return sorted(set(rules))
+
+
+def _of_callbacks(topics: Topics) -> list[AclRule]:
+    """A dispatcher's role `callbacks` writes what providers tell, and reads nothing."""
+    return [
+        AclRule(process.replace("-callbacks", " callbacks"), "write", "topic", topics.status(lane))
+        for process in CALLBACKS
+        for lane in Lane
+    ]
 
 
 def _of_those_outside(topics: Topics) -> list[AclRule]:

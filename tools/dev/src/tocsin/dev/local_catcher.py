@@ -11,9 +11,11 @@ class LocalCatcher:
 
     def __init__(self, *, folder: Path, endpoints: Path) -> None:
         self._account = folder / "fcm-account.json"
+        self._key = folder / "apns-key.p8"
         self._endpoints = endpoints
         self._port = free_port()
         self._smtp_port = free_port()
+        self._apns_port = free_port()
         self.providers = folder / "providers"
         self.url = f"http://127.0.0.1:{self._port}"
         self.smtp = f"127.0.0.1:{self._smtp_port}"
@@ -26,7 +28,9 @@ class LocalCatcher:
             "CATCHER_SMTP_PORT": str(self._smtp_port),
             "CATCHER_TWILIO_ACCOUNT_SID": TWILIO_ACCOUNT,
             "CATCHER_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
+            "CATCHER_APNS_PORT": str(self._apns_port),
             "CATCHER_FCM_ACCOUNT_FILE": str(self._account),
+            "CATCHER_APNS_KEY_FILE": str(self._key),
             "CATCHER_ENDPOINTS_FILE": str(self._endpoints),
         }
 
@@ -41,8 +45,17 @@ class LocalCatcher:
             f"--project={FCM_PROJECT}",
         )
 
+    @property
+    def key_command(self) -> tuple[str, ...]:
+        """Writes the key that its APNs endpoint trusts and the push dispatcher signs with."""
+        return ("tocsin.catcher", "apns-key", f"--out={self._key}")
+
     def write_providers(self) -> None:
         """Writes the dispatchers' files of provider instances."""
         write_providers(
-            self.providers, catcher=self.url, smtp_port=self._smtp_port, fcm_account=self._account
+            self.providers,
+            catcher=self.url,
+            smtp_port=self._smtp_port,
+            fcm_account=self._account,
+            apns=(f"http://127.0.0.1:{self._apns_port}", self._key),
         )

@@ -1,5 +1,6 @@
 """The dispatchers' provider instances in the local stack: all of them are the catcher's endpoints."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 TWILIO_ACCOUNT = "AC" + "0" * 31 + "1"
@@ -7,8 +8,18 @@ TWILIO_TOKEN = "local-stack-token"  # noqa: S105 -- the catcher on loopback, not
 FCM_PROJECT = "tocsin-local"
 
 
-def write_providers(folder: Path, *, catcher: str, smtp_port: int, fcm_account: Path) -> None:
-    """Writes a file `<channel>.toml` for each channel, with one instance named `catcher`."""
+def write_providers(
+    folder: Path,
+    *,
+    catcher: str,
+    smtp_port: int,
+    fcm_account: Path,
+    apns: tuple[str, Path] | None = None,
+) -> None:
+    """Writes a file `<channel>.toml` for each channel, with one instance named `catcher`.
+
+    `apns` is the URL of an endpoint like APNs and the key that it trusts: with it iPhones have an instance, too, `catcher-apns`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "twilio-token").write_text(TWILIO_TOKEN)
     providers: dict[str, dict[str, str | int]] = {
@@ -23,9 +34,22 @@ def write_providers(folder: Path, *, catcher: str, smtp_port: int, fcm_account: 
     }
     for channel, settings in providers.items():
         (folder / f"{channel}.toml").write_text(_toml({"name": "catcher", **settings}))
+    if apns is not None:
+        url, key = apns
+        iphones = {
+            "name": "catcher-apns",
+            "kind": "apns",
+            "base_url": url,
+            "key_file": str(key),
+            "key_id": "CATCHERKEY",
+            "team_id": "CATCHERDEV",
+            "topic": "com.example.tocsin",
+        }
+        with (folder / "push.toml").open("a") as file:
+            file.write(_toml(iphones))
 
 
-def _toml(settings: dict[str, str | int]) -> str:
+def _toml(settings: Mapping[str, str | int]) -> str:
     lines = (f"{name} = {_value(value)}" for name, value in settings.items())
     return "\n".join(("[[providers]]", *lines, ""))
 

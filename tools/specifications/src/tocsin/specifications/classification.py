@@ -60,7 +60,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.PERSON: "locale",
         Says.PERSON_ID: "recipient",
         Says.PERSON_HASHED: "address_hash",
-        Says.TENANT: "workflow category step providers template",
+        Says.TENANT: "workflow category step providers template app",
         Says.TECHNICAL: (
             "version delivery_id notification_id tenant recipient_version channel lane address_key target required delivery_class "
             f"resend_elsewhere template_version test attempt event_time expires_at {_ORIGIN}"
@@ -69,7 +69,7 @@ STRUCTS: Final[dict[str, Fields]] = {
     "JobPrivate": {Says.PERSON: "address", Says.PERSON_SIGNED: "unsubscribe_url"},
     "EmailContent": {Says.PERSON: "subject text html"},
     "SmsContent": {Says.PERSON: "body"},
-    "PushContent": {Says.PERSON: "title body data"},
+    "PushContent": {Says.PERSON: "title body link image sound badge data overrides"},
     "SenderIdentity": {Says.TENANT: "address name reply_to"},
     "Decision": {
         Says.PERSON: "link",
@@ -97,11 +97,12 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "event_source workflow category step provider template cancel_key",
         Says.TECHNICAL: (
             "version status_id status final at tenant event_id notification_id delivery_id channel address_key lane "
-            "provider_message_id provider_code attempt rule reason detail retryable due_at segments test template_version "
+            "provider_message_id provider_code attempt rule reason detail retryable due_at segments gone_since test template_version "
             f"{_ORIGIN}"
         ),
     },
     "ProviderTry": {Says.TENANT: "provider", Says.TECHNICAL: "code answer ms"},
+    "Receipt": {Says.PERSON: "at automated", Says.TECHNICAL: "id"},
     "ApiKeyRecord": {
         Says.KEY_HASHED: "sha256",
         Says.TENANT: "name",
@@ -225,7 +226,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TECHNICAL: (
             "day stored_at kafka_partition kafka_offset kind status_id again redrive event_time routed awaited expires_at status final at tenant event_id "
             "notification_id delivery_id channel address_key lane provider_message_id provider_code attempt rule reason detail "
-            f"retryable due_at segments tries test template_version {_ORIGIN}"
+            f"retryable due_at segments tries receipt gone_since test template_version {_ORIGIN}"
         ),
     },
     "ledger.dead_letters": {

@@ -107,6 +107,9 @@ QUESTIONS: Final = {
     "tocsin_provider_connections": "How many connections does a provider see from us?",
     "tocsin_provider_calls": "How many calls does a provider answer now?",
     "tocsin_provider_places": "Is a provider's `max_in_flight` what holds messages up?",
+    # Receipts
+    "tocsin_receipts": "What becomes of messages after providers took them: delivered, bounced, complained?",
+    "tocsin_receipts_refused": "Does a provider's callback fail, or does somebody forge them?",
     # The process
     "tocsin_build_info": "Which release runs where; did the rollout reach everybody?",
     "tocsin_last_exit_info": "Why was this process started again?",

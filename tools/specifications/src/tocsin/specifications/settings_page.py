@@ -8,8 +8,10 @@ from typing import Final
 from pydantic_settings import BaseSettings
 
 from tocsin.channel import DispatcherSettings
+from tocsin.channel.callbacks_role import CallbackSettings
+from tocsin.channel.settings import ProviderSettings
 from tocsin.cli.api import ApiSettings
-from tocsin.cli.config.processes import PROCESSES, SERVICES, settings_of
+from tocsin.cli.config.processes import CALLBACKS, PROCESSES, SERVICES, settings_of
 from tocsin.cli.topics import TopicSizes
 from tocsin.database import DatabaseSettings
 from tocsin.ingest.settings import IngestSettings
@@ -42,12 +44,18 @@ TITLES: Final[Mapping[type[BaseSettings], str]] = {
     IngestSettings: "Ingest",
     RouterSettings: "Router",
     SchedulerSettings: "Scheduler",
+    ProviderSettings: "Dispatchers and their callbacks",
     DispatcherSettings: "Dispatchers",
+    CallbackSettings: "Callbacks of providers",
     LedgerSettings: "Ledger",
     TopicSizes: "Topics",
     ApiSettings: "Commands that call the API",
 }
 """A heading for each class that has fields of its own, in the order of the page."""
+
+OF_A_CHANNEL: Final = (ProviderSettings, DispatcherSettings, CallbackSettings)
+"""Their fields have a name for each channel, unless they have one of their own."""
+RUNNING: Final = (*SERVICES, *CALLBACKS)
 
 COMMANDS: Final[Mapping[type[BaseSettings], str]] = {
     KafkaSettings: "`tocsin topics apply`, `tocsin doctor`, `tocsin directory republish`",
@@ -94,7 +102,7 @@ def sections() -> list[Section]:
         for owner, field in _fields(cls):
             defined.setdefault(owner, {}).setdefault(field, _row(owner, field))
             known = readers.setdefault(owner, [])
-            if name in SERVICES and name not in known:
+            if name in RUNNING and name not in known:
                 known.append(name)
     if strangers := defined.keys() - TITLES.keys():
         names = ", ".join(sorted(cls.__name__ for cls in strangers))
@@ -123,13 +131,13 @@ def _fields(cls: type[BaseSettings]) -> Iterator[tuple[type[BaseSettings], str]]
 def _row(owner: type[BaseSettings], field: str) -> SettingRow:
     """As its definer describes it; one name stands for those of all dispatchers."""
     row = setting_row(owner, field)
-    if owner is DispatcherSettings:
+    if owner in OF_A_CHANNEL and owner.model_fields[field].validation_alias is None:
         return replace(row, name=f"DISPATCH_<CHANNEL>_{field.upper()}")
     return row
 
 
 def _table(section: Section) -> str:
-    every = len(section.readers) == len(SERVICES)
+    every = len(section.readers) == len(RUNNING)
     who = "every service" if every else ", ".join(f"`{name}`" for name in section.readers)
     read_by = ", ".join(part for part in (who, section.commands) if part)
     head = (

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
-from tocsin.contracts.recipients import InlineRecipient, valid_devices
+from tocsin.contracts.recipients import Device, InlineRecipient, valid_devices
 from tocsin.contracts.values.device import judge_device
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.json_depth import DEPTH_RULE, too_deep
@@ -40,12 +40,21 @@ def judge_recipient(recipient: str | InlineRecipient, *, address_like: bool) -> 
         if recipient.time_zone is not None:
             pointer = "/time_zone"
             time_zone(recipient.time_zone)
-        for index, device in enumerate(recipient.devices or ()):
-            pointer = f"/devices/{index}"
-            judge_device(device)
+        pointer = "/devices"
+        _judge_devices(recipient.devices or [])
     except ValueRefused as refused:
         raise refused.below(pointer) from None
     if recipient.devices and not valid_devices([device.id for device in recipient.devices]):
         raise ValueRefused(Reason.DEVICE_INVALID, DEVICES_RULE, pointer="/devices")
     if recipient.attributes and too_deep(recipient.attributes):
         raise ValueRefused(Reason.RECIPIENTS_INVALID, DEPTH_RULE, pointer="/attributes")
+
+
+def _judge_devices(devices: list[Device]) -> None:
+    for index, device in enumerate(devices):
+        try:
+            judged = judge_device(device)
+        except ValueRefused as refused:
+            raise refused.below(f"/{index}") from None
+        if judged is not device:
+            devices[index] = judged

@@ -39,7 +39,7 @@ async def save_device(
     body: DeviceWrite,
     response: Response,
 ) -> RegisteredDevice:
-    """Add the device, or make it what the body says. Sent twice, it changes nothing more.
+    """Add the device, or make it what the body says. Sent twice, it changes nothing more but `updated_at`: the app is there.
 
     A token belongs to one device: whoever had it before has it no more, and what was decided for them and not yet handed over
     is decided again. Unless the tenant's `shared_devices` is set: then it stays with them, too."""
@@ -75,10 +75,6 @@ async def register_device(
         added = insert(devices).values(**key, **body.model_dump())
         row = (await db.execute(added.returning(devices))).mappings().one()
         response.status_code = 201
-    elif (old.token, old.kind, old.app) == (body.token, body.kind, body.app):
-        await raise_versions(db, tenant, deprived)
-        await note_unchanged(db, "recipient_version", tenant, recipient)
-        return old
     else:
         change = update(devices).where(*_is(tenant, recipient, device))
         change = change.values(**body.model_dump(), updated_at=func.now())
@@ -86,6 +82,8 @@ async def register_device(
         if (old.token, old.kind) != (body.token, body.kind):
             deprived.append(recipient)
     await raise_versions(db, tenant, deprived)
+    if old is not None and (old.token, old.kind, old.app) == (body.token, body.kind, body.app):
+        await note_unchanged(db, "recipient_version", tenant, recipient)
     return RegisteredDevice(**row)
 
 

@@ -128,7 +128,11 @@ TimeZone = Annotated[
 DeviceToken = Annotated[
     str,
     judged(device.device_token),
-    Field(min_length=1, max_length=device.LONGEST_TOKEN, description="What the push service knows it by"),
+    Field(
+        min_length=1,
+        max_length=device.LONGEST_TOKEN,
+        description="What the push service knows it by. APNs: in hexadecimal. Web Push: the subscription, as JSON",
+    ),
 ]
 DeviceKindWord = Annotated[str, judged(device.device_kind), Field(max_length=32, examples=["fcm"])]
 DeviceApp = Annotated[str, judged(device.device_app), Field(max_length=device.LONGEST_APP)]

@@ -81,7 +81,12 @@ class Preview(BaseModel):
     html: str | None = None
     title: str | None = None
     body: str | None = None
+    link: str | None = None
+    image: str | None = None
+    sound: str | None = None
+    badge: int | None = None
     data: dict[str, str] | None = None
+    overrides: dict[str, dict[str, Any]] | None = None
 
 
 @router.post("/v1/workflows/{workflow}/preview")

@@ -20,7 +20,7 @@ from tocsin.router.api.fields import (
     RecipientId,
     TimeZone,
 )
-from tocsin.web import RequestBody
+from tocsin.web import RequestBody, of_its_kind
 from tocsin.web.problem import ProblemError
 
 
@@ -72,12 +72,12 @@ class BulkAnswers(BaseModel):
 class DeviceWrite(RequestBody):
     """An installation of an app that takes push messages."""
 
-    token: DeviceToken
     kind: DeviceKindWord = Field(
         default=DeviceKind.FCM.value,
         description="Which push service knows the token: `fcm` (also the token that Firebase's library gives an app on iOS "
         "or in a browser), `apns`, `webpush`, or what a provider of your own serves",
     )
+    token: Annotated[DeviceToken, of_its_kind]
     app: DeviceApp | None = Field(default=None, description="Which of your apps this is, in your own words")
 
 

@@ -30,7 +30,8 @@ class TemplateWrite(RequestBody):
     """New words. They become a revision of their own; messages use them once it is published."""
 
     parts: Parts = Field(
-        description="Email: `subject`, `text`, `html`. SMS: `body`. Push: `title`, `body`, `data.<name>`. Jinja syntax"
+        description="Email: `subject`, `text`, `html`. SMS: `body`. "
+        "Push: `title`, `body`, `link`, `image`, `sound`, `badge`, `data.<name>`, `overrides.<kind>.<name>`. Jinja syntax"
     )
     publish: bool = Field(default=False, description="Publish the revision at once")
 

@@ -6,7 +6,9 @@ from typing import Any, Final, NamedTuple
 import jinja2
 from jinja2 import nodes
 
-from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.channels import CHANNELS, OVERRIDES, ChannelSpec
+from tocsin.contracts.part_forms import PartForm
+from tocsin.contracts.values.nearest import did_you_mean
 from tocsin.contracts.values.text import TEXT_RULE, is_text
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router.templates.bounds import breaches
@@ -38,8 +40,9 @@ def check_template(
     if sum(lengths) > TEMPLATE_CHARS and max(lengths) <= SOURCE_CHARS:
         detail = f"All parts together have {sum(lengths)} characters; at most {TEMPLATE_CHARS} are possible. Shorten them."
         return [*faults, TemplateFault("/parts", "template_too_long", detail)]
+    forms = CHANNELS[channel].forms
     for name, source in parts.items():
-        faults.extend(_check_part(f"/parts/{_escaped(name)}", source, data_schema))
+        faults.extend(_check_part(f"/parts/{_escaped(name)}", source, data_schema, forms.get(name)))
     return faults
 
 
@@ -79,7 +82,10 @@ def _check_names(names: set[str], channel: Channel) -> Iterator[TemplateFault]:
         )
     known = list(spec.part_names)
     prefix = f"{spec.named_parts}." if spec.named_parts is not None else None
-    for name in sorted(names.difference(known)):
+    for name in sorted(names.difference(known, spec.forms)):
+        if spec.overrides and name.startswith(OVERRIDES):
+            yield TemplateFault(f"/parts/{_escaped(name)}", "part_unknown", _unknown_override(name, spec))
+            continue
         if prefix is not None and name.startswith(prefix) and name != prefix:
             holder = spec.holder_of(name.removeprefix(prefix))
             if holder is not None:
@@ -88,12 +94,25 @@ def _check_names(names: set[str], channel: Channel) -> Iterator[TemplateFault]:
                 )
                 yield TemplateFault(f"/parts/{_escaped(name)}", "part_reserved", detail)
             continue
-        listed = ", ".join(known + ([f"{prefix}<name>"] if prefix is not None else []))
+        more = [f"{prefix}<name>"] if prefix is not None else []
+        more += [f"{OVERRIDES}<kind>.<name>"] if spec.overrides else []
+        listed = ", ".join(known + more)
         detail = f"A template for {channel} has no part `{name}`. Its parts are: {listed}."
         yield TemplateFault(f"/parts/{_escaped(name)}", "part_unknown", detail)
 
 
-def _check_part(pointer: str, source: str, data_schema: Mapping[str, Any] | None) -> Iterator[TemplateFault]:
+def _unknown_override(name: str, spec: ChannelSpec) -> str:
+    kind, _, override = name.removeprefix(OVERRIDES).partition(".")
+    known = spec.overrides.get(kind)
+    if known is None:
+        kinds = ", ".join(f"`{OVERRIDES}{kind}.<name>`" for kind in spec.overrides)
+        return f"No provider of this kind has overrides. There are: {kinds}."
+    return f"`{kind}` has no such override. {did_you_mean(override, known)}"
+
+
+def _check_part(
+    pointer: str, source: str, data_schema: Mapping[str, Any] | None, form: PartForm | None
+) -> Iterator[TemplateFault]:
     if len(source) > SOURCE_CHARS:
         yield TemplateFault(
             pointer,
@@ -105,6 +124,10 @@ def _check_part(pointer: str, source: str, data_schema: Mapping[str, Any] | None
         tree = parse(source)
     except jinja2.TemplateSyntaxError as error:
         yield TemplateFault(pointer, "template_syntax", f"Line {error.lineno}: {error.message}.")
+        return
+    written = _written(tree)
+    if form is not None and written is not None and written.strip() and not form.fits(written.strip()):
+        yield TemplateFault(pointer, "part_invalid", f"This part must be {form.rule}.")
         return
     try:
         forbidden, missing = breaches(tree), unknown_variables(tree, data_schema)
@@ -119,6 +142,19 @@ def _check_part(pointer: str, source: str, data_schema: Mapping[str, Any] | None
             "variable_unknown",
             f"Line {unknown.line}: Unknown variable `{unknown.path}`. {unknown.instead}",
         )
+
+
+def _written(tree: nodes.Template) -> str | None:
+    """The text that the part is whatever the data; None: it depends on the data."""
+    texts: list[str] = []
+    for node in tree.body:
+        if not isinstance(node, nodes.Output):
+            return None
+        for printed in node.nodes:
+            if not isinstance(printed, nodes.TemplateData):
+                return None
+            texts.append(printed.data)
+    return "".join(texts)
 
 
 def _escaped(name: str) -> str:

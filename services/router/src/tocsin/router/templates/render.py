@@ -170,6 +170,12 @@ def _one_line(text: str) -> str:
 
 def _content(channel: str, texts: dict[str, str]) -> Content:
     spec = CHANNELS[channel]
+    for name in sorted(spec.forms.keys() & texts.keys()):
+        texts[name] = text = _one_line(texts[name])
+        if not text:
+            del texts[name]  # which is required has no form
+        elif not spec.forms[name].fits(text):
+            raise _Failed(RenderFault(name, f"This part must render to {spec.forms[name].rule}."))
     for name in spec.trimmed_parts:
         texts[name] = texts[name].strip()
         if not texts[name]:

@@ -3,6 +3,7 @@
 At least once: rows first, offsets after; doing it twice changes nothing. Nobody waits for it, so statuses gather first.
 """
 
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import delete, select
@@ -56,24 +57,38 @@ class Feedback:
             await shard.commit(batch.offsets)
 
     async def _remove(self, status: Status) -> None:
-        """Remove the device, unless it has another token by now."""
+        """Remove the device, unless it has another token by now, or was registered after the provider knew that it is gone."""
         recipient, device, address_hash = status.recipient, status.address_key, status.address_hash
         if recipient is None or device is None or address_hash is None:
             return
-        if await self.forget_device(status.tenant, recipient, device, address_hash=address_hash):
+        if await self.forget_device(
+            status.tenant, recipient, device, address_hash=address_hash, gone_since=status.gone_since
+        ):
             self._removed.inc()
             log.info("device removed", tenant=status.tenant, delivery_id=status.delivery_id)
 
-    async def forget_device(self, tenant: str, recipient: str, device: str, *, address_hash: str) -> bool:
-        """Whether a device with the token of this hash stood there; it stands there no more."""
+    async def forget_device(
+        self,
+        tenant: str,
+        recipient: str,
+        device: str,
+        *,
+        address_hash: str,
+        gone_since: datetime | None = None,
+    ) -> bool:
+        """Whether a device with the token of this hash stood there, registered before `gone_since`; it stands there no more."""
         key = {"tenant": tenant, "recipient": recipient, "id": device}
         this_device = [devices.c[name] == value for name, value in key.items()]
         this_recipient = (recipients.c.tenant == tenant, recipients.c.id == recipient)
         async with self._database.engine.begin() as db:
             # First, as every change of a recipient's devices does: one that has read them finds them as they were.
             await db.execute(select(recipients.c.id).where(*this_recipient).with_for_update())
-            token = await db.scalar(select(devices.c.token).where(*this_device))
-            if token is None or not self._hashes.is_of(address_hash, token):
+            found = (
+                await db.execute(select(devices.c.token, devices.c.updated_at).where(*this_device))
+            ).first()
+            if found is None or not self._hashes.is_of(address_hash, found.token):
+                return False
+            if gone_since is not None and found.updated_at > gone_since:
                 return False
             await db.execute(delete(devices).where(*this_device))
             await raise_versions(db, tenant, [recipient])

@@ -80,7 +80,7 @@ _QUERY: Final = """
 SELECT asked.tenant, asked.recipient, r.id IS NOT NULL AS known, r.email, r.phone, r.locale, r.time_zone,
        r.attributes::text AS attributes, coalesce(v.version, 0) AS version,
        CASE WHEN r.id IS NOT NULL THEN (
-           SELECT json_agg(json_build_array(d.id, d.token, d.kind) ORDER BY d.id)::text
+           SELECT json_agg(json_build_array(d.id, d.token, d.kind, d.app) ORDER BY d.id)::text
            FROM directory.devices d WHERE d.tenant = asked.tenant AND d.recipient = asked.recipient
        ) END AS devices,
        (
@@ -95,7 +95,7 @@ LEFT JOIN directory.recipient_versions v ON v.tenant = asked.tenant AND v.recipi
 """
 
 _object = msgspec.json.Decoder(dict[str, Any]).decode
-_devices = msgspec.json.Decoder(list[tuple[str, str, str]]).decode
+_devices = msgspec.json.Decoder(list[tuple[str, str, str, str | None]]).decode
 _preferences = msgspec.json.Decoder(tuple[Preference, ...]).decode
 
 
@@ -125,7 +125,9 @@ def _stored(row: Any) -> StoredRecipient:
         locale=row["locale"],
         time_zone=row["time_zone"],
         attributes=_object(attributes) if attributes and attributes != "{}" else {},
-        devices=tuple(Device(id=i, token=token, kind=kind) for i, token, kind in _devices(devices))
+        devices=tuple(
+            Device(id=i, token=token, kind=kind, app=app) for i, token, kind, app in _devices(devices)
+        )
         if devices
         else (),
         preferences=_preferences(preferences) if preferences else (),

@@ -182,7 +182,7 @@ def _job(
     cause: str,
 ) -> Job:
     """The delivery to one address."""
-    address_key, address, target = destination
+    address_key, address, target, app = destination
     intent, tenant, deliver = question.intent, question.tenant, rendered.deliver
     spec, step = CHANNELS[deliver.ref.channel], deliver.ref.step
     channel = spec.channel
@@ -205,6 +205,7 @@ def _job(
         step=step,
         address_key=address_key,
         target=target,
+        app=app,
         address_hash=context.hashes.of(address),
         private=JobPrivate(
             address=address,

@@ -105,7 +105,9 @@ def _shards_and_pods(workload: CheckedWorkload, most: int) -> Iterator[ConfigFin
 
 
 def _instances(workload: CheckedWorkload, fewest: int, most: int) -> Iterator[ConfigFinding]:
-    instances = getattr(workload.settings, "instances", 0)
+    instances = getattr(workload.settings, "instances", None)
+    if instances is None:  # it shares nothing: a dispatcher's role `callbacks`, for one
+        return
     if workload.process == "ingest" and instances != max(fewest, 1):
         yield _finding(
             workload,

@@ -17,10 +17,14 @@ PROCESSES: Final = {
     "dispatch-push": "tocsin.dispatch_push.settings:PushSettings",
     "ledger": "tocsin.ledger.settings:LedgerSettings",
     WITNESS: "tocsin.ledger.witness:WitnessSettings",
+    "dispatch-email-callbacks": "tocsin.dispatch_email.callbacks:EmailCallbackSettings",
+    "dispatch-sms-callbacks": "tocsin.dispatch_sms.callbacks:SmsCallbackSettings",
     MIGRATE: "tocsin.database:DatabaseSettings",
     TOPICS: "tocsin.cli.topics:TopicsSettings",
 }
-SERVICES: Final = tuple(name for name in PROCESSES if name not in (MIGRATE, TOPICS))
+CALLBACKS: Final = tuple(name for name in PROCESSES if name.endswith("-callbacks"))
+"""A role that an installation may do without."""
+SERVICES: Final = tuple(name for name in PROCESSES if name not in (*CALLBACKS, MIGRATE, TOPICS))
 
 
 class NotInstalled(Exception):
@@ -49,4 +53,6 @@ def process_of(image: str, command: Sequence[str]) -> str | None:
         return TOPICS
     if name == "ledger" and words[:1] == ["witness"]:
         return WITNESS
+    if words[:1] == ["callbacks"] and f"{name}-callbacks" in CALLBACKS:
+        return f"{name}-callbacks"
     return name if name in SERVICES else None

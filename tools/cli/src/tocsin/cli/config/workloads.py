@@ -7,7 +7,7 @@ elsewhere is taken as given: examples of the right form stand in for it.
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -143,7 +143,7 @@ class _Files:
                 self._write(value, row.example)
         for path in elsewhere:
             for named in re.findall(rf"{re.escape(path)}{_KEY}", self._texts()):
-                self._write(named, _an_account() if named.endswith(".json") else "given-elsewhere")
+                self._write(named, _EXAMPLES.get(Path(named).suffix, _any_word)())
         return {name: self._moved(value) for name, value in variables.items()}
 
     def _data(self, kind: str, name: str) -> dict[str, str] | None:
@@ -196,6 +196,22 @@ def _examples(rows: Iterable[SettingRow], given: Mapping[str, str]) -> dict[str,
     }
 
 
+def _any_word() -> str:
+    return "given-elsewhere"
+
+
+@cache
+def _a_public_key() -> str:
+    """As providers show the one that verifies their callbacks."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - where a dispatcher with such a key is installed, so is this
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - see above
+
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
 @cache
 def _an_account() -> str:
     """A Google service account of nobody. Making its key takes a tenth of a second."""
@@ -207,3 +223,7 @@ def _an_account() -> str:
     )
     names = {"client_email": "nobody@example.com", "private_key_id": "1", "project_id": "example"}
     return json.dumps({**names, "type": "service_account", "private_key": key.decode()})
+
+
+_EXAMPLES: Final[Mapping[str, Callable[[], str]]] = {".json": _an_account, ".pub": _a_public_key}
+"""By how a file's name ends: what stands in for one that is made elsewhere."""

@@ -78,6 +78,26 @@ PROVIDER = Dashboard(
             ),
         ),
         Row(
+            title="Receipts",
+            panels=(
+                lines(
+                    "What providers tell",
+                    "What becomes of messages after providers took them: delivered, bounced, complained?",
+                    Unit.PER_SECOND,
+                    query(rate("tocsin_receipts_total", by=f"{_BY}, status", where=_PROVIDER), f"{_NAMED} {{{{status}}}}"),
+                    width=16,
+                    empty="The series begins with the first receipt; see docs/receipts.md.",
+                ),
+                lines(
+                    "Callbacks refused",
+                    "Does a provider's callback fail, or does somebody forge them?",
+                    Unit.PER_SECOND,
+                    query(rate("tocsin_receipts_refused_total", by=f"{_BY}, cause", where=_PROVIDER), f"{_NAMED} {{{{cause}}}}"),
+                    empty="The series begins with the first callback that is refused.",
+                ),
+            ),
+        ),
+        Row(
             title="Left alone",
             panels=(
                 lines(

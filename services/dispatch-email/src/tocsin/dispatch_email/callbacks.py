@@ -1,0 +1,21 @@
+"""The role `callbacks`: which kinds of providers tell what became of a mail."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic_settings import SettingsConfigDict
+
+from tocsin.channel.callbacks_role import CallbackSettings
+from tocsin.channel.receipts import ReceiptsKind
+from tocsin.dispatch_email.mail_receipts import MAIL_RECEIPTS
+from tocsin.dispatch_email.sendgrid_receipts import SENDGRID_RECEIPTS
+
+RECEIPTS: Final[Mapping[str, ReceiptsKind[Any]]] = {"smtp": MAIL_RECEIPTS, "sendgrid": SENDGRID_RECEIPTS}
+"""By the `kind` of the provider instance."""
+
+
+class EmailCallbackSettings(CallbackSettings):
+    """Those of every such role, as `DISPATCH_EMAIL_…`."""
+
+    receipts = RECEIPTS
+    model_config = SettingsConfigDict(env_prefix="DISPATCH_EMAIL_", populate_by_name=True, frozen=True)
