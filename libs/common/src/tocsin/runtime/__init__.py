@@ -18,10 +18,10 @@ from tocsin.runtime.settings import (
     Networks,
     Settings,
     SettingsInvalid,
-    load_settings,
     read_settings,
 )
 from tocsin.runtime.settings_advice import advice_on, unknown_variables, variables_of
+from tocsin.runtime.settings_loading import advice_beside, load_settings
 from tocsin.runtime.settings_table import SettingRow, settings_markdown, settings_table, settings_text
 from tocsin.runtime.waiting import retry_until_available
 
@@ -60,6 +60,7 @@ __all__ = [
     "Shards",
     "SystemClock",
     "Unwise",
+    "advice_beside",
     "advice_on",
     "arm",
     "every",
