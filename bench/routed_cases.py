@@ -79,6 +79,10 @@ class Tables:
     async def tell(self, day: date, tenants: Collection[str]) -> None:  # noqa: ARG002 - see above
         assert not tenants
 
+    async def find(self, addresses: Collection[tuple[str, str, str]]) -> Mapping[tuple[str, str, str], Any]:
+        assert not addresses
+        return {}
+
 
 class Case:
     """A router, its tenant, and one batch after the other for it."""
@@ -94,7 +98,7 @@ class Case:
         tables = Tables(lambda who: _stored(who, preferences))
         tokens = UnsubscribeTokens([SecretKey("k1", "s" * 32)])
         self._router = Router(
-            lane=LANE, topics=self._topics, directory=directory, claims=tables, recipients=tables,
+            lane=LANE, topics=self._topics, directory=directory, claims=tables, recipients=tables, suppressions=tables,
             cancellations=Cancellations(service="bench"), cancellation_rows=tables, throttles=tables, quotas=tables,
             clock=ManualClock(NOW), hashes=AddressHashes([SecretKey("h1", "h" * 32)]),
             renderer=DeliveryRenderer(renderer=renderer, public_url="https://notify.bench.example", tokens=tokens),

@@ -341,4 +341,22 @@ MUTATIONS: Final = (
         (Edit("tocsin/router/worker/write.py", "        retry=intent.retry,\n", ""),),
         ("tests/unit/router_worker/test_sending_later.py",),
     ),
+    Mutation(
+        "suppression not looked at",
+        ROUTER,
+        (Edit("tocsin/router/policy/destinations.py", "    if suppressed:\n", "    if False:\n"),),
+        ("tests/unit/router_worker/test_suppressions_decide.py",),
+    ),
+    Mutation(
+        "a bounce raises nobody else who has the address",
+        ROUTER,
+        (
+            Edit(
+                "tocsin/router/worker/address_lessons.py",
+                "                owners[tenant] |= await holders(db, tenant, kind, addresses)\n",
+                "                assert addresses\n",
+            ),
+        ),
+        ("tests/integration/router_worker/test_suppression_rows.py",),
+    ),
 )

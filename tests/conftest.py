@@ -37,6 +37,7 @@ FETCHED = "prometheus"
 ORDER = ("contract", "unit", "e2e", "integration", "browser")
 """What fails fast first, then what one process does for minutes while others have many small files to share."""
 STACKS_OF_THEIR_OWN = (
+    "test_acls.py",
     "test_detached_stack.py",
     "test_local_stack_life.py",
     "test_proving_ground.py",

@@ -6,14 +6,25 @@
 -- the ledger, which makes a table for each day and drops old ones. Two roles read and write rows, and may change no table.
 BEGIN;
 
--- An administrator who is no superuser may act for the roles that it makes (PostgreSQL 16 and later).
-SET LOCAL createrole_self_grant = 'set, inherit';
+-- An administrator who is no superuser may act for the roles that it makes. Before PostgreSQL 16 there is no such setting: see below.
+DO $$ BEGIN
+  IF current_setting('server_version_num')::int >= 160000 THEN
+    PERFORM set_config('createrole_self_grant', 'set, inherit', true);
+  END IF;
+END $$;
 
 CREATE ROLE router_owner LOGIN;
 CREATE ROLE scheduler_owner LOGIN;
 CREATE ROLE ledger_owner LOGIN;
 CREATE ROLE router LOGIN;
 CREATE ROLE scheduler LOGIN;
+
+-- PostgreSQL 14 and 15: whoever may make roles may also become a member of them.
+DO $$ BEGIN
+  IF current_setting('server_version_num')::int < 160000 THEN
+    GRANT router_owner, scheduler_owner, ledger_owner TO CURRENT_USER;
+  END IF;
+END $$;
 
 CREATE SCHEMA directory AUTHORIZATION router_owner;
 CREATE SCHEMA scheduler AUTHORIZATION scheduler_owner;

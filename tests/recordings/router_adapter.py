@@ -54,6 +54,9 @@ class _Database:
     async def tell(self, day: Any, tenants: Any) -> None:
         raise AssertionError("no tenant here has a quota")
 
+    async def find(self, addresses: Any) -> Any:
+        raise AssertionError("no tenant here suppresses")
+
 
 async def run(case: Any, base: Any) -> Any:
     """For each step what its batch wrote, transaction by transaction."""
@@ -61,7 +64,7 @@ async def run(case: Any, base: Any) -> Any:
     database, directory = _Database(), PublishedDirectory(renderer=renderer)
     tokens = UnsubscribeTokens([SecretKey(**base["unsubscribe_key"])])
     router = Router(
-        lane=lane, topics=topics, directory=directory, claims=database, recipients=database,
+        lane=lane, topics=topics, directory=directory, claims=database, recipients=database, suppressions=database,
         cancellations=Cancellations(service="recording"), cancellation_rows=database, throttles=database, quotas=database,
         clock=clock, hashes=AddressHashes([SecretKey("h1", "h" * 32)]), default_tenant=case["default_tenant"],
         renderer=DeliveryRenderer(renderer=renderer, public_url=base["public_url"], tokens=tokens),

@@ -82,7 +82,7 @@ async def test_an_inactive_recipient_is_refused(catcher: RunningCatcher, tmp_pat
     answer = await adapter.send(job_for(Channel.EMAIL, address="inactive-ada@example.org"))
     await adapter.close()
     assert isinstance(answer, Rejected)
-    assert (answer.reason, answer.code) == (Reason.RECIPIENT_REFUSED, "406")
+    assert (answer.reason, answer.code) == (Reason.PROVIDER_SUPPRESSED, "406")
 
 
 def test_without_settings_everybody_is_refused(start_catcher: Starter) -> None:

@@ -25,6 +25,7 @@ def test_help_names_every_part_and_those_of_installed_services(tocsin: Run) -> N
         "dead",
         "redrive",
         "refusals",
+        "suppressions",
         "keys",
         "directory",
         "config",

@@ -32,8 +32,10 @@ async def test_from_an_empty_cluster_to_groups_that_nobody_runs(
     ran = await tocsin_soon("doctor", "--json", **env)
     assert ran.code == 1
     told = [finding["what"] for finding in ran.json]
-    assert "Nobody is a member of tocsin.router.critical; 0 records wait." in told
+    assert "Nobody is a member of any group of router; 0 records wait." in told
     assert all(what.startswith("Nobody is a member of ") for what in told)
+    assert {"TocsinComponentGone"} < {finding["runbook"] for finding in ran.json}
+    assert "Not asked: dispatch-email, dispatch-push, dispatch-sms: nobody runs it" in ran.err
 
 
 async def test_a_process_that_does_not_answer_is_named(tocsin_soon: Runs, broker: KafkaServer) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from tests.integration.restoring import dump, restore
 
 from tocsin.dev import PostgresServer, create_database
+from tocsin.dev.debian_programs import unpacked
 from tocsin.dev.errors import LocalStackError
 from tocsin.dev.postgres import programs, run_sql
 
@@ -36,9 +37,9 @@ def ended(url: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def with_roles(folder: Path) -> Iterator[str]:
+def with_roles(folder: Path, *, installed_in: Path | None = None) -> Iterator[str]:
     """A database of a server of its own, as roles belong to the server; without tables."""
-    with PostgresServer(folder, durable=False) as server:
+    with PostgresServer(folder, durable=False, installed_in=installed_in) as server:
         url = create_database(server.url, "tocsin")
         # As on a managed server: whoever sets it up makes roles, owns the database, and is no superuser.
         run_sql(url, f"CREATE ROLE administrator LOGIN CREATEROLE PASSWORD '{PASSWORD}'")
@@ -59,6 +60,29 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             migrated = ended(as_role(url, owner), f"tocsin.{owner.removesuffix('_owner')}", "migrate")
             assert migrated.returncode == 0, migrated.stderr
         yield url
+
+
+@pytest.mark.nightly
+def test_before_postgresql_16_the_same_file_gives_the_same_rights(tmp_path: Path) -> None:
+    """Debian's 15: it knows no `createrole_self_grant`."""
+    with with_roles(tmp_path / "server", installed_in=fifteen()) as url:
+        assert run_sql(url, "SHOW server_version").startswith("15.")
+        for owner in OWNERS:
+            migrated = ended(as_role(url, owner), f"tocsin.{owner.removesuffix('_owner')}", "migrate")
+            assert migrated.returncode == 0, migrated.stderr
+        for role, schema in SCHEMAS.items():
+            lacking = f"""SELECT tablename FROM pg_tables WHERE schemaname = '{schema}'
+                          AND EXISTS (SELECT FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) privilege
+                                      WHERE NOT has_table_privilege('{role}', format('%I.%I', schemaname, tablename), privilege))"""
+            assert run_sql(url, lacking) == ""
+            assert int(run_sql(url, f"SELECT count(*) FROM pg_tables WHERE tableowner = '{role}_owner'")) > 1
+
+
+def fifteen() -> Path:
+    """Where Debian's PostgreSQL 15 has its programs."""
+    place = Path("usr/lib/postgresql/15/bin")
+    installed = Path("/") / place
+    return installed if installed.is_dir() else unpacked("postgresql-15", needed="PostgreSQL 15") / place
 
 
 @pytest.mark.parametrize(("role", "schema"), SCHEMAS.items())

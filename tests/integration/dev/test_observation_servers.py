@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tocsin.dev.observe import AlertmanagerServer, PrometheusServer, promtool
@@ -78,6 +79,28 @@ def test_who_does_not_answer_is_told_of_until_it_is_no_target(
             wait(lambda: not prometheus.query('up{instance="router"}'))
             with pytest.raises(Refused, match="unclosed left parenthesis"):
                 prometheus.query("sum(up")
+
+
+def test_of_one_freeze_one_alert_is_seen(tmp_path: Path) -> None:
+    """The local Alertmanager silences what the example for an installation silences."""
+    names = (
+        "TocsinComponentGone",
+        "TocsinLaneUnserved",
+        "TocsinRecordsWait",
+        "TocsinShardUnheld",
+        "TocsinAcceptedNotRouted",
+    )
+    about = {"component": "router", "severity": "page"}
+    alerts = [{"labels": {"alertname": name, **about, **({} if "Gone" in name else {"lane": "critical"})}} for name in names]  # fmt: skip
+    with AlertmanagerServer(tmp_path / "alertmanager") as alertmanager:
+        api = f"{alertmanager.url}/api/v2/alerts"
+        httpx.post(api, json=alerts).raise_for_status()
+
+        def seen(**which: bool) -> set[str]:
+            return {alert["labels"]["alertname"] for alert in httpx.get(api, params=which).json()}
+
+        wait(lambda: seen() == set(names))
+        wait(lambda: seen(inhibited=False) == {"TocsinComponentGone"})
 
 
 def test_prometheus_takes_the_settings_that_are_shipped(tmp_path: Path) -> None:

@@ -299,12 +299,12 @@ async def test_a_call_has_a_span_that_tells_of_the_server_alone(
         with span("attempt", f"00-{'1' * 32}-{'2' * 16}-01"):
             await provider.send(job_for(Channel.EMAIL))
     call, attempt = spans.get_finished_spans()
-    assert (call.name, call.kind.name, call.status.description) == ("SMTP", "CLIENT", "recipient_refused")
+    assert (call.name, call.kind.name, call.status.description) == ("SMTP", "CLIENT", "address_gone")
     assert call.parent is not None
     assert call.parent.span_id == attempt.context.span_id
     assert dict(call.attributes or {}) == {
         "network.protocol.name": "smtp",
         "server.address": "127.0.0.1",
         "server.port": world.port,
-        "error.type": "recipient_refused",
+        "error.type": "address_gone",
     }

@@ -22,6 +22,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.database import DatabaseSettings, create_engine
 from tocsin.dev import create_database, drop_database
 from tocsin.kafka import Admin, KafkaSettings, TopicSpec, read_to_end
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.api import create_app
 from tocsin.router.relay import Relay
 from tocsin.router.secret_keys import SecretKey
@@ -113,6 +114,7 @@ def app(
         keys=keys,
         clock=clock,
         tokens=tokens,
+        hashes=AddressHashes([SecretKey("h1", "h" * 32)]),
         public_url=PUBLIC_URL,
         trials=Trials([trial_process]),
         seal=seal,

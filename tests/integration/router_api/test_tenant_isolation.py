@@ -64,6 +64,7 @@ async def fill(client: httpx.AsyncClient) -> str:
     )
     preferences = {"preferences": [{"channel": "sms", "enabled": False}]}
     assert (await client.put("/v1/recipients/ada/preferences", json=preferences)).status_code == 200
+    await client.post("/v1/suppressions", json={"channel": "email", "address": "ada@example.com"})
     key = await client.post("/v1/api-keys", json={"scopes": ["read"]})
     return str(key.json()["id"])
 
@@ -88,6 +89,7 @@ async def everything(client: httpx.AsyncClient, key_id: str) -> list[Any]:
         "/v1/workflows/shipped/templates",
         f"/v1/api-keys/{key_id}",
         "/v1/tenant",
+        "/v1/suppressions",
     ]
     return [(await client.get(path)).json() for path in paths]
 

@@ -16,6 +16,7 @@ from tocsin.specifications.alerts import ALERTS
 pytestmark = pytest.mark.prometheus
 
 FILE = Path(__file__).parents[3] / "deploy" / "observability" / "alertmanager.yaml"
+LOCAL = Path(__file__).parents[3] / "deploy" / "compose" / "alertmanager.yml"
 CONFIGURATION = yaml.safe_load(FILE.read_text())
 RECEIVERS = {receiver["name"]: receiver for receiver in CONFIGURATION["receivers"]}
 
@@ -28,6 +29,13 @@ def ask_amtool(*words: str) -> str:
 
 def test_alertmanager_takes_it() -> None:
     assert "SUCCESS" in ask_amtool("check-config", str(FILE))
+
+
+def test_the_local_one_calls_nobody_and_is_silenced_in_the_same_way() -> None:
+    assert "SUCCESS" in ask_amtool("check-config", str(LOCAL))
+    local = yaml.safe_load(LOCAL.read_text())
+    assert local["inhibit_rules"] == CONFIGURATION["inhibit_rules"]
+    assert local["receivers"] == [{"name": "nobody"}]
 
 
 @pytest.mark.parametrize(

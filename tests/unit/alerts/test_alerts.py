@@ -20,7 +20,8 @@ from tests.unit.alerts.shipped import (
     groups,
 )
 
-from tocsin.cli.findings import LATE
+from tocsin.cli import process_findings
+from tocsin.cli.group_findings import LATE, LATE_AFTERWARDS
 from tocsin.dev.observe import promtool, shipped_rules
 from tocsin.specifications.alerts import ALERTS, OBJECTIVES, Alert
 
@@ -144,3 +145,20 @@ def test_texts_name_only_labels_that_the_alert_has(alert: Alert) -> None:
 
 def test_the_doctor_allows_records_to_wait_as_long_as_the_objectives_do() -> None:
     assert {objective.lane: objective.within for objective in OBJECTIVES if objective.within} == LATE
+    assert f"> {LATE_AFTERWARDS}" in ALERTS["TocsinStatusReadLate"].expression
+
+
+@pytest.mark.parametrize(
+    ("alert", "bound"),
+    [
+        ("TocsinOutboxOld", process_findings.CHANGE_SECONDS),
+        ("TocsinOutboxOld", process_findings.IMPORT_SECONDS),
+        ("TocsinStuckPartition", process_findings.STUCK_SECONDS),
+        ("TocsinTimersLate", process_findings.TIMER_SECONDS),
+        ("TocsinCopyOld", process_findings.COPY_SECONDS),
+        ("TocsinPoison", process_findings.POISON_A_SECOND),
+        ("TocsinProducerFull", process_findings.PRODUCER_SHARE),
+    ],
+)
+def test_the_doctors_bounds_are_those_of_the_alerts(alert: str, bound: float) -> None:
+    assert re.search(rf"> {bound:g}(?![\d.])", ALERTS[alert].expression)

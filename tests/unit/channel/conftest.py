@@ -1,7 +1,7 @@
 """A dispatcher's lanes on a cluster in memory, with scripted providers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -165,6 +165,9 @@ class LaneBench:
 
     folder: Path
     lane: Lane = Lane.TRANSACTIONAL
+    channel: Channel = Channel.SMS
+    kinds: Mapping[str, ProviderKind[Any]] | None = None
+    """Others than the scripted one, for a file of its own."""
     cluster: MemoryCluster = field(default_factory=lambda: MemoryCluster(prefix="t."))
     versions: RecipientVersions = field(default_factory=RecipientVersions)
     cancellations: Cancellations = field(default_factory=lambda: Cancellations(service="test"))
@@ -196,9 +199,9 @@ class LaneBench:
         self.publisher, self.offsets = MemoryPublisher(self.cluster), MemoryOffsets(self.cluster)
         kind = ProviderKind(config=ScriptedConfig, create=self._create)
         self.pool = ProviderPool(
-            channel=Channel.SMS,
+            channel=self.channel,
             path=self.folder / "providers.toml",
-            kinds={"scripted": kind},
+            kinds=self.kinds or {"scripted": kind},
             lanes=lanes,
             max_unrecorded=max_unrecorded,
             health=self.health,
@@ -221,7 +224,7 @@ class LaneBench:
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> LaneContext:
         return LaneContext(
-            channel=Channel.SMS,
+            channel=self.channel,
             lane=lane or self.lane,
             topics=TOPICS,
             pool=self.pool,

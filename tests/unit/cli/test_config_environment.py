@@ -49,6 +49,21 @@ def test_a_value_is_refused_or_warned_of(name: str, value: str, level: str | Non
     assert [finding[0] for finding in told("router", ROUTER | {name: value})] == ([level] if level else [])
 
 
+def test_what_does_harm_is_told_beside_what_is_refused() -> None:
+    """Else each round of mending brings the next answer."""
+    given = {name: value for name, value in ROUTER.items() if name != "KAFKA_BOOTSTRAP_SERVERS"}
+    links = {
+        "PUBLIC_URL": "http://notify.example.com",
+        "ROUTER_UNSUBSCRIBE_KEYS": ROUTER["ROUTER_HASH_KEYS"],
+    }
+    findings = told("router", given | links | {"DATABASE_POOL_SIZE": "1"})
+    assert sorted((level, what.partition(" ")[0]) for level, what in findings) == [
+        ("error", "KAFKA_BOOTSTRAP_SERVERS"),
+        ("warning", "DATABASE_POOL_SIZE"),
+        ("warning", "PUBLIC_URL"),
+    ]
+
+
 def test_secrets_are_read_from_files(tmp_path: Path) -> None:
     (tmp_path / "url").write_text(ROUTER["DATABASE_URL"] + "\n")
     (tmp_path / "password").write_text("s3cret\n")

@@ -295,3 +295,45 @@ def test_workloads_that_are_not_installed_are_named(tmp_path: Path, monkeypatch:
     ran = CliRunner().invoke(command.app, ["check", "--manifests", str(file)])
     assert ran.exit_code == 0
     assert "Not looked at, as they are not installed here: Deployment ingest.\n" in ran.output
+
+
+def with_in_the_env_file(name: str, value: str) -> Change:
+    def change(config: Object) -> None:
+        config["data"][name] = value
+
+    return change
+
+
+def test_a_value_that_a_workloads_own_variable_shadows_is_told_with_both_places() -> None:
+    """`tocsin.env` is the ConfigMap of all; shards stand in each Deployment."""
+    config = next(thing["metadata"]["name"] for thing in manifests("prod").objects
+                  if thing["kind"] == "ConfigMap" and thing["metadata"]["name"].startswith("tocsin-"))  # fmt: skip
+    findings = prod(with_in_the_env_file("DISPATCH_EMAIL_SHARDS", "7"), kind="ConfigMap", name=config)
+    (finding,) = environment.merged(finding for finding in findings if "Kubernetes takes" in finding.what)
+    assert (finding.level, finding.where) == (
+        "warning",
+        ("Deployment dispatch-email", "Deployment dispatch-email-critical"),
+    )
+    assert finding.what == f"DISPATCH_EMAIL_SHARDS stands in ConfigMap {config} and, with another value, in its own `env`: Kubernetes takes the latter."  # fmt: skip
+
+
+def test_of_two_sources_the_later_is_taken_and_equal_values_are_not_told() -> None:
+    text = (
+        TEXT.replace(
+            "envFrom: [{configMapRef: {name: shared}}]",
+            "envFrom: [{configMapRef: {name: shared}}, {secretRef: {name: later}}]",
+        )
+        + """
+            - {name: KAFKA_SECURITY_PROTOCOL, value: SASL_SSL}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: later}
+stringData: {KAFKA_BOOTSTRAP_SERVERS: "other:9092"}
+"""
+    )
+    given = read_manifests(text)
+    (workload,) = checked_workloads(given, names=(), without_secrets=False)
+    assert workload.variables["KAFKA_BOOTSTRAP_SERVERS"] == "other:9092"
+    told = [finding.what for finding in workload.findings if "Kubernetes takes" in finding.what]
+    assert told == ["KAFKA_BOOTSTRAP_SERVERS stands in ConfigMap shared and, with another value, in Secret later: Kubernetes takes the latter."]  # fmt: skip

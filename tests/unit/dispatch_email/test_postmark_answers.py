@@ -34,7 +34,7 @@ def error(code: int, text: str = "") -> bytes:
         (422, 402, "", Rejected, Reason.PROVIDER_ERROR),  # Invalid JSON
         (422, 403, "", Rejected, Reason.PROVIDER_ERROR),  # Incompatible JSON
         (422, 405, "", NotSent, Reason.CREDENTIALS_REFUSED),  # Not allowed to send
-        (422, 406, "", Rejected, Reason.RECIPIENT_REFUSED),  # Inactive recipient
+        (422, 406, "", Rejected, Reason.PROVIDER_SUPPRESSED),  # Inactive recipient
         (422, 409, "", Rejected, Reason.PROVIDER_ERROR),  # JSON required
         (422, 410, "", Rejected, Reason.CONTENT_REFUSED),  # Too many batch messages
         (422, 411, "", Rejected, Reason.CONTENT_REFUSED),  # Forbidden attachment type

@@ -70,9 +70,9 @@ LONG = b"250-2.1.0 first\r\n250-\r\n250 2.1.0 last\r\n"
 SENT = (Accepted(message_id="4F2A1B", code="250 2.0.0"), True)
 NO_USER = b"550 5.1.1 <ada@example.org> unknown\r\n"
 REFUSED = Rejected(
-    reason=Reason.RECIPIENT_REFUSED,
+    reason=Reason.ADDRESS_GONE,
     code="550 5.1.1",
-    detail="The server refused the message at the recipient.",
+    detail="The server says that this address does not exist, or no longer.",
 )
 FAREWELL = b"421 4.3.2 shutting down\r\n"
 CASES: list[tuple[list[bytes], Answer, bool]] = [

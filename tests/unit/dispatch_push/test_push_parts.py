@@ -9,7 +9,7 @@ from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.jobs import PushContent
 from tocsin.contracts.push_overrides import PUSH_OVERRIDES
 from tocsin.contracts.vocabulary import Channel, DeviceKind
-from tocsin.dispatch_push import apns_message
+from tocsin.dispatch_push import apns_message, webpush_message
 from tocsin.dispatch_push.fcm_parts import with_parts
 from tocsin.dispatch_push.settings import KINDS
 from tocsin.testing.jobs import job_for
@@ -27,6 +27,7 @@ CONTENT = PushContent(
             "subtitle": "s", "thread-id": "orders", "interruption-level": "passive", "relevance-score": 0.5, "content-available": True,
             "mutable-content": False, "priority": "5",
         },
+        "webpush": {"urgency": "high", "icon": "https://shop.example/i.png", "silent": True},
     },
 )  # fmt: skip
 
@@ -81,6 +82,23 @@ def test_the_messages_link_comes_before_the_notifications() -> None:
     message = apns_message.message_of(job, "com.example.shop", scheme=b"https", authority=b"x")
     assert not isinstance(message, Rejected)
     assert msgspec.json.decode(message.payload)["tocsin_link"] == CONTENT.link
+
+
+def test_web_push() -> None:
+    job = job_for(Channel.PUSH, target=DeviceKind.WEBPUSH, content=CONTENT)
+    shown = webpush_message.shown_of(job, CONTENT)
+    assert shown | {"data": {}} == {
+        "title": "t",
+        "body": "b",
+        "tag": job.delivery_id,
+        "image": CONTENT.image,
+        "icon": "https://shop.example/i.png",
+        "silent": True,
+        "data": {},
+    }
+    assert shown["data"]["tocsin_badge"] == "3"
+    assert shown["data"]["tocsin_link"] == CONTENT.link
+    assert webpush_message.urgency_of(job, CONTENT) == "high"
 
 
 def test_every_kind_with_overrides_is_an_adapters() -> None:

@@ -84,7 +84,7 @@ def test_an_invalid_parameter_tells_whose_fault_it_is(message: str, expected: tu
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
-        (400, "OptedOut", (Rejected, Reason.RECIPIENT_REFUSED)),
+        (400, "OptedOut", (Rejected, Reason.RECIPIENT_STOPPED)),
         (400, "Throttling", (Throttled, None)),
         (429, "Throttled", (Throttled, None)),
         (403, "InvalidClientTokenId", (NotSent, Reason.CREDENTIALS_REFUSED)),

@@ -12,7 +12,7 @@ from tocsin.dispatch_sms.twilio_errors import answer_of
     [
         (400, 21211, Rejected, Reason.ADDRESS_INVALID),
         (400, 21614, Rejected, Reason.ADDRESS_INVALID),
-        (400, 21610, Rejected, Reason.RECIPIENT_REFUSED),
+        (400, 21610, Rejected, Reason.RECIPIENT_STOPPED),
         (403, 21408, Rejected, Reason.RECIPIENT_REFUSED),
         (400, 21612, Rejected, Reason.RECIPIENT_REFUSED),
         (400, 21617, Rejected, Reason.TOO_LARGE),

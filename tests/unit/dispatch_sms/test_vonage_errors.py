@@ -40,7 +40,7 @@ MESSAGES = "https://developer.vonage.com/api-errors/messages"
         (422, "1210", Rejected, Reason.CONTENT_REFUSED),
         (422, "1220", NotSent, Reason.PROVIDER_ERROR),
         (422, "1230", NotSent, Reason.PROVIDER_ERROR),
-        (422, "1240", Rejected, Reason.RECIPIENT_REFUSED),
+        (422, "1240", Rejected, Reason.RECIPIENT_STOPPED),
         (422, "1241", Throttled, None),
         (422, "1250", Rejected, Reason.RECIPIENT_REFUSED),
         (422, "1260", Rejected, Reason.RECIPIENT_REFUSED),

@@ -6,8 +6,8 @@ import pytest
 from pydantic_core import PydanticCustomError
 
 from tocsin.router.api import fields
-from tocsin.router.api.preference_store import Switch, takes_away
 from tocsin.router.api.slashes import EncodedSlashes, with_slashes
+from tocsin.router.preference_store import Switch, takes_away
 from tocsin.router.trial_child.programs import PROGRAMS
 
 

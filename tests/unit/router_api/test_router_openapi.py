@@ -71,5 +71,11 @@ def test_a_change_may_be_answered_as_not_in_force_yet() -> None:
             else:
                 known = operation["responses"].get("200") or operation["responses"]["201"]
                 assert schema == {"allOf": [known["content"]["application/json"]["schema"], shared]}
-    assert without == {"save_recipients", "preview_message", "unsubscribe"}
+    assert without == {
+        "save_recipients",
+        "preview_message",
+        "unsubscribe",
+        "import_suppressions",
+        "find_suppressions",
+    }
     assert document["components"]["schemas"]["NotInForce"]["properties"]["in_force"]["enum"] == [False]

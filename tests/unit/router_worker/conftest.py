@@ -39,7 +39,7 @@ from tocsin.kafka import (
 )
 from tocsin.programs import CrashNote
 from tocsin.router.address_hashes import AddressHashes
-from tocsin.router.policy import StoredRecipient
+from tocsin.router.policy import StoredRecipient, Suppression
 from tocsin.router.secret_keys import SecretKey
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeTokens
@@ -135,6 +135,20 @@ class Recipients:
         return {key: self.stored.get(key, StoredRecipient()) for key in recipients}
 
 
+class Suppressions:
+    """The table of suppressions, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str, str], list[Suppression]] = {}
+        self.queries: list[set[tuple[str, str, str]]] = []
+
+    async def find(
+        self, addresses: Collection[tuple[str, str, str]]
+    ) -> Mapping[tuple[str, str, str], Sequence[Suppression]]:
+        self.queries.append(set(addresses))
+        return {key: self.rows[key] for key in addresses if key in self.rows}
+
+
 class DecidedTarget(NamedTuple):
     """One delivery, and the decision that tells of it."""
 
@@ -213,6 +227,8 @@ class Worker:
     throttles: Throttles = field(default_factory=Throttles)
     quotas: Quotas = field(default_factory=Quotas)
     recipients: Recipients = field(default_factory=Recipients)
+    suppressions: Suppressions = field(default_factory=Suppressions)
+    hash_keys: Sequence[SecretKey] = (SecretKey("h1", "h" * 32),)
     default_tenant: str | None = None
     catch_up: CatchUp = always_current
 
@@ -231,9 +247,10 @@ class Worker:
             throttles=self.throttles,
             quotas=self.quotas,
             recipients=self.recipients,
+            suppressions=self.suppressions,
             renderer=self._rendering(),
             clock=self.clock,
-            hashes=AddressHashes([SecretKey("h1", "h" * 32)]),
+            hashes=AddressHashes(self.hash_keys),
             default_tenant=self.default_tenant,
             catch_up=self.catch_up,
         )

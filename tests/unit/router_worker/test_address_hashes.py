@@ -46,3 +46,8 @@ def test_another_address_has_another_hash_and_a_key_never_shows():
     hashes = AddressHashes([OLD])
     assert not hashes.is_of(hashes.of(ADDRESS), "ada@example.org")
     assert "o" * 32 not in repr(OLD)
+
+
+def test_all_keys_give_their_hash_the_first_in_front():
+    both = AddressHashes([NEW, OLD]).all_of(ADDRESS)
+    assert both == [AddressHashes([NEW]).of(ADDRESS), AddressHashes([OLD]).of(ADDRESS)]

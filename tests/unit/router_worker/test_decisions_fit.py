@@ -51,7 +51,7 @@ def decision(*, channels: int, words: int) -> Decision:
     [
         (1, 1, ["inputs", "inputs"]),
         (1, 900, ["bare", "bare"]),
-        (5, 30, ["bare", *["bare"] * 5]),
+        (4, 30, ["bare", *["bare"] * 4]),
         (20, 1, ["bare", *["none"] * 20]),
     ],
 )

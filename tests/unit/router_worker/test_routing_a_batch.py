@@ -60,6 +60,7 @@ async def test_one_event_for_one_person_is_decided_at_once(worker):
         Rule.CANCELLATION,
         Rule.SEND_TIME,
         Rule.THROTTLE,
+        Rule.SUPPRESSION,
         Rule.QUOTA,
         Rule.STEP,
         Rule.CHANNEL,

@@ -3,7 +3,7 @@
 import pytest
 
 from tocsin.kafka import ConsumerRecord
-from tocsin.router.worker.feedback import _device_gone
+from tocsin.router.worker.feedback import status_that_matters
 
 MARK = b'"device_gone"'
 
@@ -20,4 +20,4 @@ MARK = b'"device_gone"'
     ids=["a text", "cut off", "no UTF-8", "deep", "deep where it is read"],
 )
 def test_unreadable_statuses_are_passed_over(value: bytes) -> None:
-    assert _device_gone(ConsumerRecord("status", 0, 0, 0, b"k", value)) is None
+    assert status_that_matters(ConsumerRecord("status", 0, 0, 0, b"k", value)) is None

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Self
 
 import pytest
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.database import DatabaseSettings
@@ -18,8 +18,11 @@ from tocsin.runtime import (
     Advice,
     HttpSettings,
     Settings,
+    SettingsInvalid,
     Unwise,
+    advice_beside,
     advice_on,
+    load_settings,
     read_settings,
     unknown_variables,
 )
@@ -83,6 +86,68 @@ def unknown(*names: str) -> dict[str, str]:
 )
 def test_values_beyond_a_bound_are_unwise(bells: int | None, length: float, expected: list[str]) -> None:
     assert said(TowerSettings(bells=bells, rope=RopeSettings(length=length))) == expected
+
+
+class StrictRope(RopeSettings):
+    colour: str = Field(description="Its colour")
+
+
+class StrictTower(TowerSettings):
+    rope: StrictRope = Field(description="The rope")
+    floors: int = Field(default=1, ge=1, description="How many floors")
+
+    @model_validator(mode="after")
+    def _has_a_height(self) -> Self:
+        if self.height == "none":
+            raise ValueError("a tower has a height")
+        return self
+
+    def advice(self) -> Iterable[Advice]:
+        yield from super().advice()
+        if self.rope.length > 100:
+            yield Advice(variable="ROPE_LENGTH", harm="is longer than towers are", remedy="cut it")
+
+
+@pytest.mark.parametrize(
+    ("given", "beside"),
+    [
+        # A group is refused: what is its own, what is the whole's, but not what would need both.
+        ({"ROPE_LENGTH": "2", "TOWER_BELLS": "9"}, ["TOWER_BELLS is 9: it falls", "ROPE_LENGTH is 2: it rings too softly"]),
+        ({"TOWER_BELLS": "5"}, ["TOWER_BELLS is 5 of all numbers"]),
+        # A field of the whole is: its other fields, and the group.
+        ({"TOWER_FLOORS": "0", "ROPE_COLOUR": "red", "ROPE_LENGTH": "2", "TOWER_BELLS": "9"},
+         ["TOWER_BELLS is 9: it falls", "ROPE_LENGTH is 2: it rings too softly"]),
+        # What it asks of its fields together, or a secret that cannot be had.
+        ({"TOWER_HEIGHT": "none", "ROPE_COLOUR": "red", "TOWER_BELLS": "9"}, ["TOWER_BELLS is 9: it falls"]),
+        ({"TOWER_KEY_FILE": "/nowhere/key", "ROPE_COLOUR": "red", "TOWER_BELLS": "9"}, ["TOWER_BELLS is 9: it falls"]),
+        ({"TOWER_BELL": "9"}, ["TOWER_BELL is no setting and changes nothing"]),
+    ],
+)  # fmt: skip
+def test_what_is_unwise_is_said_beside_what_is_refused(
+    only_these_variables: None, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], beside: list[str]
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as invalid:
+        read_settings(StrictTower)
+    assert len(invalid.value.faults) == 1
+    told = [f"{advice.variable} {advice.harm}" for advice in advice_beside(invalid.value, StrictTower, given)]
+    assert sorted(told) == sorted(beside)
+
+
+def test_a_service_that_does_not_start_says_both(
+    only_these_variables: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOWER_BELLS", "9")
+    monkeypatch.setenv("ROPE_COLOR", "red")
+    with pytest.raises(SystemExit) as ended:
+        load_settings(StrictTower)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "ROPE_COLOUR is not set; set it to: Its colour.",
+        "Warning: ROPE_COLOR is no setting and changes nothing; did you mean ROPE_COLOUR?",
+        "Warning: TOWER_BELLS is 9: it falls; make it smaller.",
+    ]
 
 
 def test_names_of_our_prefixes_that_nothing_reads_are_told_with_the_nearest_known() -> None:

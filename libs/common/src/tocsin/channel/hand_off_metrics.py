@@ -25,12 +25,14 @@ ENDS: Final = (
     *(
         (StatusName.FAILED, reason)
         for reason in (
+            Reason.ADDRESS_GONE,
             Reason.ADDRESS_INVALID,
             Reason.CONTENT_REFUSED,
             Reason.CREDENTIALS_REFUSED,
             Reason.DEVICE_GONE,
             Reason.PROVIDER_ERROR,
             Reason.RECIPIENT_REFUSED,
+            Reason.RECIPIENT_STOPPED,
             Reason.SENDER_REFUSED,
             Reason.THROTTLED,
             Reason.UNREACHABLE,

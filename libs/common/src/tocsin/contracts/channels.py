@@ -127,6 +127,8 @@ class AddressKind:
     """Why a delivery failed when the provider refuses the address for good."""
     gone: Reason = Reason.RECIPIENT_REFUSED
     """Why a delivery failed when the provider says that the address is no longer in use."""
+    comparable: Callable[[str], str] = str
+    """What all spellings of one address have in common: hashes are of this form, messages go to the address as it is written."""
     untagged: Callable[[str], str] = str
     """A sandbox address without the tag that lets many recipients have the same behaviour."""
 
@@ -152,6 +154,15 @@ class AddressKind:
         return msgspec.structs.replace(recipient, **{self.field: devices})
 
 
+def _comparable_mail(address: str) -> str:
+    """`Ann@example.com` is `ann@example.com`: the domain is in lower case already, and nobody gives `Ann` and `ann` to two people.
+
+    Only ASCII is folded, so that PostgreSQL folds alike in any locale. A tag (`ann+shop@`) and dots stay: where they mean nothing is
+    each provider's own affair.
+    """
+    return address.lower() if address.isascii() else address
+
+
 def _untagged_mail(address: str) -> str:
     """`Bounce+7@sandbox.tocsin.test` is `bounce@sandbox.tocsin.test`."""
     local, _, domain = address.lower().rpartition("@")
@@ -163,7 +174,7 @@ def _untagged_device(token: str) -> str:
     return "-".join(token.split("-")[:2])
 
 
-MAIL_ADDRESS: Final = AddressKind(field="email", untagged=_untagged_mail)
+MAIL_ADDRESS: Final = AddressKind(field="email", comparable=_comparable_mail, untagged=_untagged_mail)
 PHONE_NUMBER: Final = AddressKind(field="phone")
 """E.164."""
 DEVICE: Final = AddressKind(

@@ -5,6 +5,7 @@ that name puts them where its service wants them.
 
 * FCM: https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages
 * APNs: https://developer.apple.com/documentation/usernotifications/generating-a-remote-notification
+* Web Push: RFC 8030, section 5.3, and https://notifications.spec.whatwg.org/#dictdef-notificationoptions
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Final
 
 from tocsin.contracts.part_forms import (
     FLAG,
+    SAFE_LINK,
     PartForm,
     matching,
     number,
@@ -39,5 +41,11 @@ PUSH_OVERRIDES: Final[Mapping[str, Mapping[str, PartForm]]] = {
         "mutable-content": FLAG,
         "content-available": FLAG,
         "priority": one_of("10", "5", "1"),
+    },
+    DeviceKind.WEBPUSH: {
+        "urgency": one_of("very-low", "low", "normal", "high"),
+        "icon": SAFE_LINK,
+        "requireInteraction": FLAG,
+        "silent": FLAG,
     },
 }

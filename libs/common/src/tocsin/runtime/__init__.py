@@ -9,7 +9,7 @@ from tocsin.runtime.http import HttpSettings
 from tocsin.runtime.http_limits import BODIES_BYTES, REFUSED, HttpLimits, Refused
 from tocsin.runtime.loop_slice import LoopSlice
 from tocsin.runtime.main import Api, LaneSettings, Service, ServiceSettings, Shards, main
-from tocsin.runtime.secret_lists import SECRET_CHARS, SecretList, key_parts
+from tocsin.runtime.secret_lists import KEY_ID, SECRET_CHARS, SecretList, key_parts
 from tocsin.runtime.setting_facts import About, Unwise
 from tocsin.runtime.settings import (
     Advice,
@@ -18,15 +18,16 @@ from tocsin.runtime.settings import (
     Networks,
     Settings,
     SettingsInvalid,
-    load_settings,
     read_settings,
 )
 from tocsin.runtime.settings_advice import advice_on, unknown_variables, variables_of
+from tocsin.runtime.settings_loading import advice_beside, load_settings
 from tocsin.runtime.settings_table import SettingRow, settings_markdown, settings_table, settings_text
 from tocsin.runtime.waiting import retry_until_available
 
 __all__ = [
     "BODIES_BYTES",
+    "KEY_ID",
     "NO_FAILPOINTS",
     "REFUSED",
     "SECRET_CHARS",
@@ -59,6 +60,7 @@ __all__ = [
     "Shards",
     "SystemClock",
     "Unwise",
+    "advice_beside",
     "advice_on",
     "arm",
     "every",

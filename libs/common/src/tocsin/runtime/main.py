@@ -27,8 +27,9 @@ from tocsin.runtime.observability_settings import ObservabilitySettings
 from tocsin.runtime.service import run_service
 from tocsin.runtime.setting_facts import About, Unwise
 from tocsin.runtime.setting_names import groups_of
-from tocsin.runtime.settings import Lanes, Settings, load_settings
+from tocsin.runtime.settings import Lanes, Settings
 from tocsin.runtime.settings_advice import warn_of
+from tocsin.runtime.settings_loading import load_settings
 from tocsin.runtime.settings_table import settings_text
 
 log = get_logger(__name__)

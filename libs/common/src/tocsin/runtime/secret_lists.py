@@ -11,7 +11,9 @@ from tocsin.runtime.settings import split_at_commas
 
 SECRET_CHARS: Final = 32
 """So long is a secret at least, an operator's and a tenant's."""
-_KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
+KEY_ID: Final = r"[A-Za-z0-9_-]{1,32}"
+"""What the id of a key may be, as a regular expression."""
+_is_key_id: Final = re.compile(KEY_ID).fullmatch
 
 
 def key_parts(keys: list[SecretStr]) -> list[tuple[str, str]]:
@@ -23,7 +25,7 @@ def key_parts(keys: list[SecretStr]) -> list[tuple[str, str]]:
 def _usable(keys: list[SecretStr]) -> list[SecretStr]:
     parts = key_parts(keys)
     ids = [key_id for key_id, _ in parts]
-    if not all(map(_KEY_ID, ids)) or len(set(ids)) != len(ids):
+    if not all(map(_is_key_id, ids)) or len(set(ids)) != len(ids):
         raise ValueError("write id:secret,id:secret, each id once, of letters, digits, - and _")
     if any(len(secret) < SECRET_CHARS for _, secret in parts):
         raise ValueError(f"a secret has at least {SECRET_CHARS} characters")

@@ -5,8 +5,7 @@ Every field has a `description`: it is the text of `--help` and of the README's 
 its `About`, and on docs/operations/settings.md.
 """
 
-import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -16,7 +15,6 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsError
 
 from tocsin.contracts.vocabulary import Lane
-from tocsin.runtime.errors import ExitCode
 from tocsin.runtime.secret_files import SecretFiles, SecretFilesUnusable
 from tocsin.runtime.setting_names import groups_of, is_secret, own_fields, variable_of
 
@@ -93,46 +91,73 @@ class Settings(BaseSettings):
 
 
 class SettingsInvalid(Exception):
-    """The environment does not make valid settings; `faults` holds a sentence for each reason. Correct them and start again."""
+    """The environment does not make valid settings; `faults` holds a sentence for each reason. Correct them and start again.
 
-    def __init__(self, faults: list[str]) -> None:
+    `valid` are the parts that are: whole settings and groups, or a class of the fields that are valid by themselves.
+    """
+
+    def __init__(self, faults: list[str], valid: Sequence[BaseSettings] = ()) -> None:
         super().__init__(" ".join(faults))
         self.faults = faults
+        self.valid = tuple(valid)
 
 
-def load_settings(cls: type[S]) -> S:
-    """The settings of the environment, or the end of the process: exit code 2, one sentence per fault on stderr.
+class GroupRefused(AttributeError):
+    """Something was asked of a group that is not valid."""
 
-    A sentence names the variable and what to do; it never repeats a value, which may be a secret.
-    """
-    try:
-        return read_settings(cls)
-    except SettingsInvalid as invalid:
-        _refuse(invalid.faults)
+
+class _Refused:
+    """Stands where a group is not valid, while the rest is looked at."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise GroupRefused(name)
 
 
 def read_settings(cls: type[S]) -> S:
     """The settings of the environment. Raises `SettingsInvalid` with the faults of all groups together."""
     faults: list[str] = []
+    valid: list[BaseSettings] = []
     groups: dict[str, Any] = {}
     for name, group in groups_of(cls).items():
         try:
             groups[name] = read_settings(group)
         except SettingsInvalid as invalid:
             faults += invalid.faults
+            valid += invalid.valid
     try:
         settings = _without(cls, groups_of(cls).keys() - groups.keys())(**groups)
     except ValidationError as error:
-        faults += [_sentence(cls, fault) for fault in error.errors(include_url=False, include_input=False)]
+        told = error.errors(include_url=False, include_input=False)
+        faults += [_sentence(cls, fault) for fault in told]
+        valid += [*groups.values(), *_fields_alone(cls, {_field_of(cls, fault) for fault in told})]
     except SecretFilesUnusable as unusable:
         faults += unusable.faults
+        valid += [*groups.values(), *_fields_alone(cls, set())]
     except SettingsError as error:
         faults.append(f"{error}.")
+        valid += groups.values()
     else:
         faults += _examples(cls, settings)
         if not faults:
             return settings
-    raise SettingsInvalid(faults)
+        valid.append(settings)
+    raise SettingsInvalid(faults, valid)
+
+
+def _fields_alone(cls: type[BaseSettings], faulty: set[str | None]) -> list[BaseSettings]:
+    """The fields of its own that are valid, without what the class asks of them together, and without secrets."""
+    fields: dict[str, Any] = {
+        name: (field.annotation, field)
+        for name, field in own_fields(cls).items()
+        if name not in faulty and not is_secret(field)
+    }
+    base: Any = type(
+        cls.__name__, (Settings,), {"model_config": cls.model_config, "__module__": cls.__module__}
+    )
+    try:
+        return [create_model(cls.__name__, __base__=base, **fields)()]
+    except (ValidationError, SettingsError, SecretFilesUnusable):
+        return []
 
 
 def _examples(cls: type[BaseSettings], settings: BaseSettings) -> list[str]:
@@ -156,16 +181,15 @@ def _shown(secret: Any) -> str:
 
 def _without(cls: type[S], unusable: Iterable[str]) -> type[S]:
     """`cls` as if the groups named had no say: for finding the faults of the rest."""
-    ignored: dict[str, Any] = dict.fromkeys(unusable, (Any, None))
+    ignored: dict[str, Any] = dict.fromkeys(unusable, (Any, _Refused()))
     return create_model(cls.__name__, __base__=cls, **ignored) if ignored else cls
 
 
 def _sentence(cls: type[BaseSettings], fault: ErrorDetails) -> str:
     if not fault["loc"]:
         return f"{_what(fault)}."
-    first = str(fault["loc"][0])
-    name = first if first in cls.model_fields else _named(cls, first)
-    variable = variable_of(cls, name) if name else first.upper()
+    name = _field_of(cls, fault)
+    variable = variable_of(cls, name) if name else str(fault["loc"][0]).upper()
     meaning = cls.model_fields[name].description if name else None
     if fault["type"] == "missing":
         return f"{variable} is not set; set it to: {meaning or 'a value'}."
@@ -176,16 +200,14 @@ def _sentence(cls: type[BaseSettings], fault: ErrorDetails) -> str:
     )
 
 
-def _named(cls: type[BaseSettings], alias: str) -> str | None:
-    """The field a fault is about, when pydantic names it by its variable."""
-    return next((name for name in cls.model_fields if variable_of(cls, name) == alias.upper()), None)
+def _field_of(cls: type[BaseSettings], fault: ErrorDetails) -> str | None:
+    """The field that a fault is about: pydantic names it so, or by its variable. None: it is about several."""
+    first = str(fault["loc"][0]) if fault["loc"] else ""
+    return next(
+        (name for name in cls.model_fields if first == name or variable_of(cls, name) == first.upper()), None
+    )
 
 
 def _what(fault: ErrorDetails) -> str:
     text = fault["msg"].removeprefix("Value error, ").removesuffix(".")
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
-
-
-def _refuse(faults: list[str]) -> NoReturn:
-    sys.stderr.write("".join(f"{fault}\n" for fault in faults))
-    sys.exit(ExitCode.SETTINGS_INVALID)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Final
 
@@ -11,7 +12,7 @@ from tocsin.observability import get_logger
 from tocsin.runtime.secret_files import ENDING, may_be_a_file
 from tocsin.runtime.setting_facts import Unwise, about
 from tocsin.runtime.setting_names import groups_of, own_fields, prefix_of, variable_of
-from tocsin.runtime.settings import Advice, Settings
+from tocsin.runtime.settings import Advice, GroupRefused, Settings
 
 log = get_logger(__name__)
 
@@ -73,7 +74,10 @@ def advice_on(settings: BaseSettings) -> Iterator[Advice]:
                 if unwise is not None and (value - unwise.bound) * beyond > 0:
                     yield _bound(variable_of(cls, name), value, unwise)
     if isinstance(settings, Settings):
-        yield from settings.advice()
+        with suppress(
+            GroupRefused
+        ):  # what is unwise together with a value that is refused is said once that is mended
+            yield from settings.advice()
     for name in groups_of(cls):
         yield from advice_on(getattr(settings, name))
 

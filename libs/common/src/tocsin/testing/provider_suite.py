@@ -96,7 +96,15 @@ class ProviderSuite:
     ) -> None:
         answer = await self.answer(world, Behaviour.REFUSES_RECIPIENT, caplog)
         assert isinstance(answer, Rejected)
-        assert answer.reason in {Reason.RECIPIENT_REFUSED, Reason.ADDRESS_INVALID, Reason.DEVICE_GONE}
+        refusals = {
+            Reason.RECIPIENT_REFUSED,
+            Reason.ADDRESS_INVALID,
+            Reason.ADDRESS_GONE,
+            Reason.DEVICE_GONE,
+            Reason.PROVIDER_SUPPRESSED,
+            Reason.RECIPIENT_STOPPED,
+        }
+        assert answer.reason in refusals
         assert answer.code
 
     async def test_a_request_for_patience_is_throttled(

@@ -73,8 +73,8 @@ def answer_of(response: MailResponse) -> Answer:  # noqa: PLR0911 - one for each
 def _refused(body: _Body, code: str) -> Rejected:
     """A mail that Postmark will never take."""
     if body.code == _INACTIVE_RECIPIENT:
-        detail = "The recipient bounced or complained before: Postmark sends there no more."
-        return Rejected(reason=Reason.RECIPIENT_REFUSED, code=code, detail=detail)
+        detail = "Postmark has the address on the suppression list of this message stream."
+        return Rejected(reason=Reason.PROVIDER_SUPPRESSED, code=code, detail=detail)
     if body.code == _INVALID_REQUEST and "'To'" in body.text:  # "Error parsing 'To': Illegal email address"
         detail = "Postmark refuses the recipient's address."
         return Rejected(reason=Reason.ADDRESS_INVALID, code=code, detail=detail)

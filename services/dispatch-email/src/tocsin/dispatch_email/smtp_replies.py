@@ -114,9 +114,21 @@ def _for_good(step: Step, reply: Reply) -> Answer:
         # RFC 4954: our configuration, not the message's fault
         detail = "The server refuses our credentials, or wants some."
         return NotSent(reason=Reason.CREDENTIALS_REFUSED, code=reply.code, detail=detail)
+    if step is not Step.MAIL and reply.enhanced in _NOBODY_THERE:
+        detail = "The server says that this address does not exist, or no longer."
+        return Rejected(reason=Reason.ADDRESS_GONE, code=reply.code, detail=detail)
     reason = _REASONS.get(reply.enhanced or "") or _of_class(step, reply)
     return Rejected(reason=reason, code=reply.code, detail=f"The server refused the message {step.value}.")
 
+
+_NOBODY_THERE = {
+    "5.1.1",  # the mailbox does not exist
+    "5.1.2",  # the destination system does not exist, or takes no mail
+    "5.1.6",  # the mailbox has moved, and left no forwarding address
+    "5.1.10",  # the domain says that it takes no mail (RFC 7505)
+}
+"""What is as good as a hard bounce. Not 5.2.1 (disabled): Gmail also says it where somebody gets too much mail at once. Not a 550 without
+an enhanced code: blocked senders get the same."""
 
 _REASONS = {
     "5.1.3": Reason.ADDRESS_INVALID,  # bad destination mailbox address syntax

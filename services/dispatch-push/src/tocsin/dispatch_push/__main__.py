@@ -8,13 +8,14 @@ if __name__ == "__main__":
 
 from tocsin.channel import Dispatcher
 from tocsin.contracts.vocabulary import Channel
-from tocsin.dispatch_push.settings import KINDS, PushSettings
+from tocsin.dispatch_push.settings import KINDS, PushSettings, kinds_for
 from tocsin.runtime import Service, main
 
 
 def build(settings: PushSettings) -> Service:
     """The service that these settings ask for."""
-    return Dispatcher(channel=Channel.PUSH, settings=settings, kinds=KINDS).service()
+    kinds = kinds_for(settings.outgoing.allowed)
+    return Dispatcher(channel=Channel.PUSH, settings=settings, kinds=kinds).service()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def answer_of(status: int, body: bytes, *, retry_after: float | None) -> Answer:
     said = code or f"HTTP {status}"
     if code in _OPTED_OUT:
         detail = "The number has opted out of messages of this account."
-        return Rejected(reason=Reason.RECIPIENT_REFUSED, code=said, detail=detail)
+        return Rejected(reason=Reason.RECIPIENT_STOPPED, code=said, detail=detail)
     if code in _INVALID and b"SenderID" not in body and b"OriginationNumber" not in body:
         about_number = b"PhoneNumber" in body or b"Phone number" in body
         reason = Reason.ADDRESS_INVALID if about_number else Reason.CONTENT_REFUSED

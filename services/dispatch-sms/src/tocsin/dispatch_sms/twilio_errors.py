@@ -11,7 +11,7 @@ _REJECTED = {
     21408: Reason.RECIPIENT_REFUSED,  # Permission to send an SMS has not been enabled for the region of 'To'
     21602: Reason.CONTENT_REFUSED,  # Message body is required
     21604: Reason.ADDRESS_INVALID,  # 'To' phone number is required
-    21610: Reason.RECIPIENT_REFUSED,  # Attempt to send to unsubscribed recipient
+    21610: Reason.RECIPIENT_STOPPED,  # Attempt to send to unsubscribed recipient: they have answered STOP
     21612: Reason.RECIPIENT_REFUSED,  # 'To' not reachable using this 'From' (combination)
     21614: Reason.ADDRESS_INVALID,  # 'To' number is not a valid mobile number
     21617: Reason.TOO_LARGE,  # The concatenated message body exceeds the 1600 character limit

@@ -57,7 +57,7 @@ _REJECTED = {
     "1190": Reason.RECIPIENT_REFUSED,  # Absent Subscriber Permanent
     "1200": Reason.RECIPIENT_REFUSED,  # Portability Error
     "1210": Reason.CONTENT_REFUSED,  # Anti-Spam Rejection
-    "1240": Reason.RECIPIENT_REFUSED,  # Illegal Number: the user has sent STOP
+    "1240": Reason.RECIPIENT_STOPPED,  # Illegal Number: the user has sent STOP
     "1250": Reason.RECIPIENT_REFUSED,  # Unroutable
     "1260": Reason.RECIPIENT_REFUSED,  # Destination unreachable
     "1270": Reason.CONTENT_REFUSED,  # Subscriber Age Restriction

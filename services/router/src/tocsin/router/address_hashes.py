@@ -1,7 +1,7 @@
 """Which address a message went to, without the address: `<key id>.<16 characters>`.
 
-The 16 characters are base64url of the first 12 bytes of the HMAC-SHA256, under a key of the installation, of the address as it
-is sent to (UTF-8). A job carries the hash, and each status of its delivery repeats it: so what is learnt from a provider
+The 16 characters are base64url of the first 12 bytes of the HMAC-SHA256, under a key of the installation, of the address in the form
+that all its spellings share (`AddressKind.comparable`; UTF-8). A job carries the hash, and each status of its delivery repeats it: so what is learnt from a provider
 concerns the address that was sent to, and not the one that the recipient has by now.
 """
 
@@ -27,6 +27,10 @@ class AddressHashes:
     def of(self, address: str) -> str:
         """The hash of the address, under the first key."""
         return self._prefix + _hashed(self._signing, address)
+
+    def all_of(self, address: str) -> list[str]:
+        """The hash of the address under each key: any of them may have been kept."""
+        return [f"{key_id}.{_hashed(mac, address)}" for key_id, mac in self._macs.items()]
 
     def is_of(self, address_hash: str, address: str) -> bool:
         """Whether one of the keys has made this hash of this address."""

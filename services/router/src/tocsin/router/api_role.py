@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from tocsin.contracts.topics import Topics
 from tocsin.database import Database, create_engine
 from tocsin.kafka import CopyAge, Replica
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.api import create_app
 from tocsin.router.expiring_keys import watch_expiring_keys
 from tocsin.router.forgetting import forget_old_versions
@@ -53,6 +54,7 @@ def api_role(
         health=health,
         clock=clock,
         tokens=UnsubscribeTokens(settings.signing_keys),
+        hashes=AddressHashes(settings.address_keys),
         public_url=settings.public_url,
         changes=changes,
         trials=trials,

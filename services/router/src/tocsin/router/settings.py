@@ -133,7 +133,7 @@ class RouterSettings(LaneSettings):
         HashKeys,
         About(
             example="2026:32-other-random-characters-or-more",
-            danger="Addresses that were hashed with a key that is gone are found no more: put the new key first and keep the old one for as long as statuses are kept",
+            danger="Addresses that were hashed with a key that is gone are found no more, and are suppressed no more: put the new key first, and keep the old one as long as its suppressions are to hold",
         ),
     ] = Field(
         description="Keys that hash addresses for statuses, as id:secret or id:secret,id:secret; the first hashes, both are recognised",

@@ -139,6 +139,10 @@ recipients = Table(
     _updated_at(),
 )
 
+for _field in ADDRESS_FIELDS:
+    # Whoever has an address is found by it, in whatever case it is written.
+    Index(f"ix_recipients_{_field}", recipients.c.tenant, func.lower(recipients.c[_field]))
+
 recipient_versions = Table(
     "recipient_versions",
     metadata,
@@ -198,6 +202,59 @@ preferences = Table(
     Column("source", Text, nullable=False),  # who switched it last: `api`, `unsubscribe_page`, …
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    _tenant(),
+    Column("channel", Text, primary_key=True),
+    Column("address_hash", Text, primary_key=True),  # `tocsin.router.address_hashes`
+    Column("category", Text, primary_key=True, server_default=text(f"'{ANY}'")),
+    Column("cause", Text, primary_key=True),
+    Column("source", Text, nullable=False),  # `provider`, `api`, `import`, or what the caller named
+    Column("code", Text),  # the provider's own, such as 550 5.1.1
+    Column("notification_id", Text),  # the message of which the provider said it
+    Column("key_id", Text),  # the API key that added it
+    # Whether messages of required categories go there all the same; of what a person has added only
+    Column("spares_required", Boolean, nullable=False, server_default=text("false")),
+    Column("until", DateTime(timezone=True)),  # null: for good
+    _created_at(),
+    CheckConstraint("cause IN ('bounce', 'complaint', 'manual', 'gone')", name="cause"),
+    CheckConstraint("cause = 'manual' OR NOT spares_required", name="spares_required"),
+)
+"""Addresses to which nothing goes, by a keyed hash: a row outlives the recipient, and is no address."""
+
+soft_bounces = Table(
+    "soft_bounces",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("address_hash", Text, primary_key=True),
+    Column("status_id", Text, primary_key=True),  # so that one that is read twice counts once
+    Column("at", DateTime(timezone=True), nullable=False),
+    Index("ix_soft_bounces_at", "at"),
+)
+"""Of the last seven days: five of them suppress an address."""
+
+suppression_removals = Table(
+    "suppression_removals",
+    metadata,
+    _tenant(),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("removed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("key_id", Text, nullable=False),  # the API key that removed it
+    Column("reason", Text, nullable=False),  # in the caller's words
+    Column("channel", Text, nullable=False),
+    Column("address_hash", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("code", Text),
+    Column("notification_id", Text),
+    Column("until", DateTime(timezone=True)),
+    Column("suppressed_at", DateTime(timezone=True), nullable=False),
+)
+"""What was suppressed and is no more: who took it away, when and why."""
 
 workflows = Table(
     "workflows",

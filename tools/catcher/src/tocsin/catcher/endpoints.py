@@ -5,20 +5,26 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from .fcm import FcmEndpoint, FcmRefusal
 from .google_oauth import OAuthRefusal, TokenEndpoint
 from .twilio import TwilioEndpoint
 from .twilio_refusals import Refusal
+from .webpush import Subscribing, WebPushEndpoint
 
 _LARGEST_BODY = 1024 * 1024  # far above what the real APIs take
 
 
 def add_provider_endpoints(
-    app: FastAPI, *, twilio: TwilioEndpoint, tokens: TokenEndpoint, fcm: FcmEndpoint
+    app: FastAPI,
+    *,
+    twilio: TwilioEndpoint,
+    tokens: TokenEndpoint,
+    fcm: FcmEndpoint,
+    webpush: WebPushEndpoint,
 ) -> None:
-    """Adds Twilio's, Google's and FCM's routes under the paths the real APIs have."""
+    """Adds Twilio's, Google's and FCM's routes under the paths the real APIs have, and a push service of browsers."""
 
     @app.post("/2010-04-01/Accounts/{account_sid}/Messages.json")
     async def create_message(account_sid: str, request: Request) -> JSONResponse:
@@ -44,6 +50,20 @@ def add_provider_endpoints(
             after = {"Retry-After": str(answer.retry_after)} if answer.retry_after else None
             return JSONResponse(answer.body(), answer.http_status, headers=after)
         return JSONResponse(answer)
+
+    @app.post("/push")
+    async def subscribe(asked: Subscribing, request: Request) -> JSONResponse:
+        return JSONResponse(webpush.subscribe(asked, base=_origin(request)), 201)
+
+    @app.post("/push/{name}")
+    async def push(name: str, request: Request) -> PlainTextResponse:
+        body, origin = await read_body(request), _origin(request)
+        answer = webpush.take(name, origin=origin, headers=request.headers, body=body)
+        return PlainTextResponse(answer.words, answer.status)
+
+
+def _origin(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -1,12 +1,12 @@
 """`tocsin acls`: who may read and write what, from the registry of topics and groups."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from tocsin.cli.acl_commands import ADMINISTRATOR, READERS, AclRule, commands
 from tocsin.cli.config.processes import CALLBACKS
-from tocsin.cli.output import print_json, print_table
+from tocsin.cli.output import print_json, print_table, refuse
 from tocsin.contracts.topics import ANYONE, DEFAULT_PREFIX, Topics
 from tocsin.contracts.vocabulary import Lane
 
@@ -14,22 +14,12 @@ TRANSACTIONAL_SERVICES = ("router", "scheduler", "dispatch-")
 WITNESS, KEDA = "ledger witness", "keda"
 
 
-@dataclass(frozen=True, order=True)
-class AclRule:
-    """One permission of one principal."""
-
-    principal: str
-    operation: str
-    resource: str
-    name: str
-
-
 def matrix(topics: Topics) -> list[AclRule]:
     """Every permission the services need, and what producers and readers outside may be given."""
     rules = [
         AclRule(writer, "write", "topic", topic.name) for topic in topics.all() for writer in topic.writers
     ] + [
-        AclRule("readers of status" if reader == ANYONE else reader, "read", "topic", topic.name)
+        AclRule(READERS if reader == ANYONE else reader, "read", "topic", topic.name)
         for topic in topics.all()
         for reader in topic.readers
     ]
@@ -45,6 +35,7 @@ def matrix(topics: Topics) -> list[AclRule]:
                 for lane in Lane
             ]
     rules.append(AclRule("router", "write", "transactional id", topics.relay))
+    rules += [AclRule(ADMINISTRATOR, "all", resource, f"{topics.prefix}*") for resource in ("topic", "group")]
     rules += _of_callbacks(topics)
     rules += _of_those_outside(topics)
     return sorted(set(rules))
@@ -76,11 +67,43 @@ def print_matrix(
         str, typer.Option(envvar="KAFKA_TOPIC_PREFIX", help="What topics begin with.")
     ] = DEFAULT_PREFIX,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_commands: Annotated[
+        bool,
+        typer.Option(
+            "--commands", help="Print commands for a shell, in which $KAFKA is the brokers' address."
+        ),
+    ] = False,
+    principal: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHO=PRINCIPAL",
+            help="With --commands: Kafka's name for one of the first column, such as ingest=User:CN=ingest; may be given often, also for "
+            "the same. A service that is not named is a user of its own name.",
+        ),
+    ] = None,
 ) -> None:
-    """Print who may read and write what; `*` ends a prefix."""
+    """Print who may read and write what; `*` ends a prefix. With --commands, the lines of kafka-acls.sh that give these rights."""
     rules = matrix(Topics(prefix))
+    if principal and not as_commands:
+        refuse("Give --principal with --commands.", code=2)
+    if as_commands:
+        for line in commands(rules, _principals(principal or [], known={rule.principal for rule in rules})):
+            typer.echo(line)
+        return
     if as_json:
         print_json([vars(rule) for rule in rules])
         return
     rows = [(rule.principal, rule.operation, rule.resource, rule.name) for rule in rules]
     print_table("Access", ("principal", "operation", "resource", "name"), rows)
+
+
+def _principals(given: list[str], *, known: set[str]) -> dict[str, list[str]]:
+    principals: dict[str, list[str]] = {}
+    for pair in given:
+        who, _, name = pair.partition("=")
+        if who not in known:
+            refuse(f"Nobody is called {who!r}. There are: {', '.join(sorted(known))}.", code=2)
+        if ":" not in name:
+            refuse(f"{pair!r} names no principal of Kafka's, such as {who}=User:NAME.", code=2)
+        principals.setdefault(who, []).append(name)
+    return principals

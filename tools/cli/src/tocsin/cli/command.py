@@ -89,6 +89,12 @@ def _send(app: typer.Typer) -> None:
     app.command("send")(send.send)
 
 
+def _suppressions(app: typer.Typer) -> None:
+    from tocsin.cli import suppressions  # noqa: PLC0415 - only when asked for
+
+    app.add_typer(suppressions.app, name="suppressions")
+
+
 def _timeline(app: typer.Typer) -> None:
     from tocsin.cli import timeline  # noqa: PLC0415 - only when asked for
 
@@ -114,6 +120,7 @@ _OWN: dict[str, Callable[[typer.Typer], None]] = {
     "dead": _dead,
     "redrive": _redrive,
     "refusals": _refusals,
+    "suppressions": _suppressions,
     "doctor": _doctor,
     "config": _config,
 }

@@ -27,15 +27,21 @@ num.io.threads=4
 
 _MODULES = "org.apache.kafka.common.security"
 _SECURED = "listener.name.sasl_ssl"
+_AUTHORIZED = """\
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Secured:
     """A second listener with SASL_SSL: `certificate` is key and chain in one PEM file, `users` name to password; they may use
-    PLAIN or SCRAM-SHA-512."""
+    PLAIN or SCRAM-SHA-512. With `authorized` they may do what ACLs allow them, and the log names what was refused; whoever comes in
+    through the first listener may do everything."""
 
     certificate: Path
     users: Mapping[str, str]
+    authorized: bool = False
 
     def properties(self) -> str:
         """Its lines of server.properties, without the address."""
@@ -46,7 +52,7 @@ class Secured:
             f"{_SECURED}.ssl.keystore.location={self.certificate}\n"
             f"{_SECURED}.plain.sasl.jaas.config={_MODULES}.plain.PlainLoginModule required {words};\n"
             f"{_SECURED}.scram-sha-512.sasl.jaas.config={_MODULES}.scram.ScramLoginModule required;\n"
-        )
+        ) + (_AUTHORIZED if self.authorized else "")
 
     def format_options(self) -> list[str]:
         """What the data folder has to know from the beginning."""
@@ -129,5 +135,7 @@ appender.out.layout.type = PatternLayout
 appender.out.layout.pattern = %d{ISO8601} %p %c{1} %m%n
 rootLogger.level = warn
 rootLogger.appenderRef.out.ref = out
+logger.authorizer.name = kafka.authorizer.logger
+logger.authorizer.level = info
 """
-"""Warnings and errors to standard output, which the starter sends to a file."""
+"""Warnings and errors, and what an authorizer refuses, to standard output, which the starter sends to a file."""

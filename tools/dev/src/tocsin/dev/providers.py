@@ -18,7 +18,8 @@ def write_providers(
 ) -> None:
     """Writes a file `<channel>.toml` for each channel, with one instance named `catcher`.
 
-    `apns` is the URL of an endpoint like APNs and the key that it trusts: with it iPhones have an instance, too, `catcher-apns`.
+    `apns` is the URL of an endpoint like APNs and the key that it trusts: with it iPhones and browsers have instances, too,
+    `catcher-apns` and `catcher-webpush`. The key signs for both.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "twilio-token").write_text(TWILIO_TOKEN)
@@ -36,7 +37,7 @@ def write_providers(
         (folder / f"{channel}.toml").write_text(_toml({"name": "catcher", **settings}))
     if apns is not None:
         url, key = apns
-        iphones = {
+        iphones: dict[str, str | int] = {
             "name": "catcher-apns",
             "kind": "apns",
             "base_url": url,
@@ -45,8 +46,14 @@ def write_providers(
             "team_id": "CATCHERDEV",
             "topic": "com.example.tocsin",
         }
+        browsers: dict[str, str | int] = {
+            "name": "catcher-webpush",
+            "kind": "webpush",
+            "vapid_key_file": str(key),
+            "subject": "mailto:push@example.com",
+        }
         with (folder / "push.toml").open("a") as file:
-            file.write(_toml(iphones))
+            file.write(_toml(iphones) + _toml(browsers))
 
 
 def _toml(settings: Mapping[str, str | int]) -> str:

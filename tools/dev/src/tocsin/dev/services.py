@@ -8,6 +8,8 @@ from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.dev.processes import free_port
 
 PARTITIONS, SHARDS = 4, 2
+ALLOWED = "127.0.0.1:*,localhost:*"
+"""Where tenants' URLs may lead beside public addresses: to whatever the developer runs here."""
 NAMES = ("router", "ledger", "scheduler", *(channel.dispatcher for channel in reversed(Channel)), "ingest")
 """In the order of their start: what takes longest first."""
 APIS = ("router", "ledger", "ingest")
@@ -96,4 +98,5 @@ def _dispatcher(channel: Channel, stack: StackSettings) -> dict[str, str]:
     return {
         f"{prefix}SHARDS": str(SHARDS),
         f"{prefix}PROVIDERS_FILE": str(stack.providers / f"{channel}.toml"),
+        "OUTGOING_ALLOW": ALLOWED,
     }

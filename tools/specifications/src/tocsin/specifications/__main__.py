@@ -1,11 +1,12 @@
 """`python -m tocsin.specifications` writes docs/contracts, the READMEs' settings tables, the tables of docs/data.md and of
-docs/operations/metrics.md and settings.md, the rules of Prometheus and Grafana's dashboards; `--check` only says what is stale."""
+docs/operations/metrics.md and settings.md, the rules of Prometheus, what silences what on the local stack, and Grafana's dashboards;
+`--check` only says what is stale."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from tocsin.specifications.alerts import RUNBOOKS, plain_files, prometheus_rule
+from tocsin.specifications.alerts import EXAMPLE, RUNBOOKS, local_alertmanager, plain_files, prometheus_rule
 from tocsin.specifications.dashboards import DASHBOARDS
 from tocsin.specifications.dashboards.grafana import grafana_file
 from tocsin.specifications.documents import documents
@@ -30,6 +31,7 @@ def main() -> int:
     files |= {given.into / name: text for name, text in documents().items()}
     files |= {given.rules / name: text for name, text in plain_files(given.runbooks).items()}
     files[given.prometheus_rule] = prometheus_rule(given.runbooks)
+    files[given.local_alertmanager] = local_alertmanager(given.alertmanager)
     files |= {given.dashboards / f"{page.name}.json": grafana_file(page) for page in DASHBOARDS}
     stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
     written = [*given.into.rglob("*.json"), *given.dashboards.glob("*.json")]
@@ -66,6 +68,13 @@ def _arguments() -> argparse.Namespace:
         type=Path,
         default=Path("deploy/k8s/components/monitoring/rules.yaml"),
         help="the same rules for the Prometheus Operator",
+    )
+    parser.add_argument("--alertmanager", type=Path, default=EXAMPLE, help="the example for Alertmanager")
+    parser.add_argument(
+        "--local-alertmanager",
+        type=Path,
+        default=Path("deploy/compose/alertmanager.yml"),
+        help="the local Alertmanager's configuration, with the example's inhibit rules",
     )
     parser.add_argument(
         "--runbooks",

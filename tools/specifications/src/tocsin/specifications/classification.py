@@ -216,6 +216,23 @@ TABLES: Final[dict[str, Fields]] = {
     "directory.claims": {Says.PERSON_HASHED: "data_hash", Says.TECHNICAL: "key record claimed_at"},
     "directory.quota_days": {Says.TECHNICAL: "tenant day used places"},
     "directory.throttles": {Says.PERSON_HASHED: "key", Says.TECHNICAL: "ids times most seconds ends_at"},
+    "directory.suppressions": {
+        Says.PERSON: "cause code until created_at",
+        Says.PERSON_HASHED: "address_hash",
+        Says.TENANT: "category source spares_required",
+        Says.TECHNICAL: "tenant channel notification_id key_id",
+    },
+    "directory.soft_bounces": {
+        Says.PERSON: "at",
+        Says.PERSON_HASHED: "address_hash",
+        Says.TECHNICAL: "tenant channel status_id",
+    },
+    "directory.suppression_removals": {
+        Says.PERSON: "cause code until suppressed_at",
+        Says.PERSON_HASHED: "address_hash",
+        Says.TENANT: "reason category source",
+        Says.TECHNICAL: "tenant id removed_at key_id channel notification_id",
+    },
     "directory.outbox": {Says.PERSON_ID: "key", Says.TECHNICAL: "id kind tenant turn at"},
     "directory.schema_version": {Says.TECHNICAL: "version_num"},
     "ledger.statuses": {
@@ -284,6 +301,9 @@ KEPT: Final[dict[str, str]] = {
     "directory.claims": "`ROUTER_DUPLICATE_WINDOW`, 24 h by default",
     "directory.quota_days": "three days",
     "directory.throttles": "until the workflow's limit has let everybody in again, a minute more",
+    "directory.suppressions": "until somebody removes it, also when the recipient is deleted",
+    "directory.soft_bounces": "seven days",
+    "directory.suppression_removals": "for ever",
     "directory.outbox": "until published, milliseconds as a rule",
     "directory.schema_version": "for ever",
     "ledger.statuses": "`LEDGER_RETENTION_DAYS`, 30 by default",

@@ -22,6 +22,7 @@ from tocsin.router.settings import RouterSettings
 from tocsin.runtime import HttpSettings, LaneSettings, ServiceSettings, SettingRow
 from tocsin.runtime.http import OperationsSettings
 from tocsin.runtime.observability_settings import ObservabilitySettings
+from tocsin.runtime.outgoing import OutgoingSettings
 from tocsin.runtime.setting_names import groups_of, own_fields
 from tocsin.runtime.settings_table import setting_row
 from tocsin.scheduler.settings import SchedulerSettings
@@ -40,6 +41,7 @@ TITLES: Final[Mapping[type[BaseSettings], str]] = {
     DatabaseSettings: "PostgreSQL",
     HttpSettings: "The HTTP API",
     ProgramSettings: "What tenants write",
+    OutgoingSettings: "URLs of tenants",
     SealSettings: "Sealed secrets",
     IngestSettings: "Ingest",
     RouterSettings: "Router",

@@ -20,7 +20,9 @@ _NOT_IN_FORCE: Final[dict[str, Any]] = {
     "required": ["in_force"],
     "properties": {"in_force": {"type": "boolean", "enum": [False], "title": "In Force"}},
 }
-_WITHOUT_CHANGE: Final = frozenset({"save_recipients", "preview_message"})
+_WITHOUT_CHANGE: Final = frozenset(
+    {"save_recipients", "preview_message", "import_suppressions", "find_suppressions"}
+)
 """Operations whose answer never waits: imports, and those that change nothing."""
 
 

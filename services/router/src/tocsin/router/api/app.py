@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.middleware import Middleware
 
+from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.api import (
     api_keys,
     categories,
@@ -16,6 +17,7 @@ from tocsin.router.api import (
     preferences,
     previews,
     recipients,
+    suppressions,
     templates,
     tenants,
     unsubscribe,
@@ -57,6 +59,7 @@ def create_app(
     health: Health | None = None,
     clock: Clock | None = None,
     tokens: UnsubscribeTokens | None = None,
+    hashes: AddressHashes | None = None,
     public_url: str | None = None,
     changes: ChangesInForce | None = None,
     trials: Trials | None = None,
@@ -69,7 +72,7 @@ def create_app(
     app = service_app(
         name="router",
         health=health or Health(service="router"),
-        summary="The directory: recipients, preferences, categories, workflows, templates, tenants and API keys.",
+        summary="The directory: recipients, preferences, suppressions, categories, workflows, templates, tenants and API keys.",
         keys=keys,
         bring_up_to_now=bring_up_to_now,
         trusted_proxies=trusted_proxies,
@@ -82,6 +85,7 @@ def create_app(
     app.state.clock = clock or SystemClock()
     _let_recipients_in(app)
     app.state.tokens = tokens or UnsubscribeTokens([])
+    app.state.hashes = hashes
     app.state.public_url = public_url
     app.state.changes = changes
     app.state.trials = trials or Trials()
@@ -96,6 +100,7 @@ def create_app(
         workflows,
         templates,
         previews,
+        suppressions,
         tenants,
         inbox_keys,
         api_keys,

@@ -7,7 +7,6 @@ from sqlalchemy import select
 from tocsin.observability import get_logger
 from tocsin.router.api.devices import devices_of, register_device, remove_device
 from tocsin.router.api.parameters import DevicePath
-from tocsin.router.api.preference_store import Source
 from tocsin.router.api.preferences import (
     Preferences,
     PreferenceWrite,
@@ -16,6 +15,7 @@ from tocsin.router.api.preferences import (
 )
 from tocsin.router.api.recipient_models import Devices, DeviceWrite, RegisteredDevice
 from tocsin.router.api.transaction import Db
+from tocsin.router.preference_store import Source
 from tocsin.router.tables import categories
 from tocsin.web import IfMatch, RecipientCaller, RequestBody
 

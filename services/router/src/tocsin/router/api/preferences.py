@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
-from tocsin.router.api import preference_store as store
+from tocsin.router import preference_store as store
 from tocsin.router.api.fields import ChannelWord, Key, Name
 from tocsin.router.api.parameters import RecipientPath
-from tocsin.router.api.preference_store import Source, Switch, Switches
 from tocsin.router.api.rows import answer, check_match
 from tocsin.router.api.steps import channels_of
 from tocsin.router.api.transaction import Db
 from tocsin.router.changes import lock_recipient
 from tocsin.router.policy import ANY, Preference, effective_preference
+from tocsin.router.preference_store import Source, Switch, Switches
 from tocsin.router.tables import categories, workflows
 from tocsin.web import Fault, IfMatch, Manager, Problem, Reader, RequestBody, codes
 
@@ -50,7 +50,7 @@ class StoredPreference(BaseModel):
     workflow: str | None
     enabled: bool
     source: str = Field(
-        description="Who switched it last: `api`, `unsubscribe_page`, `one_click` (a mail program's button), `recipient` (with a token of their own), or what the caller named",
+        description="Who switched it last: `api`, `unsubscribe_page`, `one_click` (a mail program's button), `recipient` (with a token of their own), `provider`, `complaint`, or what the caller named",
         examples=["unsubscribe_page"],
     )
     changed_at: datetime

@@ -6,9 +6,10 @@ from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.observability import get_logger
-from tocsin.router.api import preference_store, unsubscribe_page
-from tocsin.router.api.preference_store import Source
+from tocsin.router import preference_store
+from tocsin.router.api import unsubscribe_page
 from tocsin.router.api.transaction import Db
+from tocsin.router.preference_store import Source
 from tocsin.router.tables import categories, tenants
 from tocsin.router.tokens import UnsubscribeTokens, Unsubscription
 from tocsin.web import Problem, codes, takes_any_parameter

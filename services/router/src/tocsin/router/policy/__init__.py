@@ -15,18 +15,26 @@ from tocsin.router.policy.decide import (
 )
 from tocsin.router.policy.decision_log import encode_fitting, looked_at
 from tocsin.router.policy.faults import status_for
+from tocsin.router.policy.lessons import LESSON_WORDS, Lesson, lesson_of
 from tocsin.router.policy.locales import locale_candidates
 from tocsin.router.policy.preferences import ANY, Preference, effective_preference
 from tocsin.router.policy.recipients import UNKNOWN, StoredRecipient, actor_of, recipient_of
+from tocsin.router.policy.suppressions import CAUSES, NOT_SUPPRESSED, SuppressedAddresses, Suppression
 
 __all__ = [
     "ANY",
+    "CAUSES",
+    "LESSON_WORDS",
+    "NOT_SUPPRESSED",
     "UNKNOWN",
     "ChannelOutcome",
     "DecisionInput",
     "Deliver",
+    "Lesson",
     "Preference",
     "StoredRecipient",
+    "SuppressedAddresses",
+    "Suppression",
     "Verdict",
     "Withhold",
     "actor_of",
@@ -35,6 +43,7 @@ __all__ = [
     "effective_preference",
     "encode_fitting",
     "ends_by_time",
+    "lesson_of",
     "locale_candidates",
     "looked_at",
     "recipient_of",

@@ -20,10 +20,12 @@ from tocsin.contracts.limits import DECISION_TARGETS_BYTES
 from tocsin.contracts.statuses import RuleOutcome
 from tocsin.contracts.vocabulary import Again, ClaimOutcome, Outcome, Reason, Rule
 from tocsin.router.policy.decision_log import looked_at
+from tocsin.router.policy.destinations import Held, reachable
 from tocsin.router.policy.faults import status_for
 from tocsin.router.policy.locales import locale_candidates
 from tocsin.router.policy.preferences import PreferenceOutcome, effective_preference
 from tocsin.router.policy.recipients import MessageRecipient, StoredRecipient, recipient_of
+from tocsin.router.policy.suppressions import NOT_SUPPRESSED, SuppressedAddresses
 
 _TARGETS_THAT_FIT: Final = 25
 """So many targets always fit into a decision, whatever the names of their devices."""
@@ -57,6 +59,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     """Whether the workflow's own limit keeps the notification out."""
     next_day: datetime | None = None
     """When it is decided again, where the tenant has sent as much today as it may."""
+    suppressed: SuppressedAddresses = NOT_SUPPRESSED
+    """What is stored of its addresses; of other messages' addresses, too."""
 
 
 class Withhold(NamedTuple):
@@ -295,9 +299,17 @@ def _decide_channel(
     destinations = spec.address.destinations(recipient)
     if question.intent.delivery is not None and ref.address_key:
         destinations = [each for each in destinations if each.address_key == ref.address_key]
-    if not destinations:
-        return withhold(Rule.ADDRESS, Reason.ADDRESS_MISSING)
-    rules.append(looked_at(Rule.ADDRESS, "present", {"found": len(destinations)}))
+    reached = reachable(
+        destinations,
+        question.suppressed,
+        rules,
+        tenant=question.intent.tenant,
+        spec=spec,
+        category=category,
+        now=question.now,
+    )
+    if isinstance(reached, Held):
+        return withhold(*reached)
 
     if spec.has_sender:
         own = ref.channel in tenant.senders
@@ -315,7 +327,7 @@ def _decide_channel(
     template = by_locale[locale]
     seen = {"locale": locale, "revision": template.revision, "wanted": recipient.locale or ""}
     rules.append(looked_at(Rule.TEMPLATE, "found", seen))
-    return Deliver(ref, destinations, recipient, template, category, expires_at, rules)
+    return Deliver(ref, reached, recipient, template, category, expires_at, rules)
 
 
 def _preference_rule(preference: PreferenceOutcome, category: CategoryRecord) -> RuleOutcome:

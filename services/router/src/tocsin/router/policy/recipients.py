@@ -23,6 +23,8 @@ class StoredRecipient(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, Any] = {}
     devices: tuple[Device, ...] = ()
     preferences: tuple[Preference, ...] = ()
+    tenant_suppresses: bool = False
+    """Whether any address of the tenant is suppressed: if not, nobody need look."""
 
 
 UNKNOWN: Final = StoredRecipient()

@@ -21,6 +21,7 @@ from tocsin.programs import CrashNote, crash_note_component
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.refused_revisions import store_refusals
 from tocsin.router.settings import RouterSettings
+from tocsin.router.soft_bounces import SoftBounces
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.worker.cancellations import CancellationRows
@@ -31,6 +32,7 @@ from tocsin.router.worker.load import RecipientLoader
 from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.quota import Quotas
 from tocsin.router.worker.render import DeliveryRenderer
+from tocsin.router.worker.suppressed import StoredSuppressions
 from tocsin.router.worker.sweeping import Sweeper
 from tocsin.router.worker.table_sizes import TableSizes
 from tocsin.router.worker.throttle import Throttles
@@ -70,6 +72,8 @@ def worker_components(
     cancellations = Cancellations(service="router")
     cancellation_rows = CancellationRows(database=database)
     recipients = RecipientLoader(database=database)
+    suppressions = StoredSuppressions(database=database)
+    soft_bounces = SoftBounces(database=database)
     throttles = Throttles(database=database)
     quotas = Quotas(database=database)
     rendering = DeliveryRenderer(
@@ -104,6 +108,10 @@ def worker_components(
             name="cancellation sweeper",
             run=Sweeper("cancellations", cancellation_rows.delete_expired, clock=clock).run,
         ),
+        FunctionComponent(
+            name="soft bounce sweeper",
+            run=Sweeper("soft_bounces", soft_bounces.delete_expired, clock=clock).run,
+        ),
     ]
     for lane in settings.lanes:
         router = Router(
@@ -116,6 +124,7 @@ def worker_components(
             throttles=throttles,
             quotas=quotas,
             recipients=recipients,
+            suppressions=suppressions,
             renderer=rendering,
             clock=clock,
             hashes=hashes,

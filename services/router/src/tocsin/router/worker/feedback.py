@@ -1,4 +1,5 @@
-"""What deliveries teach the directory: a device that is gone is removed, and stops know of it.
+"""What deliveries teach the directory: a device that is gone is removed, an address that is dead or whose owner has complained is suppressed, and
+stops know of it.
 
 At least once: rows first, offsets after; doing it twice changes nothing. Nobody waits for it, so statuses gather first.
 """
@@ -17,13 +18,15 @@ from tocsin.kafka import ConsumerRecord, Fetching, Shard
 from tocsin.observability import get_logger, metrics
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.changes import raise_versions
+from tocsin.router.policy import LESSON_WORDS, lesson_of
 from tocsin.router.tables import devices, recipients
+from tocsin.router.worker.address_lessons import AddressLessons, Learnt
 from tocsin.runtime import LoopSlice
 
 log = get_logger(__name__)
 
-_MARK: Final = f'"{Reason.DEVICE_GONE}"'.encode()
-"""In every status that matters here, and in next to no other: decoding them all would cost a core."""
+_MARKS: Final = tuple(f'"{word}"'.encode() for word in (Reason.DEVICE_GONE, *LESSON_WORDS))
+"""One of them is in every status that matters here, and in next to no other: decoding them all would cost a core."""
 
 FETCHING: Final = Fetching(least_bytes=262_144, wait=0.5)
 AT_ONCE: Final = 2_000
@@ -38,6 +41,7 @@ class Feedback:
     def __init__(self, *, lane: Lane, database: Database, hashes: AddressHashes) -> None:
         self._database = database
         self._hashes = hashes
+        self._lessons = AddressLessons(database=database, hashes=hashes)
         self._removed = metrics.processed.labels("router", lane, "device_removed")
 
     async def work(self, shard: Shard) -> None:
@@ -47,13 +51,17 @@ class Feedback:
             batch = await shard.take(max_records=AT_ONCE)
             if batch is None:
                 return
-            loop_slice = LoopSlice()
+            loop_slice, learnt = LoopSlice(), list[Learnt]()
             for record in batch.records:
-                status = _device_gone(record)
-                if status is not None:
+                status = status_that_matters(record)
+                if status is not None and _device_gone(status):
                     await self._remove(status)
+                elif status is not None and (lesson := lesson_of(status)) is not None:
+                    learnt.append(Learnt(lesson, status))
                 if loop_slice.due:
                     await loop_slice.let_go()
+            if learnt:
+                await self._lessons.learn(learnt)
             await shard.commit(batch.offsets)
 
     async def _remove(self, status: Status) -> None:
@@ -95,22 +103,25 @@ class Feedback:
         return True
 
 
-def _device_gone(record: ConsumerRecord) -> Status | None:
-    """The status, where it says that a push provider knows the device no more. Unreadable ones are the ledger's business."""
-    if record.value is None or _MARK not in record.value:
+def status_that_matters(record: ConsumerRecord) -> Status | None:
+    """The status, where it may teach anything. Unreadable ones are the ledger's business."""
+    value = record.value
+    if value is None or not any(mark in value for mark in _MARKS):
         return None
     try:
-        status = decode_status(record.value)
+        status = decode_status(value)
     except UNREADABLE_ERRORS:
         return None
-    if not isinstance(status, Status):
-        return None
+    return status if isinstance(status, Status) else None
+
+
+def _device_gone(status: Status) -> bool:
+    """Whether a push provider knows the device no more."""
     spec = CHANNELS.get(status.channel or "")
-    gone = (
+    return (
         status.status == StatusName.FAILED
         and status.reason == Reason.DEVICE_GONE
         and spec is not None
         and spec.address.gone is Reason.DEVICE_GONE
         and not status.test
     )
-    return status if gone else None

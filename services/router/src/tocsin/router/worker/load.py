@@ -10,7 +10,14 @@ from tocsin.contracts.channels import ADDRESS_FIELDS
 from tocsin.contracts.recipients import Device
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord
-from tocsin.router.policy import UNKNOWN, DecisionInput, Preference, StoredRecipient
+from tocsin.router.policy import (
+    NOT_SUPPRESSED,
+    UNKNOWN,
+    DecisionInput,
+    Preference,
+    StoredRecipient,
+    SuppressedAddresses,
+)
 from tocsin.router.worker.batch import BatchContext
 from tocsin.router.worker.cancellations import CancellationTimes, cancelled_at
 from tocsin.router.worker.dedupe import BatchItem
@@ -52,6 +59,7 @@ def decision_input(
     *,
     throttled: bool = False,
     next_day: datetime | None = None,
+    suppressed: SuppressedAddresses = NOT_SUPPRESSED,
 ) -> DecisionInput:
     """What the decision of this intent may look at: what was loaded, and the directory as it is now."""
     intent, directory = pending.intent, context.directory
@@ -64,6 +72,7 @@ def decision_input(
         again=pending.again,
         throttled=throttled,
         next_day=next_day,
+        suppressed=suppressed,
         now=context.now,
         cancelled_at=cancelled_at(intent, context.cancellations, kept),
         stored=stored.get((intent.tenant, intent.recipient), UNKNOWN),
@@ -76,6 +85,7 @@ def decision_input(
     )
 
 
+# Whether the tenant suppresses anything is one look into an index; written with EXISTS, PostgreSQL might read the whole table instead.
 _QUERY: Final = """
 SELECT asked.tenant, asked.recipient, r.id IS NOT NULL AS known, r.email, r.phone, r.locale, r.time_zone,
        r.attributes::text AS attributes, coalesce(v.version, 0) AS version,
@@ -88,7 +98,8 @@ SELECT asked.tenant, asked.recipient, r.id IS NOT NULL AS known, r.email, r.phon
                json_build_array(p.channel, p.category, p.workflow, p.enabled, p.source, p.changed_at)
            )::text
            FROM directory.preferences p WHERE p.tenant = asked.tenant AND p.recipient = asked.recipient
-       ) AS preferences
+       ) AS preferences,
+       (SELECT true FROM directory.suppressions s WHERE s.tenant = asked.tenant LIMIT 1) AS suppresses
 FROM unnest($1::text[], $2::text[]) AS asked(tenant, recipient)
 LEFT JOIN directory.recipients r ON r.tenant = asked.tenant AND r.id = asked.recipient
 LEFT JOIN directory.recipient_versions v ON v.tenant = asked.tenant AND v.recipient = asked.recipient
@@ -131,4 +142,5 @@ def _stored(row: Any) -> StoredRecipient:
         if devices
         else (),
         preferences=_preferences(preferences) if preferences else (),
+        tenant_suppresses=row["suppresses"] is True,
     )

@@ -51,6 +51,7 @@ from tocsin.router.worker.parse import (
 from tocsin.router.worker.quota import CountsQuotas, next_day, over_quota
 from tocsin.router.worker.render import DeliveryRenderer
 from tocsin.router.worker.spans import BatchSpans, Traced
+from tocsin.router.worker.suppressed import FindsSuppressions, suppressed_addresses
 from tocsin.router.worker.throttle import AsksThrottles, ask_throttles
 from tocsin.router.worker.write import write
 from tocsin.router.worker.write_events import write_event
@@ -82,6 +83,7 @@ class Router:
         throttles: AsksThrottles,
         quotas: CountsQuotas,
         recipients: LoadsRecipients,
+        suppressions: FindsSuppressions,
         renderer: DeliveryRenderer,
         clock: Clock,
         hashes: AddressHashes,
@@ -99,6 +101,7 @@ class Router:
         self._throttles = throttles
         self._quotas = quotas
         self._recipients = recipients
+        self._suppressions = suppressions
         self._renderer = renderer
         self._invalid = InvalidRecordLimit(group=self._group)
         self._clock = clock
@@ -150,6 +153,7 @@ class Router:
         kept = await times_kept(pending, self._cancellation_rows)
         kept_out = await ask_throttles(items, self._throttles, stored, kept, context)
         waiting = await over_quota(items, self._quotas, stored, kept, context, kept_out=kept_out)
+        suppressed = await suppressed_addresses(items, self._suppressions, stored, context)
         began = self._stage_ended("look_up", began)
 
         out: list[ProducerRecord] = []
@@ -166,6 +170,7 @@ class Router:
                         context,
                         throttled=(notification := pending.intent.notification_id) in kept_out,
                         next_day=next_day(context.now) if notification in waiting else None,
+                        suppressed=suppressed,
                     )
                     for _, pending in group
                 ]

@@ -8,7 +8,7 @@ from tocsin.database.reach import AWAY
 from tocsin.observability import metrics
 from tocsin.runtime import every
 
-TABLES: Final = ("claims", "throttles", "cancellations")
+TABLES: Final = ("claims", "throttles", "cancellations", "suppressions")
 LOOK_EVERY: Final = 60.0
 # Claims are partitioned: the rows lie in the partitions, and are those of the table above them.
 _ROWS: Final = """

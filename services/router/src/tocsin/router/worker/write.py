@@ -206,7 +206,7 @@ def _job(
         address_key=address_key,
         target=target,
         app=app,
-        address_hash=context.hashes.of(address),
+        address_hash=context.hashes.of(spec.address.comparable(address)),
         private=JobPrivate(
             address=address,
             content=rendered.content,

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Literal
 
 from tocsin.cli.config.processes import settings_of
-from tocsin.runtime import Advice, Settings, SettingsInvalid, advice_on, read_settings, unknown_variables
+from tocsin.runtime import (
+    Advice,
+    Settings,
+    SettingsInvalid,
+    advice_beside,
+    advice_on,
+    read_settings,
+    unknown_variables,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,20 +40,20 @@ class Checked:
 def check(process: str, variables: Mapping[str, str], *, where: str | None = None) -> Checked:
     """As the process would read these variables and no others. Raises NotInstalled."""
     cls, place = settings_of(process), (where or process,)
-    settings: Settings | None = None
-    findings: list[ConfigFinding] = []
     with only(variables):
         try:
             settings = read_settings(cls)
         except SettingsInvalid as invalid:
-            findings += [
+            faults = [
                 ConfigFinding(
                     level="error", where=place, what=fault, remedy="the service does not start with it"
                 )
                 for fault in invalid.faults
             ]
-    advice = [*unknown_variables(cls, variables), *(advice_on(settings) if settings else ())]
-    return Checked(settings=settings, findings=findings + [_warning(one, place) for one in advice])
+            warnings = [_warning(one, place) for one in advice_beside(invalid, cls, variables)]
+            return Checked(settings=None, findings=faults + warnings)
+    advice = [*unknown_variables(cls, variables), *advice_on(settings)]
+    return Checked(settings=settings, findings=[_warning(one, place) for one in advice])
 
 
 def merged(findings: Iterable[ConfigFinding]) -> list[ConfigFinding]:

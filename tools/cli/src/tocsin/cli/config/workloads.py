@@ -17,11 +17,11 @@ from typing import Any, Final
 from tocsin.cli.config.environment import ConfigFinding, check
 from tocsin.cli.config.manifests import Manifests, Workload
 from tocsin.cli.config.processes import NotInstalled, process_of, settings_of
+from tocsin.cli.config.variables import Variables
 from tocsin.runtime import SettingRow, settings_table
 
 _KEY: Final = r"/[\w.-]+"
 """A file below a mount."""
-_OF_THE_POD: Final = "set-by-kubernetes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,7 @@ def _checked(
         looked = check(process, variables, where=workload.title)
         has_rates = _has_rates(looked.settings)
         told = [_with_the_pods_paths(finding, folder) for finding in looked.findings]
+        told += [_shadowed(workload, *shadowed) for shadowed in files.variables.shadowed]
     return CheckedWorkload(
         workload=workload,
         process=process,
@@ -107,6 +108,15 @@ def _with_the_pods_paths(finding: ConfigFinding, folder: str) -> ConfigFinding:
     )
 
 
+def _shadowed(workload: Workload, name: str, idle: str, read: str) -> ConfigFinding:
+    return ConfigFinding(
+        level="warning",
+        where=(workload.title,),
+        what=f"{name} stands in {idle} and, with another value, in {read}: Kubernetes takes the latter.",
+        remedy=f"change it in {read}, or take it out there",
+    )
+
+
 class _Files:
     """The variables of one workload, and its files below a folder."""
 
@@ -118,11 +128,12 @@ class _Files:
         self._workload = workload
         self._without_secrets = without_secrets
         self._mounts = dict(workload.mounts)
+        self.variables = Variables(workload, self._data)
 
     def lay_out(self, process: str) -> dict[str, str]:
         """Write the files; returns the variables that lead to them."""
         rows = {row.name: row for row in settings_table(settings_of(process))}
-        variables, whole = self._variables()
+        variables, whole = dict(self.variables.values), self.variables.whole
         elsewhere = [path for path, volume in self._mounts.items() if not self._lay_down(path, volume)]
         if not whole:
             variables |= _examples(rows.values(), variables)
@@ -134,33 +145,6 @@ class _Files:
             for named in re.findall(rf"{re.escape(path)}{_KEY}", self._texts()):
                 self._write(named, _EXAMPLES.get(Path(named).suffix, _any_word)())
         return {name: self._moved(value) for name, value in variables.items()}
-
-    def _variables(self) -> tuple[dict[str, str], bool]:
-        """By where Kubernetes takes them from; the second value is False where a Secret is made elsewhere."""
-        variables: dict[str, str] = {}
-        whole = True
-        for source in self._workload.container.get("envFrom") or ():
-            kind, reference = next((kind, value) for kind, value in source.items() if kind.endswith("Ref"))
-            data = self._data("ConfigMap" if kind == "configMapRef" else "Secret", reference["name"])
-            whole = whole and data is not None
-            prefix = source.get("prefix", "")
-            variables |= {prefix + name: value for name, value in (data or {}).items()}
-        for entry in self._workload.container.get("env") or ():
-            value = (
-                entry.get("value", "") if "valueFrom" not in entry else self._value_from(entry["valueFrom"])
-            )
-            if value is None:
-                whole = False
-            else:
-                variables[entry["name"]] = str(value)
-        return variables, whole
-
-    def _value_from(self, source: Mapping[str, Any]) -> str | None:
-        for key, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
-            if key in source:
-                data = self._data(kind, source[key]["name"])
-                return None if data is None else data.get(source[key]["key"])
-        return _OF_THE_POD
 
     def _data(self, kind: str, name: str) -> dict[str, str] | None:
         if kind == "Secret" and self._without_secrets:

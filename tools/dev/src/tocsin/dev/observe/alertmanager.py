@@ -8,6 +8,7 @@ import yaml
 from tocsin.dev.debian_programs import debian_program, unpacked
 from tocsin.dev.locks import locked
 from tocsin.dev.observe.http_server import HttpServer
+from tocsin.dev.observe.prometheus import SHIPPED
 
 PACKAGE = "prometheus-alertmanager"
 _TEMPLATES, _BESIDE = b"/usr/share/prometheus/alertmanager", b"usr/share//prometheus/alertmanager"
@@ -19,7 +20,8 @@ def amtool() -> Path:
 
 
 class AlertmanagerServer(HttpServer):
-    """Routes as the file `configuration` says; without one, every alert goes at once to `webhook`, or nowhere where that is None, too."""
+    """Routes as the file `configuration` says. Without one, every alert goes at once to `webhook`, or nowhere where that is None, too, unless
+    another one silences it as in the example that is shipped."""
 
     name = "alertmanager"
 
@@ -52,7 +54,8 @@ class AlertmanagerServer(HttpServer):
 def _at_once(webhook: str | None) -> dict[str, object]:
     receiver = {"name": "all"} | ({"webhook_configs": [{"url": webhook}]} if webhook else {})
     route = {"receiver": "all", "group_by": ["..."], "group_wait": "0s", "group_interval": "1s"}
-    return {"route": route, "receivers": [receiver]}
+    shipped = yaml.safe_load((SHIPPED / "alertmanager.yaml").read_text(encoding="utf-8"))
+    return {"route": route, "receivers": [receiver], "inhibit_rules": shipped["inhibit_rules"]}
 
 
 def alertmanager_program() -> tuple[Path, Path]:

@@ -36,6 +36,10 @@ class Source(StrEnum):
     """The recipient, with a token of their own (`/v1/me/preferences`)."""
     ONE_CLICK = "one_click"
     """A mail program, for its user (RFC 8058)."""
+    PROVIDER = "provider"
+    """A provider told that the recipient has left the category there."""
+    COMPLAINT = "complaint"
+    """A provider told that the recipient calls a message of the category spam."""
 
 
 async def load(db: AsyncConnection, tenant: str, recipient: str) -> list[Preference]:
