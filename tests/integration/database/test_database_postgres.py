@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError
 
 from tocsin.database import Database, DatabaseSettings, Migrations, MigrationsMissing, create_engine, migrate
 from tocsin.runtime import Health, OperatorError
@@ -247,3 +248,16 @@ async def test_who_waits_for_a_connection_is_counted(settings: DatabaseSettings)
     await (await others[1]).close()
     assert waiting() == 0
     await database.close()
+
+
+async def test_what_ends_the_engines_first_connection_is_said_as_it_is(database_url):
+    """SQLAlchemy asks the first connection of an engine for its settings, over one that has less than later ones."""
+    engine = create_engine(DatabaseSettings(url=SecretStr(database_url)), application="test")
+
+    @event.listens_for(engine.sync_engine, "do_execute")
+    def gone(_cursor: object, _statement: str, _parameters: object, _context: object) -> None:
+        raise engine.dialect.loaded_dbapi.InterfaceError("the session was ended", None)
+
+    with pytest.raises(InterfaceError, match="the session was ended"):
+        await engine.connect()
+    await engine.dispose()

@@ -12,7 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tocsin.database.settings import DatabaseSettings
 from tocsin.runtime import OperatorError
 
-AWAY: Final = (OSError, DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+AWAY: Final = (
+    OSError,
+    DBAPIError,
+    PoolTimeout,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg 0.32, of a session that is ended just before its next statement
+    TimeoutError,
+)
 """Errors of a database that is not up, is starting, or is out of reach for now: worth waiting for."""
 
 _REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)

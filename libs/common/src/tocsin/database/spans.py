@@ -45,26 +45,29 @@ def trace_statements(engine: AsyncEngine, server: Attributes) -> None:
     PostgreSQL knows."""
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
-    def _begin(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def _begin(
+        _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
+    ) -> None:
         above = current_span()
         if above is not None:
             operation = statement.split(None, 1)[0].upper()
-            connection.info[_OPEN] = above.child(
-                operation, "client", {**server, "db.operation.name": operation}
-            )
+            open_span = above.child(operation, "client", {**server, "db.operation.name": operation})
+            setattr(context, _OPEN, open_span)
 
     @event.listens_for(engine.sync_engine, "after_cursor_execute")
-    def _end(connection: Any, *_: Any) -> None:
-        _ended(connection)
+    def _end(
+        _connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool
+    ) -> None:
+        _ended(context)
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def _fail(context: ExceptionContext) -> None:
-        _ended(context.connection, type(context.original_exception).__name__)
+        _ended(context.execution_context, type(context.original_exception).__name__)
 
 
-def _ended(connection: Any, error: str | None = None) -> None:
-    if connection is None or connection.closed or connection.invalidated:
-        return  # its `info` would raise, and hide what has failed
-    opened: OpenSpan | None = connection.info.pop(_OPEN, None)
+def _ended(execution: Any, error: str | None = None) -> None:
+    """The span lies with the execution of its statement: a connection that fails, or is the engine's first, gives nothing away."""
+    opened: OpenSpan | None = getattr(execution, _OPEN, None)
     if opened is not None:
+        delattr(execution, _OPEN)
         opened.end(error)

@@ -115,10 +115,10 @@ def run_go(module: Path, *words: str) -> str:
 
 
 def built(module: Path, package: str, *, name: str = "", flags: str = "") -> Path:
-    """The program `package` of `module`, built unless it is there."""
+    """The program `package` of `module`, built unless it is there. Who needs one waits for no other: the API server takes minutes."""
     name = name or package.rpartition("/")[2]
     program = CACHE / f"{module.name}-{digest(module)}" / name
-    with locked(program.parent / "lock"):
+    with locked(program.with_name(f"{name}.lock")):
         if not program.exists():
             fresh = program.with_name(f"{name}.fresh")
             run_go(
