@@ -148,13 +148,16 @@ def test_pins_of_other_languages_are_read() -> None:
         "what is replaced counts in the version that takes its place"
     )
     assert {pin.name for pin in maven_pins(MAVEN)} == {
+        "com.eatthepath:pushy",
         "org.apache.kafka:connect-mirror",
         "org.apache.kafka:connect-runtime",
+        "org.apache.kafka:kafka-tools",
         "org.apache.kafka:kafka_2.13",
         "org.apache.logging.log4j:log4j-core",
         "org.apache.logging.log4j:log4j-slf4j-impl",
         "org.opensearch:opensearch",
         "org.opensearch.plugin:transport-netty4-client",
+        "org.slf4j:slf4j-nop",
     }
 
 

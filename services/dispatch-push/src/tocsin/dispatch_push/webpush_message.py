@@ -4,16 +4,14 @@ from base64 import urlsafe_b64encode
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-import http_ece
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-
 from tocsin.channel import Rejected
 from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job, PushContent
 from tocsin.contracts.values import ValueRefused
-from tocsin.contracts.values.subscription import Subscription, read_subscription
+from tocsin.contracts.values.subscription import read_subscription
 from tocsin.contracts.vocabulary import Channel, DeviceKind, Lane, Reason
+from tocsin.dispatch_push.webpush_encryption import encrypted_for
 
 _LONGEST_TTL: Final = 2_419_200  # seconds: four weeks, what push services keep a message at most
 _PLAIN_BYTES: Final = 3993
@@ -44,8 +42,8 @@ def message_of(job: Job, *, now: float) -> WebPushMessage | Rejected:
         return Rejected(reason=Reason.TOO_LARGE, detail=detail)
     try:
         subscription = read_subscription(job.private.address)
-        body = _encrypted(plain, subscription)
-    except (ValueRefused, ValueError, http_ece.ECEException):
+        body = encrypted_for(subscription.public_key, subscription.auth_secret, plain)
+    except (ValueRefused, ValueError):
         detail = "The device's token is no subscription to Web Push."
         return Rejected(reason=Reason.ADDRESS_INVALID, detail=detail)
     left = min(max(int(job.expires_at.timestamp() - now), 0), _LONGEST_TTL)
@@ -89,15 +87,3 @@ def shown_of(job: Job, content: PushContent) -> dict[str, Any]:
         shown["image"] = content.image
     options = content.overrides.get(DeviceKind.WEBPUSH, {})
     return shown | {name: value for name, value in options.items() if name != "urgency"}
-
-
-def _encrypted(plain: bytes, subscription: Subscription) -> bytes:
-    """With a key pair of this message's own. Raises ValueError where the browser's key is no point of the curve."""
-    encrypted: bytes = http_ece.encrypt(
-        plain,
-        private_key=generate_private_key(SECP256R1()),
-        dh=subscription.public_key,
-        auth_secret=subscription.auth_secret,
-        version="aes128gcm",
-    )
-    return encrypted

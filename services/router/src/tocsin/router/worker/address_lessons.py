@@ -54,6 +54,11 @@ class AddressLessons:
     def __init__(self, *, database: Database, hashes: AddressHashes) -> None:
         self._database = database
         self._hashes = hashes
+        for channel in Channel:
+            for cause in set(_CAUSES.values()):
+                metrics.suppressions.labels(
+                    channel, cause
+                )  # so that a scrape sees the first one as an increase
 
     async def learn(self, learnt: Sequence[Learnt]) -> None:
         """Write what follows from all of them; committed."""

@@ -17,12 +17,21 @@ ARCHIVE = Path("deploy/examples/archive/requirements.txt")
 PYTHON = (*(Path("requirements") / f"{name}.txt" for name in ("dev", "uv", "hatchling", "go")), ARCHIVE)
 """`dev` holds everything that any service or tool pins; the others are what the environment is made with, what `make kube-check` builds with, and an
 example that people install."""
-NPM = (Path(__file__).parents[1] / "observe" / "uplot" / "package-lock.json",)
-"""What draws the page of `make observe`."""
+NPM = (
+    Path(__file__).parents[1] / "observe" / "uplot" / "package-lock.json",
+    Path("tests/integration/dispatch_push/http_ece/package-lock.json"),
+)
+"""What draws the page of `make observe`, and a test's judge."""
 GO = (*sorted(MODULES.glob("*/go.mod")), Path(__file__).parents[1] / "observe" / "jaeger_module" / "go.mod")
 """What `make kube-check` builds, and Jaeger."""
-MAVEN = (POM, Path("faults/mirror/pom.xml"), Path("tests/integration/logs/pom.xml"))
-"""The local broker, its mirror, and the search engine of a test. What their jars need in turn is in no file of ours, so it is not looked up."""
+MAVEN = (
+    POM,
+    Path("faults/mirror/pom.xml"),
+    Path("tests/e2e/acls/pom.xml"),
+    Path("tests/integration/dispatch_push/pushy/pom.xml"),
+    Path("tests/integration/logs/pom.xml"),
+)
+"""The local broker, its mirror, and of tests: Kafka's own commands, the judge of APNs, the search engine. What their jars need in turn is in no file of ours, so it is not looked up."""
 
 _POM = "{http://maven.apache.org/POM/4.0.0}"
 _REQUIRED = re.compile(r"^(?:require )?\t?(\S+) (v\S+)(?: // indirect)?$", re.MULTILINE)
