@@ -1,15 +1,21 @@
 """A worker over in-memory twins: the directory fed record by record, claims and recipients in dictionaries."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from tests.unit.router_worker.tables_in_memory import (
+    CancellationRows,
+    Claims,
+    Quotas,
+    Recipients,
+    Suppressions,
+    Throttles,
+)
 
-from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.cloudevents import write_kafka
 from tocsin.contracts.codec import decode_intent, decode_job, decode_status, encode
 from tocsin.contracts.directory import (
@@ -39,114 +45,18 @@ from tocsin.kafka import (
 )
 from tocsin.programs import CrashNote
 from tocsin.router.address_hashes import AddressHashes
-from tocsin.router.policy import StoredRecipient, Suppression
+from tocsin.router.policy import StoredRecipient
 from tocsin.router.secret_keys import SecretKey
 from tocsin.router.templates import Renderer
 from tocsin.router.tokens import UnsubscribeTokens
-from tocsin.router.worker.dedupe import Claim
 from tocsin.router.worker.directory import PublishedDirectory
 from tocsin.router.worker.pipeline import Router
-from tocsin.router.worker.quota import QuotaAsked
 from tocsin.router.worker.render import DeliveryRenderer
-from tocsin.router.worker.throttle import ThrottleAsked
 from tocsin.runtime import Health
 from tocsin.testing import ManualClock
 
 PARTITIONS = 4
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Claims:
-    """The claims table, without a window."""
-
-    def __init__(self) -> None:
-        self.rows: dict[bytes, Claim] = {}
-
-    async def claim(self, asked: Iterable[tuple[bytes, Claim]]) -> Mapping[bytes, Claim]:
-        return {key: self.rows.setdefault(key, claim) for key, claim in asked}
-
-
-class CancellationRows:
-    """The table of cancellations, and how often it was asked."""
-
-    def __init__(self) -> None:
-        self.rows: dict[bytes, datetime] = {}
-        self.queries = 0
-
-    async def store(self, cancellations: Sequence[Cancellation]) -> None:
-        for cancellation in cancellations:
-            self.rows[cancellation.hash] = max(
-                cancellation.requested_at, self.rows.get(cancellation.hash, cancellation.requested_at)
-            )
-
-    async def requested(self, hashes: Sequence[bytes]) -> Mapping[bytes, datetime]:
-        self.queries += 1
-        return {hashed: self.rows[hashed] for hashed in hashes if hashed in self.rows}
-
-
-class Throttles:
-    """The table of throttles, without a window."""
-
-    def __init__(self) -> None:
-        self.held: dict[bytes, list[str]] = {}
-        self.asked: list[ThrottleAsked] = []
-
-    async def ask(self, asked: Sequence[ThrottleAsked]) -> Collection[str]:
-        self.asked += asked
-        for asking in asked:
-            held = self.held.setdefault(asking.key, [])
-            if asking.notification_id not in held and len(held) < asking.limit:
-                held.append(asking.notification_id)
-        return {asking.notification_id for asking in asked if asking.notification_id in self.held[asking.key]}
-
-
-class Quotas:
-    """The table of days, without partitions."""
-
-    def __init__(self) -> None:
-        self.used: Counter[tuple[date, str]] = Counter()
-        self.asked: list[QuotaAsked] = []
-        self.told: list[tuple[date, str]] = []
-
-    async def count(self, day: date, asked: Sequence[QuotaAsked]) -> Sequence[bool]:
-        self.asked += asked
-        within = []
-        for asking in asked:
-            within.append(self.used[day, asking.tenant] < asking.quota)
-            self.used[day, asking.tenant] += within[-1]
-        return within
-
-    async def tell(self, day: date, tenants: Collection[str]) -> None:
-        self.told += [(day, tenant) for tenant in tenants]
-
-
-class Recipients:
-    """The directory's database, and how often it was asked."""
-
-    def __init__(self) -> None:
-        self.stored: dict[tuple[str, str], StoredRecipient] = {}
-        self.queries: list[set[tuple[str, str]]] = []
-
-    async def load(
-        self, recipients: Collection[tuple[str, str]]
-    ) -> Mapping[tuple[str, str], StoredRecipient]:
-        if recipients:
-            self.queries.append(set(recipients))
-        return {key: self.stored.get(key, StoredRecipient()) for key in recipients}
-
-
-class Suppressions:
-    """The table of suppressions, and how often it was asked."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, str, str], list[Suppression]] = {}
-        self.queries: list[set[tuple[str, str, str]]] = []
-
-    async def find(
-        self, addresses: Collection[tuple[str, str, str]]
-    ) -> Mapping[tuple[str, str, str], Sequence[Suppression]]:
-        self.queries.append(set(addresses))
-        return {key: self.rows[key] for key in addresses if key in self.rows}
 
 
 class DecidedTarget(NamedTuple):

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 
 from tocsin.kafka.consume import turn_reading
 from tocsin.kafka.consume.cluster import Cluster
-from tocsin.kafka.consume.group_ending import GroupEnding
+from tocsin.kafka.consume.group_ending import GroupEnding, lost_with_the_lease
 from tocsin.kafka.consume.group_metrics import GroupMetrics
 from tocsin.kafka.consume.member import Fetching, Lease, Member, MemberSpec
 from tocsin.kafka.consume.ownership import Ownership
@@ -33,13 +33,11 @@ from tocsin.kafka.consume.turn_reading import TurnReading
 from tocsin.kafka.errors import (
     DrainTooSlow,
     KafkaFault,
-    LeaseLost,
     NoProgress,
     OwnershipLost,
 )
 from tocsin.kafka.records import TopicPartition
 from tocsin.observability import get_logger
-from tocsin.runtime import OperatorError, leaves
 from tocsin.runtime.bounds import LEAVE, GroupTimeouts
 from tocsin.runtime.clock import Clock
 from tocsin.runtime.failpoints import NO_FAILPOINTS, Failpoints
@@ -353,7 +351,7 @@ class ConsumerGroup(Generic[S]):
         """The first failure is how this membership ends; no shard takes, sends or commits after it."""
         if self._over.is_set():
             return
-        self._failure = _lost_with_the_lease(error) if self._lease.ran_out else error
+        self._failure = lost_with_the_lease(error) if self._lease.ran_out else error
         self._lease.end()
         for shard in self._shards.values():
             shard.end()
@@ -397,18 +395,3 @@ class ConsumerGroup(Generic[S]):
         if self._member is None:
             raise RuntimeError(f"This process is no member of group {self._group}.")
         return self._member
-
-
-def _lost_with_the_lease(error: BaseException) -> BaseException:
-    """What an error means that came when the lease had run out. A process that was frozen finds every deadline behind it, as that of a
-    connection it was opening: this is no defect, but a lost ownership. An error that an operator has to mend stays what it is."""
-    causes = list(leaves(error))
-    if any(isinstance(cause, OperatorError) for cause in causes) or all(
-        isinstance(cause, OwnershipLost) for cause in causes
-    ):
-        return error
-    loss = LeaseLost(
-        f"The lease ran out, and then this failed: {', '.join(type(cause).__name__ for cause in causes)}."
-    )
-    loss.__cause__ = error
-    return loss

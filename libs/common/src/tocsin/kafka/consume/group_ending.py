@@ -18,7 +18,7 @@ from typing import Any
 from tocsin.kafka.consume.cluster import Cluster
 from tocsin.kafka.consume.group_metrics import GroupMetrics
 from tocsin.kafka.consume.rejoins import Rejoins
-from tocsin.kafka.errors import ConsumptionStopped, KafkaFault, OffsetsUnusable, OwnershipLost
+from tocsin.kafka.errors import ConsumptionStopped, KafkaFault, LeaseLost, OffsetsUnusable, OwnershipLost
 from tocsin.observability import get_logger
 from tocsin.runtime import OperatorError, leaves
 from tocsin.runtime.health import Check
@@ -93,3 +93,18 @@ class GroupEnding:
         if not stop.is_set():
             log.info("offsets were mended, joining anew", group=self._group)
             self._check.set_not_ready("joins the group anew: its offsets were mended")
+
+
+def lost_with_the_lease(error: BaseException) -> BaseException:
+    """What an error means that came when the lease had run out. A process that was frozen finds every deadline behind it, as that of a
+    connection it was opening: this is no defect, but a lost ownership. An error that an operator has to mend stays what it is."""
+    causes = list(leaves(error))
+    if any(isinstance(cause, OperatorError) for cause in causes) or all(
+        isinstance(cause, OwnershipLost) for cause in causes
+    ):
+        return error
+    loss = LeaseLost(
+        f"The lease ran out, and then this failed: {', '.join(type(cause).__name__ for cause in causes)}."
+    )
+    loss.__cause__ = error
+    return loss
