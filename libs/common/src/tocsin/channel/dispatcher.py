@@ -1,6 +1,6 @@
 """A dispatcher, put together: what every channel's service is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -83,14 +83,16 @@ class Dispatcher:
         self._cluster = KafkaCluster(settings.kafka)
         self._failpoints = arm(settings.failpoints)
 
-    def service(self) -> Service:
-        """What `tocsin.runtime.main` runs."""
+    def service(self, *, first: Sequence[Component] = (), last: Sequence[Component] = ()) -> Service:
+        """What `tocsin.runtime.main` runs. `first` is what the providers need, `last` what needs the publisher."""
         operations = operations_app(
             name=self.channel.dispatcher,
             health=self.health,
             pages={"/internal/providers": lambda: {"providers": self.pool.views()}},
         )
-        return Service(operations=operations, health=self.health, components=self.components())
+        return Service(
+            operations=operations, health=self.health, components=[*first, *self.components(), *last]
+        )
 
     def components(self) -> list[Component]:
         """Everything that runs. Closed in reverse: providers and publisher outlive the work of every shard."""

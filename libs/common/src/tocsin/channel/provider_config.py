@@ -159,6 +159,8 @@ C = TypeVar("C", bound=InstanceConfig)
 class Idempotency(StrEnum):
     """What a second send of the same delivery does at a provider. One that knows idempotency keys needs a word of its own here."""
 
+    ONCE = "once"
+    """It changes nothing: the provider knows the delivery by its id."""
     COLLAPSE = "collapse"
     """It replaces the first where it is shown."""
     NONE = "none"

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.contracts.limits import PUSH_CONTENT_BYTES
+from tocsin.contracts.inbox_actions import ACTIONS, InboxAction
+from tocsin.contracts.limits import INBOX_CONTENT_BYTES, PUSH_CONTENT_BYTES
 from tocsin.contracts.part_forms import LINK, SAFE_LINK, PartForm, text_up_to, whole_number
 from tocsin.contracts.push_overrides import PUSH_OVERRIDES
 from tocsin.contracts.recipients import InlineRecipient
@@ -63,6 +64,19 @@ class PushContent(Content, kw_only=True, omit_defaults=True, tag="push", gc=Fals
     data: dict[str, str] = {}
     overrides: dict[str, dict[str, Any]] = {}
     """What one push service is told beside that, by the device's kind: see `push_overrides`."""
+
+
+class InappContent(Content, kw_only=True, omit_defaults=True, tag="inapp", gc=False):
+    """The rendered item of a recipient's inbox: plain text, and links of http and https. `data` reaches the app as strings."""
+
+    title: str
+    body: str
+    link: str | None = None
+    """Where a reader goes from this item; None: where the notification says."""
+    icon: str | None = None
+    """A small picture to show, of https."""
+    actions: list[InboxAction] = []
+    data: dict[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +133,9 @@ class AddressKind:
     """What a channel sends to, and where a recipient holds it. Several channels may share one kind."""
 
     field: str
-    """The recipient's field: `email`, `phone`, `devices`."""
+    """The recipient's field: `email`, `phone`, `devices`, `id`."""
+    itself: bool = False
+    """True: the field is the recipient's id, so that everybody who is known has one address of this kind and nobody gives it."""
     many: bool = False
     """True: the field is a list of devices; each is a delivery of its own, and its id is the address key.
     False: the field holds one address, and the address key is the field's name."""
@@ -177,6 +193,8 @@ def _untagged_device(token: str) -> str:
 MAIL_ADDRESS: Final = AddressKind(field="email", comparable=_comparable_mail, untagged=_untagged_mail)
 PHONE_NUMBER: Final = AddressKind(field="phone")
 """E.164."""
+RECIPIENT: Final = AddressKind(field="id", itself=True, untagged=_untagged_device)
+"""The recipient: what Tocsin itself keeps for them, such as an inbox."""
 DEVICE: Final = AddressKind(
     field="devices",
     many=True,
@@ -348,13 +366,37 @@ _SPECS: Final = (
             SandboxBehaviour.DELAY: "sandbox-delay",
         },
     ),
+    ChannelSpec(
+        channel=Channel.INAPP,
+        label="message in the app",
+        content=InappContent,
+        parts=(
+            TemplatePart(name="title", one_line=True),
+            TemplatePart(name="body", trimmed=True),
+            TemplatePart(name="link", required=False, form=LINK),
+            TemplatePart(name="icon", required=False, form=SAFE_LINK),
+            TemplatePart(name="actions", required=False, form=ACTIONS),
+        ),
+        named_parts="data",
+        content_bytes=INBOX_CONTENT_BYTES,
+        address=RECIPIENT,
+        has_sender=False,
+        sandbox={
+            SandboxBehaviour.BOUNCE: "sandbox-invalid",
+            SandboxBehaviour.GONE: "sandbox-gone",
+            SandboxBehaviour.FAIL: "sandbox-unavailable",
+            SandboxBehaviour.THROTTLE: "sandbox-throttled",
+            SandboxBehaviour.SILENT: "sandbox-silent",
+            SandboxBehaviour.DELAY: "sandbox-delay",
+        },
+    ),
 )
 
 CHANNELS: Final[Mapping[str, ChannelSpec]] = {spec.channel: spec for spec in _SPECS}
 """Every channel, in the order of `Channel`. A word that is none of them is a channel of a newer release."""
 
-ADDRESS_KINDS: Final = tuple(dict.fromkeys(spec.address for spec in _SPECS))
-"""Every kind of address that a recipient may have."""
+ADDRESS_KINDS: Final = tuple(dict.fromkeys(spec.address for spec in _SPECS if not spec.address.itself))
+"""Every kind of address that somebody gives for a recipient."""
 ADDRESS_FIELDS: Final = tuple(kind.field for kind in ADDRESS_KINDS if not kind.many)
 """The fields of a recipient that hold one address each: `email`, `phone`."""
 

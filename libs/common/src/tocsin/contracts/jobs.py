@@ -5,7 +5,14 @@ from typing import Literal
 
 import msgspec
 
-from tocsin.contracts.channels import AnyContent, Content, EmailContent, PushContent, SmsContent
+from tocsin.contracts.channels import (
+    AnyContent,
+    Content,
+    EmailContent,
+    InappContent,
+    PushContent,
+    SmsContent,
+)
 from tocsin.contracts.intents import Intent, RetryMemory
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
 
@@ -13,6 +20,7 @@ __all__ = [
     "Content",
     "DeliveryClass",
     "EmailContent",
+    "InappContent",
     "Job",
     "JobPrivate",
     "PushContent",

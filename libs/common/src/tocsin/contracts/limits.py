@@ -12,6 +12,8 @@ CLOCK_TOLERANCE_SECONDS = 300
 """Ingest judges by its own clock and the router by the broker's: what ingest took, the router takes."""
 RENDERED_PART_BYTES = 512 * 1024
 PUSH_CONTENT_BYTES = 64 * 1024
+INBOX_CONTENT_BYTES = 16 * 1024
+INBOX_ACTIONS = 3
 IDEMPOTENCY_KEY_CHARS = 255
 DECISION_RULES_BYTES = 4 * 1024
 DECISION_TARGETS_BYTES = 64 * 1024

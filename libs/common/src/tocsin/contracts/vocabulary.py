@@ -51,6 +51,7 @@ class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
     PUSH = "push"
+    INAPP = "inapp"
 
     @property
     def dispatcher(self) -> str:

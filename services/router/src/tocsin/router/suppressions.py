@@ -94,7 +94,11 @@ async def holders(
     if not addresses:
         return set()
     asked = func.unnest(cast(list(addresses), ARRAY(Text))).column_valued("address")
-    if kind.many:
+    if kind.itself:
+        query = select(recipients.c.id).where(
+            recipients.c.tenant == tenant, recipients.c.id.in_(select(asked))
+        )
+    elif kind.many:
         query = select(devices.c.recipient).where(
             devices.c.tenant == tenant, devices.c.token.in_(select(asked))
         )

@@ -25,7 +25,7 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
         "event_types": [EVENT_TYPE],
         "category": CATEGORY,
         "lane": "transactional",
-        "channels": ["email", "sms", "push"],
+        "channels": ["email", "sms", "push", "inapp"],
         "data_schema": {
             "type": "object",
             "required": ["order", "carrier", "arrives"],
@@ -123,6 +123,18 @@ TEMPLATES: dict[tuple[str, str], dict[str, str]] = {
     ("push", "de"): {
         "title": "Unterwegs",
         "body": "{{ data.carrier }} bringt Bestellung {{ data.order }} am {{ data.arrives }}.",
+    },
+    ("inapp", "en"): {
+        "title": "Order {{ data.order }} is on its way",
+        "body": "{{ data.carrier }} brings it on {{ data.arrives }}.",
+        "actions": '[{"name": "track", "label": "Track it", "url": "https://shop.example/orders"}]',
+        "data.order": "{{ data.order }}",
+    },
+    ("inapp", "de"): {
+        "title": "Bestellung {{ data.order }} ist unterwegs",
+        "body": "{{ data.carrier }} bringt sie am {{ data.arrives }}.",
+        "actions": '[{"name": "track", "label": "Verfolgen", "url": "https://shop.example/orders"}]',
+        "data.order": "{{ data.order }}",
     },
 }
 """(channel, locale) -> parts, all of the one workflow."""

@@ -70,6 +70,8 @@ STRUCTS: Final[dict[str, Fields]] = {
     "EmailContent": {Says.PERSON: "subject text html"},
     "SmsContent": {Says.PERSON: "body"},
     "PushContent": {Says.PERSON: "title body link image sound badge data overrides"},
+    "InappContent": {Says.PERSON: "title body link icon data"},
+    "InboxAction": {Says.PERSON: "name label url"},
     "SenderIdentity": {Says.TENANT: "address name reply_to"},
     "Decision": {
         Says.PERSON: "link",
@@ -281,6 +283,19 @@ TABLES: Final[dict[str, Fields]] = {
     },
     "scheduler.positions": {Says.TECHNICAL: "consumer_group topic kafka_partition next_offset"},
     "scheduler.schema_version": {Says.TECHNICAL: "version_num"},
+    "inbox.items": {
+        Says.PERSON: "content seen_at read_at archived_at clicked_at clicked_action",
+        Says.PERSON_ID: "recipient",
+        Says.PERSON_HASHED: "about",
+        Says.TENANT: "category",
+        Says.TECHNICAL: "tenant id seq created_at expires_at remove_at",
+    },
+    "inbox.boxes": {
+        Says.PERSON: "unseen unread",
+        Says.PERSON_ID: "recipient",
+        Says.TECHNICAL: "tenant last_seq",
+    },
+    "inbox.schema_version": {Says.TECHNICAL: "version_num"},
 }
 """Schema and name of the table → its columns."""
 
@@ -318,5 +333,8 @@ KEPT: Final[dict[str, str]] = {
     "scheduler.hurries": "ten minutes of the broker's time, or until a timer meets it",
     "scheduler.positions": "for ever",
     "scheduler.schema_version": "for ever",
+    "inbox.items": "until the item expires, or `keep_days` of the provider instance have passed, 90 by default",
+    "inbox.boxes": "for ever: a number is not given out again",
+    "inbox.schema_version": "for ever",
 }
 """How long a row of the table lies there."""

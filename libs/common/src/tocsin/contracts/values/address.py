@@ -14,8 +14,8 @@ def judge_address(channel: Channel, text: str) -> str:
     kind = CHANNELS[channel].address
     if kind.many:
         return device_token(text)
-    fields: dict[str, Any] = {kind.field: text}
-    recipient = InlineRecipient(id="-", **fields)
+    fields: dict[str, Any] = {"id": "-", kind.field: text}
+    recipient = InlineRecipient(**fields)
     judge_recipient(recipient, address_like=True)
     address: str = getattr(recipient, kind.field)
     return address

@@ -83,6 +83,8 @@ class Preview(BaseModel):
     body: str | None = None
     link: str | None = None
     image: str | None = None
+    icon: str | None = None
+    actions: list[dict[str, str]] | None = None
     sound: str | None = None
     badge: int | None = None
     data: dict[str, str] | None = None

@@ -1,0 +1,28 @@
+"""What an operator says about dispatch-inapp."""
+
+from typing import Final, NoReturn
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from tocsin.channel import DispatcherSettings
+from tocsin.database import DatabaseSettings
+from tocsin.dispatch_inapp.inbox import InboxConfig, kinds_for
+from tocsin.runtime import Clock
+
+
+def _only_checked(_config: InboxConfig, _clock: Clock) -> NoReturn:
+    raise RuntimeError("The file is checked with these kinds; providers are made by those of `app`.")
+
+
+KINDS: Final = kinds_for(_only_checked)
+"""What the file of provider instances is checked against."""
+
+
+class InappSettings(DispatcherSettings):
+    """Those of every dispatcher, as `DISPATCH_INAPP_…`, and where inboxes lie."""
+
+    kinds = KINDS
+    model_config = SettingsConfigDict(env_prefix="DISPATCH_INAPP_", populate_by_name=True, frozen=True)
+
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="PostgreSQL")
