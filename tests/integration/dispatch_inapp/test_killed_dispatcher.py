@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -116,7 +117,7 @@ async def test_killed_again_and_again_it_stores_each_item_once(
 
     for number, rows in enumerate(KILLED_AT):
         async with site.dispatcher(number) as process:
-            await until(lambda rows=rows: has_stored(rows), seconds=PATIENCE)
+            await until(partial(has_stored, rows), seconds=PATIENCE)
             process.process.kill()
             await process.ended()
 

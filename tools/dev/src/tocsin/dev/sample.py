@@ -1,10 +1,14 @@
-"""The sample tenant: a small shop that tells three people, in two languages, that their order is on its way."""
+"""The sample tenant: a small shop that tells three people, in two languages, that their order is on its way.
+
+Who has their order reads so in the shop's app.
+"""
 
 from typing import Any
 
 TENANT = "sample"
 CATEGORY = "orders"
 WORKFLOW = "order-shipped"
+DELIVERED = "order-delivered"
 EVENT_TYPE = "com.shop.order.shipped"
 SOURCE = "https://shop.example"
 
@@ -25,7 +29,7 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
         "event_types": [EVENT_TYPE],
         "category": CATEGORY,
         "lane": "transactional",
-        "channels": ["email", "sms", "push", "inapp"],
+        "channels": ["email", "sms", "push"],
         "data_schema": {
             "type": "object",
             "required": ["order", "carrier", "arrives"],
@@ -43,7 +47,19 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
                 },
             },
         },
-    }
+    },
+    DELIVERED: {
+        "name": "Order delivered",
+        "event_types": ["com.shop.order.delivered"],
+        "category": CATEGORY,
+        "lane": "transactional",
+        "channels": ["inapp"],
+        "data_schema": {
+            "type": "object",
+            "required": ["order"],
+            "properties": {"order": {"type": "string"}},
+        },
+    },
 }
 
 RECIPIENTS: dict[str, dict[str, Any]] = {
@@ -97,47 +113,49 @@ _EMAIL_DE = """\
 </body></html>
 """
 
-TEMPLATES: dict[tuple[str, str], dict[str, str]] = {
-    ("email", "en"): {
+TEMPLATES: dict[tuple[str, str, str], dict[str, str]] = {
+    (WORKFLOW, "email", "en"): {
         "subject": "Your order {{ data.order }} is on its way",
         "html": _EMAIL_EN,
         "text": "Hello {{ recipient.attributes.first_name }},\n\nyour order {{ data.order }} is on its way: "
         "{{ data.carrier }} brings it on {{ data.arrives }}.\n\nUnsubscribe: {{ links.unsubscribe }}\n",
     },
-    ("email", "de"): {
+    (WORKFLOW, "email", "de"): {
         "subject": "Deine Bestellung {{ data.order }} ist unterwegs",
         "html": _EMAIL_DE,
         "text": "Hallo {{ recipient.attributes.first_name }},\n\ndeine Bestellung {{ data.order }} ist unterwegs: "
         "{{ data.carrier }} bringt sie am {{ data.arrives }}.\n\nAbbestellen: {{ links.unsubscribe }}\n",
     },
-    ("sms", "en"): {
+    (WORKFLOW, "sms", "en"): {
         "body": "Your order {{ data.order }} is on its way: {{ data.carrier }}, {{ data.arrives }}."
     },
-    ("sms", "de"): {
+    (WORKFLOW, "sms", "de"): {
         "body": "Deine Bestellung {{ data.order }} ist unterwegs: {{ data.carrier }}, {{ data.arrives }}."
     },
-    ("push", "en"): {
+    (WORKFLOW, "push", "en"): {
         "title": "On its way",
         "body": "{{ data.carrier }} brings order {{ data.order }} on {{ data.arrives }}.",
     },
-    ("push", "de"): {
+    (WORKFLOW, "push", "de"): {
         "title": "Unterwegs",
         "body": "{{ data.carrier }} bringt Bestellung {{ data.order }} am {{ data.arrives }}.",
     },
-    ("inapp", "en"): {
-        "title": "Order {{ data.order }} is on its way",
-        "body": "{{ data.carrier }} brings it on {{ data.arrives }}.",
-        "actions": '[{"name": "track", "label": "Track it", "url": "https://shop.example/orders"}]',
+    (DELIVERED, "inapp", "en"): {
+        "title": "Order {{ data.order }} has arrived",
+        "body": "Is everything in it?",
+        "link": "https://shop.example/orders",
+        "actions": '[{"name": "help", "label": "Something is missing", "url": "https://shop.example/help"}]',
         "data.order": "{{ data.order }}",
     },
-    ("inapp", "de"): {
-        "title": "Bestellung {{ data.order }} ist unterwegs",
-        "body": "{{ data.carrier }} bringt sie am {{ data.arrives }}.",
-        "actions": '[{"name": "track", "label": "Verfolgen", "url": "https://shop.example/orders"}]',
+    (DELIVERED, "inapp", "de"): {
+        "title": "Bestellung {{ data.order }} ist da",
+        "body": "Ist alles drin?",
+        "link": "https://shop.example/orders",
+        "actions": '[{"name": "help", "label": "Es fehlt etwas", "url": "https://shop.example/help"}]',
         "data.order": "{{ data.order }}",
     },
 }
-"""(channel, locale) -> parts, all of the one workflow."""
+"""(workflow, channel, locale) -> parts."""
 
 DATA: dict[str, Any] = {
     "order": "A-1042",
