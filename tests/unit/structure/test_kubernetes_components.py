@@ -38,7 +38,7 @@ def test_every_component_is_in_an_overlay_or_is_added_here() -> None:
     assert there == (listed - {"config"}) | set(UNLISTED)
 
 
-@pytest.mark.parametrize("channel", ["sms", "push"])
+@pytest.mark.parametrize("channel", ["sms", "push", "inapp"])
 def test_a_channel_is_left_out_with_all_it_has_and_nothing_else_changes(
     channel: str, overlay: Manifests, tmp_path: Path
 ) -> None:
