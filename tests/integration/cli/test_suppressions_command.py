@@ -113,6 +113,19 @@ def test_one_is_removed_by_an_address_that_no_command_line_shows(
     assert body == {"channel": "email", "reason": "she asked", "address": "ann@example.com"}
 
 
+def test_what_is_removed_can_be_named_down_to_one_row(tocsin: Run, entry: Entry) -> None:
+    words = ["suppressions", "remove", "--channel", "email", "--reason", "r", "--address-hash", HASH]
+    named = {"channel": "email", "reason": "r", "address_hash": HASH}
+    for more, said in (
+        (["--cause", "manual", "--category", "*", "--spares-required"], {"cause": "manual", "category": "*", "spares_required": True}),
+        (["--holds-required"], {"spares_required": False}),
+    ):  # fmt: skip
+        entry.asked.clear()
+        entry.will_answer(200, {"removed": 1})
+        assert tocsin(*words, *more, **entry.env).code == 0
+        assert entry.asked[0][3] == named | said
+
+
 def test_some_are_listed(tocsin: Run, entry: Entry) -> None:
     entry.will_answer(200, {"data": [STORED], "next_cursor": "c", "has_more": True})
     ran = tocsin("suppressions", "list", "--cause", "bounce", "--limit", "1", **entry.env)
