@@ -110,8 +110,9 @@ async def test_what_can_have_no_effect_is_counted_and_the_rest_of_the_batch_is_l
     code = "550 5.1.1 " + "x" * 9_000
     good = bounce(address_hash=BOB, provider_code=code)
     nul = bounce(Reason.RECIPIENT_STOPPED, address_hash=BOB, provider_code="5\x00")
-    other_words = [bounce(channel="fax"), bounce(channel=None), b'{"kind": "status", "reason": "address_gone"']  # fmt: skip
-    batch = OneBatch([good, *(status for _, status in HOSTILE), *other_words, nul])
+    other_words = [msgspec.structs.replace(bounce(), channel=channel) for channel in ("fax", None)]
+    broken = b'{"kind": "status", "reason": "address_gone"'
+    batch = OneBatch([good, *(status for _, status in HOSTILE), *other_words, broken, nul])
     feedback = Feedback(lane=Lane.BULK, database=database, hashes=HASHES)
     before = ignored()
     await feedback.work(batch)  # type: ignore[arg-type]  # what of a shard is used

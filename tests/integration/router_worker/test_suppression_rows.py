@@ -169,7 +169,7 @@ def soft(number: int, at: datetime) -> Learnt:
 
 
 async def test_five_soft_bounces_within_seven_days_suppress_for_seven(database, people, lessons):
-    days = [NOW - timedelta(days=day) for day in (7.5, 6, 4, 2, 1)]
+    days = [NOW - timedelta(days=day) for day in (8.5, 6, 4, 2, 1)]
     for number, at in enumerate(days):
         await lessons.learn([soft(number, at), soft(number, at)])
         await lessons.learn([soft(number, at)])
@@ -183,7 +183,7 @@ async def test_five_soft_bounces_within_seven_days_suppress_for_seven(database, 
 
 async def test_what_comes_late_or_out_of_order_counts_by_when_it_happened(database, people, lessons):
     """Five of eight days are within seven, whichever of them is heard of last; and what was over before it was heard of suppresses nothing."""
-    days = [7.5, 6, 5, 4, 3, 0.5]
+    days = [8, 6, 5, 4, 3, 0.5]
     for number in (5, 2, 0, 4, 3):
         await lessons.learn([soft(number, NOW - timedelta(days=days[number]))])
     assert await stored(database) == []
