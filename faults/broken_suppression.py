@@ -122,4 +122,22 @@ SUPPRESSION: Final = (
         ),
         ("tests/integration/router_worker/test_hostile_lessons.py",),
     ),
+    Mutation(
+        "a removal takes rows in an order of its own",
+        ROUTER,
+        (
+            Edit(
+                "tocsin/router/suppressions.py",
+                "    ORDER BY {_KEY} FOR UPDATE\n",
+                "    ORDER BY created_at FOR UPDATE\n",
+            ),
+        ),
+        ("tests/integration/router_worker/test_suppression_locks.py",),
+    ),
+    Mutation(
+        "who suppresses nothing reads what others have",
+        ROUTER,
+        (Edit("tocsin/router/worker/load.py", " ORDER BY s.address_hash LIMIT 1\n", " LIMIT 1\n"),),
+        ("tests/integration/router_worker/test_suppression_plans.py",),
+    ),
 )

@@ -61,11 +61,16 @@ def import_file(
     given = {"channel": channel, "cause": cause, "category": category, "source": source}
     defaults = {name: value for name, value in given.items() if value is not None}
     counts = dict.fromkeys(("created", "updated", "unchanged", "refused"), 0)
+    done = 0
     try:
         with asking(url=url, key=key) as api, shown(file) as show:
             for portion in portions(file, READ):
                 _send(api, portion, defaults, counts)
                 show(portion)
+                done = portion.ends
+    except (typer.Exit, KeyboardInterrupt):
+        typer.echo(f"{done} lines were imported. Run it again for all: what stands stays.", err=True)
+        raise
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         refuse(f"{file} cannot be read as CSV in UTF-8: {type(error).__name__}.")
     typer.echo(", ".join(f"{count} {what}" for what, count in counts.items()) + ".")
